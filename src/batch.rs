@@ -1,0 +1,345 @@
+//! A batch: up to 100 contacts of one lane that one request carries, and how batches are composed.
+//!
+//! The scout's neighbour on one side (rows come in lane order), the dispatcher's on the other.
+//! Composing is pure. It guarantees, for every batch: one lane, equal request options, no number
+//! twice, no two numbers with the same visible ends (so that a masked number in the answer means at
+//! most one row), and first in first out among the contacts that may go.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::contact::{Contact, ContactId, Lane, RequestOptions};
+use crate::platform::mask::{VisibleEnds, without_suffix};
+
+/// The platform's limit for one request ("每次最多导入100条数据" on its page 批量添加号码).
+pub const MAX_BATCH: usize = 100;
+
+/// Identifies a batch over all of its sends; goes along as `X-Request-Id` and `Idempotency-Key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BatchId(pub Uuid);
+
+impl BatchId {
+    /// A new id that sorts by the time of its making (UUID version 7).
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Contacts that are sent as one request, and sent again as the same batch.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Stays the same over retries and restarts.
+    pub id: BatchId,
+    /// The batch that this one was split off, if any.
+    pub parent: Option<BatchId>,
+    /// Whose contacts these are.
+    pub lane: Lane,
+    /// Equal for all of its contacts.
+    pub options: RequestOptions,
+    /// Never empty, at most [`MAX_BATCH`].
+    pub contacts: Vec<Contact>,
+    /// How many requests have carried these rows, those of its ancestors included.
+    pub attempts: u32,
+    /// Whether an earlier send may have reached the platform: then "already there" means success.
+    pub maybe_delivered: bool,
+}
+
+impl Batch {
+    /// A batch that was never sent.
+    pub fn new(id: BatchId, lane: Lane, composed: Composed) -> Self {
+        Self {
+            id,
+            parent: None,
+            lane,
+            options: composed.options,
+            contacts: composed.contacts,
+            attempts: 0,
+            maybe_delivered: false,
+        }
+    }
+
+    /// The ids of its rows, in sending order.
+    pub fn contact_ids(&self) -> Vec<ContactId> {
+        self.contacts.iter().map(|contact| contact.id).collect()
+    }
+
+    /// Splits the contacts named in `unsettled` into two smaller batches (one, if there is a single
+    /// contact), with new ids from `next_id`. The children know what the parent knew;
+    /// `maybe_delivered` adds what the parent's answer has shown.
+    pub fn split(
+        &self,
+        unsettled: &[ContactId],
+        maybe_delivered: bool,
+        mut next_id: impl FnMut() -> BatchId,
+    ) -> Vec<Self> {
+        let wanted: HashSet<ContactId> = unsettled.iter().copied().collect();
+        let rest: Vec<Contact> = self
+            .contacts
+            .iter()
+            .filter(|c| wanted.contains(&c.id))
+            .cloned()
+            .collect();
+        rest.chunks(rest.len().div_ceil(2).max(1))
+            .map(|half| Self {
+                id: next_id(),
+                parent: Some(self.id),
+                contacts: half.to_vec(),
+                maybe_delivered: self.maybe_delivered || maybe_delivered,
+                lane: self.lane.clone(),
+                options: self.options.clone(),
+                attempts: self.attempts,
+            })
+            .collect()
+    }
+}
+
+/// What composing took out of the lane for one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    /// Equal for all contacts.
+    pub options: RequestOptions,
+    /// In lane order.
+    pub contacts: Vec<Contact>,
+}
+
+/// The numbers that open batches of a lane carry. The same number waits until they are closed, so
+/// that the answer to one send cannot be mistaken for the other's.
+#[derive(Debug, Default)]
+pub struct NumbersUnderway(HashSet<Arc<str>>);
+
+impl NumbersUnderway {
+    /// Takes up the numbers of a batch that is now open.
+    pub fn insert(&mut self, contacts: &[Contact]) {
+        self.0
+            .extend(contacts.iter().map(|c| Arc::from(c.phone.expose())));
+    }
+
+    /// Lets go of the numbers of a batch that is closed.
+    pub fn remove(&mut self, contacts: &[Contact]) {
+        for contact in contacts {
+            self.0.remove(contact.phone.expose());
+        }
+    }
+
+    fn contains(&self, contact: &Contact) -> bool {
+        self.0.contains(contact.phone.expose())
+    }
+}
+
+/// Takes the next batch out of `waiting`, which is in lane order, and leaves the others there in
+/// their order. `None` when no contact may go now.
+///
+/// The first contact that may go sets the options; later ones join if they have the same options,
+/// their number is not under way and nothing about it could be confused with a number that is
+/// already in. `size` is taken as 1 to [`MAX_BATCH`].
+pub fn compose(
+    waiting: &mut VecDeque<Contact>,
+    underway: &NumbersUnderway,
+    size: usize,
+) -> Option<Composed> {
+    let size = size.clamp(1, MAX_BATCH);
+    let mut composed: Option<Composed> = None;
+    let mut seen = Seen::default();
+    let mut left = VecDeque::new();
+    while let Some(contact) = waiting.pop_front() {
+        let fits = composed
+            .as_ref()
+            .is_none_or(|c| c.options == contact.options)
+            && !underway.contains(&contact)
+            && seen.admit(&contact);
+        if !fits {
+            left.push_back(contact);
+            continue;
+        }
+        let batch = composed.get_or_insert_with(|| Composed {
+            options: contact.options.clone(),
+            contacts: Vec::with_capacity(size.min(waiting.len() + 1)),
+        });
+        batch.contacts.push(contact);
+        if batch.contacts.len() == size {
+            break;
+        }
+    }
+    // What was passed over came before what was not looked at.
+    while let Some(contact) = left.pop_back() {
+        waiting.push_front(contact);
+    }
+    composed
+}
+
+/// The numbers and visible ends in a batch that is being composed.
+#[derive(Default)]
+struct Seen {
+    numbers: HashSet<Arc<str>>,
+    ends: HashSet<VisibleEnds>,
+}
+
+impl Seen {
+    /// Takes the contact in, unless an answer could mean it and another one alike.
+    fn admit(&mut self, contact: &Contact) -> bool {
+        let number = contact.phone.expose();
+        let bare = without_suffix(number);
+        let mut ends = vec![VisibleEnds::of(number), VisibleEnds::of(bare)];
+        ends.extend(contact.phone_mask.as_deref().map(VisibleEnds::of));
+        if self.numbers.contains(bare) || ends.iter().any(|end| self.ends.contains(end)) {
+            return false;
+        }
+        self.numbers.insert(bare.into());
+        self.ends.extend(ends);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::{OutboxRow, RequestDefaults};
+    use proptest::prelude::*;
+
+    fn contact(id: i64, phone: &str, ignore_crm: bool) -> Contact {
+        let row = OutboxRow {
+            id,
+            phone: phone.into(),
+            ignore_crm: Some(ignore_crm),
+            ..OutboxRow::default()
+        };
+        Contact::check(row, &RequestDefaults::default()).unwrap()
+    }
+
+    fn ids(contacts: &[Contact]) -> Vec<i64> {
+        contacts.iter().map(|c| c.id.0).collect()
+    }
+
+    fn compose_all(contacts: Vec<Contact>, size: usize) -> Vec<Composed> {
+        let mut waiting = VecDeque::from(contacts);
+        let underway = NumbersUnderway::default();
+        std::iter::from_fn(|| compose(&mut waiting, &underway, size)).collect()
+    }
+
+    #[test]
+    fn a_number_that_is_twice_in_the_lane_goes_into_the_next_batch() {
+        let lane = vec![
+            contact(1, "13000001111", false),
+            contact(2, "13000001111", false),
+            contact(3, "13000002222", false),
+        ];
+        let batches = compose_all(lane, 100);
+        assert_eq!(ids(&batches[0].contacts), [1, 3]);
+        assert_eq!(ids(&batches[1].contacts), [2]);
+    }
+
+    #[test]
+    fn numbers_that_would_have_the_same_mask_never_share_a_batch() {
+        let lane = vec![
+            contact(1, "13000001111", false),
+            contact(2, "13099991111", false),
+        ];
+        assert_eq!(compose_all(lane, 100).len(), 2);
+    }
+
+    #[test]
+    fn a_suffix_does_not_hide_that_two_numbers_look_alike() {
+        let lane = vec![
+            contact(1, "13000001111_a", false),
+            contact(2, "13099991111_b", false),
+        ];
+        assert_eq!(compose_all(lane, 100).len(), 2);
+    }
+
+    #[test]
+    fn contacts_with_other_options_wait_for_their_own_batch_in_order() {
+        let lane = (0..6).map(|n| contact(n, &format!("130{n}000{n}{n}{n}{n}"), n % 2 == 0));
+        let batches = compose_all(lane.collect(), 100);
+        assert_eq!(ids(&batches[0].contacts), [0, 2, 4]);
+        assert_eq!(ids(&batches[1].contacts), [1, 3, 5]);
+    }
+
+    #[test]
+    fn a_number_under_way_waits_until_its_batch_is_closed() {
+        let open = [contact(1, "13000001111", false)];
+        let mut underway = NumbersUnderway::default();
+        underway.insert(&open);
+        let mut waiting = VecDeque::from([contact(2, "13000001111", false)]);
+        assert_eq!(compose(&mut waiting, &underway, 100), None);
+        assert_eq!(waiting.len(), 1);
+        underway.remove(&open);
+        assert_eq!(
+            ids(&compose(&mut waiting, &underway, 100).unwrap().contacts),
+            [2]
+        );
+    }
+
+    #[test]
+    fn a_split_halves_what_is_unsettled_and_remembers_where_it_came_from() {
+        let contacts: Vec<Contact> = (0..5)
+            .map(|n| contact(n, &format!("130{n}000{n}{n}{n}{n}"), false))
+            .collect();
+        let lane = Lane::new("u", "t").unwrap();
+        let composed = Composed {
+            options: RequestOptions::default(),
+            contacts,
+        };
+        let batch = Batch {
+            attempts: 3,
+            ..Batch::new(BatchId::generate(), lane, composed)
+        };
+        let unsettled = [ContactId(0), ContactId(2), ContactId(4)];
+        let children = batch.split(&unsettled, true, BatchId::generate);
+        assert_eq!(ids(&children[0].contacts), [0, 2]);
+        assert_eq!(ids(&children[1].contacts), [4]);
+        assert!(
+            children
+                .iter()
+                .all(|c| c.parent == Some(batch.id) && c.maybe_delivered)
+        );
+        assert!(children.iter().all(|c| c.attempts == 3 && c.id != batch.id));
+    }
+
+    proptest! {
+        #[test]
+        fn every_contact_goes_once_and_every_batch_keeps_the_promises(
+            numbers in prop::collection::vec(("1[0-9]{1,2}[0-9]{0,2}[0-9]{4}(_[a-z0-9]{1,3})?", any::<bool>()), 0..250),
+            size in 1usize..=120,
+        ) {
+            let contacts: Vec<Contact> = numbers
+                .iter()
+                .zip(0i64..)
+                .map(|((number, crm), id)| contact(id, number, *crm))
+                .collect();
+            let batches = compose_all(contacts.clone(), size);
+            let mut all: Vec<i64> = batches.iter().flat_map(|b| ids(&b.contacts)).collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, ids(&contacts));
+            for batch in &batches {
+                prop_assert!(batch.contacts.len() <= size.min(MAX_BATCH));
+                prop_assert!(batch.contacts.is_sorted_by_key(|c| c.id));
+                prop_assert!(batch.contacts.iter().all(|c| c.options == batch.options));
+                let ends: HashSet<VisibleEnds> = batch.contacts.iter()
+                    .map(|c| VisibleEnds::of(without_suffix(c.phone.expose()))).collect();
+                prop_assert_eq!(ends.len(), batch.contacts.len());
+            }
+        }
+
+        #[test]
+        fn the_oldest_contact_that_may_go_is_always_in_the_next_batch(
+            numbers in prop::collection::vec("1[0-9]{9}", 1..50),
+        ) {
+            let contacts: Vec<Contact> =
+                numbers.iter().zip(0i64..).map(|(n, id)| contact(id, n, false)).collect();
+            for pair in compose_all(contacts, 7).windows(2) {
+                prop_assert!(pair[0].contacts[0].id < pair[1].contacts[0].id);
+            }
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! A contact: one row of the outbox table, and the rules that a row must keep.
+//!
+//! The outbox reads an [`OutboxRow`] as the table has it; [`Contact::check`] turns it into a
+//! [`Contact`], whose existence is the proof that the row keeps every rule of
+//! `docs/outbox-table.md`, or says in plain English which rule it breaks. Nothing here knows a
+//! database, a clock or the network.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::mask;
+
+/// The primary key of a row of `contact_outbox`; it orders the contacts of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContactId(pub i64);
+
+impl fmt::Display for ContactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// All contacts of one user and task, sent first in first out.
+///
+/// Both halves go into a URL, so only `[A-Za-z0-9_-]{1,64}` is let in: a row cannot address another
+/// path of the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane {
+    user_id: Arc<str>,
+    task_id: Arc<str>,
+}
+
+impl Lane {
+    /// A lane, if both ids may stand in a URL path.
+    pub fn new(user_id: &str, task_id: &str) -> Result<Self, Violation> {
+        for (field, id) in [("user_id", user_id), ("task_id", task_id)] {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+            if id.is_empty() || id.len() > 64 || !id.bytes().all(allowed) {
+                return Err(Violation(format!(
+                    "{field} must be 1 to 64 letters, digits, '_' or '-'"
+                )));
+            }
+        }
+        Ok(Self {
+            user_id: user_id.into(),
+            task_id: task_id.into(),
+        })
+    }
+
+    /// The platform's user id, a route parameter.
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    /// The platform's task id, a route parameter.
+    pub fn task_id(&self) -> &str {
+        &self.task_id
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.user_id, self.task_id)
+    }
+}
+
+/// A phone number, or its ciphertext. It prints itself masked, so that no log line and no error
+/// can carry it whole.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Phone(Arc<str>);
+
+impl Phone {
+    /// Takes a number over as it is.
+    pub fn new(number: impl Into<Arc<str>>) -> Self {
+        Self(number.into())
+    }
+
+    /// The number itself: for the request and for comparing, never for people's eyes.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&mask::mask(&self.0))
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Phone({self})")
+    }
+}
+
+/// A rule that a row breaks, in words for the row's `fail_cause`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Violation(pub String);
+
+/// One CRM component of a 1.0 script: the platform's `components`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// The component's id, from the platform's page for CRM templates.
+    pub id: Scalar,
+    /// Its value for this contact.
+    pub value: Scalar,
+}
+
+/// One variable of a 2.0 script: the platform's `custom_vars`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomVar {
+    /// The variable's name in the script.
+    pub name: Scalar,
+    /// Its text for this contact.
+    pub text: Scalar,
+}
+
+/// A JSON string, number or boolean, passed on as the app wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// The usual case.
+    Text(String),
+    /// Apps that do not quote their numbers.
+    Number(serde_json::Number),
+    /// Apps that store flags.
+    Flag(bool),
+}
+
+/// Who appends a suffix to the number, so that the same number can be in a task twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Suffix {
+    /// Nobody: the platform refuses a number that the task already has.
+    #[default]
+    None,
+    /// The platform appends random characters; a second send would put the person in twice.
+    Platform,
+    /// We append the row's id; the same row always has the same suffix, so a second send is safe.
+    Courier,
+}
+
+/// What a request says once for all of its contacts. A batch is uniform in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RequestOptions {
+    /// `true`: the number does not go into the CRM pool.
+    pub ignore_crm: bool,
+    /// `true`: the platform skips a bad number and goes on; `false`: it refuses the whole request.
+    pub skip_error: bool,
+    /// Whether and by whom a suffix is appended to each number.
+    pub suffix: Suffix,
+    /// `true`: phone and company are ciphertext.
+    pub encryption: bool,
+    /// The sub account that the request is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_user_id: Option<Arc<str>>,
+}
+
+impl RequestOptions {
+    /// Whether the same numbers may be sent once more without calling anybody twice.
+    pub fn resend_is_safe(&self) -> bool {
+        self.suffix != Suffix::Platform
+    }
+}
+
+/// What is in force where a row leaves an option null, and who appends suffixes.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a column of the table, named as there"
+)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestDefaults {
+    /// Default of `ignore_crm`.
+    pub ignore_crm: bool,
+    /// Default of `skip_error`.
+    pub skip_error: bool,
+    /// Default of `number_add_suffix`.
+    pub number_add_suffix: bool,
+    /// Default of `encryption`.
+    pub encryption: bool,
+    /// Who appends the suffix that a row asks for: the courier itself (`true`) or the platform.
+    pub courier_appends_suffix: bool,
+}
+
+impl Default for RequestDefaults {
+    fn default() -> Self {
+        Self {
+            ignore_crm: false,
+            skip_error: true,
+            number_add_suffix: false,
+            encryption: false,
+            courier_appends_suffix: false,
+        }
+    }
+}
+
+/// A row of `contact_outbox` as the table has it, before any rule is checked.
+#[derive(Clone, Debug, Default)]
+pub struct OutboxRow {
+    /// Primary key.
+    pub id: i64,
+    /// As the app wrote it.
+    pub phone: String,
+    /// Contact's name.
+    pub name: Option<String>,
+    /// Contact's e-mail address.
+    pub email: Option<String>,
+    /// Contact's company; ciphertext when `encryption`.
+    pub company: Option<String>,
+    /// 0 unknown, 1 male, 2 female.
+    pub sex: Option<i64>,
+    /// The platform's sorting number.
+    pub sort: i64,
+    /// Id of the source of information.
+    pub source_id: Option<i64>,
+    /// Id of the industry.
+    pub industry_id: Option<i64>,
+    /// Id of the customer grade.
+    pub grade_id: Option<i64>,
+    /// JSON text, an array of `{id, value}`.
+    pub components: Option<String>,
+    /// JSON text, an array of `{name, text}`.
+    pub custom_vars: Option<String>,
+    /// Third-party data that the platform keeps with the number.
+    pub extra: Option<String>,
+    /// Sub account.
+    pub sub_user_id: Option<String>,
+    /// AI dialogue marker.
+    pub control_select_robot: Option<String>,
+    /// Null: the configured default.
+    pub ignore_crm: Option<bool>,
+    /// Null: the configured default.
+    pub skip_error: Option<bool>,
+    /// Null: the configured default.
+    pub number_add_suffix: Option<bool>,
+    /// Null: the configured default.
+    pub encryption: Option<bool>,
+    /// The mask that the platform would show for an encrypted number.
+    pub phone_mask: Option<String>,
+    /// How long the row has been due, by the database's clock.
+    pub due_for: Duration,
+}
+
+/// A row that keeps every rule and may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Primary key.
+    pub id: ContactId,
+    /// The number as it goes into the request, with the courier's own suffix if it has one.
+    pub phone: Phone,
+    /// See [`OutboxRow::name`].
+    pub name: Option<String>,
+    /// See [`OutboxRow::email`].
+    pub email: Option<String>,
+    /// See [`OutboxRow::company`].
+    pub company: Option<String>,
+    /// See [`OutboxRow::sex`].
+    pub sex: Option<u8>,
+    /// See [`OutboxRow::sort`].
+    pub sort: i64,
+    /// See [`OutboxRow::source_id`].
+    pub source_id: Option<i64>,
+    /// See [`OutboxRow::industry_id`].
+    pub industry_id: Option<i64>,
+    /// See [`OutboxRow::grade_id`].
+    pub grade_id: Option<i64>,
+    /// Variables of a 1.0 script.
+    pub components: Vec<Component>,
+    /// Variables of a 2.0 script.
+    pub custom_vars: Vec<CustomVar>,
+    /// See [`OutboxRow::extra`].
+    pub extra: Option<String>,
+    /// See [`OutboxRow::control_select_robot`].
+    pub control_select_robot: Option<String>,
+    /// See [`OutboxRow::phone_mask`].
+    pub phone_mask: Option<String>,
+    /// The options of the request that may carry this contact.
+    pub options: RequestOptions,
+    /// How long the row has been due, by the database's clock, when it was read.
+    pub due_for: Duration,
+}
+
+impl Contact {
+    /// Checks a row against every rule that we know (`docs/outbox-table.md`, "Rules").
+    pub fn check(row: OutboxRow, defaults: &RequestDefaults) -> Result<Self, Violation> {
+        let options = effective_options(&row, defaults);
+        let phone = checked_phone(&row, &options)?;
+        let components: Vec<Component> = parse_list("components", row.components.as_deref())?;
+        let custom_vars: Vec<CustomVar> = parse_list("custom_vars", row.custom_vars.as_deref())?;
+        if options.ignore_crm {
+            forbid_with_ignore_crm("components", !components.is_empty())?;
+            forbid_with_ignore_crm("extra", row.extra.is_some())?;
+        }
+        let sex = match row.sex {
+            None => None,
+            Some(sex) => match u8::try_from(sex) {
+                Ok(sex) if sex <= 2 => Some(sex),
+                _ => return Err(Violation(format!("sex must be 0, 1 or 2, not {sex}"))),
+            },
+        };
+        Ok(Self {
+            id: ContactId(row.id),
+            phone,
+            name: row.name,
+            email: row.email,
+            company: row.company,
+            sex,
+            sort: row.sort,
+            source_id: row.source_id,
+            industry_id: row.industry_id,
+            grade_id: row.grade_id,
+            components,
+            custom_vars,
+            extra: row.extra,
+            control_select_robot: row.control_select_robot,
+            phone_mask: row.phone_mask,
+            options,
+            due_for: row.due_for,
+        })
+    }
+}
+
+/// The options of a row, with the defaults where it says nothing.
+///
+/// An encrypted number cannot carry our suffix (we would break the ciphertext), so there the
+/// platform has to append it.
+fn effective_options(row: &OutboxRow, defaults: &RequestDefaults) -> RequestOptions {
+    let encryption = row.encryption.unwrap_or(defaults.encryption);
+    let wants_suffix = row.number_add_suffix.unwrap_or(defaults.number_add_suffix);
+    RequestOptions {
+        ignore_crm: row.ignore_crm.unwrap_or(defaults.ignore_crm),
+        skip_error: row.skip_error.unwrap_or(defaults.skip_error),
+        suffix: match (wants_suffix, defaults.courier_appends_suffix && !encryption) {
+            (false, _) => Suffix::None,
+            (true, true) => Suffix::Courier,
+            (true, false) => Suffix::Platform,
+        },
+        encryption,
+        sub_user_id: row
+            .sub_user_id
+            .as_deref()
+            .filter(|id| !id.is_empty())
+            .map(Arc::from),
+    }
+}
+
+fn checked_phone(row: &OutboxRow, options: &RequestOptions) -> Result<Phone, Violation> {
+    if row.phone.trim().is_empty() {
+        return Err(Violation("phone must not be empty".into()));
+    }
+    if row.phone.chars().any(char::is_control) {
+        return Err(Violation("phone must not hold control characters".into()));
+    }
+    Ok(match options.suffix {
+        Suffix::Courier => Phone::new(format!("{}_{}", row.phone, base36(row.id))),
+        Suffix::None | Suffix::Platform => Phone::new(row.phone.as_str()),
+    })
+}
+
+fn parse_list<T: for<'de> Deserialize<'de>>(
+    field: &str,
+    json: Option<&str>,
+) -> Result<Vec<T>, Violation> {
+    let Some(json) = json else {
+        return Ok(Vec::new());
+    };
+    let shape = if field == "components" {
+        "{id, value}"
+    } else {
+        "{name, text}"
+    };
+    // The parser's own message may quote the value, which is a customer's data: it stays out.
+    serde_json::from_str(json).map_err(|e| {
+        let at = e.column();
+        Violation(format!(
+            "{field} must be a JSON array of {shape}; it is not at character {at}"
+        ))
+    })
+}
+
+fn forbid_with_ignore_crm(field: &str, present: bool) -> Result<(), Violation> {
+    if !present {
+        return Ok(());
+    }
+    Err(Violation(format!(
+        "{field} needs ignore_crm=false: the platform stores it with the customer in the CRM pool"
+    )))
+}
+
+/// The suffix that the courier appends for a row: its id in base 36, lower-case letters and
+/// digits, at most 13 characters.
+fn base36(id: i64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut rest = id.unsigned_abs();
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from(
+            DIGITS[usize::try_from(rest % 36).unwrap_or_default()],
+        ));
+        rest /= 36;
+        if rest == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn row() -> OutboxRow {
+        OutboxRow {
+            id: 7,
+            phone: "13012121211".into(),
+            ..OutboxRow::default()
+        }
+    }
+
+    fn cause(row: OutboxRow) -> String {
+        Contact::check(row, &RequestDefaults::default())
+            .expect_err("breaks a rule")
+            .0
+    }
+
+    #[test]
+    fn a_minimal_row_takes_the_configured_options() {
+        let contact = Contact::check(row(), &RequestDefaults::default()).unwrap();
+        assert!(contact.options.skip_error && !contact.options.ignore_crm);
+        assert_eq!(contact.options.suffix, Suffix::None);
+        assert_eq!(contact.phone.expose(), "13012121211");
+    }
+
+    #[test]
+    fn a_row_overrides_every_default() {
+        let row = OutboxRow {
+            ignore_crm: Some(true),
+            skip_error: Some(false),
+            number_add_suffix: Some(true),
+            encryption: Some(true),
+            sub_user_id: Some("sub".into()),
+            ..row()
+        };
+        let options = Contact::check(row, &RequestDefaults::default())
+            .unwrap()
+            .options;
+        assert_eq!(
+            options,
+            RequestOptions {
+                ignore_crm: true,
+                skip_error: false,
+                suffix: Suffix::Platform,
+                encryption: true,
+                sub_user_id: Some("sub".into()),
+            }
+        );
+        assert!(!options.resend_is_safe());
+    }
+
+    #[test]
+    fn components_and_extra_need_ignore_crm_false_and_the_cause_says_which_and_why() {
+        let components = Some(r#"[{"id":"a","value":"b"}]"#.to_owned());
+        let crm = Some(true);
+        let said = cause(OutboxRow {
+            components,
+            ignore_crm: crm,
+            ..row()
+        });
+        assert!(
+            said.starts_with("components needs ignore_crm=false"),
+            "{said}"
+        );
+        let said = cause(OutboxRow {
+            extra: Some("x".into()),
+            ignore_crm: crm,
+            ..row()
+        });
+        assert!(said.starts_with("extra needs ignore_crm=false"), "{said}");
+    }
+
+    #[test]
+    fn a_list_of_the_wrong_shape_is_refused_without_quoting_it() {
+        for bad in [
+            r#"{"id":"a"}"#,
+            r#"[{"id":"secret"}]"#,
+            r#"[{"id":"a","value":["secret"]}]"#,
+        ] {
+            let said = cause(OutboxRow {
+                components: Some(bad.into()),
+                ..row()
+            });
+            assert!(
+                said.starts_with("components must be a JSON array of {id, value}"),
+                "{said}"
+            );
+            assert!(!said.contains("secret"));
+        }
+        let said = cause(OutboxRow {
+            custom_vars: Some(r#"[{"name":"a"}]"#.into()),
+            ..row()
+        });
+        assert!(said.contains("{name, text}"), "{said}");
+    }
+
+    #[test]
+    fn an_unknown_sex_and_an_empty_or_controlled_phone_are_refused() {
+        assert_eq!(
+            cause(OutboxRow {
+                sex: Some(3),
+                ..row()
+            }),
+            "sex must be 0, 1 or 2, not 3"
+        );
+        assert_eq!(
+            cause(OutboxRow {
+                phone: " ".into(),
+                ..row()
+            }),
+            "phone must not be empty"
+        );
+        assert!(
+            cause(OutboxRow {
+                phone: "130\u{0}1".into(),
+                ..row()
+            })
+            .contains("control")
+        );
+    }
+
+    #[test]
+    fn the_courier_suffix_is_the_row_id_in_base_36_and_keeps_a_resend_safe() {
+        let defaults = RequestDefaults {
+            courier_appends_suffix: true,
+            ..Default::default()
+        };
+        let row = OutboxRow {
+            id: 46655,
+            number_add_suffix: Some(true),
+            ..row()
+        };
+        let contact = Contact::check(row.clone(), &defaults).unwrap();
+        assert_eq!(contact.phone.expose(), "13012121211_zzz");
+        assert!(contact.options.resend_is_safe());
+        let encrypted = OutboxRow {
+            encryption: Some(true),
+            ..row
+        };
+        let contact = Contact::check(encrypted, &defaults).unwrap();
+        assert_eq!(
+            contact.options.suffix,
+            Suffix::Platform,
+            "ciphertext cannot be appended to"
+        );
+    }
+
+    #[test]
+    fn ids_that_could_leave_their_path_segment_are_no_lane() {
+        for bad in ["", "a/b", "..", "a b", "a%2f", "用户", &"x".repeat(65)] {
+            assert!(Lane::new(bad, "t").is_err(), "{bad}");
+            assert!(Lane::new("u", bad).is_err(), "{bad}");
+        }
+        let lane = Lane::new("4d99d91c-f5d9", "b15b_7392").unwrap();
+        assert_eq!(lane.to_string(), "4d99d91c-f5d9/b15b_7392");
+    }
+
+    proptest! {
+        #[test]
+        fn a_phone_of_any_kind_never_prints_itself_whole(number in "[0-9+]{5,20}") {
+            let phone = Phone::new(number.as_str());
+            let printed = format!("{phone} {phone:?}");
+            prop_assert!(!printed.contains(&number));
+        }
+
+        #[test]
+        fn courier_suffixes_are_distinct_short_and_lower_case(a in 0..i64::MAX, b in 0..i64::MAX) {
+            prop_assert_eq!(base36(a) == base36(b), a == b);
+            prop_assert!(base36(a).len() <= 13);
+            prop_assert!(base36(a).bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The program: arguments → library → exit code, nothing else.
+
+fn main() {}

@@ -1,0 +1,75 @@
+//! Inserting contacts, as an app would do it.
+
+use async_trait::async_trait;
+
+use super::OutboxError;
+
+/// A row to insert. `None` leaves the column to its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewContact {
+    /// Route parameter.
+    pub user_id: String,
+    /// Route parameter.
+    pub task_id: String,
+    /// Number or ciphertext.
+    pub phone: String,
+    /// Contact's name.
+    pub name: Option<String>,
+    /// Contact's e-mail address.
+    pub email: Option<String>,
+    /// Contact's company.
+    pub company: Option<String>,
+    /// 0, 1 or 2.
+    pub sex: Option<i64>,
+    /// Sorting number.
+    pub sort: Option<i64>,
+    /// Id of the source of information.
+    pub source_id: Option<i64>,
+    /// Id of the industry.
+    pub industry_id: Option<i64>,
+    /// Id of the customer grade.
+    pub grade_id: Option<i64>,
+    /// JSON text, an array of `{id, value}`.
+    pub components: Option<String>,
+    /// JSON text, an array of `{name, text}`.
+    pub custom_vars: Option<String>,
+    /// Third-party data.
+    pub extra: Option<String>,
+    /// Sub account.
+    pub sub_user_id: Option<String>,
+    /// AI dialogue marker.
+    pub control_select_robot: Option<String>,
+    /// Request option.
+    pub ignore_crm: Option<bool>,
+    /// Request option.
+    pub skip_error: Option<bool>,
+    /// Request option.
+    pub number_add_suffix: Option<bool>,
+    /// Request option.
+    pub encryption: Option<bool>,
+    /// Mask of an encrypted number.
+    pub phone_mask: Option<String>,
+    /// The app's own key; a row with a key that is already there is not inserted again.
+    pub idempotency_key: Option<String>,
+    /// UTC, `YYYY-MM-DD HH:MM:SS.ffffff`: not sent earlier.
+    pub not_before: Option<String>,
+}
+
+/// How many rows were inserted, and how many were there already by their `idempotency_key`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inserted {
+    /// New rows.
+    pub new: u64,
+    /// Rows that were left out because their key is taken.
+    pub known: u64,
+}
+
+/// A transaction that inserts. Dropping it undoes everything.
+#[async_trait]
+pub trait Insertion: Send {
+    /// Inserts some more.
+    async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError>;
+
+    /// Makes all of it real.
+    async fn commit(self: Box<Self>) -> Result<(), OutboxError>;
+}

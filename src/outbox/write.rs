@@ -1,0 +1,169 @@
+//! What the courier asks the outbox to write, as plain values.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Lease;
+use crate::batch::BatchId;
+use crate::contact::{ContactId, RequestOptions};
+
+/// One write in the name of a lease.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Who writes. If the lane has a newer token by now, nothing is written.
+    pub lease: Arc<Lease>,
+    /// What changes.
+    pub change: Change,
+}
+
+/// A change in the journal, and what goes with it in the same transaction.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new batch is about to be sent.
+    Open(JournalEntry),
+    /// A batch that surely was not delivered so far is about to be sent again.
+    Resend {
+        /// The batch.
+        batch: BatchId,
+        /// How many requests have carried its rows, this one included.
+        attempts: u32,
+    },
+    /// A send failed for a passing reason; the batch waits, and its lane with it.
+    Postpone(Postpone),
+    /// A batch has its final answer: its rows are settled, its children opened.
+    Close(Close),
+    /// Rows that break a rule are settled without ever being sent.
+    Refuse(Vec<RowOutcome>),
+    /// The lane gets on again after failures: its count of failures is zero and nothing holds it.
+    Recover,
+}
+
+/// A batch as the journal keeps it.
+#[derive(Clone, Debug)]
+pub struct JournalEntry {
+    /// The batch's id.
+    pub batch: BatchId,
+    /// The batch that it was split off.
+    pub parent: Option<BatchId>,
+    /// Its rows in sending order.
+    pub contacts: Vec<ContactId>,
+    /// The options of its request.
+    pub options: RequestOptions,
+    /// How many requests have carried its rows, the one that is about to be sent included.
+    pub attempts: u32,
+    /// Whether an earlier send may have reached the platform.
+    pub maybe_delivered: bool,
+}
+
+/// A send that failed for a passing reason.
+#[derive(Clone, Debug)]
+pub struct Postpone {
+    /// The batch that waits.
+    pub batch: BatchId,
+    /// How many requests have carried its rows so far.
+    pub attempts: u32,
+    /// Whether one of them may have reached the platform.
+    pub maybe_delivered: bool,
+    /// Whether the time until `retry.give_up_after` runs: it stands still while a person has to
+    /// act (a refused token, a running task).
+    pub failing: bool,
+    /// Why, for the journal and for the lane.
+    pub hold: Hold,
+}
+
+/// Why a lane waits, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// One word for programs (`backoff`, `token`, `task_running` …).
+    pub reason: &'static str,
+    /// The platform's words, or ours, for people; never a number or a token.
+    pub message: String,
+    /// From now on, by the database's clock.
+    pub delay: Duration,
+    /// How many failures in a row the lane has now had.
+    pub failures: u32,
+}
+
+/// The end of a batch.
+#[derive(Clone, Debug)]
+pub struct Close {
+    /// The batch.
+    pub batch: BatchId,
+    /// How many requests carried its rows; added to each settled row's `attempts`.
+    pub attempts: u32,
+    /// One word for programs: what the verdict was.
+    pub outcome: &'static str,
+    /// The platform's words, or ours, for people; never a number or a token.
+    pub answer: String,
+    /// The rows that are final now.
+    pub rows: Vec<RowOutcome>,
+    /// Smaller batches for the rows that are not.
+    pub children: Vec<JournalEntry>,
+}
+
+/// The final state of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowOutcome {
+    /// The row.
+    pub contact: ContactId,
+    /// What it ends as.
+    pub end: Final,
+}
+
+/// The two ends of a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Final {
+    /// The platform has it.
+    Succeeded,
+    /// The platform does not have it, or nobody can know.
+    Failed {
+        /// Which kind of failure.
+        kind: FailKind,
+        /// The platform's words for this row, or ours in plain English.
+        cause: String,
+    },
+}
+
+/// The column `fail_kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailKind {
+    /// Never sent: it breaks a rule that we know.
+    Invalid,
+    /// The platform refused this row.
+    Rejected,
+    /// The number is already in the task.
+    Duplicate,
+    /// The platform may or may not have it.
+    Unconfirmed,
+    /// Surely not delivered; we gave up after `retry.give_up_after`.
+    Expired,
+}
+
+impl FailKind {
+    /// The word in the column.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Rejected => "rejected",
+            Self::Duplicate => "duplicate",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for FailKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is written, now or by an earlier try whose commit was not seen.
+    Done,
+    /// The lane has another owner by now; nothing was written.
+    Fenced,
+}
