@@ -26,9 +26,8 @@ use uuid::Uuid;
 
 pub use self::error::OutboxError;
 pub use self::intake::{Inserted, Insertion, NewContact};
-pub use self::write::{
-    Change, Close, FailKind, Final, Hold, JournalEntry, Postpone, Recorded, RowOutcome, Write,
-};
+pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
+pub use crate::settlement::{FailKind, Final, RowOutcome};
 
 use crate::batch::BatchId;
 use crate::contact::{Lane, OutboxRow, RequestOptions};

@@ -25,6 +25,27 @@ pub fn mask(number: &str) -> String {
     format!("{head}***{tail}")
 }
 
+/// A text with every number in it masked: what looks like a phone number is a run of seven or more
+/// digits.
+pub fn mask_within(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().chain(std::iter::once('\0')) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        match digits.len() {
+            0..7 => masked.push_str(&digits),
+            _ => masked.push_str(&mask(&digits)),
+        }
+        digits.clear();
+        masked.push(c);
+    }
+    masked.pop();
+    masked
+}
+
 /// The ends of a number that the platform shows: two numbers with equal ends could have the same
 /// mask, so they never share a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -151,6 +172,15 @@ mod tests {
         assert_eq!(mask("123456"), "1***56");
         assert_eq!(mask("1234"), "***");
         assert_eq!(mask(""), "***");
+    }
+
+    #[test]
+    fn numbers_within_a_text_are_masked_and_codes_are_not() {
+        let text = "6007: 13012121211、+8613012121212 (code 422)";
+        assert_eq!(
+            mask_within(text),
+            "6007: 130***1211、+861***1212 (code 422)"
+        );
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! The calling platform, as we see it from outside: the client that makes the call, the wire types
 //! of its page 批量添加号码, and the reading of its answers. Nothing in here knows a database.
 
+pub mod client;
 pub mod mask;
+pub mod token;
+pub mod verdict;
+pub mod wire;

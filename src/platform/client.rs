@@ -1,0 +1,214 @@
+//! The client: one attempt to deliver one batch over HTTP.
+//!
+//! It encodes, sends, reads the answer within its limits and says what came back as a
+//! [`Reply`]; what that means is the verdict's business, and whether to try again the courier's.
+//! It guarantees: the token goes to the configured base URL alone (no redirect is followed), and
+//! neither a slow nor an endless answer can hold it longer than the timeout or fill the memory.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, redirect};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::token::TokenSource;
+use super::verdict::{Answer, Reply};
+use super::wire;
+use crate::batch::Batch;
+
+/// The largest answer that is read: 100 failures take some 20 KB.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// Where batches are delivered to.
+#[async_trait]
+pub trait Platform: Send + Sync + 'static {
+    /// Sends the batch once and tells what came back. Whatever goes wrong on the way is a
+    /// [`Reply`]; there is no error.
+    async fn deliver(&self, batch: &Batch) -> Reply;
+}
+
+/// How the client connects.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Scheme, host and, if the reseller has one, a path.
+    pub base_url: Url,
+    /// Limit of a whole request, answer included.
+    pub timeout: Duration,
+    /// Limit of connecting.
+    pub connect_timeout: Duration,
+    /// How many idle connections are kept.
+    pub connections: usize,
+}
+
+/// The HTTP client could not be built or used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// TLS or the connection pool could not be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    SetUp(String),
+    /// No path can be appended to the base URL.
+    #[error("platform.base_url {0} cannot be a base: give one like https://host.example")]
+    BaseUrl(Url),
+}
+
+/// The platform over HTTP.
+pub struct HttpPlatform {
+    client: Client,
+    base_url: Url,
+    token: TokenSource,
+}
+
+impl HttpPlatform {
+    /// Builds the one pooled client.
+    pub fn new(options: &ClientOptions, token: TokenSource) -> Result<Self, ClientError> {
+        if options.base_url.cannot_be_a_base() {
+            return Err(ClientError::BaseUrl(options.base_url.clone()));
+        }
+        // Another part of the process may have chosen a provider already; any will do.
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
+        let client = Client::builder()
+            .user_agent(concat!("contact-courier/", env!("CARGO_PKG_VERSION")))
+            .timeout(options.timeout)
+            .connect_timeout(options.connect_timeout)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(options.connections)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|e| ClientError::SetUp(chain(&e)))?;
+        Ok(Self {
+            client,
+            base_url: options.base_url.clone(),
+            token,
+        })
+    }
+
+    /// The address of the call for the batch's lane. Lane ids need no escaping
+    /// (see [`Lane`](crate::contact::Lane)).
+    fn address(&self, batch: &Batch) -> Url {
+        let mut url = self.base_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            let (user, task) = (batch.lane.user_id(), batch.lane.task_id());
+            path.pop_if_empty()
+                .extend(["agent-api", "user", user, "task", task, "number"]);
+        }
+        url
+    }
+
+    async fn read(mut response: Response) -> Reply {
+        let http = response.status().as_u16();
+        let retry_after = retry_after(response.headers());
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => {
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(Some(_)) => return answer(http, retry_after, &[]),
+                Ok(None) => return answer(http, retry_after, &body),
+                // The status alone says enough where it is not a success.
+                Err(_) if http >= 300 => return answer(http, retry_after, &[]),
+                Err(e) => return Reply::Lost(chain(&e.without_url())),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Platform for HttpPlatform {
+    async fn deliver(&self, batch: &Batch) -> Reply {
+        let body = match wire::encode(batch) {
+            Ok(body) => body,
+            Err(e) => return Reply::NotSent(format!("the request cannot be encoded: {e}")),
+        };
+        let token = match self.token.bearer() {
+            Ok(token) => token,
+            Err(e) => return Reply::NotSent(e.to_string()),
+        };
+        let Ok(mut bearer) = HeaderValue::from_str(token.expose_secret()) else {
+            return Reply::NotSent("the token holds characters that no header may have".into());
+        };
+        bearer.set_sensitive(true);
+        let id = batch.id.to_string();
+        let sent = self
+            .client
+            .post(self.address(batch))
+            .header(AUTHORIZATION, bearer)
+            .header(CONTENT_TYPE, "application/json")
+            .header("X-Request-Id", &id)
+            .header("Idempotency-Key", &id)
+            .body(body)
+            .send()
+            .await;
+        match sent {
+            Ok(response) => Self::read(response).await,
+            // Only these two are sure not to have sent a byte of the request.
+            Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(chain(&e.without_url())),
+            Err(e) => Reply::Lost(chain(&e.without_url())),
+        }
+    }
+}
+
+fn answer(http: u16, retry_after: Option<Duration>, body: &[u8]) -> Reply {
+    Reply::Answer(Answer {
+        http,
+        retry_after,
+        document: wire::decode(body),
+    })
+}
+
+/// `Retry-After` in seconds, or as a date. A date is measured against the answer's own `Date`, for
+/// two hosts may disagree about the time.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    let now = httpdate::parse_http_date(headers.get("date")?.to_str().ok()?).ok()?;
+    Some(until.duration_since(now).unwrap_or_default())
+}
+
+/// An error with its causes in one line: reqwest keeps what people need in the innermost.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !line.contains(&cause_text) {
+            line.push_str(": ");
+            line.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_as_a_date_by_the_servers_own_clock() {
+        let seconds = headers(&[("retry-after", "120")]);
+        assert_eq!(retry_after(&seconds), Some(Duration::from_secs(120)));
+        let date = headers(&[
+            ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"),
+            ("date", "Wed, 21 Oct 2015 07:27:30 GMT"),
+        ]);
+        assert_eq!(retry_after(&date), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after(&headers(&[("retry-after", "soon")])), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}

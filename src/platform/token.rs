@@ -1,0 +1,133 @@
+//! The platform's bearer token: given once, or kept in a file that is read again when it changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Where the token comes from.
+pub struct TokenSource(Source);
+
+enum Source {
+    Fixed(SecretString),
+    File {
+        path: PathBuf,
+        last: Mutex<Option<Seen>>,
+    },
+}
+
+/// The file as it was when it was last read.
+struct Seen {
+    modified: SystemTime,
+    bearer: SecretString,
+}
+
+/// The token file cannot be used; the token itself never stands in the message.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file cannot be read.
+    #[error("cannot read the token file {path}: {source}")]
+    Unreadable {
+        /// `platform.token_file`.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has nothing in it.
+    #[error("the token file {0} is empty")]
+    Empty(PathBuf),
+}
+
+impl TokenSource {
+    /// A token that never changes.
+    pub fn fixed(token: &SecretString) -> Self {
+        Self(Source::Fixed(bearer(token.expose_secret())))
+    }
+
+    /// A token file. Fails if it cannot be read now: better at start than at the first contact.
+    pub fn file(path: &Path) -> Result<Self, TokenError> {
+        let source = Self(Source::File {
+            path: path.to_owned(),
+            last: Mutex::new(None),
+        });
+        source.bearer()?;
+        Ok(source)
+    }
+
+    /// The value of the `Authorization` header that is in force now.
+    pub fn bearer(&self) -> Result<SecretString, TokenError> {
+        let (path, last) = match &self.0 {
+            Source::Fixed(bearer) => return Ok(bearer.clone()),
+            Source::File { path, last } => (path, last),
+        };
+        let unreadable = |source| TokenError::Unreadable {
+            path: path.clone(),
+            source,
+        };
+        let modified = fs::metadata(path)
+            .and_then(|file| file.modified())
+            .map_err(unreadable)?;
+        // A panic cannot leave a half-written value behind, so a poisoned lock is as good.
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = last.as_ref().filter(|seen| seen.modified == modified) {
+            return Ok(seen.bearer.clone());
+        }
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        if text.trim().is_empty() {
+            return Err(TokenError::Empty(path.clone()));
+        }
+        let bearer = bearer(text.trim());
+        *last = Some(Seen {
+            modified,
+            bearer: bearer.clone(),
+        });
+        Ok(bearer)
+    }
+}
+
+fn bearer(token: &str) -> SecretString {
+    SecretString::from(format!("Bearer {token}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::time::Duration;
+
+    #[test]
+    fn a_token_file_is_read_again_when_it_changes_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, "first\n").unwrap();
+        let source = TokenSource::file(&path).unwrap();
+        assert_eq!(source.bearer().unwrap().expose_secret(), "Bearer first");
+        fs::write(&path, "second").unwrap();
+        let later = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
+        assert_eq!(source.bearer().unwrap().expose_secret(), "Bearer second");
+    }
+
+    #[test]
+    fn a_missing_or_empty_token_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let missing = TokenSource::file(&path).err().unwrap().to_string();
+        assert!(missing.contains("cannot read the token file") && missing.contains("token"));
+        fs::write(&path, " \n").unwrap();
+        assert!(
+            TokenSource::file(&path)
+                .err()
+                .unwrap()
+                .to_string()
+                .ends_with("is empty")
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Whose failure is it: which row of the batch an entry of the fail list speaks of.
+
+use std::collections::BTreeMap;
+
+use crate::batch::Batch;
+use crate::platform::mask::{self, Fit};
+use crate::platform::wire::Failure;
+
+/// The fail list, read against the batch.
+pub(super) struct Attribution<'a> {
+    /// Position of a row in the batch → why it failed. A row that is listed twice keeps its first
+    /// cause.
+    pub(super) rows: BTreeMap<usize, &'a str>,
+    /// Entries that fit no row, or several.
+    pub(super) unattributed: usize,
+}
+
+/// Finds the row of each entry, without guessing: an exact number first, then the visible ends. In
+/// a batch of one there is nothing to tell apart.
+pub(super) fn attribute<'a>(batch: &Batch, failures: &'a [Failure]) -> Attribution<'a> {
+    let mut found = Attribution {
+        rows: BTreeMap::new(),
+        unattributed: 0,
+    };
+    for failure in failures {
+        let row = if batch.contacts.len() == 1 {
+            Some(0)
+        } else {
+            row_of(batch, &failure.number)
+        };
+        match row {
+            Some(row) => {
+                found.rows.entry(row).or_insert(&failure.cause);
+            }
+            None => found.unattributed += 1,
+        }
+    }
+    found
+}
+
+fn row_of(batch: &Batch, named: &str) -> Option<usize> {
+    let fits: Vec<Fit> = batch
+        .contacts
+        .iter()
+        .map(|c| mask::fit(named, c.phone.expose(), c.phone_mask.as_deref()))
+        .collect();
+    let best = fits
+        .iter()
+        .copied()
+        .max()
+        .filter(|best| *best > Fit::None)?;
+    let mut rows = fits
+        .iter()
+        .enumerate()
+        .filter(|(_, fit)| **fit == best)
+        .map(|(row, _)| row);
+    match (rows.next(), rows.next()) {
+        (Some(row), None) => Some(row),
+        _ => None,
+    }
+}

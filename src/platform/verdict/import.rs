@@ -1,0 +1,119 @@
+//! Do the counts add up: what an answer with a fail list and counts says about each row.
+
+use super::attribution::{Attribution, attribute};
+use super::{Closing, Outcome, Rules, refusal, refused};
+use crate::batch::Batch;
+use crate::contact::ContactId;
+use crate::platform::wire::Document;
+use crate::settlement::{FailKind, Final, RowOutcome};
+
+/// An import that the platform reports as a success.
+pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing {
+    let found = attribute(batch, &document.failures);
+    let mut settled = listed(batch, &found, rules);
+    let open = not_listed(batch, &found);
+    let answer = summary(batch, document);
+    let accounted = found.unattributed == 0
+        && document
+            .task_number_count
+            .is_none_or(|count| usize::try_from(count).is_ok_and(|count| count == open.len()));
+    if accounted {
+        settled.extend(open.iter().map(|&contact| succeeded(contact)));
+        return closing(Outcome::Imported, answer, settled, Vec::new());
+    }
+    if batch.contacts.len() == 1 || !batch.options.resend_is_safe() {
+        settled.extend(open.iter().map(|&contact| unaccounted(batch, contact)));
+        return closing(Outcome::Unaccounted, answer, settled, Vec::new());
+    }
+    closing(Outcome::Unaccounted, answer, settled, open)
+}
+
+/// A refusal. With a list, the rows that it names are to blame and the others go again; without
+/// one, the batch is halved.
+pub(super) fn read_refusal(
+    batch: &Batch,
+    document: &Document,
+    words: &str,
+    rules: &Rules,
+) -> Closing {
+    let found = attribute(batch, &document.failures);
+    if found.rows.is_empty() {
+        return refused(batch, Outcome::Refused, words, rules);
+    }
+    Closing {
+        outcome: Outcome::Refused,
+        answer: words.to_owned(),
+        settled: listed(batch, &found, rules),
+        unsettled: not_listed(batch, &found),
+        // The request was refused, so none of its rows was imported by it.
+        maybe_delivered: false,
+    }
+}
+
+fn closing(
+    outcome: Outcome,
+    answer: String,
+    settled: Vec<RowOutcome>,
+    unsettled: Vec<ContactId>,
+) -> Closing {
+    Closing {
+        outcome,
+        answer,
+        settled,
+        unsettled,
+        maybe_delivered: true,
+    }
+}
+
+fn listed(batch: &Batch, found: &Attribution<'_>, rules: &Rules) -> Vec<RowOutcome> {
+    let outcome = |(&row, cause): (&usize, &&str)| {
+        batch.contacts.get(row).map(|contact| RowOutcome {
+            contact: contact.id,
+            end: refusal(batch, cause, rules),
+        })
+    };
+    found.rows.iter().filter_map(outcome).collect()
+}
+
+fn not_listed(batch: &Batch, found: &Attribution<'_>) -> Vec<ContactId> {
+    let rows = batch.contacts.iter().enumerate();
+    rows.filter(|(row, _)| !found.rows.contains_key(row))
+        .map(|(_, contact)| contact.id)
+        .collect()
+}
+
+fn succeeded(contact: ContactId) -> RowOutcome {
+    RowOutcome {
+        contact,
+        end: Final::Succeeded,
+    }
+}
+
+fn unaccounted(batch: &Batch, contact: ContactId) -> RowOutcome {
+    let again = if batch.options.resend_is_safe() {
+        ""
+    } else {
+        "; not sent again, for with number_add_suffix=true a second send could call the person \
+         twice"
+    };
+    let cause = format!(
+        "may or may not be in the task: the platform neither counted it nor listed it as \
+         failed{again}"
+    );
+    RowOutcome {
+        contact,
+        end: Final::Failed {
+            kind: FailKind::Unconfirmed,
+            cause,
+        },
+    }
+}
+
+fn summary(batch: &Batch, document: &Document) -> String {
+    let sent = batch.contacts.len();
+    let failed = document.failures.len();
+    match document.task_number_count {
+        Some(count) => format!("{sent} sent, {count} counted, {failed} listed as failed"),
+        None => format!("{sent} sent, {failed} listed as failed"),
+    }
+}

@@ -1,0 +1,443 @@
+//! The verdict, line by line of `docs/answers.md`; the names in brackets are that page's.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::batch::{BatchId, Composed};
+use crate::contact::{Contact, Lane, OutboxRow, RequestDefaults, Suffix};
+use crate::platform::wire;
+
+fn batch_of(numbers: &[&str]) -> Batch {
+    let contact = |(number, id): (&&str, i64)| {
+        let row = OutboxRow {
+            id,
+            phone: (*number).into(),
+            ..OutboxRow::default()
+        };
+        Contact::check(row, &RequestDefaults::default()).unwrap()
+    };
+    let contacts: Vec<Contact> = numbers.iter().zip(1..).map(contact).collect();
+    let composed = Composed {
+        options: contacts[0].options.clone(),
+        contacts,
+    };
+    Batch::new(BatchId::generate(), Lane::new("u", "t").unwrap(), composed)
+}
+
+fn three() -> Batch {
+    batch_of(&["13000001111", "13100002222", "13200003333"])
+}
+
+fn one() -> Batch {
+    batch_of(&["13000001111"])
+}
+
+fn sent_before(batch: Batch) -> Batch {
+    Batch {
+        maybe_delivered: true,
+        ..batch
+    }
+}
+
+fn unsafe_to_resend(mut batch: Batch) -> Batch {
+    batch.options.suffix = Suffix::Platform;
+    batch
+}
+
+fn answer(http: u16, body: &str) -> Reply {
+    let document = wire::decode(body.as_bytes());
+    Reply::Answer(Answer {
+        http,
+        retry_after: None,
+        document,
+    })
+}
+
+fn error(code: i64, message: &str) -> Reply {
+    answer(
+        200,
+        &json!({"code": code, "status": "error", "message": message, "data": []}).to_string(),
+    )
+}
+
+fn imported(count: Option<u64>, failures: &[(&str, &str)]) -> Reply {
+    let list: Vec<_> = failures
+        .iter()
+        .map(|(n, c)| json!({"fail_data": n, "fail_cause": c}))
+        .collect();
+    let body = json!({
+        "code": 200, "status": "success", "message": "号码导入任务成功",
+        "data": {"taskNumberCount": count, "fail_datas": list},
+    });
+    answer(200, &body.to_string())
+}
+
+fn verdict(batch: &Batch, reply: &Reply) -> Verdict {
+    read(batch, reply, &Rules::default())
+}
+
+fn closed(batch: &Batch, reply: &Reply) -> Closing {
+    match verdict(batch, reply) {
+        Verdict::Close(closing) => closing,
+        Verdict::Wait(wait) => panic!("waits: {wait:?}"),
+    }
+}
+
+fn waiting(batch: &Batch, reply: &Reply) -> Wait {
+    match verdict(batch, reply) {
+        Verdict::Wait(wait) => wait,
+        Verdict::Close(closing) => panic!("closed: {closing:?}"),
+    }
+}
+
+/// Short words for the ends of the rows, in the order of their ids.
+fn ends(closing: &Closing) -> Vec<(i64, &str)> {
+    let mut ends: Vec<(i64, &str)> = closing
+        .settled
+        .iter()
+        .map(|row| match &row.end {
+            Final::Succeeded => (row.contact.0, "succeeded"),
+            Final::Failed { kind, .. } => (row.contact.0, kind.as_str()),
+        })
+        .collect();
+    ends.sort_unstable();
+    ends
+}
+
+fn cause(closing: &Closing, id: i64) -> &str {
+    let row = closing
+        .settled
+        .iter()
+        .find(|row| row.contact.0 == id)
+        .unwrap();
+    match &row.end {
+        Final::Succeeded => panic!("{id} succeeded"),
+        Final::Failed { cause, .. } => cause,
+    }
+}
+
+#[test]
+fn no_connection_is_surely_not_delivered() {
+    // [unreachable]
+    let wait = waiting(&three(), &Reply::NotSent("connection refused".into()));
+    assert_eq!(
+        (wait.reason, wait.maybe_delivered),
+        (WaitReason::Unreachable, false)
+    );
+}
+
+#[test]
+fn a_lost_answer_a_5xx_and_an_unreadable_body_may_have_been_delivered() {
+    // [answer lost], [server error], [unreadable]
+    for (reply, reason) in [
+        (Reply::Lost("timed out".into()), WaitReason::AnswerLost),
+        (answer(502, "<html>"), WaitReason::ServerError),
+        (error(503, "busy"), WaitReason::ServerError),
+        (answer(200, "{\"code\":200,"), WaitReason::Unreadable),
+        (
+            answer(200, r#"{"code":200,"status":"error"}"#),
+            WaitReason::Unreadable,
+        ),
+        (answer(409, "<html>"), WaitReason::Unreadable),
+    ] {
+        let wait = waiting(&three(), &reply);
+        assert_eq!(
+            (wait.reason, wait.maybe_delivered),
+            (reason, true),
+            "{reply:?}"
+        );
+    }
+}
+
+#[test]
+fn what_may_have_been_delivered_and_must_not_go_twice_is_unconfirmed_at_once() {
+    // [second send unsafe]
+    let batch = unsafe_to_resend(three());
+    for reply in [
+        Reply::Lost("reset".into()),
+        answer(500, ""),
+        answer(200, "?"),
+    ] {
+        let closing = closed(&batch, &reply);
+        let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
+        assert_eq!(ends(&closing), all);
+        assert!(cause(&closing, 1).contains("number_add_suffix=true"));
+    }
+    let wait = waiting(&batch, &Reply::NotSent("refused".into()));
+    assert!(!wait.maybe_delivered, "what surely did not go may go again");
+}
+
+#[test]
+fn a_429_waits_as_long_as_it_says_and_counts_no_attempt() {
+    // [rate limited]
+    let after = Some(Duration::from_secs(7));
+    let reply = Reply::Answer(Answer {
+        http: 429,
+        retry_after: after,
+        document: None,
+    });
+    let wait = waiting(&three(), &reply);
+    assert_eq!(
+        (wait.reason, wait.retry_after),
+        (WaitReason::RateLimited, after)
+    );
+    assert!(!wait.maybe_delivered && !wait.reason.counts_as_attempt());
+    assert_eq!(
+        waiting(&three(), &error(429, "slow down")).reason,
+        WaitReason::RateLimited
+    );
+}
+
+#[test]
+fn a_person_has_to_act_on_401_403_404_and_a_running_task() {
+    // [token], [forbidden], [not found], [task running]
+    for (reply, reason, scope) in [
+        (answer(401, ""), WaitReason::Unauthorized, Scope::Platform),
+        (
+            error(401, "token"),
+            WaitReason::Unauthorized,
+            Scope::Platform,
+        ),
+        (error(403, "no"), WaitReason::Forbidden, Scope::User),
+        (error(404, "任务不存在"), WaitReason::NotFound, Scope::Lane),
+        (
+            error(6007, "2.0任务启动中,请先停止任务"),
+            WaitReason::TaskRunning,
+            Scope::Lane,
+        ),
+        (
+            error(422, "任务正在拨打中,请先暂停任务"),
+            WaitReason::TaskRunning,
+            Scope::Lane,
+        ),
+    ] {
+        let wait = waiting(&three(), &reply);
+        assert_eq!(
+            (wait.reason, wait.reason.scope()),
+            (reason, scope),
+            "{reply:?}"
+        );
+        assert!(!wait.maybe_delivered && !wait.reason.runs_out());
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_fails_no_row() {
+    // [redirected]
+    let wait = waiting(&three(), &answer(301, ""));
+    assert_eq!(
+        (wait.reason, wait.maybe_delivered),
+        (WaitReason::Redirected, false)
+    );
+}
+
+#[test]
+fn too_large_and_refusals_without_a_list_go_into_smaller_batches() {
+    // [too large], [refused]
+    for (reply, outcome) in [
+        (answer(413, "<html>"), Outcome::TooLarge),
+        (error(422, "手机号格式错误"), Outcome::Refused),
+        (error(7001, "?"), Outcome::Refused),
+        (answer(400, "<html>"), Outcome::Refused),
+    ] {
+        let closing = closed(&three(), &reply);
+        assert_eq!(
+            (closing.outcome, closing.maybe_delivered),
+            (outcome, false),
+            "{reply:?}"
+        );
+        assert_eq!((closing.settled.len(), closing.unsettled.len()), (0, 3));
+    }
+}
+
+#[test]
+fn a_single_row_that_is_refused_alone_fails_with_those_words() {
+    // [refused]
+    let closing = closed(&one(), &error(422, "手机号格式错误"));
+    assert_eq!(ends(&closing), [(1, "rejected")]);
+    assert_eq!(cause(&closing, 1), "422 手机号格式错误");
+}
+
+#[test]
+fn a_refusal_with_a_list_fails_those_rows_and_asks_again_for_the_others() {
+    // [refused with a list]
+    let body = json!({"code": 422, "status": "error", "message": "x", "data": {
+        "fail_datas": [{"fail_data": "131***2222", "fail_cause": "格式不正确。"}]}});
+    let closing = closed(&three(), &answer(200, &body.to_string()));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
+    assert!(!closing.maybe_delivered);
+}
+
+#[test]
+fn a_success_with_a_fail_list_settles_every_row_with_its_own_cause() {
+    // [success], [whose failure]
+    let reply = imported(
+        Some(1),
+        &[("132***3333", "格式不正确。"), ("13100002222", "号码重复")],
+    );
+    let closing = closed(&three(), &reply);
+    assert_eq!(
+        ends(&closing),
+        [(1, "succeeded"), (2, "duplicate"), (3, "rejected")]
+    );
+    assert_eq!(cause(&closing, 3), "格式不正确。");
+    assert_eq!(closing.outcome, Outcome::Imported);
+}
+
+#[test]
+fn absent_counts_and_an_empty_data_array_add_up() {
+    // [counts absent]
+    let all = [(1, "succeeded"), (2, "succeeded"), (3, "succeeded")];
+    assert_eq!(ends(&closed(&three(), &imported(None, &[]))), all);
+    let bare = answer(
+        200,
+        r#"{"code":"200","status":"success","message":"","data":[]}"#,
+    );
+    assert_eq!(ends(&closed(&three(), &bare)), all);
+}
+
+#[test]
+fn already_there_means_success_only_when_an_earlier_send_may_have_arrived() {
+    // [duplicate], [duplicate after a lost answer]
+    let reply = imported(Some(2), &[("130***1111", "号码已存在")]);
+    assert_eq!(ends(&closed(&three(), &reply))[0], (1, "duplicate"));
+    assert_eq!(
+        ends(&closed(&sent_before(three()), &reply))[0],
+        (1, "succeeded")
+    );
+    let refused = error(422, "号码重复");
+    assert_eq!(
+        ends(&closed(&sent_before(one()), &refused)),
+        [(1, "succeeded")]
+    );
+}
+
+#[test]
+fn an_entry_that_fits_no_row_or_several_is_never_guessed() {
+    // [unattributed]
+    for mask in ["139***9999", "***", ""] {
+        let closing = closed(&three(), &imported(Some(2), &[(mask, "坏")]));
+        assert_eq!(closing.settled, [], "{mask}");
+        assert_eq!(closing.unsettled.len(), 3);
+        assert!(closing.maybe_delivered, "two of them are in");
+    }
+}
+
+#[test]
+fn counts_that_do_not_add_up_settle_what_is_certain_and_ask_for_the_rest() {
+    // [shortfall]
+    let closing = closed(&three(), &imported(Some(1), &[("131***2222", "坏")]));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
+    assert!(closing.maybe_delivered);
+}
+
+#[test]
+fn a_shortfall_that_cannot_be_asked_about_is_unconfirmed() {
+    // [shortfall, second send unsafe], [shortfall of one]
+    let reply = imported(Some(1), &[("131***2222", "坏")]);
+    let closing = closed(&unsafe_to_resend(three()), &reply);
+    assert_eq!(
+        ends(&closing),
+        [(1, "unconfirmed"), (2, "rejected"), (3, "unconfirmed")]
+    );
+    assert_eq!(
+        ends(&closed(&one(), &imported(Some(0), &[]))),
+        [(1, "unconfirmed")]
+    );
+}
+
+#[test]
+fn in_a_batch_of_one_a_failure_can_only_be_that_row() {
+    // [whose failure]
+    let closing = closed(&one(), &imported(Some(0), &[("***", "黑名单")]));
+    assert_eq!(cause(&closing, 1), "黑名单");
+}
+
+#[test]
+fn giving_up_tells_what_surely_did_not_go_from_what_may_have() {
+    // [given up]
+    assert_eq!(ends(&give_up(&one(), "HTTP 502")), [(1, "expired")]);
+    let closing = give_up(&sent_before(one()), "HTTP 502");
+    assert_eq!(ends(&closing), [(1, "unconfirmed")]);
+    assert!(cause(&closing, 1).ends_with("HTTP 502"));
+}
+
+#[test]
+fn the_words_that_are_kept_of_an_answer_hold_no_number_and_no_line_break() {
+    let wait = waiting(&three(), &error(404, "no task\nfor 13000001111"));
+    assert_eq!(wait.message, "404 no taskfor 130***1111");
+}
+
+fn any_reply() -> impl Strategy<Value = Reply> {
+    let mask = prop_oneof![
+        "1[0-3]0\\*\\*\\*[123]{4}",
+        "\\PC{0,12}",
+        Just("13000001111".to_owned())
+    ];
+    let cause = prop_oneof![Just("号码重复".to_owned()), "\\PC{0,8}"];
+    let list = prop::collection::vec((mask, cause), 0..5);
+    let code = prop_oneof![Just(200i64), Just(422), Just(6007), 0i64..1000];
+    let documented = (code, prop::option::of(0u64..5), list, 200u16..600).prop_map(
+        |(code, count, list, http)| {
+            let list: Vec<_> = list
+                .iter()
+                .map(|(n, c)| json!({"fail_data": n, "fail_cause": c}))
+                .collect();
+            let data = json!({"taskNumberCount": count, "fail_datas": list});
+            answer(
+                http,
+                &json!({"code": code, "message": "x", "data": data}).to_string(),
+            )
+        },
+    );
+    let junk = (100u16..600, "\\PC{0,40}").prop_map(|(http, body)| answer(http, &body));
+    prop_oneof![
+        documented,
+        junk,
+        Just(Reply::Lost("x".into())),
+        Just(Reply::NotSent("x".into()))
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_back_each_row_is_settled_once_or_asked_for_again(
+        reply in any_reply(), single: bool, again: bool, safe: bool,
+    ) {
+        let mut batch = if single { one() } else { three() };
+        batch.maybe_delivered = again && safe;
+        if !safe { batch = unsafe_to_resend(batch); }
+        let Verdict::Close(closing) = verdict(&batch, &reply) else { return Ok(()) };
+        let mut rows: Vec<ContactId> = closing.settled.iter().map(|row| row.contact).collect();
+        rows.extend(&closing.unsettled);
+        prop_assert_eq!(rows.len(), batch.contacts.len());
+        prop_assert_eq!(rows.into_iter().collect::<HashSet<_>>().len(), batch.contacts.len());
+        prop_assert!(closing.unsettled.is_empty() || !single, "a single row has one reading");
+        prop_assert!(safe || closing.unsettled.is_empty() || !closing.maybe_delivered,
+            "what may have arrived is never sent again where that is unsafe");
+    }
+
+    #[test]
+    fn success_needs_an_answer_of_success_or_a_duplicate_after_an_earlier_send(
+        reply in any_reply(), again: bool,
+    ) {
+        let batch = Batch { maybe_delivered: again, ..three() };
+        let Verdict::Close(closing) = verdict(&batch, &reply) else { return Ok(()) };
+        let successes = closing.settled.iter().filter(|row| row.end == Final::Succeeded).count();
+        let Reply::Answer(Answer { http, document: Some(document), .. }) = &reply else {
+            prop_assert_eq!(successes, 0);
+            return Ok(());
+        };
+        if !again {
+            prop_assert!(successes == 0 || (200..300).contains(http) && document.code == 200);
+        }
+        if let (false, Some(count)) = (again, document.task_number_count) {
+            prop_assert!(successes == 0 || u64::try_from(successes).unwrap() == count);
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The JSON of the platform's page 批量添加号码: the request as it goes out, the answer as it comes
+//! in. Answers are read leniently where the platform is known to vary (numbers as strings, `data`
+//! as `[]`, an absent fail list) and strictly where a guess could settle a row wrongly.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::batch::Batch;
+use crate::contact::{Component, Contact, CustomVar, Suffix};
+
+/// The request body of a batch.
+pub fn encode(batch: &Batch) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Body::of(batch))
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "the page's own switches")]
+#[derive(Serialize)]
+struct Body<'a> {
+    ignore_crm: bool,
+    skip_error: bool,
+    number_add_suffix: bool,
+    encryption: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_user_id: Option<&'a str>,
+    data: Vec<Number<'a>>,
+}
+
+impl<'a> Body<'a> {
+    fn of(batch: &'a Batch) -> Self {
+        let options = &batch.options;
+        // The page's table lists the sub account per number, its first example puts it beside
+        // `data`; a batch is uniform in it, so it goes into both places.
+        let sub_user_id = options.sub_user_id.as_deref();
+        Self {
+            ignore_crm: options.ignore_crm,
+            skip_error: options.skip_error,
+            number_add_suffix: options.suffix == Suffix::Platform,
+            encryption: options.encryption,
+            sub_user_id,
+            data: batch
+                .contacts
+                .iter()
+                .map(|c| Number::of(c, sub_user_id))
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Number<'a> {
+    phone: &'a str,
+    sort: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    company: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sex: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    industry_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grade_id: Option<i64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    components: &'a [Component],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    custom_vars: &'a [CustomVar],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control_select_robot: Option<&'a str>,
+}
+
+impl<'a> Number<'a> {
+    fn of(contact: &'a Contact, sub_user_id: Option<&'a str>) -> Self {
+        Self {
+            phone: contact.phone.expose(),
+            sort: contact.sort,
+            name: contact.name.as_deref(),
+            email: contact.email.as_deref(),
+            company: contact.company.as_deref(),
+            sex: contact.sex,
+            source_id: contact.source_id,
+            industry_id: contact.industry_id,
+            grade_id: contact.grade_id,
+            components: &contact.components,
+            custom_vars: &contact.custom_vars,
+            extra: contact.extra.as_deref(),
+            sub_user_id,
+            control_select_robot: contact.control_select_robot.as_deref(),
+        }
+    }
+}
+
+/// An answer of the documented shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document {
+    /// The platform's own code, beside the HTTP status.
+    pub code: i64,
+    /// `success` or `error`.
+    pub status: Option<String>,
+    /// The platform's words for the whole request.
+    pub message: String,
+    /// `taskNumberCount`: how many numbers went into the task.
+    pub task_number_count: Option<u64>,
+    /// `fail_datas`: the numbers that did not, each with its cause.
+    pub failures: Vec<Failure>,
+}
+
+/// One entry of the fail list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// `fail_data`: the number, usually masked.
+    pub number: String,
+    /// `fail_cause`: the platform's words for this number.
+    pub cause: String,
+}
+
+/// Reads a body. `None`: it is not the documented JSON.
+pub fn decode(body: &[u8]) -> Option<Document> {
+    let Value::Object(mut top) = serde_json::from_slice(body).ok()? else {
+        return None;
+    };
+    let code = integer(top.get("code")?)?;
+    let status = match top.remove("status") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(status)) => Some(status),
+        Some(_) => return None,
+    };
+    let message = top.remove("message").map(text).unwrap_or_default();
+    let mut document = Document {
+        code,
+        status,
+        message,
+        ..Document::default()
+    };
+    match top.remove("data") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(list)) if list.is_empty() => {}
+        Some(Value::Object(data)) => read_data(&mut document, data)?,
+        Some(_) => return None,
+    }
+    Some(document)
+}
+
+fn read_data(document: &mut Document, mut data: Map<String, Value>) -> Option<()> {
+    document.task_number_count = match data.get("taskNumberCount") {
+        None | Some(Value::Null) => None,
+        Some(count) => Some(u64::try_from(integer(count)?).ok()?),
+    };
+    document.failures = match data.remove("fail_datas") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(list)) => list.into_iter().map(failure).collect::<Option<_>>()?,
+        Some(_) => return None,
+    };
+    Some(())
+}
+
+/// An entry without a number stays in the list: it says that some row failed.
+fn failure(entry: Value) -> Option<Failure> {
+    let Value::Object(mut entry) = entry else {
+        return None;
+    };
+    Some(Failure {
+        number: entry.remove("fail_data").map(text).unwrap_or_default(),
+        cause: entry.remove("fail_cause").map(text).unwrap_or_default(),
+    })
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{BatchId, Composed};
+    use crate::contact::{Lane, OutboxRow, RequestDefaults};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn encoded(row: OutboxRow) -> Value {
+        let contact = Contact::check(row, &RequestDefaults::default()).unwrap();
+        let composed = Composed {
+            options: contact.options.clone(),
+            contacts: vec![contact],
+        };
+        let lane = Lane::new("u", "t").unwrap();
+        let batch = Batch::new(BatchId::generate(), lane, composed);
+        serde_json::from_slice(&encode(&batch).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_minimal_row_sends_the_number_its_sort_and_the_four_switches_alone() {
+        let row = OutboxRow {
+            id: 1,
+            phone: "13012121211".into(),
+            ..OutboxRow::default()
+        };
+        assert_eq!(
+            encoded(row),
+            json!({
+                "ignore_crm": false, "skip_error": true,
+                "number_add_suffix": false, "encryption": false,
+                "data": [{"phone": "13012121211", "sort": 0}],
+            })
+        );
+    }
+
+    #[test]
+    fn every_field_of_the_page_is_sent_and_the_sub_account_stands_in_both_places() {
+        let row = OutboxRow {
+            id: 1,
+            phone: "13012121211".into(),
+            name: Some("联系人1".into()),
+            email: Some("12345@qq.com".into()),
+            company: Some("xxx公司".into()),
+            sex: Some(1),
+            sort: 5,
+            source_id: Some(1),
+            industry_id: Some(2),
+            grade_id: Some(3),
+            components: Some(r#"[{"id":"2a87347c","value":"小牛"}]"#.into()),
+            custom_vars: Some(r#"[{"name":"自定义变量1","text":10086}]"#.into()),
+            extra: Some("0c51fc89".into()),
+            sub_user_id: Some("91f9254f".into()),
+            control_select_robot: Some("男".into()),
+            number_add_suffix: Some(true),
+            encryption: Some(true),
+            ..OutboxRow::default()
+        };
+        assert_eq!(
+            encoded(row),
+            json!({
+                "ignore_crm": false, "skip_error": true,
+                "number_add_suffix": true, "encryption": true, "sub_user_id": "91f9254f",
+                "data": [{
+                    "phone": "13012121211", "sort": 5, "name": "联系人1", "email": "12345@qq.com",
+                    "company": "xxx公司", "sex": 1, "source_id": 1, "industry_id": 2, "grade_id": 3,
+                    "components": [{"id": "2a87347c", "value": "小牛"}],
+                    "custom_vars": [{"name": "自定义变量1", "text": 10086}],
+                    "extra": "0c51fc89", "sub_user_id": "91f9254f", "control_select_robot": "男",
+                }],
+            })
+        );
+    }
+
+    #[test]
+    fn the_answer_of_the_page_is_read() {
+        let page = json!({
+            "code": 200, "status": "success", "message": "号码导入任务成功",
+            "data": {
+                "taskNumberCount": 1, "crmCustomerCount": 1,
+                "fail_datas": [{"fail_data": "911***8179", "fail_cause": "格式不正确。"}],
+            },
+        });
+        let document = decode(page.to_string().as_bytes()).unwrap();
+        assert_eq!((document.code, document.task_number_count), (200, Some(1)));
+        assert_eq!(
+            document.failures,
+            [Failure {
+                number: "911***8179".into(),
+                cause: "格式不正确。".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn numbers_as_strings_an_empty_array_and_null_lists_are_read() {
+        let document = decode(br#"{"code":"6007","message":null,"data":[]}"#).unwrap();
+        assert_eq!((document.code, document.message.as_str()), (6007, ""));
+        let document =
+            decode(br#"{"code":200,"new":1,"data":{"taskNumberCount":"3","fail_datas":null}}"#);
+        assert_eq!(document.unwrap().task_number_count, Some(3));
+    }
+
+    #[test]
+    fn what_could_be_misread_is_not_read_at_all() {
+        for body in [
+            "",
+            "null",
+            "[]",
+            "<html>",
+            "{\"code\":200",
+            "{}",
+            r#"{"code":null}"#,
+            r#"{"code":200,"data":"x"}"#,
+            r#"{"code":200,"data":[1]}"#,
+            r#"{"code":200,"data":{"taskNumberCount":-1}}"#,
+            r#"{"code":200,"data":{"taskNumberCount":"many"}}"#,
+            r#"{"code":200,"data":{"fail_datas":"none"}}"#,
+            r#"{"code":200,"data":{"fail_datas":["13012121211"]}}"#,
+        ] {
+            assert_eq!(decode(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            decode(&body);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How a contact ends: the courier's columns of `contact_outbox` as values.
+//!
+//! The verdict makes them, the outbox writes them. `docs/outbox-table.md` tells app authors what
+//! each means and what to do about it.
+
+use std::fmt;
+
+use crate::contact::ContactId;
+
+/// The final state of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowOutcome {
+    /// The row.
+    pub contact: ContactId,
+    /// What it ends as.
+    pub end: Final,
+}
+
+/// The two ends of a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Final {
+    /// The platform has it.
+    Succeeded,
+    /// The platform does not have it, or nobody can know.
+    Failed {
+        /// Which kind of failure.
+        kind: FailKind,
+        /// The platform's words for this row, or ours in plain English.
+        cause: String,
+    },
+}
+
+/// The column `fail_kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailKind {
+    /// Never sent: it breaks a rule that we know.
+    Invalid,
+    /// The platform refused this row.
+    Rejected,
+    /// The number is already in the task.
+    Duplicate,
+    /// The platform may or may not have it.
+    Unconfirmed,
+    /// Surely not delivered; we gave up after `retry.give_up_after`.
+    Expired,
+}
+
+impl FailKind {
+    /// The word in the column.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Rejected => "rejected",
+            Self::Duplicate => "duplicate",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for FailKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
