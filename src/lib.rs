@@ -3,6 +3,8 @@
 
 pub mod batch;
 pub mod contact;
+pub mod courier;
 pub mod outbox;
 pub mod platform;
 pub mod settlement;
+pub mod telemetry;

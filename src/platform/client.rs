@@ -110,8 +110,6 @@ impl HttpPlatform {
                 }
                 Ok(Some(_)) => return answer(http, retry_after, &[]),
                 Ok(None) => return answer(http, retry_after, &body),
-                // The status alone says enough where it is not a success.
-                Err(_) if http >= 300 => return answer(http, retry_after, &[]),
                 Err(e) => return Reply::Lost(chain(&e.without_url())),
             }
         }
@@ -202,7 +200,7 @@ mod tests {
     #[test]
     fn retry_after_is_read_in_seconds_and_as_a_date_by_the_servers_own_clock() {
         let seconds = headers(&[("retry-after", "120")]);
-        assert_eq!(retry_after(&seconds), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after(&seconds), Some(Duration::from_mins(2)));
         let date = headers(&[
             ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"),
             ("date", "Wed, 21 Oct 2015 07:27:30 GMT"),

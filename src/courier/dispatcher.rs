@@ -1,0 +1,117 @@
+//! The dispatcher: one send of one batch, from the journal entry to the verdict.
+//!
+//! Lanes hand batches in; the dispatcher sees to it that no more than `max_in_flight` requests are
+//! under way, that the rate limits are kept, that the batch is in the journal before its first byte
+//! goes out, and that nothing is sent on a lease that may be lost.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::heartbeat::LeaseClock;
+use super::lifecycle::Lifecycle;
+use super::limits::Limits;
+use super::recorder::{NotRecorded, Recorder};
+use super::underway::{Journal, Underway};
+use crate::outbox::{Change, Lease, Recorded, Write};
+use crate::platform::client::Platform;
+use crate::platform::verdict::{self, Rules, Verdict};
+
+/// What became of a send.
+#[derive(Debug)]
+pub enum Dispatched {
+    /// It went out, and this is what the answer, or its absence, says.
+    Answered(Verdict),
+    /// It did not go out.
+    NotSent(NotSent),
+}
+
+/// Why a batch did not go out.
+#[derive(Debug)]
+pub enum NotSent {
+    /// The courier is ending; the batch was not even journalled anew.
+    Stopping,
+    /// The lane has another owner, or may have one.
+    LeaseLost,
+    /// The journal could not be written.
+    NotRecorded(NotRecorded),
+}
+
+/// Shared by all lanes of a courier.
+pub struct Dispatcher {
+    /// Where batches go.
+    pub platform: Arc<dyn Platform>,
+    /// How answers are told apart.
+    pub rules: Rules,
+    /// One permit per request that may be under way. It is fair: lanes that wait take turns.
+    pub permits: Semaphore,
+    /// The rate limits.
+    pub limits: Limits,
+    /// Writes the journal.
+    pub recorder: Recorder,
+    /// Whether leases are good.
+    pub leases: LeaseClock,
+    /// Whether to go on.
+    pub life: Lifecycle,
+}
+
+impl Dispatcher {
+    /// Sends the batch once.
+    pub async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
+        let turn = async {
+            self.limits.lane_ready(&lease.lane).await;
+            let permit = self.permits.acquire().await;
+            self.limits.ready().await;
+            permit
+        };
+        let permit = tokio::select! {
+            biased;
+            () = self.life.stopping() => return Dispatched::NotSent(NotSent::Stopping),
+            permit = turn => permit,
+        };
+        if !self.leases.is_good() {
+            return Dispatched::NotSent(NotSent::LeaseLost);
+        }
+        underway.batch.attempts += 1;
+        if let Err(not_sent) = self.journal(lease, underway).await {
+            return Dispatched::NotSent(not_sent);
+        }
+        // Asked again, for the journal may have taken its time; from here to the first byte nothing
+        // waits any more.
+        if !self.leases.is_good() {
+            return Dispatched::NotSent(NotSent::LeaseLost);
+        }
+        let reply = self.platform.deliver(&underway.batch).await;
+        drop(permit);
+        Dispatched::Answered(verdict::read(&underway.batch, &reply, &self.rules))
+    }
+
+    /// Sees to it that the journal says: this batch may be on its way.
+    async fn journal(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Result<(), NotSent> {
+        let batch = &underway.batch;
+        let change = match underway.journal {
+            Journal::New => Change::Open(underway.entry()),
+            // It says so already, and one write less is one write less.
+            Journal::Waiting if batch.maybe_delivered => return Ok(()),
+            Journal::Waiting => Change::Resend {
+                batch: batch.id,
+                attempts: batch.attempts,
+            },
+        };
+        match self
+            .recorder
+            .record(Write {
+                lease: Arc::clone(lease),
+                change,
+            })
+            .await
+        {
+            Ok(Recorded::Done) => {
+                underway.journal = Journal::Waiting;
+                Ok(())
+            }
+            Ok(Recorded::Fenced) => Err(NotSent::LeaseLost),
+            Err(error) => Err(NotSent::NotRecorded(error)),
+        }
+    }
+}

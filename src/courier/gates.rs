@@ -1,0 +1,229 @@
+//! Gates: who may not send for now, beyond a single lane.
+//!
+//! A refused token stops everybody, a refused user all lanes of that user. When the time is up, a
+//! gate lets a single lane through to find out; a success opens it. Pure: `now` is an argument.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::contact::Lane;
+use crate::platform::verdict::{Scope, Wait};
+
+/// All gates of one courier. A gate that is not there is open.
+#[derive(Debug, Default)]
+pub struct Gates {
+    platform: Option<Gate>,
+    users: HashMap<Arc<str>, Gate>,
+}
+
+#[derive(Debug)]
+struct Gate {
+    until: Instant,
+    failures: u32,
+    probe: Option<Lane>,
+    message: String,
+}
+
+impl Gate {
+    fn new(now: Instant) -> Self {
+        Self {
+            until: now,
+            failures: 0,
+            probe: None,
+            message: String::new(),
+        }
+    }
+
+    fn admits(&self, lane: &Lane, now: Instant) -> bool {
+        now >= self.until && self.probe.as_ref().is_none_or(|probe| probe == lane)
+    }
+}
+
+impl Gates {
+    /// Closes what the answer is about and tells for how long, so that the lane waits alike.
+    /// `delay` gives the wait after the n-th failure in a row. `None`: it is about the lane alone.
+    pub fn close(
+        &mut self,
+        lane: &Lane,
+        wait: &Wait,
+        delay: impl Fn(u32) -> Duration,
+        now: Instant,
+    ) -> Option<Duration> {
+        let closed = match wait.reason.scope() {
+            Scope::Lane => {
+                if !wait.reason.runs_out() {
+                    self.open(lane);
+                }
+                return None;
+            }
+            Scope::User => {
+                self.platform = None;
+                self.users
+                    .entry(lane.user_id().into())
+                    .or_insert_with(|| Gate::new(now))
+            }
+            Scope::Platform => self.platform.get_or_insert_with(|| Gate::new(now)),
+        };
+        // Requests that were under way together are one failure.
+        if now >= closed.until {
+            closed.failures += 1;
+            closed.until = now + wait.retry_after.unwrap_or_else(|| delay(closed.failures));
+        }
+        closed.probe = None;
+        closed.message.clone_from(&wait.message);
+        Some(closed.until.duration_since(now))
+    }
+
+    /// The platform answered this lane: what stood in its way is open again.
+    pub fn open(&mut self, lane: &Lane) {
+        self.platform = None;
+        self.users.remove(lane.user_id());
+    }
+
+    /// Whether the lane may send now.
+    pub fn admits(&self, lane: &Lane, now: Instant) -> bool {
+        self.on_the_way(lane).all(|gate| gate.admits(lane, now))
+    }
+
+    /// Lets the lane begin, if it may. Through each gate on its way that is not open, no other lane
+    /// may go until this one is back.
+    pub fn enter(&mut self, lane: &Lane, now: Instant) -> bool {
+        if !self.admits(lane, now) {
+            return false;
+        }
+        let user = self.users.get_mut(lane.user_id());
+        for gate in self.platform.iter_mut().chain(user) {
+            gate.probe = Some(lane.clone());
+        }
+        true
+    }
+
+    /// The lane's work is over, with or without an answer: another one may be sent ahead.
+    pub fn back(&mut self, lane: &Lane) {
+        for gate in self.platform.iter_mut().chain(self.users.values_mut()) {
+            if gate.probe.as_ref() == Some(lane) {
+                gate.probe = None;
+            }
+        }
+    }
+
+    /// Why the platform lets nobody through, if that is so.
+    pub fn closed_because(&self) -> Option<&str> {
+        self.platform.as_ref().map(|gate| gate.message.as_str())
+    }
+
+    fn on_the_way(&self, lane: &Lane) -> impl Iterator<Item = &Gate> {
+        self.platform.iter().chain(self.users.get(lane.user_id()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::verdict::WaitReason;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn lane(user: &str, task: &str) -> Lane {
+        Lane::new(user, task).unwrap()
+    }
+
+    fn wait(reason: WaitReason) -> Wait {
+        Wait {
+            reason,
+            message: "no".into(),
+            maybe_delivered: false,
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn a_refused_token_stops_everybody_and_a_refused_user_only_that_user() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        gates.close(
+            &lane("a", "1"),
+            &wait(WaitReason::Forbidden),
+            |n| MINUTE * n,
+            now,
+        );
+        assert!(!gates.admits(&lane("a", "2"), now));
+        assert!(gates.admits(&lane("b", "1"), now));
+        gates.close(
+            &lane("b", "1"),
+            &wait(WaitReason::Unauthorized),
+            |n| MINUTE * n,
+            now,
+        );
+        assert!(!gates.admits(&lane("c", "1"), now));
+        assert_eq!(gates.closed_because(), Some("no"));
+    }
+
+    #[test]
+    fn when_the_time_is_up_one_lane_goes_ahead_until_it_is_back() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        gates.close(
+            &lane("a", "1"),
+            &wait(WaitReason::Unauthorized),
+            |n| MINUTE * n,
+            now,
+        );
+        let later = now + MINUTE;
+        assert!(gates.enter(&lane("b", "1"), later));
+        assert!(gates.admits(&lane("b", "1"), later));
+        assert!(!gates.admits(&lane("c", "1"), later));
+        gates.back(&lane("b", "1"));
+        assert!(gates.admits(&lane("c", "1"), later));
+    }
+
+    #[test]
+    fn a_gate_that_fails_again_stays_closed_longer_but_what_failed_together_counts_once() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        let refused = wait(WaitReason::Unauthorized);
+        let delay = |n: u32| MINUTE * n;
+        assert_eq!(
+            gates.close(&lane("a", "1"), &refused, delay, now),
+            Some(MINUTE)
+        );
+        assert_eq!(
+            gates.close(&lane("a", "2"), &refused, delay, now),
+            Some(MINUTE)
+        );
+        assert_eq!(
+            gates.close(&lane("a", "1"), &refused, delay, now + MINUTE),
+            Some(MINUTE * 2)
+        );
+        let asked = Wait {
+            retry_after: Some(MINUTE * 9),
+            ..wait(WaitReason::RateLimited)
+        };
+        assert_eq!(
+            gates.close(&lane("a", "1"), &asked, delay, now + MINUTE * 3),
+            Some(MINUTE * 9)
+        );
+        assert_eq!(
+            gates.close(&lane("a", "1"), &wait(WaitReason::ServerError), delay, now),
+            None
+        );
+    }
+
+    #[test]
+    fn a_success_opens_the_way_for_all() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        gates.close(
+            &lane("a", "1"),
+            &wait(WaitReason::Unauthorized),
+            |n| MINUTE * n,
+            now,
+        );
+        gates.open(&lane("a", "1"));
+        assert!(gates.admits(&lane("c", "1"), now));
+        assert_eq!(gates.closed_because(), None);
+    }
+}

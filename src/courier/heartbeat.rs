@@ -1,0 +1,74 @@
+//! The heartbeat: it keeps this instance's leases good, and tells when they may no longer be.
+//!
+//! A courier that could not renew its heartbeat for the lease time stops sending by itself, for
+//! others may have taken its lanes over. The lease is counted from *before* the last heartbeat was
+//! sent, so this side always stops first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::lifecycle::Lifecycle;
+use crate::outbox::{Instance, Outbox, OutboxError};
+use crate::telemetry::event::DatabaseWatch;
+
+/// Heartbeats per lease time: two may fail before the lease is lost.
+const BEATS_PER_LEASE: u32 = 3;
+
+/// Until when this instance's leases are good.
+#[derive(Clone, Debug)]
+pub struct LeaseClock(watch::Receiver<Instant>);
+
+impl LeaseClock {
+    /// Whether leases of this instance are good now.
+    pub fn is_good(&self) -> bool {
+        Instant::now() < *self.0.borrow()
+    }
+}
+
+/// Registers the instance and keeps its heart beating until the returned task is aborted.
+pub async fn start(
+    outbox: Arc<dyn Outbox>,
+    instance: Instance,
+    watch: Arc<DatabaseWatch>,
+    life: Lifecycle,
+) -> Result<(LeaseClock, tokio::task::JoinHandle<()>), OutboxError> {
+    let good_until = Instant::now() + instance.lease;
+    outbox.beat(&instance).await?;
+    let (sender, receiver) = watch::channel(good_until);
+    let task = tokio::spawn(async move {
+        tokio::select! {
+            () = beat(outbox, instance, watch, sender) => {}
+            () = life.killed() => {}
+        }
+    });
+    Ok((LeaseClock(receiver), task))
+}
+
+async fn beat(
+    outbox: Arc<dyn Outbox>,
+    instance: Instance,
+    watch: Arc<DatabaseWatch>,
+    good_until: watch::Sender<Instant>,
+) {
+    let pause = instance.lease / BEATS_PER_LEASE;
+    loop {
+        tokio::time::sleep(pause).await;
+        let begun = Instant::now();
+        // A heartbeat that hangs must not keep the next one from being tried.
+        let beat = tokio::time::timeout(instance.lease, outbox.beat(&instance)).await;
+        match beat.unwrap_or_else(|_| Err(too_slow(instance.lease))) {
+            Ok(()) => {
+                watch.works();
+                good_until.send_replace(begun + instance.lease);
+            }
+            Err(error) => watch.fails(&error),
+        }
+    }
+}
+
+fn too_slow(lease: Duration) -> OutboxError {
+    OutboxError::Unavailable(format!("no answer to a heartbeat within {lease:?}"))
+}

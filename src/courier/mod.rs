@@ -1,0 +1,168 @@
+//! The running daemon: it takes contacts from the outbox to the platform and the truth about each
+//! back. The only part of the program that knows both, through their traits.
+//!
+//! One contact's way: [`scout`] leases its lane, [`lane`] reads and composes it into a batch,
+//! [`dispatcher`] journals and sends the batch, the verdict says what the answer means, [`recorder`]
+//! writes it into the row. Beside them: [`heartbeat`] keeps the leases, [`limits`] the rates,
+//! [`backoff`] and [`gates`] the pauses, [`lifecycle`] the end.
+
+pub mod backoff;
+mod context;
+mod dispatcher;
+mod gates;
+mod heartbeat;
+mod lane;
+pub mod lifecycle;
+pub mod limits;
+mod recorder;
+mod scout;
+mod underway;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use self::context::Context;
+pub use self::context::CourierOptions;
+use self::dispatcher::Dispatcher;
+use self::heartbeat::LeaseClock;
+use self::lifecycle::Lifecycle;
+use self::limits::Limits;
+use self::recorder::Recorder;
+use self::scout::Scout;
+use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
+use crate::platform::client::Platform;
+use crate::telemetry::event::{DatabaseWatch, Stopped};
+
+/// A courier that is ready to run.
+pub struct Courier {
+    outbox: Arc<dyn Outbox>,
+    platform: Arc<dyn Platform>,
+    options: CourierOptions,
+    instance: Instance,
+}
+
+/// How long to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until asked to stop.
+    Stopped,
+    /// Until nothing that is due can be delivered any more.
+    Done,
+}
+
+impl Courier {
+    /// Puts a courier together; nothing is started.
+    pub fn new(
+        outbox: Arc<dyn Outbox>,
+        platform: Arc<dyn Platform>,
+        options: CourierOptions,
+    ) -> Self {
+        let instance = Instance {
+            id: Uuid::now_v7(),
+            host: options.host.clone(),
+            pid: std::process::id(),
+            lease: options.lease,
+        };
+        Self {
+            outbox,
+            platform,
+            options,
+            instance,
+        }
+    }
+
+    /// This instance's id, as other couriers and people see it.
+    pub fn instance(&self) -> Uuid {
+        self.instance.id
+    }
+
+    /// Works. Tells what is left in the outbox, if it is still known at the end.
+    pub async fn run(self, life: Lifecycle, until: Until) -> Result<Option<Backlog>, OutboxError> {
+        let watch = Arc::new(DatabaseWatch::default());
+        let outbox = Arc::clone(&self.outbox);
+        let id = self.instance.id;
+        let grace = self.options.shutdown_grace;
+        let (leases, heart) = heartbeat::start(
+            Arc::clone(&outbox),
+            self.instance.clone(),
+            Arc::clone(&watch),
+            life.clone(),
+        )
+        .await?;
+        let (recorder, recording) =
+            Recorder::start(Arc::clone(&outbox), Arc::clone(&watch), life.clone());
+        let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
+        let scout = Scout::new(context, id);
+        let work = async {
+            match until {
+                Until::Stopped => scout.run().await,
+                Until::Done => scout.run_once().await?,
+            }
+            // The scout and its lanes were the last to hold the recorder's handle.
+            recording.await.ok();
+            Ok(())
+        };
+        let worked = tokio::select! {
+            worked = work => Some(worked),
+            () = grace_is_over(&life, grace) => None,
+        };
+        let clean = worked.is_some();
+        worked.transpose()?;
+        let backlog = leave(&*outbox, id, &heart, until, clean).await;
+        Stopped { clean }.emit();
+        backlog
+    }
+
+    fn context(
+        self,
+        recorder: Recorder,
+        leases: LeaseClock,
+        watch: Arc<DatabaseWatch>,
+        life: Lifecycle,
+    ) -> Context {
+        let dispatcher = Dispatcher {
+            platform: self.platform,
+            rules: self.options.rules.clone(),
+            permits: Semaphore::new(self.options.max_in_flight),
+            limits: Limits::new(&self.options.limits),
+            recorder,
+            leases,
+            life,
+        };
+        Context::new(self.outbox, dispatcher, self.options, watch)
+    }
+}
+
+/// Resolves when what is in flight has had its time to finish, or must not have any.
+async fn grace_is_over(life: &Lifecycle, grace: std::time::Duration) {
+    life.stopping().await;
+    tokio::select! {
+        () = tokio::time::sleep(grace) => life.kill(),
+        () = life.killed() => {}
+    }
+}
+
+/// Frees the lanes and takes the instance off the list. After an unclean end that is left out: the
+/// heartbeat runs out by itself, and until then nobody else sends what may still be on its way.
+async fn leave(
+    outbox: &dyn Outbox,
+    instance: Uuid,
+    heart: &JoinHandle<()>,
+    until: Until,
+    clean: bool,
+) -> Result<Option<Backlog>, OutboxError> {
+    heart.abort();
+    if !clean {
+        return Ok(None);
+    }
+    let backlog = match until {
+        Until::Done => Some(outbox.backlog(instance).await?),
+        Until::Stopped => None,
+    };
+    // Without a database the heartbeat runs out by itself.
+    outbox.retire(instance).await.ok();
+    Ok(backlog)
+}

@@ -1,0 +1,130 @@
+//! The recorder: everything that the courier writes goes through it, many writes to a transaction.
+//!
+//! Lanes hand in writes and wait for their answer; the recorder takes all that have gathered while
+//! the last transaction ran and commits them together. A write that fails because the database is
+//! away is tried again until it is known to be written or fenced: a commit whose answer was lost is
+//! answered by the outbox as done, not done twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::backoff::BackoffPolicy;
+use super::lifecycle::Lifecycle;
+use crate::outbox::{Outbox, OutboxError, Recorded, Write};
+use crate::telemetry::event::DatabaseWatch;
+
+/// Writes in one transaction. More would hold locks for longer than they save.
+const MAX_WRITES: usize = 64;
+
+/// Between tries while the database is away.
+const RETRY: BackoffPolicy = BackoffPolicy {
+    initial_interval: Duration::from_millis(100),
+    max_interval: Duration::from_secs(5),
+    multiplier: 2.0,
+    jitter: 0.3,
+};
+
+/// The write is not known to be written: the courier is ending, or the database refuses it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("not recorded: {0}")]
+pub struct NotRecorded(Arc<str>);
+
+type Answer = Result<Recorded, NotRecorded>;
+
+/// The lanes' end.
+#[derive(Clone)]
+pub struct Recorder(mpsc::Sender<(Write, oneshot::Sender<Answer>)>);
+
+impl Recorder {
+    /// Starts the recorder. It ends when all clones of the handle are gone and all is written.
+    pub fn start(
+        outbox: Arc<dyn Outbox>,
+        watch: Arc<DatabaseWatch>,
+        life: Lifecycle,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(MAX_WRITES);
+        let task = tokio::spawn(
+            RecorderLoop {
+                outbox,
+                watch,
+                life,
+                receiver,
+            }
+            .run(),
+        );
+        (Self(sender), task)
+    }
+
+    /// Hands in a write and waits until it is committed, or fenced.
+    pub async fn record(&self, write: Write) -> Answer {
+        let ended = || NotRecorded("the courier is ending".into());
+        let (sender, receiver) = oneshot::channel();
+        self.0.send((write, sender)).await.map_err(|_| ended())?;
+        receiver.await.map_err(|_| ended())?
+    }
+}
+
+struct RecorderLoop {
+    outbox: Arc<dyn Outbox>,
+    watch: Arc<DatabaseWatch>,
+    life: Lifecycle,
+    receiver: mpsc::Receiver<(Write, oneshot::Sender<Answer>)>,
+}
+
+impl RecorderLoop {
+    async fn run(mut self) {
+        let mut gathered = Vec::new();
+        while self.receiver.recv_many(&mut gathered, MAX_WRITES).await > 0 {
+            let (writes, askers): (Vec<Write>, Vec<_>) = gathered.drain(..).unzip();
+            let answers = self.commit(&writes).await;
+            for (asker, answer) in askers.into_iter().zip(answers) {
+                // Whoever asked may have been dropped at a hard end.
+                asker.send(answer).ok();
+            }
+        }
+    }
+
+    /// Commits, and tries again while the database is away. If it refuses the whole, each write is
+    /// tried alone, so that one of them cannot stand in the way of the others.
+    async fn commit(&self, writes: &[Write]) -> Vec<Answer> {
+        match self.persist(writes).await {
+            Ok(recorded) => recorded.into_iter().map(Ok).collect(),
+            Err(error) if writes.len() == 1 => vec![Err(error)],
+            Err(_) => {
+                let mut answers = Vec::with_capacity(writes.len());
+                for write in writes {
+                    let one = self.persist(std::slice::from_ref(write)).await;
+                    answers.push(one.map(|r| r.first().copied().unwrap_or(Recorded::Fenced)));
+                }
+                answers
+            }
+        }
+    }
+
+    async fn persist(&self, writes: &[Write]) -> Result<Vec<Recorded>, NotRecorded> {
+        for failures in 1.. {
+            let error = match self.outbox.record(writes).await {
+                Ok(recorded) => {
+                    self.watch.works();
+                    return Ok(recorded);
+                }
+                Err(error) => error,
+            };
+            self.watch.fails(&error);
+            if !error.is_transient() {
+                return Err(not_recorded(&error));
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY.delay(failures)) => {}
+                () = self.life.killed() => return Err(not_recorded(&error)),
+            }
+        }
+        Err(NotRecorded("given up".into()))
+    }
+}
+
+fn not_recorded(error: &OutboxError) -> NotRecorded {
+    NotRecorded(error.to_string().into())
+}

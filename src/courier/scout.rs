@@ -1,0 +1,222 @@
+//! The scout: finds lanes with work, leases them and puts them to work, a bounded number at a time.
+//!
+//! Lanes take turns: the scout goes through them in order and goes on where it stopped, and a lane
+//! at work gives its place up after a turn when others wait. Its neighbours are the outbox, which
+//! knows the lanes, and [`LaneAtWork`].
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::context::Context;
+use super::lane::{LaneAtWork, LaneEnd};
+use crate::contact::Lane;
+use crate::outbox::{LaneFound, LaneQuery, OutboxError};
+
+/// A lane that failed for a reason of its own is left alone for so long.
+const COOLING: Duration = Duration::from_mins(1);
+
+/// The scout of one courier.
+pub struct Scout {
+    context: Arc<Context>,
+    instance: Uuid,
+    /// Where the search goes on.
+    position: Option<Lane>,
+    at_work: HashSet<Lane>,
+    tasks: JoinSet<LaneEnd>,
+    lanes: HashMap<Id, Lane>,
+    cooling: HashMap<Lane, Instant>,
+}
+
+/// What one look around brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Look {
+    /// Lanes that were put to work.
+    started: usize,
+    /// When the next lane that lingers is ripe.
+    ripe_in: Option<Duration>,
+}
+
+impl Scout {
+    /// A scout that has not looked around yet.
+    pub fn new(context: Arc<Context>, instance: Uuid) -> Self {
+        Self {
+            context,
+            instance,
+            position: None,
+            at_work: HashSet::new(),
+            tasks: JoinSet::new(),
+            lanes: HashMap::new(),
+            cooling: HashMap::new(),
+        }
+    }
+
+    /// Looks around until the courier ends, then waits for the lanes at work.
+    pub async fn run(mut self) {
+        while !self.context.life.is_stopping() {
+            let look = self.look_and_report().await;
+            self.rest(look.and_then(|look| look.ripe_in)).await;
+        }
+        self.drain().await;
+    }
+
+    /// Looks around until no lane can be worked any more: everything that is due is settled, or
+    /// waits for something that takes long.
+    pub async fn run_once(mut self) -> Result<(), OutboxError> {
+        while !self.context.life.is_stopping() {
+            let look = self.look().await?;
+            if look.started == 0 && self.tasks.is_empty() {
+                // Lanes of another courier are delivered by it, or free when its lease ends.
+                let backlog = self.context.outbox.backlog(self.instance).await?;
+                if backlog.elsewhere == 0 {
+                    return Ok(());
+                }
+            }
+            self.rest(None).await;
+        }
+        self.drain().await;
+        Ok(())
+    }
+
+    /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
+    /// for, a lane that is ripe, or no lane at work at all.
+    async fn rest(&mut self, ripe_in: Option<Duration>) {
+        let poll = self.context.options.poll_interval;
+        let context = Arc::clone(&self.context);
+        let rest = context
+            .life
+            .sleep(ripe_in.map_or(poll, |ripe_in| ripe_in.min(poll)));
+        tokio::pin!(rest);
+        loop {
+            tokio::select! {
+                () = &mut rest => return,
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+            }
+            if self.context.others_wait() || self.tasks.is_empty() {
+                return;
+            }
+        }
+    }
+
+    async fn drain(&mut self) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.ended(ended);
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, LaneEnd), JoinError>) {
+        let (id, end) = match ended {
+            Ok((id, end)) => (id, end),
+            Err(panicked) => (panicked.id(), LaneEnd::Failed),
+        };
+        let Some(lane) = self.lanes.remove(&id) else {
+            return;
+        };
+        self.at_work.remove(&lane);
+        self.context.gates().back(&lane);
+        if end == LaneEnd::Failed {
+            self.cooling.insert(lane, Instant::now() + COOLING);
+        }
+    }
+
+    async fn look_and_report(&mut self) -> Option<Look> {
+        match self.look().await {
+            Ok(look) => {
+                self.context.watch.works();
+                Some(look)
+            }
+            Err(error) => {
+                self.context.watch.fails(&error);
+                None
+            }
+        }
+    }
+
+    /// Puts as many lanes to work as there are places.
+    async fn look(&mut self) -> Result<Look, OutboxError> {
+        let now = Instant::now();
+        self.cooling.retain(|_, until| *until > now);
+        self.context.dispatcher.limits.forget_idle();
+        let mut free = self
+            .context
+            .options
+            .max_lanes()
+            .saturating_sub(self.at_work.len());
+        let mut look = Look::default();
+        if free == 0 {
+            return Ok(look);
+        }
+        let found = self.find(free).await?;
+        let mut others_wait = false;
+        for LaneFound { lane, ripe_in } in found {
+            if self.at_work.contains(&lane) || self.cooling.contains_key(&lane) {
+                continue;
+            }
+            if !ripe_in.is_zero() {
+                look.ripe_in = Some(look.ripe_in.map_or(ripe_in, |least| least.min(ripe_in)));
+                continue;
+            }
+            if free == 0 {
+                others_wait = true;
+                break;
+            }
+            if self.start(&lane).await? {
+                (free, look.started) = (free - 1, look.started + 1);
+                self.position = Some(lane);
+            }
+        }
+        self.context.set_others_wait(others_wait);
+        Ok(look)
+    }
+
+    /// Lanes that may be worked, from where the last search stopped and once around. One more than
+    /// there are places tells whether others wait.
+    async fn find(&self, free: usize) -> Result<Vec<LaneFound>, OutboxError> {
+        let options = &self.context.options;
+        let limit = u32::try_from(free + self.at_work.len() + 1).unwrap_or(u32::MAX);
+        let mut query = LaneQuery {
+            instance: self.instance,
+            after: self.position.clone(),
+            limit,
+            linger: options.linger,
+            batch_size: u32::try_from(options.batch_size).unwrap_or(u32::MAX),
+        };
+        let mut found = self.context.outbox.find_lanes(&query).await?;
+        if found.len() < limit as usize && query.after.is_some() {
+            query.after = None;
+            let seen: HashSet<Lane> = found.iter().map(|found| found.lane.clone()).collect();
+            let around = self.context.outbox.find_lanes(&query).await?;
+            found.extend(
+                around
+                    .into_iter()
+                    .filter(|found| !seen.contains(&found.lane)),
+            );
+        }
+        Ok(found)
+    }
+
+    /// Leases the lane and puts it to work. `false`: somebody else has it, or it may not send now.
+    async fn start(&mut self, lane: &Lane) -> Result<bool, OutboxError> {
+        if !self.context.gates().enter(lane, Instant::now()) {
+            return Ok(false);
+        }
+        let leased = match self.context.outbox.lease(lane, self.instance).await {
+            Ok(Some(leased)) => leased,
+            not_leased => {
+                self.context.gates().back(lane);
+                return not_leased.map(|_| false);
+            }
+        };
+        let context = Arc::clone(&self.context);
+        let task = self
+            .tasks
+            .spawn(async move { LaneAtWork::new(context, leased).run().await });
+        self.lanes.insert(task.id(), lane.clone());
+        self.at_work.insert(lane.clone());
+        Ok(true)
+    }
+}

@@ -1,0 +1,176 @@
+//! A batch under way: the batch, where it stands in the journal, and since when it has been failing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::batch::{Batch, BatchId};
+use crate::contact::{Contact, ContactId, Lane, RequestDefaults, RequestOptions, Suffix};
+use crate::outbox::{JournalEntry, OpenBatch};
+use crate::settlement::{FailKind, Final, RowOutcome};
+
+/// A batch that has no final answer yet.
+#[derive(Debug)]
+pub struct Underway {
+    /// What is sent.
+    pub batch: Batch,
+    /// Where it stands in the journal.
+    pub journal: Journal,
+    /// When the first of the failures since its last answer was.
+    pub failing_since: Option<Instant>,
+    /// When work on it began here.
+    pub begun: Instant,
+}
+
+/// Where a batch stands in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Journal {
+    /// It is not there yet.
+    New,
+    /// It is there.
+    Waiting,
+}
+
+impl Underway {
+    /// A batch that was never sent.
+    pub fn new(batch: Batch, now: Instant) -> Self {
+        Self {
+            batch,
+            journal: Journal::New,
+            failing_since: None,
+            begun: now,
+        }
+    }
+
+    /// A smaller batch of one that was closed; the same write has put it into the journal.
+    pub fn child(batch: Batch, now: Instant) -> Self {
+        Self {
+            batch,
+            journal: Journal::Waiting,
+            failing_since: None,
+            begun: now,
+        }
+    }
+
+    /// A batch that an earlier owner of the lane left open, and its rows that break a rule by now
+    /// (an app has changed them, so they are not what was sent).
+    pub fn adopted(lane: &Lane, open: OpenBatch, now: Instant) -> (Self, Vec<RowOutcome>) {
+        let as_sent = as_sent(&open.options);
+        let mut contacts = Vec::with_capacity(open.rows.len());
+        let mut changed = Vec::new();
+        let kind = if open.maybe_delivered {
+            FailKind::Unconfirmed
+        } else {
+            FailKind::Invalid
+        };
+        for mut row in open.rows {
+            let contact = ContactId(row.id);
+            row.sub_user_id = open.options.sub_user_id.as_deref().map(str::to_owned);
+            (row.ignore_crm, row.skip_error) = (None, None);
+            (row.number_add_suffix, row.encryption) = (None, None);
+            match Contact::check(row, &as_sent) {
+                Ok(contact) => contacts.push(contact),
+                Err(violation) => changed.push(RowOutcome {
+                    contact,
+                    end: Final::Failed {
+                        kind,
+                        cause: violation.0,
+                    },
+                }),
+            }
+        }
+        let batch = Batch {
+            id: open.id,
+            parent: open.parent,
+            lane: lane.clone(),
+            options: open.options,
+            contacts,
+            attempts: open.attempts,
+            maybe_delivered: open.maybe_delivered,
+        };
+        let failing_since = Some(open.failing_for)
+            .filter(|failing| *failing > Duration::ZERO)
+            .map(|failing| now.checked_sub(failing).unwrap_or(now));
+        (
+            Self {
+                batch,
+                journal: Journal::Waiting,
+                failing_since,
+                begun: now,
+            },
+            changed,
+        )
+    }
+
+    /// How the journal keeps it.
+    pub fn entry(&self) -> JournalEntry {
+        let batch = &self.batch;
+        JournalEntry {
+            batch: batch.id,
+            parent: batch.parent,
+            contacts: batch.contact_ids(),
+            options: batch.options.clone(),
+            attempts: batch.attempts,
+            maybe_delivered: batch.maybe_delivered,
+        }
+    }
+
+    /// The batch's id.
+    pub fn id(&self) -> BatchId {
+        self.batch.id
+    }
+}
+
+/// The defaults under which a row gets the options that its batch was sent with, so that it is
+/// sent again as it was even if the settings have changed in between.
+fn as_sent(options: &RequestOptions) -> RequestDefaults {
+    RequestDefaults {
+        ignore_crm: options.ignore_crm,
+        skip_error: options.skip_error,
+        number_add_suffix: options.suffix != Suffix::None,
+        encryption: options.encryption,
+        courier_appends_suffix: options.suffix == Suffix::Courier,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::OutboxRow;
+
+    #[test]
+    fn an_adopted_batch_is_sent_as_it_was_whatever_the_settings_say_now() {
+        let options = RequestOptions {
+            ignore_crm: true,
+            skip_error: false,
+            suffix: Suffix::Courier,
+            encryption: false,
+            sub_user_id: Some("sub".into()),
+        };
+        let row = OutboxRow {
+            id: 35,
+            phone: "13012121211".into(),
+            number_add_suffix: Some(false),
+            skip_error: Some(true),
+            ..OutboxRow::default()
+        };
+        let open = OpenBatch {
+            id: BatchId::generate(),
+            parent: None,
+            options: options.clone(),
+            rows: vec![row],
+            attempts: 2,
+            maybe_delivered: true,
+            failing_for: Duration::from_secs(9),
+        };
+        let now = Instant::now() + Duration::from_mins(1);
+        let (underway, changed) = Underway::adopted(&Lane::new("u", "t").unwrap(), open, now);
+        assert_eq!(changed, []);
+        assert_eq!(underway.batch.contacts[0].options, options);
+        assert_eq!(underway.batch.contacts[0].phone.expose(), "13012121211_z");
+        assert_eq!(
+            underway.failing_since,
+            Some(now.checked_sub(Duration::from_secs(9)).unwrap())
+        );
+    }
+}
