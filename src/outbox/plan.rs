@@ -153,44 +153,23 @@ impl<'a> Plan<'a> {
         tokens: &HashMap<Lane, i64>,
         batches: &HashMap<Uuid, Journaled>,
     ) -> Self {
-        let mut plan = Self::default();
-        let mut holds: BTreeMap<&Lane, Option<&Hold>> = BTreeMap::new();
-        let mut closing = HashSet::new();
+        let mut planner = Planner {
+            plan: Self::default(),
+            batches,
+            holds: BTreeMap::new(),
+            closing: HashSet::new(),
+        };
         for write in writes {
-            let lease = &*write.lease;
-            let mut answer = Recorded::Done;
-            let open = |batch: Uuid| is_open(batches.get(&batch), lease);
-            if tokens.get(&lease.lane) != Some(&lease.token) {
-                answer = Recorded::Fenced;
+            let answer = if tokens.get(&write.lease.lane) == Some(&write.lease.token) {
+                planner.take(&write.lease, &write.change)
             } else {
-                match &write.change {
-                    Change::Open(entry) => plan.opens.push(Opened::new(lease, entry, "sending")),
-                    Change::Refuse(rows) => plan.settle(rows, 0, None),
-                    Change::Recover => {
-                        holds.insert(&lease.lane, None);
-                    }
-                    Change::Resend { batch, attempts } => match open(batch.0) {
-                        Open::Yes => plan.resends.push(Resent::new(batch.0, *attempts)),
-                        Open::Closed | Open::No => answer = Recorded::Fenced,
-                    },
-                    Change::Postpone(postpone) => match open(postpone.batch.0) {
-                        Open::Yes => {
-                            plan.postpones.push(Postponed::new(postpone));
-                            holds.insert(&lease.lane, Some(&postpone.hold));
-                        }
-                        Open::Closed | Open::No => answer = Recorded::Fenced,
-                    },
-                    Change::Close(close) => match open(close.batch.0) {
-                        Open::Yes if closing.insert(close.batch) => plan.close(lease, close),
-                        Open::Yes | Open::Closed => {}
-                        Open::No => answer = Recorded::Fenced,
-                    },
-                }
-            }
-            plan.answers.push(answer);
+                Recorded::Fenced
+            };
+            planner.plan.answers.push(answer);
         }
+        let mut plan = planner.plan;
         plan.settles.sort_by_key(|row| row.id);
-        plan.lanes = holds.into_iter().map(LaneChanged::new).collect();
+        plan.lanes = planner.holds.into_iter().map(LaneChanged::new).collect();
         plan
     }
 
@@ -227,6 +206,55 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// A plan in the making.
+struct Planner<'a, 'b> {
+    plan: Plan<'a>,
+    batches: &'b HashMap<Uuid, Journaled>,
+    /// The last word on each lane's hold.
+    holds: BTreeMap<&'a Lane, Option<&'a Hold>>,
+    /// Batches that an earlier write of the same heap closes.
+    closing: HashSet<Uuid>,
+}
+
+impl<'a> Planner<'a, '_> {
+    /// Takes in a write whose lease is good.
+    fn take(&mut self, lease: &'a Lease, change: &'a Change) -> Recorded {
+        match change {
+            Change::Open(entry) => self.plan.opens.push(Opened::new(lease, entry, "sending")),
+            Change::Refuse(rows) => self.plan.settle(rows, 0, None),
+            Change::Recover => {
+                self.holds.insert(&lease.lane, None);
+            }
+            Change::Resend { batch, attempts } => match self.find(batch.0, lease) {
+                Open::Yes => self.plan.resends.push(Resent::new(batch.0, *attempts)),
+                Open::Closed | Open::No => return Recorded::Fenced,
+            },
+            Change::Postpone(postpone) => match self.find(postpone.batch.0, lease) {
+                Open::Yes => {
+                    self.plan.postpones.push(Postponed::new(postpone));
+                    self.holds.insert(&lease.lane, Some(&postpone.hold));
+                }
+                Open::Closed | Open::No => return Recorded::Fenced,
+            },
+            Change::Close(close) => match self.find(close.batch.0, lease) {
+                Open::Yes if self.closing.insert(close.batch.0) => self.plan.close(lease, close),
+                Open::Yes | Open::Closed => {}
+                Open::No => return Recorded::Fenced,
+            },
+        }
+        Recorded::Done
+    }
+
+    fn find(&self, batch: Uuid, lease: &Lease) -> Open {
+        match self.batches.get(&batch) {
+            Some(batch) if batch.lease_token != lease.token => Open::No,
+            Some(batch) if batch.closed => Open::Closed,
+            Some(_) => Open::Yes,
+            None => Open::No,
+        }
+    }
+}
+
 /// Whether a batch may be written to in the name of a lease.
 enum Open {
     /// It is open, and this lease's.
@@ -235,15 +263,6 @@ enum Open {
     Closed,
     /// The journal does not have it in this lease's name.
     No,
-}
-
-fn is_open(journaled: Option<&Journaled>, lease: &Lease) -> Open {
-    match journaled {
-        Some(batch) if batch.lease_token != lease.token => Open::No,
-        Some(batch) if batch.closed => Open::Closed,
-        Some(_) => Open::Yes,
-        None => Open::No,
-    }
 }
 
 impl<'a> Opened<'a> {

@@ -28,7 +28,7 @@ pub(super) trait Columns {
 }
 
 /// The longest time that a database is asked to reckon with: a century.
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// A time span as a database takes it.
 pub(super) fn to_seconds(span: Duration) -> f64 {
