@@ -115,7 +115,11 @@ CREATE TABLE contact_outbox (
     CONSTRAINT fail_kind_is_one_of_the_documented_kinds
         CHECK (fail_kind IN ('invalid', 'rejected', 'duplicate', 'unconfirmed', 'expired')),
     CONSTRAINT failed_rows_have_a_fail_kind CHECK ((status = 'failed') = (fail_kind IS NOT NULL)),
-    CONSTRAINT final_rows_have_a_finished_at CHECK ((status = 'pending') = (finished_at IS NULL)),
+    CONSTRAINT final_rows_have_a_finished_at CHECK (CASE status
+        WHEN 'pending' THEN finished_at IS NULL
+        WHEN 'succeeded' THEN finished_at IS NOT NULL
+        WHEN 'failed' THEN finished_at IS NOT NULL
+        ELSE true END),
     CONSTRAINT attempts_is_not_negative CHECK (typeof(attempts) = 'integer' AND attempts >= 0)
 );
 

@@ -137,8 +137,9 @@ async fn adoption_hands_over_rows_in_sending_order_without_those_that_are_gone(d
     }
     let lease = db.lease("u/t", me).await.lease;
     let order = [rows[3], rows[0], rows[2], rows[1]];
-    let gone = entry(&[rows[1]]);
-    db.record(&lease, &[Change::Open(entry(&order)), Change::Open(gone)])
+    // Batches that are opened together follow one another by their ids, and those by time.
+    let (first, gone) = (entry(&order), entry(&[rows[1]]));
+    db.record(&lease, &[Change::Open(first), Change::Open(gone)])
         .await;
     db.execute(&format!(
         "DELETE FROM contact_outbox WHERE id = {}",

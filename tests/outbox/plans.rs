@@ -15,6 +15,9 @@ async fn load(db: &Db) {
     .await;
     db.fill(20, 1000, ("not_before", &future)).await;
     db.fill(20, 1000, ("sort", "0")).await;
+    // The entries of rows that became final are dead, and the first reader after them would count
+    // as having read them.
+    db.execute("VACUUM").await;
     db.execute("ANALYZE").await;
 }
 
@@ -30,13 +33,9 @@ async fn sqlite_statements_never_scan_the_outbox() {
         for step in plan.lines() {
             // Counting what is left walks the two partial indexes; nothing else walks anything.
             let walks = step.contains("SCAN contact_outbox") || step.contains("SCAN c ");
-            let by_index = *name == "backlog" && step.contains("USING COVERING INDEX");
+            let by_index = *name == "backlog" && step.contains("USING INDEX contact_outbox_");
             let from_a_list = step.contains("SCAN c VIRTUAL TABLE");
-            let index_seek = *name == "find_lanes" && step.contains("next_lane");
-            assert!(
-                !walks || by_index || from_a_list || index_seek,
-                "{name}: {step}\n{plan}"
-            );
+            assert!(!walks || by_index || from_a_list, "{name}: {step}\n{plan}");
             assert!(
                 !step.contains("SCAN delivery_batch") && !step.contains("SCAN b"),
                 "{name}: {plan}"
@@ -92,7 +91,7 @@ async fn postgres_statements_never_scan_the_outbox() {
         // Walking the whole primary key would be a full scan by another name.
         let lines: Vec<_> = plan.lines().collect();
         for (line, next) in lines.iter().zip(lines.iter().skip(1)) {
-            if line.contains("on contact_outbox") {
+            if line.contains("Scan") && line.contains("on contact_outbox") {
                 let seeks = next.contains("Index Cond") || *name == "backlog";
                 assert!(seeks, "{name}:\n{plan}");
             }

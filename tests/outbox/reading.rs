@@ -107,7 +107,7 @@ async fn a_page_carries_every_column(db: &Db) {
         &row.sub_user_id,
     ];
     assert_eq!(
-        texts.map(|t| t.as_deref().unwrap()),
+        texts.map(|t| t.as_deref().unwrap_or_default()),
         ["张三", "e@x", "c", "x", "s"]
     );
     assert_eq!(row.control_select_robot.as_deref(), Some("r"));
@@ -224,7 +224,7 @@ async fn a_full_batch_or_an_old_row_or_a_due_one_is_ripe_at_once(db: &Db) {
         db.contact("u/young", phone).await;
     }
     let lingering = LaneQuery {
-        linger: Duration::from_secs(3600),
+        linger: Duration::from_hours(1),
         batch_size: 3,
         ..query(me)
     };

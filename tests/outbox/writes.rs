@@ -98,7 +98,7 @@ fn postpone(batch: &contact_courier::outbox::JournalEntry, failing: bool) -> Cha
         hold: Hold {
             reason: "backoff",
             message: "HTTP 503".into(),
-            delay: Duration::from_secs(60),
+            delay: Duration::from_mins(1),
             failures: 1,
         },
     })
