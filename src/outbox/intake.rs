@@ -1,11 +1,12 @@
 //! Inserting contacts, as an app would do it.
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use super::OutboxError;
 
 /// A row to insert. `None` leaves the column to its default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewContact {
     /// Route parameter.
     pub user_id: String,

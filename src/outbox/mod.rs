@@ -16,6 +16,11 @@
 
 mod error;
 mod intake;
+mod plan;
+mod postgres;
+mod rows;
+mod schema;
+mod sqlite;
 mod write;
 
 use std::sync::Arc;
@@ -26,6 +31,8 @@ use uuid::Uuid;
 
 pub use self::error::OutboxError;
 pub use self::intake::{Inserted, Insertion, NewContact};
+pub use self::postgres::PostgresOutbox;
+pub use self::sqlite::SqliteOutbox;
 pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
 pub use crate::settlement::{FailKind, Final, RowOutcome};
 

@@ -1,0 +1,22 @@
+.DEFAULT_GOAL := help
+.PHONY: help check test demo tools
+
+help: ## Lists what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+test: ## Runs all tests, on SQLite and on a private PostgreSQL
+	scripts/test-databases.sh cargo test --locked
+
+check: tools ## Formatting, lints, docs, licences, unused dependencies
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+	cargo deny --log-level error check licenses bans sources
+	cargo machete
+
+demo: ## Shows contact-courier at work, on a temporary database and a simulated platform
+	cargo run --release --locked -- demo
+
+tools:
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	@cargo machete --version >/dev/null 2>&1 || cargo install --locked cargo-machete

@@ -1,0 +1,335 @@
+//! Turns a heap of writes into few statements: the thinking part of [`Outbox::record`], pure.
+//!
+//! A database's module locks the lanes, asks for their tokens and for the batches that are named,
+//! and hands both to [`Plan::new`]; then it carries the plan out, one statement for each field that
+//! is not empty, in the order of the fields, in the same transaction. Every field is a list of
+//! plain records, so that a database can take them as arrays or as JSON.
+//!
+//! It guarantees: a write in the name of an old token changes nothing; a write that an earlier try
+//! has committed changes nothing again and is answered [`Recorded::Done`]; of several changes to a
+//! lane's hold the last one counts.
+//!
+//! [`Outbox::record`]: super::Outbox::record
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::rows::to_seconds;
+use super::{
+    Change, Close, Final, Hold, JournalEntry, Lease, Postpone, Recorded, RowOutcome, Write,
+};
+use crate::contact::Lane;
+
+/// A batch as the journal has it now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Journaled {
+    pub(super) lease_token: i64,
+    pub(super) closed: bool,
+}
+
+/// What to write.
+#[derive(Debug, Default)]
+pub(super) struct Plan<'a> {
+    /// For each write, in the order of the writes.
+    pub(super) answers: Vec<Recorded>,
+    /// New batches; one whose id is there already is left as it is.
+    pub(super) opens: Vec<Opened<'a>>,
+    /// Batches that wait again.
+    pub(super) postpones: Vec<Postponed<'a>>,
+    /// Batches that are sent again.
+    pub(super) resends: Vec<Resent>,
+    /// Batches that are done.
+    pub(super) closes: Vec<Closed<'a>>,
+    /// Rows that are final, by id, so that two transactions never wait for each other in a circle.
+    pub(super) settles: Vec<Settled<'a>>,
+    /// Lanes whose hold changes.
+    pub(super) lanes: Vec<LaneChanged<'a>>,
+}
+
+/// A lane, for databases that take their lists as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct LaneKey<'a> {
+    user_id: &'a str,
+    task_id: &'a str,
+}
+
+impl<'a> From<&'a Lane> for LaneKey<'a> {
+    fn from(lane: &'a Lane) -> Self {
+        Self {
+            user_id: lane.user_id(),
+            task_id: lane.task_id(),
+        }
+    }
+}
+
+/// A new row of the journal.
+#[derive(Debug, Serialize)]
+pub(super) struct Opened<'a> {
+    pub(super) id: Uuid,
+    pub(super) parent_id: Option<Uuid>,
+    pub(super) user_id: &'a str,
+    pub(super) task_id: &'a str,
+    pub(super) lease_token: i64,
+    /// A JSON array.
+    pub(super) contact_ids: String,
+    /// A JSON object.
+    pub(super) options: String,
+    pub(super) state: &'static str,
+    pub(super) attempts: i32,
+    pub(super) maybe_delivered: bool,
+}
+
+/// See [`Change::Resend`].
+#[derive(Debug, Serialize)]
+pub(super) struct Resent {
+    pub(super) id: Uuid,
+    pub(super) attempts: i32,
+}
+
+/// See [`Postpone`].
+#[derive(Debug, Serialize)]
+pub(super) struct Postponed<'a> {
+    pub(super) id: Uuid,
+    pub(super) attempts: i32,
+    pub(super) maybe_delivered: bool,
+    pub(super) failing: bool,
+    pub(super) outcome: &'a str,
+    pub(super) answer: String,
+}
+
+/// See [`Close`].
+#[derive(Debug, Serialize)]
+pub(super) struct Closed<'a> {
+    pub(super) id: Uuid,
+    pub(super) attempts: i32,
+    pub(super) outcome: &'a str,
+    pub(super) answer: String,
+}
+
+/// The final state of a row; without `batch_id` it keeps the one it has.
+#[derive(Debug, Serialize)]
+pub(super) struct Settled<'a> {
+    pub(super) id: i64,
+    pub(super) attempts: i32,
+    pub(super) batch_id: Option<Uuid>,
+    pub(super) status: &'static str,
+    pub(super) fail_kind: Option<&'a str>,
+    pub(super) fail_cause: Option<String>,
+}
+
+/// A lane's hold, or its end where `reason` is `None`.
+#[derive(Debug, Serialize)]
+pub(super) struct LaneChanged<'a> {
+    pub(super) user_id: &'a str,
+    pub(super) task_id: &'a str,
+    pub(super) failures: i32,
+    pub(super) delay: Option<f64>,
+    pub(super) reason: Option<&'a str>,
+    pub(super) message: Option<String>,
+}
+
+/// The lanes that the writes are about: those to lock, each once, in order.
+pub(super) fn lanes_of(writes: &[Write]) -> BTreeSet<&Lane> {
+    writes.iter().map(|write| &write.lease.lane).collect()
+}
+
+/// The batches that must be in the journal already, if the writes are to take effect.
+pub(super) fn batches_of(writes: &[Write]) -> Vec<Uuid> {
+    let named = |write: &Write| match &write.change {
+        Change::Resend { batch, .. } => Some(batch.0),
+        Change::Postpone(postpone) => Some(postpone.batch.0),
+        Change::Close(close) => Some(close.batch.0),
+        Change::Open(_) | Change::Refuse(_) | Change::Recover => None,
+    };
+    writes.iter().filter_map(named).collect()
+}
+
+impl<'a> Plan<'a> {
+    /// Plans the writes, given the present token of each lane and the state of each named batch.
+    pub(super) fn new(
+        writes: &'a [Write],
+        tokens: &HashMap<Lane, i64>,
+        batches: &HashMap<Uuid, Journaled>,
+    ) -> Self {
+        let mut planner = Planner {
+            plan: Self::default(),
+            batches,
+            holds: BTreeMap::new(),
+            closing: HashSet::new(),
+        };
+        for write in writes {
+            let answer = if tokens.get(&write.lease.lane) == Some(&write.lease.token) {
+                planner.take(&write.lease, &write.change)
+            } else {
+                Recorded::Fenced
+            };
+            planner.plan.answers.push(answer);
+        }
+        let mut plan = planner.plan;
+        plan.settles.sort_by_key(|row| row.id);
+        plan.lanes = planner.holds.into_iter().map(LaneChanged::new).collect();
+        plan
+    }
+
+    fn close(&mut self, lease: &'a Lease, close: &'a Close) {
+        self.closes.push(Closed {
+            id: close.batch.0,
+            attempts: count(close.attempts),
+            outcome: close.outcome,
+            answer: storable(&close.answer),
+        });
+        self.settle(&close.rows, close.attempts, Some(close.batch.0));
+        let children = close.children.iter();
+        self.opens
+            .extend(children.map(|child| Opened::new(lease, child, "waiting")));
+    }
+
+    fn settle(&mut self, rows: &'a [RowOutcome], attempts: u32, batch_id: Option<Uuid>) {
+        self.settles.extend(rows.iter().map(|row| {
+            let (status, fail_kind, fail_cause) = match &row.end {
+                Final::Succeeded => ("succeeded", None, None),
+                Final::Failed { kind, cause } => {
+                    ("failed", Some(kind.as_str()), Some(storable(cause)))
+                }
+            };
+            Settled {
+                id: row.contact.0,
+                attempts: count(attempts),
+                batch_id,
+                status,
+                fail_kind,
+                fail_cause,
+            }
+        }));
+    }
+}
+
+/// A plan in the making.
+struct Planner<'a, 'b> {
+    plan: Plan<'a>,
+    batches: &'b HashMap<Uuid, Journaled>,
+    /// The last word on each lane's hold.
+    holds: BTreeMap<&'a Lane, Option<&'a Hold>>,
+    /// Batches that an earlier write of the same heap closes.
+    closing: HashSet<Uuid>,
+}
+
+impl<'a> Planner<'a, '_> {
+    /// Takes in a write whose lease is good.
+    fn take(&mut self, lease: &'a Lease, change: &'a Change) -> Recorded {
+        match change {
+            Change::Open(entry) => self.plan.opens.push(Opened::new(lease, entry, "sending")),
+            Change::Refuse(rows) => self.plan.settle(rows, 0, None),
+            Change::Recover => {
+                self.holds.insert(&lease.lane, None);
+            }
+            Change::Resend { batch, attempts } => match self.find(batch.0, lease) {
+                Open::Yes => self.plan.resends.push(Resent::new(batch.0, *attempts)),
+                Open::Closed | Open::No => return Recorded::Fenced,
+            },
+            Change::Postpone(postpone) => match self.find(postpone.batch.0, lease) {
+                Open::Yes => {
+                    self.plan.postpones.push(Postponed::new(postpone));
+                    self.holds.insert(&lease.lane, Some(&postpone.hold));
+                }
+                Open::Closed | Open::No => return Recorded::Fenced,
+            },
+            Change::Close(close) => match self.find(close.batch.0, lease) {
+                Open::Yes if self.closing.insert(close.batch.0) => self.plan.close(lease, close),
+                Open::Yes | Open::Closed => {}
+                Open::No => return Recorded::Fenced,
+            },
+        }
+        Recorded::Done
+    }
+
+    fn find(&self, batch: Uuid, lease: &Lease) -> Open {
+        match self.batches.get(&batch) {
+            Some(batch) if batch.lease_token != lease.token => Open::No,
+            Some(batch) if batch.closed => Open::Closed,
+            Some(_) => Open::Yes,
+            None => Open::No,
+        }
+    }
+}
+
+/// Whether a batch may be written to in the name of a lease.
+enum Open {
+    /// It is open, and this lease's.
+    Yes,
+    /// This very lease has closed it: an earlier try was committed.
+    Closed,
+    /// The journal does not have it in this lease's name.
+    No,
+}
+
+impl<'a> Opened<'a> {
+    fn new(lease: &'a Lease, entry: &JournalEntry, state: &'static str) -> Self {
+        Self {
+            id: entry.batch.0,
+            parent_id: entry.parent.map(|parent| parent.0),
+            user_id: lease.lane.user_id(),
+            task_id: lease.lane.task_id(),
+            lease_token: lease.token,
+            contact_ids: json(&entry.contacts),
+            options: json(&entry.options),
+            state,
+            attempts: count(entry.attempts),
+            maybe_delivered: entry.maybe_delivered,
+        }
+    }
+}
+
+impl Resent {
+    fn new(id: Uuid, attempts: u32) -> Self {
+        Self {
+            id,
+            attempts: count(attempts),
+        }
+    }
+}
+
+impl<'a> Postponed<'a> {
+    fn new(postpone: &'a Postpone) -> Self {
+        Self {
+            id: postpone.batch.0,
+            attempts: count(postpone.attempts),
+            maybe_delivered: postpone.maybe_delivered,
+            failing: postpone.failing,
+            outcome: postpone.hold.reason,
+            answer: storable(&postpone.hold.message),
+        }
+    }
+}
+
+impl<'a> LaneChanged<'a> {
+    fn new((lane, hold): (&'a Lane, Option<&'a Hold>)) -> Self {
+        Self {
+            user_id: lane.user_id(),
+            task_id: lane.task_id(),
+            failures: hold.map_or(0, |hold| count(hold.failures)),
+            delay: hold.map(|hold| to_seconds(hold.delay)),
+            reason: hold.map(|hold| hold.reason),
+            message: hold.map(|hold| storable(&hold.message)),
+        }
+    }
+}
+
+/// A count as the tables keep it.
+fn count(n: u32) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+/// The platform's words may hold a NUL character, which PostgreSQL's text cannot: the whole
+/// transaction would be refused, and again at every try.
+fn storable(words: &str) -> String {
+    words.replace('\0', "\u{fffd}")
+}
+
+/// JSON text of a plain value.
+pub(super) fn json(value: &impl Serialize) -> String {
+    // Ids, booleans and strings always serialize; an empty text would be refused by the table.
+    serde_json::to_string(value).unwrap_or_default()
+}

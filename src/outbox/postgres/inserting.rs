@@ -1,0 +1,80 @@
+//! Inserting contacts as an app would, only many at once.
+
+use async_trait::async_trait;
+use sqlx::{Connection, PgConnection, Result};
+
+use super::error::translate;
+use super::statements::INSERT_CONTACTS;
+use crate::outbox::{Inserted, Insertion, NewContact, OutboxError};
+
+/// How many rows go into one statement.
+const CHUNK: usize = 5_000;
+
+/// A transaction on a connection of its own. Dropping it drops the connection: the server undoes.
+struct PostgresInsertion(PgConnection);
+
+/// Begins the transaction.
+pub(super) async fn begin(mut connection: PgConnection) -> Result<Box<dyn Insertion>> {
+    sqlx::query("BEGIN").execute(&mut connection).await?;
+    Ok(Box::new(PostgresInsertion(connection)))
+}
+
+#[async_trait]
+impl Insertion for PostgresInsertion {
+    async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
+        let mut inserted = Inserted::default();
+        for chunk in contacts.chunks(CHUNK) {
+            let new = insert(&mut self.0, chunk).await.map_err(translate)?;
+            inserted.new += new;
+            inserted.known += (chunk.len() as u64).saturating_sub(new);
+        }
+        Ok(inserted)
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), OutboxError> {
+        sqlx::query("COMMIT")
+            .execute(&mut self.0)
+            .await
+            .map_err(translate)?;
+        // What is committed is committed, however the goodbye goes.
+        self.0.close().await.ok();
+        Ok(())
+    }
+}
+
+async fn insert(connection: &mut PgConnection, contacts: &[NewContact]) -> Result<u64> {
+    let text = |value: fn(&NewContact) -> &str| contacts.iter().map(value).collect::<Vec<_>>();
+    let optional =
+        |value: fn(&NewContact) -> Option<&str>| contacts.iter().map(value).collect::<Vec<_>>();
+    let integer =
+        |value: fn(&NewContact) -> Option<i64>| contacts.iter().map(value).collect::<Vec<_>>();
+    let flag =
+        |value: fn(&NewContact) -> Option<bool>| contacts.iter().map(value).collect::<Vec<_>>();
+    let done = sqlx::query(INSERT_CONTACTS)
+        .bind(text(|c| &c.user_id))
+        .bind(text(|c| &c.task_id))
+        .bind(text(|c| &c.phone))
+        .bind(optional(|c| c.name.as_deref()))
+        .bind(optional(|c| c.email.as_deref()))
+        .bind(optional(|c| c.company.as_deref()))
+        .bind(integer(|c| c.sex))
+        .bind(integer(|c| c.sort))
+        .bind(integer(|c| c.source_id))
+        .bind(integer(|c| c.industry_id))
+        .bind(integer(|c| c.grade_id))
+        .bind(optional(|c| c.components.as_deref()))
+        .bind(optional(|c| c.custom_vars.as_deref()))
+        .bind(optional(|c| c.extra.as_deref()))
+        .bind(optional(|c| c.sub_user_id.as_deref()))
+        .bind(optional(|c| c.control_select_robot.as_deref()))
+        .bind(flag(|c| c.ignore_crm))
+        .bind(flag(|c| c.skip_error))
+        .bind(flag(|c| c.number_add_suffix))
+        .bind(flag(|c| c.encryption))
+        .bind(optional(|c| c.phone_mask.as_deref()))
+        .bind(optional(|c| c.idempotency_key.as_deref()))
+        .bind(optional(|c| c.not_before.as_deref()))
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}

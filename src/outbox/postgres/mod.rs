@@ -1,0 +1,222 @@
+//! The outbox on PostgreSQL.
+//!
+//! [`statements`] has the SQL, one submodule each reads, leases, records and inserts, [`error`]
+//! says what a failure means; this file holds the connections and puts the parts behind the trait.
+//! It guarantees durability by `synchronous_commit=on` in its own sessions, whatever the server's
+//! default, and plans that stay the same however stale the table's statistics are.
+
+mod error;
+mod inserting;
+mod leasing;
+mod reading;
+mod recording;
+mod statements;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+use self::error::translate;
+use super::rows::Columns;
+use super::{
+    Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
+    OutboxError, Page, Recorded, Write, schema,
+};
+use crate::contact::Lane;
+
+static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long to wait for a connection: long enough for a busy server, short enough for a person who
+/// waits for the error message.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every session of ours runs with. The journal must survive the loss of power. A statement
+/// that waits for longer than this waits for something that is broken.
+const SESSION: [(&str, &str); 3] = [
+    ("synchronous_commit", "on"),
+    ("lock_timeout", "30s"),
+    ("statement_timeout", "120s"),
+];
+
+/// All of our statements want the index that was made for them. A planner with other ideas has
+/// statistics from when the table was empty, or full: a queue's statistics are always stale.
+const STEADY_PLANS: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // The planner's penalty for a scan that it cannot avoid would set off the compiler.
+    ("jit", "off"),
+];
+
+/// The outbox on PostgreSQL 13 or newer.
+#[derive(Clone, Debug)]
+pub struct PostgresOutbox {
+    pool: PgPool,
+    options: PgConnectOptions,
+}
+
+impl PostgresOutbox {
+    /// Connects; fails within seconds if the server cannot be reached.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
+        let options = Self::connect_options(url)?;
+        // One connection by itself: its error says what is wrong, a pool's only that time is up.
+        connect_alone(&options)
+            .await?
+            .close()
+            .await
+            .map_err(translate)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections.max(1))
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options })
+    }
+
+    /// The options of this program's sessions, for tests that look at plans.
+    #[doc(hidden)]
+    pub fn connect_options(url: &str) -> Result<PgConnectOptions, OutboxError> {
+        let options = PgConnectOptions::from_str(url).map_err(translate)?;
+        Ok(options
+            .application_name("contact-courier")
+            .options(SESSION)
+            .options(STEADY_PLANS))
+    }
+
+    /// Names and texts of the statements that run all day, for tests that look at plans.
+    #[doc(hidden)]
+    pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
+        statements::HOT
+    }
+
+    /// Closes all connections; what is under way is finished first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<i64>, OutboxError> {
+        let applied = sqlx::query_scalar(statements::APPLIED_MIGRATIONS)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(translate);
+        match applied {
+            Err(OutboxError::Schema(_)) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+}
+
+async fn connect_alone(options: &PgConnectOptions) -> Result<PgConnection, OutboxError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(connection) => connection.map_err(translate),
+        Err(_) => Err(OutboxError::Unavailable(format!(
+            "no connection within {} seconds",
+            CONNECT_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
+#[async_trait]
+impl Outbox for PostgresOutbox {
+    async fn migrate(&self) -> Result<usize, OutboxError> {
+        // Building an index on a large table may take its time, and other couriers that start at
+        // the same moment wait for this one.
+        let patient = self
+            .options
+            .clone()
+            .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+        let mut connection = connect_alone(&patient).await?;
+        let before = self.applied_migrations().await?.len();
+        MIGRATOR
+            .run_direct(None, &mut connection, false)
+            .await
+            .map_err(|error| schema::migration_failed(error, translate))?;
+        connection.close().await.map_err(translate)?;
+        Ok(self
+            .applied_migrations()
+            .await?
+            .len()
+            .saturating_sub(before))
+    }
+
+    async fn check_schema(&self) -> Result<(), OutboxError> {
+        schema::compare(&MIGRATOR, &self.applied_migrations().await?)
+    }
+
+    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
+        leasing::beat(&self.pool, instance).await.map_err(translate)
+    }
+
+    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
+        leasing::retire(&self.pool, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
+        reading::find_lanes(&self.pool, query)
+            .await
+            .map_err(translate)
+    }
+
+    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
+        leasing::lease(&self.pool, lane, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
+        leasing::release(&self.pool, lease).await.map_err(translate)
+    }
+
+    async fn read_page(
+        &self,
+        lane: &Lane,
+        cursor: &Cursor,
+        limit: u32,
+    ) -> Result<Page, OutboxError> {
+        reading::read_page(&self.pool, lane, cursor, limit)
+            .await
+            .map_err(translate)
+    }
+
+    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        recording::record(&self.pool, writes)
+            .await
+            .map_err(translate)
+    }
+
+    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
+        reading::backlog(&self.pool, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
+        let connection = connect_alone(&self.options).await?;
+        inserting::begin(connection).await.map_err(translate)
+    }
+}
+
+impl Columns for PgRow {
+    fn text(&self, column: &str) -> Option<String> {
+        self.try_get(column).ok().flatten()
+    }
+
+    fn integer(&self, column: &str) -> Option<i64> {
+        self.try_get(column).ok().flatten()
+    }
+
+    fn flag(&self, column: &str) -> Option<bool> {
+        self.try_get(column).ok().flatten()
+    }
+
+    fn seconds(&self, column: &str) -> Option<f64> {
+        self.try_get(column).ok().flatten()
+    }
+}

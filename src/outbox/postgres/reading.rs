@@ -1,0 +1,53 @@
+//! Finding lanes, reading ahead in one, counting what is left.
+
+use sqlx::{PgPool, Result};
+use uuid::Uuid;
+
+use super::statements::{BACKLOG, FIND_LANES, READ_PAGE};
+use crate::contact::Lane;
+use crate::outbox::rows::{self, to_seconds};
+use crate::outbox::{Backlog, Cursor, LaneFound, LaneQuery, Page};
+
+pub(super) async fn find_lanes(pool: &PgPool, query: &LaneQuery) -> Result<Vec<LaneFound>> {
+    let (user_id, task_id) = query
+        .after
+        .as_ref()
+        .map_or(("", ""), |lane| (lane.user_id(), lane.task_id()));
+    let found = sqlx::query(FIND_LANES)
+        .bind(query.instance)
+        .bind(user_id)
+        .bind(task_id)
+        .bind(to_seconds(query.linger))
+        .bind(i64::from(query.batch_size.max(1)))
+        .bind(i64::from(query.limit))
+        .fetch_all(pool)
+        .await?;
+    Ok(rows::lanes_found(&found))
+}
+
+pub(super) async fn read_page(
+    pool: &PgPool,
+    lane: &Lane,
+    cursor: &Cursor,
+    limit: u32,
+) -> Result<Page> {
+    let (not_before, deferred_id) = cursor
+        .deferred
+        .as_ref()
+        .map_or(("-infinity", 0), |(at, id)| (at.as_str(), *id));
+    let read = sqlx::query(READ_PAGE)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(i64::from(limit))
+        .bind(not_before)
+        .bind(deferred_id)
+        .bind(cursor.id)
+        .fetch_all(pool)
+        .await?;
+    Ok(rows::page(&read, cursor, limit))
+}
+
+pub(super) async fn backlog(pool: &PgPool, instance: Uuid) -> Result<Backlog> {
+    let counted = sqlx::query(BACKLOG).bind(instance).fetch_all(pool).await?;
+    Ok(rows::backlog(&counted))
+}

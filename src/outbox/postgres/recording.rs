@@ -1,0 +1,165 @@
+//! Carrying out a [`Plan`]: many writes, one transaction, one statement for each kind of change.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, PgPool, Result, Row};
+use uuid::Uuid;
+
+use super::statements::{
+    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, OPEN_BATCHES, POSTPONE_BATCHES,
+    RESEND_BATCHES, SETTLE_ROWS,
+};
+use crate::contact::Lane;
+use crate::outbox::plan::{
+    Closed, Journaled, LaneChanged, Opened, Plan, Postponed, Resent, Settled, batches_of, lanes_of,
+};
+use crate::outbox::rows;
+use crate::outbox::{Recorded, Write};
+
+pub(super) async fn record(pool: &PgPool, writes: &[Write]) -> Result<Vec<Recorded>> {
+    if writes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = pool.begin().await?;
+    let tokens = lock_lanes(&mut tx, writes).await?;
+    let batches = find_batches(&mut tx, &batches_of(writes)).await?;
+    let plan = Plan::new(writes, &tokens, &batches);
+    open_batches(&mut tx, &plan.opens).await?;
+    postpone_batches(&mut tx, &plan.postpones).await?;
+    resend_batches(&mut tx, &plan.resends).await?;
+    close_batches(&mut tx, &plan.closes).await?;
+    settle_rows(&mut tx, &plan.settles).await?;
+    change_lanes(&mut tx, &plan.lanes).await?;
+    tx.commit().await?;
+    Ok(plan.answers)
+}
+
+/// One column of a list of records, as an array.
+fn column<'a, R, T>(records: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+    records.iter().map(value).collect()
+}
+
+async fn lock_lanes(tx: &mut PgConnection, writes: &[Write]) -> Result<HashMap<Lane, i64>> {
+    let lanes: Vec<&Lane> = lanes_of(writes).into_iter().collect();
+    let locked = sqlx::query(LOCK_LANES)
+        .bind(column(&lanes, |lane| lane.user_id()))
+        .bind(column(&lanes, |lane| lane.task_id()))
+        .fetch_all(tx)
+        .await?;
+    Ok(rows::tokens(&locked))
+}
+
+async fn find_batches(tx: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Journaled>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    sqlx::query(FIND_BATCHES)
+        .bind(ids)
+        .fetch_all(tx)
+        .await?
+        .iter()
+        .map(|row| {
+            let journaled = Journaled {
+                lease_token: row.try_get("lease_token")?,
+                closed: row.try_get("closed")?,
+            };
+            Ok((row.try_get("id")?, journaled))
+        })
+        .collect()
+}
+
+async fn open_batches(tx: &mut PgConnection, opens: &[Opened<'_>]) -> Result<()> {
+    if opens.is_empty() {
+        return Ok(());
+    }
+    // PostgreSQL writes an array as `{1,2}` where JSON writes `[1,2]`.
+    let as_array = |json: &str| json.replace('[', "{").replace(']', "}");
+    sqlx::query(OPEN_BATCHES)
+        .bind(column(opens, |o| o.id))
+        .bind(column(opens, |o| o.parent_id))
+        .bind(column(opens, |o| o.user_id))
+        .bind(column(opens, |o| o.task_id))
+        .bind(column(opens, |o| o.lease_token))
+        .bind(column(opens, |o| as_array(&o.contact_ids)))
+        .bind(column(opens, |o| o.options.as_str()))
+        .bind(column(opens, |o| o.state))
+        .bind(column(opens, |o| o.attempts))
+        .bind(column(opens, |o| o.maybe_delivered))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn postpone_batches(tx: &mut PgConnection, postpones: &[Postponed<'_>]) -> Result<()> {
+    if postpones.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(POSTPONE_BATCHES)
+        .bind(column(postpones, |p| p.id))
+        .bind(column(postpones, |p| p.attempts))
+        .bind(column(postpones, |p| p.maybe_delivered))
+        .bind(column(postpones, |p| p.failing))
+        .bind(column(postpones, |p| p.outcome))
+        .bind(column(postpones, |p| p.answer.as_str()))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn resend_batches(tx: &mut PgConnection, resends: &[Resent]) -> Result<()> {
+    if resends.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(RESEND_BATCHES)
+        .bind(column(resends, |r| r.id))
+        .bind(column(resends, |r| r.attempts))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn close_batches(tx: &mut PgConnection, closes: &[Closed<'_>]) -> Result<()> {
+    if closes.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(CLOSE_BATCHES)
+        .bind(column(closes, |c| c.id))
+        .bind(column(closes, |c| c.attempts))
+        .bind(column(closes, |c| c.outcome))
+        .bind(column(closes, |c| c.answer.as_str()))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn settle_rows(tx: &mut PgConnection, settles: &[Settled<'_>]) -> Result<()> {
+    if settles.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(SETTLE_ROWS)
+        .bind(column(settles, |s| s.id))
+        .bind(column(settles, |s| s.attempts))
+        .bind(column(settles, |s| s.batch_id))
+        .bind(column(settles, |s| s.status))
+        .bind(column(settles, |s| s.fail_kind))
+        .bind(column(settles, |s| s.fail_cause.as_deref()))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn change_lanes(tx: &mut PgConnection, lanes: &[LaneChanged<'_>]) -> Result<()> {
+    if lanes.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(CHANGE_LANES)
+        .bind(column(lanes, |l| l.user_id))
+        .bind(column(lanes, |l| l.task_id))
+        .bind(column(lanes, |l| l.failures))
+        .bind(column(lanes, |l| l.delay))
+        .bind(column(lanes, |l| l.reason))
+        .bind(column(lanes, |l| l.message.as_deref()))
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,333 @@
+//! Every statement that PostgreSQL is asked, named by intent.
+//!
+//! Ranges over an index are written as row comparisons, `(user_id, task_id, id) > (…)`, and ordered
+//! by all of its columns: then no other index yields the order, and a planner with stale statistics
+//! cannot walk the primary key instead. `EXISTS` is written as `(SELECT true … LIMIT 1)`: the
+//! planner may turn the former into a hash of the whole table, never the latter.
+
+/// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads.
+macro_rules! row_columns {
+    () => {
+        "id, phone, name, email, company, sex::bigint AS sex, sort::bigint AS sort,
+         source_id::bigint AS source_id, industry_id::bigint AS industry_id,
+         grade_id::bigint AS grade_id, components::text AS components,
+         custom_vars::text AS custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
+         skip_error, number_add_suffix, encryption, phone_mask,
+         (extract(epoch FROM now()) - extract(epoch FROM coalesce(not_before, created_at)))::float8
+             AS due_for"
+    };
+}
+
+/// Whether the owner `$owner` (an expression) is an instance whose leases are good.
+macro_rules! is_alive {
+    ($owner:literal) => {
+        concat!(
+            "(SELECT true FROM courier_instance i WHERE i.id = ",
+            $owner,
+            " AND i.heartbeat_at + i.lease_ms * interval '1 millisecond' > now())"
+        )
+    };
+}
+
+/// $1 instance, $2 and $3 the lane to begin behind, $4 linger in seconds, $5 batch size, $6 limit.
+///
+/// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
+/// least. It is read lazily, so `LIMIT` stops it. Nothing here touches more than a batch of rows of
+/// a lane, and that only for a lane that is still lingering.
+pub(super) const FIND_LANES: &str = concat!(
+    "WITH RECURSIVE walk AS (
+         SELECT $2::text COLLATE \"C\" AS user_id, $3::text COLLATE \"C\" AS task_id
+         UNION ALL
+         SELECT next.user_id, next.task_id
+         FROM walk CROSS JOIN LATERAL (
+             SELECT candidate.user_id, candidate.task_id
+             FROM (
+                 (SELECT user_id, task_id FROM contact_outbox
+                  WHERE status = 'pending' AND not_before IS NULL
+                    AND (user_id, task_id) > (walk.user_id, walk.task_id)
+                  ORDER BY user_id, task_id LIMIT 1)
+                 UNION ALL
+                 (SELECT user_id, task_id FROM contact_outbox
+                  WHERE status = 'pending' AND not_before IS NOT NULL
+                    AND (user_id, task_id) > (walk.user_id, walk.task_id)
+                  ORDER BY user_id, task_id LIMIT 1)
+                 UNION ALL
+                 (SELECT user_id, task_id FROM delivery_batch
+                  WHERE closed_at IS NULL AND (user_id, task_id) > (walk.user_id, walk.task_id)
+                  ORDER BY user_id, task_id LIMIT 1)
+             ) AS candidate
+             ORDER BY candidate.user_id, candidate.task_id LIMIT 1
+         ) AS next
+     )
+     SELECT walk.user_id, walk.task_id, ripeness.ripe_in
+     FROM walk CROSS JOIN LATERAL (
+         SELECT CASE
+             WHEN oldest.age >= $4 OR oldest.age < 0 THEN 0
+             WHEN (SELECT true FROM delivery_batch b
+                   WHERE b.user_id = walk.user_id AND b.task_id = walk.task_id
+                     AND b.closed_at IS NULL LIMIT 1) THEN 0
+             WHEN (SELECT true FROM contact_outbox c
+                   WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                     AND (c.user_id, c.task_id) >= (walk.user_id, walk.task_id)
+                     AND (c.user_id, c.task_id, c.not_before)
+                         <= (walk.user_id, walk.task_id, now())
+                   ORDER BY c.user_id, c.task_id, c.not_before LIMIT 1) THEN 0
+             WHEN oldest.age IS NULL THEN NULL
+             WHEN (SELECT true FROM contact_outbox c
+                   WHERE c.status = 'pending' AND c.not_before IS NULL
+                     AND (c.user_id, c.task_id) >= (walk.user_id, walk.task_id)
+                     AND (c.user_id, c.task_id) <= (walk.user_id, walk.task_id)
+                   ORDER BY c.user_id, c.task_id, c.id OFFSET $5 - 1 LIMIT 1) THEN 0
+             ELSE $4 - oldest.age
+         END AS ripe_in
+         FROM (SELECT (
+             SELECT (extract(epoch FROM now()) - extract(epoch FROM c.created_at))::float8
+             FROM contact_outbox c
+             WHERE c.status = 'pending' AND c.not_before IS NULL
+               AND (c.user_id, c.task_id) >= (walk.user_id, walk.task_id)
+               AND (c.user_id, c.task_id) <= (walk.user_id, walk.task_id)
+             ORDER BY c.user_id, c.task_id, c.id LIMIT 1
+         ) AS age) AS oldest
+         -- Keeps the planner from working this out once for the filter and once for the answer.
+         OFFSET 0
+     ) AS ripeness
+     WHERE (walk.user_id, walk.task_id) > ($2, $3)
+       AND (SELECT (l.held_until > now())
+                OR (l.lease_owner <> $1 AND ",
+    is_alive!("l.lease_owner"),
+    ")
+            FROM delivery_lane l
+            WHERE l.user_id = walk.user_id AND l.task_id = walk.task_id) IS NOT TRUE
+       AND ripeness.ripe_in IS NOT NULL
+     LIMIT $6"
+);
+
+/// $1 id, $2 host, $3 pid, $4 lease in milliseconds.
+pub(super) const BEAT: &str = "
+    INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE
+        SET host = excluded.host, pid = excluded.pid, lease_ms = excluded.lease_ms,
+            heartbeat_at = now()";
+
+/// Instances that have been silent for a day.
+pub(super) const CLEAR_SILENT_INSTANCES: &str =
+    "DELETE FROM courier_instance WHERE heartbeat_at < now() - interval '1 day'";
+
+/// $1 instance.
+pub(super) const FREE_LANES: &str =
+    "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1";
+
+/// $1 instance.
+pub(super) const REMOVE_INSTANCE: &str = "DELETE FROM courier_instance WHERE id = $1";
+
+/// $1 user, $2 task, $3 instance. No row: the lane is not free, or on hold.
+///
+/// An owner that registered while this statement waited for the lane's row is not seen as alive and
+/// loses the lane to us; its token does not fit any more, so nothing comes of it but a wasted turn.
+pub(super) const LEASE_LANE: &str = concat!(
+    "INSERT INTO delivery_lane AS l (user_id, task_id, lease_owner, lease_token, leased_at)
+     VALUES ($1, $2, $3, 1, now())
+     ON CONFLICT (user_id, task_id) DO UPDATE
+         SET lease_owner = excluded.lease_owner, lease_token = l.lease_token + 1, leased_at = now()
+         WHERE (l.held_until > now()) IS NOT TRUE
+           AND (l.lease_owner <> excluded.lease_owner AND ",
+    is_alive!("l.lease_owner"),
+    ") IS NOT TRUE
+     RETURNING l.lease_token, l.failures::bigint AS failures"
+);
+
+/// $1 user, $2 task, $3 token. What was under way when its owner stopped may have arrived.
+pub(super) const ADOPT_BATCHES: &str = "
+    WITH adopted AS (
+        UPDATE delivery_batch
+        SET lease_token = $3, maybe_delivered = maybe_delivered OR state = 'sending',
+            state = 'waiting'
+        WHERE user_id = $1 AND task_id = $2 AND closed_at IS NULL
+        RETURNING id, parent_id, contact_ids, options, attempts, maybe_delivered, failing_since,
+            created_at
+    )
+    SELECT id, parent_id, contact_ids, options::text AS options, attempts::bigint AS attempts,
+        maybe_delivered,
+        (extract(epoch FROM now()) - extract(epoch FROM failing_since))::float8 AS failing_for
+    FROM adopted ORDER BY created_at, id";
+
+/// $1 ids.
+pub(super) const PENDING_ROWS: &str = concat!(
+    "SELECT ",
+    row_columns!(),
+    " FROM contact_outbox WHERE id = ANY($1) AND status = 'pending'"
+);
+
+/// $1 user, $2 task, $3 token.
+pub(super) const RELEASE_LANE: &str = "
+    UPDATE delivery_lane SET lease_owner = NULL
+    WHERE user_id = $1 AND task_id = $2 AND lease_token = $3";
+
+/// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row.
+///
+/// The second half is only read when the first has left room.
+pub(super) const READ_PAGE: &str = concat!(
+    "(SELECT ",
+    row_columns!(),
+    ", not_before::text AS not_before
+      FROM contact_outbox
+      WHERE status = 'pending' AND not_before IS NOT NULL
+        AND (user_id, task_id, not_before, id) > ($1, $2, $4::timestamptz, $5)
+        AND (user_id, task_id, not_before) <= ($1, $2, now())
+      ORDER BY user_id, task_id, not_before, contact_outbox.id LIMIT $3)
+     UNION ALL
+     (SELECT ",
+    row_columns!(),
+    ", NULL AS not_before
+      FROM contact_outbox
+      WHERE status = 'pending' AND not_before IS NULL
+        AND (user_id, task_id, id) > ($1, $2, $6)
+        AND (user_id, task_id) <= ($1, $2)
+      ORDER BY user_id, task_id, contact_outbox.id LIMIT $3)
+     LIMIT $3"
+);
+
+/// $1 and $2 the lanes, as two arrays. They are locked in their order, and for writing at once: a
+/// shared lock that is raised later would deadlock with another one.
+pub(super) const LOCK_LANES: &str = "
+    SELECT l.user_id, l.task_id, l.lease_token
+    FROM unnest($1::text[], $2::text[]) AS named (user_id, task_id)
+    JOIN delivery_lane l ON l.user_id = named.user_id AND l.task_id = named.task_id
+    ORDER BY l.user_id, l.task_id
+    FOR NO KEY UPDATE OF l";
+
+/// $1 ids.
+pub(super) const FIND_BATCHES: &str = "
+    SELECT id, lease_token, closed_at IS NOT NULL AS closed FROM delivery_batch WHERE id = ANY($1)";
+
+/// $1 … $10: the columns as arrays; ids of contacts as text (`{1,2}`), for arrays of arrays must be
+/// rectangular.
+pub(super) const OPEN_BATCHES: &str = "
+    INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
+        state, attempts, maybe_delivered, sent_at)
+    SELECT id, parent_id, user_id, task_id, lease_token, contact_ids::bigint[], options::jsonb,
+        state, attempts, maybe_delivered, CASE state WHEN 'sending' THEN now() END
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
+        $7::text[], $8::text[], $9::integer[], $10::boolean[])
+        AS opened (id, parent_id, user_id, task_id, lease_token, contact_ids, options, state,
+            attempts, maybe_delivered)
+    ON CONFLICT (id) DO NOTHING";
+
+/// $1 ids, $2 attempts, $3 maybe delivered, $4 failing, $5 outcomes, $6 answers.
+pub(super) const POSTPONE_BATCHES: &str = "
+    UPDATE delivery_batch AS b
+    SET state = 'waiting', attempts = p.attempts,
+        maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
+        failing_since = CASE WHEN p.failing THEN coalesce(b.failing_since, now()) END,
+        outcome = p.outcome, answer = p.answer
+    FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::boolean[], $5::text[], $6::text[])
+        AS p (id, attempts, maybe_delivered, failing, outcome, answer)
+    WHERE b.id = p.id";
+
+/// $1 ids, $2 attempts.
+pub(super) const RESEND_BATCHES: &str = "
+    UPDATE delivery_batch AS b SET state = 'sending', attempts = r.attempts, sent_at = now()
+    FROM unnest($1::uuid[], $2::integer[]) AS r (id, attempts)
+    WHERE b.id = r.id";
+
+/// $1 ids, $2 attempts, $3 outcomes, $4 answers.
+pub(super) const CLOSE_BATCHES: &str = "
+    UPDATE delivery_batch AS b
+    SET state = 'closed', closed_at = now(), attempts = c.attempts, outcome = c.outcome,
+        answer = c.answer
+    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[])
+        AS c (id, attempts, outcome, answer)
+    WHERE b.id = c.id";
+
+/// $1 ids, $2 attempts, $3 batches, $4 status, $5 kinds, $6 causes. The one write that a row gets.
+pub(super) const SETTLE_ROWS: &str = "
+    UPDATE contact_outbox AS c
+    SET status = s.status, fail_kind = s.fail_kind, fail_cause = s.fail_cause,
+        attempts = c.attempts + s.attempts, batch_id = coalesce(s.batch_id, c.batch_id),
+        finished_at = now()
+    FROM unnest($1::bigint[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::text[])
+        AS s (id, attempts, batch_id, status, fail_kind, fail_cause)
+    WHERE c.id = s.id AND c.status = 'pending'";
+
+/// $1 users, $2 tasks, $3 failures, $4 delays in seconds, $5 reasons, $6 messages.
+pub(super) const CHANGE_LANES: &str = "
+    UPDATE delivery_lane AS l
+    SET failures = h.failures, held_until = now() + h.delay * interval '1 second',
+        hold_reason = h.reason, hold_message = h.message,
+        held_since = CASE
+            WHEN h.reason IS NULL THEN NULL
+            WHEN l.hold_reason = h.reason THEN coalesce(l.held_since, now())
+            ELSE now()
+        END
+    FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[], $6::text[])
+        AS h (user_id, task_id, failures, delay, reason, message)
+    WHERE l.user_id = h.user_id AND l.task_id = h.task_id";
+
+/// $1 instance. Reads the two small indexes from end to end.
+pub(super) const BACKLOG: &str = concat!(
+    "WITH due AS (
+         SELECT user_id, task_id, count(*) AS contacts FROM contact_outbox
+         WHERE status = 'pending' AND not_before IS NULL GROUP BY user_id, task_id
+         UNION ALL
+         SELECT user_id, task_id, count(*) FROM contact_outbox
+         WHERE status = 'pending' AND not_before IS NOT NULL AND not_before <= now()
+         GROUP BY user_id, task_id
+     ), classed AS (
+         SELECT due.contacts,
+             CASE WHEN l.held_until > now() THEN 'held'
+                  WHEN l.lease_owner <> $1 AND ",
+    is_alive!("l.lease_owner"),
+    " THEN 'elsewhere'
+                  ELSE 'due' END AS class,
+             CASE WHEN l.held_until > now()
+                  THEN coalesce(nullif(l.hold_message, ''), l.hold_reason) END AS because
+         FROM due LEFT JOIN delivery_lane l
+             ON l.user_id = due.user_id AND l.task_id = due.task_id
+         UNION ALL
+         SELECT count(*), 'deferred', NULL FROM contact_outbox
+         WHERE status = 'pending' AND not_before IS NOT NULL AND not_before > now()
+     )
+     SELECT class, because, sum(contacts)::bigint AS contacts
+     FROM classed GROUP BY class, because ORDER BY 3 DESC"
+);
+
+/// $1 … $23: the columns as arrays, in the order of `inserting::insert`.
+pub(super) const INSERT_CONTACTS: &str = "
+    INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex, sort, source_id,
+        industry_id, grade_id, components, custom_vars, extra, sub_user_id, control_select_robot,
+        ignore_crm, skip_error, number_add_suffix, encryption, phone_mask, idempotency_key,
+        not_before)
+    SELECT user_id, task_id, phone, name, email, company, sex, coalesce(sort, 0), source_id,
+        industry_id, grade_id, components::jsonb, custom_vars::jsonb, extra, sub_user_id,
+        control_select_robot, ignore_crm, skip_error, number_add_suffix, encryption, phone_mask,
+        idempotency_key, not_before::timestamptz
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+        $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
+        $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[], $18::boolean[],
+        $19::boolean[], $20::boolean[], $21::text[], $22::text[], $23::text[])
+        AS added (user_id, task_id, phone, name, email, company, sex, sort, source_id, industry_id,
+            grade_id, components, custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
+            skip_error, number_add_suffix, encryption, phone_mask, idempotency_key, not_before)
+    ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
+
+/// Which migrations the database has.
+pub(super) const APPLIED_MIGRATIONS: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+
+/// The statements that run all day, for the test that looks at their plans.
+pub(super) const HOT: &[(&str, &str)] = &[
+    ("find_lanes", FIND_LANES),
+    ("lease_lane", LEASE_LANE),
+    ("adopt_batches", ADOPT_BATCHES),
+    ("pending_rows", PENDING_ROWS),
+    ("release_lane", RELEASE_LANE),
+    ("read_page", READ_PAGE),
+    ("lock_lanes", LOCK_LANES),
+    ("find_batches", FIND_BATCHES),
+    ("open_batches", OPEN_BATCHES),
+    ("postpone_batches", POSTPONE_BATCHES),
+    ("resend_batches", RESEND_BATCHES),
+    ("close_batches", CLOSE_BATCHES),
+    ("settle_rows", SETTLE_ROWS),
+    ("change_lanes", CHANGE_LANES),
+    ("backlog", BACKLOG),
+];

@@ -1,0 +1,193 @@
+//! What every database reads in the same way: from its columns to the courier's values.
+//!
+//! A database's module says how it reads a column ([`Columns`]); this module knows which columns
+//! there are and what becomes of them. It guarantees that one value that cannot be read never costs
+//! the page it stands on: readers of columns are lenient, and the rules of a contact are checked
+//! later, row by row.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::{Backlog, Cursor, LaneFound, OpenBatch, Page};
+use crate::batch::BatchId;
+use crate::contact::{Lane, OutboxRow, RequestOptions};
+
+/// How one database hands out the columns of a row. What is null or cannot be read is `None`.
+pub(super) trait Columns {
+    /// Text, or JSON that the statement has turned into text.
+    fn text(&self, column: &str) -> Option<String>;
+    /// An integer of any width.
+    fn integer(&self, column: &str) -> Option<i64>;
+    /// A boolean.
+    fn flag(&self, column: &str) -> Option<bool>;
+    /// A number of seconds.
+    fn seconds(&self, column: &str) -> Option<f64>;
+}
+
+/// The longest time that a database is asked to reckon with: a century.
+const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
+
+/// A time span as a database takes it.
+pub(super) fn to_seconds(span: Duration) -> f64 {
+    span.min(LONGEST).as_secs_f64()
+}
+
+/// A time span as a database gives it; one that is negative (a clock went back) counts as none.
+pub(super) fn to_duration(seconds: Option<f64>) -> Duration {
+    let seconds = seconds.unwrap_or_default().max(0.0);
+    Duration::try_from_secs_f64(seconds).map_or(LONGEST, |span| span.min(LONGEST))
+}
+
+/// A time span in whole milliseconds.
+pub(super) fn to_millis(span: Duration) -> i64 {
+    i64::try_from(span.min(LONGEST).as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A count as a database gives it.
+pub(super) fn to_count(count: Option<i64>) -> u32 {
+    u32::try_from(count.unwrap_or_default().max(0)).unwrap_or(u32::MAX)
+}
+
+/// JSON that we once wrote ourselves.
+pub(super) fn parsed<T: DeserializeOwned>(column: &str, json: &str) -> sqlx::Result<T> {
+    serde_json::from_str(json).map_err(|source| sqlx::Error::ColumnDecode {
+        index: column.into(),
+        source: source.into(),
+    })
+}
+
+/// A UUID where the database keeps them as text.
+pub(super) fn uuid(column: &str, text: &str) -> sqlx::Result<Uuid> {
+    Uuid::try_parse(text).map_err(|source| sqlx::Error::ColumnDecode {
+        index: column.into(),
+        source: source.into(),
+    })
+}
+
+/// A row of `contact_outbox`.
+pub(super) fn outbox_row(columns: &impl Columns) -> OutboxRow {
+    OutboxRow {
+        id: columns.integer("id").unwrap_or_default(),
+        phone: columns.text("phone").unwrap_or_default(),
+        name: columns.text("name"),
+        email: columns.text("email"),
+        company: columns.text("company"),
+        sex: columns.integer("sex"),
+        sort: columns.integer("sort").unwrap_or_default(),
+        source_id: columns.integer("source_id"),
+        industry_id: columns.integer("industry_id"),
+        grade_id: columns.integer("grade_id"),
+        components: columns.text("components"),
+        custom_vars: columns.text("custom_vars"),
+        extra: columns.text("extra"),
+        sub_user_id: columns.text("sub_user_id"),
+        control_select_robot: columns.text("control_select_robot"),
+        ignore_crm: columns.flag("ignore_crm"),
+        skip_error: columns.flag("skip_error"),
+        number_add_suffix: columns.flag("number_add_suffix"),
+        encryption: columns.flag("encryption"),
+        phone_mask: columns.text("phone_mask"),
+        due_for: to_duration(columns.seconds("due_for")),
+    }
+}
+
+/// The lanes that a scan has found. The table's own rule lets no other ids in; should one be there
+/// all the same, it is passed over.
+pub(super) fn lanes_found(rows: &[impl Columns]) -> Vec<LaneFound> {
+    rows.iter()
+        .filter_map(|row| {
+            Some(LaneFound {
+                lane: lane(row)?,
+                ripe_in: to_duration(row.seconds("ripe_in")),
+            })
+        })
+        .collect()
+}
+
+/// The lane that a row names.
+pub(super) fn lane(columns: &impl Columns) -> Option<Lane> {
+    Lane::new(&columns.text("user_id")?, &columns.text("task_id")?).ok()
+}
+
+/// The present fencing token of each lane that the rows name.
+pub(super) fn tokens(rows: &[impl Columns]) -> HashMap<Lane, i64> {
+    rows.iter()
+        .filter_map(|row| Some((lane(row)?, row.integer("lease_token")?)))
+        .collect()
+}
+
+/// A page out of at most `limit` rows, which come with `not_before` as the database wrote it.
+pub(super) fn page(rows: &[impl Columns], cursor: &Cursor, limit: u32) -> Page {
+    let mut next = cursor.clone();
+    let (mut deferred, mut immediate) = (Vec::new(), Vec::new());
+    for columns in rows {
+        let row = outbox_row(columns);
+        if let Some(not_before) = columns.text("not_before") {
+            next.deferred = Some((not_before, row.id));
+            deferred.push(row);
+        } else {
+            next.id = row.id;
+            immediate.push(row);
+        }
+    }
+    deferred.append(&mut immediate);
+    Page {
+        rows: deferred,
+        next,
+        end: rows.len() < usize::try_from(limit).unwrap_or(usize::MAX),
+    }
+}
+
+/// An open batch as the journal has it, before its rows are read.
+pub(super) struct OpenEntry {
+    pub(super) id: Uuid,
+    pub(super) parent: Option<Uuid>,
+    pub(super) contacts: Vec<i64>,
+    pub(super) options: RequestOptions,
+    pub(super) attempts: i64,
+    pub(super) maybe_delivered: bool,
+    pub(super) failing_for: Option<f64>,
+}
+
+/// Gives each open batch those of its rows that are still there and pending, in sending order.
+pub(super) fn open_batches(entries: Vec<OpenEntry>, rows: Vec<OutboxRow>) -> Vec<OpenBatch> {
+    let mut rows: HashMap<i64, OutboxRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+    entries
+        .into_iter()
+        .map(|entry| OpenBatch {
+            id: BatchId(entry.id),
+            parent: entry.parent.map(BatchId),
+            options: entry.options,
+            rows: entry
+                .contacts
+                .iter()
+                .filter_map(|id| rows.remove(id))
+                .collect(),
+            attempts: to_count(Some(entry.attempts)),
+            maybe_delivered: entry.maybe_delivered,
+            failing_for: to_duration(entry.failing_for),
+        })
+        .collect()
+}
+
+/// Adds up counts by `class` (`due`, `elsewhere`, `held`, `deferred`), greatest first; rows of
+/// `held` are apart by their hold's words.
+pub(super) fn backlog(rows: &[impl Columns]) -> Backlog {
+    let mut backlog = Backlog::default();
+    for row in rows {
+        let contacts = u64::try_from(row.integer("contacts").unwrap_or_default()).unwrap_or(0);
+        match row.text("class").as_deref() {
+            Some("due") => backlog.due += contacts,
+            Some("elsewhere") => backlog.elsewhere += contacts,
+            Some("held") => {
+                backlog.held += contacts;
+                backlog.held_because = backlog.held_because.or_else(|| row.text("because"));
+            }
+            _ => backlog.deferred += contacts,
+        }
+    }
+    backlog
+}

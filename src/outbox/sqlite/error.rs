@@ -1,0 +1,54 @@
+//! What SQLite's errors mean to the courier. Its messages name tables, columns and rules, never
+//! values.
+
+use sqlx::Error;
+use sqlx::error::{DatabaseError, ErrorKind};
+
+use crate::outbox::{OutboxError, schema};
+
+/// Translates an error, whatever was being done.
+pub(super) fn translate(error: Error) -> OutboxError {
+    match error {
+        Error::Database(error) => translate_code(&*error),
+        Error::PoolTimedOut => OutboxError::Unavailable("another writer keeps it busy".into()),
+        Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed | Error::BeginFailed => {
+            OutboxError::Unavailable(error.to_string())
+        }
+        Error::Migrate(error) => schema::migration_failed(*error, translate),
+        other => OutboxError::Failed(other.to_string()),
+    }
+}
+
+fn translate_code(error: &dyn DatabaseError) -> OutboxError {
+    let message = error.message().to_owned();
+    if error.kind() != ErrorKind::Other {
+        return OutboxError::Refused(refusal(&message));
+    }
+    let code: i32 = error
+        .code()
+        .and_then(|code| code.parse().ok())
+        .unwrap_or_default();
+    // The low byte is the kind of error, the rest its detail.
+    match code & 0xff {
+        // BUSY, LOCKED, IOERR, FULL: another program, or the disk; both pass.
+        5 | 6 | 10 | 13 => OutboxError::Unavailable(message),
+        // CONSTRAINT, MISMATCH
+        19 | 20 => OutboxError::Refused(refusal(&message)),
+        // ERROR, the code for everything that is wrong with a statement.
+        1 if message.starts_with("no such table") => OutboxError::Schema(schema::UNMIGRATED.into()),
+        1 if message.starts_with("no such") => OutboxError::Schema(format!(
+            "the database's schema is not this program's ({message}): run `contact-courier migrate`"
+        )),
+        _ => OutboxError::Failed(message),
+    }
+}
+
+/// Constraints are named as the rule that they keep.
+fn refusal(message: &str) -> String {
+    message
+        .strip_prefix("CHECK constraint failed: ")
+        .map_or_else(
+            || message.to_owned(),
+            |rule| format!("it breaks the rule {rule}"),
+        )
+}

@@ -1,0 +1,133 @@
+//! Heartbeats, and the right to work a lane.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Result, Row, SqliteConnection, SqlitePool};
+use uuid::Uuid;
+
+use super::begin;
+use super::statements::{
+    ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, OPEN_ENTRIES,
+    PENDING_ROWS, RELEASE_LANE, REMOVE_INSTANCE,
+};
+use crate::contact::{Lane, OutboxRow};
+use crate::outbox::plan::json;
+use crate::outbox::rows::{self, Columns, OpenEntry};
+use crate::outbox::{Instance, Lease, LeasedLane};
+
+pub(super) async fn beat(pool: &SqlitePool, instance: &Instance) -> Result<()> {
+    let mut tx = begin(pool).await?;
+    sqlx::query(BEAT)
+        .bind(instance.id.to_string())
+        .bind(&instance.host)
+        .bind(i64::from(instance.pid))
+        .bind(rows::to_millis(instance.lease))
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(CLEAR_SILENT_INSTANCES)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+pub(super) async fn retire(pool: &SqlitePool, instance: Uuid) -> Result<()> {
+    let mut tx = begin(pool).await?;
+    for statement in [FREE_LANES, REMOVE_INSTANCE] {
+        sqlx::query(statement)
+            .bind(instance.to_string())
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await
+}
+
+pub(super) async fn lease(
+    pool: &SqlitePool,
+    lane: &Lane,
+    instance: Uuid,
+) -> Result<Option<LeasedLane>> {
+    let mut tx = begin(pool).await?;
+    let leased = sqlx::query(LEASE_LANE)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(instance.to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(leased) = leased else {
+        return Ok(None);
+    };
+    let token: i64 = leased.try_get("lease_token")?;
+    let adopted = adopt_batches(&mut tx, lane, token).await?;
+    let ids: Vec<i64> = adopted
+        .iter()
+        .flat_map(|entry| entry.contacts.iter().copied())
+        .collect();
+    let rows = pending_rows(&mut tx, &ids).await?;
+    tx.commit().await?;
+    Ok(Some(LeasedLane {
+        lease: Arc::new(Lease {
+            lane: lane.clone(),
+            token,
+            failures: rows::to_count(leased.integer("failures")),
+        }),
+        open: rows::open_batches(adopted, rows),
+    }))
+}
+
+async fn adopt_batches(
+    tx: &mut SqliteConnection,
+    lane: &Lane,
+    token: i64,
+) -> Result<Vec<OpenEntry>> {
+    sqlx::query(ADOPT_BATCHES)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(token)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(OPEN_ENTRIES)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .fetch_all(tx)
+        .await?
+        .iter()
+        .map(open_entry)
+        .collect()
+}
+
+fn open_entry(row: &SqliteRow) -> Result<OpenEntry> {
+    let parent: Option<String> = row.try_get("parent_id")?;
+    Ok(OpenEntry {
+        id: rows::uuid("id", row.try_get("id")?)?,
+        parent: parent
+            .map(|parent| rows::uuid("parent_id", &parent))
+            .transpose()?,
+        contacts: rows::parsed("contact_ids", row.try_get("contact_ids")?)?,
+        options: rows::parsed("options", row.try_get("options")?)?,
+        attempts: row.try_get("attempts")?,
+        maybe_delivered: row.flag("maybe_delivered").unwrap_or(true),
+        failing_for: row.seconds("failing_for"),
+    })
+}
+
+async fn pending_rows(tx: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<OutboxRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(PENDING_ROWS)
+        .bind(json(&ids))
+        .fetch_all(tx)
+        .await?;
+    Ok(rows.iter().map(rows::outbox_row).collect())
+}
+
+pub(super) async fn release(pool: &SqlitePool, lease: &Lease) -> Result<()> {
+    sqlx::query(RELEASE_LANE)
+        .bind(lease.lane.user_id())
+        .bind(lease.lane.task_id())
+        .bind(lease.token)
+        .execute(pool)
+        .await?;
+    Ok(())
+}

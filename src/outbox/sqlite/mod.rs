@@ -1,0 +1,213 @@
+//! The outbox in an SQLite file.
+//!
+//! [`statements`] has the SQL, one submodule each reads, leases, records and inserts, [`error`]
+//! says what a failure means; this file holds the connections and puts the parts behind the trait.
+//! SQLite lets one connection write at a time, so there is one: our own writers queue for it in
+//! memory and only other programs are waited for in the file. Readers have connections of their own
+//! and wait for nobody. It guarantees durability by WAL with `synchronous=FULL`.
+
+mod error;
+mod inserting;
+mod leasing;
+mod reading;
+mod recording;
+mod statements;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row, SqlitePool, Transaction};
+use uuid::Uuid;
+
+use self::error::translate;
+use super::rows::Columns;
+use super::{
+    Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
+    OutboxError, Page, Recorded, Write, schema,
+};
+use crate::contact::Lane;
+
+static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long to wait for another program's write to end.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long to wait for our own turn: somebody before us may be waiting for another program.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The outbox in an SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteOutbox {
+    readers: SqlitePool,
+    writer: SqlitePool,
+    options: SqliteConnectOptions,
+}
+
+impl SqliteOutbox {
+    /// Opens the file; makes it if it is not there.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(OutboxError::Failed(
+                "an outbox in memory would be lost at every restart: name a file".into(),
+            ));
+        }
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(translate)?
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+        };
+        let writer = pool(1)
+            .connect_with(options.clone().create_if_missing(true))
+            .await
+            .map_err(translate)?;
+        // From here on a file that has gone missing is an error, not a new and empty outbox.
+        let options = options.create_if_missing(false);
+        let readers = pool(max_connections.max(1)).connect_lazy_with(options.clone());
+        Ok(Self {
+            readers,
+            writer,
+            options,
+        })
+    }
+
+    /// Names and texts of the statements that run all day, for tests that look at plans.
+    #[doc(hidden)]
+    pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
+        statements::HOT
+    }
+
+    /// Closes all connections; what is under way is finished first.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<i64>, OutboxError> {
+        let applied = sqlx::query_scalar(statements::APPLIED_MIGRATIONS)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(translate);
+        match applied {
+            Err(OutboxError::Schema(_)) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+}
+
+/// Begins a transaction that writes. `IMMEDIATE`: one that reads first and writes later may be
+/// refused in the middle, this one waits at its beginning.
+async fn begin(writer: &SqlitePool) -> sqlx::Result<Transaction<'static, sqlx::Sqlite>> {
+    writer.begin_with("BEGIN IMMEDIATE").await
+}
+
+#[async_trait]
+impl Outbox for SqliteOutbox {
+    async fn migrate(&self) -> Result<usize, OutboxError> {
+        // All in one transaction, so that two couriers that start at the same moment take turns.
+        let mut tx = begin(&self.writer).await.map_err(translate)?;
+        let before = self.applied_migrations().await?.len();
+        MIGRATOR
+            .run_direct(None, &mut *tx, false)
+            .await
+            .map_err(|error| schema::migration_failed(error, translate))?;
+        tx.commit().await.map_err(translate)?;
+        Ok(self
+            .applied_migrations()
+            .await?
+            .len()
+            .saturating_sub(before))
+    }
+
+    async fn check_schema(&self) -> Result<(), OutboxError> {
+        schema::compare(&MIGRATOR, &self.applied_migrations().await?)
+    }
+
+    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
+        leasing::beat(&self.writer, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
+        leasing::retire(&self.writer, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
+        reading::find_lanes(&self.readers, query)
+            .await
+            .map_err(translate)
+    }
+
+    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
+        leasing::lease(&self.writer, lane, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
+        leasing::release(&self.writer, lease)
+            .await
+            .map_err(translate)
+    }
+
+    async fn read_page(
+        &self,
+        lane: &Lane,
+        cursor: &Cursor,
+        limit: u32,
+    ) -> Result<Page, OutboxError> {
+        reading::read_page(&self.readers, lane, cursor, limit)
+            .await
+            .map_err(translate)
+    }
+
+    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        recording::record(&self.writer, writes)
+            .await
+            .map_err(translate)
+    }
+
+    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
+        reading::backlog(&self.readers, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
+        let connection = self.options.connect().await.map_err(translate)?;
+        inserting::begin(connection).await.map_err(translate)
+    }
+}
+
+/// SQLite columns hold values of any type, and text in any encoding (an old app may bind Latin-1 or
+/// GBK bytes). Whatever stands there is converted the way SQLite itself would.
+impl Columns for SqliteRow {
+    fn text(&self, column: &str) -> Option<String> {
+        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn integer(&self, column: &str) -> Option<i64> {
+        self.try_get_unchecked(column).ok().flatten()
+    }
+
+    fn flag(&self, column: &str) -> Option<bool> {
+        self.integer(column).map(|value| value != 0)
+    }
+
+    fn seconds(&self, column: &str) -> Option<f64> {
+        self.try_get_unchecked(column).ok().flatten()
+    }
+}

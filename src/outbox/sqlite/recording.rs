@@ -1,0 +1,78 @@
+//! Carrying out a [`Plan`]: many writes, one transaction, one statement for each kind of change.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use sqlx::{Result, Row, SqliteConnection, SqlitePool};
+use uuid::Uuid;
+
+use super::begin;
+use super::statements::{
+    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, FIND_TOKENS, OPEN_BATCHES, POSTPONE_BATCHES,
+    RESEND_BATCHES, SETTLE_ROWS,
+};
+use crate::contact::Lane;
+use crate::outbox::plan::{Journaled, LaneKey, Plan, batches_of, json, lanes_of};
+use crate::outbox::rows::{self, Columns};
+use crate::outbox::{Recorded, Write};
+
+pub(super) async fn record(pool: &SqlitePool, writes: &[Write]) -> Result<Vec<Recorded>> {
+    if writes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = begin(pool).await?;
+    let tokens = find_tokens(&mut tx, writes).await?;
+    let batches = find_batches(&mut tx, &batches_of(writes)).await?;
+    let plan = Plan::new(writes, &tokens, &batches);
+    execute(&mut tx, OPEN_BATCHES, &plan.opens).await?;
+    execute(&mut tx, POSTPONE_BATCHES, &plan.postpones).await?;
+    execute(&mut tx, RESEND_BATCHES, &plan.resends).await?;
+    execute(&mut tx, CLOSE_BATCHES, &plan.closes).await?;
+    execute(&mut tx, SETTLE_ROWS, &plan.settles).await?;
+    execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
+    tx.commit().await?;
+    Ok(plan.answers)
+}
+
+/// Runs a statement over a list of records, if there are any.
+async fn execute(
+    tx: &mut SqliteConnection,
+    statement: &'static str,
+    records: &[impl Serialize],
+) -> Result<()> {
+    if !records.is_empty() {
+        sqlx::query(statement)
+            .bind(json(&records))
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn find_tokens(tx: &mut SqliteConnection, writes: &[Write]) -> Result<HashMap<Lane, i64>> {
+    let lanes: Vec<LaneKey<'_>> = lanes_of(writes).into_iter().map(LaneKey::from).collect();
+    let found = sqlx::query(FIND_TOKENS)
+        .bind(json(&lanes))
+        .fetch_all(tx)
+        .await?;
+    Ok(rows::tokens(&found))
+}
+
+async fn find_batches(tx: &mut SqliteConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Journaled>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    sqlx::query(FIND_BATCHES)
+        .bind(json(&ids))
+        .fetch_all(tx)
+        .await?
+        .iter()
+        .map(|row| {
+            let journaled = Journaled {
+                lease_token: row.try_get("lease_token")?,
+                closed: row.flag("closed").unwrap_or_default(),
+            };
+            Ok((rows::uuid("id", row.try_get("id")?)?, journaled))
+        })
+        .collect()
+}

@@ -1,0 +1,419 @@
+//! Every statement that SQLite is asked, named by intent.
+//!
+//! Lists come as one JSON parameter and are read by `json_each`. Where a statement depends on an
+//! index it says `INDEXED BY`: SQLite then uses that index or refuses the statement, and no
+//! statistics can change its mind. Instants are text, so `now!()` compares with them.
+
+/// The present instant, as the tables write it.
+macro_rules! now {
+    () => {
+        "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+    };
+}
+
+/// Seconds from an instant (an expression) until now.
+macro_rules! seconds_since {
+    ($instant:literal) => {
+        concat!(
+            "(unixepoch('now', 'subsec') - unixepoch(",
+            $instant,
+            ", 'subsec'))"
+        )
+    };
+}
+
+/// The columns of an `OutboxRow`.
+macro_rules! row_columns {
+    () => {
+        concat!(
+            "id, phone, name, email, company, sex, sort, source_id, industry_id, grade_id,
+             components, custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
+             skip_error, number_add_suffix, encryption, phone_mask, ",
+            seconds_since!("coalesce(not_before, created_at)"),
+            " AS due_for"
+        )
+    };
+}
+
+/// Whether the owner `$owner` (an expression) is an instance whose leases are good.
+macro_rules! is_alive {
+    ($owner:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM courier_instance i WHERE i.id = ",
+            $owner,
+            " AND ",
+            seconds_since!("i.heartbeat_at"),
+            " * 1000 < i.lease_ms)"
+        )
+    };
+}
+
+/// The two halves of a lane's key (`user task`).
+macro_rules! user_of_walk {
+    () => {
+        "substr(walk.lane, 1, instr(walk.lane, ' ') - 1)"
+    };
+}
+macro_rules! task_of_walk {
+    () => {
+        "substr(walk.lane, instr(walk.lane, ' ') + 1)"
+    };
+}
+
+/// The key of the first lane behind the walk's in an index of a table; `~` when there is none.
+macro_rules! next_lane {
+    ($table_and_index:literal, $rows:literal) => {
+        concat!(
+            "coalesce((SELECT user_id || ' ' || task_id FROM ",
+            $table_and_index,
+            " WHERE ",
+            $rows,
+            " AND (user_id, task_id) > (",
+            user_of_walk!(),
+            ", ",
+            task_of_walk!(),
+            ") ORDER BY user_id, task_id LIMIT 1), '~')"
+        )
+    };
+}
+
+/// ?1 instance, ?2 the lane to begin behind as a key, ?3 linger in seconds, ?4 batch size, ?5 limit.
+///
+/// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
+/// least. It carries a lane as one text, `user task`, since there is no LATERAL to carry two columns
+/// out of a seek; a space is less than any character of an id, so keys sort like pairs, and `~` is
+/// greater than all of them. `walk` is read lazily, so `LIMIT` stops it. Nothing here touches more
+/// than a batch of rows of a lane, and that only for a lane that is still lingering.
+pub(super) const FIND_LANES: &str = concat!(
+    "WITH RECURSIVE walk (lane) AS (
+         SELECT ?2
+         UNION ALL
+         SELECT min(",
+    next_lane!(
+        "contact_outbox INDEXED BY contact_outbox_immediate",
+        "status = 'pending' AND not_before IS NULL"
+    ),
+    ", ",
+    next_lane!(
+        "contact_outbox INDEXED BY contact_outbox_deferred",
+        "status = 'pending' AND not_before IS NOT NULL"
+    ),
+    ", ",
+    next_lane!(
+        "delivery_batch INDEXED BY delivery_batch_open",
+        "closed_at IS NULL"
+    ),
+    ") FROM walk WHERE walk.lane <> '~'
+     ), free (user_id, task_id) AS (
+         SELECT ",
+    user_of_walk!(),
+    ", ",
+    task_of_walk!(),
+    " FROM walk
+         WHERE walk.lane <> '~' AND walk.lane > ?2
+           AND (SELECT l.held_until > ",
+    now!(),
+    " OR (l.lease_owner <> ?1 AND ",
+    is_alive!("l.lease_owner"),
+    ")
+                FROM delivery_lane l
+                WHERE l.user_id = ",
+    user_of_walk!(),
+    " AND l.task_id = ",
+    task_of_walk!(),
+    ") IS NOT TRUE
+     ), aged (user_id, task_id, age) AS (
+         SELECT user_id, task_id,
+             (SELECT ",
+    seconds_since!("c.created_at"),
+    "
+              FROM contact_outbox c INDEXED BY contact_outbox_immediate
+              WHERE c.status = 'pending' AND c.not_before IS NULL
+                AND c.user_id = free.user_id AND c.task_id = free.task_id
+              ORDER BY c.id LIMIT 1)
+         FROM free
+     ), ripening (user_id, task_id, ripe_in) AS (
+         SELECT user_id, task_id, CASE
+             WHEN age >= ?3 OR age < 0 THEN 0.0
+             WHEN (SELECT 1 FROM delivery_batch b INDEXED BY delivery_batch_open
+                   WHERE b.user_id = aged.user_id AND b.task_id = aged.task_id
+                     AND b.closed_at IS NULL LIMIT 1) THEN 0.0
+             WHEN (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_deferred
+                   WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                     AND c.user_id = aged.user_id AND c.task_id = aged.task_id
+                     AND c.not_before <= ",
+    now!(),
+    " LIMIT 1) THEN 0.0
+             WHEN age IS NULL THEN NULL
+             WHEN (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_immediate
+                   WHERE c.status = 'pending' AND c.not_before IS NULL
+                     AND c.user_id = aged.user_id AND c.task_id = aged.task_id
+                   LIMIT 1 OFFSET ?4 - 1) THEN 0.0
+             ELSE ?3 - age
+         END
+         FROM aged
+     )
+     SELECT user_id, task_id, ripe_in FROM ripening WHERE ripe_in IS NOT NULL LIMIT ?5"
+);
+
+/// ?1 id, ?2 host, ?3 pid, ?4 lease in milliseconds.
+pub(super) const BEAT: &str = concat!(
+    "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?1, ?2, ?3, ?4)
+     ON CONFLICT (id) DO UPDATE
+         SET host = excluded.host, pid = excluded.pid, lease_ms = excluded.lease_ms,
+             heartbeat_at = ",
+    now!()
+);
+
+/// Instances that have been silent for a day.
+pub(super) const CLEAR_SILENT_INSTANCES: &str =
+    "DELETE FROM courier_instance WHERE unixepoch(heartbeat_at) < unixepoch('now', '-1 day')";
+
+/// ?1 instance.
+pub(super) const FREE_LANES: &str =
+    "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?1";
+
+/// ?1 instance.
+pub(super) const REMOVE_INSTANCE: &str = "DELETE FROM courier_instance WHERE id = ?1";
+
+/// ?1 user, ?2 task, ?3 instance. No row: the lane is not free, or on hold.
+pub(super) const LEASE_LANE: &str = concat!(
+    "INSERT INTO delivery_lane AS l (user_id, task_id, lease_owner, lease_token, leased_at)
+     VALUES (?1, ?2, ?3, 1, ",
+    now!(),
+    ")
+     ON CONFLICT (user_id, task_id) DO UPDATE
+         SET lease_owner = excluded.lease_owner, lease_token = l.lease_token + 1,
+             leased_at = excluded.leased_at
+         WHERE (l.held_until > excluded.leased_at) IS NOT TRUE
+           AND (l.lease_owner <> excluded.lease_owner AND ",
+    is_alive!("l.lease_owner"),
+    ") IS NOT TRUE
+     RETURNING lease_token, failures"
+);
+
+/// ?1 user, ?2 task, ?3 token. What was under way when its owner stopped may have arrived.
+pub(super) const ADOPT_BATCHES: &str = "
+    UPDATE delivery_batch INDEXED BY delivery_batch_open
+    SET lease_token = ?3, maybe_delivered = maybe_delivered OR state = 'sending',
+        state = 'waiting'
+    WHERE user_id = ?1 AND task_id = ?2 AND closed_at IS NULL";
+
+/// ?1 user, ?2 task.
+pub(super) const OPEN_ENTRIES: &str = concat!(
+    "SELECT id, parent_id, contact_ids, options, attempts, maybe_delivered, ",
+    seconds_since!("failing_since"),
+    " AS failing_for
+     FROM delivery_batch INDEXED BY delivery_batch_open
+     WHERE user_id = ?1 AND task_id = ?2 AND closed_at IS NULL
+     ORDER BY created_at, id"
+);
+
+/// ?1 ids.
+pub(super) const PENDING_ROWS: &str = concat!(
+    "SELECT ",
+    row_columns!(),
+    " FROM contact_outbox NOT INDEXED
+      WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'"
+);
+
+/// ?1 user, ?2 task, ?3 token.
+pub(super) const RELEASE_LANE: &str = "
+    UPDATE delivery_lane SET lease_owner = NULL
+    WHERE user_id = ?1 AND task_id = ?2 AND lease_token = ?3";
+
+/// ?1 user, ?2 task, ?3 limit, ?4 and ?5 the last deferred row, ?6 the last other row.
+///
+/// The second half is only read when the first has left room.
+pub(super) const READ_PAGE: &str = concat!(
+    "SELECT * FROM (SELECT ",
+    row_columns!(),
+    ", not_before
+      FROM contact_outbox INDEXED BY contact_outbox_deferred
+      WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = ?1 AND task_id = ?2
+        AND (not_before, id) > (?4, ?5) AND not_before <= ",
+    now!(),
+    "
+      ORDER BY not_before, id LIMIT ?3)
+     UNION ALL
+     SELECT * FROM (SELECT ",
+    row_columns!(),
+    ", NULL AS not_before
+      FROM contact_outbox INDEXED BY contact_outbox_immediate
+      WHERE status = 'pending' AND not_before IS NULL AND user_id = ?1 AND task_id = ?2
+        AND id > ?6
+      ORDER BY id LIMIT ?3)
+     LIMIT ?3"
+);
+
+/// ?1 lanes: `[{user_id, task_id}]`. The transaction that asks is the only one that writes.
+pub(super) const FIND_TOKENS: &str = "
+    SELECT l.user_id, l.task_id, l.lease_token
+    FROM json_each(?1) AS named CROSS JOIN delivery_lane l
+        ON l.user_id = named.value ->> 'user_id' AND l.task_id = named.value ->> 'task_id'";
+
+/// ?1 ids.
+pub(super) const FIND_BATCHES: &str = "
+    SELECT id, lease_token, closed_at IS NOT NULL AS closed
+    FROM delivery_batch WHERE id IN (SELECT value FROM json_each(?1))";
+
+/// ?1 batches: `plan::Opened`.
+pub(super) const OPEN_BATCHES: &str = concat!(
+    "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
+         state, attempts, maybe_delivered, sent_at)
+     SELECT value ->> 'id', value ->> 'parent_id', value ->> 'user_id', value ->> 'task_id',
+         value ->> 'lease_token', value ->> 'contact_ids', value ->> 'options', value ->> 'state',
+         value ->> 'attempts', value ->> 'maybe_delivered',
+         CASE value ->> 'state' WHEN 'sending' THEN ",
+    now!(),
+    " END
+     FROM json_each(?1)
+     WHERE true
+     ON CONFLICT (id) DO NOTHING"
+);
+
+/// ?1 batches: `plan::Postponed`.
+pub(super) const POSTPONE_BATCHES: &str = concat!(
+    "UPDATE delivery_batch AS b
+     SET state = 'waiting', attempts = p.value ->> 'attempts',
+         maybe_delivered = b.maybe_delivered OR (p.value ->> 'maybe_delivered'),
+         failing_since = CASE WHEN p.value ->> 'failing' THEN coalesce(b.failing_since, ",
+    now!(),
+    ") END,
+         outcome = p.value ->> 'outcome', answer = p.value ->> 'answer'
+     FROM json_each(?1) AS p
+     WHERE b.id = p.value ->> 'id'"
+);
+
+/// ?1 batches: `plan::Resent`.
+pub(super) const RESEND_BATCHES: &str = concat!(
+    "UPDATE delivery_batch AS b
+     SET state = 'sending', attempts = r.value ->> 'attempts', sent_at = ",
+    now!(),
+    "
+     FROM json_each(?1) AS r
+     WHERE b.id = r.value ->> 'id'"
+);
+
+/// ?1 batches: `plan::Closed`.
+pub(super) const CLOSE_BATCHES: &str = concat!(
+    "UPDATE delivery_batch AS b
+     SET state = 'closed', closed_at = ",
+    now!(),
+    ", attempts = c.value ->> 'attempts',
+         outcome = c.value ->> 'outcome', answer = c.value ->> 'answer'
+     FROM json_each(?1) AS c
+     WHERE b.id = c.value ->> 'id'"
+);
+
+/// ?1 rows: `plan::Settled`. The one write that a row gets.
+pub(super) const SETTLE_ROWS: &str = concat!(
+    "UPDATE contact_outbox NOT INDEXED
+     SET status = s.value ->> 'status', fail_kind = s.value ->> 'fail_kind',
+         fail_cause = s.value ->> 'fail_cause',
+         attempts = contact_outbox.attempts + (s.value ->> 'attempts'),
+         batch_id = coalesce(s.value ->> 'batch_id', contact_outbox.batch_id),
+         finished_at = ",
+    now!(),
+    "
+     FROM json_each(?1) AS s
+     WHERE contact_outbox.id = s.value ->> 'id' AND contact_outbox.status = 'pending'"
+);
+
+/// ?1 lanes: `plan::LaneChanged`.
+pub(super) const CHANGE_LANES: &str = concat!(
+    "UPDATE delivery_lane AS l
+     SET failures = h.value ->> 'failures',
+         held_until = strftime('%Y-%m-%d %H:%M:%f', 'now', (h.value ->> 'delay') || ' seconds'),
+         hold_reason = h.value ->> 'reason', hold_message = h.value ->> 'message',
+         held_since = CASE
+             WHEN h.value ->> 'reason' IS NULL THEN NULL
+             WHEN l.hold_reason = h.value ->> 'reason' THEN coalesce(l.held_since, ",
+    now!(),
+    ")
+             ELSE ",
+    now!(),
+    "
+         END
+     FROM json_each(?1) AS h
+     WHERE l.user_id = h.value ->> 'user_id' AND l.task_id = h.value ->> 'task_id'"
+);
+
+/// ?1 instance. Reads the two small indexes from end to end.
+pub(super) const BACKLOG: &str = concat!(
+    "WITH due (user_id, task_id, contacts) AS (
+         SELECT user_id, task_id, count(*)
+         FROM contact_outbox INDEXED BY contact_outbox_immediate
+         WHERE status = 'pending' AND not_before IS NULL GROUP BY user_id, task_id
+         UNION ALL
+         SELECT user_id, task_id, count(*)
+         FROM contact_outbox INDEXED BY contact_outbox_deferred
+         WHERE status = 'pending' AND not_before IS NOT NULL AND not_before <= ",
+    now!(),
+    "
+         GROUP BY user_id, task_id
+     ), classed (contacts, class, because) AS (
+         SELECT due.contacts,
+             CASE WHEN l.held_until > ",
+    now!(),
+    " THEN 'held'
+                  WHEN l.lease_owner <> ?1 AND ",
+    is_alive!("l.lease_owner"),
+    " THEN 'elsewhere'
+                  ELSE 'due' END,
+             CASE WHEN l.held_until > ",
+    now!(),
+    "
+                  THEN coalesce(nullif(l.hold_message, ''), l.hold_reason) END
+         FROM due LEFT JOIN delivery_lane l
+             ON l.user_id = due.user_id AND l.task_id = due.task_id
+         UNION ALL
+         SELECT count(*), 'deferred', NULL
+         FROM contact_outbox INDEXED BY contact_outbox_deferred
+         WHERE status = 'pending' AND not_before IS NOT NULL AND not_before > ",
+    now!(),
+    "
+     )
+     SELECT class, because, sum(contacts) AS contacts
+     FROM classed GROUP BY class, because ORDER BY 3 DESC"
+);
+
+/// ?1 contacts: `NewContact`.
+pub(super) const INSERT_CONTACTS: &str = "
+    INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex, sort, source_id,
+        industry_id, grade_id, components, custom_vars, extra, sub_user_id, control_select_robot,
+        ignore_crm, skip_error, number_add_suffix, encryption, phone_mask, idempotency_key,
+        not_before)
+    SELECT value ->> 'user_id', value ->> 'task_id', value ->> 'phone', value ->> 'name',
+        value ->> 'email', value ->> 'company', value ->> 'sex', coalesce(value ->> 'sort', 0),
+        value ->> 'source_id', value ->> 'industry_id', value ->> 'grade_id',
+        value ->> 'components', value ->> 'custom_vars', value ->> 'extra',
+        value ->> 'sub_user_id', value ->> 'control_select_robot', value ->> 'ignore_crm',
+        value ->> 'skip_error', value ->> 'number_add_suffix', value ->> 'encryption',
+        value ->> 'phone_mask', value ->> 'idempotency_key', value ->> 'not_before'
+    FROM json_each(?1)
+    WHERE true
+    ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
+
+/// Which migrations the database has.
+pub(super) const APPLIED_MIGRATIONS: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+
+/// The statements that run all day, for the test that looks at their plans.
+pub(super) const HOT: &[(&str, &str)] = &[
+    ("find_lanes", FIND_LANES),
+    ("lease_lane", LEASE_LANE),
+    ("adopt_batches", ADOPT_BATCHES),
+    ("open_entries", OPEN_ENTRIES),
+    ("pending_rows", PENDING_ROWS),
+    ("release_lane", RELEASE_LANE),
+    ("read_page", READ_PAGE),
+    ("find_tokens", FIND_TOKENS),
+    ("find_batches", FIND_BATCHES),
+    ("open_batches", OPEN_BATCHES),
+    ("postpone_batches", POSTPONE_BATCHES),
+    ("resend_batches", RESEND_BATCHES),
+    ("close_batches", CLOSE_BATCHES),
+    ("settle_rows", SETTLE_ROWS),
+    ("change_lanes", CHANGE_LANES),
+    ("backlog", BACKLOG),
+];

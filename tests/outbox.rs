@@ -1,0 +1,20 @@
+//! The contract suite of the outbox: every case is written once and runs on every database.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot go on should say so and stop"
+)]
+
+mod support;
+
+mod outbox {
+    mod fencing;
+    mod holds;
+    mod intake;
+    mod leases;
+    mod plans;
+    mod reading;
+    mod schema;
+    mod table;
+    mod writes;
+}

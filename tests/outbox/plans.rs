@@ -1,0 +1,207 @@
+//! No hot statement reads the table from end to end, and finding lanes costs lanes, not rows.
+
+use contact_courier::outbox::{Change, Cursor, Outbox, PostgresOutbox, SqliteOutbox};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row, SqlitePool};
+
+use crate::support::{Db, Raw, close, entry, instance, lane, query};
+
+/// 20,000 pending rows in 20 lanes, as many put off, as many final.
+async fn load(db: &Db) {
+    let (future, now) = (db.now(86_400), db.now(0));
+    db.fill(20, 1000, ("sort", "0")).await;
+    db.execute(&format!(
+        "UPDATE contact_outbox SET status = 'succeeded', finished_at = {now}"
+    ))
+    .await;
+    db.fill(20, 1000, ("not_before", &future)).await;
+    db.fill(20, 1000, ("sort", "0")).await;
+    // The entries of rows that became final are dead, and the first reader after them would count
+    // as having read them.
+    db.execute("VACUUM").await;
+    db.execute("ANALYZE").await;
+}
+
+#[tokio::test]
+async fn sqlite_statements_never_scan_the_outbox() {
+    let db = Db::sqlite().await;
+    load(&db).await;
+    let Raw::Sqlite(pool) = &db.raw else {
+        unreachable!("a SQLite database")
+    };
+    for (name, sql) in SqliteOutbox::hot_statements() {
+        let plan = sqlite_plan(pool, sql).await;
+        for step in plan.lines() {
+            // Counting what is left walks the two partial indexes; nothing else walks anything.
+            let walks = step.contains("SCAN contact_outbox") || step.contains("SCAN c ");
+            let by_index = *name == "backlog" && step.contains("USING INDEX contact_outbox_");
+            let from_a_list = step.contains("SCAN c VIRTUAL TABLE");
+            assert!(!walks || by_index || from_a_list, "{name}: {step}\n{plan}");
+            assert!(
+                !step.contains("SCAN delivery_batch") && !step.contains("SCAN b"),
+                "{name}: {plan}"
+            );
+        }
+    }
+}
+
+async fn sqlite_plan(pool: &SqlitePool, sql: &str) -> String {
+    sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+        .fetch_all(pool)
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {sql}"))
+        .iter()
+        .map(|row| row.get::<String, _>("detail") + "\n")
+        .collect()
+}
+
+#[tokio::test]
+async fn postgres_statements_never_scan_the_outbox() {
+    let db = Db::postgres().await;
+    load(&db).await;
+    let options = PostgresOutbox::connect_options(&db.url).expect("options");
+    let mut session = options.connect().await.expect("connects");
+    let mut run = async |sql: String| {
+        sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+            .fetch_all(&mut session)
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {sql}"))
+    };
+    // A generic plan is made without a look at the parameters: what they are does not matter.
+    run("SET plan_cache_mode = force_generic_plan".into()).await;
+    for (name, sql) in PostgresOutbox::hot_statements() {
+        run(format!("PREPARE {name} AS {sql}")).await;
+        let parameters = (1..20).filter(|n| sql.contains(&format!("${n}"))).count();
+        let nulls = vec!["NULL"; parameters].join(", ");
+        let arguments = if parameters == 0 {
+            nulls
+        } else {
+            format!("({nulls})")
+        };
+        let rows = run(format!("EXPLAIN (COSTS OFF) EXECUTE {name}{arguments}")).await;
+        let plan: String = rows
+            .iter()
+            .map(|row| row.get::<String, _>(0) + "\n")
+            .collect();
+        for table in ["contact_outbox", "delivery_batch"] {
+            assert!(
+                !plan.contains(&format!("Seq Scan on {table}")),
+                "{name}:\n{plan}"
+            );
+        }
+        // Walking the whole primary key would be a full scan by another name.
+        let lines: Vec<_> = plan.lines().collect();
+        for (line, next) in lines.iter().zip(lines.iter().skip(1)) {
+            if line.contains("Scan") && line.contains("on contact_outbox") {
+                let seeks = next.contains("Index Cond") || *name == "backlog";
+                assert!(seeks, "{name}:\n{plan}");
+            }
+        }
+    }
+}
+
+/// What the server has counted for the table: sequential scans, and index entries read.
+async fn counted(pool: &PgPool) -> (i64, i64) {
+    let row = sqlx::query(
+        "SELECT t.seq_scan, (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes
+             WHERE relname = 'contact_outbox') AS read
+         FROM pg_stat_user_tables t WHERE t.relname = 'contact_outbox'",
+    )
+    .fetch_one(pool)
+    .await
+    .expect("statistics");
+    (row.get(0), row.get(1))
+}
+
+#[tokio::test]
+async fn a_day_of_work_on_postgres_reads_what_it_needs_and_no_more() {
+    let db = Db::postgres().await;
+    load(&db).await;
+    let Raw::Postgres(pool) = &db.raw else {
+        unreachable!("a PostgreSQL database")
+    };
+    // A session reports what it did when it ends, so each part of the work gets its own.
+    let flushed = || async {
+        sqlx::query("SELECT pg_stat_force_next_flush()")
+            .execute(pool)
+            .await
+            .expect("flushes");
+        counted(pool).await
+    };
+    let (scans, before) = flushed().await;
+    let outbox = PostgresOutbox::connect(&db.url, 1).await.expect("connects");
+    let me = uuid::Uuid::now_v7();
+    outbox.beat(&instance(me)).await.expect("beats");
+    let found = outbox.find_lanes(&query(me)).await.expect("finds");
+    assert_eq!(found.len(), 20);
+    outbox.close().await;
+    let (_, after_finding) = settled(pool, before).await;
+    let read = after_finding - before;
+    assert!(
+        read <= 20 * 8,
+        "{read} index entries read to find 20 lanes among 40,000 rows"
+    );
+
+    let outbox = PostgresOutbox::connect(&db.url, 1).await.expect("connects");
+    let lane = lane("u/t00007");
+    let lease = outbox
+        .lease(&lane, me)
+        .await
+        .expect("leases")
+        .expect("free")
+        .lease;
+    let page = outbox
+        .read_page(&lane, &Cursor::default(), 100)
+        .await
+        .expect("reads");
+    let ids: Vec<i64> = page.rows.iter().map(|row| row.id).collect();
+    let batch = entry(&ids);
+    for change in [
+        Change::Open(batch.clone()),
+        Change::Close(close(batch.batch, &ids)),
+    ] {
+        let write = contact_courier::outbox::Write {
+            lease: lease.clone(),
+            change,
+        };
+        outbox.record(&[write]).await.expect("records");
+    }
+    outbox.close().await;
+    let (scans_after, after_work) = settled(pool, after_finding).await;
+    let read = after_work - after_finding;
+    assert!(read <= 400, "{read} index entries read to deliver 100 rows");
+    assert_eq!(scans_after, scans, "sequential scans of contact_outbox");
+}
+
+/// The counters once the ended session's report has come in (it comes within its last breath, but
+/// after the client has hung up).
+async fn settled(pool: &PgPool, before: i64) -> (i64, i64) {
+    for _ in 0..200 {
+        let backends = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'contact-courier'";
+        let alive: i64 = sqlx::query_scalar(backends)
+            .fetch_one(pool)
+            .await
+            .expect("a count");
+        let now = counted(pool).await;
+        if alive == 0 && now.1 > before {
+            return now;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the server does not report");
+}
+
+#[tokio::test]
+async fn sqlite_finds_few_lanes_among_many_rows_quickly() {
+    let db = Db::sqlite().await;
+    load(&db).await;
+    let me = db.courier().await;
+    // The walk is lazy: with a limit of one it must not go over all lanes.
+    let one = contact_courier::outbox::LaneQuery {
+        limit: 1,
+        ..query(me)
+    };
+    let found = db.outbox.find_lanes(&one).await.expect("finds");
+    assert_eq!(found.len(), 1);
+    assert_eq!(db.find(me).await.len(), 20);
+}

@@ -1,0 +1,148 @@
+//! Migrations, and what is said when they are missing.
+
+use contact_courier::outbox::{Outbox, OutboxError, PostgresOutbox, SqliteOutbox};
+
+use crate::support::{Db, Raw, on_every_database, postgres_admin_url, postgres_database, query};
+
+on_every_database!(
+    a_migrated_database_is_fine_and_migrating_again_does_nothing,
+    a_database_newer_than_the_program_is_refused,
+    a_database_that_lacks_a_migration_names_the_command,
+    what_the_sessions_promise_is_in_force,
+);
+
+async fn a_migrated_database_is_fine_and_migrating_again_does_nothing(db: &Db) {
+    db.outbox.check_schema().await.expect("fine");
+    assert_eq!(db.outbox.migrate().await.expect("migrates"), 0);
+}
+
+async fn a_database_newer_than_the_program_is_refused(db: &Db) {
+    db.execute(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'from the future', true, '00', 0)",
+    )
+    .await;
+    for error in [
+        db.outbox.check_schema().await.expect_err("newer"),
+        db.outbox.migrate().await.expect_err("newer"),
+    ] {
+        assert!(matches!(error, OutboxError::Schema(_)), "{error:?}");
+        assert!(
+            error.to_string().contains("older than the database"),
+            "{error}"
+        );
+    }
+}
+
+async fn a_database_that_lacks_a_migration_names_the_command(db: &Db) {
+    db.execute("DELETE FROM _sqlx_migrations").await;
+    let error = db.outbox.check_schema().await.expect_err("unmigrated");
+    assert!(
+        error.to_string().contains("contact-courier migrate"),
+        "{error}"
+    );
+}
+
+async fn what_the_sessions_promise_is_in_force(db: &Db) {
+    // Durability cannot be seen without cutting the power; the settings that it rests on can.
+    match &db.raw {
+        Raw::Sqlite(_) => {
+            assert_eq!(
+                db.text("journal_mode", "FROM pragma_journal_mode")
+                    .await
+                    .as_deref(),
+                Some("wal")
+            );
+        }
+        Raw::Postgres(_) => {
+            let options = PostgresOutbox::connect_options(&db.url).expect("options");
+            assert!(
+                options
+                    .get_options()
+                    .expect("some")
+                    .contains("synchronous_commit=on")
+            );
+        }
+    }
+}
+
+async fn unmigrated(outbox: &dyn Outbox) {
+    for error in [
+        outbox.check_schema().await.expect_err("unmigrated"),
+        outbox
+            .find_lanes(&query(uuid::Uuid::nil()))
+            .await
+            .expect_err("unmigrated"),
+    ] {
+        assert!(matches!(error, OutboxError::Schema(_)), "{error:?}");
+        assert!(
+            error.to_string().contains("contact-courier migrate"),
+            "{error}"
+        );
+    }
+    assert_eq!(outbox.migrate().await.expect("migrates"), 1);
+    outbox.check_schema().await.expect("fine");
+}
+
+#[tokio::test]
+async fn an_empty_sqlite_file_says_to_migrate() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/new.db", dir.path().display());
+    unmigrated(
+        &SqliteOutbox::connect(&url, 2)
+            .await
+            .expect("makes the file"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_postgres_database_says_to_migrate() {
+    let url = postgres_database(None).await;
+    unmigrated(&PostgresOutbox::connect(&url, 2).await.expect("connects")).await;
+}
+
+#[tokio::test]
+async fn two_couriers_may_migrate_at_the_same_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/new.db", dir.path().display());
+    let a = SqliteOutbox::connect(&url, 2).await.expect("opens");
+    let b = SqliteOutbox::connect(&url, 2).await.expect("opens");
+    let (a, b) = tokio::join!(a.migrate(), b.migrate());
+    assert_eq!(a.expect("migrates") + b.expect("migrates"), 1);
+    let url = postgres_database(None).await;
+    let a = PostgresOutbox::connect(&url, 2).await.expect("connects");
+    let b = PostgresOutbox::connect(&url, 2).await.expect("connects");
+    let (a, b) = tokio::join!(a.migrate(), b.migrate());
+    assert!(a.is_ok() && b.is_ok());
+    assert_eq!(a.unwrap().max(b.unwrap()), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_in_one_line_without_the_password() {
+    let error = PostgresOutbox::connect("postgres://me:geheim@127.0.0.1:1/db", 2)
+        .await
+        .expect_err("nobody listens");
+    assert!(error.is_transient(), "{error:?}");
+    let said = format!("{error} {error:?}");
+    assert!(!said.contains("geheim") && !said.contains('\n'), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_no_passing_trouble() {
+    let mut url = url::Url::parse(&postgres_admin_url()).unwrap();
+    url.set_path("no_such_database");
+    let error = PostgresOutbox::connect(url.as_str(), 2)
+        .await
+        .expect_err("none");
+    assert!(!error.is_transient(), "{error:?}");
+    assert!(error.to_string().contains("no_such_database"), "{error}");
+}
+
+#[tokio::test]
+async fn an_outbox_in_memory_is_refused() {
+    let error = SqliteOutbox::connect("sqlite::memory:", 2)
+        .await
+        .expect_err("no");
+    assert!(error.to_string().contains("name a file"), "{error}");
+}
