@@ -3,5 +3,7 @@
 
 pub mod batch;
 pub mod contact;
+mod nearest;
 pub mod outbox;
 pub mod platform;
+pub mod settings;
