@@ -7,3 +7,4 @@ mod nearest;
 pub mod outbox;
 pub mod platform;
 pub mod settings;
+pub mod telemetry;
