@@ -1,7 +1,9 @@
 //! contact-courier takes contacts out of an outbox table and delivers each once to an AI calling
 //! platform.
 
+pub mod app;
 pub mod batch;
+pub mod cli;
 pub mod contact;
 mod nearest;
 pub mod outbox;
