@@ -1,0 +1,89 @@
+//! Rows out of JSON lines.
+
+use std::io::{BufRead, Read};
+
+use anyhow::Context;
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+use super::record::{Given, Record, Row, Rows, column, unknown_column};
+
+/// A longer line is not held in memory.
+const LONGEST_LINE: u64 = 4 * 1024 * 1024;
+
+/// Reads rows from `input`, which is behind a byte order mark if the file has one.
+pub(super) fn rows<'a>(mut input: impl BufRead + 'a) -> Rows<'a> {
+    let mut line = 0;
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            line += 1;
+            match next_line(&mut input, line).transpose()? {
+                Ok(text) if text.trim_ascii().is_empty() => {}
+                Ok(text) => return Some(Ok(record(line, &text))),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }))
+}
+
+fn next_line(input: &mut impl BufRead, line: u64) -> anyhow::Result<Option<Vec<u8>>> {
+    let mut text = Vec::new();
+    let read = input
+        .by_ref()
+        .take(LONGEST_LINE)
+        .read_until(b'\n', &mut text)
+        .context("cannot read the file")?;
+    if u64::try_from(read)? == LONGEST_LINE && text.last() != Some(&b'\n') {
+        anyhow::bail!("cannot read the file: line {line} is longer than 4 MiB");
+    }
+    Ok((read > 0).then_some(text))
+}
+
+fn record(line: u64, text: &[u8]) -> Row {
+    let object: Map<String, Value> = serde_json::from_slice(text).map_err(|e| {
+        // The parser's message may quote a value; where it stumbled is enough.
+        let message = format!("is not a JSON object (at character {})", e.column());
+        Problem::of_line(line, message)
+    })?;
+    let mut values = Vec::with_capacity(object.len());
+    for (name, value) in object {
+        let column = column(&name).ok_or_else(|| Problem::of_line(line, unknown_column(&name)))?;
+        values.push((column, Given::Json(value)));
+    }
+    Ok(Record { line, values })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_lines_are_passed_over_and_counted() {
+        let rows: Vec<Row> = rows(b"\n{\"phone\":\"1\"}\r\n\r\n{\"phone\":2}".as_slice())
+            .map(Result::unwrap)
+            .collect();
+        let lines: Vec<u64> = rows.iter().map(|row| row.as_ref().unwrap().line).collect();
+        assert_eq!(lines, [2, 4]);
+    }
+
+    #[test]
+    fn what_is_no_object_or_has_an_unknown_name_is_a_problem_that_quotes_no_data() {
+        let text = b"{\"phone\":13012121211\n[]\n{\"task\":1}\n".as_slice();
+        let said: Vec<String> = rows(text)
+            .map(|row| row.unwrap().unwrap_err().to_string())
+            .collect();
+        assert!(
+            said[0].starts_with("line 1: is not a JSON object"),
+            "{said:?}"
+        );
+        assert!(!said[0].contains("130"));
+        assert!(
+            said[1].starts_with("line 2: is not a JSON object"),
+            "{said:?}"
+        );
+        assert!(
+            said[2].starts_with("line 3: unknown column \"task\""),
+            "{said:?}"
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! The two passes over the file: check all, then insert all.
+
+use std::collections::HashSet;
+
+use anyhow::anyhow;
+
+use super::contact::{Rules, contact};
+use super::problem::Problem;
+use super::source::Source;
+use crate::contact::Lane;
+use crate::outbox::{Inserted, NewContact, Outbox};
+
+/// How many problems are worth listing.
+const MOST_LISTED: usize = 20;
+
+/// How many contacts are handed to the database at once.
+const CHUNK: usize = 1000;
+
+/// What the first pass found.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    /// Rows that may be inserted.
+    pub(super) rows: u64,
+    /// Their lanes.
+    pub(super) lanes: HashSet<Lane>,
+    /// Everything that is wrong, counted.
+    pub(super) problems: u64,
+    /// The first of it.
+    pub(super) first_problems: Vec<Problem>,
+}
+
+/// The first pass: every rule on every row.
+pub(super) fn check(source: &mut Source, rules: &Rules) -> anyhow::Result<Checked> {
+    let mut checked = Checked::default();
+    for row in source.rows("checking")? {
+        let result = row?
+            .map_err(|problem| vec![problem])
+            .and_then(|record| contact(record, rules));
+        match result {
+            Ok((lane, _)) => {
+                checked.rows += 1;
+                checked.lanes.insert(lane);
+            }
+            Err(problems) => {
+                for problem in problems {
+                    checked.problems += 1;
+                    if checked.first_problems.len() < MOST_LISTED {
+                        checked.first_problems.push(problem);
+                    }
+                }
+            }
+        }
+    }
+    Ok(checked)
+}
+
+/// The second pass: inserts what was checked, in one transaction.
+pub(super) async fn insert(
+    source: &mut Source,
+    rules: &Rules,
+    checked: &Checked,
+    outbox: &dyn Outbox,
+) -> anyhow::Result<Inserted> {
+    let changed = || anyhow!("the file was changed while it was read; nothing was enqueued");
+    let mut insertion = outbox.begin_insert().await?;
+    let mut inserted = Inserted::default();
+    let mut add = async |chunk: &[NewContact]| -> anyhow::Result<u64> {
+        let part = insertion.add(chunk).await?;
+        inserted.new += part.new;
+        inserted.known += part.known;
+        Ok(u64::try_from(chunk.len())?)
+    };
+    let mut seen = 0;
+    let mut chunk = Vec::with_capacity(CHUNK);
+    for row in source.rows("enqueueing")? {
+        let record = row?.map_err(|_| changed())?;
+        let (lane, contact) = contact(record, rules).map_err(|_| changed())?;
+        if !checked.lanes.contains(&lane) {
+            return Err(changed());
+        }
+        chunk.push(contact);
+        if chunk.len() == CHUNK {
+            seen += add(&chunk).await?;
+            chunk.clear();
+        }
+    }
+    if !chunk.is_empty() {
+        seen += add(&chunk).await?;
+    }
+    if seen != checked.rows {
+        return Err(changed());
+    }
+    insertion.commit().await?;
+    Ok(inserted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::fake::FakeOutbox;
+    use crate::contact::RequestDefaults;
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    fn rules() -> Rules {
+        Rules {
+            defaults: RequestDefaults::default(),
+            user_id: Some("u".into()),
+            task_id: None,
+        }
+    }
+
+    fn file(rows: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+        file.write_all(format!("\u{feff}phone,task_id,idempotency_key\n{rows}").as_bytes())
+            .unwrap();
+        file
+    }
+
+    fn many(count: u32) -> String {
+        (0..count).fold(String::new(), |rows, n| {
+            rows + &format!("130{n:08},task{},k{n}\n", n % 20)
+        })
+    }
+
+    #[tokio::test]
+    async fn a_good_file_goes_in_as_a_whole_and_known_keys_are_counted() {
+        let file = file(&many(2500));
+        let outbox = FakeOutbox::default();
+        let mut source = Source::open(file.path(), None).unwrap();
+        let checked = check(&mut source, &rules()).unwrap();
+        assert_eq!(
+            (checked.rows, checked.lanes.len(), checked.problems),
+            (2500, 20, 0)
+        );
+        let first = insert(&mut source, &rules(), &checked, &outbox)
+            .await
+            .unwrap();
+        assert_eq!(
+            first,
+            Inserted {
+                new: 2500,
+                known: 0
+            }
+        );
+        let again = insert(&mut source, &rules(), &checked, &outbox)
+            .await
+            .unwrap();
+        assert_eq!(
+            again,
+            Inserted {
+                new: 0,
+                known: 2500
+            }
+        );
+        assert_eq!(outbox.contacts.lock().unwrap().len(), 2500);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_fails_half_way_is_left_as_it_was() {
+        let file = file(&many(2500));
+        let outbox = FakeOutbox {
+            room: Some(1500),
+            ..FakeOutbox::default()
+        };
+        let mut source = Source::open(file.path(), None).unwrap();
+        let checked = check(&mut source, &rules()).unwrap();
+        let error = insert(&mut source, &rules(), &checked, &outbox)
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "the database refused the row: disk full");
+        assert!(outbox.contacts.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_between_the_passes_is_not_inserted() {
+        for late in ["13000000000,task1,x\n", "13000000000,a/b,x\n"] {
+            let file = file(&many(10));
+            let outbox = FakeOutbox::default();
+            let mut source = Source::open(file.path(), None).unwrap();
+            let checked = check(&mut source, &rules()).unwrap();
+            let mut append = OpenOptions::new().append(true).open(file.path()).unwrap();
+            append.write_all(late.as_bytes()).unwrap();
+            let error = insert(&mut source, &rules(), &checked, &outbox)
+                .await
+                .unwrap_err();
+            assert!(error.to_string().contains("was changed"), "{error}");
+            assert!(outbox.contacts.lock().unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_first_twenty_problems_are_kept_and_all_are_counted() {
+        let file = file(&"1,a/b,\n".repeat(30));
+        let mut source = Source::open(file.path(), None).unwrap();
+        let checked = check(&mut source, &rules()).unwrap();
+        assert_eq!((checked.problems, checked.first_problems.len()), (30, 20));
+        assert_eq!(checked.first_problems[19].line, 21);
+    }
+}

@@ -1,0 +1,114 @@
+//! An outbox for the tests of commands: it takes contacts in and knows their keys, no more.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::contact::Lane;
+use crate::outbox::{
+    Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
+    NewContact, Outbox, OutboxError, Page, Recorded, Write,
+};
+
+#[derive(Default)]
+pub(super) struct FakeOutbox {
+    pub(super) missing_migrations: usize,
+    /// What was committed.
+    pub(super) contacts: Arc<Mutex<Vec<NewContact>>>,
+    /// Refuses the insertion of more contacts than this.
+    pub(super) room: Option<usize>,
+}
+
+struct FakeInsertion {
+    committed: Arc<Mutex<Vec<NewContact>>>,
+    added: Vec<NewContact>,
+    room: Option<usize>,
+}
+
+#[async_trait]
+impl Insertion for FakeInsertion {
+    async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
+        assert!(contacts.len() <= 1000, "a chunk is small");
+        let mut keys: HashSet<String> = self
+            .committed
+            .lock()
+            .unwrap()
+            .iter()
+            .chain(&self.added)
+            .filter_map(|contact| contact.idempotency_key.clone())
+            .collect();
+        let mut inserted = Inserted::default();
+        for contact in contacts {
+            if let Some(key) = &contact.idempotency_key
+                && !keys.insert(key.clone())
+            {
+                inserted.known += 1;
+                continue;
+            }
+            inserted.new += 1;
+            self.added.push(contact.clone());
+        }
+        if self.room.is_some_and(|room| self.added.len() > room) {
+            return Err(OutboxError::Refused("disk full".into()));
+        }
+        Ok(inserted)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), OutboxError> {
+        self.committed.lock().unwrap().extend(self.added);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Outbox for FakeOutbox {
+    async fn migrate(&self) -> Result<usize, OutboxError> {
+        Ok(self.missing_migrations)
+    }
+
+    async fn check_schema(&self) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
+    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
+        Ok(Box::new(FakeInsertion {
+            committed: Arc::clone(&self.contacts),
+            added: Vec::new(),
+            room: self.room,
+        }))
+    }
+
+    async fn beat(&self, _: &Instance) -> Result<(), OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn retire(&self, _: Uuid) -> Result<(), OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn find_lanes(&self, _: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn lease(&self, _: &Lane, _: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn release(&self, _: &Lease) -> Result<(), OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn read_page(&self, _: &Lane, _: &Cursor, _: u32) -> Result<Page, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn record(&self, _: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn backlog(&self, _: Uuid) -> Result<Backlog, OutboxError> {
+        unreachable!("no command does this")
+    }
+}

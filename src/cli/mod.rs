@@ -1,0 +1,80 @@
+//! The command line: one file per command, and what they share.
+//!
+//! Answers go to standard output, everything else to standard error. An error is one line that
+//! begins with `error: `; the exit code is 0 for done, 1 for failed at run time, 2 for wrong usage
+//! or settings.
+
+mod config;
+mod enqueue;
+mod exit;
+#[cfg(test)]
+mod fake;
+mod migrate;
+
+use std::io::stdout;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::exit::{UsageError, report};
+
+use crate::settings::{Settings, SettingsError};
+
+/// Delivers contacts from an outbox table of your database to an AI calling platform: each once,
+/// with the truth about each written back.
+///
+/// Exit codes: 0 done, 1 failed at run time, 2 wrong usage or settings.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the settings come from. Every command that needs settings takes them too, so that they
+/// may stand before the command, behind it or both; a `global` flag would drop the former.
+#[derive(Args, Clone, Debug)]
+struct SettingsArgs {
+    /// The settings file [default: /etc/contact-courier/config.toml, if it is there]
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Sets one setting, such as `--set delivery.linger=2s`; goes before file and environment
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl SettingsArgs {
+    /// Loads the settings; what stands `behind` the command wins over what stands before it.
+    fn load(&self, behind: &Self) -> Result<Settings, SettingsError> {
+        let file = behind.config.as_deref().or(self.config.as_deref());
+        Settings::load(file, &[self.set.as_slice(), &behind.set].concat())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Config(config::ConfigArgs),
+    Migrate(migrate::MigrateArgs),
+    Enqueue(enqueue::EnqueueArgs),
+}
+
+/// Runs the command that was asked for.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    let before = cli.settings;
+    match cli.command {
+        Command::Config(args) => {
+            let settings = before.load(&args.settings)?;
+            config::run(&args, &settings, &mut stdout())
+        }
+        Command::Migrate(args) => {
+            let settings = before.load(&args.settings)?;
+            migrate::run(&args, &settings, &mut stdout()).await
+        }
+        Command::Enqueue(args) => {
+            let settings = before.load(&args.settings)?;
+            enqueue::run(&args, &settings, &mut stdout()).await
+        }
+    }
+}

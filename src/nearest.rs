@@ -1,0 +1,28 @@
+//! The word that somebody probably meant: for settings and column names that do not exist.
+
+/// The candidate that `word` most likely is a slip of, if one is close enough to be worth saying.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        let known = ["phone", "name", "task_id"];
+        assert_eq!(nearest("fone", known), Some("phone"));
+        assert_eq!(nearest("Task-ID", known), Some("task_id"));
+        assert_eq!(nearest("birthday", known), None);
+    }
+}

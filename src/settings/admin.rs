@@ -1,0 +1,29 @@
+//! `[admin]`: where operators ask how the courier is.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::key::{Key, Kind};
+use super::shown::empty_if_none;
+
+pub(super) const KEYS: &[Key] = &[Key::new("admin.listen", Kind::Address).optional()];
+
+/// The section `[admin]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSettings {
+    /// Address and port of the metrics, health checks and status page; empty: off. Default
+    /// `127.0.0.1:9464`. These endpoints are not in this version yet: the key is accepted, and
+    /// nothing listens.
+    #[serde(serialize_with = "empty_if_none")]
+    pub listen: Option<SocketAddr>,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `[delivery]`: how contacts become requests, and how many at once.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Faults;
+use super::key::{Key, Kind};
+use crate::batch::MAX_BATCH;
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new("delivery.batch_size", Kind::Whole),
+    Key::new("delivery.linger", Kind::Duration),
+    Key::new("delivery.poll_interval", Kind::Duration),
+    Key::new("delivery.max_in_flight", Kind::Whole),
+    Key::new("delivery.max_in_flight_per_lane", Kind::Whole),
+    Key::new("delivery.suffix", Kind::OneOf(&["platform", "courier"])),
+    Key::new("delivery.lease", Kind::Duration),
+    Key::new("delivery.shutdown_grace", Kind::Duration),
+];
+
+/// Shorter than this a lease could run out between two heartbeats of a healthy courier.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// The section `[delivery]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliverySettings {
+    /// At most so many contacts in one request, 1 to 100. Default 100.
+    pub batch_size: usize,
+    /// How long the oldest contact of a lane waits for a full batch. Default 1s.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+    /// How often to look for new contacts when there were none. Default 1s.
+    #[serde(with = "humantime_serde")]
+    pub poll_interval: Duration,
+    /// At most so many requests at once. Default 8.
+    pub max_in_flight: usize,
+    /// At most so many requests of one lane at once. Default 2.
+    pub max_in_flight_per_lane: usize,
+    /// Who appends the suffix where a row asks for one. Default `platform`.
+    pub suffix: SuffixBy,
+    /// How long a courier's silence is taken for a pause; then others take its lanes over. At
+    /// least 1s. Default 30s.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    /// How long requests under way may take to end when the courier is told to stop. Default 30s.
+    #[serde(with = "humantime_serde")]
+    pub shutdown_grace: Duration,
+}
+
+/// Who appends the suffix where a row asks for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SuffixBy {
+    /// The platform, at random: a request whose answer is lost cannot be sent again.
+    #[default]
+    Platform,
+    /// The courier, from the row's id: sending again is safe.
+    Courier,
+}
+
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        Self {
+            batch_size: MAX_BATCH,
+            linger: Duration::from_secs(1),
+            poll_interval: Duration::from_secs(1),
+            max_in_flight: 8,
+            max_in_flight_per_lane: 2,
+            suffix: SuffixBy::Platform,
+            lease: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(30),
+        }
+    }
+}
+
+impl DeliverySettings {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        faults.demand(
+            (1..=MAX_BATCH).contains(&self.batch_size),
+            "delivery.batch_size",
+            self.batch_size,
+            "must be 1 to 100, the platform's limit",
+        );
+        faults.demand(
+            !self.poll_interval.is_zero(),
+            "delivery.poll_interval",
+            humantime::format_duration(self.poll_interval),
+            "must be more than 0s",
+        );
+        faults.demand(
+            self.max_in_flight_per_lane >= 1,
+            "delivery.max_in_flight_per_lane",
+            self.max_in_flight_per_lane,
+            "must be at least 1",
+        );
+        faults.demand(
+            self.max_in_flight >= self.max_in_flight_per_lane.max(1),
+            "delivery.max_in_flight",
+            self.max_in_flight,
+            "must be at least 1 and not less than delivery.max_in_flight_per_lane",
+        );
+        faults.demand(
+            self.lease >= SHORTEST_LEASE,
+            "delivery.lease",
+            humantime::format_duration(self.lease),
+            "must be at least 1s",
+        );
+    }
+}

@@ -1,0 +1,290 @@
+//! Loading: built-in defaults < file < environment < flags.
+//!
+//! Each value is read and tried on its own before the layers are put together, so that an error
+//! can say which key, which value and where it stands.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use config::{Config, ConfigError, Value};
+
+use super::error::{Fault, SettingsError};
+use super::key::{Key, Raw};
+use super::shown::HIDDEN;
+use super::{Settings, keys};
+use crate::nearest::nearest;
+
+/// The file that is read, if it is there, when no other is named.
+pub const DEFAULT_FILE: &str = "/etc/contact-courier/config.toml";
+
+/// What an environment variable of ours begins with.
+const PREFIX: &str = "COURIER__";
+
+/// What was found outside of the program, lowest layer first.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// Path and text of the file.
+    pub file: Option<(PathBuf, String)>,
+    /// The environment; variables that are not ours may be in it.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The texts behind `--set`.
+    pub flags: Vec<String>,
+}
+
+impl Settings {
+    /// Loads the settings in force: reads `file`, or else [`DEFAULT_FILE`] if it is there, and the
+    /// process environment.
+    pub fn load(file: Option<&Path>, flags: &[String]) -> Result<Self, SettingsError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the place where the environment is read"
+        )]
+        let environment = std::env::vars_os().collect();
+        Self::from_layers(&Layers {
+            file: read_file(file)?,
+            environment,
+            flags: flags.to_vec(),
+        })
+    }
+
+    /// Puts the layers together and checks the result. Pure: the same layers, the same settings.
+    pub fn from_layers(layers: &Layers) -> Result<Self, SettingsError> {
+        let mut faults = Vec::new();
+        let mut entries = Vec::new();
+        if let Some((path, text)) = &layers.file {
+            entries.extend(file_entries(path, text)?);
+        }
+        entries.extend(environment_entries(&layers.environment));
+        entries.extend(layers.flags.iter().map(|flag| flag_entry(flag)));
+
+        let mut layered = Config::builder();
+        let mut origins = BTreeMap::new();
+        for entry in entries {
+            match entry.and_then(Entry::resolve) {
+                Ok(found) => {
+                    layered = layered
+                        .set_override(found.key.name, found.value)
+                        .map_err(|e| unforeseen(&e))?;
+                    origins.insert(found.key.name, found.origin);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(SettingsError { faults });
+        }
+        let settings: Self = layered
+            .build()
+            .and_then(Config::try_deserialize)
+            .map_err(|e| unforeseen(&e))?;
+        settings.check().map_err(|mut error| {
+            for fault in &mut error.faults {
+                fault.origin = origins.get(fault.key.as_str()).map(ToString::to_string);
+            }
+            error
+        })?;
+        Ok(settings)
+    }
+}
+
+/// Every value was tried alone, so this is a fault of the program; still no reason to panic.
+fn unforeseen(error: &ConfigError) -> Fault {
+    Fault {
+        key: String::new(),
+        found: "the settings".into(),
+        origin: None,
+        rule: error.to_string().replace('\n', " "),
+    }
+}
+
+fn read_file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, SettingsError> {
+    let path = named.unwrap_or_else(|| Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.into(), text))),
+        Err(e) if named.is_none() && e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(layer_fault("the settings file", &Origin::File(path.into()), &e).into()),
+    }
+}
+
+fn layer_fault(found: &str, origin: &Origin, rule: &dyn fmt::Display) -> Fault {
+    Fault {
+        key: String::new(),
+        found: found.into(),
+        origin: Some(origin.to_string()),
+        rule: rule.to_string().replace('\n', " "),
+    }
+}
+
+/// Where a value stands.
+#[derive(Clone, Debug)]
+enum Origin {
+    File(PathBuf),
+    Environment(String),
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Flag => f.write_str("--set"),
+        }
+    }
+}
+
+/// A key and value as somebody wrote them.
+struct Entry {
+    name: String,
+    raw: Raw,
+    origin: Origin,
+}
+
+/// A value that a known key takes.
+struct Found {
+    key: &'static Key,
+    value: Value,
+    origin: Origin,
+}
+
+impl Entry {
+    fn resolve(self) -> Result<Found, Fault> {
+        let Some(key) = keys().find(|key| key.name == self.name) else {
+            return Err(self.unknown());
+        };
+        let value = key
+            .read(&self.raw)
+            .map(|kind| Value::new(Some(&self.origin.to_string()), kind))
+            .filter(|value| fits(key, value));
+        let Some(value) = value else {
+            let shown = if key.secret {
+                HIDDEN.into()
+            } else {
+                self.raw.shown()
+            };
+            return Err(Fault {
+                key: self.name,
+                found: format!("{} = {shown}", key.name),
+                origin: Some(self.origin.to_string()),
+                rule: key.kind.advice(),
+            });
+        };
+        Ok(Found {
+            key,
+            value,
+            origin: self.origin,
+        })
+    }
+
+    fn unknown(self) -> Fault {
+        let known = keys().map(|key| key.name);
+        // `base_url` alone, or in the wrong section: its own section is the likeliest answer.
+        let last = self.name.rsplit('.').next().unwrap_or_default();
+        let meant = keys()
+            .map(|key| key.name)
+            .find(|name| name.rsplit('.').next() == Some(last))
+            .or_else(|| nearest(&self.name, known));
+        Fault {
+            found: format!("unknown setting {}", self.name),
+            key: self.name,
+            origin: Some(self.origin.to_string()),
+            rule: match meant {
+                Some(name) => format!("did you mean {name}?"),
+                None => "`contact-courier config` shows all settings; remove this one".into(),
+            },
+        }
+    }
+}
+
+/// Whether the settings take the value: tried alone, on the defaults.
+fn fits(key: &Key, value: &Value) -> bool {
+    let alone = Config::builder().set_override(key.name, value.clone());
+    alone.is_ok_and(|alone| {
+        let built = alone.build();
+        built.and_then(Config::try_deserialize::<Settings>).is_ok()
+    })
+}
+
+fn file_entries(path: &Path, text: &str) -> Result<Vec<Result<Entry, Fault>>, Fault> {
+    let origin = Origin::File(path.into());
+    let table: toml::Table = toml::from_str(text).map_err(|e: toml::de::Error| {
+        // The error's own text spans lines and quotes the file, which may hold the token.
+        let at = e.span().map_or(0, |span| span.start);
+        let line = text[..at.min(text.len())].matches('\n').count() + 1;
+        let rule = format!("line {line}: {}", e.message());
+        layer_fault("the settings file is not valid TOML", &origin, &rule)
+    })?;
+    let mut entries = Vec::new();
+    for (section, content) in table {
+        let toml::Value::Table(content) = content else {
+            let raw = Raw::Typed(content);
+            entries.push(Ok(Entry {
+                name: section,
+                raw,
+                origin: origin.clone(),
+            }));
+            continue;
+        };
+        if !keys().any(|key| key.name.split('.').next() == Some(&section)) && content.is_empty() {
+            let found = format!("unknown section [{section}]");
+            entries.push(Err(layer_fault(&found, &origin, &"remove it")));
+        }
+        entries.extend(content.into_iter().map(|(name, value)| {
+            Ok(Entry {
+                name: format!("{section}.{name}"),
+                raw: Raw::Typed(value),
+                origin: origin.clone(),
+            })
+        }));
+    }
+    Ok(entries)
+}
+
+fn environment_entries(environment: &[(OsString, OsString)]) -> Vec<Result<Entry, Fault>> {
+    let mut entries: Vec<_> = environment
+        .iter()
+        .filter_map(|(variable, value)| {
+            let variable = variable.to_string_lossy();
+            let name = variable.strip_prefix(PREFIX)?;
+            Some((
+                name.to_ascii_lowercase().replace("__", "."),
+                variable,
+                value,
+            ))
+        })
+        .collect();
+    // The environment has no order of its own; errors shall come in the same order every time.
+    entries.sort();
+    entries
+        .into_iter()
+        .map(|(name, variable, value)| {
+            let origin = Origin::Environment(variable.into_owned());
+            match value.to_str() {
+                Some(text) => Ok(Entry {
+                    name,
+                    raw: Raw::Text(text.into()),
+                    origin,
+                }),
+                None => Err(layer_fault(&name, &origin, &"is not UTF-8 text")),
+            }
+        })
+        .collect()
+}
+
+fn flag_entry(flag: &str) -> Result<Entry, Fault> {
+    match flag.split_once('=') {
+        Some((name, value)) => Ok(Entry {
+            name: name.trim().to_owned(),
+            raw: Raw::Text(value.to_owned()),
+            origin: Origin::Flag,
+        }),
+        None => Err(layer_fault(
+            flag,
+            &Origin::Flag,
+            &"write section.key=value, such as --set delivery.linger=2s",
+        )),
+    }
+}

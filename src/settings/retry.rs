@@ -1,0 +1,71 @@
+//! `[retry]`: how long to wait after a failure that will pass.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Faults;
+use super::key::{Key, Kind};
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new("retry.initial_interval", Kind::Duration),
+    Key::new("retry.max_interval", Kind::Duration),
+    Key::new("retry.multiplier", Kind::Number),
+    Key::new("retry.jitter", Kind::Number),
+    Key::new("retry.give_up_after", Kind::Duration),
+];
+
+/// The section `[retry]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetrySettings {
+    /// How long to wait after the first failure. Default 500ms.
+    #[serde(with = "humantime_serde")]
+    pub initial_interval: Duration,
+    /// The longest wait. Default 5m.
+    #[serde(with = "humantime_serde")]
+    pub max_interval: Duration,
+    /// By how much each wait is longer than the one before; at least 1. Default 2.
+    pub multiplier: f64,
+    /// By what part a wait is made longer or shorter by chance, 0 to 1. Default 0.5.
+    pub jitter: f64,
+    /// How long a contact is tried before it fails for good; `0s`: for ever. Default 72h.
+    #[serde(with = "humantime_serde")]
+    pub give_up_after: Duration,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            initial_interval: Duration::from_millis(500),
+            max_interval: Duration::from_mins(5),
+            multiplier: 2.0,
+            jitter: 0.5,
+            give_up_after: Duration::from_hours(72),
+        }
+    }
+}
+
+impl RetrySettings {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        let initial = humantime::format_duration(self.initial_interval);
+        faults.demand(
+            !self.initial_interval.is_zero() && self.initial_interval <= self.max_interval,
+            "retry.initial_interval",
+            initial,
+            "must be more than 0s and not longer than retry.max_interval",
+        );
+        faults.demand(
+            self.multiplier.is_finite() && self.multiplier >= 1.0,
+            "retry.multiplier",
+            self.multiplier,
+            "must be at least 1",
+        );
+        faults.demand(
+            (0.0..=1.0).contains(&self.jitter),
+            "retry.jitter",
+            self.jitter,
+            "must be 0 to 1",
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! How settings are written out again: what is not set as an empty text, secrets never.
+
+use secrecy::SecretString;
+use serde::{Serialize, Serializer};
+
+/// What stands in the place of a secret.
+pub(super) const HIDDEN: &str = "***";
+
+/// What is not set is an empty text, as one would write it in a file.
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+pub(super) fn empty_if_none<T: Serialize, S: Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => value.serialize(serializer),
+        None => serializer.serialize_str(""),
+    }
+}
+
+/// Shows whether a secret is set, and nothing else of it.
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+pub(super) fn hidden<S: Serializer>(
+    value: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.as_ref().map_or("", |_| HIDDEN))
+}

@@ -1,0 +1,349 @@
+//! The settings as people write them: layers, slips, limits, secrets, shipped files.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn file(text: &str) -> Layers {
+    Layers {
+        file: Some((PathBuf::from("/x/courier.toml"), text.to_owned())),
+        ..Layers::default()
+    }
+}
+
+fn environment(variables: &[(&str, &str)]) -> Layers {
+    let owned = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+    Layers {
+        environment: variables.iter().map(owned).collect(),
+        ..Layers::default()
+    }
+}
+
+fn flags(flags: &[&str]) -> Layers {
+    Layers {
+        flags: flags.iter().map(ToString::to_string).collect(),
+        ..Layers::default()
+    }
+}
+
+fn settings(layers: &Layers) -> Settings {
+    Settings::from_layers(layers).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn fault(layers: &Layers) -> String {
+    let error = Settings::from_layers(layers).expect_err("is wrong");
+    assert_eq!(error.faults.len(), 1, "{error}");
+    let line = error.to_string();
+    assert!(!line.contains('\n'), "{line}");
+    line
+}
+
+fn serialised_keys(settings: &Settings) -> BTreeSet<String> {
+    let table = toml::Table::try_from(settings).unwrap();
+    let of_section = |(section, keys): (&String, &toml::Value)| -> Vec<String> {
+        let keys = keys.as_table().unwrap().keys();
+        keys.map(|key| format!("{section}.{key}")).collect()
+    };
+    table.iter().flat_map(of_section).collect()
+}
+
+#[test]
+fn the_defaults_keep_every_rule() {
+    settings(&Layers::default());
+    Settings::default().check().unwrap();
+}
+
+#[test]
+fn every_field_of_the_settings_can_be_set_and_is_listed_once() {
+    let listed: Vec<String> = keys().map(|key| key.name.to_owned()).collect();
+    let unique: BTreeSet<String> = listed.iter().cloned().collect();
+    assert_eq!(listed.len(), unique.len());
+    assert_eq!(unique, serialised_keys(&Settings::default()));
+}
+
+#[test]
+fn the_shipped_full_file_holds_every_key_once_with_its_default() {
+    let text = include_str!("../../config/contact-courier.toml");
+    let is_key = |line: &str| {
+        line.strip_prefix('#')
+            .and_then(|rest| rest.split_once(" = "))
+            .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let uncommented: String = text
+        .lines()
+        .map(|line| if is_key(line) { &line[1..] } else { line })
+        .fold(String::new(), |text, line| text + line + "\n");
+    // As it is shipped it sets nothing, uncommented it sets everything to what it was.
+    let default = toml::to_string(&Settings::default()).unwrap();
+    assert_eq!(toml::to_string(&settings(&file(text))).unwrap(), default);
+    assert_eq!(
+        toml::to_string(&settings(&file(&uncommented))).unwrap(),
+        default
+    );
+    let table: toml::Table = toml::from_str(&uncommented).unwrap();
+    let count: usize = table
+        .values()
+        .map(|section| section.as_table().unwrap().len())
+        .sum();
+    assert_eq!(count, keys().count());
+}
+
+#[test]
+fn the_shipped_minimal_file_is_enough() {
+    let settings = settings(&file(include_str!("../../config/minimal.toml")));
+    settings.require_platform_token().unwrap();
+    assert_eq!(settings.database.url.kind(), Some(DatabaseKind::Postgres));
+}
+
+#[test]
+fn a_later_layer_wins() {
+    let mut layers = file("[delivery]\nlinger = \"2s\"\nlease = \"2s\"\nbatch_size = 2");
+    layers.environment = environment(&[
+        ("COURIER__DELIVERY__LINGER", "3s"),
+        ("COURIER__DELIVERY__LEASE", "3s"),
+    ])
+    .environment;
+    layers.flags = vec!["delivery.linger=4s".into(), "delivery.linger=5s".into()];
+    let delivery = settings(&layers).delivery;
+    assert_eq!(delivery.linger, Duration::from_secs(5));
+    assert_eq!(delivery.lease, Duration::from_secs(3));
+    assert_eq!(delivery.batch_size, 2);
+}
+
+#[test]
+fn the_environment_can_spell_every_kind_of_value() {
+    let settings = settings(&environment(&[
+        ("COURIER__PLATFORM__TOKEN", "12345"),
+        ("COURIER__PLATFORM__LANE_CODES", "6007, 6008"),
+        ("COURIER__PLATFORM__LANE_MARKERS", "先停止,先暂停"),
+        ("COURIER__PLATFORM__DUPLICATE_MARKERS", ""),
+        ("COURIER__DATABASE__AUTO_MIGRATE", "False"),
+        ("COURIER__DATABASE__MAX_CONNECTIONS", "4"),
+        ("COURIER__RETRY__GIVE_UP_AFTER", "0s"),
+        ("COURIER__RATE_LIMIT__PER_USER", "2.5"),
+        ("COURIER__RATE_LIMIT__PER_LANE", ""),
+        ("COURIER__ADMIN__LISTEN", ""),
+        ("COURIER__LOG__FORMAT", "json"),
+        ("COURIER_TEST_POSTGRES", "postgres://"),
+        ("PATH", "/bin"),
+    ]));
+    assert_eq!(settings.platform.token.unwrap().expose_secret(), "12345");
+    assert_eq!(settings.platform.lane_codes, [6007, 6008]);
+    assert_eq!(settings.platform.lane_markers, ["先停止", "先暂停"]);
+    assert!(settings.platform.duplicate_markers.is_empty());
+    assert!(!settings.database.auto_migrate);
+    assert_eq!(settings.database.max_connections, 4);
+    assert_eq!(settings.retry.give_up_after, Duration::ZERO);
+    assert_eq!(settings.rate_limit.per_user, Some(2.5));
+    assert_eq!(settings.rate_limit.per_lane, None);
+    assert_eq!(settings.admin.listen, None);
+    assert_eq!(settings.log.format, Some(LogFormat::Json));
+}
+
+#[test]
+fn an_empty_text_in_a_later_layer_unsets_an_optional_key() {
+    let mut layers = file("[platform]\ntoken = \"abc\"\n[rate_limit]\nper_user = 3");
+    layers.flags = vec!["platform.token=".into(), "rate_limit.per_user=".into()];
+    let settings = settings(&layers);
+    assert!(settings.platform.token.is_none());
+    assert_eq!(settings.rate_limit.per_user, None);
+    assert!(settings.require_platform_token().is_err());
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place_and_the_key_that_was_meant() {
+    assert_eq!(
+        fault(&file("[platform]\nbase_ulr = \"x\"")),
+        "unknown setting platform.base_ulr (file /x/courier.toml): did you mean platform.base_url?"
+    );
+    assert_eq!(
+        fault(&environment(&[("COURIER__DELIVERY__LINGERS", "1s")])),
+        "unknown setting delivery.lingers (environment variable COURIER__DELIVERY__LINGERS): \
+         did you mean delivery.linger?"
+    );
+    assert_eq!(
+        fault(&flags(&["linger=1s"])),
+        "unknown setting linger (--set): did you mean delivery.linger?"
+    );
+    assert_eq!(
+        fault(&flags(&["colour=red"])),
+        "unknown setting colour (--set): `contact-courier config` shows all settings; remove this one"
+    );
+    assert!(fault(&file("[extras]")).contains("unknown section [extras]"));
+    assert!(fault(&file("platform = 5")).contains("unknown setting platform"));
+}
+
+#[test]
+fn an_ill_typed_value_is_shown_with_its_place_and_what_to_write() {
+    assert_eq!(
+        fault(&environment(&[("COURIER__DELIVERY__LINGER", "soon")])),
+        "delivery.linger = \"soon\" (environment variable COURIER__DELIVERY__LINGER): write a \
+         duration such as 500ms, 30s or 72h, of at most 366 days, in a file within quotes"
+    );
+    assert_eq!(
+        fault(&flags(&["delivery.suffix=mine"])),
+        "delivery.suffix = \"mine\" (--set): write one of: platform, courier"
+    );
+    for (text, shown) in [
+        (
+            "[delivery]\nbatch_size = 99.5",
+            "delivery.batch_size = 99.5",
+        ),
+        ("[delivery]\nbatch_size = -1", "delivery.batch_size = -1"),
+        (
+            "[delivery]\nbatch_size = \"9\"",
+            "delivery.batch_size = \"9\"",
+        ),
+        ("[delivery]\nlinger = 30", "delivery.linger = 30"),
+        (
+            "[delivery]\nlinger = \"400days\"",
+            "delivery.linger = \"400days\"",
+        ),
+        ("[database]\nauto_migrate = 1", "database.auto_migrate = 1"),
+        (
+            "[platform]\nlane_codes = [\"a\"]",
+            "platform.lane_codes = [\"a\"]",
+        ),
+        ("[admin]\nlisten = \"9464\"", "admin.listen = \"9464\""),
+        ("[platform.timeout]\na = 1", "platform.timeout = a table"),
+    ] {
+        let said = fault(&file(text));
+        assert!(
+            said.starts_with(&format!("{shown} (file /x/courier.toml): write ")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_value_out_of_its_range_is_shown_with_the_rule() {
+    for (flag, rule) in [
+        ("delivery.batch_size=0", "must be 1 to 100"),
+        ("delivery.batch_size=101", "must be 1 to 100"),
+        ("delivery.poll_interval=0s", "must be more than 0s"),
+        ("delivery.max_in_flight_per_lane=0", "must be at least 1"),
+        (
+            "delivery.max_in_flight=1",
+            "not less than delivery.max_in_flight_per_lane",
+        ),
+        ("delivery.lease=999ms", "must be at least 1s"),
+        ("database.max_connections=1", "must be at least 2"),
+        (
+            "database.url=mysql://db/x",
+            "not supported by this version yet",
+        ),
+        (
+            "database.url=oracle://db/x",
+            "write sqlite://… or postgres://…",
+        ),
+        ("platform.connect_timeout=0s", "must be more than 0s"),
+        (
+            "platform.connect_timeout=31s",
+            "must not be longer than platform.timeout",
+        ),
+        (
+            "platform.base_url=ftp://x",
+            "must begin with https:// or http://",
+        ),
+        (
+            "platform.base_url=https://x/?a=b",
+            "must not hold a '?' or '#'",
+        ),
+        ("platform.token=a b", "without spaces"),
+        ("retry.multiplier=0.9", "must be at least 1"),
+        ("retry.multiplier=NaN", "must be at least 1"),
+        ("retry.jitter=1.1", "must be 0 to 1"),
+        (
+            "retry.initial_interval=6m",
+            "not longer than retry.max_interval",
+        ),
+        ("retry.initial_interval=0s", "must be more than 0s"),
+        ("rate_limit.requests_per_second=0", "must be more than 0"),
+        ("rate_limit.per_user=-1", "must be more than 0"),
+        ("rate_limit.per_lane=inf", "must be more than 0"),
+        ("rate_limit.burst=0", "must be at least 1"),
+        ("rate_limit.scope=cluster", "not in this version yet"),
+        ("log.level=inof", "write off, error, warn"),
+        ("log.level=a=b=c", "write off, error, warn"),
+    ] {
+        let said = fault(&flags(&[flag]));
+        let key = flag.split('=').next().unwrap();
+        assert!(said.starts_with(&format!("{key} = ")), "{said}");
+        assert!(said.contains(" (--set): ") && said.contains(rule), "{said}");
+    }
+    settings(&flags(&["platform.base_url=http://127.0.0.1:8080/prefix/"]));
+    settings(&flags(&["log.level=info,contact_courier=debug"]));
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let layers = flags(&["delivery.batch_size=0", "retry.jitter=2"]);
+    assert_eq!(Settings::from_layers(&layers).unwrap_err().faults.len(), 2);
+    let layers = flags(&["delivery.batch=0", "retry.jitter=x", "nonsense"]);
+    assert_eq!(Settings::from_layers(&layers).unwrap_err().faults.len(), 3);
+}
+
+#[test]
+fn token_and_token_file_exclude_each_other() {
+    let said = fault(&flags(&["platform.token=abc", "platform.token_file=/x"]));
+    assert!(
+        said.contains("either platform.token or platform.token_file"),
+        "{said}"
+    );
+    assert!(!said.contains("abc"));
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let settings = settings(&flags(&[
+        "platform.token=hunter2",
+        "database.url=postgres://me:hunter2@db/x?sslpassword=hunter2",
+    ]));
+    let printed = format!(
+        "{settings:?} {} {}",
+        toml::to_string(&settings).unwrap(),
+        serde_json::to_string(&settings).unwrap()
+    );
+    assert!(!printed.contains("hunter2"), "{printed}");
+    assert!(printed.contains("token = \"***\""));
+    for wrong in [
+        file("[platform]\ntoken = [\"hunter2\"]"),
+        file("[platform]\ntoken = \"hunter2"),
+        flags(&["platform.token=hunter2 ", "platform.token=hunter 2"]),
+        flags(&["platform.base_url=https://me:hunter2@x"]),
+        flags(&["platform.base_url=me:hunter2@x:y"]),
+        flags(&["database.url=mysql://me:hunter2@x"]),
+    ] {
+        let error = Settings::from_layers(&wrong).unwrap_err();
+        let printed = format!("{error} {error:?}");
+        assert!(!printed.contains("hunter"), "{printed}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_with_the_line() {
+    let said = fault(&file("[platform]\ntimeout = \"1s\"\n[delivery\n"));
+    assert!(
+        said.contains("/x/courier.toml") && said.contains("line 3"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_request_defaults_follow_the_settings() {
+    let settings = settings(&flags(&[
+        "request.ignore_crm=true",
+        "delivery.suffix=courier",
+    ]));
+    let defaults = settings.request_defaults();
+    assert!(defaults.ignore_crm && defaults.skip_error && defaults.courier_appends_suffix);
+    assert_eq!(
+        Settings::default().request_defaults(),
+        RequestDefaults::default()
+    );
+}

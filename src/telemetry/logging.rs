@@ -1,0 +1,148 @@
+//! Log lines: where they go, how they look, which are written.
+//!
+//! They go to standard error, so that standard output is a command's answer alone. Each event is
+//! one line; in JSON its fields stand beside the message, and times are UTC.
+
+use std::io::IsTerminal;
+
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::settings::{LogFormat, LogSettings};
+
+/// Libraries that say at `info` and `debug` what only their own authors want to know.
+const NOISY: [&str; 7] = [
+    "sqlx",
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "rustls",
+    "h2",
+    "tower",
+];
+
+/// Sets the log up for the whole process. Fails if that was done before.
+pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
+    let terminal = std::io::stderr().is_terminal();
+    let format = settings.format.unwrap_or(if terminal {
+        LogFormat::Pretty
+    } else {
+        LogFormat::Json
+    });
+    // The settings have checked the level: nothing of it gets lost here.
+    let filter = EnvFilter::builder().parse_lossy(directives(&settings.level));
+    subscriber(format, filter, terminal, std::io::stderr).try_init()
+}
+
+/// The subscriber that writes log lines to `writer`, coloured if that is a `terminal`.
+fn subscriber<W>(
+    format: LogFormat,
+    filter: EnvFilter,
+    terminal: bool,
+    writer: W,
+) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer);
+    match format {
+        LogFormat::Json => Box::new(
+            builder
+                .json()
+                .flatten_event(true)
+                .with_span_list(false)
+                .finish(),
+        ),
+        LogFormat::Pretty if terminal => Box::new(builder.finish()),
+        LogFormat::Pretty => Box::new(builder.with_ansi(false).finish()),
+    }
+}
+
+/// `level` with the noisy libraries held down to warnings, unless it names them itself.
+fn directives(level: &str) -> String {
+    let parts = || level.split(',').map(str::trim);
+    let talkative = |part: &str| {
+        ["info", "debug", "trace"]
+            .iter()
+            .any(|word| part.eq_ignore_ascii_case(word))
+    };
+    // Held down only where they would speak: `error` must stay `error` for them too.
+    if !parts().any(talkative) {
+        return level.to_owned();
+    }
+    let named = |library: &str| {
+        parts().any(|part| {
+            part.strip_prefix(library)
+                .is_some_and(|rest| rest.starts_with(['=', ':', '[']))
+        })
+    };
+    NOISY
+        .iter()
+        .filter(|library| !named(library))
+        .fold(String::new(), |held, library| held + library + "=warn,")
+        + level
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: &str, log: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let filter = EnvFilter::builder().parse(directives(level)).unwrap();
+        let subscriber = subscriber(format, filter, false, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_json_event_is_one_line_with_its_fields_beside_the_message_and_a_utc_time() {
+        let text = logged(LogFormat::Json, "info", || {
+            tracing::info!(batch_contacts = 3, "the batch\nis delivered");
+        });
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["batch_contacts"], 3);
+        assert_eq!(line["message"], "the batch\nis delivered");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn a_noisy_library_is_held_down_unless_the_level_names_it() {
+        let chatter = || tracing::info!(target: "sqlx::query", "select 1");
+        assert_eq!(logged(LogFormat::Pretty, "info", chatter), "");
+        let named = logged(LogFormat::Pretty, "warn,sqlx=info", chatter);
+        assert!(named.contains("select 1"));
+        let named = logged(LogFormat::Pretty, "info,sqlx=info", chatter);
+        assert!(named.contains("select 1"));
+    }
+
+    #[test]
+    fn holding_down_never_lets_more_through_than_the_level_does() {
+        let text = logged(LogFormat::Pretty, "error", || {
+            tracing::warn!(target: "sqlx::query", "slow");
+        });
+        assert_eq!(text, "");
+    }
+}
