@@ -5,3 +5,4 @@ pub mod batch;
 pub mod contact;
 pub mod outbox;
 pub mod platform;
+pub mod simulator;
