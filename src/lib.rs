@@ -2,6 +2,7 @@
 //! platform.
 
 pub mod batch;
+pub mod cli;
 pub mod contact;
 pub mod outbox;
 pub mod platform;

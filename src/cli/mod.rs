@@ -1,0 +1,3 @@
+//! The commands, one file each: arguments in, text and an exit code out.
+
+pub mod simulate;
