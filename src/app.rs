@@ -1,32 +1,32 @@
 //! The composition root: the only place that names concrete parts.
 
+use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::bail;
 
-use crate::outbox::Outbox;
+use crate::courier::backoff::BackoffPolicy;
+use crate::courier::limits::RateLimits;
+use crate::courier::{Courier, CourierOptions};
+use crate::outbox::{Outbox, PostgresOutbox, Report, SqliteOutbox};
+use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
+use crate::platform::token::TokenSource;
+use crate::platform::verdict::Rules;
 use crate::settings::{DatabaseKind, Settings};
 
 /// Connects to the database with the outbox table. Its schema may be any: see [`prepare_outbox`].
-#[expect(
-    clippy::unused_async,
-    reason = "connecting is; the databases come with the merge"
-)]
 pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
-    match settings.database.url.kind() {
-        Some(DatabaseKind::Sqlite | DatabaseKind::Postgres) => {
-            // MERGE: SqliteOutbox::connect and PostgresOutbox::connect, each with
-            // settings.database.url.expose() and settings.database.max_connections.
-            bail!(
-                "{} cannot be opened: no database is built in",
-                settings.database.url
-            )
-        }
+    let database = &settings.database;
+    let (url, connections) = (database.url.expose(), database.max_connections);
+    Ok(match database.url.kind() {
+        Some(DatabaseKind::Sqlite) => Arc::new(SqliteOutbox::connect(url, connections).await?),
+        Some(DatabaseKind::Postgres) => Arc::new(PostgresOutbox::connect(url, connections).await?),
         None => bail!(
             "{} is not the address of a known database",
             settings.database.url
         ),
-    }
+    })
 }
 
 /// Brings the schema up to date, or makes sure that it is (`database.auto_migrate`).
@@ -37,4 +37,69 @@ pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow:
         outbox.check_schema().await?;
     }
     Ok(())
+}
+
+/// A new SQLite database at a path, for the demo: as the courier and as people see it.
+pub async fn new_sqlite(path: &Path) -> anyhow::Result<(Arc<dyn Outbox>, Arc<dyn Report>)> {
+    let url = format!("sqlite://{}", path.display());
+    let outbox = Arc::new(SqliteOutbox::connect(&url, 4).await?);
+    outbox.migrate().await?;
+    Ok((Arc::<SqliteOutbox>::clone(&outbox), outbox))
+}
+
+/// A courier by the settings, on this outbox.
+pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<Courier> {
+    let platform = platform(settings)?;
+    Ok(Courier::new(outbox, platform, courier_options(settings)))
+}
+
+fn platform(settings: &Settings) -> anyhow::Result<Arc<dyn Platform>> {
+    let platform = &settings.platform;
+    let token = match (&platform.token, &platform.token_file) {
+        (Some(token), _) => TokenSource::fixed(token),
+        (None, Some(file)) => TokenSource::file(file)?,
+        (None, None) => bail!("no token: set platform.token or platform.token_file"),
+    };
+    let options = ClientOptions {
+        base_url: platform.base_url.clone(),
+        timeout: platform.timeout,
+        connect_timeout: platform.connect_timeout,
+        connections: settings.delivery.max_in_flight,
+    };
+    Ok(Arc::new(HttpPlatform::new(&options, token)?))
+}
+
+fn courier_options(settings: &Settings) -> CourierOptions {
+    let (delivery, retry) = (&settings.delivery, &settings.retry);
+    let (limits, platform) = (&settings.rate_limit, &settings.platform);
+    CourierOptions {
+        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        batch_size: delivery.batch_size,
+        linger: delivery.linger,
+        poll_interval: delivery.poll_interval,
+        max_in_flight: delivery.max_in_flight,
+        max_in_flight_per_lane: delivery.max_in_flight_per_lane,
+        lease: delivery.lease,
+        shutdown_grace: delivery.shutdown_grace,
+        backoff: BackoffPolicy {
+            initial_interval: retry.initial_interval,
+            max_interval: retry.max_interval,
+            multiplier: retry.multiplier,
+            jitter: retry.jitter,
+        },
+        give_up_after: retry.give_up_after,
+        limits: RateLimits {
+            requests_per_second: limits.requests_per_second,
+            per_user: limits.per_user,
+            per_lane: limits.per_lane,
+            // The settings refuse zero.
+            burst: NonZeroU32::new(limits.burst).unwrap_or(NonZeroU32::MIN),
+        },
+        request: settings.request_defaults(),
+        rules: Rules {
+            lane_codes: platform.lane_codes.clone(),
+            lane_markers: platform.lane_markers.clone(),
+            duplicate_markers: platform.duplicate_markers.clone(),
+        },
+    }
 }

@@ -5,11 +5,14 @@
 //! or settings.
 
 mod config;
+mod demo;
 mod enqueue;
 mod exit;
 #[cfg(test)]
 mod fake;
 mod migrate;
+mod run;
+mod simulate;
 
 use std::io::stdout;
 use std::path::PathBuf;
@@ -55,15 +58,24 @@ impl SettingsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Config(config::ConfigArgs),
+    Run(run::RunArgs),
     Migrate(migrate::MigrateArgs),
+    Demo(demo::DemoArgs),
+    Simulate(simulate::SimulateArgs),
     Enqueue(enqueue::EnqueueArgs),
+    Config(config::ConfigArgs),
 }
 
 /// Runs the command that was asked for.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let before = cli.settings;
     match cli.command {
+        Command::Run(args) => {
+            let settings = before.load(&args.settings)?;
+            run::run(&args, &settings).await
+        }
+        Command::Demo(args) => demo::run(&args, &mut stdout()).await,
+        Command::Simulate(args) => simulate::run(args).await,
         Command::Config(args) => {
             let settings = before.load(&args.settings)?;
             config::run(&args, &settings, &mut stdout())

@@ -95,17 +95,17 @@ impl Default for CourierOptions {
 }
 
 /// Shared by the scout and all lanes at work.
-pub struct Context {
+pub(super) struct Context {
     /// The database.
-    pub outbox: Arc<dyn Outbox>,
+    pub(super) outbox: Arc<dyn Outbox>,
     /// Sends batches.
-    pub dispatcher: Dispatcher,
+    pub(super) dispatcher: Dispatcher,
     /// The settings.
-    pub options: CourierOptions,
+    pub(super) options: CourierOptions,
     /// Whether to go on.
-    pub life: Lifecycle,
+    pub(super) life: Lifecycle,
     /// Tells of database trouble, once.
-    pub watch: Arc<DatabaseWatch>,
+    pub(super) watch: Arc<DatabaseWatch>,
     gates: Mutex<Gates>,
     waiting: Mutex<HashMap<Lane, &'static str>>,
     others_wait: AtomicBool,
@@ -117,7 +117,7 @@ const MAX_NOTED: usize = 10_000;
 
 impl Context {
     /// Puts the shared parts together.
-    pub fn new(
+    pub(super) fn new(
         outbox: Arc<dyn Outbox>,
         dispatcher: Dispatcher,
         options: CourierOptions,
@@ -136,22 +136,22 @@ impl Context {
     }
 
     /// Who may not send for now.
-    pub fn gates(&self) -> MutexGuard<'_, Gates> {
+    pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {
         lock(&self.gates)
     }
 
     /// Whether lanes wait for one of those at work to end its turn.
-    pub fn others_wait(&self) -> bool {
+    pub(super) fn others_wait(&self) -> bool {
         self.others_wait.load(Ordering::Relaxed)
     }
 
     /// Notes whether lanes wait.
-    pub fn set_others_wait(&self, wait: bool) {
+    pub(super) fn set_others_wait(&self, wait: bool) {
         self.others_wait.store(wait, Ordering::Relaxed);
     }
 
     /// Notes why a lane waits; answers whether that is news.
-    pub fn note_waiting(&self, lane: &Lane, reason: &'static str) -> bool {
+    pub(super) fn note_waiting(&self, lane: &Lane, reason: &'static str) -> bool {
         let mut waiting = lock(&self.waiting);
         if waiting.len() >= MAX_NOTED {
             waiting.clear();
@@ -160,7 +160,7 @@ impl Context {
     }
 
     /// Notes that a lane does not wait any more; answers whether that is news.
-    pub fn note_going(&self, lane: &Lane) -> bool {
+    pub(super) fn note_going(&self, lane: &Lane) -> bool {
         lock(&self.waiting).remove(lane).is_some()
     }
 }

@@ -19,7 +19,7 @@ use crate::platform::verdict::{self, Rules, Verdict};
 
 /// What became of a send.
 #[derive(Debug)]
-pub enum Dispatched {
+pub(super) enum Dispatched {
     /// It went out, and this is what the answer, or its absence, says.
     Answered(Verdict),
     /// It did not go out.
@@ -28,7 +28,7 @@ pub enum Dispatched {
 
 /// Why a batch did not go out.
 #[derive(Debug)]
-pub enum NotSent {
+pub(super) enum NotSent {
     /// The courier is ending; the batch was not even journalled anew.
     Stopping,
     /// The lane has another owner, or may have one.
@@ -38,26 +38,26 @@ pub enum NotSent {
 }
 
 /// Shared by all lanes of a courier.
-pub struct Dispatcher {
+pub(super) struct Dispatcher {
     /// Where batches go.
-    pub platform: Arc<dyn Platform>,
+    pub(super) platform: Arc<dyn Platform>,
     /// How answers are told apart.
-    pub rules: Rules,
+    pub(super) rules: Rules,
     /// One permit per request that may be under way. It is fair: lanes that wait take turns.
-    pub permits: Semaphore,
+    pub(super) permits: Semaphore,
     /// The rate limits.
-    pub limits: Limits,
+    pub(super) limits: Limits,
     /// Writes the journal.
-    pub recorder: Recorder,
+    pub(super) recorder: Recorder,
     /// Whether leases are good.
-    pub leases: LeaseClock,
+    pub(super) leases: LeaseClock,
     /// Whether to go on.
-    pub life: Lifecycle,
+    pub(super) life: Lifecycle,
 }
 
 impl Dispatcher {
     /// Sends the batch once.
-    pub async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
+    pub(super) async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
         let turn = async {
             self.limits.lane_ready(&lease.lane).await;
             let permit = self.permits.acquire().await;

@@ -14,7 +14,7 @@ use crate::platform::verdict::{Scope, Wait};
 
 /// All gates of one courier. A gate that is not there is open.
 #[derive(Debug, Default)]
-pub struct Gates {
+pub(super) struct Gates {
     platform: Option<Gate>,
     users: HashMap<Arc<str>, Gate>,
 }
@@ -24,7 +24,6 @@ struct Gate {
     until: Instant,
     failures: u32,
     probe: Option<Lane>,
-    message: String,
 }
 
 impl Gate {
@@ -33,7 +32,6 @@ impl Gate {
             until: now,
             failures: 0,
             probe: None,
-            message: String::new(),
         }
     }
 
@@ -45,7 +43,7 @@ impl Gate {
 impl Gates {
     /// Closes what the answer is about and tells for how long, so that the lane waits alike.
     /// `delay` gives the wait after the n-th failure in a row. `None`: it is about the lane alone.
-    pub fn close(
+    pub(super) fn close(
         &mut self,
         lane: &Lane,
         wait: &Wait,
@@ -73,24 +71,23 @@ impl Gates {
             closed.until = now + wait.retry_after.unwrap_or_else(|| delay(closed.failures));
         }
         closed.probe = None;
-        closed.message.clone_from(&wait.message);
         Some(closed.until.duration_since(now))
     }
 
     /// The platform answered this lane: what stood in its way is open again.
-    pub fn open(&mut self, lane: &Lane) {
+    pub(super) fn open(&mut self, lane: &Lane) {
         self.platform = None;
         self.users.remove(lane.user_id());
     }
 
     /// Whether the lane may send now.
-    pub fn admits(&self, lane: &Lane, now: Instant) -> bool {
+    pub(super) fn admits(&self, lane: &Lane, now: Instant) -> bool {
         self.on_the_way(lane).all(|gate| gate.admits(lane, now))
     }
 
     /// Lets the lane begin, if it may. Through each gate on its way that is not open, no other lane
     /// may go until this one is back.
-    pub fn enter(&mut self, lane: &Lane, now: Instant) -> bool {
+    pub(super) fn enter(&mut self, lane: &Lane, now: Instant) -> bool {
         if !self.admits(lane, now) {
             return false;
         }
@@ -102,17 +99,12 @@ impl Gates {
     }
 
     /// The lane's work is over, with or without an answer: another one may be sent ahead.
-    pub fn back(&mut self, lane: &Lane) {
+    pub(super) fn back(&mut self, lane: &Lane) {
         for gate in self.platform.iter_mut().chain(self.users.values_mut()) {
             if gate.probe.as_ref() == Some(lane) {
                 gate.probe = None;
             }
         }
-    }
-
-    /// Why the platform lets nobody through, if that is so.
-    pub fn closed_because(&self) -> Option<&str> {
-        self.platform.as_ref().map(|gate| gate.message.as_str())
     }
 
     fn on_the_way(&self, lane: &Lane) -> impl Iterator<Item = &Gate> {
@@ -159,7 +151,6 @@ mod tests {
             now,
         );
         assert!(!gates.admits(&lane("c", "1"), now));
-        assert_eq!(gates.closed_because(), Some("no"));
     }
 
     #[test]
@@ -224,6 +215,5 @@ mod tests {
         );
         gates.open(&lane("a", "1"));
         assert!(gates.admits(&lane("c", "1"), now));
-        assert_eq!(gates.closed_because(), None);
     }
 }

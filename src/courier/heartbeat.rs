@@ -19,17 +19,17 @@ const BEATS_PER_LEASE: u32 = 3;
 
 /// Until when this instance's leases are good.
 #[derive(Clone, Debug)]
-pub struct LeaseClock(watch::Receiver<Instant>);
+pub(super) struct LeaseClock(watch::Receiver<Instant>);
 
 impl LeaseClock {
     /// Whether leases of this instance are good now.
-    pub fn is_good(&self) -> bool {
+    pub(super) fn is_good(&self) -> bool {
         Instant::now() < *self.0.borrow()
     }
 }
 
 /// Registers the instance and keeps its heart beating until the returned task is aborted.
-pub async fn start(
+pub(super) async fn start(
     outbox: Arc<dyn Outbox>,
     instance: Instance,
     watch: Arc<DatabaseWatch>,

@@ -45,7 +45,7 @@ const SETTLING: usize = 4;
 
 /// Why work on a lane ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneEnd {
+pub(super) enum LaneEnd {
     /// Nothing more to do for now, or others' turn.
     Done,
     /// It has another owner, or may have one.
@@ -55,7 +55,7 @@ pub enum LaneEnd {
 }
 
 /// One leased lane at work.
-pub struct LaneAtWork {
+pub(super) struct LaneAtWork {
     context: Arc<Context>,
     lease: Arc<Lease>,
     cursor: Cursor,
@@ -91,7 +91,7 @@ enum Step {
 
 impl LaneAtWork {
     /// Takes up a lane with what was left open in it.
-    pub fn new(context: Arc<Context>, leased: LeasedLane) -> Self {
+    pub(super) fn new(context: Arc<Context>, leased: LeasedLane) -> Self {
         let now = Instant::now();
         let mut lane = Self {
             failures: leased.lease.failures,
@@ -117,7 +117,7 @@ impl LaneAtWork {
     }
 
     /// Works the lane and gives it back.
-    pub async fn run(mut self) -> LaneEnd {
+    pub(super) async fn run(mut self) -> LaneEnd {
         let worked = self.work().await;
         let failed = worked.and(match self.ended {
             Some(LaneEnd::Lost) => Ok(()),

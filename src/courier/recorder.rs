@@ -29,17 +29,17 @@ const RETRY: BackoffPolicy = BackoffPolicy {
 /// The write is not known to be written: the courier is ending, or the database refuses it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("not recorded: {0}")]
-pub struct NotRecorded(Arc<str>);
+pub(super) struct NotRecorded(Arc<str>);
 
 type Answer = Result<Recorded, NotRecorded>;
 
 /// The lanes' end.
 #[derive(Clone)]
-pub struct Recorder(mpsc::Sender<(Write, oneshot::Sender<Answer>)>);
+pub(super) struct Recorder(mpsc::Sender<(Write, oneshot::Sender<Answer>)>);
 
 impl Recorder {
     /// Starts the recorder. It ends when all clones of the handle are gone and all is written.
-    pub fn start(
+    pub(super) fn start(
         outbox: Arc<dyn Outbox>,
         watch: Arc<DatabaseWatch>,
         life: Lifecycle,
@@ -58,7 +58,7 @@ impl Recorder {
     }
 
     /// Hands in a write and waits until it is committed, or fenced.
-    pub async fn record(&self, write: Write) -> Answer {
+    pub(super) async fn record(&self, write: Write) -> Answer {
         let ended = || NotRecorded("the courier is ending".into());
         let (sender, receiver) = oneshot::channel();
         self.0.send((write, sender)).await.map_err(|_| ended())?;

@@ -21,7 +21,7 @@ use crate::outbox::{LaneFound, LaneQuery, OutboxError};
 const COOLING: Duration = Duration::from_mins(1);
 
 /// The scout of one courier.
-pub struct Scout {
+pub(super) struct Scout {
     context: Arc<Context>,
     instance: Uuid,
     /// Where the search goes on.
@@ -43,7 +43,7 @@ struct Look {
 
 impl Scout {
     /// A scout that has not looked around yet.
-    pub fn new(context: Arc<Context>, instance: Uuid) -> Self {
+    pub(super) fn new(context: Arc<Context>, instance: Uuid) -> Self {
         Self {
             context,
             instance,
@@ -56,7 +56,7 @@ impl Scout {
     }
 
     /// Looks around until the courier ends, then waits for the lanes at work.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         while !self.context.life.is_stopping() {
             let look = self.look_and_report().await;
             self.rest(look.and_then(|look| look.ripe_in)).await;
@@ -66,7 +66,7 @@ impl Scout {
 
     /// Looks around until no lane can be worked any more: everything that is due is settled, or
     /// waits for something that takes long.
-    pub async fn run_once(mut self) -> Result<(), OutboxError> {
+    pub(super) async fn run_once(mut self) -> Result<(), OutboxError> {
         while !self.context.life.is_stopping() {
             let look = self.look().await?;
             if look.started == 0 && self.tasks.is_empty() {

@@ -11,20 +11,20 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 
 /// A batch that has no final answer yet.
 #[derive(Debug)]
-pub struct Underway {
+pub(super) struct Underway {
     /// What is sent.
-    pub batch: Batch,
+    pub(super) batch: Batch,
     /// Where it stands in the journal.
-    pub journal: Journal,
+    pub(super) journal: Journal,
     /// When the first of the failures since its last answer was.
-    pub failing_since: Option<Instant>,
+    pub(super) failing_since: Option<Instant>,
     /// When work on it began here.
-    pub begun: Instant,
+    pub(super) begun: Instant,
 }
 
 /// Where a batch stands in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Journal {
+pub(super) enum Journal {
     /// It is not there yet.
     New,
     /// It is there.
@@ -33,7 +33,7 @@ pub enum Journal {
 
 impl Underway {
     /// A batch that was never sent.
-    pub fn new(batch: Batch, now: Instant) -> Self {
+    pub(super) fn new(batch: Batch, now: Instant) -> Self {
         Self {
             batch,
             journal: Journal::New,
@@ -43,7 +43,7 @@ impl Underway {
     }
 
     /// A smaller batch of one that was closed; the same write has put it into the journal.
-    pub fn child(batch: Batch, now: Instant) -> Self {
+    pub(super) fn child(batch: Batch, now: Instant) -> Self {
         Self {
             batch,
             journal: Journal::Waiting,
@@ -54,7 +54,7 @@ impl Underway {
 
     /// A batch that an earlier owner of the lane left open, and its rows that break a rule by now
     /// (an app has changed them, so they are not what was sent).
-    pub fn adopted(lane: &Lane, open: OpenBatch, now: Instant) -> (Self, Vec<RowOutcome>) {
+    pub(super) fn adopted(lane: &Lane, open: OpenBatch, now: Instant) -> (Self, Vec<RowOutcome>) {
         let as_sent = as_sent(&open.options);
         let mut contacts = Vec::with_capacity(open.rows.len());
         let mut changed = Vec::new();
@@ -103,7 +103,7 @@ impl Underway {
     }
 
     /// How the journal keeps it.
-    pub fn entry(&self) -> JournalEntry {
+    pub(super) fn entry(&self) -> JournalEntry {
         let batch = &self.batch;
         JournalEntry {
             batch: batch.id,
@@ -116,7 +116,7 @@ impl Underway {
     }
 
     /// The batch's id.
-    pub fn id(&self) -> BatchId {
+    pub(super) fn id(&self) -> BatchId {
         self.batch.id
     }
 }

@@ -24,8 +24,8 @@ use uuid::Uuid;
 use self::error::translate;
 use super::rows::Columns;
 use super::{
-    Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
-    OutboxError, Page, Recorded, Write, schema,
+    Backlog, Cursor, FailedContact, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
+    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema,
 };
 use crate::contact::Lane;
 
@@ -200,6 +200,30 @@ impl Outbox for PostgresOutbox {
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
         let connection = connect_alone(&self.options).await?;
         inserting::begin(connection).await.map_err(translate)
+    }
+}
+
+#[async_trait]
+impl Report for PostgresOutbox {
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
+        let read = sqlx::query(report::OUTCOMES).fetch_all(&self.pool).await;
+        Ok(read
+            .map_err(translate)?
+            .iter()
+            .map(report::outcome)
+            .collect())
+    }
+
+    async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
+        let read = sqlx::query(report::FAILURES)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await;
+        Ok(read
+            .map_err(translate)?
+            .iter()
+            .map(report::failed)
+            .collect())
     }
 }
 

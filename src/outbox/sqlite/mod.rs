@@ -27,8 +27,8 @@ use uuid::Uuid;
 use self::error::translate;
 use super::rows::Columns;
 use super::{
-    Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
-    OutboxError, Page, Recorded, Write, schema,
+    Backlog, Cursor, FailedContact, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
+    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema,
 };
 use crate::contact::Lane;
 
@@ -193,6 +193,30 @@ impl Outbox for SqliteOutbox {
 
 /// SQLite columns hold values of any type, and text in any encoding (an old app may bind Latin-1 or
 /// GBK bytes). Whatever stands there is converted the way SQLite itself would.
+#[async_trait]
+impl Report for SqliteOutbox {
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
+        let read = sqlx::query(report::OUTCOMES).fetch_all(&self.readers).await;
+        Ok(read
+            .map_err(translate)?
+            .iter()
+            .map(report::outcome)
+            .collect())
+    }
+
+    async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
+        let read = sqlx::query(report::FAILURES)
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await;
+        Ok(read
+            .map_err(translate)?
+            .iter()
+            .map(report::failed)
+            .collect())
+    }
+}
+
 impl Columns for SqliteRow {
     fn text(&self, column: &str) -> Option<String> {
         let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();

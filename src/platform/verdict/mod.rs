@@ -187,6 +187,18 @@ impl WaitReason {
         }
     }
 
+    /// What a person can do about it, to be put behind the platform's words.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "; check platform.token or platform.token_file",
+            Self::Forbidden => "; the token may not act for this user_id",
+            Self::NotFound => "; check user_id, task_id and platform.base_url",
+            Self::TaskRunning => "; pause the task on the platform, sending then goes on by itself",
+            Self::Redirected => "; redirects are not followed, correct platform.base_url",
+            _ => "",
+        }
+    }
+
     /// Who waits.
     pub const fn scope(self) -> Scope {
         match self {
@@ -287,7 +299,7 @@ fn is_success(document: &Document) -> bool {
 }
 
 fn wait(reason: WaitReason, message: &str, maybe_delivered: bool) -> Verdict {
-    let message = message.to_owned();
+    let message = format!("{message}{}", reason.advice());
     Verdict::Wait(Wait {
         reason,
         message,

@@ -1,0 +1,308 @@
+//! `demo`: everything at once, on a temporary SQLite database and a simulated platform.
+//!
+//! Some contacts are malformed, some numbers come twice, some rows break a rule, and the platform
+//! fails now and then, before and after it has imported. The summary compares what the table says
+//! with what the platform holds: they agree, or the demo fails.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::SecretString;
+
+use crate::app;
+use crate::courier::Until;
+use crate::courier::lifecycle::{Lifecycle, Signals};
+use crate::outbox::{FailedContact, NewContact, Outbox, OutcomeCount, Report};
+use crate::settings::Settings;
+use crate::simulator::{Config, Faults, Running, Simulator, State};
+
+/// Shows everything at once: a simulated platform with faults, contacts good and bad, the outcome
+///
+/// Uses a temporary database and this machine's loopback address alone; needs no settings.
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// How many contacts to deliver
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    contacts: u32,
+    /// Repeats the faults of an earlier demo
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+const LANES: u32 = 8;
+const TOKEN: &str = "demo-token";
+const FAILURES_SHOWN: usize = 15;
+
+pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let (outbox, report) = app::new_sqlite(&folder.path().join("demo.db")).await?;
+    let faults = faults();
+    let platform = Simulator::start(Config {
+        token: TOKEN.into(),
+        seed: args.seed,
+        faults: faults.clone(),
+        ..Config::default()
+    })
+    .await
+    .context("cannot start the simulated platform")?;
+    introduce(args, &faults, &platform, out)?;
+    insert(&*outbox, args.contacts).await?;
+    let begun = Instant::now();
+    deliver(outbox, &platform, args.contacts).await?;
+    let took = begun.elapsed();
+    let outcomes = report.outcomes().await?;
+    let failures = report.failures(u32::MAX).await?;
+    let state = platform.state();
+    platform.stop().await;
+    summarize(&outcomes, &failures, &state, took, out)?;
+    agree(&outcomes, &state)
+}
+
+fn faults() -> Faults {
+    Faults {
+        latency: Duration::from_millis(20),
+        error_before: 0.04,
+        error_after: 0.04,
+        reset_after: 0.04,
+        too_many_requests: 0.02,
+        garbled: 0.02,
+        ..Faults::default()
+    }
+}
+
+fn introduce(
+    args: &DemoArgs,
+    faults: &Faults,
+    platform: &Running,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let percent = |share: f64| share * 100.0;
+    writeln!(
+        out,
+        "A simulated platform listens on {}.",
+        platform.base_url()
+    )?;
+    writeln!(
+        out,
+        "Of its answers, {:.0} % are errors before the import, {:.0} % errors after it, {:.0} % \
+         get lost,\n{:.0} % are garbled and {:.0} % say \"too many requests\".",
+        percent(faults.error_before),
+        percent(faults.error_after),
+        percent(faults.reset_after),
+        percent(faults.garbled),
+        percent(faults.too_many_requests),
+    )?;
+    writeln!(
+        out,
+        "Delivering {} contacts in {LANES} lanes; some numbers are malformed, some come twice, \
+         some rows break a rule.\n",
+        args.contacts
+    )?;
+    Ok(out.flush()?)
+}
+
+/// Contact `n`: of a hundred, one is malformed, one repeats an earlier number, one breaks a rule.
+fn contact(n: u32) -> NewContact {
+    let number = |n: u32| format!("13{:09}", u64::from(n) * 104_729 % 1_000_000_000);
+    let mut contact = NewContact {
+        user_id: format!("shop-{}", n % LANES / 4 + 1),
+        task_id: format!("task-{}", n % LANES + 1),
+        phone: number(n),
+        name: Some(format!("Contact {n}")),
+        ..NewContact::default()
+    };
+    match n % 100 {
+        17 => contact.phone = format!("99{:06}", n % 1_000_000),
+        // The same lane, a few turns earlier.
+        48 => contact.phone = number(n - LANES),
+        76 => {
+            contact.extra = Some("crm-77".into());
+            contact.ignore_crm = Some(true);
+        }
+        _ => {}
+    }
+    contact
+}
+
+async fn insert(outbox: &dyn Outbox, contacts: u32) -> anyhow::Result<()> {
+    let mut insertion = outbox.begin_insert().await?;
+    let all: Vec<u32> = (0..contacts).collect();
+    for some in all.chunks(1_000) {
+        let some: Vec<NewContact> = some.iter().map(|&n| contact(n)).collect();
+        insertion.add(&some).await?;
+    }
+    Ok(insertion.commit().await?)
+}
+
+async fn deliver(
+    outbox: std::sync::Arc<dyn Outbox>,
+    platform: &Running,
+    contacts: u32,
+) -> anyhow::Result<()> {
+    let mut settings = Settings::default();
+    settings.platform.base_url = platform.base_url().parse()?;
+    settings.platform.token = Some(SecretString::from(TOKEN));
+    settings.delivery.linger = Duration::ZERO;
+    settings.delivery.poll_interval = Duration::from_millis(100);
+    settings.retry.initial_interval = Duration::from_millis(100);
+    settings.retry.max_interval = Duration::from_secs(1);
+    settings.rate_limit.requests_per_second = 200.0;
+    let courier = app::courier(outbox, &settings)?;
+    let life = Lifecycle::new();
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let bar = progress(contacts);
+    let running = courier.run(life.clone(), Until::Done);
+    tokio::pin!(running);
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            ended = &mut running => {
+                bar.finish_and_clear();
+                ended?;
+                ensure!(!life.is_stopping(), "stopped before the end");
+                return Ok(());
+            }
+            _ = tick.tick() => bar.set_position(platform.totals().numbers_held),
+            _ = signals.next() => life.stop(),
+        }
+    }
+}
+
+fn progress(contacts: u32) -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} on the platform, {elapsed}");
+    ProgressBar::new(contacts.into())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn summarize(
+    outcomes: &[OutcomeCount],
+    failures: &[FailedContact],
+    state: &State,
+    took: Duration,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header(["outcome", "contacts"]);
+    for outcome in outcomes {
+        let name = match &outcome.fail_kind {
+            Some(kind) => format!("{}, {kind}", outcome.status),
+            None => outcome.status.clone(),
+        };
+        table.add_row([name, outcome.contacts.to_string()]);
+    }
+    writeln!(out, "{table}\n")?;
+    let contacts: u64 = outcomes.iter().map(|outcome| outcome.contacts).sum();
+    let totals = &state.totals;
+    writeln!(
+        out,
+        "{contacts} contacts, {} requests ({} met a fault), {:.1} s, {:.0} contacts per second",
+        totals.requests,
+        totals.answers.faults(),
+        took.as_secs_f64(),
+        f64::from(u32::try_from(contacts).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001),
+    )?;
+    writeln!(
+        out,
+        "the platform holds {} numbers, each once, though {} rows were sent to it\n",
+        totals.numbers_held, totals.rows_received
+    )?;
+    failures_table(failures, out)
+}
+
+fn failures_table(failures: &[FailedContact], out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header(["id", "lane", "phone", "fail_kind", "fail_cause"]);
+    for failed in failures.iter().take(FAILURES_SHOWN) {
+        table.add_row([
+            failed.id.to_string(),
+            format!("{}/{}", failed.user_id, failed.task_id),
+            failed.phone.to_string(),
+            failed.kind.clone(),
+            failed.cause.clone(),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    if let Some(more) = failures
+        .len()
+        .checked_sub(FAILURES_SHOWN)
+        .filter(|more| *more > 0)
+    {
+        let mut kinds = BTreeMap::new();
+        for failed in &failures[FAILURES_SHOWN..] {
+            *kinds.entry(failed.kind.as_str()).or_insert(0u32) += 1;
+        }
+        let kinds: Vec<String> = kinds
+            .iter()
+            .map(|(kind, n)| format!("{n} {kind}"))
+            .collect();
+        writeln!(out, "and {more} more: {}", kinds.join(", "))?;
+    }
+    Ok(())
+}
+
+/// What the table calls succeeded is what the platform holds.
+fn agree(outcomes: &[OutcomeCount], state: &State) -> anyhow::Result<()> {
+    let count = |status: &str| -> u64 {
+        outcomes
+            .iter()
+            .filter(|o| o.status == status)
+            .map(|o| o.contacts)
+            .sum()
+    };
+    let (succeeded, pending) = (count("succeeded"), count("pending"));
+    ensure!(pending == 0, "{pending} contacts are still pending");
+    let held = state.totals.numbers_held;
+    ensure!(
+        succeeded == held,
+        "{succeeded} contacts succeeded, but the platform holds {held}"
+    );
+    let mut numbers = state.tasks.iter().flat_map(|task| &task.numbers);
+    ensure!(
+        numbers.all(|number| number.times_held <= 1),
+        "a number is held twice"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_demo_ends_by_itself_and_the_table_agrees_with_the_platform() {
+        let mut out = Vec::new();
+        run(
+            &DemoArgs {
+                contacts: 600,
+                seed: 7,
+            },
+            &mut out,
+        )
+        .await
+        .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for part in [
+            "succeeded",
+            "failed, rejected",
+            "failed, duplicate",
+            "failed, invalid",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(text.contains("600 contacts"), "{text}");
+        assert!(
+            !text.contains(&contact(17).phone),
+            "numbers are masked: {text}"
+        );
+    }
+}

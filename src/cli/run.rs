@@ -1,0 +1,118 @@
+//! `run`: the daemon.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::app;
+use crate::cli::SettingsArgs;
+use crate::courier::Until;
+use crate::courier::lifecycle::{Lifecycle, Signals};
+use crate::outbox::Backlog;
+use crate::settings::Settings;
+use crate::telemetry::event::{Started, Stopping};
+use crate::telemetry::logging;
+
+/// Delivers contacts until it is stopped
+///
+/// SIGTERM or SIGINT stops new sends and lets those in flight finish; a second one ends at once,
+/// which the journal makes safe.
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    /// Delivers what is due and ends: with 0 if nothing that is due is left, else with 1
+    ///
+    /// Does not linger. A lane that has to wait for longer than a few seconds is left for the next
+    /// run.
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
+    settings.require_platform_token()?;
+    logging::init(&settings.log)?;
+    let mut settings = settings.clone();
+    if args.once {
+        settings.delivery.linger = Duration::ZERO;
+    }
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let outbox = app::connect_outbox(&settings).await?;
+    app::prepare_outbox(&*outbox, &settings).await?;
+    let courier = app::courier(outbox, &settings)?;
+    Started {
+        instance: &courier.instance().to_string(),
+        base_url: settings.platform.base_url.as_str(),
+        database: &settings.database.url.to_string(),
+    }
+    .emit();
+    let life = Lifecycle::new();
+    let watching = tokio::spawn(heed(
+        signals,
+        life.clone(),
+        settings.delivery.shutdown_grace,
+    ));
+    let until = if args.once {
+        Until::Done
+    } else {
+        Until::Stopped
+    };
+    let backlog = courier.run(life, until).await;
+    watching.abort();
+    match backlog? {
+        Some(backlog) => nothing_is_left(&backlog),
+        None => Ok(()),
+    }
+}
+
+/// Ends the courier softly at the first signal and hard at the second.
+async fn heed(mut signals: Signals, life: Lifecycle, grace: Duration) {
+    let because = signals.next().await;
+    Stopping { because, grace }.emit();
+    life.stop();
+    signals.next().await;
+    life.kill();
+}
+
+fn nothing_is_left(backlog: &Backlog) -> anyhow::Result<()> {
+    let left = backlog.due + backlog.held + backlog.elsewhere;
+    if left == 0 {
+        return Ok(());
+    }
+    let contacts = if left == 1 {
+        "contact is"
+    } else {
+        "contacts are"
+    };
+    match &backlog.held_because {
+        Some(because) => bail!("{left} {contacts} left for a later run; the platform: {because}"),
+        None => bail!("{left} {contacts} left for a later run; the log tells why"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_an_error_of_one_line_with_the_reason() {
+        nothing_is_left(&Backlog {
+            deferred: 9,
+            ..Backlog::default()
+        })
+        .unwrap();
+        let because = Some("401 token".to_owned());
+        let left = Backlog {
+            due: 1,
+            held: 2,
+            held_because: because,
+            ..Backlog::default()
+        };
+        let said = nothing_is_left(&left).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "3 contacts are left for a later run; the platform: 401 token"
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! The simulator: the calling platform as a local HTTP server, with faults on request.
+//!
+//! Users rehearse outages against it before they go live; tests ask it afterwards what it holds.
+//! It speaks the platform's documented JSON and nothing else in the program knows it: it shares no
+//! code with `platform`, the shapes and the masking are written anew, so that a mistake in one
+//! cannot hide in the other.
+//!
+//! A request goes `routes` → `platform` (one request from arrival to reply) → `ledger` (all that is
+//! held) → `task` (the import rules) and back through `wire`.
+//!
+//! What it guarantees:
+//!
+//! - A task never holds a number twice, unless the request asked for a suffix.
+//! - Every row of a request that was taken up is either held or refused with a cause, and
+//!   [`State`] tells which.
+//! - The same seed and the same order of requests give the same faults.
+//! - `requests` is the sum of [`Answers`]: every request to add numbers is answered in one way.
+//! - What it remembers grows with the distinct numbers that came in, and with nothing else.
+
+mod crm;
+mod faults;
+mod ledger;
+mod mask;
+mod number;
+mod platform;
+mod routes;
+mod server;
+mod state;
+mod task;
+mod wire;
+
+pub use self::faults::{Fault, Faults, FaultsError};
+pub use self::server::{Config, Running, Simulator};
+pub use self::state::{Answers, NumberState, RefusalState, State, TaskState, Totals, Violations};

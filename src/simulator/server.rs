@@ -1,0 +1,130 @@
+//! Starting and stopping the simulator in this process.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::faults::{Faults, FaultsError};
+use super::platform::Platform;
+use super::routes;
+use super::state::{State, Totals};
+
+/// How long [`Running::stop`] waits for requests under way.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a simulator is to be.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens; port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// The one token that it accepts.
+    pub token: String,
+    /// Decides the faults: with the same seed the n-th request meets the same luck.
+    pub seed: u64,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+impl Default for Config {
+    /// Any free port of the loopback address, `demo-token`, seed 1, no faults.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            token: "demo-token".into(),
+            seed: 1,
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// The platform as a local server.
+#[derive(Debug)]
+pub struct Simulator;
+
+impl Simulator {
+    /// Listens and serves, empty, until [`Running::stop`]. Impossible faults are
+    /// [`io::ErrorKind::InvalidInput`].
+    pub async fn start(config: Config) -> io::Result<Running> {
+        let platform = Platform::new(config.token, config.seed, config.faults)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+        let platform = Arc::new(platform);
+        let listener = TcpListener::bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let listener = listener.tap_io(|connection| {
+            // Without it answers are only slower.
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "the simulator cannot send small answers at once");
+            }
+        });
+        let stop = CancellationToken::new();
+        let server = axum::serve(listener, routes::router(Arc::clone(&platform)))
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        Ok(Running {
+            address,
+            platform,
+            server: tokio::spawn(async move { server.await }),
+            stop: stop.drop_guard(),
+        })
+    }
+}
+
+/// A simulator that is serving. Dropping it stops it too, without waiting.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    platform: Arc<Platform>,
+    server: JoinHandle<io::Result<()>>,
+    stop: DropGuard,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL for a client on this machine, without a slash at its end.
+    pub fn base_url(&self) -> String {
+        let mut address = self.address;
+        // "Any address" can be listened on but not called.
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            });
+        }
+        format!("http://{address}")
+    }
+
+    /// A copy of everything that it holds: as large as that.
+    pub fn state(&self) -> State {
+        self.platform.state()
+    }
+
+    /// The counts alone: cheap at any size.
+    pub fn totals(&self) -> Totals {
+        self.platform.totals()
+    }
+
+    /// Changes the faults from the next request on.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), FaultsError> {
+        self.platform.set_faults(faults)
+    }
+
+    /// Takes no more requests, answers those under way (up to five seconds), and ends.
+    pub async fn stop(self) {
+        drop(self.stop);
+        match tokio::time::timeout(STOP_WITHIN, self.server).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the simulator ended with an error"),
+            Ok(Err(error)) => tracing::warn!(%error, "the simulator's server task failed"),
+            Err(_) => tracing::warn!("the simulator stopped with requests still under way"),
+        }
+    }
+}
