@@ -13,13 +13,11 @@ impl Pools {
     /// Adds a number to an owner's pool; `true` if it was not there yet.
     pub(super) fn add(&mut self, owner: &str, phone: &str) -> bool {
         let person = number::base(phone);
-        match self.0.get_mut(owner) {
-            Some(pool) => !pool.contains(person) && pool.insert(person.into()),
-            None => {
-                self.0.insert(owner.into(), HashSet::from([person.into()]));
-                true
-            }
+        if let Some(pool) = self.0.get_mut(owner) {
+            return !pool.contains(person) && pool.insert(person.into());
         }
+        self.0.insert(owner.into(), HashSet::from([person.into()]));
+        true
     }
 }
 

@@ -1,9 +1,8 @@
 //! The simulator: the calling platform as a local HTTP server, with faults on request.
 //!
 //! Users rehearse outages against it before they go live; tests ask it afterwards what it holds.
-//! It speaks the platform's documented JSON and nothing else in the program knows it: it shares no
-//! code with `platform`, the shapes and the masking are written anew, so that a mistake in one
-//! cannot hide in the other.
+//! It shares no code with `platform`, the client of the real one: the documented JSON shapes and the
+//! masking are written anew here, so that a mistake in one cannot hide in the other.
 //!
 //! A request goes `routes` → `platform` (one request from arrival to reply) → `ledger` (all that is
 //! held) → `task` (the import rules) and back through `wire`.

@@ -99,9 +99,17 @@ impl Task {
 
     /// What this task tells about itself.
     pub(super) fn state(&self, user_id: &str, task_id: &str) -> TaskState {
-        let mut numbers: Vec<NumberState> = self.numbers.iter().map(number_state).collect();
+        let mut numbers: Vec<NumberState> = self
+            .numbers
+            .iter()
+            .map(|(number, record)| number_state(number, record))
+            .collect();
         numbers.sort_unstable_by(|a, b| a.number.cmp(&b.number));
-        let mut refusals: Vec<RefusalState> = self.refusals.iter().map(refusal_state).collect();
+        let mut refusals: Vec<RefusalState> = self
+            .refusals
+            .iter()
+            .map(|(number, refusal)| refusal_state(number, refusal))
+            .collect();
         refusals.sort_unstable_by(|a, b| a.number.cmp(&b.number));
         TaskState {
             user_id: user_id.to_owned(),
@@ -177,18 +185,18 @@ fn first_bad<'r>(
         .find_map(|(row, cause)| cause.map(|cause| (row, cause)))
 }
 
-fn number_state((number, record): (&Box<str>, &Record)) -> NumberState {
+fn number_state(number: &str, record: &Record) -> NumberState {
     NumberState {
-        number: number.to_string(),
+        number: number.to_owned(),
         base: number::base(number).to_owned(),
         times_held: record.held,
         times_received: record.received,
     }
 }
 
-fn refusal_state((number, refusal): (&Box<str>, &Refusal)) -> RefusalState {
+fn refusal_state(number: &str, refusal: &Refusal) -> RefusalState {
     RefusalState {
-        number: number.to_string(),
+        number: number.to_owned(),
         cause: refusal.cause.map(str::to_owned),
         duplicate: refusal.duplicate.then(|| DUPLICATE.to_owned()),
     }
