@@ -12,6 +12,10 @@ pub trait Report: Send + Sync {
     /// How many contacts are in each state.
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError>;
 
+    /// How many different numbers, counted per lane, the contacts that succeeded have. Less than
+    /// those contacts when a number was in twice and the answer to its second send was lost.
+    async fn numbers_delivered(&self) -> Result<u64, OutboxError>;
+
     /// The failed contacts in the order of their ids, at most so many.
     async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError>;
 }
@@ -49,6 +53,10 @@ pub struct FailedContact {
 pub(super) const OUTCOMES: &str = "
     SELECT status, fail_kind, count(*) AS contacts FROM contact_outbox
     GROUP BY status, fail_kind ORDER BY status DESC, fail_kind";
+
+pub(super) const NUMBERS_DELIVERED: &str = "
+    SELECT count(*) FROM
+        (SELECT DISTINCT user_id, task_id, phone FROM contact_outbox WHERE status = 'succeeded') n";
 
 /// $1 limit.
 pub(super) const FAILURES: &str = "

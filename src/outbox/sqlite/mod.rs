@@ -204,6 +204,14 @@ impl Report for SqliteOutbox {
             .collect())
     }
 
+    async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
+        let counted = sqlx::query_scalar(report::NUMBERS_DELIVERED)
+            .fetch_one(&self.readers)
+            .await;
+        let counted: i64 = counted.map_err(translate)?;
+        Ok(u64::try_from(counted).unwrap_or_default())
+    }
+
     async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
         let read = sqlx::query(report::FAILURES)
             .bind(i64::from(limit))
