@@ -1,10 +1,10 @@
 //! The running daemon: it takes contacts from the outbox to the platform and the truth about each
 //! back. The only part of the program that knows both, through their traits.
 //!
-//! One contact's way: [`scout`] leases its lane, [`lane`] reads and composes it into a batch,
-//! [`dispatcher`] journals and sends the batch, the verdict says what the answer means, [`recorder`]
-//! writes it into the row. Beside them: [`heartbeat`] keeps the leases, [`limits`] the rates,
-//! [`backoff`] and [`gates`] the pauses, [`lifecycle`] the end.
+//! One contact's way: `scout` leases its lane, `lane` reads and composes it into a batch,
+//! `dispatcher` journals and sends the batch, the verdict says what the answer means, `recorder`
+//! writes it into the row. Beside them: `heartbeat` keeps the leases, [`limits`] the rates,
+//! [`backoff`] and `gates` the pauses, [`lifecycle`] the end.
 
 pub mod backoff;
 mod context;
