@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::limits::RateLimits;
@@ -17,15 +17,20 @@ use crate::settings::{DatabaseKind, Settings};
 
 /// Connects to the database with the outbox table. Its schema may be any: see [`prepare_outbox`].
 pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
+    // The address prints itself without its password.
+    open_outbox(settings).await.with_context(|| {
+        let url = &settings.database.url;
+        format!("cannot open the database; check database.url = {url}")
+    })
+}
+
+async fn open_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
     let database = &settings.database;
     let (url, connections) = (database.url.expose(), database.max_connections);
     Ok(match database.url.kind() {
         Some(DatabaseKind::Sqlite) => Arc::new(SqliteOutbox::connect(url, connections).await?),
         Some(DatabaseKind::Postgres) => Arc::new(PostgresOutbox::connect(url, connections).await?),
-        None => bail!(
-            "{} is not the address of a known database",
-            settings.database.url
-        ),
+        None => bail!("it is no address of a known database"),
     })
 }
 

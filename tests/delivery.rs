@@ -1,0 +1,29 @@
+//! End to end: the real program between a real database and the simulated platform.
+//!
+//! Rows are inserted by plain SQL from another connection, the program is a process of its own, and
+//! the simulator, in this process, tells what arrived. Every case is written once and runs on every
+//! database.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say so and stop"
+)]
+
+#[expect(
+    dead_code,
+    reason = "the contract suite of the outbox uses the rest of it"
+)]
+mod support;
+
+mod delivery {
+    mod crash;
+    mod held;
+    mod input;
+    mod load;
+    mod logs;
+    mod rows;
+    mod shared;
+    mod stopping;
+    mod world;
+}
