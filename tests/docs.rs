@@ -1,0 +1,333 @@
+//! The documentation, held against the program: names, settings, columns, links, and the snippets
+//! that can be run here.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has to fail"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use contact_courier::outbox::{FailKind, Outbox, SqliteOutbox};
+use contact_courier::settings::{Layers, Settings};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
+use tempfile::TempDir;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// The cells of each line of a table; code marks stay on.
+fn table_rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().filter_map(|line| {
+        let inner = line.strip_prefix('|')?.strip_suffix('|')?;
+        Some(inner.split('|').map(str::trim).collect())
+    })
+}
+
+/// What stands within single backticks, if that is all there is.
+fn code(cell: &str) -> Option<&str> {
+    let inner = cell.strip_prefix('`')?.strip_suffix('`')?;
+    (!inner.contains('`')).then_some(inner)
+}
+
+/// The fenced blocks that begin with exactly this line.
+fn blocks(text: &str, opening: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while lines.any(|line| line == opening) {
+        let block = lines.by_ref().take_while(|line| *line != "```");
+        found.push(block.fold(String::new(), |text, line| text + line + "\n"));
+    }
+    found
+}
+
+fn in_brackets(text: &str) -> impl Iterator<Item = String> {
+    text.split('[')
+        .skip(1)
+        .filter_map(|rest| rest.split_once(']'))
+        .map(|(name, _)| name.to_owned())
+}
+
+#[test]
+fn every_line_of_the_answers_page_has_a_test_and_every_test_a_line() {
+    let tests = read("src/platform/verdict/tests.rs");
+    let tested: BTreeSet<String> = tests
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("// ["))
+        .flat_map(|rest| in_brackets(&format!("[{rest}")).collect::<Vec<_>>())
+        .collect();
+    let page = read("docs/answers.md");
+    let told: Vec<String> = table_rows(&page)
+        .filter_map(|cells| code(cells[0])?.strip_prefix('[')?.strip_suffix(']'))
+        .map(str::to_owned)
+        .collect();
+    let told_once: BTreeSet<String> = told.iter().cloned().collect();
+    assert!(tested.len() > 20, "{tested:?}");
+    assert_eq!(told.len(), told_once.len(), "a line is there twice");
+    assert_eq!(tested, told_once);
+}
+
+#[test]
+fn the_readme_lists_every_setting_with_its_default() {
+    let default = toml::to_string(&Settings::default()).unwrap();
+    let mut listed = BTreeMap::new();
+    for cells in table_rows(&read("README.md")) {
+        let [key, value, meaning] = cells.as_slice() else {
+            continue;
+        };
+        let Some((section, name)) = code(key).and_then(|key| key.split_once('.')) else {
+            continue;
+        };
+        assert!(!meaning.is_empty(), "{key}");
+        let value = code(value).unwrap_or_else(|| panic!("the default of {key} is not code"));
+        let layers = Layers {
+            file: Some((
+                PathBuf::from("README.md"),
+                format!("[{section}]\n{name} = {value}"),
+            )),
+            ..Layers::default()
+        };
+        // Whoever sets a key to its default changes nothing.
+        let settings = Settings::from_layers(&layers).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(toml::to_string(&settings).unwrap(), default, "{key}");
+        let twice = listed.insert(format!("{section}.{name}"), value.to_owned());
+        assert_eq!(twice, None, "{key} is listed twice");
+    }
+    let all: BTreeSet<String> = toml::Table::try_from(Settings::default())
+        .unwrap()
+        .iter()
+        .flat_map(|(section, keys)| {
+            let keys = keys.as_table().unwrap().keys();
+            keys.map(move |key| format!("{section}.{key}"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(listed.into_keys().collect::<BTreeSet<_>>(), all);
+}
+
+#[test]
+fn the_readme_tells_every_fail_kind() {
+    let readme = read("README.md");
+    let told: BTreeSet<&str> = table_rows(&readme)
+        .filter_map(|cells| code(cells[0]))
+        .collect();
+    for kind in [
+        FailKind::Invalid,
+        FailKind::Rejected,
+        FailKind::Duplicate,
+        FailKind::Unconfirmed,
+        FailKind::Expired,
+    ] {
+        assert!(told.contains(kind.as_str()), "{kind}");
+    }
+    // So that the list above cannot fall behind: the table knows how many there are.
+    let schema = read("migrations/sqlite/0001_outbox.sql");
+    let kinds = schema.split_once("fail_kind IN (").unwrap().1;
+    assert_eq!(kinds.split_once(')').unwrap().0.split(',').count(), 5);
+}
+
+#[test]
+fn the_readme_tells_every_command_and_no_others() {
+    let help = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let listed = help.split_once("Commands:\n").unwrap().1;
+    let listed = listed.split_once("\n\n").unwrap().0;
+    let commands: BTreeSet<&str> = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "help")
+        .collect();
+    let readme = read("README.md");
+    let section = readme.split_once("\n## Commands\n").unwrap().1;
+    let section = section.split_once("\n## ").unwrap().0;
+    let told: BTreeSet<&str> = table_rows(section)
+        .filter_map(|cells| code(cells[0])?.split(' ').next())
+        .collect();
+    assert_eq!(told, commands);
+}
+
+#[test]
+fn the_architecture_page_names_only_what_is_there() {
+    let sources = sources(&root().join("src"));
+    let page = read("ARCHITECTURE.md");
+    let names = page.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> = names.filter(|name| name.contains("::")).collect();
+    assert!(paths.len() > 5, "{paths:?}");
+    for path in paths {
+        let name = path.rsplit("::").next().unwrap();
+        assert!(sources.contains(name), "{path}");
+    }
+}
+
+/// All of the program's text.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.fold(String::new(), |text, path| {
+        text + &if path.is_dir() {
+            sources(&path)
+        } else {
+            std::fs::read_to_string(&path).unwrap()
+        }
+    })
+}
+
+#[tokio::test]
+async fn the_table_page_tells_every_column_and_constraint_and_no_others() {
+    let (_folder, mut shop) = shop().await;
+    let columns: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM pragma_table_info('contact_outbox')")
+            .fetch_all(&mut shop)
+            .await
+            .unwrap();
+    let page = read("docs/outbox-table.md");
+    let told: BTreeSet<&str> = table_rows(&page)
+        .filter(|cells| cells.len() == 3)
+        .filter_map(|cells| code(cells[0]))
+        .collect();
+    assert_eq!(told, columns.iter().map(String::as_str).collect());
+    for path in [
+        "migrations/sqlite/0001_outbox.sql",
+        "migrations/postgres/0001_outbox.sql",
+    ] {
+        let schema = read(path);
+        let outbox = schema.split_once("CREATE TABLE delivery_lane").unwrap().0;
+        for rest in outbox.split("CONSTRAINT ").skip(1) {
+            let name = rest.split_whitespace().next().unwrap();
+            assert!(page.contains(&format!("`{name}`")), "{path}: {name}");
+        }
+    }
+}
+
+#[test]
+fn every_relative_link_leads_to_a_file_and_a_heading() {
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let folder = page.parent().unwrap();
+        for rest in text.split("](").skip(1) {
+            let target = rest.split(')').next().unwrap();
+            if target.contains("://") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if path.is_empty() {
+                page.clone()
+            } else {
+                folder.join(path)
+            };
+            assert!(file.exists(), "{}: {target}", page.display());
+            if !anchor.is_empty() {
+                let there = std::fs::read_to_string(&file).unwrap();
+                let headings: Vec<String> = there.lines().filter_map(heading).collect();
+                let known = headings.iter().any(|heading| heading == anchor);
+                assert!(known, "{}: {target}: {headings:?}", page.display());
+            }
+        }
+    }
+}
+
+fn pages() -> Vec<PathBuf> {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|e| e == "md");
+    let pages: Vec<PathBuf> = [root().to_owned(), root().join("docs")]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(is_page)
+        .collect();
+    assert!(pages.len() >= 6, "{pages:?}");
+    pages
+}
+
+/// The anchor of a heading, as it is made of its text on the web.
+fn heading(line: &str) -> Option<String> {
+    let text = line.strip_prefix('#')?.trim_start_matches('#').trim();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    Some(kept.collect::<String>().to_lowercase().replace(' ', "-"))
+}
+
+/// A migrated database `shop.db` in a folder of its own.
+async fn shop() -> (TempDir, SqliteConnection) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let outbox = SqliteOutbox::connect(&format!("sqlite://{}", file.display()), 2)
+        .await
+        .unwrap();
+    outbox.migrate().await.unwrap();
+    outbox.close().await;
+    let shop = SqliteConnectOptions::new().filename(&file).connect().await;
+    (folder, shop.unwrap())
+}
+
+/// The one snippet of the readme that begins so.
+fn snippet(opening: &str) -> String {
+    let found = blocks(&read("README.md"), opening);
+    let [snippet] = found.as_slice() else {
+        panic!("{} blocks begin with {opening}", found.len());
+    };
+    snippet.clone()
+}
+
+/// The keys of the pending rows.
+async fn pending(shop: &mut SqliteConnection) -> Vec<String> {
+    sqlx::query_scalar("SELECT idempotency_key FROM contact_outbox WHERE status = 'pending'")
+        .fetch_all(shop)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_sqlite_snippet_inserts_one_row_however_often_it_is_run() {
+    let (_folder, mut shop) = shop().await;
+    for _ in 0..2 {
+        let sql = AssertSqlSafe(snippet("```sql sqlite"));
+        let answer = sqlx::raw_sql(sql).fetch_all(&mut shop).await.unwrap();
+        assert_eq!(answer.len(), 1, "the row that was asked for at the end");
+    }
+    assert_eq!(pending(&mut shop).await, ["order-1001"]);
+}
+
+#[tokio::test]
+async fn the_python_snippet_inserts_one_row_and_reads_the_result() {
+    let (folder, mut shop) = shop().await;
+    let run = || {
+        Command::new("python3")
+            .args(["-c", &snippet("```python")])
+            .current_dir(folder.path())
+            .output()
+    };
+    let Ok(first) = run() else {
+        eprintln!("NOT RUN: there is no python3 here, so the readme's Python was not tried");
+        return;
+    };
+    assert!(
+        first.status.success(),
+        "{}",
+        String::from_utf8_lossy(&first.stderr)
+    );
+    let fail = "UPDATE contact_outbox SET status = 'failed', fail_kind = 'rejected',
+        fail_cause = 'no such number', finished_at = datetime('now')";
+    assert_eq!(pending(&mut shop).await, ["order-1001"]);
+    sqlx::query(fail).execute(&mut shop).await.unwrap();
+    let again = run().unwrap();
+    assert!(
+        again.status.success(),
+        "{}",
+        String::from_utf8_lossy(&again.stderr)
+    );
+    let said = String::from_utf8(again.stdout).unwrap();
+    assert_eq!(said.trim(), "rejected no such number");
+    assert!(pending(&mut shop).await.is_empty(), "no second row");
+}
