@@ -15,7 +15,7 @@ check: tools ## Formatting, lints, docs, licences, unused dependencies
 	cargo machete
 
 demo: ## Shows contact-courier at work, on a temporary database and a simulated platform
-	cargo run --release --locked -- demo
+	cargo run --locked -- demo
 
 tools:
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

@@ -96,6 +96,10 @@ impl Outbox for FakeOutbox {
         unreachable!("no command does this")
     }
 
+    async fn lift_holds(&self, _: &str) -> Result<u64, OutboxError> {
+        unreachable!("no command does this")
+    }
+
     async fn release(&self, _: &Lease) -> Result<(), OutboxError> {
         unreachable!("no command does this")
     }

@@ -34,6 +34,7 @@ use self::recorder::Recorder;
 use self::scout::Scout;
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
 use crate::platform::client::Platform;
+use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::{DatabaseWatch, Stopped};
 
 /// A courier that is ready to run.
@@ -92,6 +93,10 @@ impl Courier {
             life.clone(),
         )
         .await?;
+        // The token may be another one than that which was refused.
+        for reason in [WaitReason::Unauthorized, WaitReason::Forbidden] {
+            outbox.lift_holds(reason.as_str()).await?;
+        }
         let (recorder, recording) =
             Recorder::start(Arc::clone(&outbox), Arc::clone(&watch), life.clone());
         let context = Arc::new(self.context(recorder, leases, watch, life.clone()));

@@ -181,6 +181,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// or it is on hold.
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError>;
 
+    /// Ends the holds of all lanes that wait for this reason: what it was about may have changed (a
+    /// courier that starts may have a new token). Answers how many those were.
+    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError>;
+
     /// Gives the lane back, if it is still this lease's.
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError>;
 

@@ -19,7 +19,7 @@ use crate::support::{Db, Raw};
 pub(crate) const TOKEN: &str = "the-token-of-the-tests";
 
 /// Nothing here takes that long; what does has failed.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A database, a simulated platform and the settings that bring the program to both.
 pub(crate) struct World<'a> {

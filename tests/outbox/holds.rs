@@ -10,6 +10,7 @@ on_every_database!(
     a_held_lane_is_neither_found_nor_leased_until_its_time,
     a_hold_for_the_same_reason_keeps_its_beginning,
     recovering_ends_the_hold,
+    holds_of_one_reason_can_be_lifted_together,
     the_last_word_of_a_call_on_a_lane_counts,
     time_to_give_up_runs_while_failing_and_stands_still_otherwise,
     the_backlog_tells_due_held_elsewhere_and_deferred_apart,
@@ -93,6 +94,19 @@ async fn recovering_ends_the_hold(db: &Db) {
         assert_eq!(lane_column(db, column).await, None, "{column}");
     }
     assert_eq!(db.lease("u/t", me).await.lease.failures, 0);
+}
+
+async fn holds_of_one_reason_can_be_lifted_together(db: &Db) {
+    let me = db.courier().await;
+    for (lane, reason) in [("u/t", "token"), ("u/o", "backoff")] {
+        let batch = entry(&[db.contact(lane, "1").await]);
+        let lease = db.lease(lane, me).await.lease;
+        db.record(&lease, &[Change::Open(batch.clone())]).await;
+        db.record(&lease, &[postpone(&batch, reason, false)]).await;
+    }
+    assert_eq!(db.outbox.lift_holds("token").await.expect("lifts"), 1);
+    assert_eq!(db.names(me).await, ["u/t"]);
+    assert_eq!(lane_column(db, "hold_message").await, None);
 }
 
 async fn the_last_word_of_a_call_on_a_lane_counts(db: &Db) {

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, Result, Row};
 use uuid::Uuid;
 
 use super::statements::{
-    ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, PENDING_ROWS,
+    ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LIFT_HOLDS, PENDING_ROWS,
     RELEASE_LANE, REMOVE_INSTANCE,
 };
 use crate::contact::{Lane, OutboxRow};
@@ -102,6 +102,11 @@ async fn pending_rows(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<OutboxRo
     }
     let rows = sqlx::query(PENDING_ROWS).bind(ids).fetch_all(tx).await?;
     Ok(rows.iter().map(rows::outbox_row).collect())
+}
+
+pub(super) async fn lift_holds(pool: &PgPool, reason: &str) -> Result<u64> {
+    let lifted = sqlx::query(LIFT_HOLDS).bind(reason).execute(pool).await?;
+    Ok(lifted.rows_affected())
 }
 
 pub(super) async fn release(pool: &PgPool, lease: &Lease) -> Result<()> {

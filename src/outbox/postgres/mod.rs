@@ -170,6 +170,12 @@ impl Outbox for PostgresOutbox {
             .map_err(translate)
     }
 
+    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
+        leasing::lift_holds(&self.pool, reason)
+            .await
+            .map_err(translate)
+    }
+
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
         leasing::release(&self.pool, lease).await.map_err(translate)
     }

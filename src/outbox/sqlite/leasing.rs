@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::begin;
 use super::statements::{
-    ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, OPEN_ENTRIES,
+    ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LIFT_HOLDS, OPEN_ENTRIES,
     PENDING_ROWS, RELEASE_LANE, REMOVE_INSTANCE,
 };
 use crate::contact::{Lane, OutboxRow};
@@ -120,6 +120,11 @@ async fn pending_rows(tx: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<Outb
         .fetch_all(tx)
         .await?;
     Ok(rows.iter().map(rows::outbox_row).collect())
+}
+
+pub(super) async fn lift_holds(pool: &SqlitePool, reason: &str) -> Result<u64> {
+    let lifted = sqlx::query(LIFT_HOLDS).bind(reason).execute(pool).await?;
+    Ok(lifted.rows_affected())
 }
 
 pub(super) async fn release(pool: &SqlitePool, lease: &Lease) -> Result<()> {

@@ -156,6 +156,12 @@ impl Outbox for SqliteOutbox {
             .map_err(translate)
     }
 
+    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
+        leasing::lift_holds(&self.writer, reason)
+            .await
+            .map_err(translate)
+    }
+
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
         leasing::release(&self.writer, lease)
             .await

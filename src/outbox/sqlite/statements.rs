@@ -217,6 +217,12 @@ pub(super) const PENDING_ROWS: &str = concat!(
       WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'"
 );
 
+/// ?1 reason.
+pub(super) const LIFT_HOLDS: &str = "
+    UPDATE delivery_lane
+    SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
+    WHERE hold_reason = ?1";
+
 /// ?1 user, ?2 task, ?3 token.
 pub(super) const RELEASE_LANE: &str = "
     UPDATE delivery_lane SET lease_owner = NULL
