@@ -67,14 +67,22 @@ impl Scout {
     /// Looks around until no lane can be worked any more: everything that is due is settled, or
     /// waits for something that takes long.
     pub(super) async fn run_once(mut self) -> Result<(), OutboxError> {
+        // Whether no other courier had a lane before the last look.
+        let mut alone = false;
         while !self.context.life.is_stopping() {
             let look = self.look().await?;
             if look.started == 0 && self.tasks.is_empty() {
-                // Lanes of another courier are delivered by it, or free when its lease ends.
-                let backlog = self.context.outbox.backlog(self.instance).await?;
-                if backlog.elsewhere == 0 {
+                if alone {
                     return Ok(());
                 }
+                // Lanes of another courier are delivered by it, or free when its lease ends. That
+                // may have been since we looked: only a look behind this counts as the last.
+                alone = self.context.outbox.backlog(self.instance).await?.elsewhere == 0;
+                if alone {
+                    continue;
+                }
+            } else {
+                alone = false;
             }
             self.rest(None).await;
         }

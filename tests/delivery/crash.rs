@@ -16,11 +16,16 @@ async fn with_faults_and_two_kills_every_contact_still_arrives_once(db: &Db) {
     world.set("delivery.batch_size", "25");
     insert_all(&world).await;
     let all = u64::try_from(LANES * PER_LANE).unwrap();
+    let mut on_its_way = 0;
     for part in [3, 6] {
         let courier = world.start(&["run"]);
         world.holds_more_than(all * part / 10).await;
         courier.kill().await;
+        on_its_way += db
+            .count("FROM delivery_batch WHERE state = 'sending'")
+            .await;
     }
+    assert_ne!(on_its_way, 0, "nothing was on its way at either kill");
     assert_ne!(world.with_status("pending").await, 0, "killed too late");
     world.deliver().await;
     let rows = world.rows().await;

@@ -29,6 +29,7 @@ async fn a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it(db: &Db)
     assert!((1..=10).contains(&requests), "{requests}");
 
     world.set("platform.token", TOKEN);
+    // Lanes that were refused wait, also for a courier with a better token.
     let now = db.now(0);
     world
         .none(&format!("FROM delivery_lane WHERE held_until > {now}"))

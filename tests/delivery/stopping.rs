@@ -79,7 +79,12 @@ async fn a_second_signal_ends_at_once_and_the_next_run_settles_what_was_on_its_w
     courier.signal("INT").await;
     courier.says("SIGINT").await;
     courier.signal("INT").await;
-    courier.ended().await;
+    let ended = courier.ended().await;
+    assert!(
+        ended.err.contains("before all was settled"),
+        "{}",
+        ended.tail()
+    );
     assert!(began.elapsed() < hanging / 2, "{:?}", began.elapsed());
     assert_eq!(
         db.count("FROM delivery_batch WHERE state = 'sending'")
