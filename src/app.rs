@@ -61,7 +61,7 @@ pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<C
 fn platform(settings: &Settings) -> anyhow::Result<Arc<dyn Platform>> {
     let platform = &settings.platform;
     let token = match (&platform.token, &platform.token_file) {
-        (Some(token), _) => TokenSource::fixed(token),
+        (Some(token), _) => TokenSource::fixed(token)?,
         (None, Some(file)) => TokenSource::file(file)?,
         (None, None) => bail!("no token: set platform.token or platform.token_file"),
     };

@@ -62,6 +62,9 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     watching.abort();
     match backlog? {
         Some(backlog) => nothing_is_left(&backlog),
+        None if args.once => {
+            bail!("stopped before what is due was delivered; the next run goes on from the journal")
+        }
         None => Ok(()),
     }
 }

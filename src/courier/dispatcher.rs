@@ -60,9 +60,7 @@ impl Dispatcher {
     pub(super) async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
         let turn = async {
             self.limits.lane_ready(&lease.lane).await;
-            let permit = self.permits.acquire().await;
-            self.limits.ready().await;
-            permit
+            self.permits.acquire().await
         };
         let permit = tokio::select! {
             biased;
@@ -76,8 +74,9 @@ impl Dispatcher {
         if let Err(not_sent) = self.journal(lease, underway).await {
             return Dispatched::NotSent(not_sent);
         }
-        // Asked again, for the journal may have taken its time; from here to the first byte nothing
-        // waits any more.
+        // Last of all, so that a journal that takes its time cannot make requests bunch up behind
+        // the limit; and then the lease again, for both have taken time.
+        self.limits.ready().await;
         if !self.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }

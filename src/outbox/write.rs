@@ -75,7 +75,7 @@ pub struct Postpone {
 /// Why a lane waits, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// One word for programs (`backoff`, `token`, `task_running` …).
+    /// One word for programs (`server_error`, `unauthorized`, `task_running` …).
     pub reason: &'static str,
     /// The platform's words, or ours, for people; never a number or a token.
     pub message: String,

@@ -8,9 +8,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
-use secrecy::ExposeSecret;
 use url::Url;
 
 use super::token::TokenSource;
@@ -20,6 +19,9 @@ use crate::batch::Batch;
 
 /// The largest answer that is read: 100 failures take some 20 KB.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// No answer makes us wait longer than this, whatever its `Retry-After` says.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// Where batches are delivered to.
 #[async_trait]
@@ -123,14 +125,10 @@ impl Platform for HttpPlatform {
             Ok(body) => body,
             Err(e) => return Reply::NotSent(format!("the request cannot be encoded: {e}")),
         };
-        let token = match self.token.bearer() {
-            Ok(token) => token,
-            Err(e) => return Reply::NotSent(e.to_string()),
+        let bearer = match self.token.bearer() {
+            Ok(bearer) => bearer,
+            Err(e) => return Reply::NoToken(e.to_string()),
         };
-        let Ok(mut bearer) = HeaderValue::from_str(token.expose_secret()) else {
-            return Reply::NotSent("the token holds characters that no header may have".into());
-        };
-        bearer.set_sensitive(true);
         let id = batch.id.to_string();
         let sent = self
             .client
@@ -164,11 +162,16 @@ fn answer(http: u16, retry_after: Option<Duration>, body: &[u8]) -> Reply {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
     }
     let until = httpdate::parse_http_date(text).ok()?;
     let now = httpdate::parse_http_date(headers.get("date")?.to_str().ok()?).ok()?;
-    Some(until.duration_since(now).unwrap_or_default())
+    Some(
+        until
+            .duration_since(now)
+            .unwrap_or_default()
+            .min(LONGEST_RETRY_AFTER),
+    )
 }
 
 /// An error with its causes in one line: reqwest keeps what people need in the innermost.
@@ -206,6 +209,8 @@ mod tests {
             ("date", "Wed, 21 Oct 2015 07:27:30 GMT"),
         ]);
         assert_eq!(retry_after(&date), Some(Duration::from_secs(30)));
+        let forever = headers(&[("retry-after", "18446744073709551615")]);
+        assert_eq!(retry_after(&forever), Some(LONGEST_RETRY_AFTER));
         assert_eq!(retry_after(&headers(&[("retry-after", "soon")])), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }

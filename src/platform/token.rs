@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Where the token comes from.
 pub struct TokenSource(Source);
 
 enum Source {
-    Fixed(SecretString),
+    Fixed(HeaderValue),
     File {
         path: PathBuf,
         last: Mutex<Option<Seen>>,
@@ -21,7 +22,7 @@ enum Source {
 /// The file as it was when it was last read.
 struct Seen {
     modified: SystemTime,
-    bearer: SecretString,
+    bearer: HeaderValue,
 }
 
 /// The token file cannot be used; the token itself never stands in the message.
@@ -38,12 +39,15 @@ pub enum TokenError {
     /// The file has nothing in it.
     #[error("the token file {0} is empty")]
     Empty(PathBuf),
+    /// The token cannot stand in a header: it holds a line break, say.
+    #[error("the token holds characters that no HTTP header may have")]
+    Unusable,
 }
 
 impl TokenSource {
     /// A token that never changes.
-    pub fn fixed(token: &SecretString) -> Self {
-        Self(Source::Fixed(bearer(token.expose_secret())))
+    pub fn fixed(token: &SecretString) -> Result<Self, TokenError> {
+        Ok(Self(Source::Fixed(bearer(token.expose_secret())?)))
     }
 
     /// A token file. Fails if it cannot be read now: better at start than at the first contact.
@@ -57,7 +61,7 @@ impl TokenSource {
     }
 
     /// The value of the `Authorization` header that is in force now.
-    pub fn bearer(&self) -> Result<SecretString, TokenError> {
+    pub fn bearer(&self) -> Result<HeaderValue, TokenError> {
         let (path, last) = match &self.0 {
             Source::Fixed(bearer) => return Ok(bearer.clone()),
             Source::File { path, last } => (path, last),
@@ -78,7 +82,7 @@ impl TokenSource {
         if text.trim().is_empty() {
             return Err(TokenError::Empty(path.clone()));
         }
-        let bearer = bearer(text.trim());
+        let bearer = bearer(text.trim())?;
         *last = Some(Seen {
             modified,
             bearer: bearer.clone(),
@@ -87,8 +91,12 @@ impl TokenSource {
     }
 }
 
-fn bearer(token: &str) -> SecretString {
-    SecretString::from(format!("Bearer {token}"))
+/// Marked as sensitive: it prints itself hidden.
+fn bearer(token: &str) -> Result<HeaderValue, TokenError> {
+    let mut bearer =
+        HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| TokenError::Unusable)?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }
 
 #[cfg(test)]
@@ -103,7 +111,7 @@ mod tests {
         let path = folder.path().join("token");
         fs::write(&path, "first\n").unwrap();
         let source = TokenSource::file(&path).unwrap();
-        assert_eq!(source.bearer().unwrap().expose_secret(), "Bearer first");
+        assert_eq!(source.bearer().unwrap(), "Bearer first");
         fs::write(&path, "second").unwrap();
         let later = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
         File::options()
@@ -112,7 +120,14 @@ mod tests {
             .unwrap()
             .set_modified(later)
             .unwrap();
-        assert_eq!(source.bearer().unwrap().expose_secret(), "Bearer second");
+        assert_eq!(source.bearer().unwrap(), "Bearer second");
+    }
+
+    #[test]
+    fn a_token_that_fits_no_header_is_refused_without_showing_it() {
+        let token = SecretString::from("two\nlines");
+        let said = TokenSource::fixed(&token).err().unwrap().to_string();
+        assert!(!said.contains("two"), "{said}");
     }
 
     #[test]

@@ -66,8 +66,8 @@ impl RateLimitSettings {
             ("rate_limit.per_lane", self.per_lane),
         ] {
             let Some(rate) = rate else { continue };
-            let kept = rate.is_finite() && rate > 0.0;
-            faults.demand(kept, key, rate, "must be more than 0");
+            let kept = (0.001..=1_000_000.0).contains(&rate);
+            faults.demand(kept, key, rate, "must be 0.001 to 1000000");
         }
         let burst = self.burst;
         faults.demand(burst >= 1, "rate_limit.burst", burst, "must be at least 1");

@@ -25,6 +25,8 @@ pub enum Reply {
     Answer(Answer),
     /// The request surely did not reach the platform (no connection, DNS, TLS); why.
     NotSent(String),
+    /// There is no token to send it with; why.
+    NoToken(String),
     /// The request went out and no whole answer came back; why.
     Lost(String),
 }
@@ -149,7 +151,7 @@ pub enum WaitReason {
     Redirected,
     /// 429.
     RateLimited,
-    /// 401: the token is not accepted.
+    /// 401: the token is not accepted; or there is none that could be sent.
     Unauthorized,
     /// 403: not allowed for this user.
     Forbidden,
@@ -230,6 +232,7 @@ impl WaitReason {
 pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
     let verdict = match reply {
         Reply::NotSent(why) => wait(WaitReason::Unreachable, why, false),
+        Reply::NoToken(why) => wait(WaitReason::Unauthorized, why, false),
         Reply::Lost(why) => wait(WaitReason::AnswerLost, why, true),
         Reply::Answer(answer) => read_answer(batch, answer, rules),
     };
