@@ -40,6 +40,10 @@ const LONGEST_TURN: Duration = Duration::from_mins(1);
 /// A wait up to this long is spent holding the lane; for a longer one it is given back.
 const SHORT_WAIT: Duration = Duration::from_secs(5);
 
+/// After so many failures in a row the lane is given back even for a short wait, so that its place
+/// is free and `run --once` comes to an end.
+const PATIENCE: u32 = 12;
+
 /// Batches whose outcome is being written while others are sent.
 const SETTLING: usize = 4;
 
@@ -168,7 +172,7 @@ impl LaneAtWork {
         }
         if let Some(until) = self.held_until.take() {
             let wait = until.saturating_duration_since(Instant::now());
-            if wait > SHORT_WAIT {
+            if wait > SHORT_WAIT || self.failures > PATIENCE {
                 return false;
             }
             self.context.life.sleep(wait).await;
