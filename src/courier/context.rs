@@ -159,6 +159,11 @@ impl Context {
         waiting.insert(lane.clone(), reason) != Some(reason)
     }
 
+    /// Whether this courier has noted that the lane waits.
+    pub(super) fn is_waiting(&self, lane: &Lane) -> bool {
+        lock(&self.waiting).contains_key(lane)
+    }
+
     /// Notes that a lane does not wait any more; answers whether that is news.
     pub(super) fn note_going(&self, lane: &Lane) -> bool {
         lock(&self.waiting).remove(lane).is_some()

@@ -5,6 +5,7 @@
 //! goes out, and that nothing is sent on a lease that may be lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -13,7 +14,7 @@ use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::recorder::{NotRecorded, Recorder};
 use super::underway::{Journal, Underway};
-use crate::outbox::{Change, Lease, Recorded, Write};
+use crate::outbox::{Change, Hold, Lease, Postpone, Recorded, Write};
 use crate::platform::client::Platform;
 use crate::platform::verdict::{self, Rules, Verdict};
 
@@ -76,13 +77,43 @@ impl Dispatcher {
         }
         // Last of all, so that a journal that takes its time cannot make requests bunch up behind
         // the limit; and then the lease again, for both have taken time.
-        self.limits.ready().await;
+        tokio::select! {
+            biased;
+            () = self.life.stopping() => {
+                self.take_back(lease, underway).await;
+                return Dispatched::NotSent(NotSent::Stopping);
+            }
+            () = self.limits.ready() => {}
+        }
         if !self.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
         let reply = self.platform.deliver(&underway.batch).await;
         drop(permit);
         Dispatched::Answered(verdict::read(&underway.batch, &reply, &self.rules))
+    }
+
+    /// The journal says that the batch may be on its way, but not a byte of it was sent. If this
+    /// cannot be written, the next owner takes the batch for one that may have been delivered.
+    async fn take_back(&self, lease: &Arc<Lease>, underway: &mut Underway) {
+        underway.batch.attempts -= 1;
+        let change = Change::Postpone(Postpone {
+            batch: underway.id(),
+            attempts: underway.batch.attempts,
+            maybe_delivered: underway.batch.maybe_delivered,
+            failing: underway.failing_since.is_some(),
+            hold: Hold {
+                reason: "stopping",
+                message: String::new(),
+                delay: Duration::ZERO,
+                failures: lease.failures,
+            },
+        });
+        let write = Write {
+            lease: Arc::clone(lease),
+            change,
+        };
+        self.recorder.record(write).await.ok();
     }
 
     /// Sees to it that the journal says: this batch may be on its way.

@@ -65,10 +65,12 @@ impl Gates {
             }
             Scope::Platform => self.platform.get_or_insert_with(|| Gate::new(now)),
         };
+        // "At once" is no time to wait: that would be no backoff at all.
+        let asked = wait.retry_after.filter(|asked| !asked.is_zero());
         // Requests that were under way together are one failure.
         if now >= closed.until {
             closed.failures += 1;
-            closed.until = now + wait.retry_after.unwrap_or_else(|| delay(closed.failures));
+            closed.until = now + asked.unwrap_or_else(|| delay(closed.failures));
         }
         closed.probe = None;
         Some(closed.until.duration_since(now))

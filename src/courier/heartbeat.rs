@@ -17,6 +17,9 @@ use crate::telemetry::event::DatabaseWatch;
 /// Heartbeats per lease time: two may fail before the lease is lost.
 const BEATS_PER_LEASE: u32 = 3;
 
+/// After a heartbeat that failed, so that work goes on as soon as the database is back.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Until when this instance's leases are good.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseClock(watch::Receiver<Instant>);
@@ -54,12 +57,14 @@ async fn beat(
     good_until: watch::Sender<Instant>,
 ) {
     let pause = instance.lease / BEATS_PER_LEASE;
+    let mut failed = false;
     loop {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(if failed { pause.min(SOON) } else { pause }).await;
         let begun = Instant::now();
         // A heartbeat that hangs must not keep the next one from being tried.
-        let beat = tokio::time::timeout(instance.lease, outbox.beat(&instance)).await;
-        match beat.unwrap_or_else(|_| Err(too_slow(instance.lease))) {
+        let beat = tokio::time::timeout(pause, outbox.beat(&instance)).await;
+        failed = !matches!(beat, Ok(Ok(())));
+        match beat.unwrap_or_else(|_| Err(too_slow(pause))) {
             Ok(()) => {
                 watch.works();
                 good_until.send_replace(begun + instance.lease);
@@ -69,6 +74,6 @@ async fn beat(
     }
 }
 
-fn too_slow(lease: Duration) -> OutboxError {
-    OutboxError::Unavailable(format!("no answer to a heartbeat within {lease:?}"))
+fn too_slow(limit: Duration) -> OutboxError {
+    OutboxError::Unavailable(format!("no answer to a heartbeat within {limit:?}"))
 }

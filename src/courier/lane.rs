@@ -90,7 +90,8 @@ enum Step {
     Closed(Batch, Result<Recorded, NotRecorded>, Vec<Underway>),
     Postponed(Underway, Result<Recorded, NotRecorded>),
     Refused(Vec<ContactId>, Result<Recorded, NotRecorded>),
-    Recovered(Result<Recorded, NotRecorded>),
+    /// Something about the lane alone was written.
+    Noted(Result<Recorded, NotRecorded>),
 }
 
 impl LaneAtWork {
@@ -235,10 +236,11 @@ impl LaneAtWork {
     }
 
     /// Whether there are fewer rows than fill a batch, and the oldest is still young enough to wait
-    /// for more.
+    /// for more. Not for the first batch: that it was due is why the scout leased the lane.
     fn lingers(&self) -> bool {
         let options = &self.context.options;
-        self.waiting.len() < options.batch_size
+        self.batches > 0
+            && self.waiting.len() < options.batch_size
             && self
                 .waiting
                 .front()
@@ -308,12 +310,15 @@ impl LaneAtWork {
         if open.is_empty() {
             return;
         }
-        TakenOver {
-            lane: &self.lease.lane,
-            batches: open.len(),
-            maybe_delivered: open.iter().filter(|batch| batch.maybe_delivered).count(),
+        // A lane that we gave back ourselves while it waited is no news.
+        if !self.context.is_waiting(&self.lease.lane) {
+            TakenOver {
+                lane: &self.lease.lane,
+                batches: open.len(),
+                maybe_delivered: open.iter().filter(|batch| batch.maybe_delivered).count(),
+            }
+            .emit();
         }
-        .emit();
         for batch in open {
             self.open
                 .extend(batch.rows.iter().map(|row| ContactId(row.id)));
@@ -364,7 +369,7 @@ impl LaneAtWork {
                     }
                 }
             }
-            Step::Recovered(recorded) => {
+            Step::Noted(recorded) => {
                 self.is_done(recorded, None);
             }
         }
@@ -374,7 +379,10 @@ impl LaneAtWork {
         self.sending -= 1;
         match dispatched {
             Dispatched::Answered(Verdict::Close(closing)) => {
-                self.recover();
+                match &closing.because {
+                    Some(wait) => self.wait_without_batch(wait),
+                    None => self.recover(),
+                }
                 self.close(underway, closing);
             }
             Dispatched::Answered(Verdict::Wait(wait)) => self.wait(underway, wait),
@@ -453,6 +461,22 @@ impl LaneAtWork {
         self.record(change, |recorded| Step::Postponed(underway, recorded));
     }
 
+    /// The lane waits, though the batch that showed why goes no more.
+    fn wait_without_batch(&mut self, wait: &Wait) {
+        let delay = self.hold(wait);
+        let reason = wait.reason.as_str();
+        self.context.note_waiting(&self.lease.lane, reason);
+        let message = wait.message.clone();
+        let failures = self.failures;
+        let hold = Hold {
+            reason,
+            message,
+            delay,
+            failures,
+        };
+        self.record(Change::Hold(hold), Step::Noted);
+    }
+
     /// Whether the batch has been failing for longer than we try.
     fn gives_up(&self, underway: &mut Underway, wait: &Wait) -> bool {
         if !wait.reason.runs_out() {
@@ -496,7 +520,7 @@ impl LaneAtWork {
             }
             .emit();
         }
-        self.record(Change::Recover, Step::Recovered);
+        self.record(Change::Recover, Step::Noted);
     }
 
     fn record(
@@ -566,5 +590,6 @@ fn vanished() -> Closing {
         settled: Vec::new(),
         unsettled: Vec::new(),
         maybe_delivered: false,
+        because: None,
     }
 }

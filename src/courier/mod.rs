@@ -19,6 +19,7 @@ mod scout;
 mod underway;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -36,6 +37,10 @@ use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
 use crate::platform::client::Platform;
 use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::{DatabaseWatch, Stopped};
+
+/// What is left to say to the database at the end takes no longer: a heartbeat that stops says the
+/// same a little later.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A courier that is ready to run.
 pub struct Courier {
@@ -116,9 +121,10 @@ impl Courier {
         };
         let clean = worked.is_some();
         worked.transpose()?;
-        let backlog = leave(&*outbox, id, &heart, until, clean).await;
+        let leaving = leave(&*outbox, id, &heart, until, clean);
+        let backlog = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
         Stopped { clean }.emit();
-        backlog
+        backlog.unwrap_or(Ok(None))
     }
 
     fn context(
@@ -142,7 +148,7 @@ impl Courier {
 }
 
 /// Resolves when what is in flight has had its time to finish, or must not have any.
-async fn grace_is_over(life: &Lifecycle, grace: std::time::Duration) {
+async fn grace_is_over(life: &Lifecycle, grace: Duration) {
     life.stopping().await;
     tokio::select! {
         () = tokio::time::sleep(grace) => life.kill(),

@@ -16,6 +16,7 @@ use super::context::Context;
 use super::lane::{LaneAtWork, LaneEnd};
 use crate::contact::Lane;
 use crate::outbox::{LaneFound, LaneQuery, OutboxError};
+use crate::telemetry::event::LaneFailed;
 
 /// A lane that failed for a reason of its own is left alone for so long.
 const COOLING: Duration = Duration::from_mins(1);
@@ -155,12 +156,21 @@ impl Scout {
             .max_lanes()
             .saturating_sub(self.at_work.len());
         let mut look = Look::default();
-        if free == 0 {
+        // Without a good lease nothing could be sent, and lanes would only be leased and lost.
+        if free == 0 || !self.context.dispatcher.leases.is_good() {
+            self.context.set_others_wait(free == 0);
             return Ok(look);
         }
         let found = self.find(free).await?;
         let mut others_wait = false;
         for LaneFound { lane, ripe_in } in found {
+            if free == 0 && ripe_in.is_zero() && !self.at_work.contains(&lane) {
+                others_wait = true;
+                break;
+            }
+            // The next search begins behind every lane that was looked at, so that lanes which may
+            // not send for now never stand in the way of those behind them.
+            self.position = Some(lane.clone());
             if self.at_work.contains(&lane) || self.cooling.contains_key(&lane) {
                 continue;
             }
@@ -168,13 +178,8 @@ impl Scout {
                 look.ripe_in = Some(look.ripe_in.map_or(ripe_in, |least| least.min(ripe_in)));
                 continue;
             }
-            if free == 0 {
-                others_wait = true;
-                break;
-            }
             if self.start(&lane).await? {
                 (free, look.started) = (free - 1, look.started + 1);
-                self.position = Some(lane);
             }
         }
         self.context.set_others_wait(others_wait);
@@ -207,6 +212,20 @@ impl Scout {
         Ok(found)
     }
 
+    /// A lane that cannot be leased for a reason of its own must not stop the others.
+    fn not_leased(&mut self, lane: &Lane, error: Option<OutboxError>) -> Result<bool, OutboxError> {
+        match error {
+            None => Ok(false),
+            Some(error) if error.is_transient() => Err(error),
+            Some(error) => {
+                let text = error.to_string();
+                LaneFailed { lane, error: &text }.emit();
+                self.cooling.insert(lane.clone(), Instant::now() + COOLING);
+                Ok(false)
+            }
+        }
+    }
+
     /// Leases the lane and puts it to work. `false`: somebody else has it, or it may not send now.
     async fn start(&mut self, lane: &Lane) -> Result<bool, OutboxError> {
         if !self.context.gates().enter(lane, Instant::now()) {
@@ -216,7 +235,7 @@ impl Scout {
             Ok(Some(leased)) => leased,
             not_leased => {
                 self.context.gates().back(lane);
-                return not_leased.map(|_| false);
+                return self.not_leased(lane, not_leased.err());
             }
         };
         let context = Arc::clone(&self.context);

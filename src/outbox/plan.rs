@@ -141,7 +141,7 @@ pub(super) fn batches_of(writes: &[Write]) -> Vec<Uuid> {
         Change::Resend { batch, .. } => Some(batch.0),
         Change::Postpone(postpone) => Some(postpone.batch.0),
         Change::Close(close) => Some(close.batch.0),
-        Change::Open(_) | Change::Refuse(_) | Change::Recover => None,
+        Change::Open(_) | Change::Refuse(_) | Change::Hold(_) | Change::Recover => None,
     };
     writes.iter().filter_map(named).collect()
 }
@@ -222,6 +222,9 @@ impl<'a> Planner<'a, '_> {
         match change {
             Change::Open(entry) => self.plan.opens.push(Opened::new(lease, entry, "sending")),
             Change::Refuse(rows) => self.plan.settle(rows, 0, None),
+            Change::Hold(hold) => {
+                self.holds.insert(&lease.lane, Some(hold));
+            }
             Change::Recover => {
                 self.holds.insert(&lease.lane, None);
             }

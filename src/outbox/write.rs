@@ -35,6 +35,8 @@ pub enum Change {
     Close(Close),
     /// Rows that break a rule are settled without ever being sent.
     Refuse(Vec<RowOutcome>),
+    /// The lane waits, though the batch that showed why is closed.
+    Hold(Hold),
     /// The lane gets on again after failures: its count of failures is zero and nothing holds it.
     Recover,
 }

@@ -26,24 +26,33 @@ pub fn mask(number: &str) -> String {
 }
 
 /// A text with every number in it masked: what looks like a phone number is a run of seven or more
-/// digits.
+/// digits, which single spaces or hyphens may divide.
 pub fn mask_within(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let mut digits = String::new();
-    for c in text.chars().chain(std::iter::once('\0')) {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
+    let mut run = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let divides = matches!(c, ' ' | '-')
+            && run.ends_with(|last: char| last.is_ascii_digit())
+            && chars.peek().is_some_and(char::is_ascii_digit);
+        if c.is_ascii_digit() || divides {
+            run.push(c);
+        } else {
+            end_run(&mut masked, &mut run);
+            masked.push(c);
         }
-        match digits.len() {
-            0..7 => masked.push_str(&digits),
-            _ => masked.push_str(&mask(&digits)),
-        }
-        digits.clear();
-        masked.push(c);
     }
-    masked.pop();
+    end_run(&mut masked, &mut run);
     masked
+}
+
+fn end_run(masked: &mut String, run: &mut String) {
+    let digits: String = run.chars().filter(char::is_ascii_digit).collect();
+    match digits.len() {
+        0..7 => masked.push_str(run),
+        _ => masked.push_str(&mask(&digits)),
+    }
+    run.clear();
 }
 
 /// The ends of a number that the platform shows: two numbers with equal ends could have the same

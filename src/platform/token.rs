@@ -29,12 +29,12 @@ struct Seen {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
-    #[error("cannot read the token file {path}: {source}")]
+    #[error("cannot read platform.token_file = {path}: {why}")]
     Unreadable {
         /// `platform.token_file`.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// The file has nothing in it.
     #[error("the token file {0} is empty")]
@@ -66,9 +66,9 @@ impl TokenSource {
             Source::Fixed(bearer) => return Ok(bearer.clone()),
             Source::File { path, last } => (path, last),
         };
-        let unreadable = |source| TokenError::Unreadable {
+        let unreadable = |why| TokenError::Unreadable {
             path: path.clone(),
-            source,
+            why,
         };
         let modified = fs::metadata(path)
             .and_then(|file| file.modified())
@@ -135,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let missing = TokenSource::file(&path).err().unwrap().to_string();
-        assert!(missing.contains("cannot read the token file") && missing.contains("token"));
+        assert!(missing.contains("cannot read platform.token_file") && missing.contains("token"));
         fs::write(&path, " \n").unwrap();
         assert!(
             TokenSource::file(&path)

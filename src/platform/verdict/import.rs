@@ -47,6 +47,7 @@ pub(super) fn read_refusal(
         unsettled: not_listed(batch, &found),
         // The request was refused, so none of its rows was imported by it.
         maybe_delivered: false,
+        because: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn closing(
         settled,
         unsettled,
         maybe_delivered: true,
+        because: None,
     }
 }
 

@@ -87,6 +87,9 @@ pub struct Closing {
     pub unsettled: Vec<ContactId>,
     /// Whether the unsettled rows may be on the platform already.
     pub maybe_delivered: bool,
+    /// The batch was closed because it must not be sent again, but nothing is well: the lane waits
+    /// as if it had been postponed.
+    pub because: Option<Wait>,
 }
 
 /// How a batch ended.
@@ -238,7 +241,9 @@ pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
     };
     match verdict {
         Verdict::Wait(wait) if wait.maybe_delivered && !batch.options.resend_is_safe() => {
-            Verdict::Close(unconfirmed(batch, &wait.message))
+            let mut closing = unconfirmed(batch, &wait.message);
+            closing.because = Some(wait);
+            Verdict::Close(closing)
         }
         verdict => verdict,
     }
@@ -319,9 +324,9 @@ fn words(answer: &Answer) -> String {
         Some(document) if document.message.is_empty() => {
             format!("HTTP {http}, code {}", document.code)
         }
-        Some(document) => format!("{} {}", document.code, document.message),
+        Some(document) => format!("{} {}", document.code, mask::mask_within(&document.message)),
     };
-    shortened(&mask::mask_within(&said))
+    shortened(&said)
 }
 
 /// How much of the platform's words is kept; the longest documented one has 20 characters.
@@ -343,6 +348,7 @@ fn refused(batch: &Batch, outcome: Outcome, words: &str, rules: &Rules) -> Closi
             settled: Vec::new(),
             unsettled: batch.contact_ids(),
             maybe_delivered: false,
+            because: None,
         };
     };
     let end = refusal(batch, words, rules);
@@ -355,6 +361,7 @@ fn refused(batch: &Batch, outcome: Outcome, words: &str, rules: &Rules) -> Closi
         }],
         unsettled: Vec::new(),
         maybe_delivered: false,
+        because: None,
     }
 }
 
@@ -417,6 +424,7 @@ fn close_all(batch: &Batch, outcome: Outcome, kind: FailKind, cause: &str) -> Cl
         settled,
         unsettled: Vec::new(),
         maybe_delivered: false,
+        because: None,
     }
 }
 

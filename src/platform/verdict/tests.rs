@@ -165,6 +165,8 @@ fn what_may_have_been_delivered_and_must_not_go_twice_is_unconfirmed_at_once() {
         let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
         assert_eq!(ends(&closing), all);
         assert!(cause(&closing, 1).contains("number_add_suffix=true"));
+        let why = closing.because.expect("the lane waits all the same");
+        assert!(why.maybe_delivered && why.reason.runs_out());
     }
     let wait = waiting(&batch, &Reply::NotSent("refused".into()));
     assert!(!wait.maybe_delivered, "what surely did not go may go again");
