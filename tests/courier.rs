@@ -90,7 +90,7 @@ async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &
     };
     let linger = Duration::ZERO;
     let left = run(
-        &db,
+        db,
         refuse_a,
         CourierOptions {
             linger,
@@ -135,7 +135,7 @@ async fn a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger(db: 
         .await;
     let linger = Duration::from_hours(1);
     run(
-        &db,
+        db,
         |_| answer(200),
         CourierOptions {
             linger,
