@@ -54,7 +54,7 @@ const STEADY_PLANS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// The outbox on PostgreSQL 13 or newer.
+/// The outbox on PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct PostgresOutbox {
     pool: PgPool,
