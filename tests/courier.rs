@@ -45,8 +45,9 @@ fn answer(code: u16) -> Reply {
     })
 }
 
-fn options() -> CourierOptions {
+fn options(linger: Duration) -> CourierOptions {
     let mut options = CourierOptions {
+        linger,
         poll_interval: Duration::from_millis(20),
         ..CourierOptions::default()
     };
@@ -88,16 +89,7 @@ async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &
             200
         })
     };
-    let linger = Duration::ZERO;
-    let left = run(
-        db,
-        refuse_a,
-        CourierOptions {
-            linger,
-            ..options()
-        },
-    )
-    .await;
+    let left = run(db, refuse_a, options(Duration::ZERO)).await;
     assert_eq!(
         db.count("FROM contact_outbox WHERE status = 'succeeded'")
             .await,
@@ -114,9 +106,8 @@ async fn an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice(db:
         .await;
     let options = CourierOptions {
         batch_size: 5,
-        linger: Duration::ZERO,
         max_in_flight_per_lane: 1,
-        ..options()
+        ..options(Duration::ZERO)
     };
     let left = run(db, |_| answer(503), options).await;
     let unconfirmed = "FROM contact_outbox WHERE fail_kind = 'unconfirmed'";
@@ -133,16 +124,7 @@ async fn a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger(db: 
     let future = db.now(8 * 3600);
     db.execute(&format!("UPDATE contact_outbox SET created_at = {future}"))
         .await;
-    let linger = Duration::from_hours(1);
-    run(
-        db,
-        |_| answer(200),
-        CourierOptions {
-            linger,
-            ..options()
-        },
-    )
-    .await;
+    run(db, |_| answer(200), options(Duration::from_hours(1))).await;
     assert_eq!(
         db.count("FROM contact_outbox WHERE status = 'succeeded'")
             .await,

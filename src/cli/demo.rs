@@ -100,8 +100,8 @@ fn introduce(
     )?;
     writeln!(
         out,
-        "Delivering {} contacts in {LANES} lanes, at most 200 requests per second (the default is 10).\nSome numbers are malformed, some come twice, \
-         some rows break a rule.\n",
+        "Delivering {} contacts in {LANES} lanes, at most 200 requests per second (the \
+         default is 10).\nSome numbers are malformed, some come twice, some rows break a rule.\n",
         args.contacts
     )?;
     Ok(out.flush()?)

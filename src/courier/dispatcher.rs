@@ -14,7 +14,7 @@ use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::recorder::{NotRecorded, Recorder};
 use super::underway::{Journal, Underway};
-use crate::outbox::{Change, Hold, Lease, Postpone, Recorded, Write};
+use crate::outbox::{Change, Hold, Lease, Postpone, Recorded};
 use crate::platform::client::Platform;
 use crate::platform::verdict::{self, Rules, Verdict};
 
@@ -109,11 +109,7 @@ impl Dispatcher {
                 failures: lease.failures,
             },
         });
-        let write = Write {
-            lease: Arc::clone(lease),
-            change,
-        };
-        self.recorder.record(write).await.ok();
+        self.recorder.record(lease, change).await.ok();
     }
 
     /// Sees to it that the journal says: this batch may be on its way.
@@ -128,14 +124,7 @@ impl Dispatcher {
                 attempts: batch.attempts,
             },
         };
-        match self
-            .recorder
-            .record(Write {
-                lease: Arc::clone(lease),
-                change,
-            })
-            .await
-        {
+        match self.recorder.record(lease, change).await {
             Ok(Recorded::Done) => {
                 underway.journal = Journal::Waiting;
                 Ok(())

@@ -134,24 +134,18 @@ mod tests {
         }
     }
 
+    fn close(gates: &mut Gates, lane: &Lane, reason: WaitReason, now: Instant) {
+        gates.close(lane, &wait(reason), |n| MINUTE * n, now);
+    }
+
     #[test]
     fn a_refused_token_stops_everybody_and_a_refused_user_only_that_user() {
         let now = Instant::now();
         let mut gates = Gates::default();
-        gates.close(
-            &lane("a", "1"),
-            &wait(WaitReason::Forbidden),
-            |n| MINUTE * n,
-            now,
-        );
+        close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
         assert!(!gates.admits(&lane("a", "2"), now));
         assert!(gates.admits(&lane("b", "1"), now));
-        gates.close(
-            &lane("b", "1"),
-            &wait(WaitReason::Unauthorized),
-            |n| MINUTE * n,
-            now,
-        );
+        close(&mut gates, &lane("b", "1"), WaitReason::Unauthorized, now);
         assert!(!gates.admits(&lane("c", "1"), now));
     }
 
@@ -159,12 +153,7 @@ mod tests {
     fn when_the_time_is_up_one_lane_goes_ahead_until_it_is_back() {
         let now = Instant::now();
         let mut gates = Gates::default();
-        gates.close(
-            &lane("a", "1"),
-            &wait(WaitReason::Unauthorized),
-            |n| MINUTE * n,
-            now,
-        );
+        close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
         let later = now + MINUTE;
         assert!(gates.enter(&lane("b", "1"), later));
         assert!(gates.admits(&lane("b", "1"), later));
@@ -209,12 +198,7 @@ mod tests {
     fn a_success_opens_the_way_for_all() {
         let now = Instant::now();
         let mut gates = Gates::default();
-        gates.close(
-            &lane("a", "1"),
-            &wait(WaitReason::Unauthorized),
-            |n| MINUTE * n,
-            now,
-        );
+        close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
         gates.open(&lane("a", "1"));
         assert!(gates.admits(&lane("c", "1"), now));
     }

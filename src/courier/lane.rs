@@ -22,7 +22,6 @@ use crate::batch::{Batch, BatchId, NumbersUnderway, compose};
 use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::outbox::{
     Change, Close, Cursor, Hold, Lease, LeasedLane, OpenBatch, OutboxError, Postpone, Recorded,
-    Write,
 };
 use crate::platform::verdict::{self, Closing, Outcome, Verdict, Wait};
 use crate::settlement::{FailKind, Final, RowOutcome};
@@ -528,13 +527,9 @@ impl LaneAtWork {
         change: Change,
         step: impl FnOnce(Result<Recorded, NotRecorded>) -> Step + Send + 'static,
     ) {
-        let write = Write {
-            lease: Arc::clone(&self.lease),
-            change,
-        };
-        let context = Arc::clone(&self.context);
+        let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
         self.steps
-            .spawn(async move { step(context.dispatcher.recorder.record(write).await) });
+            .spawn(async move { step(context.dispatcher.recorder.record(&lease, change).await) });
     }
 
     fn is_done(&mut self, recorded: Result<Recorded, NotRecorded>, batch: Option<BatchId>) -> bool {

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backoff::BackoffPolicy;
 use super::lifecycle::Lifecycle;
-use crate::outbox::{Outbox, OutboxError, Recorded, Write};
+use crate::outbox::{Change, Lease, Outbox, OutboxError, Recorded, Write};
 use crate::telemetry::event::DatabaseWatch;
 
 /// Writes in one transaction. More would hold locks for longer than they save.
@@ -57,10 +57,14 @@ impl Recorder {
         (Self(sender), task)
     }
 
-    /// Hands in a write and waits until it is committed, or fenced.
-    pub(super) async fn record(&self, write: Write) -> Answer {
+    /// Hands in a write in the name of a lease and waits until it is committed, or fenced.
+    pub(super) async fn record(&self, lease: &Arc<Lease>, change: Change) -> Answer {
         let ended = || NotRecorded("the courier is ending".into());
         let (sender, receiver) = oneshot::channel();
+        let write = Write {
+            lease: Arc::clone(lease),
+            change,
+        };
         self.0.send((write, sender)).await.map_err(|_| ended())?;
         receiver.await.map_err(|_| ended())?
     }

@@ -197,8 +197,6 @@ impl Outbox for SqliteOutbox {
     }
 }
 
-/// SQLite columns hold values of any type, and text in any encoding (an old app may bind Latin-1 or
-/// GBK bytes). Whatever stands there is converted the way SQLite itself would.
 #[async_trait]
 impl Report for SqliteOutbox {
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
@@ -231,6 +229,8 @@ impl Report for SqliteOutbox {
     }
 }
 
+/// SQLite columns hold values of any type, and text in any encoding (an old app may bind Latin-1 or
+/// GBK bytes). Whatever stands there is converted the way SQLite itself would.
 impl Columns for SqliteRow {
     fn text(&self, column: &str) -> Option<String> {
         let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();
