@@ -7,6 +7,10 @@
 //! It guarantees: a row is in at most one open batch, and a number under way is not sent a second
 //! time before its first answer is written.
 
+mod intake;
+mod outcome;
+mod pause;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +19,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::dispatcher::{Dispatched, NotSent};
+use super::dispatcher::Dispatched;
 use super::recorder::NotRecorded;
 use super::underway::Underway;
 use crate::batch::{Batch, BatchId, NumbersUnderway, compose};
-use crate::contact::{Contact, ContactId, OutboxRow};
-use crate::outbox::{
-    Change, Close, Cursor, Hold, Lease, LeasedLane, OpenBatch, OutboxError, Postpone, Recorded,
-};
-use crate::platform::verdict::{self, Closing, Outcome, Verdict, Wait};
-use crate::settlement::{FailKind, Final, RowOutcome};
-use crate::telemetry::event::{
-    BatchClosed, BatchPostponed, LaneFailed, LaneRecovered, LeaseLost, RowsRefused, TakenOver,
-};
+use crate::contact::{Contact, ContactId};
+use crate::outbox::{Change, Cursor, Lease, LeasedLane, OutboxError, Recorded};
+use crate::telemetry::event::{LaneFailed, LeaseLost};
 
 /// Batches that a lane may send while other lanes wait for their turn.
 const TURN: u32 = 20;
@@ -246,96 +244,6 @@ impl LaneAtWork {
                 .is_some_and(|oldest| oldest.due_for + self.read_at.elapsed() < options.linger)
     }
 
-    async fn read_ahead(&mut self) -> Result<(), OutboxError> {
-        let context = Arc::clone(&self.context);
-        let limit = context.options.page_size();
-        while !self.end && self.waiting.len() < context.options.batch_size {
-            let page = context
-                .outbox
-                .read_page(&self.lease.lane, &self.cursor, limit)
-                .await?;
-            context.watch.works();
-            (self.cursor, self.end, self.read_at) = (page.next, page.end, Instant::now());
-            self.take_in(page.rows);
-        }
-        Ok(())
-    }
-
-    /// Rows that keep the rules wait to be composed; the others are refused.
-    fn take_in(&mut self, rows: Vec<OutboxRow>) {
-        let mut refused = Vec::new();
-        for row in rows {
-            let contact = ContactId(row.id);
-            if !self.open.insert(contact) {
-                continue;
-            }
-            match Contact::check(row, &self.context.options.request) {
-                Ok(contact) => self.waiting.push_back(contact),
-                Err(violation) => {
-                    let end = Final::Failed {
-                        kind: FailKind::Invalid,
-                        cause: violation.0,
-                    };
-                    refused.push(RowOutcome { contact, end });
-                }
-            }
-        }
-        self.refuse(refused);
-    }
-
-    fn refuse(&mut self, rows: Vec<RowOutcome>) {
-        let Some(RowOutcome {
-            end: Final::Failed { cause, .. },
-            ..
-        }) = rows.first()
-        else {
-            return;
-        };
-        let contacts = rows.len();
-        RowsRefused {
-            lane: &self.lease.lane,
-            contacts,
-            first_cause: cause,
-        }
-        .emit();
-        let ids = rows.iter().map(|row| row.contact).collect();
-        self.record(Change::Refuse(rows), |recorded| {
-            Step::Refused(ids, recorded)
-        });
-    }
-
-    /// Takes up what an earlier owner left open.
-    fn adopt(&mut self, open: Vec<OpenBatch>) {
-        if open.is_empty() {
-            return;
-        }
-        // A lane that we gave back ourselves while it waited is no news.
-        if !self.context.is_waiting(&self.lease.lane) {
-            TakenOver {
-                lane: &self.lease.lane,
-                batches: open.len(),
-                maybe_delivered: open.iter().filter(|batch| batch.maybe_delivered).count(),
-            }
-            .emit();
-        }
-        for batch in open {
-            self.open
-                .extend(batch.rows.iter().map(|row| ContactId(row.id)));
-            let (underway, changed) = Underway::adopted(&self.lease.lane, batch, Instant::now());
-            self.refuse(changed);
-            self.numbers.insert(&underway.batch.contacts);
-            let batch = &underway.batch;
-            if batch.contacts.is_empty() {
-                self.close(underway, vanished());
-            } else if batch.maybe_delivered && !batch.options.resend_is_safe() {
-                let closing = verdict::unconfirmed(batch, "its courier stopped while it was sent");
-                self.close(underway, closing);
-            } else {
-                self.ready.push_back(underway);
-            }
-        }
-    }
-
     fn begin(&mut self, mut underway: Underway) {
         self.sending += 1;
         self.batches += 1;
@@ -372,154 +280,6 @@ impl LaneAtWork {
                 self.is_done(recorded, None);
             }
         }
-    }
-
-    fn sent(&mut self, underway: Underway, dispatched: Dispatched) {
-        self.sending -= 1;
-        match dispatched {
-            Dispatched::Answered(Verdict::Close(closing)) => {
-                match &closing.because {
-                    Some(wait) => self.wait_without_batch(wait),
-                    None => self.recover(),
-                }
-                self.close(underway, closing);
-            }
-            Dispatched::Answered(Verdict::Wait(wait)) => self.wait(underway, wait),
-            Dispatched::NotSent(NotSent::Stopping) => {}
-            Dispatched::NotSent(NotSent::LeaseLost) => self.lost(Some(underway.id())),
-            Dispatched::NotSent(NotSent::NotRecorded(error)) => self.failed(&error),
-        }
-    }
-
-    /// The batch has its end: write it, and put what is left of it into smaller batches.
-    fn close(&mut self, underway: Underway, closing: Closing) {
-        let Underway { batch, begun, .. } = underway;
-        let now = Instant::now();
-        let children: Vec<Underway> = batch
-            .split(
-                &closing.unsettled,
-                closing.maybe_delivered,
-                BatchId::generate,
-            )
-            .into_iter()
-            .map(|child| Underway::child(child, now))
-            .collect();
-        let change = Change::Close(Close {
-            batch: batch.id,
-            attempts: batch.attempts,
-            outcome: closing.outcome.as_str(),
-            answer: closing.answer.clone(),
-            rows: closing.settled.clone(),
-            children: children.iter().map(Underway::entry).collect(),
-        });
-        self.record(change, move |recorded| {
-            if matches!(recorded, Ok(Recorded::Done)) {
-                BatchClosed {
-                    batch: &batch,
-                    closing: &closing,
-                    took: begun.elapsed(),
-                }
-                .emit();
-            }
-            Step::Closed(batch, recorded, children)
-        });
-    }
-
-    /// The batch goes again later, and the lane waits with it.
-    fn wait(&mut self, mut underway: Underway, wait: Wait) {
-        underway.batch.maybe_delivered |= wait.maybe_delivered;
-        if !wait.reason.counts_as_attempt() {
-            underway.batch.attempts -= 1;
-        }
-        if self.gives_up(&mut underway, &wait) {
-            let closing = verdict::give_up(&underway.batch, &wait.message);
-            return self.close(underway, closing);
-        }
-        let delay = self.hold(&wait);
-        let (batch, lane) = (&underway.batch, &self.lease.lane);
-        let news = self.context.note_waiting(lane, wait.reason.as_str());
-        BatchPostponed {
-            batch,
-            wait: &wait,
-            delay,
-            news,
-        }
-        .emit();
-        let change = Change::Postpone(Postpone {
-            batch: batch.id,
-            attempts: batch.attempts,
-            maybe_delivered: batch.maybe_delivered,
-            failing: wait.reason.runs_out(),
-            hold: Hold {
-                reason: wait.reason.as_str(),
-                message: wait.message,
-                delay,
-                failures: self.failures,
-            },
-        });
-        self.record(change, |recorded| Step::Postponed(underway, recorded));
-    }
-
-    /// The lane waits, though the batch that showed why goes no more.
-    fn wait_without_batch(&mut self, wait: &Wait) {
-        let delay = self.hold(wait);
-        let reason = wait.reason.as_str();
-        self.context.note_waiting(&self.lease.lane, reason);
-        let message = wait.message.clone();
-        let failures = self.failures;
-        let hold = Hold {
-            reason,
-            message,
-            delay,
-            failures,
-        };
-        self.record(Change::Hold(hold), Step::Noted);
-    }
-
-    /// Whether the batch has been failing for longer than we try.
-    fn gives_up(&self, underway: &mut Underway, wait: &Wait) -> bool {
-        if !wait.reason.runs_out() {
-            underway.failing_since = None;
-            return false;
-        }
-        let since = *underway.failing_since.get_or_insert_with(Instant::now);
-        let limit = self.context.options.give_up_after;
-        !limit.is_zero() && since.elapsed() >= limit
-    }
-
-    /// Holds the lane. Sends that were under way together are one failure.
-    fn hold(&mut self, wait: &Wait) -> Duration {
-        let now = Instant::now();
-        let policy = self.context.options.backoff;
-        let gate = self
-            .context
-            .gates()
-            .close(&self.lease.lane, wait, |n| policy.delay(n), now);
-        let until = match (self.held_until, gate) {
-            (Some(until), None) => until,
-            (held, gate) => {
-                self.failures += u32::from(held.is_none());
-                now + gate.unwrap_or_else(|| policy.delay(self.failures))
-            }
-        };
-        self.held_until = Some(until);
-        until.saturating_duration_since(now)
-    }
-
-    /// The platform has answered: what stood in the lane's way is gone.
-    fn recover(&mut self) {
-        self.context.gates().open(&self.lease.lane);
-        if self.failures == 0 {
-            return;
-        }
-        self.failures = 0;
-        if self.context.note_going(&self.lease.lane) {
-            LaneRecovered {
-                lane: &self.lease.lane,
-            }
-            .emit();
-        }
-        self.record(Change::Recover, Step::Noted);
     }
 
     fn record(
@@ -561,30 +321,5 @@ impl LaneAtWork {
             .emit();
             self.ended = Some(LaneEnd::Failed);
         }
-    }
-
-    /// The rows of a closed batch are free, except those that went into its children.
-    fn let_go(&mut self, batch: &Batch, children: &[Underway]) {
-        self.numbers.remove(&batch.contacts);
-        for contact in &batch.contacts {
-            self.open.remove(&contact.id);
-        }
-        for child in children {
-            self.numbers.insert(&child.batch.contacts);
-            self.open
-                .extend(child.batch.contacts.iter().map(|contact| contact.id));
-        }
-    }
-}
-
-/// The end of a batch that has no rows any more.
-fn vanished() -> Closing {
-    Closing {
-        outcome: Outcome::Vanished,
-        answer: "all of its rows were deleted or settled by others".into(),
-        settled: Vec::new(),
-        unsettled: Vec::new(),
-        maybe_delivered: false,
-        because: None,
     }
 }

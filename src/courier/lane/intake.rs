@@ -1,0 +1,108 @@
+//! What comes into a lane at work: rows that are read ahead, and batches that an earlier owner left.
+//!
+//! It guarantees that a row comes in once, and that a row which breaks a rule is refused unsent.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::outcome::vanished;
+use super::{LaneAtWork, Step};
+use crate::contact::{Contact, ContactId, OutboxRow};
+use crate::courier::underway::Underway;
+use crate::outbox::{Change, OpenBatch, OutboxError};
+use crate::platform::verdict;
+use crate::settlement::{FailKind, Final, RowOutcome};
+use crate::telemetry::event::{RowsRefused, TakenOver};
+
+impl LaneAtWork {
+    pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
+        let context = Arc::clone(&self.context);
+        let limit = context.options.page_size();
+        while !self.end && self.waiting.len() < context.options.batch_size {
+            let page = context
+                .outbox
+                .read_page(&self.lease.lane, &self.cursor, limit)
+                .await?;
+            context.watch.works();
+            (self.cursor, self.end, self.read_at) = (page.next, page.end, Instant::now());
+            self.take_in(page.rows);
+        }
+        Ok(())
+    }
+
+    /// Rows that keep the rules wait to be composed; the others are refused.
+    fn take_in(&mut self, rows: Vec<OutboxRow>) {
+        let mut refused = Vec::new();
+        for row in rows {
+            let contact = ContactId(row.id);
+            if !self.open.insert(contact) {
+                continue;
+            }
+            match Contact::check(row, &self.context.options.request) {
+                Ok(contact) => self.waiting.push_back(contact),
+                Err(violation) => {
+                    let end = Final::Failed {
+                        kind: FailKind::Invalid,
+                        cause: violation.0,
+                    };
+                    refused.push(RowOutcome { contact, end });
+                }
+            }
+        }
+        self.refuse(refused);
+    }
+
+    pub(super) fn refuse(&mut self, rows: Vec<RowOutcome>) {
+        let Some(RowOutcome {
+            end: Final::Failed { cause, .. },
+            ..
+        }) = rows.first()
+        else {
+            return;
+        };
+        let contacts = rows.len();
+        RowsRefused {
+            lane: &self.lease.lane,
+            contacts,
+            first_cause: cause,
+        }
+        .emit();
+        let ids = rows.iter().map(|row| row.contact).collect();
+        self.record(Change::Refuse(rows), |recorded| {
+            Step::Refused(ids, recorded)
+        });
+    }
+
+    /// Takes up what an earlier owner left open.
+    pub(super) fn adopt(&mut self, open: Vec<OpenBatch>) {
+        if open.is_empty() {
+            return;
+        }
+        // A lane that we gave back ourselves while it waited is no news.
+        if !self.context.is_waiting(&self.lease.lane) {
+            TakenOver {
+                lane: &self.lease.lane,
+                batches: open.len(),
+                maybe_delivered: open.iter().filter(|batch| batch.maybe_delivered).count(),
+            }
+            .emit();
+        }
+        for batch in open {
+            self.open
+                .extend(batch.rows.iter().map(|row| ContactId(row.id)));
+            let (underway, changed) = Underway::adopted(&self.lease.lane, batch, Instant::now());
+            self.refuse(changed);
+            self.numbers.insert(&underway.batch.contacts);
+            let batch = &underway.batch;
+            if batch.contacts.is_empty() {
+                self.close(underway, vanished());
+            } else if batch.maybe_delivered && !batch.options.resend_is_safe() {
+                let closing = verdict::unconfirmed(batch, "its courier stopped while it was sent");
+                self.close(underway, closing);
+            } else {
+                self.ready.push_back(underway);
+            }
+        }
+    }
+}
