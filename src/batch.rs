@@ -74,27 +74,31 @@ impl Batch {
         self.contacts.iter().map(|contact| contact.id).collect()
     }
 
-    /// Splits the contacts named in `unsettled` into two smaller batches (one, if there is a single
-    /// contact), with new ids from `next_id`. The children know what the parent knew;
-    /// `maybe_delivered` adds what the parent's answer has shown.
+    /// Splits the contacts named in `unsettled` behind the first `first` of them into two smaller
+    /// batches (one, if nothing is left for the other), with new ids from `next_id`. The children
+    /// know what the parent knew; `maybe_delivered` adds what the parent's answer has shown.
     pub fn split(
         &self,
         unsettled: &[ContactId],
+        first: usize,
         maybe_delivered: bool,
         mut next_id: impl FnMut() -> BatchId,
     ) -> Vec<Self> {
         let wanted: HashSet<ContactId> = unsettled.iter().copied().collect();
-        let rest: Vec<Contact> = self
+        let mut first_part: Vec<Contact> = self
             .contacts
             .iter()
             .filter(|c| wanted.contains(&c.id))
             .cloned()
             .collect();
-        rest.chunks(rest.len().div_ceil(2).max(1))
-            .map(|half| Self {
+        let second_part = first_part.split_off(first.min(first_part.len()));
+        [first_part, second_part]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(|contacts| Self {
                 id: next_id(),
                 parent: Some(self.id),
-                contacts: half.to_vec(),
+                contacts,
                 maybe_delivered: self.maybe_delivered || maybe_delivered,
                 lane: self.lane.clone(),
                 options: self.options.clone(),
@@ -281,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_halves_what_is_unsettled_and_remembers_where_it_came_from() {
+    fn a_split_parts_what_is_unsettled_and_remembers_where_it_came_from() {
         let contacts: Vec<Contact> = (0..5)
             .map(|n| contact(n, &format!("130{n}000{n}{n}{n}{n}"), false))
             .collect();
@@ -295,7 +299,7 @@ mod tests {
             ..Batch::new(BatchId::generate(), lane, composed)
         };
         let unsettled = [ContactId(0), ContactId(2), ContactId(4)];
-        let children = batch.split(&unsettled, true, BatchId::generate);
+        let children = batch.split(&unsettled, 2, true, BatchId::generate);
         assert_eq!(ids(&children[0].contacts), [0, 2]);
         assert_eq!(ids(&children[1].contacts), [4]);
         assert!(

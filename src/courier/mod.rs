@@ -11,10 +11,12 @@ mod context;
 mod dispatcher;
 mod gates;
 mod heartbeat;
+mod isolation;
 mod lane;
 pub mod lifecycle;
 pub mod limits;
 mod recorder;
+mod refusals;
 mod scout;
 mod underway;
 

@@ -20,6 +20,8 @@ pub(super) struct Underway {
     pub(super) failing_since: Option<Instant>,
     /// When work on it began here.
     pub(super) begun: Instant,
+    /// The search for culprits that it is a piece of: the id of the batch that was refused.
+    pub(super) search: Option<BatchId>,
 }
 
 /// Where a batch stands in the journal.
@@ -39,16 +41,18 @@ impl Underway {
             journal: Journal::New,
             failing_since: None,
             begun: now,
+            search: None,
         }
     }
 
     /// A smaller batch of one that was closed; the same write has put it into the journal.
-    pub(super) fn child(batch: Batch, now: Instant) -> Self {
+    pub(super) fn child(batch: Batch, search: Option<BatchId>, now: Instant) -> Self {
         Self {
             batch,
             journal: Journal::Waiting,
             failing_since: None,
             begun: now,
+            search,
         }
     }
 
@@ -97,6 +101,7 @@ impl Underway {
                 journal: Journal::Waiting,
                 failing_since,
                 begun: now,
+                search: None,
             },
             changed,
         )

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use crate::batch::{Batch, BatchId};
 use crate::contact::Lane;
 use crate::outbox::OutboxError;
-use crate::platform::verdict::{Closing, Wait};
+use crate::platform::verdict::{Closing, Outcome, Wait};
 use crate::settlement::Final;
 
 /// The courier begins.
@@ -101,6 +101,10 @@ impl BatchClosed<'_> {
             .iter()
             .filter(|row| row.end == Final::Succeeded)
             .count();
+        if closing.outcome == Outcome::TakenApart {
+            debug!(batch = %batch.id, lane = %batch.lane, "batch taken apart");
+            return;
+        }
         info!(
             batch = %batch.id,
             lane = %batch.lane,
@@ -144,6 +148,26 @@ impl BatchPostponed<'_> {
         } else {
             debug!(%batch, %lane, outcome, contacts, attempts, retry_in_ms, answer, "still waits");
         }
+    }
+}
+
+/// A lane begins to wait, or has a new reason to, though no batch of it waits.
+pub struct LanePaused<'a> {
+    /// The lane.
+    pub lane: &'a Lane,
+    /// Why.
+    pub wait: &'a Wait,
+    /// For how long.
+    pub delay: Duration,
+}
+
+impl LanePaused<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        let reason = self.wait.reason.as_str();
+        let retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);
+        let answer = &self.wait.message;
+        warn!(lane = %self.lane, outcome = reason, retry_in_ms, answer, "lane waits");
     }
 }
 

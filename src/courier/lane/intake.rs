@@ -96,10 +96,10 @@ impl LaneAtWork {
             self.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;
             if batch.contacts.is_empty() {
-                self.close(underway, vanished());
+                self.close(underway, vanished(), None);
             } else if batch.maybe_delivered && !batch.options.resend_is_safe() {
                 let closing = verdict::unconfirmed(batch, "its courier stopped while it was sent");
-                self.close(underway, closing);
+                self.close(underway, closing, None);
             } else {
                 self.ready.push_back(underway);
             }

@@ -11,16 +11,19 @@ mod intake;
 mod outcome;
 mod pause;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::outcome::Closed;
 use super::context::Context;
 use super::dispatcher::Dispatched;
+use super::isolation::{Isolations, Next};
 use super::recorder::NotRecorded;
+use super::refusals::Refusals;
 use super::underway::Underway;
 use crate::batch::{Batch, BatchId, NumbersUnderway, compose};
 use crate::contact::{Contact, ContactId};
@@ -69,6 +72,12 @@ pub(super) struct LaneAtWork {
     waiting: VecDeque<Contact>,
     /// Open batches that wait to be sent (again).
     ready: VecDeque<Underway>,
+    /// Pieces of batches that were refused, or not accounted for.
+    isolations: Isolations<Underway>,
+    /// How rows of the batches that are being isolated ended so far, by the first batch.
+    refusals: HashMap<BatchId, Refusals>,
+    /// Rows that were refused in a row with the same words.
+    streak: Refusals,
     /// Rows of open batches and of writes under way.
     open: HashSet<ContactId>,
     numbers: NumbersUnderway,
@@ -84,7 +93,7 @@ pub(super) struct LaneAtWork {
 /// Something that was begun and is done.
 enum Step {
     Sent(Underway, Dispatched),
-    Closed(Batch, Result<Recorded, NotRecorded>, Vec<Underway>),
+    Closed(Closed, Result<Recorded, NotRecorded>),
     Postponed(Underway, Result<Recorded, NotRecorded>),
     Refused(Vec<ContactId>, Result<Recorded, NotRecorded>),
     /// Something about the lane alone was written.
@@ -105,6 +114,9 @@ impl LaneAtWork {
             read_at: now,
             waiting: VecDeque::new(),
             ready: VecDeque::new(),
+            isolations: Isolations::default(),
+            refusals: HashMap::new(),
+            streak: Refusals::default(),
             open: HashSet::new(),
             numbers: NumbersUnderway::default(),
             steps: JoinSet::new(),
@@ -216,6 +228,12 @@ impl LaneAtWork {
         if let Some(underway) = self.ready.pop_front() {
             return Ok(Some(underway));
         }
+        while let Some(next) = self.isolations.next() {
+            match next {
+                Next::Send(piece) => return Ok(Some(piece)),
+                Next::Cut(piece, cut) => self.take_apart(piece, cut),
+            }
+        }
         if self.turn_is_over() {
             return Ok(None);
         }
@@ -258,15 +276,14 @@ impl LaneAtWork {
     fn finish(&mut self, step: Step) {
         match step {
             Step::Sent(underway, dispatched) => self.sent(underway, dispatched),
-            Step::Closed(batch, recorded, children) => {
-                if self.is_done(recorded, Some(batch.id)) {
-                    self.let_go(&batch, &children);
-                    self.ready.extend(children);
+            Step::Closed(closed, recorded) => {
+                if self.is_done(recorded, Some(closed.batch.id)) {
+                    self.closed(closed);
                 }
             }
             Step::Postponed(underway, recorded) => {
                 if self.is_done(recorded, Some(underway.id())) {
-                    self.ready.push_back(underway);
+                    self.again(underway);
                 }
             }
             Step::Refused(contacts, recorded) => {

@@ -8,7 +8,7 @@ use super::{LaneAtWork, Step};
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone};
 use crate::platform::verdict::{self, Wait};
-use crate::telemetry::event::{BatchPostponed, LaneRecovered};
+use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered};
 
 impl LaneAtWork {
     /// The batch goes again later, and the lane waits with it.
@@ -19,7 +19,8 @@ impl LaneAtWork {
         }
         if self.gives_up(&mut underway, &wait) {
             let closing = verdict::give_up(&underway.batch, &wait.message);
-            return self.close(underway, closing);
+            let search = Self::given_up(&underway);
+            return self.close(underway, closing, search);
         }
         let delay = self.hold(&wait);
         let (batch, lane) = (&underway.batch, &self.lease.lane);
@@ -50,14 +51,15 @@ impl LaneAtWork {
     pub(super) fn wait_without_batch(&mut self, wait: &Wait) {
         let delay = self.hold(wait);
         let reason = wait.reason.as_str();
-        self.context.note_waiting(&self.lease.lane, reason);
-        let message = wait.message.clone();
-        let failures = self.failures;
+        let lane = &self.lease.lane;
+        if self.context.note_waiting(lane, reason) {
+            LanePaused { lane, wait, delay }.emit();
+        }
         let hold = Hold {
             reason,
-            message,
+            message: wait.message.clone(),
             delay,
-            failures,
+            failures: self.failures,
         };
         self.record(Change::Hold(hold), Step::Noted);
     }
@@ -92,9 +94,8 @@ impl LaneAtWork {
         until.saturating_duration_since(now)
     }
 
-    /// The platform has answered: what stood in the lane's way is gone.
+    /// The platform takes contacts of this lane: what stood in the way is gone.
     pub(super) fn recover(&mut self) {
-        self.context.gates().open(&self.lease.lane);
         if self.failures == 0 {
             return;
         }

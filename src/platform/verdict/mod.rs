@@ -109,6 +109,8 @@ pub enum Outcome {
     GivenUp,
     /// All of its rows have been deleted or settled by others.
     Vanished,
+    /// Part of a batch that was refused; asking about its own parts says more, so it was not sent.
+    TakenApart,
 }
 
 impl Outcome {
@@ -122,6 +124,7 @@ impl Outcome {
             Self::Unconfirmed => "unconfirmed",
             Self::GivenUp => "given_up",
             Self::Vanished => "vanished",
+            Self::TakenApart => "taken_apart",
         }
     }
 }
@@ -137,6 +140,20 @@ pub struct Wait {
     pub maybe_delivered: bool,
     /// How long the platform asks us to wait.
     pub retry_after: Option<Duration>,
+}
+
+impl Wait {
+    /// Every row of a batch was refused with the same words.
+    pub fn all_refused(words: &str) -> Self {
+        let words = shortened(&mask::mask_within(words));
+        let reason = WaitReason::AllRefused;
+        Self {
+            reason,
+            message: format!("{words}{}", reason.advice()),
+            maybe_delivered: false,
+            retry_after: None,
+        }
+    }
 }
 
 /// Why a batch waits.
@@ -162,6 +179,8 @@ pub enum WaitReason {
     NotFound,
     /// The task is running and must be paused by its owner.
     TaskRunning,
+    /// Every row of a batch was refused with the same words.
+    AllRefused,
 }
 
 /// Who waits with the batch.
@@ -189,6 +208,7 @@ impl WaitReason {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::TaskRunning => "task_running",
+            Self::AllRefused => "all_refused",
         }
     }
 
@@ -199,6 +219,10 @@ impl WaitReason {
             Self::Forbidden => "; the token may not act for this user_id",
             Self::NotFound => "; check user_id, task_id and platform.base_url",
             Self::TaskRunning => "; pause the task on the platform, sending then goes on by itself",
+            Self::AllRefused => {
+                "; every row of a batch was refused with these words, so something may be wrong \
+                 with all of them, the task or the account; sending goes on slowly by itself"
+            }
             Self::Redirected => "; redirects are not followed, correct platform.base_url",
             _ => "",
         }
@@ -392,6 +416,18 @@ pub fn unconfirmed(batch: &Batch, why: &str) -> Closing {
          second send could call the person twice"
     );
     close_all(batch, Outcome::Unconfirmed, FailKind::Unconfirmed, &cause)
+}
+
+/// A part of a refused batch whose own parts are asked about instead.
+pub fn taken_apart(batch: &Batch) -> Closing {
+    Closing {
+        outcome: Outcome::TakenApart,
+        answer: "part of a batch that was refused; its own parts are sent instead".into(),
+        settled: Vec::new(),
+        unsettled: batch.contact_ids(),
+        maybe_delivered: false,
+        because: None,
+    }
 }
 
 /// Every row of a batch that was tried for longer than `retry.give_up_after`.

@@ -1,0 +1,346 @@
+//! Isolation: finding the rows to blame in a batch that the platform refused as a whole, or left
+//! partly unaccounted for, with few requests.
+//!
+//! Pure: it decides which rows go into the next request; the lane at work sends them, and the
+//! journal knows every piece as a batch of its own. It guarantees that `k` rows to blame among 100
+//! cost at most `2·k·log2(100/k) + k` further requests, whatever `k` is, and that no row is blamed
+//! by inference: inference only decides what is sent next, and every culprit is refused alone.
+//!
+//! One piece is under way at a time, so that each answer shapes the next question. Three rules make
+//! the bound (the test below counts):
+//!
+//! - A group is as large as what was seen so far makes plausible: a half more than the accepted
+//!   rows per culprit. The first question is a single row, so that a batch of nothing but culprits
+//!   costs one request each, and good rows make the groups grow fast.
+//! - A group that was refused is cut at the golden section. If its smaller part is accepted, the
+//!   larger one holds the culprit and need not be asked about as a whole.
+//! - Of a group that was refused and whose part was refused too, the other part is open again.
+
+use std::collections::BTreeMap;
+
+use crate::batch::BatchId;
+
+/// What to do with the next piece.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<T> {
+    /// Send it.
+    Send(T),
+    /// Cut it behind so many rows without sending it.
+    Cut(T, Cut),
+}
+
+/// Where a piece is cut, and what is known about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// Rows of the first part, which is sent next.
+    pub(super) first: usize,
+    /// Whether one of its parts must hold a culprit.
+    holds_culprit: bool,
+}
+
+/// What an answer said about a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// Every row is accounted for.
+    Accepted {
+        /// So many rows.
+        rows: usize,
+    },
+    /// It was refused as a whole.
+    Refused {
+        /// So many rows; a single one is a culprit.
+        rows: usize,
+    },
+    /// Some rows are accounted for, the others are open and nothing is known about them.
+    Partly {
+        /// Rows that are still open.
+        open: usize,
+    },
+}
+
+/// The search for the culprits of one batch.
+#[derive(Debug)]
+struct Isolation<T> {
+    /// Pieces that are not accounted for yet; the next one is last.
+    pieces: Vec<Piece<T>>,
+    accepted: usize,
+    culprits: usize,
+    /// Whether a piece is under way.
+    busy: bool,
+}
+
+#[derive(Debug)]
+struct Piece<T> {
+    item: T,
+    rows: usize,
+    holds_culprit: bool,
+}
+
+impl<T> Default for Isolation<T> {
+    fn default() -> Self {
+        Self {
+            pieces: Vec::new(),
+            accepted: 0,
+            culprits: 0,
+            busy: false,
+        }
+    }
+}
+
+impl<T> Isolation<T> {
+    fn next(&mut self) -> Option<Next<T>> {
+        if self.busy {
+            return None;
+        }
+        let Piece {
+            item,
+            rows,
+            holds_culprit,
+        } = self.pieces.pop()?;
+        self.busy = true;
+        let cut = self.cut(rows, holds_culprit);
+        Some(if cut.first < rows {
+            Next::Cut(item, cut)
+        } else {
+            Next::Send(item)
+        })
+    }
+
+    fn cut(&self, rows: usize, holds_culprit: bool) -> Cut {
+        let plausible = (15 * self.accepted / (10 * self.culprits + 4)).max(1);
+        let most = if holds_culprit && rows > 1 {
+            ((rows * 382 + 500) / 1000).max(1)
+        } else {
+            rows
+        };
+        Cut {
+            first: plausible.min(most),
+            holds_culprit,
+        }
+    }
+
+    /// Takes an answer in; `Some`: the piece is to be cut there.
+    fn answered(&mut self, answered: Answered) -> Option<Cut> {
+        if let Answered::Accepted { rows } = answered {
+            self.accepted += rows;
+            return None;
+        }
+        if let Some(other) = self.pieces.last_mut() {
+            other.holds_culprit = false;
+        }
+        match answered {
+            Answered::Refused { rows } if rows > 1 => Some(self.cut(rows, true)),
+            Answered::Partly { open } if open > 0 => Some(self.cut(open, false)),
+            _ => {
+                self.culprits += 1;
+                None
+            }
+        }
+    }
+
+    /// The parts of a piece that was cut, the first one first.
+    fn put(&mut self, parts: Vec<(T, usize)>, cut: Cut) {
+        self.busy = false;
+        let pieces = parts.into_iter().enumerate().rev();
+        self.pieces
+            .extend(pieces.map(|(place, (item, rows))| Piece {
+                item,
+                rows,
+                holds_culprit: cut.holds_culprit && place > 0,
+            }));
+    }
+}
+
+/// All searches of a lane, each under the id of the batch that it began with.
+#[derive(Debug)]
+pub(super) struct Isolations<T>(BTreeMap<BatchId, Isolation<T>>);
+
+impl<T> Default for Isolations<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> Isolations<T> {
+    /// The next piece of the oldest search that has none under way.
+    pub(super) fn next(&mut self) -> Option<Next<T>> {
+        self.0.values_mut().find_map(Isolation::next)
+    }
+
+    /// Takes in the answer to a piece, or to a batch that a search has to begin with. `Some`: it is
+    /// to be cut there, and its parts [`put`](Self::put).
+    pub(super) fn answered(&mut self, search: BatchId, answered: Answered) -> Option<Cut> {
+        self.0.entry(search).or_default().answered(answered)
+    }
+
+    /// The parts of a piece with their numbers of rows, or none if nothing of it is open; they are
+    /// in the journal now.
+    pub(super) fn put(&mut self, search: BatchId, parts: Vec<(T, usize)>, cut: Option<Cut>) {
+        let Some(isolation) = self.0.get_mut(&search) else {
+            return;
+        };
+        let whole = Cut {
+            first: 0,
+            holds_culprit: false,
+        };
+        isolation.put(parts, cut.unwrap_or(whole));
+    }
+
+    /// A piece that could not be sent now is the next one again.
+    pub(super) fn put_back(&mut self, search: BatchId, piece: T, rows: usize) {
+        self.put(search, vec![(piece, rows)], None);
+    }
+
+    /// Whether the search has no piece left to send; then it is forgotten.
+    pub(super) fn is_over(&mut self, search: BatchId) -> bool {
+        let over = self
+            .0
+            .get(&search)
+            .is_none_or(|isolation| isolation.pieces.is_empty());
+        if over {
+            self.0.remove(&search);
+        }
+        over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    /// How many further requests it takes to find the culprits of a batch that was refused.
+    fn requests(rows: usize, is_culprit: &dyn Fn(usize) -> bool) -> usize {
+        let search = BatchId::generate();
+        let mut isolations = Isolations::<Range<usize>>::default();
+        let mut found = Vec::new();
+        let mut cleared = 0;
+        let mut requests = 0;
+        let cut = isolations.answered(search, Answered::Refused { rows });
+        isolations.put(search, parts(&(0..rows), cut), cut);
+        while let Some(next) = isolations.next() {
+            let piece = match next {
+                Next::Cut(piece, cut) => {
+                    isolations.put(search, parts(&piece, Some(cut)), Some(cut));
+                    continue;
+                }
+                Next::Send(piece) => piece,
+            };
+            requests += 1;
+            let rows = piece.len();
+            let answered = if piece.clone().any(is_culprit) {
+                if rows == 1 {
+                    found.push(piece.start);
+                }
+                Answered::Refused { rows }
+            } else {
+                cleared += rows;
+                Answered::Accepted { rows }
+            };
+            let cut = isolations.answered(search, answered);
+            isolations.put(search, parts(&piece, cut), cut);
+        }
+        assert!(isolations.is_over(search));
+        let culprits: Vec<usize> = (0..rows).filter(|row| is_culprit(*row)).collect();
+        found.sort_unstable();
+        assert_eq!(found, culprits, "each culprit is refused alone");
+        assert_eq!(cleared + found.len(), rows, "every row is asked about");
+        requests
+    }
+
+    fn parts(piece: &Range<usize>, cut: Option<Cut>) -> Vec<(Range<usize>, usize)> {
+        let Some(Cut { first, .. }) = cut else {
+            return Vec::new();
+        };
+        let middle = piece.start + first;
+        let both = [piece.start..middle, middle..piece.end];
+        both.into_iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| (part.clone(), part.len()))
+            .collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "at most a hundred")]
+    fn bound(culprits: usize, rows: usize) -> f64 {
+        let (k, n) = (culprits as f64, rows as f64);
+        2.0 * k * (n / k).log2() + k
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
+    fn assert_within_bound(culprits: &[usize]) {
+        let requests = requests(100, &|row| culprits.contains(&row));
+        let most = bound(culprits.len(), 100);
+        assert!(
+            requests as f64 <= most,
+            "{requests} requests for {} culprits, at most {most} are allowed: {culprits:?}",
+            culprits.len()
+        );
+    }
+
+    #[test]
+    fn one_or_two_culprits_anywhere_cost_no_more_than_the_bound() {
+        for one in 0..100 {
+            assert_within_bound(&[one]);
+            for two in 0..one {
+                assert_within_bound(&[one, two]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_of_nothing_but_culprits_costs_one_request_each() {
+        assert_eq!(requests(100, &|_| true), 100);
+    }
+
+    #[test]
+    fn any_number_of_culprits_in_a_row_or_evenly_spread_costs_no_more_than_the_bound() {
+        for k in 1..=100usize {
+            assert_within_bound(&(0..k).collect::<Vec<_>>());
+            assert_within_bound(&(100 - k..100).collect::<Vec<_>>());
+            assert_within_bound(&(0..k).map(|n| n * 100 / k).collect::<Vec<_>>());
+            assert_within_bound(&(0..k).map(|n| (n + 1) * 100 / k - 1).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_batch_that_was_refused_for_no_lasting_reason_is_soon_through() {
+        assert!(requests(100, &|_| false) <= 14);
+    }
+
+    #[test]
+    fn while_a_piece_is_under_way_its_search_waits_and_others_go_on() {
+        let (a, b) = (BatchId::generate(), BatchId::generate());
+        let mut isolations = Isolations::<&str>::default();
+        for (search, piece) in [(a, "of a"), (b, "of b")] {
+            let cut = isolations.answered(search, Answered::Refused { rows: 2 });
+            isolations.put(search, vec![(piece, 1)], cut);
+        }
+        assert_eq!(isolations.next(), Some(Next::Send("of a")));
+        assert_eq!(isolations.next(), Some(Next::Send("of b")));
+        assert_eq!(isolations.next(), None);
+        isolations.put_back(a, "of a", 1);
+        assert_eq!(isolations.next(), Some(Next::Send("of a")));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn any_culprits_are_found_within_the_bound(
+            culprits in (1usize..=100).prop_flat_map(|k| {
+                proptest::sample::subsequence((0..100).collect::<Vec<_>>(), k)
+            }),
+        ) {
+            assert_within_bound(&culprits);
+        }
+
+        #[test]
+        fn batches_of_any_size_come_to_an_end(
+            rows in 2usize..=100, culprits in prop::collection::hash_set(0usize..100, 0..20),
+        ) {
+            requests(rows, &|row| culprits.contains(&row));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Refusals that all sound the same: the sign that not the rows are wrong, but something about all
+//! of them (the wrong task, an account without funds, numbers that are not encrypted as announced).
+//!
+//! Pure. The lane at work asks it after each batch whether to pause: a million bad rows must not
+//! cost a million requests without anyone noticing.
+
+use crate::settlement::{FailKind, Final, RowOutcome};
+
+/// So many rows in a row make a pause even if each came in a batch of its own.
+const MANY: usize = 10;
+
+/// How some rows ended, as far as it matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refusals {
+    rows: usize,
+    words: Option<String>,
+    /// Whether a row ended in another way, or with other words.
+    mixed: bool,
+}
+
+impl Refusals {
+    /// Takes in how rows of a batch ended. A duplicate counts only if its batch was refused for it
+    /// (`alone`): in a list of failures duplicates are cheap, and nothing is wrong.
+    pub(super) fn note(&mut self, settled: &[RowOutcome], alone: bool) {
+        for row in settled {
+            match refusal(row, alone) {
+                Some(words) => self.add(1, words),
+                None => self.mixed = true,
+            }
+        }
+    }
+
+    fn add(&mut self, rows: usize, words: &str) {
+        self.rows += rows;
+        let first = self.words.get_or_insert_with(|| words.to_owned());
+        self.mixed |= first != words;
+    }
+
+    /// The words, if every row of a batch was refused with the same; `streak` are the rows that
+    /// were refused before it, and becomes those that have been by now.
+    pub(super) fn unanimous(self, streak: &mut Self) -> Option<String> {
+        let words = self.words.filter(|_| !self.mixed);
+        let Some(words) = words else {
+            *streak = Self::default();
+            return None;
+        };
+        if streak.words.as_ref() != Some(&words) {
+            *streak = Self::default();
+        }
+        streak.add(self.rows, &words);
+        (self.rows > 1 || streak.rows >= MANY).then_some(words)
+    }
+}
+
+/// Whether rows show that the platform takes contacts of this lane: one of them was not refused.
+pub(super) fn shows_progress(settled: &[RowOutcome], alone: bool) -> bool {
+    settled.iter().any(|row| refusal(row, alone).is_none())
+}
+
+fn refusal(row: &RowOutcome, alone: bool) -> Option<&str> {
+    match &row.end {
+        Final::Failed { kind, cause }
+            if *kind == FailKind::Rejected || alone && *kind == FailKind::Duplicate =>
+        {
+            Some(cause)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::ContactId;
+
+    fn failed(kind: FailKind, cause: &str) -> RowOutcome {
+        RowOutcome {
+            contact: ContactId(1),
+            end: Final::Failed {
+                kind,
+                cause: cause.into(),
+            },
+        }
+    }
+
+    fn succeeded() -> RowOutcome {
+        RowOutcome {
+            contact: ContactId(1),
+            end: Final::Succeeded,
+        }
+    }
+
+    fn unanimous(settled: &[RowOutcome], alone: bool, streak: &mut Refusals) -> Option<String> {
+        let mut refusals = Refusals::default();
+        refusals.note(settled, alone);
+        refusals.unanimous(streak)
+    }
+
+    #[test]
+    fn a_batch_whose_rows_are_all_refused_with_the_same_words_is_noticed() {
+        let mut streak = Refusals::default();
+        let no = || failed(FailKind::Rejected, "余额不足");
+        assert_eq!(
+            unanimous(&[no(), no()], false, &mut streak).as_deref(),
+            Some("余额不足")
+        );
+        for other in [failed(FailKind::Rejected, "格式不正确。"), succeeded()] {
+            assert_eq!(unanimous(&[no(), other], false, &mut streak), None);
+        }
+    }
+
+    #[test]
+    fn single_rows_are_noticed_when_there_are_many_in_a_row() {
+        let mut streak = Refusals::default();
+        let no = failed(FailKind::Rejected, "余额不足");
+        let one = |streak: &mut Refusals| unanimous(std::slice::from_ref(&no), true, streak);
+        for _ in 1..MANY {
+            assert_eq!(one(&mut streak), None);
+        }
+        assert_eq!(one(&mut streak).as_deref(), Some("余额不足"));
+        assert_eq!(unanimous(&[succeeded()], true, &mut streak), None);
+        assert_eq!(one(&mut streak), None);
+    }
+
+    #[test]
+    fn listed_duplicates_are_no_refusals_but_those_that_cost_a_request_each_are() {
+        let mut streak = Refusals::default();
+        let twice = [
+            failed(FailKind::Duplicate, "号码重复"),
+            failed(FailKind::Duplicate, "号码重复"),
+        ];
+        assert_eq!(unanimous(&twice, false, &mut streak), None);
+        assert!(unanimous(&twice, true, &mut streak).is_some());
+        assert!(shows_progress(&twice, false) && !shows_progress(&twice, true));
+    }
+}
