@@ -13,6 +13,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,10 +28,10 @@ use contact_courier::platform::wire;
 use support::{Db, on_every_database};
 
 /// Answers by a rule.
-struct Scripted(fn(&Batch) -> Reply);
+struct Scripted<F>(F);
 
 #[async_trait]
-impl Platform for Scripted {
+impl<F: Fn(&Batch) -> Reply + Send + Sync + 'static> Platform for Scripted<F> {
     async fn deliver(&self, batch: &Batch) -> Reply {
         (self.0)(batch)
     }
@@ -58,7 +59,11 @@ fn options(linger: Duration) -> CourierOptions {
     options
 }
 
-async fn run(db: &Db, platform: fn(&Batch) -> Reply, options: CourierOptions) -> Backlog {
+async fn run(
+    db: &Db,
+    platform: impl Fn(&Batch) -> Reply + Send + Sync + 'static,
+    options: CourierOptions,
+) -> Backlog {
     let courier = Courier::new(
         Arc::clone(&db.outbox),
         Arc::new(Scripted(platform)),
@@ -75,6 +80,8 @@ on_every_database!(
     lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others,
     an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice,
     a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger,
+    three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound,
+    a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
 );
 
 async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &Db) {
@@ -130,4 +137,64 @@ async fn a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger(db: 
             .await,
         1
     );
+}
+
+/// The n-th of numbers that cannot be confused.
+fn number(n: usize) -> String {
+    format!("130{n:02}00{n:04}")
+}
+
+/// Whether a batch carries one of these numbers.
+fn carries(batch: &Batch, numbers: &[String]) -> bool {
+    let mut carried = batch.contacts.iter().map(|contact| contact.phone.expose());
+    carried.any(|carried| numbers.iter().any(|number| number == carried))
+}
+
+async fn three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound(db: &Db) {
+    for n in 0..100 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let culprits = [5, 50, 99].map(number);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let refuse = move |batch: &Batch| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        answer(if carries(batch, &culprits) { 400 } else { 200 })
+    };
+    let left = run(db, refuse, options(Duration::ZERO)).await;
+    assert_eq!(left, Backlog::default());
+    let rejected = "FROM contact_outbox WHERE fail_kind = 'rejected'";
+    assert_eq!(db.count(rejected).await, 3);
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 97);
+    // 2·3·log2(100/3) + 3 is 33.3, and the batch itself.
+    let requests = requests.load(Ordering::Relaxed);
+    assert!(requests <= 34, "{requests}");
+    let orphans = "FROM delivery_batch WHERE parent_id NOT IN (SELECT id FROM delivery_batch)";
+    assert_eq!(db.count(orphans).await, 0);
+}
+
+async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so(db: &Db) {
+    for n in 0..60 {
+        db.contact("u/bad", &number(n)).await;
+        db.contact("u/good", &number(n)).await;
+    }
+    let refuse = |batch: &Batch| {
+        let bad = batch.lane.task_id() == "bad";
+        answer(if bad { 1234 } else { 200 })
+    };
+    let options = CourierOptions {
+        batch_size: 20,
+        max_in_flight_per_lane: 1,
+        ..options(Duration::ZERO)
+    };
+    let left = run(db, refuse, options).await;
+    assert_eq!((left.due, left.held), (0, 40));
+    let rejected = "FROM contact_outbox WHERE fail_kind = 'rejected'";
+    assert_eq!(db.count(rejected).await, 20, "one batch, and no other");
+    let hold = "FROM delivery_lane WHERE task_id = 'bad' AND hold_reason = 'all_refused'
+                AND failures = 1 AND hold_message LIKE '%1234%'";
+    assert_eq!(db.count(hold).await, 1);
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 60, "the other lane goes on");
 }

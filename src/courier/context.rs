@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::backoff::BackoffPolicy;
 use super::dispatcher::Dispatcher;
 use super::gates::Gates;
@@ -109,6 +111,7 @@ pub(super) struct Context {
     gates: Mutex<Gates>,
     waiting: Mutex<HashMap<Lane, &'static str>>,
     others_wait: AtomicBool,
+    token_changed: Notify,
 }
 
 /// Reasons of waiting lanes that are remembered for the log. Beyond it the log says more than it
@@ -132,6 +135,21 @@ impl Context {
             gates: Mutex::default(),
             waiting: Mutex::default(),
             others_wait: AtomicBool::new(false),
+            token_changed: Notify::new(),
+        }
+    }
+
+    /// There is another token: nobody waits for one any more.
+    pub(super) fn token_changed(&self) {
+        self.gates().token_changed();
+        self.token_changed.notify_waiters();
+    }
+
+    /// Waits, but not longer than the courier runs softly, nor than the token stays the same.
+    pub(super) async fn sleep(&self, time: Duration) {
+        tokio::select! {
+            () = self.life.sleep(time) => {}
+            () = self.token_changed.notified() => {}
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::contact::Lane;
-use crate::platform::verdict::{Scope, Wait};
+use crate::platform::verdict::{Scope, Wait, WaitReason};
 
 /// All gates of one courier. A gate that is not there is open.
 #[derive(Debug, Default)]
@@ -21,18 +21,27 @@ pub(super) struct Gates {
 
 #[derive(Debug)]
 struct Gate {
+    reason: WaitReason,
     until: Instant,
     failures: u32,
     probe: Option<Lane>,
 }
 
 impl Gate {
-    fn new(now: Instant) -> Self {
+    fn new(reason: WaitReason, now: Instant) -> Self {
         Self {
+            reason,
             until: now,
             failures: 0,
             probe: None,
         }
+    }
+
+    fn waits_for_a_token(&self) -> bool {
+        matches!(
+            self.reason,
+            WaitReason::Unauthorized | WaitReason::Forbidden
+        )
     }
 
     fn admits(&self, lane: &Lane, now: Instant) -> bool {
@@ -61,10 +70,13 @@ impl Gates {
                 self.platform = None;
                 self.users
                     .entry(lane.user_id().into())
-                    .or_insert_with(|| Gate::new(now))
+                    .or_insert_with(|| Gate::new(wait.reason, now))
             }
-            Scope::Platform => self.platform.get_or_insert_with(|| Gate::new(now)),
+            Scope::Platform => self
+                .platform
+                .get_or_insert_with(|| Gate::new(wait.reason, now)),
         };
+        closed.reason = wait.reason;
         // "At once" is no time to wait: that would be no backoff at all.
         let asked = wait.retry_after.filter(|asked| !asked.is_zero());
         // Requests that were under way together are one failure.
@@ -80,6 +92,12 @@ impl Gates {
     pub(super) fn open(&mut self, lane: &Lane) {
         self.platform = None;
         self.users.remove(lane.user_id());
+    }
+
+    /// There is another token: what the old one was refused for is open again.
+    pub(super) fn token_changed(&mut self) {
+        self.platform.take_if(|gate| gate.waits_for_a_token());
+        self.users.retain(|_, gate| !gate.waits_for_a_token());
     }
 
     /// Whether the lane may send now.
@@ -117,7 +135,6 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::verdict::WaitReason;
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -192,6 +209,19 @@ mod tests {
             gates.close(&lane("a", "1"), &wait(WaitReason::ServerError), delay, now),
             None
         );
+    }
+
+    #[test]
+    fn a_new_token_opens_what_the_old_one_was_refused_for_and_nothing_else() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
+        close(&mut gates, &lane("b", "1"), WaitReason::Unauthorized, now);
+        gates.token_changed();
+        assert!(gates.admits(&lane("a", "1"), now) && gates.admits(&lane("b", "1"), now));
+        close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+        gates.token_changed();
+        assert!(!gates.admits(&lane("a", "1"), now));
     }
 
     #[test]

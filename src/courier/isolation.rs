@@ -184,6 +184,13 @@ impl<T> Isolations<T> {
             holds_culprit: false,
         };
         isolation.put(parts, cut.unwrap_or(whole));
+        self.is_over(search);
+    }
+
+    /// Whether a search has not found a single good row so far: all rows of the lane may be bad, and
+    /// no more of them should be asked about before this is known.
+    pub(super) fn looks_hopeless(&self) -> bool {
+        self.0.values().any(|isolation| isolation.accepted == 0)
     }
 
     /// A piece that could not be sent now is the next one again.

@@ -18,6 +18,7 @@ pub mod limits;
 mod recorder;
 mod refusals;
 mod scout;
+mod token;
 mod underway;
 
 use std::sync::Arc;
@@ -37,7 +38,6 @@ use self::recorder::Recorder;
 use self::scout::Scout;
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
 use crate::platform::client::Platform;
-use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::{DatabaseWatch, Stopped};
 
 /// What is left to say to the database at the end takes no longer: a heartbeat that stops says the
@@ -100,19 +100,24 @@ impl Courier {
             life.clone(),
         )
         .await?;
-        // The token may be another one than that which was refused.
-        for reason in [WaitReason::Unauthorized, WaitReason::Forbidden] {
-            outbox.lift_holds(reason.as_str()).await?;
-        }
+        token::at_start(&*outbox).await?;
         let (recorder, recording) =
             Recorder::start(Arc::clone(&outbox), Arc::clone(&watch), life.clone());
         let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
-        let scout = Scout::new(context, id);
+        let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
-            match until {
-                Until::Stopped => scout.run().await,
-                Until::Done => scout.run_once().await?,
+            let scouting = async {
+                match until {
+                    Until::Stopped => scout.run().await,
+                    Until::Done => scout.run_once().await?,
+                }
+                Ok(())
+            };
+            tokio::select! {
+                scouted = scouting => scouted?,
+                () = token::follow(&context) => {}
             }
+            drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
             recording.await.ok();
             Ok(())

@@ -30,6 +30,11 @@ impl Refusals {
         }
     }
 
+    /// A row was given up: not all of them ended in the same way.
+    pub(super) fn spoil(&mut self) {
+        self.mixed = true;
+    }
+
     fn add(&mut self, rows: usize, words: &str) {
         self.rows += rows;
         let first = self.words.get_or_insert_with(|| words.to_owned());

@@ -29,6 +29,11 @@ pub trait Platform: Send + Sync + 'static {
     /// Sends the batch once and tells what came back. Whatever goes wrong on the way is a
     /// [`Reply`]; there is no error.
     async fn deliver(&self, batch: &Batch) -> Reply;
+
+    /// Resolves when the token has changed: what the platform refused for it may be asked again.
+    async fn token_changed(&self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// How the client connects.
@@ -146,6 +151,10 @@ impl Platform for HttpPlatform {
             Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(chain(&e.without_url())),
             Err(e) => Reply::Lost(chain(&e.without_url())),
         }
+    }
+
+    async fn token_changed(&self) {
+        self.token.changed().await;
     }
 }
 

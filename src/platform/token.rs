@@ -1,9 +1,10 @@
 //! The platform's bearer token: given once, or kept in a file that is read again when it changes.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,12 +17,36 @@ enum Source {
     File {
         path: PathBuf,
         last: Mutex<Option<Seen>>,
+        /// The file as whoever waits for a change has seen it last.
+        watched: Mutex<Option<Version>>,
     },
+}
+
+/// How often a token file is looked at for a change.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells one writing of a file from another, also if it was replaced by renaming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let file = fs::metadata(path)?;
+        Ok(Self {
+            inode: file.ino(),
+            length: file.len(),
+            modified: (file.mtime(), file.mtime_nsec()),
+        })
+    }
 }
 
 /// The file as it was when it was last read.
 struct Seen {
-    modified: SystemTime,
+    version: Version,
     bearer: HeaderValue,
 }
 
@@ -55,6 +80,7 @@ impl TokenSource {
         let source = Self(Source::File {
             path: path.to_owned(),
             last: Mutex::new(None),
+            watched: Mutex::new(Version::of(path).ok()),
         });
         source.bearer()?;
         Ok(source)
@@ -64,18 +90,16 @@ impl TokenSource {
     pub fn bearer(&self) -> Result<HeaderValue, TokenError> {
         let (path, last) = match &self.0 {
             Source::Fixed(bearer) => return Ok(bearer.clone()),
-            Source::File { path, last } => (path, last),
+            Source::File { path, last, .. } => (path, last),
         };
         let unreadable = |why| TokenError::Unreadable {
             path: path.clone(),
             why,
         };
-        let modified = fs::metadata(path)
-            .and_then(|file| file.modified())
-            .map_err(unreadable)?;
+        let version = Version::of(path).map_err(unreadable)?;
         // A panic cannot leave a half-written value behind, so a poisoned lock is as good.
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seen) = last.as_ref().filter(|seen| seen.modified == modified) {
+        if let Some(seen) = last.as_ref().filter(|seen| seen.version == version) {
             return Ok(seen.bearer.clone());
         }
         let text = fs::read_to_string(path).map_err(unreadable)?;
@@ -84,10 +108,28 @@ impl TokenSource {
         }
         let bearer = bearer(text.trim())?;
         *last = Some(Seen {
-            modified,
+            version,
             bearer: bearer.clone(),
         });
         Ok(bearer)
+    }
+
+    /// Resolves when the file has been written since it was last seen here. A token that never
+    /// changes never does.
+    pub async fn changed(&self) {
+        let Source::File { path, watched, .. } = &self.0 else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let Ok(version) = Version::of(path) else {
+                continue;
+            };
+            let mut seen = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.replace(version) != Some(version) {
+                return;
+            }
+        }
     }
 }
 
@@ -103,7 +145,7 @@ fn bearer(token: &str) -> Result<HeaderValue, TokenError> {
 mod tests {
     use super::*;
     use std::fs::File;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     #[test]
     fn a_token_file_is_read_again_when_it_changes_and_only_then() {
@@ -121,6 +163,31 @@ mod tests {
             .set_modified(later)
             .unwrap();
         assert_eq!(source.bearer().unwrap(), "Bearer second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_change_is_told_of_each_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, "first").unwrap();
+        let source = TokenSource::file(&path).unwrap();
+        let unchanged = async || {
+            tokio::time::timeout(LOOK_EVERY * 10, source.changed())
+                .await
+                .is_err()
+        };
+        assert!(unchanged().await);
+        // Replaced by renaming, as careful programs write; with the old instant, so that only the
+        // inode tells.
+        let (new, old) = (folder.path().join("new"), fs::metadata(&path).unwrap());
+        fs::write(&new, "other").unwrap();
+        let file = File::options().write(true).open(&new).unwrap();
+        file.set_modified(old.modified().unwrap()).unwrap();
+        fs::rename(&new, &path).unwrap();
+        assert!(!unchanged().await);
+        assert!(unchanged().await);
+        fs::remove_file(&path).unwrap();
+        assert!(unchanged().await, "a file that is gone is no new token");
     }
 
     #[test]

@@ -151,6 +151,22 @@ impl BatchPostponed<'_> {
     }
 }
 
+/// The token file has changed.
+pub struct TokenChanged {
+    /// Lanes that were on hold for it and go on.
+    pub lanes: u64,
+}
+
+impl TokenChanged {
+    /// Logs it.
+    pub fn emit(&self) {
+        info!(
+            lanes = self.lanes,
+            "the token has changed; what waited for another one goes on"
+        );
+    }
+}
+
 /// A lane begins to wait, or has a new reason to, though no batch of it waits.
 pub struct LanePaused<'a> {
     /// The lane.

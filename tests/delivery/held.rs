@@ -1,12 +1,49 @@
 //! A token that the platform does not accept.
 
+use std::fs;
+
 use contact_courier::simulator::Faults;
 
 use super::load::table_and_platform_agree;
-use super::world::{TOKEN, World, goods, lanes};
+use super::world::{TOKEN, World, goods, lanes, until};
 use crate::support::{Db, on_every_database};
 
-on_every_database!(a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it);
+on_every_database!(
+    a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it,
+    a_changed_token_file_ends_the_pause_at_once,
+);
+
+async fn a_changed_token_file_ends_the_pause_at_once(db: &Db) {
+    let mut world = World::new(db, Faults::default()).await;
+    for (nth, lane) in lanes(4).iter().enumerate() {
+        world.insert(lane, &goods(nth, 10)).await;
+    }
+    let file = world.dir.path().join("token");
+    fs::write(&file, "another-token").unwrap();
+    world.unset("platform.token");
+    world.set("platform.token_file", file.to_str().unwrap());
+    // Without the change of the file nothing would be tried again in this test's time.
+    world.set("retry.initial_interval", "1h");
+    world.set("retry.max_interval", "1h");
+    let courier = world.start(&["run"]);
+    courier.says("lane waits").await;
+    until("a lane is on hold", async || {
+        db.count("FROM delivery_lane WHERE hold_reason = 'unauthorized'")
+            .await
+            > 0
+    })
+    .await;
+    assert_eq!(world.with_status("pending").await, 40);
+    fs::write(&file, TOKEN).unwrap();
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    assert_eq!(world.with_status("succeeded").await, 40);
+    assert!(courier.log().contains("the token has changed"));
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+    world.is_at_rest(0).await;
+}
 
 async fn a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it(db: &Db) {
     let mut world = World::new(db, Faults::default()).await;

@@ -69,6 +69,11 @@ impl<'a> World<'a> {
         self.settings.insert(key.into(), value.into());
     }
 
+    /// Leaves a setting to its default for programs that are started from now on.
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.settings.remove(key);
+    }
+
     /// Starts the program with none but our variables in its environment.
     pub(crate) fn start(&self, arguments: &[&str]) -> Program {
         let nth = self.started.fetch_add(1, Ordering::Relaxed);

@@ -185,7 +185,7 @@ impl LaneAtWork {
             if wait > SHORT_WAIT || self.failures > PATIENCE {
                 return false;
             }
-            self.context.life.sleep(wait).await;
+            self.context.sleep(wait).await;
             return self.context.gates().enter(&self.lease.lane, Instant::now());
         }
         if self.rewound {
@@ -234,7 +234,7 @@ impl LaneAtWork {
                 Next::Cut(piece, cut) => self.take_apart(piece, cut),
             }
         }
-        if self.turn_is_over() {
+        if self.turn_is_over() || self.isolations.looks_hopeless() {
             return Ok(None);
         }
         self.read_ahead().await?;

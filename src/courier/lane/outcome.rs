@@ -89,7 +89,10 @@ impl LaneAtWork {
     }
 
     /// A piece that was given up says nothing about the others.
-    pub(super) fn given_up(underway: &Underway) -> Option<Search> {
+    pub(super) fn given_up(&mut self, underway: &Underway) -> Option<Search> {
+        if let Some(refusals) = underway.search.and_then(|id| self.refusals.get_mut(&id)) {
+            refusals.spoil();
+        }
         underway.search.map(|id| Search { id, cut: None })
     }
 

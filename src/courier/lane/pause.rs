@@ -19,7 +19,7 @@ impl LaneAtWork {
         }
         if self.gives_up(&mut underway, &wait) {
             let closing = verdict::give_up(&underway.batch, &wait.message);
-            let search = Self::given_up(&underway);
+            let search = self.given_up(&underway);
             return self.close(underway, closing, search);
         }
         let delay = self.hold(&wait);
