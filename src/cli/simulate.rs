@@ -121,6 +121,7 @@ impl From<FaultArgs> for Faults {
             too_many_requests: args.too_many_requests,
             task_running: args.task_running,
             garbled: args.garbled,
+            ..Self::default()
         }
     }
 }

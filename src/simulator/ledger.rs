@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::crm::Pools;
 use super::state::{State, Totals};
-use super::task::{Import, Task};
+use super::task::{Import, Rules, Task};
 use super::wire::{ImportRequest, Row};
 
 /// A task's route: user id and task id.
@@ -56,8 +56,9 @@ impl Ledger {
         &self,
         route: &TaskRoute,
         request: &'r ImportRequest<'r>,
+        rules: &Rules,
     ) -> (Import<'r>, usize) {
-        let import = lock(&self.task(route)).import(request, || self.suffix());
+        let import = lock(&self.task(route)).import(request, rules, || self.suffix());
         let Import::Done { accepted, .. } = &import else {
             return (import, 0);
         };
@@ -123,6 +124,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::faults::{RowFaults, RowLuck};
     use super::*;
 
     fn body(options: &str, phone: &str) -> String {
@@ -131,7 +133,12 @@ mod tests {
 
     fn customers(ledger: &Ledger, user: &str, task: &str, body: &str) -> usize {
         let request = ImportRequest::read(body.as_bytes()).unwrap();
-        ledger.import(&(user.into(), task.into()), &request).1
+        let rules = Rules {
+            luck: RowLuck::new(RowFaults::default(), 1, user, task),
+            ignore_skip_error: false,
+        };
+        let route = (user.into(), task.into());
+        ledger.import(&route, &request, &rules).1
     }
 
     #[test]

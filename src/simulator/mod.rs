@@ -4,21 +4,25 @@
 //! It shares no code with `platform`, the client of the real one: the documented JSON shapes and the
 //! masking are written anew here, so that a mistake in one cannot hide in the other.
 //!
-//! A request goes `routes` → `platform` (one request from arrival to reply) → `ledger` (all that is
+//! A request goes `routes` → `platform` (one request from arrival to reply, by the `luck`
+//! that the `faults` in force give it) → `ledger` (all that is
 //! held) → `task` (the import rules) and back through `wire`.
 //!
 //! What it guarantees:
 //!
 //! - A task never holds a number twice, unless the request asked for a suffix.
-//! - Every row of a request that was taken up is either held or refused with a cause, and
-//!   [`State`] tells which.
-//! - The same seed and the same order of requests give the same faults.
+//! - Every row of a request that was taken up is held, refused with a cause or dropped on request,
+//!   and [`State`] tells which.
+//! - The same seed and the same order of requests give the same faults; what befalls a single
+//!   number does not depend on the order.
 //! - `requests` is the sum of [`Answers`]: every request to add numbers is answered in one way.
 //! - What it remembers grows with the distinct numbers that came in, and with nothing else.
 
+mod cipher;
 mod crm;
 mod faults;
 mod ledger;
+mod luck;
 mod mask;
 mod number;
 mod platform;
@@ -26,8 +30,14 @@ mod routes;
 mod server;
 mod state;
 mod task;
+mod tcp;
+mod window;
 mod wire;
 
-pub use self::faults::{Fault, Faults, FaultsError};
+pub use self::faults::{
+    AnswerStyle, CountStyle, DataStyle, FailListStyle, Fault, Faults, FaultsError, Limits,
+    MaskStyle, RefusalBody, RefusalStyle, RetryAfter, RowFault, RowFaults, RunningSays,
+    SuffixStyle,
+};
 pub use self::server::{Config, Running, Simulator};
 pub use self::state::{Answers, NumberState, RefusalState, State, TaskState, Totals, Violations};

@@ -2,19 +2,26 @@
 //!
 //! `routes` hands in what HTTP brought and carries out the [`Reply`]; the ledger keeps what is held.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::faults::{Dice, Fault, Faults, FaultsError};
-use super::ledger::{Ledger, TaskRoute, lock};
-use super::state::{Answers, State, Totals};
-use super::task::Import;
-use super::wire::{self, Complaint, ImportRequest};
+use tokio::time::Instant;
 
-/// The platform's words while a task is running.
-const TASK_RUNNING: &str = "2.0任务启动中,请先停止任务";
+use super::faults::{
+    Draw, Fault, Faults, FaultsError, RefusalBody, RetryAfter, RowLuck, RunningSays,
+};
+use super::ledger::{Ledger, TaskRoute, lock};
+use super::luck::Luck;
+use super::state::{Answers, State, Totals};
+use super::task::{Failure, Import, Rules};
+use super::wire::{self, Complaint, ImportRequest, Style};
+
 const SERVER_ERROR: &str = "服务器内部错误";
 const TOO_FAST: &str = "请求过于频繁,请稍后再试";
+/// More than a careful client reads.
+const OVERSIZE: usize = 2 * 1024 * 1024;
+const PROXY_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head>\
+    <body><h1>Please sign in to the network</h1></body></html>\n";
 
 /// What goes back to the client, and after which wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +30,13 @@ pub(super) struct Reply {
     pub(super) after: Duration,
     /// The answer.
     pub(super) answer: Answer,
+}
+
+impl Reply {
+    fn at_once(answer: Answer) -> Self {
+        let after = Duration::ZERO;
+        Self { after, answer }
+    }
 }
 
 /// An answer in HTTP's terms.
@@ -35,10 +49,32 @@ pub(super) enum Answer {
         /// The body.
         body: Vec<u8>,
     },
-    /// The same, with `Retry-After: 1`.
-    Later(Vec<u8>),
-    /// No answer at all: the connection is closed.
+    /// 429, and how it says when to come again.
+    Later {
+        /// The form of `Retry-After`.
+        form: RetryAfter,
+        /// When that is.
+        wait: Duration,
+        /// The JSON body.
+        body: Vec<u8>,
+    },
+    /// A status and text that is no JSON.
+    Text {
+        /// HTTP status.
+        status: u16,
+        /// Its type.
+        content_type: &'static str,
+        /// The text.
+        body: String,
+    },
+    /// 302 to a path that is not there.
+    Redirect,
+    /// 200 and the beginning of this body, then the connection is reset.
+    CutOff(Vec<u8>),
+    /// No answer at all: the connection is reset.
     Reset,
+    /// No answer at all: the connection stays open.
+    Silence,
 }
 
 impl Answer {
@@ -54,14 +90,11 @@ impl Answer {
         Self::error(200, code, message)
     }
 
-    /// Half of the body under HTTP 200, which is no JSON any more.
-    fn garbled(self) -> Self {
+    /// The body, if it is JSON.
+    fn into_body(self) -> Vec<u8> {
         match self {
-            Self::Json { mut body, .. } => {
-                body.truncate(body.len() / 2);
-                Self::Json { status: 200, body }
-            }
-            other => other,
+            Self::Json { body, .. } => body,
+            _ => Vec::new(),
         }
     }
 }
@@ -70,7 +103,8 @@ impl Answer {
 #[derive(Debug)]
 pub(super) struct Platform {
     token: String,
-    dice: Mutex<Dice>,
+    seed: u64,
+    luck: Mutex<Luck>,
     ledger: Ledger,
 }
 
@@ -79,7 +113,8 @@ impl Platform {
     pub(super) fn new(token: String, seed: u64, faults: Faults) -> Result<Self, FaultsError> {
         Ok(Self {
             token,
-            dice: Mutex::new(Dice::new(seed, faults)?),
+            seed,
+            luck: Mutex::new(Luck::new(seed, faults)?),
             ledger: Ledger::new(seed),
         })
     }
@@ -91,14 +126,11 @@ impl Platform {
         authorization: Option<&str>,
         body: Result<&[u8], Complaint>,
     ) -> Reply {
-        if !self.accepts(authorization) {
-            self.answered(|answers| &mut answers.unauthorized);
-            return Reply {
-                after: Duration::ZERO,
-                answer: unauthorized(),
-            };
+        if let Some(answer) = self.turned_away(route, authorization) {
+            return Reply::at_once(answer);
         }
-        let draw = lock(&self.dice).draw();
+        let (draw, faults) = lock(&self.luck).meet(route, Instant::now());
+        let is_too_long = body.is_ok_and(|body| body.len() > faults.limits.bytes);
         let request = body.and_then(ImportRequest::read);
         if let Ok(request) = &request {
             self.ledger.receive(route, &request.rows);
@@ -110,15 +142,28 @@ impl Platform {
         if let Err(complaint) = &request {
             self.violated(*complaint);
         }
+        // What the documentation allows and the limits in force do not is no mistake of the client.
+        let request = request.and_then(|request| {
+            if is_too_long || request.rows.len() > faults.limits.rows {
+                Err(Complaint::TooLarge)
+            } else {
+                Ok(request)
+            }
+        });
+        let import = Importing {
+            platform: self,
+            route,
+            faults: &faults,
+        };
         Reply {
             after: draw.latency,
-            answer: self.decide(route, request, draw.fault),
+            answer: import.decide(request, draw),
         }
     }
 
     /// Answers whether the token is good.
     pub(super) fn check_token(&self, authorization: Option<&str>) -> Answer {
-        if self.accepts(authorization) {
+        if self.accepts(authorization) && !self.faults().token_off {
             let body = wire::token_is_good();
             Answer::Json { status: 200, body }
         } else {
@@ -135,7 +180,12 @@ impl Platform {
 
     /// Changes the faults from the next request on.
     pub(super) fn set_faults(&self, faults: Faults) -> Result<(), FaultsError> {
-        lock(&self.dice).change(faults)
+        lock(&self.luck).change(faults)
+    }
+
+    /// The faults in force.
+    pub(super) fn faults(&self) -> Arc<Faults> {
+        lock(&self.luck).faults()
     }
 
     /// The counts.
@@ -152,61 +202,22 @@ impl Platform {
         authorization.and_then(|header| header.strip_prefix("Bearer ")) == Some(&self.token)
     }
 
-    /// What a request comes to with the fault that befalls it. Counts it as answered, once.
-    fn decide(
-        &self,
-        route: &TaskRoute,
-        request: Result<ImportRequest<'_>, Complaint>,
-        fault: Option<Fault>,
-    ) -> Answer {
-        let Some(fault) = fault else {
-            return match self.import(route, request) {
-                Ok(answer) => {
-                    self.answered(|answers| &mut answers.imported);
-                    answer
-                }
-                Err(answer) => {
-                    self.answered(|answers| &mut answers.refused);
-                    answer
-                }
-            };
-        };
-        self.answered(|answers| answers.of(fault));
-        let lost = || {
-            self.import(route, request)
-                .unwrap_or_else(|refusal| refusal)
-        };
-        match fault {
-            Fault::ErrorBefore => Answer::error(500, 500, SERVER_ERROR),
-            Fault::ResetBefore => Answer::Reset,
-            Fault::TooManyRequests => Answer::Later(wire::error(429, TOO_FAST)),
-            Fault::TaskRunning => Answer::refusal(6007, TASK_RUNNING),
-            Fault::ErrorAfter => {
-                lost();
-                Answer::error(500, 500, SERVER_ERROR)
-            }
-            Fault::ResetAfter => {
-                lost();
-                Answer::Reset
-            }
-            Fault::Garbled => lost().garbled(),
-        }
-    }
-
-    /// Imports, and says so as the platform does; `Err` is the answer to a request that was refused
-    /// as a whole.
-    fn import(
-        &self,
-        route: &TaskRoute,
-        request: Result<ImportRequest<'_>, Complaint>,
-    ) -> Result<Answer, Answer> {
-        let request = request.map_err(refused)?;
-        match self.ledger.import(route, &request) {
-            (Import::Stopped(cause), _) => Err(Answer::refusal(422, cause)),
-            (Import::Done { accepted, failures }, customers) => {
-                let body = wire::imported(accepted.len(), customers, &failures);
-                Ok(Answer::Json { status: 200, body })
-            }
+    /// The answer to a request that comes no further than the door: its rows are not looked at and
+    /// the dice are not rolled.
+    fn turned_away(&self, route: &TaskRoute, authorization: Option<&str>) -> Option<Answer> {
+        let faults = self.faults();
+        let (user, task) = route;
+        if !self.accepts(authorization) || faults.token_off {
+            self.answered(|answers| &mut answers.unauthorized);
+            Some(unauthorized())
+        } else if faults.forbidden_users.contains(user) {
+            self.answered(|answers| &mut answers.forbidden);
+            Some(Answer::error(403, 403, "没有权限操作该用户"))
+        } else if faults.unknown_tasks.contains(task) {
+            self.answered(|answers| &mut answers.not_found);
+            Some(Answer::error(404, 404, "任务不存在"))
+        } else {
+            None
         }
     }
 
@@ -223,11 +234,148 @@ impl Platform {
     }
 }
 
+/// A request that was let in, under the faults that were in force then.
+struct Importing<'p> {
+    platform: &'p Platform,
+    route: &'p TaskRoute,
+    faults: &'p Faults,
+}
+
+impl Importing<'_> {
+    /// What a request comes to with what the dice say. Counts it as answered, once.
+    fn decide(&self, request: Result<ImportRequest<'_>, Complaint>, draw: Draw) -> Answer {
+        let Some(fault) = draw.fault else {
+            return match self.import(request) {
+                Ok(answer) => {
+                    self.platform.answered(|answers| &mut answers.imported);
+                    answer
+                }
+                Err(answer) => {
+                    self.platform.answered(|answers| &mut answers.refused);
+                    answer
+                }
+            };
+        };
+        self.platform.answered(|answers| answers.of(fault));
+        let lost = || self.import(request).unwrap_or_else(|refusal| refusal);
+        match fault {
+            Fault::ErrorBefore => self.error(draw.error_status),
+            Fault::ResetBefore => Answer::Reset,
+            Fault::SilenceBefore => Answer::Silence,
+            Fault::TooManyRequests => Answer::Later {
+                form: self.faults.retry_after,
+                wait: self.faults.retry_after_wait,
+                body: wire::error(429, TOO_FAST),
+            },
+            Fault::TaskRunning => match self.faults.task_running_says {
+                RunningSays::Code6007 => Answer::refusal(6007, "2.0任务启动中,请先停止任务"),
+                RunningSays::Code422 => Answer::refusal(422, "任务正在拨打中,请先暂停任务"),
+            },
+            Fault::Redirected => Answer::Redirect,
+            after => self.spoilt(after, lost(), draw),
+        }
+    }
+
+    /// What is left of an answer after its import was done.
+    fn spoilt(&self, fault: Fault, answer: Answer, draw: Draw) -> Answer {
+        match fault {
+            Fault::ErrorAfter => self.error(draw.error_status),
+            Fault::ResetAfter => Answer::Reset,
+            Fault::SilenceAfter => Answer::Silence,
+            Fault::CutOff => Answer::CutOff(answer.into_body()),
+            Fault::NotJson => Answer::Text {
+                status: 200,
+                content_type: "text/html; charset=utf-8",
+                body: PROXY_PAGE.into(),
+            },
+            Fault::Garbled => {
+                let mut body = answer.into_body();
+                body.truncate(body.len() / 2);
+                Answer::Json { status: 200, body }
+            }
+            Fault::Oversized => {
+                let mut body = answer.into_body();
+                body.resize(OVERSIZE, b' ');
+                Answer::Json { status: 200, body }
+            }
+            Fault::Contradictory => Answer::Json {
+                status: 200,
+                body: wire::contradiction(),
+            },
+            // Those of before the import do not come here.
+            _ => answer,
+        }
+    }
+
+    fn error(&self, status: u16) -> Answer {
+        let http = if self.faults.error_under_200 {
+            200
+        } else {
+            status
+        };
+        Answer::error(http, status, SERVER_ERROR)
+    }
+
+    /// Imports, and says so as the platform does; `Err` is the answer to a request that was refused
+    /// as a whole.
+    fn import(&self, request: Result<ImportRequest<'_>, Complaint>) -> Result<Answer, Answer> {
+        let request = request.map_err(complain)?;
+        let (user, task) = self.route;
+        let rules = Rules {
+            luck: RowLuck::new(self.faults.rows, self.platform.seed, user, task),
+            ignore_skip_error: self.faults.refusal.ignore_skip_error,
+        };
+        let ledger = &self.platform.ledger;
+        match ledger.import(self.route, &request, &rules) {
+            (Import::Stopped(failures), _) => Err(self.refused(&failures)),
+            (
+                Import::Done {
+                    accepted,
+                    uncounted,
+                    failures,
+                },
+                customers,
+            ) => {
+                let counted = accepted.len() - uncounted;
+                let body = self
+                    .style()
+                    .imported(counted, customers.min(counted), &failures);
+                Ok(Answer::Json { status: 200, body })
+            }
+        }
+    }
+
+    /// The answer to a request that these numbers stopped.
+    fn refused(&self, failures: &[Failure<'_>]) -> Answer {
+        let cause = failures.first().map_or("", |failure| failure.cause);
+        let status = self.faults.refusal.status;
+        match self.faults.refusal.body {
+            RefusalBody::Message => Answer::error(status, 422, cause),
+            RefusalBody::List => Answer::Json {
+                status,
+                body: self.style().refused(cause, failures),
+            },
+            RefusalBody::Text => Answer::Text {
+                status,
+                content_type: "text/plain; charset=utf-8",
+                body: cause.into(),
+            },
+        }
+    }
+
+    fn style(&self) -> Style<'_> {
+        Style {
+            answer: &self.faults.answer,
+            mask: &self.faults.mask,
+        }
+    }
+}
+
 fn unauthorized() -> Answer {
     Answer::error(401, 401, "token无效或已过期")
 }
 
-fn refused(complaint: Complaint) -> Answer {
+fn complain(complaint: Complaint) -> Answer {
     match complaint {
         Complaint::TooLarge => Answer::error(413, 413, &complaint.message()),
         _ => Answer::refusal(422, &complaint.message()),
@@ -258,8 +406,10 @@ mod tests {
 
     fn text(answer: Answer) -> String {
         match answer {
-            Answer::Json { body, .. } | Answer::Later(body) => String::from_utf8(body).unwrap(),
-            Answer::Reset => "reset".into(),
+            Answer::Json { body, .. } | Answer::Later { body, .. } => {
+                String::from_utf8(body).unwrap()
+            }
+            other => format!("{other:?}"),
         }
     }
 
@@ -279,7 +429,7 @@ mod tests {
                     reset_before: 1.0,
                     ..faults.clone()
                 },
-                "reset",
+                "Reset",
             ),
             (
                 Faults {
@@ -294,6 +444,20 @@ mod tests {
                     ..faults.clone()
                 },
                 "6007",
+            ),
+            (
+                Faults {
+                    silence_before: 1.0,
+                    ..faults.clone()
+                },
+                "Silence",
+            ),
+            (
+                Faults {
+                    redirected: 1.0,
+                    ..faults.clone()
+                },
+                "Redirect",
             ),
         ] {
             let platform = platform(faults);
@@ -317,13 +481,33 @@ mod tests {
                 ..faults.clone()
             },
             Faults {
+                silence_after: 1.0,
+                ..faults.clone()
+            },
+            Faults {
                 garbled: 1.0,
+                ..faults.clone()
+            },
+            Faults {
+                cut_off: 1.0,
+                ..faults.clone()
+            },
+            Faults {
+                not_json: 1.0,
+                ..faults.clone()
+            },
+            Faults {
+                oversized: 1.0,
+                ..faults.clone()
+            },
+            Faults {
+                contradictory: 1.0,
                 ..faults.clone()
             },
         ] {
             let platform = platform(faults);
             let answer = send(&platform, BODY).answer;
-            assert!(!matches!(answer, Answer::Later(_)));
+            assert!(!matches!(answer, Answer::Later { .. }));
             assert_eq!(held_and_received(&platform), (1, 1));
             let totals = platform.totals();
             assert_eq!((totals.answers.faults(), totals.answers.imported), (1, 0));

@@ -4,28 +4,41 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http_body::Frame;
+use tokio_util::sync::CancellationToken;
 
-use super::faults::Faults;
+use super::faults::{Faults, Limits, RetryAfter};
 use super::ledger::TaskRoute;
 use super::platform::{Answer, Platform};
+use super::tcp::Wire;
 use super::wire::{self, Complaint};
 
-/// Far more than 100 rows with all their variables need.
-const MAX_BODY: usize = 8 * 1024 * 1024;
+/// What the handlers share.
+#[derive(Clone)]
+struct Site {
+    platform: Arc<Platform>,
+    stop: CancellationToken,
+}
+
+impl FromRef<Site> for Arc<Platform> {
+    fn from_ref(site: &Site) -> Self {
+        Self::clone(&site.platform)
+    }
+}
 
 type Shared = State<Arc<Platform>>;
 
-/// Every path of the simulator.
-pub(super) fn router(platform: Arc<Platform>) -> Router {
+/// Every path of the simulator. `stop` ends what would never end by itself.
+pub(super) fn router(platform: Arc<Platform>, stop: CancellationToken) -> Router {
     Router::new()
         .route(
             "/agent-api/user/{user_id}/task/{task_id}/number",
@@ -34,15 +47,16 @@ pub(super) fn router(platform: Arc<Platform>) -> Router {
         .route("/agent-api/token", get(token))
         .route("/simulator/state", get(state))
         .route("/simulator/totals", get(totals))
-        .route("/simulator/faults", post(set_faults))
+        .route("/simulator/faults", get(faults).post(set_faults))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(platform)
+        .layer(DefaultBodyLimit::max(Limits::MAX_BYTES))
+        .with_state(Site { platform, stop })
 }
 
 async fn add_numbers(
-    State(platform): Shared,
+    State(site): State<Site>,
+    ConnectInfo(connection): ConnectInfo<Wire>,
     Path(route): Path<TaskRoute>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -52,9 +66,20 @@ async fn add_numbers(
         Ok(_) if !is_json(&headers) => Err(Complaint::ContentType),
         Ok(body) => Ok(body.as_ref()),
     };
-    let reply = platform.add_numbers(&route, authorization(&headers), body);
+    let reply = site
+        .platform
+        .add_numbers(&route, authorization(&headers), body);
     if !reply.after.is_zero() {
         tokio::time::sleep(reply.after).await;
+    }
+    match reply.answer {
+        Answer::Silence => site.stop.cancelled().await,
+        Answer::Reset | Answer::CutOff(_) => {
+            if let Err(error) = connection.reset_at_end() {
+                tracing::warn!(%error, "the simulator can only close a connection it was to reset");
+            }
+        }
+        _ => {}
     }
     respond(reply.answer)
 }
@@ -69,6 +94,10 @@ async fn state(State(platform): Shared) -> Response {
 
 async fn totals(State(platform): Shared) -> Response {
     Json(platform.totals()).into_response()
+}
+
+async fn faults(State(platform): Shared) -> Response {
+    Json(&*platform.faults()).into_response()
 }
 
 /// Puts other faults in force and answers with them.
@@ -112,15 +141,53 @@ fn respond(answer: Answer) -> Response {
             // Every status that `platform` names is one.
             json(StatusCode::from_u16(status).unwrap_or_default(), body)
         }
-        Answer::Later(body) => {
+        Answer::Later { form, wait, body } => {
             let mut response = json(StatusCode::TOO_MANY_REQUESTS, body);
-            let one_second = HeaderValue::from_static("1");
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, one_second);
+            if let Some(value) = retry_after(form, wait) {
+                response.headers_mut().insert(header::RETRY_AFTER, value);
+            }
             response
         }
-        Answer::Reset => Response::new(Body::new(Broken)),
+        Answer::Text {
+            status,
+            content_type,
+            body,
+        } => {
+            let status = StatusCode::from_u16(status).unwrap_or_default();
+            (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+        }
+        Answer::Redirect => {
+            let elsewhere = [(header::LOCATION, "/elsewhere")];
+            (StatusCode::FOUND, elsewhere).into_response()
+        }
+        Answer::CutOff(body) => {
+            let mut response = Response::new(Body::new(Broken::after(&body)));
+            let length = HeaderValue::from(body.len());
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, length);
+            response
+        }
+        Answer::Reset | Answer::Silence => Response::new(Body::new(Broken::at_once())),
+    }
+}
+
+/// The header that says when to come again, if one does. A date is told in whole seconds, so both
+/// forms round up.
+fn retry_after(form: RetryAfter, wait: Duration) -> Option<HeaderValue> {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match form {
+        RetryAfter::Seconds => Some(seconds.into()),
+        RetryAfter::Date => {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the header tells a time of the host's clock, and nothing goes by it here"
+            )]
+            let now = SystemTime::now();
+            let then = now.checked_add(Duration::from_secs(seconds.saturating_add(1)))?;
+            HeaderValue::try_from(httpdate::fmt_http_date(then)).ok()
+        }
+        RetryAfter::None => None,
     }
 }
 
@@ -129,18 +196,48 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, content_type, body).into_response()
 }
 
-/// A body that fails before its first byte. The server has not flushed the head by then; it drops
-/// both and closes the connection, so the client sees its request end without any answer.
-struct Broken;
+/// A body that fails, at once or after its first half.
+///
+/// If it fails before the first byte, the server has not flushed the head by then; it drops both and
+/// ends the connection, so the client sees its request end without any answer.
+struct Broken {
+    half: Option<Bytes>,
+    flush: bool,
+}
+
+impl Broken {
+    fn at_once() -> Self {
+        Self {
+            half: None,
+            flush: false,
+        }
+    }
+
+    fn after(body: &[u8]) -> Self {
+        Self {
+            half: Some(Bytes::copy_from_slice(&body[..body.len() / 2])),
+            flush: true,
+        }
+    }
+}
 
 impl http_body::Body for Broken {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        if self.flush {
+            // While there is nothing more to send, the server sends what it has.
+            self.flush = false;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
     }
 }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -14,6 +13,7 @@ use super::faults::{Faults, FaultsError};
 use super::platform::Platform;
 use super::routes;
 use super::state::{State, Totals};
+use super::tcp::{Entrance, Wire};
 
 /// How long [`Running::stop`] waits for requests under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -56,14 +56,10 @@ impl Simulator {
         let platform = Arc::new(platform);
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let listener = listener.tap_io(|connection| {
-            // Without it answers are only slower.
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "the simulator cannot send small answers at once");
-            }
-        });
         let stop = CancellationToken::new();
-        let server = axum::serve(listener, routes::router(Arc::clone(&platform)))
+        let app = routes::router(Arc::clone(&platform), stop.clone());
+        let app = app.into_make_service_with_connect_info::<Wire>();
+        let server = axum::serve(Entrance(listener), app)
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         Ok(Running {
             address,
@@ -112,12 +108,18 @@ impl Running {
         self.platform.totals()
     }
 
-    /// Changes the faults from the next request on.
+    /// The faults in force.
+    pub fn faults(&self) -> Faults {
+        Faults::clone(&self.platform.faults())
+    }
+
+    /// Changes the faults from the next request on. Tasks that were running stop.
     pub fn set_faults(&self, faults: Faults) -> Result<(), FaultsError> {
         self.platform.set_faults(faults)
     }
 
-    /// Takes no more requests, answers those under way (up to five seconds), and ends.
+    /// Takes no more requests, answers those under way (up to five seconds; those that would never be
+    /// answered are cut off), and ends.
     pub async fn stop(self) {
         drop(self.stop);
         match tokio::time::timeout(STOP_WITHIN, self.server).await {

@@ -49,8 +49,12 @@ pub struct Answers {
     pub imported: u64,
     /// Refused as a whole (code 422, HTTP 413).
     pub refused: u64,
-    /// 401: the token was wrong or missing.
+    /// 401: the token was wrong, missing or off.
     pub unauthorized: u64,
+    /// 403: the user is one of `forbidden_users`.
+    pub forbidden: u64,
+    /// 404: the task is one of `unknown_tasks`.
+    pub not_found: u64,
     /// See [`Fault::ErrorBefore`].
     pub error_before: u64,
     /// See [`Fault::ErrorAfter`].
@@ -59,18 +63,33 @@ pub struct Answers {
     pub reset_before: u64,
     /// See [`Fault::ResetAfter`].
     pub reset_after: u64,
+    /// See [`Fault::SilenceBefore`].
+    pub silence_before: u64,
+    /// See [`Fault::SilenceAfter`].
+    pub silence_after: u64,
     /// See [`Fault::TooManyRequests`].
     pub too_many_requests: u64,
-    /// See [`Fault::TaskRunning`].
+    /// See [`Fault::TaskRunning`]; also requests of tasks that go on running.
     pub task_running: u64,
     /// See [`Fault::Garbled`].
     pub garbled: u64,
+    /// See [`Fault::CutOff`].
+    pub cut_off: u64,
+    /// See [`Fault::NotJson`].
+    pub not_json: u64,
+    /// See [`Fault::Oversized`].
+    pub oversized: u64,
+    /// See [`Fault::Contradictory`].
+    pub contradictory: u64,
+    /// See [`Fault::Redirected`].
+    pub redirected: u64,
 }
 
 impl Answers {
     /// All answers.
     pub fn total(&self) -> u64 {
-        self.imported + self.refused + self.unauthorized + self.faults()
+        let at_the_door = self.unauthorized + self.forbidden + self.not_found;
+        self.imported + self.refused + at_the_door + self.faults()
     }
 
     /// The answers that a fault spoiled.
@@ -79,9 +98,16 @@ impl Answers {
             + self.error_after
             + self.reset_before
             + self.reset_after
+            + self.silence_before
+            + self.silence_after
             + self.too_many_requests
             + self.task_running
             + self.garbled
+            + self.cut_off
+            + self.not_json
+            + self.oversized
+            + self.contradictory
+            + self.redirected
     }
 
     /// The count of a fault.
@@ -91,9 +117,16 @@ impl Answers {
             Fault::ErrorAfter => &mut self.error_after,
             Fault::ResetBefore => &mut self.reset_before,
             Fault::ResetAfter => &mut self.reset_after,
+            Fault::SilenceBefore => &mut self.silence_before,
+            Fault::SilenceAfter => &mut self.silence_after,
             Fault::TooManyRequests => &mut self.too_many_requests,
             Fault::TaskRunning => &mut self.task_running,
             Fault::Garbled => &mut self.garbled,
+            Fault::CutOff => &mut self.cut_off,
+            Fault::NotJson => &mut self.not_json,
+            Fault::Oversized => &mut self.oversized,
+            Fault::Contradictory => &mut self.contradictory,
+            Fault::Redirected => &mut self.redirected,
         }
     }
 }
@@ -170,12 +203,16 @@ impl TaskState {
 pub struct NumberState {
     /// As it came in, with the sender's own suffix if it had one.
     pub number: String,
-    /// Without suffix: the person.
+    /// Decrypted if it came in encrypted, without suffix: the person.
     pub base: String,
     /// How many copies the task holds: 0 or 1, or more if requests had the platform add suffixes.
     pub times_held: u32,
     /// How often it came in, also in requests that were refused or met a fault.
     pub times_received: u32,
+    /// How often it was passed over in silence: see [`super::RowFault::Dropped`].
+    pub times_dropped: u32,
+    /// How many of the copies were neither counted nor listed: see [`super::RowFault::Uncounted`].
+    pub times_uncounted: u32,
 }
 
 /// How a number was refused.

@@ -2,8 +2,11 @@
 //!
 //! Pure but for its own memory: no clock, no randomness (suffixes are handed in), no locks.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::cipher;
+use super::faults::{RowFault, RowLuck};
 use super::number;
 use super::state::{NumberState, RefusalState, TaskState};
 use super::wire::{ImportRequest, Row};
@@ -12,6 +15,17 @@ use super::wire::{ImportRequest, Row};
 pub(super) const MALFORMED: &str = "格式不正确。";
 /// A number that the task already has, or that is in the request twice.
 pub(super) const DUPLICATE: &str = "号码重复。";
+/// A number that [`RowFault::Blacklisted`] befell.
+pub(super) const BLACKLISTED: &str = "号码在黑名单中。";
+
+/// By what an import goes besides its request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// What befalls single numbers.
+    pub(super) luck: RowLuck,
+    /// One bad number stops the request, whatever it says about that.
+    pub(super) ignore_skip_error: bool,
+}
 
 /// What importing one request came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,18 +34,20 @@ pub(super) enum Import<'r> {
     Done {
         /// The rows that are in now.
         accepted: Vec<&'r Row<'r>>,
+        /// How many of them are not counted.
+        uncounted: usize,
         /// The numbers that were skipped, and why.
         failures: Vec<Failure<'r>>,
     },
-    /// `skip_error` is false and a row is bad: nothing was imported, for this cause.
-    Stopped(&'static str),
+    /// `skip_error` is false and these are bad: nothing was imported.
+    Stopped(Vec<Failure<'r>>),
 }
 
 /// A number that was skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure<'r> {
-    /// As it came in.
-    pub(super) number: &'r str,
+    /// As it came in, but decrypted.
+    pub(super) number: Cow<'r, str>,
     /// The platform's words.
     pub(super) cause: &'static str,
 }
@@ -41,8 +57,9 @@ pub(super) struct Failure<'r> {
 pub(super) struct Task {
     /// By the number as it came in.
     numbers: HashMap<Box<str>, Record>,
-    /// Numbers as they are stored after the platform added a suffix.
-    suffixed: HashSet<Box<str>>,
+    /// Numbers that are not stored as they came in, as they are stored: decrypted, or with a
+    /// suffix of the platform.
+    changed: HashSet<Box<str>>,
     refusals: HashMap<Box<str>, Refusal>,
 }
 
@@ -53,6 +70,29 @@ struct Record {
     held: u32,
     /// Whether one of the copies is stored as it came in.
     plain: bool,
+    /// How often its import was tried: what its luck goes by.
+    tried: u32,
+    dropped: u32,
+    uncounted: u32,
+    /// The person behind a ciphertext.
+    decrypted: Option<Box<str>>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Taken,
+    TakenUncounted,
+    Dropped,
+    Refused(&'static str),
+}
+
+/// A row, the number that it means, and what becomes of it.
+struct Judged<'r> {
+    row: &'r Row<'r>,
+    /// Decrypted.
+    number: Cow<'r, str>,
+    fate: Fate,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,28 +113,44 @@ impl Task {
     pub(super) fn import<'r>(
         &mut self,
         request: &'r ImportRequest<'r>,
+        rules: &Rules,
         mut suffix: impl FnMut() -> String,
     ) -> Import<'r> {
-        let causes = self.judge(request);
-        if !request.skip_error
-            && let Some((row, cause)) = first_bad(&request.rows, &causes)
-        {
-            self.note_refusal(&row.phone, cause);
-            return Import::Stopped(cause);
-        }
-        let mut accepted = Vec::with_capacity(request.rows.len());
+        let judged = self.judge(request, &rules.luck);
         let mut failures = Vec::new();
-        for (row, cause) in request.rows.iter().zip(causes) {
-            if let Some(cause) = cause {
+        for Judged { row, number, fate } in &judged {
+            if let Fate::Refused(cause) = *fate {
                 self.note_refusal(&row.phone, cause);
-                let number = row.phone.as_ref();
+                let number = number.clone();
                 failures.push(Failure { number, cause });
-            } else {
-                self.hold(&row.phone, request.number_add_suffix, &mut suffix);
-                accepted.push(row);
             }
         }
-        Import::Done { accepted, failures }
+        if (rules.ignore_skip_error || !request.skip_error) && !failures.is_empty() {
+            return Import::Stopped(failures);
+        }
+        let mut accepted = Vec::with_capacity(request.rows.len());
+        let mut uncounted = 0;
+        for Judged { row, number, fate } in judged {
+            match fate {
+                Fate::Refused(_) => continue,
+                Fate::Dropped => {
+                    self.update(&row.phone, |record| record.dropped += 1);
+                    continue;
+                }
+                Fate::TakenUncounted => {
+                    self.update(&row.phone, |record| record.uncounted += 1);
+                    uncounted += 1;
+                }
+                Fate::Taken => {}
+            }
+            self.hold(row, &number, request.number_add_suffix, &mut suffix);
+            accepted.push(row);
+        }
+        Import::Done {
+            accepted,
+            uncounted,
+            failures,
+        }
     }
 
     /// What this task tells about itself.
@@ -119,41 +175,70 @@ impl Task {
         }
     }
 
-    /// For each row why it cannot be taken, or `None`.
-    fn judge(&self, request: &ImportRequest<'_>) -> Vec<Option<&'static str>> {
-        let mut seen: HashSet<&str> = HashSet::with_capacity(request.rows.len());
-        let judge_row = |phone: &str, seen_before: bool| {
-            if !request.encryption && !number::is_well_formed(phone) {
-                Some(MALFORMED)
-            } else if !request.number_add_suffix && (seen_before || self.has_stored(phone)) {
-                Some(DUPLICATE)
+    /// What becomes of each row. A row that is dropped is not even looked at.
+    fn judge<'r>(&mut self, request: &'r ImportRequest<'r>, luck: &RowLuck) -> Vec<Judged<'r>> {
+        let mut seen = HashSet::with_capacity(request.rows.len());
+        let mut judged = Vec::with_capacity(request.rows.len());
+        for row in &request.rows {
+            let plain = request.encryption.then(|| cipher::decrypted(&row.phone));
+            let (number, opaque) = match plain {
+                Some(Some(number)) => (Cow::Owned(number), false),
+                other => (Cow::Borrowed(row.phone.as_ref()), other.is_some()),
+            };
+            let mut nth = 0;
+            self.update(&row.phone, |record| {
+                record.tried += 1;
+                nth = record.tried;
+            });
+            let befallen = luck.of(&number, nth);
+            let fate = if befallen == Some(RowFault::Dropped) {
+                Fate::Dropped
+            } else if !opaque && !number::is_well_formed(&number) {
+                Fate::Refused(MALFORMED)
+            } else if befallen == Some(RowFault::Blacklisted) {
+                Fate::Refused(BLACKLISTED)
+            } else if !request.number_add_suffix
+                && (seen.contains(&number) || self.has_stored(&number))
+            {
+                Fate::Refused(DUPLICATE)
+            } else if befallen == Some(RowFault::Uncounted) {
+                Fate::TakenUncounted
             } else {
-                None
+                Fate::Taken
+            };
+            if matches!(fate, Fate::Taken | Fate::TakenUncounted) {
+                seen.insert(number.clone());
             }
-        };
-        request
-            .rows
-            .iter()
-            .map(|row| judge_row(&row.phone, !seen.insert(&row.phone)))
-            .collect()
+            judged.push(Judged { row, number, fate });
+        }
+        judged
     }
 
     fn has_stored(&self, number: &str) -> bool {
-        self.numbers.get(number).is_some_and(|record| record.plain)
-            || self.suffixed.contains(number)
+        self.numbers.get(number).is_some_and(|record| record.plain) || self.changed.contains(number)
     }
 
-    fn hold(&mut self, number: &str, add_suffix: bool, suffix: &mut impl FnMut() -> String) {
+    /// Puts a row in, whose `number` is decrypted.
+    fn hold(
+        &mut self,
+        row: &Row<'_>,
+        number: &str,
+        add_suffix: bool,
+        suffix: &mut impl FnMut() -> String,
+    ) {
+        let is_decrypted = number != row.phone;
         if add_suffix {
             // Random suffixes may meet; the platform's do not, so neither do ours.
-            while !self
-                .suffixed
-                .insert(format!("{number}_{}", suffix()).into())
-            {}
+            while !self.changed.insert(format!("{number}_{}", suffix()).into()) {}
+        } else if is_decrypted {
+            self.changed.insert(number.into());
         }
-        self.update(number, |record| {
+        self.update(&row.phone, |record| {
             record.held += 1;
-            record.plain |= !add_suffix;
+            record.plain |= !add_suffix && !is_decrypted;
+            if is_decrypted {
+                record.decrypted = Some(number.into());
+            }
         });
     }
 
@@ -176,21 +261,15 @@ impl Task {
     }
 }
 
-fn first_bad<'r>(
-    rows: &'r [Row<'r>],
-    causes: &[Option<&'static str>],
-) -> Option<(&'r Row<'r>, &'static str)> {
-    rows.iter()
-        .zip(causes)
-        .find_map(|(row, cause)| cause.map(|cause| (row, cause)))
-}
-
 fn number_state(number: &str, record: &Record) -> NumberState {
+    let person = record.decrypted.as_deref().unwrap_or(number);
     NumberState {
         number: number.to_owned(),
-        base: number::base(number).to_owned(),
+        base: number::base(person).to_owned(),
         times_held: record.held,
         times_received: record.received,
+        times_dropped: record.dropped,
+        times_uncounted: record.uncounted,
     }
 }
 
@@ -204,6 +283,7 @@ fn refusal_state(number: &str, refusal: &Refusal) -> RefusalState {
 
 #[cfg(test)]
 mod tests {
+    use super::super::faults::RowFaults;
     use super::*;
     use proptest::prelude::*;
 
@@ -233,12 +313,21 @@ mod tests {
             n += 1;
             format!("s{n}")
         };
-        match task.import(request, suffix) {
-            Import::Done { accepted, failures } => {
-                let failures = failures.iter().map(|f| (f.number.to_owned(), f.cause));
+        match task.import(request, &rules(RowFaults::default()), suffix) {
+            Import::Done {
+                accepted, failures, ..
+            } => {
+                let failures = failures.iter().map(|f| (f.number.to_string(), f.cause));
                 (accepted.len(), failures.collect())
             }
-            Import::Stopped(cause) => (0, vec![(String::new(), cause)]),
+            Import::Stopped(failures) => (0, vec![(String::new(), failures[0].cause)]),
+        }
+    }
+
+    fn rules(faults: RowFaults) -> Rules {
+        Rules {
+            luck: RowLuck::new(faults, 1, "u", "t"),
+            ignore_skip_error: false,
         }
     }
 
@@ -308,7 +397,7 @@ mod tests {
             (2, vec![("911".to_owned(), MALFORMED)])
         );
         assert_eq!(held(&task, "13012121211"), 2);
-        assert!(task.suffixed.contains("13012121211_s2"));
+        assert!(task.changed.contains("13012121211_s2"));
         let plain_after = import(&mut task, &request(&["13012121211", "13012121211_s1"]));
         assert_eq!(
             plain_after,
@@ -327,6 +416,76 @@ mod tests {
             import(&mut task, &encrypted),
             (1, vec![("q83v+/=".to_owned(), DUPLICATE)])
         );
+    }
+
+    #[test]
+    fn a_number_that_can_be_decrypted_is_treated_like_any_other() {
+        // 13012121211 and 911 in base64.
+        let (good, bad) = ("MTMwMTIxMjEyMTE=", "OTEx");
+        let mut task = Task::default();
+        let encrypted = ImportRequest {
+            encryption: true,
+            ..request(&[good, bad, "MTMwMTIxMjEyMTE"])
+        };
+        let failures = vec![
+            ("911".to_owned(), MALFORMED),
+            ("13012121211".to_owned(), DUPLICATE),
+        ];
+        assert_eq!(import(&mut task, &encrypted), (1, failures));
+        let plain = import(&mut task, &request(&["13012121211"]));
+        assert_eq!(plain, (0, vec![("13012121211".to_owned(), DUPLICATE)]));
+        let state = task.state("u", "t");
+        let number = state.number(good).unwrap();
+        assert_eq!(
+            (number.base.as_str(), number.times_held),
+            ("13012121211", 1)
+        );
+    }
+
+    #[test]
+    fn a_dropped_row_is_neither_held_nor_counted_nor_listed_but_the_state_tells() {
+        let mut task = Task::default();
+        let faults = RowFaults {
+            dropped: 1.0,
+            ..RowFaults::default()
+        };
+        let sent = request(&["13012121211", "911"]);
+        let done = task.import(&sent, &rules(faults), String::new);
+        let nothing = Import::Done {
+            accepted: vec![],
+            uncounted: 0,
+            failures: vec![],
+        };
+        assert_eq!(done, nothing);
+        let state = task.state("u", "t");
+        let number = state.number("13012121211").unwrap();
+        assert_eq!((number.times_held, number.times_dropped), (0, 1));
+    }
+
+    #[test]
+    fn an_uncounted_row_is_held_and_a_blacklisted_one_is_listed() {
+        let mut task = Task::default();
+        let uncounted = RowFaults {
+            uncounted: 1.0,
+            ..RowFaults::default()
+        };
+        let sent = request(&["13012121211"]);
+        let done = task.import(&sent, &rules(uncounted), String::new);
+        assert!(
+            matches!(done, Import::Done { uncounted: 1, .. }),
+            "{done:?}"
+        );
+        assert_eq!(held(&task, "13012121211"), 1);
+        let blacklisted = RowFaults {
+            blacklisted: 1.0,
+            ..RowFaults::default()
+        };
+        let sent = request(&["13012121212"]);
+        task.import(&sent, &rules(blacklisted), String::new);
+        assert_eq!(held(&task, "13012121212"), 0);
+        let state = task.state("u", "t");
+        assert!(state.refusal("13012121212").unwrap().said(BLACKLISTED));
+        assert_eq!(state.number("13012121211").unwrap().times_uncounted, 1);
     }
 
     proptest! {

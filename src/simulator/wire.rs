@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::faults::{AnswerStyle, CountStyle, DataStyle, FailListStyle, MaskStyle};
 use super::mask::masked;
 use super::state::Violations;
 use super::task::Failure;
@@ -147,45 +148,144 @@ struct Answer<'a, D> {
     status: &'a str,
     message: &'a str,
     data: D,
+    /// A field that no page knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<Trace>,
 }
+
+/// What a platform may add one day.
+#[derive(Serialize)]
+struct Trace {
+    id: &'static str,
+    hops: [u8; 2],
+}
+
+const TRACE: Trace = Trace {
+    id: "not-documented",
+    hops: [1, 2],
+};
 
 #[derive(Serialize)]
 struct Counts<'a> {
-    #[serde(rename = "taskNumberCount")]
-    task_number_count: usize,
-    #[serde(rename = "crmCustomerCount")]
-    crm_customer_count: usize,
-    fail_datas: Vec<FailData<'a>>,
+    #[serde(rename = "taskNumberCount", skip_serializing_if = "Option::is_none")]
+    task_number_count: Option<Count>,
+    #[serde(rename = "crmCustomerCount", skip_serializing_if = "Option::is_none")]
+    crm_customer_count: Option<Count>,
+    /// Absent, null or a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail_datas: Option<FailDatas<'a>>,
+    /// A field that no page knows.
+    #[serde(rename = "remark", skip_serializing_if = "Option::is_none")]
+    remark: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Count {
+    Number(usize),
+    Text(String),
+    Float(f64),
+}
+
+impl Count {
+    fn of(count: usize, style: CountStyle) -> Option<Self> {
+        match style {
+            CountStyle::Numbers => Some(Self::Number(count)),
+            CountStyle::Strings => Some(Self::Text(count.to_string())),
+            // At most 100.
+            CountStyle::Floats => u32::try_from(count).ok().map(|n| Self::Float(n.into())),
+            CountStyle::Absent => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum FailDatas<'a> {
+    Null(()),
+    List(Vec<FailData<'a>>),
 }
 
 #[derive(Serialize)]
 struct FailData<'a> {
     fail_data: String,
     fail_cause: &'a str,
+    /// A field that no page knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail_level: Option<u8>,
 }
 
-/// The answer to an import that was done.
-pub(super) fn imported(tasked: usize, customers: usize, failures: &[Failure<'_>]) -> Vec<u8> {
-    let fail_datas = failures
-        .iter()
-        .map(|failure| FailData {
-            fail_data: masked(failure.number),
+/// How answers about numbers are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style<'a> {
+    pub(super) answer: &'a AnswerStyle,
+    pub(super) mask: &'a MaskStyle,
+}
+
+impl Style<'_> {
+    fn list<'f>(&self, failures: &'f [Failure<'_>]) -> Vec<FailData<'f>> {
+        let fail_level = self.answer.extra_fields.then_some(3);
+        let shown = failures.iter().map(|failure| FailData {
+            fail_data: masked(&failure.number, self.mask),
             fail_cause: failure.cause,
+            fail_level,
+        });
+        shown.collect()
+    }
+
+    fn fail_datas<'f>(&self, failures: &'f [Failure<'_>]) -> Option<FailDatas<'f>> {
+        match (self.answer.fail_list, failures.is_empty()) {
+            (FailListStyle::Never, _) | (FailListStyle::AbsentIfEmpty, true) => None,
+            (FailListStyle::NullIfEmpty, true) => Some(FailDatas::Null(())),
+            _ => Some(FailDatas::List(self.list(failures))),
+        }
+    }
+
+    fn trace(&self) -> Option<Trace> {
+        self.answer.extra_fields.then_some(TRACE)
+    }
+
+    /// The answer to an import that was done.
+    pub(super) fn imported(
+        &self,
+        tasked: usize,
+        customers: usize,
+        failures: &[Failure<'_>],
+    ) -> Vec<u8> {
+        let message = "号码导入任务成功";
+        if self.answer.data == DataStyle::EmptyList && failures.is_empty() {
+            return success(message, ListOfNothing::default(), self.trace());
+        }
+        let data = Counts {
+            task_number_count: Count::of(tasked, self.answer.counts),
+            crm_customer_count: Count::of(customers, self.answer.counts),
+            fail_datas: self.fail_datas(failures),
+            remark: self.answer.extra_fields.then_some("not documented"),
+        };
+        success(message, data, self.trace())
+    }
+
+    /// The answer to an import that one of these stopped, with all of them.
+    pub(super) fn refused(&self, message: &str, failures: &[Failure<'_>]) -> Vec<u8> {
+        let data = Counts {
+            task_number_count: None,
+            crm_customer_count: None,
+            fail_datas: Some(FailDatas::List(self.list(failures))),
+            remark: None,
+        };
+        encode(&Answer {
+            code: 422,
+            status: "error",
+            message,
+            data,
+            trace: self.trace(),
         })
-        .collect();
-    success(
-        "号码导入任务成功",
-        Counts {
-            task_number_count: tasked,
-            crm_customer_count: customers,
-            fail_datas,
-        },
-    )
+    }
 }
 
 /// The answer to the question whether the token is good.
 pub(super) fn token_is_good() -> Vec<u8> {
-    success("token有效", ListOfNothing::default())
+    success("token有效", ListOfNothing::default(), None)
 }
 
 /// Any error: `data` is an empty array there, not an object.
@@ -195,17 +295,24 @@ pub(super) fn error(code: u16, message: &str) -> Vec<u8> {
         status: "error",
         message,
         data: ListOfNothing::default(),
+        trace: None,
     })
+}
+
+/// Success by its code and error by its status.
+pub(super) fn contradiction() -> Vec<u8> {
+    error(200, "号码导入任务成功")
 }
 
 type ListOfNothing = [(); 0];
 
-fn success(message: &str, data: impl Serialize) -> Vec<u8> {
+fn success(message: &str, data: impl Serialize, trace: Option<Trace>) -> Vec<u8> {
     encode(&Answer {
         code: 200,
         status: "success",
         message,
         data,
+        trace,
     })
 }
 
@@ -222,6 +329,99 @@ mod tests {
         String::from_utf8(body).unwrap()
     }
 
+    fn failure() -> Failure<'static> {
+        Failure {
+            number: "911123458179".into(),
+            cause: "格式不正确。",
+        }
+    }
+
+    /// One number and one customer in, written so.
+    fn imported(answer: AnswerStyle, failures: &[Failure<'_>]) -> String {
+        let style = Style {
+            answer: &answer,
+            mask: &MaskStyle::default(),
+        };
+        text(style.imported(1, 1, failures))
+    }
+
+    #[test]
+    fn each_style_of_an_answer_is_written_as_it_says() {
+        let page = AnswerStyle::default();
+        let (counts, fail_list) = (page.counts, page.fail_list);
+        let said = |data, counts, fail_list| {
+            let style = AnswerStyle {
+                data,
+                counts,
+                fail_list,
+                extra_fields: false,
+            };
+            let whole = imported(style, &[]);
+            whole.split_once(r#""data":"#).unwrap().1.to_owned()
+        };
+        let object = DataStyle::Object;
+        for (answer, expected) in [
+            (said(DataStyle::EmptyList, counts, fail_list), "[]}"),
+            (
+                said(object, CountStyle::Strings, fail_list),
+                r#"{"taskNumberCount":"1","crmCustomerCount":"1","fail_datas":[]}}"#,
+            ),
+            (
+                said(object, CountStyle::Floats, fail_list),
+                r#"{"taskNumberCount":1.0,"crmCustomerCount":1.0,"fail_datas":[]}}"#,
+            ),
+            (
+                said(object, CountStyle::Absent, fail_list),
+                r#"{"fail_datas":[]}}"#,
+            ),
+            (
+                said(object, CountStyle::Absent, FailListStyle::NullIfEmpty),
+                r#"{"fail_datas":null}}"#,
+            ),
+            (
+                said(object, CountStyle::Absent, FailListStyle::AbsentIfEmpty),
+                "{}}",
+            ),
+            (
+                said(object, CountStyle::Absent, FailListStyle::Never),
+                "{}}",
+            ),
+        ] {
+            assert_eq!(answer, expected);
+        }
+    }
+
+    #[test]
+    fn failures_are_told_in_every_style_but_never() {
+        for data in [DataStyle::Object, DataStyle::EmptyList] {
+            for (fail_list, told) in [
+                (FailListStyle::Always, true),
+                (FailListStyle::NullIfEmpty, true),
+                (FailListStyle::AbsentIfEmpty, true),
+                (FailListStyle::Never, false),
+            ] {
+                let style = AnswerStyle {
+                    data,
+                    fail_list,
+                    ..AnswerStyle::default()
+                };
+                assert_eq!(imported(style, &[failure()]).contains("911***8179"), told);
+            }
+        }
+    }
+
+    #[test]
+    fn extra_fields_stand_on_every_level() {
+        let style = AnswerStyle {
+            extra_fields: true,
+            ..AnswerStyle::default()
+        };
+        let answer = imported(style, &[failure()]);
+        for field in ["trace", "remark", "fail_level"] {
+            assert!(answer.contains(field), "{answer}");
+        }
+    }
+
     fn complaint(body: &str) -> Option<Complaint> {
         match ImportRequest::read(body.as_bytes()) {
             Ok(request) => request.complaint(),
@@ -231,12 +431,8 @@ mod tests {
 
     #[test]
     fn an_import_is_answered_as_on_the_platforms_page() {
-        let failures = [Failure {
-            number: "911123458179",
-            cause: "格式不正确。",
-        }];
         assert_eq!(
-            text(imported(1, 1, &failures)),
+            imported(AnswerStyle::default(), &[failure()]),
             r#"{"code":200,"status":"success","message":"号码导入任务成功","data":{"taskNumberCount":1,"crmCustomerCount":1,"fail_datas":[{"fail_data":"911***8179","fail_cause":"格式不正确。"}]}}"#
         );
     }
