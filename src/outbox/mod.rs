@@ -21,6 +21,7 @@ mod postgres;
 mod report;
 mod rows;
 mod schema;
+mod server;
 mod sqlite;
 mod write;
 
