@@ -29,6 +29,7 @@ mariadb_fast=(
     --innodb-doublewrite=0
     --innodb-buffer-pool-size=64M
     --innodb-log-file-size=32M
+    --userstat=1
 )
 
 # Answers when the server does.

@@ -8,8 +8,8 @@
 -- again from its beginning.
 --
 -- Text compares byte by byte (utf8mb4_bin), as in the other databases, and as utf8mb4 it compares
--- with an app's own columns without losing the index. Texts are wider than their rules allow: a
--- session that is not strict would cut them off in silence before the rule could refuse them.
+-- with an app's own columns without losing the index. Texts are wider than their rules allow, or
+-- have no end: a session that is not strict would cut them off in silence.
 -- Instants are TIMESTAMP: the server converts them from and to each session's time zone.
 
 CREATE TABLE IF NOT EXISTS contact_outbox (
@@ -19,13 +19,13 @@ CREATE TABLE IF NOT EXISTS contact_outbox (
         COMMENT 'The platform''s user id; part of the request''s path.',
     task_id              varchar(255) NOT NULL
         COMMENT 'The platform''s task id; part of the request''s path.',
-    phone                text NOT NULL
+    phone                longtext NOT NULL
         COMMENT 'The number as it is sent; ciphertext when encryption is true.',
-    name                 text
+    name                 longtext
         COMMENT 'The contact''s name.',
-    email                text
+    email                longtext
         COMMENT 'The contact''s e-mail address.',
-    company              text
+    company              longtext
         COMMENT 'The contact''s company; ciphertext when encryption is true.',
     sex                  smallint
         COMMENT '0 unknown, 1 male, 2 female.',
@@ -41,11 +41,11 @@ CREATE TABLE IF NOT EXISTS contact_outbox (
         COMMENT 'Variables of a 1.0 script: a JSON array of {id, value}.',
     custom_vars          longtext
         COMMENT 'Variables of a 2.0 script: a JSON array of {name, text}.',
-    extra                text
+    extra                longtext
         COMMENT 'Third-party data that the platform keeps with the number.',
-    sub_user_id          text
+    sub_user_id          longtext
         COMMENT 'The sub account that the request is for.',
-    control_select_robot text
+    control_select_robot longtext
         COMMENT 'AI dialogue marker.',
     ignore_crm           boolean
         COMMENT 'true: keep the number out of the CRM pool. Null: the courier''s default.',
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS contact_outbox (
         COMMENT 'true: a suffix is appended, so that the number may be in the task twice. Null: the courier''s default.',
     encryption           boolean
         COMMENT 'true: phone and company are ciphertext. Null: the courier''s default.',
-    phone_mask           text
+    phone_mask           longtext
         COMMENT 'For an encrypted number: the mask that the platform would show (130***1211).',
     idempotency_key      varchar(255)
         COMMENT 'The app''s own key, unique: lets it repeat an INSERT safely.',
@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS contact_outbox (
         COMMENT 'Written by the courier: pending, succeeded (the platform has it) or failed.',
     fail_kind            varchar(16)
         COMMENT 'Written by the courier: invalid (never sent, breaks a rule), rejected (refused by the platform), duplicate (already in the task), unconfirmed (the platform may or may not have it), expired (surely not delivered, gave up).',
-    fail_cause           text
+    fail_cause           longtext
         COMMENT 'Written by the courier: the platform''s words for this row, or the rule that it broke.',
     attempts             int NOT NULL DEFAULT 0
         COMMENT 'Written by the courier: how many requests carried this row.',
@@ -181,7 +181,7 @@ CREATE TABLE IF NOT EXISTS delivery_batch (
 -- The running couriers. A lane whose owner is not here, or has been silent for its lease, is free.
 CREATE TABLE IF NOT EXISTS courier_instance (
     id           char(36) NOT NULL PRIMARY KEY,
-    host         text NOT NULL,
+    host         longtext NOT NULL,
     pid          bigint NOT NULL,
     -- How long after its last heartbeat its leases stay good.
     lease_ms     bigint NOT NULL,

@@ -39,6 +39,14 @@ macro_rules! on_every_database {
         mod sqlite {
             $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::sqlite().await).await; })*
         }
+        crate::support::on_every_server!($($case),*);
+    };
+}
+pub(crate) use on_every_database;
+
+/// The same without SQLite, for what takes several programs at once.
+macro_rules! on_every_server {
+    ($($case:ident),* $(,)?) => {
         mod postgres {
             $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::postgres().await).await; })*
         }
@@ -47,7 +55,7 @@ macro_rules! on_every_database {
         }
     };
 }
-pub(crate) use on_every_database;
+pub(crate) use on_every_server;
 
 impl Db {
     /// A migrated SQLite file.

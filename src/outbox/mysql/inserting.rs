@@ -17,8 +17,9 @@ use crate::outbox::plan::json;
 use crate::outbox::rows::Columns;
 use crate::outbox::{Inserted, Insertion, NewContact, OutboxError};
 
-/// How many rows go into one statement.
-const CHUNK: usize = 1_000;
+/// How many rows go into one statement: so few that it fits into the server's packet, though they
+/// carry long texts.
+const CHUNK: usize = 250;
 
 /// How often another transaction may be faster.
 const TRIES: usize = 10;

@@ -359,8 +359,9 @@ pub(super) const TAKEN_KEYS: &str = "
     STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
         ON c.idempotency_key = named.idempotency_key";
 
-/// Contacts: `NewContact`. Numbers and texts come in types that hold more than the table's: what is
-/// too much is refused by the table, not made null on the way.
+/// Contacts: `NewContact`. Numbers come in a type that holds more than the table's: what is too much
+/// is refused by the table, not cut off on the way. Long texts come in the table's very type:
+/// MariaDB copies a longer one into a shorter modulo its length, without a word.
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex, sort, source_id,
         industry_id, grade_id, components, custom_vars, extra, sub_user_id, control_select_robot,
