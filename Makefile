@@ -4,7 +4,7 @@
 help: ## Lists what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-test: ## Runs all tests, on SQLite and on a private PostgreSQL
+test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB
 	scripts/test-databases.sh cargo test --locked
 
 check: tools ## Formatting, lints, docs, licences, unused dependencies

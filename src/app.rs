@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::limits::RateLimits;
 use crate::courier::{Courier, CourierOptions};
-use crate::outbox::{Outbox, PostgresOutbox, Report, SqliteOutbox};
+use crate::outbox::{MySqlOutbox, Outbox, PostgresOutbox, Report, SqliteOutbox};
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
@@ -30,6 +30,7 @@ async fn open_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
     Ok(match database.url.kind() {
         Some(DatabaseKind::Sqlite) => Arc::new(SqliteOutbox::connect(url, connections).await?),
         Some(DatabaseKind::Postgres) => Arc::new(PostgresOutbox::connect(url, connections).await?),
+        Some(DatabaseKind::MySql) => Arc::new(MySqlOutbox::connect(url, connections).await?),
         None => bail!("it is no address of a known database"),
     })
 }

@@ -12,6 +12,7 @@ mod outbox {
     mod holds;
     mod intake;
     mod leases;
+    mod mysql;
     mod plans;
     mod reading;
     mod schema;

@@ -1,5 +1,10 @@
 //! What can go wrong with the database, in the courier's words.
 
+use sqlx::Error;
+use sqlx::error::DatabaseError;
+
+use super::schema;
+
 /// A failure of our own side. What a database says is expected (a lane that somebody else has, a
 /// write that came too late) is a value, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -23,4 +28,37 @@ impl OutboxError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+}
+
+/// What an error of a database server's connection means; `by_code` knows the server's own errors.
+pub(super) fn translate_server(
+    error: sqlx::Error,
+    by_code: fn(&dyn DatabaseError) -> OutboxError,
+) -> OutboxError {
+    match error {
+        Error::Database(error) => by_code(&*error),
+        Error::PoolTimedOut => OutboxError::Unavailable("no connection to be had in time".into()),
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::Protocol(_)
+        | Error::PoolClosed
+        | Error::WorkerCrashed
+        | Error::BeginFailed => OutboxError::Unavailable(error.to_string()),
+        Error::Migrate(error) => {
+            schema::migration_failed(*error, |error| translate_server(error, by_code))
+        }
+        other => OutboxError::Failed(other.to_string()),
+    }
+}
+
+/// A constraint that was broken; constraints are named as the rule that they keep.
+pub(super) fn breaks(rule: &str) -> OutboxError {
+    OutboxError::Refused(format!("it breaks the rule {rule}"))
+}
+
+/// A table or column of ours is not what this program expects.
+pub(super) fn other_schema(message: &str) -> OutboxError {
+    OutboxError::Schema(format!(
+        "the database's schema is not this program's ({message}): run `contact-courier migrate`"
+    ))
 }

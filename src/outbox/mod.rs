@@ -16,11 +16,13 @@
 
 mod error;
 mod intake;
+mod mysql;
 mod plan;
 mod postgres;
 mod report;
 mod rows;
 mod schema;
+mod server;
 mod sqlite;
 mod write;
 
@@ -32,6 +34,7 @@ use uuid::Uuid;
 
 pub use self::error::OutboxError;
 pub use self::intake::{Inserted, Insertion, NewContact};
+pub use self::mysql::MySqlOutbox;
 pub use self::postgres::PostgresOutbox;
 pub use self::report::{FailedContact, OutcomeCount, Report};
 pub use self::sqlite::SqliteOutbox;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::plan::Journaled;
 use super::{Backlog, Cursor, LaneFound, OpenBatch, Page};
 use crate::batch::BatchId;
 use crate::contact::{Lane, OutboxRow, RequestOptions};
@@ -51,20 +52,30 @@ pub(super) fn to_count(count: Option<i64>) -> u32 {
     u32::try_from(count.unwrap_or_default().max(0)).unwrap_or(u32::MAX)
 }
 
-/// JSON that we once wrote ourselves.
-pub(super) fn parsed<T: DeserializeOwned>(column: &str, json: &str) -> sqlx::Result<T> {
-    serde_json::from_str(json).map_err(|source| sqlx::Error::ColumnDecode {
-        index: column.into(),
-        source: source.into(),
-    })
+/// A column that must be there: without it a row of ours cannot be understood.
+fn needed(columns: &impl Columns, column: &str) -> sqlx::Result<String> {
+    columns
+        .text(column)
+        .ok_or_else(|| unreadable(column, sqlx::error::UnexpectedNullError))
 }
 
-/// A UUID where the database keeps them as text.
-pub(super) fn uuid(column: &str, text: &str) -> sqlx::Result<Uuid> {
-    Uuid::try_parse(text).map_err(|source| sqlx::Error::ColumnDecode {
+fn unreadable(
+    column: &str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> sqlx::Error {
+    sqlx::Error::ColumnDecode {
         index: column.into(),
         source: source.into(),
-    })
+    }
+}
+
+/// JSON that we once wrote ourselves.
+pub(super) fn parsed<T: DeserializeOwned>(column: &str, json: &str) -> sqlx::Result<T> {
+    serde_json::from_str(json).map_err(|source| unreadable(column, source))
+}
+
+fn uuid(column: &str, text: &str) -> sqlx::Result<Uuid> {
+    Uuid::try_parse(text).map_err(|source| unreadable(column, source))
 }
 
 /// A row of `contact_outbox`.
@@ -150,6 +161,35 @@ pub(super) struct OpenEntry {
     pub(super) attempts: i64,
     pub(super) maybe_delivered: bool,
     pub(super) failing_for: Option<f64>,
+}
+
+/// An open batch where the database keeps UUIDs and lists as text.
+pub(super) fn open_entry(columns: &impl Columns) -> sqlx::Result<OpenEntry> {
+    let parent = columns.text("parent_id");
+    Ok(OpenEntry {
+        id: uuid("id", &needed(columns, "id")?)?,
+        parent: parent
+            .map(|parent| uuid("parent_id", &parent))
+            .transpose()?,
+        contacts: parsed("contact_ids", &needed(columns, "contact_ids")?)?,
+        options: parsed("options", &needed(columns, "options")?)?,
+        attempts: columns.integer("attempts").unwrap_or_default(),
+        maybe_delivered: columns.flag("maybe_delivered").unwrap_or(true),
+        failing_for: columns.seconds("failing_for"),
+    })
+}
+
+/// The batches that the journal has, by id, where the database keeps UUIDs as text.
+pub(super) fn journaled(rows: &[impl Columns]) -> sqlx::Result<HashMap<Uuid, Journaled>> {
+    rows.iter()
+        .map(|row| {
+            let journaled = Journaled {
+                lease_token: row.integer("lease_token").unwrap_or_default(),
+                closed: row.flag("closed").unwrap_or_default(),
+            };
+            Ok((uuid("id", &needed(row, "id")?)?, journaled))
+        })
+        .collect()
 }
 
 /// Gives each open batch those of its rows that are still there and pending, in sending order.

@@ -18,8 +18,8 @@ pub(super) const KEYS: &[Key] = &[
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
-    /// The database of the outbox table: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/NAME`.
-    /// Default `sqlite://contact-courier.db`.
+    /// The database of the outbox table: `sqlite://FILE`, `postgres://USER:PASSWORD@HOST/NAME` or
+    /// `mysql://USER:PASSWORD@HOST/NAME`. Default `sqlite://contact-courier.db`.
     pub url: DatabaseUrl,
     /// At most so many connections at once; at least 2. Default 8.
     pub max_connections: u32,
@@ -40,13 +40,12 @@ impl Default for DatabaseSettings {
 
 impl DatabaseSettings {
     pub(super) fn check(&self, faults: &mut Faults) {
-        let rule = match self.url.scheme() {
-            "mysql" | "mariadb" => {
-                "MySQL is not supported by this version yet; write sqlite://… or postgres://…"
-            }
-            _ => "write sqlite://… or postgres://…",
-        };
-        faults.demand(self.url.kind().is_some(), "database.url", &self.url, rule);
+        faults.demand(
+            self.url.kind().is_some(),
+            "database.url",
+            &self.url,
+            "write sqlite://…, postgres://… or mysql://…",
+        );
         // With one connection a reader would wait for the writer that waits for it.
         faults.demand(
             self.max_connections >= 2,
@@ -64,6 +63,8 @@ pub enum DatabaseKind {
     Sqlite,
     /// `postgres:` or `postgresql:`.
     Postgres,
+    /// `mysql:` or `mariadb:`.
+    MySql,
 }
 
 /// The address of a database. It prints itself without the password that it may hold.
@@ -87,6 +88,7 @@ impl DatabaseUrl {
         match self.scheme() {
             "sqlite" => Some(DatabaseKind::Sqlite),
             "postgres" | "postgresql" => Some(DatabaseKind::Postgres),
+            "mysql" | "mariadb" => Some(DatabaseKind::MySql),
             _ => None,
         }
     }
@@ -156,6 +158,11 @@ mod tests {
             (
                 "postgres://db/x?user=me&password=pw&sslmode=require",
                 "postgres://db/x?user=me&password=***&sslmode=require",
+            ),
+            ("mysql://me:p#w@db/x", "mysql://me:***@db/x"),
+            (
+                "mariadb://me:pw@db/x?socket=/run/mysqld/mysqld.sock",
+                "mariadb://me:***@db/x?socket=/run/mysqld/mysqld.sock",
             ),
             ("postgres:me:pw@db", "***"),
             ("postgres://me@db/x", "postgres://me@db/x"),

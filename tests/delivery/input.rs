@@ -23,6 +23,8 @@ async fn a_database_that_cannot_be_reached_is_named_with_what_to_do() {
     for url in [
         format!("postgres://postgres@localhost/courier?host={nowhere}"),
         "postgres://postgres:hunter2@127.0.0.1:1/courier".to_owned(),
+        format!("mysql://root@localhost/courier?socket={nowhere}/socket"),
+        "mysql://root:hunter2@127.0.0.1:1/courier".to_owned(),
         format!("sqlite://{nowhere}/outbox.db"),
     ] {
         world.set("database.url", &url);

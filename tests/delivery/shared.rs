@@ -6,7 +6,12 @@ use contact_courier::simulator::Faults;
 
 use super::load::table_and_platform_agree;
 use super::world::{World, goods, lanes};
-use crate::support::Db;
+use crate::support::{Db, on_every_server};
+
+on_every_server!(
+    two_couriers_on_one_database_share_the_lanes_and_send_everything_once,
+    when_one_of_two_couriers_is_killed_the_other_finishes_its_lanes,
+);
 
 /// More lanes than one courier works at once, so that there is something to share.
 const LANES: usize = 100;
@@ -34,10 +39,8 @@ async fn everything_arrived_once(world: &World<'_>, dead: i64) {
     world.is_at_rest(dead).await;
 }
 
-#[tokio::test]
-async fn two_couriers_on_one_database_share_the_lanes_and_send_everything_once() {
-    let db = Db::postgres().await;
-    let world = shared_work(&db).await;
+async fn two_couriers_on_one_database_share_the_lanes_and_send_everything_once(db: &Db) {
+    let world = shared_work(db).await;
     let both = [["run", "--once"]; 2].map(|arguments| world.start(&arguments));
     for courier in both {
         let ended = courier.ended().await;
@@ -50,10 +53,8 @@ async fn two_couriers_on_one_database_share_the_lanes_and_send_everything_once()
     assert!(numbers.all(|number| number.times_received == 1));
 }
 
-#[tokio::test]
-async fn when_one_of_two_couriers_is_killed_the_other_finishes_its_lanes() {
-    let db = Db::postgres().await;
-    let world = shared_work(&db).await;
+async fn when_one_of_two_couriers_is_killed_the_other_finishes_its_lanes(db: &Db) {
+    let world = shared_work(db).await;
     let victim = world.start(&["run"]);
     world.holds_more_than(0).await;
     let other = world.start(&["run", "--once"]);

@@ -145,7 +145,7 @@ impl<'a> World<'a> {
             "batch_id",
             "finished_at",
         ];
-        let casts = columns.map(|column| format!("CAST({column} AS TEXT)"));
+        let casts = columns.map(|column| self.db.as_text(column));
         let sql = format!(
             "SELECT {} FROM contact_outbox ORDER BY id",
             casts.join(", ")
@@ -153,6 +153,12 @@ impl<'a> World<'a> {
         let sql = AssertSqlSafe(sql);
         let table: Vec<Vec<Option<String>>> = match &self.db.raw {
             Raw::Sqlite(pool) => {
+                let rows = sqlx::query(sql).fetch_all(pool).await.expect("reads");
+                rows.iter()
+                    .map(|row| (0..columns.len()).map(|at| row.get(at)).collect())
+                    .collect()
+            }
+            Raw::MySql(pool) => {
                 let rows = sqlx::query(sql).fetch_all(pool).await.expect("reads");
                 rows.iter()
                     .map(|row| (0..columns.len()).map(|at| row.get(at)).collect())

@@ -14,6 +14,7 @@ on_every_database!(
     a_page_carries_every_column,
     lanes_come_in_order_behind_the_given_one,
     lanes_whose_ids_begin_alike_are_kept_apart,
+    many_lanes_small_and_large_are_all_found_in_order,
     only_lanes_with_something_due_are_found,
     a_lane_with_an_open_batch_is_found_without_rows,
     a_young_lane_ripens_until_it_has_lingered,
@@ -167,6 +168,26 @@ async fn lanes_whose_ids_begin_alike_are_kept_apart(db: &Db) {
         db.contact(name, "1").await;
     }
     assert_eq!(db.names(me).await, names);
+}
+
+async fn many_lanes_small_and_large_are_all_found_in_order(db: &Db) {
+    let me = db.courier().await;
+    db.fill(150, 1, ("sort", "0")).await;
+    db.fill(3, 200, ("sort", "0")).await;
+    // A batch that is open in a lane of its own, amid the others.
+    let row = db.contact("u/t00070x", "1").await;
+    let lease = db.lease("u/t00070x", me).await.lease;
+    db.record(&lease, &[Change::Open(entry(&[row]))]).await;
+    db.execute(&format!("DELETE FROM contact_outbox WHERE id = {row}"))
+        .await;
+    let mut all: Vec<_> = (0..150).map(|n| format!("u/t{n:05}")).collect();
+    all.insert(71, "u/t00070x".into());
+    for limit in [1, 70, 72, 151, 1000] {
+        let few = LaneQuery { limit, ..query(me) };
+        let found = db.outbox.find_lanes(&few).await.expect("finding");
+        let names: Vec<_> = found.iter().map(|f| f.lane.to_string()).collect();
+        assert_eq!(names, all[..all.len().min(limit as usize)]);
+    }
 }
 
 async fn only_lanes_with_something_due_are_found(db: &Db) {

@@ -1,8 +1,11 @@
 //! Migrations, and what is said when they are missing.
 
-use contact_courier::outbox::{Outbox, OutboxError, PostgresOutbox, SqliteOutbox};
+use contact_courier::outbox::{MySqlOutbox, Outbox, OutboxError, PostgresOutbox, SqliteOutbox};
 
-use crate::support::{Db, Raw, on_every_database, postgres_admin_url, postgres_database, query};
+use crate::support::{
+    Db, Raw, mysql_admin_url, mysql_database, on_every_database, postgres_admin_url,
+    postgres_database, query,
+};
 
 on_every_database!(
     a_migrated_database_is_fine_and_migrating_again_does_nothing,
@@ -54,6 +57,16 @@ async fn what_the_sessions_promise_is_in_force(db: &Db) {
                 Some("wal")
             );
         }
+        Raw::MySql(_) => {
+            let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
+            let mut session = outbox.session().await.expect("connects");
+            let settings: (String, String, u64) =
+                sqlx::query_as("SELECT @@tx_isolation, @@time_zone, @@innodb_lock_wait_timeout")
+                    .fetch_one(&mut session)
+                    .await
+                    .expect("settings");
+            assert_eq!(settings, ("READ-COMMITTED".into(), "+00:00".into(), 30));
+        }
         Raw::Postgres(_) => {
             let options = PostgresOutbox::connect_options(&db.url).expect("options");
             assert!(
@@ -103,6 +116,29 @@ async fn an_empty_postgres_database_says_to_migrate() {
 }
 
 #[tokio::test]
+async fn an_empty_mysql_database_says_to_migrate() {
+    let url = mysql_database().await;
+    unmigrated(&MySqlOutbox::connect(&url, 2).await.expect("connects")).await;
+}
+
+#[tokio::test]
+async fn a_mysql_migration_that_was_cut_short_is_run_again() {
+    let url = mysql_database().await;
+    let outbox = MySqlOutbox::connect(&url, 2).await.expect("connects");
+    outbox.migrate().await.expect("migrates");
+    let mut session = outbox.session().await.expect("connects");
+    // DDL commits as it goes: this is what a connection that broke in the middle leaves.
+    for sql in [
+        "DROP TABLE delivery_batch",
+        "DROP TABLE courier_instance",
+        "UPDATE _sqlx_migrations SET success = false",
+    ] {
+        sqlx::query(sql).execute(&mut session).await.expect(sql);
+    }
+    unmigrated(&outbox).await;
+}
+
+#[tokio::test]
 async fn two_couriers_may_migrate_at_the_same_moment() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/new.db", dir.path().display());
@@ -116,27 +152,39 @@ async fn two_couriers_may_migrate_at_the_same_moment() {
     let (a, b) = tokio::join!(a.migrate(), b.migrate());
     assert!(a.is_ok() && b.is_ok());
     assert_eq!(a.unwrap().max(b.unwrap()), 1);
+    let url = mysql_database().await;
+    let a = MySqlOutbox::connect(&url, 2).await.expect("connects");
+    let b = MySqlOutbox::connect(&url, 2).await.expect("connects");
+    let (a, b) = tokio::join!(a.migrate(), b.migrate());
+    assert_eq!(a.expect("migrates") + b.expect("migrates"), 1);
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_said_in_one_line_without_the_password() {
-    let error = PostgresOutbox::connect("postgres://me:geheim@127.0.0.1:1/db", 2)
-        .await
-        .expect_err("nobody listens");
-    assert!(error.is_transient(), "{error:?}");
-    let said = format!("{error} {error:?}");
-    assert!(!said.contains("geheim") && !said.contains('\n'), "{said}");
+    let postgres = PostgresOutbox::connect("postgres://me:geheim@127.0.0.1:1/db", 2).await;
+    let mysql = MySqlOutbox::connect("mysql://me:geheim@127.0.0.1:1/db", 2).await;
+    for error in [postgres.map(drop), mysql.map(drop)] {
+        let error = error.expect_err("nobody listens");
+        assert!(error.is_transient(), "{error:?}");
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("geheim") && !said.contains('\n'), "{said}");
+    }
 }
 
 #[tokio::test]
 async fn a_database_that_does_not_exist_is_no_passing_trouble() {
-    let mut url = url::Url::parse(&postgres_admin_url()).unwrap();
-    url.set_path("no_such_database");
-    let error = PostgresOutbox::connect(url.as_str(), 2)
-        .await
-        .expect_err("none");
-    assert!(!error.is_transient(), "{error:?}");
-    assert!(error.to_string().contains("no_such_database"), "{error}");
+    let [postgres, mysql] = [postgres_admin_url(), mysql_admin_url()].map(|admin| {
+        let mut url = url::Url::parse(&admin).unwrap();
+        url.set_path("no_such_database");
+        url.to_string()
+    });
+    let postgres = PostgresOutbox::connect(&postgres, 2).await;
+    let mysql = MySqlOutbox::connect(&mysql, 2).await;
+    for error in [postgres.map(drop), mysql.map(drop)] {
+        let error = error.expect_err("none");
+        assert!(!error.is_transient(), "{error:?}");
+        assert!(error.to_string().contains("no_such_database"), "{error}");
+    }
 }
 
 #[tokio::test]

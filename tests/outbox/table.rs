@@ -43,7 +43,6 @@ const INSTANT: &str = "not_before_is_utc_text_like_2030_12_31_23_59_59";
 const TOO_LONG: &str = "'x1234567890123456789012345678901234567890123456789012345678901234'";
 
 const BAD_ANYWHERE: &[Bad] = &[
-    ("id", "0", "id_is_positive"),
     ("user_id", "''", USER),
     ("user_id", "'a/b'", USER),
     ("user_id", "'..'", USER),
@@ -71,6 +70,7 @@ const BAD_ANYWHERE: &[Bad] = &[
 ];
 
 const BAD_IN_SQLITE: &[Bad] = &[
+    ("id", "0", "id_is_positive"),
     ("components", "'['", "components_is_a_json_array"),
     ("not_before", "'2030-01-01T00:00:00'", INSTANT),
     ("not_before", "'2030-01-01 00:00:00Z'", INSTANT),
@@ -95,7 +95,22 @@ const BAD_IN_SQLITE: &[Bad] = &[
     ("phone", "x'31'", "phone_is_not_empty"),
 ];
 
+const BAD_IN_MYSQL: &[Bad] = &[
+    // The type says that it is not negative, and 0 asks for the next one.
+    ("id", "-1", "'id'"),
+    ("components", "'['", "components_is_a_json_array"),
+    ("skip_error", "2", "skip_error_is_0_or_1"),
+    ("encryption", "-1", "encryption_is_0_or_1"),
+    (
+        "idempotency_key",
+        "'k '",
+        "idempotency_key_does_not_end_with_a_blank",
+    ),
+    ("sort", "3000000000", "'sort'"),
+];
+
 const BAD_IN_POSTGRES: &[Bad] = &[
+    ("id", "0", "id_is_positive"),
     ("not_before", "'infinity'", "not_before_is_a_finite_instant"),
     (
         "created_at",
@@ -108,6 +123,7 @@ async fn a_bad_column_is_refused_by_a_rule_with_a_readable_name(db: &Db) {
     let of_this_database = match db.raw {
         Raw::Sqlite(_) => BAD_IN_SQLITE,
         Raw::Postgres(_) => BAD_IN_POSTGRES,
+        Raw::MySql(_) => BAD_IN_MYSQL,
     };
     for (column, value, rule) in BAD_ANYWHERE.iter().chain(of_this_database) {
         let error = refusal(db, column, value).await;

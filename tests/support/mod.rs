@@ -6,12 +6,15 @@ use std::time::Duration;
 use contact_courier::batch::BatchId;
 use contact_courier::contact::{ContactId, Lane, RequestOptions};
 use contact_courier::outbox::{
-    Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
-    PostgresOutbox, Recorded, RowOutcome, SqliteOutbox, Write,
+    Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
+    MySqlOutbox, Outbox, PostgresOutbox, Recorded, RowOutcome, SqliteOutbox, Write,
 };
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
+use sqlx::{
+    AssertSqlSafe, Connection, MySqlConnection, MySqlPool, PgConnection, PgPool, SqlitePool,
+};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -27,6 +30,7 @@ pub(crate) struct Db {
 pub(crate) enum Raw {
     Sqlite(SqlitePool),
     Postgres(PgPool),
+    MySql(MySqlPool),
 }
 
 /// Expands cases, written once as `async fn case(db: &Db)`, into a test on every database.
@@ -35,12 +39,23 @@ macro_rules! on_every_database {
         mod sqlite {
             $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::sqlite().await).await; })*
         }
-        mod postgres {
-            $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::postgres().await).await; })*
-        }
+        crate::support::on_every_server!($($case),*);
     };
 }
 pub(crate) use on_every_database;
+
+/// The same without SQLite, for what takes several programs at once.
+macro_rules! on_every_server {
+    ($($case:ident),* $(,)?) => {
+        mod postgres {
+            $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::postgres().await).await; })*
+        }
+        mod mysql {
+            $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::mysql().await).await; })*
+        }
+    };
+}
+pub(crate) use on_every_server;
 
 impl Db {
     /// A migrated SQLite file.
@@ -77,6 +92,23 @@ impl Db {
         }
     }
 
+    /// A migrated MySQL or MariaDB database.
+    pub(crate) async fn mysql() -> Self {
+        let url = mysql_database().await;
+        let outbox = MySqlOutbox::connect(&url, 4).await.expect("connects");
+        outbox.migrate().await.expect("migrates");
+        let options: MySqlConnectOptions = url.parse().expect("a MySQL URL");
+        let raw = MySqlPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(options);
+        Self {
+            outbox: Arc::new(outbox),
+            url,
+            raw: Raw::MySql(raw),
+            _dir: None,
+        }
+    }
+
     /// Runs statements as an app might; the error is what the app would read.
     pub(crate) async fn try_execute(&self, sql: &str) -> Result<u64, String> {
         let sql = AssertSqlSafe(sql.to_owned());
@@ -86,6 +118,10 @@ impl Db {
                 .await
                 .map(|d| d.rows_affected()),
             Raw::Postgres(pool) => sqlx::raw_sql(sql)
+                .execute(pool)
+                .await
+                .map(|d| d.rows_affected()),
+            Raw::MySql(pool) => sqlx::raw_sql(sql)
                 .execute(pool)
                 .await
                 .map(|d| d.rows_affected()),
@@ -102,12 +138,22 @@ impl Db {
 
     /// The one value of a query, as text.
     pub(crate) async fn text(&self, expression: &str, rest: &str) -> Option<String> {
-        let sql = AssertSqlSafe(format!("SELECT CAST({expression} AS TEXT) {rest}"));
+        let sql = AssertSqlSafe(format!("SELECT {} {rest}", self.as_text(expression)));
         match &self.raw {
             Raw::Sqlite(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
             Raw::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
+            Raw::MySql(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
         }
         .unwrap_or_else(|error| panic!("{error}: {expression} {rest}"))
+    }
+
+    /// An expression, as text.
+    pub(crate) fn as_text(&self, expression: &str) -> String {
+        let text = match self.raw {
+            Raw::Sqlite(_) | Raw::Postgres(_) => "TEXT",
+            Raw::MySql(_) => "CHAR",
+        };
+        format!("CAST({expression} AS {text})")
     }
 
     pub(crate) async fn count(&self, rest: &str) -> i64 {
@@ -122,6 +168,7 @@ impl Db {
                 format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '{seconds} seconds')")
             }
             Raw::Postgres(_) => format!("(now() + interval '{seconds} seconds')"),
+            Raw::MySql(_) => format!("(now(6) + INTERVAL {seconds} SECOND)"),
         }
     }
 
@@ -152,7 +199,7 @@ impl Db {
     pub(crate) async fn fill(&self, lanes: u32, n: u32, extra: (&str, &str)) {
         let (column, value) = extra;
         let numbers = |n: u32| match self.raw {
-            Raw::Sqlite(_) => format!(
+            Raw::Sqlite(_) | Raw::MySql(_) => format!(
                 "(WITH RECURSIVE s(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM s WHERE i + 1 < {n}) SELECT i FROM s)"
             ),
             Raw::Postgres(_) => format!("(SELECT generate_series(0, {n} - 1) AS i)"),
@@ -160,6 +207,8 @@ impl Db {
         let task = match self.raw {
             Raw::Sqlite(_) => "'t' || printf('%05d', l.i)",
             Raw::Postgres(_) => "'t' || lpad(l.i::text, 5, '0')",
+            // The driver's sessions take || for what it is elsewhere.
+            Raw::MySql(_) => "'t' || lpad(l.i, 5, '0')",
         };
         self.execute(&format!(
             "INSERT INTO contact_outbox (user_id, task_id, phone, {column})
@@ -296,14 +345,23 @@ pub(crate) fn close(batch: BatchId, contacts: &[i64]) -> Close {
     }
 }
 
-/// The administrator's URL of the private cluster.
+/// The administrator's URL of the private PostgreSQL.
+pub(crate) fn postgres_admin_url() -> String {
+    told("COURIER_TEST_POSTGRES_URL")
+}
+
+/// The administrator's URL of the private MariaDB.
+pub(crate) fn mysql_admin_url() -> String {
+    told("COURIER_TEST_MYSQL_URL")
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "where the test databases are is told by the environment"
 )]
-pub(crate) fn postgres_admin_url() -> String {
-    std::env::var("COURIER_TEST_POSTGRES_URL").unwrap_or_else(|_| {
-        panic!("no COURIER_TEST_POSTGRES_URL: run `make test`, which starts a private PostgreSQL")
+fn told(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("no {variable}: run `make test`, which starts private database servers")
     })
 }
 
@@ -318,11 +376,26 @@ pub(crate) async fn postgres_database(template: Option<&str>) -> String {
         .execute(&mut admin)
         .await
         .expect("a database of its own");
-    url_of(&name)
+    url_of(&postgres_admin_url(), &name)
 }
 
-fn url_of(database: &str) -> String {
-    let mut url = url::Url::parse(&postgres_admin_url()).expect("a URL");
+/// A fresh and empty MySQL database; its URL. Its character set is not what the tables want: an
+/// app's database may have any.
+pub(crate) async fn mysql_database() -> String {
+    let name = format!("courier_{}", Uuid::now_v7().simple());
+    let mut admin = MySqlConnection::connect(&mysql_admin_url())
+        .await
+        .expect("the private MariaDB answers");
+    let create = format!("CREATE DATABASE {name} CHARACTER SET latin1");
+    sqlx::raw_sql(AssertSqlSafe(create))
+        .execute(&mut admin)
+        .await
+        .expect("a database of its own");
+    url_of(&mysql_admin_url(), &name)
+}
+
+fn url_of(admin: &str, database: &str) -> String {
+    let mut url = url::Url::parse(admin).expect("a URL");
     url.set_path(database);
     url.into()
 }

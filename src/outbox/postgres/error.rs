@@ -3,25 +3,14 @@
 //! Only an error's one-line message is passed on, never its detail: "Failing row contains (…)" would
 //! carry a customer's number.
 
-use sqlx::Error;
 use sqlx::error::DatabaseError;
 
+use crate::outbox::error::{breaks, other_schema, translate_server};
 use crate::outbox::{OutboxError, schema};
 
 /// Translates an error, whatever was being done.
-pub(super) fn translate(error: Error) -> OutboxError {
-    match error {
-        Error::Database(error) => translate_sqlstate(&*error),
-        Error::PoolTimedOut => OutboxError::Unavailable("no connection to be had in time".into()),
-        Error::Io(_)
-        | Error::Tls(_)
-        | Error::Protocol(_)
-        | Error::PoolClosed
-        | Error::WorkerCrashed
-        | Error::BeginFailed => OutboxError::Unavailable(error.to_string()),
-        Error::Migrate(error) => schema::migration_failed(*error, translate),
-        other => OutboxError::Failed(other.to_string()),
-    }
+pub(super) fn translate(error: sqlx::Error) -> OutboxError {
+    translate_server(error, translate_sqlstate)
 }
 
 fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
@@ -30,9 +19,7 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
     match &*code {
         // undefined_table, undefined_column, invalid_schema_name
         "42P01" => OutboxError::Schema(schema::UNMIGRATED.into()),
-        "42703" | "3F000" => OutboxError::Schema(format!(
-            "the database's schema is not this program's ({message}): run `contact-courier migrate`"
-        )),
+        "42703" | "3F000" => other_schema(&message),
         // lock_not_available, query_canceled, read_only_sql_transaction (after a failover),
         // idle_in_transaction_session_timeout
         "55P03" | "57014" | "25006" | "25P03" => OutboxError::Unavailable(message),
@@ -40,17 +27,11 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
             // Connections, serialization and deadlocks, resources, shutdowns, the disk.
             Some("08" | "40" | "53" | "57" | "58") => OutboxError::Unavailable(message),
             // A rule of the table, or a value that its column cannot hold.
-            Some("23") => OutboxError::Refused(refusal(error)),
+            Some("23") => error
+                .constraint()
+                .map_or(OutboxError::Refused(message), breaks),
             Some("22") => OutboxError::Refused(message),
             _ => OutboxError::Failed(message),
         },
     }
-}
-
-/// Constraints are named as the rule that they keep.
-fn refusal(error: &dyn DatabaseError) -> String {
-    error.constraint().map_or_else(
-        || error.message().to_owned(),
-        |rule| format!("it breaks the rule {rule}"),
-    )
 }

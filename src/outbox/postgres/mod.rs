@@ -13,27 +13,22 @@ mod recording;
 mod statements;
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
+use sqlx::{Connection, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
 use super::rows::Columns;
 use super::{
     Backlog, Cursor, FailedContact, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema,
+    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema, server,
 };
 use crate::contact::Lane;
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
-
-/// How long to wait for a connection: long enough for a busy server, short enough for a person who
-/// waits for the error message.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
@@ -65,15 +60,14 @@ impl PostgresOutbox {
     /// Connects; fails within seconds if the server cannot be reached.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
         let options = Self::connect_options(url)?;
-        // One connection by itself: its error says what is wrong, a pool's only that time is up.
-        connect_alone(&options)
+        server::connect::<PgConnection>(&options, translate)
             .await?
             .close()
             .await
             .map_err(translate)?;
         let pool = PgPoolOptions::new()
             .max_connections(max_connections.max(1))
-            .acquire_timeout(CONNECT_TIMEOUT)
+            .acquire_timeout(server::CONNECT_TIMEOUT)
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options })
     }
@@ -111,16 +105,6 @@ impl PostgresOutbox {
     }
 }
 
-async fn connect_alone(options: &PgConnectOptions) -> Result<PgConnection, OutboxError> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(connection) => connection.map_err(translate),
-        Err(_) => Err(OutboxError::Unavailable(format!(
-            "no connection within {} seconds",
-            CONNECT_TIMEOUT.as_secs()
-        ))),
-    }
-}
-
 #[async_trait]
 impl Outbox for PostgresOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
@@ -130,7 +114,7 @@ impl Outbox for PostgresOutbox {
             .options
             .clone()
             .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-        let mut connection = connect_alone(&patient).await?;
+        let mut connection: PgConnection = server::connect(&patient, translate).await?;
         let before = self.applied_migrations().await?.len();
         MIGRATOR
             .run_direct(None, &mut connection, false)
@@ -204,7 +188,7 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let connection = connect_alone(&self.options).await?;
+        let connection = server::connect(&self.options, translate).await?;
         inserting::begin(connection).await.map_err(translate)
     }
 }

@@ -4,6 +4,7 @@
 use sqlx::Error;
 use sqlx::error::{DatabaseError, ErrorKind};
 
+use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::{OutboxError, schema};
 
 /// Translates an error, whatever was being done.
@@ -22,7 +23,7 @@ pub(super) fn translate(error: Error) -> OutboxError {
 fn translate_code(error: &dyn DatabaseError) -> OutboxError {
     let message = error.message().to_owned();
     if error.kind() != ErrorKind::Other {
-        return OutboxError::Refused(refusal(&message));
+        return refusal(message);
     }
     let code: i32 = error
         .code()
@@ -33,22 +34,17 @@ fn translate_code(error: &dyn DatabaseError) -> OutboxError {
         // BUSY, LOCKED, IOERR, FULL: another program, or the disk; both pass.
         5 | 6 | 10 | 13 => OutboxError::Unavailable(message),
         // CONSTRAINT, MISMATCH
-        19 | 20 => OutboxError::Refused(refusal(&message)),
+        19 | 20 => refusal(message),
         // ERROR, the code for everything that is wrong with a statement.
         1 if message.starts_with("no such table") => OutboxError::Schema(schema::UNMIGRATED.into()),
-        1 if message.starts_with("no such") => OutboxError::Schema(format!(
-            "the database's schema is not this program's ({message}): run `contact-courier migrate`"
-        )),
+        1 if message.starts_with("no such") => other_schema(&message),
         _ => OutboxError::Failed(message),
     }
 }
 
-/// Constraints are named as the rule that they keep.
-fn refusal(message: &str) -> String {
-    message
-        .strip_prefix("CHECK constraint failed: ")
-        .map_or_else(
-            || message.to_owned(),
-            |rule| format!("it breaks the rule {rule}"),
-        )
+fn refusal(message: String) -> OutboxError {
+    match message.strip_prefix("CHECK constraint failed: ") {
+        Some(rule) => breaks(rule),
+        None => OutboxError::Refused(message),
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Result, Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
@@ -92,23 +91,8 @@ async fn adopt_batches(
         .fetch_all(tx)
         .await?
         .iter()
-        .map(open_entry)
+        .map(rows::open_entry)
         .collect()
-}
-
-fn open_entry(row: &SqliteRow) -> Result<OpenEntry> {
-    let parent: Option<String> = row.try_get("parent_id")?;
-    Ok(OpenEntry {
-        id: rows::uuid("id", row.try_get("id")?)?,
-        parent: parent
-            .map(|parent| rows::uuid("parent_id", &parent))
-            .transpose()?,
-        contacts: rows::parsed("contact_ids", row.try_get("contact_ids")?)?,
-        options: rows::parsed("options", row.try_get("options")?)?,
-        attempts: row.try_get("attempts")?,
-        maybe_delivered: row.flag("maybe_delivered").unwrap_or(true),
-        failing_for: row.seconds("failing_for"),
-    })
 }
 
 async fn pending_rows(tx: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<OutboxRow>> {

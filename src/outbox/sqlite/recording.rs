@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use sqlx::{Result, Row, SqliteConnection, SqlitePool};
+use sqlx::{Result, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::begin;
@@ -13,7 +13,7 @@ use super::statements::{
 };
 use crate::contact::Lane;
 use crate::outbox::plan::{Journaled, LaneKey, Plan, batches_of, json, lanes_of};
-use crate::outbox::rows::{self, Columns};
+use crate::outbox::rows;
 use crate::outbox::{Recorded, Write};
 
 pub(super) async fn record(pool: &SqlitePool, writes: &[Write]) -> Result<Vec<Recorded>> {
@@ -62,17 +62,9 @@ async fn find_batches(tx: &mut SqliteConnection, ids: &[Uuid]) -> Result<HashMap
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    sqlx::query(FIND_BATCHES)
+    let found = sqlx::query(FIND_BATCHES)
         .bind(json(&ids))
         .fetch_all(tx)
-        .await?
-        .iter()
-        .map(|row| {
-            let journaled = Journaled {
-                lease_token: row.try_get("lease_token")?,
-                closed: row.flag("closed").unwrap_or_default(),
-            };
-            Ok((rows::uuid("id", row.try_get("id")?)?, journaled))
-        })
-        .collect()
+        .await?;
+    rows::journaled(&found)
 }

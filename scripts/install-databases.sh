@@ -1,0 +1,47 @@
+# For test-databases.sh: installs the servers that are missing, where that can be done.
+
+packages=(postgresql postgresql-client mariadb-server mariadb-client sqlite3)
+
+install_missing() {
+    if [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ]; then return; fi
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "$0: no PostgreSQL or no MariaDB server here; install both (Debian: ${packages[*]})" >&2
+        exit 2
+    fi
+    forbid_services
+    local failed=0
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq "${packages[@]}"; } >&2 || failed=1
+    allow_services
+    if [ "$failed" -ne 0 ]; then
+        echo "$0: apt-get could not install ${packages[*]}" >&2
+        exit 2
+    fi
+    if [ -z "$(postgres_bin)" ] || [ -z "$(mariadb_server)" ]; then
+        echo "$0: the servers were installed, but not where they are looked for" >&2
+        exit 2
+    fi
+}
+
+# Debian starts a server when it installs it, unless told not to: PostgreSQL by a setting of its own,
+# all of them by a policy. A policy that is there already stays as it is: it may forbid as well.
+no_cluster=/etc/postgresql-common/createcluster.d/no-cluster-for-tests.conf
+policy=/usr/sbin/policy-rc.d
+our_policy=
+
+forbid_services() {
+    trap allow_services EXIT
+    mkdir -p "$(dirname "$no_cluster")"
+    echo 'create_main_cluster = false' >"$no_cluster"
+    if [ ! -e "$policy" ]; then
+        our_policy=$policy
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+}
+
+allow_services() {
+    trap - EXIT
+    rm -f "$no_cluster"
+    if [ -n "$our_policy" ]; then rm -f "$our_policy"; fi
+}

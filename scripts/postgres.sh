@@ -1,0 +1,53 @@
+# For test-databases.sh: a PostgreSQL in a directory, which holds data/, server.log and the socket.
+
+# The directory with the server's programs, the newest first; empty if there is none.
+postgres_bin() {
+    local initdb
+    initdb=$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -Vr | head -n 1 || true)
+    [ -n "$initdb" ] || initdb=$(command -v initdb || true)
+    [ -n "$initdb" ] && dirname "$(readlink -f "$initdb")" || true
+}
+
+# The server refuses to run as root. The working directory may be closed to its user, and its programs
+# look at it.
+as_postgres() (
+    cd /
+    if [ "$(id -u)" -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+)
+
+make_postgres() {
+    local dir=$1 bin
+    bin=$(postgres_bin)
+    mkdir "$dir"
+    if [ "$(id -u)" -eq 0 ]; then chown postgres "$dir"; fi
+    as_postgres "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync \
+        >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 1; }
+    # Nothing here has to survive a power failure, so nothing waits for the disk; what the program
+    # itself asks of a session (synchronous_commit) is tested by asking the session.
+    cat >>"$dir/data/postgresql.conf" <<CONF
+listen_addresses = ''
+unix_socket_directories = '$dir'
+unix_socket_permissions = 0777
+fsync = off
+full_page_writes = off
+max_connections = 200
+CONF
+    start_postgres "$dir"
+}
+
+start_postgres() {
+    local dir=$1
+    as_postgres "$(postgres_bin)/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w start >/dev/null 2>&1 ||
+        { cat "$dir/server.log" >&2; return 1; }
+}
+
+stop_postgres() {
+    local dir=$1
+    if [ -f "$dir/data/postmaster.pid" ]; then
+        as_postgres "$(postgres_bin)/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true
+    fi
+}
+
+postgres_url() {
+    echo "postgres://postgres@localhost/postgres?host=$1"
+}

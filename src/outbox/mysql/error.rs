@@ -1,0 +1,114 @@
+//! What MySQL's and MariaDB's errors mean to the courier.
+//!
+//! Their messages quote values ("Duplicate entry '…' for key"), and a value may be a customer's
+//! number: of what the table refused, only the name of the rule or of the column is passed on.
+
+use sqlx::error::DatabaseError;
+use sqlx::mysql::MySqlDatabaseError;
+
+use crate::outbox::error::{breaks, other_schema, translate_server};
+use crate::outbox::{OutboxError, schema};
+
+/// Translates an error, whatever was being done.
+pub(super) fn translate(error: sqlx::Error) -> OutboxError {
+    translate_server(error, translate_number)
+}
+
+fn translate_number(error: &dyn DatabaseError) -> OutboxError {
+    let message = error.message().to_owned();
+    let number = error
+        .try_downcast_ref::<MySqlDatabaseError>()
+        .map_or(0, MySqlDatabaseError::number);
+    match number {
+        1046 => OutboxError::Failed(
+            "the address names no database; write mysql://USER:PASSWORD@HOST/NAME".into(),
+        ),
+        1146 => OutboxError::Schema(schema::UNMIGRATED.into()),
+        1054 => other_schema(&message),
+        number if passes(number) => OutboxError::Unavailable(message),
+        // A rule of the table; 4025 is MariaDB's number, and another error's on MySQL.
+        1062 | 3819 => breaks(&last_name(&message)),
+        4025 if error.code().as_deref() == Some("23000") => breaks(first_name(&message)),
+        // A column that must not be null, or has no default.
+        1048 | 1364 => OutboxError::Refused(format!(
+            "the column {} must not be null",
+            first_name(&message)
+        )),
+        _ => match error.code().as_deref().and_then(|code| code.get(..2)) {
+            // A value that its column cannot hold.
+            Some("22" | "23") => OutboxError::Refused(format!(
+                "the column {} cannot hold the value",
+                last_name(&message)
+            )),
+            Some("08" | "40") => OutboxError::Unavailable(message),
+            _ => OutboxError::Failed(message),
+        },
+    }
+}
+
+/// What passes by itself, or when somebody has made room.
+fn passes(number: u16) -> bool {
+    matches!(
+        number,
+        // Too many connections, of all or of this user; limits of the user; no memory, no threads.
+        1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1135
+        // The disk or a table is full; the engine could not read or write.
+        | 1021 | 1114 | 1026 | 1030
+        // A lock was waited for too long; a deadlock; too many locks or transactions; a row or a
+        // table has changed, or another node of a cluster was first.
+        | 1205 | 1213 | 1206 | 1637 | 1020 | 1412 | 1615 | 3101 | 1180
+        // The server shuts down, goes offline, is read-only (after a failover), is not yet part of
+        // its cluster.
+        | 1053 | 1077 | 1078 | 1079 | 3032 | 1290 | 1836 | 1792 | 1047
+        // A statement or its connection was killed, or took too long.
+        | 1317 | 1927 | 1969 | 3024 | 3169 | 4031
+        // The connection broke.
+        | 1152 | 1158 | 1159 | 1160 | 1161 | 1184
+    )
+}
+
+/// The last thing in quotes, without the table that may stand before it: values come earlier in a
+/// message than the name of what refused them, and may hold quotes themselves.
+fn last_name(message: &str) -> String {
+    let mut parts = message.rsplitn(3, ['\'', '`']);
+    parts.next();
+    let name = parts.next().unwrap_or_default();
+    name.rsplit('.').next().unwrap_or_default().to_owned()
+}
+
+/// The first thing in quotes.
+fn first_name(message: &str) -> &str {
+    message.split(['\'', '`']).nth(1).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_was_refused_only_the_name_is_told() {
+        for (message, name) in [
+            (
+                "Duplicate entry 'order' for key '13912345678' for key 'idempotency_key_is_unique'",
+                "idempotency_key_is_unique",
+            ),
+            (
+                "Duplicate entry 'k' for key 'contact_outbox.idempotency_key_is_unique'",
+                "idempotency_key_is_unique",
+            ),
+            (
+                "Check constraint 'sex_is_0_1_or_2' is violated.",
+                "sex_is_0_1_or_2",
+            ),
+            ("Data too long for column 'name' at row 1", "name"),
+            (
+                "Incorrect datetime value: '139' for column `shop`.`contact_outbox`.`not_before` at row 1",
+                "not_before",
+            ),
+        ] {
+            assert_eq!(last_name(message), name);
+        }
+        let message = "CONSTRAINT `sex_is_0_1_or_2` failed for `shop`.`contact_outbox`";
+        assert_eq!(first_name(message), "sex_is_0_1_or_2");
+    }
+}

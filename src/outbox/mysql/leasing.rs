@@ -1,0 +1,143 @@
+//! Heartbeats, and the right to work a lane.
+
+use std::sync::Arc;
+
+use sqlx::{MySqlConnection, MySqlPool, Result, Row};
+use uuid::Uuid;
+
+use super::statements::{
+    ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LEASED, LIFT_HOLDS,
+    NEW_LANE, OPEN_ENTRIES, PENDING_ROWS, RELEASE_LANE, REMOVE_INSTANCE,
+};
+use crate::contact::{Lane, OutboxRow};
+use crate::outbox::plan::json;
+use crate::outbox::rows::{self, Columns, OpenEntry};
+use crate::outbox::{Instance, Lease, LeasedLane};
+
+pub(super) async fn beat(pool: &MySqlPool, instance: &Instance) -> Result<()> {
+    let (pid, lease) = (i64::from(instance.pid), rows::to_millis(instance.lease));
+    sqlx::query(BEAT)
+        .bind(instance.id.to_string())
+        .bind(&instance.host)
+        .bind(pid)
+        .bind(lease)
+        .bind(&instance.host)
+        .bind(pid)
+        .bind(lease)
+        .execute(pool)
+        .await?;
+    sqlx::query(CLEAR_SILENT_INSTANCES).execute(pool).await?;
+    Ok(())
+}
+
+pub(super) async fn retire(pool: &MySqlPool, instance: Uuid) -> Result<()> {
+    let mut tx = pool.begin().await?;
+    for statement in [FREE_LANES, REMOVE_INSTANCE] {
+        sqlx::query(statement)
+            .bind(instance.to_string())
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await
+}
+
+pub(super) async fn lease(
+    pool: &MySqlPool,
+    lane: &Lane,
+    instance: Uuid,
+) -> Result<Option<LeasedLane>> {
+    let mut tx = pool.begin().await?;
+    if !take(&mut tx, lane, instance).await? {
+        return Ok(None);
+    }
+    let leased = sqlx::query(LEASED)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .fetch_one(&mut *tx)
+        .await?;
+    let token: i64 = leased.try_get("lease_token")?;
+    let adopted = adopt_batches(&mut tx, lane, token).await?;
+    let ids: Vec<i64> = adopted
+        .iter()
+        .flat_map(|entry| entry.contacts.iter().copied())
+        .collect();
+    let rows = pending_rows(&mut tx, &ids).await?;
+    tx.commit().await?;
+    Ok(Some(LeasedLane {
+        lease: Arc::new(Lease {
+            lane: lane.clone(),
+            token,
+            failures: rows::to_count(leased.integer("failures")),
+        }),
+        open: rows::open_batches(adopted, rows),
+    }))
+}
+
+/// Writes the lease into the lane's row, or makes the row. Whether it did.
+async fn take(tx: &mut MySqlConnection, lane: &Lane, instance: Uuid) -> Result<bool> {
+    let instance = instance.to_string();
+    let taken = sqlx::query(LEASE_LANE)
+        .bind(&instance)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(&instance)
+        .execute(&mut *tx)
+        .await?;
+    if taken.rows_affected() > 0 {
+        return Ok(true);
+    }
+    let made = sqlx::query(NEW_LANE)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(&instance)
+        .execute(tx)
+        .await?;
+    Ok(made.rows_affected() > 0)
+}
+
+async fn adopt_batches(
+    tx: &mut MySqlConnection,
+    lane: &Lane,
+    token: i64,
+) -> Result<Vec<OpenEntry>> {
+    sqlx::query(ADOPT_BATCHES)
+        .bind(token)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(OPEN_ENTRIES)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .fetch_all(tx)
+        .await?
+        .iter()
+        .map(rows::open_entry)
+        .collect()
+}
+
+async fn pending_rows(tx: &mut MySqlConnection, ids: &[i64]) -> Result<Vec<OutboxRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(PENDING_ROWS)
+        .bind(json(&ids))
+        .fetch_all(tx)
+        .await?;
+    Ok(rows.iter().map(rows::outbox_row).collect())
+}
+
+pub(super) async fn lift_holds(pool: &MySqlPool, reason: &str) -> Result<u64> {
+    let lifted = sqlx::query(LIFT_HOLDS).bind(reason).execute(pool).await?;
+    Ok(lifted.rows_affected())
+}
+
+pub(super) async fn release(pool: &MySqlPool, lease: &Lease) -> Result<()> {
+    sqlx::query(RELEASE_LANE)
+        .bind(lease.lane.user_id())
+        .bind(lease.lane.task_id())
+        .bind(lease.token)
+        .execute(pool)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! The outbox on MySQL or MariaDB.
+//!
+//! [`statements`] has the SQL, one submodule each reads, leases, records and inserts, [`error`]
+//! says what a failure means; this file holds the connections and puts the parts behind the trait.
+//! It guarantees that its sessions lock single rows and no gaps between them, and that they speak
+//! UTC. Durability is the server's to give (`innodb_flush_log_at_trx_commit`): no session can ask
+//! for it.
+
+mod error;
+mod inserting;
+mod leasing;
+mod reading;
+mod recording;
+mod statements;
+
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use sqlx::migrate::Migrator;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
+use sqlx::{Connection, MySqlConnection, MySqlPool, Row};
+use uuid::Uuid;
+
+use self::error::translate;
+use super::rows::Columns;
+use super::{
+    Backlog, Cursor, FailedContact, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
+    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema, server,
+};
+use crate::contact::Lane;
+
+static MIGRATOR: Migrator = sqlx::migrate!("migrations/mysql");
+
+/// What every session of ours runs with. A statement that waits for longer than this waits for
+/// something that is broken. The two servers name the time for a statement differently, and each
+/// reads only its own comment.
+const SESSION: &str = "
+    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 30,
+        sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+        /*M!100100 , max_statement_time = 120 */ /*!80000 , max_execution_time = 120000 */";
+
+/// Building an index on a large table may take its time.
+const PATIENCE: &str = "
+    SET SESSION innodb_lock_wait_timeout = 3600
+        /*M!100100 , max_statement_time = 0 */ /*!80000 , max_execution_time = 0 */";
+
+/// The outbox on MySQL or MariaDB.
+#[derive(Clone, Debug)]
+pub struct MySqlOutbox {
+    pool: MySqlPool,
+    options: MySqlConnectOptions,
+}
+
+impl MySqlOutbox {
+    /// Connects; fails within seconds if the server cannot be reached.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
+        let options = MySqlConnectOptions::from_str(url)
+            .map_err(translate)?
+            .charset("utf8mb4");
+        open(&options).await?.close().await.map_err(translate)?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(max_connections.max(1))
+            .acquire_timeout(server::CONNECT_TIMEOUT)
+            .after_connect(|session, _| Box::pin(prepare(session)))
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options })
+    }
+
+    /// Names and texts of the statements that run all day, for tests that look at plans.
+    #[doc(hidden)]
+    pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
+        statements::HOT
+    }
+
+    /// A session like the program's own, for tests that look behind it.
+    #[doc(hidden)]
+    pub async fn session(&self) -> Result<MySqlConnection, OutboxError> {
+        open(&self.options).await
+    }
+
+    /// Closes all connections; what is under way is finished first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<i64>, OutboxError> {
+        let applied = sqlx::query_scalar(statements::APPLIED_MIGRATIONS)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(translate);
+        match applied {
+            Err(OutboxError::Schema(_)) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+}
+
+/// One connection by itself.
+async fn open(options: &MySqlConnectOptions) -> Result<MySqlConnection, OutboxError> {
+    let mut session: MySqlConnection = server::connect(options, translate).await?;
+    prepare(&mut session).await.map_err(translate)?;
+    Ok(session)
+}
+
+async fn prepare(session: &mut MySqlConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql(SESSION).execute(session).await?;
+    Ok(())
+}
+
+#[async_trait]
+impl Outbox for MySqlOutbox {
+    async fn migrate(&self) -> Result<usize, OutboxError> {
+        let mut connection = open(&self.options).await?;
+        // Other couriers that start at the same moment wait for this one; the lock ends with the
+        // connection.
+        for statement in [PATIENCE, statements::LOCK_MIGRATIONS] {
+            sqlx::raw_sql(statement)
+                .execute(&mut connection)
+                .await
+                .map_err(translate)?;
+        }
+        let before = self.applied_migrations().await?.len();
+        match sqlx::query(statements::FORGET_UNFINISHED)
+            .execute(&mut connection)
+            .await
+            .map_err(translate)
+        {
+            // There is no table yet that could hold one.
+            Ok(_) | Err(OutboxError::Schema(_)) => {}
+            Err(error) => return Err(error),
+        }
+        MIGRATOR
+            .run_direct(None, &mut connection, false)
+            .await
+            .map_err(|error| schema::migration_failed(error, translate))?;
+        let after = self.applied_migrations().await?.len();
+        connection.close().await.map_err(translate)?;
+        Ok(after.saturating_sub(before))
+    }
+
+    async fn check_schema(&self) -> Result<(), OutboxError> {
+        schema::compare(&MIGRATOR, &self.applied_migrations().await?)
+    }
+
+    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
+        leasing::beat(&self.pool, instance).await.map_err(translate)
+    }
+
+    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
+        leasing::retire(&self.pool, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
+        reading::find_lanes(&self.pool, query)
+            .await
+            .map_err(translate)
+    }
+
+    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
+        leasing::lease(&self.pool, lane, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
+        leasing::lift_holds(&self.pool, reason)
+            .await
+            .map_err(translate)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
+        leasing::release(&self.pool, lease).await.map_err(translate)
+    }
+
+    async fn read_page(
+        &self,
+        lane: &Lane,
+        cursor: &Cursor,
+        limit: u32,
+    ) -> Result<Page, OutboxError> {
+        reading::read_page(&self.pool, lane, cursor, limit)
+            .await
+            .map_err(translate)
+    }
+
+    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        recording::record(&self.pool, writes)
+            .await
+            .map_err(translate)
+    }
+
+    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
+        reading::backlog(&self.pool, instance)
+            .await
+            .map_err(translate)
+    }
+
+    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
+        let connection = open(&self.options).await?;
+        inserting::begin(connection).await.map_err(translate)
+    }
+}
+
+#[async_trait]
+impl Report for MySqlOutbox {
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
+        let read = sqlx::query(report::OUTCOMES).fetch_all(&self.pool).await;
+        Ok(read
+            .map_err(translate)?
+            .iter()
+            .map(report::outcome)
+            .collect())
+    }
+
+    async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
+        let counted = sqlx::query_scalar(report::NUMBERS_DELIVERED)
+            .fetch_one(&self.pool)
+            .await;
+        let counted: i64 = counted.map_err(translate)?;
+        Ok(u64::try_from(counted).unwrap_or_default())
+    }
+
+    async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
+        let read = sqlx::query(statements::FAILURES)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await;
+        Ok(read
+            .map_err(translate)?
+            .iter()
+            .map(report::failed)
+            .collect())
+    }
+}
+
+/// What stands in a column is read as what is asked for: the declared types are ours, and the
+/// driver would refuse an integer of another width.
+impl Columns for MySqlRow {
+    fn text(&self, column: &str) -> Option<String> {
+        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn integer(&self, column: &str) -> Option<i64> {
+        self.try_get_unchecked(column).ok().flatten()
+    }
+
+    fn flag(&self, column: &str) -> Option<bool> {
+        self.integer(column).map(|value| value != 0)
+    }
+
+    fn seconds(&self, column: &str) -> Option<f64> {
+        self.try_get_unchecked(column).ok().flatten()
+    }
+}

@@ -1,0 +1,184 @@
+//! Finding lanes, reading ahead in one, counting what is left.
+//!
+//! Neither server can go from lane to lane within one statement, seeking the next one behind each
+//! ([`super::statements`]). So the walk is here: each step seeks a lane and reads a little further,
+//! which passes over many small lanes at once, or over one large one.
+
+use std::collections::BTreeSet;
+
+use sqlx::{MySqlPool, Result};
+use uuid::Uuid;
+
+use super::statements::{
+    BACKLOG, BATCHES_AHEAD, READ_DEFERRED, READ_IMMEDIATE, RIPEN_LANES, ROWS_AHEAD,
+};
+use crate::contact::Lane;
+use crate::outbox::plan::{LaneKey, json};
+use crate::outbox::rows::{self, to_seconds};
+use crate::outbox::{Backlog, Cursor, LaneFound, LaneQuery, Page};
+
+/// How many entries of an index a step reads: about as many as cost the same as seeking.
+const STEP: usize = 64;
+
+/// The first instant that a `TIMESTAMP` can hold.
+const BEGINNING: &str = "1970-01-01 00:00:01";
+
+pub(super) async fn find_lanes(pool: &MySqlPool, query: &LaneQuery) -> Result<Vec<LaneFound>> {
+    let limit = query.limit as usize;
+    let (mut found, mut named) = (Vec::new(), BTreeSet::new());
+    let mut behind = query.after.clone();
+    loop {
+        let ahead = Ahead::new(
+            step(pool, ROWS_AHEAD, behind.as_ref()).await?,
+            step(pool, BATCHES_AHEAD, behind.as_ref()).await?,
+        );
+        named.extend(ahead.lanes);
+        let at_end = ahead.frontier.is_none();
+        if at_end || found.len() + named.len() >= limit {
+            found.extend(ripen(pool, query, &std::mem::take(&mut named)).await?);
+        }
+        if at_end || found.len() >= limit {
+            found.truncate(limit);
+            return Ok(found);
+        }
+        behind = ahead.frontier;
+    }
+}
+
+/// The lanes of the next entries of an index.
+async fn step(
+    pool: &MySqlPool,
+    statement: &'static str,
+    behind: Option<&Lane>,
+) -> Result<Vec<Lane>> {
+    let (user_id, task_id) = behind.map_or(("", ""), |lane| (lane.user_id(), lane.task_id()));
+    let entries = sqlx::query(statement)
+        .bind(user_id)
+        .bind(user_id)
+        .bind(task_id)
+        .bind(i64::try_from(STEP).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await?;
+    Ok(entries.iter().filter_map(rows::lane).collect())
+}
+
+/// What a step has found.
+#[derive(Debug, PartialEq, Eq)]
+struct Ahead {
+    /// All lanes up to the frontier.
+    lanes: BTreeSet<Lane>,
+    /// Where the next step begins; `None`: there is nothing more.
+    frontier: Option<Lane>,
+}
+
+impl Ahead {
+    /// Puts two indexes' entries together. Of an index that had more to say nothing is known behind
+    /// its last entry, so neither is of the whole.
+    fn new(rows: Vec<Lane>, batches: Vec<Lane>) -> Self {
+        let ends = [&rows, &batches].map(|entries| {
+            let more = entries.len() >= STEP;
+            entries.last().filter(|_| more).cloned()
+        });
+        let frontier = ends.into_iter().flatten().min();
+        let lanes = rows.into_iter().chain(batches);
+        Self {
+            lanes: lanes
+                .filter(|lane| frontier.as_ref().is_none_or(|frontier| lane <= frontier))
+                .collect(),
+            frontier,
+        }
+    }
+}
+
+async fn ripen(
+    pool: &MySqlPool,
+    query: &LaneQuery,
+    lanes: &BTreeSet<Lane>,
+) -> Result<Vec<LaneFound>> {
+    if lanes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lanes: Vec<LaneKey<'_>> = lanes.iter().map(LaneKey::from).collect();
+    let linger = to_seconds(query.linger);
+    let found = sqlx::query(RIPEN_LANES)
+        .bind(linger)
+        .bind(i64::from(query.batch_size.max(1)) - 1)
+        .bind(linger)
+        .bind(json(&lanes))
+        .bind(query.instance.to_string())
+        .fetch_all(pool)
+        .await?;
+    Ok(rows::lanes_found(&found))
+}
+
+pub(super) async fn read_page(
+    pool: &MySqlPool,
+    lane: &Lane,
+    cursor: &Cursor,
+    limit: u32,
+) -> Result<Page> {
+    let (not_before, deferred_id) = cursor
+        .deferred
+        .as_ref()
+        .map_or((BEGINNING, 0), |(at, id)| (at.as_str(), *id));
+    let mut read = sqlx::query(READ_DEFERRED)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(not_before)
+        .bind(not_before)
+        .bind(deferred_id)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    let room = i64::from(limit) - i64::try_from(read.len()).unwrap_or(i64::MAX);
+    if room > 0 {
+        let immediate = sqlx::query(READ_IMMEDIATE)
+            .bind(lane.user_id())
+            .bind(lane.task_id())
+            .bind(cursor.id)
+            .bind(room)
+            .fetch_all(pool)
+            .await?;
+        read.extend(immediate);
+    }
+    Ok(rows::page(&read, cursor, limit))
+}
+
+pub(super) async fn backlog(pool: &MySqlPool, instance: Uuid) -> Result<Backlog> {
+    let counted = sqlx::query(BACKLOG)
+        .bind(instance.to_string())
+        .fetch_all(pool)
+        .await?;
+    Ok(rows::backlog(&counted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(n: usize) -> Lane {
+        Lane::new("u", &format!("{n:03}")).unwrap()
+    }
+
+    #[test]
+    fn two_short_lists_are_all_there_is() {
+        let ahead = Ahead::new(vec![lane(2), lane(2), lane(3)], vec![lane(1), lane(3)]);
+        assert_eq!(ahead.lanes, BTreeSet::from([lane(1), lane(2), lane(3)]));
+        assert_eq!(ahead.frontier, None);
+    }
+
+    #[test]
+    fn nothing_is_known_behind_the_end_of_a_list_that_was_cut_off() {
+        let many = (0..STEP).map(lane).collect();
+        let ahead = Ahead::new(many, vec![lane(5), lane(STEP + 9)]);
+        assert_eq!(ahead.lanes.len(), STEP);
+        assert_eq!(ahead.frontier, Some(lane(STEP - 1)));
+    }
+
+    #[test]
+    fn a_step_passes_over_one_lane_at_least() {
+        let ahead = Ahead::new(vec![lane(4); STEP], vec![lane(7); STEP]);
+        assert_eq!(ahead.lanes, BTreeSet::from([lane(4)]));
+        assert_eq!(ahead.frontier, Some(lane(4)));
+    }
+}

@@ -1,0 +1,69 @@
+//! Carrying out a [`Plan`]: many writes, one transaction, one statement for each kind of change.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use sqlx::{MySqlConnection, MySqlPool, Result};
+use uuid::Uuid;
+
+use super::statements::{
+    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, OPEN_BATCHES, POSTPONE_BATCHES,
+    RESEND_BATCHES, SETTLE_ROWS,
+};
+use crate::contact::Lane;
+use crate::outbox::plan::{Journaled, LaneKey, Plan, batches_of, json, lanes_of};
+use crate::outbox::rows;
+use crate::outbox::{Recorded, Write};
+
+pub(super) async fn record(pool: &MySqlPool, writes: &[Write]) -> Result<Vec<Recorded>> {
+    if writes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = pool.begin().await?;
+    let tokens = lock_lanes(&mut tx, writes).await?;
+    let batches = find_batches(&mut tx, &batches_of(writes)).await?;
+    let plan = Plan::new(writes, &tokens, &batches);
+    execute(&mut tx, OPEN_BATCHES, &plan.opens).await?;
+    execute(&mut tx, POSTPONE_BATCHES, &plan.postpones).await?;
+    execute(&mut tx, RESEND_BATCHES, &plan.resends).await?;
+    execute(&mut tx, CLOSE_BATCHES, &plan.closes).await?;
+    execute(&mut tx, SETTLE_ROWS, &plan.settles).await?;
+    execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
+    tx.commit().await?;
+    Ok(plan.answers)
+}
+
+/// Runs a statement over a list of records, if there are any.
+async fn execute(
+    tx: &mut MySqlConnection,
+    statement: &'static str,
+    records: &[impl Serialize],
+) -> Result<()> {
+    if !records.is_empty() {
+        sqlx::query(statement)
+            .bind(json(&records))
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn lock_lanes(tx: &mut MySqlConnection, writes: &[Write]) -> Result<HashMap<Lane, i64>> {
+    let lanes: Vec<LaneKey<'_>> = lanes_of(writes).into_iter().map(LaneKey::from).collect();
+    let locked = sqlx::query(LOCK_LANES)
+        .bind(json(&lanes))
+        .fetch_all(tx)
+        .await?;
+    Ok(rows::tokens(&locked))
+}
+
+async fn find_batches(tx: &mut MySqlConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Journaled>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = sqlx::query(FIND_BATCHES)
+        .bind(json(&ids))
+        .fetch_all(tx)
+        .await?;
+    rows::journaled(&found)
+}

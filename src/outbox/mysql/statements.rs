@@ -1,0 +1,439 @@
+//! Every statement that MySQL or MariaDB is asked, named by intent.
+//!
+//! Only what both understand. Lists come as one JSON parameter and are read by `JSON_TABLE`, whose
+//! texts name their character set: MariaDB would take the database's. From there the join goes on by
+//! `STRAIGHT_JOIN`, and every table whose plan matters says `FORCE INDEX`: then no statistics can
+//! turn a lookup into a scan, or lock more than the rows that are named. A range behind a lane is
+//! written with `OR`: neither server seeks by a comparison of rows, `(a, b) > (…)`.
+
+/// A list of lanes.
+macro_rules! lanes {
+    () => {
+        "JSON_TABLE(?, '$[*]' COLUMNS (
+             user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
+             task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id'
+         ))"
+    };
+}
+
+/// A list of ids of contacts.
+macro_rules! contact_ids {
+    () => {
+        "JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$'))"
+    };
+}
+
+/// Seconds from an instant (an expression) until now.
+macro_rules! seconds_since {
+    ($instant:literal) => {
+        concat!("(TIMESTAMPDIFF(MICROSECOND, ", $instant, ", NOW(6)) / 1e6)")
+    };
+}
+
+/// The columns of an `OutboxRow`.
+macro_rules! row_columns {
+    () => {
+        concat!(
+            "c.id, c.phone, c.name, c.email, c.company, c.sex, c.sort, c.source_id, c.industry_id,
+             c.grade_id, c.components, c.custom_vars, c.extra, c.sub_user_id,
+             c.control_select_robot, c.ignore_crm, c.skip_error, c.number_add_suffix, c.encryption,
+             c.phone_mask, ",
+            seconds_since!("COALESCE(c.not_before, c.created_at)"),
+            " AS due_for"
+        )
+    };
+}
+
+/// The pending rows, by lane.
+macro_rules! pending {
+    () => {
+        "contact_outbox AS c FORCE INDEX (contact_outbox_pending)"
+    };
+}
+
+/// Whether the owner `$owner` (an expression) is an instance whose leases are good.
+macro_rules! is_alive {
+    ($owner:literal) => {
+        concat!(
+            "(SELECT true FROM courier_instance AS i WHERE i.id = ",
+            $owner,
+            " AND i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND)"
+        )
+    };
+}
+
+/// User, user, task, limit. The pending rows behind a lane, as the lanes that they are in: one seek
+/// in the index, and no more rows than the limit.
+pub(super) const ROWS_AHEAD: &str = concat!(
+    "SELECT c.user_id, c.task_id FROM ",
+    pending!(),
+    " WHERE c.status = 'pending' AND (c.user_id > ? OR (c.user_id = ? AND c.task_id > ?))
+      ORDER BY c.user_id, c.task_id LIMIT ?"
+);
+
+/// User, user, task, limit. The same for open batches.
+pub(super) const BATCHES_AHEAD: &str = "
+    SELECT b.user_id, b.task_id FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+    WHERE b.closed_at IS NULL AND (b.user_id > ? OR (b.user_id = ? AND b.task_id > ?))
+    ORDER BY b.user_id, b.task_id LIMIT ?";
+
+/// Linger in seconds, batch size less one, linger, lanes, instance. Those of the lanes that are
+/// free and have something due, in the order of the list. Nothing here touches more than a batch of
+/// rows of a lane: the row that was put off and is due first stands behind all rows that were not,
+/// so it is looked for when these are known to be fewer than a batch.
+pub(super) const RIPEN_LANES: &str = concat!(
+    "SELECT free.user_id, free.task_id, CASE
+         WHEN free.age >= ? OR free.age < 0 THEN 0e0
+         WHEN (SELECT true FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+               WHERE b.closed_at IS NULL AND b.user_id = free.user_id AND b.task_id = free.task_id
+               LIMIT 1) THEN 0e0
+         WHEN (SELECT true FROM ",
+    pending!(),
+    "          WHERE c.status = 'pending' AND c.user_id = free.user_id
+                 AND c.task_id = free.task_id AND c.not_before IS NULL
+               LIMIT ?, 1) THEN 0e0
+         WHEN (SELECT c.not_before FROM ",
+    pending!(),
+    "          WHERE c.status = 'pending' AND c.user_id = free.user_id
+                 AND c.task_id = free.task_id AND c.not_before IS NOT NULL
+               ORDER BY c.not_before LIMIT 1) <= NOW(6) THEN 0e0
+         WHEN free.age IS NULL THEN NULL
+         ELSE ? - free.age
+     END AS ripe_in
+     FROM (
+         SELECT named.user_id, named.task_id, (SELECT ",
+    seconds_since!("c.created_at"),
+    "         FROM ",
+    pending!(),
+    "         WHERE c.status = 'pending' AND c.user_id = named.user_id
+                AND c.task_id = named.task_id AND c.not_before IS NULL
+              ORDER BY c.id LIMIT 1) AS age
+         FROM ",
+    lanes!(),
+    " AS named
+         LEFT JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+             ON l.user_id = named.user_id AND l.task_id = named.task_id
+         WHERE (l.held_until > NOW(6) OR (l.lease_owner <> ? AND ",
+    is_alive!("l.lease_owner"),
+    ")) IS NOT TRUE
+     ) AS free
+     HAVING ripe_in IS NOT NULL"
+);
+
+/// Id, host, pid, lease in milliseconds, and the last three again.
+pub(super) const BEAT: &str = "
+    INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?, ?, ?, ?)
+    ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, heartbeat_at = NOW(6)";
+
+/// Instances that have been silent for a day.
+pub(super) const CLEAR_SILENT_INSTANCES: &str =
+    "DELETE FROM courier_instance WHERE heartbeat_at < NOW(6) - INTERVAL 1 DAY";
+
+/// Instance.
+pub(super) const FREE_LANES: &str =
+    "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?";
+
+/// Instance.
+pub(super) const REMOVE_INSTANCE: &str = "DELETE FROM courier_instance WHERE id = ?";
+
+/// Instance, user, task, instance. No row: there is none yet, or it is not free, or on hold.
+pub(super) const LEASE_LANE: &str = concat!(
+    "UPDATE delivery_lane AS l FORCE INDEX (PRIMARY)
+     SET l.lease_owner = ?, l.lease_token = l.lease_token + 1, l.leased_at = NOW(6)
+     WHERE l.user_id = ? AND l.task_id = ?
+       AND (l.held_until > NOW(6) OR (l.lease_owner <> ? AND ",
+    is_alive!("l.lease_owner"),
+    ")) IS NOT TRUE"
+);
+
+/// User, task, instance. A lane that is leased for the first time; no row: it is there already.
+pub(super) const NEW_LANE: &str = "
+    INSERT IGNORE INTO delivery_lane (user_id, task_id, lease_owner, lease_token, leased_at)
+    VALUES (?, ?, ?, 1, NOW(6))";
+
+/// User, task. What the lease is.
+pub(super) const LEASED: &str =
+    "SELECT lease_token, failures FROM delivery_lane WHERE user_id = ? AND task_id = ?";
+
+/// Token, user, task. What was under way when its owner stopped may have arrived. (Assignments take
+/// effect from left to right.)
+pub(super) const ADOPT_BATCHES: &str = "
+    UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open)
+    SET b.lease_token = ?, b.maybe_delivered = b.maybe_delivered OR b.state = 'sending',
+        b.state = 'waiting'
+    WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?";
+
+/// User, task.
+pub(super) const OPEN_ENTRIES: &str = concat!(
+    "SELECT b.id, b.parent_id, b.contact_ids, b.options, b.attempts, b.maybe_delivered, ",
+    seconds_since!("b.failing_since"),
+    " AS failing_for
+     FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+     WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?
+     ORDER BY b.created_at, b.id"
+);
+
+/// Ids.
+pub(super) const PENDING_ROWS: &str = concat!(
+    "SELECT ",
+    row_columns!(),
+    " FROM ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+      WHERE c.status = 'pending'"
+);
+
+/// Reason.
+pub(super) const LIFT_HOLDS: &str = "
+    UPDATE delivery_lane
+    SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
+    WHERE hold_reason = ?";
+
+/// User, task, token.
+pub(super) const RELEASE_LANE: &str = "
+    UPDATE delivery_lane SET lease_owner = NULL
+    WHERE user_id = ? AND task_id = ? AND lease_token = ?";
+
+/// User, task, the last one's instant twice and its id, limit. Rows that were put off and are due.
+pub(super) const READ_DEFERRED: &str = concat!(
+    "SELECT ",
+    row_columns!(),
+    ", CAST(c.not_before AS CHAR) AS not_before FROM ",
+    pending!(),
+    " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ?
+        AND (c.not_before > ? OR (c.not_before = ? AND c.id > ?)) AND c.not_before <= NOW(6)
+      ORDER BY c.not_before, c.id LIMIT ?"
+);
+
+/// User, task, the last one's id, limit. Rows that were not put off.
+pub(super) const READ_IMMEDIATE: &str = concat!(
+    "SELECT ",
+    row_columns!(),
+    ", NULL AS not_before FROM ",
+    pending!(),
+    " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ? AND c.not_before IS NULL
+        AND c.id > ?
+      ORDER BY c.id LIMIT ?"
+);
+
+/// Lanes. They are locked in the order of the list, which is theirs, and for writing at once: a
+/// shared lock that is raised later would deadlock with another one.
+pub(super) const LOCK_LANES: &str = concat!(
+    "SELECT l.user_id, l.task_id, l.lease_token
+     FROM ",
+    lanes!(),
+    " AS named STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+         ON l.user_id = named.user_id AND l.task_id = named.task_id
+     FOR UPDATE"
+);
+
+/// Ids.
+pub(super) const FIND_BATCHES: &str = "
+    SELECT b.id, b.lease_token, b.closed_at IS NOT NULL AS closed
+    FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
+    STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id";
+
+/// Batches: `plan::Opened`. One that is there already stays as it is.
+pub(super) const OPEN_BATCHES: &str = "
+    INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
+        state, attempts, maybe_delivered, sent_at)
+    SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids, o.options,
+        o.state, o.attempts, o.maybe_delivered, CASE o.state WHEN 'sending' THEN NOW(6) END
+    FROM JSON_TABLE(?, '$[*]' COLUMNS (
+        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+        parent_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.parent_id',
+        user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
+        task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
+        lease_token BIGINT PATH '$.lease_token',
+        contact_ids LONGTEXT CHARACTER SET utf8mb4 PATH '$.contact_ids',
+        options LONGTEXT CHARACTER SET utf8mb4 PATH '$.options',
+        state VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.state',
+        attempts INT PATH '$.attempts',
+        maybe_delivered BOOLEAN PATH '$.maybe_delivered'
+    )) AS o
+    ON DUPLICATE KEY UPDATE delivery_batch.id = delivery_batch.id";
+
+/// Batches: `plan::Postponed`.
+pub(super) const POSTPONE_BATCHES: &str = "
+    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+        attempts INT PATH '$.attempts',
+        maybe_delivered BOOLEAN PATH '$.maybe_delivered',
+        failing BOOLEAN PATH '$.failing',
+        outcome VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.outcome',
+        answer LONGTEXT CHARACTER SET utf8mb4 PATH '$.answer'
+    )) AS p STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = p.id
+    SET b.state = 'waiting', b.attempts = p.attempts,
+        b.maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
+        b.failing_since = CASE WHEN p.failing THEN COALESCE(b.failing_since, NOW(6)) END,
+        b.outcome = p.outcome, b.answer = p.answer";
+
+/// Batches: `plan::Resent`.
+pub(super) const RESEND_BATCHES: &str = "
+    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+        attempts INT PATH '$.attempts'
+    )) AS r STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = r.id
+    SET b.state = 'sending', b.attempts = r.attempts, b.sent_at = NOW(6)";
+
+/// Batches: `plan::Closed`.
+pub(super) const CLOSE_BATCHES: &str = "
+    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+        attempts INT PATH '$.attempts',
+        outcome VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.outcome',
+        answer LONGTEXT CHARACTER SET utf8mb4 PATH '$.answer'
+    )) AS d STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = d.id
+    SET b.state = 'closed', b.closed_at = NOW(6), b.attempts = d.attempts, b.outcome = d.outcome,
+        b.answer = d.answer";
+
+/// Rows: `plan::Settled`. The one write that a row gets.
+pub(super) const SETTLE_ROWS: &str = "
+    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+        id BIGINT UNSIGNED PATH '$.id',
+        attempts INT PATH '$.attempts',
+        batch_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.batch_id',
+        status VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.status',
+        fail_kind VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.fail_kind',
+        fail_cause LONGTEXT CHARACTER SET utf8mb4 PATH '$.fail_cause'
+    )) AS s STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
+    SET c.status = s.status, c.fail_kind = s.fail_kind, c.fail_cause = s.fail_cause,
+        c.attempts = c.attempts + s.attempts, c.batch_id = COALESCE(s.batch_id, c.batch_id),
+        c.finished_at = NOW(6)
+    WHERE c.status = 'pending'";
+
+/// Lanes: `plan::LaneChanged`. `held_since` looks at the reason that is about to be replaced, so it
+/// comes before it.
+pub(super) const CHANGE_LANES: &str = "
+    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+        user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
+        task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
+        failures INT PATH '$.failures',
+        delay DOUBLE PATH '$.delay',
+        reason VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.reason',
+        message LONGTEXT CHARACTER SET utf8mb4 PATH '$.message'
+    )) AS h STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+        ON l.user_id = h.user_id AND l.task_id = h.task_id
+    SET l.held_since = CASE
+            WHEN h.reason IS NULL THEN NULL
+            WHEN l.hold_reason = h.reason THEN COALESCE(l.held_since, NOW(6))
+            ELSE NOW(6)
+        END,
+        l.failures = h.failures, l.held_until = NOW(6) + INTERVAL h.delay * 1e6 MICROSECOND,
+        l.hold_reason = h.reason, l.hold_message = h.message";
+
+/// Instance. Reads the pending part of the index from end to end.
+pub(super) const BACKLOG: &str = concat!(
+    "WITH lane AS (
+         SELECT c.user_id, c.task_id,
+             SUM(c.not_before IS NULL OR c.not_before <= NOW(6)) AS due,
+             SUM(c.not_before IS NOT NULL AND c.not_before > NOW(6)) AS deferred
+         FROM ",
+    pending!(),
+    "    WHERE c.status = 'pending' GROUP BY c.user_id, c.task_id
+     ), classed AS (
+         SELECT lane.due AS contacts,
+             CASE WHEN l.held_until > NOW(6) THEN 'held'
+                  WHEN l.lease_owner <> ? AND ",
+    is_alive!("l.lease_owner"),
+    " THEN 'elsewhere'
+                  ELSE 'due' END AS class,
+             CASE WHEN l.held_until > NOW(6)
+                  THEN COALESCE(NULLIF(l.hold_message, ''), l.hold_reason) END AS because
+         FROM lane LEFT JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+             ON l.user_id = lane.user_id AND l.task_id = lane.task_id
+         WHERE lane.due > 0
+         UNION ALL
+         SELECT SUM(lane.deferred), 'deferred', NULL FROM lane
+     )
+     SELECT class, because, CAST(COALESCE(SUM(contacts), 0) AS SIGNED) AS contacts
+     FROM classed GROUP BY class, because ORDER BY 3 DESC"
+);
+
+/// Keys. Those that are taken, by rows that are committed or ours.
+pub(super) const TAKEN_KEYS: &str = "
+    SELECT c.idempotency_key
+    FROM JSON_TABLE(?, '$[*]' COLUMNS (
+        idempotency_key VARCHAR(255) CHARACTER SET utf8mb4 PATH '$'
+    )) AS named
+    STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
+        ON c.idempotency_key = named.idempotency_key";
+
+/// Contacts: `NewContact`. Numbers come in a type that holds more than the table's: what is too much
+/// is refused by the table, not cut off on the way. Long texts come in the table's very type:
+/// MariaDB copies a longer one into a shorter modulo its length, without a word.
+pub(super) const INSERT_CONTACTS: &str = "
+    INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex, sort, source_id,
+        industry_id, grade_id, components, custom_vars, extra, sub_user_id, control_select_robot,
+        ignore_crm, skip_error, number_add_suffix, encryption, phone_mask, idempotency_key,
+        not_before)
+    SELECT user_id, task_id, phone, name, email, company, sex, COALESCE(sort, 0), source_id,
+        industry_id, grade_id, components, custom_vars, extra, sub_user_id, control_select_robot,
+        ignore_crm, skip_error, number_add_suffix, encryption, phone_mask, idempotency_key,
+        not_before
+    FROM JSON_TABLE(?, '$[*]' COLUMNS (
+        user_id LONGTEXT CHARACTER SET utf8mb4 PATH '$.user_id',
+        task_id LONGTEXT CHARACTER SET utf8mb4 PATH '$.task_id',
+        phone LONGTEXT CHARACTER SET utf8mb4 PATH '$.phone',
+        name LONGTEXT CHARACTER SET utf8mb4 PATH '$.name',
+        email LONGTEXT CHARACTER SET utf8mb4 PATH '$.email',
+        company LONGTEXT CHARACTER SET utf8mb4 PATH '$.company',
+        sex BIGINT PATH '$.sex',
+        sort BIGINT PATH '$.sort',
+        source_id BIGINT PATH '$.source_id',
+        industry_id BIGINT PATH '$.industry_id',
+        grade_id BIGINT PATH '$.grade_id',
+        components LONGTEXT CHARACTER SET utf8mb4 PATH '$.components',
+        custom_vars LONGTEXT CHARACTER SET utf8mb4 PATH '$.custom_vars',
+        extra LONGTEXT CHARACTER SET utf8mb4 PATH '$.extra',
+        sub_user_id LONGTEXT CHARACTER SET utf8mb4 PATH '$.sub_user_id',
+        control_select_robot LONGTEXT CHARACTER SET utf8mb4 PATH '$.control_select_robot',
+        ignore_crm BOOLEAN PATH '$.ignore_crm',
+        skip_error BOOLEAN PATH '$.skip_error',
+        number_add_suffix BOOLEAN PATH '$.number_add_suffix',
+        encryption BOOLEAN PATH '$.encryption',
+        phone_mask LONGTEXT CHARACTER SET utf8mb4 PATH '$.phone_mask',
+        idempotency_key LONGTEXT CHARACTER SET utf8mb4 PATH '$.idempotency_key',
+        not_before LONGTEXT CHARACTER SET utf8mb4 PATH '$.not_before'
+    )) AS added";
+
+/// Limit. The failed contacts, for people.
+pub(super) const FAILURES: &str = "
+    SELECT id, user_id, task_id, phone, fail_kind, fail_cause, attempts FROM contact_outbox
+    WHERE status = 'failed' ORDER BY id LIMIT ?";
+
+/// Which migrations the database has.
+pub(super) const APPLIED_MIGRATIONS: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+
+/// One migration at a time, on the whole server: the name of the database makes the lock's. (The
+/// migrator's own lock is none on MariaDB, which knows no endless waiting.)
+pub(super) const LOCK_MIGRATIONS: &str =
+    "SELECT GET_LOCK(CONCAT('contact-courier/', LEFT(DATABASE(), 40)), 3600)";
+
+/// What a migration that was cut short has left. It is run again from its beginning.
+pub(super) const FORGET_UNFINISHED: &str = "DELETE FROM _sqlx_migrations WHERE success = false";
+
+/// The statements that run all day, for the test that looks at their plans.
+pub(super) const HOT: &[(&str, &str)] = &[
+    ("rows_ahead", ROWS_AHEAD),
+    ("batches_ahead", BATCHES_AHEAD),
+    ("ripen_lanes", RIPEN_LANES),
+    ("lease_lane", LEASE_LANE),
+    ("leased", LEASED),
+    ("adopt_batches", ADOPT_BATCHES),
+    ("open_entries", OPEN_ENTRIES),
+    ("pending_rows", PENDING_ROWS),
+    ("release_lane", RELEASE_LANE),
+    ("read_deferred", READ_DEFERRED),
+    ("read_immediate", READ_IMMEDIATE),
+    ("lock_lanes", LOCK_LANES),
+    ("find_batches", FIND_BATCHES),
+    ("open_batches", OPEN_BATCHES),
+    ("postpone_batches", POSTPONE_BATCHES),
+    ("resend_batches", RESEND_BATCHES),
+    ("close_batches", CLOSE_BATCHES),
+    ("settle_rows", SETTLE_ROWS),
+    ("change_lanes", CHANGE_LANES),
+    ("backlog", BACKLOG),
+    ("taken_keys", TAKEN_KEYS),
+];

@@ -1,0 +1,25 @@
+//! Connecting to a database that is a server.
+
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection};
+
+use super::OutboxError;
+
+/// How long to wait for a connection: long enough for a busy server, short enough for a person who
+/// waits for the error message.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One connection by itself: its error says what is wrong, a pool's only that time is up.
+pub(super) async fn connect<C: Connection>(
+    options: &C::Options,
+    translate: impl Fn(sqlx::Error) -> OutboxError,
+) -> Result<C, OutboxError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(connection) => connection.map_err(translate),
+        Err(_) => Err(OutboxError::Unavailable(format!(
+            "no connection within {} seconds",
+            CONNECT_TIMEOUT.as_secs()
+        ))),
+    }
+}

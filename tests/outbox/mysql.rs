@@ -1,0 +1,165 @@
+//! What MySQL and MariaDB have of their own: time zones, sessions that are not strict, row locks.
+
+use std::time::Duration;
+
+use contact_courier::outbox::{Change, Cursor, NewContact, OutboxError};
+use sqlx::{Connection, MySqlConnection};
+
+use crate::support::{Db, close, entry, lane};
+
+/// A session of an app.
+async fn app(db: &Db, settings: &str) -> MySqlConnection {
+    let mut session = MySqlConnection::connect(&db.url).await.expect("connects");
+    run(&mut session, settings).await.expect("settings");
+    session
+}
+
+async fn run(session: &mut MySqlConnection, sql: &str) -> Result<u64, String> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+        .execute(session)
+        .await
+        .map(|done| done.rows_affected())
+        .map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn an_app_in_another_time_zone_means_the_same_instants() {
+    let db = Db::mysql().await;
+    let mut app = app(&db, "SET time_zone = '+08:00'").await;
+    for not_before in ["NULL", "now() - INTERVAL 1 HOUR", "now() + INTERVAL 1 HOUR"] {
+        let insert = format!(
+            "INSERT INTO contact_outbox (user_id, task_id, phone, not_before)
+             VALUES ('u', 't', '1', {not_before})"
+        );
+        run(&mut app, &insert).await.expect("inserts");
+    }
+    let page = db
+        .outbox
+        .read_page(&lane("u/t"), &Cursor::default(), 10)
+        .await
+        .expect("reads");
+    let due: Vec<_> = page.rows.iter().map(|row| row.due_for).collect();
+    assert_eq!(due.len(), 2, "the third is due in an hour");
+    let hour = Duration::from_hours(1)..Duration::from_mins(61);
+    assert!(hour.contains(&due[0]), "{due:?}");
+    assert!(due[1] < Duration::from_mins(1), "{due:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_strict_gets_no_mangled_row_in() {
+    let db = Db::mysql().await;
+    let mut app = app(&db, "SET sql_mode = ''").await;
+    let long = "7".repeat(300);
+    for (column, value, rule) in [
+        ("user_id", long.as_str(), "user_id_is_1_to_64"),
+        ("task_id", long.as_str(), "task_id_is_1_to_64"),
+        ("not_before", "tomorrow", "not_before_is_a_finite_instant"),
+        (
+            "status",
+            "nonsense",
+            "status_is_pending_succeeded_or_failed",
+        ),
+    ] {
+        let mut row = [("user_id", "u"), ("task_id", "t"), ("phone", "1")].to_vec();
+        row.retain(|(name, _)| *name != column);
+        row.push((column, value));
+        let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+        let insert = format!(
+            "INSERT INTO contact_outbox ({}) VALUES ('{}')",
+            columns.join(", "),
+            values.join("', '")
+        );
+        let said = run(&mut app, &insert).await.expect_err(value);
+        assert!(said.contains(rule), "{said}");
+    }
+    assert_eq!(db.count("FROM contact_outbox").await, 0);
+}
+
+#[tokio::test]
+async fn an_open_transaction_of_an_app_does_not_hold_up_its_lane() {
+    let db = Db::mysql().await;
+    let me = db.courier().await;
+    let (a, b) = (db.contact("u/t", "1").await, db.contact("u/t", "2").await);
+    let mut app = app(&db, "BEGIN").await;
+    let insert = "INSERT INTO contact_outbox (user_id, task_id, phone) VALUES ('u', 't', '3')";
+    run(&mut app, insert).await.expect("inserts");
+    let lock = format!("SELECT id FROM contact_outbox WHERE id = {b} FOR UPDATE");
+    run(&mut app, &lock).await.expect("locks");
+
+    let lease = db.lease("u/t", me).await.lease;
+    let batch = entry(&[a]);
+    db.record(&lease, &[Change::Open(batch.clone())]).await;
+    db.record(&lease, &[Change::Close(close(batch.batch, &[a]))])
+        .await;
+    assert_eq!(db.of(a, "status").await.as_deref(), Some("succeeded"));
+    run(&mut app, "COMMIT").await.expect("commits");
+    assert_eq!(db.count("FROM contact_outbox").await, 3);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_without_the_value() {
+    let db = Db::mysql().await;
+    let good = NewContact {
+        user_id: "u".into(),
+        task_id: "t".into(),
+        phone: "13912345678".into(),
+        ..NewContact::default()
+    };
+    for (bad, word) in [
+        (
+            NewContact {
+                idempotency_key: Some("13912345678".repeat(30)),
+                ..good.clone()
+            },
+            "column idempotency_key",
+        ),
+        (
+            NewContact {
+                sort: Some(13_912_345_678),
+                ..good.clone()
+            },
+            "column sort",
+        ),
+        (
+            NewContact {
+                not_before: Some("13912345678".into()),
+                ..good.clone()
+            },
+            "column not_before",
+        ),
+    ] {
+        let mut insertion = db.outbox.begin_insert().await.expect("begins");
+        let error = insertion.add(&[bad]).await.expect_err(word);
+        assert!(matches!(error, OutboxError::Refused(_)), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains(word) && !said.contains("139"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn texts_arrive_as_they_are_whatever_the_character_set_of_the_database() {
+    let db = Db::mysql().await;
+    // Longer than a TEXT of either server.
+    let name = "张三 \\ \" ' \u{1f600} \n ü\u{0}".repeat(7_000);
+    let contact = NewContact {
+        user_id: "u".into(),
+        task_id: "t".into(),
+        phone: "1".into(),
+        name: Some(name.clone()),
+        idempotency_key: Some("schlüssel".into()),
+        ..NewContact::default()
+    };
+    for (new, known) in [(1, 0), (0, 1)] {
+        let mut insertion = db.outbox.begin_insert().await.expect("begins");
+        let inserted = insertion.add(std::slice::from_ref(&contact)).await;
+        let inserted = inserted.expect("adds");
+        assert_eq!((inserted.new, inserted.known), (new, known));
+        insertion.commit().await.expect("commits");
+    }
+    let page = db
+        .outbox
+        .read_page(&lane("u/t"), &Cursor::default(), 10)
+        .await
+        .expect("reads");
+    assert_eq!(page.rows[0].name.as_ref(), Some(&name));
+}
