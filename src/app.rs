@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::limits::RateLimits;
 use crate::courier::{Courier, CourierOptions};
-use crate::outbox::{MySqlOutbox, Outbox, PostgresOutbox, Report, SqliteOutbox};
+use crate::outbox::{Limited, MySqlOutbox, Outbox, PostgresOutbox, Report, SqliteOutbox};
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
@@ -18,10 +18,11 @@ use crate::settings::{DatabaseKind, Settings};
 /// Connects to the database with the outbox table. Its schema may be any: see [`prepare_outbox`].
 pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
     // The address prints itself without its password.
-    open_outbox(settings).await.with_context(|| {
+    let outbox = open_outbox(settings).await.with_context(|| {
         let url = &settings.database.url;
         format!("cannot open the database; check database.url = {url}")
-    })
+    })?;
+    Ok(Arc::new(Limited::new(outbox)))
 }
 
 async fn open_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {

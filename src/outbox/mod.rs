@@ -16,6 +16,7 @@
 
 mod error;
 mod intake;
+mod limited;
 mod mysql;
 mod plan;
 mod postgres;
@@ -34,6 +35,7 @@ use uuid::Uuid;
 
 pub use self::error::OutboxError;
 pub use self::intake::{Inserted, Insertion, NewContact};
+pub use self::limited::Limited;
 pub use self::mysql::MySqlOutbox;
 pub use self::postgres::PostgresOutbox;
 pub use self::report::{FailedContact, OutcomeCount, Report};
