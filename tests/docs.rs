@@ -12,6 +12,7 @@ use std::process::Command;
 
 use contact_courier::outbox::{FailKind, Outbox, SqliteOutbox};
 use contact_courier::settings::{Layers, Settings};
+use contact_courier::simulator::Faults;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -111,6 +112,58 @@ fn the_readme_lists_every_setting_with_its_default() {
         })
         .collect();
     assert_eq!(listed.into_keys().collect::<BTreeSet<_>>(), all);
+}
+
+/// Every key of the simulator's faults with its default, those in tables with a dot.
+fn faults() -> BTreeMap<String, toml::Value> {
+    let mut all = BTreeMap::new();
+    for (key, value) in toml::Table::try_from(Faults::default()).unwrap() {
+        match value {
+            toml::Value::Table(table) => {
+                all.extend(
+                    table
+                        .into_iter()
+                        .map(|(name, v)| (format!("{key}.{name}"), v)),
+                );
+            }
+            value => drop(all.insert(key, value)),
+        }
+    }
+    all
+}
+
+#[test]
+fn the_sample_of_faults_names_every_key_with_its_default_and_explains_it() {
+    let text = read("config/rehearsal.toml");
+    let sample: Faults = toml::from_str(&text).unwrap();
+    assert_eq!(sample, Faults::default());
+    let named: toml::Table = toml::from_str(&text).unwrap();
+    assert_eq!(named, toml::Table::try_from(Faults::default()).unwrap());
+    let lines: Vec<&str> = text.lines().collect();
+    for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
+        assert!(pair[0].starts_with("# "), "nothing explains {}", pair[1]);
+    }
+}
+
+#[test]
+fn the_rehearsing_page_tells_every_fault_with_its_default_and_only_lines_of_the_answers_page() {
+    let page = read("docs/rehearsing.md");
+    let (outages, keys) = page.split_once("## All keys").unwrap();
+    let told: BTreeMap<String, toml::Value> = table_rows(keys)
+        .filter_map(|cells| Some((code(cells[0])?.to_owned(), code(cells[1])?.to_owned())))
+        .map(|(key, default)| {
+            let value: toml::Table = toml::from_str(&format!("value = {default}")).unwrap();
+            (key, value["value"].clone())
+        })
+        .collect();
+    assert_eq!(told, faults());
+    let answers = read("docs/answers.md");
+    let mut lines = 0;
+    for cells in table_rows(outages).filter(|cells| cells[0].starts_with('[')) {
+        assert!(answers.contains(&format!("`{}`", cells[0])), "{}", cells[0]);
+        lines += 1;
+    }
+    assert!(lines > 15, "{lines}");
 }
 
 #[test]

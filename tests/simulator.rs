@@ -263,7 +263,8 @@ async fn a_reset_closes_the_connection_without_a_byte_of_an_answer() {
         );
         raw.write_all((head + &body).as_bytes()).await.unwrap();
         let mut received = Vec::new();
-        raw.read_to_end(&mut received).await.ok();
+        let error = raw.read_to_end(&mut received).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         assert_eq!(received, b"");
     }
 }
@@ -461,4 +462,288 @@ async fn impossible_faults_do_not_start() {
     let error = Simulator::start(config).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("garbled"), "{error}");
+}
+
+impl Rig {
+    /// Puts faults in force over HTTP.
+    async fn set(&self, faults: Value) {
+        let path = "/simulator/faults";
+        let set = self.call(Method::POST, path, faults.to_string()).await;
+        assert_eq!(set.unwrap().status(), 200, "{faults}");
+    }
+
+    /// A simulator with these faults.
+    async fn with(faults: Value) -> Self {
+        Self::start(serde_json::from_value(faults).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_ends_when_the_simulator_stops() {
+    for (key, held) in [("silence_before", 0), ("silence_after", 1)] {
+        let rig = Rig::with(json!({key: 1})).await;
+        let mut raw = TcpStream::connect(rig.running.address()).await.unwrap();
+        let body = import(&[GOOD]).to_string();
+        let head = format!(
+            "POST /agent-api/user/u/task/t/number HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \
+             demo-token\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        raw.write_all((head + &body).as_bytes()).await.unwrap();
+        while rig.running.totals().requests == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(rig.held_and_received(GOOD), (held, 1));
+        let mut received = Vec::new();
+        {
+            let end = raw.read_to_end(&mut received);
+            tokio::pin!(end);
+            // Another request is answered meanwhile, this one is not.
+            tokio::select! {
+                biased;
+                _ = &mut end => panic!("it ended by itself"),
+                _ = rig.get("/simulator/totals") => {}
+            }
+            let ((), ended) = tokio::join!(rig.running.stop(), end);
+            ended.unwrap();
+        }
+        assert_eq!(received, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_tells_when_to_come_again_in_seconds_as_a_date_or_not_at_all() {
+    let rig = Rig::with(json!({"too_many_requests": 1, "retry_after_wait": "90500ms"})).await;
+    let told = async || {
+        let response = rig.send(&import(&[GOOD])).await.unwrap();
+        assert_eq!(response.status(), 429);
+        let value = response.headers().get(RETRY_AFTER)?;
+        Some(value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(told().await.as_deref(), Some("91"));
+    for form in ["date", "none"] {
+        rig.set(json!({"too_many_requests": 1, "retry_after": form}))
+            .await;
+        let said = told().await;
+        assert_eq!(said.is_some(), form == "date");
+        if let Some(date) = said {
+            assert!(date.ends_with(" GMT"), "{date}");
+            httpdate::parse_http_date(&date).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn errors_have_the_statuses_asked_for_also_under_http_200() {
+    let rig = Rig::with(json!({"error_before": 1, "error_statuses": [502, 503]})).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..30 {
+        let response = rig.send(&import(&[GOOD])).await.unwrap();
+        let status = response.status().as_u16();
+        assert_eq!(read(response).await["code"], status);
+        seen.insert(status);
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [502, 503]);
+    rig.set(json!({"error_after": 1, "error_under_200": true}))
+        .await;
+    assert_eq!(rig.answer(&import(&[GOOD])).await["code"], 500);
+    assert_eq!(rig.held_and_received(GOOD).0, 1);
+}
+
+#[tokio::test]
+async fn foreign_answers_come_under_http_200_and_hide_a_held_number() {
+    for key in ["not_json", "oversized", "contradictory"] {
+        let rig = Rig::with(json!({key: 1})).await;
+        let response = rig.send(&import(&[GOOD])).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let text = response.text().await.unwrap();
+        match key {
+            "not_json" => assert!(text.starts_with("<!DOCTYPE html>")),
+            "oversized" => assert_eq!(text.len(), 2 * 1024 * 1024),
+            _ => assert!(text.contains(r#""code":200,"status":"error""#), "{text}"),
+        }
+        assert_eq!(rig.held_and_received(GOOD), (1, 1));
+        assert_eq!(rig.running.totals().answers.faults(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_begins_well_and_ends_in_a_reset() {
+    let rig = Rig::with(json!({"cut_off": 1})).await;
+    let response = rig.send(&import(&[GOOD])).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.content_length().unwrap() > 50);
+    assert!(response.bytes().await.is_err());
+    assert_eq!(rig.held_and_received(GOOD), (1, 1));
+}
+
+#[tokio::test]
+async fn a_redirect_imports_nothing_and_who_follows_it_is_counted() {
+    let rig = Rig::with(json!({"redirected": 1})).await;
+    let followed = rig.send(&import(&[GOOD])).await.unwrap();
+    assert_eq!(followed.status(), 404);
+    let totals = rig.running.totals();
+    assert_eq!(totals.answers.redirected, 1);
+    assert_eq!(totals.violations.unknown_route, 1);
+    assert_eq!(rig.held_and_received(GOOD), (0, 1));
+}
+
+#[tokio::test]
+async fn a_task_runs_on_after_the_first_request_that_met_it_until_other_faults_are_in_force() {
+    let words = ["2.0任务启动中,请先停止任务", "任务正在拨打中,请先暂停任务"];
+    for (says, code, words) in [("code6007", 6007, words[0]), ("code422", 422, words[1])] {
+        let rig = Rig::with(json!({"task_running": 1, "task_running_for": "1h",
+            "task_running_says": says}))
+        .await;
+        for _ in 0..2 {
+            let answer = rig.answer(&import(&[GOOD])).await;
+            assert_eq!(
+                (&answer["code"], &answer["message"]),
+                (&json!(code), &json!(words))
+            );
+        }
+        rig.set(json!({"running_tasks": ["t"]})).await;
+        assert_eq!(rig.answer(&import(&[GOOD])).await["code"], 6007);
+        rig.set(json!({"running_tasks": ["other"]})).await;
+        assert_eq!(rig.answer(&import(&[GOOD])).await["code"], 200);
+        assert_eq!(rig.running.totals().answers.task_running, 3);
+    }
+}
+
+#[tokio::test]
+async fn who_is_turned_away_at_the_door_leaves_nothing_but_a_count() {
+    let rig = Rig::with(json!({"token_off": true})).await;
+    assert_eq!(rig.get("/agent-api/token").await.status(), 401);
+    let statuses = [
+        (json!({"token_off": true}), 401),
+        (json!({"forbidden_users": ["u"]}), 403),
+        (json!({"unknown_tasks": ["t"]}), 404),
+    ];
+    for (faults, status) in statuses {
+        rig.set(faults).await;
+        let response = rig.send(&import(&[GOOD])).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(read(response).await["code"], status);
+    }
+    assert!(rig.running.state().tasks.is_empty());
+    let answers = rig.running.totals().answers;
+    assert_eq!(
+        (answers.unauthorized, answers.forbidden, answers.not_found),
+        (1, 1, 1)
+    );
+    rig.set(json!({"forbidden_users": ["v"], "unknown_tasks": ["s"]}))
+        .await;
+    assert_eq!(rig.answer(&import(&[GOOD])).await["code"], 200);
+}
+
+#[tokio::test]
+async fn dropped_and_uncounted_numbers_are_missing_in_the_answer_and_told_by_the_state() {
+    for (key, held) in [("dropped", 0), ("uncounted", 1)] {
+        let rig = Rig::with(json!({"rows": {key: 1}})).await;
+        let data = &rig.answer(&import(&[GOOD])).await["data"];
+        assert_eq!(data["taskNumberCount"], 0);
+        assert_eq!(data["fail_datas"], json!([]));
+        let state = rig.running.state();
+        let number = state.task("u", "t").unwrap().number(GOOD).unwrap();
+        assert_eq!(number.times_held, held);
+        assert_eq!(
+            (number.times_dropped, number.times_uncounted),
+            (1 - held, held)
+        );
+    }
+    let rig = Rig::with(json!({"rows": {"blacklisted": 1}})).await;
+    let data = &rig.answer(&import(&[GOOD])).await["data"];
+    assert_eq!(data["fail_datas"][0]["fail_cause"], "号码在黑名单中。");
+}
+
+#[tokio::test]
+async fn the_luck_of_numbers_does_not_depend_on_the_requests_that_bring_them() {
+    let numbers: Vec<String> = (0..60).map(|n| format!("130{n:08}")).collect();
+    let mut dropped = Vec::new();
+    for size in [1, 7, 60] {
+        let rig = Rig::with(json!({"rows": {"dropped": 0.3}})).await;
+        for some in numbers.chunks(size).rev() {
+            let some: Vec<&str> = some.iter().map(String::as_str).collect();
+            rig.answer(&import(&some)).await;
+        }
+        let state = rig.running.state();
+        let held = state.task("u", "t").unwrap().numbers.clone();
+        dropped.push(held.iter().map(|n| n.times_dropped).collect::<Vec<_>>());
+    }
+    assert_eq!(dropped[0], dropped[1]);
+    assert_eq!(dropped[0], dropped[2]);
+    assert!(dropped[0].contains(&0) && dropped[0].contains(&1));
+}
+
+#[tokio::test]
+async fn numbers_are_masked_as_asked_for_and_encrypted_ones_by_the_number_behind() {
+    let rig = Rig::with(json!({"mask": {"first": 2, "last": 1, "stars": 0}})).await;
+    let shown = async |mut body: Value, encryption: bool| {
+        body["encryption"] = json!(encryption);
+        rig.answer(&body).await["data"]["fail_datas"][0]["fail_data"].clone()
+    };
+    assert_eq!(shown(import(&[BAD]), false).await, "91*********9");
+    // BAD in base64.
+    let encrypted = import(&["OTExMTIzNDU4MTc5"]);
+    assert_eq!(shown(encrypted, true).await, "91*********9");
+    rig.set(json!({"mask": {"whole": true}})).await;
+    assert_eq!(shown(import(&[BAD]), false).await, BAD);
+}
+
+#[tokio::test]
+async fn answers_are_written_as_asked_for() {
+    let rig = Rig::with(json!({"answer": {"data": "empty_list"}})).await;
+    assert_eq!(rig.answer(&import(&[GOOD])).await["data"], json!([]));
+    let style = json!({"counts": "strings", "fail_list": "null_if_empty", "extra_fields": true});
+    rig.set(json!({"answer": style})).await;
+    let answer = rig.answer(&import(&[OTHER])).await;
+    assert_eq!(answer["data"]["taskNumberCount"], "1");
+    assert!(answer["data"]["fail_datas"].is_null() && answer["trace"].is_object());
+}
+
+#[tokio::test]
+async fn what_is_over_the_limits_in_force_is_413_and_no_mistake_of_the_client() {
+    let rig = Rig::with(json!({"limits": {"rows": 1}})).await;
+    let both = import(&[GOOD, OTHER]);
+    assert_eq!(rig.send(&both).await.unwrap().status(), 413);
+    rig.set(json!({"limits": {"bytes": 100}})).await;
+    assert_eq!(rig.send(&both).await.unwrap().status(), 413);
+    let totals = rig.running.totals();
+    assert_eq!((totals.answers.refused, totals.violations.total()), (2, 0));
+    assert_eq!(rig.held_and_received(GOOD), (0, 2));
+    rig.set(json!({"limits": {"rows": 2}})).await;
+    assert_eq!(rig.answer(&both).await["data"]["taskNumberCount"], 2);
+}
+
+#[tokio::test]
+async fn one_bad_number_refuses_the_request_in_each_form_of_a_refusal() {
+    let rig = Rig::start(Faults::default()).await;
+    for (status, body) in [
+        (200, "message"),
+        (400, "message"),
+        (422, "list"),
+        (422, "text"),
+    ] {
+        let refusal = json!({"ignore_skip_error": true, "status": status, "body": body});
+        rig.set(json!({"refusal": refusal})).await;
+        let response = rig.send(&import(&[GOOD, BAD])).await.unwrap();
+        assert_eq!(response.status(), status);
+        let text = response.text().await.unwrap();
+        assert!(text.contains("格式不正确。"), "{text}");
+        assert_eq!(text.contains("911***8179"), body == "list", "{text}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).is_err(),
+            body == "text"
+        );
+    }
+    assert_eq!(rig.held_and_received(GOOD), (0, 4));
+}
+
+#[tokio::test]
+async fn the_faults_in_force_are_told_and_can_be_sent_back_as_they_are() {
+    let rig = Rig::with(json!({"latency": "1ms", "rows": {"dropped": 0.5}})).await;
+    let told = read(rig.get("/simulator/faults").await).await;
+    assert_eq!(told["rows"]["dropped"], 0.5);
+    rig.set(told.clone()).await;
+    assert_eq!(read(rig.get("/simulator/faults").await).await, told);
 }

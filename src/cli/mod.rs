@@ -61,7 +61,7 @@ enum Command {
     Run(run::RunArgs),
     Migrate(migrate::MigrateArgs),
     Demo(demo::DemoArgs),
-    Simulate(simulate::SimulateArgs),
+    Simulate(Box<simulate::SimulateArgs>),
     Enqueue(enqueue::EnqueueArgs),
     Config(config::ConfigArgs),
 }
@@ -75,7 +75,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             run::run(&args, &settings).await
         }
         Command::Demo(args) => demo::run(&args, &mut stdout()).await,
-        Command::Simulate(args) => simulate::run(args).await,
+        Command::Simulate(args) => simulate::run(*args).await,
         Command::Config(args) => {
             let settings = before.load(&args.settings)?;
             config::run(&args, &settings, &mut stdout())

@@ -69,82 +69,24 @@ mod tests {
 
     #[test]
     fn each_style_shows_what_it_says() {
-        let page = MaskStyle::default();
-        let kept = SuffixStyle::Kept;
-        let hidden = SuffixStyle::Hidden;
-        let no_ends = MaskStyle {
-            first: 0,
-            last: 0,
-            ..page
-        };
         for (style, shown) in [
+            (r#"{"whole":true}"#, "13012121211_a1"),
+            (r#"{"suffix":"kept"}"#, "130***1211_a1"),
+            (r#"{"suffix":"hidden"}"#, "130***1211"),
+            (r#"{"suffix":"hidden","stars":4}"#, "130****1211"),
+            (r#"{"stars":0}"#, "130*******1_a1"),
+            (r#"{"stars":0,"suffix":"kept"}"#, "130****1211_a1"),
+            (r#"{"first":0,"suffix":"hidden"}"#, "***1211"),
+            (r#"{"last":0}"#, "130***"),
+            (r#"{"first":7,"last":2,"suffix":"hidden"}"#, "1301212***11"),
+            (r#"{"first":0,"last":0}"#, "***"),
             (
-                MaskStyle {
-                    whole: true,
-                    ..page
-                },
-                "13012121211_a1",
-            ),
-            (
-                MaskStyle {
-                    suffix: kept,
-                    ..page
-                },
-                "130***1211_a1",
-            ),
-            (
-                MaskStyle {
-                    suffix: hidden,
-                    ..page
-                },
-                "130***1211",
-            ),
-            (
-                MaskStyle {
-                    stars: 4,
-                    suffix: hidden,
-                    ..page
-                },
-                "130****1211",
-            ),
-            (MaskStyle { stars: 0, ..page }, "130*******1_a1"),
-            (
-                MaskStyle {
-                    stars: 0,
-                    suffix: kept,
-                    ..page
-                },
-                "130****1211_a1",
-            ),
-            (
-                MaskStyle {
-                    first: 0,
-                    suffix: hidden,
-                    ..page
-                },
-                "***1211",
-            ),
-            (MaskStyle { last: 0, ..page }, "130***"),
-            (
-                MaskStyle {
-                    first: 7,
-                    last: 2,
-                    suffix: hidden,
-                    ..page
-                },
-                "1301212***11",
-            ),
-            (no_ends, "***"),
-            (
-                MaskStyle {
-                    stars: 0,
-                    suffix: hidden,
-                    ..no_ends
-                },
+                r#"{"first":0,"last":0,"stars":0,"suffix":"hidden"}"#,
                 "***********",
             ),
         ] {
-            assert_eq!(masked("13012121211_a1", &style), shown, "{style:?}");
+            let read: MaskStyle = serde_json::from_str(style).unwrap();
+            assert_eq!(masked("13012121211_a1", &read), shown, "{style}");
         }
     }
 

@@ -175,7 +175,7 @@ struct Counts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fail_datas: Option<FailDatas<'a>>,
     /// A field that no page knows.
-    #[serde(rename = "remark", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     remark: Option<&'static str>,
 }
 
@@ -208,11 +208,13 @@ enum FailDatas<'a> {
 
 #[derive(Serialize)]
 struct FailData<'a> {
-    fail_data: String,
-    fail_cause: &'a str,
+    #[serde(rename = "fail_data")]
+    number: String,
+    #[serde(rename = "fail_cause")]
+    cause: &'a str,
     /// A field that no page knows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fail_level: Option<u8>,
+    remark: Option<u8>,
 }
 
 /// How answers about numbers are written.
@@ -224,11 +226,11 @@ pub(super) struct Style<'a> {
 
 impl Style<'_> {
     fn list<'f>(&self, failures: &'f [Failure<'_>]) -> Vec<FailData<'f>> {
-        let fail_level = self.answer.extra_fields.then_some(3);
+        let remark = self.answer.extra_fields.then_some(3);
         let shown = failures.iter().map(|failure| FailData {
-            fail_data: masked(&failure.number, self.mask),
-            fail_cause: failure.cause,
-            fail_level,
+            number: masked(&failure.number, self.mask),
+            cause: failure.cause,
+            remark,
         });
         shown.collect()
     }
@@ -417,7 +419,7 @@ mod tests {
             ..AnswerStyle::default()
         };
         let answer = imported(style, &[failure()]);
-        for field in ["trace", "remark", "fail_level"] {
+        for field in [r#""trace":{"#, r#""remark":"not"#, r#""remark":3"#] {
             assert!(answer.contains(field), "{answer}");
         }
     }

@@ -2,50 +2,24 @@
 //!
 //! Prints once where it listens, serves until SIGINT or SIGTERM, and ends with one line of counts.
 
+mod faults;
+mod help;
+
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::simulator::{Config, Faults, Running, Simulator, Totals};
-
-const LONG_ABOUT: &str = "\
-Run the calling platform as a local server, with faults on request.
-
-It speaks the platform's documented JSON: it imports numbers into tasks, refuses malformed and \
-duplicate ones with their numbers masked, and answers errors as the platform does. Nobody is \
-called and nothing leaves this machine; what it holds is gone when it stops.";
-
-const EXAMPLES: &str = "\
-To rehearse an outage, start the simulator and point the courier at it:
-
-  contact-courier simulate --latency 50ms --error-before 0.05 --reset-after 0.05
-  export COURIER__PLATFORM__BASE_URL=http://127.0.0.1:8790
-  export COURIER__PLATFORM__TOKEN=demo-token
-  contact-courier run
-
-Make the platform fail for a while, then let it recover, without a restart (the new faults replace \
-the old ones; a key that is left out means none):
-
-  curl -d '{\"error_before\": 1}' http://127.0.0.1:8790/simulator/faults
-  curl -d '{}' http://127.0.0.1:8790/simulator/faults
-
-Then look at what arrived; every number should have times_held 1, however often it was received:
-
-  curl http://127.0.0.1:8790/simulator/state
-  curl http://127.0.0.1:8790/simulator/totals
-
-At most one fault befalls a request, so all probabilities together may not exceed 1. The same --seed \
-gives the n-th request the same luck again.";
+use self::faults::FaultArgs;
+use crate::simulator::{Config, Running, Simulator, Totals};
 
 /// Run the calling platform as a local server, with faults on request
 #[derive(Clone, Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_long_help = EXAMPLES)]
+#[command(long_about = help::LONG_ABOUT, after_long_help = help::REHEARSING)]
 pub(super) struct SimulateArgs {
     /// Where to listen; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8790")]
@@ -65,65 +39,7 @@ pub(super) struct SimulateArgs {
 
     /// What goes wrong.
     #[command(flatten)]
-    pub faults: FaultArgs,
-}
-
-/// The faults as flags.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Faults")]
-pub(super) struct FaultArgs {
-    /// How long every answer takes, such as 50ms; imports are done before the wait
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
-    pub latency: Duration,
-
-    /// Up to so much longer, evenly spread
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
-    pub latency_jitter: Duration,
-
-    /// HTTP 500, nothing imported
-    #[arg(long, value_name = "PROBABILITY", default_value = "0", value_parser = probability)]
-    pub error_before: f64,
-
-    /// HTTP 500, though the import is done
-    #[arg(long, value_name = "PROBABILITY", default_value = "0", value_parser = probability)]
-    pub error_after: f64,
-
-    /// The connection is closed without an answer, nothing imported
-    #[arg(long, value_name = "PROBABILITY", default_value = "0", value_parser = probability)]
-    pub reset_before: f64,
-
-    /// The connection is closed without an answer, though the import is done
-    #[arg(long, value_name = "PROBABILITY", default_value = "0", value_parser = probability)]
-    pub reset_after: f64,
-
-    /// HTTP 429 with Retry-After: 1, nothing imported
-    #[arg(long, value_name = "PROBABILITY", default_value = "0", value_parser = probability)]
-    pub too_many_requests: f64,
-
-    /// Code 6007 (the task is running), nothing imported
-    #[arg(long, value_name = "PROBABILITY", default_value = "0", value_parser = probability)]
-    pub task_running: f64,
-
-    /// HTTP 200 with half of the JSON, though the import is done
-    #[arg(long, value_name = "PROBABILITY", default_value = "0", value_parser = probability)]
-    pub garbled: f64,
-}
-
-impl From<FaultArgs> for Faults {
-    fn from(args: FaultArgs) -> Self {
-        Self {
-            latency: args.latency,
-            latency_jitter: args.latency_jitter,
-            error_before: args.error_before,
-            error_after: args.error_after,
-            reset_before: args.reset_before,
-            reset_after: args.reset_after,
-            too_many_requests: args.too_many_requests,
-            task_running: args.task_running,
-            garbled: args.garbled,
-            ..Self::default()
-        }
-    }
+    faults: FaultArgs,
 }
 
 /// Runs the simulator until it is told to stop.
@@ -134,8 +50,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<()> {
 }
 
 async fn serve(args: SimulateArgs, stop: impl Future, out: &mut impl Write) -> Result<()> {
-    let faults = Faults::from(args.faults);
-    faults.check()?;
+    let faults = args.faults.load()?;
     let config = Config {
         listen: args.listen,
         token: args.token.clone(),
@@ -185,7 +100,7 @@ impl fmt::Display for Started {
         writeln!(f, "  base URL  {}", self.base_url)?;
         writeln!(f, "  token     {}", self.token)?;
         writeln!(f, "  state     {}", self.state_url)?;
-        writeln!(f, "  faults    {} (POST)", self.faults_url)?;
+        writeln!(f, "  faults    {} (GET, POST)", self.faults_url)?;
         write!(f, "  seed      {}", self.seed)
     }
 }
@@ -237,13 +152,6 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     anyhow!("cannot listen on {address}: {error}; choose another address with --listen")
 }
 
-fn probability(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
-        _ => Err("a probability is a number between 0 and 1, such as 0.05".into()),
-    }
-}
-
 /// Ends at the first SIGINT or SIGTERM. The handlers are in place when this returns.
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -259,6 +167,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::Faults;
     use clap::{CommandFactory, Parser};
 
     #[derive(Debug, Parser)]
@@ -279,42 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_a_flag_and_the_default_is_none() {
-        assert_eq!(Faults::from(parse(&[]).unwrap().faults), Faults::default());
-        let flags = [
-            "--latency",
-            "50ms",
-            "--reset-after",
-            "0.25",
-            "--garbled",
-            "1",
-        ];
-        let expected = Faults {
-            latency: Duration::from_millis(50),
-            reset_after: 0.25,
-            garbled: 1.0,
-            ..Faults::default()
-        };
-        assert_eq!(Faults::from(parse(&flags).unwrap().faults), expected);
-    }
-
-    #[test]
-    fn what_is_no_probability_is_refused_with_the_flags_name() {
-        for value in ["1.5", "-0.1", "NaN", "often"] {
-            let said = parse(&[&format!("--error-before={value}")])
-                .unwrap_err()
-                .to_string();
-            assert!(
-                said.contains("--error-before") && said.contains("between 0 and 1"),
-                "{said}"
-            );
-        }
-    }
-
-    #[test]
     fn the_help_tells_how_to_rehearse_an_outage() {
         let help = Cli::command().render_long_help().to_string();
         assert!(help.contains("rehearse an outage") && help.contains("/simulator/faults"));
+        for key in toml::Table::try_from(Faults::default()).unwrap().keys() {
+            let flag = format!("--{}", key.replace('_', "-"));
+            assert!(help.contains(&flag) || help.contains(key.as_str()), "{key}");
+        }
     }
 
     #[tokio::test]
