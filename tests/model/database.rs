@@ -62,7 +62,7 @@ pub(crate) enum State {
 }
 
 impl Entry {
-    pub(crate) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(self) -> bool {
         self.state != State::Closed
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use contact_courier::batch::{NumbersUnderway, compose};
 use contact_courier::contact::Contact;
 use contact_courier::outbox::Recorded;
+use contact_courier::platform::verdict::Outcome;
 
 use super::case::{Case, Flaw, Id, to_row};
 use super::courier::{Courier, End, Ending, Phase, Underway};
@@ -12,7 +13,6 @@ use super::database::Database;
 use super::fate::Fate;
 use super::platform::Platform;
 use super::rows::Rows;
-use contact_courier::platform::verdict::Outcome;
 
 /// One moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,13 +87,9 @@ impl World {
 
     /// All batches in the memory of couriers.
     pub(crate) fn underway(&self) -> impl Iterator<Item = (&Courier, &Underway)> {
-        let batches =
-            |courier: &'_ Courier| -> Vec<usize> { (0..courier.underway.len()).collect() };
-        self.couriers.iter().flat_map(move |courier| {
-            batches(courier)
-                .into_iter()
-                .map(move |at| (courier, &courier.underway[at]))
-        })
+        self.couriers
+            .iter()
+            .flat_map(|courier| std::iter::repeat(courier).zip(&courier.underway))
     }
 
     /// What may happen although nothing goes wrong.
@@ -218,7 +214,9 @@ impl World {
                 // `LaneAtWork::finish`: a lane that is lost takes nothing up.
                 let children = batch.children(case, token, ending);
                 if !courier.lost {
-                    children.into_iter().for_each(|child| courier.add(child));
+                    for child in children {
+                        courier.add(child);
+                    }
                 }
                 return courier.rest();
             }
