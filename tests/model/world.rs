@@ -158,7 +158,7 @@ impl World {
             Step::Commit(token, id) => next.commit(case, token, id),
             Step::Send(token, id) => next.courier(token).find(id).phase = Phase::Sent,
             Step::Meet(token, id, fate, gives_up) => {
-                next.meet(case, (token, id), fate, gives_up)?
+                next.meet(case, (token, id), fate, gives_up)?;
             }
             Step::Arrive(rows) => {
                 let at = next.late.iter().position(|late| *late == rows)?;
