@@ -1,0 +1,72 @@
+//! What may become of a request.
+
+use contact_courier::platform::verdict::Reply;
+
+use super::case::{Case, Flaw};
+use super::platform::{error, http};
+
+/// What becomes of a request. All but the first are faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It arrives, and so does its answer.
+    Answered,
+    /// It arrives; the answer is lost.
+    AnswerLost,
+    /// It arrives; the platform fails behind the import.
+    FailsBehind,
+    /// It arrives; the answer is garbled.
+    Garbled,
+    /// The courier waits for it no longer; it arrives later, at any time.
+    Late,
+    /// The platform fails before it looks at it.
+    FailsBefore,
+    /// No connection.
+    Unreachable,
+    /// 429.
+    RateLimited,
+    /// The task is running.
+    TaskRunning,
+    /// The platform refuses it for a reason that passes, in words that mean nothing to us.
+    Fickle,
+}
+
+impl Fate {
+    /// All that may go wrong with a request.
+    pub(crate) fn faults(case: &Case) -> impl Iterator<Item = Self> {
+        let fickle = case.is(Flaw::FicklePlatform);
+        [
+            Self::AnswerLost,
+            Self::FailsBehind,
+            Self::Garbled,
+            Self::Late,
+            Self::FailsBefore,
+            Self::Unreachable,
+            Self::RateLimited,
+            Self::TaskRunning,
+        ]
+        .into_iter()
+        .chain(fickle.then_some(Self::Fickle))
+    }
+
+    /// Whether the platform carries it out before the courier hears of it.
+    pub(crate) fn arrives(self) -> bool {
+        matches!(
+            self,
+            Self::Answered | Self::AnswerLost | Self::FailsBehind | Self::Garbled
+        )
+    }
+
+    /// What the courier hears; `None`: the platform's answer.
+    pub(crate) fn reply(self) -> Option<Reply> {
+        match self {
+            Self::Answered => None,
+            Self::AnswerLost | Self::Late => Some(Reply::Lost("timed out".into())),
+            Self::FailsBehind | Self::FailsBefore => Some(http(502, "<html>")),
+            Self::Garbled => Some(http(200, r#"{"code":200,"#)),
+            Self::Unreachable => Some(Reply::NotSent("connection refused".into())),
+            Self::RateLimited => Some(http(429, "")),
+            Self::TaskRunning => Some(error(6007, "2.0任务启动中,请先停止任务")),
+            Self::Fickle => Some(error(7001, "余额不足")),
+        }
+    }
+}
