@@ -47,8 +47,8 @@ impl NotDurable {
     /// Logs it.
     pub fn emit(&self) {
         warn!(
-            "the database's innodb_flush_log_at_trx_commit is not 1: after a loss of power contacts \
-             may be sent twice"
+            "the database's innodb_flush_log_at_trx_commit is not 1: after a crash or a loss of \
+             power contacts may be sent twice"
         );
     }
 }
