@@ -14,6 +14,7 @@ use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
 use crate::settings::{DatabaseKind, Settings};
+use crate::telemetry::event;
 
 /// Connects to the database with the outbox table. Its schema may be any: see [`prepare_outbox`].
 pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
@@ -31,7 +32,13 @@ async fn open_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
     Ok(match database.url.kind() {
         Some(DatabaseKind::Sqlite) => Arc::new(SqliteOutbox::connect(url, connections).await?),
         Some(DatabaseKind::Postgres) => Arc::new(PostgresOutbox::connect(url, connections).await?),
-        Some(DatabaseKind::MySql) => Arc::new(MySqlOutbox::connect(url, connections).await?),
+        Some(DatabaseKind::MySql) => {
+            let outbox = MySqlOutbox::connect(url, connections).await?;
+            if !outbox.is_durable().await? {
+                event::NotDurable.emit();
+            }
+            Arc::new(outbox)
+        }
         None => bail!("it is no address of a known database"),
     })
 }

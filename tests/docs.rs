@@ -2,20 +2,34 @@
 //! that can be run here.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "a test that cannot be set up has to fail"
 )]
 
+#[expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "the contract suite of the outbox uses the rest of it"
+)]
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Seek, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use contact_courier::outbox::{FailKind, Outbox, SqliteOutbox};
+use contact_courier::outbox::{Change, Cursor, FailKind, MySqlOutbox, Outbox, SqliteOutbox, Write};
 use contact_courier::settings::{Layers, Settings};
 use contact_courier::simulator::Faults;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
+use support::{Db, close, entry, instance, lane, query};
 use tempfile::TempDir;
+use url::Url;
+use uuid::Uuid;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -253,9 +267,10 @@ async fn the_table_page_tells_every_column_and_constraint_and_no_others() {
     for path in [
         "migrations/sqlite/0001_outbox.sql",
         "migrations/postgres/0001_outbox.sql",
+        "migrations/mysql/0001_outbox.sql",
     ] {
         let schema = read(path);
-        let outbox = schema.split_once("CREATE TABLE delivery_lane").unwrap().0;
+        let outbox = schema.split_once(" delivery_lane (").unwrap().0;
         for rest in outbox.split("CONSTRAINT ").skip(1) {
             let name = rest.split_whitespace().next().unwrap();
             assert!(page.contains(&format!("`{name}`")), "{path}: {name}");
@@ -350,6 +365,75 @@ async fn the_sqlite_snippet_inserts_one_row_however_often_it_is_run() {
         assert_eq!(answer.len(), 1, "the row that was asked for at the end");
     }
     assert_eq!(pending(&mut shop).await, ["order-1001"]);
+}
+
+/// A text as a program's input.
+fn script(text: &str) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+/// Runs SQL with the client of MariaDB, as a user; what it answers, a line for each row.
+fn mariadb(url: &Url, user: &str, sql: &str) -> String {
+    let socket = url.query_pairs().find(|(key, _)| key == "socket");
+    let socket = socket.map(|(_, path)| format!("--socket={path}"));
+    let database = url.path().trim_start_matches('/');
+    let output = Command::new("mariadb")
+        .arg("--no-defaults")
+        .args(["--batch", "--force", "--skip-column-names", "--user", user])
+        .args(socket)
+        .arg(database)
+        .stdin(script(sql))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    // The one error that the page tells to go on after.
+    let repeated = said.contains("ERROR 1062") && said.contains("idempotency_key_is_unique");
+    assert!(said.is_empty() || repeated, "{user}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_mysql_snippets_give_the_rights_that_are_needed_and_insert_one_row() {
+    let db = Db::mysql().await;
+    let mut url = Url::parse(&db.url).unwrap();
+    let found = blocks(&read("README.md"), "```sql mysql");
+    let [grants, insert] = found.as_slice() else {
+        panic!("{} blocks", found.len());
+    };
+    let users = "CREATE USER IF NOT EXISTS app, courier;";
+    mariadb(&url, "root", &format!("{users} {grants}"));
+    for _ in 0..2 {
+        assert_eq!(mariadb(&url, "app", insert), "pending\tNULL\tNULL\n");
+    }
+    assert_eq!(db.count("FROM contact_outbox").await, 1);
+
+    // The courier does a day's work with no more rights than it was given.
+    url.set_username("courier").unwrap();
+    let outbox = MySqlOutbox::connect(url.as_str(), 2).await.unwrap();
+    outbox.check_schema().await.unwrap();
+    let (me, lane) = (Uuid::now_v7(), lane("u-1/t-1"));
+    outbox.beat(&instance(me)).await.unwrap();
+    assert_eq!(outbox.find_lanes(&query(me)).await.unwrap().len(), 1);
+    let lease = outbox.lease(&lane, me).await.unwrap().unwrap().lease;
+    let row = outbox
+        .read_page(&lane, &Cursor::default(), 10)
+        .await
+        .unwrap();
+    let row = [row.rows[0].id];
+    let batch = entry(&row);
+    let end = Change::Close(close(batch.batch, &row));
+    for change in [Change::Open(batch), end, Change::Recover] {
+        let lease = lease.clone();
+        outbox.record(&[Write { lease, change }]).await.unwrap();
+    }
+    outbox.release(&lease).await.unwrap();
+    outbox.backlog(me).await.unwrap();
+    outbox.lift_holds("nothing").await.unwrap();
+    outbox.retire(me).await.unwrap();
+    assert_eq!(mariadb(&url, "app", insert), "succeeded\tNULL\tNULL\n");
 }
 
 #[tokio::test]

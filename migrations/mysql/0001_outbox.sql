@@ -89,17 +89,18 @@ CREATE TABLE IF NOT EXISTS contact_outbox (
         CHECK (char_length(task_id) BETWEEN 1 AND 64 AND NOT task_id REGEXP '[^A-Za-z0-9_-]'),
     CONSTRAINT phone_is_not_empty CHECK (trim(phone) <> ''),
     CONSTRAINT sex_is_0_1_or_2 CHECK (sex IN (0, 1, 2)),
-    -- CASE, because json_type fails with an error of its own on text that is not JSON. The columns
+    -- CASE, because json_type fails with an error of its own on text that is not JSON; compared with
+    -- 1, because MySQL takes nothing for a rule that is not a comparison. The columns
     -- are not of the type JSON: that would be another type on each of the two, and what MySQL's
     -- refuses has no readable name.
     CONSTRAINT components_is_a_json_array CHECK (CASE
-        WHEN components IS NULL THEN true
-        WHEN NOT json_valid(components) THEN false
-        ELSE json_type(components) = 'ARRAY' END),
+        WHEN components IS NULL THEN 1
+        WHEN NOT json_valid(components) THEN 0
+        ELSE json_type(components) = 'ARRAY' END = 1),
     CONSTRAINT custom_vars_is_a_json_array CHECK (CASE
-        WHEN custom_vars IS NULL THEN true
-        WHEN NOT json_valid(custom_vars) THEN false
-        ELSE json_type(custom_vars) = 'ARRAY' END),
+        WHEN custom_vars IS NULL THEN 1
+        WHEN NOT json_valid(custom_vars) THEN 0
+        ELSE json_type(custom_vars) = 'ARRAY' END = 1),
     CONSTRAINT ignore_crm_is_0_or_1 CHECK (ignore_crm IN (0, 1)),
     CONSTRAINT skip_error_is_0_or_1 CHECK (skip_error IN (0, 1)),
     CONSTRAINT number_add_suffix_is_0_or_1 CHECK (number_add_suffix IN (0, 1)),
@@ -119,7 +120,7 @@ CREATE TABLE IF NOT EXISTS contact_outbox (
         WHEN 'pending' THEN finished_at IS NULL
         WHEN 'succeeded' THEN finished_at IS NOT NULL
         WHEN 'failed' THEN finished_at IS NOT NULL
-        ELSE true END),
+        ELSE 1 END = 1),
     CONSTRAINT attempts_is_not_negative CHECK (attempts >= 0)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
     COMMENT 'Contacts on their way to the calling platform: apps INSERT, contact-courier delivers and writes back what became of each.';

@@ -58,10 +58,21 @@ pub(super) const NUMBERS_DELIVERED: &str = "
     SELECT count(*) FROM
         (SELECT DISTINCT user_id, task_id, phone FROM contact_outbox WHERE status = 'succeeded') n";
 
+macro_rules! failures {
+    ($limit:literal) => {
+        concat!(
+            "SELECT id, user_id, task_id, phone, fail_kind, fail_cause, attempts
+             FROM contact_outbox WHERE status = 'failed' ORDER BY id LIMIT ",
+            $limit
+        )
+    };
+}
+
 /// $1 limit.
-pub(super) const FAILURES: &str = "
-    SELECT id, user_id, task_id, phone, fail_kind, fail_cause, attempts FROM contact_outbox
-    WHERE status = 'failed' ORDER BY id LIMIT $1";
+pub(super) const FAILURES: &str = failures!("$1");
+
+/// The same, where parameters have no names.
+pub(super) const FAILURES_UNNAMED: &str = failures!("?");
 
 pub(super) fn outcome(row: &impl Columns) -> OutcomeCount {
     OutcomeCount {

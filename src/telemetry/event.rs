@@ -40,6 +40,19 @@ impl Started<'_> {
     }
 }
 
+/// The database may forget what it has confirmed when the power fails.
+pub struct NotDurable;
+
+impl NotDurable {
+    /// Logs it.
+    pub fn emit(&self) {
+        warn!(
+            "the database's innodb_flush_log_at_trx_commit is not 1: after a crash or a loss of \
+             power contacts may be sent twice"
+        );
+    }
+}
+
 /// The courier was asked to end.
 pub struct Stopping<'a> {
     /// By what.

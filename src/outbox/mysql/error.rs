@@ -11,7 +11,17 @@ use crate::outbox::{OutboxError, schema};
 
 /// Translates an error, whatever was being done.
 pub(super) fn translate(error: sqlx::Error) -> OutboxError {
-    translate_server(error, translate_number)
+    match error {
+        // The driver's words name a feature of itself.
+        sqlx::Error::Configuration(source) if source.to_string().contains("RSA") => {
+            OutboxError::Failed(
+                "this user's password may only be sent over TLS; add ?ssl-mode=REQUIRED to the \
+                 address"
+                    .into(),
+            )
+        }
+        error => translate_server(error, translate_number),
+    }
 }
 
 fn translate_number(error: &dyn DatabaseError) -> OutboxError {

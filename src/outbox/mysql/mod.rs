@@ -67,6 +67,15 @@ impl MySqlOutbox {
         Ok(Self { pool, options })
     }
 
+    /// Whether the server keeps what it has confirmed through the loss of power: a setting of its
+    /// own, which no session can change.
+    pub async fn is_durable(&self) -> Result<bool, OutboxError> {
+        sqlx::query_scalar(statements::DURABLE)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(translate)
+    }
+
     /// Names and texts of the statements that run all day, for tests that look at plans.
     #[doc(hidden)]
     pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
@@ -224,7 +233,7 @@ impl Report for MySqlOutbox {
     }
 
     async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
-        let read = sqlx::query(statements::FAILURES)
+        let read = sqlx::query(report::FAILURES_UNNAMED)
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await;

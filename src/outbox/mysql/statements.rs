@@ -397,13 +397,11 @@ pub(super) const INSERT_CONTACTS: &str = "
         not_before LONGTEXT CHARACTER SET utf8mb4 PATH '$.not_before'
     )) AS added";
 
-/// Limit. The failed contacts, for people.
-pub(super) const FAILURES: &str = "
-    SELECT id, user_id, task_id, phone, fail_kind, fail_cause, attempts FROM contact_outbox
-    WHERE status = 'failed' ORDER BY id LIMIT ?";
-
 /// Which migrations the database has.
 pub(super) const APPLIED_MIGRATIONS: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+
+/// Whether a commit is on the disk before it is answered.
+pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
 
 /// One migration at a time, on the whole server: the name of the database makes the lock's. (The
 /// migrator's own lock is none on MariaDB, which knows no endless waiting.)
