@@ -151,7 +151,12 @@ impl Underway {
             .map(|row| case.contact(row).id)
             .collect();
         batch
-            .split(&unsettled, ending.maybe_delivered, BatchId::generate)
+            .split(
+                &unsettled,
+                unsettled.len().div_ceil(2),
+                ending.maybe_delivered,
+                BatchId::generate,
+            )
             .iter()
             .map(|child| {
                 let rows: Rows = child.contacts.iter().map(|c| to_row(c.id.0)).collect();
