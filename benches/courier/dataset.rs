@@ -18,8 +18,8 @@ pub(crate) struct Contacts {
     pub(crate) count: u64,
     /// Lanes, filled in turns.
     pub(crate) lanes: u64,
-    /// The number of the first lane.
-    pub(crate) first_lane: u64,
+    /// The first one's number in the set of all: equal ones are equal contacts.
+    pub(crate) first: u64,
     /// Whether they are put off until tomorrow.
     pub(crate) tomorrow: bool,
 }
@@ -30,12 +30,12 @@ impl Contacts {
         Self {
             count: contacts,
             lanes,
-            first_lane: 0,
+            first: 0,
             tomorrow: false,
         }
     }
 
-    /// How many of them the platform refuses.
+    /// How many of them the platform refuses, if they are the first ones.
     pub(crate) fn bad(&self) -> u64 {
         (0..self.lanes)
             .map(|lane| {
@@ -47,9 +47,9 @@ impl Contacts {
 
     /// Inserts them.
     pub(crate) async fn insert(&self, database: &Database) -> Result<()> {
-        let mut from = 0;
-        while from < self.count {
-            let to = (from + CHUNK).min(self.count);
+        let (mut from, end) = (self.first, self.first + self.count);
+        while from < end {
+            let to = (from + CHUNK).min(end);
             database
                 .execute(self.statement(database.engine, from, to))
                 .await?;
@@ -62,7 +62,7 @@ impl Contacts {
         let sql = Dialect(engine);
         let (series, rows) = sql.series(from, to);
         let nth = sql.div("s", &self.lanes.to_string());
-        let lane = format!("({} + s % {})", self.first_lane, self.lanes);
+        let lane = format!("(s % {})", self.lanes);
         let user = sql.padded(&sql.div(&lane, "5"), 4);
         let task = sql.padded(&lane, 5);
         // Each number once: a prime times the row's number goes through all of nine digits. They are
@@ -86,7 +86,7 @@ impl Contacts {
                      || {head} || {tail},
                  {surname} || {given_name},
                  CASE WHEN s % 3 = 0 THEN 'customer' || s || '@example.com' END,
-                 CASE WHEN s % 2 = 0 THEN '上海' || s % 1000 || '贸易有限公司' END,
+                 CASE WHEN s % 2 = 0 THEN '上海' || (s % 1000) || '贸易有限公司' END,
                  s % 3,
                  CASE WHEN s % 4 = 0 THEN 7 END,
                  CASE WHEN s % 2 = 1 THEN {json} END,

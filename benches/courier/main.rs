@@ -3,7 +3,7 @@
 //! every line means; `make bench` runs all of it.
 //!
 //! One file per measurement stands in [`measure`]. Beside it: [`database`] and [`dataset`] make
-//! what is to be delivered, [`process`] runs the program, [`usage`] reads what processes have used,
+//! what is to be delivered, [`process`] runs the program, [`arrivals`] notes when requests come, [`usage`] reads what processes have used,
 //! [`tuning`] has the settings, and [`table`] shows what came of it.
 
 #![expect(
@@ -12,6 +12,7 @@
     reason = "the table goes to standard output, and how far it is to standard error"
 )]
 
+mod arrivals;
 mod database;
 mod dataset;
 mod machine;

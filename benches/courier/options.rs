@@ -1,6 +1,7 @@
 //! What is asked for on the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -79,6 +80,11 @@ impl Options {
     /// How many contacts are drained.
     pub(crate) fn contacts(&self) -> u64 {
         self.contacts.unwrap_or(self.scaled(400_000))
+    }
+
+    /// A time to measure for, or a part of it for a smoke run.
+    pub(crate) fn time(&self, time: Duration) -> Duration {
+        if self.quick { time / 3 } else { time }
     }
 
     /// A number of rows, or a quarter of it for a smoke run.

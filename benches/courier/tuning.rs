@@ -5,8 +5,9 @@ pub(crate) const COMMON: [&str; 3] = ["admin.listen=", "log.format=json", "rate_
 
 /// What the speed is measured with: a machine that has nothing else to do, and a platform that is
 /// near and takes all that comes.
-pub(crate) const SPEED: [&str; 4] = [
+pub(crate) const SPEED: [&str; 5] = [
     "rate_limit.requests_per_second=1000000",
+    "rate_limit.burst=1000",
     "delivery.max_in_flight=64",
     "delivery.max_in_flight_per_lane=4",
     "database.max_connections=8",

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::Bench;
 use crate::database::Database;
 use crate::dataset::Contacts;
-use crate::process::{Courier, Simulator};
+use crate::process::Simulator;
 use crate::usage::{self, as_f64};
 
 /// What a drain has taken.
@@ -18,8 +18,7 @@ pub(crate) struct Drained {
     pub(crate) whole: f64,
     /// Seconds from the first batch in the journal on.
     pub(crate) net: f64,
-    /// Seconds until the process had ended.
-    #[expect(dead_code, reason = "printed for who looks for the end's cost")]
+    /// Seconds from the start of the process until it had ended.
     pub(crate) ended: f64,
     /// CPU seconds.
     pub(crate) courier_cpu: f64,
@@ -50,12 +49,11 @@ pub(crate) async fn run(bench: &Bench, database: &Database, contacts: Contacts) 
     );
     let children_cpu = usage::ended_children_cpu()?;
     let (started, began) = (database.clock().await?, Instant::now());
-    let mut courier = Courier::start(
-        &bench.options.program,
-        &database.url,
+    let mut courier = bench.courier(
+        database,
         &simulator.base_url,
         &["--once"],
-        &bench.settings(&[]),
+        &bench.speed(&[]),
     )?;
     courier.done().await?;
     let ended = began.elapsed().as_secs_f64();

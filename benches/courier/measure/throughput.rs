@@ -47,6 +47,12 @@ fn show(engine: Engine, drains: &[Drained], floors: &[f64], table: &mut Table) {
     table.push(Line::new(format!("drain on {on}"), Unit::Contacts, &speed).at_least(target));
     let net = of(|d| d.contacts / d.net);
     table.push(Line::new("… net of its start", Unit::Contacts, &net));
+    let ended = of(|d| d.ended - d.whole);
+    table.push(Line::new(
+        "… from the last row to its end",
+        Unit::Seconds,
+        &ended,
+    ));
     table.push(Line::new("… SQL-only floor", Unit::Contacts, floors));
     let ratios: Vec<f64> = speed.iter().zip(floors).map(|(d, f)| d / f).collect();
     let ratio = Line::new("… drain to floor", Unit::Ratio, &ratios);
