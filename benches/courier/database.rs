@@ -47,7 +47,9 @@ impl Database {
             pool.close().await;
         }
         let how = format!("TEMPLATE {} STRATEGY FILE_COPY", template.name);
-        Self::bare(servers, template.engine, &how).await
+        let copy = Self::bare(servers, template.engine, &how).await?;
+        copy.execute("CHECKPOINT").await?;
+        Ok(copy)
     }
 
     async fn bare(servers: &Servers, engine: Engine, how: &str) -> Result<Self> {

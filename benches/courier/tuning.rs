@@ -1,7 +1,7 @@
 //! The settings that the courier is measured with; everything else has its default.
 
-/// What all couriers of the benchmark run with: nothing that listens, and nothing that is limited.
-pub(crate) const COMMON: [&str; 3] = ["admin.listen=", "log.format=json", "rate_limit.burst=1000"];
+/// What all couriers of the benchmark run with: several at once must not listen on one port.
+pub(crate) const COMMON: [&str; 2] = ["admin.listen=", "log.format=json"];
 
 /// What the speed is measured with: a machine that has nothing else to do, and a platform that is
 /// near and takes all that comes.

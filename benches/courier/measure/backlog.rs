@@ -32,7 +32,6 @@ pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let (mut large, mut small) = (Vec::new(), Vec::new());
     for _ in 0..bench.options.runs() {
         let database = Database::copy(&bench.servers, &template).await?;
-        database.execute("CHECKPOINT").await?;
         large.push(drain_large(bench, &database).await?);
         database.remove().await?;
         let database = Database::create(&bench.servers, Engine::Postgres).await?;
