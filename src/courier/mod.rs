@@ -101,8 +101,7 @@ impl Courier {
         )
         .await?;
         token::at_start(&*outbox).await?;
-        let (recorder, recording) =
-            Recorder::start(Arc::clone(&outbox), Arc::clone(&watch), life.clone());
+        let (recorder, mut writers) = Recorder::start(&outbox, &watch, &life);
         let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
@@ -119,7 +118,7 @@ impl Courier {
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
-            recording.await.ok();
+            while writers.join_next().await.is_some() {}
             Ok(())
         };
         let worked = tokio::select! {

@@ -84,6 +84,10 @@ impl Outbox for Limited {
         limited(self.0.read_page(lane, cursor, limit)).await
     }
 
+    fn writers(&self) -> usize {
+        self.0.writers()
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         limited(self.0.record(writes)).await
     }
