@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backoff::BackoffPolicy;
 use super::lifecycle::Lifecycle;
+use super::pulse::Pulse;
 use crate::outbox::{Change, Lease, Outbox, OutboxError, Recorded, Write};
 use crate::telemetry::event::DatabaseWatch;
 
@@ -42,6 +43,7 @@ impl Recorder {
     pub(super) fn start(
         outbox: Arc<dyn Outbox>,
         watch: Arc<DatabaseWatch>,
+        pulse: Arc<Pulse>,
         life: Lifecycle,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(MAX_WRITES);
@@ -49,6 +51,7 @@ impl Recorder {
             RecorderLoop {
                 outbox,
                 watch,
+                pulse,
                 life,
                 receiver,
             }
@@ -73,6 +76,7 @@ impl Recorder {
 struct RecorderLoop {
     outbox: Arc<dyn Outbox>,
     watch: Arc<DatabaseWatch>,
+    pulse: Arc<Pulse>,
     life: Lifecycle,
     receiver: mpsc::Receiver<(Write, oneshot::Sender<Answer>)>,
 }
@@ -80,9 +84,15 @@ struct RecorderLoop {
 impl RecorderLoop {
     async fn run(mut self) {
         let mut gathered = Vec::new();
-        while self.receiver.recv_many(&mut gathered, MAX_WRITES).await > 0 {
+        let pulse = Arc::clone(&self.pulse);
+        let beat = &pulse.recorder;
+        while beat
+            .turning(self.receiver.recv_many(&mut gathered, MAX_WRITES))
+            .await
+            > 0
+        {
             let (writes, askers): (Vec<Write>, Vec<_>) = gathered.drain(..).unzip();
-            let answers = self.commit(&writes).await;
+            let answers = beat.turning(self.commit(&writes)).await;
             for (asker, answer) in askers.into_iter().zip(answers) {
                 // Whoever asked may have been dropped at a hard end.
                 asker.send(answer).ok();
