@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::backoff::BackoffPolicy;
 use super::lifecycle::Lifecycle;
+use super::pulse::Pulse;
 use crate::contact::Lane;
 use crate::outbox::{Change, Lease, Outbox, OutboxError, Recorded, Write};
 use crate::telemetry::event::DatabaseWatch;
@@ -49,14 +50,17 @@ impl Recorder {
     pub(super) fn start(
         outbox: &Arc<dyn Outbox>,
         watch: &Arc<DatabaseWatch>,
+        pulse: &Arc<Pulse>,
         life: &Lifecycle,
     ) -> (Self, JoinSet<()>) {
         let mut tasks = JoinSet::new();
-        let writers = (0..outbox.writers().max(1)).map(|_| {
+        let writers = (0..pulse.writers.len()).map(|nth| {
             let (sender, receiver) = mpsc::channel(MAX_WRITES);
             let writer = Writer {
                 outbox: Arc::clone(outbox),
                 watch: Arc::clone(watch),
+                pulse: Arc::clone(pulse),
+                nth,
                 life: life.clone(),
                 receiver,
             };
@@ -93,6 +97,9 @@ impl Recorder {
 struct Writer {
     outbox: Arc<dyn Outbox>,
     watch: Arc<DatabaseWatch>,
+    pulse: Arc<Pulse>,
+    /// Which of the writers this is.
+    nth: usize,
     life: Lifecycle,
     receiver: mpsc::Receiver<Asked>,
 }
@@ -100,9 +107,15 @@ struct Writer {
 impl Writer {
     async fn run(mut self) {
         let mut gathered = Vec::new();
-        while self.receiver.recv_many(&mut gathered, MAX_WRITES).await > 0 {
+        let pulse = Arc::clone(&self.pulse);
+        let beat = &pulse.writers[self.nth];
+        while beat
+            .turning(self.receiver.recv_many(&mut gathered, MAX_WRITES))
+            .await
+            > 0
+        {
             let (writes, askers): (Vec<Write>, Vec<_>) = gathered.drain(..).unzip();
-            let answers = self.commit(&writes).await;
+            let answers = beat.turning(self.commit(&writes)).await;
             for (asker, answer) in askers.into_iter().zip(answers) {
                 // Whoever asked may have been dropped at a hard end.
                 asker.send(answer).ok();

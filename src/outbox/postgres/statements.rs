@@ -28,6 +28,8 @@ macro_rules! is_alive {
     };
 }
 
+pub(super) mod operating;
+
 /// $1 instance, $2 and $3 the lane to begin behind, $4 linger in seconds, $5 batch size, $6 limit.
 ///
 /// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
@@ -335,4 +337,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
     ("backlog", BACKLOG),
+    ("overview", operating::OVERVIEW),
+    ("lanes", operating::LANES),
+    ("paused", operating::PAUSED),
+    ("failures", operating::FAILURES),
 ];
