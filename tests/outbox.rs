@@ -13,6 +13,7 @@ mod outbox {
     mod intake;
     mod leases;
     mod mysql;
+    mod operations;
     mod plans;
     mod reading;
     mod schema;

@@ -18,9 +18,9 @@ mod error;
 mod intake;
 mod limited;
 mod mysql;
+mod operations;
 mod plan;
 mod postgres;
-mod report;
 mod rows;
 mod schema;
 mod server;
@@ -37,8 +37,11 @@ pub use self::error::OutboxError;
 pub use self::intake::{Inserted, Insertion, NewContact};
 pub use self::limited::Limited;
 pub use self::mysql::MySqlOutbox;
+pub use self::operations::{
+    FailedContact, FailureCursor, FailureFilter, FailurePage, InstanceReport, LaneCounts,
+    LaneReport, LaneState, Operations, OutcomeCount, Overview, Owner, PausedLane, PendingCounts,
+};
 pub use self::postgres::PostgresOutbox;
-pub use self::report::{FailedContact, OutcomeCount, Report};
 pub use self::sqlite::SqliteOutbox;
 pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
 pub use crate::settlement::{FailKind, Final, RowOutcome};
@@ -200,6 +203,10 @@ pub trait Outbox: Send + Sync + 'static {
         cursor: &Cursor,
         limit: u32,
     ) -> Result<Page, OutboxError>;
+
+    /// How many calls of [`record`](Self::record), for different lanes, may be under way at once to
+    /// good effect.
+    fn writers(&self) -> usize;
 
     /// Writes all of it in one transaction and answers for each write in the same order. An error
     /// means that none is known to be written; the same writes may be handed in again.

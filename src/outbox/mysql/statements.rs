@@ -62,6 +62,8 @@ macro_rules! is_alive {
     };
 }
 
+pub(super) mod operating;
+
 /// User, user, task, limit. The pending rows behind a lane, as the lanes that they are in: one seek
 /// in the index, and no more rows than the limit.
 pub(super) const ROWS_AHEAD: &str = concat!(
@@ -433,5 +435,9 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
     ("backlog", BACKLOG),
+    ("overview", operating::OVERVIEW),
+    ("lanes", operating::LANES),
+    ("paused", operating::PAUSED),
+    ("failures", operating::FAILURES),
     ("taken_keys", TAKEN_KEYS),
 ];

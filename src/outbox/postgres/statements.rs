@@ -13,8 +13,7 @@ macro_rules! row_columns {
          grade_id::bigint AS grade_id, components::text AS components,
          custom_vars::text AS custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
          skip_error, number_add_suffix, encryption, phone_mask,
-         (extract(epoch FROM now()) - extract(epoch FROM coalesce(not_before, created_at)))::float8
-             AS due_for"
+         date_part('epoch', now() - coalesce(not_before, created_at)) AS due_for"
     };
 }
 
@@ -28,6 +27,8 @@ macro_rules! is_alive {
         )
     };
 }
+
+pub(super) mod operating;
 
 /// $1 instance, $2 and $3 the lane to begin behind, $4 linger in seconds, $5 batch size, $6 limit.
 ///
@@ -336,4 +337,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
     ("backlog", BACKLOG),
+    ("overview", operating::OVERVIEW),
+    ("lanes", operating::LANES),
+    ("paused", operating::PAUSED),
+    ("failures", operating::FAILURES),
 ];

@@ -77,6 +77,8 @@ macro_rules! next_lane {
     };
 }
 
+pub(super) mod operating;
+
 /// ?1 instance, ?2 the lane to begin behind as a key, ?3 linger in seconds, ?4 batch size, ?5 limit.
 ///
 /// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
@@ -422,4 +424,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
     ("backlog", BACKLOG),
+    ("overview", operating::OVERVIEW),
+    ("lanes", operating::LANES),
+    ("paused", operating::PAUSED),
+    ("failures", operating::FAILURES),
 ];
