@@ -226,6 +226,9 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "find_batches" | "taken_keys" => &[KEYS],
         "lock_lanes" | "change_lanes" => &[LANES],
         "backlog" => &["'i'"],
+        "rate_asked" => &[],
+        "new_rate" | "rate_given" => &["'all'"],
+        "rate_taken" => &["1", "'all'"],
         "overview" => &[],
         "lanes" | "paused" => &["10"],
         "failures" => &[
