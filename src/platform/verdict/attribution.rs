@@ -39,6 +39,9 @@ pub(super) fn attribute<'a>(batch: &Batch, failures: &'a [Failure]) -> Attributi
 }
 
 fn row_of(batch: &Batch, named: &str) -> Option<usize> {
+    if could_be_hidden(batch, named) {
+        return None;
+    }
     let fits: Vec<Fit> = batch
         .contacts
         .iter()
@@ -58,4 +61,17 @@ fn row_of(batch: &Batch, named: &str) -> Option<usize> {
         (Some(row), None) => Some(row),
         _ => None,
     }
+}
+
+/// Whether the name could be that of a row of which we do not know how the platform shows it: an
+/// encrypted one without `phone_mask`. A phone number has no letters; a mask with letters is one of
+/// the ciphertext.
+fn could_be_hidden(batch: &Batch, named: &str) -> bool {
+    batch.options.encryption
+        && batch.contacts.iter().any(|c| c.phone_mask.is_none())
+        && !mask::without_suffix(named.trim()).contains(char::is_alphabetic)
+        && !batch
+            .contacts
+            .iter()
+            .any(|c| c.phone.expose() == named.trim())
 }

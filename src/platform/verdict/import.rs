@@ -1,7 +1,7 @@
 //! Do the counts add up: what an answer with a fail list and counts says about each row.
 
 use super::attribution::{Attribution, attribute};
-use super::{Closing, Outcome, Rules, refusal, refused};
+use super::{Closing, Outcome, Refusal, Rules, refusal_of_row, refused};
 use crate::batch::Batch;
 use crate::contact::ContactId;
 use crate::platform::wire::Document;
@@ -33,16 +33,16 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
 pub(super) fn read_refusal(
     batch: &Batch,
     document: &Document,
-    words: &str,
+    refusal: &Refusal<'_>,
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
     if found.rows.is_empty() {
-        return refused(batch, Outcome::Refused, words, rules);
+        return refused(batch, refusal, rules);
     }
     Closing {
         outcome: Outcome::Refused,
-        answer: words.to_owned(),
+        answer: refusal.words.to_owned(),
         settled: listed(batch, &found, rules),
         unsettled: not_listed(batch, &found),
         // The request was refused, so none of its rows was imported by it.
@@ -71,7 +71,7 @@ fn listed(batch: &Batch, found: &Attribution<'_>, rules: &Rules) -> Vec<RowOutco
     let outcome = |(&row, cause): (&usize, &&str)| {
         batch.contacts.get(row).map(|contact| RowOutcome {
             contact: contact.id,
-            end: refusal(batch, cause, rules),
+            end: refusal_of_row(batch, cause, rules),
         })
     };
     found.rows.iter().filter_map(outcome).collect()

@@ -269,6 +269,28 @@ fn a_single_row_that_is_refused_alone_fails_with_those_words() {
 }
 
 #[test]
+fn a_row_that_may_have_arrived_is_rejected_alone_only_by_a_judgement_of_what_was_sent() {
+    // [refused after a lost answer]
+    for (reply, end) in [
+        (error(422, "手机号格式错误"), "rejected"),
+        (error(400, "手机号格式错误"), "rejected"),
+        (error(422, "号码重复"), "succeeded"),
+        (error(7001, "余额不足"), "unconfirmed"),
+        (answer(400, "<html>"), "unconfirmed"),
+        (answer(422, "bad request"), "unconfirmed"),
+        (answer(413, "<html>"), "unconfirmed"),
+        (error(413, "请求数据过大"), "unconfirmed"),
+    ] {
+        let closing = closed(&sent_before(one()), &reply);
+        assert_eq!(ends(&closing), [(1, end)], "{reply:?}");
+    }
+    let closing = closed(&sent_before(one()), &error(7001, "余额不足"));
+    assert!(cause(&closing, 1).ends_with("does not tell: 7001 余额不足"));
+    let closing = closed(&one(), &error(7001, "余额不足"));
+    assert_eq!(ends(&closing), [(1, "rejected")], "it never went before");
+}
+
+#[test]
 fn a_refusal_with_a_list_fails_those_rows_and_asks_again_for_the_others() {
     // [refused with a list]
     let body = json!({"code": 422, "status": "error", "message": "x", "data": {
@@ -332,6 +354,26 @@ fn an_entry_that_fits_no_row_or_several_is_never_guessed() {
         assert_eq!(closing.unsettled.len(), 3);
         assert!(closing.maybe_delivered, "two of them are in");
     }
+}
+
+#[test]
+fn a_mask_could_be_any_encrypted_row_that_tells_no_mask() {
+    // [unattributed], [whose failure]
+    let mut batch = batch_of(&["bXk=", "Y2lwaGVy", "dGV4dA=="]);
+    batch.options.encryption = true;
+    let listed = imported(Some(2), &[("131***2222", "坏")]);
+    let ends_of = |batch: &Batch, reply: &Reply| {
+        let closing = closed(batch, reply);
+        (closing.settled.len(), closing.unsettled.len())
+    };
+    batch.contacts[1].phone_mask = Some("131***2222".into());
+    assert_eq!(ends_of(&batch, &listed), (0, 3), "two have no mask");
+    batch.contacts[0].phone_mask = Some("130***1111".into());
+    assert_eq!(ends_of(&batch, &listed), (0, 3), "it may be the third");
+    let as_ciphertext = imported(Some(2), &[("dGV***dA==", "坏")]);
+    assert_eq!(ends(&closed(&batch, &as_ciphertext))[2], (3, "rejected"));
+    batch.contacts[2].phone_mask = Some("132***3333".into());
+    assert_eq!(ends(&closed(&batch, &listed))[1], (2, "rejected"));
 }
 
 #[test]
