@@ -13,7 +13,14 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
     let mut settled = listed(batch, &found, rules);
     let open = not_listed(batch, &found);
     let answer = summary(batch, document);
-    let accounted = found.unattributed == 0
+    if let Some(cause) = cause_of_all(&found, open.len(), document) {
+        settled.extend(open.iter().map(|&contact| RowOutcome {
+            contact,
+            end: refusal_of_row(batch, cause, rules),
+        }));
+        return closing(Outcome::Imported, answer, settled, Vec::new());
+    }
+    let accounted = found.unattributed.is_empty()
         && document
             .task_number_count
             .is_none_or(|count| usize::try_from(count).is_ok_and(|count| count == open.len()));
@@ -26,6 +33,14 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
         return closing(Outcome::Unaccounted, answer, settled, Vec::new());
     }
     closing(Outcome::Unaccounted, answer, settled, open)
+}
+
+/// Why all rows that no entry could be told to be about have failed: nothing was imported, there are
+/// as many such rows as such entries, and the entries all say the same.
+fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -> Option<&'a str> {
+    let (&cause, others) = found.unattributed.split_first()?;
+    let all_failed = document.task_number_count == Some(0) && found.unattributed.len() == open;
+    (all_failed && others.iter().all(|&other| other == cause)).then_some(cause)
 }
 
 /// A refusal. With a list, the rows that it names are to blame and the others go again; without
