@@ -1,4 +1,5 @@
-# For test-databases.sh: a PostgreSQL in a directory, which holds data/, server.log and the socket.
+# For test-databases.sh and private-server.sh: a PostgreSQL in a directory, which holds data/, server.log
+# and the socket.
 
 # The directory with the server's programs, the newest first; empty if there is none.
 postgres_bin() {
@@ -23,13 +24,13 @@ make_postgres() {
     as_postgres "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync \
         >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 1; }
     # Nothing here has to survive a power failure, so nothing waits for the disk; what the program
-    # itself asks of a session (synchronous_commit) is tested by asking the session.
+    # itself asks of a session (synchronous_commit) is tested by asking the session. But what is
+    # committed has to survive the death of the server: full_page_writes stays on.
     cat >>"$dir/data/postgresql.conf" <<CONF
 listen_addresses = ''
 unix_socket_directories = '$dir'
 unix_socket_permissions = 0777
 fsync = off
-full_page_writes = off
 max_connections = 200
 CONF
     start_postgres "$dir"
