@@ -95,8 +95,9 @@ fn contact(nth: usize, lane: &Lane, row: usize, number: usize) -> Contact {
         },
         phone,
         // In every other lane a third of the rows tells no mask.
-        phone_mask: (kind == Kind::Encrypted && (nth / 6 % 2 == 0 || number % 3 > 0))
-            .then_some(masked),
+        phone_mask: (kind == Kind::Encrypted
+            && ((nth / 6).is_multiple_of(2) || !number.is_multiple_of(3)))
+        .then_some(masked),
         key: format!("{}-{row}", lane.1),
     }
 }

@@ -198,20 +198,16 @@ impl Row<'_> {
 
     fn is_rejected_rightly(&self, platform: Platform<'_>) -> Result<(), &'static str> {
         let is_bad = self.contact.class == Class::Malformed;
-        match platform.words() {
-            Some(words) => {
-                check(is_bad != (words == BLACKLISTED), "another row's words")?;
-                check(
-                    self.quotes(Some(words)) || self.was_refused_wordless(),
-                    "not the platform's words for it",
-                )
-            }
+        let Some(words) = platform.words() else {
             // All that can be known when the platform does not say what it is about.
-            None => {
-                let twice = self.contact.class == Class::Twice;
-                check(twice && self.was_refused_wordless(), "never refused")
-            }
-        }
+            let twice = self.contact.class == Class::Twice;
+            return check(twice && self.was_refused_wordless(), "never refused");
+        };
+        check(is_bad != (words == BLACKLISTED), "another row's words")?;
+        check(
+            self.quotes(Some(words)) || self.was_refused_wordless(),
+            "not the platform's words for it",
+        )
     }
 
     /// Whether the cause is what the platform said, in a list or about the row alone.

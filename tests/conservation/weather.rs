@@ -58,7 +58,7 @@ pub(super) fn some(dice: &mut Dice) -> Faults {
         retry_after_wait: dice.one_of(&[Duration::ZERO, Duration::from_secs(1)]),
         task_running_for: Duration::from_millis(dice.below(300)),
         task_running_says: dice.one_of(&[RunningSays::Code6007, RunningSays::Code422]),
-        rows: rows(&answer),
+        rows: rows(answer),
         mask: mask(dice),
         answer,
         refusal: refusal(dice),
@@ -93,7 +93,7 @@ pub(super) fn all_turned_away(way: usize, lanes: &[Lane]) -> Faults {
 
 /// A number that is dropped without a word is only noticed if there are counts. Who is on the black
 /// list stays there: the platform does not change its mind.
-fn rows(answer: &AnswerStyle) -> RowFaults {
+fn rows(answer: AnswerStyle) -> RowFaults {
     let is_told = answer.counts != CountStyle::Absent && answer.data == DataStyle::Object;
     RowFaults {
         dropped: if is_told { 0.004 } else { 0.0 },
