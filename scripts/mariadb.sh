@@ -16,7 +16,9 @@ make_mariadb() {
     local dir=$1
     mkdir "$dir"
     if [ "$(id -u)" -eq 0 ]; then chown mysql "$dir"; fi
-    as_mysql mariadb-install-db --no-defaults --datadir="$dir/data" --skip-test-db \
+    # A server that starts clears away temporary tables in its tmpdir: one of its own, for they may
+    # be another server's.
+    as_mysql mariadb-install-db --no-defaults --datadir="$dir/data" --tmpdir="$dir" --skip-test-db \
         --auth-root-authentication-method=normal "${mariadb_fast[@]}" \
         >"$dir/log" 2>&1 || { cat "$dir/log" >&2; return 1; }
     start_mariadb "$dir"
@@ -38,7 +40,7 @@ mariadb_fast=(
 start_mariadb() {
     local dir=$1
     as_mysql "$(mariadb_server)" --no-defaults --datadir="$dir/data" --socket="$dir/socket" \
-        --pid-file="$dir/pid" --skip-networking --max-connections=200 "${mariadb_fast[@]}" \
+        --tmpdir="$dir" --pid-file="$dir/pid" --skip-networking --max-connections=200 "${mariadb_fast[@]}" \
         >>"$dir/log" 2>&1 &
     local server=$!
     until mariadb-admin --no-defaults --socket="$dir/socket" --user=root ping >/dev/null 2>&1; do

@@ -9,35 +9,60 @@ use anyhow::{Context, bail};
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::limits::RateLimits;
 use crate::courier::{Courier, CourierOptions};
-use crate::outbox::{Limited, MySqlOutbox, Outbox, PostgresOutbox, Report, SqliteOutbox};
+use crate::outbox::{Limited, MySqlOutbox, Operations, Outbox, PostgresOutbox, SqliteOutbox};
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
-use crate::settings::{DatabaseKind, Settings};
+use crate::settings::{DatabaseKind, RateScope, Settings};
 use crate::telemetry::event;
+
+/// The database with the outbox table, through its two doors.
+#[derive(Clone)]
+pub struct Database {
+    /// As the courier needs it.
+    pub outbox: Arc<dyn Outbox>,
+    /// As its operators need it.
+    pub operations: Arc<dyn Operations>,
+}
+
+impl Database {
+    fn new<D: Outbox + Operations>(database: D) -> Self {
+        let database = Arc::new(database);
+        Self {
+            outbox: Arc::new(Limited::new(Arc::<D>::clone(&database))),
+            operations: database,
+        }
+    }
+}
 
 /// Connects to the database with the outbox table. Its schema may be any: see [`prepare_outbox`].
 pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
-    // The address prints itself without its password.
-    let outbox = open_outbox(settings).await.with_context(|| {
-        let url = &settings.database.url;
-        format!("cannot open the database; check database.url = {url}")
-    })?;
-    Ok(Arc::new(Limited::new(outbox)))
+    Ok(connect_database(settings).await?.outbox)
 }
 
-async fn open_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
+/// The same through both doors.
+pub async fn connect_database(settings: &Settings) -> anyhow::Result<Database> {
+    // The address prints itself without its password.
+    open_database(settings).await.with_context(|| {
+        let url = &settings.database.url;
+        format!("cannot open the database; check database.url = {url}")
+    })
+}
+
+async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
     let database = &settings.database;
     let (url, connections) = (database.url.expose(), database.max_connections);
     Ok(match database.url.kind() {
-        Some(DatabaseKind::Sqlite) => Arc::new(SqliteOutbox::connect(url, connections).await?),
-        Some(DatabaseKind::Postgres) => Arc::new(PostgresOutbox::connect(url, connections).await?),
+        Some(DatabaseKind::Sqlite) => Database::new(SqliteOutbox::connect(url, connections).await?),
+        Some(DatabaseKind::Postgres) => {
+            Database::new(PostgresOutbox::connect(url, connections).await?)
+        }
         Some(DatabaseKind::MySql) => {
             let outbox = MySqlOutbox::connect(url, connections).await?;
             if !outbox.is_durable().await? {
                 event::NotDurable.emit();
             }
-            Arc::new(outbox)
+            Database::new(outbox)
         }
         None => bail!("it is no address of a known database"),
     })
@@ -53,12 +78,12 @@ pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow:
     Ok(())
 }
 
-/// A new SQLite database at a path, for the demo: as the courier and as people see it.
-pub async fn new_sqlite(path: &Path) -> anyhow::Result<(Arc<dyn Outbox>, Arc<dyn Report>)> {
+/// A new SQLite database at a path, for the demo.
+pub async fn new_sqlite(path: &Path) -> anyhow::Result<Database> {
     let url = format!("sqlite://{}", path.display());
-    let outbox = Arc::new(SqliteOutbox::connect(&url, 4).await?);
+    let outbox = SqliteOutbox::connect(&url, 4).await?;
     outbox.migrate().await?;
-    Ok((Arc::<SqliteOutbox>::clone(&outbox), outbox))
+    Ok(Database::new(outbox))
 }
 
 /// A courier by the settings, on this outbox.
@@ -108,6 +133,7 @@ fn courier_options(settings: &Settings) -> CourierOptions {
             per_lane: limits.per_lane,
             // The settings refuse zero.
             burst: NonZeroU32::new(limits.burst).unwrap_or(NonZeroU32::MIN),
+            shared: limits.scope == RateScope::Cluster,
         },
         request: settings.request_defaults(),
         rules: Rules {

@@ -13,7 +13,9 @@ mod outbox {
     mod intake;
     mod leases;
     mod mysql;
+    mod operations;
     mod plans;
+    mod rates;
     mod reading;
     mod schema;
     mod table;

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use crate::app;
 use crate::courier::Until;
 use crate::courier::lifecycle::{Lifecycle, Signals};
-use crate::outbox::{FailedContact, NewContact, Outbox, OutcomeCount};
+use crate::outbox::{FailedContact, FailureFilter, NewContact, Outbox, OutcomeCount};
 use crate::settings::Settings;
 use crate::simulator::{Config, Faults, Running, Simulator, State};
 
@@ -40,7 +40,8 @@ const FAILURES_SHOWN: usize = 15;
 
 pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let (outbox, report) = app::new_sqlite(&folder.path().join("demo.db")).await?;
+    let app::Database { outbox, operations } =
+        app::new_sqlite(&folder.path().join("demo.db")).await?;
     let faults = faults();
     let platform = Simulator::start(Config {
         token: TOKEN.into(),
@@ -55,9 +56,14 @@ pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<
     let begun = Instant::now();
     deliver(outbox, &platform, args.contacts).await?;
     let took = begun.elapsed();
-    let outcomes = report.outcomes().await?;
-    let failures = report.failures(u32::MAX).await?;
-    let delivered = report.numbers_delivered().await?;
+    let outcomes = operations.outcomes().await?;
+    let everything = FailureFilter::default();
+    let mut failures = operations
+        .failures(&everything, None, u32::MAX)
+        .await?
+        .failures;
+    failures.sort_by_key(|failed| failed.id);
+    let delivered = operations.numbers_delivered().await?;
     let state = platform.state();
     platform.stop().await;
     summarize(&outcomes, &failures, &state, took, out)?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::contact::Lane;
 use crate::outbox::{
     Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    NewContact, Outbox, OutboxError, Page, Recorded, Write,
+    NewContact, Outbox, OutboxError, Page, RateClaim, Recorded, Write,
 };
 
 #[derive(Default)]
@@ -108,7 +108,15 @@ impl Outbox for FakeOutbox {
         unreachable!("no command does this")
     }
 
+    fn writers(&self) -> usize {
+        1
+    }
+
     async fn record(&self, _: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn claim_rate(&self, _: &RateClaim<'_>) -> Result<i64, OutboxError> {
         unreachable!("no command does this")
     }
 

@@ -1,10 +1,12 @@
 //! `run`: the daemon.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
 
+use crate::admin::{Admin, Subject};
 use crate::app;
 use crate::cli::SettingsArgs;
 use crate::courier::Until;
@@ -38,16 +40,26 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         settings.delivery.linger = Duration::ZERO;
     }
     let signals = Signals::listen().context("cannot listen for signals")?;
+    let admin = listen(args, &settings).await?;
     let outbox = app::connect_outbox(&settings).await?;
     app::prepare_outbox(&*outbox, &settings).await?;
-    let courier = app::courier(outbox, &settings)?;
+    let courier = app::courier(Arc::clone(&outbox), &settings)?;
     Started {
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
         database: &settings.database.url.to_string(),
+        settings: &serde_json::to_string(&settings)?,
     }
     .emit();
     let life = Lifecycle::new();
+    let answering = admin.map(|admin| {
+        let subject = Subject {
+            pulse: courier.pulse(),
+            life: life.clone(),
+            outbox,
+        };
+        tokio::spawn(admin.serve(subject))
+    });
     let watching = tokio::spawn(heed(
         signals,
         life.clone(),
@@ -60,6 +72,9 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     };
     let backlog = courier.run(life, until).await;
     watching.abort();
+    if let Some(answering) = answering {
+        answering.abort();
+    }
     match backlog? {
         Some(backlog) => nothing_is_left(&backlog),
         None if args.once => {
@@ -67,6 +82,16 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         }
         None => Ok(()),
     }
+}
+
+/// Listens for operators' questions. A run that ends by itself has nobody to answer to, and may be
+/// one of several on this host.
+async fn listen(args: &RunArgs, settings: &Settings) -> anyhow::Result<Option<Admin>> {
+    let address = settings.admin.listen.filter(|_| !args.once);
+    Ok(match address {
+        Some(address) => Some(Admin::bind(address).await?),
+        None => None,
+    })
 }
 
 /// Ends the courier softly at the first signal and hard at the second.

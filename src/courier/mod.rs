@@ -7,6 +7,7 @@
 //! [`backoff`] and `gates` the pauses, [`lifecycle`] the end.
 
 pub mod backoff;
+mod breaker;
 mod context;
 mod dispatcher;
 mod gates;
@@ -15,13 +16,14 @@ mod isolation;
 mod lane;
 pub mod lifecycle;
 pub mod limits;
+pub mod pulse;
 mod recorder;
 mod refusals;
 mod scout;
 mod token;
 mod underway;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -34,6 +36,7 @@ use self::dispatcher::Dispatcher;
 use self::heartbeat::LeaseClock;
 use self::lifecycle::Lifecycle;
 use self::limits::Limits;
+use self::pulse::Pulse;
 use self::recorder::Recorder;
 use self::scout::Scout;
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
@@ -50,6 +53,7 @@ pub struct Courier {
     platform: Arc<dyn Platform>,
     options: CourierOptions,
     instance: Instance,
+    pulse: Arc<Pulse>,
 }
 
 /// How long to work.
@@ -74,9 +78,12 @@ impl Courier {
             pid: std::process::id(),
             lease: options.lease,
         };
+        let beats = heartbeat::interval(options.lease);
+        let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
         Self {
             outbox,
             platform,
+            pulse: Arc::new(pulse),
             options,
             instance,
         }
@@ -85,6 +92,11 @@ impl Courier {
     /// This instance's id, as other couriers and people see it.
     pub fn instance(&self) -> Uuid {
         self.instance.id
+    }
+
+    /// Whether its loops are turning, from when it works.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Works. Tells what is left in the outbox, if it is still known at the end.
@@ -97,12 +109,12 @@ impl Courier {
             Arc::clone(&outbox),
             self.instance.clone(),
             Arc::clone(&watch),
+            Arc::clone(&self.pulse),
             life.clone(),
         )
         .await?;
         token::at_start(&*outbox).await?;
-        let (recorder, recording) =
-            Recorder::start(Arc::clone(&outbox), Arc::clone(&watch), life.clone());
+        let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
         let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
@@ -119,7 +131,7 @@ impl Courier {
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
-            recording.await.ok();
+            while writers.join_next().await.is_some() {}
             Ok(())
         };
         let worked = tokio::select! {
@@ -145,12 +157,13 @@ impl Courier {
             platform: self.platform,
             rules: self.options.rules.clone(),
             permits: Semaphore::new(self.options.max_in_flight),
-            limits: Limits::new(&self.options.limits),
+            limits: Limits::new(&self.options.limits, &self.outbox, &watch),
+            gates: Mutex::default(),
             recorder,
             leases,
             life,
         };
-        Context::new(self.outbox, dispatcher, self.options, watch)
+        Context::new(self.outbox, dispatcher, self.options, watch, self.pulse)
     }
 }
 

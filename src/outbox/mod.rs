@@ -18,9 +18,9 @@ mod error;
 mod intake;
 mod limited;
 mod mysql;
+mod operations;
 mod plan;
 mod postgres;
-mod report;
 mod rows;
 mod schema;
 mod server;
@@ -37,8 +37,11 @@ pub use self::error::OutboxError;
 pub use self::intake::{Inserted, Insertion, NewContact};
 pub use self::limited::Limited;
 pub use self::mysql::MySqlOutbox;
+pub use self::operations::{
+    FailedContact, FailureCursor, FailureFilter, FailurePage, InstanceReport, LaneCounts,
+    LaneReport, LaneState, Operations, OutcomeCount, Overview, Owner, PausedLane, PendingCounts,
+};
 pub use self::postgres::PostgresOutbox;
-pub use self::report::{FailedContact, OutcomeCount, Report};
 pub use self::sqlite::SqliteOutbox;
 pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
 pub use crate::settlement::{FailKind, Final, RowOutcome};
@@ -147,6 +150,17 @@ pub struct Page {
     pub end: bool,
 }
 
+/// A slice of a rate that all couriers on the database share.
+#[derive(Clone, Copy, Debug)]
+pub struct RateClaim<'a> {
+    /// Tells rates apart.
+    pub name: &'a str,
+    /// How much time the slice covers: its requests times the period between them.
+    pub span: Duration,
+    /// How far back a slice may begin when nobody has claimed one for a while.
+    pub burst: Duration,
+}
+
 /// What is left in the outbox, for `run --once` and for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -201,9 +215,18 @@ pub trait Outbox: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Page, OutboxError>;
 
+    /// How many calls of [`record`](Self::record), for different lanes, may be under way at once to
+    /// good effect.
+    fn writers(&self) -> usize;
+
     /// Writes all of it in one transaction and answers for each write in the same order. An error
     /// means that none is known to be written; the same writes may be handed in again.
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError>;
+
+    /// Claims the next slice of a shared rate: the slices of one name never overlap, whoever claims
+    /// them. Answers in how many microseconds from the beginning of this call it begins; below zero
+    /// if it has begun already. Need not survive the loss of power.
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError>;
 
     /// Counts what is left.
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError>;

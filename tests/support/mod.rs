@@ -7,7 +7,7 @@ use contact_courier::batch::BatchId;
 use contact_courier::contact::{ContactId, Lane, RequestOptions};
 use contact_courier::outbox::{
     Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
-    MySqlOutbox, Outbox, PostgresOutbox, Recorded, RowOutcome, SqliteOutbox, Write,
+    MySqlOutbox, Operations, Outbox, PostgresOutbox, Recorded, RowOutcome, SqliteOutbox, Write,
 };
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -22,6 +22,7 @@ use uuid::Uuid;
 /// A database of one test: the outbox under test, and another connection to look behind it.
 pub(crate) struct Db {
     pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) operations: Arc<dyn Operations>,
     pub(crate) url: String,
     pub(crate) raw: Raw,
     _dir: Option<TempDir>,
@@ -69,6 +70,7 @@ impl Db {
             .max_connections(1)
             .connect_lazy_with(SqliteConnectOptions::new().filename(&file));
         Self {
+            operations: Arc::new(outbox.clone()),
             outbox: Arc::new(outbox),
             url,
             raw: Raw::Sqlite(raw),
@@ -89,6 +91,7 @@ impl Db {
             .max_connections(1)
             .connect_lazy_with(options);
         Self {
+            operations: Arc::new(outbox.clone()),
             outbox: Arc::new(outbox),
             url,
             raw: Raw::Postgres(raw),
@@ -111,6 +114,7 @@ impl Db {
             .max_connections(1)
             .connect_lazy_with(options);
         Self {
+            operations: Arc::new(outbox.clone()),
             outbox: Arc::new(outbox),
             url,
             raw: Raw::MySql(raw),

@@ -212,10 +212,13 @@ impl LaneAtWork {
             && self.sending < self.context.options.max_in_flight_per_lane
             && self.steps.len() < self.context.options.max_in_flight_per_lane + SETTLING
             && !self.context.life.is_stopping()
-            && self
-                .context
-                .gates()
-                .admits(&self.lease.lane, Instant::now())
+            && self.gates_admit()
+    }
+
+    /// Whether no gate is in the way. Who goes ahead as a probe sends one request at a time.
+    fn gates_admit(&self) -> bool {
+        let (gates, lane) = (self.context.gates(), &self.lease.lane);
+        gates.admits(lane, Instant::now()) && (self.sending == 0 || !gates.probes(lane))
     }
 
     fn turn_is_over(&self) -> bool {
@@ -247,7 +250,7 @@ impl LaneAtWork {
         };
         self.numbers.insert(&composed.contacts);
         let batch = Batch::new(BatchId::generate(), self.lease.lane.clone(), composed);
-        Ok(Some(Underway::new(batch, Instant::now())))
+        Ok(Some(Underway::new(batch, self.read_at, Instant::now())))
     }
 
     /// Whether there are fewer rows than fill a batch, and the oldest is still young enough to wait

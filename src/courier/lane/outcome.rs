@@ -44,6 +44,7 @@ impl LaneAtWork {
             }
             Dispatched::Answered(Verdict::Wait(wait)) => self.wait(underway, wait),
             Dispatched::NotSent(NotSent::Stopping) => {}
+            Dispatched::NotSent(NotSent::NotNow) => self.again(underway),
             Dispatched::NotSent(NotSent::LeaseLost) => self.lost(Some(underway.id())),
             Dispatched::NotSent(NotSent::NotRecorded(error)) => self.failed(&error),
         }
@@ -52,7 +53,9 @@ impl LaneAtWork {
     /// What the answer says beyond this batch: where to look for culprits, and whether the lane is
     /// well.
     fn answered(&mut self, underway: &Underway, closing: &Closing) -> Option<Search> {
-        self.context.gates().open(&self.lease.lane);
+        let lane = &self.lease.lane;
+        self.context
+            .move_gates(|gates| gates.open(lane, Instant::now()));
         let batch = &underway.batch;
         let first = underway.search.unwrap_or(batch.id);
         let search = self.search(underway, closing);
@@ -105,7 +108,12 @@ impl LaneAtWork {
 
     /// The batch has its end: write it, and put what is left of it into smaller batches.
     pub(super) fn close(&mut self, underway: Underway, closing: Closing, search: Option<Search>) {
-        let Underway { batch, begun, .. } = underway;
+        let Underway {
+            batch,
+            begun,
+            read_at,
+            ..
+        } = underway;
         let now = Instant::now();
         let open = &closing.unsettled;
         let cut = search.and_then(|search| search.cut);
@@ -113,7 +121,7 @@ impl LaneAtWork {
         let children: Vec<Underway> = batch
             .split(open, first, closing.maybe_delivered, BatchId::generate)
             .into_iter()
-            .map(|child| Underway::child(child, search.map(|search| search.id), now))
+            .map(|child| Underway::child(child, search.map(|search| search.id), read_at, now))
             .collect();
         let change = Change::Close(Close {
             batch: batch.id,
@@ -129,6 +137,7 @@ impl LaneAtWork {
                     batch: &batch,
                     closing: &closing,
                     took: begun.elapsed(),
+                    read_ago: read_at.elapsed(),
                 }
                 .emit();
             }

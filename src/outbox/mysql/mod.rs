@@ -1,6 +1,7 @@
 //! The outbox on MySQL or MariaDB.
 //!
-//! [`statements`] has the SQL, one submodule each reads, leases, records and inserts, [`error`]
+//! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
+//! answers operators, [`error`]
 //! says what a failure means; this file holds the connections and puts the parts behind the trait.
 //! It guarantees that its sessions lock single rows and no gaps between them, and that they speak
 //! UTC. Durability is the server's to give (`innodb_flush_log_at_trx_commit`): no session can ask
@@ -9,6 +10,8 @@
 mod error;
 mod inserting;
 mod leasing;
+mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -23,10 +26,11 @@ use sqlx::{Connection, MySqlConnection, MySqlPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
-use super::rows::Columns;
+use super::rows::{Column, Columns};
 use super::{
-    Backlog, Cursor, FailedContact, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema, server,
+    Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
+    LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
+    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema, server,
 };
 use crate::contact::Lane;
 
@@ -208,10 +212,18 @@ impl Outbox for MySqlOutbox {
             .map_err(translate)
     }
 
+    fn writers(&self) -> usize {
+        server::writers(self.pool.options().get_max_connections())
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.pool, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.pool, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
@@ -231,54 +243,60 @@ impl Outbox for MySqlOutbox {
 }
 
 #[async_trait]
-impl Report for MySqlOutbox {
+impl Operations for MySqlOutbox {
+    async fn overview(&self) -> Result<Overview, OutboxError> {
+        operating::overview(&self.pool).await.map_err(translate)
+    }
+
+    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
+        operating::lanes(&self.pool, limit).await.map_err(translate)
+    }
+
+    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
+        operating::paused(&self.pool, limit)
+            .await
+            .map_err(translate)
+    }
+
+    async fn failures(
+        &self,
+        filter: &FailureFilter,
+        after: Option<&FailureCursor>,
+        limit: u32,
+    ) -> Result<FailurePage, OutboxError> {
+        operating::failures(&self.pool, filter, after, limit)
+            .await
+            .map_err(translate)
+    }
+
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
-        let read = sqlx::query(report::OUTCOMES).fetch_all(&self.pool).await;
-        Ok(read
-            .map_err(translate)?
-            .iter()
-            .map(report::outcome)
-            .collect())
+        operating::outcomes(&self.pool).await.map_err(translate)
     }
 
     async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
-        let counted = sqlx::query_scalar(report::NUMBERS_DELIVERED)
-            .fetch_one(&self.pool)
-            .await;
-        let counted: i64 = counted.map_err(translate)?;
-        Ok(u64::try_from(counted).unwrap_or_default())
-    }
-
-    async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
-        let read = sqlx::query(report::FAILURES_UNNAMED)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await;
-        Ok(read
-            .map_err(translate)?
-            .iter()
-            .map(report::failed)
-            .collect())
+        operating::numbers_delivered(&self.pool)
+            .await
+            .map_err(translate)
     }
 }
 
 /// What stands in a column is read as what is asked for: the declared types are ours, and the
 /// driver would refuse an integer of another width.
 impl Columns for MySqlRow {
-    fn text(&self, column: &str) -> Option<String> {
-        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();
+    fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String> {
+        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column.into()).ok().flatten();
         bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn integer(&self, column: &str) -> Option<i64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn integer<'a>(&self, column: impl Into<Column<'a>>) -> Option<i64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 
-    fn flag(&self, column: &str) -> Option<bool> {
+    fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
         self.integer(column).map(|value| value != 0)
     }
 
-    fn seconds(&self, column: &str) -> Option<f64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 }

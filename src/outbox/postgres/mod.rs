@@ -1,6 +1,7 @@
 //! The outbox on PostgreSQL.
 //!
-//! [`statements`] has the SQL, one submodule each reads, leases, records and inserts, [`error`]
+//! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
+//! answers operators, [`error`]
 //! says what a failure means; this file holds the connections and puts the parts behind the trait.
 //! It guarantees durability by `synchronous_commit=on` in its own sessions, whatever the server's
 //! default, and plans that stay the same however stale the table's statistics are.
@@ -8,6 +9,8 @@
 mod error;
 mod inserting;
 mod leasing;
+mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -21,10 +24,11 @@ use sqlx::{Connection, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
-use super::rows::Columns;
+use super::rows::{Column, Columns};
 use super::{
-    Backlog, Cursor, FailedContact, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema, server,
+    Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
+    LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
+    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema, server,
 };
 use crate::contact::Lane;
 
@@ -178,10 +182,18 @@ impl Outbox for PostgresOutbox {
             .map_err(translate)
     }
 
+    fn writers(&self) -> usize {
+        server::writers(self.pool.options().get_max_connections())
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.pool, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.pool, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
@@ -200,51 +212,57 @@ impl Outbox for PostgresOutbox {
 }
 
 #[async_trait]
-impl Report for PostgresOutbox {
+impl Operations for PostgresOutbox {
+    async fn overview(&self) -> Result<Overview, OutboxError> {
+        operating::overview(&self.pool).await.map_err(translate)
+    }
+
+    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
+        operating::lanes(&self.pool, limit).await.map_err(translate)
+    }
+
+    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
+        operating::paused(&self.pool, limit)
+            .await
+            .map_err(translate)
+    }
+
+    async fn failures(
+        &self,
+        filter: &FailureFilter,
+        after: Option<&FailureCursor>,
+        limit: u32,
+    ) -> Result<FailurePage, OutboxError> {
+        operating::failures(&self.pool, filter, after, limit)
+            .await
+            .map_err(translate)
+    }
+
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
-        let read = sqlx::query(report::OUTCOMES).fetch_all(&self.pool).await;
-        Ok(read
-            .map_err(translate)?
-            .iter()
-            .map(report::outcome)
-            .collect())
+        operating::outcomes(&self.pool).await.map_err(translate)
     }
 
     async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
-        let counted = sqlx::query_scalar(report::NUMBERS_DELIVERED)
-            .fetch_one(&self.pool)
-            .await;
-        let counted: i64 = counted.map_err(translate)?;
-        Ok(u64::try_from(counted).unwrap_or_default())
-    }
-
-    async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
-        let read = sqlx::query(report::FAILURES)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await;
-        Ok(read
-            .map_err(translate)?
-            .iter()
-            .map(report::failed)
-            .collect())
+        operating::numbers_delivered(&self.pool)
+            .await
+            .map_err(translate)
     }
 }
 
 impl Columns for PgRow {
-    fn text(&self, column: &str) -> Option<String> {
-        self.try_get(column).ok().flatten()
+    fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String> {
+        self.try_get(column.into()).ok().flatten()
     }
 
-    fn integer(&self, column: &str) -> Option<i64> {
-        self.try_get(column).ok().flatten()
+    fn integer<'a>(&self, column: impl Into<Column<'a>>) -> Option<i64> {
+        self.try_get(column.into()).ok().flatten()
     }
 
-    fn flag(&self, column: &str) -> Option<bool> {
-        self.try_get(column).ok().flatten()
+    fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
+        self.try_get(column.into()).ok().flatten()
     }
 
-    fn seconds(&self, column: &str) -> Option<f64> {
-        self.try_get(column).ok().flatten()
+    fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {
+        self.try_get(column.into()).ok().flatten()
     }
 }

@@ -1,6 +1,7 @@
 //! The outbox in an SQLite file.
 //!
-//! [`statements`] has the SQL, one submodule each reads, leases, records and inserts, [`error`]
+//! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
+//! answers operators, [`error`]
 //! says what a failure means; this file holds the connections and puts the parts behind the trait.
 //! SQLite lets one connection write at a time, so there is one: our own writers queue for it in
 //! memory and only other programs are waited for in the file. Readers have connections of their own
@@ -9,6 +10,8 @@
 mod error;
 mod inserting;
 mod leasing;
+mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -25,10 +28,11 @@ use sqlx::{ConnectOptions, Row, SqlitePool, Transaction};
 use uuid::Uuid;
 
 use self::error::translate;
-use super::rows::Columns;
+use super::rows::{Column, Columns};
 use super::{
-    Backlog, Cursor, FailedContact, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    Outbox, OutboxError, OutcomeCount, Page, Recorded, Report, Write, report, schema,
+    Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
+    LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
+    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema,
 };
 use crate::contact::Lane;
 
@@ -179,10 +183,19 @@ impl Outbox for SqliteOutbox {
             .map_err(translate)
     }
 
+    /// The file has one writer at a time.
+    fn writers(&self) -> usize {
+        1
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.writer, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.writer, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
@@ -198,54 +211,62 @@ impl Outbox for SqliteOutbox {
 }
 
 #[async_trait]
-impl Report for SqliteOutbox {
+impl Operations for SqliteOutbox {
+    async fn overview(&self) -> Result<Overview, OutboxError> {
+        operating::overview(&self.readers).await.map_err(translate)
+    }
+
+    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
+        operating::lanes(&self.readers, limit)
+            .await
+            .map_err(translate)
+    }
+
+    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
+        operating::paused(&self.readers, limit)
+            .await
+            .map_err(translate)
+    }
+
+    async fn failures(
+        &self,
+        filter: &FailureFilter,
+        after: Option<&FailureCursor>,
+        limit: u32,
+    ) -> Result<FailurePage, OutboxError> {
+        operating::failures(&self.readers, filter, after, limit)
+            .await
+            .map_err(translate)
+    }
+
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
-        let read = sqlx::query(report::OUTCOMES).fetch_all(&self.readers).await;
-        Ok(read
-            .map_err(translate)?
-            .iter()
-            .map(report::outcome)
-            .collect())
+        operating::outcomes(&self.readers).await.map_err(translate)
     }
 
     async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
-        let counted = sqlx::query_scalar(report::NUMBERS_DELIVERED)
-            .fetch_one(&self.readers)
-            .await;
-        let counted: i64 = counted.map_err(translate)?;
-        Ok(u64::try_from(counted).unwrap_or_default())
-    }
-
-    async fn failures(&self, limit: u32) -> Result<Vec<FailedContact>, OutboxError> {
-        let read = sqlx::query(report::FAILURES)
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await;
-        Ok(read
-            .map_err(translate)?
-            .iter()
-            .map(report::failed)
-            .collect())
+        operating::numbers_delivered(&self.readers)
+            .await
+            .map_err(translate)
     }
 }
 
 /// SQLite columns hold values of any type, and text in any encoding (an old app may bind Latin-1 or
 /// GBK bytes). Whatever stands there is converted the way SQLite itself would.
 impl Columns for SqliteRow {
-    fn text(&self, column: &str) -> Option<String> {
-        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();
+    fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String> {
+        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column.into()).ok().flatten();
         bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn integer(&self, column: &str) -> Option<i64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn integer<'a>(&self, column: impl Into<Column<'a>>) -> Option<i64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 
-    fn flag(&self, column: &str) -> Option<bool> {
+    fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
         self.integer(column).map(|value| value != 0)
     }
 
-    fn seconds(&self, column: &str) -> Option<f64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 }

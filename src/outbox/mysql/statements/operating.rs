@@ -1,0 +1,135 @@
+//! What operators ask.
+
+/// What is known of every lane, as `standing`: the pending rows, counted in their part of the index
+/// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
+/// brings it together.
+macro_rules! standing {
+    () => {
+        concat!(
+            "WITH facts AS (
+                 SELECT c.user_id, c.task_id,
+                     SUM(c.not_before IS NULL OR c.not_before <= NOW(6)) AS due,
+                     SUM(c.not_before IS NOT NULL AND c.not_before > NOW(6)) AS deferred,
+                     MIN(CASE WHEN c.not_before IS NULL THEN c.id END) AS first_id,
+                     MIN(CASE WHEN c.not_before <= NOW(6) THEN c.not_before END) AS first_due,
+                     0 AS open_batches, 0 AS held, CAST(NULL AS CHAR(36)) AS owner
+                 FROM ",
+            pending!(),
+            "    WHERE c.status = 'pending' GROUP BY c.user_id, c.task_id
+                 UNION ALL
+                 SELECT b.user_id, b.task_id, 0, 0, NULL, NULL, 1, 0, NULL
+                 FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+                 WHERE b.closed_at IS NULL
+                 UNION ALL
+                 SELECT l.user_id, l.task_id, 0, 0, NULL, NULL, 0,
+                     (l.held_until > NOW(6)) IS TRUE,
+                     CASE WHEN ",
+            is_alive!("l.lease_owner"),
+            "        THEN l.lease_owner END
+                 FROM delivery_lane AS l
+             ), lane AS (
+                 SELECT user_id, task_id, SUM(due) AS due, SUM(deferred) AS deferred,
+                     MIN(first_id) AS first_id, MIN(first_due) AS first_due,
+                     SUM(open_batches) AS open_batches, MAX(held) AS held, MAX(owner) AS owner
+                 FROM facts GROUP BY user_id, task_id
+             ), aged AS (
+                 SELECT user_id, task_id, due, deferred, open_batches, held, owner, first_due,
+                     (SELECT c.created_at FROM contact_outbox AS c FORCE INDEX (PRIMARY)
+                      WHERE c.id = lane.first_id) AS first_created
+                 FROM lane
+             ), standing AS (
+                 SELECT user_id, task_id, due, deferred, open_batches, owner, held,
+                     CASE WHEN held THEN 'held'
+                          WHEN owner IS NOT NULL THEN 'leased'
+                          WHEN due > 0 OR open_batches > 0 THEN 'due'
+                          ELSE 'idle' END AS state,
+                     GREATEST(",
+            seconds_since!("COALESCE(first_created, first_due)"),
+            ", ",
+            seconds_since!("COALESCE(first_due, first_created)"),
+            ") AS oldest
+                 FROM aged
+             ) "
+        )
+    };
+}
+
+/// The sum of all lanes.
+pub(in crate::outbox::mysql) const OVERVIEW: &str = concat!(
+    standing!(),
+    "SELECT CAST(COALESCE(SUM(CASE WHEN held THEN 0 ELSE due END), 0) AS SIGNED) AS due,
+         CAST(COALESCE(SUM(CASE WHEN held THEN due ELSE 0 END), 0) AS SIGNED) AS held,
+         CAST(COALESCE(SUM(deferred), 0) AS SIGNED) AS deferred, MAX(oldest) AS oldest,
+         CAST(COALESCE(SUM(state = 'due'), 0) AS SIGNED) AS lanes_due,
+         CAST(COALESCE(SUM(state = 'held'), 0) AS SIGNED) AS lanes_held,
+         CAST(COALESCE(SUM(state = 'leased'), 0) AS SIGNED) AS lanes_leased,
+         CAST(COALESCE(SUM(state = 'idle'), 0) AS SIGNED) AS lanes_idle,
+         CAST(COALESCE(SUM(open_batches), 0) AS SIGNED) AS open_batches
+     FROM standing"
+);
+
+/// All couriers that are registered.
+pub(in crate::outbox::mysql) const INSTANCES: &str = concat!(
+    "SELECT i.id, i.host, i.pid, ",
+    seconds_since!("i.started_at"),
+    " AS started_ago, ",
+    seconds_since!("i.heartbeat_at"),
+    " AS heartbeat_ago,
+         i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND AS alive
+     FROM courier_instance AS i ORDER BY i.started_at, i.id"
+);
+
+/// Limit.
+pub(in crate::outbox::mysql) const LANES: &str = concat!(
+    standing!(),
+    "SELECT most.user_id, most.task_id, CAST(most.due + most.deferred AS SIGNED) AS pending,
+         most.oldest, most.state, most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+     FROM (SELECT * FROM standing WHERE due + deferred > 0
+           ORDER BY due + deferred DESC, user_id, task_id LIMIT ?) AS most
+     LEFT JOIN courier_instance AS i ON i.id = most.owner
+     ORDER BY pending DESC, most.user_id, most.task_id"
+);
+
+/// Limit. A lane whose rows and batches are all gone has nothing that could be held.
+pub(in crate::outbox::mysql) const PAUSED: &str = concat!(
+    "SELECT held.user_id, held.task_id, held.hold_reason AS reason, held.hold_message AS message, ",
+    seconds_since!("held.held_since"),
+    " AS held_for, -",
+    seconds_since!("held.held_until"),
+    " AS next_try_in, held.failures,
+        (SELECT COUNT(*) FROM ",
+    pending!(),
+    "    WHERE c.status = 'pending' AND c.user_id = held.user_id AND c.task_id = held.task_id)
+         AS pending
+     FROM (
+        SELECT * FROM delivery_lane AS l
+        WHERE l.hold_reason IS NOT NULL AND (
+            EXISTS (SELECT 1 FROM ",
+    pending!(),
+    "           WHERE c.status = 'pending' AND c.user_id = l.user_id AND c.task_id = l.task_id)
+            OR EXISTS (SELECT 1 FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+                WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
+        ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?
+     ) AS held
+     ORDER BY held.held_since, held.user_id, held.task_id"
+);
+
+/// User twice, task twice, kinds twice, part of the cause twice, the youngest and the oldest age in
+/// seconds, each null for any; the last one seen (its instant three times, its id), or null; limit.
+pub(in crate::outbox::mysql) const FAILURES: &str = concat!(
+    "SELECT c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
+         DATE_FORMAT(c.finished_at, '%Y-%m-%dT%H:%i:%sZ') AS finished_at,
+         CAST(c.finished_at AS CHAR) AS cursor_at, ",
+    seconds_since!("c.finished_at"),
+    " AS finished_ago
+     FROM contact_outbox AS c FORCE INDEX (contact_outbox_failed)
+     WHERE c.failed_at IS NOT NULL
+       AND (? IS NULL OR c.user_id = ?) AND (? IS NULL OR c.task_id = ?)
+       AND (? IS NULL OR FIND_IN_SET(c.fail_kind, ?))
+       AND (? IS NULL OR LOCATE(LOWER(?), LOWER(c.fail_cause)) > 0)
+       AND c.failed_at <= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, NOW(6) + INTERVAL 1 DAY)
+       AND c.failed_at >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))
+       AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), NOW(6) + INTERVAL 1 DAY)
+       AND (? IS NULL OR c.failed_at < ? OR c.id < ?)
+     ORDER BY c.failed_at DESC, c.id DESC LIMIT ?"
+);

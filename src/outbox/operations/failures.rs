@@ -1,0 +1,112 @@
+//! The contacts that failed, and which of them are asked for.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::seconds;
+use crate::contact::{ContactId, Phone};
+use crate::outbox::rows::{Columns, to_count, to_duration};
+use crate::settlement::FailKind;
+
+/// Which failed contacts are asked for; the default is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailureFilter {
+    /// Of this `user_id`.
+    pub user_id: Option<String>,
+    /// Of this `task_id`.
+    pub task_id: Option<String>,
+    /// Of one of these kinds; none named: of any.
+    pub kinds: Vec<FailKind>,
+    /// Whose cause contains this text, in capitals or not.
+    pub cause: Option<String>,
+    /// That failed at most so long ago.
+    pub since: Option<Duration>,
+    /// That failed at least so long ago.
+    pub until: Option<Duration>,
+}
+
+/// Where reading of failures goes on: behind the last one seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureCursor {
+    /// Its `finished_at`, as the database wrote it.
+    pub(in crate::outbox) finished_at: String,
+    /// Its id.
+    pub(in crate::outbox) id: i64,
+}
+
+/// Some failed contacts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailurePage {
+    /// The last that failed first.
+    pub failures: Vec<FailedContact>,
+    /// Where the next page begins; `None`: there is no more.
+    pub next: Option<FailureCursor>,
+}
+
+/// A contact that failed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailedContact {
+    /// Primary key.
+    pub id: ContactId,
+    /// Route parameter.
+    pub user_id: String,
+    /// Route parameter.
+    pub task_id: String,
+    /// Prints itself masked.
+    #[serde(serialize_with = "masked")]
+    pub phone: Phone,
+    /// The column `fail_kind`.
+    pub kind: String,
+    /// The column `fail_cause`.
+    pub cause: String,
+    /// How many requests carried it.
+    pub attempts: u32,
+    /// The last batch it was part of.
+    pub batch_id: Option<String>,
+    /// When it failed: UTC, for people.
+    pub finished_at: String,
+    /// How long ago that was.
+    #[serde(rename = "finished_seconds_ago", serialize_with = "seconds")]
+    pub finished_ago: Duration,
+}
+
+fn masked<S: Serializer>(phone: &Phone, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(phone)
+}
+
+/// The kinds of a filter as one text with commas, as the statements take them.
+pub(in crate::outbox) fn kinds_of(filter: &FailureFilter) -> Option<String> {
+    let words: Vec<&str> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
+    (!words.is_empty()).then(|| words.join(","))
+}
+
+/// A page out of at most `limit` rows, which come with `cursor_at` as the database wrote it.
+pub(in crate::outbox) fn failure_page(rows: &[impl Columns], limit: u32) -> FailurePage {
+    let full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let last = rows.last().filter(|_| full);
+    FailurePage {
+        failures: rows.iter().map(failed).collect(),
+        next: last.and_then(|row| {
+            Some(FailureCursor {
+                finished_at: row.text("cursor_at")?,
+                id: row.integer("id")?,
+            })
+        }),
+    }
+}
+
+fn failed(row: &impl Columns) -> FailedContact {
+    FailedContact {
+        id: ContactId(row.integer("id").unwrap_or_default()),
+        user_id: row.text("user_id").unwrap_or_default(),
+        task_id: row.text("task_id").unwrap_or_default(),
+        phone: Phone::new(row.text("phone").unwrap_or_default()),
+        kind: row.text("fail_kind").unwrap_or_default(),
+        cause: row.text("fail_cause").unwrap_or_default(),
+        attempts: to_count(row.integer("attempts")),
+        batch_id: row.text("batch_id"),
+        finished_at: row.text("finished_at").unwrap_or_default(),
+        finished_ago: to_duration(row.seconds("finished_ago")),
+    }
+}

@@ -1,0 +1,108 @@
+//! The outbox as the people who run it see it: what waits, what is held, what failed and why.
+//!
+//! Neighbours: the commands for operators and the status page ask; each database answers in its
+//! `operating.rs`. Durations come by the database's clock. An instant comes as text for people's
+//! eyes (UTC), never to be compared with the host's.
+//!
+//! What is asked every few seconds ([`Operations::overview`], [`Operations::lanes`],
+//! [`Operations::paused`], [`Operations::failures`] without a filter) reads the small indexes of
+//! pending and of failed rows and the courier's own tables, never the whole table.
+
+mod failures;
+mod overview;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serializer;
+
+pub use self::failures::{FailedContact, FailureCursor, FailureFilter, FailurePage};
+pub use self::overview::{
+    InstanceReport, LaneCounts, LaneReport, LaneState, Overview, Owner, PausedLane, PendingCounts,
+};
+
+pub(super) use self::failures::{failure_page, kinds_of};
+pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
+
+use super::OutboxError;
+use super::rows::Columns;
+
+/// The database with the outbox table, as its operators need it.
+#[async_trait]
+pub trait Operations: Send + Sync + 'static {
+    /// What waits, how lanes stand, which couriers run.
+    async fn overview(&self) -> Result<Overview, OutboxError>;
+
+    /// The lanes with most pending contacts, most first, at most so many.
+    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError>;
+
+    /// The lanes on hold, the longest held first, at most so many. One whose time is up and that is
+    /// being tried again counts until something was delivered.
+    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError>;
+
+    /// Failed contacts that pass the filter, the last that failed first: at most `limit` of them,
+    /// behind `after`.
+    async fn failures(
+        &self,
+        filter: &FailureFilter,
+        after: Option<&FailureCursor>,
+        limit: u32,
+    ) -> Result<FailurePage, OutboxError>;
+
+    /// How many contacts are in each state. Reads the whole table: not for a loop.
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError>;
+
+    /// How many different numbers, counted per lane, the contacts that succeeded have. Less than
+    /// those contacts when a number was in twice and the answer to its second send was lost. Reads
+    /// the whole table: not for a loop.
+    async fn numbers_delivered(&self) -> Result<u64, OutboxError>;
+}
+
+/// Contacts in one state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeCount {
+    /// The column `status`.
+    pub status: String,
+    /// The column `fail_kind`.
+    pub fail_kind: Option<String>,
+    /// How many.
+    pub contacts: u64,
+}
+
+pub(super) const OUTCOMES: &str = "
+    SELECT status, fail_kind, count(*) AS contacts FROM contact_outbox
+    GROUP BY status, fail_kind ORDER BY status DESC, fail_kind";
+
+pub(super) const NUMBERS_DELIVERED: &str = "
+    SELECT count(*) FROM
+        (SELECT DISTINCT user_id, task_id, phone FROM contact_outbox WHERE status = 'succeeded') n";
+
+pub(super) fn outcome(row: &impl Columns) -> OutcomeCount {
+    OutcomeCount {
+        status: row.text("status").unwrap_or_default(),
+        fail_kind: row.text("fail_kind"),
+        contacts: to_total(row, "contacts"),
+    }
+}
+
+/// A sum as a database gives it.
+fn to_total(row: &impl Columns, column: &str) -> u64 {
+    u64::try_from(row.integer(column).unwrap_or_default()).unwrap_or_default()
+}
+
+/// A time span in seconds with milliseconds, for JSON.
+fn seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_secs_f64())
+}
+
+/// The same for a time span that may be none.
+#[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
+fn optional_seconds<S: Serializer>(
+    span: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => seconds(span, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,228 @@
+//! How the outbox stands at the moment.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{optional_seconds, seconds, to_total};
+use crate::outbox::rows::{Columns, to_count, to_duration};
+
+/// What waits, how lanes stand, which couriers run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Overview {
+    /// Contacts that are not final.
+    pub pending: PendingCounts,
+    /// For how long the oldest contact that is due has been due: since its `not_before`, else since
+    /// it was inserted. (In each lane the smallest id counts as the oldest.) `None`: none is due.
+    #[serde(rename = "oldest_pending_seconds", serialize_with = "optional_seconds")]
+    pub oldest_pending: Option<Duration>,
+    /// All lanes that are known, by state.
+    pub lanes: LaneCounts,
+    /// Batches that are or may be on their way, or wait to be sent again.
+    pub open_batches: u64,
+    /// The couriers that are registered, the one that started first first.
+    pub instances: Vec<InstanceReport>,
+}
+
+/// Contacts that are not final, in three parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PendingCounts {
+    /// Due, in lanes that nothing holds back.
+    pub due: u64,
+    /// With a `not_before` that has not come yet.
+    pub deferred: u64,
+    /// Due, in lanes on hold.
+    pub held: u64,
+}
+
+impl PendingCounts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.due + self.deferred + self.held
+    }
+}
+
+/// How many lanes are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LaneCounts {
+    /// [`LaneState::Due`].
+    pub due: u64,
+    /// [`LaneState::Held`].
+    pub held: u64,
+    /// [`LaneState::Leased`].
+    pub leased: u64,
+    /// [`LaneState::Idle`].
+    pub idle: u64,
+}
+
+/// How a lane stands; of several that fit, the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LaneState {
+    /// On hold: nothing is sent before its next try.
+    Held,
+    /// In the hands of a courier that lives.
+    Leased,
+    /// Has contacts that are due, or an open batch, and waits for a courier.
+    Due,
+    /// Has nothing to do.
+    #[default]
+    Idle,
+}
+
+impl LaneState {
+    /// The word for people and programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Leased => "leased",
+            Self::Due => "due",
+            Self::Idle => "idle",
+        }
+    }
+
+    fn read(word: Option<&str>) -> Self {
+        match word {
+            Some("held") => Self::Held,
+            Some("leased") => Self::Leased,
+            Some("due") => Self::Due,
+            _ => Self::Idle,
+        }
+    }
+}
+
+/// A registered courier.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct InstanceReport {
+    /// New at every start.
+    pub id: String,
+    /// Where it runs.
+    pub host: String,
+    /// Its process id.
+    pub pid: u64,
+    /// How long ago it started.
+    #[serde(rename = "started_seconds_ago", serialize_with = "seconds")]
+    pub started_ago: Duration,
+    /// How long ago its last heartbeat came.
+    #[serde(rename = "heartbeat_seconds_ago", serialize_with = "seconds")]
+    pub heartbeat_ago: Duration,
+    /// Whether that is less than its lease: if not, its lanes are free.
+    pub alive: bool,
+}
+
+/// A lane and what waits in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LaneReport {
+    /// Route parameter.
+    pub user_id: String,
+    /// Route parameter.
+    pub task_id: String,
+    /// Contacts that are not final, those with a later `not_before` among them.
+    pub pending: u64,
+    /// For how long its oldest contact that is due has been due.
+    #[serde(rename = "oldest_seconds", serialize_with = "optional_seconds")]
+    pub oldest: Option<Duration>,
+    /// How it stands.
+    pub state: LaneState,
+    /// The living courier in whose hands it is.
+    pub owner: Option<Owner>,
+}
+
+/// The courier that works a lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Owner {
+    /// The instance.
+    pub id: String,
+    /// Where it runs.
+    pub host: String,
+    /// Its process id.
+    pub pid: u64,
+}
+
+/// A lane on hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PausedLane {
+    /// Route parameter.
+    pub user_id: String,
+    /// Route parameter.
+    pub task_id: String,
+    /// One word for programs: `task_running`, `unauthorized`, `server_error` …
+    pub reason: String,
+    /// The platform's words, or ours.
+    pub message: String,
+    /// How long it has been on hold for this reason.
+    #[serde(rename = "held_seconds", serialize_with = "seconds")]
+    pub held_for: Duration,
+    /// How long until it is tried again; zero: as soon as a courier comes to it.
+    #[serde(rename = "next_try_in_seconds", serialize_with = "seconds")]
+    pub next_try_in: Duration,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Contacts that are not final.
+    pub pending: u64,
+}
+
+pub(in crate::outbox) fn overview(
+    totals: &impl Columns,
+    instances: Vec<InstanceReport>,
+) -> Overview {
+    Overview {
+        pending: PendingCounts {
+            due: to_total(totals, "due"),
+            deferred: to_total(totals, "deferred"),
+            held: to_total(totals, "held"),
+        },
+        oldest_pending: age(totals, "oldest"),
+        lanes: LaneCounts {
+            due: to_total(totals, "lanes_due"),
+            held: to_total(totals, "lanes_held"),
+            leased: to_total(totals, "lanes_leased"),
+            idle: to_total(totals, "lanes_idle"),
+        },
+        open_batches: to_total(totals, "open_batches"),
+        instances,
+    }
+}
+
+pub(in crate::outbox) fn instance_report(row: &impl Columns) -> InstanceReport {
+    InstanceReport {
+        id: row.text("id").unwrap_or_default(),
+        host: row.text("host").unwrap_or_default(),
+        pid: to_total(row, "pid"),
+        started_ago: to_duration(row.seconds("started_ago")),
+        heartbeat_ago: to_duration(row.seconds("heartbeat_ago")),
+        alive: row.flag("alive").unwrap_or_default(),
+    }
+}
+
+pub(in crate::outbox) fn lane_report(row: &impl Columns) -> LaneReport {
+    LaneReport {
+        user_id: row.text("user_id").unwrap_or_default(),
+        task_id: row.text("task_id").unwrap_or_default(),
+        pending: to_total(row, "pending"),
+        oldest: age(row, "oldest"),
+        state: LaneState::read(row.text("state").as_deref()),
+        owner: row.text("owner_id").map(|id| Owner {
+            id,
+            host: row.text("owner_host").unwrap_or_default(),
+            pid: to_total(row, "owner_pid"),
+        }),
+    }
+}
+
+pub(in crate::outbox) fn paused_lane(row: &impl Columns) -> PausedLane {
+    PausedLane {
+        user_id: row.text("user_id").unwrap_or_default(),
+        task_id: row.text("task_id").unwrap_or_default(),
+        reason: row.text("reason").unwrap_or_default(),
+        message: row.text("message").unwrap_or_default(),
+        held_for: to_duration(row.seconds("held_for")),
+        next_try_in: to_duration(row.seconds("next_try_in")),
+        failures: to_count(row.integer("failures")),
+        pending: to_total(row, "pending"),
+    }
+}
+
+fn age(row: &impl Columns, column: &str) -> Option<Duration> {
+    row.seconds(column).map(|age| to_duration(Some(age)))
+}

@@ -1,0 +1,355 @@
+//! What operators are told.
+
+use std::time::Duration;
+
+use contact_courier::batch::BatchId;
+use contact_courier::outbox::{
+    Change, FailKind, FailedContact, FailureFilter, Hold, LaneCounts, LaneState, Overview,
+    PendingCounts, Postpone,
+};
+
+use crate::support::{Db, entry, on_every_database};
+
+on_every_database!(
+    an_empty_outbox_has_nothing_to_tell,
+    the_overview_counts_due_deferred_and_held_contacts_and_lanes_by_state,
+    the_oldest_pending_contact_is_the_one_that_has_been_due_for_longest,
+    couriers_are_told_with_their_heartbeats,
+    lanes_come_by_what_is_pending_with_state_and_owner,
+    paused_lanes_come_with_reason_and_next_try_the_longest_held_first,
+    a_pause_whose_contacts_are_gone_is_none,
+    failures_come_the_last_first_masked_and_in_pages,
+    failures_are_filtered_by_lane_kind_cause_and_time,
+);
+
+/// A hold of a lane, as a failed send leaves it.
+fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {
+    Change::Postpone(Postpone {
+        batch,
+        attempts: 1,
+        maybe_delivered: false,
+        failing: false,
+        hold: Some(Hold {
+            reason,
+            message: format!("because of {reason}"),
+            delay,
+            failures: 3,
+        }),
+    })
+}
+
+/// Puts a lane on hold with one contact in an open batch; answers the contact.
+async fn hold(db: &Db, lane: &str, reason: &'static str, delay: Duration) -> i64 {
+    let me = db.courier().await;
+    let row = db.contact(lane, "13012121211").await;
+    let lease = db.lease(lane, me).await.lease;
+    let batch = entry(&[row]);
+    db.record(&lease, &[Change::Open(batch.clone())]).await;
+    db.record(&lease, &[postpone(batch.batch, reason, delay)])
+        .await;
+    db.outbox.release(&lease).await.expect("releases");
+    db.outbox.retire(me).await.expect("retires");
+    row
+}
+
+/// A contact that failed so many seconds ago.
+async fn failed(db: &Db, lane: &str, kind: &str, cause: &str, ago: i64) -> i64 {
+    let row = db.contact(lane, "13012121211").await;
+    let then = db.now(-ago);
+    db.execute(&format!(
+        "UPDATE contact_outbox SET status = 'failed', fail_kind = '{kind}', fail_cause = '{cause}',
+            attempts = 2, finished_at = {then} WHERE id = {row}"
+    ))
+    .await;
+    row
+}
+
+async fn overview(db: &Db) -> Overview {
+    db.operations.overview().await.expect("an overview")
+}
+
+async fn an_empty_outbox_has_nothing_to_tell(db: &Db) {
+    assert_eq!(overview(db).await, Overview::default());
+    assert!(db.operations.lanes(10).await.expect("lanes").is_empty());
+    assert!(db.operations.paused(10).await.expect("pauses").is_empty());
+    let page = db
+        .operations
+        .failures(&FailureFilter::default(), None, 10)
+        .await
+        .expect("failures");
+    assert!(page.failures.is_empty() && page.next.is_none());
+}
+
+async fn the_overview_counts_due_deferred_and_held_contacts_and_lanes_by_state(db: &Db) {
+    let me = db.courier().await;
+    let (past, future) = (db.now(-5), db.now(500));
+    for phone in ["1", "2", "3"] {
+        db.contact("u/due", phone).await;
+    }
+    db.contact_with("u/due", "4", "not_before", &past).await;
+    db.contact_with("u/due", "5", "not_before", &future).await;
+    db.contact_with("u/later", "6", "not_before", &future).await;
+    hold(db, "u/held", "task_running", Duration::from_mins(5)).await;
+    db.contact("u/held", "8").await;
+    let row = db.contact("u/leased", "9").await;
+    let lease = db.lease("u/leased", me).await.lease;
+    db.record(&lease, &[Change::Open(entry(&[row]))]).await;
+    failed(db, "u/done", "rejected", "no", 5).await;
+
+    let told = overview(db).await;
+    let expected = PendingCounts {
+        due: 5,
+        deferred: 2,
+        held: 2,
+    };
+    assert_eq!(told.pending, expected);
+    assert_eq!(told.pending.total(), 9);
+    // One with nothing but a later row is idle; one without pending rows is not known.
+    let expected = LaneCounts {
+        due: 1,
+        held: 1,
+        leased: 1,
+        idle: 1,
+    };
+    assert_eq!(told.lanes, expected);
+    assert_eq!(told.open_batches, 2);
+}
+
+async fn the_oldest_pending_contact_is_the_one_that_has_been_due_for_longest(db: &Db) {
+    let age = async || {
+        let oldest = overview(db).await.oldest_pending;
+        oldest.map(|oldest| oldest.as_secs())
+    };
+    let (long_ago, past, future) = (db.now(-1000), db.now(-100), db.now(500));
+    // Inserted long ago, but not due yet.
+    let later = db.contact_with("u/a", "1", "created_at", &long_ago).await;
+    db.execute(&format!(
+        "UPDATE contact_outbox SET not_before = {future} WHERE id = {later}"
+    ))
+    .await;
+    assert_eq!(age().await, None);
+    db.contact_with("u/a", "2", "created_at", &past).await;
+    assert!((99..200).contains(&age().await.expect("one is due")));
+    db.contact_with("u/a", "3", "not_before", &db.now(-300))
+        .await;
+    assert!((299..400).contains(&age().await.expect("one is due")));
+    db.contact_with("u/b", "4", "created_at", &db.now(-600))
+        .await;
+    assert!((599..700).contains(&age().await.expect("one is due")));
+}
+
+async fn couriers_are_told_with_their_heartbeats(db: &Db) {
+    let (first, second) = (db.courier().await, db.courier().await);
+    let past = db.now(-100);
+    db.execute(&format!(
+        "UPDATE courier_instance SET started_at = {past} WHERE id = '{first}'"
+    ))
+    .await;
+    db.silence(second).await;
+    let told = overview(db).await.instances;
+    let ids: Vec<_> = told.iter().map(|told| told.id.clone()).collect();
+    assert_eq!(ids, [first.to_string(), second.to_string()]);
+    assert_eq!((told[0].host.as_str(), told[0].pid), ("test", 1));
+    assert!((99..200).contains(&told[0].started_ago.as_secs()));
+    assert!(told[0].heartbeat_ago < Duration::from_secs(20) && told[0].alive);
+    assert!((59..90).contains(&told[1].heartbeat_ago.as_secs()) && !told[1].alive);
+}
+
+async fn lanes_come_by_what_is_pending_with_state_and_owner(db: &Db) {
+    let me = db.courier().await;
+    let (past, future) = (db.now(-100), db.now(500));
+    for phone in ["1", "2", "3"] {
+        db.contact_with("u/big", phone, "created_at", &past).await;
+    }
+    db.contact_with("u/later", "1", "not_before", &future).await;
+    db.contact_with("u/later", "2", "not_before", &future).await;
+    hold(db, "u/held", "task_running", Duration::from_mins(5)).await;
+    db.lease("u/big", me).await;
+
+    let told = db.operations.lanes(10).await.expect("lanes");
+    let short: Vec<_> = told
+        .iter()
+        .map(|lane| (lane.task_id.as_str(), lane.pending, lane.state))
+        .collect();
+    assert_eq!(
+        short,
+        [
+            ("big", 3, LaneState::Leased),
+            ("later", 2, LaneState::Idle),
+            ("held", 1, LaneState::Held),
+        ]
+    );
+    let owner = told[0].owner.as_ref().expect("an owner");
+    assert_eq!((owner.id.clone(), owner.pid), (me.to_string(), 1));
+    assert!((99..200).contains(&told[0].oldest.expect("due").as_secs()));
+    assert_eq!((told[1].oldest, &told[1].owner), (None, &None));
+    assert_eq!(db.operations.lanes(1).await.expect("lanes").len(), 1);
+
+    // Who is silent owns nothing.
+    db.silence(me).await;
+    let told = db.operations.lanes(1).await.expect("lanes");
+    assert_eq!((told[0].state, &told[0].owner), (LaneState::Due, &None));
+}
+
+async fn paused_lanes_come_with_reason_and_next_try_the_longest_held_first(db: &Db) {
+    hold(db, "u/a", "task_running", Duration::from_mins(5)).await;
+    db.contact_with("u/a", "2", "not_before", &db.now(500))
+        .await;
+    hold(db, "u/b", "server_error", Duration::ZERO).await;
+    let (past, later) = (db.now(-3600), db.now(-60));
+    for (task, since) in [("b", past), ("a", later)] {
+        db.execute(&format!(
+            "UPDATE delivery_lane SET held_since = {since} WHERE task_id = '{task}'"
+        ))
+        .await;
+    }
+    let told = db.operations.paused(10).await.expect("pauses");
+    let short: Vec<_> = told
+        .iter()
+        .map(|lane| (lane.task_id.as_str(), lane.reason.as_str(), lane.pending))
+        .collect();
+    assert_eq!(short, [("b", "server_error", 1), ("a", "task_running", 2)]);
+    assert_eq!(told[1].message, "because of task_running");
+    assert_eq!(told[1].failures, 3);
+    assert!((3599..3700).contains(&told[0].held_for.as_secs()));
+    assert_eq!(told[0].next_try_in, Duration::ZERO);
+    assert!((200..=300).contains(&told[1].next_try_in.as_secs()));
+    assert_eq!(db.operations.paused(1).await.expect("pauses").len(), 1);
+}
+
+async fn a_pause_whose_contacts_are_gone_is_none(db: &Db) {
+    let row = hold(db, "u/t", "task_running", Duration::from_mins(5)).await;
+    db.execute(&format!("DELETE FROM contact_outbox WHERE id = {row}"))
+        .await;
+    let told = db.operations.paused(10).await.expect("pauses");
+    assert_eq!((told.len(), told[0].pending), (1, 0), "its batch is open");
+    db.execute("DELETE FROM delivery_batch").await;
+    assert!(db.operations.paused(10).await.expect("pauses").is_empty());
+}
+
+fn ids(failures: &[FailedContact]) -> Vec<i64> {
+    failures.iter().map(|failed| failed.id.0).collect()
+}
+
+async fn failures_come_the_last_first_masked_and_in_pages(db: &Db) {
+    let old = failed(db, "u/t", "rejected", "格式不正确。", 3600).await;
+    let new = failed(db, "u/t", "expired", "gave up", 60).await;
+    // Two at the very same moment.
+    let then = "'2020-01-01 00:00:00.123'";
+    let mut same = Vec::new();
+    for _ in 0..2 {
+        let row = failed(db, "u/t", "invalid", "x", 0).await;
+        db.execute(&format!(
+            "UPDATE contact_outbox SET finished_at = {then} WHERE id = {row}"
+        ))
+        .await;
+        same.push(row);
+    }
+    let expected = [new, old, same[1], same[0]];
+    let everything = FailureFilter::default();
+    let whole = db.operations.failures(&everything, None, 10).await;
+    let whole = whole.expect("failures");
+    assert_eq!(
+        (ids(&whole.failures), &whole.next),
+        (expected.to_vec(), &None)
+    );
+    let told = &whole.failures[1];
+    assert_eq!(told.phone.to_string(), "130***1211");
+    assert_eq!(
+        (told.kind.as_str(), told.cause.as_str(), told.attempts),
+        ("rejected", "格式不正确。", 2)
+    );
+    assert!((3599..3700).contains(&told.finished_ago.as_secs()));
+    let instant = &whole.failures[2].finished_at;
+    assert!(
+        instant.len() == 20 && instant.ends_with('Z') && instant.contains('T'),
+        "{instant}"
+    );
+    let json = serde_json::to_value(told).expect("JSON");
+    assert_eq!(json["phone"], "130***1211");
+    assert_eq!(json["id"], old);
+
+    let mut after = None;
+    for row in expected {
+        let page = db.operations.failures(&everything, after.as_ref(), 1).await;
+        let page = page.expect("failures");
+        assert_eq!(ids(&page.failures), [row]);
+        after = page.next;
+    }
+    let page = db.operations.failures(&everything, after.as_ref(), 1).await;
+    let page = page.expect("failures");
+    assert!(page.failures.is_empty() && page.next.is_none());
+}
+
+async fn failures_are_filtered_by_lane_kind_cause_and_time(db: &Db) {
+    let a = failed(db, "u/a", "rejected", "Bad Number", 10).await;
+    let b = failed(db, "u/b", "expired", "gave up", 100).await;
+    let c = failed(db, "w/a", "duplicate", "重复号码", 1000).await;
+    let pick = async |filter: FailureFilter| {
+        let page = db.operations.failures(&filter, None, 10).await;
+        ids(&page.expect("failures").failures)
+    };
+    let none = FailureFilter::default();
+    let user = Some("u".to_owned());
+    let task = Some("a".to_owned());
+    let of_user = FailureFilter {
+        user_id: user.clone(),
+        ..none.clone()
+    };
+    assert_eq!(pick(of_user).await, [a, b]);
+    let of_lane = FailureFilter {
+        user_id: user,
+        task_id: task,
+        ..none.clone()
+    };
+    assert_eq!(pick(of_lane).await, [a]);
+    let kinds = vec![FailKind::Duplicate, FailKind::Expired];
+    assert_eq!(
+        pick(FailureFilter {
+            kinds,
+            ..none.clone()
+        })
+        .await,
+        [b, c]
+    );
+    for (cause, found) in [("bad num", vec![a]), ("重复", vec![c]), ("%", vec![])] {
+        let cause = Some(cause.to_owned());
+        assert_eq!(
+            pick(FailureFilter {
+                cause,
+                ..none.clone()
+            })
+            .await,
+            found
+        );
+    }
+    let (since, until) = (
+        Some(Duration::from_secs(500)),
+        Some(Duration::from_secs(50)),
+    );
+    assert_eq!(
+        pick(FailureFilter {
+            since,
+            ..none.clone()
+        })
+        .await,
+        [a, b]
+    );
+    assert_eq!(
+        pick(FailureFilter {
+            until,
+            ..none.clone()
+        })
+        .await,
+        [b, c]
+    );
+    assert_eq!(
+        pick(FailureFilter {
+            since,
+            until,
+            ..none
+        })
+        .await,
+        [b]
+    );
+}
