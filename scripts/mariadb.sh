@@ -19,7 +19,7 @@ make_mariadb() {
     # A server that starts clears away temporary tables in its tmpdir: one of its own, for they may
     # be another server's.
     as_mysql mariadb-install-db --no-defaults --datadir="$dir/data" --tmpdir="$dir" --skip-test-db \
-        --auth-root-authentication-method=normal "${mariadb_fast[@]}" \
+        --auth-root-authentication-method=normal "${mariadb_settings[@]}" \
         >"$dir/log" 2>&1 || { cat "$dir/log" >&2; return 1; }
     start_mariadb "$dir"
 }
@@ -27,7 +27,7 @@ make_mariadb() {
 # Nothing here has to survive a power failure, so nothing waits for the disk. But what is committed has
 # to survive the death of the server: the log goes out of its hands with each commit (2, not 0), and
 # a page that it was writing when it died is repaired (the doublewrite buffer stays on).
-mariadb_fast=(
+mariadb_settings=(
     --skip-log-bin
     --innodb-flush-log-at-trx-commit=2
     --innodb-flush-method=nosync
@@ -40,7 +40,7 @@ mariadb_fast=(
 start_mariadb() {
     local dir=$1
     as_mysql "$(mariadb_server)" --no-defaults --datadir="$dir/data" --socket="$dir/socket" \
-        --tmpdir="$dir" --pid-file="$dir/pid" --skip-networking --max-connections=200 "${mariadb_fast[@]}" \
+        --tmpdir="$dir" --pid-file="$dir/pid" --skip-networking --max-connections=200 "${mariadb_settings[@]}" \
         >>"$dir/log" 2>&1 &
     local server=$!
     until mariadb-admin --no-defaults --socket="$dir/socket" --user=root ping >/dev/null 2>&1; do

@@ -6,10 +6,17 @@
 # COURIER_TEST_POSTGRES_URL and COURIER_TEST_MYSQL_URL, as administrator: it makes its own databases.
 # A test that wants to kill its server makes one of its own in a directory of COURIER_TEST_SERVERS, by
 # private-server.sh; what is left there is stopped, too.
+# With --measuring in front of the command they keep what they confirm, and the variables are called
+# COURIER_BENCH_..., so that nothing is measured by mistake on servers that do not.
 # The exit code is the command's; 2 if a server is not to be had.
 set -euo pipefail
 
-[ $# -gt 0 ] || { echo "usage: $0 COMMAND [ARGUMENT...]" >&2; exit 2; }
+purpose=TEST
+if [ "${1-}" = --measuring ]; then
+    purpose=BENCH
+    shift
+fi
+[ $# -gt 0 ] || { echo "usage: $0 [--measuring] COMMAND [ARGUMENT...]" >&2; exit 2; }
 
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/install-databases.sh
@@ -18,6 +25,10 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/postgres.sh"
 # shellcheck source=scripts/mariadb.sh
 . "$here/mariadb.sh"
+if [ "$purpose" = BENCH ]; then
+    # shellcheck source=scripts/measuring.sh
+    . "$here/measuring.sh"
+fi
 
 install_missing
 
@@ -56,10 +67,9 @@ for server in "${servers[@]}"; do
     wait "$server" || exit 2
 done
 
-COURIER_TEST_POSTGRES_URL=$(postgres_url "$dir/postgres")
-COURIER_TEST_MYSQL_URL=$(mariadb_url "$dir/mariadb")
-COURIER_TEST_SERVERS=$dir/own
-export COURIER_TEST_POSTGRES_URL COURIER_TEST_MYSQL_URL COURIER_TEST_SERVERS
+export "COURIER_${purpose}_POSTGRES_URL=$(postgres_url "$dir/postgres")"
+export "COURIER_${purpose}_MYSQL_URL=$(mariadb_url "$dir/mariadb")"
+export COURIER_TEST_SERVERS="$dir/own"
 # In the background, because bash handles a signal only after a command in the foreground has ended.
 "$@" <&0 &
 child=$!
