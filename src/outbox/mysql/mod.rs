@@ -17,6 +17,7 @@ mod recording;
 mod statements;
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
@@ -37,12 +38,23 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/mysql");
 
 /// What every session of ours runs with. A statement that waits for longer than this waits for
 /// something that is broken. The two servers name the time for a statement differently, and each
-/// reads only its own comment.
+/// reads only its own comment. Nothing is waited for within a transaction: a courier that is silent
+/// in the middle of one stands still, and must not keep its lanes locked from those that take them
+/// over. MySQL knows no such limit but for silence of any kind.
 const SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
     SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 30,
         sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
-        /*M!100100 , max_statement_time = 120 */ /*!80000 , max_execution_time = 120000 */";
+        /*M!100300 , max_statement_time = 120, idle_transaction_timeout = 5 */
+        /*!80000 , max_execution_time = 120000, wait_timeout = 60 */";
+
+/// Less than a session may be silent.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
+
+/// Whoever inserts may take time between two rows.
+const UNHURRIED: &str = "
+    SET SESSION innodb_lock_wait_timeout = 30
+        /*M!100300 , idle_transaction_timeout = 0 */ /*!80000 , wait_timeout = 28800 */";
 
 /// Building an index on a large table may take its time.
 const PATIENCE: &str = "
@@ -66,6 +78,7 @@ impl MySqlOutbox {
         let pool = MySqlPoolOptions::new()
             .max_connections(max_connections.max(1))
             .acquire_timeout(server::CONNECT_TIMEOUT)
+            .idle_timeout(LONGEST_IDLE)
             .after_connect(|session, _| Box::pin(prepare(session)))
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options })
@@ -220,7 +233,11 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let connection = open(&self.options).await?;
+        let mut connection = open(&self.options).await?;
+        sqlx::raw_sql(UNHURRIED)
+            .execute(&mut connection)
+            .await
+            .map_err(translate)?;
         inserting::begin(connection).await.map_err(translate)
     }
 }

@@ -36,8 +36,11 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
-const SESSION: [(&str, &str); 3] = [
+const SESSION: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
+    // Nothing is waited for within a transaction: a courier that is silent in the middle of one
+    // stands still, and must not keep its lanes locked from those that take them over.
+    ("idle_in_transaction_session_timeout", "5s"),
     ("lock_timeout", "30s"),
     ("statement_timeout", "120s"),
 ];
@@ -200,7 +203,10 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let connection = server::connect(&self.options, translate).await?;
+        // Whoever inserts may take time between two rows.
+        let unhurried = [("idle_in_transaction_session_timeout", "0")];
+        let options = self.options.clone().options(unhurried);
+        let connection = server::connect(&options, translate).await?;
         inserting::begin(connection).await.map_err(translate)
     }
 }
