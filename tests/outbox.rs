@@ -15,7 +15,9 @@ mod outbox {
     mod mysql;
     mod operations;
     mod plans;
+    mod pruning;
     mod reading;
+    mod requeueing;
     mod schema;
     mod table;
     mod writes;

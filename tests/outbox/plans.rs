@@ -232,6 +232,11 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
             "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL",
             "NULL", "NULL", "NULL", "10",
         ],
+        "prunable_contacts" => &["1e0", "1e0", "7", "1000"],
+        "prunable_batches" => &["1e0", "1e0", "''", "100"],
+        "contacts_standing" => &[IDS, "NULL", "NULL"],
+        "delete_contacts" => &[IDS, "1e0"],
+        "delete_batches" => &[KEYS],
         _ => &[BATCHES],
     }
 }
