@@ -1,5 +1,6 @@
 //! `run`: the daemon.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -38,9 +39,9 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         settings.delivery.linger = Duration::ZERO;
     }
     let signals = Signals::listen().context("cannot listen for signals")?;
-    let outbox = app::connect_outbox(&settings).await?;
-    app::prepare_outbox(&*outbox, &settings).await?;
-    let courier = app::courier(outbox, &settings)?;
+    let database = app::connect_database(&settings).await?;
+    app::prepare_outbox(&*database.outbox, &settings).await?;
+    let courier = app::courier(Arc::clone(&database.outbox), &settings)?;
     Started {
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
@@ -53,6 +54,10 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         life.clone(),
         settings.delivery.shutdown_grace,
     ));
+    let retention = app::retention(&database, &courier, &settings);
+    let pruning = retention
+        .filter(|_| !args.once)
+        .map(|retention| tokio::spawn(retention.run(life.clone())));
     let until = if args.once {
         Until::Done
     } else {
@@ -60,6 +65,10 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     };
     let backlog = courier.run(life, until).await;
     watching.abort();
+    if let Some(pruning) = pruning {
+        // A step that is broken off is undone by the database.
+        pruning.abort();
+    }
     match backlog? {
         Some(backlog) => nothing_is_left(&backlog),
         None if args.once => {

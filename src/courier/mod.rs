@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod limits;
 mod recorder;
 mod refusals;
+pub mod retention;
 mod scout;
 mod token;
 mod underway;

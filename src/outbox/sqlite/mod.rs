@@ -85,6 +85,12 @@ impl SqliteOutbox {
         })
     }
 
+    /// Whether the file that an address names is there. (What is no address of a file is for
+    /// [`SqliteOutbox::connect`] to refuse.)
+    pub fn is_there(url: &str) -> bool {
+        SqliteConnectOptions::from_str(url).map_or(true, |options| options.get_filename().exists())
+    }
+
     /// Names and texts of the statements that run all day, for tests that look at plans.
     #[doc(hidden)]
     pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
