@@ -141,11 +141,12 @@ fn health(overview: &Overview, paused: &[PausedLane], couriers: usize) -> Vec<Ch
             "start one with `contact-courier run`",
         ));
     } else {
-        let n = u64::try_from(couriers).unwrap_or(u64::MAX);
-        checks.push(Check::ok(
-            "couriers",
-            format!("{} alive", count(n, "is", "are")),
-        ));
+        let found = match couriers {
+            0 => "none runs, and nothing waits".to_owned(),
+            1 => "1 is alive".to_owned(),
+            n => format!("{n} are alive"),
+        };
+        checks.push(Check::ok("couriers", found));
     }
     let oldest = overview.oldest_pending.unwrap_or_default();
     if oldest > LONG {
@@ -157,7 +158,7 @@ fn health(overview: &Overview, paused: &[PausedLane], couriers: usize) -> Vec<Ch
     } else {
         checks.push(Check::ok(
             "outbox",
-            format!("{} pending, none for long", contacts(pending.total())),
+            format!("{} pending, none due for long", contacts(pending.total())),
         ));
     }
     if let Some(longest) = paused.first() {
@@ -256,7 +257,7 @@ mod tests {
             lines(&health(&Overview::default(), &[], 1)),
             [
                 "ok       couriers    1 is alive",
-                "ok       outbox      0 contacts pending, none for long",
+                "ok       outbox      0 contacts pending, none due for long",
             ]
         );
     }

@@ -6,9 +6,10 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::Args;
+use serde::Serialize;
 
 use self::summary::summary;
-use super::span::{ago, contacts, span};
+use super::span::{ago, contacts, count, span};
 use super::table::{lines, table};
 use super::{SettingsArgs, operator};
 use crate::contact::ContactId;
@@ -30,6 +31,14 @@ pub(super) struct ExplainArgs {
     json: bool,
 }
 
+/// The story, begun with its end.
+#[derive(Serialize)]
+struct Told<'a> {
+    summary: String,
+    #[serde(flatten)]
+    story: &'a Story,
+}
+
 pub(super) async fn run(
     args: &ExplainArgs,
     settings: &Settings,
@@ -43,9 +52,11 @@ pub(super) async fn run(
         );
     };
     if args.json {
-        let mut json = serde_json::to_value(&story)?;
-        json["summary"] = summary(&story).into();
-        writeln!(out, "{json}")?;
+        let told = Told {
+            summary: summary(&story),
+            story: &story,
+        };
+        writeln!(out, "{}", serde_json::to_string(&told)?)?;
     } else {
         write!(out, "{}", shown(&story))?;
     }
@@ -98,10 +109,10 @@ fn or_dash(at: Option<&Moment>) -> String {
 fn end_undone(end: &Requeued) -> String {
     let mut facts = table(&["requeued", &or_dash(end.requeued_at.as_ref())]);
     let before = format!(
-        "{} since {}, after {} requests",
+        "{} at {}, after {}",
         end.fail_kind,
         or_dash(end.finished_at.as_ref()),
-        end.attempts
+        count(end.attempts.into(), "request", "requests")
     );
     facts.add_row(["had failed as".to_owned(), before]);
     if let Some(cause) = &end.fail_cause {
@@ -125,7 +136,7 @@ fn told(batch: &BatchReport) -> String {
     };
     fact(
         "state",
-        format!("{}, sent {} times{maybe}", batch.state, batch.attempts).replace("1 times", "once"),
+        format!("{}, {}{maybe}", batch.state, sent(batch.attempts)),
     );
     fact("journalled", or_dash(batch.created_at.as_ref()));
     fact("sent last", or_dash(batch.sent_at.as_ref()));
@@ -137,6 +148,14 @@ fn told(batch: &BatchReport) -> String {
         fact("answer", answer.clone());
     }
     lines(&facts)
+}
+
+fn sent(attempts: u32) -> String {
+    match attempts {
+        0 => "not sent yet".into(),
+        1 => "sent once".into(),
+        n => format!("sent {n} times"),
+    }
 }
 
 fn standing(lane: &LaneStanding) -> String {

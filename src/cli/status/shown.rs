@@ -34,7 +34,7 @@ fn totals(overview: &Overview) -> String {
     let lanes = &overview.lanes;
     let oldest = overview.oldest_pending.map_or_else(
         || "none is due".to_owned(),
-        |age| format!("for {}", span(age)),
+        |age| format!("due for {}", span(age)),
     );
     format!(
         "Pending  {}: {} due, {} held, {} for later\n\
@@ -179,7 +179,7 @@ mod tests {
     fn everything_is_told_in_plain_lines() {
         let expected = "\
 Pending  12,105 contacts: 12,000 due, 100 held, 5 for later
-Oldest   for 1h 2m
+Oldest   due for 1h 2m
 Lanes    1 due, 1 held, 1 at work, 7 idle
 Journal  3 batches open
 
