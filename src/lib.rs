@@ -7,13 +7,14 @@
 //! and the recorder writes that back into the row of the outbox.
 //!
 //! Beside that path: [`settings`] (the only reader of files and environment), [`cli`] (one file per
-//! command), [`app`] (the only place that names concrete parts), [`telemetry`], and [`simulator`],
-//! the platform as a local server.
+//! command), [`app`] (the only place that names concrete parts), [`telemetry`], [`admin`] (how
+//! operators see it), and [`simulator`], the platform as a local server.
 //!
 //! What is *absent* on purpose: no row is locked or written while its batch is under way; no HTTP
 //! call is made inside a transaction; no instant of this host's clock reaches the database; nothing
 //! but the verdict decides how a row ends.
 
+pub mod admin;
 pub mod app;
 pub mod batch;
 pub mod cli;

@@ -46,6 +46,15 @@ pub enum FailKind {
 }
 
 impl FailKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [
+        Self::Invalid,
+        Self::Rejected,
+        Self::Duplicate,
+        Self::Unconfirmed,
+        Self::Expired,
+    ];
+
     /// The word in the column.
     pub const fn as_str(self) -> &'static str {
         match self {

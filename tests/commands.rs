@@ -6,8 +6,13 @@
     clippy::expect_used,
     reason = "a test that cannot be set up has to fail"
 )]
-#![expect(dead_code, reason = "other tests use the rest of what they share")]
 
+#[expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "other tests use the rest of what they share"
+)]
 mod support;
 
 use std::process::{Command, Output, Stdio};

@@ -24,6 +24,10 @@ use crate::settings::{Settings, SuffixBy};
 /// the platform already: when it is, it ends as `duplicate` this time. Where the platform appends
 /// the suffix nothing is a duplicate, and the person would be called twice: such contacts are left
 /// out, unless `--even-unsafe` is given.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command"
+)]
 #[derive(Args, Debug)]
 pub(super) struct RequeueArgs {
     #[command(flatten)]
@@ -169,37 +173,36 @@ impl Tally {
     }
 
     fn shown(&self, args: &RequeueArgs) -> String {
-        let mut text = String::new();
-        for (kind, n) in &self.kinds {
-            text += &format!("{:>10}  {kind}\n", HumanCount(*n).to_string());
-        }
-        if self.kinds.is_empty() {
-            text += "nothing to requeue: no failed contact is like that\n";
+        let mut lines: Vec<String> = self
+            .kinds
+            .iter()
+            .map(|(kind, n)| format!("{:>10}  {kind}\n", HumanCount(*n).to_string()))
+            .collect();
+        if lines.is_empty() {
+            lines.push("nothing to requeue: no failed contact is like that\n".to_owned());
         }
         let found: u64 = self.kinds.values().sum();
         let named = u64::try_from(args.ids.len()).unwrap_or(u64::MAX);
         if named > found {
             let others = HumanCount(named - found);
-            text += &format!("{others} of the ids named no failed contact\n");
+            lines.push(format!("{others} of the ids named no failed contact\n"));
         }
         if self.not_safe > 0 {
             let what = if args.even_unsafe {
-                "are requeued all the same (--even-unsafe): the platform may put them into their \
-                 task twice"
+                "not safe to send again, and taken all the same (--even-unsafe): the platform may \
+                 put the person into the task twice"
             } else {
-                "are left out: they may be on the platform already, which appends a suffix and would \
-                 put them into their task twice (--even-unsafe takes them too; \
+                "not safe to send again, and left out: the platform may have it, appends the suffix \
+                 and would put the person into the task twice (--even-unsafe takes it too; \
                  delivery.suffix = \"courier\" avoids it)"
             };
-            text += &format!("{} {what}\n", contacts(self.not_safe));
+            lines.push(format!("{} {what}\n", contacts(self.not_safe)));
         }
         if args.dry_run {
-            text += &format!(
-                "{} would be requeued (--dry-run)\n",
-                contacts(self.to_requeue)
-            );
+            let would = contacts(self.to_requeue);
+            lines.push(format!("{would} would be requeued (--dry-run)\n"));
         }
-        text
+        lines.concat()
     }
 
     fn json(&self, requeued: u64, dry_run: bool) -> serde_json::Value {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tokio::task::JoinSet;
 
+use crate::admin::{Admin, Subject};
 use crate::app;
 use crate::cli::SettingsArgs;
 use crate::courier::Until;
@@ -39,6 +41,7 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         settings.delivery.linger = Duration::ZERO;
     }
     let signals = Signals::listen().context("cannot listen for signals")?;
+    let admin = listen(args, &settings).await?;
     let database = app::connect_database(&settings).await?;
     app::prepare_outbox(&*database.outbox, &settings).await?;
     let courier = app::courier(Arc::clone(&database.outbox), &settings)?;
@@ -46,29 +49,33 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
         database: &settings.database.url.to_string(),
+        settings: &serde_json::to_string(&settings)?,
     }
     .emit();
     let life = Lifecycle::new();
-    let watching = tokio::spawn(heed(
-        signals,
-        life.clone(),
-        settings.delivery.shutdown_grace,
-    ));
+    // Ends with this function, whatever becomes of the courier.
+    let mut beside = JoinSet::new();
+    let grace = settings.delivery.shutdown_grace;
+    beside.spawn(heed(signals, life.clone(), grace));
     let retention = app::retention(&database, &courier, &settings);
-    let pruning = retention
-        .filter(|_| !args.once)
-        .map(|retention| tokio::spawn(retention.run(life.clone())));
+    if let Some(retention) = retention.filter(|_| !args.once) {
+        beside.spawn(retention.run(life.clone()));
+    }
+    if let Some(admin) = admin {
+        let subject = Subject {
+            pulse: courier.pulse(),
+            life: life.clone(),
+            outbox: database.outbox,
+        };
+        beside.spawn(async move { admin.serve(subject).await });
+    }
     let until = if args.once {
         Until::Done
     } else {
         Until::Stopped
     };
     let backlog = courier.run(life, until).await;
-    watching.abort();
-    if let Some(pruning) = pruning {
-        // A step that is broken off is undone by the database.
-        pruning.abort();
-    }
+    drop(beside);
     match backlog? {
         Some(backlog) => nothing_is_left(&backlog),
         None if args.once => {
@@ -76,6 +83,16 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         }
         None => Ok(()),
     }
+}
+
+/// Listens for operators' questions. A run that ends by itself has nobody to answer to, and may be
+/// one of several on this host.
+async fn listen(args: &RunArgs, settings: &Settings) -> anyhow::Result<Option<Admin>> {
+    let address = settings.admin.listen.filter(|_| !args.once);
+    Ok(match address {
+        Some(address) => Some(Admin::bind(address).await?),
+        None => None,
+    })
 }
 
 /// Ends the courier softly at the first signal and hard at the second.

@@ -51,7 +51,7 @@ mod tests {
         numbers(&mut table, &[1]);
         assert_eq!(
             lines(&table),
-            "lane     pending\nu/t            3\nu/long        12\n"
+            "lane    pending\nu/t           3\nu/long       12\n"
         );
     }
 

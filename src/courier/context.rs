@@ -13,6 +13,7 @@ use super::dispatcher::Dispatcher;
 use super::gates::Gates;
 use super::lifecycle::Lifecycle;
 use super::limits::RateLimits;
+use super::pulse::Pulse;
 use crate::contact::{Lane, RequestDefaults};
 use crate::outbox::Outbox;
 use crate::platform::verdict::Rules;
@@ -108,6 +109,8 @@ pub(super) struct Context {
     pub(super) life: Lifecycle,
     /// Tells of database trouble, once.
     pub(super) watch: Arc<DatabaseWatch>,
+    /// Whether the loops are turning.
+    pub(super) pulse: Arc<Pulse>,
     gates: Mutex<Gates>,
     waiting: Mutex<HashMap<Lane, &'static str>>,
     others_wait: AtomicBool,
@@ -125,6 +128,7 @@ impl Context {
         dispatcher: Dispatcher,
         options: CourierOptions,
         watch: Arc<DatabaseWatch>,
+        pulse: Arc<Pulse>,
     ) -> Self {
         Self {
             outbox,
@@ -132,6 +136,7 @@ impl Context {
             dispatcher,
             options,
             watch,
+            pulse,
             gates: Mutex::default(),
             waiting: Mutex::default(),
             others_wait: AtomicBool::new(false),

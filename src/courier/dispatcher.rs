@@ -14,9 +14,11 @@ use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::recorder::{NotRecorded, Recorder};
 use super::underway::{Journal, Underway};
+use crate::batch::Batch;
 use crate::outbox::{Change, Hold, Lease, Postpone, Recorded};
 use crate::platform::client::Platform;
 use crate::platform::verdict::{self, Rules, Verdict};
+use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
 
 /// What became of a send.
 #[derive(Debug)]
@@ -59,8 +61,9 @@ pub(super) struct Dispatcher {
 impl Dispatcher {
     /// Sends the batch once.
     pub(super) async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
+        let mut limits = RateLimitWait::default();
         let turn = async {
-            self.limits.lane_ready(&lease.lane).await;
+            limits.during(self.limits.lane_ready(&lease.lane)).await;
             self.permits.acquire().await
         };
         let permit = tokio::select! {
@@ -83,14 +86,30 @@ impl Dispatcher {
                 self.take_back(lease, underway).await;
                 return Dispatched::NotSent(NotSent::Stopping);
             }
-            () = self.limits.ready() => {}
+            () = limits.during(self.limits.ready()) => {}
         }
+        limits.emit();
         if !self.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
-        let reply = self.platform.deliver(&underway.batch).await;
+        let verdict = self.deliver(&underway.batch).await;
         drop(permit);
-        Dispatched::Answered(verdict::read(&underway.batch, &reply, &self.rules))
+        Dispatched::Answered(verdict)
+    }
+
+    /// One request, and what its answer says.
+    async fn deliver(&self, batch: &Batch) -> Verdict {
+        let request = RequestSent::emit(batch);
+        let reply = self.platform.deliver(batch).await;
+        let took = request.answered();
+        let verdict = verdict::read(batch, &reply, &self.rules);
+        RequestEnded {
+            batch,
+            verdict: &verdict,
+            took,
+        }
+        .emit();
+        verdict
     }
 
     /// The journal says that the batch may be on its way, but not a byte of it was sent. If this

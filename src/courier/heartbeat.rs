@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::lifecycle::Lifecycle;
+use super::pulse::Pulse;
 use crate::outbox::{Instance, Outbox, OutboxError};
 use crate::telemetry::event::DatabaseWatch;
 
@@ -31,11 +32,17 @@ impl LeaseClock {
     }
 }
 
+/// Between two heartbeats.
+pub(super) fn interval(lease: Duration) -> Duration {
+    lease / BEATS_PER_LEASE
+}
+
 /// Registers the instance and keeps its heart beating until the returned task is aborted.
 pub(super) async fn start(
     outbox: Arc<dyn Outbox>,
     instance: Instance,
     watch: Arc<DatabaseWatch>,
+    pulse: Arc<Pulse>,
     life: Lifecycle,
 ) -> Result<(LeaseClock, tokio::task::JoinHandle<()>), OutboxError> {
     let good_until = Instant::now() + instance.lease;
@@ -43,7 +50,7 @@ pub(super) async fn start(
     let (sender, receiver) = watch::channel(good_until);
     let task = tokio::spawn(async move {
         tokio::select! {
-            () = beat(outbox, instance, watch, sender) => {}
+            () = beat(outbox, instance, watch, pulse, sender) => {}
             () = life.killed() => {}
         }
     });
@@ -54,15 +61,18 @@ async fn beat(
     outbox: Arc<dyn Outbox>,
     instance: Instance,
     watch: Arc<DatabaseWatch>,
+    pulse: Arc<Pulse>,
     good_until: watch::Sender<Instant>,
 ) {
-    let pause = instance.lease / BEATS_PER_LEASE;
+    let pause = interval(instance.lease);
     let mut failed = false;
     loop {
+        pulse.heartbeat.turn();
         tokio::time::sleep(if failed { pause.min(SOON) } else { pause }).await;
         let begun = Instant::now();
         // A heartbeat that hangs must not keep the next one from being tried.
-        let beat = tokio::time::timeout(pause, outbox.beat(&instance)).await;
+        let beat = tokio::time::timeout(pause, outbox.beat(&instance));
+        let beat = pulse.heartbeat.turning(beat).await;
         failed = !matches!(beat, Ok(Ok(())));
         match beat.unwrap_or_else(|_| Err(too_slow(pause))) {
             Ok(()) => {

@@ -15,6 +15,7 @@ mod isolation;
 mod lane;
 pub mod lifecycle;
 pub mod limits;
+pub mod pulse;
 mod recorder;
 mod refusals;
 pub mod retention;
@@ -35,6 +36,7 @@ use self::dispatcher::Dispatcher;
 use self::heartbeat::LeaseClock;
 use self::lifecycle::Lifecycle;
 use self::limits::Limits;
+use self::pulse::Pulse;
 use self::recorder::Recorder;
 use self::scout::Scout;
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
@@ -51,6 +53,7 @@ pub struct Courier {
     platform: Arc<dyn Platform>,
     options: CourierOptions,
     instance: Instance,
+    pulse: Arc<Pulse>,
 }
 
 /// How long to work.
@@ -75,9 +78,12 @@ impl Courier {
             pid: std::process::id(),
             lease: options.lease,
         };
+        let beats = heartbeat::interval(options.lease);
+        let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
         Self {
             outbox,
             platform,
+            pulse: Arc::new(pulse),
             options,
             instance,
         }
@@ -86,6 +92,11 @@ impl Courier {
     /// This instance's id, as other couriers and people see it.
     pub fn instance(&self) -> Uuid {
         self.instance.id
+    }
+
+    /// Whether its loops are turning, from when it works.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Works. Tells what is left in the outbox, if it is still known at the end.
@@ -98,12 +109,12 @@ impl Courier {
             Arc::clone(&outbox),
             self.instance.clone(),
             Arc::clone(&watch),
+            Arc::clone(&self.pulse),
             life.clone(),
         )
         .await?;
         token::at_start(&*outbox).await?;
-        let (recorder, recording) =
-            Recorder::start(Arc::clone(&outbox), Arc::clone(&watch), life.clone());
+        let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
         let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
@@ -120,7 +131,7 @@ impl Courier {
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
-            recording.await.ok();
+            while writers.join_next().await.is_some() {}
             Ok(())
         };
         let worked = tokio::select! {
@@ -151,7 +162,7 @@ impl Courier {
             leases,
             life,
         };
-        Context::new(self.outbox, dispatcher, self.options, watch)
+        Context::new(self.outbox, dispatcher, self.options, watch, self.pulse)
     }
 }
 

@@ -59,7 +59,8 @@ impl Scout {
     /// Looks around until the courier ends, then waits for the lanes at work.
     pub(super) async fn run(mut self) {
         while !self.context.life.is_stopping() {
-            let look = self.look_and_report().await;
+            let pulse = Arc::clone(&self.context.pulse);
+            let look = pulse.scout.turning(self.look_and_report()).await;
             self.rest(look.and_then(|look| look.ripe_in)).await;
         }
         self.drain().await;

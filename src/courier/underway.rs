@@ -20,6 +20,8 @@ pub(super) struct Underway {
     pub(super) failing_since: Option<Instant>,
     /// When work on it began here.
     pub(super) begun: Instant,
+    /// When its rows were read: each was `due_for` so long then.
+    pub(super) read_at: Instant,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
 }
@@ -34,24 +36,31 @@ pub(super) enum Journal {
 }
 
 impl Underway {
-    /// A batch that was never sent.
-    pub(super) fn new(batch: Batch, now: Instant) -> Self {
+    /// A batch that was never sent, of rows that were read at `read_at`.
+    pub(super) fn new(batch: Batch, read_at: Instant, now: Instant) -> Self {
         Self {
             batch,
             journal: Journal::New,
             failing_since: None,
             begun: now,
+            read_at,
             search: None,
         }
     }
 
     /// A smaller batch of one that was closed; the same write has put it into the journal.
-    pub(super) fn child(batch: Batch, search: Option<BatchId>, now: Instant) -> Self {
+    pub(super) fn child(
+        batch: Batch,
+        search: Option<BatchId>,
+        read_at: Instant,
+        now: Instant,
+    ) -> Self {
         Self {
             batch,
             journal: Journal::Waiting,
             failing_since: None,
             begun: now,
+            read_at,
             search,
         }
     }
@@ -101,6 +110,7 @@ impl Underway {
                 journal: Journal::Waiting,
                 failing_since,
                 begun: now,
+                read_at: now,
                 search: None,
             },
             changed,

@@ -1,4 +1,4 @@
-//! A limit on the time that any call of the outbox may take.
+//! A limit on the time that any call of the outbox may take, and the measure of it.
 //!
 //! A database whose host vanishes without a word leaves a connection that never answers; the
 //! server's own limits end with the server. A call that takes too long counts as one that was never
@@ -10,18 +10,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use tokio::time::Instant;
+
 use super::{
     Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
     OutboxError, Page, Recorded, Write,
 };
 use crate::contact::Lane;
+use crate::telemetry::event::DatabaseCall;
 
 /// Longer than the limit on a statement in any session of ours, so that a server which still
 /// answers has the first word.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// An outbox none of whose calls takes longer than 150 seconds, but for migrating and inserting,
-/// which a person watches.
+/// An outbox each of whose calls is measured and takes no longer than 150 seconds, but for migrating
+/// and inserting, which a person watches.
 pub struct Limited(Arc<dyn Outbox>);
 
 impl Limited {
@@ -31,10 +34,15 @@ impl Limited {
     }
 }
 
-async fn limited<T>(call: impl Future<Output = Result<T, OutboxError>>) -> Result<T, OutboxError> {
-    tokio::time::timeout(LIMIT, call)
-        .await
-        .unwrap_or_else(|_| Err(too_slow()))
+async fn limited<T>(
+    operation: &'static str,
+    call: impl Future<Output = Result<T, OutboxError>>,
+) -> Result<T, OutboxError> {
+    let began = Instant::now();
+    let answer = tokio::time::timeout(LIMIT, call).await;
+    let took = began.elapsed();
+    DatabaseCall { operation, took }.emit();
+    answer.unwrap_or_else(|_| Err(too_slow()))
 }
 
 fn too_slow() -> OutboxError {
@@ -48,31 +56,31 @@ impl Outbox for Limited {
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        limited(self.0.check_schema()).await
+        limited("check_schema", self.0.check_schema()).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        limited(self.0.beat(instance)).await
+        limited("beat", self.0.beat(instance)).await
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
-        limited(self.0.retire(instance)).await
+        limited("retire", self.0.retire(instance)).await
     }
 
     async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
-        limited(self.0.find_lanes(query)).await
+        limited("find_lanes", self.0.find_lanes(query)).await
     }
 
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        limited(self.0.lease(lane, instance)).await
+        limited("lease", self.0.lease(lane, instance)).await
     }
 
     async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
-        limited(self.0.lift_holds(reason)).await
+        limited("lift_holds", self.0.lift_holds(reason)).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
-        limited(self.0.release(lease)).await
+        limited("release", self.0.release(lease)).await
     }
 
     async fn read_page(
@@ -81,15 +89,19 @@ impl Outbox for Limited {
         cursor: &Cursor,
         limit: u32,
     ) -> Result<Page, OutboxError> {
-        limited(self.0.read_page(lane, cursor, limit)).await
+        limited("read_page", self.0.read_page(lane, cursor, limit)).await
+    }
+
+    fn writers(&self) -> usize {
+        self.0.writers()
     }
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        limited(self.0.record(writes)).await
+        limited("record", self.0.record(writes)).await
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
-        limited(self.0.backlog(instance)).await
+        limited("backlog", self.0.backlog(instance)).await
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
@@ -103,7 +115,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_never_answered_ends_as_a_database_that_is_away() {
-        let error = limited::<()>(std::future::pending()).await.unwrap_err();
+        let error = limited::<()>("record", std::future::pending())
+            .await
+            .unwrap_err();
         assert!(error.is_transient());
         assert_eq!(
             error.to_string(),

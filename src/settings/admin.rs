@@ -14,8 +14,7 @@ pub(super) const KEYS: &[Key] = &[Key::new("admin.listen", Kind::Address).option
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
     /// Address and port of the metrics, health checks and status page; empty: off. Default
-    /// `127.0.0.1:9464`. These endpoints are not in this version yet: the key is accepted, and
-    /// nothing listens.
+    /// `127.0.0.1:9464`. Whoever reaches it sees lanes and counts, but no numbers and no secrets.
     #[serde(serialize_with = "empty_if_none")]
     pub listen: Option<SocketAddr>,
 }

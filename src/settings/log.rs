@@ -20,7 +20,7 @@ pub struct LogSettings {
     #[serde(serialize_with = "empty_if_none")]
     pub format: Option<LogFormat>,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`; parts of the program can have their own:
-    /// `info,contact_courier::courier=debug`. Default `info`.
+    /// `info,contact_courier::delivery=debug`. Default `info`.
     pub level: String,
 }
 

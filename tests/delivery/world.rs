@@ -58,6 +58,8 @@ impl<'a> World<'a> {
             ("retry.initial_interval", "50ms"),
             ("retry.max_interval", "500ms"),
             ("log.level", "info"),
+            // Many run at once.
+            ("admin.listen", ""),
         ] {
             world.set(key, value);
         }

@@ -223,7 +223,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         ],
         "read_immediate" => &["'u'", "'t00003'", "0", "100"],
         "pending_rows" => &[IDS],
-        "find_batches" | "taken_keys" => &[KEYS],
+        "find_batches" | "taken_keys" | "delete_batches" => &[KEYS],
         "lock_lanes" | "change_lanes" => &[LANES],
         "backlog" => &["'i'"],
         "overview" => &[],
@@ -236,7 +236,6 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "prunable_batches" => &["1e0", "1e0", "''", "100"],
         "contacts_standing" => &[IDS, "NULL", "NULL"],
         "delete_contacts" => &[IDS, "1e0"],
-        "delete_batches" => &[KEYS],
         _ => &[BATCHES],
     }
 }

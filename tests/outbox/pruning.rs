@@ -1,8 +1,11 @@
 //! Deleting what is old.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use contact_courier::contact::ContactId;
+use contact_courier::courier::lifecycle::Lifecycle;
+use contact_courier::courier::retention::Retention;
 use contact_courier::outbox::{Change, Pruning};
 
 use super::operations::failed;
@@ -15,6 +18,7 @@ on_every_database!(
     the_walk_goes_on_where_it_was_and_ends_where_nothing_is_old,
     what_was_kept_of_a_requeued_contact_goes_with_it,
     two_that_prune_at_once_do_not_mind,
+    of_several_couriers_the_one_that_has_run_the_longest_prunes,
 );
 
 const OLD: Pruning = Pruning {
@@ -187,4 +191,36 @@ async fn two_that_prune_at_once_do_not_mind(db: &Db) {
     delivered(db, "u/t", 10, LONG).await;
     let (one, other) = tokio::join!(prune(db, OLD), prune(db, OLD));
     assert_eq!((one.0 + other.0, one.1 + other.1), (10, 1));
+}
+
+async fn of_several_couriers_the_one_that_has_run_the_longest_prunes(db: &Db) {
+    delivered(db, "u/t", 2, LONG).await;
+    db.execute("DELETE FROM courier_instance").await;
+    let (first, second) = (db.courier().await, db.courier().await);
+    let past = db.now(-1000);
+    db.execute(&format!(
+        "UPDATE courier_instance SET started_at = {past} WHERE id = '{first}'"
+    ))
+    .await;
+    let caretaker = |instance| Retention {
+        operations: Arc::clone(&db.operations),
+        instance,
+        older_than: OLD.older_than,
+    };
+    let life = Lifecycle::new();
+    caretaker(second).round(&life).await.expect("a round");
+    assert_eq!(db.count("FROM contact_outbox").await, 2);
+    caretaker(first).round(&life).await.expect("a round");
+    assert_eq!(db.count("FROM contact_outbox").await, 0);
+    assert_eq!(db.count("FROM delivery_batch").await, 0);
+
+    // One that has fallen silent stands in nobody's way.
+    delivered(db, "u/t", 2, LONG).await;
+    db.execute(&format!(
+        "DELETE FROM courier_instance WHERE id NOT IN ('{first}', '{second}')"
+    ))
+    .await;
+    db.silence(first).await;
+    caretaker(second).round(&life).await.expect("a round");
+    assert_eq!(db.count("FROM contact_outbox").await, 0);
 }

@@ -65,7 +65,6 @@ pub(super) async fn run(
 
 fn shown(story: &Story) -> String {
     let contact = &story.contact;
-    let mut text = format!("{}\n\n", summary(story));
     let mut facts = table(&["contact", &contact.id.to_string()]);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -85,17 +84,11 @@ fn shown(story: &Story) -> String {
     fact("created_at", contact.created_at.as_ref().map(moment));
     fact("not_before", contact.not_before.as_ref().map(moment));
     fact("finished_at", contact.finished_at.as_ref().map(moment));
-    text += &lines(&facts);
-    for requeued in &story.requeued {
-        text += &format!("\n{}", end_undone(requeued));
-    }
-    for batch in &story.batches {
-        text += &format!("\n{}", told(batch));
-    }
-    if let Some(lane) = &story.lane {
-        text += &format!("\n{}", standing(lane));
-    }
-    text
+    let mut parts = vec![format!("{}\n", summary(story)), lines(&facts)];
+    parts.extend(story.requeued.iter().map(end_undone));
+    parts.extend(story.batches.iter().map(told));
+    parts.extend(story.lane.as_ref().map(standing));
+    parts.join("\n")
 }
 
 fn moment(moment: &Moment) -> String {

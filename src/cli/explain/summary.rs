@@ -88,6 +88,7 @@ fn waiting(batch: &BatchReport, lane: Option<&LaneStanding>) -> String {
 fn unsent(story: &Story) -> String {
     let ahead = match story.ahead {
         0 => "it is the next of its lane".to_owned(),
+        1 => "1 contact of its lane stands before it".to_owned(),
         n => format!("{} of its lane stand before it", contacts(n)),
     };
     let again = if story.requeued.is_empty() {
@@ -140,11 +141,11 @@ mod tests {
     use crate::outbox::{Moment, Owner, Requeued};
     use std::time::Duration;
 
-    fn at(seconds_ago: f64) -> Option<Moment> {
-        Some(Moment {
+    fn at(seconds_ago: f64) -> Moment {
+        Moment {
             at: "2026-01-01T00:00:00Z".into(),
             seconds_ago,
-        })
+        }
     }
 
     fn story(status: &str) -> Story {
@@ -160,7 +161,7 @@ mod tests {
                 fail_cause: None,
                 attempts: 0,
                 batch_id: None,
-                created_at: at(90.0),
+                created_at: Some(at(90.0)),
                 not_before: None,
                 finished_at: None,
             },
@@ -181,24 +182,24 @@ mod tests {
             maybe_delivered: true,
             outcome: None,
             answer: None,
-            created_at: at(60.0),
-            sent_at: at(30.0),
+            created_at: Some(at(60.0)),
+            sent_at: Some(at(30.0)),
             closed_at: None,
         }
     }
 
-    fn owner() -> Option<Owner> {
-        Some(Owner {
+    fn owner() -> Owner {
+        Owner {
             id: "i".into(),
             host: "one".into(),
             pid: 7,
-        })
+        }
     }
 
     #[test]
     fn of_a_final_contact_it_says_why_it_ended() {
         let mut done = story("succeeded");
-        done.contact.finished_at = at(60.0);
+        done.contact.finished_at = Some(at(60.0));
         done.contact.attempts = 1;
         assert_eq!(
             summary(&done),
@@ -215,7 +216,7 @@ mod tests {
         let mut failed = story("failed");
         failed.contact.fail_kind = Some("rejected".into());
         failed.contact.fail_cause = Some("格式不正确。".into());
-        failed.contact.finished_at = at(3_600.0);
+        failed.contact.finished_at = Some(at(3_600.0));
         assert_eq!(
             summary(&failed),
             "Failed 1h 0m ago: the platform refused it (格式不正确。)."
@@ -232,7 +233,7 @@ mod tests {
         );
         waits.ahead = 12;
         waits.lane = Some(LaneStanding {
-            owner: owner(),
+            owner: Some(owner()),
             ..LaneStanding::default()
         });
         assert_eq!(
@@ -241,12 +242,12 @@ mod tests {
              its lane stand before it."
         );
         waits.requeued = vec![Requeued {
-            requeued_at: at(1.0),
+            requeued_at: Some(at(1.0)),
             fail_kind: "expired".into(),
             fail_cause: None,
             attempts: 1,
             batch_id: None,
-            finished_at: at(2.0),
+            finished_at: Some(at(2.0)),
         }];
         waits.lane = Some(LaneStanding::default());
         waits.ahead = 0;
@@ -255,7 +256,7 @@ mod tests {
             "Pending: it was requeued and not sent again yet; its lane waits for a courier; it is \
              the next of its lane."
         );
-        waits.contact.not_before = at(-7_200.0);
+        waits.contact.not_before = Some(at(-7_200.0));
         assert_eq!(
             summary(&waits),
             "Pending: it is not to be sent before its time, in 2h 0m."
@@ -272,7 +273,7 @@ mod tests {
              the journal and sends it again if that is safe."
         );
         open.lane = Some(LaneStanding {
-            owner: owner(),
+            owner: Some(owner()),
             ..LaneStanding::default()
         });
         assert_eq!(

@@ -13,20 +13,20 @@ use crate::outbox::{InstanceReport, LaneReport, Overview, PausedLane};
 const MESSAGE: usize = 60;
 
 pub(super) fn show(status: &Status) -> String {
-    let mut text = totals(&status.overview);
+    let mut parts = vec![totals(&status.overview)];
     if !status.paused_lanes.is_empty() {
-        text += &format!("\nLanes on hold\n{}", paused(&status.paused_lanes));
+        parts.push(format!("Lanes on hold\n{}", paused(&status.paused_lanes)));
     }
     if !status.busiest_lanes.is_empty() {
         let lanes = busiest(&status.busiest_lanes);
-        text += &format!("\nLanes with most pending\n{lanes}");
+        parts.push(format!("Lanes with most pending\n{lanes}"));
     }
-    let couriers = if status.overview.instances.is_empty() {
-        "\nNo courier is registered: start one with `contact-courier run`\n".to_owned()
+    parts.push(if status.overview.instances.is_empty() {
+        "No courier is registered: start one with `contact-courier run`\n".to_owned()
     } else {
-        format!("\nCouriers\n{}", instances(&status.overview.instances))
-    };
-    text + &couriers
+        format!("Couriers\n{}", instances(&status.overview.instances))
+    });
+    parts.join("\n")
 }
 
 fn totals(overview: &Overview) -> String {

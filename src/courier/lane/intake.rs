@@ -10,7 +10,7 @@ use super::outcome::vanished;
 use super::{LaneAtWork, Step};
 use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::courier::underway::Underway;
-use crate::outbox::{Change, OpenBatch, OutboxError};
+use crate::outbox::{Change, OpenBatch, OutboxError, Recorded};
 use crate::platform::verdict;
 use crate::settlement::{FailKind, Final, RowOutcome};
 use crate::telemetry::event::{RowsRefused, TakenOver};
@@ -25,7 +25,12 @@ impl LaneAtWork {
                 .read_page(&self.lease.lane, &self.cursor, limit)
                 .await?;
             context.watch.works();
-            (self.cursor, self.end, self.read_at) = (page.next, page.end, Instant::now());
+            let now = Instant::now();
+            // How long a row that waits has been due is told as of the last page, as for its rows.
+            for contact in &mut self.waiting {
+                contact.due_for += now.duration_since(self.read_at);
+            }
+            (self.cursor, self.end, self.read_at) = (page.next, page.end, now);
             self.take_in(page.rows);
         }
         Ok(())
@@ -54,22 +59,16 @@ impl LaneAtWork {
     }
 
     pub(super) fn refuse(&mut self, rows: Vec<RowOutcome>) {
-        let Some(RowOutcome {
-            end: Final::Failed { cause, .. },
-            ..
-        }) = rows.first()
-        else {
+        if rows.is_empty() {
             return;
-        };
-        let contacts = rows.len();
-        RowsRefused {
-            lane: &self.lease.lane,
-            contacts,
-            first_cause: cause,
         }
-        .emit();
-        let ids = rows.iter().map(|row| row.contact).collect();
-        self.record(Change::Refuse(rows), |recorded| {
+        let lane = self.lease.lane.clone();
+        self.record(Change::Refuse(rows.clone()), move |recorded| {
+            if matches!(recorded, Ok(Recorded::Done)) {
+                let (lane, rows) = (&lane, &rows);
+                RowsRefused { lane, rows }.emit();
+            }
+            let ids = rows.iter().map(|row| row.contact).collect();
             Step::Refused(ids, recorded)
         });
     }

@@ -247,7 +247,7 @@ impl LaneAtWork {
         };
         self.numbers.insert(&composed.contacts);
         let batch = Batch::new(BatchId::generate(), self.lease.lane.clone(), composed);
-        Ok(Some(Underway::new(batch, Instant::now())))
+        Ok(Some(Underway::new(batch, self.read_at, Instant::now())))
     }
 
     /// Whether there are fewer rows than fill a batch, and the oldest is still young enough to wait

@@ -105,7 +105,12 @@ impl LaneAtWork {
 
     /// The batch has its end: write it, and put what is left of it into smaller batches.
     pub(super) fn close(&mut self, underway: Underway, closing: Closing, search: Option<Search>) {
-        let Underway { batch, begun, .. } = underway;
+        let Underway {
+            batch,
+            begun,
+            read_at,
+            ..
+        } = underway;
         let now = Instant::now();
         let open = &closing.unsettled;
         let cut = search.and_then(|search| search.cut);
@@ -113,7 +118,7 @@ impl LaneAtWork {
         let children: Vec<Underway> = batch
             .split(open, first, closing.maybe_delivered, BatchId::generate)
             .into_iter()
-            .map(|child| Underway::child(child, search.map(|search| search.id), now))
+            .map(|child| Underway::child(child, search.map(|search| search.id), read_at, now))
             .collect();
         let change = Change::Close(Close {
             batch: batch.id,
@@ -129,6 +134,7 @@ impl LaneAtWork {
                     batch: &batch,
                     closing: &closing,
                     took: begun.elapsed(),
+                    read_ago: read_at.elapsed(),
                 }
                 .emit();
             }

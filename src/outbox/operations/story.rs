@@ -138,7 +138,9 @@ pub struct LaneStanding {
 fn moment(row: &impl Columns, column: &str) -> Option<Moment> {
     Some(Moment {
         at: row.text(column)?,
-        seconds_ago: row.seconds(&format!("{column}_ago")).unwrap_or_default(),
+        seconds_ago: row
+            .seconds(format!("{column}_ago").as_str())
+            .unwrap_or_default(),
     })
 }
 

@@ -13,8 +13,7 @@ macro_rules! row_columns {
          grade_id::bigint AS grade_id, components::text AS components,
          custom_vars::text AS custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
          skip_error, number_add_suffix, encryption, phone_mask,
-         (extract(epoch FROM now()) - extract(epoch FROM coalesce(not_before, created_at)))::float8
-             AS due_for"
+         date_part('epoch', now() - coalesce(not_before, created_at)) AS due_for"
     };
 }
 

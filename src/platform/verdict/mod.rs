@@ -114,6 +114,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Those that an answer can have by itself. The others come of what was known before.
+    pub const OF_REQUESTS: [Self; 4] = [
+        Self::Imported,
+        Self::Unaccounted,
+        Self::Refused,
+        Self::TooLarge,
+    ];
+
     /// One word for programs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -195,6 +203,20 @@ pub enum Scope {
 }
 
 impl WaitReason {
+    /// Those for which a batch is sent again: all but the one that is about a whole lane.
+    pub const OF_BATCHES: [Self; 10] = [
+        Self::Unreachable,
+        Self::AnswerLost,
+        Self::ServerError,
+        Self::Unreadable,
+        Self::Redirected,
+        Self::RateLimited,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::TaskRunning,
+    ];
+
     /// One word for programs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -252,6 +274,21 @@ impl WaitReason {
                 | Self::Unreadable
                 | Self::Redirected
         )
+    }
+}
+
+impl Verdict {
+    /// What came back, in one word for programs.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            // The latter is closed because it must not be sent again.
+            Self::Wait(wait)
+            | Self::Close(Closing {
+                because: Some(wait),
+                ..
+            }) => wait.reason.as_str(),
+            Self::Close(closing) => closing.outcome.as_str(),
+        }
     }
 }
 

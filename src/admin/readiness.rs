@@ -1,0 +1,133 @@
+//! Whether the courier can work: the database answers, and is migrated.
+//!
+//! A task asks it now and then, with a time limit; whoever wants to know gets the last answer.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::outbox::{Outbox, OutboxError};
+
+/// Between two checks.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// A database that takes longer counts as one that does not answer.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The last answer, and who asks for the next.
+#[derive(Clone, Debug)]
+pub(super) struct Readiness(watch::Sender<Option<Check>>);
+
+#[derive(Clone, Debug)]
+struct Check {
+    at: Instant,
+    answer: Result<(), String>,
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Serialize)]
+pub(super) struct Ready {
+    status: &'static str,
+    reason: String,
+    /// How old this is.
+    checked_seconds_ago: Option<f64>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl Readiness {
+    /// Asks the database again and again.
+    pub(super) async fn keep(&self, outbox: &dyn Outbox) {
+        loop {
+            self.note(timeout(LIMIT, outbox.check_schema()).await);
+            sleep(INTERVAL).await;
+        }
+    }
+
+    /// Takes up an answer, or that there was none in time.
+    fn note(&self, asked: Result<Result<(), OutboxError>, Elapsed>) {
+        let answer = match asked {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "the database does not answer within {} s",
+                LIMIT.as_secs()
+            )),
+        };
+        let at = Instant::now();
+        self.0.send_replace(Some(Check { at, answer }));
+    }
+
+    /// The last answer.
+    pub(super) fn read(&self, stopping: bool) -> Ready {
+        let check = self.0.borrow().clone();
+        let (status, reason) = match &check {
+            _ if stopping => ("stopping", "the courier is stopping".to_owned()),
+            None => ("starting", "the database was not asked yet".to_owned()),
+            Some(Check { answer: Ok(()), .. }) => {
+                ("ready", "the database answers and is migrated".to_owned())
+            }
+            Some(Check {
+                answer: Err(error), ..
+            }) => ("unready", error.clone()),
+        };
+        Ready {
+            status,
+            reason,
+            checked_seconds_ago: check.map(|check| check.at.elapsed().as_secs_f64()),
+        }
+    }
+}
+
+impl Ready {
+    /// 503 for a courier that cannot work now.
+    pub(super) fn code(&self) -> StatusCode {
+        match self.status {
+            "ready" => StatusCode::OK,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(asked: Result<Result<(), OutboxError>, Elapsed>) -> Ready {
+        let readiness = Readiness::default();
+        readiness.note(asked);
+        readiness.read(false)
+    }
+
+    #[test]
+    fn before_the_first_answer_nothing_is_promised() {
+        let ready = Readiness::default().read(false);
+        assert_eq!(ready.code(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ready.status, "starting");
+    }
+
+    #[test]
+    fn a_courier_that_stops_is_not_ready_however_well_the_database_is() {
+        assert_eq!(after(Ok(Ok(()))).code(), StatusCode::OK);
+        let readiness = Readiness::default();
+        readiness.note(Ok(Ok(())));
+        let ready = readiness.read(true);
+        assert_eq!(ready.code(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ready.status, "stopping");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_is_silent_is_told_as_such() {
+        let asked = timeout(LIMIT, std::future::pending()).await;
+        let ready = after(asked);
+        assert_eq!(ready.code(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ready.reason, "the database does not answer within 5 s");
+    }
+}

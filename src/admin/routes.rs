@@ -1,0 +1,110 @@
+//! What is answered where.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+
+use super::health::Health;
+use super::host;
+use super::readiness::Readiness;
+use crate::courier::lifecycle::Lifecycle;
+use crate::courier::pulse::Pulse;
+use crate::telemetry::metrics;
+
+const NOT_FOUND: &str = "not found; there are /, /metrics, /healthz and /readyz\n";
+
+const FOREIGN_HOST: &str = "this address answers only requests to a loopback address; to be reached \
+    by another name, let admin.listen be an address that is not a loopback one\n";
+
+/// What every answer says to a browser: show it as what it is, keep it to yourself, load nothing.
+/// The status page alone has another policy.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+];
+
+#[derive(Clone)]
+struct Sources {
+    pulse: Arc<Pulse>,
+    life: Lifecycle,
+    readiness: Readiness,
+}
+
+/// Everything that is answered by a server that listens on `address`.
+pub(super) fn router(
+    address: SocketAddr,
+    pulse: Arc<Pulse>,
+    life: Lifecycle,
+    readiness: Readiness,
+) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .fallback(|| async { (StatusCode::NOT_FOUND, NOT_FOUND) })
+        .with_state(Sources {
+            pulse,
+            life,
+            readiness,
+        })
+        .layer(middleware::from_fn_with_state(address, guard))
+}
+
+/// Turns foreign hosts away, and adds what every answer says.
+async fn guard(State(address): State<SocketAddr>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    let host = host.map(|host| host.to_str().unwrap_or_default());
+    let mut response = if host::may_ask(address, host) {
+        next.run(request).await
+    } else {
+        (StatusCode::MISDIRECTED_REQUEST, FOREIGN_HOST).into_response()
+    };
+    protect(response.headers_mut());
+    response
+}
+
+fn protect(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+}
+
+async fn metrics() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        metrics::render(),
+    )
+}
+
+async fn health(State(sources): State<Sources>) -> impl IntoResponse {
+    let health = Health::of(&sources.pulse, sources.life.is_stopping());
+    (health.code(), Json(health))
+}
+
+async fn ready(State(sources): State<Sources>) -> impl IntoResponse {
+    let ready = sources.readiness.read(sources.life.is_stopping());
+    (ready.code(), Json(ready))
+}

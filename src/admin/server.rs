@@ -1,0 +1,145 @@
+//! Connections: how many at once, and how long each may take.
+//!
+//! A client that says nothing, or takes nothing, is cut off; beyond the limit new ones wait. So
+//! nobody who can reach the port can exhaust the memory or the file descriptors of the courier.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// The largest head of a request that is read. More would be none of ours.
+const LARGEST_HEAD: usize = 16 * 1024;
+
+/// After `accept` failed, which it does when the process has no file descriptor left.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at once.
+    pub(super) connections: usize,
+    /// How long a connection may stay silent before, and within, the head of a request.
+    pub(super) head_within: Duration,
+    /// After so long a connection ends with the answer that is under way.
+    pub(super) connection: Duration,
+    /// How long that answer may take.
+    pub(super) last_answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 64,
+            head_within: Duration::from_secs(30),
+            connection: Duration::from_mins(5),
+            last_answer: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves until it is dropped; its connections end with it.
+pub(super) async fn serve(listener: TcpListener, app: Router, limits: Limits) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(BREATH).await;
+            continue;
+        };
+        let app = app.clone();
+        connections.spawn(async move {
+            converse(stream, app, limits).await;
+            drop(place);
+        });
+    }
+}
+
+/// One connection, from its first request to its end.
+async fn converse(stream: TcpStream, app: Router, limits: Limits) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_within)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    tokio::pin!(connection);
+    // How a connection ended is the client's business.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = sleep(limits.connection) => connection.as_mut().graceful_shutdown(),
+    }
+    timeout(limits.last_answer, connection).await.ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const SOON: Duration = Duration::from_millis(50);
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    async fn server(limits: Limits) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().route("/", get(|| async { "here" }));
+        tokio::spawn(serve(listener, app, limits));
+        address
+    }
+
+    async fn said(address: SocketAddr, words: &[u8]) -> String {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(words).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is an end like another.
+        client.read_to_end(&mut answer).await.ok();
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_finish_a_request_is_cut_off() {
+        let address = server(Limits {
+            head_within: SOON,
+            ..Limits::default()
+        })
+        .await;
+        assert!(!said(address, &GET[..20]).await.contains("here"));
+        // And so is one who asks no more: the answer comes, and then the end.
+        assert!(said(address, GET).await.ends_with("here"));
+    }
+
+    #[tokio::test]
+    async fn a_head_without_end_is_refused() {
+        let address = server(Limits::default()).await;
+        let mut words = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".to_vec();
+        words.resize(LARGEST_HEAD * 2, b'x');
+        let answer = said(address, &words).await;
+        assert!(!answer.contains("here"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_limit_wait_until_others_end() {
+        let address = server(Limits {
+            connections: 1,
+            connection: SOON,
+            ..Limits::default()
+        })
+        .await;
+        let silent = TcpStream::connect(address).await.unwrap();
+        assert!(said(address, GET).await.ends_with("here"));
+        drop(silent);
+    }
+}

@@ -1,0 +1,155 @@
+//! The pulse: whether the courier's loops are turning, for health checks.
+//!
+//! Each loop reports its turns here. One that has ended, is blocked or waits for what never comes
+//! falls silent. A database that does not answer is no such thing: a call of it has a time limit of
+//! its own, and starting the courier anew would not help; readiness tells of that.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Turns that may be left out before a loop counts as standing still.
+const TURNS: u32 = 3;
+
+/// No loop has to turn more often than this to count as turning, however short its interval is: a
+/// host that is busy for a moment is not ill.
+const LEAST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The loops of one courier.
+#[derive(Debug)]
+pub struct Pulse {
+    pub(super) scout: Beat,
+    pub(super) heartbeat: Beat,
+    /// One for each writer of the recorder.
+    pub(super) writers: Box<[Beat]>,
+}
+
+/// One loop's turns.
+#[derive(Debug)]
+pub(super) struct Beat {
+    name: &'static str,
+    interval: Duration,
+    origin: Instant,
+    /// When it last turned, in milliseconds since `origin`.
+    turned: AtomicU64,
+}
+
+/// What is known of a loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopReport {
+    /// Its name.
+    pub name: &'static str,
+    /// How long ago it turned.
+    pub silent_for: Duration,
+    /// How long ago that may be.
+    pub limit: Duration,
+}
+
+impl LoopReport {
+    /// Whether it turns.
+    pub fn is_turning(&self) -> bool {
+        self.silent_for <= self.limit
+    }
+}
+
+impl Pulse {
+    /// The pulse of loops that are about to begin: the scout turns once per poll interval, the
+    /// heartbeat three times per lease.
+    pub(super) fn new(poll_interval: Duration, beat_interval: Duration, writers: usize) -> Self {
+        Self {
+            scout: Beat::new("scout", poll_interval),
+            heartbeat: Beat::new("heartbeat", beat_interval),
+            writers: (0..writers.max(1))
+                .map(|_| Beat::new("recorder", LEAST_INTERVAL))
+                .collect(),
+        }
+    }
+
+    /// How the loops are.
+    pub fn report(&self) -> Vec<LoopReport> {
+        [&self.scout, &self.heartbeat]
+            .into_iter()
+            .chain(&self.writers)
+            .map(Beat::report)
+            .collect()
+    }
+}
+
+impl Beat {
+    fn new(name: &'static str, interval: Duration) -> Self {
+        Self {
+            name,
+            interval: interval.max(LEAST_INTERVAL),
+            origin: Instant::now(),
+            turned: AtomicU64::new(0),
+        }
+    }
+
+    /// The loop turns.
+    pub(super) fn turn(&self) {
+        let since = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.turned.store(since, Ordering::Relaxed);
+    }
+
+    /// Awaits something for which the loop may wait: its work, or the database. It counts as
+    /// turning meanwhile, as long as it is polled.
+    pub(super) async fn turning<T>(&self, waits: impl Future<Output = T>) -> T {
+        tokio::pin!(waits);
+        loop {
+            self.turn();
+            if let Ok(done) = tokio::time::timeout(self.interval, &mut waits).await {
+                self.turn();
+                return done;
+            }
+        }
+    }
+
+    fn report(&self) -> LoopReport {
+        let turned = Duration::from_millis(self.turned.load(Ordering::Relaxed));
+        LoopReport {
+            name: self.name,
+            silent_for: self.origin.elapsed().saturating_sub(turned),
+            limit: self.interval * TURNS,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(10);
+
+    fn standing(pulse: &Pulse) -> Vec<&'static str> {
+        let still = |report: &LoopReport| !report.is_turning();
+        let reports = pulse.report().into_iter();
+        reports.filter(still).map(|report| report.name).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_leaves_three_turns_out_stands_still() {
+        let pulse = Pulse::new(Duration::from_secs(10), Duration::from_secs(20), 1);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        pulse.writers[0].turn();
+        assert_eq!(standing(&pulse), [""; 0]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(standing(&pulse), ["scout"]);
+        pulse.scout.turn();
+        assert_eq!(standing(&pulse), [""; 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_waits_for_its_work_or_the_database_is_turning() {
+        let pulse = Pulse::new(Duration::from_secs(1), LONG, 1);
+        pulse.writers[0].turning(tokio::time::sleep(LONG)).await;
+        assert_eq!(standing(&pulse), ["scout"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_interval_does_not_make_a_busy_host_look_ill() {
+        let pulse = Pulse::new(Duration::from_millis(50), LONG, 1);
+        tokio::time::advance(Duration::from_secs(15)).await;
+        assert_eq!(standing(&pulse), [""; 0]);
+    }
+}

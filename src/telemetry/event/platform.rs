@@ -1,0 +1,142 @@
+//! Requests to the platform, and what holds them back.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::PLATFORM;
+use crate::batch::Batch;
+use crate::platform::verdict::Verdict;
+use crate::telemetry::metrics::METRICS;
+
+/// A request waited for the rate limits.
+#[derive(Debug, Default)]
+pub struct RateLimitWait {
+    /// How long, in all.
+    pub waited: Duration,
+}
+
+impl RateLimitWait {
+    /// Adds the time that one of the limits takes.
+    pub async fn during<T>(&mut self, limit: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let ready = limit.await;
+        self.waited += began.elapsed();
+        ready
+    }
+
+    /// Measures it.
+    pub fn emit(&self) {
+        METRICS.requests.limited.observe(self.waited.as_secs_f64());
+    }
+}
+
+/// A request goes out. It counts as being in flight until the value is dropped, however that comes.
+#[derive(Debug)]
+#[must_use = "the request is in flight as long as this is held"]
+pub struct RequestSent {
+    at: Instant,
+}
+
+impl RequestSent {
+    /// Counts it.
+    pub fn emit(batch: &Batch) -> Self {
+        METRICS.requests.in_flight.inc();
+        let contacts = u32::try_from(batch.contacts.len()).unwrap_or(u32::MAX);
+        METRICS.requests.contacts.observe(contacts.into());
+        Self { at: Instant::now() }
+    }
+
+    /// The answer is there, or it is known that none will come.
+    pub fn answered(self) -> Duration {
+        self.at.elapsed()
+    }
+}
+
+impl Drop for RequestSent {
+    fn drop(&mut self) {
+        METRICS.requests.in_flight.dec();
+    }
+}
+
+/// A request has come to its end.
+pub struct RequestEnded<'a> {
+    /// What was sent.
+    pub batch: &'a Batch,
+    /// What came back.
+    pub verdict: &'a Verdict,
+    /// From sending to the end of the answer.
+    pub took: Duration,
+}
+
+impl RequestEnded<'_> {
+    /// Counts and measures it; the log has a line for the batch, and this one for the curious.
+    pub fn emit(&self) {
+        let Self {
+            batch,
+            verdict,
+            took,
+        } = self;
+        let outcome = verdict.outcome();
+        METRICS.requests.ended.with_label_values(&[outcome]).inc();
+        METRICS.requests.duration.observe(took.as_secs_f64());
+        debug!(
+            target: PLATFORM,
+            batch = %batch.id,
+            lane = %batch.lane,
+            outcome,
+            contacts = batch.contacts.len(),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "request ended"
+        );
+    }
+}
+
+/// The breaker opens, or closes again.
+pub struct Breaker {
+    /// Whether it keeps requests back now.
+    pub open: bool,
+}
+
+impl Breaker {
+    /// Logs it and sets the gauge.
+    pub fn emit(&self) {
+        METRICS.requests.breaker_open.set(i64::from(self.open));
+        if self.open {
+            warn!(target: PLATFORM, "the platform fails again and again; requests are held back");
+        } else {
+            info!(target: PLATFORM, "the platform answers again; requests go on");
+        }
+    }
+}
+
+/// The rate that is used has changed.
+pub struct RateLevel {
+    /// The part of the configured rate, 0 to 1.
+    pub level: f64,
+}
+
+impl RateLevel {
+    /// Sets the gauge.
+    pub fn emit(&self) {
+        METRICS.requests.rate_level.set(self.level);
+        debug!(target: PLATFORM, level = self.level, "the rate has changed");
+    }
+}
+
+/// The token file has changed.
+pub struct TokenChanged {
+    /// Lanes that were on hold for it and go on.
+    pub lanes: u64,
+}
+
+impl TokenChanged {
+    /// Logs it.
+    pub fn emit(&self) {
+        info!(target: PLATFORM,
+            lanes = self.lanes,
+            "the token has changed; what waited for another one goes on"
+        );
+    }
+}

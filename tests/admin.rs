@@ -1,0 +1,26 @@
+//! What operators ask the running program: metrics, health checks.
+//!
+//! The real program works between a real database and the simulated platform, and is asked over
+//! HTTP.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say so and stop"
+)]
+
+#[expect(
+    dead_code,
+    reason = "the contract suite of the outbox uses the rest of it"
+)]
+mod support;
+
+#[path = "delivery/world.rs"]
+#[expect(dead_code, reason = "the tests of delivery use the rest of it")]
+mod world;
+
+mod admin {
+    mod asking;
+    mod endpoints;
+    mod metrics;
+}

@@ -1,0 +1,147 @@
+//! Asking the admin server over plain HTTP.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::{Program, World, until};
+
+/// The program at work, and where it answers.
+pub(crate) struct Courier {
+    pub(crate) program: Program,
+    pub(crate) address: SocketAddr,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+}
+
+impl Courier {
+    /// Starts the daemon; it listens on a free port.
+    pub(crate) async fn start(world: &mut World<'_>) -> Self {
+        world.set("admin.listen", "127.0.0.1:0");
+        let program = world.start(&["run"]);
+        program.says("are served").await;
+        let address = program
+            .log()
+            .lines()
+            .filter(|line| line.contains("are served"))
+            .find_map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).ok()?;
+                line["address"].as_str()?.parse().ok()
+            })
+            .expect("the log tells the address");
+        Self { program, address }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        ask(
+            self.address,
+            &format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address),
+        )
+        .await
+    }
+
+    /// The series that `/metrics` serves.
+    pub(crate) async fn metrics(&self) -> Metrics {
+        let answer = self.get("/metrics").await;
+        assert_eq!(answer.code, 200);
+        Metrics::read(&answer.body)
+    }
+
+    /// Waits until the metrics are so.
+    pub(crate) async fn measures(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
+        until(what, async || holds(&self.metrics().await)).await;
+        self.metrics().await
+    }
+}
+
+/// Sends the head of a request and reads to the end of the answer.
+pub(crate) async fn ask(address: SocketAddr, head: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let request = format!("{head}Connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sends");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("UTF-8");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let code = head.split(' ').nth(1).expect("a status");
+    Answer {
+        code: code.parse().expect("a number"),
+        head: head.into(),
+        body: body.into(),
+    }
+}
+
+/// Metrics in Prometheus's text format.
+pub(crate) struct Metrics {
+    /// Every series with its value.
+    series: BTreeMap<String, String>,
+    /// Every family with what it says about itself.
+    pub(crate) help: BTreeMap<String, String>,
+    pub(crate) types: BTreeMap<String, String>,
+}
+
+impl Metrics {
+    fn read(text: &str) -> Self {
+        let told = |what: &str| {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(what));
+            let pairs = lines.filter_map(|line| line.split_once(' '));
+            pairs
+                .map(|(name, words)| (name.to_owned(), words.to_owned()))
+                .collect()
+        };
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let series = lines.map(|line| {
+            let (name, value) = line.rsplit_once(' ').expect("a series and its value");
+            (name.to_owned(), value.to_owned())
+        });
+        Self {
+            series: series.collect(),
+            help: told("# HELP "),
+            types: told("# TYPE "),
+        }
+    }
+
+    /// The value of a series that must be there.
+    pub(crate) fn of(&self, series: &str) -> f64 {
+        self.text(series).parse().expect("a number")
+    }
+
+    /// The value of a series that counts.
+    pub(crate) fn count(&self, series: &str) -> u64 {
+        self.text(series).parse().expect("a whole number")
+    }
+
+    /// The sum of all series that begin so, which count.
+    pub(crate) fn sum(&self, beginning: &str) -> u64 {
+        let names = self.series.keys();
+        let those = names.filter(|name| name.starts_with(beginning));
+        those.map(|name| self.count(name)).sum()
+    }
+
+    fn text(&self, series: &str) -> &str {
+        let known = || format!("{series} is not among {:?}", self.series.keys());
+        self.series
+            .get(series)
+            .unwrap_or_else(|| panic!("{}", known()))
+    }
+}
