@@ -16,6 +16,7 @@ mod outbox {
     mod operations;
     mod plans;
     mod pruning;
+    mod rates;
     mod reading;
     mod requeueing;
     mod schema;

@@ -23,7 +23,9 @@ async fn a_courier_is_healthy_and_ready_until_the_schema_is_gone(db: &Db) {
         (200, "\"healthy\"")
     );
     let loops = health.json()["loops"].as_array().unwrap().clone();
-    let names: Vec<&str> = loops.iter().map(|l| l["name"].as_str().unwrap()).collect();
+    let mut names: Vec<&str> = loops.iter().map(|l| l["name"].as_str().unwrap()).collect();
+    // The recorder may have several writers.
+    names.dedup();
     assert_eq!(names, ["scout", "heartbeat", "recorder"]);
 
     db.execute("ALTER TABLE contact_outbox RENAME TO elsewhere")

@@ -32,12 +32,12 @@ fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {
         attempts: 1,
         maybe_delivered: false,
         failing: false,
-        hold: Hold {
+        hold: Some(Hold {
             reason,
             message: format!("because of {reason}"),
             delay,
             failures: 3,
-        },
+        }),
     })
 }
 

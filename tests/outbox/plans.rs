@@ -226,7 +226,9 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "find_batches" | "taken_keys" | "delete_batches" => &[KEYS],
         "lock_lanes" | "change_lanes" => &[LANES],
         "backlog" => &["'i'"],
-        "overview" => &[],
+        "rate_asked" | "overview" => &[],
+        "new_rate" | "rate_given" => &["'all'"],
+        "rate_taken" => &["1", "'all'"],
         "lanes" | "paused" => &["10"],
         "failures" => &[
             "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL",

@@ -3,7 +3,7 @@
 use humantime::format_duration;
 
 use super::check::Check;
-use crate::settings::{Settings, SuffixBy};
+use crate::settings::{RateScope, Settings, SuffixBy};
 
 /// All that is odd, with so many couriers alive.
 pub(super) fn checks(settings: &Settings, couriers: usize) -> Vec<Check> {
@@ -27,14 +27,15 @@ pub(super) fn checks(settings: &Settings, couriers: usize) -> Vec<Check> {
 fn rate(settings: &Settings, couriers: usize) -> Option<Check> {
     let each = settings.rate_limit.requests_per_second;
     let all = each * f64::from(u32::try_from(couriers).unwrap_or(u32::MAX));
-    (couriers > 1).then(|| {
+    let apart = settings.rate_limit.scope == RateScope::Instance;
+    (apart && couriers > 1).then(|| {
         Check::warning(
             "limits",
             format!(
                 "{couriers} couriers with rate_limit.requests_per_second = {each} send {all} \
                  requests per second together"
             ),
-            "give each its part if the platform allows less",
+            "if the platform allows less, give each its part or set rate_limit.scope = \"cluster\"",
         )
     })
 }

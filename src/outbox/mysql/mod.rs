@@ -11,6 +11,7 @@ mod error;
 mod inserting;
 mod leasing;
 mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -30,7 +31,7 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    Recorded, ServerReport, Story, Write, schema, server,
+    RateClaim, Recorded, ServerReport, Story, Write, schema, server,
 };
 use crate::contact::{ContactId, Lane};
 
@@ -208,6 +209,10 @@ impl Outbox for MySqlOutbox {
         recording::record(&self.pool, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.pool, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {

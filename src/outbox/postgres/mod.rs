@@ -10,6 +10,7 @@ mod error;
 mod inserting;
 mod leasing;
 mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -29,7 +30,7 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    Recorded, ServerReport, Story, Write, schema, server,
+    RateClaim, Recorded, ServerReport, Story, Write, schema, server,
 };
 use crate::contact::{ContactId, Lane};
 
@@ -188,6 +189,10 @@ impl Outbox for PostgresOutbox {
         recording::record(&self.pool, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.pool, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {

@@ -226,7 +226,7 @@ pub(super) const POSTPONE_BATCHES: &str = "
     SET state = 'waiting', attempts = p.attempts,
         maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
         failing_since = CASE WHEN p.failing THEN coalesce(b.failing_since, now()) END,
-        outcome = p.outcome, answer = p.answer
+        outcome = coalesce(p.outcome, b.outcome), answer = coalesce(p.answer, b.answer)
     FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::boolean[], $5::text[], $6::text[])
         AS p (id, attempts, maybe_delivered, failing, outcome, answer)
     WHERE b.id = p.id";
@@ -269,6 +269,16 @@ pub(super) const CHANGE_LANES: &str = "
     FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[], $6::text[])
         AS h (user_id, task_id, failures, delay, reason, message)
     WHERE l.user_id = h.user_id AND l.task_id = h.task_id";
+
+/// $1 name, $2 span and $3 burst in microseconds. `now()` is the beginning of the statement, however
+/// long it waits for another courier's claim; the rate is given away up to `given_until`.
+pub(super) const CLAIM_RATE: &str = "
+    INSERT INTO rate_budget AS r (name, given_until)
+    VALUES ($1, (extract(epoch FROM now()) * 1000000)::bigint - $3 + $2)
+    ON CONFLICT (name) DO UPDATE
+        SET given_until = greatest(r.given_until,
+                (extract(epoch FROM now()) * 1000000)::bigint - $3) + $2
+    RETURNING given_until - $2 - (extract(epoch FROM now()) * 1000000)::bigint";
 
 /// $1 instance. Reads the two small indexes from end to end.
 pub(super) const BACKLOG: &str = concat!(
@@ -336,6 +346,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("close_batches", CLOSE_BATCHES),
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
+    ("claim_rate", CLAIM_RATE),
     ("backlog", BACKLOG),
     ("overview", operating::OVERVIEW),
     ("lanes", operating::LANES),

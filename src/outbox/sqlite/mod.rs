@@ -11,6 +11,7 @@ mod error;
 mod inserting;
 mod leasing;
 mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -33,7 +34,7 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    Recorded, ServerReport, Story, Write, schema,
+    RateClaim, Recorded, ServerReport, Story, Write, schema,
 };
 use crate::contact::{ContactId, Lane};
 
@@ -199,6 +200,10 @@ impl Outbox for SqliteOutbox {
         recording::record(&self.writer, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.writer, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
