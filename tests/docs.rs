@@ -311,7 +311,8 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 
 fn pages() -> Vec<PathBuf> {
     let is_page = |path: &PathBuf| path.extension().is_some_and(|e| e == "md");
-    let pages: Vec<PathBuf> = [root().to_owned(), root().join("docs")]
+    let folders = ["", "docs", "benches"].map(|folder| root().join(folder));
+    let pages: Vec<PathBuf> = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
