@@ -20,8 +20,12 @@ use std::fs::File;
 use std::io::{Seek, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use contact_courier::outbox::{Change, Cursor, FailKind, MySqlOutbox, Outbox, SqliteOutbox, Write};
+use contact_courier::contact::ContactId;
+use contact_courier::outbox::{
+    Change, Cursor, FailKind, MySqlOutbox, Operations, Outbox, Pruning, SqliteOutbox, Write,
+};
 use contact_courier::settings::{Layers, Settings};
 use contact_courier::simulator::Faults;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -456,6 +460,15 @@ async fn the_mysql_snippets_give_the_rights_that_are_needed_and_insert_one_row()
     outbox.release(&lease).await.unwrap();
     outbox.backlog(me).await.unwrap();
     outbox.lift_holds("nothing").await.unwrap();
+    // And an operator's, with what the last two lines give.
+    outbox.requeue(&[ContactId(row[0])]).await.unwrap();
+    outbox.story(ContactId(row[0])).await.unwrap().unwrap();
+    let pruning = Pruning {
+        older_than: Duration::from_hours(1),
+        dry_run: false,
+    };
+    outbox.prune_contacts(pruning, None).await.unwrap();
+    outbox.prune_batches(pruning, None).await.unwrap();
     outbox.retire(me).await.unwrap();
     assert_eq!(mariadb(&url, "app", insert), "succeeded\tNULL\tNULL\n");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tokio::task::JoinSet;
 
 use crate::admin::{Admin, Subject};
 use crate::app;
@@ -41,9 +42,9 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     }
     let signals = Signals::listen().context("cannot listen for signals")?;
     let admin = listen(args, &settings).await?;
-    let outbox = app::connect_outbox(&settings).await?;
-    app::prepare_outbox(&*outbox, &settings).await?;
-    let courier = app::courier(Arc::clone(&outbox), &settings)?;
+    let database = app::connect_database(&settings).await?;
+    app::prepare_outbox(&*database.outbox, &settings).await?;
+    let courier = app::courier(Arc::clone(&database.outbox), &settings)?;
     Started {
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
@@ -52,29 +53,29 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     }
     .emit();
     let life = Lifecycle::new();
-    let answering = admin.map(|admin| {
+    // Ends with this function, whatever becomes of the courier.
+    let mut beside = JoinSet::new();
+    let grace = settings.delivery.shutdown_grace;
+    beside.spawn(heed(signals, life.clone(), grace));
+    let retention = app::retention(&database, &courier, &settings);
+    if let Some(retention) = retention.filter(|_| !args.once) {
+        beside.spawn(retention.run(life.clone()));
+    }
+    if let Some(admin) = admin {
         let subject = Subject {
             pulse: courier.pulse(),
             life: life.clone(),
-            outbox,
+            outbox: database.outbox,
         };
-        tokio::spawn(admin.serve(subject))
-    });
-    let watching = tokio::spawn(heed(
-        signals,
-        life.clone(),
-        settings.delivery.shutdown_grace,
-    ));
+        beside.spawn(async move { admin.serve(subject).await });
+    }
     let until = if args.once {
         Until::Done
     } else {
         Until::Stopped
     };
     let backlog = courier.run(life, until).await;
-    watching.abort();
-    if let Some(answering) = answering {
-        answering.abort();
-    }
+    drop(beside);
     match backlog? {
         Some(backlog) => nothing_is_left(&backlog),
         None if args.once => {
