@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo tools
+.PHONY: help check test bench demo package package-test tools package-tools
 
 help: ## Lists what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB
 	scripts/test-databases.sh cargo test --locked
@@ -19,6 +19,15 @@ bench: ## Measures the release binary on private databases: speed, CPU, memory, 
 
 demo: ## Shows contact-courier at work, on a temporary database and a simulated platform
 	cargo run --locked -- demo
+
+package: package-tools ## Builds a Debian package of the release binary, in target/package
+	scripts/package.sh
+
+package-test: package ## Unpacks that package and tries what is in it
+	scripts/test-package.sh target/package/contact-courier.deb
+
+package-tools:
+	@cargo deb --version >/dev/null 2>&1 || cargo install --locked cargo-deb
 
 tools:
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

@@ -24,4 +24,5 @@ mod asking;
 
 mod deploy {
     mod monitoring;
+    mod systemd;
 }

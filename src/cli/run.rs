@@ -12,6 +12,7 @@ use crate::app;
 use crate::cli::SettingsArgs;
 use crate::courier::Until;
 use crate::courier::lifecycle::{Lifecycle, Signals};
+use crate::courier::supervisor;
 use crate::outbox::Backlog;
 use crate::settings::Settings;
 use crate::telemetry::event::{Started, Stopping};
@@ -55,6 +56,7 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     let life = Lifecycle::new();
     // Ends with this function, whatever becomes of the courier.
     let mut beside = JoinSet::new();
+    beside.spawn(supervisor::attend(courier.pulse()));
     let grace = settings.delivery.shutdown_grace;
     beside.spawn(heed(signals, life.clone(), grace));
     let retention = app::retention(&database, &courier, &settings);
@@ -99,6 +101,7 @@ async fn listen(args: &RunArgs, settings: &Settings) -> anyhow::Result<Option<Ad
 async fn heed(mut signals: Signals, life: Lifecycle, grace: Duration) {
     let because = signals.next().await;
     Stopping { because, grace }.emit();
+    supervisor::stopping();
     life.stop();
     signals.next().await;
     life.kill();

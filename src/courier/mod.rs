@@ -4,7 +4,8 @@
 //! One contact's way: `scout` leases its lane, `lane` reads and composes it into a batch,
 //! `dispatcher` journals and sends the batch, the verdict says what the answer means, `recorder`
 //! writes it into the row. Beside them: `heartbeat` keeps the leases, [`limits`] the rates,
-//! [`backoff`] and `gates` the pauses, [`lifecycle`] the end.
+//! [`backoff`] and `gates` the pauses, [`lifecycle`] the end,
+//! [`supervisor`] what systemd hears of it.
 
 pub mod backoff;
 mod breaker;
@@ -21,6 +22,7 @@ mod recorder;
 mod refusals;
 pub mod retention;
 mod scout;
+pub mod supervisor;
 mod token;
 mod underway;
 
@@ -116,6 +118,7 @@ impl Courier {
         .await?;
         token::at_start(&*outbox).await?;
         let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
+        self.pulse.begin();
         let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Turns that may be left out before a loop counts as standing still.
 const TURNS: u32 = 3;
@@ -19,6 +20,8 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 /// The loops of one courier.
 #[derive(Debug)]
 pub struct Pulse {
+    /// Cancelled when the courier begins to work.
+    begun: CancellationToken,
     pub(super) scout: Beat,
     pub(super) heartbeat: Beat,
     /// One for each writer of the recorder.
@@ -58,12 +61,28 @@ impl Pulse {
     /// heartbeat three times per lease.
     pub(super) fn new(poll_interval: Duration, beat_interval: Duration, writers: usize) -> Self {
         Self {
+            begun: CancellationToken::new(),
             scout: Beat::new("scout", poll_interval),
             heartbeat: Beat::new("heartbeat", beat_interval),
             writers: (0..writers.max(1))
                 .map(|_| Beat::new("recorder", LEAST_INTERVAL))
                 .collect(),
         }
+    }
+
+    /// The courier works from now on.
+    pub(super) fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// Resolves when the courier works.
+    pub(super) async fn begun(&self) {
+        self.begun.cancelled().await;
+    }
+
+    /// Whether all loops turn.
+    pub(super) fn is_turning(&self) -> bool {
+        self.report().iter().all(LoopReport::is_turning)
     }
 
     /// How the loops are.

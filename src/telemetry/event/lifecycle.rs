@@ -93,3 +93,20 @@ impl Stopped {
         }
     }
 }
+
+/// What started the courier could not be told how it is.
+pub struct SupervisorUntold<'a> {
+    /// Why not.
+    pub error: &'a std::io::Error,
+}
+
+impl SupervisorUntold<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        warn!(
+            target: LIFECYCLE,
+            error = %self.error,
+            "cannot reach the supervisor at NOTIFY_SOCKET; systemd may take the courier for dead"
+        );
+    }
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Builds target/package/contact-courier.deb: scripts/package.sh [BINARY]
+#
+# Without BINARY it builds the release. The man page and the completions come from the binary itself.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+release=target/release/contact-courier
+if [ $# -gt 0 ]; then
+    if ! [ "$1" -ef "$release" ]; then install -D "$1" "$release"; fi
+else
+    cargo build --release --locked --bin contact-courier
+fi
+mkdir -p target/package
+"$release" man >target/package/contact-courier.1
+"$release" completions bash >target/package/contact-courier.bash
+"$release" completions zsh >target/package/_contact-courier
+"$release" completions fish >target/package/contact-courier.fish
+cargo deb --no-build --locked --output target/package/contact-courier.deb
