@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::admin::{Admin, Subject};
+use crate::admin::Admin;
 use crate::app;
 use crate::cli::SettingsArgs;
 use crate::courier::Until;
@@ -41,9 +41,9 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     }
     let signals = Signals::listen().context("cannot listen for signals")?;
     let admin = listen(args, &settings).await?;
-    let outbox = app::connect_outbox(&settings).await?;
-    app::prepare_outbox(&*outbox, &settings).await?;
-    let courier = app::courier(Arc::clone(&outbox), &settings)?;
+    let database = app::connect_database(&settings).await?;
+    app::prepare_outbox(&*database.outbox, &settings).await?;
+    let courier = app::courier(Arc::clone(&database.outbox), &settings)?;
     Started {
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
@@ -53,11 +53,7 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     .emit();
     let life = Lifecycle::new();
     let answering = admin.map(|admin| {
-        let subject = Subject {
-            pulse: courier.pulse(),
-            life: life.clone(),
-            outbox,
-        };
+        let subject = app::subject(database, &courier, &life, &settings);
         tokio::spawn(admin.serve(subject))
     });
     let watching = tokio::spawn(heed(

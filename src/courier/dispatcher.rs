@@ -88,10 +88,10 @@ impl Dispatcher {
             }
             () = limits.during(self.limits.ready()) => {}
         }
-        limits.emit();
         if !self.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
+        limits.emit();
         let verdict = self.deliver(&underway.batch).await;
         drop(permit);
         Dispatched::Answered(verdict)
