@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over the WebDriver protocol.
+//! A headless Chromium, driven over the `WebDriver` protocol.
 
 use std::fs::File;
 use std::net::SocketAddr;
