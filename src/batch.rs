@@ -7,12 +7,11 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::contact::{Contact, ContactId, Lane, RequestOptions};
+use crate::contact::{Contact, ContactId, Lane, Phone, RequestOptions};
 use crate::platform::mask::{VisibleEnds, without_suffix};
 
 /// The platform's limit for one request ("每次最多导入100条数据" on its page 批量添加号码).
@@ -120,24 +119,23 @@ pub struct Composed {
 /// The numbers that open batches of a lane carry. The same number waits until they are closed, so
 /// that the answer to one send cannot be mistaken for the other's.
 #[derive(Debug, Default)]
-pub struct NumbersUnderway(HashSet<Arc<str>>);
+pub struct NumbersUnderway(HashSet<Phone>);
 
 impl NumbersUnderway {
     /// Takes up the numbers of a batch that is now open.
     pub fn insert(&mut self, contacts: &[Contact]) {
-        self.0
-            .extend(contacts.iter().map(|c| Arc::from(c.phone.expose())));
+        self.0.extend(contacts.iter().map(|c| c.phone.clone()));
     }
 
     /// Lets go of the numbers of a batch that is closed.
     pub fn remove(&mut self, contacts: &[Contact]) {
         for contact in contacts {
-            self.0.remove(contact.phone.expose());
+            self.0.remove(&contact.phone);
         }
     }
 
     fn contains(&self, contact: &Contact) -> bool {
-        self.0.contains(contact.phone.expose())
+        self.0.contains(&contact.phone)
     }
 }
 
@@ -154,7 +152,7 @@ pub fn compose(
 ) -> Option<Composed> {
     let size = size.clamp(1, MAX_BATCH);
     let mut composed: Option<Composed> = None;
-    let mut seen = Seen::default();
+    let mut seen = Seen::with_room_for(size);
     let mut left = VecDeque::new();
     while let Some(contact) = waiting.pop_front() {
         let fits = composed
@@ -182,25 +180,30 @@ pub fn compose(
     composed
 }
 
-/// The numbers and visible ends in a batch that is being composed.
-#[derive(Default)]
-struct Seen {
-    numbers: HashSet<Arc<str>>,
-    ends: HashSet<VisibleEnds>,
-}
+/// The visible ends in a batch that is being composed. Two numbers that are equal have equal ends.
+struct Seen(HashSet<VisibleEnds>);
 
 impl Seen {
+    /// Room for a batch without growing.
+    fn with_room_for(contacts: usize) -> Self {
+        Self(HashSet::with_capacity(contacts))
+    }
+
     /// Takes the contact in, unless an answer could mean it and another one alike.
     fn admit(&mut self, contact: &Contact) -> bool {
         let number = contact.phone.expose();
         let bare = without_suffix(number);
-        let mut ends = vec![VisibleEnds::of(number), VisibleEnds::of(bare)];
-        ends.extend(contact.phone_mask.as_deref().map(VisibleEnds::of));
-        if self.numbers.contains(bare) || ends.iter().any(|end| self.ends.contains(end)) {
+        let foretold = contact.phone_mask.as_deref();
+        let ends = [
+            Some(VisibleEnds::of(number)),
+            (bare.len() < number.len()).then(|| VisibleEnds::of(bare)),
+            foretold.map(VisibleEnds::of),
+        ];
+        let ends = || ends.iter().flatten();
+        if ends().any(|end| self.0.contains(end)) {
             return false;
         }
-        self.numbers.insert(bare.into());
-        self.ends.extend(ends);
+        self.0.extend(ends());
         true
     }
 }

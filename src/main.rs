@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use contact_courier::cli::{self, Cli};
 
+/// The system's allocators are slow at many small blocks, that of static builds above all.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = cli::run(Cli::parse()).await;

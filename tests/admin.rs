@@ -25,6 +25,7 @@ mod admin {
     mod endpoints;
     mod metrics;
     mod page;
+    mod privacy;
     mod prometheus;
     mod scraped;
 }

@@ -108,6 +108,10 @@ impl Outbox for FakeOutbox {
         unreachable!("no command does this")
     }
 
+    fn writers(&self) -> usize {
+        1
+    }
+
     async fn record(&self, _: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         unreachable!("no command does this")
     }

@@ -78,10 +78,11 @@ impl Courier {
             lease: options.lease,
         };
         let beats = heartbeat::interval(options.lease);
+        let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
         Self {
             outbox,
             platform,
-            pulse: Arc::new(Pulse::new(options.poll_interval, beats)),
+            pulse: Arc::new(pulse),
             options,
             instance,
         }
@@ -112,12 +113,7 @@ impl Courier {
         )
         .await?;
         token::at_start(&*outbox).await?;
-        let (recorder, recording) = Recorder::start(
-            Arc::clone(&outbox),
-            Arc::clone(&watch),
-            Arc::clone(&self.pulse),
-            life.clone(),
-        );
+        let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
         let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
@@ -134,7 +130,7 @@ impl Courier {
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
-            recording.await.ok();
+            while writers.join_next().await.is_some() {}
             Ok(())
         };
         let worked = tokio::select! {

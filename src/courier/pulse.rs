@@ -21,7 +21,8 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 pub struct Pulse {
     pub(super) scout: Beat,
     pub(super) heartbeat: Beat,
-    pub(super) recorder: Beat,
+    /// One for each writer of the recorder.
+    pub(super) writers: Box<[Beat]>,
 }
 
 /// One loop's turns.
@@ -55,19 +56,23 @@ impl LoopReport {
 impl Pulse {
     /// The pulse of loops that are about to begin: the scout turns once per poll interval, the
     /// heartbeat three times per lease.
-    pub(super) fn new(poll_interval: Duration, beat_interval: Duration) -> Self {
+    pub(super) fn new(poll_interval: Duration, beat_interval: Duration, writers: usize) -> Self {
         Self {
             scout: Beat::new("scout", poll_interval),
             heartbeat: Beat::new("heartbeat", beat_interval),
-            recorder: Beat::new("recorder", LEAST_INTERVAL),
+            writers: (0..writers.max(1))
+                .map(|_| Beat::new("recorder", LEAST_INTERVAL))
+                .collect(),
         }
     }
 
     /// How the loops are.
     pub fn report(&self) -> Vec<LoopReport> {
-        [&self.scout, &self.heartbeat, &self.recorder]
+        [&self.scout, &self.heartbeat]
+            .into_iter()
+            .chain(&self.writers)
             .map(Beat::report)
-            .into()
+            .collect()
     }
 }
 
@@ -124,9 +129,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_leaves_three_turns_out_stands_still() {
-        let pulse = Pulse::new(Duration::from_secs(10), Duration::from_secs(20));
+        let pulse = Pulse::new(Duration::from_secs(10), Duration::from_secs(20), 1);
         tokio::time::advance(Duration::from_secs(30)).await;
-        pulse.recorder.turn();
+        pulse.writers[0].turn();
         assert_eq!(standing(&pulse), [""; 0]);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(standing(&pulse), ["scout"]);
@@ -136,14 +141,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_waits_for_its_work_or_the_database_is_turning() {
-        let pulse = Pulse::new(Duration::from_secs(1), LONG);
-        pulse.recorder.turning(tokio::time::sleep(LONG)).await;
+        let pulse = Pulse::new(Duration::from_secs(1), LONG, 1);
+        pulse.writers[0].turning(tokio::time::sleep(LONG)).await;
         assert_eq!(standing(&pulse), ["scout"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_short_interval_does_not_make_a_busy_host_look_ill() {
-        let pulse = Pulse::new(Duration::from_millis(50), LONG);
+        let pulse = Pulse::new(Duration::from_millis(50), LONG, 1);
         tokio::time::advance(Duration::from_secs(15)).await;
         assert_eq!(standing(&pulse), [""; 0]);
     }

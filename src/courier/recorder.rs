@@ -1,18 +1,23 @@
 //! The recorder: everything that the courier writes goes through it, many writes to a transaction.
 //!
 //! Lanes hand in writes and wait for their answer; the recorder takes all that have gathered while
-//! the last transaction ran and commits them together. A write that fails because the database is
+//! the last transaction ran and commits them together. Where the database can write more than one
+//! thing at a time there are several writers, and a lane's writes always go to the same one: while
+//! one of them settles, the others' lanes go on, and no two wait for the same rows. A write that fails because the database is
 //! away is tried again until it is known to be written or fenced: a commit whose answer was lost is
 //! answered by the outbox as done, not done twice.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::backoff::BackoffPolicy;
 use super::lifecycle::Lifecycle;
 use super::pulse::Pulse;
+use crate::contact::Lane;
 use crate::outbox::{Change, Lease, Outbox, OutboxError, Recorded, Write};
 use crate::telemetry::event::DatabaseWatch;
 
@@ -34,30 +39,45 @@ pub(super) struct NotRecorded(Arc<str>);
 
 type Answer = Result<Recorded, NotRecorded>;
 
-/// The lanes' end.
+type Asked = (Write, oneshot::Sender<Answer>);
+
+/// The lanes' end: a way to each writer.
 #[derive(Clone)]
-pub(super) struct Recorder(mpsc::Sender<(Write, oneshot::Sender<Answer>)>);
+pub(super) struct Recorder(Arc<[mpsc::Sender<Asked>]>);
 
 impl Recorder {
     /// Starts the recorder. It ends when all clones of the handle are gone and all is written.
     pub(super) fn start(
-        outbox: Arc<dyn Outbox>,
-        watch: Arc<DatabaseWatch>,
-        pulse: Arc<Pulse>,
-        life: Lifecycle,
-    ) -> (Self, tokio::task::JoinHandle<()>) {
-        let (sender, receiver) = mpsc::channel(MAX_WRITES);
-        let task = tokio::spawn(
-            RecorderLoop {
-                outbox,
-                watch,
-                pulse,
-                life,
+        outbox: &Arc<dyn Outbox>,
+        watch: &Arc<DatabaseWatch>,
+        pulse: &Arc<Pulse>,
+        life: &Lifecycle,
+    ) -> (Self, JoinSet<()>) {
+        let mut tasks = JoinSet::new();
+        let writers = (0..pulse.writers.len()).map(|nth| {
+            let (sender, receiver) = mpsc::channel(MAX_WRITES);
+            let writer = Writer {
+                outbox: Arc::clone(outbox),
+                watch: Arc::clone(watch),
+                pulse: Arc::clone(pulse),
+                nth,
+                life: life.clone(),
                 receiver,
-            }
-            .run(),
-        );
-        (Self(sender), task)
+            };
+            tasks.spawn(writer.run());
+            sender
+        });
+        let recorder = Self(writers.collect());
+        (recorder, tasks)
+    }
+
+    /// The writer that all writes of a lane go to.
+    fn writer(&self, lane: &Lane) -> Option<&mpsc::Sender<Asked>> {
+        let mut hasher = DefaultHasher::new();
+        lane.hash(&mut hasher);
+        let writers = u64::try_from(self.0.len()).unwrap_or(1);
+        let nth = usize::try_from(hasher.finish().checked_rem(writers)?).ok()?;
+        self.0.get(nth)
     }
 
     /// Hands in a write in the name of a lease and waits until it is committed, or fenced.
@@ -68,24 +88,27 @@ impl Recorder {
             lease: Arc::clone(lease),
             change,
         };
-        self.0.send((write, sender)).await.map_err(|_| ended())?;
+        let writer = self.writer(&lease.lane).ok_or_else(ended)?;
+        writer.send((write, sender)).await.map_err(|_| ended())?;
         receiver.await.map_err(|_| ended())?
     }
 }
 
-struct RecorderLoop {
+struct Writer {
     outbox: Arc<dyn Outbox>,
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
+    /// Which of the writers this is.
+    nth: usize,
     life: Lifecycle,
-    receiver: mpsc::Receiver<(Write, oneshot::Sender<Answer>)>,
+    receiver: mpsc::Receiver<Asked>,
 }
 
-impl RecorderLoop {
+impl Writer {
     async fn run(mut self) {
         let mut gathered = Vec::new();
         let pulse = Arc::clone(&self.pulse);
-        let beat = &pulse.recorder;
+        let beat = &pulse.writers[self.nth];
         while beat
             .turning(self.receiver.recv_many(&mut gathered, MAX_WRITES))
             .await

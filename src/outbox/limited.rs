@@ -92,6 +92,10 @@ impl Outbox for Limited {
         limited("read_page", self.0.read_page(lane, cursor, limit)).await
     }
 
+    fn writers(&self) -> usize {
+        self.0.writers()
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         limited("record", self.0.record(writes)).await
     }

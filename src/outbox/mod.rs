@@ -204,6 +204,10 @@ pub trait Outbox: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Page, OutboxError>;
 
+    /// How many calls of [`record`](Self::record), for different lanes, may be under way at once to
+    /// good effect.
+    fn writers(&self) -> usize;
+
     /// Writes all of it in one transaction and answers for each write in the same order. An error
     /// means that none is known to be written; the same writes may be handed in again.
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError>;

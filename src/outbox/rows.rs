@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use sqlx::{ColumnIndex, Row};
 use uuid::Uuid;
 
 use super::plan::Journaled;
@@ -19,13 +20,46 @@ use crate::contact::{Lane, OutboxRow, RequestOptions};
 /// How one database hands out the columns of a row. What is null or cannot be read is `None`.
 pub(super) trait Columns {
     /// Text, or JSON that the statement has turned into text.
-    fn text(&self, column: &str) -> Option<String>;
+    fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String>;
     /// An integer of any width.
-    fn integer(&self, column: &str) -> Option<i64>;
+    fn integer<'a>(&self, column: impl Into<Column<'a>>) -> Option<i64>;
     /// A boolean.
-    fn flag(&self, column: &str) -> Option<bool>;
+    fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool>;
     /// A number of seconds.
-    fn seconds(&self, column: &str) -> Option<f64>;
+    fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64>;
+}
+
+/// Which column: by its name, or where many rows are read by its position, which costs no look-up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Column<'a> {
+    Named(&'a str),
+    At(usize),
+}
+
+impl<'a> From<&'a str> for Column<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Named(name)
+    }
+}
+
+impl From<usize> for Column<'_> {
+    fn from(position: usize) -> Self {
+        Self::At(position)
+    }
+}
+
+impl<R> ColumnIndex<R> for Column<'_>
+where
+    R: Row,
+    for<'a> &'a str: ColumnIndex<R>,
+    usize: ColumnIndex<R>,
+{
+    fn index(&self, row: &R) -> sqlx::Result<usize> {
+        match self {
+            Self::Named(name) => name.index(row),
+            Self::At(position) => position.index(row),
+        }
+    }
 }
 
 /// The longest time that a database is asked to reckon with: a century.
@@ -78,30 +112,31 @@ fn uuid(column: &str, text: &str) -> sqlx::Result<Uuid> {
     Uuid::try_parse(text).map_err(|source| unreadable(column, source))
 }
 
-/// A row of `contact_outbox`.
+/// A row of `contact_outbox`, whose columns come first and in the order of each database's
+/// `row_columns!`.
 pub(super) fn outbox_row(columns: &impl Columns) -> OutboxRow {
     OutboxRow {
-        id: columns.integer("id").unwrap_or_default(),
-        phone: columns.text("phone").unwrap_or_default(),
-        name: columns.text("name"),
-        email: columns.text("email"),
-        company: columns.text("company"),
-        sex: columns.integer("sex"),
-        sort: columns.integer("sort").unwrap_or_default(),
-        source_id: columns.integer("source_id"),
-        industry_id: columns.integer("industry_id"),
-        grade_id: columns.integer("grade_id"),
-        components: columns.text("components"),
-        custom_vars: columns.text("custom_vars"),
-        extra: columns.text("extra"),
-        sub_user_id: columns.text("sub_user_id"),
-        control_select_robot: columns.text("control_select_robot"),
-        ignore_crm: columns.flag("ignore_crm"),
-        skip_error: columns.flag("skip_error"),
-        number_add_suffix: columns.flag("number_add_suffix"),
-        encryption: columns.flag("encryption"),
-        phone_mask: columns.text("phone_mask"),
-        due_for: to_duration(columns.seconds("due_for")),
+        id: columns.integer(0).unwrap_or_default(),
+        phone: columns.text(1).unwrap_or_default(),
+        name: columns.text(2),
+        email: columns.text(3),
+        company: columns.text(4),
+        sex: columns.integer(5),
+        sort: columns.integer(6).unwrap_or_default(),
+        source_id: columns.integer(7),
+        industry_id: columns.integer(8),
+        grade_id: columns.integer(9),
+        components: columns.text(10),
+        custom_vars: columns.text(11),
+        extra: columns.text(12),
+        sub_user_id: columns.text(13),
+        control_select_robot: columns.text(14),
+        ignore_crm: columns.flag(15),
+        skip_error: columns.flag(16),
+        number_add_suffix: columns.flag(17),
+        encryption: columns.flag(18),
+        phone_mask: columns.text(19),
+        due_for: to_duration(columns.seconds(20)),
     }
 }
 
@@ -136,7 +171,8 @@ pub(super) fn page(rows: &[impl Columns], cursor: &Cursor, limit: u32) -> Page {
     let (mut deferred, mut immediate) = (Vec::new(), Vec::new());
     for columns in rows {
         let row = outbox_row(columns);
-        if let Some(not_before) = columns.text("not_before") {
+        // Behind the columns of the row itself.
+        if let Some(not_before) = columns.text(21) {
             next.deferred = Some((not_before, row.id));
             deferred.push(row);
         } else {

@@ -23,3 +23,11 @@ pub(super) async fn connect<C: Connection>(
         ))),
     }
 }
+
+/// How many transactions of the recorder run at once: half of the connections are for reading,
+/// leasing and heartbeats, and more than four writers only wait for one another.
+pub(super) fn writers(max_connections: u32) -> usize {
+    usize::try_from(max_connections / 2)
+        .unwrap_or(1)
+        .clamp(1, 4)
+}

@@ -57,21 +57,19 @@ fn end_run(masked: &mut String, run: &mut String) {
 
 /// The ends of a number that the platform shows: two numbers with equal ends could have the same
 /// mask, so they never share a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VisibleEnds {
-    start: String,
-    end: String,
+    start: [Option<char>; VISIBLE_START],
+    end: [Option<char>; VISIBLE_END],
 }
 
 impl VisibleEnds {
     /// The first three and last four characters of a number, or all that it has.
     pub fn of(number: &str) -> Self {
-        let start = number.chars().take(VISIBLE_START).collect();
-        let mut end: Vec<char> = number.chars().rev().take(VISIBLE_END).collect();
-        end.reverse();
+        let (mut forwards, mut backwards) = (number.chars(), number.chars().rev());
         Self {
-            start,
-            end: end.into_iter().collect(),
+            start: std::array::from_fn(|_| forwards.next()),
+            end: std::array::from_fn(|_| backwards.next()),
         }
     }
 }

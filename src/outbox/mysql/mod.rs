@@ -24,7 +24,7 @@ use sqlx::{Connection, MySqlConnection, MySqlPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
-use super::rows::Columns;
+use super::rows::{Column, Columns};
 use super::{
     Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
     LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
@@ -198,6 +198,10 @@ impl Outbox for MySqlOutbox {
             .map_err(translate)
     }
 
+    fn writers(&self) -> usize {
+        server::writers(self.pool.options().get_max_connections())
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.pool, writes)
             .await
@@ -257,20 +261,20 @@ impl Operations for MySqlOutbox {
 /// What stands in a column is read as what is asked for: the declared types are ours, and the
 /// driver would refuse an integer of another width.
 impl Columns for MySqlRow {
-    fn text(&self, column: &str) -> Option<String> {
-        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();
+    fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String> {
+        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column.into()).ok().flatten();
         bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn integer(&self, column: &str) -> Option<i64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn integer<'a>(&self, column: impl Into<Column<'a>>) -> Option<i64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 
-    fn flag(&self, column: &str) -> Option<bool> {
+    fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
         self.integer(column).map(|value| value != 0)
     }
 
-    fn seconds(&self, column: &str) -> Option<f64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 }

@@ -23,7 +23,7 @@ use sqlx::{Connection, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
-use super::rows::Columns;
+use super::rows::{Column, Columns};
 use super::{
     Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
     LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
@@ -178,6 +178,10 @@ impl Outbox for PostgresOutbox {
             .map_err(translate)
     }
 
+    fn writers(&self) -> usize {
+        server::writers(self.pool.options().get_max_connections())
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.pool, writes)
             .await
@@ -235,19 +239,19 @@ impl Operations for PostgresOutbox {
 }
 
 impl Columns for PgRow {
-    fn text(&self, column: &str) -> Option<String> {
-        self.try_get(column).ok().flatten()
+    fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String> {
+        self.try_get(column.into()).ok().flatten()
     }
 
-    fn integer(&self, column: &str) -> Option<i64> {
-        self.try_get(column).ok().flatten()
+    fn integer<'a>(&self, column: impl Into<Column<'a>>) -> Option<i64> {
+        self.try_get(column.into()).ok().flatten()
     }
 
-    fn flag(&self, column: &str) -> Option<bool> {
-        self.try_get(column).ok().flatten()
+    fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
+        self.try_get(column.into()).ok().flatten()
     }
 
-    fn seconds(&self, column: &str) -> Option<f64> {
-        self.try_get(column).ok().flatten()
+    fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {
+        self.try_get(column.into()).ok().flatten()
     }
 }

@@ -27,7 +27,7 @@ use sqlx::{ConnectOptions, Row, SqlitePool, Transaction};
 use uuid::Uuid;
 
 use self::error::translate;
-use super::rows::Columns;
+use super::rows::{Column, Columns};
 use super::{
     Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
     LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
@@ -182,6 +182,11 @@ impl Outbox for SqliteOutbox {
             .map_err(translate)
     }
 
+    /// The file has one writer at a time.
+    fn writers(&self) -> usize {
+        1
+    }
+
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.writer, writes)
             .await
@@ -243,20 +248,20 @@ impl Operations for SqliteOutbox {
 /// SQLite columns hold values of any type, and text in any encoding (an old app may bind Latin-1 or
 /// GBK bytes). Whatever stands there is converted the way SQLite itself would.
 impl Columns for SqliteRow {
-    fn text(&self, column: &str) -> Option<String> {
-        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column).ok().flatten();
+    fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String> {
+        let bytes: Option<Vec<u8>> = self.try_get_unchecked(column.into()).ok().flatten();
         bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn integer(&self, column: &str) -> Option<i64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn integer<'a>(&self, column: impl Into<Column<'a>>) -> Option<i64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 
-    fn flag(&self, column: &str) -> Option<bool> {
+    fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
         self.integer(column).map(|value| value != 0)
     }
 
-    fn seconds(&self, column: &str) -> Option<f64> {
-        self.try_get_unchecked(column).ok().flatten()
+    fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {
+        self.try_get_unchecked(column.into()).ok().flatten()
     }
 }
