@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help check test demo tools
+.PHONY: help check test bench demo tools
 
 help: ## Lists what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,6 +13,9 @@ check: tools ## Formatting, lints, docs, licences, unused dependencies
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
 	cargo deny --log-level error check licenses bans sources
 	cargo machete
+
+bench: ## Measures the release binary on private databases: speed, CPU, memory, latency, limits (BENCH=--quick)
+	cargo bench --locked --bench courier -- $(BENCH)
 
 demo: ## Shows contact-courier at work, on a temporary database and a simulated platform
 	cargo run --locked -- demo

@@ -16,14 +16,14 @@ make_mariadb() {
     mkdir "$dir"
     if [ "$(id -u)" -eq 0 ]; then chown mysql "$dir"; fi
     as_mysql mariadb-install-db --no-defaults --datadir="$dir/data" --skip-test-db \
-        --auth-root-authentication-method=normal "${mariadb_fast[@]}" \
+        --auth-root-authentication-method=normal "${mariadb_settings[@]}" \
         >"$dir/log" 2>&1 || { cat "$dir/log" >&2; return 1; }
     start_mariadb "$dir"
 }
 
 # Nothing here has to survive a power failure, so nothing waits for the disk. But what is committed has
 # to survive the death of the server: 2, not 0.
-mariadb_fast=(
+mariadb_settings=(
     --skip-log-bin
     --innodb-flush-log-at-trx-commit=2
     --innodb-flush-method=nosync
@@ -37,7 +37,7 @@ mariadb_fast=(
 start_mariadb() {
     local dir=$1
     as_mysql "$(mariadb_server)" --no-defaults --datadir="$dir/data" --socket="$dir/socket" \
-        --pid-file="$dir/pid" --skip-networking --max-connections=200 "${mariadb_fast[@]}" \
+        --pid-file="$dir/pid" --skip-networking --max-connections=200 "${mariadb_settings[@]}" \
         >>"$dir/log" 2>&1 &
     local server=$!
     until mariadb-admin --no-defaults --socket="$dir/socket" --user=root ping >/dev/null 2>&1; do

@@ -22,18 +22,22 @@ make_postgres() {
     if [ "$(id -u)" -eq 0 ]; then chown postgres "$dir"; fi
     as_postgres "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync \
         >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 1; }
-    # Nothing here has to survive a power failure, so nothing waits for the disk; what the program
-    # itself asks of a session (synchronous_commit) is tested by asking the session.
     cat >>"$dir/data/postgresql.conf" <<CONF
 listen_addresses = ''
 unix_socket_directories = '$dir'
 unix_socket_permissions = 0777
-fsync = off
-full_page_writes = off
 max_connections = 200
 CONF
+    printf '%s\n' "${postgres_settings[@]}" >>"$dir/data/postgresql.conf"
     start_postgres "$dir"
 }
+
+# Nothing here has to survive a power failure, so nothing waits for the disk; what the program itself
+# asks of a session (synchronous_commit) is tested by asking the session.
+postgres_settings=(
+    'fsync = off'
+    'full_page_writes = off'
+)
 
 start_postgres() {
     local dir=$1

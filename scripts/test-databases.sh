@@ -4,10 +4,17 @@
 # A PostgreSQL and a MariaDB live in a fresh temporary directory, listen on unix sockets only and are
 # stopped and removed when the command ends, however it ends. The command finds them in
 # COURIER_TEST_POSTGRES_URL and COURIER_TEST_MYSQL_URL, as administrator: it makes its own databases.
+# With --measuring in front of the command they keep what they confirm, and the variables are called
+# COURIER_BENCH_..., so that nothing is measured by mistake on servers that do not.
 # The exit code is the command's; 2 if a server is not to be had.
 set -euo pipefail
 
-[ $# -gt 0 ] || { echo "usage: $0 COMMAND [ARGUMENT...]" >&2; exit 2; }
+purpose=TEST
+if [ "${1-}" = --measuring ]; then
+    purpose=BENCH
+    shift
+fi
+[ $# -gt 0 ] || { echo "usage: $0 [--measuring] COMMAND [ARGUMENT...]" >&2; exit 2; }
 
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/install-databases.sh
@@ -16,6 +23,10 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/postgres.sh"
 # shellcheck source=scripts/mariadb.sh
 . "$here/mariadb.sh"
+if [ "$purpose" = BENCH ]; then
+    # shellcheck source=scripts/measuring.sh
+    . "$here/measuring.sh"
+fi
 
 install_missing
 
@@ -48,9 +59,8 @@ for server in "${servers[@]}"; do
     wait "$server" || exit 2
 done
 
-COURIER_TEST_POSTGRES_URL=$(postgres_url "$dir/postgres")
-COURIER_TEST_MYSQL_URL=$(mariadb_url "$dir/mariadb")
-export COURIER_TEST_POSTGRES_URL COURIER_TEST_MYSQL_URL
+export "COURIER_${purpose}_POSTGRES_URL=$(postgres_url "$dir/postgres")"
+export "COURIER_${purpose}_MYSQL_URL=$(mariadb_url "$dir/mariadb")"
 # In the background, because bash handles a signal only after a command in the foreground has ended.
 "$@" <&0 &
 child=$!

@@ -15,7 +15,7 @@ use crate::outbox::{Limited, MySqlOutbox, Operations, Outbox, PostgresOutbox, Sq
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
-use crate::settings::{DatabaseKind, Settings};
+use crate::settings::{DatabaseKind, RateScope, Settings};
 use crate::telemetry::event;
 
 /// The database with the outbox table, through its two doors.
@@ -160,6 +160,7 @@ fn courier_options(settings: &Settings) -> CourierOptions {
             per_lane: limits.per_lane,
             // The settings refuse zero.
             burst: NonZeroU32::new(limits.burst).unwrap_or(NonZeroU32::MIN),
+            shared: limits.scope == RateScope::Cluster,
         },
         request: settings.request_defaults(),
         rules: Rules {

@@ -217,6 +217,23 @@ fn the_monitoring_page_tells_every_metric_with_its_type_and_labels_and_no_others
 }
 
 #[test]
+fn every_call_of_the_outbox_that_is_measured_is_there_from_the_start() {
+    let served = telemetry::metrics::render();
+    let limited = read("src/outbox/limited.rs");
+    let (calls, _) = limited.split_once("mod tests").unwrap();
+    let operations: Vec<&str> = calls
+        .split("limited(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert!(operations.len() > 8, "{operations:?}");
+    for operation in operations {
+        let series = format!("courier_database_seconds_count{{operation=\"{operation}\"}} 0");
+        assert!(served.contains(&series), "{operation}");
+    }
+}
+
+#[test]
 fn the_monitoring_page_tells_every_reason_to_wait_and_every_part_of_the_log() {
     let page = read("docs/monitoring.md");
     for reason in WaitReason::OF_BATCHES {
@@ -364,7 +381,8 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 
 fn pages() -> Vec<PathBuf> {
     let is_page = |path: &PathBuf| path.extension().is_some_and(|e| e == "md");
-    let pages: Vec<PathBuf> = [root().to_owned(), root().join("docs")]
+    let folders = ["", "docs", "benches"].map(|folder| root().join(folder));
+    let pages: Vec<PathBuf> = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())

@@ -15,6 +15,7 @@ mod outbox {
     mod mysql;
     mod operations;
     mod plans;
+    mod rates;
     mod reading;
     mod schema;
     mod table;

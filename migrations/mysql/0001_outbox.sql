@@ -1,4 +1,4 @@
--- The outbox (one row per contact, written by your apps) and the courier's own three tables.
+-- The outbox (one row per contact, written by your apps) and the courier's own tables.
 --
 -- An app needs INSERT and SELECT on contact_outbox and nothing else. Constraint names are written
 -- as the rule they keep: an app that breaks one reads the rule in its error message.
@@ -189,3 +189,10 @@ CREATE TABLE IF NOT EXISTS courier_instance (
     started_at   timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
     heartbeat_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- Rates that all couriers share (rate_limit.scope = "cluster").
+CREATE TABLE IF NOT EXISTS rate_budget (
+    name        VARCHAR(160) NOT NULL PRIMARY KEY,
+    -- Up to when the rate is given away, in microseconds since 1970.
+    given_until BIGINT NOT NULL
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

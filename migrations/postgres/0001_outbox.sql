@@ -1,4 +1,4 @@
--- The outbox (one row per contact, written by your apps) and the courier's own three tables.
+-- The outbox (one row per contact, written by your apps) and the courier's own tables.
 --
 -- An app needs INSERT and SELECT on contact_outbox and nothing else. Constraint names are written
 -- as the rule they keep: an app that breaks one reads the rule in its error message.
@@ -179,4 +179,11 @@ CREATE TABLE courier_instance (
     lease_ms     bigint NOT NULL,
     started_at   timestamptz NOT NULL DEFAULT now(),
     heartbeat_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Rates that all couriers share (rate_limit.scope = "cluster").
+CREATE TABLE rate_budget (
+    name        text COLLATE "C" PRIMARY KEY,
+    -- Up to when the rate is given away, in microseconds since 1970.
+    given_until bigint NOT NULL
 );

@@ -1,4 +1,4 @@
--- The outbox (one row per contact, written by your apps) and the courier's own three tables.
+-- The outbox (one row per contact, written by your apps) and the courier's own tables.
 --
 -- An app needs INSERT and SELECT on contact_outbox and nothing else. Constraint names are written
 -- as the rule they keep: an app that breaks one reads the rule in its error message. The tables are
@@ -195,4 +195,11 @@ CREATE TABLE courier_instance (
     lease_ms     INTEGER NOT NULL,
     started_at   TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
     heartbeat_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+);
+
+-- Rates that all couriers share (rate_limit.scope = "cluster").
+CREATE TABLE rate_budget (
+    name        TEXT PRIMARY KEY NOT NULL,
+    -- Up to when the rate is given away, in microseconds since 1970.
+    given_until INTEGER NOT NULL
 );

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::contact::Lane;
 use crate::outbox::{
     Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    NewContact, Outbox, OutboxError, Page, Recorded, Write,
+    NewContact, Outbox, OutboxError, Page, RateClaim, Recorded, Write,
 };
 
 #[derive(Default)]
@@ -113,6 +113,10 @@ impl Outbox for FakeOutbox {
     }
 
     async fn record(&self, _: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn claim_rate(&self, _: &RateClaim<'_>) -> Result<i64, OutboxError> {
         unreachable!("no command does this")
     }
 

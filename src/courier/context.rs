@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::pulse::Pulse;
 use crate::contact::{Lane, RequestDefaults};
 use crate::outbox::Outbox;
 use crate::platform::verdict::Rules;
-use crate::telemetry::event::DatabaseWatch;
+use crate::telemetry::event::{Breaker, DatabaseWatch};
 
 /// The settings that the courier runs by.
 #[derive(Clone, Debug)]
@@ -50,20 +50,25 @@ pub struct CourierOptions {
     pub rules: Rules,
 }
 
-/// Batches that are read at once: enough that reading is cheap, little enough that all lanes at
-/// work together stay small in memory.
+/// Batches that are read at once, at most: more make reading no cheaper.
 const BATCHES_PER_PAGE: usize = 10;
 
+/// Rows that all lanes at work read ahead, together: it keeps the memory of a courier bounded
+/// however many lanes there are. Some 10 MB.
+const ROWS_AHEAD: usize = 20_000;
+
 impl CourierOptions {
-    /// How many rows are read at once.
-    pub fn page_size(&self) -> u32 {
-        u32::try_from(self.batch_size * BATCHES_PER_PAGE).unwrap_or(u32::MAX)
+    /// How many rows a lane reads at once while so many are at work.
+    fn page_size(&self, lanes: usize) -> u32 {
+        let share = ROWS_AHEAD / lanes.max(1);
+        let batches = (share / self.batch_size.max(1)).clamp(1, BATCHES_PER_PAGE);
+        u32::try_from(self.batch_size * batches).unwrap_or(u32::MAX)
     }
 
     /// How many lanes are worked at once: more than requests may be in flight, so that lanes which
     /// linger, settle or back off leave nobody idle.
     pub fn max_lanes(&self) -> usize {
-        (self.max_in_flight * 4).max(32)
+        (self.max_in_flight * 2).max(32)
     }
 }
 
@@ -90,6 +95,7 @@ impl Default for CourierOptions {
                 per_user: None,
                 per_lane: None,
                 burst: NonZeroU32::MIN,
+                shared: false,
             },
             request: RequestDefaults::default(),
             rules: Rules::default(),
@@ -111,9 +117,9 @@ pub(super) struct Context {
     pub(super) watch: Arc<DatabaseWatch>,
     /// Whether the loops are turning.
     pub(super) pulse: Arc<Pulse>,
-    gates: Mutex<Gates>,
     waiting: Mutex<HashMap<Lane, &'static str>>,
     others_wait: AtomicBool,
+    lanes_at_work: AtomicUsize,
     token_changed: Notify,
 }
 
@@ -137,9 +143,9 @@ impl Context {
             options,
             watch,
             pulse,
-            gates: Mutex::default(),
             waiting: Mutex::default(),
             others_wait: AtomicBool::new(false),
+            lanes_at_work: AtomicUsize::new(0),
             token_changed: Notify::new(),
         }
     }
@@ -160,7 +166,31 @@ impl Context {
 
     /// Who may not send for now.
     pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {
-        lock(&self.gates)
+        self.dispatcher.gates()
+    }
+
+    /// Does something to the gates and tells if the breaker opens or closes by it.
+    pub(super) fn move_gates<T>(&self, act: impl FnOnce(&mut Gates) -> T) -> T {
+        let mut gates = self.gates();
+        let before = gates.breaker_is_open();
+        let done = act(&mut gates);
+        let open = gates.breaker_is_open();
+        drop(gates);
+        if open != before {
+            Breaker { open }.emit();
+        }
+        done
+    }
+
+    /// Notes how many lanes are at work.
+    pub(super) fn set_lanes_at_work(&self, lanes: usize) {
+        self.lanes_at_work.store(lanes, Ordering::Relaxed);
+    }
+
+    /// How many rows a lane reads at once for now.
+    pub(super) fn page_size(&self) -> u32 {
+        let lanes = self.lanes_at_work.load(Ordering::Relaxed);
+        self.options.page_size(lanes)
     }
 
     /// Whether lanes wait for one of those at work to end its turn.
@@ -194,6 +224,6 @@ impl Context {
 }
 
 /// Every value behind these locks is whole at any time, so a panic elsewhere cannot spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,20 +4,22 @@
 //! under way, that the rate limits are kept, that the batch is in the journal before its first byte
 //! goes out, and that nothing is sent on a lease that may be lost.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use super::context::lock;
+use super::gates::Gates;
 use super::heartbeat::LeaseClock;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::recorder::{NotRecorded, Recorder};
 use super::underway::{Journal, Underway};
 use crate::batch::Batch;
-use crate::outbox::{Change, Hold, Lease, Postpone, Recorded};
+use crate::outbox::{Change, Lease, Postpone, Recorded};
 use crate::platform::client::Platform;
-use crate::platform::verdict::{self, Rules, Verdict};
+use crate::platform::verdict::{self, Rules, Verdict, WaitReason};
 use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
 
 /// What became of a send.
@@ -34,6 +36,8 @@ pub(super) enum Dispatched {
 pub(super) enum NotSent {
     /// The courier is ending; the batch was not even journalled anew.
     Stopping,
+    /// A gate was closed while it waited for the rate limit.
+    NotNow,
     /// The lane has another owner, or may have one.
     LeaseLost,
     /// The journal could not be written.
@@ -48,8 +52,10 @@ pub(super) struct Dispatcher {
     pub(super) rules: Rules,
     /// One permit per request that may be under way. It is fair: lanes that wait take turns.
     pub(super) permits: Semaphore,
-    /// The rate limits.
+    /// The rate limits, and the budget for retries.
     pub(super) limits: Limits,
+    /// Who may not send for now.
+    pub(super) gates: Mutex<Gates>,
     /// Writes the journal.
     pub(super) recorder: Recorder,
     /// Whether leases are good.
@@ -63,6 +69,9 @@ impl Dispatcher {
     pub(super) async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
         let mut limits = RateLimitWait::default();
         let turn = async {
+            if underway.is_retry {
+                self.limits.retry_ready().await;
+            }
             limits.during(self.limits.lane_ready(&lease.lane)).await;
             self.permits.acquire().await
         };
@@ -79,14 +88,18 @@ impl Dispatcher {
             return Dispatched::NotSent(not_sent);
         }
         // Last of all, so that a journal that takes its time cannot make requests bunch up behind
-        // the limit; and then the lease again, for both have taken time.
-        tokio::select! {
+        // the limit; and then gates and lease again, for both have taken time.
+        let hindered = tokio::select! {
             biased;
-            () = self.life.stopping() => {
-                self.take_back(lease, underway).await;
-                return Dispatched::NotSent(NotSent::Stopping);
-            }
-            () = limits.during(self.limits.ready()) => {}
+            () = self.life.stopping() => Some(NotSent::Stopping),
+            () = limits.during(self.limits.ready()) => self
+                .gates()
+                .is_shut(&lease.lane, Instant::now())
+                .then_some(NotSent::NotNow),
+        };
+        if let Some(hindered) = hindered {
+            self.take_back(lease, underway).await;
+            return Dispatched::NotSent(hindered);
         }
         if !self.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
@@ -97,9 +110,14 @@ impl Dispatcher {
         Dispatched::Answered(verdict)
     }
 
+    /// Who may not send for now.
+    pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {
+        lock(&self.gates)
+    }
+
     /// One request, and what its answer says.
     async fn deliver(&self, batch: &Batch) -> Verdict {
-        let request = RequestSent::emit(batch);
+        let (request, sent) = (RequestSent::emit(batch), Instant::now());
         let reply = self.platform.deliver(batch).await;
         let took = request.answered();
         let verdict = verdict::read(batch, &reply, &self.rules);
@@ -109,6 +127,13 @@ impl Dispatcher {
             took,
         }
         .emit();
+        match &verdict {
+            Verdict::Wait(wait) if wait.reason == WaitReason::RateLimited => {
+                self.limits.too_many(sent);
+            }
+            Verdict::Close(closing) if closing.because.is_none() => self.limits.succeeded(),
+            _ => {}
+        }
         verdict
     }
 
@@ -121,12 +146,7 @@ impl Dispatcher {
             attempts: underway.batch.attempts,
             maybe_delivered: underway.batch.maybe_delivered,
             failing: underway.failing_since.is_some(),
-            hold: Hold {
-                reason: "stopping",
-                message: String::new(),
-                delay: Duration::ZERO,
-                failures: lease.failures,
-            },
+            hold: None,
         });
         self.recorder.record(lease, change).await.ok();
     }

@@ -1,7 +1,8 @@
 //! Gates: who may not send for now, beyond a single lane.
 //!
-//! A refused token stops everybody, a refused user all lanes of that user. When the time is up, a
-//! gate lets a single lane through to find out; a success opens it. Pure: `now` is an argument.
+//! A refused token stops everybody, a refused user all lanes of that user, and the breaker
+//! everybody when the platform fails over several lanes. When the time is up, a gate lets a single
+//! request through to find out; a success opens it. Pure: `now` is an argument.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,14 +10,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::breaker::{self, Breaker};
 use crate::contact::Lane;
 use crate::platform::verdict::{Scope, Wait, WaitReason};
+
+/// The breaker asks the platform again after this time at the latest: a probe is a single request,
+/// and what waits behind it are all lanes.
+const LONGEST_BREAK: Duration = Duration::from_secs(30);
 
 /// All gates of one courier. A gate that is not there is open.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     platform: Option<Gate>,
     users: HashMap<Arc<str>, Gate>,
+    breaker: Breaker,
 }
 
 #[derive(Debug)]
@@ -44,6 +51,12 @@ impl Gate {
         )
     }
 
+    /// Whether a success says that it may be opened. Before its time is up only the breaker's may:
+    /// what the platform answers to requests that were under way does not take back its "not now".
+    fn yields(&self, now: Instant) -> bool {
+        now >= self.until || breaker::counts(self.reason)
+    }
+
     fn admits(&self, lane: &Lane, now: Instant) -> bool {
         now >= self.until && self.probe.as_ref().is_none_or(|probe| probe == lane)
     }
@@ -59,15 +72,22 @@ impl Gates {
         delay: impl Fn(u32) -> Duration,
         now: Instant,
     ) -> Option<Duration> {
+        let fails = breaker::counts(wait.reason);
+        if !fails {
+            self.breaker.answered();
+        }
         let closed = match wait.reason.scope() {
+            Scope::Lane if fails && self.breaker.failed(lane) => self
+                .platform
+                .get_or_insert_with(|| Gate::new(wait.reason, now)),
             Scope::Lane => {
                 if !wait.reason.runs_out() {
-                    self.open(lane);
+                    self.open(lane, now);
                 }
                 return None;
             }
             Scope::User => {
-                self.platform = None;
+                self.platform.take_if(|gate| gate.yields(now));
                 self.users
                     .entry(lane.user_id().into())
                     .or_insert_with(|| Gate::new(wait.reason, now))
@@ -76,22 +96,51 @@ impl Gates {
                 .platform
                 .get_or_insert_with(|| Gate::new(wait.reason, now)),
         };
+        if fails && !breaker::counts(closed.reason) {
+            // It is closed for a better reason than that it fails.
+            return None;
+        }
         closed.reason = wait.reason;
         // "At once" is no time to wait: that would be no backoff at all.
         let asked = wait.retry_after.filter(|asked| !asked.is_zero());
         // Requests that were under way together are one failure.
         if now >= closed.until {
             closed.failures += 1;
-            closed.until = now + asked.unwrap_or_else(|| delay(closed.failures));
+            let delay = delay(closed.failures);
+            let delay = if fails {
+                delay.min(LONGEST_BREAK)
+            } else {
+                delay
+            };
+            closed.until = now + asked.unwrap_or(delay);
         }
         closed.probe = None;
         Some(closed.until.duration_since(now))
     }
 
     /// The platform answered this lane: what stood in its way is open again.
-    pub(super) fn open(&mut self, lane: &Lane) {
-        self.platform = None;
-        self.users.remove(lane.user_id());
+    pub(super) fn open(&mut self, lane: &Lane, now: Instant) {
+        self.breaker.answered();
+        self.platform.take_if(|gate| gate.yields(now));
+        if self
+            .users
+            .get(lane.user_id())
+            .is_some_and(|gate| gate.yields(now))
+        {
+            self.users.remove(lane.user_id());
+        }
+    }
+
+    /// Whether the breaker keeps requests back.
+    pub(super) fn breaker_is_open(&self) -> bool {
+        let gate = self.platform.as_ref();
+        gate.is_some_and(|gate| breaker::counts(gate.reason))
+    }
+
+    /// Whether the lane goes ahead to find something out; then it sends one request at a time.
+    pub(super) fn probes(&self, lane: &Lane) -> bool {
+        self.on_the_way(lane)
+            .any(|gate| gate.probe.as_ref() == Some(lane))
     }
 
     /// There is another token: what the old one was refused for is open again.
@@ -103,6 +152,11 @@ impl Gates {
     /// Whether the lane may send now.
     pub(super) fn admits(&self, lane: &Lane, now: Instant) -> bool {
         self.on_the_way(lane).all(|gate| gate.admits(lane, now))
+    }
+
+    /// Whether a gate was shut in the lane's face since it began: its time is not up.
+    pub(super) fn is_shut(&self, lane: &Lane, now: Instant) -> bool {
+        self.on_the_way(lane).any(|gate| now < gate.until)
     }
 
     /// Lets the lane begin, if it may. Through each gate on its way that is not open, no other lane
@@ -225,11 +279,47 @@ mod tests {
     }
 
     #[test]
-    fn a_success_opens_the_way_for_all() {
+    fn a_success_opens_the_way_for_all_but_not_before_the_time_is_up() {
         let now = Instant::now();
         let mut gates = Gates::default();
-        close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
-        gates.open(&lane("a", "1"));
-        assert!(gates.admits(&lane("c", "1"), now));
+        close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+        // It was under way when the other one was told to wait.
+        gates.open(&lane("b", "1"), now);
+        assert!(!gates.admits(&lane("c", "1"), now));
+        assert!(gates.enter(&lane("a", "1"), now + MINUTE));
+        assert!(gates.probes(&lane("a", "1")) && !gates.probes(&lane("c", "1")));
+        gates.open(&lane("a", "1"), now + MINUTE);
+        assert!(gates.admits(&lane("c", "1"), now + MINUTE));
+    }
+
+    #[test]
+    fn the_breaker_stops_everybody_lets_single_probes_through_and_closes_on_the_first_success() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        for task in ["1", "2", "1", "2"] {
+            close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+        }
+        assert!(!gates.breaker_is_open() && gates.admits(&lane("b", "1"), now));
+        close(&mut gates, &lane("a", "1"), WaitReason::Unreachable, now);
+        assert!(gates.breaker_is_open() && !gates.admits(&lane("b", "1"), now));
+        let later = now + LONGEST_BREAK;
+        assert!(gates.enter(&lane("b", "1"), later) && !gates.admits(&lane("a", "1"), later));
+        close(&mut gates, &lane("b", "1"), WaitReason::ServerError, later);
+        assert!(!gates.admits(&lane("b", "1"), later));
+        assert!(gates.enter(&lane("a", "1"), later + LONGEST_BREAK));
+        gates.open(&lane("a", "1"), later + LONGEST_BREAK);
+        assert!(!gates.breaker_is_open() && gates.admits(&lane("b", "1"), later + LONGEST_BREAK));
+    }
+
+    #[test]
+    fn what_fails_while_the_platform_says_not_now_does_not_shorten_the_wait() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+        for task in ["1", "2", "3", "4", "5", "6"] {
+            close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+        }
+        gates.open(&lane("a", "1"), now);
+        assert!(!gates.breaker_is_open() && !gates.admits(&lane("b", "1"), now));
     }
 }

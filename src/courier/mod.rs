@@ -7,6 +7,7 @@
 //! [`backoff`] and `gates` the pauses, [`lifecycle`] the end.
 
 pub mod backoff;
+mod breaker;
 mod context;
 mod dispatcher;
 mod gates;
@@ -22,7 +23,7 @@ mod scout;
 mod token;
 mod underway;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -156,7 +157,8 @@ impl Courier {
             platform: self.platform,
             rules: self.options.rules.clone(),
             permits: Semaphore::new(self.options.max_in_flight),
-            limits: Limits::new(&self.options.limits),
+            limits: Limits::new(&self.options.limits, &self.outbox, &watch),
+            gates: Mutex::default(),
             recorder,
             leases,
             life,

@@ -4,7 +4,7 @@
 //! at work gives its place up after a turn when others wait. Its neighbours are the outbox, which
 //! knows the lanes, and [`LaneAtWork`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +21,19 @@ use crate::telemetry::event::LaneFailed;
 /// A lane that failed for a reason of its own is left alone for so long.
 const COOLING: Duration = Duration::from_mins(1);
 
+/// So many times in a poll interval the scout looks around while lanes are at work.
+const BUSY: u32 = 4;
+
 /// The scout of one courier.
 pub(super) struct Scout {
     context: Arc<Context>,
     instance: Uuid,
     /// Where the search goes on.
     position: Option<Lane>,
+    /// Lanes that were found and not looked at yet, and when that was. Searching costs time for each
+    /// lane found, so what was found for want of a place is used before the next search.
+    ahead: VecDeque<LaneFound>,
+    searched_at: Option<Instant>,
     at_work: HashSet<Lane>,
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
@@ -49,6 +56,8 @@ impl Scout {
             context,
             instance,
             position: None,
+            ahead: VecDeque::new(),
+            searched_at: None,
             at_work: HashSet::new(),
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
@@ -93,9 +102,14 @@ impl Scout {
     }
 
     /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
-    /// for, a lane that is ripe, or no lane at work at all.
+    /// for, a lane that is ripe, or no lane at work at all. Where there is work, more comes soon.
     async fn rest(&mut self, ripe_in: Option<Duration>) {
         let poll = self.context.options.poll_interval;
+        let poll = if self.tasks.is_empty() {
+            poll
+        } else {
+            poll / BUSY
+        };
         let context = Arc::clone(&self.context);
         let rest = context
             .life
@@ -127,6 +141,7 @@ impl Scout {
             return;
         };
         self.at_work.remove(&lane);
+        self.context.set_lanes_at_work(self.at_work.len());
         self.context.gates().back(&lane);
         if end == LaneEnd::Failed {
             self.cooling.insert(lane, Instant::now() + COOLING);
@@ -150,7 +165,7 @@ impl Scout {
     async fn look(&mut self) -> Result<Look, OutboxError> {
         let now = Instant::now();
         self.cooling.retain(|_, until| *until > now);
-        self.context.dispatcher.limits.forget_idle();
+        self.context.dispatcher.limits.tidy();
         let mut free = self
             .context
             .options
@@ -162,13 +177,14 @@ impl Scout {
             self.context.set_others_wait(free == 0);
             return Ok(look);
         }
-        let found = self.find(free).await?;
-        let mut others_wait = false;
-        for LaneFound { lane, ripe_in } in found {
-            if free == 0 && ripe_in.is_zero() && !self.at_work.contains(&lane) {
-                others_wait = true;
+        if self.ahead.is_empty() || self.is_due_to_search(now) {
+            self.ahead = self.find().await?.into();
+            self.searched_at = Some(now);
+        }
+        while free > 0 {
+            let Some(LaneFound { lane, ripe_in }) = self.ahead.pop_front() else {
                 break;
-            }
+            };
             // The next search begins behind every lane that was looked at, so that lanes which may
             // not send for now never stand in the way of those behind them.
             self.position = Some(lane.clone());
@@ -183,15 +199,25 @@ impl Scout {
                 (free, look.started) = (free - 1, look.started + 1);
             }
         }
+        let ripe =
+            |found: &LaneFound| found.ripe_in.is_zero() && !self.at_work.contains(&found.lane);
+        let others_wait = self.ahead.iter().any(ripe);
         self.context.set_others_wait(others_wait);
         Ok(look)
     }
 
-    /// Lanes that may be worked, from where the last search stopped and once around. One more than
-    /// there are places tells whether others wait.
-    async fn find(&self, free: usize) -> Result<Vec<LaneFound>, OutboxError> {
+    fn is_due_to_search(&self, now: Instant) -> bool {
+        let poll = self.context.options.poll_interval / BUSY;
+        self.searched_at
+            .is_none_or(|searched| now.duration_since(searched) >= poll)
+    }
+
+    /// Lanes that may be worked, from where the last search stopped and once around: those at work
+    /// and as many again as there are places.
+    async fn find(&self) -> Result<Vec<LaneFound>, OutboxError> {
         let options = &self.context.options;
-        let limit = u32::try_from(free + self.at_work.len() + 1).unwrap_or(u32::MAX);
+        let limit = options.max_lanes() + self.at_work.len() + 1;
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let mut query = LaneQuery {
             instance: self.instance,
             after: self.position.clone(),
@@ -245,6 +271,7 @@ impl Scout {
             .spawn(async move { LaneAtWork::new(context, leased).run().await });
         self.lanes.insert(task.id(), lane.clone());
         self.at_work.insert(lane.clone());
+        self.context.set_lanes_at_work(self.at_work.len());
         Ok(true)
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Underway {
     pub(super) begun: Instant,
     /// When its rows were read: each was `due_for` so long then.
     pub(super) read_at: Instant,
+    /// Whether it was sent before and answered with "later", or not at all.
+    pub(super) is_retry: bool,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
 }
@@ -44,6 +46,7 @@ impl Underway {
             failing_since: None,
             begun: now,
             read_at,
+            is_retry: false,
             search: None,
         }
     }
@@ -61,6 +64,7 @@ impl Underway {
             failing_since: None,
             begun: now,
             read_at,
+            is_retry: false,
             search,
         }
     }
@@ -111,6 +115,7 @@ impl Underway {
                 failing_since,
                 begun: now,
                 read_at: now,
+                is_retry: false,
                 search: None,
             },
             changed,

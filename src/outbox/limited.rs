@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
-    OutboxError, Page, Recorded, Write,
+    OutboxError, Page, RateClaim, Recorded, Write,
 };
 use crate::contact::Lane;
 use crate::telemetry::event::DatabaseCall;
@@ -98,6 +98,10 @@ impl Outbox for Limited {
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         limited("record", self.0.record(writes)).await
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        limited("claim_rate", self.0.claim_rate(claim)).await
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {

@@ -150,6 +150,17 @@ pub struct Page {
     pub end: bool,
 }
 
+/// A slice of a rate that all couriers on the database share.
+#[derive(Clone, Copy, Debug)]
+pub struct RateClaim<'a> {
+    /// Tells rates apart.
+    pub name: &'a str,
+    /// How much time the slice covers: its requests times the period between them.
+    pub span: Duration,
+    /// How far back a slice may begin when nobody has claimed one for a while.
+    pub burst: Duration,
+}
+
 /// What is left in the outbox, for `run --once` and for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -211,6 +222,11 @@ pub trait Outbox: Send + Sync + 'static {
     /// Writes all of it in one transaction and answers for each write in the same order. An error
     /// means that none is known to be written; the same writes may be handed in again.
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError>;
+
+    /// Claims the next slice of a shared rate: the slices of one name never overlap, whoever claims
+    /// them. Answers in how many microseconds from the beginning of this call it begins; below zero
+    /// if it has begun already. Need not survive the loss of power.
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError>;
 
     /// Counts what is left.
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError>;

@@ -95,8 +95,9 @@ pub(super) struct Postponed<'a> {
     pub(super) attempts: i32,
     pub(super) maybe_delivered: bool,
     pub(super) failing: bool,
-    pub(super) outcome: &'a str,
-    pub(super) answer: String,
+    /// `None`, as `answer`: what it was stays.
+    pub(super) outcome: Option<&'a str>,
+    pub(super) answer: Option<String>,
 }
 
 /// See [`Close`].
@@ -235,7 +236,9 @@ impl<'a> Planner<'a, '_> {
             Change::Postpone(postpone) => match self.find(postpone.batch.0, lease) {
                 Open::Yes => {
                     self.plan.postpones.push(Postponed::new(postpone));
-                    self.holds.insert(&lease.lane, Some(&postpone.hold));
+                    if let Some(hold) = &postpone.hold {
+                        self.holds.insert(&lease.lane, Some(hold));
+                    }
                 }
                 Open::Closed | Open::No => return Recorded::Fenced,
             },
@@ -301,8 +304,8 @@ impl<'a> Postponed<'a> {
             attempts: count(postpone.attempts),
             maybe_delivered: postpone.maybe_delivered,
             failing: postpone.failing,
-            outcome: postpone.hold.reason,
-            answer: storable(&postpone.hold.message),
+            outcome: postpone.hold.as_ref().map(|hold| hold.reason),
+            answer: postpone.hold.as_ref().map(|hold| storable(&hold.message)),
         }
     }
 }

@@ -81,6 +81,11 @@ pub(super) fn to_millis(span: Duration) -> i64 {
     i64::try_from(span.min(LONGEST).as_millis()).unwrap_or(i64::MAX)
 }
 
+/// A time span in whole microseconds.
+pub(super) fn to_micros(span: Duration) -> i64 {
+    i64::try_from(span.min(LONGEST).as_micros()).unwrap_or(i64::MAX)
+}
+
 /// A count as a database gives it.
 pub(super) fn to_count(count: Option<i64>) -> u32 {
     u32::try_from(count.unwrap_or_default().max(0)).unwrap_or(u32::MAX)

@@ -29,7 +29,8 @@ pub enum Change {
         /// How many requests have carried its rows, this one included.
         attempts: u32,
     },
-    /// A send failed for a passing reason; the batch waits, and its lane with it.
+    /// A send failed for a passing reason and the batch waits, and its lane with it; or it was called
+    /// off.
     Postpone(Postpone),
     /// A batch has its final answer: its rows are settled, its children opened.
     Close(Close),
@@ -58,7 +59,7 @@ pub struct JournalEntry {
     pub maybe_delivered: bool,
 }
 
-/// A send that failed for a passing reason.
+/// A send that failed for a passing reason, or was called off.
 #[derive(Clone, Debug)]
 pub struct Postpone {
     /// The batch that waits.
@@ -70,8 +71,9 @@ pub struct Postpone {
     /// Whether the time until `retry.give_up_after` runs: it stands still while a person has to
     /// act (a refused token, a running task).
     pub failing: bool,
-    /// Why, for the journal and for the lane.
-    pub hold: Hold,
+    /// Why, for the journal and for the lane; `None`: it was called off before a byte of it went,
+    /// which says nothing about either.
+    pub hold: Option<Hold>,
 }
 
 /// Why a lane waits, and for how long.

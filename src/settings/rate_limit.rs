@@ -28,7 +28,8 @@ pub struct RateLimitSettings {
     pub per_lane: Option<f64>,
     /// How many requests may go at once after a rest. Default 1.
     pub burst: u32,
-    /// Whom the limits are for. Default `instance`; `cluster` is not in this version yet.
+    /// Whom the limits are for. Default `instance`: each courier has them for itself; `cluster`:
+    /// all couriers on one database share them.
     pub scope: RateScope,
 }
 
@@ -71,11 +72,5 @@ impl RateLimitSettings {
         }
         let burst = self.burst;
         faults.demand(burst >= 1, "rate_limit.burst", burst, "must be at least 1");
-        faults.demand(
-            self.scope == RateScope::Instance,
-            "rate_limit.scope",
-            "cluster",
-            "not in this version yet; give each of the couriers its part of the rate and write instance",
-        );
     }
 }

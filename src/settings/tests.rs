@@ -266,7 +266,7 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
         ("rate_limit.per_user=-1", "must be 0.001 to 1000000"),
         ("rate_limit.per_lane=inf", "must be 0.001 to 1000000"),
         ("rate_limit.burst=0", "must be at least 1"),
-        ("rate_limit.scope=cluster", "not in this version yet"),
+        ("rate_limit.scope=galaxy", "instance, cluster"),
         ("log.level=inof", "write off, error, warn"),
         ("log.level=a=b=c", "write off, error, warn"),
     ] {

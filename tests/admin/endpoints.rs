@@ -23,13 +23,10 @@ async fn a_courier_is_healthy_and_ready_until_the_schema_is_gone(db: &Db) {
         (200, "\"healthy\"")
     );
     let loops = health.json()["loops"].as_array().unwrap().clone();
-    let names: Vec<&str> = loops.iter().map(|l| l["name"].as_str().unwrap()).collect();
-    // A database that can settle lanes side by side has several of the last.
-    assert_eq!(names[..3], ["scout", "heartbeat", "recorder"]);
-    assert!(
-        names[3..].iter().all(|name| *name == "recorder"),
-        "{names:?}"
-    );
+    let mut names: Vec<&str> = loops.iter().map(|l| l["name"].as_str().unwrap()).collect();
+    // The recorder may have several writers.
+    names.dedup();
+    assert_eq!(names, ["scout", "heartbeat", "recorder"]);
 
     db.execute("ALTER TABLE contact_outbox RENAME TO elsewhere")
         .await;

@@ -215,12 +215,12 @@ fn change(case: &Case, token: u8, underway: &Underway) -> Change {
             attempts: 1,
             maybe_delivered: underway.maybe_delivered,
             failing: false,
-            hold: Hold {
+            hold: Some(Hold {
                 reason: "held",
                 message: String::new(),
                 delay: Duration::ZERO,
                 failures: 0,
-            },
+            }),
         }),
     }
 }

@@ -25,12 +25,12 @@ fn postpone(batch: BatchId) -> Change {
         attempts: 1,
         maybe_delivered: true,
         failing: true,
-        hold: Hold {
+        hold: Some(Hold {
             reason: "backoff",
             message: "later".into(),
             delay: Duration::from_secs(9),
             failures: 1,
-        },
+        }),
     })
 }
 

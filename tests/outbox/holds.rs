@@ -22,12 +22,12 @@ fn postpone(batch: &JournalEntry, reason: &'static str, failing: bool) -> Change
         attempts: 1,
         maybe_delivered: false,
         failing,
-        hold: Hold {
+        hold: Some(Hold {
             reason,
             message: format!("because of {reason}"),
             delay: Duration::from_millis(60_500),
             failures: 2,
-        },
+        }),
     })
 }
 

@@ -102,12 +102,12 @@ async fn adoption_marks_what_was_under_way_and_leaves_what_waited(db: &Db) {
         attempts: 1,
         maybe_delivered: false,
         failing: true,
-        hold: Hold {
+        hold: Some(Hold {
             reason: "backoff",
             message: String::new(),
             delay: Duration::ZERO,
             failures: 7,
-        },
+        }),
     });
     db.record(&lease, &[postpone]).await;
 

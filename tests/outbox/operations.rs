@@ -29,12 +29,12 @@ fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {
         attempts: 1,
         maybe_delivered: false,
         failing: false,
-        hold: Hold {
+        hold: Some(Hold {
             reason,
             message: format!("because of {reason}"),
             delay,
             failures: 3,
-        },
+        }),
     })
 }
 
@@ -89,7 +89,7 @@ async fn the_overview_counts_due_deferred_and_held_contacts_and_lanes_by_state(d
     db.contact_with("u/due", "4", "not_before", &past).await;
     db.contact_with("u/due", "5", "not_before", &future).await;
     db.contact_with("u/later", "6", "not_before", &future).await;
-    hold(db, "u/held", "task_running", Duration::from_secs(300)).await;
+    hold(db, "u/held", "task_running", Duration::from_mins(5)).await;
     db.contact("u/held", "8").await;
     let row = db.contact("u/leased", "9").await;
     let lease = db.lease("u/leased", me).await.lease;
@@ -163,7 +163,7 @@ async fn lanes_come_by_what_is_pending_with_state_and_owner(db: &Db) {
     }
     db.contact_with("u/later", "1", "not_before", &future).await;
     db.contact_with("u/later", "2", "not_before", &future).await;
-    hold(db, "u/held", "task_running", Duration::from_secs(300)).await;
+    hold(db, "u/held", "task_running", Duration::from_mins(5)).await;
     db.lease("u/big", me).await;
 
     let told = db.operations.lanes(10).await.expect("lanes");
@@ -192,7 +192,7 @@ async fn lanes_come_by_what_is_pending_with_state_and_owner(db: &Db) {
 }
 
 async fn paused_lanes_come_with_reason_and_next_try_the_longest_held_first(db: &Db) {
-    hold(db, "u/a", "task_running", Duration::from_secs(300)).await;
+    hold(db, "u/a", "task_running", Duration::from_mins(5)).await;
     db.contact_with("u/a", "2", "not_before", &db.now(500))
         .await;
     hold(db, "u/b", "server_error", Duration::ZERO).await;
@@ -218,7 +218,7 @@ async fn paused_lanes_come_with_reason_and_next_try_the_longest_held_first(db: &
 }
 
 async fn a_pause_whose_contacts_are_gone_is_none(db: &Db) {
-    let row = hold(db, "u/t", "task_running", Duration::from_secs(300)).await;
+    let row = hold(db, "u/t", "task_running", Duration::from_mins(5)).await;
     db.execute(&format!("DELETE FROM contact_outbox WHERE id = {row}"))
         .await;
     let told = db.operations.paused(10).await.expect("pauses");

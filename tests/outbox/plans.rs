@@ -1,7 +1,7 @@
 //! No hot statement reads the table from end to end, and finding lanes costs lanes, not rows.
 
 use contact_courier::outbox::{Change, Cursor, MySqlOutbox, Outbox, PostgresOutbox, SqliteOutbox};
-use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, PgPool, Row, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, PgConnection, PgPool, Row, SqlitePool};
 
 use crate::support::{Db, Raw, close, entry, instance, lane, query};
 
@@ -105,6 +105,59 @@ async fn postgres_statements_never_scan_the_outbox() {
                 assert!(seeks, "{name}:\n{plan}");
             }
         }
+    }
+}
+
+/// What a statement looks at to answer for one lane, in pages of 8 KiB.
+async fn pages_read(session: &mut PgConnection, name: &str, arguments: &str) -> u64 {
+    let statements = PostgresOutbox::hot_statements();
+    let (_, sql) = statements.iter().find(|(n, _)| *n == name).expect(name);
+    for sql in [
+        "SET plan_cache_mode = force_generic_plan".to_owned(),
+        format!("PREPARE {name} AS {sql}"),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut *session)
+            .await
+            .expect("prepares");
+    }
+    let explain = format!("EXPLAIN (ANALYZE, BUFFERS) EXECUTE {name}({arguments})");
+    let plan = sqlx::raw_sql(AssertSqlSafe(explain))
+        .fetch_all(session)
+        .await
+        .expect("explains");
+    let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    let buffers = plan.iter().find(|line| line.contains("Buffers:"));
+    let buffers = buffers.unwrap_or_else(|| panic!("{plan:#?}"));
+    let counts = buffers
+        .split(['=', ' '])
+        .filter_map(|word| word.parse::<u64>().ok());
+    counts.sum()
+}
+
+#[tokio::test]
+async fn reading_on_postgres_ends_where_the_lane_ends_and_where_tomorrow_begins() {
+    const MANY: u32 = 20_000;
+    let db = Db::postgres().await;
+    // `u/t00000` has a row of today, many of tomorrow, and a neighbour of the same user with many.
+    let tomorrow = db.now(86_400);
+    db.fill(1, MANY, ("not_before", &tomorrow)).await;
+    db.contact("u/t00000", "13000001111").await;
+    db.fill(2, MANY, ("sort", "0")).await;
+    db.execute("DELETE FROM contact_outbox WHERE task_id = 't00000' AND not_before IS NULL")
+        .await;
+    db.execute("VACUUM ANALYZE contact_outbox").await;
+    let options = PostgresOutbox::connect_options(&db.url).expect("options");
+    for (name, arguments) in [
+        ("read_page", "'u', 't00000', 1000, '-infinity', 0, 0"),
+        (
+            "find_lanes",
+            "'018f0000-0000-7000-8000-000000000000', '', '', 1, 100, 10",
+        ),
+    ] {
+        let mut session = options.connect().await.expect("connects");
+        let pages = pages_read(&mut session, name, arguments).await;
+        assert!(pages < 60, "{name} reads {pages} pages");
     }
 }
 
@@ -226,7 +279,9 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "find_batches" | "taken_keys" => &[KEYS],
         "lock_lanes" | "change_lanes" => &[LANES],
         "backlog" => &["'i'"],
-        "overview" => &[],
+        "rate_asked" | "overview" => &[],
+        "new_rate" | "rate_given" => &["'all'"],
+        "rate_taken" => &["1", "'all'"],
         "lanes" | "paused" => &["10"],
         "failures" => &[
             "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL",

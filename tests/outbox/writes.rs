@@ -95,12 +95,12 @@ fn postpone(batch: &contact_courier::outbox::JournalEntry, failing: bool) -> Cha
         attempts: 1,
         maybe_delivered: true,
         failing,
-        hold: Hold {
+        hold: Some(Hold {
             reason: "backoff",
             message: "HTTP 503".into(),
             delay: Duration::from_mins(1),
             failures: 1,
-        },
+        }),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::telemetry::event::{RowsRefused, TakenOver};
 impl LaneAtWork {
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
         let context = Arc::clone(&self.context);
-        let limit = context.options.page_size();
+        let limit = context.page_size();
         while !self.end && self.waiting.len() < context.options.batch_size {
             let page = context
                 .outbox

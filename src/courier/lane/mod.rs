@@ -212,10 +212,13 @@ impl LaneAtWork {
             && self.sending < self.context.options.max_in_flight_per_lane
             && self.steps.len() < self.context.options.max_in_flight_per_lane + SETTLING
             && !self.context.life.is_stopping()
-            && self
-                .context
-                .gates()
-                .admits(&self.lease.lane, Instant::now())
+            && self.gates_admit()
+    }
+
+    /// Whether no gate is in the way. Who goes ahead as a probe sends one request at a time.
+    fn gates_admit(&self) -> bool {
+        let (gates, lane) = (self.context.gates(), &self.lease.lane);
+        gates.admits(lane, Instant::now()) && (self.sending == 0 || !gates.probes(lane))
     }
 
     fn turn_is_over(&self) -> bool {

@@ -44,6 +44,7 @@ impl LaneAtWork {
             }
             Dispatched::Answered(Verdict::Wait(wait)) => self.wait(underway, wait),
             Dispatched::NotSent(NotSent::Stopping) => {}
+            Dispatched::NotSent(NotSent::NotNow) => self.again(underway),
             Dispatched::NotSent(NotSent::LeaseLost) => self.lost(Some(underway.id())),
             Dispatched::NotSent(NotSent::NotRecorded(error)) => self.failed(&error),
         }
@@ -52,7 +53,9 @@ impl LaneAtWork {
     /// What the answer says beyond this batch: where to look for culprits, and whether the lane is
     /// well.
     fn answered(&mut self, underway: &Underway, closing: &Closing) -> Option<Search> {
-        self.context.gates().open(&self.lease.lane);
+        let lane = &self.lease.lane;
+        self.context
+            .move_gates(|gates| gates.open(lane, Instant::now()));
         let batch = &underway.batch;
         let first = underway.search.unwrap_or(batch.id);
         let search = self.search(underway, closing);

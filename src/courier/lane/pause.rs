@@ -37,13 +37,14 @@ impl LaneAtWork {
             attempts: batch.attempts,
             maybe_delivered: batch.maybe_delivered,
             failing: wait.reason.runs_out(),
-            hold: Hold {
+            hold: Some(Hold {
                 reason: wait.reason.as_str(),
                 message: wait.message,
                 delay,
                 failures: self.failures,
-            },
+            }),
         });
+        underway.is_retry = true;
         self.record(change, |recorded| Step::Postponed(underway, recorded));
     }
 
@@ -79,10 +80,10 @@ impl LaneAtWork {
     fn hold(&mut self, wait: &Wait) -> Duration {
         let now = Instant::now();
         let policy = self.context.options.backoff;
+        let lane = &self.lease.lane;
         let gate = self
             .context
-            .gates()
-            .close(&self.lease.lane, wait, |n| policy.delay(n), now);
+            .move_gates(|gates| gates.close(lane, wait, |n| policy.delay(n), now));
         let until = match (self.held_until, gate) {
             (Some(until), None) => until,
             (held, gate) => {

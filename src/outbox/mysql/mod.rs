@@ -11,6 +11,7 @@ mod error;
 mod inserting;
 mod leasing;
 mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -28,7 +29,7 @@ use super::rows::{Column, Columns};
 use super::{
     Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
     LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
-    Overview, Page, PausedLane, Recorded, Write, schema, server,
+    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema, server,
 };
 use crate::contact::Lane;
 
@@ -206,6 +207,10 @@ impl Outbox for MySqlOutbox {
         recording::record(&self.pool, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.pool, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {

@@ -268,7 +268,7 @@ pub(super) const POSTPONE_BATCHES: &str = "
     SET b.state = 'waiting', b.attempts = p.attempts,
         b.maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
         b.failing_since = CASE WHEN p.failing THEN COALESCE(b.failing_since, NOW(6)) END,
-        b.outcome = p.outcome, b.answer = p.answer";
+        b.outcome = COALESCE(p.outcome, b.outcome), b.answer = COALESCE(p.answer, b.answer)";
 
 /// Batches: `plan::Resent`.
 pub(super) const RESEND_BATCHES: &str = "
@@ -323,6 +323,22 @@ pub(super) const CHANGE_LANES: &str = "
         END,
         l.failures = h.failures, l.held_until = NOW(6) + INTERVAL h.delay * 1e6 MICROSECOND,
         l.hold_reason = h.reason, l.hold_message = h.message";
+
+/// The present instant in microseconds since 1970, before anything is waited for.
+pub(super) const RATE_ASKED: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+
+/// The rate's name. It is given away up to `given_until`, in microseconds since 1970. An upsert, for
+/// it locks the row for writing at once: `INSERT IGNORE` would share the lock, and two who raise it
+/// later deadlock.
+pub(super) const NEW_RATE: &str = "
+    INSERT INTO rate_budget (name, given_until) VALUES (?, 0)
+    ON DUPLICATE KEY UPDATE given_until = given_until";
+
+/// The rate's name.
+pub(super) const RATE_GIVEN: &str = "SELECT given_until FROM rate_budget WHERE name = ?";
+
+/// Up to when it is given away now, and the rate's name.
+pub(super) const RATE_TAKEN: &str = "UPDATE rate_budget SET given_until = ? WHERE name = ?";
 
 /// Instance. Reads the pending part of the index from end to end.
 pub(super) const BACKLOG: &str = concat!(
@@ -434,6 +450,10 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("close_batches", CLOSE_BATCHES),
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
+    ("rate_asked", RATE_ASKED),
+    ("new_rate", NEW_RATE),
+    ("rate_given", RATE_GIVEN),
+    ("rate_taken", RATE_TAKEN),
     ("backlog", BACKLOG),
     ("overview", operating::OVERVIEW),
     ("lanes", operating::LANES),

@@ -100,7 +100,7 @@ async fn postpone_batches(tx: &mut PgConnection, postpones: &[Postponed<'_>]) ->
         .bind(column(postpones, |p| p.maybe_delivered))
         .bind(column(postpones, |p| p.failing))
         .bind(column(postpones, |p| p.outcome))
-        .bind(column(postpones, |p| p.answer.as_str()))
+        .bind(column(postpones, |p| p.answer.as_deref()))
         .execute(tx)
         .await?;
     Ok(())

@@ -1,8 +1,10 @@
 //! Every statement that PostgreSQL is asked, named by intent.
 //!
-//! Ranges over an index are written as row comparisons, `(user_id, task_id, id) > (…)`, and ordered
-//! by all of its columns: then no other index yields the order, and a planner with stale statistics
-//! cannot walk the primary key instead. `EXISTS` is written as `(SELECT true … LIMIT 1)`: the
+//! A range over an index begins with a row comparison, `(task_id, id) > (…)`, and is ordered by all
+//! of its columns: then no other index yields the order, and a planner with stale statistics cannot
+//! walk the primary key instead. It ends with a plain comparison of the column behind those that are
+//! fixed by `=`: a row comparison ends a scan by its first column only, and would read on through
+//! everything behind the lane. `EXISTS` is written as `(SELECT true … LIMIT 1)`: the
 //! planner may turn the former into a hash of the whole table, never the latter.
 
 /// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads.
@@ -69,15 +71,14 @@ pub(super) const FIND_LANES: &str = concat!(
                      AND b.closed_at IS NULL LIMIT 1) THEN 0
              WHEN (SELECT true FROM contact_outbox c
                    WHERE c.status = 'pending' AND c.not_before IS NOT NULL
-                     AND (c.user_id, c.task_id) >= (walk.user_id, walk.task_id)
-                     AND (c.user_id, c.task_id, c.not_before)
-                         <= (walk.user_id, walk.task_id, now())
-                   ORDER BY c.user_id, c.task_id, c.not_before LIMIT 1) THEN 0
+                     AND c.user_id = walk.user_id AND c.task_id = walk.task_id
+                     AND c.not_before <= now()
+                   ORDER BY c.not_before LIMIT 1) THEN 0
              WHEN oldest.age IS NULL THEN NULL
              WHEN (SELECT true FROM contact_outbox c
                    WHERE c.status = 'pending' AND c.not_before IS NULL
-                     AND (c.user_id, c.task_id) >= (walk.user_id, walk.task_id)
-                     AND (c.user_id, c.task_id) <= (walk.user_id, walk.task_id)
+                     AND c.user_id = walk.user_id
+                     AND c.task_id >= walk.task_id AND c.task_id <= walk.task_id
                    ORDER BY c.user_id, c.task_id, c.id OFFSET $5 - 1 LIMIT 1) THEN 0
              ELSE $4 - oldest.age
          END AS ripe_in
@@ -85,8 +86,8 @@ pub(super) const FIND_LANES: &str = concat!(
              SELECT (extract(epoch FROM now()) - extract(epoch FROM c.created_at))::float8
              FROM contact_outbox c
              WHERE c.status = 'pending' AND c.not_before IS NULL
-               AND (c.user_id, c.task_id) >= (walk.user_id, walk.task_id)
-               AND (c.user_id, c.task_id) <= (walk.user_id, walk.task_id)
+               AND c.user_id = walk.user_id
+               AND c.task_id >= walk.task_id AND c.task_id <= walk.task_id
              ORDER BY c.user_id, c.task_id, c.id LIMIT 1
          ) AS age) AS oldest
          -- Keeps the planner from working this out once for the filter and once for the answer.
@@ -179,17 +180,16 @@ pub(super) const READ_PAGE: &str = concat!(
     ", not_before::text AS not_before
       FROM contact_outbox
       WHERE status = 'pending' AND not_before IS NOT NULL
-        AND (user_id, task_id, not_before, id) > ($1, $2, $4::timestamptz, $5)
-        AND (user_id, task_id, not_before) <= ($1, $2, now())
-      ORDER BY user_id, task_id, not_before, contact_outbox.id LIMIT $3)
+        AND user_id = $1 AND task_id = $2
+        AND (not_before, id) > ($4::timestamptz, $5) AND not_before <= now()
+      ORDER BY contact_outbox.not_before, contact_outbox.id LIMIT $3)
      UNION ALL
      (SELECT ",
     row_columns!(),
     ", NULL AS not_before
       FROM contact_outbox
       WHERE status = 'pending' AND not_before IS NULL
-        AND (user_id, task_id, id) > ($1, $2, $6)
-        AND (user_id, task_id) <= ($1, $2)
+        AND user_id = $1 AND (task_id, id) > ($2, $6) AND task_id <= $2
       ORDER BY user_id, task_id, contact_outbox.id LIMIT $3)
      LIMIT $3"
 );
@@ -226,7 +226,7 @@ pub(super) const POSTPONE_BATCHES: &str = "
     SET state = 'waiting', attempts = p.attempts,
         maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
         failing_since = CASE WHEN p.failing THEN coalesce(b.failing_since, now()) END,
-        outcome = p.outcome, answer = p.answer
+        outcome = coalesce(p.outcome, b.outcome), answer = coalesce(p.answer, b.answer)
     FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::boolean[], $5::text[], $6::text[])
         AS p (id, attempts, maybe_delivered, failing, outcome, answer)
     WHERE b.id = p.id";
@@ -269,6 +269,16 @@ pub(super) const CHANGE_LANES: &str = "
     FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[], $6::text[])
         AS h (user_id, task_id, failures, delay, reason, message)
     WHERE l.user_id = h.user_id AND l.task_id = h.task_id";
+
+/// $1 name, $2 span and $3 burst in microseconds. `now()` is the beginning of the statement, however
+/// long it waits for another courier's claim; the rate is given away up to `given_until`.
+pub(super) const CLAIM_RATE: &str = "
+    INSERT INTO rate_budget AS r (name, given_until)
+    VALUES ($1, (extract(epoch FROM now()) * 1000000)::bigint - $3 + $2)
+    ON CONFLICT (name) DO UPDATE
+        SET given_until = greatest(r.given_until,
+                (extract(epoch FROM now()) * 1000000)::bigint - $3) + $2
+    RETURNING given_until - $2 - (extract(epoch FROM now()) * 1000000)::bigint";
 
 /// $1 instance. Reads the two small indexes from end to end.
 pub(super) const BACKLOG: &str = concat!(
@@ -336,6 +346,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("close_batches", CLOSE_BATCHES),
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
+    ("claim_rate", CLAIM_RATE),
     ("backlog", BACKLOG),
     ("overview", operating::OVERVIEW),
     ("lanes", operating::LANES),

@@ -11,6 +11,7 @@ mod error;
 mod inserting;
 mod leasing;
 mod operating;
+mod rates;
 mod reading;
 mod recording;
 mod statements;
@@ -31,7 +32,7 @@ use super::rows::{Column, Columns};
 use super::{
     Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
     LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
-    Overview, Page, PausedLane, Recorded, Write, schema,
+    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema,
 };
 use crate::contact::Lane;
 
@@ -191,6 +192,10 @@ impl Outbox for SqliteOutbox {
         recording::record(&self.writer, writes)
             .await
             .map_err(translate)
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        rates::claim(&self.writer, claim).await.map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {

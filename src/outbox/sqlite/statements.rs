@@ -288,7 +288,8 @@ pub(super) const POSTPONE_BATCHES: &str = concat!(
          failing_since = CASE WHEN p.value ->> 'failing' THEN coalesce(b.failing_since, ",
     now!(),
     ") END,
-         outcome = p.value ->> 'outcome', answer = p.value ->> 'answer'
+         outcome = coalesce(p.value ->> 'outcome', b.outcome),
+         answer = coalesce(p.value ->> 'answer', b.answer)
      FROM json_each(?1) AS p
      WHERE b.id = p.value ->> 'id'"
 );
@@ -346,6 +347,15 @@ pub(super) const CHANGE_LANES: &str = concat!(
      FROM json_each(?1) AS h
      WHERE l.user_id = h.value ->> 'user_id' AND l.task_id = h.value ->> 'task_id'"
 );
+
+/// ?1 name, ?2 span and ?3 burst in microseconds. The rate is given away up to `given_until`.
+pub(super) const CLAIM_RATE: &str = "
+    INSERT INTO rate_budget AS r (name, given_until)
+    VALUES (?1, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3 + ?2)
+    ON CONFLICT (name) DO UPDATE
+        SET given_until = max(r.given_until,
+                CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3) + ?2
+    RETURNING given_until - ?2 - CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)";
 
 /// ?1 instance. Reads the two small indexes from end to end.
 pub(super) const BACKLOG: &str = concat!(
@@ -423,6 +433,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("close_batches", CLOSE_BATCHES),
     ("settle_rows", SETTLE_ROWS),
     ("change_lanes", CHANGE_LANES),
+    ("claim_rate", CLAIM_RATE),
     ("backlog", BACKLOG),
     ("overview", operating::OVERVIEW),
     ("lanes", operating::LANES),

@@ -1,0 +1,169 @@
+//! A token bucket that hands out instants: each request is told when it may go.
+//!
+//! Pure: `now` is an argument. Handing out instants in advance, instead of letting everybody try
+//! again and again, uses the rate to the full although timers wake up late. A request that wakes
+//! up late all the same is looked at once more as it departs, so that those which were late and
+//! those which were not cannot come together: no window of a second holds more than the rate and
+//! the burst allow.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::rate::Rate;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Departures that are remembered at most. A rate beyond it is paced, but not looked at again.
+const MEMORY: usize = 100_000;
+
+/// One bucket.
+#[derive(Debug, Default)]
+pub(super) struct Bucket {
+    /// When the next request may go if there is no burst left.
+    next: Option<Instant>,
+    /// When the requests of the last second went.
+    departed: VecDeque<Instant>,
+}
+
+impl Bucket {
+    /// The instant at which one more request may go; it is taken, whether the request goes or not.
+    /// `slowdown` is 1 or more: so many times the period lies between requests.
+    pub(super) fn reserve(&mut self, rate: &Rate, slowdown: f64, now: Instant) -> Instant {
+        let period = rate.period().mul_f64(slowdown.max(1.0));
+        let burst = rate.period() * (rate.burst - 1);
+        let earliest = now.checked_sub(burst).unwrap_or(now);
+        let slot = self.next.map_or(earliest, |next| next.max(earliest));
+        self.next = Some(slot + period);
+        slot.max(now)
+    }
+
+    /// The request goes now; or, if the last second is full, not before the instant told.
+    pub(super) fn depart(&mut self, rate: &Rate, now: Instant) -> Result<(), Instant> {
+        let Some(room) = rate.per_second() else {
+            return Ok(());
+        };
+        if room > MEMORY {
+            return Ok(());
+        }
+        while self
+            .departed
+            .front()
+            .is_some_and(|went| now.duration_since(*went) > SECOND)
+        {
+            self.departed.pop_front();
+        }
+        match self.departed.front() {
+            // A hair more, for the window has both of its ends.
+            Some(first) if self.departed.len() >= room => {
+                Err(*first + SECOND + Duration::from_micros(1))
+            }
+            _ => {
+                self.departed.push_back(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether forgetting it would change nothing.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| next <= now)
+            && self
+                .departed
+                .back()
+                .is_none_or(|went| now.duration_since(*went) > SECOND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rate(per_second: f64, burst: u32) -> Rate {
+        Rate::new(per_second, burst)
+    }
+
+    /// Sends as fast as it may, each time waking up late by one of `late` (in microseconds).
+    fn send(rate: &Rate, late: &[u64], until: Duration) -> Vec<Instant> {
+        let start = Instant::now();
+        let mut bucket = Bucket::default();
+        let (mut now, mut went) = (start, Vec::new());
+        for late in late.iter().cycle() {
+            let slot = bucket.reserve(rate, 1.0, now);
+            let mut woke = slot.max(now) + Duration::from_micros(*late);
+            while let Err(later) = bucket.depart(rate, woke) {
+                woke = later;
+            }
+            now = woke;
+            went.push(woke);
+            if woke - start > until {
+                break;
+            }
+        }
+        went
+    }
+
+    /// The most requests in any closed window of a second.
+    fn busiest_second(went: &[Instant]) -> usize {
+        let within = |from: Instant| {
+            went.iter()
+                .filter(|at| **at >= from && **at - from <= SECOND)
+                .count()
+        };
+        went.iter().map(|from| within(*from)).max().unwrap_or(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_spaced_by_the_rate_and_a_burst_goes_at_once() {
+        let now = Instant::now();
+        let rate = rate(10.0, 3);
+        let mut bucket = Bucket::default();
+        let slots: Vec<Instant> = (0..5).map(|_| bucket.reserve(&rate, 1.0, now)).collect();
+        assert_eq!(slots[..3], [now; 3]);
+        assert_eq!(slots[3] - now, rate.period());
+        assert_eq!(slots[4] - now, rate.period() * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timers_that_wake_up_late_cost_nothing_of_the_rate() {
+        let went = send(&rate(50.0, 1), &[1_500], Duration::from_secs(20));
+        assert!(went.len() >= 980, "{} of 1000", went.len());
+        assert!(busiest_second(&went) <= 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slower_pace_is_kept_from_the_next_request_on() {
+        let now = Instant::now();
+        let rate = rate(10.0, 1);
+        let mut bucket = Bucket::default();
+        bucket.reserve(&rate, 2.0, now);
+        assert_eq!(bucket.reserve(&rate, 1.0, now) - now, rate.period() * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_that_was_not_used_for_a_while_may_be_forgotten() {
+        let now = Instant::now();
+        let rate = rate(2.0, 1);
+        let mut bucket = Bucket::default();
+        bucket.reserve(&rate, 1.0, now);
+        bucket.depart(&rate, now).unwrap();
+        assert!(!bucket.is_full(now));
+        assert!(bucket.is_full(now + SECOND * 2));
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_of_a_second_holds_more_than_rate_and_burst_allow(
+            per_second in 1.0f64..200.0,
+            burst in 1u32..20,
+            late in prop::collection::vec(0u64..200_000, 1..50),
+        ) {
+            let rate = rate(per_second, burst);
+            let went = send(&rate, &late, Duration::from_secs(5));
+            let allowed = rate.per_second().unwrap();
+            prop_assert!(busiest_second(&went) <= allowed);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Rates that couriers share.
+
+use sqlx::{PgPool, Result};
+
+use super::statements::CLAIM_RATE;
+use crate::outbox::RateClaim;
+use crate::outbox::rows::to_micros;
+
+pub(super) async fn claim(pool: &PgPool, claim: &RateClaim<'_>) -> Result<i64> {
+    sqlx::query_scalar(CLAIM_RATE)
+        .bind(claim.name)
+        .bind(to_micros(claim.span))
+        .bind(to_micros(claim.burst))
+        .fetch_one(pool)
+        .await
+}

@@ -1,0 +1,78 @@
+//! Rates that couriers share: slices that never overlap.
+
+use std::time::Duration;
+
+use contact_courier::outbox::RateClaim;
+
+use crate::support::{Db, on_every_database};
+
+on_every_database!(
+    slices_of_a_rate_follow_one_another_and_begin_now_when_nobody_claimed_for_a_while,
+    rates_of_different_names_know_nothing_of_each_other,
+    a_slice_may_begin_as_far_back_as_the_burst_says,
+    claims_that_are_made_at_the_same_time_do_not_overlap,
+);
+
+const MINUTE: i64 = 60_000_000;
+
+async fn claim(db: &Db, name: &str, burst: Duration) -> i64 {
+    let claim = RateClaim {
+        name,
+        span: Duration::from_mins(1),
+        burst,
+    };
+    db.outbox.claim_rate(&claim).await.expect("claims")
+}
+
+async fn slices_of_a_rate_follow_one_another_and_begin_now_when_nobody_claimed_for_a_while(
+    db: &Db,
+) {
+    assert_eq!(claim(db, "all", Duration::ZERO).await, 0);
+    // A minute behind the first, less the time that has passed.
+    let second = claim(db, "all", Duration::ZERO).await;
+    assert!((1..=MINUTE).contains(&second), "{second}");
+    let third = claim(db, "all", Duration::ZERO).await;
+    assert!((second + 1..=2 * MINUTE).contains(&third), "{third}");
+    db.execute("UPDATE rate_budget SET given_until = given_until - 3600000000")
+        .await;
+    assert_eq!(claim(db, "all", Duration::ZERO).await, 0);
+}
+
+async fn rates_of_different_names_know_nothing_of_each_other(db: &Db) {
+    assert_eq!(claim(db, "user:a", Duration::ZERO).await, 0);
+    assert_eq!(claim(db, "user:A", Duration::ZERO).await, 0);
+}
+
+async fn a_slice_may_begin_as_far_back_as_the_burst_says(db: &Db) {
+    let burst = Duration::from_secs(9);
+    assert_eq!(claim(db, "all", burst).await, -9_000_000);
+}
+
+async fn claims_that_are_made_at_the_same_time_do_not_overlap(db: &Db) {
+    let claims = (0..8).map(|_| {
+        let outbox = std::sync::Arc::clone(&db.outbox);
+        tokio::spawn(async move {
+            let claim = RateClaim {
+                name: "all",
+                span: Duration::from_mins(1),
+                burst: Duration::ZERO,
+            };
+            outbox.claim_rate(&claim).await.expect("claims")
+        })
+    });
+    let claims: Vec<_> = claims.collect();
+    let mut begins = Vec::new();
+    for claim in claims {
+        begins.push(claim.await.expect("a claim"));
+    }
+    begins.sort_unstable();
+    // Each says when it begins from its own beginning, and those are less than a second apart.
+    for (nth, begins) in (0..).zip(&begins) {
+        let expected = nth * MINUTE;
+        assert!(
+            (expected - 5_000_000..=expected).contains(begins),
+            "{begins}"
+        );
+    }
+    assert_eq!(db.count("FROM rate_budget").await, 1);
+}
