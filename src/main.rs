@@ -7,7 +7,7 @@ use contact_courier::cli::{self, Cli};
 
 /// The system's allocators are slow at many small blocks, that of static builds above all.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
