@@ -1,11 +1,20 @@
-# For test-databases.sh: installs the servers that are missing, where that can be done.
+# For test-databases.sh: installs what is missing, where that can be done: the servers, and the browser
+# and the Prometheus of the tests of tests/admin.
 
-packages=(postgresql postgresql-client mariadb-server mariadb-client sqlite3)
+packages=(postgresql postgresql-client mariadb-server mariadb-client sqlite3 chromium chromium-driver
+    prometheus)
+
+have_all() {
+    [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ] &&
+        command -v chromium >/dev/null && command -v chromedriver >/dev/null &&
+        command -v prometheus >/dev/null && command -v promtool >/dev/null
+}
 
 install_missing() {
-    if [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ]; then return; fi
+    if have_all; then return; fi
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "$0: no PostgreSQL or no MariaDB server here; install both (Debian: ${packages[*]})" >&2
+        echo "$0: PostgreSQL, MariaDB, Chromium with its driver or Prometheus is missing here;" \
+            "install them (Debian: ${packages[*]})" >&2
         exit 2
     fi
     forbid_services
@@ -17,8 +26,8 @@ install_missing() {
         echo "$0: apt-get could not install ${packages[*]}" >&2
         exit 2
     fi
-    if [ -z "$(postgres_bin)" ] || [ -z "$(mariadb_server)" ]; then
-        echo "$0: the servers were installed, but not where they are looked for" >&2
+    if ! have_all; then
+        echo "$0: the packages were installed, but not where they are looked for" >&2
         exit 2
     fi
 }
