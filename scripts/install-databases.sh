@@ -1,16 +1,20 @@
-# For test-databases.sh: installs what is missing, where that can be done: the servers, and the promtool
-# of tests/deploy.
+# For test-databases.sh: installs what is missing, where that can be done: the servers, and the browser
+# and the Prometheus of the tests of tests/admin and tests/deploy.
 
-packages=(postgresql postgresql-client mariadb-server mariadb-client sqlite3 prometheus)
+packages=(postgresql postgresql-client mariadb-server mariadb-client sqlite3 chromium chromium-driver
+    prometheus)
 
 have_all() {
-    [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ] && command -v promtool >/dev/null
+    [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ] &&
+        command -v chromium >/dev/null && command -v chromedriver >/dev/null &&
+        command -v prometheus >/dev/null && command -v promtool >/dev/null
 }
 
 install_missing() {
     if have_all; then return; fi
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "$0: PostgreSQL, MariaDB or promtool is missing here; install them (Debian: ${packages[*]})" >&2
+        echo "$0: PostgreSQL, MariaDB, Chromium with its driver or Prometheus is missing here;" \
+            "install them (Debian: ${packages[*]})" >&2
         exit 2
     fi
     forbid_services

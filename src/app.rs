@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
+use crate::admin::{About, Subject};
 use crate::courier::backoff::BackoffPolicy;
+use crate::courier::lifecycle::Lifecycle;
 use crate::courier::limits::RateLimits;
 use crate::courier::retention::Retention;
 use crate::courier::{Courier, CourierOptions};
@@ -104,6 +106,31 @@ pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<C
     Ok(Courier::new(outbox, platform, courier_options(settings)))
 }
 
+/// What operators may ask about a courier.
+pub fn subject(
+    database: Database,
+    courier: &Courier,
+    life: &Lifecycle,
+    settings: &Settings,
+) -> Subject {
+    Subject {
+        pulse: courier.pulse(),
+        life: life.clone(),
+        outbox: database.outbox,
+        operations: database.operations,
+        about: About {
+            instance: courier.instance().to_string(),
+            host: host_name(),
+            platform: settings.platform.base_url.to_string(),
+            requests_per_second: settings.rate_limit.requests_per_second,
+        },
+    }
+}
+
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
 /// The platform over HTTP.
 pub fn http_platform(settings: &Settings) -> anyhow::Result<HttpPlatform> {
     let platform = &settings.platform;
@@ -134,7 +161,7 @@ fn courier_options(settings: &Settings) -> CourierOptions {
     let (delivery, retry) = (&settings.delivery, &settings.retry);
     let (limits, platform) = (&settings.rate_limit, &settings.platform);
     CourierOptions {
-        host: gethostname::gethostname().to_string_lossy().into_owned(),
+        host: host_name(),
         batch_size: delivery.batch_size,
         linger: delivery.linger,
         poll_interval: delivery.poll_interval,

@@ -1,4 +1,4 @@
-//! What operators ask the running program: metrics, health checks.
+//! What operators ask the running program: metrics, health checks, the status page.
 //!
 //! The real program works between a real database and the simulated platform, and is asked over
 //! HTTP.
@@ -21,6 +21,11 @@ mod world;
 
 mod admin {
     mod asking;
+    mod browser;
     mod endpoints;
     mod metrics;
+    mod page;
+    mod privacy;
+    mod prometheus;
+    mod scraped;
 }

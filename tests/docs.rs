@@ -26,8 +26,10 @@ use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, Cursor, FailKind, MySqlOutbox, Operations, Outbox, Pruning, SqliteOutbox, Write,
 };
+use contact_courier::platform::verdict::WaitReason;
 use contact_courier::settings::{Layers, Settings};
 use contact_courier::simulator::Faults;
+use contact_courier::telemetry;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 use support::{Db, close, entry, instance, lane, query};
@@ -205,6 +207,78 @@ fn the_rehearsing_page_tells_every_fault_with_its_default_and_only_lines_of_the_
         lines += 1;
     }
     assert!(lines > 15, "{lines}");
+}
+
+#[test]
+fn the_monitoring_page_tells_every_metric_with_its_type_and_labels_and_no_others() {
+    let served = telemetry::metrics::render();
+    let mut families: BTreeMap<&str, (&str, BTreeSet<&str>)> = BTreeMap::new();
+    for line in served.lines() {
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' ')) {
+            families.insert(name, (kind, BTreeSet::new()));
+        } else if let Some((series, rest)) = line.split_once('{') {
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .fold(series, |name, suffix| {
+                    name.strip_suffix(suffix).unwrap_or(name)
+                });
+            let labels = rest
+                .split("=\"")
+                .map(|part| part.rsplit([',', '"', '{']).next().unwrap());
+            let labels =
+                labels.filter(|label| label.starts_with(char::is_alphabetic) && *label != "le");
+            families.get_mut(family).unwrap().1.extend(labels);
+        }
+    }
+    let page = read("docs/monitoring.md");
+    let metrics = page.split_once("\n## Metrics\n").unwrap().1;
+    let told: BTreeMap<&str, (&str, BTreeSet<&str>)> = table_rows(metrics)
+        .filter(|cells| cells.len() == 4)
+        .filter_map(|cells| {
+            let labels = cells[2].split(", ").filter_map(code).collect();
+            Some((code(cells[0])?, (cells[1], labels)))
+        })
+        .collect();
+    assert!(told.len() > 10);
+    assert_eq!(told, families);
+}
+
+#[test]
+fn every_call_of_the_outbox_that_is_measured_is_there_from_the_start() {
+    let served = telemetry::metrics::render();
+    let limited = read("src/outbox/limited.rs");
+    let (calls, _) = limited.split_once("mod tests").unwrap();
+    let operations: Vec<&str> = calls
+        .split("limited(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert!(operations.len() > 8, "{operations:?}");
+    for operation in operations {
+        let series = format!("courier_database_seconds_count{{operation=\"{operation}\"}} 0");
+        assert!(served.contains(&series), "{operation}");
+    }
+}
+
+#[test]
+fn the_monitoring_page_tells_every_reason_to_wait_and_every_part_of_the_log() {
+    let page = read("docs/monitoring.md");
+    for reason in WaitReason::OF_BATCHES {
+        assert!(
+            page.contains(&format!("`{}`", reason.as_str())),
+            "{reason:?}"
+        );
+    }
+    let events = read("src/telemetry/event/mod.rs");
+    let parts: Vec<&str> = events
+        .split("&str = \"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert!(parts.len() >= 5, "{parts:?}");
+    for part in parts {
+        assert!(page.contains(&format!("| `{part}` |")), "{part}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Whether the courier lives: its loops are turning.
 
+use std::collections::BTreeSet;
+
 use axum::http::StatusCode;
 use serde::Serialize;
 
@@ -29,14 +31,14 @@ impl Health {
 
     fn read(reports: &[LoopReport], stopping: bool) -> Self {
         let still = reports.iter().filter(|report| !report.is_turning());
-        let still: Vec<&str> = still.map(|report| report.name).collect();
-        let (status, reason) = match (stopping, still.as_slice()) {
-            (true, _) => ("stopping", "the courier is stopping".to_owned()),
-            (false, []) => ("healthy", "all loops are turning".to_owned()),
-            (false, still) => {
-                let names = still.join(", ");
-                ("unhealthy", format!("standing still: {names}"))
-            }
+        let still: BTreeSet<&str> = still.map(|report| report.name).collect();
+        let (status, reason) = if stopping {
+            ("stopping", "the courier is stopping".to_owned())
+        } else if still.is_empty() {
+            ("healthy", "all loops are turning".to_owned())
+        } else {
+            let names: Vec<&str> = still.into_iter().collect();
+            ("unhealthy", format!("standing still: {}", names.join(", ")))
         };
         Self {
             status,
@@ -80,10 +82,12 @@ mod tests {
 
     #[test]
     fn a_loop_that_stands_still_is_named_and_fails_the_check() {
-        let health = Health::read(&[report("scout", 16), report("recorder", 1)], false);
+        let recorders = [1, 16, 20].map(|silent| report("recorder", silent));
+        let [well, ill, worse] = recorders;
+        let health = Health::read(&[report("scout", 2), well, ill, worse], false);
         assert_eq!(health.code(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(health.reason, "standing still: scout");
-        assert_eq!(health.loops.len(), 2);
+        assert_eq!(health.reason, "standing still: recorder");
+        assert_eq!(health.loops.len(), 4);
     }
 
     #[test]

@@ -6,22 +6,31 @@
 //! masked and secrets never, and bounds what a client can take of the process.
 
 mod health;
+mod history;
 mod host;
+mod page;
+mod picture;
 mod readiness;
 mod routes;
 mod server;
+mod status;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
+use self::history::History;
+use self::picture::Pictures;
 use self::readiness::Readiness;
 use self::server::Limits;
+pub use self::status::About;
+use self::status::Sources;
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
-use crate::outbox::Outbox;
+use crate::outbox::{Operations, Outbox};
 use crate::telemetry::event::AdminListening;
 
 /// Nothing can listen on the address.
@@ -43,6 +52,10 @@ pub struct Subject {
     pub life: Lifecycle,
     /// Whether the database answers.
     pub outbox: Arc<dyn Outbox>,
+    /// What is in it.
+    pub operations: Arc<dyn Operations>,
+    /// What does not change.
+    pub about: About,
 }
 
 /// The admin server: listening, and not answering yet.
@@ -64,12 +77,21 @@ impl Admin {
     pub async fn serve(self, subject: Subject) {
         let Self { listener, address } = self;
         AdminListening { address }.emit();
-        let readiness = Readiness::default();
-        let keeping = readiness.keep(&*subject.outbox);
-        let app = routes::router(address, subject.pulse, subject.life, readiness.clone());
+        let sources = Sources {
+            about: Arc::new(subject.about),
+            started: Instant::now(),
+            pulse: subject.pulse,
+            life: subject.life,
+            readiness: Readiness::default(),
+            pictures: Pictures::default(),
+            history: Arc::new(History::default()),
+        };
+        let app = routes::router(address, sources.clone());
         tokio::select! {
             () = server::serve(listener, app, Limits::default()) => {}
-            () = keeping => {}
+            () = sources.readiness.keep(&*subject.outbox) => {}
+            () = sources.pictures.keep(&*subject.operations) => {}
+            () = sources.history.keep(&sources.pictures) => {}
         }
     }
 }

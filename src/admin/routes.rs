@@ -1,7 +1,6 @@
 //! What is answered where.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
@@ -11,11 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::health::Health;
 use super::host;
-use super::readiness::Readiness;
-use crate::courier::lifecycle::Lifecycle;
-use crate::courier::pulse::Pulse;
+use super::page::page;
+use super::status::Sources;
 use crate::telemetry::metrics;
 
 const NOT_FOUND: &str = "not found; there are /, /metrics, /healthz and /readyz\n";
@@ -44,30 +41,16 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-#[derive(Clone)]
-struct Sources {
-    pulse: Arc<Pulse>,
-    life: Lifecycle,
-    readiness: Readiness,
-}
-
 /// Everything that is answered by a server that listens on `address`.
-pub(super) fn router(
-    address: SocketAddr,
-    pulse: Arc<Pulse>,
-    life: Lifecycle,
-    readiness: Readiness,
-) -> Router {
+pub(super) fn router(address: SocketAddr, sources: Sources) -> Router {
     Router::new()
+        .route("/", get(page))
+        .route("/api/status", get(status))
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .fallback(|| async { (StatusCode::NOT_FOUND, NOT_FOUND) })
-        .with_state(Sources {
-            pulse,
-            life,
-            readiness,
-        })
+        .with_state(sources)
         .layer(middleware::from_fn_with_state(address, guard))
 }
 
@@ -99,12 +82,19 @@ async fn metrics() -> impl IntoResponse {
     )
 }
 
+async fn status(State(sources): State<Sources>) -> Response {
+    match sources.status() {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
 async fn health(State(sources): State<Sources>) -> impl IntoResponse {
-    let health = Health::of(&sources.pulse, sources.life.is_stopping());
+    let health = sources.health();
     (health.code(), Json(health))
 }
 
 async fn ready(State(sources): State<Sources>) -> impl IntoResponse {
-    let ready = sources.readiness.read(sources.life.is_stopping());
+    let ready = sources.ready();
     (ready.code(), Json(ready))
 }

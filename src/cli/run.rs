@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::task::JoinSet;
 
-use crate::admin::{Admin, Subject};
+use crate::admin::Admin;
 use crate::app;
 use crate::cli::SettingsArgs;
 use crate::courier::Until;
@@ -64,12 +64,8 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
         beside.spawn(retention.run(life.clone()));
     }
     if let Some(admin) = admin {
-        let subject = Subject {
-            pulse: courier.pulse(),
-            life: life.clone(),
-            outbox: database.outbox,
-        };
-        beside.spawn(async move { admin.serve(subject).await });
+        let subject = app::subject(database, &courier, &life, &settings);
+        beside.spawn(admin.serve(subject));
     }
     let until = if args.once {
         Until::Done

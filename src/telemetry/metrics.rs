@@ -52,7 +52,7 @@ const DELIVERY_SECONDS: &[f64] = &[
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
-pub(super) const OPERATIONS: [&str; 10] = [
+pub(super) const OPERATIONS: [&str; 15] = [
     "check_schema",
     "beat",
     "retire",
@@ -63,6 +63,11 @@ pub(super) const OPERATIONS: [&str; 10] = [
     "read_page",
     "record",
     "backlog",
+    "claim_rate",
+    "overview",
+    "lanes",
+    "paused",
+    "failures",
 ];
 
 /// What may be done about a lane.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::world::{Program, World, until};
@@ -77,18 +77,54 @@ impl Courier {
 
 /// Sends the head of a request and reads to the end of the answer.
 pub(crate) async fn ask(address: SocketAddr, head: &str) -> Answer {
+    send(address, head, "").await
+}
+
+/// The same with a body, whose length the head tells.
+pub(crate) async fn send(address: SocketAddr, head: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
-    let request = format!("{head}Connection: close\r\n\r\n");
+    let request = format!("{head}Connection: close\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).await.expect("sends");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("UTF-8");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        let read = stream.read_line(&mut head).await.expect("UTF-8");
+        assert_ne!(read, 0, "cut off: {head}");
+    }
+    let lower = head.to_lowercase();
+    let length = lower.split("content-length:").nth(1);
+    let length = length.map(|rest| rest.lines().next().expect("a line").trim().parse());
+    let mut body = vec![0; length.unwrap_or(Ok(0)).expect("a length")];
+    // A chromedriver's browser holds the connection open, so its end says nothing.
+    stream.read_exact(&mut body).await.expect("the body");
+    if lower.contains("transfer-encoding: chunked") {
+        stream.read_to_end(&mut body).await.expect("the body");
+        body = joined(&body);
+    }
     let code = head.split(' ').nth(1).expect("a status");
     Answer {
         code: code.parse().expect("a number"),
-        head: head.into(),
-        body: body.into(),
+        body: String::from_utf8(body).expect("UTF-8"),
+        head,
     }
+}
+
+/// A body that came in chunks, each behind a line with its size.
+fn joined(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(line) = chunks.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&chunks[..line]).expect("a size");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        let from = line + 2;
+        body.extend_from_slice(&chunks[from..from + size]);
+        chunks = &chunks[(from + size + 2).min(chunks.len())..];
+    }
+    body
+}
+
+/// Whether somebody listens.
+pub(crate) async fn reachable(address: SocketAddr) -> bool {
+    TcpStream::connect(address).await.is_ok()
 }
 
 /// Metrics in Prometheus's text format.

@@ -16,7 +16,7 @@ on_every_database!(
 );
 
 /// The names that dashboards hold on to.
-const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 15] = [
     "courier_contacts_total",
     "courier_requests_total",
     "courier_request_duration_seconds",
@@ -148,13 +148,13 @@ async fn agree_about_contacts(db: &Db, metrics: &Metrics) {
 
 /// As many of each kind as the platform has answered.
 fn agree_about_requests(platform: &Totals, metrics: &Metrics) {
-    for counted in [
-        metrics.sum("courier_requests_total"),
-        metrics.count("courier_request_duration_seconds_count"),
-        metrics.count("courier_rate_limit_wait_seconds_count"),
-        metrics.count("courier_batch_contacts_count"),
+    for family in [
+        "courier_requests_total",
+        "courier_request_duration_seconds_count",
+        "courier_rate_limit_wait_seconds_count",
+        "courier_batch_contacts_count",
     ] {
-        assert_eq!(counted, platform.requests);
+        assert_eq!(metrics.sum(family), platform.requests, "{family}");
     }
     // The platform does not read what it answers with 429.
     assert!(metrics.count("courier_batch_contacts_sum") >= platform.rows_received);

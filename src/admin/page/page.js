@@ -1,0 +1,312 @@
+"use strict";
+// The status page: asks api/status every few seconds and shows the answer. Texts are written as
+// text, never as markup, so nothing that an app or the platform says can become part of the page.
+
+const REFRESH_MS = 5000;
+const SVG = "http://www.w3.org/2000/svg";
+
+const WORDS = {
+  en: {
+    overview: "Overview", pending: "Pending", oldest: "Oldest waiting", throughput: "Throughput", failed: "Failed",
+    paused: "Paused lanes", flow: "Flow to the platform", lanes: "Lanes with most pending",
+    failures: "Last failures", instances: "Couriers", links: "Raw data",
+    about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
+    refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
+    noCurve: "The curve begins in a moment.", hourAgo: (seconds) => `${span(seconds)} ago`, now: "now", most: (value) => `most: ${value}`,
+    ago: (time) => `${time} ago`,
+    due: (n) => `${n} due`, held: (n) => `${n} on hold`, deferred: (n) => `${n} for later`,
+    nothingDue: "nothing is due", sinceDue: "since it was due",
+    perSecond: (n) => `${n}/s`, contactsSince: (n) => `${n} delivered since the start`,
+    failedSince: (n) => `${n} since the start`,
+    noPaused: "No lane is paused.", noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
+    notKnown: "Not known: the database has not answered yet.",
+    laneHead: "Lane", why: "Why", pausedFor: "Paused for", next: "Next try", waiting: "Waiting",
+    state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
+    started: "Started", beat: "Last heartbeat", soon: "as soon as possible", inTime: (time) => `in ${time}`,
+    tried: (n) => n === 1 ? "1 failure" : `${n} failures in a row`,
+    captions: {
+      paused: (n) => `The longest paused first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
+      failures: (n) => `The newest first, at most ${n}; numbers are masked.`,
+      instances: () => "All couriers on this database.",
+    },
+    breaker: "Breaker", breakerOpen: "open: requests are held back", breakerClosed: "closed",
+    rate: "Rate in use", rateOf: (part, limit) => `${part} of ${limit}/s`, inFlight: "Requests in flight",
+    requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
+    states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
+    kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired" },
+    alive: "alive", silent: "silent", thisOne: "this one",
+    reasons: {
+      unreachable: "Platform not reachable", answer_lost: "Answer lost", server_error: "Platform error",
+      unreadable: "Answer not readable", redirected: "Redirected", rate_limited: "Too many requests",
+      unauthorized: "Token not accepted", forbidden: "Not allowed for this user", not_found: "No such user or task",
+      task_running: "Task is running: pause it", all_refused: "All refused alike", stopping: "Courier stopped",
+    },
+    heads: {
+      gone: ["The courier does not answer", "What is shown is what it said last."],
+      unhealthy: "The courier stands still", stopping: "The courier is stopping",
+      database: "The database does not answer", breaker: "The platform fails; requests are held back",
+      paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
+      pausedMore: (n) => n === "1" ? "1 contact waits for that. Other lanes go on." : `${n} contacts wait for that. Other lanes go on.`,
+      delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
+      later: "Nothing is due", laterMore: (n) => n === "1" ? "1 contact waits for its time." : `${n} contacts wait for their time.`,
+      done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
+    },
+    units: ["d", "h", "min", "s"], gap: " ",
+  },
+  zh: {
+    overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
+    paused: "已暂停的任务", flow: "与平台的通信", lanes: "待发送最多的任务",
+    failures: "最近的失败", instances: "运行中的实例", links: "原始数据",
+    about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
+    refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
+    noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
+    ago: (time) => `${time}前`,
+    due: (n) => `${n} 个可发送`, held: (n) => `${n} 个暂停中`, deferred: (n) => `${n} 个未到时间`,
+    nothingDue: "没有到期的号码", sinceDue: "自到期起",
+    perSecond: (n) => `${n}/秒`, contactsSince: (n) => `启动以来成功 ${n} 个`,
+    failedSince: (n) => `启动以来 ${n} 个`,
+    noPaused: "没有暂停的任务。", noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
+    notKnown: "暂无数据：数据库尚未应答。",
+    laneHead: "任务", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
+    state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
+    started: "启动于", beat: "最近心跳", soon: "尽快", inTime: (time) => `${time}后`,
+    tried: (n) => `连续失败 ${n} 次`,
+    captions: {
+      paused: (n) => `按暂停时长排序，最多 ${n} 个。`, lanes: (n) => `按数量排序，最多 ${n} 个。`,
+      failures: (n) => `最新的在前，最多 ${n} 个；号码已脱敏。`,
+      instances: () => "使用此数据库的所有实例。",
+    },
+    breaker: "熔断器", breakerOpen: "已断开：暂不发送请求", breakerClosed: "正常",
+    rate: "当前速率", rateOf: (part, limit) => `上限 ${limit}/秒 的 ${part}`, inFlight: "进行中的请求",
+    requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
+    states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
+    kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "已过期" },
+    alive: "在线", silent: "无心跳", thisOne: "本实例",
+    reasons: {
+      unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",
+      unreadable: "应答无法识别", redirected: "被重定向", rate_limited: "请求过于频繁",
+      unauthorized: "令牌无效", forbidden: "无权操作此用户", not_found: "用户或任务不存在",
+      task_running: "任务正在运行，请先暂停", all_refused: "全部以相同原因被拒", stopping: "实例已停止",
+    },
+    heads: {
+      gone: ["程序没有应答", "以下为最后一次收到的数据。"],
+      unhealthy: "程序停滞", stopping: "程序正在停止",
+      database: "数据库没有应答", breaker: "平台持续出错，暂不发送请求",
+      paused: (n) => `${n} 个任务已暂停`, pausedMore: (n) => `${n} 个号码在等待，其他任务照常发送。`,
+      delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
+      later: "暂无到期号码", laterMore: (n) => `${n} 个号码未到发送时间。`,
+      done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
+    },
+    units: ["天", "小时", "分", "秒"], gap: " ",
+  },
+};
+
+const wanted = navigator.languages.find((language) => /^(zh|en)\b/i.test(language)) || "en";
+const chinese = /^zh/i.test(wanted);
+const say = chinese ? WORDS.zh : WORDS.en;
+const locale = chinese ? "zh-CN" : "en";
+document.documentElement.lang = locale;
+
+const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+const fine = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
+const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+const part = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+const rate = (n) => (n >= 100 ? whole : fine).format(n);
+
+const at = (id) => document.getElementById(id);
+
+/** A time span in its two greatest units. */
+function span(seconds) {
+  const total = Math.round(seconds);
+  const parts = [Math.floor(total / 86400), Math.floor(total / 3600) % 24, Math.floor(total / 60) % 60, total % 60];
+  const first = parts.findIndex((n) => n > 0);
+  if (first < 0) return `0 ${say.units[3]}`;
+  return parts
+    .map((n, unit) => (n > 0 && unit >= first && unit <= first + 1 ? `${n} ${say.units[unit]}` : ""))
+    .filter((text) => text).join(say.gap);
+}
+
+/** An element with attributes and children; texts become text nodes. */
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+function draw(name, attributes) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+const tag = (tone, text) => make("span", { class: "tag", "data-tone": tone }, text);
+const lane = (row) => make("span", { class: "lane" }, `${row.user_id}/${row.task_id}`);
+const words = (text) => (text ? make("span", { class: "words" }, text) : null);
+
+/** A table of rows, or words that say that there are none. Columns: [title, cell, class]. */
+function table(id, rows, columns, empty, limit) {
+  if (!rows) return at(id).replaceChildren(make("p", { class: "empty" }, say.notKnown));
+  if (!rows.length) return at(id).replaceChildren(make("p", { class: "empty" }, empty));
+  const head = columns.map(([title, , kind]) => make("th", { scope: "col", role: "columnheader", class: kind || "" }, title));
+  const body = rows.map((row) => make("tr", { role: "row" }, ...columns.map(([title, cell, kind]) =>
+    make("td", { role: "cell", class: kind || "", "data-label": title },
+      make("div", {}, ...[cell(row)].flat())))));
+  at(id).replaceChildren(make("table", { role: "table" },
+    make("caption", {}, say.captions[id](limit)),
+    make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)),
+    make("tbody", { role: "rowgroup" }, ...body)));
+}
+
+/** The last hour as a curve. A value that is not known is a gap. */
+function chart(id, title, values, step, show) {
+  const known = values.filter((value) => value !== null);
+  if (known.length < 2) {
+    at(id).replaceChildren(make("figcaption", {}, make("span", {}, say.noCurve)));
+    return;
+  }
+  const most = Math.max(...known, 0);
+  const svg = draw("svg", { viewBox: "0 0 360 56", preserveAspectRatio: "none", role: "img",
+    "aria-label": `${title}: ${say.most(show(most))}` });
+  svg.append(draw("line", { class: "base", x1: 0, x2: 360, y1: 56, y2: 56 }));
+  const width = 360 / (values.length - 1);
+  const y = (value) => (most > 0 ? 54 - (value / most) * 50 : 54).toFixed(1);
+  let run = [];
+  const finish = () => {
+    if (run.length > 1) {
+      const line = run.map(([x, value]) => `${x.toFixed(1)},${y(value)}`).join(" ");
+      svg.append(draw("polygon", { class: "area", points: `${run[0][0].toFixed(1)},56 ${line} ${run.at(-1)[0].toFixed(1)},56` }));
+      svg.append(draw("polyline", { class: "curve", points: line }));
+    }
+    run = [];
+  };
+  values.forEach((value, index) => (value === null ? finish() : run.push([index * width, value])));
+  finish();
+  at(id).replaceChildren(svg, make("figcaption", {},
+    make("span", {}, say.hourAgo(values.length * step)),
+    make("span", {}, say.most(show(most))), make("span", {}, say.now)));
+}
+
+function tiles(s) {
+  const { step_seconds: step, succeeded, failed, pending, oldest_seconds: oldest } = s.history;
+  const o = s.outbox;
+  const total = o && o.pending.due + o.pending.held + o.pending.deferred;
+  at("pending").textContent = o ? whole.format(total) : "–";
+  const parts = o ? ["due", "held", "deferred"].filter((kind) => o.pending[kind]) : [];
+  at("pending-more").textContent = parts.map((kind) => say[kind](whole.format(o.pending[kind]))).join(" · ");
+  chart("pending-chart", say.pending, pending, step, (n) => whole.format(n));
+
+  const age = o && o.oldest_pending_seconds;
+  at("oldest").textContent = !o || age === null ? "–" : span(age);
+  at("oldest-more").textContent = o ? (age === null ? say.nothingDue : say.sinceDue) : "";
+  chart("oldest-chart", say.oldest, oldest, step, span);
+
+  const done = succeeded.map((n, index) => n + failed[index]);
+  at("throughput").textContent = done.length ? say.perSecond(rate(done.at(-1))) : "–";
+  at("throughput-more").textContent = say.contactsSince(whole.format(s.totals.succeeded));
+  chart("throughput-chart", say.throughput, done, step, (n) => say.perSecond(rate(n)));
+
+  const all = done.reduce((sum, n) => sum + n, 0);
+  const bad = failed.reduce((sum, n) => sum + n, 0);
+  at("failed").textContent = all > 0 ? percent.format(bad / all) : "–";
+  at("failed-more").textContent = say.failedSince(whole.format(s.totals.failed));
+  const share = failed.map((n, index) => (done[index] > 0 ? n / done[index] : 0));
+  chart("failed-chart", say.failed, share, step, (n) => percent.format(n));
+}
+
+function flow(s) {
+  const meter = draw("svg", { class: "meter", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
+  meter.append(draw("rect", { width: 100, height: 4, rx: 2 }), draw("rect", { width: s.rate.level * 100, height: 4, rx: 2 }));
+  const facts = [
+    [say.breaker, tag(s.rate.breaker_open ? "bad" : "good", s.rate.breaker_open ? say.breakerOpen : say.breakerClosed)],
+    [say.rate, say.rateOf(part.format(s.rate.level), fine.format(s.rate.limit_per_second)), meter],
+    [say.inFlight, whole.format(s.rate.in_flight)],
+    [say.openBatches, s.outbox ? whole.format(s.outbox.open_batches) : "–"],
+    [say.requests, whole.format(s.totals.requests)],
+    [say.platform, s.platform],
+  ];
+  at("flow").replaceChildren(...facts.map(([name, ...value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...value))));
+}
+
+function tables(s) {
+  const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
+  table("paused", s.paused, [
+    [say.laneHead, lane, "wide"],
+    [say.why, (row) => [say.reasons[row.reason] || row.reason, words(row.message)], "wide"],
+    [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x)],
+    [say.next, (row) => (row.next_try_in_seconds > 0 ? say.inTime(span(row.next_try_in_seconds)) : say.soon)],
+    [say.waiting, (row) => whole.format(row.pending), "number"],
+  ], say.noPaused, s.limits.paused);
+  table("lanes", s.lanes, [
+    [say.laneHead, lane, "wide"],
+    [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],
+    [say.worker, (row) => (row.owner ? `${row.owner.host} · ${row.owner.pid}` : "–")],
+    [say.oldest, (row) => (row.oldest_seconds === null ? "–" : span(row.oldest_seconds)), "number"],
+    [say.pending, (row) => whole.format(row.pending), "number"],
+  ], say.noLanes, s.limits.lanes);
+  table("failures", s.failures, [
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(`#${row.id}`)]],
+    [say.laneHead, lane],
+    [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
+    [say.why, (row) => row.fail_cause, "wide"],
+    [say.when, (row) => say.ago(span(row.finished_seconds_ago)), "number"],
+  ], say.noFailures, s.limits.failures);
+  table("instances", s.outbox && s.outbox.instances, [
+    [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
+    [say.process, (row) => String(row.pid)],
+    [say.state, (row) => tag(row.alive ? "good" : "bad", row.alive ? say.alive : say.silent)],
+    [say.beat, (row) => say.ago(span(row.heartbeat_seconds_ago)), "number"],
+    [say.started, (row) => say.ago(span(row.started_seconds_ago)), "number"],
+  ], say.notKnown, s.limits.instances);
+}
+
+/** The one thing to know first: [tone, what, more]. */
+function verdict(s) {
+  const heads = say.heads;
+  if (s.health.status === "unhealthy") return ["bad", heads.unhealthy, s.health.reason];
+  if (s.health.status === "stopping") return ["calm", heads.stopping, ""];
+  if (s.database.error) return ["bad", heads.database, s.database.error];
+  if (s.rate.breaker_open) return ["bad", heads.breaker, ""];
+  if (!s.outbox) return ["calm", heads.starting, ""];
+  const { due, held, deferred } = s.outbox.pending;
+  if (s.outbox.lanes.held) return ["warn", heads.paused(whole.format(s.outbox.lanes.held)), heads.pausedMore(whole.format(held))];
+  if (due) return ["good", heads.delivering, heads.deliveringMore(whole.format(due))];
+  if (deferred) return ["good", heads.later, heads.laterMore(whole.format(deferred))];
+  return ["good", heads.done, heads.doneMore];
+}
+
+function headline([tone, what, more]) {
+  const box = at("headline");
+  if (box.dataset.tone !== tone) box.dataset.tone = tone;
+  // Written only when it changes, so that a screen reader is not told the same every few seconds.
+  for (const [id, text] of [["headline-text", what], ["headline-more", more]]) {
+    if (at(id).textContent !== text) at(id).textContent = text;
+  }
+}
+
+function show(s) {
+  at("about").textContent = say.about(s);
+  headline(verdict(s));
+  tiles(s);
+  flow(s);
+  tables(s);
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch("api/status", { cache: "no-store", signal: AbortSignal.timeout(REFRESH_MS) });
+    if (!answer.ok) throw new Error(String(answer.status));
+    show(await answer.json());
+    document.body.classList.remove("stale");
+  } catch {
+    headline(["bad", ...say.heads.gone]);
+    document.body.classList.add("stale");
+  }
+  document.body.dataset.refreshed = "yes";
+  setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", refresh, { once: true }) : refresh()), REFRESH_MS);
+}
+
+for (const element of document.querySelectorAll("[data-t]")) element.textContent = say[element.dataset.t];
+for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", say[element.dataset.tLabel]);
+at("refreshed").textContent = say.refreshed;
+refresh();

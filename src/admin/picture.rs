@@ -1,0 +1,177 @@
+//! What is in the outbox, looked at now and then with a time limit, for the status page and the
+//! gauges of `/metrics`.
+//!
+//! Whoever asks gets the last picture. It guarantees that looking costs the database at most a
+//! tenth of the time of one connection, however large the outbox is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::outbox::{
+    FailedContact, FailureFilter, LaneReport, Operations, OutboxError, Overview, PausedLane,
+};
+use crate::telemetry::event::{DatabaseCall, OutboxSeen, OutboxUnseen};
+
+/// Between two looks, if each is quick.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// A look that takes longer is given up.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The rest after a look, by the time that it took.
+const REST: u32 = 9;
+
+/// At most so many lanes, pauses and failures are shown.
+pub(super) const SHOWN: u32 = 10;
+
+/// What was seen at a time.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) at: Instant,
+    pub(super) overview: Overview,
+    pub(super) lanes: Vec<LaneReport>,
+    pub(super) paused: Vec<PausedLane>,
+    pub(super) failures: Vec<FailedContact>,
+}
+
+/// The last picture, and why there is no newer one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Latest {
+    pub(super) picture: Option<Arc<Picture>>,
+    pub(super) error: Option<String>,
+}
+
+/// Where the last picture is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Pictures(watch::Sender<Latest>);
+
+impl Default for Pictures {
+    fn default() -> Self {
+        Self(watch::Sender::new(Latest::default()))
+    }
+}
+
+impl Pictures {
+    /// Looks again and again.
+    pub(super) async fn keep(&self, operations: &dyn Operations) {
+        loop {
+            let began = Instant::now();
+            let looked = timeout(LIMIT, look(operations)).await;
+            self.note(looked.unwrap_or_else(|_| Err(too_slow())));
+            sleep(INTERVAL.max(began.elapsed() * REST)).await;
+        }
+    }
+
+    fn note(&self, looked: Result<Picture, OutboxError>) {
+        match looked {
+            Ok(picture) => {
+                seen(&picture.overview).emit();
+                self.0.send_replace(Latest {
+                    picture: Some(Arc::new(picture)),
+                    error: None,
+                });
+            }
+            Err(error) => {
+                OutboxUnseen.emit();
+                let error = Some(error.to_string());
+                self.0.send_modify(|latest| latest.error = error);
+            }
+        }
+    }
+
+    /// The last picture.
+    pub(super) fn latest(&self) -> Latest {
+        self.0.borrow().clone()
+    }
+
+    /// How many contacts wait and how long the oldest has been due, if that is known now.
+    pub(super) fn backlog(&self) -> (Option<u64>, Option<Duration>) {
+        let latest = self.0.borrow();
+        match (&latest.picture, &latest.error) {
+            (Some(picture), None) => {
+                let overview = &picture.overview;
+                let oldest = overview.oldest_pending.unwrap_or_default();
+                (Some(overview.pending.total()), Some(oldest))
+            }
+            _ => (None, None),
+        }
+    }
+}
+
+fn too_slow() -> OutboxError {
+    OutboxError::Unavailable(format!("no answer within {} s", LIMIT.as_secs()))
+}
+
+/// The gauges of a picture.
+fn seen(overview: &Overview) -> OutboxSeen {
+    let lanes = &overview.lanes;
+    OutboxSeen {
+        pending: overview.pending.total(),
+        oldest: overview.oldest_pending.unwrap_or_default(),
+        lanes: [
+            ("due", lanes.due),
+            ("held", lanes.held),
+            ("leased", lanes.leased),
+            ("idle", lanes.idle),
+        ],
+    }
+}
+
+async fn look(operations: &dyn Operations) -> Result<Picture, OutboxError> {
+    let all = FailureFilter::default();
+    let overview = timed("overview", operations.overview()).await?;
+    let lanes = timed("lanes", operations.lanes(SHOWN)).await?;
+    let paused = timed("paused", operations.paused(SHOWN)).await?;
+    let failures = timed("failures", operations.failures(&all, None, SHOWN)).await?;
+    Ok(Picture {
+        at: Instant::now(),
+        overview,
+        lanes,
+        paused,
+        failures: failures.failures,
+    })
+}
+
+async fn timed<T>(operation: &'static str, call: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let answer = call.await;
+    let took = began.elapsed();
+    DatabaseCall { operation, took }.emit();
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(due: u64) -> Picture {
+        let mut overview = Overview::default();
+        overview.pending.due = due;
+        overview.oldest_pending = Some(Duration::from_mins(1));
+        Picture {
+            at: Instant::now(),
+            overview,
+            lanes: Vec::new(),
+            paused: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn while_the_database_is_away_the_last_picture_stays_but_no_number_is_claimed() {
+        let pictures = Pictures::default();
+        assert_eq!(pictures.backlog(), (None, None));
+        pictures.note(Ok(picture(7)));
+        assert_eq!(pictures.backlog(), (Some(7), Some(Duration::from_mins(1))));
+        pictures.note(Err(too_slow()));
+        assert_eq!(pictures.backlog(), (None, None));
+        let latest = pictures.latest();
+        assert_eq!(latest.picture.unwrap().overview.pending.due, 7);
+        assert!(latest.error.unwrap().contains("no answer within 10 s"));
+        pictures.note(Ok(picture(8)));
+        assert_eq!(pictures.latest().error, None);
+    }
+}

@@ -1,0 +1,141 @@
+//! What the status page shows, as JSON: `/api/status`.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::health::Health;
+use super::history::{Charts, History};
+use super::picture::{Picture, Pictures, SHOWN};
+use super::readiness::{Readiness, Ready};
+use crate::courier::lifecycle::Lifecycle;
+use crate::courier::pulse::Pulse;
+use crate::outbox::{FailedContact, LaneReport, Overview, PausedLane};
+use crate::telemetry::metrics;
+
+/// What does not change while the courier runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct About {
+    /// The instance's id.
+    pub instance: String,
+    /// The host that it runs on.
+    pub host: String,
+    /// Where it delivers to.
+    pub platform: String,
+    /// `rate_limit.requests_per_second`.
+    #[serde(skip)]
+    pub requests_per_second: f64,
+}
+
+/// Everything that answers are made of. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Sources {
+    pub(super) about: Arc<About>,
+    pub(super) started: Instant,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) life: Lifecycle,
+    pub(super) readiness: Readiness,
+    pub(super) pictures: Pictures,
+    pub(super) history: Arc<History>,
+}
+
+/// The answer of `/api/status`.
+#[derive(Debug, Serialize)]
+pub(super) struct Status<'a> {
+    version: &'static str,
+    #[serde(flatten)]
+    about: &'a About,
+    uptime_seconds: f64,
+    health: Health,
+    ready: Ready,
+    rate: Rate,
+    totals: Totals,
+    database: Database,
+    outbox: Option<&'a Overview>,
+    lanes: Option<&'a [LaneReport]>,
+    paused: Option<&'a [PausedLane]>,
+    failures: Option<&'a [FailedContact]>,
+    limits: Limits,
+    history: Charts,
+}
+
+#[derive(Debug, Serialize)]
+struct Rate {
+    limit_per_second: f64,
+    level: f64,
+    breaker_open: bool,
+    in_flight: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Totals {
+    succeeded: u64,
+    failed: u64,
+    requests: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Database {
+    /// Why there is no newer picture than the one that is told.
+    error: Option<String>,
+    /// How old that is.
+    seen_seconds_ago: Option<f64>,
+}
+
+/// How many of each list are told at most.
+#[derive(Debug, Serialize)]
+struct Limits {
+    lanes: u32,
+    paused: u32,
+    failures: u32,
+}
+
+impl Sources {
+    pub(super) fn health(&self) -> Health {
+        Health::of(&self.pulse, self.life.is_stopping())
+    }
+
+    pub(super) fn ready(&self) -> Ready {
+        self.readiness.read(self.life.is_stopping())
+    }
+
+    /// The status in JSON.
+    pub(super) fn status(&self) -> serde_json::Result<String> {
+        let latest = self.pictures.latest();
+        let picture: Option<&Picture> = latest.picture.as_deref();
+        let totals = metrics::totals();
+        serde_json::to_string(&Status {
+            version: env!("CARGO_PKG_VERSION"),
+            about: &self.about,
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            health: self.health(),
+            ready: self.ready(),
+            rate: Rate {
+                limit_per_second: self.about.requests_per_second,
+                level: totals.rate_level,
+                breaker_open: totals.breaker_open,
+                in_flight: totals.in_flight,
+            },
+            totals: Totals {
+                succeeded: totals.succeeded,
+                failed: totals.failed,
+                requests: totals.requests,
+            },
+            database: Database {
+                error: latest.error,
+                seen_seconds_ago: picture.map(|picture| picture.at.elapsed().as_secs_f64()),
+            },
+            outbox: picture.map(|picture| &picture.overview),
+            lanes: picture.map(|picture| &*picture.lanes),
+            paused: picture.map(|picture| &*picture.paused),
+            failures: picture.map(|picture| &*picture.failures),
+            limits: Limits {
+                lanes: SHOWN,
+                paused: SHOWN,
+                failures: SHOWN,
+            },
+            history: self.history.charts(),
+        })
+    }
+}

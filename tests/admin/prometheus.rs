@@ -1,0 +1,111 @@
+//! A Prometheus of the test's own, scraping one courier.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::asking::{ask, reachable};
+use crate::world::until;
+
+/// A server that scrapes five times a second and evaluates its rules as often. It ends with the
+/// value.
+pub(crate) struct Prometheus {
+    address: SocketAddr,
+    _process: Child,
+    _dir: TempDir,
+}
+
+impl Prometheus {
+    /// Scrapes `courier`, and evaluates the rules of a file.
+    pub(crate) async fn start(courier: SocketAddr, rules: Option<&Path>) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let rules = rules.map(|rules| fs::canonicalize(rules).expect("the rules are there"));
+        let rules = rules.map(|rules| format!("rule_files: ['{}']\n", rules.display()));
+        let config = dir.path().join("prometheus.yml");
+        let text = format!(
+            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}\n\
+             {}scrape_configs:\n- job_name: courier\n  static_configs: [{{targets: ['{courier}']}}]\n",
+            rules.unwrap_or_default()
+        );
+        fs::write(&config, text).expect("writes");
+        let address = free_address();
+        let log = dir.path().join("log");
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                dir.path().join("data").display()
+            ))
+            .arg(format!("--web.listen-address={address}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("a file"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("prometheus is installed (scripts/test-databases.sh sees to it)");
+        let prometheus = Self {
+            address,
+            _process: process,
+            _dir: dir,
+        };
+        until("Prometheus is ready", async || {
+            reachable(address).await && prometheus.get("/-/ready").await.is_some()
+        })
+        .await;
+        prometheus
+    }
+
+    /// The values of an expression, now.
+    pub(crate) async fn values(&self, expression: &str) -> Vec<f64> {
+        let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+        let answer = self.get(&format!("/api/v1/query?query={query}")).await;
+        let answer = json(answer);
+        let series = answer["data"]["result"].as_array().expect("a vector");
+        let values = series
+            .iter()
+            .filter_map(|series| series["value"][1].as_str());
+        values
+            .map(|value| value.parse().expect("a number"))
+            .collect()
+    }
+
+    /// Waits until an expression has the value.
+    pub(crate) async fn comes_to(&self, expression: &str, value: f64) {
+        let near = |found: &f64| (found - value).abs() < 1e-9;
+        until(expression, async || {
+            self.values(expression).await.iter().any(near)
+        })
+        .await;
+    }
+
+    /// The names of all metrics that were scraped.
+    pub(crate) async fn names(&self) -> Vec<String> {
+        let answer = json(self.get("/api/v1/label/__name__/values").await);
+        let names = answer["data"].as_array().expect("a list").iter();
+        names
+            .filter_map(|name| Some(name.as_str()?.to_owned()))
+            .collect()
+    }
+
+    async fn get(&self, path: &str) -> Option<String> {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let answer = ask(self.address, &head).await;
+        (answer.code == 200).then_some(answer.body)
+    }
+}
+
+fn json(answer: Option<String>) -> Value {
+    serde_json::from_str(&answer.expect("an answer")).expect("JSON")
+}
+
+/// An address that nobody listens on. Somebody may take it before Prometheus does; then it ends, and
+/// the test says so.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address")
+}
