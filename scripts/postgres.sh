@@ -1,4 +1,5 @@
-# For test-databases.sh: a PostgreSQL in a directory, which holds data/, server.log and the socket.
+# For test-databases.sh and private-server.sh: a PostgreSQL in a directory, which holds data/, server.log
+# and the socket.
 
 # The directory with the server's programs, the newest first; empty if there is none.
 postgres_bin() {
@@ -33,10 +34,10 @@ CONF
 }
 
 # Nothing here has to survive a power failure, so nothing waits for the disk; what the program itself
-# asks of a session (synchronous_commit) is tested by asking the session.
+# asks of a session (synchronous_commit) is tested by asking the session. But what is committed has to
+# survive the death of the server: full_page_writes stays on.
 postgres_settings=(
     'fsync = off'
-    'full_page_writes = off'
 )
 
 start_postgres() {

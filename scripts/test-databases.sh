@@ -4,6 +4,8 @@
 # A PostgreSQL and a MariaDB live in a fresh temporary directory, listen on unix sockets only and are
 # stopped and removed when the command ends, however it ends. The command finds them in
 # COURIER_TEST_POSTGRES_URL and COURIER_TEST_MYSQL_URL, as administrator: it makes its own databases.
+# A test that wants to kill its server makes one of its own in a directory of COURIER_TEST_SERVERS, by
+# private-server.sh; what is left there is stopped, too.
 # With --measuring in front of the command they keep what they confirm, and the variables are called
 # COURIER_BENCH_..., so that nothing is measured by mistake on servers that do not.
 # The exit code is the command's; 2 if a server is not to be had.
@@ -33,6 +35,7 @@ install_missing
 # Directly under /tmp, whatever TMPDIR says: a socket's path must be shorter than 107 characters.
 dir=$(mktemp -d /tmp/courier-db.XXXXXX)
 chmod 755 "$dir"
+mkdir -m 755 "$dir/own"
 child=
 servers=()
 cleanup() {
@@ -43,6 +46,11 @@ cleanup() {
     wait "${servers[@]}" 2>/dev/null || true
     stop_postgres "$dir/postgres"
     stop_mariadb "$dir/mariadb"
+    local own
+    for own in "$dir"/own/*; do
+        stop_postgres "$own"
+        stop_mariadb "$own"
+    done
     rm -rf "$dir"
     exit "$code"
 }
@@ -61,6 +69,7 @@ done
 
 export "COURIER_${purpose}_POSTGRES_URL=$(postgres_url "$dir/postgres")"
 export "COURIER_${purpose}_MYSQL_URL=$(mariadb_url "$dir/mariadb")"
+export COURIER_TEST_SERVERS="$dir/own"
 # In the background, because bash handles a signal only after a command in the foreground has ended.
 "$@" <&0 &
 child=$!

@@ -10,6 +10,7 @@ use crate::admin::{About, Subject};
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::limits::RateLimits;
+use crate::courier::retention::Retention;
 use crate::courier::{Courier, CourierOptions};
 use crate::outbox::{Limited, MySqlOutbox, Operations, Outbox, PostgresOutbox, SqliteOutbox};
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
@@ -51,6 +52,17 @@ pub async fn connect_database(settings: &Settings) -> anyhow::Result<Database> {
     })
 }
 
+/// The same without making anything: a file of SQLite must be there.
+pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
+    let url = &settings.database.url;
+    if url.kind() == Some(DatabaseKind::Sqlite) && !SqliteOutbox::is_there(url.expose()) {
+        bail!(
+            "there is no database {url}; check database.url, or make it by `contact-courier migrate`"
+        );
+    }
+    connect_database(settings).await
+}
+
 async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
     let database = &settings.database;
     let (url, connections) = (database.url.expose(), database.max_connections);
@@ -90,7 +102,7 @@ pub async fn new_sqlite(path: &Path) -> anyhow::Result<Database> {
 
 /// A courier by the settings, on this outbox.
 pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<Courier> {
-    let platform = platform(settings)?;
+    let platform: Arc<dyn Platform> = Arc::new(http_platform(settings)?);
     Ok(Courier::new(outbox, platform, courier_options(settings)))
 }
 
@@ -119,7 +131,8 @@ fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
 }
 
-fn platform(settings: &Settings) -> anyhow::Result<Arc<dyn Platform>> {
+/// The platform over HTTP.
+pub fn http_platform(settings: &Settings) -> anyhow::Result<HttpPlatform> {
     let platform = &settings.platform;
     let token = match (&platform.token, &platform.token_file) {
         (Some(token), _) => TokenSource::fixed(token)?,
@@ -132,7 +145,16 @@ fn platform(settings: &Settings) -> anyhow::Result<Arc<dyn Platform>> {
         connect_timeout: platform.connect_timeout,
         connections: settings.delivery.max_in_flight,
     };
-    Ok(Arc::new(HttpPlatform::new(&options, token)?))
+    Ok(HttpPlatform::new(&options, token)?)
+}
+
+/// The caretaker that deletes what is old, if the settings ask for one.
+pub fn retention(database: &Database, courier: &Courier, settings: &Settings) -> Option<Retention> {
+    settings.retention.older_than.map(|older_than| Retention {
+        operations: Arc::clone(&database.operations),
+        instance: courier.instance(),
+        older_than,
+    })
 }
 
 fn courier_options(settings: &Settings) -> CourierOptions {

@@ -15,7 +15,7 @@
 )]
 mod support;
 
-#[path = "delivery/world.rs"]
+#[path = "support/world.rs"]
 #[expect(dead_code, reason = "the tests of delivery use the rest of it")]
 mod world;
 

@@ -15,6 +15,8 @@
     reason = "the contract suite of the outbox uses the rest of it"
 )]
 mod support;
+#[path = "support/world.rs"]
+mod world;
 
 mod delivery {
     mod crash;
@@ -25,5 +27,6 @@ mod delivery {
     mod rows;
     mod shared;
     mod stopping;
-    mod world;
+
+    use super::world;
 }

@@ -20,8 +20,12 @@ use std::fs::File;
 use std::io::{Seek, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use contact_courier::outbox::{Change, Cursor, FailKind, MySqlOutbox, Outbox, SqliteOutbox, Write};
+use contact_courier::contact::ContactId;
+use contact_courier::outbox::{
+    Change, Cursor, FailKind, MySqlOutbox, Operations, Outbox, Pruning, SqliteOutbox, Write,
+};
 use contact_courier::platform::verdict::WaitReason;
 use contact_courier::settings::{Layers, Settings};
 use contact_courier::simulator::Faults;
@@ -73,13 +77,36 @@ fn in_brackets(text: &str) -> impl Iterator<Item = String> {
         .map(|(name, _)| name.to_owned())
 }
 
-#[test]
-fn every_line_of_the_answers_page_has_a_test_and_every_test_a_line() {
-    let tests = read("src/platform/verdict/tests.rs");
-    let tested: BTreeSet<String> = tests
+/// The lines of `docs/answers.md` that a test names, as in `// [token], [forbidden]`.
+fn named(tests: &str) -> impl Iterator<Item = String> {
+    tests
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("// ["))
         .flat_map(|rest| in_brackets(&format!("[{rest}")).collect::<Vec<_>>())
+}
+
+/// The tests of a file, each with its body.
+fn tests_of(path: &str) -> Vec<String> {
+    let text = read(path);
+    text.split("#[test]").skip(1).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_line_of_the_answers_page_has_a_test_and_every_test_a_line() {
+    let verdicts = tests_of("src/platform/verdict/tests.rs");
+    let masks = tests_of("src/platform/mask.rs");
+    // How we print a number is no line of the page.
+    let of_a_fit = masks
+        .iter()
+        .filter(|test| test.contains("fit(") || test.contains("suffix("));
+    for test in verdicts.iter().chain(of_a_fit) {
+        let name = test.split('(').next().unwrap().trim();
+        assert!(named(test).count() > 0, "{name} names no line of the page");
+    }
+    let tested: BTreeSet<String> = verdicts
+        .iter()
+        .chain(&masks)
+        .flat_map(|test| named(test).collect::<Vec<_>>())
         .collect();
     let page = read("docs/answers.md");
     let told: Vec<String> = table_rows(&page)
@@ -507,6 +534,15 @@ async fn the_mysql_snippets_give_the_rights_that_are_needed_and_insert_one_row()
     outbox.release(&lease).await.unwrap();
     outbox.backlog(me).await.unwrap();
     outbox.lift_holds("nothing").await.unwrap();
+    // And an operator's, with what the last two lines give.
+    outbox.requeue(&[ContactId(row[0])]).await.unwrap();
+    outbox.story(ContactId(row[0])).await.unwrap().unwrap();
+    let pruning = Pruning {
+        older_than: Duration::from_hours(1),
+        dry_run: false,
+    };
+    outbox.prune_contacts(pruning, None).await.unwrap();
+    outbox.prune_batches(pruning, None).await.unwrap();
     outbox.retire(me).await.unwrap();
     assert_eq!(mariadb(&url, "app", insert), "succeeded\tNULL\tNULL\n");
 }

@@ -277,6 +277,15 @@ fn it_is_noticed_if_smaller_batches_forget_what_their_parent_knew() {
 /// The limit of the promise: were the platform to take a number and then, asked again, to refuse
 /// the request for a reason that passes, the row would end as `rejected`.
 #[test]
+fn a_refusal_that_is_not_about_the_number_does_no_harm() {
+    let case = Case {
+        flaw: Some(Flaw::AccountRefused),
+        ..Case::new(&[GOOD], 2)
+    };
+    explore(&case, &[]);
+}
+
+#[test]
 fn that_the_platform_does_not_change_its_mind_is_needed() {
     let case = Case::new(&[GOOD], 2);
     let broken = ["rejected: the platform has not got it from us"];

@@ -15,8 +15,10 @@ mod outbox {
     mod mysql;
     mod operations;
     mod plans;
+    mod pruning;
     mod rates;
     mod reading;
+    mod requeueing;
     mod schema;
     mod table;
     mod writes;

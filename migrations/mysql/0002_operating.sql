@@ -18,3 +18,17 @@ SET @alter = IF(@missing,
 PREPARE alter_outbox FROM @alter;
 EXECUTE alter_outbox;
 DEALLOCATE PREPARE alter_outbox;
+
+-- How a contact had ended before an operator sent it on its way again (`requeue`): explain tells it.
+CREATE TABLE IF NOT EXISTS contact_requeue (
+    contact_id  bigint unsigned NOT NULL,
+    requeued_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    -- What the row's columns of these names said.
+    fail_kind   varchar(16) NOT NULL,
+    fail_cause  longtext,
+    attempts    int NOT NULL,
+    batch_id    char(36),
+    -- With a default, or an old server would make one up that changes with every write.
+    finished_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    INDEX contact_requeue_by_contact (contact_id, requeued_at)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -6,13 +6,23 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod enqueue;
 mod exit;
+mod explain;
+mod failures;
 #[cfg(test)]
 mod fake;
+mod generate;
 mod migrate;
+mod operator;
+mod prune;
+mod requeue;
 mod run;
 mod simulate;
+mod span;
+mod status;
+mod table;
 
 use std::io::stdout;
 use std::path::PathBuf;
@@ -63,7 +73,22 @@ enum Command {
     Demo(demo::DemoArgs),
     Simulate(Box<simulate::SimulateArgs>),
     Enqueue(enqueue::EnqueueArgs),
+    #[command(flatten)]
+    Operate(OperatorCommand),
     Config(config::ConfigArgs),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
+}
+
+/// The commands for the people who run it.
+#[derive(Debug, Subcommand)]
+enum OperatorCommand {
+    Status(status::StatusArgs),
+    Failures(failures::FailuresArgs),
+    Explain(explain::ExplainArgs),
+    Requeue(requeue::RequeueArgs),
+    Prune(prune::PruneArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 /// Runs the command that was asked for.
@@ -87,6 +112,39 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Enqueue(args) => {
             let settings = before.load(&args.settings)?;
             enqueue::run(&args, &settings, &mut stdout()).await
+        }
+        Command::Completions(args) => generate::completions(&args, &mut stdout()),
+        Command::Man(args) => generate::man(&args, &mut stdout()),
+        Command::Operate(command) => operate(command, &before).await,
+    }
+}
+
+async fn operate(command: OperatorCommand, before: &SettingsArgs) -> anyhow::Result<()> {
+    let out = &mut stdout();
+    match command {
+        OperatorCommand::Status(args) => {
+            let settings = before.load(&args.settings)?;
+            status::run(&args, &settings, out).await
+        }
+        OperatorCommand::Failures(args) => {
+            let settings = before.load(&args.settings)?;
+            failures::run(&args, &settings, out).await
+        }
+        OperatorCommand::Explain(args) => {
+            let settings = before.load(&args.settings)?;
+            explain::run(&args, &settings, out).await
+        }
+        OperatorCommand::Requeue(args) => {
+            let settings = before.load(&args.settings)?;
+            requeue::run(&args, &settings, out).await
+        }
+        OperatorCommand::Prune(args) => {
+            let settings = before.load(&args.settings)?;
+            prune::run(&args, &settings, out).await
+        }
+        OperatorCommand::Doctor(args) => {
+            let settings = before.load(&args.settings)?;
+            doctor::run(&args, &settings, out).await
         }
     }
 }

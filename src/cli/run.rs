@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::app;
@@ -52,25 +53,25 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     }
     .emit();
     let life = Lifecycle::new();
-    let answering = admin.map(|admin| {
+    // Ends with this function, whatever becomes of the courier.
+    let mut beside = JoinSet::new();
+    let grace = settings.delivery.shutdown_grace;
+    beside.spawn(heed(signals, life.clone(), grace));
+    let retention = app::retention(&database, &courier, &settings);
+    if let Some(retention) = retention.filter(|_| !args.once) {
+        beside.spawn(retention.run(life.clone()));
+    }
+    if let Some(admin) = admin {
         let subject = app::subject(database, &courier, &life, &settings);
-        tokio::spawn(admin.serve(subject))
-    });
-    let watching = tokio::spawn(heed(
-        signals,
-        life.clone(),
-        settings.delivery.shutdown_grace,
-    ));
+        beside.spawn(admin.serve(subject));
+    }
     let until = if args.once {
         Until::Done
     } else {
         Until::Stopped
     };
     let backlog = courier.run(life, until).await;
-    watching.abort();
-    if let Some(answering) = answering {
-        answering.abort();
-    }
+    drop(beside);
     match backlog? {
         Some(backlog) => nothing_is_left(&backlog),
         None if args.once => {

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod pulse;
 mod recorder;
 mod refusals;
+pub mod retention;
 mod scout;
 mod token;
 mod underway;

@@ -38,8 +38,10 @@ pub use self::intake::{Inserted, Insertion, NewContact};
 pub use self::limited::Limited;
 pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
-    FailedContact, FailureCursor, FailureFilter, FailurePage, InstanceReport, LaneCounts,
-    LaneReport, LaneState, Operations, OutcomeCount, Overview, Owner, PausedLane, PendingCounts,
+    AskedFor, BatchReport, ContactReport, FailedContact, FailureCount, FailureCursor,
+    FailureFilter, FailurePage, InstanceReport, LaneCounts, LaneReport, LaneStanding, LaneState,
+    Moment, Operations, OutcomeCount, Overview, Owner, PausedLane, PendingCounts, PruneStep,
+    Pruning, Requeued, ServerReport, ServerSetting, Story,
 };
 pub use self::postgres::PostgresOutbox;
 pub use self::sqlite::SqliteOutbox;

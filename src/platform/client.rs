@@ -106,6 +106,29 @@ impl HttpPlatform {
         url
     }
 
+    /// Asks the platform whether it accepts the token: `GET {base_url}/agent-api/token`.
+    pub async fn ask_about_token(&self) -> Reply {
+        let bearer = match self.token.bearer() {
+            Ok(bearer) => bearer,
+            Err(e) => return Reply::NoToken(e.to_string()),
+        };
+        let mut url = self.base_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["agent-api", "token"]);
+        }
+        let asked = self.client.get(url).header(AUTHORIZATION, bearer);
+        Self::came_back(asked.send().await).await
+    }
+
+    async fn came_back(sent: reqwest::Result<Response>) -> Reply {
+        match sent {
+            Ok(response) => Self::read(response).await,
+            // Only these two are sure not to have sent a byte of the request.
+            Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(chain(&e.without_url())),
+            Err(e) => Reply::Lost(chain(&e.without_url())),
+        }
+    }
+
     async fn read(mut response: Response) -> Reply {
         let http = response.status().as_u16();
         let retry_after = retry_after(response.headers());
@@ -145,12 +168,7 @@ impl Platform for HttpPlatform {
             .body(body)
             .send()
             .await;
-        match sent {
-            Ok(response) => Self::read(response).await,
-            // Only these two are sure not to have sent a byte of the request.
-            Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(chain(&e.without_url())),
-            Err(e) => Reply::Lost(chain(&e.without_url())),
-        }
+        Self::came_back(sent).await
     }
 
     async fn token_changed(&self) {

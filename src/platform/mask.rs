@@ -192,6 +192,7 @@ mod tests {
 
     #[test]
     fn an_exact_number_beats_a_mask() {
+        // [whose failure]
         assert_eq!(fit("13012121211", "13012121211", None), Fit::Exact);
         assert_eq!(fit("130***1211", "13012121211", None), Fit::Masked);
         assert_eq!(fit("13012121212", "13012121211", None), Fit::None);
@@ -200,6 +201,7 @@ mod tests {
 
     #[test]
     fn stars_may_be_any_number_and_the_ends_any_length() {
+        // [whose failure]
         for mask in [
             "1*1",
             "130****1211",
@@ -218,11 +220,13 @@ mod tests {
 
     #[test]
     fn the_ends_of_a_mask_never_overlap_in_the_number() {
+        // [whose failure]
         assert_eq!(fit("130***3012", "13012", None), Fit::None);
     }
 
     #[test]
     fn a_suffix_on_either_side_does_not_hide_the_number() {
+        // [whose failure]
         assert_eq!(fit("13012121211_x7f", "13012121211", None), Fit::Exact);
         assert_eq!(fit("13012121211", "13012121211_zz", None), Fit::Exact);
         assert_eq!(fit("130***1211", "13012121211_zz", None), Fit::Masked);
@@ -232,6 +236,7 @@ mod tests {
 
     #[test]
     fn an_encrypted_number_is_known_by_the_mask_that_the_app_gave() {
+        // [whose failure]
         assert_eq!(
             fit("130***1211", "bXkgY2lwaGVy", Some("130***1211")),
             Fit::Exact
@@ -248,6 +253,7 @@ mod tests {
 
     #[test]
     fn only_a_suffix_of_the_documented_kind_is_taken_off() {
+        // [whose failure]
         assert_eq!(without_suffix("130_ab1"), "130");
         assert_eq!(without_suffix("130_AB"), "130_AB");
         assert_eq!(without_suffix("_ab"), "_ab");
@@ -257,6 +263,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_number_always_fits_its_own_mask(number in "[0-9+]{1,20}") {
+            // [whose failure]
             prop_assert!(fit(&mask(&number), &number, None) >= Fit::Masked);
         }
 
@@ -264,12 +271,14 @@ mod tests {
         fn numbers_with_other_ends_never_fit_the_platforms_mask(
             a in "[0-9]{10,13}", b in "[0-9]{10,13}",
         ) {
+            // [whose failure], [unattributed]
             prop_assume!(VisibleEnds::of(&a) != VisibleEnds::of(&b));
             prop_assert_eq!(fit(&mask(&a), &b, None), Fit::None);
         }
 
         #[test]
         fn any_text_at_all_is_answered(named in "\\PC*", number in "\\PC*") {
+            // [unattributed]
             fit(&named, &number, Some(&named));
         }
     }

@@ -172,12 +172,20 @@ fn failure(entry: Value) -> Option<Failure> {
     })
 }
 
+/// `3`, `"3"` and `3.0` are one number: JSON knows no other difference.
 fn integer(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64(),
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
+}
+
+/// A number without a fraction, and small enough for a float to tell it from its neighbours.
+#[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
+fn whole(number: f64) -> Option<i64> {
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    (number.fract() == 0.0 && number.abs() <= LARGEST).then_some(number as i64)
 }
 
 fn text(value: Value) -> String {
@@ -283,12 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_strings_an_empty_array_and_null_lists_are_read() {
+    fn numbers_as_strings_or_with_a_point_an_empty_array_and_null_lists_are_read() {
         let document = decode(br#"{"code":"6007","message":null,"data":[]}"#).unwrap();
         assert_eq!((document.code, document.message.as_str()), (6007, ""));
         let document =
             decode(br#"{"code":200,"new":1,"data":{"taskNumberCount":"3","fail_datas":null}}"#);
         assert_eq!(document.unwrap().task_number_count, Some(3));
+        let document = decode(br#"{"code":200.0,"data":{"taskNumberCount":3.0}}"#).unwrap();
+        assert_eq!((document.code, document.task_number_count), (200, Some(3)));
     }
 
     #[test]
@@ -304,6 +314,8 @@ mod tests {
             r#"{"code":200,"data":"x"}"#,
             r#"{"code":200,"data":[1]}"#,
             r#"{"code":200,"data":{"taskNumberCount":-1}}"#,
+            r#"{"code":200,"data":{"taskNumberCount":2.5}}"#,
+            r#"{"code":200,"data":{"taskNumberCount":1e300}}"#,
             r#"{"code":200,"data":{"taskNumberCount":"many"}}"#,
             r#"{"code":200,"data":{"fail_datas":"none"}}"#,
             r#"{"code":200,"data":{"fail_datas":["13012121211"]}}"#,

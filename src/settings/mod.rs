@@ -17,6 +17,7 @@ mod log;
 mod platform;
 mod rate_limit;
 mod request;
+mod retention;
 mod retry;
 mod shown;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use self::log::{LogFormat, LogSettings};
 pub use self::platform::PlatformSettings;
 pub use self::rate_limit::{RateLimitSettings, RateScope};
 pub use self::request::RequestSettings;
+pub use self::retention::RetentionSettings;
 pub use self::retry::RetrySettings;
 
 use self::error::Faults;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// `[rate_limit]`.
     pub rate_limit: RateLimitSettings,
+    /// `[retention]`.
+    pub retention: RetentionSettings,
     /// `[admin]`.
     pub admin: AdminSettings,
     /// `[log]`.
@@ -70,6 +74,7 @@ impl Settings {
         self.delivery.check(&mut faults);
         self.retry.check(&mut faults);
         self.rate_limit.check(&mut faults);
+        self.retention.check(&mut faults);
         self.log.check(&mut faults);
         if faults.0.is_empty() {
             return Ok(());
@@ -103,6 +108,7 @@ fn keys() -> impl Iterator<Item = &'static Key> {
         delivery::KEYS,
         retry::KEYS,
         rate_limit::KEYS,
+        retention::KEYS,
         admin::KEYS,
         log::KEYS,
     ]

@@ -254,6 +254,7 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
         ("retry.multiplier=0.9", "must be at least 1"),
         ("retry.multiplier=NaN", "must be at least 1"),
         ("retry.jitter=1.1", "must be 0 to 1"),
+        ("retention.older_than=59m", "must be at least 1h, or empty"),
         (
             "retry.initial_interval=6m",
             "not longer than retry.max_interval",
@@ -345,4 +346,13 @@ fn the_request_defaults_follow_the_settings() {
         Settings::default().request_defaults(),
         RequestDefaults::default()
     );
+}
+
+#[test]
+fn nothing_is_deleted_unless_it_is_asked_for() {
+    assert_eq!(Settings::default().retention.older_than, None);
+    let set = |flag| Settings::from_layers(&flags(&[flag])).unwrap().retention;
+    let days = set("retention.older_than=90d").older_than;
+    assert_eq!(days, Some(Duration::from_hours(90 * 24)));
+    assert_eq!(set("retention.older_than=").older_than, None);
 }

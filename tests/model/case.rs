@@ -33,7 +33,9 @@ pub(crate) enum Flaw {
     ResendsWithPlatformSuffix,
     /// Smaller batches do not know that their parent may have been delivered.
     ChildrenForget,
-    /// Not ours: the platform refuses for a reason that passes, and does not say so.
+    /// Not ours, and no harm: the platform refuses for a reason that passes, and does not say so.
+    AccountRefused,
+    /// Not ours: the platform judges a number to be bad that it has taken.
     FicklePlatform,
 }
 

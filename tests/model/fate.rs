@@ -27,12 +27,15 @@ pub(crate) enum Fate {
     /// The task is running.
     TaskRunning,
     /// The platform refuses it for a reason that passes, in words that mean nothing to us.
+    AccountRefused,
+    /// The platform says that the number is bad, whatever it said before.
     Fickle,
 }
 
 impl Fate {
     /// All that may go wrong with a request.
     pub(crate) fn faults(case: &Case) -> impl Iterator<Item = Self> {
+        let account = case.is(Flaw::AccountRefused);
         let fickle = case.is(Flaw::FicklePlatform);
         [
             Self::AnswerLost,
@@ -45,6 +48,7 @@ impl Fate {
             Self::TaskRunning,
         ]
         .into_iter()
+        .chain(account.then_some(Self::AccountRefused))
         .chain(fickle.then_some(Self::Fickle))
     }
 
@@ -66,7 +70,8 @@ impl Fate {
             Self::Unreachable => Some(Reply::NotSent("connection refused".into())),
             Self::RateLimited => Some(http(429, "")),
             Self::TaskRunning => Some(error(6007, "2.0任务启动中,请先停止任务")),
-            Self::Fickle => Some(error(7001, "余额不足")),
+            Self::AccountRefused => Some(error(7001, "余额不足")),
+            Self::Fickle => Some(error(422, "格式不正确。")),
         }
     }
 }

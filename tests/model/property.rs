@@ -5,7 +5,7 @@ use contact_courier::platform::verdict::Outcome;
 use contact_courier::settlement::FailKind;
 use stateright::{Model, Property};
 
-use super::case::{Case, Truth};
+use super::case::{Case, Flaw, Truth};
 use super::courier::{End, Phase};
 use super::database::State;
 use super::rows::Rows;
@@ -110,6 +110,7 @@ fn unconfirmed(case: &Case, world: &World) -> bool {
                 .numbers
                 .iter()
                 .any(|(_, truth)| *truth == Truth::Ignored),
+            Some((_, Outcome::Refused)) => case.is(Flaw::AccountRefused),
             _ => false,
         },
     )

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use contact_courier::outbox::{Change, Hold, Postpone};
+use contact_courier::outbox::{Change, Hold, MySqlOutbox, PostgresOutbox, Postpone};
+use sqlx::ConnectOptions as _;
 
-use crate::support::{Db, entry, instance, on_every_database};
+use crate::support::{Db, Raw, entry, instance, on_every_database};
 
 on_every_database!(
     a_leased_lane_is_not_leased_or_found_by_another_courier,
@@ -171,5 +172,44 @@ async fn two_couriers_that_reach_for_one_lane_do_not_both_get_it(db: &Db) {
             one.is_some() != two.is_some(),
             "exactly one of them in round {round}"
         );
+    }
+}
+
+/// Begins a transaction in a session of the courier's own that locks all lanes, and does no more.
+macro_rules! stand_still {
+    ($session:expr) => {{
+        let mut session = $session.expect("connects");
+        for sql in ["BEGIN", "SELECT lease_token FROM delivery_lane FOR UPDATE"] {
+            sqlx::raw_sql(sql).execute(&mut session).await.expect(sql);
+        }
+        session
+    }};
+}
+
+/// On SQLite whoever stands still within a transaction has locked the whole database.
+mod on_a_server {
+    crate::support::on_every_server!(
+        a_courier_that_stands_still_within_a_transaction_does_not_keep_its_lane
+    );
+
+    use super::*;
+
+    async fn a_courier_that_stands_still_within_a_transaction_does_not_keep_its_lane(db: &Db) {
+        let (frozen, me) = (db.courier().await, db.courier().await);
+        db.lease("u/t", frozen).await;
+        db.silence(frozen).await;
+        match &db.raw {
+            Raw::Postgres(_) => {
+                let options = PostgresOutbox::connect_options(&db.url).expect("options");
+                let _standing = stand_still!(options.connect().await);
+                db.lease("u/t", me).await;
+            }
+            Raw::MySql(_) => {
+                let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
+                let _standing = stand_still!(outbox.session().await);
+                db.lease("u/t", me).await;
+            }
+            Raw::Sqlite(_) => unreachable!("no server"),
+        }
     }
 }

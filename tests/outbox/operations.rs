@@ -8,7 +8,7 @@ use contact_courier::outbox::{
     PendingCounts, Postpone,
 };
 
-use crate::support::{Db, entry, on_every_database};
+use crate::support::{Db, Raw, entry, on_every_database};
 
 on_every_database!(
     an_empty_outbox_has_nothing_to_tell,
@@ -19,7 +19,10 @@ on_every_database!(
     paused_lanes_come_with_reason_and_next_try_the_longest_held_first,
     a_pause_whose_contacts_are_gone_is_none,
     failures_come_the_last_first_masked_and_in_pages,
-    failures_are_filtered_by_lane_kind_cause_and_time,
+    failures_are_filtered_by_lane_and_kind,
+    failures_are_filtered_by_cause_and_time,
+    failures_are_counted_by_kind_and_by_what_they_ask_for,
+    the_server_tells_its_kind_its_clock_and_what_its_durability_rests_on,
 );
 
 /// A hold of a lane, as a failed send leaves it.
@@ -39,7 +42,7 @@ fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {
 }
 
 /// Puts a lane on hold with one contact in an open batch; answers the contact.
-async fn hold(db: &Db, lane: &str, reason: &'static str, delay: Duration) -> i64 {
+pub(super) async fn hold(db: &Db, lane: &str, reason: &'static str, delay: Duration) -> i64 {
     let me = db.courier().await;
     let row = db.contact(lane, "13012121211").await;
     let lease = db.lease(lane, me).await.lease;
@@ -53,7 +56,7 @@ async fn hold(db: &Db, lane: &str, reason: &'static str, delay: Duration) -> i64
 }
 
 /// A contact that failed so many seconds ago.
-async fn failed(db: &Db, lane: &str, kind: &str, cause: &str, ago: i64) -> i64 {
+pub(super) async fn failed(db: &Db, lane: &str, kind: &str, cause: &str, ago: i64) -> i64 {
     let row = db.contact(lane, "13012121211").await;
     let then = db.now(-ago);
     db.execute(&format!(
@@ -281,75 +284,102 @@ async fn failures_come_the_last_first_masked_and_in_pages(db: &Db) {
     assert!(page.failures.is_empty() && page.next.is_none());
 }
 
-async fn failures_are_filtered_by_lane_kind_cause_and_time(db: &Db) {
+/// The ids of the failed contacts that pass a filter, and that they are counted likewise.
+async fn pick(db: &Db, filter: FailureFilter) -> Vec<i64> {
+    let page = db.operations.failures(&filter, None, 10).await;
+    let found = ids(&page.expect("failures").failures);
+    let counts = db.operations.count_failures(&filter).await.expect("counts");
+    let counted: u64 = counts.iter().map(|count| count.contacts).sum();
+    assert_eq!(counted, found.len() as u64, "{filter:?}");
+    found
+}
+
+async fn failures_are_filtered_by_lane_and_kind(db: &Db) {
+    let a = failed(db, "u/a", "rejected", "no", 10).await;
+    let b = failed(db, "u/b", "expired", "gave up", 100).await;
+    let c = failed(db, "w/a", "duplicate", "there", 1000).await;
+    let none = FailureFilter::default;
+    assert_eq!(pick(db, none()).await, [a, b, c]);
+    let user_id = Some("u".to_owned());
+    let of_user = FailureFilter {
+        user_id: user_id.clone(),
+        ..none()
+    };
+    assert_eq!(pick(db, of_user).await, [a, b]);
+    let of_lane = FailureFilter {
+        user_id,
+        task_id: Some("a".to_owned()),
+        ..none()
+    };
+    assert_eq!(pick(db, of_lane).await, [a]);
+    let kinds = vec![FailKind::Duplicate, FailKind::Expired];
+    assert_eq!(pick(db, FailureFilter { kinds, ..none() }).await, [b, c]);
+}
+
+async fn failures_are_filtered_by_cause_and_time(db: &Db) {
     let a = failed(db, "u/a", "rejected", "Bad Number", 10).await;
     let b = failed(db, "u/b", "expired", "gave up", 100).await;
     let c = failed(db, "w/a", "duplicate", "重复号码", 1000).await;
-    let pick = async |filter: FailureFilter| {
-        let page = db.operations.failures(&filter, None, 10).await;
-        ids(&page.expect("failures").failures)
-    };
-    let none = FailureFilter::default();
-    let user = Some("u".to_owned());
-    let task = Some("a".to_owned());
-    let of_user = FailureFilter {
-        user_id: user.clone(),
-        ..none.clone()
-    };
-    assert_eq!(pick(of_user).await, [a, b]);
-    let of_lane = FailureFilter {
-        user_id: user,
-        task_id: task,
-        ..none.clone()
-    };
-    assert_eq!(pick(of_lane).await, [a]);
-    let kinds = vec![FailKind::Duplicate, FailKind::Expired];
-    assert_eq!(
-        pick(FailureFilter {
-            kinds,
-            ..none.clone()
-        })
-        .await,
-        [b, c]
-    );
+    let none = FailureFilter::default;
     for (cause, found) in [("bad num", vec![a]), ("重复", vec![c]), ("%", vec![])] {
         let cause = Some(cause.to_owned());
-        assert_eq!(
-            pick(FailureFilter {
-                cause,
-                ..none.clone()
-            })
-            .await,
-            found
-        );
+        assert_eq!(pick(db, FailureFilter { cause, ..none() }).await, found);
     }
-    let (since, until) = (
-        Some(Duration::from_secs(500)),
-        Some(Duration::from_secs(50)),
-    );
-    assert_eq!(
-        pick(FailureFilter {
-            since,
-            ..none.clone()
-        })
-        .await,
-        [a, b]
-    );
-    assert_eq!(
-        pick(FailureFilter {
-            until,
-            ..none.clone()
-        })
-        .await,
-        [b, c]
-    );
-    assert_eq!(
-        pick(FailureFilter {
-            since,
-            until,
-            ..none
-        })
-        .await,
-        [b]
-    );
+    let since = Some(Duration::from_secs(500));
+    let until = Some(Duration::from_secs(50));
+    assert_eq!(pick(db, FailureFilter { since, ..none() }).await, [a, b]);
+    assert_eq!(pick(db, FailureFilter { until, ..none() }).await, [b, c]);
+    let both = FailureFilter {
+        since,
+        until,
+        ..none()
+    };
+    assert_eq!(pick(db, both).await, [b]);
+}
+
+async fn failures_are_counted_by_kind_and_by_what_they_ask_for(db: &Db) {
+    for kind in ["rejected", "unconfirmed", "unconfirmed"] {
+        failed(db, "u/t", kind, "x", 10).await;
+    }
+    let row = failed(db, "u/t", "unconfirmed", "x", 10).await;
+    db.execute(&format!(
+        "UPDATE contact_outbox SET number_add_suffix = true WHERE id = {row}"
+    ))
+    .await;
+    let everything = FailureFilter::default();
+    let counts = db.operations.count_failures(&everything).await;
+    let mut counts: Vec<_> = counts
+        .expect("counts")
+        .into_iter()
+        .map(|count| (count.kind, count.options.number_add_suffix, count.contacts))
+        .collect();
+    counts.sort();
+    let expected = [
+        ("rejected".to_owned(), None, 1),
+        ("unconfirmed".to_owned(), None, 2),
+        ("unconfirmed".to_owned(), Some(true), 1),
+    ];
+    assert_eq!(counts, expected);
+}
+
+async fn the_server_tells_its_kind_its_clock_and_what_its_durability_rests_on(db: &Db) {
+    let told = db.operations.server().await.expect("a server");
+    let product = match db.raw {
+        Raw::Sqlite(_) => "SQLite 3.",
+        Raw::Postgres(_) => "PostgreSQL ",
+        Raw::MySql(_) => "MariaDB ",
+    };
+    assert!(told.product.starts_with(product), "{}", told.product);
+    assert_eq!(told.too_old, None);
+    // Some day after this was written.
+    assert!(told.clock > 1_700_000_000.0, "{}", told.clock);
+    assert!(told.durability.len() >= 2, "{told:?}");
+    for setting in &told.durability {
+        assert_ne!(setting.value, "unknown", "{setting:?}");
+    }
+    // What our own sessions see to.
+    let own = ["synchronous_commit", "journal_mode", "synchronous"];
+    for setting in told.durability.iter().filter(|s| own.contains(&s.name)) {
+        assert_eq!(setting.risk, None, "{setting:?}");
+    }
 }

@@ -276,7 +276,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         ],
         "read_immediate" => &["'u'", "'t00003'", "0", "100"],
         "pending_rows" => &[IDS],
-        "find_batches" | "taken_keys" => &[KEYS],
+        "find_batches" | "taken_keys" | "delete_batches" => &[KEYS],
         "lock_lanes" | "change_lanes" => &[LANES],
         "backlog" => &["'i'"],
         "rate_asked" | "overview" => &[],
@@ -287,6 +287,10 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
             "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL",
             "NULL", "NULL", "NULL", "10",
         ],
+        "prunable_contacts" => &["1e0", "1e0", "7", "1000"],
+        "prunable_batches" => &["1e0", "1e0", "''", "100"],
+        "contacts_standing" => &[IDS, "NULL", "NULL"],
+        "delete_contacts" => &[IDS, "1e0"],
         _ => &[BATCHES],
     }
 }

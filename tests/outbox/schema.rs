@@ -123,13 +123,13 @@ async fn an_empty_postgres_database_says_to_migrate() {
 
 #[tokio::test]
 async fn an_empty_mysql_database_says_to_migrate() {
-    let url = mysql_database().await;
+    let url = mysql_database(&mysql_admin_url()).await;
     unmigrated(&MySqlOutbox::connect(&url, 2).await.expect("connects")).await;
 }
 
 #[tokio::test]
 async fn a_mysql_migration_that_was_cut_short_is_run_again() {
-    let url = mysql_database().await;
+    let url = mysql_database(&mysql_admin_url()).await;
     let outbox = MySqlOutbox::connect(&url, 2).await.expect("connects");
     outbox.migrate().await.expect("migrates");
     let mut session = outbox.session().await.expect("connects");
@@ -158,7 +158,7 @@ async fn two_couriers_may_migrate_at_the_same_moment() {
     let (a, b) = tokio::join!(a.migrate(), b.migrate());
     assert!(a.is_ok() && b.is_ok());
     assert_eq!(a.unwrap().max(b.unwrap()), migrations());
-    let url = mysql_database().await;
+    let url = mysql_database(&mysql_admin_url()).await;
     let a = MySqlOutbox::connect(&url, 2).await.expect("connects");
     let b = MySqlOutbox::connect(&url, 2).await.expect("connects");
     let (a, b) = tokio::join!(a.migrate(), b.migrate());

@@ -80,7 +80,11 @@ impl Db {
 
     /// A migrated PostgreSQL database.
     pub(crate) async fn postgres() -> Self {
-        let url = postgres_database(Some(postgres_template().await)).await;
+        Self::postgres_at(postgres_database(Some(postgres_template().await)).await).await
+    }
+
+    /// A PostgreSQL database that is migrated, or will be.
+    pub(crate) async fn postgres_at(url: String) -> Self {
         let outbox = PostgresOutbox::connect(&url, 4).await.expect("connects");
         let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
         let raw = PgPoolOptions::new()
@@ -97,9 +101,14 @@ impl Db {
 
     /// A migrated MySQL or MariaDB database.
     pub(crate) async fn mysql() -> Self {
-        let url = mysql_database().await;
+        let db = Self::mysql_at(mysql_database(&mysql_admin_url()).await).await;
+        db.outbox.migrate().await.expect("migrates");
+        db
+    }
+
+    /// A MySQL or MariaDB database that is migrated, or will be.
+    pub(crate) async fn mysql_at(url: String) -> Self {
         let outbox = MySqlOutbox::connect(&url, 4).await.expect("connects");
-        outbox.migrate().await.expect("migrates");
         let options: MySqlConnectOptions = url.parse().expect("a MySQL URL");
         let raw = MySqlPoolOptions::new()
             .max_connections(1)
@@ -363,7 +372,7 @@ pub(crate) fn mysql_admin_url() -> String {
     clippy::disallowed_methods,
     reason = "where the test databases are is told by the environment"
 )]
-fn told(variable: &str) -> String {
+pub(crate) fn told(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!("no {variable}: run `make test`, which starts private database servers")
     })
@@ -383,11 +392,11 @@ pub(crate) async fn postgres_database(template: Option<&str>) -> String {
     url_of(&postgres_admin_url(), &name)
 }
 
-/// A fresh and empty MySQL database; its URL. Its character set is not what the tables want: an
-/// app's database may have any.
-pub(crate) async fn mysql_database() -> String {
+/// A fresh and empty MySQL database of a server; its URL. Its character set is not what the tables
+/// want: an app's database may have any.
+pub(crate) async fn mysql_database(admin_url: &str) -> String {
     let name = format!("courier_{}", Uuid::now_v7().simple());
-    let mut admin = MySqlConnection::connect(&mysql_admin_url())
+    let mut admin = MySqlConnection::connect(admin_url)
         .await
         .expect("the private MariaDB answers");
     let create = format!("CREATE DATABASE {name} CHARACTER SET latin1");
@@ -395,7 +404,7 @@ pub(crate) async fn mysql_database() -> String {
         .execute(&mut admin)
         .await
         .expect("a database of its own");
-    url_of(&mysql_admin_url(), &name)
+    url_of(admin_url, &name)
 }
 
 fn url_of(admin: &str, database: &str) -> String {

@@ -247,8 +247,8 @@ function tables(s) {
   table("failures", s.failures, [
     [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(`#${row.id}`)]],
     [say.laneHead, lane],
-    [say.kind, (row) => tag("bad", say.kinds[row.kind] || row.kind)],
-    [say.why, (row) => row.cause, "wide"],
+    [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
+    [say.why, (row) => row.fail_cause, "wide"],
     [say.when, (row) => say.ago(span(row.finished_seconds_ago)), "number"],
   ], say.noFailures, s.limits.failures);
   table("instances", s.outbox && s.outbox.instances, [

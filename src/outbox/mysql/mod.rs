@@ -17,6 +17,7 @@ mod recording;
 mod statements;
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
@@ -25,24 +26,37 @@ use sqlx::{Connection, MySqlConnection, MySqlPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
+use self::operating::{failing, pruning};
 use super::rows::{Column, Columns};
 use super::{
-    Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
-    LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
-    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema, server,
+    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+    Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
+    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
+    RateClaim, Recorded, ServerReport, Story, Write, schema, server,
 };
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/mysql");
 
 /// What every session of ours runs with. A statement that waits for longer than this waits for
 /// something that is broken. The two servers name the time for a statement differently, and each
-/// reads only its own comment.
+/// reads only its own comment. Nothing is waited for within a transaction: a courier that is silent
+/// in the middle of one stands still, and must not keep its lanes locked from those that take them
+/// over. MySQL knows no such limit but for silence of any kind.
 const SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
     SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 30,
         sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
-        /*M!100100 , max_statement_time = 120 */ /*!80000 , max_execution_time = 120000 */";
+        /*M!100300 , max_statement_time = 120, idle_transaction_timeout = 5 */
+        /*!80000 , max_execution_time = 120000, wait_timeout = 60 */";
+
+/// Less than a session may be silent.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
+
+/// Whoever inserts may take time between two rows.
+const UNHURRIED: &str = "
+    SET SESSION innodb_lock_wait_timeout = 30
+        /*M!100300 , idle_transaction_timeout = 0 */ /*!80000 , wait_timeout = 28800 */";
 
 /// Building an index on a large table may take its time.
 const PATIENCE: &str = "
@@ -66,6 +80,7 @@ impl MySqlOutbox {
         let pool = MySqlPoolOptions::new()
             .max_connections(max_connections.max(1))
             .acquire_timeout(server::CONNECT_TIMEOUT)
+            .idle_timeout(LONGEST_IDLE)
             .after_connect(|session, _| Box::pin(prepare(session)))
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options })
@@ -220,7 +235,11 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let connection = open(&self.options).await?;
+        let mut connection = open(&self.options).await?;
+        sqlx::raw_sql(UNHURRIED)
+            .execute(&mut connection)
+            .await
+            .map_err(translate)?;
         inserting::begin(connection).await.map_err(translate)
     }
 }
@@ -247,9 +266,56 @@ impl Operations for MySqlOutbox {
         after: Option<&FailureCursor>,
         limit: u32,
     ) -> Result<FailurePage, OutboxError> {
-        operating::failures(&self.pool, filter, after, limit)
+        failing::failures(&self.pool, filter, after, limit)
             .await
             .map_err(translate)
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
+        operating::instances(&self.pool).await.map_err(translate)
+    }
+
+    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
+        failing::named(&self.pool, ids).await.map_err(translate)
+    }
+
+    async fn count_failures(
+        &self,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureCount>, OutboxError> {
+        failing::count(&self.pool, filter).await.map_err(translate)
+    }
+
+    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
+        failing::requeue(&self.pool, ids).await.map_err(translate)
+    }
+
+    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
+        operating::story(&self.pool, id).await.map_err(translate)
+    }
+
+    async fn prune_contacts(
+        &self,
+        pruning: Pruning,
+        after: Option<ContactId>,
+    ) -> Result<PruneStep<ContactId>, OutboxError> {
+        pruning::contacts(&self.pool, pruning, after)
+            .await
+            .map_err(translate)
+    }
+
+    async fn prune_batches(
+        &self,
+        pruning: Pruning,
+        after: Option<&str>,
+    ) -> Result<PruneStep<String>, OutboxError> {
+        pruning::batches(&self.pool, pruning, after)
+            .await
+            .map_err(translate)
+    }
+
+    async fn server(&self) -> Result<ServerReport, OutboxError> {
+        operating::server(&self.pool).await.map_err(translate)
     }
 
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {

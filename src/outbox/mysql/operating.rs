@@ -1,18 +1,33 @@
 //! What operators ask, answered.
+//!
+//! [`failing`] answers about contacts that failed and sends them on their way again, [`pruning`]
+//! deletes what is old.
 
-use sqlx::{MySqlPool, Result};
+pub(super) mod failing;
+pub(super) mod pruning;
 
-use super::statements::operating::{FAILURES, INSTANCES, LANES, OVERVIEW, PAUSED};
-use crate::outbox::operations::{
-    self, FailureCursor, FailureFilter, FailurePage, LaneReport, OutcomeCount, Overview, PausedLane,
+use sqlx::{MySqlPool, Result, Row};
+
+use super::statements::operating::{
+    AHEAD, BATCHES_NAMED, CONTACT, INSTANCES, LANE, LANES, OPEN_BATCHES_WITH, OVERVIEW, PAUSED,
+    REQUEUES, SERVER,
 };
-use crate::outbox::rows::to_seconds;
+use crate::contact::ContactId;
+use crate::outbox::operations::{
+    self, BatchReport, ContactReport, InstanceReport, LaneReport, OutcomeCount, Overview,
+    PausedLane, ServerReport, ServerSetting, Story, Trail,
+};
+use crate::outbox::plan::json;
+use crate::outbox::rows::Columns;
 
 pub(super) async fn overview(pool: &MySqlPool) -> Result<Overview> {
     let totals = sqlx::query(OVERVIEW).fetch_one(pool).await?;
+    Ok(operations::overview(&totals, instances(pool).await?))
+}
+
+pub(super) async fn instances(pool: &MySqlPool) -> Result<Vec<InstanceReport>> {
     let instances = sqlx::query(INSTANCES).fetch_all(pool).await?;
-    let instances = instances.iter().map(operations::instance_report).collect();
-    Ok(operations::overview(&totals, instances))
+    Ok(instances.iter().map(operations::instance_report).collect())
 }
 
 pub(super) async fn lanes(pool: &MySqlPool, limit: u32) -> Result<Vec<LaneReport>> {
@@ -31,33 +46,98 @@ pub(super) async fn paused(pool: &MySqlPool, limit: u32) -> Result<Vec<PausedLan
     Ok(paused.iter().map(operations::paused_lane).collect())
 }
 
-pub(super) async fn failures(
-    pool: &MySqlPool,
-    filter: &FailureFilter,
-    after: Option<&FailureCursor>,
-    limit: u32,
-) -> Result<FailurePage> {
-    let kinds = operations::kinds_of(filter);
-    let finished_at = after.map(|after| after.finished_at.as_str());
-    let failures = sqlx::query(FAILURES)
-        .bind(&filter.user_id)
-        .bind(&filter.user_id)
-        .bind(&filter.task_id)
-        .bind(&filter.task_id)
-        .bind(&kinds)
-        .bind(&kinds)
-        .bind(&filter.cause)
-        .bind(&filter.cause)
-        .bind(filter.until.map(to_seconds))
-        .bind(filter.since.map(to_seconds))
-        .bind(finished_at)
-        .bind(finished_at)
-        .bind(finished_at)
-        .bind(after.map(|after| after.id))
-        .bind(i64::from(limit))
-        .fetch_all(pool)
+pub(super) async fn story(pool: &MySqlPool, id: ContactId) -> Result<Option<Story>> {
+    let contact = sqlx::query(CONTACT).bind(id.0).fetch_optional(pool).await?;
+    let Some(contact) = contact.as_ref().map(operations::contact_report) else {
+        return Ok(None);
+    };
+    let requeued = sqlx::query(REQUEUES).bind(id.0).fetch_all(pool).await?;
+    let requeued: Vec<_> = requeued.iter().map(operations::requeued).collect();
+    let mut trail = Trail::new(open_batches(pool, &contact).await?, &contact, &requeued);
+    loop {
+        let wanted = trail.wanted();
+        if wanted.is_empty() {
+            break;
+        }
+        let found = sqlx::query(BATCHES_NAMED)
+            .bind(json(&wanted))
+            .fetch_all(pool)
+            .await?;
+        trail.add(found.iter().map(operations::batch_report).collect());
+    }
+    let lane = sqlx::query(LANE)
+        .bind(&contact.user_id)
+        .bind(&contact.task_id)
+        .fetch_optional(pool)
         .await?;
-    Ok(operations::failure_page(&failures, limit))
+    let ahead: i64 = if contact.status == "pending" {
+        of_lane(AHEAD, &contact).fetch_one(pool).await?.try_get(0)?
+    } else {
+        0
+    };
+    Ok(Some(Story {
+        requeued,
+        batches: trail.complete(),
+        lane: lane.as_ref().map(operations::lane_standing),
+        ahead: u64::try_from(ahead).unwrap_or_default(),
+        contact,
+    }))
+}
+
+async fn open_batches(pool: &MySqlPool, contact: &ContactReport) -> Result<Vec<BatchReport>> {
+    let open = of_lane(OPEN_BATCHES_WITH, contact).fetch_all(pool).await?;
+    Ok(open.iter().map(operations::batch_report).collect())
+}
+
+/// A statement about a contact and its lane.
+fn of_lane<'q>(
+    statement: &'static str,
+    contact: &'q ContactReport,
+) -> sqlx::query::Query<'q, sqlx::MySql, sqlx::mysql::MySqlArguments> {
+    sqlx::query(statement)
+        .bind(&contact.user_id)
+        .bind(&contact.task_id)
+        .bind(contact.id.0)
+}
+
+pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
+    let told = sqlx::query(SERVER).fetch_one(pool).await?;
+    let version = told.text("version").unwrap_or_default();
+    let (product, oldest, wanted) = if version.contains("MariaDB") {
+        ("MariaDB", &[10, 6][..], "MariaDB 10.6 or newer")
+    } else {
+        ("MySQL", &[8, 0, 16][..], "MySQL 8.0.16 or newer")
+    };
+    let mut durability = vec![
+        ServerSetting::new(
+            "innodb_flush_log_at_trx_commit",
+            told.text("flush_log"),
+            &["1"],
+            "a crash may forget the journal, and contacts would be sent twice; set it to 1",
+        ),
+        ServerSetting::new(
+            "innodb_doublewrite",
+            told.text("doublewrite"),
+            &["1", "ON", "DETECT_AND_RECOVER"],
+            "a loss of power may destroy the database; set it to ON, unless the file system writes \
+             pages as a whole",
+        ),
+    ];
+    if told.flag("log_bin").unwrap_or_default() {
+        durability.push(ServerSetting::new(
+            "sync_binlog",
+            told.text("sync_binlog"),
+            &["1"],
+            "after a crash the replicas may lack what this server has; set it to 1 if one may take \
+             its place",
+        ));
+    }
+    Ok(ServerReport {
+        too_old: (!operations::at_least(&version, oldest)).then_some(wanted),
+        product: format!("{product} {version}"),
+        durability,
+        clock: told.seconds("clock").unwrap_or_default(),
+    })
 }
 
 pub(super) async fn outcomes(pool: &MySqlPool) -> Result<Vec<OutcomeCount>> {

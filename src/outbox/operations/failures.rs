@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::seconds;
+use super::{seconds, to_total};
 use crate::contact::{ContactId, Phone};
 use crate::outbox::rows::{Columns, to_count, to_duration};
 use crate::settlement::FailKind;
@@ -57,8 +57,10 @@ pub struct FailedContact {
     #[serde(serialize_with = "masked")]
     pub phone: Phone,
     /// The column `fail_kind`.
+    #[serde(rename = "fail_kind")]
     pub kind: String,
     /// The column `fail_cause`.
+    #[serde(rename = "fail_cause")]
     pub cause: String,
     /// How many requests carried it.
     pub attempts: u32,
@@ -69,9 +71,47 @@ pub struct FailedContact {
     /// How long ago that was.
     #[serde(rename = "finished_seconds_ago", serialize_with = "seconds")]
     pub finished_ago: Duration,
+    /// What it asks for in the request.
+    #[serde(skip)]
+    pub options: AskedFor,
 }
 
-fn masked<S: Serializer>(phone: &Phone, serializer: S) -> Result<S::Ok, S::Error> {
+/// The two options of a row that decide whether a second send is safe; null: the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AskedFor {
+    /// The column `number_add_suffix`.
+    pub number_add_suffix: Option<bool>,
+    /// The column `encryption`.
+    pub encryption: Option<bool>,
+}
+
+/// Failed contacts that have all of this in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureCount {
+    /// The column `fail_kind`.
+    pub kind: String,
+    /// What they ask for in the request.
+    pub options: AskedFor,
+    /// How many.
+    pub contacts: u64,
+}
+
+pub(in crate::outbox) fn failure_count(row: &impl Columns) -> FailureCount {
+    FailureCount {
+        kind: row.text("fail_kind").unwrap_or_default(),
+        options: asked_for(row),
+        contacts: to_total(row, "contacts"),
+    }
+}
+
+fn asked_for(row: &impl Columns) -> AskedFor {
+    AskedFor {
+        number_add_suffix: row.flag("number_add_suffix"),
+        encryption: row.flag("encryption"),
+    }
+}
+
+pub(super) fn masked<S: Serializer>(phone: &Phone, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(phone)
 }
 
@@ -96,7 +136,8 @@ pub(in crate::outbox) fn failure_page(rows: &[impl Columns], limit: u32) -> Fail
     }
 }
 
-fn failed(row: &impl Columns) -> FailedContact {
+/// A failed contact out of a row.
+pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
     FailedContact {
         id: ContactId(row.integer("id").unwrap_or_default()),
         user_id: row.text("user_id").unwrap_or_default(),
@@ -106,7 +147,8 @@ fn failed(row: &impl Columns) -> FailedContact {
         cause: row.text("fail_cause").unwrap_or_default(),
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
-        finished_at: row.text("finished_at").unwrap_or_default(),
+        finished_at: row.text("finished").unwrap_or_default(),
         finished_ago: to_duration(row.seconds("finished_ago")),
+        options: asked_for(row),
     }
 }

@@ -10,22 +10,35 @@
 
 mod failures;
 mod overview;
+mod pruning;
+mod server;
+mod story;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serializer;
 
-pub use self::failures::{FailedContact, FailureCursor, FailureFilter, FailurePage};
+pub use self::failures::{
+    AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+};
 pub use self::overview::{
     InstanceReport, LaneCounts, LaneReport, LaneState, Overview, Owner, PausedLane, PendingCounts,
 };
 
-pub(super) use self::failures::{failure_page, kinds_of};
+pub use self::pruning::{PruneStep, Pruning};
+pub use self::server::{ServerReport, ServerSetting};
+pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
+
+pub(super) use self::failures::{failed, failure_count, failure_page, kinds_of};
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
+pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding};
+pub(super) use self::server::at_least;
+pub(super) use self::story::{Trail, batch_report, contact_report, lane_standing, requeued};
 
 use super::OutboxError;
 use super::rows::Columns;
+use crate::contact::ContactId;
 
 /// The database with the outbox table, as its operators need it.
 #[async_trait]
@@ -48,6 +61,45 @@ pub trait Operations: Send + Sync + 'static {
         after: Option<&FailureCursor>,
         limit: u32,
     ) -> Result<FailurePage, OutboxError>;
+
+    /// The couriers that are registered, the one that started first first.
+    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError>;
+
+    /// Those of the contacts that have failed, by id.
+    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError>;
+
+    /// Counts the failed contacts that pass the filter.
+    async fn count_failures(
+        &self,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureCount>, OutboxError>;
+
+    /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended.
+    /// Those that have not failed are left as they are: the answer is how many there were of the
+    /// others.
+    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError>;
+
+    /// A contact's whole story; `None`: there is none of this id.
+    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError>;
+
+    /// Deletes final contacts that are old: the next step behind a contact, in a transaction of its
+    /// own.
+    async fn prune_contacts(
+        &self,
+        pruning: Pruning,
+        after: Option<ContactId>,
+    ) -> Result<PruneStep<ContactId>, OutboxError>;
+
+    /// Deletes closed batches that are old and none of whose contacts is there any more: the next
+    /// step behind a batch, in a transaction of its own.
+    async fn prune_batches(
+        &self,
+        pruning: Pruning,
+        after: Option<&str>,
+    ) -> Result<PruneStep<String>, OutboxError>;
+
+    /// What kind of database this is.
+    async fn server(&self) -> Result<ServerReport, OutboxError>;
 
     /// How many contacts are in each state. Reads the whole table: not for a loop.
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError>;

@@ -202,12 +202,16 @@ pub(in crate::outbox) fn lane_report(row: &impl Columns) -> LaneReport {
         pending: to_total(row, "pending"),
         oldest: age(row, "oldest"),
         state: LaneState::read(row.text("state").as_deref()),
-        owner: row.text("owner_id").map(|id| Owner {
-            id,
-            host: row.text("owner_host").unwrap_or_default(),
-            pid: to_total(row, "owner_pid"),
-        }),
+        owner: owner(row),
     }
+}
+
+pub(super) fn owner(row: &impl Columns) -> Option<Owner> {
+    row.text("owner_id").map(|id| Owner {
+        id,
+        host: row.text("owner_host").unwrap_or_default(),
+        pid: to_total(row, "owner_pid"),
+    })
 }
 
 pub(in crate::outbox) fn paused_lane(row: &impl Columns) -> PausedLane {

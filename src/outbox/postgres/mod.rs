@@ -24,20 +24,25 @@ use sqlx::{Connection, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
+use self::operating::{failing, pruning};
 use super::rows::{Column, Columns};
 use super::{
-    Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
-    LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
-    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema, server,
+    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+    Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
+    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
+    RateClaim, Recorded, ServerReport, Story, Write, schema, server,
 };
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
-const SESSION: [(&str, &str); 3] = [
+const SESSION: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
+    // Nothing is waited for within a transaction: a courier that is silent in the middle of one
+    // stands still, and must not keep its lanes locked from those that take them over.
+    ("idle_in_transaction_session_timeout", "5s"),
     ("lock_timeout", "30s"),
     ("statement_timeout", "120s"),
 ];
@@ -200,7 +205,10 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let connection = server::connect(&self.options, translate).await?;
+        // Whoever inserts may take time between two rows.
+        let unhurried = [("idle_in_transaction_session_timeout", "0")];
+        let options = self.options.clone().options(unhurried);
+        let connection = server::connect(&options, translate).await?;
         inserting::begin(connection).await.map_err(translate)
     }
 }
@@ -227,9 +235,56 @@ impl Operations for PostgresOutbox {
         after: Option<&FailureCursor>,
         limit: u32,
     ) -> Result<FailurePage, OutboxError> {
-        operating::failures(&self.pool, filter, after, limit)
+        failing::failures(&self.pool, filter, after, limit)
             .await
             .map_err(translate)
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
+        operating::instances(&self.pool).await.map_err(translate)
+    }
+
+    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
+        failing::named(&self.pool, ids).await.map_err(translate)
+    }
+
+    async fn count_failures(
+        &self,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureCount>, OutboxError> {
+        failing::count(&self.pool, filter).await.map_err(translate)
+    }
+
+    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
+        failing::requeue(&self.pool, ids).await.map_err(translate)
+    }
+
+    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
+        operating::story(&self.pool, id).await.map_err(translate)
+    }
+
+    async fn prune_contacts(
+        &self,
+        pruning: Pruning,
+        after: Option<ContactId>,
+    ) -> Result<PruneStep<ContactId>, OutboxError> {
+        pruning::contacts(&self.pool, pruning, after)
+            .await
+            .map_err(translate)
+    }
+
+    async fn prune_batches(
+        &self,
+        pruning: Pruning,
+        after: Option<&str>,
+    ) -> Result<PruneStep<String>, OutboxError> {
+        pruning::batches(&self.pool, pruning, after)
+            .await
+            .map_err(translate)
+    }
+
+    async fn server(&self) -> Result<ServerReport, OutboxError> {
+        operating::server(&self.pool).await.map_err(translate)
     }
 
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {

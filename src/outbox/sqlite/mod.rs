@@ -28,13 +28,15 @@ use sqlx::{ConnectOptions, Row, SqlitePool, Transaction};
 use uuid::Uuid;
 
 use self::error::translate;
+use self::operating::{failing, pruning};
 use super::rows::{Column, Columns};
 use super::{
-    Backlog, Cursor, FailureCursor, FailureFilter, FailurePage, Insertion, Instance, LaneFound,
-    LaneQuery, LaneReport, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount,
-    Overview, Page, PausedLane, RateClaim, Recorded, Write, schema,
+    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+    Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
+    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
+    RateClaim, Recorded, ServerReport, Story, Write, schema,
 };
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -82,6 +84,12 @@ impl SqliteOutbox {
             writer,
             options,
         })
+    }
+
+    /// Whether the file that an address names is there. (What is no address of a file is for
+    /// [`SqliteOutbox::connect`] to refuse.)
+    pub fn is_there(url: &str) -> bool {
+        SqliteConnectOptions::from_str(url).map_or(true, |options| options.get_filename().exists())
     }
 
     /// Names and texts of the statements that run all day, for tests that look at plans.
@@ -234,9 +242,58 @@ impl Operations for SqliteOutbox {
         after: Option<&FailureCursor>,
         limit: u32,
     ) -> Result<FailurePage, OutboxError> {
-        operating::failures(&self.readers, filter, after, limit)
+        failing::failures(&self.readers, filter, after, limit)
             .await
             .map_err(translate)
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
+        operating::instances(&self.readers).await.map_err(translate)
+    }
+
+    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
+        failing::named(&self.readers, ids).await.map_err(translate)
+    }
+
+    async fn count_failures(
+        &self,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureCount>, OutboxError> {
+        failing::count(&self.readers, filter)
+            .await
+            .map_err(translate)
+    }
+
+    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
+        failing::requeue(&self.writer, ids).await.map_err(translate)
+    }
+
+    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
+        operating::story(&self.readers, id).await.map_err(translate)
+    }
+
+    async fn prune_contacts(
+        &self,
+        pruning: Pruning,
+        after: Option<ContactId>,
+    ) -> Result<PruneStep<ContactId>, OutboxError> {
+        pruning::contacts(&self.writer, pruning, after)
+            .await
+            .map_err(translate)
+    }
+
+    async fn prune_batches(
+        &self,
+        pruning: Pruning,
+        after: Option<&str>,
+    ) -> Result<PruneStep<String>, OutboxError> {
+        pruning::batches(&self.writer, pruning, after)
+            .await
+            .map_err(translate)
+    }
+
+    async fn server(&self) -> Result<ServerReport, OutboxError> {
+        operating::server(&self.writer).await.map_err(translate)
     }
 
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {

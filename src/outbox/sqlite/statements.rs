@@ -439,4 +439,9 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("lanes", operating::LANES),
     ("paused", operating::PAUSED),
     ("failures", operating::FAILURES),
+    ("prunable_contacts", operating::PRUNABLE_CONTACTS),
+    ("prunable_batches", operating::PRUNABLE_BATCHES),
+    ("contacts_standing", operating::CONTACTS_STANDING),
+    ("delete_contacts", operating::DELETE_CONTACTS),
+    ("delete_batches", operating::DELETE_BATCHES),
 ];

@@ -11,8 +11,8 @@ pub(super) struct Attribution<'a> {
     /// Position of a row in the batch → why it failed. A row that is listed twice keeps its first
     /// cause.
     pub(super) rows: BTreeMap<usize, &'a str>,
-    /// Entries that fit no row, or several.
-    pub(super) unattributed: usize,
+    /// The causes of entries that fit no row, or several.
+    pub(super) unattributed: Vec<&'a str>,
 }
 
 /// Finds the row of each entry, without guessing: an exact number first, then the visible ends. In
@@ -20,7 +20,7 @@ pub(super) struct Attribution<'a> {
 pub(super) fn attribute<'a>(batch: &Batch, failures: &'a [Failure]) -> Attribution<'a> {
     let mut found = Attribution {
         rows: BTreeMap::new(),
-        unattributed: 0,
+        unattributed: Vec::new(),
     };
     for failure in failures {
         let row = if batch.contacts.len() == 1 {
@@ -32,13 +32,16 @@ pub(super) fn attribute<'a>(batch: &Batch, failures: &'a [Failure]) -> Attributi
             Some(row) => {
                 found.rows.entry(row).or_insert(&failure.cause);
             }
-            None => found.unattributed += 1,
+            None => found.unattributed.push(&failure.cause),
         }
     }
     found
 }
 
 fn row_of(batch: &Batch, named: &str) -> Option<usize> {
+    if could_be_hidden(batch, named) {
+        return None;
+    }
     let fits: Vec<Fit> = batch
         .contacts
         .iter()
@@ -58,4 +61,17 @@ fn row_of(batch: &Batch, named: &str) -> Option<usize> {
         (Some(row), None) => Some(row),
         _ => None,
     }
+}
+
+/// Whether the name could be that of a row of which we do not know how the platform shows it: an
+/// encrypted one without `phone_mask`. A phone number has no letters; a mask with letters is one of
+/// the ciphertext.
+fn could_be_hidden(batch: &Batch, named: &str) -> bool {
+    batch.options.encryption
+        && batch.contacts.iter().any(|c| c.phone_mask.is_none())
+        && !mask::without_suffix(named.trim()).contains(char::is_alphabetic)
+        && !batch
+            .contacts
+            .iter()
+            .any(|c| c.phone.expose() == named.trim())
 }

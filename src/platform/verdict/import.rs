@@ -1,7 +1,7 @@
 //! Do the counts add up: what an answer with a fail list and counts says about each row.
 
 use super::attribution::{Attribution, attribute};
-use super::{Closing, Outcome, Rules, refusal, refused};
+use super::{Closing, Outcome, Refusal, Rules, refusal_of_row, refused};
 use crate::batch::Batch;
 use crate::contact::ContactId;
 use crate::platform::wire::Document;
@@ -13,7 +13,14 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
     let mut settled = listed(batch, &found, rules);
     let open = not_listed(batch, &found);
     let answer = summary(batch, document);
-    let accounted = found.unattributed == 0
+    if let Some(cause) = cause_of_all(&found, open.len(), document) {
+        settled.extend(open.iter().map(|&contact| RowOutcome {
+            contact,
+            end: refusal_of_row(batch, cause, rules),
+        }));
+        return closing(Outcome::Imported, answer, settled, Vec::new());
+    }
+    let accounted = found.unattributed.is_empty()
         && document
             .task_number_count
             .is_none_or(|count| usize::try_from(count).is_ok_and(|count| count == open.len()));
@@ -28,21 +35,29 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
     closing(Outcome::Unaccounted, answer, settled, open)
 }
 
+/// Why all rows that no entry could be told to be about have failed: nothing was imported, there are
+/// as many such rows as such entries, and the entries all say the same.
+fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -> Option<&'a str> {
+    let (&cause, others) = found.unattributed.split_first()?;
+    let all_failed = document.task_number_count == Some(0) && found.unattributed.len() == open;
+    (all_failed && others.iter().all(|&other| other == cause)).then_some(cause)
+}
+
 /// A refusal. With a list, the rows that it names are to blame and the others go again; without
 /// one, the batch is halved.
 pub(super) fn read_refusal(
     batch: &Batch,
     document: &Document,
-    words: &str,
+    refusal: &Refusal<'_>,
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
     if found.rows.is_empty() {
-        return refused(batch, Outcome::Refused, words, rules);
+        return refused(batch, refusal, rules);
     }
     Closing {
         outcome: Outcome::Refused,
-        answer: words.to_owned(),
+        answer: refusal.words.to_owned(),
         settled: listed(batch, &found, rules),
         unsettled: not_listed(batch, &found),
         // The request was refused, so none of its rows was imported by it.
@@ -71,7 +86,7 @@ fn listed(batch: &Batch, found: &Attribution<'_>, rules: &Rules) -> Vec<RowOutco
     let outcome = |(&row, cause): (&usize, &&str)| {
         batch.contacts.get(row).map(|contact| RowOutcome {
             contact: contact.id,
-            end: refusal(batch, cause, rules),
+            end: refusal_of_row(batch, cause, rules),
         })
     };
     found.rows.iter().filter_map(outcome).collect()

@@ -346,8 +346,20 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     {
         return wait(WaitReason::TaskRunning, &words, false);
     }
+    // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
+    // the account, and an answer that is not the platform's JSON is not known to be its own.
+    let refusal = Refusal {
+        outcome: Outcome::Refused,
+        words: &words,
+        judges_the_row: answer.document.is_some() && (says(400) || says(422)),
+    };
     if says(413) {
-        return Verdict::Close(refused(batch, Outcome::TooLarge, &words, rules));
+        let too_large = Refusal {
+            outcome: Outcome::TooLarge,
+            judges_the_row: false,
+            ..refusal
+        };
+        return Verdict::Close(refused(batch, &too_large, rules));
     }
     match (answer.http, &answer.document) {
         (200..=299, Some(document)) if is_success(document) => {
@@ -356,9 +368,9 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         (300..=399, _) => wait(WaitReason::Redirected, &words, false),
         // A code of success in an answer that is none says nothing that we may act on.
         (_, Some(document)) if !(200..=299).contains(&document.code) => {
-            Verdict::Close(import::read_refusal(batch, document, &words, rules))
+            Verdict::Close(import::read_refusal(batch, document, &refusal, rules))
         }
-        (400 | 422, None) => Verdict::Close(refused(batch, Outcome::Refused, &words, rules)),
+        (400 | 422, None) => Verdict::Close(refused(batch, &refusal, rules)),
         _ => wait(WaitReason::Unreadable, &words, true),
     }
 }
@@ -400,35 +412,55 @@ fn shortened(text: &str) -> String {
         .collect()
 }
 
-/// The request was refused as a whole: halve it until the row that is to blame stands alone.
-fn refused(batch: &Batch, outcome: Outcome, words: &str, rules: &Rules) -> Closing {
-    let [contact] = batch.contacts.as_slice() else {
-        return Closing {
-            outcome,
-            answer: words.to_owned(),
-            settled: Vec::new(),
-            unsettled: batch.contact_ids(),
-            maybe_delivered: false,
-            because: None,
-        };
+/// A refusal of a request as a whole.
+struct Refusal<'a> {
+    outcome: Outcome,
+    words: &'a str,
+    /// Whether a row that is refused so alone is known not to be in the task.
+    judges_the_row: bool,
+}
+
+/// The request was refused as a whole: ask about smaller batches until the row that is to blame
+/// stands alone.
+fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Closing {
+    let (settled, unsettled) = match batch.contacts.as_slice() {
+        [contact] => {
+            let contact = contact.id;
+            let end = refused_alone(batch, refusal, rules);
+            (vec![RowOutcome { contact, end }], Vec::new())
+        }
+        _ => (Vec::new(), batch.contact_ids()),
     };
-    let end = refusal(batch, words, rules);
     Closing {
-        outcome,
-        answer: words.to_owned(),
-        settled: vec![RowOutcome {
-            contact: contact.id,
-            end,
-        }],
-        unsettled: Vec::new(),
+        outcome: refusal.outcome,
+        answer: refusal.words.to_owned(),
+        settled,
+        unsettled,
         maybe_delivered: false,
         because: None,
     }
 }
 
+/// How a row ends whose request was refused and carried nothing else.
+fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
+    match refusal_of_row(batch, refusal.words, rules) {
+        Final::Failed {
+            kind: FailKind::Rejected,
+            cause,
+        } if batch.maybe_delivered && !refusal.judges_the_row => Final::Failed {
+            kind: FailKind::Unconfirmed,
+            cause: shortened(&format!(
+                "may or may not be in the task: an earlier answer was lost, and the last one does \
+                 not tell: {cause}"
+            )),
+        },
+        end => end,
+    }
+}
+
 /// How a row ends that the platform refused with this cause. "Already there" is what success looks
 /// like when an earlier send may have arrived.
-fn refusal(batch: &Batch, cause: &str, rules: &Rules) -> Final {
+fn refusal_of_row(batch: &Batch, cause: &str, rules: &Rules) -> Final {
     let duplicate = rules
         .duplicate_markers
         .iter()

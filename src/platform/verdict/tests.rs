@@ -269,6 +269,28 @@ fn a_single_row_that_is_refused_alone_fails_with_those_words() {
 }
 
 #[test]
+fn a_row_that_may_have_arrived_is_rejected_alone_only_by_a_judgement_of_what_was_sent() {
+    // [refused after a lost answer]
+    for (reply, end) in [
+        (error(422, "手机号格式错误"), "rejected"),
+        (error(400, "手机号格式错误"), "rejected"),
+        (error(422, "号码重复"), "succeeded"),
+        (error(7001, "余额不足"), "unconfirmed"),
+        (answer(400, "<html>"), "unconfirmed"),
+        (answer(422, "bad request"), "unconfirmed"),
+        (answer(413, "<html>"), "unconfirmed"),
+        (error(413, "请求数据过大"), "unconfirmed"),
+    ] {
+        let closing = closed(&sent_before(one()), &reply);
+        assert_eq!(ends(&closing), [(1, end)], "{reply:?}");
+    }
+    let closing = closed(&sent_before(one()), &error(7001, "余额不足"));
+    assert!(cause(&closing, 1).ends_with("does not tell: 7001 余额不足"));
+    let closing = closed(&one(), &error(7001, "余额不足"));
+    assert_eq!(ends(&closing), [(1, "rejected")], "it never went before");
+}
+
+#[test]
 fn a_refusal_with_a_list_fails_those_rows_and_asks_again_for_the_others() {
     // [refused with a list]
     let body = json!({"code": 422, "status": "error", "message": "x", "data": {
@@ -335,6 +357,55 @@ fn an_entry_that_fits_no_row_or_several_is_never_guessed() {
 }
 
 #[test]
+fn when_all_have_failed_for_one_reason_no_name_is_needed() {
+    // [unattributed, all alike]
+    let gone = |cause| ("***", cause);
+    let alike = imported(
+        Some(0),
+        &[gone("坏"), ("131***2222", "号码已存在"), gone("坏")],
+    );
+    let closing = closed(&three(), &alike);
+    assert_eq!(
+        ends(&closing),
+        [(1, "rejected"), (2, "duplicate"), (3, "rejected")]
+    );
+    assert_eq!(cause(&closing, 3), "坏");
+    let there = imported(Some(0), &[gone("号码已存在"); 3]);
+    let all = [(1, "succeeded"), (2, "succeeded"), (3, "succeeded")];
+    assert_eq!(ends(&closed(&sent_before(three()), &there)), all);
+    for not_sure in [
+        imported(Some(0), &[gone("坏"), gone("坏"), gone("黑名单")]),
+        imported(Some(0), &[gone("坏"), gone("坏")]),
+        imported(Some(0), &[gone("坏"); 4]),
+        imported(Some(1), &[gone("坏"); 3]),
+        imported(None, &[gone("坏"); 3]),
+    ] {
+        let closing = closed(&three(), &not_sure);
+        assert_eq!(closing.settled, [], "{not_sure:?}");
+    }
+}
+
+#[test]
+fn a_mask_could_be_any_encrypted_row_that_tells_no_mask() {
+    // [unattributed], [whose failure]
+    let mut batch = batch_of(&["bXk=", "Y2lwaGVy", "dGV4dA=="]);
+    batch.options.encryption = true;
+    let listed = imported(Some(2), &[("131***2222", "坏")]);
+    let ends_of = |batch: &Batch, reply: &Reply| {
+        let closing = closed(batch, reply);
+        (closing.settled.len(), closing.unsettled.len())
+    };
+    batch.contacts[1].phone_mask = Some("131***2222".into());
+    assert_eq!(ends_of(&batch, &listed), (0, 3), "two have no mask");
+    batch.contacts[0].phone_mask = Some("130***1111".into());
+    assert_eq!(ends_of(&batch, &listed), (0, 3), "it may be the third");
+    let as_ciphertext = imported(Some(2), &[("dGV***dA==", "坏")]);
+    assert_eq!(ends(&closed(&batch, &as_ciphertext))[2], (3, "rejected"));
+    batch.contacts[2].phone_mask = Some("132***3333".into());
+    assert_eq!(ends(&closed(&batch, &listed))[1], (2, "rejected"));
+}
+
+#[test]
 fn counts_that_do_not_add_up_settle_what_is_certain_and_ask_for_the_rest() {
     // [shortfall]
     let closing = closed(&three(), &imported(Some(1), &[("131***2222", "坏")]));
@@ -376,6 +447,7 @@ fn giving_up_tells_what_surely_did_not_go_from_what_may_have() {
 
 #[test]
 fn the_words_that_are_kept_of_an_answer_hold_no_number_and_no_line_break() {
+    // [not found]
     let wait = waiting(&three(), &error(404, "no task\nfor 13000001111"));
     assert!(
         wait.message.starts_with("404 no taskfor 130***1111; check"),
@@ -420,6 +492,8 @@ proptest! {
     fn whatever_comes_back_each_row_is_settled_once_or_asked_for_again(
         reply in any_reply(), single: bool, again: bool, safe: bool,
     ) {
+        // [refused], [refused with a list], [shortfall], [shortfall of one],
+        // [shortfall, second send unsafe], [second send unsafe]
         let mut batch = if single { one() } else { three() };
         batch.maybe_delivered = again && safe;
         if !safe { batch = unsafe_to_resend(batch); }
@@ -437,6 +511,7 @@ proptest! {
     fn success_needs_an_answer_of_success_or_a_duplicate_after_an_earlier_send(
         reply in any_reply(), again: bool,
     ) {
+        // [success], [duplicate after a lost answer]
         let batch = Batch { maybe_delivered: again, ..three() };
         let Verdict::Close(closing) = verdict(&batch, &reply) else { return Ok(()) };
         let successes = closing.settled.iter().filter(|row| row.end == Final::Succeeded).count();

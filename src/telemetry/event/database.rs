@@ -22,6 +22,44 @@ impl NotDurable {
     }
 }
 
+/// What was done long ago was deleted.
+pub struct Pruned {
+    /// How many contacts.
+    pub contacts: u64,
+    /// How many batches of the journal.
+    pub batches: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Pruned {
+    /// Logs it.
+    pub fn emit(&self) {
+        info!(target: DATABASE,
+            contacts = self.contacts,
+            batches = self.batches,
+            duration_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            "deleted what ended longer ago than retention.older_than"
+        );
+    }
+}
+
+/// What was done long ago could not be deleted.
+pub struct PruningFailed<'a> {
+    /// Why.
+    pub error: &'a str,
+}
+
+impl PruningFailed<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        warn!(target: DATABASE,
+            error = self.error,
+            "cannot delete what is older than retention.older_than; trying again later"
+        );
+    }
+}
+
 /// Tells when the database goes away and when it is back, once each.
 #[derive(Debug, Default)]
 pub struct DatabaseWatch(Mutex<Option<String>>);

@@ -12,7 +12,9 @@ mod lifecycle;
 mod platform;
 
 pub use self::batch::{BatchClosed, BatchPostponed, RowsRefused};
-pub use self::database::{DatabaseCall, DatabaseWatch, NotDurable, OutboxSeen, OutboxUnseen};
+pub use self::database::{
+    DatabaseCall, DatabaseWatch, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
+};
 pub use self::lane::{LaneFailed, LanePaused, LaneRecovered, LeaseLost, TakenOver};
 pub use self::lifecycle::{AdminListening, Started, Stopped, Stopping};
 pub use self::platform::{

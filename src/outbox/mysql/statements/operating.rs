@@ -114,22 +114,235 @@ pub(in crate::outbox::mysql) const PAUSED: &str = concat!(
      ORDER BY held.held_since, held.user_id, held.task_id"
 );
 
+/// An instant (an expression) as text for people, and how long ago it was, under a name.
+macro_rules! moment {
+    ($instant:literal, $name:literal) => {
+        concat!(
+            "DATE_FORMAT(",
+            $instant,
+            ", '%Y-%m-%dT%H:%i:%sZ') AS ",
+            $name,
+            ", ",
+            seconds_since!($instant),
+            " AS ",
+            $name,
+            "_ago"
+        )
+    };
+}
+
+/// The columns of a `FailedContact`.
+macro_rules! failed_columns {
+    () => {
+        concat!(
+            "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
+             c.number_add_suffix, c.encryption, CAST(c.finished_at AS CHAR) AS cursor_at, ",
+            moment!("c.finished_at", "finished")
+        )
+    };
+}
+
 /// User twice, task twice, kinds twice, part of the cause twice, the youngest and the oldest age in
-/// seconds, each null for any; the last one seen (its instant three times, its id), or null; limit.
+/// seconds, each null for any.
+macro_rules! passing {
+    () => {
+        "contact_outbox AS c FORCE INDEX (contact_outbox_failed)
+         WHERE c.failed_at IS NOT NULL
+           AND (? IS NULL OR c.user_id = ?) AND (? IS NULL OR c.task_id = ?)
+           AND (? IS NULL OR FIND_IN_SET(c.fail_kind, ?))
+           AND (? IS NULL OR LOCATE(LOWER(?), LOWER(c.fail_cause)) > 0)
+           AND c.failed_at
+               <= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, NOW(6) + INTERVAL 1 DAY)
+           AND c.failed_at
+               >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))"
+    };
+}
+
+/// As in `passing`, then the last one seen (its instant three times, its id), or null; limit.
 pub(in crate::outbox::mysql) const FAILURES: &str = concat!(
-    "SELECT c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
-         DATE_FORMAT(c.finished_at, '%Y-%m-%dT%H:%i:%sZ') AS finished_at,
-         CAST(c.finished_at AS CHAR) AS cursor_at, ",
-    seconds_since!("c.finished_at"),
-    " AS finished_ago
-     FROM contact_outbox AS c FORCE INDEX (contact_outbox_failed)
-     WHERE c.failed_at IS NOT NULL
-       AND (? IS NULL OR c.user_id = ?) AND (? IS NULL OR c.task_id = ?)
-       AND (? IS NULL OR FIND_IN_SET(c.fail_kind, ?))
-       AND (? IS NULL OR LOCATE(LOWER(?), LOWER(c.fail_cause)) > 0)
-       AND c.failed_at <= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, NOW(6) + INTERVAL 1 DAY)
-       AND c.failed_at >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))
-       AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), NOW(6) + INTERVAL 1 DAY)
+    "SELECT ",
+    failed_columns!(),
+    " FROM ",
+    passing!(),
+    "  AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), NOW(6) + INTERVAL 1 DAY)
        AND (? IS NULL OR c.failed_at < ? OR c.id < ?)
      ORDER BY c.failed_at DESC, c.id DESC LIMIT ?"
 );
+
+/// As in `passing`.
+pub(in crate::outbox::mysql) const COUNT_FAILURES: &str = concat!(
+    "SELECT c.fail_kind, c.number_add_suffix, c.encryption, COUNT(*) AS contacts FROM ",
+    passing!(),
+    " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+);
+
+/// Ids.
+pub(in crate::outbox::mysql) const FAILURES_NAMED: &str = concat!(
+    "SELECT ",
+    failed_columns!(),
+    " FROM ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+      WHERE c.status = 'failed' ORDER BY c.id"
+);
+
+/// Ids, in their order. Those that have failed, locked.
+pub(in crate::outbox::mysql) const LOCK_FAILED: &str = concat!(
+    "SELECT c.id FROM ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+      WHERE c.status = 'failed' FOR UPDATE"
+);
+
+/// Ids. How they had ended is kept.
+pub(in crate::outbox::mysql) const KEEP_ENDS: &str = concat!(
+    "INSERT INTO contact_requeue
+         (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
+     SELECT c.id, c.fail_kind, c.fail_cause, c.attempts, c.batch_id, c.finished_at
+     FROM ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id"
+);
+
+/// Ids.
+pub(in crate::outbox::mysql) const REQUEUE: &str = concat!(
+    "UPDATE ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+      SET c.status = 'pending', c.fail_kind = NULL, c.fail_cause = NULL, c.finished_at = NULL
+      WHERE c.status = 'failed'"
+);
+
+/// Id.
+pub(in crate::outbox::mysql) const CONTACT: &str = concat!(
+    "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+         c.fail_cause, c.attempts, c.batch_id, ",
+    moment!("c.created_at", "created_at"),
+    ", ",
+    moment!("c.not_before", "not_before"),
+    ", ",
+    moment!("c.finished_at", "finished_at"),
+    " FROM contact_outbox AS c WHERE c.id = ?"
+);
+
+/// Contact.
+pub(in crate::outbox::mysql) const REQUEUES: &str = concat!(
+    "SELECT q.fail_kind, q.fail_cause, q.attempts, q.batch_id, ",
+    moment!("q.requeued_at", "requeued_at"),
+    ", ",
+    moment!("q.finished_at", "finished_at"),
+    " FROM contact_requeue AS q WHERE q.contact_id = ? ORDER BY q.requeued_at"
+);
+
+/// The columns of a `BatchReport`.
+macro_rules! batch_columns {
+    () => {
+        concat!(
+            "b.id, b.parent_id, b.state, JSON_LENGTH(b.contact_ids) AS contacts, b.attempts,
+             b.maybe_delivered, b.outcome, b.answer, ",
+            moment!("b.created_at", "created_at"),
+            ", ",
+            moment!("b.sent_at", "sent_at"),
+            ", ",
+            moment!("b.closed_at", "closed_at")
+        )
+    };
+}
+
+/// Ids.
+pub(in crate::outbox::mysql) const BATCHES_NAMED: &str = concat!(
+    "SELECT ",
+    batch_columns!(),
+    " FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
+      STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id"
+);
+
+/// User, task, contact.
+pub(in crate::outbox::mysql) const OPEN_BATCHES_WITH: &str = concat!(
+    "SELECT ",
+    batch_columns!(),
+    " FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+      WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?
+        AND JSON_CONTAINS(b.contact_ids, CAST(? AS CHAR))"
+);
+
+/// User, task, contact. Those that are read before it, if it was not put off.
+pub(in crate::outbox::mysql) const AHEAD: &str = concat!(
+    "SELECT COUNT(*) FROM ",
+    pending!(),
+    " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ? AND c.not_before IS NULL
+        AND c.id < ?"
+);
+
+/// User, task.
+pub(in crate::outbox::mysql) const LANE: &str = concat!(
+    "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
+    seconds_since!("l.held_since"),
+    " AS held_for, -",
+    seconds_since!("l.held_until"),
+    " AS next_try_in, i.id AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+     FROM delivery_lane AS l
+     LEFT JOIN courier_instance AS i ON i.id = l.lease_owner
+         AND i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND
+     WHERE l.user_id = ? AND l.task_id = ?"
+);
+
+/// How old in seconds, the same, the last one seen, limit.
+pub(in crate::outbox::mysql) const PRUNABLE_CONTACTS: &str = concat!(
+    "SELECT c.id, c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND
+             AS old,
+         c.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
+    seconds_since!("c.created_at"),
+    " AS age
+     FROM contact_outbox AS c FORCE INDEX (PRIMARY) WHERE c.id > ? ORDER BY c.id LIMIT ?"
+);
+
+/// Ids, how old in seconds. Whatever else may have happened to them since they were read.
+pub(in crate::outbox::mysql) const DELETE_CONTACTS: &str = concat!(
+    "DELETE c FROM ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+      WHERE c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND"
+);
+
+/// Ids of contacts, of whom those that are gone are forgotten.
+pub(in crate::outbox::mysql) const FORGET_REQUEUES: &str = concat!(
+    "DELETE q FROM ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_requeue AS q FORCE INDEX (contact_requeue_by_contact) ON q.contact_id = named.id
+      LEFT JOIN contact_outbox AS c ON c.id = q.contact_id
+      WHERE c.id IS NULL"
+);
+
+/// How old in seconds, the same, the last one seen, limit.
+pub(in crate::outbox::mysql) const PRUNABLE_BATCHES: &str = concat!(
+    "SELECT b.id, b.contact_ids, b.closed_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS old,
+         b.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
+    seconds_since!("b.created_at"),
+    " AS age
+     FROM delivery_batch AS b FORCE INDEX (PRIMARY) WHERE b.id > ? ORDER BY b.id LIMIT ?"
+);
+
+/// Ids, how old in seconds those are that count as gone, or null: none; the same.
+pub(in crate::outbox::mysql) const CONTACTS_STANDING: &str = concat!(
+    "SELECT c.id FROM ",
+    contact_ids!(),
+    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+      WHERE ? IS NULL OR c.status = 'pending'
+         OR c.finished_at >= NOW(6) - INTERVAL ? * 1e6 MICROSECOND"
+);
+
+/// Ids.
+pub(in crate::outbox::mysql) const DELETE_BATCHES: &str = "
+    DELETE b FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$'))
+        AS named
+    STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id
+    WHERE b.closed_at IS NOT NULL";
+
+/// What kind of server this is, and what its durability rests on.
+pub(in crate::outbox::mysql) const SERVER: &str = "
+    SELECT VERSION() AS version,
+        CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS CHAR) AS flush_log,
+        CAST(@@GLOBAL.sync_binlog AS CHAR) AS sync_binlog, @@GLOBAL.log_bin AS log_bin,
+        CAST(@@GLOBAL.innodb_doublewrite AS CHAR) AS doublewrite,
+        UNIX_TIMESTAMP(SYSDATE(6)) * 1e0 AS clock";

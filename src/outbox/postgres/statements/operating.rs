@@ -109,22 +109,199 @@ pub(in crate::outbox::postgres) const PAUSED: &str = "
     ) AS held
     ORDER BY held.held_since, held.user_id, held.task_id";
 
+/// An instant (an expression) as text for people, and how long ago it was, under a name.
+macro_rules! moment {
+    ($instant:literal, $name:literal) => {
+        concat!(
+            "to_char(",
+            $instant,
+            " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS ",
+            $name,
+            ", (extract(epoch FROM now()) - extract(epoch FROM ",
+            $instant,
+            "))::float8 AS ",
+            $name,
+            "_ago"
+        )
+    };
+}
+
+/// The columns of a `FailedContact`.
+macro_rules! failed_columns {
+    () => {
+        concat!(
+            "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause,
+             c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, c.number_add_suffix,
+             c.encryption, c.finished_at::text AS cursor_at, ",
+            moment!("c.finished_at", "finished")
+        )
+    };
+}
+
 /// $1 user, $2 task, $3 kinds, $4 part of the cause, $5 and $6 the youngest and the oldest age in
-/// seconds, each null for any; $7 and $8 the last one seen, or null; $9 limit.
-pub(in crate::outbox::postgres) const FAILURES: &str = "
-    SELECT id, user_id, task_id, phone, fail_kind, fail_cause, attempts::bigint AS attempts,
-        batch_id::text AS batch_id,
-        to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS finished_at,
-        finished_at::text AS cursor_at,
-        (extract(epoch FROM now()) - extract(epoch FROM contact_outbox.finished_at))::float8
-            AS finished_ago
-    FROM contact_outbox
-    WHERE status = 'failed'
-      AND ($1::text IS NULL OR user_id = $1) AND ($2::text IS NULL OR task_id = $2)
-      AND ($3::text IS NULL OR fail_kind = ANY (string_to_array($3, ',')))
-      AND ($4::text IS NULL OR position(lower($4) IN lower(fail_cause)) > 0)
-      AND contact_outbox.finished_at <= coalesce(now() - $5::float8 * interval '1 second', 'infinity')
-      AND contact_outbox.finished_at >= coalesce(now() - $6::float8 * interval '1 second', '-infinity')
-      AND (contact_outbox.finished_at, id)
+/// seconds, each null for any.
+macro_rules! passing {
+    () => {
+        "c.status = 'failed'
+           AND ($1::text IS NULL OR c.user_id = $1) AND ($2::text IS NULL OR c.task_id = $2)
+           AND ($3::text IS NULL OR c.fail_kind = ANY (string_to_array($3, ',')))
+           AND ($4::text IS NULL OR position(lower($4) IN lower(c.fail_cause)) > 0)
+           AND c.finished_at <= coalesce(now() - $5::float8 * interval '1 second', 'infinity')
+           AND c.finished_at >= coalesce(now() - $6::float8 * interval '1 second', '-infinity')"
+    };
+}
+
+/// $1 … $6 as in `passing`; $7 and $8 the last one seen, or null; $9 limit.
+pub(in crate::outbox::postgres) const FAILURES: &str = concat!(
+    "SELECT ",
+    failed_columns!(),
+    " FROM contact_outbox c WHERE ",
+    passing!(),
+    " AND (c.finished_at, c.id)
           < (coalesce($7::text::timestamptz, 'infinity'), coalesce($8::bigint, 0))
-    ORDER BY contact_outbox.finished_at DESC, id DESC LIMIT $9";
+      ORDER BY c.finished_at DESC, c.id DESC LIMIT $9"
+);
+
+/// $1 … $6 as in `passing`.
+pub(in crate::outbox::postgres) const COUNT_FAILURES: &str = concat!(
+    "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
+     FROM contact_outbox c WHERE ",
+    passing!(),
+    " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+);
+
+/// $1 ids.
+pub(in crate::outbox::postgres) const FAILURES_NAMED: &str = concat!(
+    "SELECT ",
+    failed_columns!(),
+    " FROM contact_outbox c WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
+);
+
+/// $1 ids. They are locked in their order.
+pub(in crate::outbox::postgres) const REQUEUE: &str = "
+    WITH failed AS (
+        SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at FROM contact_outbox
+        WHERE id = ANY ($1) AND status = 'failed' ORDER BY id FOR NO KEY UPDATE
+    ), kept AS (
+        INSERT INTO contact_requeue
+            (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
+        SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at FROM failed
+    )
+    UPDATE contact_outbox c
+    SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
+    FROM failed WHERE c.id = failed.id";
+
+/// $1 id.
+pub(in crate::outbox::postgres) const CONTACT: &str = concat!(
+    "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+         c.fail_cause, c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, ",
+    moment!("c.created_at", "created_at"),
+    ", ",
+    moment!("c.not_before", "not_before"),
+    ", ",
+    moment!("c.finished_at", "finished_at"),
+    " FROM contact_outbox c WHERE c.id = $1"
+);
+
+/// $1 contact.
+pub(in crate::outbox::postgres) const REQUEUES: &str = concat!(
+    "SELECT q.fail_kind, q.fail_cause, q.attempts::bigint AS attempts,
+         q.batch_id::text AS batch_id, ",
+    moment!("q.requeued_at", "requeued_at"),
+    ", ",
+    moment!("q.finished_at", "finished_at"),
+    " FROM contact_requeue q WHERE q.contact_id = $1 ORDER BY q.requeued_at"
+);
+
+/// The columns of a `BatchReport`.
+macro_rules! batch_columns {
+    () => {
+        concat!(
+            "b.id::text AS id, b.parent_id::text AS parent_id, b.state,
+             cardinality(b.contact_ids)::bigint AS contacts, b.attempts::bigint AS attempts,
+             b.maybe_delivered, b.outcome, b.answer, ",
+            moment!("b.created_at", "created_at"),
+            ", ",
+            moment!("b.sent_at", "sent_at"),
+            ", ",
+            moment!("b.closed_at", "closed_at")
+        )
+    };
+}
+
+/// $1 ids.
+pub(in crate::outbox::postgres) const BATCHES_NAMED: &str = concat!(
+    "SELECT ",
+    batch_columns!(),
+    " FROM delivery_batch b WHERE b.id = ANY ($1::text[]::uuid[])"
+);
+
+/// $1 user, $2 task, $3 contact.
+pub(in crate::outbox::postgres) const OPEN_BATCHES_WITH: &str = concat!(
+    "SELECT ",
+    batch_columns!(),
+    " FROM delivery_batch b
+      WHERE b.closed_at IS NULL AND b.user_id = $1 AND b.task_id = $2 AND $3 = ANY (b.contact_ids)"
+);
+
+/// $1 user, $2 task, $3 contact. Those that are read before it, if it was not put off.
+pub(in crate::outbox::postgres) const AHEAD: &str = "
+    SELECT count(*) FROM contact_outbox c
+    WHERE c.status = 'pending' AND c.not_before IS NULL
+      AND (c.user_id, c.task_id) >= ($1, $2) AND (c.user_id, c.task_id, c.id) < ($1, $2, $3)";
+
+/// $1 user, $2 task.
+pub(in crate::outbox::postgres) const LANE: &str = concat!(
+    "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures::bigint AS failures,
+         (extract(epoch FROM now()) - extract(epoch FROM l.held_since))::float8 AS held_for,
+         (extract(epoch FROM l.held_until) - extract(epoch FROM now()))::float8 AS next_try_in,
+         i.id::text AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+     FROM delivery_lane l
+     LEFT JOIN courier_instance i ON i.id = l.lease_owner AND ",
+    is_alive!("l.lease_owner"),
+    " WHERE l.user_id = $1 AND l.task_id = $2"
+);
+
+/// $1 how old in seconds, $2 the last one seen, $3 limit.
+pub(in crate::outbox::postgres) const PRUNABLE_CONTACTS: &str = "
+    SELECT id, status <> 'pending' AND finished_at < now() - $1 * interval '1 second' AS old,
+        created_at < now() - $1 * interval '1 second' AS made_before,
+        (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
+    FROM contact_outbox WHERE id > $2 ORDER BY id LIMIT $3";
+
+/// $1 how old in seconds, $2 ids. Whatever else may have happened to them since they were read.
+pub(in crate::outbox::postgres) const DELETE_CONTACTS: &str = "
+    DELETE FROM contact_outbox
+    WHERE id = ANY ($2) AND status <> 'pending' AND finished_at < now() - $1 * interval '1 second'";
+
+/// $1 ids of contacts, of whom those that are gone are forgotten.
+pub(in crate::outbox::postgres) const FORGET_REQUEUES: &str = "
+    DELETE FROM contact_requeue q
+    WHERE q.contact_id = ANY ($1)
+      AND (SELECT true FROM contact_outbox c WHERE c.id = q.contact_id) IS NULL";
+
+/// $1 how old in seconds, $2 the last one seen, $3 limit.
+pub(in crate::outbox::postgres) const PRUNABLE_BATCHES: &str = "
+    SELECT id::text AS id, to_json(contact_ids)::text AS contact_ids,
+        closed_at < now() - $1 * interval '1 second' AS old,
+        created_at < now() - $1 * interval '1 second' AS made_before,
+        (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
+    FROM delivery_batch WHERE delivery_batch.id > $2::text::uuid
+    ORDER BY delivery_batch.id LIMIT $3";
+
+/// $1 how old in seconds those are that count as gone, or null: none; $2 ids.
+pub(in crate::outbox::postgres) const CONTACTS_STANDING: &str = "
+    SELECT id FROM contact_outbox
+    WHERE id = ANY ($2) AND ($1::float8 IS NULL OR status = 'pending'
+        OR finished_at >= now() - $1::float8 * interval '1 second')";
+
+/// $1 ids.
+pub(in crate::outbox::postgres) const DELETE_BATCHES: &str = "
+    DELETE FROM delivery_batch WHERE id = ANY ($1::text[]::uuid[]) AND closed_at IS NOT NULL";
+
+/// What kind of server this is, and what its durability rests on.
+pub(in crate::outbox::postgres) const SERVER: &str = "
+    SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+        current_setting('full_page_writes') AS full_page_writes,
+        current_setting('synchronous_commit') AS synchronous_commit,
+        extract(epoch FROM clock_timestamp())::float8 AS clock";

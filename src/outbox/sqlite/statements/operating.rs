@@ -124,24 +124,231 @@ pub(in crate::outbox::sqlite) const PAUSED: &str = concat!(
      ORDER BY held.held_since, held.user_id, held.task_id"
 );
 
+/// An instant (an expression) as text for people, and how long ago it was, under a name.
+macro_rules! moment {
+    ($instant:literal, $name:literal) => {
+        concat!(
+            "strftime('%Y-%m-%dT%H:%M:%SZ', ",
+            $instant,
+            ") AS ",
+            $name,
+            ", ",
+            seconds_since!($instant),
+            " AS ",
+            $name,
+            "_ago"
+        )
+    };
+}
+
+/// The instant that is so many seconds (a parameter) ago.
+macro_rules! so_long_ago {
+    ($seconds:literal) => {
+        concat!(
+            "strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ",
+            $seconds,
+            " || ' seconds')"
+        )
+    };
+}
+
+/// The columns of a `FailedContact`.
+macro_rules! failed_columns {
+    () => {
+        concat!(
+            "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
+             c.number_add_suffix, c.encryption, c.finished_at AS cursor_at, ",
+            moment!("c.finished_at", "finished")
+        )
+    };
+}
+
 /// ?1 user, ?2 task, ?3 kinds, ?4 part of the cause, ?5 and ?6 the youngest and the oldest age in
-/// seconds, each null for any; ?7 and ?8 the last one seen, or null; ?9 limit. (`~` is greater and
-/// the empty text less than any instant.)
+/// seconds, each null for any. (`~` is greater and the empty text less than any instant.)
+macro_rules! passing {
+    () => {
+        concat!(
+            "c.status = 'failed'
+               AND (?1 IS NULL OR c.user_id = ?1) AND (?2 IS NULL OR c.task_id = ?2)
+               AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || c.fail_kind || ',') > 0)
+               AND (?4 IS NULL OR instr(lower(c.fail_cause), lower(?4)) > 0)
+               AND c.finished_at <= coalesce(",
+            so_long_ago!("?5"),
+            ", '~')
+               AND c.finished_at >= coalesce(",
+            so_long_ago!("?6"),
+            ", '')"
+        )
+    };
+}
+
+/// ?1 … ?6 as in `passing`; ?7 and ?8 the last one seen, or null; ?9 limit.
 pub(in crate::outbox::sqlite) const FAILURES: &str = concat!(
-    "SELECT id, user_id, task_id, phone, fail_kind, fail_cause, attempts, batch_id,
-         strftime('%Y-%m-%dT%H:%M:%SZ', finished_at) AS finished_at,
-         finished_at AS cursor_at, ",
-    seconds_since!("contact_outbox.finished_at"),
-    " AS finished_ago
-     FROM contact_outbox INDEXED BY contact_outbox_failed
-     WHERE status = 'failed'
-       AND (?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR task_id = ?2)
-       AND (?3 IS NULL OR instr(',' || ?3 || ',', ',' || fail_kind || ',') > 0)
-       AND (?4 IS NULL OR instr(lower(fail_cause), lower(?4)) > 0)
-       AND contact_outbox.finished_at
-           <= coalesce(strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ?5 || ' seconds'), '~')
-       AND contact_outbox.finished_at
-           >= coalesce(strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ?6 || ' seconds'), '')
-       AND (contact_outbox.finished_at, id) < (coalesce(?7, '~'), coalesce(?8, 0))
-     ORDER BY contact_outbox.finished_at DESC, id DESC LIMIT ?9"
+    "SELECT ",
+    failed_columns!(),
+    " FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
+    passing!(),
+    " AND (c.finished_at, c.id) < (coalesce(?7, '~'), coalesce(?8, 0))
+      ORDER BY c.finished_at DESC, c.id DESC LIMIT ?9"
 );
+
+/// ?1 … ?6 as in `passing`.
+pub(in crate::outbox::sqlite) const COUNT_FAILURES: &str = concat!(
+    "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
+     FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
+    passing!(),
+    " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+);
+
+/// ?1 ids.
+pub(in crate::outbox::sqlite) const FAILURES_NAMED: &str = concat!(
+    "SELECT ",
+    failed_columns!(),
+    " FROM contact_outbox c NOT INDEXED
+      WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
+);
+
+/// ?1 ids. How they had ended is kept.
+pub(in crate::outbox::sqlite) const KEEP_ENDS: &str = "
+    INSERT INTO contact_requeue
+        (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
+    SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at
+    FROM contact_outbox NOT INDEXED
+    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed'";
+
+/// ?1 ids.
+pub(in crate::outbox::sqlite) const REQUEUE: &str = "
+    UPDATE contact_outbox NOT INDEXED
+    SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
+    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed'";
+
+/// ?1 id.
+pub(in crate::outbox::sqlite) const CONTACT: &str = concat!(
+    "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+         c.fail_cause, c.attempts, c.batch_id, ",
+    moment!("c.created_at", "created_at"),
+    ", ",
+    moment!("c.not_before", "not_before"),
+    ", ",
+    moment!("c.finished_at", "finished_at"),
+    " FROM contact_outbox c WHERE c.id = ?1"
+);
+
+/// ?1 contact.
+pub(in crate::outbox::sqlite) const REQUEUES: &str = concat!(
+    "SELECT q.fail_kind, q.fail_cause, q.attempts, q.batch_id, ",
+    moment!("q.requeued_at", "requeued_at"),
+    ", ",
+    moment!("q.finished_at", "finished_at"),
+    " FROM contact_requeue q WHERE q.contact_id = ?1 ORDER BY q.requeued_at"
+);
+
+/// The columns of a `BatchReport`.
+macro_rules! batch_columns {
+    () => {
+        concat!(
+            "b.id, b.parent_id, b.state, json_array_length(b.contact_ids) AS contacts, b.attempts,
+             b.maybe_delivered, b.outcome, b.answer, ",
+            moment!("b.created_at", "created_at"),
+            ", ",
+            moment!("b.sent_at", "sent_at"),
+            ", ",
+            moment!("b.closed_at", "closed_at")
+        )
+    };
+}
+
+/// ?1 ids.
+pub(in crate::outbox::sqlite) const BATCHES_NAMED: &str = concat!(
+    "SELECT ",
+    batch_columns!(),
+    " FROM delivery_batch b WHERE b.id IN (SELECT value FROM json_each(?1))"
+);
+
+/// ?1 user, ?2 task, ?3 contact.
+pub(in crate::outbox::sqlite) const OPEN_BATCHES_WITH: &str = concat!(
+    "SELECT ",
+    batch_columns!(),
+    " FROM delivery_batch b INDEXED BY delivery_batch_open
+      WHERE b.closed_at IS NULL AND b.user_id = ?1 AND b.task_id = ?2
+        AND ?3 IN (SELECT value FROM json_each(b.contact_ids))"
+);
+
+/// ?1 user, ?2 task, ?3 contact. Those that are read before it, if it was not put off.
+pub(in crate::outbox::sqlite) const AHEAD: &str = "
+    SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_immediate
+    WHERE c.status = 'pending' AND c.not_before IS NULL
+      AND c.user_id = ?1 AND c.task_id = ?2 AND c.id < ?3";
+
+/// ?1 user, ?2 task.
+pub(in crate::outbox::sqlite) const LANE: &str = concat!(
+    "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
+    seconds_since!("l.held_since"),
+    " AS held_for, -",
+    seconds_since!("l.held_until"),
+    " AS next_try_in, i.id AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+     FROM delivery_lane l
+     LEFT JOIN courier_instance i ON i.id = l.lease_owner AND ",
+    is_alive!("l.lease_owner"),
+    " WHERE l.user_id = ?1 AND l.task_id = ?2"
+);
+
+/// ?1 how old in seconds, ?2 the last one seen, ?3 limit.
+pub(in crate::outbox::sqlite) const PRUNABLE_CONTACTS: &str = concat!(
+    "SELECT id, status <> 'pending' AND finished_at < ",
+    so_long_ago!("?1"),
+    " AS old,
+         created_at < ",
+    so_long_ago!("?1"),
+    " AS made_before, ",
+    seconds_since!("created_at"),
+    " AS age
+     FROM contact_outbox WHERE id > ?2 ORDER BY id LIMIT ?3"
+);
+
+/// ?1 how old in seconds, ?2 ids. Whatever else may have happened to them since they were read.
+pub(in crate::outbox::sqlite) const DELETE_CONTACTS: &str = concat!(
+    "DELETE FROM contact_outbox NOT INDEXED
+     WHERE id IN (SELECT value FROM json_each(?2)) AND status <> 'pending'
+       AND finished_at < ",
+    so_long_ago!("?1")
+);
+
+/// ?1 ids of contacts, of whom those that are gone are forgotten.
+pub(in crate::outbox::sqlite) const FORGET_REQUEUES: &str = "
+    DELETE FROM contact_requeue
+    WHERE contact_id IN (SELECT value FROM json_each(?1))
+      AND NOT EXISTS (SELECT 1 FROM contact_outbox c WHERE c.id = contact_id)";
+
+/// ?1 how old in seconds, ?2 the last one seen, ?3 limit.
+pub(in crate::outbox::sqlite) const PRUNABLE_BATCHES: &str = concat!(
+    "SELECT id, contact_ids, closed_at < ",
+    so_long_ago!("?1"),
+    " AS old,
+         created_at < ",
+    so_long_ago!("?1"),
+    " AS made_before, ",
+    seconds_since!("created_at"),
+    " AS age
+     FROM delivery_batch WHERE id > ?2 ORDER BY id LIMIT ?3"
+);
+
+/// ?1 how old in seconds those are that count as gone, or null: none; ?2 ids.
+pub(in crate::outbox::sqlite) const CONTACTS_STANDING: &str = concat!(
+    "SELECT id FROM contact_outbox NOT INDEXED
+     WHERE id IN (SELECT value FROM json_each(?2))
+       AND (?1 IS NULL OR status = 'pending' OR finished_at >= ",
+    so_long_ago!("?1"),
+    ")"
+);
+
+/// ?1 ids.
+pub(in crate::outbox::sqlite) const DELETE_BATCHES: &str = "
+    DELETE FROM delivery_batch
+    WHERE id IN (SELECT value FROM json_each(?1)) AND closed_at IS NOT NULL";
+
+/// What kind of database this is, and what its durability rests on.
+pub(in crate::outbox::sqlite) const SERVER: &str = "
+    SELECT sqlite_version() AS version, (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode,
+        (SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous) AS synchronous,
+        unixepoch('now', 'subsec') AS clock";

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -32,8 +32,14 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(crate) async fn new(db: &'a Db, faults: Faults) -> Self {
+        Self::with_seed(db, faults, Config::default().seed).await
+    }
+
+    /// The same with other luck.
+    pub(crate) async fn with_seed(db: &'a Db, faults: Faults, seed: u64) -> Self {
         let simulator = Simulator::start(Config {
             token: TOKEN.into(),
+            seed,
             faults,
             ..Config::default()
         })
@@ -147,13 +153,15 @@ impl<'a> World<'a> {
             "batch_id",
             "finished_at",
         ];
-        let casts = columns.map(|column| self.db.as_text(column));
-        let sql = format!(
-            "SELECT {} FROM contact_outbox ORDER BY id",
-            casts.join(", ")
-        );
-        let sql = AssertSqlSafe(sql);
-        let table: Vec<Vec<Option<String>>> = match &self.db.raw {
+        let table = self.table(&columns, "FROM contact_outbox ORDER BY id");
+        table.await.into_iter().map(Row::from).collect()
+    }
+
+    /// What a query answers, each value as text.
+    pub(crate) async fn table(&self, columns: &[&str], rest: &str) -> Vec<Vec<Option<String>>> {
+        let casts: Vec<String> = columns.iter().map(|c| self.db.as_text(c)).collect();
+        let sql = AssertSqlSafe(format!("SELECT {} {rest}", casts.join(", ")));
+        match &self.db.raw {
             Raw::Sqlite(pool) => {
                 let rows = sqlx::query(sql).fetch_all(pool).await.expect("reads");
                 rows.iter()
@@ -172,8 +180,7 @@ impl<'a> World<'a> {
                     .map(|row| (0..columns.len()).map(|at| row.get(at)).collect())
                     .collect()
             }
-        };
-        table.into_iter().map(Row::from).collect()
+        }
     }
 
     /// Waits until the condition, a part of SQL from `FROM` on, counts no row.
@@ -191,16 +198,18 @@ impl<'a> World<'a> {
     /// Nothing is open, and nobody but couriers that died without a word is registered or has a
     /// lease, which is void.
     pub(crate) async fn is_at_rest(&self, dead: i64) {
-        for (rest, expected) in [
-            ("FROM delivery_batch WHERE state <> 'closed'", 0),
-            (
-                "FROM delivery_lane WHERE lease_owner IS NOT NULL
-                 AND lease_owner NOT IN (SELECT id FROM courier_instance)",
-                0,
-            ),
-            ("FROM courier_instance", dead),
+        self.has_nothing_open().await;
+        assert_eq!(self.db.count("FROM courier_instance").await, dead);
+    }
+
+    /// Nothing is open, and nobody has a lease but couriers that are registered.
+    pub(crate) async fn has_nothing_open(&self) {
+        for rest in [
+            "FROM delivery_batch WHERE state <> 'closed'",
+            "FROM delivery_lane WHERE lease_owner IS NOT NULL
+             AND lease_owner NOT IN (SELECT id FROM courier_instance)",
         ] {
-            assert_eq!(self.db.count(rest).await, expected, "{rest}");
+            assert_eq!(self.db.count(rest).await, 0, "{rest}");
         }
     }
 }
@@ -273,9 +282,19 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// How it ended, if it did.
+    pub(crate) fn exit(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its state")
+    }
+
     /// Sends a signal such as `TERM`.
     pub(crate) async fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.pid().to_string();
         let sent = Command::new("sh")
             .args(["-c", "kill -s \"$0\" \"$1\"", name, &pid])
             .status();
@@ -284,8 +303,8 @@ impl Program {
 
     /// Ends it as a power failure would: SIGKILL.
     pub(crate) async fn kill(mut self) {
-        let running = self.child.try_wait().expect("its state").is_none();
-        assert!(running, "it ended before it was killed: {}", self.log());
+        let ended = self.exit();
+        assert_eq!(ended, None, "before it was killed: {}", tail(&self.log()));
         self.child.kill().await.expect("kills");
     }
 
@@ -348,11 +367,20 @@ fn tail(log: &str) -> String {
 }
 
 /// Waits for something that has no event of its own to wait for.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    until_within(DEADLINE, what, holds).await;
+}
+
+/// The same, for what may take longer than a minute.
+pub(crate) async fn until_within(
+    deadline: Duration,
+    what: &str,
+    mut holds: impl AsyncFnMut() -> bool,
+) {
     let began = Instant::now();
     let mut beat = time::interval(Duration::from_millis(2));
     while !holds().await {
-        assert!(began.elapsed() < DEADLINE, "in vain: {what}");
+        assert!(began.elapsed() < deadline, "in vain: {what}");
         beat.tick().await;
     }
 }

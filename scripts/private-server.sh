@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# A database server for one test alone: scripts/private-server.sh start|kill postgres|mariadb DIR
+#
+# start makes it if DIR is not there yet, else starts what is there again, and prints its URL, as
+# administrator. kill ends it as a crash would: nothing is written that was not written before.
+set -euo pipefail
+
+usage() { echo "usage: $0 start|kill postgres|mariadb DIR" >&2; exit 2; }
+[ $# -eq 3 ] || usage
+action=$1 kind=$2 dir=$3
+
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=scripts/postgres.sh
+. "$here/postgres.sh"
+# shellcheck source=scripts/mariadb.sh
+. "$here/mariadb.sh"
+
+case $kind in postgres | mariadb) ;; *) usage ;; esac
+case $action in
+start)
+    if [ -d "$dir" ]; then "start_$kind" "$dir"; else "make_$kind" "$dir"; fi
+    "${kind}_url" "$dir"
+    ;;
+kill) "stop_$kind" "$dir" ;;
+*) usage ;;
+esac

@@ -1,0 +1,81 @@
+//! One thing that was looked at, and how it is.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    /// As it should be.
+    Ok,
+    /// Works, but somebody should know.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+/// One thing that was looked at: prints itself as one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    /// What.
+    pub(super) name: &'static str,
+    /// How it is.
+    pub(super) level: Level,
+    /// What was found.
+    pub(super) found: String,
+    /// What to do about it.
+    pub(super) todo: Option<String>,
+}
+
+impl Check {
+    pub(super) fn ok(name: &'static str, found: impl Into<String>) -> Self {
+        Self::new(name, Level::Ok, found, None)
+    }
+
+    pub(super) fn warning(
+        name: &'static str,
+        found: impl Into<String>,
+        todo: impl Into<String>,
+    ) -> Self {
+        Self::new(name, Level::Warning, found, Some(todo.into()))
+    }
+
+    pub(super) fn failed(
+        name: &'static str,
+        found: impl Into<String>,
+        todo: impl Into<String>,
+    ) -> Self {
+        Self::new(name, Level::Failed, found, Some(todo.into()))
+    }
+
+    fn new(
+        name: &'static str,
+        level: Level,
+        found: impl Into<String>,
+        todo: Option<String>,
+    ) -> Self {
+        Self {
+            name,
+            level,
+            found: found.into().replace('\n', " "),
+            todo,
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Failed => "FAILED",
+        };
+        write!(f, "{level:<8} {:<11} {}", self.name, self.found)?;
+        match &self.todo {
+            Some(todo) => write!(f, "; {todo}"),
+            None => Ok(()),
+        }
+    }
+}

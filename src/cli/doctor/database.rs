@@ -1,0 +1,264 @@
+//! The database: whether it answers, keeps what it confirms, is migrated, and how its outbox is.
+
+use std::time::{Duration, SystemTime};
+
+use super::check::Check;
+use crate::app::{self, Database};
+use crate::cli::span::{contacts, count, span};
+use crate::cli::table::short;
+use crate::outbox::{Operations, Overview, PausedLane, ServerReport};
+use crate::settings::Settings;
+
+/// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
+const CLOCKS_APART: f64 = 30.0;
+
+/// So long contacts that are due wait at the most where all is well.
+const LONG: Duration = Duration::from_mins(15);
+
+/// All of it; and how many couriers live.
+pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
+    let database = match app::find_database(settings).await {
+        Ok(database) => database,
+        Err(error) => {
+            let todo = "start it, or correct database.url, its user or its password";
+            return (
+                vec![Check::failed("database", format!("{error:#}"), todo)],
+                0,
+            );
+        }
+    };
+    let mut checks = server(&*database.operations).await;
+    match database.outbox.check_schema().await {
+        Ok(()) => {
+            checks.push(Check::ok("migrations", "the schema is this program's"));
+            let (outbox, couriers) = outbox(&database).await;
+            checks.extend(outbox);
+            (checks, couriers)
+        }
+        Err(error) => {
+            let todo = "`run` migrates by itself unless database.auto_migrate is false";
+            checks.push(Check::failed("migrations", error.to_string(), todo));
+            (checks, 0)
+        }
+    }
+}
+
+async fn server(operations: &dyn Operations) -> Vec<Check> {
+    let before = host_clock();
+    let server = match operations.server().await {
+        Ok(server) => server,
+        Err(error) => {
+            let todo = "see the database's own log";
+            return vec![Check::failed("database", error.to_string(), todo)];
+        }
+    };
+    let host = before.midpoint(host_clock());
+    let mut checks = vec![version(&server)];
+    checks.extend(durability(&server));
+    checks.push(clock(host - server.clock));
+    checks
+}
+
+fn version(server: &ServerReport) -> Check {
+    match server.too_old {
+        None => Check::ok("database", format!("{} answers", server.product)),
+        Some(wanted) => Check::failed(
+            "database",
+            format!("{} is too old", server.product),
+            format!("install {wanted}"),
+        ),
+    }
+}
+
+fn durability(server: &ServerReport) -> Vec<Check> {
+    let risks: Vec<Check> = server
+        .durability
+        .iter()
+        .filter_map(|setting| {
+            let found = format!("{} is {}", setting.name, setting.value);
+            Some(Check::warning("durability", found, setting.risk?))
+        })
+        .collect();
+    if !risks.is_empty() {
+        return risks;
+    }
+    let all: Vec<String> = server
+        .durability
+        .iter()
+        .map(|setting| format!("{} is {}", setting.name, setting.value))
+        .collect();
+    vec![Check::ok("durability", all.join(", "))]
+}
+
+/// The host's clock in seconds since 1970.
+fn host_clock() -> f64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is compared with the database's for a person, and nothing goes by it"
+    )]
+    let now = SystemTime::now();
+    now.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+}
+
+fn clock(ahead: f64) -> Check {
+    let apart = Duration::try_from_secs_f64(ahead.abs()).unwrap_or_default();
+    if ahead.abs() < CLOCKS_APART {
+        return Check::ok("clock", "this host and the database agree");
+    }
+    let which = if ahead > 0.0 { "ahead of" } else { "behind" };
+    Check::warning(
+        "clock",
+        format!("this host is {} {which} the database", span(apart)),
+        "couriers go by the database's, but logs and certificates by this host's: set both by NTP",
+    )
+}
+
+async fn outbox(database: &Database) -> (Vec<Check>, usize) {
+    let operations = &database.operations;
+    let asked = async { Ok((operations.overview().await?, operations.paused(1000).await?)) };
+    let asked: Result<_, crate::outbox::OutboxError> = asked.await;
+    match asked {
+        Ok((overview, paused)) => {
+            let couriers = overview.instances.iter().filter(|i| i.alive).count();
+            (health(&overview, &paused, couriers), couriers)
+        }
+        Err(error) => {
+            let todo = "the courier needs the rights that the README names";
+            (vec![Check::failed("outbox", error.to_string(), todo)], 0)
+        }
+    }
+}
+
+fn health(overview: &Overview, paused: &[PausedLane], couriers: usize) -> Vec<Check> {
+    let pending = &overview.pending;
+    let mut checks = Vec::new();
+    if couriers == 0 && pending.due + pending.held > 0 {
+        checks.push(Check::warning(
+            "couriers",
+            format!("none runs, and {} wait", contacts(pending.total())),
+            "start one with `contact-courier run`",
+        ));
+    } else {
+        let found = match couriers {
+            0 => "none runs, and nothing waits".to_owned(),
+            1 => "1 is alive".to_owned(),
+            n => format!("{n} are alive"),
+        };
+        checks.push(Check::ok("couriers", found));
+    }
+    let oldest = overview.oldest_pending.unwrap_or_default();
+    if oldest > LONG {
+        checks.push(Check::warning(
+            "outbox",
+            format!("the oldest contact that is due waits for {}", span(oldest)),
+            "`contact-courier status` shows where",
+        ));
+    } else {
+        checks.push(Check::ok(
+            "outbox",
+            format!("{} pending, none due for long", contacts(pending.total())),
+        ));
+    }
+    if let Some(longest) = paused.first() {
+        let n = u64::try_from(paused.len()).unwrap_or(u64::MAX);
+        let found = format!(
+            "{} on hold, {}/{} for {}: {}",
+            count(n, "lane", "lanes"),
+            longest.user_id,
+            longest.task_id,
+            span(longest.held_for),
+            longest.reason
+        );
+        let todo = match longest.message.as_str() {
+            "" => "`contact-courier status` shows all of them".to_owned(),
+            message => short(message, 120),
+        };
+        checks.push(Check::warning("lanes", found, todo));
+    }
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{PendingCounts, ServerSetting};
+
+    fn lines(checks: &[Check]) -> Vec<String> {
+        checks.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_setting_that_may_lose_something_is_a_warning_of_its_own() {
+        let setting = |name, value: &str, risk| ServerSetting {
+            name,
+            value: value.into(),
+            risk,
+        };
+        let server = ServerReport {
+            product: "PostgreSQL 9.6".into(),
+            too_old: Some("PostgreSQL 12 or newer"),
+            durability: vec![
+                setting("fsync", "off", Some("set it to on")),
+                setting("full_page_writes", "on", None),
+            ],
+            clock: 0.0,
+        };
+        assert_eq!(
+            version(&server).to_string(),
+            "FAILED   database    PostgreSQL 9.6 is too old; install PostgreSQL 12 or newer"
+        );
+        assert_eq!(
+            lines(&durability(&server)),
+            ["warning  durability  fsync is off; set it to on"]
+        );
+    }
+
+    #[test]
+    fn clocks_that_are_apart_are_told() {
+        assert!(clock(-2.0).todo.is_none());
+        let said = clock(-3_600.0).to_string();
+        assert!(
+            said.contains("this host is 1h 0m behind the database"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn an_outbox_that_does_not_move_is_told() {
+        let overview = Overview {
+            pending: PendingCounts {
+                due: 7,
+                ..PendingCounts::default()
+            },
+            oldest_pending: Some(Duration::from_hours(2)),
+            ..Overview::default()
+        };
+        let paused = PausedLane {
+            user_id: "u".into(),
+            task_id: "t".into(),
+            reason: "task_running".into(),
+            message: "请先暂停任务".into(),
+            held_for: Duration::from_hours(1),
+            ..PausedLane::default()
+        };
+        assert_eq!(
+            lines(&health(&overview, &[paused], 0)),
+            [
+                "warning  couriers    none runs, and 7 contacts wait; start one with \
+                 `contact-courier run`",
+                "warning  outbox      the oldest contact that is due waits for 2h 0m; \
+                 `contact-courier status` shows where",
+                "warning  lanes       1 lane on hold, u/t for 1h 0m: task_running; 请先暂停任务",
+            ]
+        );
+        assert_eq!(
+            lines(&health(&Overview::default(), &[], 1)),
+            [
+                "ok       couriers    1 is alive",
+                "ok       outbox      0 contacts pending, none due for long",
+            ]
+        );
+    }
+}

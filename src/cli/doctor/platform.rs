@@ -1,0 +1,200 @@
+//! The platform: whether it answers over TLS, and takes the token.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::check::Check;
+use crate::app;
+use crate::platform::verdict::{Answer, Reply};
+use crate::settings::Settings;
+
+/// All of it.
+pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
+    let base_url = &settings.platform.base_url;
+    let platform = match app::http_platform(settings) {
+        Ok(platform) => platform,
+        Err(error) => {
+            let todo = "set platform.token or platform.token_file";
+            return vec![
+                tls(base_url),
+                Check::failed("token", format!("{error:#}"), todo),
+            ];
+        }
+    };
+    let mut checks = vec![tls(base_url)];
+    checks.extend(judge(base_url, &platform.ask_about_token().await));
+    checks
+}
+
+fn tls(base_url: &Url) -> Check {
+    let near = match base_url.host() {
+        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match (base_url.scheme(), near) {
+        ("https", _) => Check::ok("tls", "certificates are checked by the system's roots"),
+        (_, true) => Check::ok("tls", "none, but the platform is on this host"),
+        _ => Check::warning(
+            "tls",
+            format!("{base_url} is not encrypted, and the token goes along"),
+            "write https:// in platform.base_url",
+        ),
+    }
+}
+
+/// What came back for the question about the token.
+fn judge(base_url: &Url, reply: &Reply) -> Vec<Check> {
+    let reached = || Check::ok("platform", format!("{base_url} answers"));
+    let answer = match reply {
+        Reply::NoToken(why) => {
+            let todo = "correct platform.token or platform.token_file";
+            return vec![Check::failed("token", why, todo)];
+        }
+        Reply::NotSent(why) => {
+            let found = format!("{base_url} cannot be reached: {why}");
+            let todo = "check platform.base_url, the network, DNS and certificates";
+            return vec![Check::failed("platform", found, todo)];
+        }
+        Reply::Lost(why) => {
+            let found = format!("{base_url} gave no whole answer: {why}");
+            let todo = "is it down? Check platform.base_url and platform.timeout";
+            return vec![Check::failed("platform", found, todo)];
+        }
+        Reply::Answer(answer) => answer,
+    };
+    let says = |number: i64| {
+        let code = answer.document.as_ref().map(|document| document.code);
+        i64::from(answer.http) == number || code == Some(number)
+    };
+    let words = words(answer);
+    match answer.http {
+        300..=399 => vec![Check::failed(
+            "platform",
+            format!("{base_url} redirects, which is not followed"),
+            "correct platform.base_url",
+        )],
+        500..=599 => vec![Check::failed(
+            "platform",
+            words,
+            "is it down? Try again later",
+        )],
+        _ if says(401) => vec![
+            reached(),
+            Check::failed(
+                "token",
+                format!("it is not accepted: {words}"),
+                "renew platform.token or platform.token_file",
+            ),
+        ],
+        200 if says(200) => vec![reached(), Check::ok("token", "the platform accepts it")],
+        _ if says(404) || says(405) => vec![
+            reached(),
+            Check::warning(
+                "token",
+                "not checked: this platform does not know GET /agent-api/token",
+                "deliver a contact to see",
+            ),
+        ],
+        _ => vec![
+            reached(),
+            Check::warning("token", format!("not checked: {words}"), "try again later"),
+        ],
+    }
+}
+
+fn words(answer: &Answer) -> String {
+    let http = answer.http;
+    match &answer.document {
+        Some(document) => format!("HTTP {http}, {} {}", document.code, document.message),
+        None => format!("HTTP {http} without the documented JSON"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::wire::Document;
+
+    fn answer(http: u16, code: Option<i64>) -> Reply {
+        Reply::Answer(Answer {
+            http,
+            retry_after: None,
+            document: code.map(|code| Document {
+                code,
+                message: "words".into(),
+                ..Document::default()
+            }),
+        })
+    }
+
+    fn said(reply: &Reply) -> Vec<String> {
+        let base_url = "https://p.example/".parse().unwrap();
+        judge(&base_url, reply)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn what_the_platform_says_about_the_token_is_read() {
+        let reached = "ok       platform    https://p.example/ answers";
+        for (reply, last) in [
+            (
+                answer(200, Some(200)),
+                "ok       token       the platform accepts it",
+            ),
+            (
+                answer(401, Some(401)),
+                "FAILED   token       it is not accepted: HTTP 401, 401 words; renew \
+                 platform.token or platform.token_file",
+            ),
+            (
+                answer(200, Some(401)),
+                "FAILED   token       it is not accepted: HTTP 200, 401 words; renew \
+                 platform.token or platform.token_file",
+            ),
+            (
+                answer(404, None),
+                "warning  token       not checked: this platform does not know GET \
+                 /agent-api/token; deliver a contact to see",
+            ),
+            (
+                answer(429, Some(429)),
+                "warning  token       not checked: HTTP 429, 429 words; try again later",
+            ),
+        ] {
+            assert_eq!(said(&reply), [reached, last]);
+        }
+    }
+
+    #[test]
+    fn a_platform_that_does_not_answer_has_failed() {
+        for reply in [
+            Reply::NotSent("connection refused".into()),
+            Reply::Lost("timeout".into()),
+            answer(503, None),
+            answer(302, None),
+        ] {
+            let said = said(&reply);
+            assert_eq!(said.len(), 1);
+            assert!(said[0].starts_with("FAILED   platform"), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_encrypted_is_told_unless_it_is_this_host() {
+        for (url, warned) in [
+            ("https://p.example", false),
+            ("http://127.0.0.1:8790", false),
+            ("http://[::1]:8790", false),
+            ("http://localhost", false),
+            ("http://p.example", true),
+        ] {
+            let check = tls(&url.parse().unwrap());
+            assert_eq!(check.todo.is_some(), warned, "{url}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Why a contact ended as it did, or what will happen to it next, in a sentence.
+
+use crate::cli::span::{ago, contacts, span};
+use crate::outbox::{BatchReport, ContactReport, LaneStanding, Story};
+
+/// One line of plain English.
+pub(super) fn summary(story: &Story) -> String {
+    let contact = &story.contact;
+    match contact.status.as_str() {
+        "succeeded" => succeeded(story),
+        "failed" => failed(contact),
+        _ => format!("Pending: {}.", next(story)),
+    }
+}
+
+fn succeeded(story: &Story) -> String {
+    let contact = &story.contact;
+    let when = contact.finished_at.as_ref();
+    let when = when.map_or_else(String::new, |at| format!(" {}", ago(at.seconds_ago)));
+    let last = story
+        .batches
+        .iter()
+        .find(|batch| Some(&batch.id) == contact.batch_id.as_ref());
+    let how = match last {
+        Some(batch) if batch.maybe_delivered => {
+            "; an earlier send may have been the one that arrived"
+        }
+        _ => "",
+    };
+    format!(
+        "Succeeded{when}: the platform has it, after {}{how}.",
+        requests(contact.attempts)
+    )
+}
+
+fn failed(contact: &ContactReport) -> String {
+    let when = contact.finished_at.as_ref();
+    let when = when.map_or_else(String::new, |at| format!(" {}", ago(at.seconds_ago)));
+    let cause = contact.fail_cause.as_deref().unwrap_or("no cause was kept");
+    let why = match contact.fail_kind.as_deref() {
+        Some("invalid") => "it breaks a rule and was never sent",
+        Some("rejected") => "the platform refused it",
+        Some("duplicate") => "the number is already in the task",
+        Some("unconfirmed") => "the platform may or may not have it",
+        Some("expired") => "it was surely not delivered, and was given up",
+        _ => "it failed",
+    };
+    format!("Failed{when}: {why} ({cause}).")
+}
+
+/// What will happen to a pending contact.
+fn next(story: &Story) -> String {
+    let open = story.batches.iter().find(|batch| batch.state != "closed");
+    let later = story.contact.not_before.as_ref();
+    match (open, later) {
+        (Some(batch), _) if batch.state == "sending" => sending(batch, story.lane.as_ref()),
+        (Some(batch), _) => waiting(batch, story.lane.as_ref()),
+        (None, Some(later)) if later.seconds_ago < 0.0 => {
+            format!(
+                "it is not to be sent before its time, {}",
+                ago(later.seconds_ago)
+            )
+        }
+        (None, _) => unsent(story),
+    }
+}
+
+fn sending(batch: &BatchReport, lane: Option<&LaneStanding>) -> String {
+    let since = batch.sent_at.as_ref();
+    let since = since.map_or_else(String::new, |at| format!(", {}", ago(at.seconds_ago)));
+    match lane.and_then(|lane| lane.owner.as_ref()) {
+        Some(owner) => format!("courier {} ({}) has sent it{since}", owner.host, owner.pid),
+        None => format!(
+            "it was sent{since}, and its courier is gone; the next one finds its batch in the \
+             journal and sends it again if that is safe"
+        ),
+    }
+}
+
+fn waiting(batch: &BatchReport, lane: Option<&LaneStanding>) -> String {
+    let again = format!("its batch was sent {} and waits", times(batch.attempts));
+    match lane.and_then(held) {
+        Some(held) => format!("{again}; {held}"),
+        None => format!("{again} for its turn to be sent again"),
+    }
+}
+
+fn unsent(story: &Story) -> String {
+    let ahead = match story.ahead {
+        0 => "it is the next of its lane".to_owned(),
+        1 => "1 contact of its lane stands before it".to_owned(),
+        n => format!("{} of its lane stand before it", contacts(n)),
+    };
+    let again = if story.requeued.is_empty() {
+        "it was not sent yet"
+    } else {
+        "it was requeued and not sent again yet"
+    };
+    match &story.lane {
+        Some(lane) => match (held(lane), &lane.owner) {
+            (Some(held), _) => format!("{again}; {held}; {ahead}"),
+            (None, Some(owner)) => format!(
+                "{again}; courier {} ({}) is at work in its lane; {ahead}",
+                owner.host, owner.pid
+            ),
+            (None, None) => format!("{again}; its lane waits for a courier; {ahead}"),
+        },
+        None => format!("{again}; no courier has come to its lane so far; {ahead}"),
+    }
+}
+
+/// Why the lane is on hold, if it is.
+fn held(lane: &LaneStanding) -> Option<String> {
+    let reason = lane.reason.as_ref()?;
+    let next = if lane.next_try_in.is_zero() {
+        "it is tried again now".to_owned()
+    } else {
+        format!("the next try is in {}", span(lane.next_try_in))
+    };
+    Some(format!("its lane is on hold ({reason}), {next}"))
+}
+
+fn requests(n: u32) -> String {
+    match n {
+        1 => "1 request".into(),
+        n => format!("{n} requests"),
+    }
+}
+
+fn times(n: u32) -> String {
+    match n {
+        1 => "once".into(),
+        n => format!("{n} times"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::{ContactId, Phone};
+    use crate::outbox::{Moment, Owner, Requeued};
+    use std::time::Duration;
+
+    fn at(seconds_ago: f64) -> Moment {
+        Moment {
+            at: "2026-01-01T00:00:00Z".into(),
+            seconds_ago,
+        }
+    }
+
+    fn story(status: &str) -> Story {
+        Story {
+            contact: ContactReport {
+                id: ContactId(7),
+                user_id: "u".into(),
+                task_id: "t".into(),
+                phone: Phone::new("13012121211"),
+                idempotency_key: None,
+                status: status.into(),
+                fail_kind: None,
+                fail_cause: None,
+                attempts: 0,
+                batch_id: None,
+                created_at: Some(at(90.0)),
+                not_before: None,
+                finished_at: None,
+            },
+            requeued: Vec::new(),
+            batches: Vec::new(),
+            lane: None,
+            ahead: 0,
+        }
+    }
+
+    fn batch(state: &str) -> BatchReport {
+        BatchReport {
+            id: "b".into(),
+            parent_id: None,
+            state: state.into(),
+            contacts: 3,
+            attempts: 2,
+            maybe_delivered: true,
+            outcome: None,
+            answer: None,
+            created_at: Some(at(60.0)),
+            sent_at: Some(at(30.0)),
+            closed_at: None,
+        }
+    }
+
+    fn owner() -> Owner {
+        Owner {
+            id: "i".into(),
+            host: "one".into(),
+            pid: 7,
+        }
+    }
+
+    #[test]
+    fn of_a_final_contact_it_says_why_it_ended() {
+        let mut done = story("succeeded");
+        done.contact.finished_at = Some(at(60.0));
+        done.contact.attempts = 1;
+        assert_eq!(
+            summary(&done),
+            "Succeeded 1m 0s ago: the platform has it, after 1 request."
+        );
+        done.batches = vec![batch("closed")];
+        done.contact.batch_id = Some("b".into());
+        done.contact.attempts = 2;
+        assert_eq!(
+            summary(&done),
+            "Succeeded 1m 0s ago: the platform has it, after 2 requests; an earlier send may have \
+             been the one that arrived."
+        );
+        let mut failed = story("failed");
+        failed.contact.fail_kind = Some("rejected".into());
+        failed.contact.fail_cause = Some("格式不正确。".into());
+        failed.contact.finished_at = Some(at(3_600.0));
+        assert_eq!(
+            summary(&failed),
+            "Failed 1h 0m ago: the platform refused it (格式不正确。)."
+        );
+    }
+
+    #[test]
+    fn of_a_contact_that_was_not_sent_it_says_what_it_waits_for() {
+        let mut waits = story("pending");
+        assert_eq!(
+            summary(&waits),
+            "Pending: it was not sent yet; no courier has come to its lane so far; it is the next \
+             of its lane."
+        );
+        waits.ahead = 12;
+        waits.lane = Some(LaneStanding {
+            owner: Some(owner()),
+            ..LaneStanding::default()
+        });
+        assert_eq!(
+            summary(&waits),
+            "Pending: it was not sent yet; courier one (7) is at work in its lane; 12 contacts of \
+             its lane stand before it."
+        );
+        waits.requeued = vec![Requeued {
+            requeued_at: Some(at(1.0)),
+            fail_kind: "expired".into(),
+            fail_cause: None,
+            attempts: 1,
+            batch_id: None,
+            finished_at: Some(at(2.0)),
+        }];
+        waits.lane = Some(LaneStanding::default());
+        waits.ahead = 0;
+        assert_eq!(
+            summary(&waits),
+            "Pending: it was requeued and not sent again yet; its lane waits for a courier; it is \
+             the next of its lane."
+        );
+        waits.contact.not_before = Some(at(-7_200.0));
+        assert_eq!(
+            summary(&waits),
+            "Pending: it is not to be sent before its time, in 2h 0m."
+        );
+    }
+
+    #[test]
+    fn of_a_contact_in_an_open_batch_it_says_where_that_is() {
+        let mut open = story("pending");
+        open.batches = vec![batch("sending")];
+        assert_eq!(
+            summary(&open),
+            "Pending: it was sent, 30s ago, and its courier is gone; the next one finds its batch in \
+             the journal and sends it again if that is safe."
+        );
+        open.lane = Some(LaneStanding {
+            owner: Some(owner()),
+            ..LaneStanding::default()
+        });
+        assert_eq!(
+            summary(&open),
+            "Pending: courier one (7) has sent it, 30s ago."
+        );
+        open.batches = vec![batch("waiting")];
+        open.lane = Some(LaneStanding {
+            reason: Some("task_running".into()),
+            next_try_in: Duration::from_secs(90),
+            ..LaneStanding::default()
+        });
+        assert_eq!(
+            summary(&open),
+            "Pending: its batch was sent 2 times and waits; its lane is on hold (task_running), the \
+             next try is in 1m 30s."
+        );
+        open.lane = None;
+        assert_eq!(
+            summary(&open),
+            "Pending: its batch was sent 2 times and waits for its turn to be sent again."
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! What the commands for operators share: the database as it is, and which failed contacts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::UsageError;
+use crate::app;
+use crate::contact::Lane;
+use crate::outbox::{FailKind, FailureFilter, Operations};
+use crate::settings::Settings;
+
+/// Opens the database, which must be there and migrated: looking at it changes nothing.
+pub(super) async fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Operations>> {
+    let database = app::find_database(settings).await?;
+    database.outbox.check_schema().await?;
+    Ok(database.operations)
+}
+
+/// Which failed contacts.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct FilterArgs {
+    /// Of this lane
+    #[arg(long, value_name = "USER/TASK", conflicts_with_all = ["user", "task"])]
+    lane: Option<String>,
+    /// Of this `user_id`
+    #[arg(long, value_name = "USER_ID")]
+    user: Option<String>,
+    /// Of this `task_id`
+    #[arg(long, value_name = "TASK_ID")]
+    task: Option<String>,
+    /// Of this kind; may be given several times
+    #[arg(long, value_name = "KIND", value_enum)]
+    kind: Vec<Kind>,
+    /// Whose cause contains this text, in capitals or not
+    #[arg(long, value_name = "TEXT")]
+    cause: Option<String>,
+    /// That failed at most so long ago, such as 2h
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    since: Option<Duration>,
+    /// That failed at least so long ago, such as 10m
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    until: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Kind {
+    /// Breaks a rule, was never sent
+    Invalid,
+    /// Refused by the platform
+    Rejected,
+    /// Already in the task
+    Duplicate,
+    /// May or may not be on the platform
+    Unconfirmed,
+    /// Surely not delivered; given up
+    Expired,
+}
+
+impl From<Kind> for FailKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Invalid => Self::Invalid,
+            Kind::Rejected => Self::Rejected,
+            Kind::Duplicate => Self::Duplicate,
+            Kind::Unconfirmed => Self::Unconfirmed,
+            Kind::Expired => Self::Expired,
+        }
+    }
+}
+
+impl FilterArgs {
+    /// The filter that was asked for.
+    pub(super) fn filter(&self) -> Result<FailureFilter, UsageError> {
+        let lane = self.lane.as_deref().map(lane).transpose()?;
+        let (user_id, task_id) = match &lane {
+            Some(lane) => (
+                Some(lane.user_id().to_owned()),
+                Some(lane.task_id().to_owned()),
+            ),
+            None => (self.user.clone(), self.task.clone()),
+        };
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && since < until
+        {
+            return Err(UsageError(format!(
+                "--since {} is later than --until {}: nothing can be in between",
+                humantime::format_duration(since),
+                humantime::format_duration(until)
+            )));
+        }
+        Ok(FailureFilter {
+            user_id,
+            task_id,
+            kinds: self.kind.iter().copied().map(FailKind::from).collect(),
+            cause: self.cause.clone(),
+            since: self.since,
+            until: self.until,
+        })
+    }
+
+    /// Whether anything was asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.filter()
+            .is_ok_and(|filter| filter == FailureFilter::default())
+    }
+}
+
+fn lane(text: &str) -> Result<Lane, UsageError> {
+    let lane = text
+        .split_once('/')
+        .and_then(|(user, task)| Lane::new(user, task).ok());
+    lane.ok_or_else(|| UsageError(format!("--lane {text:?} is no lane: write USER_ID/TASK_ID")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_a_user_and_a_task() {
+        let args = FilterArgs {
+            lane: Some("u-1/t_1".into()),
+            kind: vec![Kind::Expired],
+            ..FilterArgs::default()
+        };
+        let filter = args.filter().unwrap();
+        assert_eq!(filter.user_id.as_deref(), Some("u-1"));
+        assert_eq!(filter.task_id.as_deref(), Some("t_1"));
+        assert_eq!(filter.kinds, [FailKind::Expired]);
+        assert!(!args.is_empty() && FilterArgs::default().is_empty());
+        for wrong in ["u", "u/", "u/t/x", "u/t x"] {
+            let args = FilterArgs {
+                lane: Some(wrong.into()),
+                ..FilterArgs::default()
+            };
+            assert!(args.filter().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_that_leave_nothing_are_wrong_usage() {
+        let args = FilterArgs {
+            since: Some(Duration::from_secs(1)),
+            until: Some(Duration::from_secs(2)),
+            ..FilterArgs::default()
+        };
+        let said = args.filter().unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "--since 1s is later than --until 2s: nothing can be in between"
+        );
+    }
+}

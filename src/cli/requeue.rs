@@ -1,0 +1,333 @@
+//! `requeue`: sends what failed on its way again.
+//!
+//! It guarantees that nothing but failed contacts is touched, that a contact whose second send is
+//! not safe is left out unless that is asked for in so many words, and that what was requeued stays
+//! so when it is broken off: it works in small transactions.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+
+use clap::Args;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::operator::{self, FilterArgs};
+use super::span::contacts;
+use super::{SettingsArgs, UsageError};
+use crate::contact::ContactId;
+use crate::outbox::{AskedFor, FailKind, FailedContact, FailureCount, Operations};
+use crate::settings::{Settings, SuffixBy};
+
+/// Sends contacts that failed on their way again
+///
+/// Says first how many there are of each kind, and asks. A contact that was `unconfirmed` may be on
+/// the platform already: when it is, it ends as `duplicate` this time. Where the platform appends
+/// the suffix nothing is a duplicate, and the person would be called twice: such contacts are left
+/// out, unless `--even-unsafe` is given.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command"
+)]
+#[derive(Args, Debug)]
+pub(super) struct RequeueArgs {
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    /// The rows' ids in `contact_outbox`, instead of a filter
+    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    ids: Vec<i64>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Everything that failed
+    #[arg(long)]
+    all: bool,
+    /// Says how many there are and changes nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Does not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Takes those too that the platform may put into their task twice
+    #[arg(long)]
+    even_unsafe: bool,
+    /// Prints a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How many contacts one transaction requeues.
+const CHUNK: u32 = 500;
+
+pub(super) async fn run(
+    args: &RequeueArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    args.check()?;
+    let operations = operator::connect(settings).await?;
+    let safety = Safety::of(settings);
+    let found = find(args, &*operations).await?;
+    let tally = Tally::of(&found, safety, args.even_unsafe);
+    if !args.json {
+        write!(out, "{}", tally.shown(args))?;
+        out.flush()?;
+    }
+    let mut requeued = 0;
+    let goes_on = tally.to_requeue > 0 && !args.dry_run;
+    if goes_on && (args.yes || confirmed(tally.to_requeue, out)?) {
+        requeued = requeue(args, &*operations, safety, tally.to_requeue).await?;
+    }
+    if args.json {
+        writeln!(out, "{}", tally.json(requeued, args.dry_run))?;
+    } else if goes_on {
+        writeln!(out, "{} requeued", contacts(requeued))?;
+    }
+    Ok(())
+}
+
+impl RequeueArgs {
+    fn check(&self) -> Result<(), UsageError> {
+        self.filter.filter()?;
+        let ways = [!self.ids.is_empty(), !self.filter.is_empty(), self.all];
+        let said = match ways.iter().filter(|way| **way).count() {
+            0 => "say which: ids, a filter such as --kind expired, or --all",
+            1 if !self.dry_run && !self.yes && (self.json || !stdin().is_terminal()) => {
+                "nobody can be asked here: give --yes, or --dry-run"
+            }
+            1 => return Ok(()),
+            _ => "give ids, or a filter, or --all: one of the three",
+        };
+        Err(UsageError(said.into()))
+    }
+
+    fn ids(&self) -> Vec<ContactId> {
+        self.ids.iter().copied().map(ContactId).collect()
+    }
+}
+
+/// What is in force where a row says null, and who appends the suffix.
+#[derive(Clone, Copy, Debug)]
+struct Safety {
+    number_add_suffix: bool,
+    encryption: bool,
+    by_courier: bool,
+}
+
+impl Safety {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            number_add_suffix: settings.request.number_add_suffix,
+            encryption: settings.request.encryption,
+            by_courier: settings.delivery.suffix == SuffixBy::Courier,
+        }
+    }
+
+    /// Whether a second send may put the person into the task twice: it may have arrived before,
+    /// and the platform would append another suffix. (The courier can append none to a ciphertext.)
+    fn is_unsafe(self, kind: &str, asked: AskedFor) -> bool {
+        let suffix = asked.number_add_suffix.unwrap_or(self.number_add_suffix);
+        let encrypted = asked.encryption.unwrap_or(self.encryption);
+        kind == FailKind::Unconfirmed.as_str() && suffix && (encrypted || !self.by_courier)
+    }
+}
+
+async fn find(
+    args: &RequeueArgs,
+    operations: &dyn Operations,
+) -> anyhow::Result<Vec<FailureCount>> {
+    if args.ids.is_empty() {
+        return Ok(operations.count_failures(&args.filter.filter()?).await?);
+    }
+    let failed = operations.failures_named(&args.ids()).await?;
+    Ok(failed
+        .into_iter()
+        .map(|failed| FailureCount {
+            kind: failed.kind,
+            options: failed.options,
+            contacts: 1,
+        })
+        .collect())
+}
+
+/// How many there are.
+#[derive(Debug, Default)]
+struct Tally {
+    kinds: BTreeMap<String, u64>,
+    not_safe: u64,
+    to_requeue: u64,
+}
+
+impl Tally {
+    fn of(found: &[FailureCount], safety: Safety, even_unsafe: bool) -> Self {
+        let mut tally = Self::default();
+        for count in found {
+            *tally.kinds.entry(count.kind.clone()).or_default() += count.contacts;
+            let not_safe = safety.is_unsafe(&count.kind, count.options);
+            if not_safe {
+                tally.not_safe += count.contacts;
+            }
+            if even_unsafe || !not_safe {
+                tally.to_requeue += count.contacts;
+            }
+        }
+        tally
+    }
+
+    fn shown(&self, args: &RequeueArgs) -> String {
+        let mut lines: Vec<String> = self
+            .kinds
+            .iter()
+            .map(|(kind, n)| format!("{:>10}  {kind}\n", HumanCount(*n).to_string()))
+            .collect();
+        if lines.is_empty() {
+            lines.push("nothing to requeue: no failed contact is like that\n".to_owned());
+        }
+        let found: u64 = self.kinds.values().sum();
+        let named = u64::try_from(args.ids.len()).unwrap_or(u64::MAX);
+        if named > found {
+            let others = HumanCount(named - found);
+            lines.push(format!("{others} of the ids named no failed contact\n"));
+        }
+        if self.not_safe > 0 {
+            let what = if args.even_unsafe {
+                "not safe to send again, and taken all the same (--even-unsafe): the platform may \
+                 put the person into the task twice"
+            } else {
+                "not safe to send again, and left out: the platform may have it, appends the suffix \
+                 and would put the person into the task twice (--even-unsafe takes it too; \
+                 delivery.suffix = \"courier\" avoids it)"
+            };
+            lines.push(format!("{} {what}\n", contacts(self.not_safe)));
+        }
+        if args.dry_run {
+            let would = contacts(self.to_requeue);
+            lines.push(format!("{would} would be requeued (--dry-run)\n"));
+        }
+        lines.concat()
+    }
+
+    fn json(&self, requeued: u64, dry_run: bool) -> serde_json::Value {
+        json!({
+            "failed": self.kinds, "unsafe": self.not_safe, "to_requeue": self.to_requeue,
+            "requeued": requeued, "dry_run": dry_run,
+        })
+    }
+}
+
+fn confirmed(n: u64, out: &mut dyn Write) -> anyhow::Result<bool> {
+    write!(out, "Requeue {}? [y/N] ", contacts(n))?;
+    out.flush()?;
+    let mut answer = String::new();
+    stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
+}
+
+async fn requeue(
+    args: &RequeueArgs,
+    operations: &dyn Operations,
+    safety: Safety,
+    total: u64,
+) -> anyhow::Result<u64> {
+    let bar = progress(total);
+    let mut requeued = 0;
+    let mut some = async |failed: Vec<FailedContact>| -> anyhow::Result<()> {
+        let ids: Vec<ContactId> = failed
+            .iter()
+            .filter(|f| args.even_unsafe || !safety.is_unsafe(&f.kind, f.options))
+            .map(|f| f.id)
+            .collect();
+        if !ids.is_empty() {
+            requeued += operations.requeue(&ids).await?;
+            bar.set_position(requeued);
+        }
+        Ok(())
+    };
+    if args.ids.is_empty() {
+        let filter = args.filter.filter()?;
+        let mut after = None;
+        loop {
+            let page = operations.failures(&filter, after.as_ref(), CHUNK).await?;
+            some(page.failures).await?;
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    } else {
+        for ids in args.ids().chunks(CHUNK as usize) {
+            some(operations.failures_named(ids).await?).await?;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(requeued)
+}
+
+fn progress(total: u64) -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("requeueing {wide_bar} {human_pos}/{human_len} {eta}");
+    ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn safety(by_courier: bool) -> Safety {
+        Safety {
+            number_add_suffix: false,
+            encryption: false,
+            by_courier,
+        }
+    }
+
+    fn asked(number_add_suffix: Option<bool>, encryption: Option<bool>) -> AskedFor {
+        AskedFor {
+            number_add_suffix,
+            encryption,
+        }
+    }
+
+    #[test]
+    fn a_second_send_is_unsafe_where_the_platform_appends_the_suffix() {
+        let suffix = asked(Some(true), None);
+        assert!(safety(false).is_unsafe("unconfirmed", suffix));
+        assert!(!safety(false).is_unsafe("expired", suffix));
+        assert!(!safety(false).is_unsafe("unconfirmed", asked(None, None)));
+        assert!(!safety(true).is_unsafe("unconfirmed", suffix));
+        let encrypted = asked(Some(true), Some(true));
+        assert!(safety(true).is_unsafe("unconfirmed", encrypted));
+        let by_default = Safety {
+            number_add_suffix: true,
+            ..safety(false)
+        };
+        assert!(by_default.is_unsafe("unconfirmed", asked(None, None)));
+        assert!(!by_default.is_unsafe("unconfirmed", asked(Some(false), None)));
+    }
+
+    #[test]
+    fn what_is_unsafe_is_counted_apart_and_left_out() {
+        let found = [
+            ("unconfirmed", asked(Some(true), None), 3),
+            ("unconfirmed", asked(None, None), 2),
+            ("expired", asked(Some(true), None), 10),
+        ]
+        .map(|(kind, options, contacts)| FailureCount {
+            kind: kind.into(),
+            options,
+            contacts,
+        });
+        let tally = Tally::of(&found, safety(false), false);
+        assert_eq!((tally.not_safe, tally.to_requeue), (3, 12));
+        assert_eq!(tally.kinds["unconfirmed"], 5);
+        let tally = Tally::of(&found, safety(false), true);
+        assert_eq!((tally.not_safe, tally.to_requeue), (3, 15));
+        assert_eq!(
+            tally.json(0, true).to_string(),
+            r#"{"dry_run":true,"failed":{"expired":10,"unconfirmed":5},"requeued":0,"to_requeue":15,"unsafe":3}"#
+        );
+    }
+}

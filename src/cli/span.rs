@@ -1,0 +1,69 @@
+//! Spans of time and counts as people read them.
+
+use std::time::Duration;
+
+use indicatif::HumanCount;
+
+/// A span in its two greatest units: `3d 4h`, `2h 5m`, `42s`.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest}s"),
+        (0, 0, _) => format!("{minutes}m {rest}s"),
+        (0, _, _) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+/// The same for something that happened so many seconds ago; negative: to come.
+pub(super) fn ago(seconds: f64) -> String {
+    let time = Duration::try_from_secs_f64(seconds.abs()).unwrap_or_default();
+    if seconds < 0.0 {
+        format!("in {}", span(time))
+    } else {
+        format!("{} ago", span(time))
+    }
+}
+
+/// A count with a noun: `1 contact`, `12,000 contacts`.
+pub(super) fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", HumanCount(n), if n == 1 { one } else { many })
+}
+
+/// The most common nouns.
+pub(super) fn contacts(n: u64) -> String {
+    count(n, "contact", "contacts")
+}
+
+/// The same for batches.
+pub(super) fn batches(n: u64) -> String {
+    count(n, "batch", "batches")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_told_in_its_two_greatest_units() {
+        for (seconds, told) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m 0s"),
+            (3_725, "1h 2m"),
+            (100_000, "1d 3h"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), told);
+        }
+        assert_eq!(ago(61.4), "1m 1s ago");
+        assert_eq!(ago(-7_200.0), "in 2h 0m");
+    }
+
+    #[test]
+    fn counts_agree_with_their_nouns() {
+        assert_eq!(contacts(1), "1 contact");
+        assert_eq!(batches(12_000), "12,000 batches");
+    }
+}

@@ -1,0 +1,108 @@
+//! `status`: what waits, what is held, who works.
+
+mod shown;
+
+use std::io::{IsTerminal, Write, stdout};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use self::shown::show;
+use super::{SettingsArgs, operator};
+use crate::outbox::{LaneReport, Operations, OutboxError, Overview, PausedLane};
+use crate::settings::Settings;
+
+/// Shows what waits, which lanes are on hold and why, and which couriers run
+///
+/// Asks the database alone: it works while the courier or the platform is down.
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    /// Shows it again and again, every 2s or so often, until Ctrl-C
+    #[arg(
+        long,
+        value_name = "INTERVAL",
+        num_args = 0..=1,
+        default_missing_value = "2s",
+        value_parser = interval
+    )]
+    watch: Option<Duration>,
+    /// How many lanes of each sort to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: u32,
+    /// Prints a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(100) {
+        return Err("write 100ms or more".into());
+    }
+    Ok(interval)
+}
+
+/// Everything that is shown.
+#[derive(Debug, Serialize)]
+struct Status {
+    #[serde(flatten)]
+    overview: Overview,
+    /// With most pending contacts.
+    busiest_lanes: Vec<LaneReport>,
+    /// The longest held first.
+    paused_lanes: Vec<PausedLane>,
+}
+
+impl Status {
+    async fn ask(operations: &dyn Operations, limit: u32) -> Result<Self, OutboxError> {
+        Ok(Self {
+            overview: operations.overview().await?,
+            busiest_lanes: operations.lanes(limit).await?,
+            paused_lanes: operations.paused(limit).await?,
+        })
+    }
+}
+
+pub(super) async fn run(
+    args: &StatusArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let operations = operator::connect(settings).await?;
+    let Some(interval) = args.watch else {
+        let status = Status::ask(&*operations, args.limit).await?;
+        return print(&status, args.json, out);
+    };
+    let clears = !args.json && stdout().is_terminal();
+    let mut tick = tokio::time::interval(interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            // Whoever has seen enough ends it so; that is no failure.
+            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+        }
+        let asked = Status::ask(&*operations, args.limit).await;
+        if clears {
+            write!(out, "\x1b[H\x1b[2J")?;
+        }
+        match asked {
+            Ok(status) => print(&status, args.json, out)?,
+            // It is watched because something is going on: it may well come back.
+            Err(error) if error.is_transient() => writeln!(std::io::stderr(), "{error}")?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn print(status: &Status, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if json {
+        writeln!(out, "{}", serde_json::to_string(status)?)?;
+    } else {
+        write!(out, "{}", show(status))?;
+    }
+    Ok(out.flush()?)
+}

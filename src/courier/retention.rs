@@ -1,0 +1,104 @@
+//! Deleting what was done long ago, in small steps, while the courier runs (`retention.older_than`).
+//!
+//! It guarantees that of several couriers on one database only one does it, the one that has been
+//! running the longest; that no step holds more than a thousand rows; and that a failure stops
+//! nothing else: the next round goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::lifecycle::Lifecycle;
+use crate::outbox::{Operations, OutboxError, Pruning};
+use crate::telemetry::event::{Pruned, PruningFailed};
+
+/// How long after its start a courier looks for the first time: the work that has waited for it
+/// goes first.
+const FIRST: Duration = Duration::from_mins(1);
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_mins(30);
+
+/// How long the database has for others between two steps.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// The caretaker of one courier.
+pub struct Retention {
+    /// The database.
+    pub operations: Arc<dyn Operations>,
+    /// This courier.
+    pub instance: Uuid,
+    /// What ended longer ago than this is deleted.
+    pub older_than: Duration,
+}
+
+impl Retention {
+    /// Works until the courier stops.
+    pub async fn run(self, life: Lifecycle) {
+        life.sleep(FIRST).await;
+        while !life.is_stopping() {
+            if let Err(error) = self.round(&life).await {
+                PruningFailed {
+                    error: &error.to_string(),
+                }
+                .emit();
+            }
+            life.sleep(EVERY).await;
+        }
+    }
+
+    /// Deletes all that is old enough, if it is this courier's business.
+    pub async fn round(&self, life: &Lifecycle) -> Result<(), OutboxError> {
+        if !self.is_the_eldest().await? {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let pruning = Pruning {
+            older_than: self.older_than,
+            dry_run: false,
+        };
+        let (mut contacts, mut batches) = (0, 0);
+        let mut after = None;
+        loop {
+            let step = self.operations.prune_contacts(pruning, after).await?;
+            contacts += step.pruned;
+            after = step.next;
+            if after.is_none() || life.is_stopping() {
+                break;
+            }
+            life.sleep(BETWEEN).await;
+        }
+        let mut after: Option<String> = None;
+        while !life.is_stopping() {
+            let step = self
+                .operations
+                .prune_batches(pruning, after.as_deref())
+                .await?;
+            batches += step.pruned;
+            after = step.next;
+            if after.is_none() {
+                break;
+            }
+            life.sleep(BETWEEN).await;
+        }
+        if contacts + batches > 0 {
+            let took = begun.elapsed();
+            Pruned {
+                contacts,
+                batches,
+                took,
+            }
+            .emit();
+        }
+        Ok(())
+    }
+
+    /// Whether no living courier started before this one.
+    async fn is_the_eldest(&self) -> Result<bool, OutboxError> {
+        let instances = self.operations.instances().await?;
+        let eldest = instances.into_iter().find(|instance| instance.alive);
+        Ok(eldest.is_some_and(|eldest| eldest.id == self.instance.to_string()))
+    }
+}

@@ -1,0 +1,73 @@
+//! What kind of database this is, for `doctor`.
+
+use serde::Serialize;
+
+/// The database as it presents itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerReport {
+    /// `PostgreSQL 15.4`, `MariaDB 10.11.4`, `MySQL 8.0.36`, `SQLite 3.50.2`.
+    pub product: String,
+    /// If it is too old for this program: which versions are not.
+    pub too_old: Option<&'static str>,
+    /// The settings that durability rests on, as they are in a session of ours.
+    pub durability: Vec<ServerSetting>,
+    /// Its clock: seconds since 1970.
+    pub clock: f64,
+}
+
+/// A setting of the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerSetting {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What is lost with this value, and what to do; `None`: nothing, it is right.
+    pub risk: Option<&'static str>,
+}
+
+impl ServerSetting {
+    /// A setting that has to have one of these values.
+    pub(in crate::outbox) fn new(
+        name: &'static str,
+        value: Option<String>,
+        wanted: &[&str],
+        risk: &'static str,
+    ) -> Self {
+        let value = value.unwrap_or_else(|| "unknown".into());
+        let right = wanted.iter().any(|one| value.eq_ignore_ascii_case(one));
+        Self {
+            name,
+            risk: (!right).then_some(risk),
+            value,
+        }
+    }
+}
+
+/// Whether a version such as `8.0.36-log` is at least this one.
+pub(in crate::outbox) fn at_least(version: &str, wanted: &[u32]) -> bool {
+    let parts: Vec<u32> = version
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|part| part.parse().ok())
+        .collect();
+    parts.as_slice() >= wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for (version, wanted, enough) in [
+            ("8.0.36-log", &[8, 0, 16][..], true),
+            ("8.0.9", &[8, 0, 16], false),
+            ("10.11.4-MariaDB-1~deb12u1", &[10, 6], true),
+            ("10.5.19", &[10, 6], false),
+            ("15.4 (Debian 15.4-1)", &[12], true),
+            ("17", &[17], true),
+        ] {
+            assert_eq!(at_least(version, wanted), enough, "{version}");
+        }
+    }
+}

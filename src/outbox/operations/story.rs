@@ -1,0 +1,246 @@
+//! A contact's whole story.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::failures::masked;
+use super::{Owner, optional_seconds, seconds, to_total};
+use crate::contact::{ContactId, Phone};
+use crate::outbox::rows::{Columns, to_count, to_duration};
+
+/// A contact, where it is and how it came there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Story {
+    /// The row.
+    pub contact: ContactReport,
+    /// How it had ended each time before it was requeued, the first first.
+    pub requeued: Vec<Requeued>,
+    /// Every batch that the journal knows it was in, the first first.
+    pub batches: Vec<BatchReport>,
+    /// Its lane, if it was ever worked.
+    pub lane: Option<LaneStanding>,
+    /// If it is pending: pending contacts of its lane that stand before it, as long as none of them
+    /// was put off.
+    pub ahead: u64,
+}
+
+/// An instant for people's eyes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// UTC.
+    pub at: String,
+    /// How long ago; negative: to come.
+    pub seconds_ago: f64,
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.at)
+    }
+}
+
+/// A row of `contact_outbox`, as far as its way is concerned.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ContactReport {
+    /// Primary key.
+    pub id: ContactId,
+    /// Route parameter.
+    pub user_id: String,
+    /// Route parameter.
+    pub task_id: String,
+    /// Prints itself masked.
+    #[serde(serialize_with = "masked")]
+    pub phone: Phone,
+    /// The app's own key.
+    pub idempotency_key: Option<String>,
+    /// The column `status`.
+    pub status: String,
+    /// The column `fail_kind`.
+    pub fail_kind: Option<String>,
+    /// The column `fail_cause`.
+    pub fail_cause: Option<String>,
+    /// How many requests carried it.
+    pub attempts: u32,
+    /// The last batch whose answer made it final.
+    pub batch_id: Option<String>,
+    /// When it was inserted.
+    pub created_at: Option<Moment>,
+    /// Not sent before.
+    pub not_before: Option<Moment>,
+    /// When it became final.
+    pub finished_at: Option<Moment>,
+}
+
+/// An end that a requeue undid.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Requeued {
+    /// When it was undone.
+    pub requeued_at: Option<Moment>,
+    /// What the row said.
+    pub fail_kind: String,
+    /// What the row said.
+    pub fail_cause: Option<String>,
+    /// What the row said.
+    pub attempts: u32,
+    /// What the row said.
+    pub batch_id: Option<String>,
+    /// When it had become final.
+    pub finished_at: Option<Moment>,
+}
+
+/// A batch of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BatchReport {
+    /// Goes along as `X-Request-Id`.
+    pub id: String,
+    /// The batch that it was split off.
+    pub parent_id: Option<String>,
+    /// `sending`, `waiting` or `closed`.
+    pub state: String,
+    /// How many contacts it holds.
+    pub contacts: u64,
+    /// How many requests carried them, those of the parents included.
+    pub attempts: u32,
+    /// Whether an earlier send may have reached the platform.
+    pub maybe_delivered: bool,
+    /// The last verdict, in one word.
+    pub outcome: Option<String>,
+    /// The platform's words, or ours.
+    pub answer: Option<String>,
+    /// When it was put into the journal.
+    pub created_at: Option<Moment>,
+    /// When it was sent last.
+    pub sent_at: Option<Moment>,
+    /// When it was closed.
+    pub closed_at: Option<Moment>,
+}
+
+/// How a lane stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LaneStanding {
+    /// Why it is on hold.
+    pub reason: Option<String>,
+    /// The platform's words, or ours.
+    pub message: Option<String>,
+    /// How long it has been on hold.
+    #[serde(rename = "held_seconds", serialize_with = "optional_seconds")]
+    pub held_for: Option<Duration>,
+    /// How long until it is tried again; zero: nothing keeps it.
+    #[serde(rename = "next_try_in_seconds", serialize_with = "seconds")]
+    pub next_try_in: Duration,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The living courier in whose hands it is.
+    pub owner: Option<Owner>,
+}
+
+fn moment(row: &impl Columns, column: &str) -> Option<Moment> {
+    Some(Moment {
+        at: row.text(column)?,
+        seconds_ago: row
+            .seconds(format!("{column}_ago").as_str())
+            .unwrap_or_default(),
+    })
+}
+
+pub(in crate::outbox) fn contact_report(row: &impl Columns) -> ContactReport {
+    ContactReport {
+        id: ContactId(row.integer("id").unwrap_or_default()),
+        user_id: row.text("user_id").unwrap_or_default(),
+        task_id: row.text("task_id").unwrap_or_default(),
+        phone: Phone::new(row.text("phone").unwrap_or_default()),
+        idempotency_key: row.text("idempotency_key"),
+        status: row.text("status").unwrap_or_default(),
+        fail_kind: row.text("fail_kind"),
+        fail_cause: row.text("fail_cause"),
+        attempts: to_count(row.integer("attempts")),
+        batch_id: row.text("batch_id"),
+        created_at: moment(row, "created_at"),
+        not_before: moment(row, "not_before"),
+        finished_at: moment(row, "finished_at"),
+    }
+}
+
+pub(in crate::outbox) fn requeued(row: &impl Columns) -> Requeued {
+    Requeued {
+        requeued_at: moment(row, "requeued_at"),
+        fail_kind: row.text("fail_kind").unwrap_or_default(),
+        fail_cause: row.text("fail_cause"),
+        attempts: to_count(row.integer("attempts")),
+        batch_id: row.text("batch_id"),
+        finished_at: moment(row, "finished_at"),
+    }
+}
+
+pub(in crate::outbox) fn batch_report(row: &impl Columns) -> BatchReport {
+    BatchReport {
+        id: row.text("id").unwrap_or_default(),
+        parent_id: row.text("parent_id"),
+        state: row.text("state").unwrap_or_default(),
+        contacts: to_total(row, "contacts"),
+        attempts: to_count(row.integer("attempts")),
+        maybe_delivered: row.flag("maybe_delivered").unwrap_or_default(),
+        outcome: row.text("outcome"),
+        answer: row.text("answer"),
+        created_at: moment(row, "created_at"),
+        sent_at: moment(row, "sent_at"),
+        closed_at: moment(row, "closed_at"),
+    }
+}
+
+pub(in crate::outbox) fn lane_standing(row: &impl Columns) -> LaneStanding {
+    LaneStanding {
+        reason: row.text("reason"),
+        message: row.text("message"),
+        held_for: row.seconds("held_for").map(|held| to_duration(Some(held))),
+        next_try_in: to_duration(row.seconds("next_try_in")),
+        failures: to_count(row.integer("failures")),
+        owner: super::overview::owner(row),
+    }
+}
+
+/// The batches that a contact was in, as they are found: from those that are known to hold it up to
+/// their first ancestors.
+#[derive(Debug, Default)]
+pub(in crate::outbox) struct Trail {
+    found: Vec<BatchReport>,
+    wanted: Vec<String>,
+}
+
+impl Trail {
+    /// Begins with open batches that hold the contact, and with the names of closed ones.
+    pub(in crate::outbox) fn new(
+        open: Vec<BatchReport>,
+        contact: &ContactReport,
+        requeued: &[Requeued],
+    ) -> Self {
+        let mut trail = Self::default();
+        let earlier = requeued.iter().filter_map(|end| end.batch_id.clone());
+        trail.wanted.extend(earlier.chain(contact.batch_id.clone()));
+        trail.add(open);
+        trail
+    }
+
+    /// The ids of batches to look up next; none: the trail is complete.
+    pub(in crate::outbox) fn wanted(&mut self) -> Vec<String> {
+        let mut wanted = std::mem::take(&mut self.wanted);
+        wanted.retain(|id| self.found.iter().all(|found| found.id != *id));
+        wanted.sort();
+        wanted.dedup();
+        wanted
+    }
+
+    /// Takes in what was found.
+    pub(in crate::outbox) fn add(&mut self, batches: Vec<BatchReport>) {
+        let parents = batches.iter().filter_map(|batch| batch.parent_id.clone());
+        self.wanted.extend(parents);
+        self.found.extend(batches);
+    }
+
+    /// All of them, by the order of their making (their ids sort by it).
+    pub(in crate::outbox) fn complete(mut self) -> Vec<BatchReport> {
+        self.found.sort_by(|a, b| a.id.cmp(&b.id));
+        self.found
+    }
+}

@@ -1,0 +1,49 @@
+//! `[retention]`: how long what is done is kept.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::error::Faults;
+use super::key::{Key, Kind};
+
+pub(super) const KEYS: &[Key] = &[Key::new("retention.older_than", Kind::Duration).optional()];
+
+/// Shorter than this an app could not be sure to read its rows in time.
+const SHORTEST: Duration = Duration::from_hours(1);
+
+/// The section `[retention]`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// How long after their end contacts and batches are deleted by the daemon; empty: never. At
+    /// least 1h. Default empty.
+    #[serde(
+        deserialize_with = "humantime_serde::deserialize",
+        serialize_with = "empty_if_none"
+    )]
+    pub older_than: Option<Duration>,
+}
+
+impl RetentionSettings {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        let older_than = self.older_than.unwrap_or(SHORTEST);
+        faults.demand(
+            older_than >= SHORTEST,
+            "retention.older_than",
+            humantime::format_duration(older_than),
+            "must be at least 1h, or empty to keep everything",
+        );
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn empty_if_none<S: Serializer>(
+    value: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => humantime_serde::serialize(value, serializer),
+        None => serializer.serialize_str(""),
+    }
+}

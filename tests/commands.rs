@@ -1,0 +1,350 @@
+//! The commands for operators through the real program: what each prints, and how it ends. The
+//! expected outputs stand in `tests/snapshots/`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot be set up has to fail"
+)]
+
+#[expect(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "other tests use the rest of what they share"
+)]
+mod support;
+
+use std::process::{Command, Output, Stdio};
+
+use contact_courier::simulator::{Config, Simulator};
+use insta::assert_snapshot;
+use support::Db;
+
+/// The program, asked about a database, with none of our variables in its environment.
+fn program(db: &Db, arguments: &[&str]) -> Output {
+    let database = format!("database.url={}", db.url);
+    Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+        .args(arguments)
+        .args(["--set", &database])
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// What it says on standard output, when all is well.
+fn said(db: &Db, arguments: &[&str]) -> String {
+    let output = program(db, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(errors, "", "standard error");
+    masked_numbers(String::from_utf8(output.stdout).unwrap())
+}
+
+/// The one line on standard error of a run that ended with `code`.
+fn error(output: &Output, code: i32) -> String {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+/// No output holds a whole number.
+fn masked_numbers(text: String) -> String {
+    assert!(!text.contains("1301212"), "{text}");
+    text
+}
+
+/// What differs from run to run: instants and seconds that are not whole.
+fn steady(run: impl FnOnce()) {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[instant]");
+    settings.add_filter(r#"(seconds(?:_ago)?"):\d+\.\d+"#, "$1:[seconds]");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "[address]");
+    settings.add_filter(r"SQLite 3\.\d+\.\d+", "SQLite [version]");
+    settings.bind(run);
+}
+
+const HOURS: i64 = 3_600;
+
+/// One lane with contacts that ended in every way, one on hold. Everything happened a whole number
+/// of hours ago, so that a test that takes a while prints the same.
+async fn outbox() -> Db {
+    let db = Db::sqlite().await;
+    let ago = |hours: i64| db.now(-hours * HOURS);
+    let (h2, h3, h4, later) = (ago(2), ago(3), ago(4), ago(-48));
+    db.execute(&format!(
+        "INSERT INTO contact_outbox (id, user_id, task_id, phone, idempotency_key, created_at,
+             status, fail_kind, fail_cause, attempts, batch_id, finished_at, number_add_suffix,
+             not_before)
+         VALUES (1, 'u-1', 't-1', '13012121211', 'order-1', {h4}, 'succeeded', NULL, NULL, 2,
+                 'batch-2', {h3}, NULL, NULL),
+             (2, 'u-1', 't-1', '13012121212', NULL, {h4}, 'failed', 'rejected', '格式不正确。', 1,
+                 'batch-1', {h3}, NULL, NULL),
+             (3, 'u-1', 't-1', '13012121213', NULL, {h4}, 'failed', 'unconfirmed',
+                 'it may have been delivered; a second send is not safe', 1, 'batch-3', {h2}, 1,
+                 NULL),
+             (4, 'u-1', 't-1', '13012121214', NULL, {h4}, 'failed', 'invalid',
+                 'extra needs ignore_crm=false', 0, NULL, {h2}, NULL, NULL),
+             (5, 'u-2', 't-9', '13012121215', NULL, {h3}, 'pending', NULL, NULL, 0, NULL, NULL,
+                 NULL, NULL),
+             (6, 'u-2', 't-9', '13012121216', NULL, {h3}, 'pending', NULL, NULL, 0, NULL, NULL,
+                 NULL, {later}),
+             (7, 'u-2', 't-9', '13012121217', NULL, {h3}, 'pending', NULL, NULL, 0, NULL, NULL,
+                 NULL, NULL);
+         INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids,
+             options, state, attempts, maybe_delivered, outcome, answer, created_at, sent_at,
+             closed_at)
+         VALUES ('batch-1', NULL, 'u-1', 't-1', 1, '[1, 2]', '{{}}', 'closed', 1, 0, 'unaccounted',
+                 '2 sent, 0 counted, 1 listed as failed', {h4}, {h4}, {h3}),
+             ('batch-2', 'batch-1', 'u-1', 't-1', 1, '[1]', '{{}}', 'closed', 2, 1, 'imported',
+                 '1 sent, 0 counted, 1 listed as failed', {h3}, {h3}, {h3}),
+             ('batch-3', NULL, 'u-1', 't-1', 1, '[3]', '{{}}', 'closed', 1, 1, 'unconfirmed',
+                 'no answer', {h3}, {h3}, {h2}),
+             ('batch-4', NULL, 'u-2', 't-9', 1, '[5]', '{{}}', 'waiting', 3, 0, 'task_running',
+                 '任务正在拨打中,请先暂停任务', {h3}, {h2}, NULL);
+         INSERT INTO delivery_lane (user_id, task_id, lease_token, failures, held_until,
+             hold_reason, hold_message, held_since)
+         VALUES ('u-1', 't-1', 1, 0, NULL, NULL, NULL, NULL),
+             ('u-2', 't-9', 1, 3, {}, 'task_running', '任务正在拨打中,请先暂停任务', {h2});
+         INSERT INTO courier_instance (id, host, pid, lease_ms, started_at, heartbeat_at)
+         VALUES ('courier-1', 'one', 7, 86400000, {h4}, {h3});",
+        // Long enough for the hours not to change while the test runs.
+        db.now(5 * HOURS + 1_800)
+    ))
+    .await;
+    db
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_tells_what_waits_what_is_held_and_who_works() {
+    let db = outbox().await;
+    steady(|| {
+        let text = said(&db, &["status"]);
+        // The next try comes nearer while the test runs.
+        let text = text.replace("in 5h 29m", "in 5h 30m");
+        assert_snapshot!("status", text);
+        assert_snapshot!("status_json", said(&db, &["status", "--json"]));
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_listed_as_a_table_as_csv_and_as_json_lines() {
+    let db = outbox().await;
+    steady(|| {
+        assert_snapshot!("failures", said(&db, &["failures"]));
+        assert_snapshot!("failures_csv", said(&db, &["failures", "--csv"]));
+        assert_snapshot!("failures_json", said(&db, &["failures", "--json"]));
+    });
+    let ids = |filter: &[&str]| {
+        let lines = said(&db, &[&["failures", "--csv"], filter].concat());
+        let rows = lines.lines().skip(1);
+        rows.map(|line| line.split(',').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids(&["--kind", "invalid", "--kind", "rejected"]),
+        ["4", "2"]
+    );
+    assert_eq!(ids(&["--lane", "u-1/t-1", "--cause", "SECOND send"]), ["3"]);
+    assert_eq!(ids(&["--since", "150m"]), ["4", "3"]);
+    assert_eq!(ids(&["--until", "150m"]), ["2"]);
+    assert_eq!(ids(&["--limit", "1"]), ["4"]);
+    assert_eq!(ids(&["--user", "u-2"]), [""; 0]);
+    assert_eq!(
+        said(&db, &["failures", "--user", "u-2"]),
+        "nothing failed\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_tells_the_whole_story_of_each_contact() {
+    let db = outbox().await;
+    steady(|| {
+        for id in ["1", "2", "3", "4", "5", "6", "7"] {
+            let text = said(&db, &["explain", id]).replace("5h 29m", "5h 30m");
+            assert_snapshot!(format!("explain_{id}"), text);
+        }
+        let json = said(&db, &["explain", "1", "--json"]);
+        assert_snapshot!("explain_1_json", json);
+    });
+    let nobody = program(&db, &["explain", "8"]);
+    assert_eq!(
+        error(&nobody, 1),
+        "error: there is no contact 8: it was deleted, or never inserted\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
+    let db = outbox().await;
+    steady(|| {
+        assert_snapshot!(
+            "requeue_dry_run",
+            said(&db, &["requeue", "--all", "--dry-run"])
+        );
+    });
+    assert_eq!(db.count("FROM contact_requeue").await, 0);
+    steady(|| assert_snapshot!("requeue", said(&db, &["requeue", "--all", "--yes"])));
+    assert_eq!(db.of(3, "status").await.as_deref(), Some("failed"));
+    assert_eq!(db.of(2, "status").await.as_deref(), Some("pending"));
+    let named = said(&db, &["requeue", "1", "3", "--yes", "--json"]);
+    assert_eq!(
+        named,
+        "{\"dry_run\":false,\"failed\":{\"unconfirmed\":1},\"requeued\":0,\"to_requeue\":0,\"unsafe\":1}\n"
+    );
+    steady(|| {
+        let all_the_same = ["requeue", "1", "3", "--yes", "--even-unsafe"];
+        assert_snapshot!("requeue_even_unsafe", said(&db, &all_the_same));
+        assert_snapshot!(
+            "explain_requeued",
+            said(&db, &["explain", "3"]).replace(" (1s ago)", " (0s ago)")
+        );
+    });
+    assert_eq!(db.of(1, "status").await.as_deref(), Some("succeeded"));
+    assert_eq!(db.of(3, "status").await.as_deref(), Some("pending"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requeue_does_not_guess_what_is_meant() {
+    let db = outbox().await;
+    for (arguments, told) in [
+        (&["requeue", "--yes"][..], "say which: ids, a filter"),
+        (&["requeue", "--all", "2", "--yes"], "one of the three"),
+        (&["requeue", "--all"], "give --yes, or --dry-run"),
+        (
+            &["requeue", "--lane", "u", "--yes"],
+            "--lane \"u\" is no lane",
+        ),
+        (
+            &["failures", "--since", "1s", "--until", "2s"],
+            "nothing can be in between",
+        ),
+        (&["failures", "--limit", "0"], "--limit 0"),
+    ] {
+        let text = error(&program(&db, arguments), 2);
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prune_says_what_it_would_delete_and_deletes_it() {
+    let db = outbox().await;
+    let old = ["prune", "--older-than", "150m"];
+    let dry = said(&db, &[&old[..], &["--dry-run"]].concat());
+    assert_eq!(
+        dry,
+        "2 contacts and 2 batches would be deleted (--dry-run)\n"
+    );
+    assert_eq!(said(&db, &old), "2 contacts and 2 batches deleted\n");
+    assert_eq!(
+        said(&db, &[&old[..], &["--json"]].concat()),
+        "{\"batches\":0,\"contacts\":0,\"dry_run\":false}\n"
+    );
+    assert_eq!(db.count("FROM contact_outbox").await, 5);
+    assert_eq!(db.count("FROM delivery_batch").await, 2);
+    let hasty = program(&db, &["prune", "--older-than", "1s"]);
+    assert_eq!(hasty.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_has_a_line_for_everything_and_ends_with_1_if_something_failed() {
+    let db = outbox().await;
+    let platform = Simulator::start(Config {
+        token: "good".into(),
+        ..Config::default()
+    })
+    .await
+    .unwrap();
+    let base_url = format!("platform.base_url={}", platform.base_url());
+    let ask = |token: &str, more: &[&str]| {
+        let token = format!("platform.token={token}");
+        let asked = ["doctor", "--set", &base_url, "--set", &token];
+        program(&db, &[&asked[..], more].concat())
+    };
+    let well = ask("good", &[]);
+    assert_eq!(well.status.code(), Some(0));
+    let refused = ask("bad", &["--set", "delivery.batch_size=1"]);
+    assert_eq!(error(&refused, 1), "error: 1 check failed\n");
+    let json = ask("bad", &["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["failed"], &json["warnings"]), (&1.into(), &2.into()));
+    platform.stop().await;
+    let away = ask("good", &[]);
+    assert_eq!(away.status.code(), Some(1));
+    steady(|| {
+        for (name, output) in [("well", well), ("refused", refused)] {
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_snapshot!(format!("doctor_{name}"), text);
+        }
+    });
+    let text = String::from_utf8(away.stdout).unwrap();
+    assert!(text.contains("\nFAILED   platform    http://"), "{text}");
+}
+
+#[test]
+fn a_database_that_is_not_there_is_not_made_by_looking_at_it() {
+    for command in [
+        &["status"][..],
+        &["failures"],
+        &["explain", "1"],
+        &["requeue", "--all", "--dry-run"],
+        &["prune", "--older-than", "90d"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("none.db");
+        let elsewhere = format!("database.url=sqlite://{}", file.display());
+        let output = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+            .args(command)
+            .args(["--set", &elsewhere])
+            .env_clear()
+            .output()
+            .unwrap();
+        let text = error(&output, 1);
+        let begin = "error: there is no database sqlite://";
+        assert!(text.starts_with(begin), "{text}");
+        assert!(!file.exists());
+    }
+}
+
+#[test]
+fn the_help_of_every_command_is_as_it_was() {
+    let help = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+            .args(arguments)
+            .env_clear()
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = help(&["--help"]);
+    assert_snapshot!("help", whole);
+    let commands = whole.split_once("Commands:\n").unwrap().1;
+    let commands: Vec<&str> = commands
+        .lines()
+        .map_while(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split(' ').next())
+        .filter(|command| *command != "help")
+        .collect();
+    assert!(commands.len() >= 14, "{commands:?}");
+    for command in &commands {
+        assert_snapshot!(format!("help_{command}"), help(&[command, "--help"]));
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = help(&["completions", shell]);
+        for command in &commands {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    let page = help(&["man"]);
+    assert!(page.contains(".TH contact-courier 1"), "{page}");
+    let folder = tempfile::tempdir().unwrap();
+    help(&["man", "--dir", folder.path().to_str().unwrap()]);
+    for command in &commands {
+        let page = folder.path().join(format!("contact-courier-{command}.1"));
+        assert!(page.exists(), "{command}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Couriers at work, as a service manager sees them: what ends by itself is started again.
+
+use std::time::Duration;
+
+use super::seed::Dice;
+use crate::world::{Program, World, until_within};
+
+/// What takes longer has failed, on however slow a machine.
+pub(super) const DEADLINE: Duration = Duration::from_mins(5);
+
+pub(super) struct Couriers {
+    programs: Vec<Courier>,
+    /// How often the database has died.
+    outages: usize,
+    /// How often a courier was killed, or ended because it found no database.
+    pub(super) deaths: i64,
+}
+
+struct Courier {
+    program: Program,
+    /// How often the database had died when it was started.
+    outages_before: usize,
+}
+
+impl Couriers {
+    pub(super) fn start(world: &mut World<'_>, dice: &mut Dice, n: usize) -> Self {
+        let mut couriers = Self {
+            programs: Vec::new(),
+            outages: 0,
+            deaths: 0,
+        };
+        for _ in 0..n {
+            let courier = couriers.new_one(world, dice);
+            couriers.programs.push(courier);
+        }
+        couriers
+    }
+
+    /// Another one, whose settings are not those of the one before.
+    fn new_one(&self, world: &mut World<'_>, dice: &mut Dice) -> Courier {
+        world.set(
+            "delivery.suffix",
+            dice.one_of(&["platform", "courier", "courier"]),
+        );
+        world.set(
+            "delivery.batch_size",
+            dice.one_of(&["20", "50", "100", "100"]),
+        );
+        Courier {
+            program: world.start(&["run"]),
+            outages_before: self.outages,
+        }
+    }
+
+    /// Kills one and starts another.
+    pub(super) async fn replace_one(&mut self, world: &mut World<'_>, dice: &mut Dice) {
+        self.revive(world, dice);
+        let nth = self.one(dice);
+        let another = self.new_one(world, dice);
+        let killed = std::mem::replace(&mut self.programs[nth], another);
+        killed.program.kill().await;
+        self.deaths += 1;
+    }
+
+    /// Kills all of them; [`Self::revive`] starts others.
+    pub(super) async fn kill_all(&mut self) {
+        for courier in self.programs.drain(..) {
+            courier.program.kill().await;
+            self.deaths += 1;
+        }
+    }
+
+    /// Starts as many as are missing.
+    pub(super) fn complete(&mut self, world: &mut World<'_>, dice: &mut Dice, n: usize) {
+        while self.programs.len() < n {
+            let courier = self.new_one(world, dice);
+            self.programs.push(courier);
+        }
+    }
+
+    /// The database has died. Couriers that were starting may end with an error, others may not.
+    pub(super) fn database_died(&mut self) {
+        self.outages += 1;
+    }
+
+    /// Starts again what has ended because it found no database when it started.
+    pub(super) fn revive(&mut self, world: &mut World<'_>, dice: &mut Dice) {
+        for nth in 0..self.programs.len() {
+            let courier = &mut self.programs[nth];
+            let Some(status) = courier.program.exit() else {
+                continue;
+            };
+            let log = courier.program.log();
+            assert!(
+                status.code() == Some(1) && courier.outages_before < self.outages,
+                "a courier ended by itself: {status}: {}",
+                log.lines().last().unwrap_or_default()
+            );
+            assert!(log.contains("error:"), "{log}");
+            self.deaths += 1;
+            self.programs[nth] = self.new_one(world, dice);
+        }
+    }
+
+    /// Stops one for longer than its lease, until others have taken over whatever it had under way,
+    /// and wakes it again.
+    pub(super) async fn freeze_one(&mut self, world: &mut World<'_>, dice: &mut Dice) {
+        self.revive(world, dice);
+        let frozen = &self.programs[self.one(dice)].program;
+        let pid = frozen.pid();
+        let registered = format!("FROM courier_instance WHERE pid = {pid}");
+        until_within(DEADLINE, "a courier registers", async || {
+            world.db.count(&registered).await > 0
+        })
+        .await;
+        frozen.signal("STOP").await;
+        let long_ago = world.db.now(-2);
+        let silent = format!("{registered} AND heartbeat_at > {long_ago}");
+        let its = format!(
+            "FROM delivery_batch b
+             JOIN delivery_lane l ON l.user_id = b.user_id AND l.task_id = b.task_id
+             WHERE b.closed_at IS NULL AND l.lease_owner IN (SELECT id {registered})"
+        );
+        for nothing in [silent, its] {
+            until_within(DEADLINE, &nothing, async || {
+                world.db.count(&nothing).await == 0
+            })
+            .await;
+        }
+        frozen.signal("CONT").await;
+    }
+
+    /// Ends all of them softly.
+    pub(super) async fn stop(self) {
+        for courier in self.programs {
+            courier.program.signal("TERM").await;
+            let ended = courier.program.ended().await;
+            assert_eq!(ended.code, Some(0), "{}", ended.tail());
+        }
+    }
+
+    fn one(&self, dice: &mut Dice) -> usize {
+        usize::try_from(dice.below(self.programs.len() as u64)).unwrap()
+    }
+}

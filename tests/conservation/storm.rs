@@ -1,0 +1,260 @@
+//! What happens in a run, and the runs: a courier alone on each database, and three on a server.
+
+use std::time::Duration;
+
+use contact_courier::simulator::{Answers, Totals};
+use tokio::time;
+
+use super::contacts::{self, Contact, LANES, PER_LANE};
+use super::couriers::{Couriers, DEADLINE};
+use super::seed::{Dice, say, seed};
+use super::{truth, weather};
+use crate::server::Server;
+use crate::support::{Db, mysql_database};
+use crate::world::{Lane, World, lanes, until_within};
+
+#[tokio::test]
+async fn sqlite_one_courier_killed_again_and_again() {
+    Storm::new(&Db::sqlite().await, None, 1, seed())
+        .await
+        .run()
+        .await;
+}
+
+#[tokio::test]
+async fn postgres_one_courier_killed_again_and_again_and_its_server_twice() {
+    let server = Server::new("postgres").await;
+    let db = postgres(&server).await;
+    Storm::new(&db, Some(&server), 1, seed()).await.run().await;
+}
+
+#[tokio::test]
+async fn mariadb_one_courier_killed_again_and_again_and_its_server_twice() {
+    let server = Server::new("mariadb").await;
+    let db = mariadb(&server).await;
+    Storm::new(&db, Some(&server), 1, seed()).await.run().await;
+}
+
+#[tokio::test]
+async fn postgres_three_couriers_killed_and_frozen() {
+    let server = Server::new("postgres").await;
+    let db = postgres(&server).await;
+    Storm::new(&db, Some(&server), 3, seed()).await.run().await;
+}
+
+#[tokio::test]
+async fn mariadb_three_couriers_killed_and_frozen() {
+    let server = Server::new("mariadb").await;
+    let db = mariadb(&server).await;
+    Storm::new(&db, Some(&server), 3, seed()).await.run().await;
+}
+
+async fn postgres(server: &Server) -> Db {
+    let db = Db::postgres_at(server.url.clone()).await;
+    db.outbox.migrate().await.expect("migrates");
+    db
+}
+
+async fn mariadb(server: &Server) -> Db {
+    let db = Db::mysql_at(mysql_database(&server.url).await).await;
+    db.outbox.migrate().await.expect("migrates");
+    db
+}
+
+/// How often a courier is killed, besides those that die with the database.
+const KILLS: usize = 22;
+
+/// Something that happens when the platform holds so many numbers.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    /// A courier is killed, and another one started.
+    Kill,
+    /// The database's server is killed, and started again later.
+    DatabaseDies,
+    /// The same, and all couriers are killed before it is back.
+    AllDie,
+    /// A courier stands still for longer than its lease.
+    Freeze,
+    /// The platform turns everybody away for a while, in the n-th way.
+    TurnedAway(usize),
+}
+
+/// A run.
+struct Storm<'a> {
+    world: World<'a>,
+    server: Option<&'a Server>,
+    couriers: usize,
+    dice: Dice,
+    lanes: Vec<Lane>,
+    seed: u64,
+}
+
+impl<'a> Storm<'a> {
+    async fn new(db: &'a Db, server: Option<&'a Server>, couriers: usize, seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let weather = weather::some(&mut dice);
+        let mut world = World::with_seed(db, weather, seed).await;
+        for (key, value) in [
+            ("platform.timeout", "1s"),
+            ("platform.connect_timeout", "1s"),
+            ("delivery.lease", "1s"),
+            ("delivery.max_in_flight", "16"),
+            ("retry.initial_interval", "10ms"),
+            ("retry.max_interval", "100ms"),
+        ] {
+            world.set(key, value);
+        }
+        Self {
+            world,
+            server,
+            couriers,
+            dice,
+            lanes: lanes(LANES),
+            seed,
+        }
+    }
+
+    async fn run(mut self) {
+        let contacts: Vec<Contact> = self
+            .lanes
+            .iter()
+            .enumerate()
+            .flat_map(|(nth, lane)| contacts::of_lane(nth, lane))
+            .collect();
+        let (early, late): (Vec<_>, Vec<_>) = contacts
+            .chunks(PER_LANE)
+            .map(|lane| lane.split_at(PER_LANE / 2))
+            .map(|(early, late)| (early.to_vec(), late.to_vec()))
+            .unzip();
+        contacts::insert(self.world.db, &early.concat()).await;
+        let mut couriers = Couriers::start(&mut self.world, &mut self.dice, self.couriers);
+        let mishaps = self.mishaps();
+        let middle = mishaps.len() / 3;
+        for (nth, (progress, mishap)) in mishaps.into_iter().enumerate() {
+            if nth == middle {
+                contacts::insert(self.world.db, &late.concat()).await;
+            }
+            self.progresses(&mut couriers, progress).await;
+            say(&format!("{progress} held: {mishap:?}"));
+            self.befall(mishap, &mut couriers).await;
+            let weather = if self.dice.once_in(3) {
+                weather::some_turned_away(&mut self.dice, &self.lanes)
+            } else {
+                weather::some(&mut self.dice)
+            };
+            self.world.simulator.set_faults(weather).unwrap();
+        }
+        self.comes_to_its_end(couriers).await;
+        everything_befell(&self.world.simulator.totals());
+        truth::holds(&self.world, &contacts, self.seed).await;
+    }
+
+    /// What happens, after how much progress.
+    fn mishaps(&mut self) -> Vec<(u64, Mishap)> {
+        let mut all = vec![Mishap::Kill; KILLS];
+        all.extend((0..4).map(Mishap::TurnedAway));
+        if self.server.is_some() {
+            all.extend([Mishap::DatabaseDies, Mishap::AllDie]);
+        }
+        if self.couriers > 1 {
+            all.extend([Mishap::Freeze; 3]);
+        }
+        // At a point where lanes that are turned away for now cannot keep it from being reached.
+        let last = u64::try_from(LANES * PER_LANE).unwrap() * 7 / 10;
+        let mut mishaps: Vec<(u64, Mishap)> = all
+            .into_iter()
+            .map(|mishap| (self.dice.below(last), mishap))
+            .collect();
+        mishaps.sort_by_key(|(progress, _)| *progress);
+        mishaps
+    }
+
+    async fn progresses(&mut self, couriers: &mut Couriers, progress: u64) {
+        let Self { world, dice, .. } = self;
+        until_within(DEADLINE, "the platform holds enough", async || {
+            couriers.revive(world, dice);
+            world.simulator.totals().numbers_held >= progress
+        })
+        .await;
+        // The moment of the import itself is the likeliest; others come up too.
+        time::sleep(Duration::from_millis(dice.below(40))).await;
+    }
+
+    async fn befall(&mut self, mishap: Mishap, couriers: &mut Couriers) {
+        let (world, dice) = (&mut self.world, &mut self.dice);
+        match mishap {
+            Mishap::Kill => couriers.replace_one(world, dice).await,
+            Mishap::Freeze => {
+                // Others can take over only what they are let in to.
+                world.simulator.set_faults(weather::some(dice)).unwrap();
+                couriers.freeze_one(world, dice).await;
+            }
+            Mishap::DatabaseDies | Mishap::AllDie => {
+                let server = self.server.expect("a server");
+                couriers.revive(world, dice);
+                server.kill().await;
+                couriers.database_died();
+                // Shorter and longer than a lease.
+                time::sleep(Duration::from_millis(dice.below(1500))).await;
+                if matches!(mishap, Mishap::AllDie) {
+                    couriers.revive(world, dice);
+                    couriers.kill_all().await;
+                }
+                server.start().await;
+                couriers.complete(world, dice, self.couriers);
+            }
+            Mishap::TurnedAway(way) => {
+                let before = turned_away(&world.simulator.totals().answers);
+                let weather = weather::all_turned_away(way, &self.lanes);
+                world.simulator.set_faults(weather).unwrap();
+                until_within(DEADLINE, "everybody is turned away", async || {
+                    couriers.revive(world, dice);
+                    let now = turned_away(&world.simulator.totals().answers);
+                    now[way] > before[way]
+                })
+                .await;
+            }
+        }
+    }
+
+    /// The storm goes on, but nobody is turned away and nothing dies any more.
+    async fn comes_to_its_end(&mut self, mut couriers: Couriers) {
+        let (world, dice) = (&mut self.world, &mut self.dice);
+        let mut change_at = 0;
+        until_within(DEADLINE, "every row is final", async || {
+            couriers.revive(world, dice);
+            let requests = world.simulator.totals().requests;
+            if requests >= change_at {
+                world.simulator.set_faults(weather::some(dice)).unwrap();
+                change_at = requests + 200;
+            }
+            world.with_status("pending").await == 0
+        })
+        .await;
+        say(&format!("couriers that died: {}", couriers.deaths));
+        let killed = i64::try_from(KILLS).unwrap();
+        assert!(couriers.deaths >= killed, "{}", couriers.deaths);
+        couriers.stop().await;
+    }
+}
+
+/// Requests that were turned away, in the order of the ways to do so.
+fn turned_away(answers: &Answers) -> [u64; 4] {
+    [
+        answers.unauthorized,
+        answers.forbidden,
+        answers.not_found,
+        answers.task_running,
+    ]
+}
+
+/// No fault was left out, and the courier kept to the platform's documentation all the same.
+fn everything_befell(totals: &Totals) {
+    let answers = serde_json::to_value(&totals.answers).unwrap();
+    for (answer, times) in answers.as_object().unwrap() {
+        assert_ne!(times, 0, "never: {answer}");
+    }
+    assert_eq!(totals.violations.total(), 0, "{:?}", totals.violations);
+    assert!(totals.max_rows <= 100, "{}", totals.max_rows);
+    say(&format!("{} requests", totals.requests));
+}

@@ -1,0 +1,233 @@
+//! Sending what failed on its way again, and telling a contact's story.
+
+use std::time::Duration;
+
+use contact_courier::contact::ContactId;
+use contact_courier::outbox::{Change, Close, Final, RowOutcome, Story};
+
+use super::operations::{failed, hold};
+use crate::support::{Db, close, entry, lane, on_every_database};
+
+on_every_database!(
+    what_failed_becomes_pending_again_and_how_it_had_ended_is_kept,
+    what_has_not_failed_is_left_as_it_is,
+    a_requeued_contact_is_read_again_and_counts_its_attempts_on,
+    failures_are_found_by_id,
+    the_story_of_a_contact_that_was_split_off_tells_every_batch_in_order,
+    the_story_of_a_pending_contact_tells_its_open_batch_and_the_hold,
+    the_story_of_a_requeued_contact_goes_back_to_its_earlier_batches,
+    the_story_of_a_contact_that_waits_tells_how_many_stand_before_it,
+    nobody_has_a_story_that_is_not_there,
+);
+
+async fn story(db: &Db, id: i64) -> Story {
+    let story = db.operations.story(ContactId(id)).await;
+    story.expect("answers").expect("a story")
+}
+
+async fn requeue(db: &Db, ids: &[i64]) -> u64 {
+    let ids: Vec<ContactId> = ids.iter().copied().map(ContactId).collect();
+    db.operations.requeue(&ids).await.expect("requeues")
+}
+
+async fn what_failed_becomes_pending_again_and_how_it_had_ended_is_kept(db: &Db) {
+    let row = failed(db, "u/t", "rejected", "no such number", 60).await;
+    assert_eq!(requeue(db, &[row]).await, 1);
+    assert_eq!(db.of(row, "status").await.as_deref(), Some("pending"));
+    for column in ["fail_kind", "fail_cause", "finished_at"] {
+        assert_eq!(db.of(row, column).await, None, "{column}");
+    }
+    assert_eq!(db.of(row, "attempts").await.as_deref(), Some("2"));
+    let kept = story(db, row).await.requeued;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].fail_kind, "rejected");
+    assert_eq!(kept[0].fail_cause.as_deref(), Some("no such number"));
+    let finished = kept[0].finished_at.as_ref().expect("an instant");
+    assert!((59.0..90.0).contains(&finished.seconds_ago), "{finished:?}");
+    assert!(
+        kept[0]
+            .requeued_at
+            .as_ref()
+            .expect("an instant")
+            .seconds_ago
+            < 30.0
+    );
+}
+
+async fn what_has_not_failed_is_left_as_it_is(db: &Db) {
+    let (pending, row) = (db.contact("u/t", "1").await, db.contact("u/t", "2").await);
+    let now = db.now(0);
+    db.execute(&format!(
+        "UPDATE contact_outbox SET status = 'succeeded', finished_at = {now} WHERE id = {row}"
+    ))
+    .await;
+    assert_eq!(requeue(db, &[pending, row, 999_999]).await, 0);
+    assert_eq!(requeue(db, &[]).await, 0);
+    assert_eq!(db.of(row, "status").await.as_deref(), Some("succeeded"));
+    assert_eq!(db.count("FROM contact_requeue").await, 0);
+    // Twice at the same moment is once.
+    let row = failed(db, "u/t", "expired", "late", 5).await;
+    let row = [row];
+    let both = tokio::join!(requeue(db, &row), requeue(db, &row));
+    assert_eq!(both.0 + both.1, 1);
+    assert_eq!(db.count("FROM contact_requeue").await, 1);
+}
+
+async fn a_requeued_contact_is_read_again_and_counts_its_attempts_on(db: &Db) {
+    let row = failed(db, "u/t", "expired", "gave up", 5).await;
+    requeue(db, &[row]).await;
+    let me = db.courier().await;
+    assert_eq!(db.names(me).await, ["u/t"]);
+    let page = db
+        .outbox
+        .read_page(
+            &lane("u/t"),
+            &contact_courier::outbox::Cursor::default(),
+            10,
+        )
+        .await
+        .expect("a page");
+    assert_eq!(page.rows.len(), 1);
+    let lease = db.lease("u/t", me).await.lease;
+    let batch = entry(&[row]);
+    db.record(&lease, &[Change::Open(batch.clone())]).await;
+    db.record(&lease, &[Change::Close(close(batch.batch, &[row]))])
+        .await;
+    assert_eq!(db.of(row, "status").await.as_deref(), Some("succeeded"));
+    assert_eq!(db.of(row, "attempts").await.as_deref(), Some("3"));
+}
+
+async fn failures_are_found_by_id(db: &Db) {
+    let first = failed(db, "u/t", "expired", "x", 5).await;
+    let second = failed(db, "w/t", "expired", "x", 50).await;
+    let pending = db.contact("u/t", "1").await;
+    let wanted = [second, pending, first].map(ContactId);
+    let found = db.operations.failures_named(&wanted).await;
+    let found: Vec<i64> = found.expect("answers").iter().map(|f| f.id.0).collect();
+    assert_eq!(found, [first, second]);
+}
+
+/// Sends two contacts, splits the batch and settles the second with `end`; answers the contact.
+async fn split_and_settled(db: &Db, end: Final) -> i64 {
+    let me = db.courier().await;
+    let rows = [db.contact("u/t", "1").await, db.contact("u/t", "2").await];
+    let lease = db.lease("u/t", me).await.lease;
+    let whole = entry(&rows);
+    let mut part = entry(&rows[1..]);
+    part.parent = Some(whole.batch);
+    part.maybe_delivered = true;
+    let split = Close {
+        outcome: "unaccounted",
+        answer: "counts do not add up".into(),
+        children: vec![part.clone()],
+        ..close(whole.batch, &rows[..1])
+    };
+    let resend = Change::Resend {
+        batch: part.batch,
+        attempts: 2,
+    };
+    let last = Close {
+        attempts: 2,
+        outcome: "imported",
+        rows: vec![RowOutcome {
+            contact: ContactId(rows[1]),
+            end,
+        }],
+        ..close(part.batch, &[])
+    };
+    db.record(&lease, &[Change::Open(whole)]).await;
+    db.record(&lease, &[Change::Close(split)]).await;
+    db.record(&lease, &[resend]).await;
+    db.record(&lease, &[Change::Close(last)]).await;
+    rows[1]
+}
+
+async fn the_story_of_a_contact_that_was_split_off_tells_every_batch_in_order(db: &Db) {
+    let row = split_and_settled(db, Final::Succeeded).await;
+    let told = story(db, row).await;
+    assert_eq!(told.contact.status, "succeeded");
+    assert_eq!(told.contact.attempts, 2);
+    let outcomes: Vec<_> = told.batches.iter().map(|b| b.outcome.as_deref()).collect();
+    assert_eq!(outcomes, [Some("unaccounted"), Some("imported")]);
+    let [whole, part] = told.batches.as_slice() else {
+        panic!("two batches")
+    };
+    assert_eq!(part.parent_id.as_ref(), Some(&whole.id));
+    assert_eq!(told.contact.batch_id.as_ref(), Some(&part.id));
+    assert_eq!((whole.contacts, part.contacts), (2, 1));
+    assert!(!whole.maybe_delivered && part.maybe_delivered);
+    assert_eq!(whole.answer.as_deref(), Some("counts do not add up"));
+    for batch in &told.batches {
+        assert_eq!(batch.state, "closed");
+        let instants = [&batch.created_at, &batch.sent_at, &batch.closed_at];
+        for instant in instants {
+            let instant = instant.as_ref().expect("an instant");
+            assert!(
+                instant.at.ends_with('Z') && instant.seconds_ago < 30.0,
+                "{instant:?}"
+            );
+        }
+    }
+}
+
+async fn the_story_of_a_pending_contact_tells_its_open_batch_and_the_hold(db: &Db) {
+    let row = hold(db, "u/t", "task_running", Duration::from_mins(5)).await;
+    let told = story(db, row).await;
+    assert_eq!(told.contact.status, "pending");
+    assert_eq!(told.contact.phone.to_string(), "130***1211");
+    assert_eq!(told.batches.len(), 1);
+    assert_eq!(told.batches[0].state, "waiting");
+    assert_eq!(told.batches[0].outcome.as_deref(), Some("task_running"));
+    assert_eq!(told.batches[0].closed_at, None);
+    let lane = told.lane.expect("a lane");
+    assert_eq!(lane.reason.as_deref(), Some("task_running"));
+    assert_eq!(lane.message.as_deref(), Some("because of task_running"));
+    assert!((200..=300).contains(&lane.next_try_in.as_secs()));
+    assert_eq!((lane.failures, lane.owner), (3, None));
+    assert!(lane.held_for.is_some());
+}
+
+async fn the_story_of_a_requeued_contact_goes_back_to_its_earlier_batches(db: &Db) {
+    let end = Final::Failed {
+        kind: contact_courier::outbox::FailKind::Unconfirmed,
+        cause: "nobody knows".into(),
+    };
+    let row = split_and_settled(db, end).await;
+    requeue(db, &[row]).await;
+    let me = db.courier().await;
+    db.execute("UPDATE delivery_lane SET lease_owner = NULL")
+        .await;
+    let lease = db.lease("u/t", me).await.lease;
+    let again = entry(&[row]);
+    db.record(&lease, &[Change::Open(again.clone())]).await;
+    let told = story(db, row).await;
+    assert_eq!((told.requeued.len(), told.batches.len()), (1, 3));
+    assert_eq!(told.batches[2].id, again.batch.to_string());
+    let owner = told.lane.and_then(|lane| lane.owner).expect("an owner");
+    assert_eq!(owner.id, me.to_string());
+
+    db.record(&lease, &[Change::Close(close(again.batch, &[row]))])
+        .await;
+    let told = story(db, row).await;
+    assert_eq!(told.contact.status, "succeeded");
+    assert_eq!(told.batches.len(), 3, "the earlier ones are not forgotten");
+}
+
+async fn the_story_of_a_contact_that_waits_tells_how_many_stand_before_it(db: &Db) {
+    for phone in ["1", "2"] {
+        db.contact("u/t", phone).await;
+        db.contact("u/s", phone).await;
+    }
+    let row = db
+        .contact_with("u/t", "3", "not_before", &db.now(500))
+        .await;
+    let told = story(db, row).await;
+    assert_eq!((told.ahead, told.batches.len(), told.lane), (2, 0, None));
+    let later = told.contact.not_before.expect("an instant");
+    assert!((-500.0..-400.0).contains(&later.seconds_ago), "{later:?}");
+}
+
+async fn nobody_has_a_story_that_is_not_there(db: &Db) {
+    let story = db.operations.story(ContactId(7)).await.expect("answers");
+    assert_eq!(story, None);
+}
