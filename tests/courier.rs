@@ -12,9 +12,9 @@
 )]
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use contact_courier::batch::Batch;
@@ -25,7 +25,7 @@ use contact_courier::platform::client::Platform;
 use contact_courier::platform::verdict::{Answer, Reply};
 use contact_courier::platform::wire;
 
-use support::{Db, on_every_database};
+use support::{Db, on_every_database, on_every_server};
 
 /// Answers by a rule.
 struct Scripted<F>(F);
@@ -77,6 +77,7 @@ async fn run(
 }
 
 on_every_database!(
+    while_the_platform_says_when_to_come_back_nothing_is_sent,
     lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others,
     an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice,
     a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger,
@@ -197,4 +198,83 @@ async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_s
     assert_eq!(db.count(hold).await, 1);
     let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
     assert_eq!(db.count(succeeded).await, 60, "the other lane goes on");
+}
+
+async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {
+    for lane in 0..20 {
+        db.contact(&format!("u/t{lane:02}"), "13000001111").await;
+    }
+    let wait = Duration::from_secs(1);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    let platform = move |_: &Batch| {
+        let mut calls = noted.lock().expect("nobody panicked");
+        calls.push(Instant::now());
+        if calls.len() > 3 {
+            return answer(200);
+        }
+        Reply::Answer(Answer {
+            http: 429,
+            retry_after: Some(wait),
+            document: None,
+        })
+    };
+    let mut options = options(Duration::ZERO);
+    options.max_in_flight = 1;
+    let left = run(db, platform, options).await;
+    assert_eq!((left.due, left.held), (0, 0));
+    let calls = calls.lock().expect("nobody panicked");
+    // Each of the first three was answered with 429: the next one came when the time was up.
+    for pair in calls[..4].windows(2) {
+        assert!(pair[1] - pair[0] >= wait, "{:?}", pair[1] - pair[0]);
+    }
+    assert_eq!(calls.len(), 23);
+}
+
+/// On servers alone, for it takes several couriers at once.
+mod sharing {
+    use super::*;
+
+    on_every_server!(couriers_that_share_a_rate_do_not_break_it_together);
+
+    async fn couriers_that_share_a_rate_do_not_break_it_together(db: &Db) {
+        const RATE: usize = 20;
+        for lane in 0..6 {
+            for n in 0..10 {
+                db.contact(&format!("u/t{lane}"), &format!("130{n:02}00{n:04}"))
+                    .await;
+            }
+        }
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let couriers = (0..2).map(|_| {
+            let sent = Arc::clone(&sent);
+            let mut options = options(Duration::ZERO);
+            options.batch_size = 1;
+            options.limits.requests_per_second = 20.0;
+            options.limits.shared = true;
+            let platform = move |_: &Batch| {
+                sent.lock().expect("nobody panicked").push(Instant::now());
+                answer(200)
+            };
+            run(db, platform, options)
+        });
+        both(couriers).await;
+        let sent = sent.lock().expect("nobody panicked");
+        assert_eq!(sent.len(), 60);
+        let second = Duration::from_secs(1);
+        for first in sent.iter() {
+            let within = sent
+                .iter()
+                .filter(|at| **at >= *first && **at - *first <= second);
+            // One more than the rate: a courier may be held up between its slot and its request.
+            assert!(within.count() <= RATE + 1);
+        }
+    }
+
+    /// Both at the same time.
+    async fn both(mut couriers: impl Iterator<Item = impl Future<Output = Backlog>>) {
+        let (one, other) = (couriers.next(), couriers.next());
+        let (one, other) = (one.expect("a courier"), other.expect("another"));
+        tokio::join!(one, other);
+    }
 }

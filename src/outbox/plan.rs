@@ -42,8 +42,11 @@ pub(super) struct Plan<'a> {
     pub(super) resends: Vec<Resent>,
     /// Batches that are done.
     pub(super) closes: Vec<Closed<'a>>,
-    /// Rows that are final, by id, so that two transactions never wait for each other in a circle.
-    pub(super) settles: Vec<Settled<'a>>,
+    /// Rows that the platform has, one entry for each batch: nearly all rows end so, and all rows of
+    /// a batch alike.
+    pub(super) successes: Vec<Succeeded>,
+    /// Rows that failed, by id, so that two transactions never wait for each other in a circle.
+    pub(super) failures: Vec<Failed<'a>>,
     /// Lanes whose hold changes.
     pub(super) lanes: Vec<LaneChanged<'a>>,
 }
@@ -109,15 +112,23 @@ pub(super) struct Closed<'a> {
     pub(super) answer: String,
 }
 
-/// The final state of a row; without `batch_id` it keeps the one it has.
+/// Rows of a batch that are `succeeded`.
+#[derive(Debug)]
+pub(super) struct Succeeded {
+    pub(super) batch_id: Uuid,
+    pub(super) attempts: i32,
+    /// By id.
+    pub(super) rows: Vec<i64>,
+}
+
+/// A row that is `failed`; without `batch_id` it keeps the one it has.
 #[derive(Debug, Serialize)]
-pub(super) struct Settled<'a> {
+pub(super) struct Failed<'a> {
     pub(super) id: i64,
     pub(super) attempts: i32,
     pub(super) batch_id: Option<Uuid>,
-    pub(super) status: &'static str,
-    pub(super) fail_kind: Option<&'a str>,
-    pub(super) fail_cause: Option<String>,
+    pub(super) fail_kind: &'a str,
+    pub(super) fail_cause: String,
 }
 
 /// A lane's hold, or its end where `reason` is `None`.
@@ -169,7 +180,7 @@ impl<'a> Plan<'a> {
             planner.plan.answers.push(answer);
         }
         let mut plan = planner.plan;
-        plan.settles.sort_by_key(|row| row.id);
+        plan.failures.sort_by_key(|row| row.id);
         plan.lanes = planner.holds.into_iter().map(LaneChanged::new).collect();
         plan
     }
@@ -181,28 +192,39 @@ impl<'a> Plan<'a> {
             outcome: close.outcome,
             answer: storable(&close.answer),
         });
-        self.settle(&close.rows, close.attempts, Some(close.batch.0));
+        self.succeed(close);
+        self.fail(&close.rows, close.attempts, Some(close.batch.0));
         let children = close.children.iter();
         self.opens
             .extend(children.map(|child| Opened::new(lease, child, "waiting")));
     }
 
-    fn settle(&mut self, rows: &'a [RowOutcome], attempts: u32, batch_id: Option<Uuid>) {
-        self.settles.extend(rows.iter().map(|row| {
-            let (status, fail_kind, fail_cause) = match &row.end {
-                Final::Succeeded => ("succeeded", None, None),
-                Final::Failed { kind, cause } => {
-                    ("failed", Some(kind.as_str()), Some(storable(cause)))
-                }
+    fn succeed(&mut self, close: &Close) {
+        let succeeded = close.rows.iter().filter(|row| row.end == Final::Succeeded);
+        let mut rows: Vec<i64> = succeeded.map(|row| row.contact.0).collect();
+        if rows.is_empty() {
+            return;
+        }
+        rows.sort_unstable();
+        self.successes.push(Succeeded {
+            batch_id: close.batch.0,
+            attempts: count(close.attempts),
+            rows,
+        });
+    }
+
+    fn fail(&mut self, rows: &'a [RowOutcome], attempts: u32, batch_id: Option<Uuid>) {
+        self.failures.extend(rows.iter().filter_map(|row| {
+            let Final::Failed { kind, cause } = &row.end else {
+                return None;
             };
-            Settled {
+            Some(Failed {
                 id: row.contact.0,
                 attempts: count(attempts),
                 batch_id,
-                status,
-                fail_kind,
-                fail_cause,
-            }
+                fail_kind: kind.as_str(),
+                fail_cause: storable(cause),
+            })
         }));
     }
 }
@@ -222,7 +244,7 @@ impl<'a> Planner<'a, '_> {
     fn take(&mut self, lease: &'a Lease, change: &'a Change) -> Recorded {
         match change {
             Change::Open(entry) => self.plan.opens.push(Opened::new(lease, entry, "sending")),
-            Change::Refuse(rows) => self.plan.settle(rows, 0, None),
+            Change::Refuse(rows) => self.plan.fail(rows, 0, None),
             Change::Hold(hold) => {
                 self.holds.insert(&lease.lane, Some(hold));
             }

@@ -173,15 +173,19 @@ impl Database {
         self.settle(plan);
     }
 
-    /// `SETTLE_ROWS`
+    /// `SETTLE_SUCCESSES`, `SETTLE_FAILURES`
     fn settle(&mut self, plan: &plan::Plan<'_>) {
-        for settled in &plan.settles {
+        let successes = plan.successes.iter().flat_map(|batch| &batch.rows);
+        let successes = successes.map(|row| (*row, None));
+        let failures = plan.failures.iter();
+        let failures = failures.map(|failed| (failed.id, Some(failed.fail_kind)));
+        for (id, fail_kind) in successes.chain(failures) {
             let outcome = plan
                 .closes
                 .first()
                 .and_then(|closed| outcome(closed.outcome));
-            let end = (end(settled.fail_kind), outcome.unwrap());
-            let row = to_row(settled.id);
+            let end = (end(fail_kind), outcome.unwrap());
+            let row = to_row(id);
             self.contradicted |= self.ends[row].is_some_and(|is| is != end);
             self.ends[row].get_or_insert(end);
         }

@@ -167,11 +167,12 @@ impl Limit {
     }
 
     async fn ready(&self, slowdown: f64) {
-        let slot = match &self.share {
-            Some(share) => share.reserve(slowdown).await,
-            None => lock(&self.bucket).reserve(&self.rate, slowdown, Instant::now()),
-        };
-        sleep_until(slot).await;
+        if let Some(share) = &self.share {
+            share.ready(slowdown).await;
+        } else {
+            let slot = lock(&self.bucket).reserve(&self.rate, slowdown, Instant::now());
+            sleep_until(slot).await;
+        }
         loop {
             let departs = lock(&self.bucket).depart(&self.rate, Instant::now());
             match departs {

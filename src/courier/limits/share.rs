@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::rate::Rate;
 use crate::outbox::{Outbox, RateClaim};
@@ -56,9 +56,21 @@ impl Share {
         }
     }
 
+    /// Waits until one more request may go. A slot that is woken up for too late is lost: the time
+    /// behind it may be another courier's.
+    pub(super) async fn ready(&self, slowdown: f64) {
+        loop {
+            let slot = self.reserve(slowdown).await;
+            sleep_until(slot).await;
+            if Instant::now() <= slot + TOLERANCE {
+                return;
+            }
+        }
+    }
+
     /// The instant at which one more request may go; it is taken. Waits for the database if a slice
     /// has to be reserved first; others wait behind it, in their order.
-    pub(super) async fn reserve(&self, slowdown: f64) -> Instant {
+    async fn reserve(&self, slowdown: f64) -> Instant {
         let mut state = self.state.lock().await;
         loop {
             let now = Instant::now();

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::statements::{
     CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, OPEN_BATCHES, POSTPONE_BATCHES,
-    RESEND_BATCHES, SETTLE_ROWS,
+    RESEND_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
 };
 use crate::contact::Lane;
-use crate::outbox::plan::{Journaled, LaneKey, Plan, batches_of, json, lanes_of};
+use crate::outbox::plan::{Journaled, LaneKey, Plan, Succeeded, batches_of, json, lanes_of};
 use crate::outbox::rows;
 use crate::outbox::{Recorded, Write};
 
@@ -27,10 +27,24 @@ pub(super) async fn record(pool: &MySqlPool, writes: &[Write]) -> Result<Vec<Rec
     execute(&mut tx, POSTPONE_BATCHES, &plan.postpones).await?;
     execute(&mut tx, RESEND_BATCHES, &plan.resends).await?;
     execute(&mut tx, CLOSE_BATCHES, &plan.closes).await?;
-    execute(&mut tx, SETTLE_ROWS, &plan.settles).await?;
+    settle_successes(&mut tx, &plan.successes).await?;
+    execute(&mut tx, SETTLE_FAILURES, &plan.failures).await?;
     execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
     tx.commit().await?;
     Ok(plan.answers)
+}
+
+/// One statement for each batch: a list of plain numbers costs least to read.
+async fn settle_successes(tx: &mut MySqlConnection, successes: &[Succeeded]) -> Result<()> {
+    for batch in successes {
+        sqlx::query(SETTLE_SUCCESSES)
+            .bind(json(&batch.rows))
+            .bind(batch.attempts)
+            .bind(batch.batch_id.to_string())
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Runs a statement over a list of records, if there are any.

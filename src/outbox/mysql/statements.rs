@@ -289,17 +289,24 @@ pub(super) const CLOSE_BATCHES: &str = "
     SET b.state = 'closed', b.closed_at = NOW(6), b.attempts = d.attempts, b.outcome = d.outcome,
         b.answer = d.answer";
 
-/// Rows: `plan::Settled`. The one write that a row gets.
-pub(super) const SETTLE_ROWS: &str = "
+/// Ids of rows, attempts, batch. The one write that a row gets.
+pub(super) const SETTLE_SUCCESSES: &str = "
+    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
+        STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
+    SET c.status = 'succeeded', c.attempts = c.attempts + ?, c.batch_id = ?,
+        c.finished_at = NOW(6)
+    WHERE c.status = 'pending'";
+
+/// Rows: `plan::Failed`. The one write that a row gets.
+pub(super) const SETTLE_FAILURES: &str = "
     UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
         id BIGINT UNSIGNED PATH '$.id',
         attempts INT PATH '$.attempts',
         batch_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.batch_id',
-        status VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.status',
         fail_kind VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.fail_kind',
         fail_cause LONGTEXT CHARACTER SET utf8mb4 PATH '$.fail_cause'
     )) AS s STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
-    SET c.status = s.status, c.fail_kind = s.fail_kind, c.fail_cause = s.fail_cause,
+    SET c.status = 'failed', c.fail_kind = s.fail_kind, c.fail_cause = s.fail_cause,
         c.attempts = c.attempts + s.attempts, c.batch_id = COALESCE(s.batch_id, c.batch_id),
         c.finished_at = NOW(6)
     WHERE c.status = 'pending'";
@@ -448,7 +455,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),
-    ("settle_rows", SETTLE_ROWS),
+    ("settle_successes", SETTLE_SUCCESSES),
+    ("settle_failures", SETTLE_FAILURES),
     ("change_lanes", CHANGE_LANES),
     ("rate_asked", RATE_ASKED),
     ("new_rate", NEW_RATE),

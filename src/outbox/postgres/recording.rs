@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use super::statements::{
     CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, OPEN_BATCHES, POSTPONE_BATCHES,
-    RESEND_BATCHES, SETTLE_ROWS,
+    RESEND_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
 };
 use crate::contact::Lane;
 use crate::outbox::plan::{
-    Closed, Journaled, LaneChanged, Opened, Plan, Postponed, Resent, Settled, batches_of, lanes_of,
+    Closed, Failed, Journaled, LaneChanged, Opened, Plan, Postponed, Resent, Succeeded, batches_of,
+    lanes_of,
 };
 use crate::outbox::rows;
 use crate::outbox::{Recorded, Write};
@@ -28,7 +29,8 @@ pub(super) async fn record(pool: &PgPool, writes: &[Write]) -> Result<Vec<Record
     postpone_batches(&mut tx, &plan.postpones).await?;
     resend_batches(&mut tx, &plan.resends).await?;
     close_batches(&mut tx, &plan.closes).await?;
-    settle_rows(&mut tx, &plan.settles).await?;
+    settle_successes(&mut tx, &plan.successes).await?;
+    settle_failures(&mut tx, &plan.failures).await?;
     change_lanes(&mut tx, &plan.lanes).await?;
     tx.commit().await?;
     Ok(plan.answers)
@@ -132,17 +134,34 @@ async fn close_batches(tx: &mut PgConnection, closes: &[Closed<'_>]) -> Result<(
     Ok(())
 }
 
-async fn settle_rows(tx: &mut PgConnection, settles: &[Settled<'_>]) -> Result<()> {
-    if settles.is_empty() {
+async fn settle_successes(tx: &mut PgConnection, successes: &[Succeeded]) -> Result<()> {
+    if successes.is_empty() {
         return Ok(());
     }
-    sqlx::query(SETTLE_ROWS)
-        .bind(column(settles, |s| s.id))
-        .bind(column(settles, |s| s.attempts))
-        .bind(column(settles, |s| s.batch_id))
-        .bind(column(settles, |s| s.status))
-        .bind(column(settles, |s| s.fail_kind))
-        .bind(column(settles, |s| s.fail_cause.as_deref()))
+    let mut rows: Vec<(i64, i32, Uuid)> = Vec::new();
+    for batch in successes {
+        let of_batch = |row: &i64| (*row, batch.attempts, batch.batch_id);
+        rows.extend(batch.rows.iter().map(of_batch));
+    }
+    sqlx::query(SETTLE_SUCCESSES)
+        .bind(column(&rows, |row| row.0))
+        .bind(column(&rows, |row| row.1))
+        .bind(column(&rows, |row| row.2))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn settle_failures(tx: &mut PgConnection, failures: &[Failed<'_>]) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(SETTLE_FAILURES)
+        .bind(column(failures, |f| f.id))
+        .bind(column(failures, |f| f.attempts))
+        .bind(column(failures, |f| f.batch_id))
+        .bind(column(failures, |f| f.fail_kind))
+        .bind(column(failures, |f| f.fail_cause.as_str()))
         .execute(tx)
         .await?;
     Ok(())

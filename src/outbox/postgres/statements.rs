@@ -246,14 +246,22 @@ pub(super) const CLOSE_BATCHES: &str = "
         AS c (id, attempts, outcome, answer)
     WHERE b.id = c.id";
 
-/// $1 ids, $2 attempts, $3 batches, $4 status, $5 kinds, $6 causes. The one write that a row gets.
-pub(super) const SETTLE_ROWS: &str = "
+/// $1 ids, $2 attempts, $3 batches. The one write that a row gets.
+pub(super) const SETTLE_SUCCESSES: &str = "
     UPDATE contact_outbox AS c
-    SET status = s.status, fail_kind = s.fail_kind, fail_cause = s.fail_cause,
+    SET status = 'succeeded', attempts = c.attempts + s.attempts, batch_id = s.batch_id,
+        finished_at = now()
+    FROM unnest($1::bigint[], $2::integer[], $3::uuid[]) AS s (id, attempts, batch_id)
+    WHERE c.id = s.id AND c.status = 'pending'";
+
+/// $1 ids, $2 attempts, $3 batches, $4 kinds, $5 causes. The one write that a row gets.
+pub(super) const SETTLE_FAILURES: &str = "
+    UPDATE contact_outbox AS c
+    SET status = 'failed', fail_kind = s.fail_kind, fail_cause = s.fail_cause,
         attempts = c.attempts + s.attempts, batch_id = coalesce(s.batch_id, c.batch_id),
         finished_at = now()
-    FROM unnest($1::bigint[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::text[])
-        AS s (id, attempts, batch_id, status, fail_kind, fail_cause)
+    FROM unnest($1::bigint[], $2::integer[], $3::uuid[], $4::text[], $5::text[])
+        AS s (id, attempts, batch_id, fail_kind, fail_cause)
     WHERE c.id = s.id AND c.status = 'pending'";
 
 /// $1 users, $2 tasks, $3 failures, $4 delays in seconds, $5 reasons, $6 messages.
@@ -344,7 +352,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),
-    ("settle_rows", SETTLE_ROWS),
+    ("settle_successes", SETTLE_SUCCESSES),
+    ("settle_failures", SETTLE_FAILURES),
     ("change_lanes", CHANGE_LANES),
     ("claim_rate", CLAIM_RATE),
     ("backlog", BACKLOG),

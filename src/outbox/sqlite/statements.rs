@@ -315,10 +315,19 @@ pub(super) const CLOSE_BATCHES: &str = concat!(
      WHERE b.id = c.value ->> 'id'"
 );
 
-/// ?1 rows: `plan::Settled`. The one write that a row gets.
-pub(super) const SETTLE_ROWS: &str = concat!(
+/// ?1 ids of rows, ?2 batch, ?3 attempts. The one write that a row gets.
+pub(super) const SETTLE_SUCCESSES: &str = concat!(
     "UPDATE contact_outbox NOT INDEXED
-     SET status = s.value ->> 'status', fail_kind = s.value ->> 'fail_kind',
+     SET status = 'succeeded', attempts = attempts + ?3, batch_id = ?2, finished_at = ",
+    now!(),
+    "
+     WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'"
+);
+
+/// ?1 rows: `plan::Failed`. The one write that a row gets.
+pub(super) const SETTLE_FAILURES: &str = concat!(
+    "UPDATE contact_outbox NOT INDEXED
+     SET status = 'failed', fail_kind = s.value ->> 'fail_kind',
          fail_cause = s.value ->> 'fail_cause',
          attempts = contact_outbox.attempts + (s.value ->> 'attempts'),
          batch_id = coalesce(s.value ->> 'batch_id', contact_outbox.batch_id),
@@ -431,7 +440,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),
-    ("settle_rows", SETTLE_ROWS),
+    ("settle_successes", SETTLE_SUCCESSES),
+    ("settle_failures", SETTLE_FAILURES),
     ("change_lanes", CHANGE_LANES),
     ("claim_rate", CLAIM_RATE),
     ("backlog", BACKLOG),
