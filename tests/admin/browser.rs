@@ -1,7 +1,8 @@
 //! A headless Chromium, driven over the `WebDriver` protocol.
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -141,6 +142,26 @@ impl Browser {
     async fn command(&self, path: &str, body: &Value) -> Value {
         let path = format!("/session/{}/{path}", self.session);
         post(self.driver, &path, body).await
+    }
+}
+
+impl Drop for Browser {
+    /// A browser whose driver is killed lives on, and its page goes on asking. So the driver is told
+    /// to end it first, and waited for.
+    fn drop(&mut self) {
+        let request = format!(
+            "DELETE /session/{} HTTP/1.1\r\nHost: {}\r\n\r\n",
+            self.session, self.driver
+        );
+        let quit = || -> std::io::Result<()> {
+            let mut stream = TcpStream::connect(self.driver)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(request.as_bytes())?;
+            stream.read_exact(&mut [0])
+        };
+        if let Err(error) = quit() {
+            eprintln!("the browser was not ended: {error}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The status page in a real browser.
 
+use std::net::TcpListener;
 use std::path::Path;
 
 use contact_courier::simulator::Faults;
@@ -194,8 +195,11 @@ async fn the_page_says_so_when_the_courier_is_gone() {
     })
     .await;
     courier.program.kill().await;
+    // So that nobody else gets the address while the page asks it.
+    let _silent = TcpListener::bind(courier.address).expect("it is free");
     until("that is told", async || {
         browser.text(headline).await == "The courier does not answer"
     })
     .await;
+    drop(browser);
 }
