@@ -22,7 +22,7 @@ use crate::outbox::{Change, Lease, Outbox, OutboxError, Recorded, Write};
 use crate::telemetry::event::DatabaseWatch;
 
 /// Writes in one transaction. More would hold locks for longer than they save.
-const MAX_WRITES: usize = 64;
+const MAX_WRITES: usize = 128;
 
 /// Between tries while the database is away.
 const RETRY: BackoffPolicy = BackoffPolicy {

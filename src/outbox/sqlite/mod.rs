@@ -46,6 +46,18 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long to wait for our own turn: somebody before us may be waiting for another program.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Readers at once, at most. Each is a thread with a cache of its own, and a file is read no faster
+/// by more of them.
+const READERS: u32 = 3;
+
+/// Pages that the one writer keeps in memory, in KiB below zero: settling comes back to the pages
+/// that it has just written, for the rows of several lanes lie side by side.
+const WRITER_CACHE: &str = "-16000";
+
+/// Pages in the log after which they are copied into the file, 16 MB: a page that was written
+/// several times meanwhile is copied once.
+const CHECKPOINT_AFTER: &str = "4000";
+
 /// The outbox in an SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteOutbox {
@@ -72,13 +84,18 @@ impl SqliteOutbox {
                 .max_connections(size)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
         };
+        let writer = options.clone().create_if_missing(true);
         let writer = pool(1)
-            .connect_with(options.clone().create_if_missing(true))
+            .connect_with(
+                writer
+                    .pragma("cache_size", WRITER_CACHE)
+                    .pragma("wal_autocheckpoint", CHECKPOINT_AFTER),
+            )
             .await
             .map_err(translate)?;
         // From here on a file that has gone missing is an error, not a new and empty outbox.
         let options = options.create_if_missing(false);
-        let readers = pool(max_connections.max(1)).connect_lazy_with(options.clone());
+        let readers = pool(max_connections.clamp(1, READERS)).connect_lazy_with(options.clone());
         Ok(Self {
             readers,
             writer,

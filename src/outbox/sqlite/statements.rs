@@ -61,6 +61,9 @@ macro_rules! task_of_walk {
 }
 
 /// The key of the first lane behind the walk's in an index of a table; `~` when there is none.
+///
+/// Two seeks, to the same user's next task and to the next user: one by both columns at once,
+/// `(user_id, task_id) > (…)`, begins at what is equal and reads through all rows of the walk's lane.
 macro_rules! next_lane {
     ($table_and_index:literal, $rows:literal) => {
         concat!(
@@ -68,11 +71,17 @@ macro_rules! next_lane {
             $table_and_index,
             " WHERE ",
             $rows,
-            " AND (user_id, task_id) > (",
+            " AND user_id = ",
             user_of_walk!(),
-            ", ",
+            " AND task_id > ",
             task_of_walk!(),
-            ") ORDER BY user_id, task_id LIMIT 1), '~')"
+            " ORDER BY task_id LIMIT 1), (SELECT user_id || ' ' || task_id FROM ",
+            $table_and_index,
+            " WHERE ",
+            $rows,
+            " AND user_id > ",
+            user_of_walk!(),
+            " ORDER BY user_id, task_id LIMIT 1), '~')"
         )
     };
 }
