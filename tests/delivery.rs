@@ -23,6 +23,7 @@ mod delivery {
     mod held;
     mod input;
     mod load;
+    mod locked;
     mod logs;
     mod reload;
     mod rows;

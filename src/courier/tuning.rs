@@ -1,7 +1,7 @@
 //! Tuning: what of the settings can change while the courier works.
 //!
 //! Whoever works by one of them asks for it when it is needed and keeps no copy; what has to be
-//! done at a change is done by [`follow`]. What has begun stays as it was: a batch keeps its size, a
+//! done at a change is done by `follow`. What has begun stays as it was: a batch keeps its size, a
 //! pause its length.
 
 use std::num::NonZeroU32;

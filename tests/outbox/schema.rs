@@ -65,7 +65,7 @@ async fn what_the_sessions_promise_is_in_force(db: &Db) {
                     .fetch_one(&mut session)
                     .await
                     .expect("settings");
-            assert_eq!(settings, ("READ-COMMITTED".into(), "+00:00".into(), 30));
+            assert_eq!(settings, ("READ-COMMITTED".into(), "+00:00".into(), 8));
         }
         Raw::Postgres(_) => {
             let options = PostgresOutbox::connect_options(&db.url).expect("options");

@@ -43,7 +43,8 @@ const SESSION: [(&str, &str); 4] = [
     // Nothing is waited for within a transaction: a courier that is silent in the middle of one
     // stands still, and must not keep its lanes locked from those that take them over.
     ("idle_in_transaction_session_timeout", "5s"),
-    ("lock_timeout", "30s"),
+    // Longer than that, so that who stands still is gone by then.
+    ("lock_timeout", "8s"),
     ("statement_timeout", "120s"),
 ];
 
