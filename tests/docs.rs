@@ -9,8 +9,6 @@
 
 #[expect(
     dead_code,
-    unused_imports,
-    unused_macros,
     reason = "the contract suite of the outbox uses the rest of it"
 )]
 mod support;

@@ -14,7 +14,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use url::Url;
 use uuid::Uuid;
 
-use crate::support::{Db, close, entry, instance, lane, query};
+use crate::support::{
+    Db, close, entry, instance, lane, mysql_admin_url, mysql_database, postgres_database, query,
+};
 use crate::{blocks, read, snippet};
 
 const USERS: [&str; 3] = ["app", "courier", "viewer"];
@@ -188,6 +190,14 @@ async fn look_again(outbox: &impl Operations, contact: ContactId) {
     assert_eq!((story.batches.len(), story.requeued.len()), (2, 1));
 }
 
+async fn create_postgres_user(db: &Db, user: &str) {
+    // Users are the whole server's, and may be there from an earlier test.
+    db.execute(&format!(
+        "DO $$ BEGIN CREATE USER {user}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    ))
+    .await;
+}
+
 /// The id of the one contact.
 async fn the_contact(db: &Db) -> ContactId {
     let id = db.text("id", "FROM contact_outbox").await;
@@ -236,11 +246,7 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
     let db = Db::postgres().await;
     let (grants, insert) = snippets("postgres");
     for user in USERS {
-        // Users are the whole server's, and may be there from an earlier test.
-        db.execute(&format!(
-            "DO $$ BEGIN CREATE USER {user}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        ))
-        .await;
+        create_postgres_user(&db, user).await;
     }
     db.execute(&grants).await;
     let app = as_user(&db, "app");
@@ -269,6 +275,31 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
         );
     }
     operate(&courier, contact).await;
+}
+
+/// What the README asks of a schema's owner on MySQL.
+const OWNER: &str = "CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE, DELETE";
+
+#[tokio::test]
+async fn the_owner_of_the_schema_can_migrate() {
+    assert!(read("README.md").contains(&format!("`{OWNER}`")));
+    let db = Db::mysql_at(mysql_database(&mysql_admin_url()).await).await;
+    let grant = format!("CREATE USER IF NOT EXISTS owner; GRANT {OWNER} ON * TO owner;");
+    mariadb(&db.url, &grant).unwrap();
+    let owner = MySqlOutbox::connect(&as_user(&db, "owner"), 2)
+        .await
+        .unwrap();
+    assert!(owner.migrate().await.unwrap() > 1);
+    owner.check_schema().await.unwrap();
+
+    let db = Db::postgres_at(postgres_database(None).await).await;
+    create_postgres_user(&db, "owner").await;
+    db.execute("GRANT CREATE ON SCHEMA public TO owner").await;
+    let owner = PostgresOutbox::connect(&as_user(&db, "owner"), 2)
+        .await
+        .unwrap();
+    assert!(owner.migrate().await.unwrap() > 1);
+    owner.check_schema().await.unwrap();
 }
 
 /// After a restore: only what a second send would double is set aside, on every database.
