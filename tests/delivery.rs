@@ -24,6 +24,7 @@ mod delivery {
     mod input;
     mod load;
     mod logs;
+    mod reload;
     mod rows;
     mod shared;
     mod stopping;
