@@ -13,7 +13,9 @@ use crate::courier::limits::RateLimits;
 use crate::courier::retention::Retention;
 use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
-use crate::outbox::{Limited, MySqlOutbox, Operations, Outbox, PostgresOutbox, SqliteOutbox};
+use crate::outbox::{
+    Limited, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqliteOutbox,
+};
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
@@ -83,12 +85,14 @@ async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
     })
 }
 
-/// Brings the schema up to date, or makes sure that it is (`database.auto_migrate`).
+/// Makes sure that the schema is up to date; brings it there if it may (`database.auto_migrate`).
+/// Where nothing is missing it asks for no right to change tables.
 pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow::Result<()> {
-    if settings.database.auto_migrate {
-        outbox.migrate().await?;
-    } else {
-        outbox.check_schema().await?;
+    match outbox.check_schema().await {
+        Err(OutboxError::Schema(_)) if settings.database.auto_migrate => {
+            outbox.migrate().await?;
+        }
+        checked => checked?,
     }
     Ok(())
 }

@@ -5,11 +5,13 @@ use std::io::{Seek, Write as _};
 use std::process::Command;
 use std::time::Duration;
 
+use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, Close, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations,
     Outbox, PostgresOutbox, Pruning, RateClaim, RowOutcome, Write,
 };
+use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use url::Url;
 use uuid::Uuid;
@@ -98,7 +100,8 @@ async fn postgres(url: &str, sql: &str) -> Result<String, String> {
 
 /// Whatever a courier asks of its outbox in a day. There is one contact, which is pending.
 async fn deliver(outbox: &impl Outbox, end: Final) {
-    outbox.check_schema().await.unwrap();
+    let settings = Settings::default();
+    app::prepare_outbox(outbox, &settings).await.unwrap();
     let (me, lane) = (Uuid::now_v7(), lane("u-1/t-1"));
     outbox.beat(&instance(me)).await.unwrap();
     outbox.beat(&instance(me)).await.unwrap();

@@ -112,8 +112,8 @@ impl MySqlOutbox {
         self.pool.close().await;
     }
 
-    async fn applied_migrations(&self) -> Result<Vec<i64>, OutboxError> {
-        let applied = sqlx::query_scalar(statements::APPLIED_MIGRATIONS)
+    async fn applied_migrations(&self) -> Result<Vec<schema::Applied>, OutboxError> {
+        let applied = sqlx::query_as(statements::APPLIED_MIGRATIONS)
             .fetch_all(&self.pool)
             .await
             .map_err(translate);
