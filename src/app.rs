@@ -148,7 +148,6 @@ pub fn http_platform(settings: &Settings) -> anyhow::Result<HttpPlatform> {
         base_url: platform.base_url.clone(),
         timeout: platform.timeout,
         connect_timeout: platform.connect_timeout,
-        connections: settings.delivery.max_in_flight,
     };
     Ok(HttpPlatform::new(&options, token)?)
 }

@@ -71,6 +71,9 @@ pub(super) struct Context {
     token_changed: Notify,
 }
 
+/// Lanes that wait for locked rows and do not count, at most. Each holds its batches under way.
+const MOST_LOCKED: usize = 1_000;
+
 /// Reasons of waiting lanes that are remembered for the log. Beyond it the log says more than it
 /// needs to, and memory stays bounded.
 const MAX_NOTED: usize = 10_000;
@@ -102,6 +105,13 @@ impl Context {
     /// What can change while the courier works, as it is now.
     pub(super) fn tuning(&self) -> Arc<Tuning> {
         self.dispatcher.tuner.current()
+    }
+
+    /// How many lanes may be at work. One that waits for rows which another session keeps locked does
+    /// not take a place from the others, up to a number that memory bears.
+    pub(super) fn places(&self) -> usize {
+        let locked = self.dispatcher.recorder.locked_lanes();
+        self.tuning().max_lanes() + locked.min(MOST_LOCKED)
     }
 
     /// There is another token: nobody waits for one any more.

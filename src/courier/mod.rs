@@ -178,7 +178,7 @@ impl Courier {
         let dispatcher = Dispatcher {
             platform: self.platform,
             permits: Permits::new(tuning.max_in_flight),
-            limits: Limits::new(&tuning.limits, shared.as_ref()),
+            limits: Limits::new(&tuning.limits, shared),
             tuner: self.tuner,
             gates: Mutex::default(),
             recorder,

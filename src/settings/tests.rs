@@ -231,6 +231,7 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
             "delivery.max_in_flight=1",
             "not less than delivery.max_in_flight_per_lane",
         ),
+        ("delivery.max_in_flight=10001", "must be 1 to 10000"),
         ("delivery.lease=999ms", "must be at least 1s"),
         ("database.max_connections=1", "must be at least 2"),
         (

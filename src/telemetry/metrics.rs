@@ -52,7 +52,7 @@ const DELIVERY_SECONDS: &[f64] = &[
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
-pub(super) const OPERATIONS: [&str; 15] = [
+pub(super) const OPERATIONS: [&str; 16] = [
     "check_schema",
     "beat",
     "retire",
@@ -62,6 +62,7 @@ pub(super) const OPERATIONS: [&str; 15] = [
     "release",
     "read_page",
     "record",
+    "locked",
     "backlog",
     "claim_rate",
     "overview",

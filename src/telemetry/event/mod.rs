@@ -16,7 +16,7 @@ pub use self::database::{
     DatabaseCall, DatabaseWatch, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
 };
 pub use self::lane::{
-    LaneFailed, LaneLocked, LanePaused, LaneRecovered, LaneUnlocked, LeaseLost, TakenOver,
+    LaneFailed, LanePaused, LaneRecovered, LeaseLost, RowsLocked, RowsUnlocked, TakenOver,
 };
 pub use self::lifecycle::{
     AdminListening, SettingsNotReloaded, SettingsReloaded, Started, Stopped, Stopping,
