@@ -1,4 +1,4 @@
-//! The exporter: a task that sends what has gathered, until it is asked to finish.
+//! The exporter: a task that sends what has gathered, until the courier and its batches are gone.
 //!
 //! While the collector is away it tries the same request again, less and less often; meanwhile the
 //! queue fills, and what finds no room is dropped.
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::collector::{Collector, CollectorError, Refused, Taken};
 use super::otlp::{self, HostTime};
-use super::queue::{Queue, Traces};
+use super::queue::{Counts, Queue, Traces};
 use super::way::Way;
 use crate::telemetry::event::{CollectorWatch, SpansExported, SpansLost};
 
@@ -47,7 +47,7 @@ pub struct TraceOptions {
 pub struct Exporter(Option<Running>);
 
 struct Running {
-    queue: Arc<Queue>,
+    counts: Arc<Counts>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -55,25 +55,25 @@ struct Running {
 impl Exporter {
     /// Starts it. What it sends is what comes from the handle.
     pub fn start(options: &TraceOptions) -> Result<(Traces, Self), CollectorError> {
-        let (queue, receiver) = Queue::new(options.ratio);
+        let counts = Arc::<Counts>::default();
+        let (traces, receiver) = Queue::open(options.ratio, Arc::clone(&counts));
         let stop = CancellationToken::new();
         let work = Work {
             collector: Collector::new(&options.endpoint)?,
             instance: options.instance,
-            queue: Arc::clone(&queue),
+            counts: Arc::clone(&counts),
             receiver,
             stop: stop.clone(),
             watch: CollectorWatch::default(),
         };
-        let traces = queue.traces();
         let task = tokio::spawn(work.run());
-        Ok((traces, Self(Some(Running { queue, stop, task }))))
+        Ok((traces, Self(Some(Running { counts, stop, task }))))
     }
 
-    /// Sends what is left, within two seconds.
+    /// Sends what is left, within two seconds. The courier is gone by now, or going.
     pub async fn finish(self) {
         let Some(Running {
-            queue,
+            counts,
             stop,
             mut task,
         }) = self.0
@@ -84,9 +84,9 @@ impl Exporter {
         if time::timeout(FINISH_WITHIN, &mut task).await.is_err() {
             task.abort();
         }
-        let spans = queue.waiting();
-        queue.lose(spans);
-        let spans = queue.take_dropped();
+        let spans = counts.waiting();
+        counts.lose(spans);
+        let spans = counts.take_dropped();
         if spans > 0 {
             SpansLost { spans }.emit();
         }
@@ -97,7 +97,7 @@ impl Exporter {
 struct Work {
     collector: Collector,
     instance: Uuid,
-    queue: Arc<Queue>,
+    counts: Arc<Counts>,
     receiver: mpsc::Receiver<Way>,
     stop: CancellationToken,
     watch: CollectorWatch,
@@ -114,31 +114,20 @@ impl Work {
         }
     }
 
-    /// What comes within a second after the first; nothing: no more will come.
+    /// What comes within a second after the first; nothing: no batch is left that could come.
     async fn gather(&mut self) -> Vec<Way> {
         let mut ways = Vec::new();
-        self.next(&mut ways).await;
+        self.receiver.recv_many(&mut ways, MOST).await;
         let enough = time::sleep(GATHER);
         tokio::pin!(enough);
         while !ways.is_empty() && ways.len() < MOST {
+            let room = MOST - ways.len();
             tokio::select! {
                 () = &mut enough => break,
-                more = self.next(&mut ways) => if more == 0 { break },
+                more = self.receiver.recv_many(&mut ways, room) => if more == 0 { break },
             }
         }
         ways
-    }
-
-    /// Waits for ways and takes what is there; none: the end was asked for, and all are taken.
-    async fn next(&mut self, ways: &mut Vec<Way>) -> usize {
-        let room = MOST - ways.len();
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            taken = self.receiver.recv_many(ways, room) => return taken,
-        }
-        self.receiver.close();
-        self.receiver.recv_many(ways, room).await
     }
 
     /// Sends ways, again and again while the collector is away.
@@ -154,7 +143,7 @@ impl Work {
                 Err(Refused { is_transient, why }) => {
                     self.watch.fails(&why);
                     if last || !is_transient {
-                        return self.queue.lose(spans);
+                        return self.counts.lose(spans);
                     }
                 }
             }
@@ -176,13 +165,13 @@ impl Work {
             }
         };
         let spans = spans - rejected;
-        self.queue.exported(spans);
+        self.counts.exported(spans);
         SpansExported { spans }.emit();
         if rejected > 0 {
-            self.queue.lose(rejected);
+            self.counts.lose(rejected);
         } else {
             let idle = self.receiver.is_empty();
-            self.watch.takes(self.queue.take_dropped(), idle);
+            self.watch.takes(self.counts.take_dropped(), idle);
         }
     }
 }

@@ -23,7 +23,7 @@ impl Traces {
     /// Begins the way of a batch, if it is to be told. Its rows were read at `read_at`.
     pub fn batch(&self, batch: &Batch, origin: Origin, read_at: Instant) -> BatchTrace {
         match &self.0 {
-            Some(queue) if queue.takes(batch.id) => {
+            Some(queue) if is_below(batch.id, queue.below) => {
                 BatchTrace::begin(Arc::clone(queue), batch, origin, read_at)
             }
             _ => BatchTrace::default(),
@@ -36,6 +36,12 @@ pub(super) struct Queue {
     sender: mpsc::Sender<Way>,
     /// Batches are traced whose id ends in less than this.
     below: u64,
+    counts: Arc<Counts>,
+}
+
+/// What becomes of spans, in numbers.
+#[derive(Default)]
+pub(super) struct Counts {
     /// Spans that are neither exported nor dropped.
     waiting: AtomicU64,
     /// Spans that were dropped and not told yet.
@@ -49,38 +55,30 @@ impl fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// A queue for this part of all batches, and the exporter's end of it.
-    pub(super) fn new(ratio: f64) -> (Arc<Self>, mpsc::Receiver<Way>) {
+    /// The courier's handle to a queue for this part of all batches, and the exporter's end of it,
+    /// which is over when the handle and the last batch are gone.
+    pub(super) fn open(ratio: f64, counts: Arc<Counts>) -> (Traces, mpsc::Receiver<Way>) {
         let (sender, receiver) = mpsc::channel(ROOM);
+        let below = below(ratio);
         let queue = Self {
             sender,
-            below: below(ratio),
-            waiting: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            below,
+            counts,
         };
-        (Arc::new(queue), receiver)
-    }
-
-    /// The courier's handle.
-    pub(super) fn traces(self: &Arc<Self>) -> Traces {
-        Traces(Some(Arc::clone(self)))
-    }
-
-    /// Whether this batch is traced: by its id, so that whoever goes on with it decides alike.
-    fn takes(&self, batch: BatchId) -> bool {
-        // The last 32 bits of an id are random, those before may be counted up.
-        batch.0.as_u64_pair().1 & u64::from(u32::MAX) < self.below
+        (Traces(Some(Arc::new(queue))), receiver)
     }
 
     /// Takes a way that has ended, or drops it if there is no room.
     pub(super) fn offer(&self, way: Way) {
         let spans = way.spans();
-        self.waiting.fetch_add(spans, Ordering::Relaxed);
+        self.counts.waiting.fetch_add(spans, Ordering::Relaxed);
         if self.sender.try_send(way).is_err() {
-            self.lose(spans);
+            self.counts.lose(spans);
         }
     }
+}
 
+impl Counts {
     /// So many spans have reached the collector.
     pub(super) fn exported(&self, spans: u64) {
         self.waiting.fetch_sub(spans, Ordering::Relaxed);
@@ -102,6 +100,12 @@ impl Queue {
     pub(super) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Ordering::Relaxed)
     }
+}
+
+/// Whether a batch is traced: by its id, so that whoever goes on with it decides alike.
+fn is_below(batch: BatchId, below: u64) -> bool {
+    // The last 32 bits of an id are random, those before may be counted up.
+    batch.0.as_u64_pair().1 & u64::from(u32::MAX) < below
 }
 
 #[expect(
@@ -130,10 +134,9 @@ mod tests {
     #[test]
     fn the_ratio_is_the_part_of_batches_that_are_traced() {
         let traced = |ratio| {
-            let (queue, _receiver) = Queue::new(ratio);
-            (0..10_000)
-                .filter(|_| queue.takes(BatchId::generate()))
-                .count()
+            let below = below(ratio);
+            let ids = std::iter::repeat_with(BatchId::generate).take(10_000);
+            ids.filter(|id| is_below(*id, below)).count()
         };
         assert_eq!((traced(0.0), traced(1.0)), (0, 10_000));
         let quarter = traced(0.25);
@@ -142,18 +145,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_finds_no_room_is_dropped_and_counted_and_nobody_waits() {
-        let (queue, receiver) = Queue::new(1.0);
+        let counts = Arc::<Counts>::default();
+        let (traces, receiver) = Queue::open(1.0, Arc::clone(&counts));
         for _ in 0..ROOM + 3 {
-            drop(
-                queue
-                    .traces()
-                    .batch(&batch(), Origin::Split, Instant::now()),
-            );
+            drop(traces.batch(&batch(), Origin::Split, Instant::now()));
         }
         // A batch and its wait: two spans each.
-        assert_eq!(queue.take_dropped(), 6);
-        assert_eq!(queue.take_dropped(), 0);
-        assert_eq!(queue.waiting(), 2 * ROOM as u64);
+        assert_eq!(counts.take_dropped(), 6);
+        assert_eq!(counts.take_dropped(), 0);
+        assert_eq!(counts.waiting(), 2 * ROOM as u64);
         assert_eq!(receiver.len(), ROOM);
     }
 }
