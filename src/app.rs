@@ -19,8 +19,9 @@ use crate::outbox::{
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
-use crate::settings::{DatabaseKind, RateScope, Settings};
+use crate::settings::{DatabaseKind, RateScope, Settings, TracesSettings};
 use crate::telemetry::event;
+use crate::telemetry::traces::{Exporter, TraceOptions, Traces};
 
 /// The database with the outbox table, through its two doors.
 #[derive(Clone)]
@@ -109,6 +110,20 @@ pub async fn new_sqlite(path: &Path) -> anyhow::Result<Database> {
 pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<Courier> {
     let platform: Arc<dyn Platform> = Arc::new(http_platform(settings)?);
     Ok(Courier::new(outbox, platform, courier_options(settings)))
+}
+
+/// Where the ways of the courier's batches are told; nowhere unless the settings name a collector.
+pub fn traces(courier: &Courier, settings: &Settings) -> anyhow::Result<(Traces, Exporter)> {
+    let TracesSettings { endpoint, ratio } = &settings.traces;
+    let Some(endpoint) = endpoint.clone() else {
+        return Ok((Traces::default(), Exporter::default()));
+    };
+    let options = TraceOptions {
+        endpoint,
+        ratio: *ratio,
+        instance: courier.instance(),
+    };
+    Ok(Exporter::start(&options)?)
 }
 
 /// What operators may ask about a courier.
@@ -202,5 +217,6 @@ fn courier_options(settings: &Settings) -> CourierOptions {
         shared_limits: settings.rate_limit.scope == RateScope::Cluster,
         request: settings.request_defaults(),
         tuning: tuning(settings),
+        traces: Traces::default(),
     }
 }

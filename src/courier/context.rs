@@ -15,6 +15,7 @@ use super::tuning::Tuning;
 use crate::contact::{Lane, RequestDefaults};
 use crate::outbox::Outbox;
 use crate::telemetry::event::{Breaker, DatabaseWatch};
+use crate::telemetry::traces::Traces;
 
 /// The settings that the courier runs by.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct CourierOptions {
     pub request: RequestDefaults,
     /// What can change while the courier works.
     pub tuning: Tuning,
+    /// Where the ways of batches are told.
+    pub traces: Traces,
 }
 
 impl Default for CourierOptions {
@@ -45,6 +48,7 @@ impl Default for CourierOptions {
             shared_limits: false,
             request: RequestDefaults::default(),
             tuning: Tuning::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -59,6 +63,8 @@ pub(super) struct Context {
     pub(super) poll_interval: Duration,
     /// `request.*` and `delivery.suffix`.
     pub(super) request: RequestDefaults,
+    /// Where the ways of batches are told.
+    pub(super) traces: Traces,
     /// Whether to go on.
     pub(super) life: Lifecycle,
     /// Tells of database trouble, once.
@@ -93,6 +99,7 @@ impl Context {
             dispatcher,
             poll_interval: options.poll_interval,
             request: options.request.clone(),
+            traces: options.traces.clone(),
             watch,
             pulse,
             waiting: Mutex::default(),

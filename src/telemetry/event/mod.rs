@@ -10,6 +10,7 @@ mod database;
 mod lane;
 mod lifecycle;
 mod platform;
+mod traces;
 
 pub use self::batch::{BatchClosed, BatchPostponed, RowsRefused};
 pub use self::database::{
@@ -25,6 +26,7 @@ pub use self::lifecycle::{
 pub use self::platform::{
     Breaker, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
 };
+pub use self::traces::{CollectorWatch, SpansDropped, SpansExported, SpansLost};
 
 /// Start and end of the courier.
 const LIFECYCLE: &str = "contact_courier::lifecycle";
@@ -40,3 +42,6 @@ const PLATFORM: &str = "contact_courier::platform";
 
 /// The database.
 const DATABASE: &str = "contact_courier::database";
+
+/// The collector of traces.
+const TRACES: &str = "contact_courier::traces";
