@@ -48,7 +48,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Readers at once, at most. Each is a thread with a cache of its own, and a file is read no faster
 /// by more of them.
-const READERS: u32 = 3;
+const READERS: u32 = 2;
 
 /// Pages that the one writer keeps in memory, in KiB below zero: settling comes back to the pages
 /// that it has just written, for the rows of several lanes lie side by side.
