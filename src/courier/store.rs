@@ -83,7 +83,7 @@ impl Store {
                     }
                     Vec::new()
                 }
-                Attempt::Failed(error) if askers.len() == 1 => {
+                Attempt::Failed(error) if askers.len() == 1 || self.life.is_killed() => {
                     for asker in askers {
                         asker.send(Err(error.clone())).ok();
                     }
@@ -125,15 +125,15 @@ impl Store {
             return (Vec::new(), asked);
         }
         let locked: HashSet<ContactId> = match self.outbox.locked(&contacts).await {
-            Ok(locked) => {
-                self.watch.works();
-                locked.into_iter().collect()
-            }
+            Ok(locked) => locked.into_iter().collect(),
             Err(error) => {
                 self.watch.fails(&error);
                 HashSet::new()
             }
         };
+        if !locked.is_empty() {
+            self.watch.works();
+        }
         let waits = |(write, _): &Asked| write.change.settles().any(|id| locked.contains(&id));
         asked.into_iter().partition(waits)
     }
@@ -146,7 +146,9 @@ impl Store {
                     self.watch.works();
                     return Attempt::Done(recorded);
                 }
-                Err(error @ OutboxError::Locked(_)) => return Attempt::Locked(error),
+                Err(error @ OutboxError::Locked(_)) if !self.life.is_killed() => {
+                    return Attempt::Locked(error);
+                }
                 Err(error) => error,
             };
             self.watch.fails(&error);
