@@ -23,7 +23,7 @@ demo: ## Shows contact-courier at work, on a temporary database and a simulated 
 package: package-tools ## Builds a Debian package of the release binary, in target/package
 	scripts/package.sh
 
-package-test: package ## Unpacks that package and tries what is in it
+package-test: package ## Installs that package into a throwaway Debian with systemd and tries it there (as root)
 	scripts/test-package.sh target/package/contact-courier.deb
 
 package-tools:
