@@ -11,8 +11,11 @@ use crate::courier::backoff::BackoffPolicy;
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::limits::RateLimits;
 use crate::courier::retention::Retention;
+use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
-use crate::outbox::{Limited, MySqlOutbox, Operations, Outbox, PostgresOutbox, SqliteOutbox};
+use crate::outbox::{
+    Limited, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqliteOutbox,
+};
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
@@ -82,12 +85,14 @@ async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
     })
 }
 
-/// Brings the schema up to date, or makes sure that it is (`database.auto_migrate`).
+/// Makes sure that the schema is up to date; brings it there if it may (`database.auto_migrate`).
+/// Where nothing is missing it asks for no right to change tables.
 pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow::Result<()> {
-    if settings.database.auto_migrate {
-        outbox.migrate().await?;
-    } else {
-        outbox.check_schema().await?;
+    match outbox.check_schema().await {
+        Err(OutboxError::Schema(_)) if settings.database.auto_migrate => {
+            outbox.migrate().await?;
+        }
+        checked => checked?,
     }
     Ok(())
 }
@@ -122,8 +127,8 @@ pub fn subject(
             instance: courier.instance().to_string(),
             host: host_name(),
             platform: settings.platform.base_url.to_string(),
-            requests_per_second: settings.rate_limit.requests_per_second,
         },
+        tuner: courier.tuner(),
     }
 }
 
@@ -157,18 +162,15 @@ pub fn retention(database: &Database, courier: &Courier, settings: &Settings) ->
     })
 }
 
-fn courier_options(settings: &Settings) -> CourierOptions {
+/// What of the settings a running courier takes over.
+pub fn tuning(settings: &Settings) -> Tuning {
     let (delivery, retry) = (&settings.delivery, &settings.retry);
     let (limits, platform) = (&settings.rate_limit, &settings.platform);
-    CourierOptions {
-        host: host_name(),
+    Tuning {
         batch_size: delivery.batch_size,
         linger: delivery.linger,
-        poll_interval: delivery.poll_interval,
         max_in_flight: delivery.max_in_flight,
         max_in_flight_per_lane: delivery.max_in_flight_per_lane,
-        lease: delivery.lease,
-        shutdown_grace: delivery.shutdown_grace,
         backoff: BackoffPolicy {
             initial_interval: retry.initial_interval,
             max_interval: retry.max_interval,
@@ -182,13 +184,24 @@ fn courier_options(settings: &Settings) -> CourierOptions {
             per_lane: limits.per_lane,
             // The settings refuse zero.
             burst: NonZeroU32::new(limits.burst).unwrap_or(NonZeroU32::MIN),
-            shared: limits.scope == RateScope::Cluster,
         },
-        request: settings.request_defaults(),
         rules: Rules {
             lane_codes: platform.lane_codes.clone(),
             lane_markers: platform.lane_markers.clone(),
             duplicate_markers: platform.duplicate_markers.clone(),
         },
+    }
+}
+
+fn courier_options(settings: &Settings) -> CourierOptions {
+    let delivery = &settings.delivery;
+    CourierOptions {
+        host: host_name(),
+        poll_interval: delivery.poll_interval,
+        lease: delivery.lease,
+        shutdown_grace: delivery.shutdown_grace,
+        shared_limits: settings.rate_limit.scope == RateScope::Cluster,
+        request: settings.request_defaults(),
+        tuning: tuning(settings),
     }
 }

@@ -48,14 +48,15 @@ fn answer(code: u16) -> Reply {
 
 fn options(linger: Duration) -> CourierOptions {
     let mut options = CourierOptions {
-        linger,
         poll_interval: Duration::from_millis(20),
         ..CourierOptions::default()
     };
-    options.limits.requests_per_second = 10_000.0;
+    let tuning = &mut options.tuning;
+    tuning.linger = linger;
+    tuning.limits.requests_per_second = 10_000.0;
     // Longer than a courier holds a lane for: whoever fails once is left for a later run.
-    options.backoff.initial_interval = Duration::from_hours(1);
-    options.backoff.max_interval = Duration::from_hours(1);
+    tuning.backoff.initial_interval = Duration::from_hours(1);
+    tuning.backoff.max_interval = Duration::from_hours(1);
     options
 }
 
@@ -112,11 +113,9 @@ async fn an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice(db:
     }
     db.execute("UPDATE contact_outbox SET number_add_suffix = true")
         .await;
-    let options = CourierOptions {
-        batch_size: 5,
-        max_in_flight_per_lane: 1,
-        ..options(Duration::ZERO)
-    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 5;
+    options.tuning.max_in_flight_per_lane = 1;
     let left = run(db, |_| answer(503), options).await;
     let unconfirmed = "FROM contact_outbox WHERE fail_kind = 'unconfirmed'";
     assert_eq!(
@@ -184,11 +183,9 @@ async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_s
         let bad = batch.lane.task_id() == "bad";
         answer(if bad { 1234 } else { 200 })
     };
-    let options = CourierOptions {
-        batch_size: 20,
-        max_in_flight_per_lane: 1,
-        ..options(Duration::ZERO)
-    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 20;
+    options.tuning.max_in_flight_per_lane = 1;
     let left = run(db, refuse, options).await;
     assert_eq!((left.due, left.held), (0, 40));
     let rejected = "FROM contact_outbox WHERE fail_kind = 'rejected'";
@@ -220,7 +217,7 @@ async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {
         })
     };
     let mut options = options(Duration::ZERO);
-    options.max_in_flight = 1;
+    options.tuning.max_in_flight = 1;
     let left = run(db, platform, options).await;
     assert_eq!((left.due, left.held), (0, 0));
     let calls = calls.lock().expect("nobody panicked");
@@ -249,9 +246,9 @@ mod sharing {
         let couriers = (0..2).map(|_| {
             let sent = Arc::clone(&sent);
             let mut options = options(Duration::ZERO);
-            options.batch_size = 1;
-            options.limits.requests_per_second = 20.0;
-            options.limits.shared = true;
+            options.tuning.batch_size = 1;
+            options.tuning.limits.requests_per_second = 20.0;
+            options.shared_limits = true;
             let platform = move |_: &Batch| {
                 sent.lock().expect("nobody panicked").push(Instant::now());
                 answer(200)

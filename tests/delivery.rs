@@ -23,7 +23,9 @@ mod delivery {
     mod held;
     mod input;
     mod load;
+    mod locked;
     mod logs;
+    mod reload;
     mod rows;
     mod shared;
     mod stopping;

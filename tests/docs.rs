@@ -9,33 +9,27 @@
 
 #[expect(
     dead_code,
-    unused_imports,
-    unused_macros,
     reason = "the contract suite of the outbox uses the rest of it"
 )]
 mod support;
 
+mod docs {
+    mod grants;
+    mod translation;
+}
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Seek, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use contact_courier::contact::ContactId;
-use contact_courier::outbox::{
-    Change, Cursor, FailKind, MySqlOutbox, Operations, Outbox, Pruning, SqliteOutbox, Write,
-};
+use contact_courier::outbox::{FailKind, Outbox, SqliteOutbox};
 use contact_courier::platform::verdict::WaitReason;
 use contact_courier::settings::{Layers, Settings};
 use contact_courier::simulator::Faults;
 use contact_courier::telemetry;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
-use support::{Db, close, entry, instance, lane, query};
 use tempfile::TempDir;
-use url::Url;
-use uuid::Uuid;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -121,9 +115,15 @@ fn every_line_of_the_answers_page_has_a_test_and_every_test_a_line() {
 
 #[test]
 fn the_readme_lists_every_setting_with_its_default() {
+    for page in ["README.md", "README.zh-CN.md"] {
+        lists_every_setting_with_its_default(page);
+    }
+}
+
+fn lists_every_setting_with_its_default(page: &str) {
     let default = toml::to_string(&Settings::default()).unwrap();
     let mut listed = BTreeMap::new();
-    for cells in table_rows(&read("README.md")) {
+    for cells in table_rows(&read(page)) {
         let [key, value, meaning] = cells.as_slice() else {
             continue;
         };
@@ -134,7 +134,7 @@ fn the_readme_lists_every_setting_with_its_default() {
         let value = code(value).unwrap_or_else(|| panic!("the default of {key} is not code"));
         let layers = Layers {
             file: Some((
-                PathBuf::from("README.md"),
+                PathBuf::from(page),
                 format!("[{section}]\n{name} = {value}"),
             )),
             ..Layers::default()
@@ -408,7 +408,8 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 
 fn pages() -> Vec<PathBuf> {
     let is_page = |path: &PathBuf| path.extension().is_some_and(|e| e == "md");
-    let folders = ["", "docs", "benches"].map(|folder| root().join(folder));
+    let folders =
+        ["", "docs", "benches", "deploy", "deploy/prometheus"].map(|folder| root().join(folder));
     let pages: Vec<PathBuf> = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())
@@ -441,11 +442,11 @@ async fn shop() -> (TempDir, SqliteConnection) {
     (folder, shop.unwrap())
 }
 
-/// The one snippet of the readme that begins so.
-fn snippet(opening: &str) -> String {
-    let found = blocks(&read("README.md"), opening);
+/// The one snippet of a page that begins so.
+fn snippet(page: &str, opening: &str) -> String {
+    let found = blocks(&read(page), opening);
     let [snippet] = found.as_slice() else {
-        panic!("{} blocks begin with {opening}", found.len());
+        panic!("{page}: {} blocks begin with {opening}", found.len());
     };
     snippet.clone()
 }
@@ -462,89 +463,11 @@ async fn pending(shop: &mut SqliteConnection) -> Vec<String> {
 async fn the_sqlite_snippet_inserts_one_row_however_often_it_is_run() {
     let (_folder, mut shop) = shop().await;
     for _ in 0..2 {
-        let sql = AssertSqlSafe(snippet("```sql sqlite"));
+        let sql = AssertSqlSafe(snippet("README.md", "```sql sqlite"));
         let answer = sqlx::raw_sql(sql).fetch_all(&mut shop).await.unwrap();
         assert_eq!(answer.len(), 1, "the row that was asked for at the end");
     }
     assert_eq!(pending(&mut shop).await, ["order-1001"]);
-}
-
-/// A text as a program's input.
-fn script(text: &str) -> File {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file.rewind().unwrap();
-    file
-}
-
-/// Runs SQL with the client of MariaDB, as a user; what it answers, a line for each row.
-fn mariadb(url: &Url, user: &str, sql: &str) -> String {
-    let socket = url.query_pairs().find(|(key, _)| key == "socket");
-    let socket = socket.map(|(_, path)| format!("--socket={path}"));
-    let database = url.path().trim_start_matches('/');
-    let output = Command::new("mariadb")
-        .arg("--no-defaults")
-        .args(["--batch", "--force", "--skip-column-names", "--user", user])
-        .args(socket)
-        .arg(database)
-        .stdin(script(sql))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    // The one error that the page tells to go on after.
-    let repeated = said.contains("ERROR 1062") && said.contains("idempotency_key_is_unique");
-    assert!(said.is_empty() || repeated, "{user}: {said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[tokio::test]
-async fn the_mysql_snippets_give_the_rights_that_are_needed_and_insert_one_row() {
-    let db = Db::mysql().await;
-    let mut url = Url::parse(&db.url).unwrap();
-    let found = blocks(&read("README.md"), "```sql mysql");
-    let [grants, insert] = found.as_slice() else {
-        panic!("{} blocks", found.len());
-    };
-    let users = "CREATE USER IF NOT EXISTS app, courier;";
-    mariadb(&url, "root", &format!("{users} {grants}"));
-    for _ in 0..2 {
-        assert_eq!(mariadb(&url, "app", insert), "pending\tNULL\tNULL\n");
-    }
-    assert_eq!(db.count("FROM contact_outbox").await, 1);
-
-    // The courier does a day's work with no more rights than it was given.
-    url.set_username("courier").unwrap();
-    let outbox = MySqlOutbox::connect(url.as_str(), 2).await.unwrap();
-    outbox.check_schema().await.unwrap();
-    let (me, lane) = (Uuid::now_v7(), lane("u-1/t-1"));
-    outbox.beat(&instance(me)).await.unwrap();
-    assert_eq!(outbox.find_lanes(&query(me)).await.unwrap().len(), 1);
-    let lease = outbox.lease(&lane, me).await.unwrap().unwrap().lease;
-    let row = outbox
-        .read_page(&lane, &Cursor::default(), 10)
-        .await
-        .unwrap();
-    let row = [row.rows[0].id];
-    let batch = entry(&row);
-    let end = Change::Close(close(batch.batch, &row));
-    for change in [Change::Open(batch), end, Change::Recover] {
-        let lease = lease.clone();
-        outbox.record(&[Write { lease, change }]).await.unwrap();
-    }
-    outbox.release(&lease).await.unwrap();
-    outbox.backlog(me).await.unwrap();
-    outbox.lift_holds("nothing").await.unwrap();
-    // And an operator's, with what the last two lines give.
-    outbox.requeue(&[ContactId(row[0])]).await.unwrap();
-    outbox.story(ContactId(row[0])).await.unwrap().unwrap();
-    let pruning = Pruning {
-        older_than: Duration::from_hours(1),
-        dry_run: false,
-    };
-    outbox.prune_contacts(pruning, None).await.unwrap();
-    outbox.prune_batches(pruning, None).await.unwrap();
-    outbox.retire(me).await.unwrap();
-    assert_eq!(mariadb(&url, "app", insert), "succeeded\tNULL\tNULL\n");
 }
 
 #[tokio::test]
@@ -552,12 +475,12 @@ async fn the_python_snippet_inserts_one_row_and_reads_the_result() {
     let (folder, mut shop) = shop().await;
     let run = || {
         Command::new("python3")
-            .args(["-c", &snippet("```python")])
+            .args(["-c", &snippet("docs/from-an-app.md", "```python")])
             .current_dir(folder.path())
             .output()
     };
     let Ok(first) = run() else {
-        eprintln!("NOT RUN: there is no python3 here, so the readme's Python was not tried");
+        eprintln!("NOT RUN: there is no python3 here, so the page's Python was not tried");
         return;
     };
     assert!(

@@ -30,6 +30,7 @@ pub use self::status::About;
 use self::status::Sources;
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
+use crate::courier::tuning::Tuner;
 use crate::outbox::{Operations, Outbox};
 use crate::telemetry::event::AdminListening;
 
@@ -48,6 +49,8 @@ pub struct CannotListen {
 pub struct Subject {
     /// Whether the loops are turning.
     pub pulse: Arc<Pulse>,
+    /// What can change while it works.
+    pub tuner: Tuner,
     /// Whether the courier is about to end.
     pub life: Lifecycle,
     /// Whether the database answers.
@@ -81,6 +84,7 @@ impl Admin {
             about: Arc::new(subject.about),
             started: Instant::now(),
             pulse: subject.pulse,
+            tuner: subject.tuner,
             life: subject.life,
             readiness: Readiness::default(),
             pictures: Pictures::default(),

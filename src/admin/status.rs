@@ -11,6 +11,7 @@ use super::picture::{Picture, Pictures, SHOWN};
 use super::readiness::{Readiness, Ready};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
+use crate::courier::tuning::Tuner;
 use crate::outbox::{FailedContact, LaneReport, Overview, PausedLane};
 use crate::telemetry::metrics;
 
@@ -23,9 +24,6 @@ pub struct About {
     pub host: String,
     /// Where it delivers to.
     pub platform: String,
-    /// `rate_limit.requests_per_second`.
-    #[serde(skip)]
-    pub requests_per_second: f64,
 }
 
 /// Everything that answers are made of. Cheap to clone.
@@ -34,6 +32,7 @@ pub(super) struct Sources {
     pub(super) about: Arc<About>,
     pub(super) started: Instant,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) tuner: Tuner,
     pub(super) life: Lifecycle,
     pub(super) readiness: Readiness,
     pub(super) pictures: Pictures,
@@ -112,7 +111,7 @@ impl Sources {
             health: self.health(),
             ready: self.ready(),
             rate: Rate {
-                limit_per_second: self.about.requests_per_second,
+                limit_per_second: self.tuner.current().limits.requests_per_second,
                 level: totals.rate_level,
                 breaker_open: totals.breaker_open,
                 in_flight: totals.in_flight,

@@ -17,6 +17,7 @@ mod generate;
 mod migrate;
 mod operator;
 mod prune;
+mod reload;
 mod requeue;
 mod run;
 mod simulate;
@@ -61,8 +62,19 @@ struct SettingsArgs {
 impl SettingsArgs {
     /// Loads the settings; what stands `behind` the command wins over what stands before it.
     fn load(&self, behind: &Self) -> Result<Settings, SettingsError> {
-        let file = behind.config.as_deref().or(self.config.as_deref());
-        Settings::load(file, &[self.set.as_slice(), &behind.set].concat())
+        self.followed_by(behind).read()
+    }
+
+    fn followed_by(&self, behind: &Self) -> Self {
+        Self {
+            config: behind.config.clone().or_else(|| self.config.clone()),
+            set: [self.set.as_slice(), &behind.set].concat(),
+        }
+    }
+
+    /// Reads the settings from these places.
+    fn read(&self) -> Result<Settings, SettingsError> {
+        Settings::load(self.config.as_deref(), &self.set)
     }
 }
 
@@ -95,10 +107,7 @@ enum OperatorCommand {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let before = cli.settings;
     match cli.command {
-        Command::Run(args) => {
-            let settings = before.load(&args.settings)?;
-            run::run(&args, &settings).await
-        }
+        Command::Run(args) => run::run(&args, before.followed_by(&args.settings)).await,
         Command::Demo(args) => demo::run(&args, &mut stdout()).await,
         Command::Simulate(args) => simulate::run(*args).await,
         Command::Config(args) => {

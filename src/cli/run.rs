@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::app;
 use crate::cli::SettingsArgs;
+use crate::cli::reload::Reloading;
 use crate::courier::Until;
-use crate::courier::lifecycle::{Lifecycle, Signals};
+use crate::courier::lifecycle::{Hangups, Lifecycle, Signals};
 use crate::courier::supervisor;
 use crate::outbox::Backlog;
 use crate::settings::Settings;
@@ -21,7 +22,7 @@ use crate::telemetry::logging;
 /// Delivers contacts until it is stopped
 ///
 /// SIGTERM or SIGINT stops new sends and lets those in flight finish; a second one ends at once,
-/// which the journal makes safe.
+/// which the journal makes safe. SIGHUP reads the settings file again.
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -34,14 +35,15 @@ pub(super) struct RunArgs {
     once: bool,
 }
 
-pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<()> {
-    settings.require_platform_token()?;
-    logging::init(&settings.log)?;
-    let mut settings = settings.clone();
+pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Result<()> {
     if args.once {
-        settings.delivery.linger = Duration::ZERO;
+        places.set.push("delivery.linger=0s".into());
     }
+    let settings = places.read()?;
+    settings.require_platform_token()?;
+    let log = logging::init(&settings.log)?;
     let signals = Signals::listen().context("cannot listen for signals")?;
+    let hangups = Hangups::listen().context("cannot listen for signals")?;
     let admin = listen(args, &settings).await?;
     let database = app::connect_database(&settings).await?;
     app::prepare_outbox(&*database.outbox, &settings).await?;
@@ -59,6 +61,13 @@ pub(super) async fn run(args: &RunArgs, settings: &Settings) -> anyhow::Result<(
     beside.spawn(supervisor::attend(courier.pulse()));
     let grace = settings.delivery.shutdown_grace;
     beside.spawn(heed(signals, life.clone(), grace));
+    let reloading = Reloading {
+        places,
+        settings: settings.clone(),
+        tuner: courier.tuner(),
+        log,
+    };
+    beside.spawn(reloading.heed(hangups, courier.pulse()));
     let retention = app::retention(&database, &courier, &settings);
     if let Some(retention) = retention.filter(|_| !args.once) {
         beside.spawn(retention.run(life.clone()));

@@ -1,22 +1,19 @@
 //! What all lanes of one courier share.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::backoff::BackoffPolicy;
 use super::dispatcher::Dispatcher;
 use super::gates::Gates;
 use super::lifecycle::Lifecycle;
-use super::limits::RateLimits;
 use super::pulse::Pulse;
+use super::tuning::Tuning;
 use crate::contact::{Lane, RequestDefaults};
 use crate::outbox::Outbox;
-use crate::platform::verdict::Rules;
 use crate::telemetry::event::{Breaker, DatabaseWatch};
 
 /// The settings that the courier runs by.
@@ -24,81 +21,30 @@ use crate::telemetry::event::{Breaker, DatabaseWatch};
 pub struct CourierOptions {
     /// For people: where the courier runs.
     pub host: String,
-    /// `delivery.batch_size`.
-    pub batch_size: usize,
-    /// `delivery.linger`.
-    pub linger: Duration,
     /// `delivery.poll_interval`.
     pub poll_interval: Duration,
-    /// `delivery.max_in_flight`.
-    pub max_in_flight: usize,
-    /// `delivery.max_in_flight_per_lane`.
-    pub max_in_flight_per_lane: usize,
     /// `delivery.lease`.
     pub lease: Duration,
     /// `delivery.shutdown_grace`.
     pub shutdown_grace: Duration,
-    /// `retry.*`.
-    pub backoff: BackoffPolicy,
-    /// `retry.give_up_after`; zero: never.
-    pub give_up_after: Duration,
-    /// `rate_limit.*`.
-    pub limits: RateLimits,
+    /// Whether all couriers on one database share the rates (`rate_limit.scope`).
+    pub shared_limits: bool,
     /// `request.*` and `delivery.suffix`.
     pub request: RequestDefaults,
-    /// `platform.lane_codes`, `platform.lane_markers`, `platform.duplicate_markers`.
-    pub rules: Rules,
-}
-
-/// Batches that are read at once, at most: more make reading no cheaper.
-const BATCHES_PER_PAGE: usize = 10;
-
-/// Rows that all lanes at work read ahead, together: it keeps the memory of a courier bounded
-/// however many lanes there are. Some 10 MB.
-const ROWS_AHEAD: usize = 20_000;
-
-impl CourierOptions {
-    /// How many rows a lane reads at once while so many are at work.
-    fn page_size(&self, lanes: usize) -> u32 {
-        let share = ROWS_AHEAD / lanes.max(1);
-        let batches = (share / self.batch_size.max(1)).clamp(1, BATCHES_PER_PAGE);
-        u32::try_from(self.batch_size * batches).unwrap_or(u32::MAX)
-    }
-
-    /// How many lanes are worked at once: more than requests may be in flight, so that lanes which
-    /// linger, settle or back off leave nobody idle.
-    pub fn max_lanes(&self) -> usize {
-        (self.max_in_flight * 2).max(32)
-    }
+    /// What can change while the courier works.
+    pub tuning: Tuning,
 }
 
 impl Default for CourierOptions {
     fn default() -> Self {
         Self {
             host: "localhost".into(),
-            batch_size: 100,
-            linger: Duration::from_secs(1),
             poll_interval: Duration::from_secs(1),
-            max_in_flight: 8,
-            max_in_flight_per_lane: 2,
             lease: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),
-            backoff: BackoffPolicy {
-                initial_interval: Duration::from_millis(500),
-                max_interval: Duration::from_mins(5),
-                multiplier: 2.0,
-                jitter: 0.5,
-            },
-            give_up_after: Duration::from_hours(72),
-            limits: RateLimits {
-                requests_per_second: 10.0,
-                per_user: None,
-                per_lane: None,
-                burst: NonZeroU32::MIN,
-                shared: false,
-            },
+            shared_limits: false,
             request: RequestDefaults::default(),
-            rules: Rules::default(),
+            tuning: Tuning::default(),
         }
     }
 }
@@ -109,8 +55,10 @@ pub(super) struct Context {
     pub(super) outbox: Arc<dyn Outbox>,
     /// Sends batches.
     pub(super) dispatcher: Dispatcher,
-    /// The settings.
-    pub(super) options: CourierOptions,
+    /// `delivery.poll_interval`.
+    pub(super) poll_interval: Duration,
+    /// `request.*` and `delivery.suffix`.
+    pub(super) request: RequestDefaults,
     /// Whether to go on.
     pub(super) life: Lifecycle,
     /// Tells of database trouble, once.
@@ -132,7 +80,7 @@ impl Context {
     pub(super) fn new(
         outbox: Arc<dyn Outbox>,
         dispatcher: Dispatcher,
-        options: CourierOptions,
+        options: &CourierOptions,
         watch: Arc<DatabaseWatch>,
         pulse: Arc<Pulse>,
     ) -> Self {
@@ -140,7 +88,8 @@ impl Context {
             outbox,
             life: dispatcher.life.clone(),
             dispatcher,
-            options,
+            poll_interval: options.poll_interval,
+            request: options.request.clone(),
             watch,
             pulse,
             waiting: Mutex::default(),
@@ -148,6 +97,11 @@ impl Context {
             lanes_at_work: AtomicUsize::new(0),
             token_changed: Notify::new(),
         }
+    }
+
+    /// What can change while the courier works, as it is now.
+    pub(super) fn tuning(&self) -> Arc<Tuning> {
+        self.dispatcher.tuner.current()
     }
 
     /// There is another token: nobody waits for one any more.
@@ -190,7 +144,7 @@ impl Context {
     /// How many rows a lane reads at once for now.
     pub(super) fn page_size(&self) -> u32 {
         let lanes = self.lanes_at_work.load(Ordering::Relaxed);
-        self.options.page_size(lanes)
+        self.tuning().page_size(lanes)
     }
 
     /// Whether lanes wait for one of those at work to end its turn.

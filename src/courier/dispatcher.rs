@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::context::lock;
@@ -14,12 +13,15 @@ use super::gates::Gates;
 use super::heartbeat::LeaseClock;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
-use super::recorder::{NotRecorded, Recorder};
+use super::permits::Permits;
+use super::recorder::Recorder;
+use super::store::NotRecorded;
+use super::tuning::Tuner;
 use super::underway::{Journal, Underway};
 use crate::batch::Batch;
 use crate::outbox::{Change, Lease, Postpone, Recorded};
 use crate::platform::client::Platform;
-use crate::platform::verdict::{self, Rules, Verdict, WaitReason};
+use crate::platform::verdict::{self, Verdict, WaitReason};
 use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
 
 /// What became of a send.
@@ -48,10 +50,10 @@ pub(super) enum NotSent {
 pub(super) struct Dispatcher {
     /// Where batches go.
     pub(super) platform: Arc<dyn Platform>,
-    /// How answers are told apart.
-    pub(super) rules: Rules,
-    /// One permit per request that may be under way. It is fair: lanes that wait take turns.
-    pub(super) permits: Semaphore,
+    /// What can change, as how answers are told apart.
+    pub(super) tuner: Tuner,
+    /// One permit per request that may be under way.
+    pub(super) permits: Permits,
     /// The rate limits, and the budget for retries.
     pub(super) limits: Limits,
     /// Who may not send for now.
@@ -120,7 +122,7 @@ impl Dispatcher {
         let (request, sent) = (RequestSent::emit(batch), Instant::now());
         let reply = self.platform.deliver(batch).await;
         let took = request.answered();
-        let verdict = verdict::read(batch, &reply, &self.rules);
+        let verdict = verdict::read(batch, &reply, &self.tuner.current().rules);
         RequestEnded {
             batch,
             verdict: &verdict,

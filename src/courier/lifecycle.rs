@@ -76,3 +76,18 @@ impl Signals {
         }
     }
 }
+
+/// SIGHUP: the settings shall be read again.
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// From now on the signal does not end the process by itself.
+    pub fn listen() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one. Those that come together are one.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}

@@ -5,7 +5,7 @@
 //! `dispatcher` journals and sends the batch, the verdict says what the answer means, `recorder`
 //! writes it into the row. Beside them: `heartbeat` keeps the leases, [`limits`] the rates,
 //! [`backoff`] and `gates` the pauses, [`lifecycle`] the end,
-//! [`supervisor`] what systemd hears of it.
+//! [`supervisor`] what systemd hears of it, [`tuning`] what can change meanwhile.
 
 pub mod backoff;
 mod breaker;
@@ -17,19 +17,22 @@ mod isolation;
 mod lane;
 pub mod lifecycle;
 pub mod limits;
+mod locked;
+mod permits;
 pub mod pulse;
 mod recorder;
 mod refusals;
 pub mod retention;
 mod scout;
+mod store;
 pub mod supervisor;
 mod token;
+pub mod tuning;
 mod underway;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -38,10 +41,12 @@ pub use self::context::CourierOptions;
 use self::dispatcher::Dispatcher;
 use self::heartbeat::LeaseClock;
 use self::lifecycle::Lifecycle;
-use self::limits::Limits;
+use self::limits::{Limits, Shared};
+use self::permits::Permits;
 use self::pulse::Pulse;
 use self::recorder::Recorder;
 use self::scout::Scout;
+use self::tuning::Tuner;
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
 use crate::platform::client::Platform;
 use crate::telemetry::event::{DatabaseWatch, Stopped};
@@ -57,6 +62,7 @@ pub struct Courier {
     options: CourierOptions,
     instance: Instance,
     pulse: Arc<Pulse>,
+    tuner: Tuner,
 }
 
 /// How long to work.
@@ -87,6 +93,7 @@ impl Courier {
             outbox,
             platform,
             pulse: Arc::new(pulse),
+            tuner: Tuner::new(options.tuning.clone()),
             options,
             instance,
         }
@@ -100,6 +107,11 @@ impl Courier {
     /// Whether its loops are turning, from when it works.
     pub fn pulse(&self) -> Arc<Pulse> {
         Arc::clone(&self.pulse)
+    }
+
+    /// What can change while it works.
+    pub fn tuner(&self) -> Tuner {
+        self.tuner.clone()
     }
 
     /// Works. Tells what is left in the outbox, if it is still known at the end.
@@ -132,6 +144,7 @@ impl Courier {
             tokio::select! {
                 scouted = scouting => scouted?,
                 () = token::follow(&context) => {}
+                () = tuning::follow(&context.dispatcher.tuner, &context.dispatcher) => {}
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
@@ -157,17 +170,22 @@ impl Courier {
         watch: Arc<DatabaseWatch>,
         life: Lifecycle,
     ) -> Context {
+        let tuning = self.tuner.current();
+        let shared = self.options.shared_limits.then(|| Shared {
+            outbox: Arc::clone(&self.outbox),
+            watch: Arc::clone(&watch),
+        });
         let dispatcher = Dispatcher {
             platform: self.platform,
-            rules: self.options.rules.clone(),
-            permits: Semaphore::new(self.options.max_in_flight),
-            limits: Limits::new(&self.options.limits, &self.outbox, &watch),
+            permits: Permits::new(tuning.max_in_flight),
+            limits: Limits::new(&tuning.limits, shared.as_ref()),
+            tuner: self.tuner,
             gates: Mutex::default(),
             recorder,
             leases,
             life,
         };
-        Context::new(self.outbox, dispatcher, self.options, watch, self.pulse)
+        Context::new(self.outbox, dispatcher, &self.options, watch, self.pulse)
     }
 }
 

@@ -76,7 +76,7 @@ impl Pulse {
     }
 
     /// Resolves when the courier works.
-    pub(super) async fn begun(&self) {
+    pub async fn begun(&self) {
         self.begun.cancelled().await;
     }
 

@@ -104,7 +104,7 @@ impl Scout {
     /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
     /// for, a lane that is ripe, or no lane at work at all. Where there is work, more comes soon.
     async fn rest(&mut self, ripe_in: Option<Duration>) {
-        let poll = self.context.options.poll_interval;
+        let poll = self.context.poll_interval;
         let poll = if self.tasks.is_empty() {
             poll
         } else {
@@ -166,11 +166,8 @@ impl Scout {
         let now = Instant::now();
         self.cooling.retain(|_, until| *until > now);
         self.context.dispatcher.limits.tidy();
-        let mut free = self
-            .context
-            .options
-            .max_lanes()
-            .saturating_sub(self.at_work.len());
+        let places = self.context.tuning().max_lanes();
+        let mut free = places.saturating_sub(self.at_work.len());
         let mut look = Look::default();
         // Without a good lease nothing could be sent, and lanes would only be leased and lost.
         if free == 0 || !self.context.dispatcher.leases.is_good() {
@@ -207,7 +204,7 @@ impl Scout {
     }
 
     fn is_due_to_search(&self, now: Instant) -> bool {
-        let poll = self.context.options.poll_interval / BUSY;
+        let poll = self.context.poll_interval / BUSY;
         self.searched_at
             .is_none_or(|searched| now.duration_since(searched) >= poll)
     }
@@ -215,15 +212,15 @@ impl Scout {
     /// Lanes that may be worked, from where the last search stopped and once around: those at work
     /// and as many again as there are places.
     async fn find(&self) -> Result<Vec<LaneFound>, OutboxError> {
-        let options = &self.context.options;
-        let limit = options.max_lanes() + self.at_work.len() + 1;
+        let tuning = self.context.tuning();
+        let limit = tuning.max_lanes() + self.at_work.len() + 1;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let mut query = LaneQuery {
             instance: self.instance,
             after: self.position.clone(),
             limit,
-            linger: options.linger,
-            batch_size: u32::try_from(options.batch_size).unwrap_or(u32::MAX),
+            linger: tuning.linger,
+            batch_size: u32::try_from(tuning.batch_size).unwrap_or(u32::MAX),
         };
         let mut found = self.context.outbox.find_lanes(&query).await?;
         if found.len() < limit as usize && query.after.is_some() {

@@ -26,8 +26,26 @@ pub fn stopping() {
     tell(NotifyState::Stopping);
 }
 
+/// Tells that the settings are read again, until [`reloaded`].
+pub fn reloading() {
+    // What `Type=notify-reload` asks for, so that it knows which of its signals this answers.
+    let Ok(now) = NotifyState::monotonic_usec_now() else {
+        return tell(NotifyState::Reloading);
+    };
+    tell_together(&[NotifyState::Reloading, now]);
+}
+
+/// Tells that the settings have been read again.
+pub fn reloaded() {
+    tell(NotifyState::Ready);
+}
+
 fn tell(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+    tell_together(&[state]);
+}
+
+fn tell_together(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         SupervisorUntold { error: &error }.emit();
     }
 }

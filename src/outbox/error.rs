@@ -12,6 +12,9 @@ pub enum OutboxError {
     /// The database cannot be reached, or the connection broke; trying again may help.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// Another session has locked a row for longer than we wait; trying again may help.
+    #[error("another session keeps a row locked: {0}")]
+    Locked(String),
     /// The schema is not the one that this program needs.
     #[error("{0}")]
     Schema(String),
@@ -26,7 +29,7 @@ pub enum OutboxError {
 impl OutboxError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Locked(_))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether the database's schema is the one of this program, and what to do about it if not.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -10,17 +10,30 @@ use super::OutboxError;
 pub(super) const UNMIGRATED: &str =
     "the database has no outbox tables yet: run `contact-courier migrate`";
 
-/// Compares the versions that the database has with those of this program.
-pub(super) fn compare(migrator: &Migrator, applied: &[i64]) -> Result<(), OutboxError> {
-    let applied: HashSet<i64> = applied.iter().copied().collect();
-    let known: HashSet<i64> = migrator.iter().map(|m| m.version).collect();
+/// A migration that the database has: its version and the checksum of its text.
+pub(super) type Applied = (i64, Vec<u8>);
+
+/// Compares the migrations that the database has with those of this program.
+pub(super) fn compare(migrator: &Migrator, applied: &[Applied]) -> Result<(), OutboxError> {
     if applied.is_empty() {
         return Err(OutboxError::Schema(UNMIGRATED.into()));
     }
-    if let Some(newer) = applied.difference(&known).max() {
-        return Err(program_is_older(*newer));
+    let mut known: HashMap<i64, &[u8]> = migrator
+        .iter()
+        .map(|migration| (migration.version, &*migration.checksum))
+        .collect();
+    let mut newer = None;
+    for (version, checksum) in applied {
+        match known.remove(version) {
+            Some(ours) if ours == checksum.as_slice() => {}
+            Some(_) => return Err(another_text(*version)),
+            None => newer = newer.max(Some(*version)),
+        }
     }
-    match known.difference(&applied).count() {
+    if let Some(newer) = newer {
+        return Err(program_is_older(newer));
+    }
+    match known.len() {
         0 => Ok(()),
         missing => Err(OutboxError::Schema(format!(
             "the database's schema is older than this program ({missing} of its migrations missing): \
@@ -37,8 +50,16 @@ pub(super) fn migration_failed(
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => translate(error),
         MigrateError::VersionMissing(newer) => program_is_older(newer),
+        MigrateError::VersionMismatch(version) => another_text(version),
         other => OutboxError::Schema(format!("the schema cannot be migrated: {other}")),
     }
+}
+
+fn another_text(migration: i64) -> OutboxError {
+    OutboxError::Schema(format!(
+        "migration {migration} of the database is another one than this program's of that number: \
+         use the contact-courier that made the tables, or a database of its own"
+    ))
 }
 
 fn program_is_older(migration: i64) -> OutboxError {

@@ -9,11 +9,11 @@ use super::key::{Key, Kind};
 use crate::batch::MAX_BATCH;
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new("delivery.batch_size", Kind::Whole),
-    Key::new("delivery.linger", Kind::Duration),
+    Key::new("delivery.batch_size", Kind::Whole).live(),
+    Key::new("delivery.linger", Kind::Duration).live(),
     Key::new("delivery.poll_interval", Kind::Duration),
-    Key::new("delivery.max_in_flight", Kind::Whole),
-    Key::new("delivery.max_in_flight_per_lane", Kind::Whole),
+    Key::new("delivery.max_in_flight", Kind::Whole).live(),
+    Key::new("delivery.max_in_flight_per_lane", Kind::Whole).live(),
     Key::new("delivery.suffix", Kind::OneOf(&["platform", "courier"])),
     Key::new("delivery.lease", Kind::Duration),
     Key::new("delivery.shutdown_grace", Kind::Duration),

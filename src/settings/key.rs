@@ -21,6 +21,8 @@ pub(super) struct Key {
     pub(super) optional: bool,
     /// Whether its value must never be shown.
     pub(super) secret: bool,
+    /// Whether a running courier can take another value over.
+    pub(super) live: bool,
 }
 
 impl Key {
@@ -30,6 +32,7 @@ impl Key {
             kind,
             optional: false,
             secret: false,
+            live: false,
         }
     }
 
@@ -45,6 +48,10 @@ impl Key {
             secret: true,
             ..self
         }
+    }
+
+    pub(super) const fn live(self) -> Self {
+        Self { live: true, ..self }
     }
 
     /// The value for the layers, or `None` if it is not of this key's kind.

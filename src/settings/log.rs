@@ -9,7 +9,7 @@ use super::shown::empty_if_none;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("log.format", Kind::OneOf(&["pretty", "json"])).optional(),
-    Key::new("log.level", Kind::Text),
+    Key::new("log.level", Kind::Text).live(),
 ];
 
 /// The section `[log]`.

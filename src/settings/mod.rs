@@ -8,6 +8,7 @@
 //! shows a secret.
 
 mod admin;
+mod change;
 mod database;
 mod delivery;
 mod error;
@@ -26,6 +27,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use self::admin::AdminSettings;
+pub use self::change::SettingChange;
 pub use self::database::{DatabaseKind, DatabaseSettings, DatabaseUrl};
 pub use self::delivery::{DeliverySettings, SuffixBy};
 pub use self::error::{Fault, SettingsError};

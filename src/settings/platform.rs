@@ -17,9 +17,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("platform.token_file", Kind::Path).optional(),
     Key::new("platform.timeout", Kind::Duration),
     Key::new("platform.connect_timeout", Kind::Duration),
-    Key::new("platform.lane_codes", Kind::Wholes),
-    Key::new("platform.lane_markers", Kind::Texts),
-    Key::new("platform.duplicate_markers", Kind::Texts),
+    Key::new("platform.lane_codes", Kind::Wholes).live(),
+    Key::new("platform.lane_markers", Kind::Texts).live(),
+    Key::new("platform.duplicate_markers", Kind::Texts).live(),
 ];
 
 /// The section `[platform]`.

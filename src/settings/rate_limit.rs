@@ -7,10 +7,14 @@ use super::key::{Key, Kind};
 use super::shown::empty_if_none;
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new("rate_limit.requests_per_second", Kind::Number),
-    Key::new("rate_limit.per_user", Kind::Number).optional(),
-    Key::new("rate_limit.per_lane", Kind::Number).optional(),
-    Key::new("rate_limit.burst", Kind::Whole),
+    Key::new("rate_limit.requests_per_second", Kind::Number).live(),
+    Key::new("rate_limit.per_user", Kind::Number)
+        .optional()
+        .live(),
+    Key::new("rate_limit.per_lane", Kind::Number)
+        .optional()
+        .live(),
+    Key::new("rate_limit.burst", Kind::Whole).live(),
     Key::new("rate_limit.scope", Kind::OneOf(&["instance", "cluster"])),
 ];
 

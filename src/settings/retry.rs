@@ -8,11 +8,11 @@ use super::error::Faults;
 use super::key::{Key, Kind};
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new("retry.initial_interval", Kind::Duration),
-    Key::new("retry.max_interval", Kind::Duration),
-    Key::new("retry.multiplier", Kind::Number),
-    Key::new("retry.jitter", Kind::Number),
-    Key::new("retry.give_up_after", Kind::Duration),
+    Key::new("retry.initial_interval", Kind::Duration).live(),
+    Key::new("retry.max_interval", Kind::Duration).live(),
+    Key::new("retry.multiplier", Kind::Number).live(),
+    Key::new("retry.jitter", Kind::Number).live(),
+    Key::new("retry.give_up_after", Kind::Duration).live(),
 ];
 
 /// The section `[retry]`.

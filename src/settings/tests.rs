@@ -356,3 +356,18 @@ fn nothing_is_deleted_unless_it_is_asked_for() {
     assert_eq!(days, Some(Duration::from_hours(90 * 24)));
     assert_eq!(set("retention.older_than=").older_than, None);
 }
+
+#[test]
+fn the_page_for_operators_lists_the_live_keys_and_no_others() {
+    let page = include_str!("../../docs/operating.md");
+    let section = page.split("\n## ").find(|part| part.contains("SIGHUP\n"));
+    let listed = section
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with("- "));
+    let listed: Vec<&str> = listed
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect();
+    let live: Vec<&str> = keys().filter(|key| key.live).map(|key| key.name).collect();
+    assert_eq!(listed, live);
+}

@@ -6,9 +6,11 @@
 use std::io::IsTerminal;
 
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::settings::{LogFormat, LogSettings};
 
@@ -23,17 +25,33 @@ const NOISY: [&str; 7] = [
     "tower",
 ];
 
+/// Changes which lines are written while the process runs.
+pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
+
+impl LogLevel {
+    /// Another `log.level` from now on.
+    pub fn change(&self, level: &str) -> Result<(), reload::Error> {
+        self.0.reload(filter(level))
+    }
+}
+
 /// Sets the log up for the whole process. Fails if that was done before.
-pub fn init(settings: &LogSettings) -> Result<(), TryInitError> {
+pub fn init(settings: &LogSettings) -> Result<LogLevel, TryInitError> {
     let terminal = std::io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if terminal {
         LogFormat::Pretty
     } else {
         LogFormat::Json
     });
-    // The settings have checked the level: nothing of it gets lost here.
-    let filter = EnvFilter::builder().parse_lossy(directives(&settings.level));
-    subscriber(format, filter, terminal, std::io::stderr).try_init()
+    let filter = filter(&settings.level);
+    let (subscriber, level) = subscriber(format, filter, terminal, std::io::stderr);
+    subscriber.try_init()?;
+    Ok(level)
+}
+
+/// The settings have checked the level: nothing of it gets lost here.
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::builder().parse_lossy(directives(level))
 }
 
 /// The subscriber that writes log lines to `writer`, coloured if that is a `terminal`.
@@ -42,24 +60,21 @@ fn subscriber<W>(
     filter: EnvFilter,
     terminal: bool,
     writer: W,
-) -> Box<dyn Subscriber + Send + Sync>
+) -> (Box<dyn Subscriber + Send + Sync>, LogLevel)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer);
-    match format {
-        LogFormat::Json => Box::new(
-            builder
-                .json()
-                .flatten_event(true)
-                .with_span_list(false)
-                .finish(),
-        ),
-        LogFormat::Pretty if terminal => Box::new(builder.finish()),
-        LogFormat::Pretty => Box::new(builder.with_ansi(false).finish()),
-    }
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = fmt::layer().with_ansi(terminal).with_writer(writer);
+    let lines = match format {
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            lines.with_span_list(false).boxed()
+        }
+        LogFormat::Pretty => lines.boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    (Box::new(subscriber), LogLevel(handle))
 }
 
 /// `level` with the noisy libraries held down to warnings, unless it names them itself.
@@ -110,7 +125,7 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let filter = EnvFilter::builder().parse(directives(level)).unwrap();
-        let subscriber = subscriber(format, filter, false, move || writer.clone());
+        let (subscriber, _) = subscriber(format, filter, false, move || writer.clone());
         tracing::subscriber::with_default(subscriber, log);
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -126,6 +141,29 @@ mod tests {
         assert_eq!(line["batch_contacts"], 3);
         assert_eq!(line["message"], "the batch\nis delivered");
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn a_level_that_changes_holds_for_the_lines_that_follow() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let (subscriber, level) = subscriber(LogFormat::Pretty, filter("warn"), false, move || {
+            writer.clone()
+        });
+        tracing::subscriber::with_default(subscriber, || {
+            for (step, to) in ["debug", "off", "info,contact_courier=warn"]
+                .iter()
+                .enumerate()
+            {
+                tracing::info!("step {step}");
+                level.change(to).unwrap();
+            }
+            tracing::warn!("step 3");
+        });
+        let bytes = lines.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        let seen = |step| text.contains(&format!("step {step}"));
+        assert_eq!([0, 1, 2, 3].map(seen), [false, true, false, true], "{text}");
     }
 
     #[test]

@@ -99,6 +99,24 @@ impl Unit {
             .trim_end()
             .to_owned()
     }
+
+    /// The next message that is more than a sign of life.
+    fn hears_news(&self) -> String {
+        loop {
+            let said = self.hears();
+            if said != "WATCHDOG=1" {
+                return said;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.program.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &pid])
+            .status();
+        assert!(sent.unwrap().success());
+    }
 }
 
 impl Drop for Unit {
@@ -116,15 +134,23 @@ fn systemd_hears_when_the_courier_works_lives_and_ends() {
     for _ in 0..3 {
         assert_eq!(unit.hears(), "WATCHDOG=1");
     }
-    let pid = unit.program.id().to_string();
-    let sent = Command::new("sh")
-        .args(["-c", "kill -s TERM \"$0\"", &pid])
-        .status();
-    assert!(sent.unwrap().success());
-    let mut said = unit.hears();
-    while said == "WATCHDOG=1" {
-        said = unit.hears();
-    }
-    assert_eq!(said, "STOPPING=1");
+    unit.signal("TERM");
+    assert_eq!(unit.hears_news(), "STOPPING=1");
     assert_eq!(unit.program.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn systemd_hears_when_the_settings_are_read_again() {
+    let unit = Unit::start();
+    assert_eq!(unit.hears(), "READY=1");
+    for _ in 0..2 {
+        unit.signal("HUP");
+        let said = unit.hears_news();
+        let since = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+        assert!(
+            since.is_some_and(|usec| usec.parse::<u64>().is_ok()),
+            "{said}"
+        );
+        assert_eq!(unit.hears_news(), "READY=1");
+    }
 }

@@ -10,6 +10,7 @@ use crate::support::{
 on_every_database!(
     a_migrated_database_is_fine_and_migrating_again_does_nothing,
     a_database_newer_than_the_program_is_refused,
+    a_database_with_another_text_of_a_migration_is_refused,
     a_database_that_lacks_a_migration_names_the_command,
     what_the_sessions_promise_is_in_force,
 );
@@ -20,10 +21,12 @@ async fn a_migrated_database_is_fine_and_migrating_again_does_nothing(db: &Db) {
 }
 
 async fn a_database_newer_than_the_program_is_refused(db: &Db) {
-    db.execute(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-         VALUES (9999, 'from the future', true, '00', 0)",
-    )
+    let insert =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)";
+    let zero = zero_byte(db);
+    db.execute(&format!(
+        "{insert} VALUES (9999, 'from the future', true, {zero}, 0)"
+    ))
     .await;
     for error in [
         db.outbox.check_schema().await.expect_err("newer"),
@@ -34,6 +37,33 @@ async fn a_database_newer_than_the_program_is_refused(db: &Db) {
             error.to_string().contains("older than the database"),
             "{error}"
         );
+    }
+}
+
+async fn a_database_with_another_text_of_a_migration_is_refused(db: &Db) {
+    let zero = zero_byte(db);
+    db.execute(&format!(
+        "UPDATE _sqlx_migrations SET checksum = {zero} WHERE version = 1"
+    ))
+    .await;
+    for error in [
+        db.outbox.check_schema().await.expect_err("another one"),
+        db.outbox.migrate().await.expect_err("another one"),
+    ] {
+        assert!(matches!(error, OutboxError::Schema(_)), "{error:?}");
+        let said = error.to_string();
+        assert!(
+            said.starts_with("migration 1 of the database is another one"),
+            "{said}"
+        );
+    }
+}
+
+/// A byte of zeros, as SQL writes it.
+fn zero_byte(db: &Db) -> &'static str {
+    match &db.raw {
+        Raw::Postgres(_) => r"'\x00'",
+        Raw::MySql(_) | Raw::Sqlite(_) => "x'00'",
     }
 }
 
@@ -65,7 +95,7 @@ async fn what_the_sessions_promise_is_in_force(db: &Db) {
                     .fetch_one(&mut session)
                     .await
                     .expect("settings");
-            assert_eq!(settings, ("READ-COMMITTED".into(), "+00:00".into(), 30));
+            assert_eq!(settings, ("READ-COMMITTED".into(), "+00:00".into(), 8));
         }
         Raw::Postgres(_) => {
             let options = PostgresOutbox::connect_options(&db.url).expect("options");

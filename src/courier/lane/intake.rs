@@ -18,8 +18,8 @@ use crate::telemetry::event::{RowsRefused, TakenOver};
 impl LaneAtWork {
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
         let context = Arc::clone(&self.context);
-        let limit = context.page_size();
-        while !self.end && self.waiting.len() < context.options.batch_size {
+        let (limit, batch_size) = (context.page_size(), context.tuning().batch_size);
+        while !self.end && self.waiting.len() < batch_size {
             let page = context
                 .outbox
                 .read_page(&self.lease.lane, &self.cursor, limit)
@@ -44,7 +44,7 @@ impl LaneAtWork {
             if !self.open.insert(contact) {
                 continue;
             }
-            match Contact::check(row, &self.context.options.request) {
+            match Contact::check(row, &self.context.request) {
                 Ok(contact) => self.waiting.push_back(contact),
                 Err(violation) => {
                     let end = Final::Failed {

@@ -22,8 +22,8 @@ use self::outcome::Closed;
 use super::context::Context;
 use super::dispatcher::Dispatched;
 use super::isolation::{Isolations, Next};
-use super::recorder::NotRecorded;
 use super::refusals::Refusals;
+use super::store::NotRecorded;
 use super::underway::Underway;
 use crate::batch::{Batch, BatchId, NumbersUnderway, compose};
 use crate::contact::{Contact, ContactId};
@@ -207,10 +207,11 @@ impl LaneAtWork {
     }
 
     fn may_begin(&self) -> bool {
+        let at_once = self.context.tuning().max_in_flight_per_lane;
         self.ended.is_none()
             && self.held_until.is_none()
-            && self.sending < self.context.options.max_in_flight_per_lane
-            && self.steps.len() < self.context.options.max_in_flight_per_lane + SETTLING
+            && self.sending < at_once
+            && self.steps.len() < at_once + SETTLING
             && !self.context.life.is_stopping()
             && self.gates_admit()
     }
@@ -244,7 +245,7 @@ impl LaneAtWork {
         if self.lingers() {
             return Ok(None);
         }
-        let size = self.context.options.batch_size;
+        let size = self.context.tuning().batch_size;
         let Some(composed) = compose(&mut self.waiting, &self.numbers, size) else {
             return Ok(None);
         };
@@ -256,13 +257,13 @@ impl LaneAtWork {
     /// Whether there are fewer rows than fill a batch, and the oldest is still young enough to wait
     /// for more. Not for the first batch: that it was due is why the scout leased the lane.
     fn lingers(&self) -> bool {
-        let options = &self.context.options;
+        let tuning = self.context.tuning();
         self.batches > 0
-            && self.waiting.len() < options.batch_size
+            && self.waiting.len() < tuning.batch_size
             && self
                 .waiting
                 .front()
-                .is_some_and(|oldest| oldest.due_for + self.read_at.elapsed() < options.linger)
+                .is_some_and(|oldest| oldest.due_for + self.read_at.elapsed() < tuning.linger)
     }
 
     fn begin(&mut self, mut underway: Underway) {

@@ -72,14 +72,14 @@ impl LaneAtWork {
             return false;
         }
         let since = *underway.failing_since.get_or_insert_with(Instant::now);
-        let limit = self.context.options.give_up_after;
+        let limit = self.context.tuning().give_up_after;
         !limit.is_zero() && since.elapsed() >= limit
     }
 
     /// Holds the lane. Sends that were under way together are one failure.
     fn hold(&mut self, wait: &Wait) -> Duration {
         let now = Instant::now();
-        let policy = self.context.options.backoff;
+        let policy = self.context.tuning().backoff;
         let lane = &self.lease.lane;
         let gate = self
             .context

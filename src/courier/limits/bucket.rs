@@ -41,10 +41,8 @@ impl Bucket {
 
     /// The request goes now; or, if the last second is full, not before the instant told.
     pub(super) fn depart(&mut self, rate: &Rate, now: Instant) -> Result<(), Instant> {
-        let Some(room) = rate.per_second() else {
-            return Ok(());
-        };
-        if room > MEMORY {
+        let room = rate.per_second();
+        if room.is_some_and(|room| room > MEMORY) {
             return Ok(());
         }
         while self
@@ -56,7 +54,7 @@ impl Bucket {
         }
         match self.departed.front() {
             // A hair more, for the window has both of its ends.
-            Some(first) if self.departed.len() >= room => {
+            Some(first) if room.is_some_and(|room| self.departed.len() >= room) => {
                 Err(*first + SECOND + Duration::from_micros(1))
             }
             _ => {
@@ -64,6 +62,12 @@ impl Bucket {
                 Ok(())
             }
         }
+    }
+
+    /// The rate is another one from now on. What was reserved and has not gone is free again; what
+    /// has gone counts.
+    pub(super) fn begin_anew(&mut self, rate: &Rate) {
+        self.next = self.departed.back().map(|last| *last + rate.period());
     }
 
     /// Whether forgetting it would change nothing.
@@ -151,6 +155,33 @@ mod tests {
         bucket.depart(&rate, now).unwrap();
         assert!(!bucket.is_full(now));
         assert!(bucket.is_full(now + SECOND * 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_another_rate_nobody_waits_for_what_the_old_one_gave_away() {
+        let now = Instant::now();
+        let (before, after) = (rate(0.01, 1), rate(10.0, 1));
+        let mut bucket = Bucket::default();
+        for _ in 0..3 {
+            bucket.reserve(&before, 1.0, now);
+        }
+        bucket.depart(&before, now).unwrap();
+        bucket.begin_anew(&after);
+        assert_eq!(bucket.reserve(&after, 1.0, now) - now, after.period());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_another_rate_what_has_gone_still_counts() {
+        let now = Instant::now();
+        let (before, after) = (rate(50.0, 50), rate(2.0, 2));
+        let mut bucket = Bucket::default();
+        for _ in 0..50 {
+            let slot = bucket.reserve(&before, 1.0, now);
+            bucket.depart(&before, slot).unwrap();
+        }
+        bucket.begin_anew(&after);
+        let later = now + SECOND / 2;
+        assert!(bucket.depart(&after, later).unwrap_err() > now + SECOND);
     }
 
     proptest! {

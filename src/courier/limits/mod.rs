@@ -21,6 +21,8 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::bucket::Bucket;
@@ -47,40 +49,46 @@ pub struct RateLimits {
     pub per_lane: Option<f64>,
     /// Requests that may go at once after a pause.
     pub burst: NonZeroU32,
-    /// Whether all couriers on one database share the rates.
-    pub shared: bool,
+}
+
+/// Where the rates are kept that all couriers on one database share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// The database.
+    pub(super) outbox: Arc<dyn Outbox>,
+    /// Tells of its trouble, once.
+    pub(super) watch: Arc<DatabaseWatch>,
 }
 
 /// The limits of one courier.
 pub(super) struct Limits {
-    all: Limit,
-    users: Option<Keyed<Arc<str>>>,
-    lanes: Option<Keyed<Lane>>,
+    rates: Mutex<Arc<Rates>>,
+    changed: Notify,
     level: Mutex<Level>,
     retries: Mutex<RetryBudget>,
 }
 
 impl Limits {
-    /// Full buckets. The outbox is where shared rates are kept.
-    pub(super) fn new(
-        limits: &RateLimits,
-        outbox: &Arc<dyn Outbox>,
-        watch: &Arc<DatabaseWatch>,
-    ) -> Self {
-        let rate = |per_second| Rate::new(per_second, limits.burst.get());
-        let shared = limits
-            .shared
-            .then(|| (Arc::clone(outbox), Arc::clone(watch)));
+    /// Full buckets. `None`: the rates are for this courier alone.
+    pub(super) fn new(limits: &RateLimits, shared: Option<&Shared>) -> Self {
         RateLevel { level: 1.0 }.emit();
         Self {
-            all: Limit::new("all", rate(limits.requests_per_second), shared.as_ref()),
-            users: limits
-                .per_user
-                .map(|user| Keyed::new(rate(user), shared.clone())),
-            lanes: limits.per_lane.map(|lane| Keyed::new(rate(lane), shared)),
+            rates: Mutex::new(Arc::new(Rates::new(*limits, shared))),
+            changed: Notify::new(),
             level: Mutex::default(),
             retries: Mutex::new(RetryBudget::new(Instant::now())),
         }
+    }
+
+    /// Other rates from now on, also for those who wait already. What has gone out stays counted.
+    pub(super) fn change(&self, limits: &RateLimits) {
+        let mut rates = lock(&self.rates);
+        if rates.limits == *limits {
+            return;
+        }
+        *rates = Arc::new(rates.changed(*limits));
+        drop(rates);
+        self.changed.notify_waiters();
     }
 
     /// Waits until there is a retry in the budget.
@@ -95,19 +103,29 @@ impl Limits {
 
     /// Waits until the lane and its user may send a request.
     pub(super) async fn lane_ready(&self, lane: &Lane) {
-        if let Some(lanes) = &self.lanes {
-            let limit = lanes.of(lane, |lane| format!("lane:{lane}"));
-            limit.ready(1.0).await;
-        }
-        if let Some(users) = &self.users {
-            let limit = users.of(&Arc::from(lane.user_id()), |user| format!("user:{user}"));
-            limit.ready(1.0).await;
+        loop {
+            let (rates, changed) = self.rates();
+            if came_first(rates.lane_ready(lane), changed).await {
+                return;
+            }
         }
     }
 
     /// Waits until a request may be sent at all.
     pub(super) async fn ready(&self) {
-        self.all.ready(1.0 / self.level()).await;
+        loop {
+            let (rates, changed) = self.rates();
+            if came_first(rates.all.ready(1.0 / self.level()), changed).await {
+                return;
+            }
+        }
+    }
+
+    /// The rates in force, and what hears of the next change: who waits begins anew then.
+    fn rates(&self) -> (Arc<Rates>, Notified<'_>) {
+        // In this order, or a change between the two would be missed.
+        let changed = self.changed.notified();
+        (Arc::clone(&lock(&self.rates)), changed)
     }
 
     /// The part of the configured rate that is used, 0 to 1.
@@ -132,12 +150,7 @@ impl Limits {
 
     /// Forgets users and lanes whose buckets are full again, and tells of the level.
     pub(super) fn tidy(&self) {
-        if let Some(users) = &self.users {
-            users.forget_idle();
-        }
-        if let Some(lanes) = &self.lanes {
-            lanes.forget_idle();
-        }
+        lock(&self.rates).forget_idle();
         RateLevel {
             level: self.level(),
         }
@@ -145,24 +158,88 @@ impl Limits {
     }
 }
 
-type Shared = (Arc<dyn Outbox>, Arc<DatabaseWatch>);
+/// Whether the wait was over before the change.
+async fn came_first(wait: impl Future<Output = ()>, changed: Notified<'_>) -> bool {
+    tokio::select! {
+        biased;
+        () = wait => true,
+        () = changed => false,
+    }
+}
+
+/// The rates in force and their buckets.
+struct Rates {
+    limits: RateLimits,
+    all: Limit,
+    users: Keyed<Arc<str>>,
+    lanes: Keyed<Lane>,
+}
+
+impl Rates {
+    fn new(limits: RateLimits, shared: Option<&Shared>) -> Self {
+        let burst = limits.burst.get();
+        let rate = |per_second| Rate::new(per_second, burst);
+        let user = |user: &Arc<str>| format!("user:{user}");
+        let lane = |lane: &Lane| format!("lane:{lane}");
+        let share = shared.cloned();
+        Self {
+            all: Limit::new(rate(limits.requests_per_second), share.clone(), "all"),
+            users: Keyed::new(limits.per_user.map(rate), share.clone(), user),
+            lanes: Keyed::new(limits.per_lane.map(rate), share, lane),
+            limits,
+        }
+    }
+
+    /// Other rates; their buckets remember what has gone out.
+    fn changed(&self, limits: RateLimits) -> Self {
+        let burst = limits.burst.get();
+        let rate = |per_second| Rate::new(per_second, burst);
+        Self {
+            all: self.all.changed(rate(limits.requests_per_second)),
+            users: self.users.changed(limits.per_user.map(rate)),
+            lanes: self.lanes.changed(limits.per_lane.map(rate)),
+            limits,
+        }
+    }
+
+    async fn lane_ready(&self, lane: &Lane) {
+        if let Some(limit) = self.lanes.of(lane) {
+            limit.ready(1.0).await;
+        }
+        if let Some(limit) = self.users.of(&Arc::from(lane.user_id())) {
+            limit.ready(1.0).await;
+        }
+    }
+
+    fn forget_idle(&self) {
+        self.users.forget_idle();
+        self.lanes.forget_idle();
+    }
+}
 
 /// One rate and its bucket.
 struct Limit {
     rate: Rate,
-    bucket: Mutex<Bucket>,
+    bucket: Arc<Mutex<Bucket>>,
     share: Option<Share>,
 }
 
 impl Limit {
-    fn new(name: &str, rate: Rate, shared: Option<&Shared>) -> Self {
-        let share = shared.map(|(outbox, watch)| {
-            Share::new(Arc::clone(outbox), Arc::clone(watch), name.into(), rate)
-        });
+    fn new(rate: Rate, shared: Option<Shared>, name: &str) -> Self {
         Self {
             rate,
-            bucket: Mutex::default(),
-            share,
+            bucket: Arc::default(),
+            share: shared.map(|shared| Share::new(shared, name.into(), rate)),
+        }
+    }
+
+    /// Another rate for the same bucket. What it has given away and nobody used is free again.
+    fn changed(&self, rate: Rate) -> Self {
+        lock(&self.bucket).begin_anew(&rate);
+        Self {
+            rate,
+            bucket: Arc::clone(&self.bucket),
+            share: self.share.as_ref().map(|share| share.changed(rate)),
         }
     }
 
@@ -183,29 +260,45 @@ impl Limit {
     }
 }
 
-/// A rate that each of many keys has for itself.
+/// A rate that each of many keys has for itself; `None`: no limit.
 struct Keyed<K> {
-    rate: Rate,
+    rate: Option<Rate>,
     shared: Option<Shared>,
+    name: fn(&K) -> String,
     limits: Mutex<HashMap<K, Arc<Limit>>>,
 }
 
 impl<K: Clone + Eq + Hash> Keyed<K> {
-    fn new(rate: Rate, shared: Option<Shared>) -> Self {
+    fn new(rate: Option<Rate>, shared: Option<Shared>, name: fn(&K) -> String) -> Self {
         Self {
             rate,
             shared,
+            name,
             limits: Mutex::default(),
         }
     }
 
-    fn of(&self, key: &K, name: impl FnOnce(&K) -> String) -> Arc<Limit> {
+    fn changed(&self, rate: Option<Rate>) -> Self {
+        let changed = |(key, limit): (&K, &Arc<Limit>)| {
+            let limit = limit.changed(rate?);
+            Some((key.clone(), Arc::new(limit)))
+        };
+        Self {
+            rate,
+            shared: self.shared.clone(),
+            name: self.name,
+            limits: Mutex::new(lock(&self.limits).iter().filter_map(changed).collect()),
+        }
+    }
+
+    fn of(&self, key: &K) -> Option<Arc<Limit>> {
+        let rate = self.rate?;
         let mut limits = lock(&self.limits);
         let limit = limits.entry(key.clone()).or_insert_with(|| {
-            let limit = Limit::new(&name(key), self.rate, self.shared.as_ref());
+            let limit = Limit::new(rate, self.shared.clone(), &(self.name)(key));
             Arc::new(limit)
         });
-        Arc::clone(limit)
+        Some(Arc::clone(limit))
     }
 
     /// One that somebody waits at stays.
@@ -213,5 +306,59 @@ impl<K: Clone + Eq + Hash> Keyed<K> {
         let now = Instant::now();
         lock(&self.limits)
             .retain(|_, limit| Arc::strong_count(limit) > 1 || !lock(&limit.bucket).is_full(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(requests_per_second: f64) -> RateLimits {
+        RateLimits {
+            requests_per_second,
+            per_user: None,
+            per_lane: None,
+            burst: NonZeroU32::MIN,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_at_a_slow_rate_goes_on_at_the_new_one() {
+        let slow = Limits::new(&limits(0.001), None);
+        slow.ready().await;
+        let began = Instant::now();
+        let waits = async {
+            slow.ready().await;
+            began.elapsed()
+        };
+        let changes = async {
+            sleep(Duration::from_secs(5)).await;
+            slow.change(&limits(0.001));
+            sleep(Duration::from_secs(5)).await;
+            slow.change(&limits(2.0));
+        };
+        let (waited, ()) = tokio::join!(waits, changes);
+        assert_eq!(waited.as_secs(), 10, "not by the change that was none");
+        slow.ready().await;
+        assert!(began.elapsed() >= waited + Duration::from_millis(500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_may_get_a_rate_another_one_and_none_again() {
+        let lane = Lane::new("u", "t").unwrap();
+        let per_user = |per_user| RateLimits {
+            per_user,
+            ..limits(1_000.0)
+        };
+        let rates = Limits::new(&per_user(None), None);
+        let mut waits = Vec::new();
+        for rate in [None, Some(0.1), Some(0.5), None] {
+            rates.change(&per_user(rate));
+            rates.lane_ready(&lane).await;
+            let began = Instant::now();
+            rates.lane_ready(&lane).await;
+            waits.push(began.elapsed().as_secs());
+        }
+        assert_eq!(waits, [0, 10, 2, 0]);
     }
 }

@@ -7,15 +7,14 @@
 //! [`Demand`] are pure.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use super::Shared;
 use super::rate::Rate;
-use crate::outbox::{Outbox, RateClaim};
-use crate::telemetry::event::DatabaseWatch;
+use crate::outbox::RateClaim;
 
 /// A request may go so much later than its slot; a slot that is older is lost. It is what the
 /// margin of a [`Rate`] leaves room for at one request in a second's window.
@@ -26,8 +25,7 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// The part of one courier in one rate.
 pub(super) struct Share {
-    outbox: Arc<dyn Outbox>,
-    watch: Arc<DatabaseWatch>,
+    shared: Shared,
     name: String,
     rate: Rate,
     state: Mutex<State>,
@@ -41,19 +39,18 @@ struct State {
 
 impl Share {
     /// Nothing is reserved yet. `name` tells rates apart in the database.
-    pub(super) fn new(
-        outbox: Arc<dyn Outbox>,
-        watch: Arc<DatabaseWatch>,
-        name: String,
-        rate: Rate,
-    ) -> Self {
+    pub(super) fn new(shared: Shared, name: String, rate: Rate) -> Self {
         Self {
-            outbox,
-            watch,
+            shared,
             name,
             rate,
             state: Mutex::default(),
         }
+    }
+
+    /// A part of another rate under the same name. What was reserved is lost.
+    pub(super) fn changed(&self, rate: Rate) -> Self {
+        Self::new(self.shared.clone(), self.name.clone(), rate)
     }
 
     /// Waits until one more request may go. A slot that is woken up for too late is lost: the time
@@ -96,16 +93,16 @@ impl Share {
             // not matter. Should the slice be used a little early or late by that, it is so for
             // all of it.
             let asked = Instant::now();
-            match self.outbox.claim_rate(&claim).await {
+            match self.shared.outbox.claim_rate(&claim).await {
                 Ok(begins_in) => {
-                    self.watch.works();
+                    self.shared.watch.works();
                     return Slice {
                         next: Some(shifted(asked, begins_in)),
                         period,
                         left: requests,
                     };
                 }
-                Err(error) => self.watch.fails(&error),
+                Err(error) => self.shared.watch.fails(&error),
             }
             tokio::time::sleep(RETRY).await;
         }

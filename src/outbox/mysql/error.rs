@@ -35,6 +35,8 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         ),
         1146 => OutboxError::Schema(schema::UNMIGRATED.into()),
         1054 => other_schema(&message),
+        // A lock was waited for too long.
+        1205 => OutboxError::Locked(message),
         number if passes(number) => OutboxError::Unavailable(message),
         // A rule of the table; 4025 is MariaDB's number, and another error's on MySQL.
         1062 | 3819 => breaks(&last_name(&message)),
@@ -64,9 +66,9 @@ fn passes(number: u16) -> bool {
         1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1135
         // The disk or a table is full; the engine could not read or write.
         | 1021 | 1114 | 1026 | 1030
-        // A lock was waited for too long; a deadlock; too many locks or transactions; a row or a
+        // A deadlock; too many locks or transactions; a row or a
         // table has changed, or another node of a cluster was first.
-        | 1205 | 1213 | 1206 | 1637 | 1020 | 1412 | 1615 | 3101 | 1180
+        | 1213 | 1206 | 1637 | 1020 | 1412 | 1615 | 3101 | 1180
         // The server shuts down, goes offline, is read-only (after a failover), is not yet part of
         // its cluster.
         | 1053 | 1077 | 1078 | 1079 | 3032 | 1290 | 1836 | 1792 | 1047

@@ -42,10 +42,10 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/mysql");
 /// something that is broken. The two servers name the time for a statement differently, and each
 /// reads only its own comment. Nothing is waited for within a transaction: a courier that is silent
 /// in the middle of one stands still, and must not keep its lanes locked from those that take them
-/// over. MySQL knows no such limit but for silence of any kind.
+/// over. MySQL knows no such limit but for silence of any kind. A lock is waited for longer than that.
 const SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 30,
+    SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 8,
         sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
         /*M!100300 , max_statement_time = 120, idle_transaction_timeout = 5 */
         /*!80000 , max_execution_time = 120000, wait_timeout = 60 */";
@@ -112,8 +112,8 @@ impl MySqlOutbox {
         self.pool.close().await;
     }
 
-    async fn applied_migrations(&self) -> Result<Vec<i64>, OutboxError> {
-        let applied = sqlx::query_scalar(statements::APPLIED_MIGRATIONS)
+    async fn applied_migrations(&self) -> Result<Vec<schema::Applied>, OutboxError> {
+        let applied = sqlx::query_as(statements::APPLIED_MIGRATIONS)
             .fetch_all(&self.pool)
             .await
             .map_err(translate);

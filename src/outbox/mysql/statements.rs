@@ -423,7 +423,8 @@ pub(super) const INSERT_CONTACTS: &str = "
     )) AS added";
 
 /// Which migrations the database has.
-pub(super) const APPLIED_MIGRATIONS: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+pub(super) const APPLIED_MIGRATIONS: &str =
+    "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
 /// Whether a commit is on the disk before it is answered.
 pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit = 1";

@@ -20,9 +20,11 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
         // undefined_table, undefined_column, invalid_schema_name
         "42P01" => OutboxError::Schema(schema::UNMIGRATED.into()),
         "42703" | "3F000" => other_schema(&message),
-        // lock_not_available, query_canceled, read_only_sql_transaction (after a failover),
+        // lock_not_available
+        "55P03" => OutboxError::Locked(message),
+        // query_canceled, read_only_sql_transaction (after a failover),
         // idle_in_transaction_session_timeout
-        "55P03" | "57014" | "25006" | "25P03" => OutboxError::Unavailable(message),
+        "57014" | "25006" | "25P03" => OutboxError::Unavailable(message),
         code => match code.get(..2) {
             // Connections, serialization and deadlocks, resources, shutdowns, the disk.
             Some("08" | "40" | "53" | "57" | "58") => OutboxError::Unavailable(message),

@@ -43,7 +43,8 @@ const SESSION: [(&str, &str); 4] = [
     // Nothing is waited for within a transaction: a courier that is silent in the middle of one
     // stands still, and must not keep its lanes locked from those that take them over.
     ("idle_in_transaction_session_timeout", "5s"),
-    ("lock_timeout", "30s"),
+    // Longer than that, so that who stands still is gone by then.
+    ("lock_timeout", "8s"),
     ("statement_timeout", "120s"),
 ];
 
@@ -102,8 +103,8 @@ impl PostgresOutbox {
         self.pool.close().await;
     }
 
-    async fn applied_migrations(&self) -> Result<Vec<i64>, OutboxError> {
-        let applied = sqlx::query_scalar(statements::APPLIED_MIGRATIONS)
+    async fn applied_migrations(&self) -> Result<Vec<schema::Applied>, OutboxError> {
+        let applied = sqlx::query_as(statements::APPLIED_MIGRATIONS)
             .fetch_all(&self.pool)
             .await
             .map_err(translate);

@@ -121,8 +121,8 @@ impl SqliteOutbox {
         self.writer.close().await;
     }
 
-    async fn applied_migrations(&self) -> Result<Vec<i64>, OutboxError> {
-        let applied = sqlx::query_scalar(statements::APPLIED_MIGRATIONS)
+    async fn applied_migrations(&self) -> Result<Vec<schema::Applied>, OutboxError> {
+        let applied = sqlx::query_as(statements::APPLIED_MIGRATIONS)
             .fetch_all(&self.readers)
             .await
             .map_err(translate);

@@ -432,7 +432,8 @@ pub(super) const INSERT_CONTACTS: &str = "
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
 
 /// Which migrations the database has.
-pub(super) const APPLIED_MIGRATIONS: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+pub(super) const APPLIED_MIGRATIONS: &str =
+    "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
 /// The statements that run all day, for the test that looks at their plans.
 pub(super) const HOT: &[(&str, &str)] = &[

@@ -42,6 +42,32 @@ impl LaneRecovered<'_> {
     }
 }
 
+/// Another session has locked rows of the lane that are to be written.
+pub struct LaneLocked<'a> {
+    /// The lane.
+    pub lane: &'a Lane,
+}
+
+impl LaneLocked<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        warn!(target: LANES, lane = %self.lane, "rows are locked by another session; the lane waits until they are free");
+    }
+}
+
+/// They have been written.
+pub struct LaneUnlocked<'a> {
+    /// The lane.
+    pub lane: &'a Lane,
+}
+
+impl LaneUnlocked<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        info!(target: LANES, lane = %self.lane, "rows are not locked any more; the lane goes on");
+    }
+}
+
 /// Open batches of an earlier owner were taken over.
 pub struct TakenOver<'a> {
     /// The lane.

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{Level, enabled, error, info, warn};
 
 use super::LIFECYCLE;
+use crate::settings::SettingChange;
 
 /// The courier begins.
 pub struct Started<'a> {
@@ -91,6 +92,61 @@ impl Stopped {
                 "courier stopped before all was settled; the next start goes on from the journal"
             );
         }
+    }
+}
+
+/// The settings were read again.
+pub struct SettingsReloaded<'a> {
+    /// What has changed since they were last read, or since the start.
+    pub changes: &'a [SettingChange],
+}
+
+impl SettingsReloaded<'_> {
+    /// Whether the log level lets it through.
+    pub fn is_heard() -> bool {
+        enabled!(target: LIFECYCLE, Level::INFO)
+    }
+
+    /// Logs what is in force now, and what will be after a restart.
+    pub fn emit(&self) {
+        if self.changes.is_empty() {
+            info!(target: LIFECYCLE, "settings read again; nothing in them has changed");
+        }
+        let taken = listed(self.changes, true);
+        if !taken.is_empty() {
+            info!(target: LIFECYCLE, changed = taken, "settings reloaded");
+        }
+        let left = listed(self.changes, false);
+        if !left.is_empty() {
+            warn!(
+                target: LIFECYCLE,
+                needs_restart = left,
+                "settings have changed that are not in force before a restart"
+            );
+        }
+    }
+}
+
+fn listed(changes: &[SettingChange], live: bool) -> String {
+    let of_kind = changes.iter().filter(|change| change.live == live);
+    let texts: Vec<String> = of_kind.map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+/// The settings were read again and cannot be used.
+pub struct SettingsNotReloaded<'a> {
+    /// What is wrong with them.
+    pub error: &'a dyn std::fmt::Display,
+}
+
+impl SettingsNotReloaded<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        error!(
+            target: LIFECYCLE,
+            error = %self.error,
+            "settings not reloaded; those from before stay in force"
+        );
     }
 }
 

@@ -15,8 +15,13 @@ pub use self::batch::{BatchClosed, BatchPostponed, RowsRefused};
 pub use self::database::{
     DatabaseCall, DatabaseWatch, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
 };
-pub use self::lane::{LaneFailed, LanePaused, LaneRecovered, LeaseLost, TakenOver};
-pub use self::lifecycle::{AdminListening, Started, Stopped, Stopping, SupervisorUntold};
+pub use self::lane::{
+    LaneFailed, LaneLocked, LanePaused, LaneRecovered, LaneUnlocked, LeaseLost, TakenOver,
+};
+pub use self::lifecycle::{
+    AdminListening, SettingsNotReloaded, SettingsReloaded, Started, Stopped, Stopping,
+    SupervisorUntold,
+};
 pub use self::platform::{
     Breaker, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
 };

@@ -1,0 +1,217 @@
+//! What has changed since the settings were loaded, and what of it a running courier takes over.
+//!
+//! Which keys are live is told by each section's list of keys.
+
+use std::fmt;
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::key::Key;
+use super::{Settings, keys};
+
+/// A key that has another value now. Prints itself as `delivery.linger: 1s -> 2s`, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingChange {
+    /// The key.
+    pub key: &'static str,
+    /// What was in force.
+    pub from: String,
+    /// What is written now.
+    pub to: String,
+    /// Whether a running courier takes it over; otherwise it takes a restart.
+    pub live: bool,
+}
+
+impl fmt::Display for SettingChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, from, to, .. } = self;
+        // A secret looks the same before and after.
+        if from == to {
+            return write!(f, "{key}: another {to}");
+        }
+        write!(f, "{key}: {from} -> {to}")
+    }
+}
+
+impl Settings {
+    /// Every key that has another value in `new`.
+    pub fn changes_to(&self, new: &Self) -> Vec<SettingChange> {
+        let (was, is) = (self.shown(), new.shown());
+        let change = |key: &'static Key| {
+            let (from, to) = (shown_value(&was, key), shown_value(&is, key));
+            let differs = from != to || self.secret(key.name) != new.secret(key.name);
+            differs.then_some(SettingChange {
+                key: key.name,
+                from,
+                to,
+                live: key.live,
+            })
+        };
+        keys().filter_map(change).collect()
+    }
+
+    /// These settings with the live keys of `new`. Every rule is kept: none binds a live key to one
+    /// that is not.
+    #[must_use]
+    pub fn with_live_of(&self, new: &Self) -> Self {
+        let mut mixed = self.clone();
+        mixed
+            .platform
+            .lane_codes
+            .clone_from(&new.platform.lane_codes);
+        mixed
+            .platform
+            .lane_markers
+            .clone_from(&new.platform.lane_markers);
+        mixed
+            .platform
+            .duplicate_markers
+            .clone_from(&new.platform.duplicate_markers);
+        mixed.delivery.batch_size = new.delivery.batch_size;
+        mixed.delivery.linger = new.delivery.linger;
+        mixed.delivery.max_in_flight = new.delivery.max_in_flight;
+        mixed.delivery.max_in_flight_per_lane = new.delivery.max_in_flight_per_lane;
+        mixed.retry = new.retry.clone();
+        mixed.rate_limit = new.rate_limit.clone();
+        mixed.rate_limit.scope = self.rate_limit.scope;
+        mixed.log.level.clone_from(&new.log.level);
+        mixed
+    }
+
+    fn shown(&self) -> Value {
+        // Texts, numbers and lists under texts: nothing that JSON could not hold.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// What the shown value does not tell apart.
+    fn secret(&self, key: &str) -> Option<&str> {
+        match key {
+            "database.url" => Some(self.database.url.expose()),
+            "platform.token" => self
+                .platform
+                .token
+                .as_ref()
+                .map(ExposeSecret::expose_secret),
+            _ => None,
+        }
+    }
+}
+
+fn shown_value(settings: &Value, key: &Key) -> String {
+    let pointer = format!("/{}", key.name.replace('.', "/"));
+    match settings.pointer(&pointer) {
+        Some(Value::String(text)) if text.is_empty() => "not set".into(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "not set".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Layers;
+
+    fn with(flags: &[&str]) -> Settings {
+        Settings::from_layers(&Layers {
+            flags: flags.iter().map(ToString::to_string).collect(),
+            ..Layers::default()
+        })
+        .unwrap()
+    }
+
+    /// Another value than the default for every key.
+    const OTHERS: &[&str] = &[
+        "database.url=sqlite://other.db",
+        "database.max_connections=3",
+        "database.auto_migrate=false",
+        "platform.base_url=http://127.0.0.1:1",
+        "platform.token=hunter2",
+        "platform.token_file=/token",
+        "platform.timeout=1m",
+        "platform.connect_timeout=1s",
+        "platform.lane_codes=1",
+        "platform.lane_markers=one",
+        "platform.duplicate_markers=two",
+        "request.ignore_crm=true",
+        "request.skip_error=false",
+        "request.number_add_suffix=true",
+        "request.encryption=true",
+        "delivery.batch_size=7",
+        "delivery.linger=2s",
+        "delivery.poll_interval=2s",
+        "delivery.max_in_flight=9",
+        "delivery.max_in_flight_per_lane=1",
+        "delivery.suffix=courier",
+        "delivery.lease=1m",
+        "delivery.shutdown_grace=1m",
+        "retry.initial_interval=1s",
+        "retry.max_interval=1m",
+        "retry.multiplier=3",
+        "retry.jitter=0",
+        "retry.give_up_after=1h",
+        "rate_limit.requests_per_second=20",
+        "rate_limit.per_user=2",
+        "rate_limit.per_lane=1",
+        "rate_limit.burst=2",
+        "rate_limit.scope=cluster",
+        "retention.older_than=90d",
+        "admin.listen=",
+        "log.format=json",
+        "log.level=debug",
+    ];
+
+    #[test]
+    fn each_key_that_changes_is_told_and_taken_over_only_if_it_is_live() {
+        let was = Settings::default();
+        let mut told = Vec::new();
+        for other in OTHERS {
+            let new = with(&[other]);
+            let changes = was.changes_to(&new);
+            assert_eq!(changes.len(), 1, "{other}: {changes:?}");
+            let taken = was.with_live_of(&new);
+            assert_eq!(
+                taken.changes_to(&new).is_empty(),
+                changes[0].live,
+                "{other}"
+            );
+            assert_eq!(
+                was.changes_to(&taken).is_empty(),
+                !changes[0].live,
+                "{other}"
+            );
+            told.push(changes[0].key);
+        }
+        assert_eq!(told, keys().map(|key| key.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_change_is_told_in_the_words_of_the_file_and_a_secret_without_it() {
+        let was = with(&[
+            "platform.token=hunter2",
+            "database.url=mysql://me:hunter2@db/x",
+        ]);
+        let new = with(&[
+            "platform.token=hunter3",
+            "database.url=mysql://me:hunter3@db/x",
+            "delivery.linger=2500ms",
+            "rate_limit.per_user=0.5",
+        ]);
+        let told: Vec<String> = was
+            .changes_to(&new)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "database.url: another mysql://me:***@db/x",
+                "platform.token: another ***",
+                "delivery.linger: 1s -> 2s 500ms",
+                "rate_limit.per_user: not set -> 0.5",
+            ]
+        );
+        assert!(was.changes_to(&was.clone()).is_empty());
+    }
+}
