@@ -20,6 +20,7 @@ mod support;
 mod world;
 
 mod admin {
+    mod alive;
     mod asking;
     mod browser;
     mod endpoints;
