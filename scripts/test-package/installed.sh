@@ -75,7 +75,7 @@ starts_when_configured() {
     expect ActiveState active
     expect SubState running
     ask /readyz | has_line '"status":"ready"' || fail "it is not ready"
-    ask /healthz | has_line '"status":"healthy"' || fail "it is not healthy"
+    contact-courier status --alive >/dev/null || fail "it is not healthy"
 }
 
 runs_in_a_sandbox() {
@@ -135,6 +135,22 @@ comes_back_when_frozen() {
     systemctl daemon-reload
     systemctl restart "$unit"
     delivers 13900000007
+}
+
+reads_its_settings_again() {
+    step "reads its settings again without a new start, and keeps the old ones if there is a fault"
+    local pid
+    pid=$(of_unit MainPID)
+    sed -i 's/^#requests_per_second = .*/requests_per_second = 7.5/' "$settings"
+    systemctl reload "$unit" || fail "it cannot be reloaded"
+    within 30 "the change is told" has_logged 'settings reloaded.*requests_per_second: 10.0 -> 7.5'
+    sed -i 's/^requests_per_second = .*/requests_per_second = "many"/' "$settings"
+    systemctl reload "$unit" || fail "it cannot be reloaded with a fault"
+    within 30 "the fault is told" has_logged 'settings not reloaded.*requests_per_second'
+    sed -i 's/^requests_per_second = .*/requests_per_second = 7.5/' "$settings"
+    expect ActiveState active
+    expect MainPID "$pid"
+    delivers 13900000011
 }
 
 is_upgraded() {
@@ -203,7 +219,7 @@ is_purged() {
         -not -path '/var/lib/private/contact-courier*' -not -path '/var/lib/contact-courier')
     [ -z "$left" ] || fail "it leaves $left"
     expect LoadState not-found
-    [ "$(sql "SELECT count(*) FROM contact_outbox WHERE status = 'succeeded'")" = 9 ] ||
+    [ "$(sql "SELECT count(*) FROM contact_outbox WHERE status = 'succeeded'")" = 10 ] ||
         fail "the contacts are not there any more"
 }
 
@@ -217,6 +233,7 @@ runs_in_a_sandbox
 delivers_and_tells
 comes_back_when_killed
 comes_back_when_frozen
+reads_its_settings_again
 is_upgraded
 stops
 gives_up_on_wrong_settings
