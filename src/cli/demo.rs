@@ -13,6 +13,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::SecretString;
+use serde::Serialize;
 
 use crate::app;
 use crate::courier::Until;
@@ -32,6 +33,49 @@ pub(super) struct DemoArgs {
     /// Repeats the faults of an earlier demo
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// Prints the outcome alone, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    contacts: u64,
+    outcomes: &'a [OutcomeCount],
+    seconds: f64,
+    contacts_per_second: f64,
+    requests: u64,
+    requests_that_met_a_fault: u64,
+    /// Numbers that came in requests, the same one as often as it came.
+    numbers_sent: u64,
+    numbers_held: u64,
+    /// Contacts that succeeded with another contact's number: the answer to their own send was lost.
+    repeated_numbers: u64,
+}
+
+impl<'a> Report<'a> {
+    fn new(outcomes: &'a [OutcomeCount], delivered: u64, state: &State, took: Duration) -> Self {
+        let of = |status: Option<&str>| -> u64 {
+            let counted = outcomes
+                .iter()
+                .filter(|outcome| status.is_none_or(|s| outcome.status == s));
+            counted.map(|outcome| outcome.contacts).sum()
+        };
+        let (contacts, seconds) = (of(None), took.as_secs_f64());
+        Self {
+            contacts,
+            outcomes,
+            seconds,
+            contacts_per_second: f64::from(u32::try_from(contacts).unwrap_or(u32::MAX))
+                / seconds.max(0.001),
+            requests: state.totals.requests,
+            requests_that_met_a_fault: state.totals.answers.faults(),
+            numbers_sent: state.totals.rows_received,
+            numbers_held: state.totals.numbers_held,
+            repeated_numbers: of(Some("succeeded")).saturating_sub(delivered),
+        }
+    }
 }
 
 const LANES: u32 = 8;
@@ -51,7 +95,9 @@ pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<
     })
     .await
     .context("cannot start the simulated platform")?;
-    introduce(args, &faults, &platform, out)?;
+    if !args.json {
+        introduce(args, &faults, &platform, out)?;
+    }
     insert(&*outbox, args.contacts).await?;
     let begun = Instant::now();
     deliver(outbox, &platform, args.contacts).await?;
@@ -66,7 +112,12 @@ pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<
     let delivered = operations.numbers_delivered().await?;
     let state = platform.state();
     platform.stop().await;
-    summarize(&outcomes, &failures, &state, took, out)?;
+    let report = Report::new(&outcomes, delivered, &state, took);
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    } else {
+        summarize(&report, &failures, out)?;
+    }
     agree(&outcomes, delivered, &state)
 }
 
@@ -190,16 +241,14 @@ fn progress(contacts: u32) -> ProgressBar {
 }
 
 fn summarize(
-    outcomes: &[OutcomeCount],
+    report: &Report<'_>,
     failures: &[FailedContact],
-    state: &State,
-    took: Duration,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(["outcome", "contacts"]);
-    for outcome in outcomes {
+    for outcome in report.outcomes {
         let name = match &outcome.fail_kind {
             Some(kind) => format!("{}, {kind}", outcome.status),
             None => outcome.status.clone(),
@@ -207,20 +256,24 @@ fn summarize(
         table.add_row([name, outcome.contacts.to_string()]);
     }
     writeln!(out, "{table}\n")?;
-    let contacts: u64 = outcomes.iter().map(|outcome| outcome.contacts).sum();
-    let totals = &state.totals;
     writeln!(
         out,
-        "{contacts} contacts, {} requests ({} met a fault), {:.1} s, {:.0} contacts per second",
-        totals.requests,
-        totals.answers.faults(),
-        took.as_secs_f64(),
-        f64::from(u32::try_from(contacts).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001),
+        "{} contacts, {} requests ({} met a fault), {:.1} s, {:.0} contacts per second",
+        report.contacts,
+        report.requests,
+        report.requests_that_met_a_fault,
+        report.seconds,
+        report.contacts_per_second,
     )?;
     writeln!(
         out,
-        "the platform holds {} numbers, each once, though numbers were sent to it {} times\n",
-        totals.numbers_held, totals.rows_received
+        "the platform holds {} numbers, each once, though numbers were sent to it {} times",
+        report.numbers_held, report.numbers_sent
+    )?;
+    writeln!(
+        out,
+        "{} contacts succeeded with another contact's number: the answer to their own send was lost\n",
+        report.repeated_numbers
     )?;
     failures_table(failures, out)
 }
@@ -281,19 +334,20 @@ fn agree(outcomes: &[OutcomeCount], delivered: u64, state: &State) -> anyhow::Re
 mod tests {
     use super::*;
 
+    async fn shown(json: bool) -> String {
+        let args = DemoArgs {
+            contacts: 600,
+            seed: 7,
+            json,
+        };
+        let mut out = Vec::new();
+        run(&args, &mut out).await.unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
     #[tokio::test]
     async fn the_demo_ends_by_itself_and_the_table_agrees_with_the_platform() {
-        let mut out = Vec::new();
-        run(
-            &DemoArgs {
-                contacts: 600,
-                seed: 7,
-            },
-            &mut out,
-        )
-        .await
-        .unwrap();
-        let text = String::from_utf8(out).unwrap();
+        let text = shown(false).await;
         for part in [
             "succeeded",
             "failed, rejected",
@@ -307,5 +361,21 @@ mod tests {
             !text.contains(&contact(17).phone),
             "numbers are masked: {text}"
         );
+    }
+
+    #[tokio::test]
+    async fn as_json_it_prints_one_line_whose_numbers_add_up() {
+        let text = shown(true).await;
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["contacts"], 600);
+        let of = |key: &str| report[key].as_u64().unwrap();
+        let outcomes = report["outcomes"].as_array().unwrap();
+        let succeeded = outcomes
+            .iter()
+            .find(|outcome| outcome["status"] == "succeeded");
+        let succeeded = succeeded.unwrap()["contacts"].as_u64().unwrap();
+        assert_eq!(succeeded, of("numbers_held") + of("repeated_numbers"));
+        assert!(of("numbers_sent") >= succeeded && of("requests_that_met_a_fault") > 0);
     }
 }

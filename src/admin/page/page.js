@@ -80,7 +80,7 @@ const WORDS = {
     rate: "当前速率", rateOf: (part, limit) => `上限 ${limit}/秒 的 ${part}`, inFlight: "进行中的请求",
     requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
     states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
-    kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "已过期" },
+    kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃" },
     alive: "在线", silent: "无心跳", thisOne: "本实例",
     reasons: {
       unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",

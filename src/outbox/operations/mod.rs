@@ -17,7 +17,7 @@ mod story;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 pub use self::failures::{
     AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
@@ -111,7 +111,7 @@ pub trait Operations: Send + Sync + 'static {
 }
 
 /// Contacts in one state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutcomeCount {
     /// The column `status`.
     pub status: String,
