@@ -31,6 +31,7 @@ mod server;
 
 mod deploy {
     mod alerts;
+    mod containers;
     mod monitoring;
     mod systemd;
 }
