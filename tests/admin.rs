@@ -29,4 +29,5 @@ mod admin {
     mod privacy;
     mod prometheus;
     mod scraped;
+    mod watching;
 }
