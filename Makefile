@@ -7,12 +7,13 @@ help: ## Lists what can be made
 test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB
 	scripts/test-databases.sh cargo test --locked
 
-check: tools ## Formatting, lints, docs, licences, unused dependencies
+check: tools ## Formatting, lints, docs, licences, unused dependencies, and the scripts where shellcheck is installed
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
 	cargo deny --log-level error check licenses bans sources
 	cargo machete
+	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/test-package/*.sh .ci/run; fi
 
 bench: ## Measures the release binary on private databases: speed, CPU, memory, latency, limits (BENCH=--quick)
 	cargo bench --locked --bench courier -- $(BENCH)

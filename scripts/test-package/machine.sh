@@ -65,10 +65,13 @@ is_up() {
     esac
 }
 
+# The machine's process 1, by its number here.
+first_process() { pgrep -P "$machine" | head -n 1; }
+
 # Runs a command there.
 on_machine() {
     local first
-    first=$(pgrep -P "$machine" | head -n 1)
+    first=$(first_process)
     [ -n "$first" ] || return 1
     nsenter --target "$first" --mount --uts --ipc --net --pid --root --wd -- \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
@@ -77,10 +80,10 @@ on_machine() {
 stop_machine() {
     # With its own code: in a trap a bare return has that of before the trap, and set -e heeds it.
     if [ -z "$machine" ]; then return 0; fi
-    # The first asks it to shut down, the second does not wait for that.
-    kill "$machine" 2>/dev/null || true
-    sleep 0.2
-    kill "$machine" 2>/dev/null || true
+    # Nothing there is to be kept, so it is not shut down: all its processes end with its first.
+    local first
+    first=$(first_process) || true
+    kill -KILL "${first:-$machine}" 2>/dev/null || true
     wait "$machine" 2>/dev/null || true
     machine=
     remove_cgroup
