@@ -19,8 +19,9 @@ use crate::outbox::{
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
-use crate::settings::{DatabaseKind, RateScope, Settings};
+use crate::settings::{DatabaseKind, RateScope, Settings, TracesSettings};
 use crate::telemetry::event;
+use crate::telemetry::traces::{Exporter, TraceOptions, Traces};
 
 /// The database with the outbox table, through its two doors.
 #[derive(Clone)]
@@ -111,6 +112,20 @@ pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<C
     Ok(Courier::new(outbox, platform, courier_options(settings)))
 }
 
+/// Where the ways of the courier's batches are told; nowhere unless the settings name a collector.
+pub fn traces(courier: &Courier, settings: &Settings) -> anyhow::Result<(Traces, Exporter)> {
+    let TracesSettings { endpoint, ratio } = &settings.traces;
+    let Some(endpoint) = endpoint.clone() else {
+        return Ok((Traces::default(), Exporter::default()));
+    };
+    let options = TraceOptions {
+        endpoint,
+        ratio: *ratio,
+        instance: courier.instance(),
+    };
+    Ok(Exporter::start(&options)?)
+}
+
 /// What operators may ask about a courier.
 pub fn subject(
     database: Database,
@@ -148,7 +163,6 @@ pub fn http_platform(settings: &Settings) -> anyhow::Result<HttpPlatform> {
         base_url: platform.base_url.clone(),
         timeout: platform.timeout,
         connect_timeout: platform.connect_timeout,
-        connections: settings.delivery.max_in_flight,
     };
     Ok(HttpPlatform::new(&options, token)?)
 }
@@ -203,5 +217,6 @@ fn courier_options(settings: &Settings) -> CourierOptions {
         shared_limits: settings.rate_limit.scope == RateScope::Cluster,
         request: settings.request_defaults(),
         tuning: tuning(settings),
+        traces: Traces::default(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 use crate::outbox::{
     Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
     NewContact, Outbox, OutboxError, Page, RateClaim, Recorded, Write,
@@ -113,6 +113,10 @@ impl Outbox for FakeOutbox {
     }
 
     async fn record(&self, _: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn locked(&self, _: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
         unreachable!("no command does this")
     }
 

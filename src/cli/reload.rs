@@ -54,16 +54,10 @@ impl Reloading {
         if heard {
             told.emit();
         }
-        self.change_level();
+        self.log.change(&self.settings.log.level);
         if !heard {
             told.emit();
         }
         Ok(())
-    }
-
-    fn change_level(&self) {
-        if let Err(error) = self.log.change(&self.settings.log.level) {
-            SettingsNotReloaded { error: &error }.emit();
-        }
     }
 }

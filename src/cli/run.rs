@@ -76,12 +76,14 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
         let subject = app::subject(database, &courier, &life, &settings);
         beside.spawn(admin.serve(subject));
     }
+    let (traces, exporter) = app::traces(&courier, &settings)?;
     let until = if args.once {
         Until::Done
     } else {
         Until::Stopped
     };
-    let backlog = courier.run(life, until).await;
+    let backlog = courier.traced(traces).run(life, until).await;
+    exporter.finish().await;
     drop(beside);
     match backlog? {
         Some(backlog) => nothing_is_left(&backlog),

@@ -15,6 +15,7 @@ use super::tuning::Tuning;
 use crate::contact::{Lane, RequestDefaults};
 use crate::outbox::Outbox;
 use crate::telemetry::event::{Breaker, DatabaseWatch};
+use crate::telemetry::traces::Traces;
 
 /// The settings that the courier runs by.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct CourierOptions {
     pub request: RequestDefaults,
     /// What can change while the courier works.
     pub tuning: Tuning,
+    /// Where the ways of batches are told.
+    pub traces: Traces,
 }
 
 impl Default for CourierOptions {
@@ -45,6 +48,7 @@ impl Default for CourierOptions {
             shared_limits: false,
             request: RequestDefaults::default(),
             tuning: Tuning::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -59,6 +63,8 @@ pub(super) struct Context {
     pub(super) poll_interval: Duration,
     /// `request.*` and `delivery.suffix`.
     pub(super) request: RequestDefaults,
+    /// Where the ways of batches are told.
+    pub(super) traces: Traces,
     /// Whether to go on.
     pub(super) life: Lifecycle,
     /// Tells of database trouble, once.
@@ -70,6 +76,9 @@ pub(super) struct Context {
     lanes_at_work: AtomicUsize,
     token_changed: Notify,
 }
+
+/// Lanes that wait for locked rows and do not count, at most. Each holds its batches under way.
+const MOST_LOCKED: usize = 1_000;
 
 /// Reasons of waiting lanes that are remembered for the log. Beyond it the log says more than it
 /// needs to, and memory stays bounded.
@@ -90,6 +99,7 @@ impl Context {
             dispatcher,
             poll_interval: options.poll_interval,
             request: options.request.clone(),
+            traces: options.traces.clone(),
             watch,
             pulse,
             waiting: Mutex::default(),
@@ -102,6 +112,13 @@ impl Context {
     /// What can change while the courier works, as it is now.
     pub(super) fn tuning(&self) -> Arc<Tuning> {
         self.dispatcher.tuner.current()
+    }
+
+    /// How many lanes may be at work. One that waits for rows which another session keeps locked does
+    /// not take a place from the others, up to a number that memory bears.
+    pub(super) fn places(&self) -> usize {
+        let locked = self.dispatcher.recorder.locked_lanes();
+        self.tuning().max_lanes() + locked.min(MOST_LOCKED)
     }
 
     /// There is another token: nobody waits for one any more.

@@ -18,11 +18,11 @@ use super::recorder::Recorder;
 use super::store::NotRecorded;
 use super::tuning::Tuner;
 use super::underway::{Journal, Underway};
-use crate::batch::Batch;
 use crate::outbox::{Change, Lease, Postpone, Recorded};
 use crate::platform::client::Platform;
 use crate::platform::verdict::{self, Verdict, WaitReason};
 use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
+use crate::telemetry::traces::Hold;
 
 /// What became of a send.
 #[derive(Debug)]
@@ -70,12 +70,15 @@ impl Dispatcher {
     /// Sends the batch once.
     pub(super) async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
         let mut limits = RateLimitWait::default();
+        let trace = &mut underway.trace;
         let turn = async {
             if underway.is_retry {
-                self.limits.retry_ready().await;
+                let budget = self.limits.retry_ready();
+                trace.held(Hold::RetryBudget, budget).await;
             }
-            limits.during(self.limits.lane_ready(&lease.lane)).await;
-            self.permits.acquire().await
+            let lane = limits.during(self.limits.lane_ready(&lease.lane));
+            trace.held(Hold::RateLimit, lane).await;
+            trace.held(Hold::Permit, self.permits.acquire()).await
         };
         let permit = tokio::select! {
             biased;
@@ -94,7 +97,7 @@ impl Dispatcher {
         let hindered = tokio::select! {
             biased;
             () = self.life.stopping() => Some(NotSent::Stopping),
-            () = limits.during(self.limits.ready()) => self
+            () = underway.trace.held(Hold::RateLimit, limits.during(self.limits.ready())) => self
                 .gates()
                 .is_shut(&lease.lane, Instant::now())
                 .then_some(NotSent::NotNow),
@@ -107,7 +110,7 @@ impl Dispatcher {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
         limits.emit();
-        let verdict = self.deliver(&underway.batch).await;
+        let verdict = self.deliver(underway).await;
         drop(permit);
         Dispatched::Answered(verdict)
     }
@@ -118,11 +121,14 @@ impl Dispatcher {
     }
 
     /// One request, and what its answer says.
-    async fn deliver(&self, batch: &Batch) -> Verdict {
+    async fn deliver(&self, underway: &mut Underway) -> Verdict {
+        let Underway { batch, trace, .. } = underway;
+        trace.sends(batch.attempts);
         let (request, sent) = (RequestSent::emit(batch), Instant::now());
         let reply = self.platform.deliver(batch).await;
         let took = request.answered();
         let verdict = verdict::read(batch, &reply, &self.tuner.current().rules);
+        trace.answered(&reply, &verdict);
         RequestEnded {
             batch,
             verdict: &verdict,
@@ -165,7 +171,8 @@ impl Dispatcher {
                 attempts: batch.attempts,
             },
         };
-        match self.recorder.record(lease, change).await {
+        let written = self.recorder.record(lease, change);
+        match underway.trace.held(Hold::Journal, written).await {
             Ok(Recorded::Done) => {
                 underway.journal = Journal::Waiting;
                 Ok(())

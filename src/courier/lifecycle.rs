@@ -34,6 +34,11 @@ impl Lifecycle {
         self.soft.is_cancelled()
     }
 
+    /// Whether everything has to be dropped.
+    pub fn is_killed(&self) -> bool {
+        self.hard.is_cancelled()
+    }
+
     /// Resolves when the soft end is asked for.
     pub async fn stopping(&self) {
         self.soft.cancelled().await;
@@ -49,6 +54,14 @@ impl Lifecycle {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             () = self.soft.cancelled() => {}
+        }
+    }
+
+    /// Waits, but not longer than until everything has to be dropped.
+    pub async fn sleep_hard(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.hard.cancelled() => {}
         }
     }
 }

@@ -50,6 +50,7 @@ use self::tuning::Tuner;
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
 use crate::platform::client::Platform;
 use crate::telemetry::event::{DatabaseWatch, Stopped};
+use crate::telemetry::traces::Traces;
 
 /// What is left to say to the database at the end takes no longer: a heartbeat that stops says the
 /// same a little later.
@@ -97,6 +98,12 @@ impl Courier {
             options,
             instance,
         }
+    }
+
+    /// The same, and the ways of its batches are told.
+    pub fn traced(mut self, traces: Traces) -> Self {
+        self.options.traces = traces;
+        self
     }
 
     /// This instance's id, as other couriers and people see it.
@@ -178,7 +185,7 @@ impl Courier {
         let dispatcher = Dispatcher {
             platform: self.platform,
             permits: Permits::new(tuning.max_in_flight),
-            limits: Limits::new(&tuning.limits, shared.as_ref()),
+            limits: Limits::new(&tuning.limits, shared),
             tuner: self.tuner,
             gates: Mutex::default(),
             recorder,

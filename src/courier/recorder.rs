@@ -5,17 +5,19 @@
 //! than one thing at a time there are several writers, and a lane's writes always go to the same
 //! one: while one of them settles, the others' lanes go on, and no two wait for the same rows. A
 //! write that fails because the database is away is tried again until it is known to be written or
-//! fenced: a commit whose answer was lost is answered by the outbox as done, not done twice. A lane
-//! whose rows another session has locked waits apart ([`LockedLanes`]).
+//! fenced: a commit whose answer was lost is answered by the outbox as done, not done twice. What
+//! settles rows that another session keeps locked waits apart ([`LockedWrites`]).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::lifecycle::Lifecycle;
-use super::locked::LockedLanes;
+use super::locked::LockedWrites;
 use super::pulse::Pulse;
 use super::store::{Answer, Asked, NotRecorded, Store};
 use crate::contact::Lane;
@@ -27,7 +29,10 @@ const MAX_WRITES: usize = 128;
 
 /// The lanes' end: a way to each writer.
 #[derive(Clone)]
-pub(super) struct Recorder(Arc<[mpsc::Sender<Asked>]>);
+pub(super) struct Recorder {
+    writers: Arc<[mpsc::Sender<Asked>]>,
+    locked_lanes: Arc<AtomicUsize>,
+}
 
 impl Recorder {
     /// Starts the recorder. It ends when all clones of the handle are gone and all is written.
@@ -38,6 +43,7 @@ impl Recorder {
         life: &Lifecycle,
     ) -> (Self, JoinSet<()>) {
         let mut tasks = JoinSet::new();
+        let locked_lanes = Arc::new(AtomicUsize::new(0));
         let store = Store {
             outbox: Arc::clone(outbox),
             watch: Arc::clone(watch),
@@ -47,7 +53,7 @@ impl Recorder {
             let (sender, receiver) = mpsc::channel(MAX_WRITES);
             let writer = Writer {
                 store: store.clone(),
-                locked: LockedLanes::new(store.clone()),
+                locked: LockedWrites::new(store.clone(), Arc::clone(&locked_lanes)),
                 pulse: Arc::clone(pulse),
                 nth,
                 receiver,
@@ -55,7 +61,10 @@ impl Recorder {
             tasks.spawn(writer.run());
             sender
         });
-        let recorder = Self(writers.collect());
+        let recorder = Self {
+            writers: writers.collect(),
+            locked_lanes,
+        };
         (recorder, tasks)
     }
 
@@ -63,9 +72,14 @@ impl Recorder {
     fn writer(&self, lane: &Lane) -> Option<&mpsc::Sender<Asked>> {
         let mut hasher = DefaultHasher::new();
         lane.hash(&mut hasher);
-        let writers = u64::try_from(self.0.len()).unwrap_or(1);
+        let writers = u64::try_from(self.writers.len()).unwrap_or(1);
         let nth = usize::try_from(hasher.finish().checked_rem(writers)?).ok()?;
-        self.0.get(nth)
+        self.writers.get(nth)
+    }
+
+    /// How many lanes wait for rows that other sessions keep locked.
+    pub(super) fn locked_lanes(&self) -> usize {
+        self.locked_lanes.load(Ordering::Relaxed)
     }
 
     /// Hands in a write in the name of a lease and waits until it is committed, or fenced.
@@ -86,7 +100,7 @@ impl Recorder {
 
 struct Writer {
     store: Store,
-    locked: LockedLanes,
+    locked: LockedWrites,
     pulse: Arc<Pulse>,
     /// Which of the writers this is.
     nth: usize,
@@ -97,25 +111,41 @@ impl Writer {
     async fn run(mut self) {
         let pulse = Arc::clone(&self.pulse);
         let beat = &pulse.writers[self.nth];
-        let mut gathered = Vec::new();
-        let mut more = true;
-        while more || !self.locked.is_empty() {
-            let gathering = self.receiver.recv_many(&mut gathered, MAX_WRITES);
+        let mut asked = Vec::new();
+        let mut open = true;
+        while open || !self.locked.is_empty() {
+            let gathering = self.receiver.recv_many(&mut asked, MAX_WRITES);
             let wait = async {
                 tokio::select! {
-                    count = gathering, if more => count > 0,
-                    () = self.locked.turn() => more,
+                    count = gathering, if open => Next::Gathered(count),
+                    () = self.locked.time_to_look() => Next::Look,
                 }
             };
-            more = beat.turning(wait).await;
-            if gathered.is_empty() {
-                continue;
+            match beat.turning(wait).await {
+                Next::Gathered(count) => open = count > 0,
+                Next::Look => asked = beat.turning(self.locked.take_free()).await,
             }
-            let waits = |(write, _): &Asked| self.locked.holds(&write.lease.lane);
-            let (behind, asked): (Vec<_>, Vec<_>) = gathered.drain(..).partition(waits);
-            self.locked.put(behind);
-            let locked = beat.turning(self.store.commit(asked)).await;
+            let locked = beat.turning(self.commit(mem::take(&mut asked))).await;
             self.locked.put(locked);
         }
     }
+
+    /// Gives back what settles locked rows. Where there are some already, it looks for more before
+    /// it waits for them: that would take seconds, for everything that is written together.
+    async fn commit(&self, asked: Vec<Asked>) -> Vec<Asked> {
+        if !self.locked.are_there() {
+            return self.store.commit(asked).await;
+        }
+        let (mut locked, free) = self.store.apart(asked).await;
+        locked.extend(self.store.commit(free).await);
+        locked
+    }
+}
+
+/// What a writer has waited for.
+enum Next {
+    /// So many writes have gathered; none: there will be no more.
+    Gathered(usize),
+    /// It is time to look after what is locked.
+    Look,
 }

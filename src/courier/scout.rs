@@ -166,7 +166,7 @@ impl Scout {
         let now = Instant::now();
         self.cooling.retain(|_, until| *until > now);
         self.context.dispatcher.limits.tidy();
-        let places = self.context.tuning().max_lanes();
+        let places = self.context.places();
         let mut free = places.saturating_sub(self.at_work.len());
         let mut look = Look::default();
         // Without a good lease nothing could be sent, and lanes would only be leased and lost.
@@ -213,7 +213,7 @@ impl Scout {
     /// and as many again as there are places.
     async fn find(&self) -> Result<Vec<LaneFound>, OutboxError> {
         let tuning = self.context.tuning();
-        let limit = tuning.max_lanes() + self.at_work.len() + 1;
+        let limit = self.context.places() + self.at_work.len() + 1;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let mut query = LaneQuery {
             instance: self.instance,
@@ -240,6 +240,11 @@ impl Scout {
     fn not_leased(&mut self, lane: &Lane, error: Option<OutboxError>) -> Result<bool, OutboxError> {
         match error {
             None => Ok(false),
+            // Another courier is about to write it, or an app has its hands on it.
+            Some(OutboxError::Locked(_)) => {
+                self.cooling.insert(lane.clone(), Instant::now() + COOLING);
+                Ok(false)
+            }
             Some(error) if error.is_transient() => Err(error),
             Some(error) => {
                 let text = error.to_string();

@@ -1,6 +1,6 @@
 //! The store: one transaction of many writes, handed in until it is known what became of it.
 
-use std::slice;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::backoff::BackoffPolicy;
 use super::lifecycle::Lifecycle;
+use crate::contact::ContactId;
 use crate::outbox::{Outbox, OutboxError, Recorded, Write};
 use crate::telemetry::event::DatabaseWatch;
 
@@ -54,63 +55,106 @@ pub(super) struct Store {
     pub(super) life: Lifecycle,
 }
 
+/// What became of a transaction.
+enum Attempt {
+    /// It is committed.
+    Done(Vec<Recorded>),
+    /// It has waited in vain for a lock of another session.
+    Locked(OutboxError),
+    /// It will never be committed, or the courier is ending.
+    Failed(NotRecorded),
+}
+
 impl Store {
-    /// Commits them, and tells everybody who asked. Tries again while the database is away; if it
-    /// refuses the whole, each write is tried alone, so that one of them cannot stand in the way of
-    /// the others. Gives back what is not written, for another session has locked a row.
-    pub(super) async fn commit(&self, asked: Vec<Asked>) -> Vec<Asked> {
-        let (writes, askers): (Vec<Write>, Vec<_>) = asked.into_iter().unzip();
-        let answers = self.persist_all(&writes).await;
+    /// Commits the writes and tells everybody who asked. Tries again while the database is away; if
+    /// it refuses the whole, each write is tried alone, so that one of them cannot stand in the way
+    /// of the others. Gives back what is not written because another session keeps rows locked.
+    pub(super) async fn commit(&self, mut asked: Vec<Asked>) -> Vec<Asked> {
         let mut locked = Vec::new();
-        for ((write, asker), answer) in writes.into_iter().zip(askers).zip(answers) {
-            match answer {
-                // Whoever asked may have been dropped at a hard end.
-                Some(answer) => drop(asker.send(answer)),
-                None => locked.push((write, asker)),
-            }
+        let mut failures = 0;
+        while !asked.is_empty() {
+            let (writes, askers): (Vec<Write>, Vec<_>) = asked.into_iter().unzip();
+            let attempt = self.attempt(&writes).await;
+            asked = match attempt {
+                Attempt::Done(recorded) => {
+                    for (asker, recorded) in askers.into_iter().zip(recorded) {
+                        // Whoever asked may have been dropped at a hard end.
+                        asker.send(Ok(recorded)).ok();
+                    }
+                    Vec::new()
+                }
+                Attempt::Failed(error) if askers.len() == 1 => {
+                    for asker in askers {
+                        asker.send(Err(error.clone())).ok();
+                    }
+                    Vec::new()
+                }
+                Attempt::Failed(_) => {
+                    let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
+                    locked.extend(waits);
+                    for one in free {
+                        locked.extend(Box::pin(self.commit(vec![one])).await);
+                    }
+                    Vec::new()
+                }
+                Attempt::Locked(error) => {
+                    let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
+                    // Then it is no contact's row, but a table, say: that is trouble.
+                    if waits.is_empty() {
+                        self.watch.fails(&error);
+                        failures += 1;
+                        self.life.sleep_hard(RETRY.delay(failures)).await;
+                    }
+                    locked.extend(waits);
+                    free
+                }
+            };
         }
         locked
     }
 
-    /// An answer for each write; `None`: it has to wait for a locked row.
-    async fn persist_all(&self, writes: &[Write]) -> Vec<Option<Answer>> {
-        match self.persist(writes).await {
-            None => writes.iter().map(|_| None).collect(),
-            Some(Ok(recorded)) => recorded.into_iter().map(|done| Some(Ok(done))).collect(),
-            Some(Err(error)) if writes.len() == 1 => vec![Some(Err(error))],
-            Some(Err(_)) => {
-                let mut answers = Vec::with_capacity(writes.len());
-                for write in writes {
-                    let one = self.persist(slice::from_ref(write)).await;
-                    let first = |one: Vec<Recorded>| one.first().copied();
-                    answers.push(one.map(|one| Ok(first(one?).unwrap_or(Recorded::Fenced))));
-                }
-                answers
-            }
+    /// Those of the writes that settle a row which another session keeps locked, and the others.
+    pub(super) async fn apart(
+        &self,
+        asked: impl IntoIterator<Item = Asked>,
+    ) -> (Vec<Asked>, Vec<Asked>) {
+        let asked: Vec<Asked> = asked.into_iter().collect();
+        let contacts = asked.iter().flat_map(|(write, _)| write.change.settles());
+        let contacts: Vec<ContactId> = contacts.collect();
+        if contacts.is_empty() {
+            return (Vec::new(), asked);
         }
+        let locked: HashSet<ContactId> = match self.outbox.locked(&contacts).await {
+            Ok(locked) => {
+                self.watch.works();
+                locked.into_iter().collect()
+            }
+            Err(error) => {
+                self.watch.fails(&error);
+                HashSet::new()
+            }
+        };
+        let waits = |(write, _): &Asked| write.change.settles().any(|id| locked.contains(&id));
+        asked.into_iter().partition(waits)
     }
 
-    /// `None`: another session has locked a row.
-    async fn persist(&self, writes: &[Write]) -> Option<Result<Vec<Recorded>, NotRecorded>> {
+    async fn attempt(&self, writes: &[Write]) -> Attempt {
         let mut failures = 0;
         loop {
             let error = match self.outbox.record(writes).await {
                 Ok(recorded) => {
                     self.watch.works();
-                    return Some(Ok(recorded));
+                    return Attempt::Done(recorded);
                 }
-                Err(OutboxError::Locked(_)) => return None,
+                Err(error @ OutboxError::Locked(_)) => return Attempt::Locked(error),
                 Err(error) => error,
             };
             self.watch.fails(&error);
-            if !error.is_transient() {
-                return Some(Err((&error).into()));
+            if !error.is_transient() || self.life.is_killed() {
+                return Attempt::Failed((&error).into());
             }
             failures += 1;
-            tokio::select! {
-                () = tokio::time::sleep(RETRY.delay(failures)) => {}
-                () = self.life.killed() => return Some(Err((&error).into())),
-            }
+            self.life.sleep_hard(RETRY.delay(failures)).await;
         }
     }
 }

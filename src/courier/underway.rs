@@ -8,6 +8,7 @@ use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId, Lane, RequestDefaults, RequestOptions, Suffix};
 use crate::outbox::{JournalEntry, OpenBatch};
 use crate::settlement::{FailKind, Final, RowOutcome};
+use crate::telemetry::traces::{BatchTrace, Origin, Traces};
 
 /// A batch that has no final answer yet.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Underway {
     pub(super) is_retry: bool,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
+    /// The way that it has come, if that is told.
+    pub(super) trace: BatchTrace,
 }
 
 /// Where a batch stands in the journal.
@@ -48,6 +51,7 @@ impl Underway {
             read_at,
             is_retry: false,
             search: None,
+            trace: BatchTrace::default(),
         }
     }
 
@@ -66,6 +70,7 @@ impl Underway {
             read_at,
             is_retry: false,
             search,
+            trace: BatchTrace::default(),
         }
     }
 
@@ -117,9 +122,16 @@ impl Underway {
                 read_at: now,
                 is_retry: false,
                 search: None,
+                trace: BatchTrace::default(),
             },
             changed,
         )
+    }
+
+    /// The same; its way is told if such ways are.
+    pub(super) fn traced(mut self, traces: &Traces, origin: Origin) -> Self {
+        self.trace = traces.batch(&self.batch, origin, self.read_at);
+        self
     }
 
     /// How the journal keeps it.

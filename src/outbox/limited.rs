@@ -16,7 +16,7 @@ use super::{
     Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
     OutboxError, Page, RateClaim, Recorded, Write,
 };
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 use crate::telemetry::event::DatabaseCall;
 
 /// Longer than the limit on a statement in any session of ours, so that a server which still
@@ -98,6 +98,10 @@ impl Outbox for Limited {
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         limited("record", self.0.record(writes)).await
+    }
+
+    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
+        limited("locked", self.0.locked(contacts)).await
     }
 
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {

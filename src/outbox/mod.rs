@@ -49,7 +49,7 @@ pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Wri
 pub use crate::settlement::{FailKind, Final, RowOutcome};
 
 use crate::batch::BatchId;
-use crate::contact::{Lane, OutboxRow, RequestOptions};
+use crate::contact::{ContactId, Lane, OutboxRow, RequestOptions};
 
 /// One running courier, as other couriers on the same database see it.
 #[derive(Clone, Debug)]
@@ -161,6 +161,9 @@ pub struct RateClaim<'a> {
     pub span: Duration,
     /// How far back a slice may begin when nobody has claimed one for a while.
     pub burst: Duration,
+    /// The slice begins no later than this from now, and what was given away behind it is free
+    /// again: for the first claim at another rate. `None`: it begins where the last one ended.
+    pub within: Option<Duration>,
 }
 
 /// What is left in the outbox, for `run --once` and for people.
@@ -224,6 +227,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Writes all of it in one transaction and answers for each write in the same order. An error
     /// means that none is known to be written; the same writes may be handed in again.
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError>;
+
+    /// Those of the contacts whose rows other sessions keep locked. Does not wait for them.
+    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError>;
 
     /// Claims the next slice of a shared rate: the slices of one name never overlap, whoever claims
     /// them. Answers in how many microseconds from the beginning of this call it begins; below zero

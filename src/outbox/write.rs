@@ -42,6 +42,22 @@ pub enum Change {
     Recover,
 }
 
+impl Change {
+    /// The contacts whose rows it writes.
+    pub fn settles(&self) -> impl Iterator<Item = ContactId> {
+        let rows = match self {
+            Self::Close(close) => close.rows.as_slice(),
+            Self::Refuse(rows) => rows,
+            Self::Open(_)
+            | Self::Resend { .. }
+            | Self::Postpone(_)
+            | Self::Hold(_)
+            | Self::Recover => &[],
+        };
+        rows.iter().map(|row| row.contact)
+    }
+}
+
 /// A batch as the journal keeps it.
 #[derive(Clone, Debug)]
 pub struct JournalEntry {

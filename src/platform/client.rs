@@ -45,8 +45,6 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// Limit of connecting.
     pub connect_timeout: Duration,
-    /// How many idle connections are kept.
-    pub connections: usize,
 }
 
 /// The HTTP client could not be built or used.
@@ -83,7 +81,6 @@ impl HttpPlatform {
             .connect_timeout(options.connect_timeout)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(options.connections)
             .tcp_nodelay(true)
             .build()
             .map_err(|e| ClientError::SetUp(chain(&e)))?;

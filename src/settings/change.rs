@@ -158,6 +158,8 @@ mod tests {
         "rate_limit.scope=cluster",
         "retention.older_than=90d",
         "admin.listen=",
+        "traces.endpoint=http://127.0.0.1:4318",
+        "traces.ratio=0.5",
         "log.format=json",
         "log.level=debug",
     ];

@@ -19,6 +19,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("delivery.shutdown_grace", Kind::Duration),
 ];
 
+/// Far beyond what any platform takes, and still no strain on memory.
+const MOST_IN_FLIGHT: usize = 10_000;
+
 /// Shorter than this a lease could run out between two heartbeats of a healthy courier.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
@@ -34,7 +37,7 @@ pub struct DeliverySettings {
     /// How often to look for new contacts when there were none. Default 1s.
     #[serde(with = "humantime_serde")]
     pub poll_interval: Duration,
-    /// At most so many requests at once. Default 8.
+    /// At most so many requests at once, 1 to 10,000. Default 8.
     pub max_in_flight: usize,
     /// At most so many requests of one lane at once. Default 2.
     pub max_in_flight_per_lane: usize,
@@ -95,11 +98,12 @@ impl DeliverySettings {
             self.max_in_flight_per_lane,
             "must be at least 1",
         );
+        let most = self.max_in_flight;
         faults.demand(
-            self.max_in_flight >= self.max_in_flight_per_lane.max(1),
+            most >= self.max_in_flight_per_lane.max(1) && most <= MOST_IN_FLIGHT,
             "delivery.max_in_flight",
-            self.max_in_flight,
-            "must be at least 1 and not less than delivery.max_in_flight_per_lane",
+            most,
+            "must be 1 to 10000 and not less than delivery.max_in_flight_per_lane",
         );
         faults.demand(
             self.lease >= SHORTEST_LEASE,

@@ -7,6 +7,7 @@
 //! rule; that no key is ignored because it was misspelt; and that neither `Debug` nor serialising
 //! shows a secret.
 
+mod address;
 mod admin;
 mod change;
 mod database;
@@ -23,6 +24,7 @@ mod retry;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,7 @@ pub use self::rate_limit::{RateLimitSettings, RateScope};
 pub use self::request::RequestSettings;
 pub use self::retention::RetentionSettings;
 pub use self::retry::RetrySettings;
+pub use self::traces::TracesSettings;
 
 use self::error::Faults;
 use self::key::Key;
@@ -63,6 +66,8 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// `[admin]`.
     pub admin: AdminSettings,
+    /// `[traces]`.
+    pub traces: TracesSettings,
     /// `[log]`.
     pub log: LogSettings,
 }
@@ -77,6 +82,7 @@ impl Settings {
         self.retry.check(&mut faults);
         self.rate_limit.check(&mut faults);
         self.retention.check(&mut faults);
+        self.traces.check(&mut faults);
         self.log.check(&mut faults);
         if faults.0.is_empty() {
             return Ok(());
@@ -112,6 +118,7 @@ fn keys() -> impl Iterator<Item = &'static Key> {
         rate_limit::KEYS,
         retention::KEYS,
         admin::KEYS,
+        traces::KEYS,
         log::KEYS,
     ]
     .into_iter()

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::address;
 use super::error::{Fault, Faults};
 use super::key::{Key, Kind};
 use super::shown::{HIDDEN, empty_if_none, hidden};
@@ -77,7 +78,8 @@ fn default_base_url() -> Url {
 
 impl PlatformSettings {
     pub(super) fn check(&self, faults: &mut Faults) {
-        self.check_base_url(faults);
+        let instead = "the token is platform.token_file";
+        address::check(faults, "platform.base_url", &self.base_url, instead);
         self.check_token(faults);
         for (key, value) in [
             ("platform.timeout", self.timeout),
@@ -101,24 +103,6 @@ impl PlatformSettings {
             let rule = "must not hold an empty text: it would match every message";
             faults.demand(kept, key, format!("{markers:?}"), rule);
         }
-    }
-
-    fn check_base_url(&self, faults: &mut Faults) {
-        let url = &self.base_url;
-        let key = "platform.base_url";
-        let bare = url.username().is_empty() && url.password().is_none();
-        // What is in the address may be a secret: only a bare one is shown.
-        let shown = if !url.as_str().contains('@') && url.query().is_none() {
-            url.as_str()
-        } else {
-            HIDDEN
-        };
-        let web = matches!(url.scheme(), "http" | "https") && url.has_host();
-        faults.demand(web, key, shown, "must begin with https:// or http://");
-        let rule = "must not hold a user or password; the token is platform.token_file";
-        faults.demand(bare, key, shown, rule);
-        let ends = url.query().is_none() && url.fragment().is_none();
-        faults.demand(ends, key, shown, "must not hold a '?' or '#'");
     }
 
     fn check_token(&self, faults: &mut Faults) {

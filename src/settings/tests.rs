@@ -231,6 +231,7 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
             "delivery.max_in_flight=1",
             "not less than delivery.max_in_flight_per_lane",
         ),
+        ("delivery.max_in_flight=10001", "must be 1 to 10000"),
         ("delivery.lease=999ms", "must be at least 1s"),
         ("database.max_connections=1", "must be at least 2"),
         (
@@ -317,6 +318,9 @@ fn a_secret_is_never_shown() {
         flags(&["platform.token=hunter2 ", "platform.token=hunter 2"]),
         flags(&["platform.base_url=https://me:hunter2@x"]),
         flags(&["platform.base_url=me:hunter2@x:y"]),
+        flags(&["traces.endpoint=https://me:hunter2@x"]),
+        flags(&["traces.endpoint=https://x/?key=hunter2"]),
+        flags(&["traces.endpoint=me:hunter2@x:y"]),
         flags(&["database.url=oracle://me:hunter2@x"]),
     ] {
         let error = Settings::from_layers(&wrong).unwrap_err();
@@ -346,6 +350,36 @@ fn the_request_defaults_follow_the_settings() {
         Settings::default().request_defaults(),
         RequestDefaults::default()
     );
+}
+
+#[test]
+fn nothing_is_traced_unless_a_collector_is_named_and_then_every_batch_is() {
+    assert_eq!(Settings::default().traces.endpoint, None);
+    let set = |flag| Settings::from_layers(&flags(&[flag])).unwrap().traces;
+    let traces = set("traces.endpoint=http://127.0.0.1:4318");
+    assert_eq!(traces.endpoint.unwrap().as_str(), "http://127.0.0.1:4318/");
+    assert!((traces.ratio - 1.0).abs() < f64::EPSILON);
+    assert_eq!(set("traces.endpoint=").endpoint, None);
+}
+
+#[test]
+fn a_collector_has_an_address_of_the_web_and_the_part_traced_is_no_more_than_all() {
+    for (flag, rule) in [
+        (
+            "traces.endpoint=grpc://127.0.0.1:4317",
+            "must begin with https:// or http://",
+        ),
+        ("traces.endpoint=http://x/#a", "must not hold a '?' or '#'"),
+        (
+            "traces.endpoint=http://me:pw@x",
+            "must not hold a user or password",
+        ),
+        ("traces.ratio=1.1", "must be 0 to 1"),
+        ("traces.ratio=NaN", "must be 0 to 1"),
+    ] {
+        let said = fault(&flags(&[flag]));
+        assert!(said.contains(rule) && !said.contains("me:pw"), "{said}");
+    }
 }
 
 #[test]

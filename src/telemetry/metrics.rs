@@ -32,6 +32,12 @@ pub(super) const SUCCEEDED: &str = "succeeded";
 /// The label of what failed.
 pub(super) const FAILED: &str = "failed";
 
+/// The label of spans that the collector took.
+pub(super) const EXPORTED: &str = "exported";
+
+/// The label of spans that it did not.
+pub(super) const DROPPED: &str = "dropped";
+
 /// Upper bounds, in seconds, for what takes a request's time.
 const REQUEST_SECONDS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -52,7 +58,7 @@ const DELIVERY_SECONDS: &[f64] = &[
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
-pub(super) const OPERATIONS: [&str; 15] = [
+pub(super) const OPERATIONS: [&str; 16] = [
     "check_schema",
     "beat",
     "retire",
@@ -62,6 +68,7 @@ pub(super) const OPERATIONS: [&str; 15] = [
     "release",
     "read_page",
     "record",
+    "locked",
     "backlog",
     "claim_rate",
     "overview",
@@ -80,6 +87,7 @@ pub(super) struct Metrics {
     pub(super) contacts: Contacts,
     pub(super) requests: Requests,
     pub(super) outbox: Outbox,
+    pub(super) spans: IntCounterVec,
 }
 
 /// What became of contacts and their batches.
@@ -119,10 +127,19 @@ impl Metrics {
         );
         let version = env!("CARGO_PKG_VERSION");
         info.with_label_values(&[version]).set(1.0);
+        let spans = made.counters(
+            "courier_trace_spans_total",
+            "Spans for the collector of traces: exported, or dropped because it did not take them.",
+            &["outcome"],
+        );
+        for outcome in [EXPORTED, DROPPED] {
+            spans.with_label_values(&[outcome]);
+        }
         Self {
             contacts: Contacts::new(&made),
             requests: Requests::new(&made),
             outbox: Outbox::new(&made),
+            spans,
             registry,
         }
     }

@@ -6,3 +6,4 @@
 pub mod event;
 pub mod logging;
 pub mod metrics;
+pub mod traces;

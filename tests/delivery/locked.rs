@@ -1,16 +1,18 @@
 //! An app that keeps rows locked in a transaction of its own, for as long as it likes.
 
 use contact_courier::simulator::Faults;
-use sqlx::{Connection, Executor, MySqlConnection, PgConnection};
+use sqlx::{Connection, MySqlConnection, PgConnection};
 
 use super::load::table_and_platform_agree;
-use super::world::{World, good, goods, lanes};
+use super::world::{World, good, goods, lanes, until};
 use crate::support::{Db, Raw, on_every_server};
 
-on_every_server!(a_row_that_an_app_keeps_locked_holds_up_its_own_lane_alone);
+on_every_server!(rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone);
 
-const LANES: usize = 12;
-const PER_LANE: usize = 10;
+/// More than a courier works at once.
+const LOCKED: usize = 40;
+const LANES: usize = 46;
+const PER_LANE: usize = 3;
 
 /// An app in the middle of a transaction that has locked rows.
 enum App {
@@ -19,65 +21,75 @@ enum App {
 }
 
 impl App {
-    async fn locks(db: &Db, phone: &str) -> Self {
-        let row = format!("FROM contact_outbox WHERE phone = '{phone}'");
-        let id = db.text("id", &row).await.expect("there is one");
-        // By its id, for MySQL locks every row that it looks at.
-        let lock = format!("SELECT id FROM contact_outbox WHERE id = {id} FOR UPDATE");
-        let lock = sqlx::AssertSqlSafe(lock);
-        match &db.raw {
+    /// Locks the contacts with these ids: one by one, for MySQL locks every row that it looks at.
+    async fn locks(db: &Db, ids: &[String]) -> Self {
+        let mut app = match &db.raw {
             Raw::Sqlite(_) => panic!("SQLite locks the whole database"),
             Raw::MySql(_) => {
-                let mut app = MySqlConnection::connect(&db.url).await.expect("connects");
-                app.execute("BEGIN").await.expect("begins");
-                sqlx::query(lock).execute(&mut app).await.expect("locks");
-                Self::MySql(app)
+                Self::MySql(MySqlConnection::connect(&db.url).await.expect("connects"))
             }
             Raw::Postgres(_) => {
-                let mut app = PgConnection::connect(&db.url).await.expect("connects");
-                app.execute("BEGIN").await.expect("begins");
-                sqlx::query(lock).execute(&mut app).await.expect("locks");
-                Self::Postgres(app)
+                Self::Postgres(PgConnection::connect(&db.url).await.expect("connects"))
             }
+        };
+        app.run("BEGIN".into()).await;
+        for id in ids {
+            app.run(format!(
+                "SELECT id FROM contact_outbox WHERE id = {id} FOR UPDATE"
+            ))
+            .await;
         }
+        app
     }
 
-    async fn ends(self) {
+    async fn run(&mut self, sql: String) {
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
         match self {
-            Self::MySql(mut app) => app.execute("ROLLBACK").await.map(drop),
-            Self::Postgres(mut app) => app.execute("ROLLBACK").await.map(drop),
+            Self::MySql(app) => sql.execute(app).await.map(drop),
+            Self::Postgres(app) => sql.execute(app).await.map(drop),
         }
-        .expect("ends");
+        .expect("runs");
+    }
+
+    async fn ends(mut self) {
+        self.run("ROLLBACK".into()).await;
     }
 }
 
-async fn a_row_that_an_app_keeps_locked_holds_up_its_own_lane_alone(db: &Db) {
+async fn rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone(db: &Db) {
     let world = World::new(db, Faults::default()).await;
     for (nth, lane) in lanes(LANES).iter().enumerate() {
         world.insert(lane, &goods(nth, PER_LANE)).await;
     }
-    let app = App::locks(db, &good(0, 3)).await;
+    let mut ids = Vec::new();
+    for nth in 0..LOCKED {
+        let row = format!("FROM contact_outbox WHERE phone = '{}'", good(nth, 1));
+        ids.extend(db.text("id", &row).await);
+    }
+    let app = App::locks(db, &ids).await;
     let courier = world.start(&["run"]);
-    let others = "FROM contact_outbox WHERE status = 'pending' AND task_id <> 'task_0'";
-    world.none(others).await;
-    courier.says("locked by another session").await;
-    // They go on, with batches that come when it is known; so does the locked lane until it has to
-    // be written down.
-    for (nth, lane) in lanes(LANES).iter().enumerate() {
+    let pending = async || world.with_status("pending").await;
+    let held_up = i64::try_from(LOCKED * PER_LANE).unwrap();
+    until("all others are settled", async || {
+        pending().await == held_up
+    })
+    .await;
+    for (nth, lane) in lanes(LANES).iter().enumerate().skip(LOCKED) {
         world.insert(lane, &[good(nth, PER_LANE)]).await;
     }
-    world.none(others).await;
-    assert_eq!(world.with_status("pending").await, 11);
+    let later = "FROM contact_outbox WHERE status = 'pending' AND phone LIKE '%3'";
+    world.none(later).await;
+    assert_eq!(pending().await, held_up);
     app.ends().await;
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;
-    courier.says("are not locked any more").await;
     courier.signal("TERM").await;
     let ended = courier.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.tail());
-    let told = ended.err.matches("locked by another session").count();
-    assert_eq!(told, 1, "{}", ended.tail());
+    for words in ["locked by another session", "not locked any more"] {
+        assert_eq!(ended.err.matches(words).count(), LOCKED, "{}", ended.tail());
+    }
     assert!(!ended.err.contains("database trouble"), "{}", ended.tail());
 
     let rows = world.rows().await;

@@ -11,6 +11,7 @@ use crate::support::{Db, on_every_database};
 
 on_every_database!(
     a_reload_frees_who_waits_at_a_slow_rate_and_says_what_changed_and_what_takes_a_restart,
+    a_rate_that_couriers_share_changes_at_once_too,
     a_file_with_a_fault_changes_nothing,
     a_reload_changes_how_many_requests_go_at_once,
     a_reload_changes_how_long_a_lane_waits_after_a_failure,
@@ -100,6 +101,18 @@ async fn a_reload_frees_who_waits_at_a_slow_rate_and_says_what_changed_and_what_
     })
     .await;
     assert_eq!(lines("settings reloaded"), 1);
+    courier.kill().await;
+}
+
+async fn a_rate_that_couriers_share_changes_at_once_too(db: &Db) {
+    let case = Case::new(db, Faults::default(), 6).await;
+    let rate =
+        |rate: &str| format!("[rate_limit]\nscope = \"cluster\"\nrequests_per_second = {rate}");
+    let courier = case.start(&rate("0.001"));
+    case.received(1).await;
+    case.reload(&courier, &rate("500"), "settings reloaded")
+        .await;
+    case.all_succeed().await;
     courier.kill().await;
 }
 

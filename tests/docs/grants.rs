@@ -117,6 +117,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
             name: "all",
             span: Duration::from_millis(100),
             burst: Duration::ZERO,
+            within: None,
         };
         outbox.claim_rate(&claim).await.unwrap();
     }
@@ -133,6 +134,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
         let lease = lease.clone();
         outbox.record(&[Write { lease, change }]).await.unwrap();
     }
+    assert_eq!(outbox.locked(&[ContactId(row[0])]).await.unwrap(), []);
     outbox.release(&lease).await.unwrap();
     outbox.backlog(me).await.unwrap();
     outbox.lift_holds("nothing").await.unwrap();

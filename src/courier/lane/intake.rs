@@ -14,6 +14,7 @@ use crate::outbox::{Change, OpenBatch, OutboxError, Recorded};
 use crate::platform::verdict;
 use crate::settlement::{FailKind, Final, RowOutcome};
 use crate::telemetry::event::{RowsRefused, TakenOver};
+use crate::telemetry::traces::Origin;
 
 impl LaneAtWork {
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
@@ -91,6 +92,7 @@ impl LaneAtWork {
             self.open
                 .extend(batch.rows.iter().map(|row| ContactId(row.id)));
             let (underway, changed) = Underway::adopted(&self.lease.lane, batch, Instant::now());
+            let underway = underway.traced(&self.context.traces, Origin::Adopted);
             self.refuse(changed);
             self.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;

@@ -29,6 +29,7 @@ use crate::batch::{Batch, BatchId, NumbersUnderway, compose};
 use crate::contact::{Contact, ContactId};
 use crate::outbox::{Change, Cursor, Lease, LeasedLane, OutboxError, Recorded};
 use crate::telemetry::event::{LaneFailed, LeaseLost};
+use crate::telemetry::traces::Origin;
 
 /// Batches that a lane may send while other lanes wait for their turn.
 const TURN: u32 = 20;
@@ -251,7 +252,10 @@ impl LaneAtWork {
         };
         self.numbers.insert(&composed.contacts);
         let batch = Batch::new(BatchId::generate(), self.lease.lane.clone(), composed);
-        Ok(Some(Underway::new(batch, self.read_at, Instant::now())))
+        let underway = Underway::new(batch, self.read_at, Instant::now());
+        Ok(Some(
+            underway.traced(&self.context.traces, Origin::Composed),
+        ))
     }
 
     /// Whether there are fewer rows than fill a batch, and the oldest is still young enough to wait

@@ -11,6 +11,7 @@ use crate::courier::underway::Underway;
 use crate::outbox::{Change, Close, Recorded};
 use crate::platform::verdict::{self, Closing, Outcome, Verdict, Wait};
 use crate::telemetry::event::BatchClosed;
+use crate::telemetry::traces::Origin;
 
 /// A batch whose end is being written.
 pub(super) struct Closed {
@@ -30,7 +31,7 @@ pub(super) struct Search {
 }
 
 impl LaneAtWork {
-    pub(super) fn sent(&mut self, underway: Underway, dispatched: Dispatched) {
+    pub(super) fn sent(&mut self, mut underway: Underway, dispatched: Dispatched) {
         self.sending -= 1;
         match dispatched {
             Dispatched::Answered(Verdict::Close(closing)) => {
@@ -44,8 +45,15 @@ impl LaneAtWork {
             }
             Dispatched::Answered(Verdict::Wait(wait)) => self.wait(underway, wait),
             Dispatched::NotSent(NotSent::Stopping) => {}
-            Dispatched::NotSent(NotSent::NotNow) => self.again(underway),
-            Dispatched::NotSent(NotSent::LeaseLost) => self.lost(Some(underway.id())),
+            Dispatched::NotSent(NotSent::NotNow) => {
+                underway.trace.waits("gate");
+                self.again(underway);
+            }
+            Dispatched::NotSent(NotSent::LeaseLost) => {
+                let batch = underway.id();
+                underway.trace.lost();
+                self.lost(Some(batch));
+            }
             Dispatched::NotSent(NotSent::NotRecorded(error)) => self.failed(&error),
         }
     }
@@ -112,8 +120,10 @@ impl LaneAtWork {
             batch,
             begun,
             read_at,
+            mut trace,
             ..
         } = underway;
+        trace.settles();
         let now = Instant::now();
         let open = &closing.unsettled;
         let cut = search.and_then(|search| search.cut);
@@ -122,6 +132,7 @@ impl LaneAtWork {
             .split(open, first, closing.maybe_delivered, BatchId::generate)
             .into_iter()
             .map(|child| Underway::child(child, search.map(|search| search.id), read_at, now))
+            .map(|child| child.traced(&self.context.traces, Origin::Split))
             .collect();
         let change = Change::Close(Close {
             batch: batch.id,
@@ -140,6 +151,9 @@ impl LaneAtWork {
                     read_ago: read_at.elapsed(),
                 }
                 .emit();
+                trace.closed(&batch, &closing);
+            } else {
+                trace.lost();
             }
             let closed = Closed {
                 batch,

@@ -45,6 +45,7 @@ impl LaneAtWork {
             }),
         });
         underway.is_retry = true;
+        underway.trace.waits(wait.reason.as_str());
         self.record(change, |recorded| Step::Postponed(underway, recorded));
     }
 

@@ -19,8 +19,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const MEMORY: usize = 100_000;
 
 /// One bucket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bucket {
+    /// How fast it fills; `None`: everything may go at once.
+    rate: Option<Rate>,
     /// When the next request may go if there is no burst left.
     next: Option<Instant>,
     /// When the requests of the last second went.
@@ -28,9 +30,32 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
+    /// A full one.
+    pub(super) fn new(rate: Rate) -> Self {
+        Self {
+            rate: Some(rate),
+            next: None,
+            departed: VecDeque::new(),
+        }
+    }
+
+    /// How fast it fills.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        self.rate
+    }
+
+    /// Fills by another rate from now on. What was reserved and has not gone is free again; what has
+    /// gone counts.
+    pub(super) fn change(&mut self, rate: Option<Rate>) {
+        self.rate = rate;
+        let last = self.departed.back();
+        self.next = last.zip(rate).map(|(last, rate)| *last + rate.period());
+    }
+
     /// The instant at which one more request may go; it is taken, whether the request goes or not.
     /// `slowdown` is 1 or more: so many times the period lies between requests.
-    pub(super) fn reserve(&mut self, rate: &Rate, slowdown: f64, now: Instant) -> Instant {
+    pub(super) fn reserve(&mut self, slowdown: f64, now: Instant) -> Instant {
+        let Some(rate) = &self.rate else { return now };
         let period = rate.period().mul_f64(slowdown.max(1.0));
         let burst = rate.period() * (rate.burst - 1);
         let earliest = now.checked_sub(burst).unwrap_or(now);
@@ -40,8 +65,8 @@ impl Bucket {
     }
 
     /// The request goes now; or, if the last second is full, not before the instant told.
-    pub(super) fn depart(&mut self, rate: &Rate, now: Instant) -> Result<(), Instant> {
-        let room = rate.per_second();
+    pub(super) fn depart(&mut self, now: Instant) -> Result<(), Instant> {
+        let room = self.rate.and_then(|rate| rate.per_second());
         if room.is_some_and(|room| room > MEMORY) {
             return Ok(());
         }
@@ -64,12 +89,6 @@ impl Bucket {
         }
     }
 
-    /// The rate is another one from now on. What was reserved and has not gone is free again; what
-    /// has gone counts.
-    pub(super) fn begin_anew(&mut self, rate: &Rate) {
-        self.next = self.departed.back().map(|last| *last + rate.period());
-    }
-
     /// Whether forgetting it would change nothing.
     pub(super) fn is_full(&self, now: Instant) -> bool {
         self.next.is_none_or(|next| next <= now)
@@ -90,14 +109,14 @@ mod tests {
     }
 
     /// Sends as fast as it may, each time waking up late by one of `late` (in microseconds).
-    fn send(rate: &Rate, late: &[u64], until: Duration) -> Vec<Instant> {
+    fn send(rate: Rate, late: &[u64], until: Duration) -> Vec<Instant> {
         let start = Instant::now();
-        let mut bucket = Bucket::default();
+        let mut bucket = Bucket::new(rate);
         let (mut now, mut went) = (start, Vec::new());
         for late in late.iter().cycle() {
-            let slot = bucket.reserve(rate, 1.0, now);
+            let slot = bucket.reserve(1.0, now);
             let mut woke = slot.max(now) + Duration::from_micros(*late);
-            while let Err(later) = bucket.depart(rate, woke) {
+            while let Err(later) = bucket.depart(woke) {
                 woke = later;
             }
             now = woke;
@@ -123,8 +142,8 @@ mod tests {
     async fn requests_are_spaced_by_the_rate_and_a_burst_goes_at_once() {
         let now = Instant::now();
         let rate = rate(10.0, 3);
-        let mut bucket = Bucket::default();
-        let slots: Vec<Instant> = (0..5).map(|_| bucket.reserve(&rate, 1.0, now)).collect();
+        let mut bucket = Bucket::new(rate);
+        let slots: Vec<Instant> = (0..5).map(|_| bucket.reserve(1.0, now)).collect();
         assert_eq!(slots[..3], [now; 3]);
         assert_eq!(slots[3] - now, rate.period());
         assert_eq!(slots[4] - now, rate.period() * 2);
@@ -132,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn timers_that_wake_up_late_cost_nothing_of_the_rate() {
-        let went = send(&rate(50.0, 1), &[1_500], Duration::from_secs(20));
+        let went = send(rate(50.0, 1), &[1_500], Duration::from_secs(20));
         assert!(went.len() >= 980, "{} of 1000", went.len());
         assert!(busiest_second(&went) <= 50);
     }
@@ -141,18 +160,18 @@ mod tests {
     async fn a_slower_pace_is_kept_from_the_next_request_on() {
         let now = Instant::now();
         let rate = rate(10.0, 1);
-        let mut bucket = Bucket::default();
-        bucket.reserve(&rate, 2.0, now);
-        assert_eq!(bucket.reserve(&rate, 1.0, now) - now, rate.period() * 2);
+        let mut bucket = Bucket::new(rate);
+        bucket.reserve(2.0, now);
+        assert_eq!(bucket.reserve(1.0, now) - now, rate.period() * 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_that_was_not_used_for_a_while_may_be_forgotten() {
         let now = Instant::now();
         let rate = rate(2.0, 1);
-        let mut bucket = Bucket::default();
-        bucket.reserve(&rate, 1.0, now);
-        bucket.depart(&rate, now).unwrap();
+        let mut bucket = Bucket::new(rate);
+        bucket.reserve(1.0, now);
+        bucket.depart(now).unwrap();
         assert!(!bucket.is_full(now));
         assert!(bucket.is_full(now + SECOND * 2));
     }
@@ -161,27 +180,27 @@ mod tests {
     async fn at_another_rate_nobody_waits_for_what_the_old_one_gave_away() {
         let now = Instant::now();
         let (before, after) = (rate(0.01, 1), rate(10.0, 1));
-        let mut bucket = Bucket::default();
+        let mut bucket = Bucket::new(before);
         for _ in 0..3 {
-            bucket.reserve(&before, 1.0, now);
+            bucket.reserve(1.0, now);
         }
-        bucket.depart(&before, now).unwrap();
-        bucket.begin_anew(&after);
-        assert_eq!(bucket.reserve(&after, 1.0, now) - now, after.period());
+        bucket.depart(now).unwrap();
+        bucket.change(Some(after));
+        assert_eq!(bucket.reserve(1.0, now) - now, after.period());
     }
 
     #[tokio::test(start_paused = true)]
     async fn at_another_rate_what_has_gone_still_counts() {
         let now = Instant::now();
         let (before, after) = (rate(50.0, 50), rate(2.0, 2));
-        let mut bucket = Bucket::default();
+        let mut bucket = Bucket::new(before);
         for _ in 0..50 {
-            let slot = bucket.reserve(&before, 1.0, now);
-            bucket.depart(&before, slot).unwrap();
+            let slot = bucket.reserve(1.0, now);
+            bucket.depart(slot).unwrap();
         }
-        bucket.begin_anew(&after);
+        bucket.change(Some(after));
         let later = now + SECOND / 2;
-        assert!(bucket.depart(&after, later).unwrap_err() > now + SECOND);
+        assert!(bucket.depart(later).unwrap_err() > now + SECOND);
     }
 
     proptest! {
@@ -192,7 +211,7 @@ mod tests {
             late in prop::collection::vec(0u64..200_000, 1..50),
         ) {
             let rate = rate(per_second, burst);
-            let went = send(&rate, &late, Duration::from_secs(5));
+            let went = send(rate, &late, Duration::from_secs(5));
             let allowed = rate.per_second().unwrap();
             prop_assert!(busiest_second(&went) <= allowed);
         }

@@ -22,7 +22,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::bucket::Bucket;
@@ -51,6 +50,24 @@ pub struct RateLimits {
     pub burst: NonZeroU32,
 }
 
+impl RateLimits {
+    fn rate(&self, per_second: f64) -> Rate {
+        Rate::new(per_second, self.burst.get())
+    }
+
+    fn all(&self) -> Rate {
+        self.rate(self.requests_per_second)
+    }
+
+    fn of_a_user(&self) -> Option<Rate> {
+        self.per_user.map(|per_second| self.rate(per_second))
+    }
+
+    fn of_a_lane(&self) -> Option<Rate> {
+        self.per_lane.map(|per_second| self.rate(per_second))
+    }
+}
+
 /// Where the rates are kept that all couriers on one database share.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -62,19 +79,23 @@ pub(super) struct Shared {
 
 /// The limits of one courier.
 pub(super) struct Limits {
-    rates: Mutex<Arc<Rates>>,
-    changed: Notify,
+    all: Limit,
+    users: Keyed<Arc<str>>,
+    lanes: Keyed<Lane>,
     level: Mutex<Level>,
     retries: Mutex<RetryBudget>,
 }
 
 impl Limits {
     /// Full buckets. `None`: the rates are for this courier alone.
-    pub(super) fn new(limits: &RateLimits, shared: Option<&Shared>) -> Self {
+    pub(super) fn new(limits: &RateLimits, shared: Option<Shared>) -> Self {
         RateLevel { level: 1.0 }.emit();
+        let user = |user: &Arc<str>| format!("user:{user}");
+        let lane = |lane: &Lane| format!("lane:{lane}");
         Self {
-            rates: Mutex::new(Arc::new(Rates::new(*limits, shared))),
-            changed: Notify::new(),
+            all: Limit::new(limits.all(), shared.clone(), "all"),
+            users: Keyed::new(limits.of_a_user(), shared.clone(), user),
+            lanes: Keyed::new(limits.of_a_lane(), shared, lane),
             level: Mutex::default(),
             retries: Mutex::new(RetryBudget::new(Instant::now())),
         }
@@ -82,13 +103,9 @@ impl Limits {
 
     /// Other rates from now on, also for those who wait already. What has gone out stays counted.
     pub(super) fn change(&self, limits: &RateLimits) {
-        let mut rates = lock(&self.rates);
-        if rates.limits == *limits {
-            return;
-        }
-        *rates = Arc::new(rates.changed(*limits));
-        drop(rates);
-        self.changed.notify_waiters();
+        self.all.change(Some(limits.all()));
+        self.users.change(limits.of_a_user());
+        self.lanes.change(limits.of_a_lane());
     }
 
     /// Waits until there is a retry in the budget.
@@ -103,29 +120,17 @@ impl Limits {
 
     /// Waits until the lane and its user may send a request.
     pub(super) async fn lane_ready(&self, lane: &Lane) {
-        loop {
-            let (rates, changed) = self.rates();
-            if came_first(rates.lane_ready(lane), changed).await {
-                return;
-            }
+        if let Some(limit) = self.lanes.of(lane) {
+            limit.ready(|| 1.0).await;
+        }
+        if let Some(limit) = self.users.of(&Arc::from(lane.user_id())) {
+            limit.ready(|| 1.0).await;
         }
     }
 
     /// Waits until a request may be sent at all.
     pub(super) async fn ready(&self) {
-        loop {
-            let (rates, changed) = self.rates();
-            if came_first(rates.all.ready(1.0 / self.level()), changed).await {
-                return;
-            }
-        }
-    }
-
-    /// The rates in force, and what hears of the next change: who waits begins anew then.
-    fn rates(&self) -> (Arc<Rates>, Notified<'_>) {
-        // In this order, or a change between the two would be missed.
-        let changed = self.changed.notified();
-        (Arc::clone(&lock(&self.rates)), changed)
+        self.all.ready(|| 1.0 / self.level()).await;
     }
 
     /// The part of the configured rate that is used, 0 to 1.
@@ -150,7 +155,8 @@ impl Limits {
 
     /// Forgets users and lanes whose buckets are full again, and tells of the level.
     pub(super) fn tidy(&self) {
-        lock(&self.rates).forget_idle();
+        self.users.forget_idle();
+        self.lanes.forget_idle();
         RateLevel {
             level: self.level(),
         }
@@ -158,100 +164,57 @@ impl Limits {
     }
 }
 
-/// Whether the wait was over before the change.
-async fn came_first(wait: impl Future<Output = ()>, changed: Notified<'_>) -> bool {
-    tokio::select! {
-        biased;
-        () = wait => true,
-        () = changed => false,
-    }
-}
-
-/// The rates in force and their buckets.
-struct Rates {
-    limits: RateLimits,
-    all: Limit,
-    users: Keyed<Arc<str>>,
-    lanes: Keyed<Lane>,
-}
-
-impl Rates {
-    fn new(limits: RateLimits, shared: Option<&Shared>) -> Self {
-        let burst = limits.burst.get();
-        let rate = |per_second| Rate::new(per_second, burst);
-        let user = |user: &Arc<str>| format!("user:{user}");
-        let lane = |lane: &Lane| format!("lane:{lane}");
-        let share = shared.cloned();
-        Self {
-            all: Limit::new(rate(limits.requests_per_second), share.clone(), "all"),
-            users: Keyed::new(limits.per_user.map(rate), share.clone(), user),
-            lanes: Keyed::new(limits.per_lane.map(rate), share, lane),
-            limits,
-        }
-    }
-
-    /// Other rates; their buckets remember what has gone out.
-    fn changed(&self, limits: RateLimits) -> Self {
-        let burst = limits.burst.get();
-        let rate = |per_second| Rate::new(per_second, burst);
-        Self {
-            all: self.all.changed(rate(limits.requests_per_second)),
-            users: self.users.changed(limits.per_user.map(rate)),
-            lanes: self.lanes.changed(limits.per_lane.map(rate)),
-            limits,
-        }
-    }
-
-    async fn lane_ready(&self, lane: &Lane) {
-        if let Some(limit) = self.lanes.of(lane) {
-            limit.ready(1.0).await;
-        }
-        if let Some(limit) = self.users.of(&Arc::from(lane.user_id())) {
-            limit.ready(1.0).await;
-        }
-    }
-
-    fn forget_idle(&self) {
-        self.users.forget_idle();
-        self.lanes.forget_idle();
-    }
-}
-
 /// One rate and its bucket.
 struct Limit {
-    rate: Rate,
-    bucket: Arc<Mutex<Bucket>>,
+    bucket: Mutex<Bucket>,
+    changed: Notify,
     share: Option<Share>,
 }
 
 impl Limit {
     fn new(rate: Rate, shared: Option<Shared>, name: &str) -> Self {
         Self {
-            rate,
-            bucket: Arc::default(),
-            share: shared.map(|shared| Share::new(shared, name.into(), rate)),
+            bucket: Mutex::new(Bucket::new(rate)),
+            changed: Notify::new(),
+            share: shared.map(|shared| Share::new(shared, name.into())),
         }
     }
 
-    /// Another rate for the same bucket. What it has given away and nobody used is free again.
-    fn changed(&self, rate: Rate) -> Self {
-        lock(&self.bucket).begin_anew(&rate);
-        Self {
-            rate,
-            bucket: Arc::clone(&self.bucket),
-            share: self.share.as_ref().map(|share| share.changed(rate)),
+    /// Another rate, or none any more. Who waits begins anew.
+    fn change(&self, rate: Option<Rate>) {
+        let mut bucket = lock(&self.bucket);
+        if bucket.rate() == rate {
+            return;
+        }
+        bucket.change(rate);
+        drop(bucket);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until one more request may go. `slowdown` is 1 or more.
+    async fn ready(&self, slowdown: impl Fn() -> f64) {
+        loop {
+            // Hears of every change from here on.
+            let changed = self.changed.notified();
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = self.turn(slowdown()) => return,
+            }
         }
     }
 
-    async fn ready(&self, slowdown: f64) {
-        if let Some(share) = &self.share {
-            share.ready(slowdown).await;
+    /// The same by the rate that is in force at the beginning.
+    async fn turn(&self, slowdown: f64) {
+        let rate = lock(&self.bucket).rate();
+        if let (Some(share), Some(rate)) = (&self.share, rate) {
+            share.ready(rate, slowdown).await;
         } else {
-            let slot = lock(&self.bucket).reserve(&self.rate, slowdown, Instant::now());
+            let slot = lock(&self.bucket).reserve(slowdown, Instant::now());
             sleep_until(slot).await;
         }
         loop {
-            let departs = lock(&self.bucket).depart(&self.rate, Instant::now());
+            let departs = lock(&self.bucket).depart(Instant::now());
             match departs {
                 Ok(()) => return,
                 Err(later) => sleep_until(later).await,
@@ -260,9 +223,10 @@ impl Limit {
     }
 }
 
-/// A rate that each of many keys has for itself; `None`: no limit.
+/// A rate that each of many keys has for itself.
 struct Keyed<K> {
-    rate: Option<Rate>,
+    /// `None`: no limit.
+    rate: Mutex<Option<Rate>>,
     shared: Option<Shared>,
     name: fn(&K) -> String,
     limits: Mutex<HashMap<K, Arc<Limit>>>,
@@ -271,29 +235,25 @@ struct Keyed<K> {
 impl<K: Clone + Eq + Hash> Keyed<K> {
     fn new(rate: Option<Rate>, shared: Option<Shared>, name: fn(&K) -> String) -> Self {
         Self {
-            rate,
+            rate: Mutex::new(rate),
             shared,
             name,
             limits: Mutex::default(),
         }
     }
 
-    fn changed(&self, rate: Option<Rate>) -> Self {
-        let changed = |(key, limit): (&K, &Arc<Limit>)| {
-            let limit = limit.changed(rate?);
-            Some((key.clone(), Arc::new(limit)))
-        };
-        Self {
-            rate,
-            shared: self.shared.clone(),
-            name: self.name,
-            limits: Mutex::new(lock(&self.limits).iter().filter_map(changed).collect()),
+    fn change(&self, rate: Option<Rate>) {
+        let limits = lock(&self.limits);
+        *lock(&self.rate) = rate;
+        for limit in limits.values() {
+            limit.change(rate);
         }
     }
 
+    /// The key's; `None`: no limit.
     fn of(&self, key: &K) -> Option<Arc<Limit>> {
-        let rate = self.rate?;
         let mut limits = lock(&self.limits);
+        let rate = (*lock(&self.rate))?;
         let limit = limits.entry(key.clone()).or_insert_with(|| {
             let limit = Limit::new(rate, self.shared.clone(), &(self.name)(key));
             Arc::new(limit)

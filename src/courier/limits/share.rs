@@ -27,7 +27,6 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) struct Share {
     shared: Shared,
     name: String,
-    rate: Rate,
     state: Mutex<State>,
 }
 
@@ -35,29 +34,25 @@ pub(super) struct Share {
 struct State {
     slice: Slice,
     demand: Demand,
+    /// The rate that the slice is of.
+    rate: Option<Rate>,
 }
 
 impl Share {
     /// Nothing is reserved yet. `name` tells rates apart in the database.
-    pub(super) fn new(shared: Shared, name: String, rate: Rate) -> Self {
+    pub(super) fn new(shared: Shared, name: String) -> Self {
         Self {
             shared,
             name,
-            rate,
             state: Mutex::default(),
         }
     }
 
-    /// A part of another rate under the same name. What was reserved is lost.
-    pub(super) fn changed(&self, rate: Rate) -> Self {
-        Self::new(self.shared.clone(), self.name.clone(), rate)
-    }
-
     /// Waits until one more request may go. A slot that is woken up for too late is lost: the time
     /// behind it may be another courier's.
-    pub(super) async fn ready(&self, slowdown: f64) {
+    pub(super) async fn ready(&self, rate: Rate, slowdown: f64) {
         loop {
-            let slot = self.reserve(slowdown).await;
+            let slot = self.reserve(rate, slowdown).await;
             sleep_until(slot).await;
             if Instant::now() <= slot + TOLERANCE {
                 return;
@@ -67,26 +62,41 @@ impl Share {
 
     /// The instant at which one more request may go; it is taken. Waits for the database if a slice
     /// has to be reserved first; others wait behind it, in their order.
-    async fn reserve(&self, slowdown: f64) -> Instant {
+    async fn reserve(&self, rate: Rate, slowdown: f64) -> Instant {
         let mut state = self.state.lock().await;
+        let burst = rate.period() * (rate.burst - 1);
+        let mut within = None;
+        if state.rate != Some(rate) {
+            // What was reserved at another rate, which may be far ahead, is given back.
+            within = state.rate.map(|_| rate.period());
+            state.slice = Slice::default();
+        }
         loop {
             let now = Instant::now();
-            let burst = self.rate.period() * (self.rate.burst - 1);
             if let Some(slot) = state.slice.take(now, TOLERANCE + burst) {
                 state.demand.note(now);
                 return slot;
             }
-            let period = self.rate.period().mul_f64(slowdown.max(1.0));
+            let period = rate.period().mul_f64(slowdown.max(1.0));
             let requests = state.demand.of_a_second(now, period);
-            state.slice = self.claim(requests, period, burst).await;
+            let span = period * requests;
+            let begins = self.claim(span, burst, within.take()).await;
+            state.slice = Slice {
+                next: Some(begins),
+                period,
+                left: requests,
+            };
+            state.rate = Some(rate);
         }
     }
 
-    async fn claim(&self, requests: u32, period: Duration, burst: Duration) -> Slice {
+    /// When the slice begins that is this courier's from now on.
+    async fn claim(&self, span: Duration, burst: Duration, within: Option<Duration>) -> Instant {
         let claim = RateClaim {
             name: &self.name,
-            span: period * requests,
+            span,
             burst,
+            within,
         };
         loop {
             // The database's clock is read right after this one; how long it takes to commit does
@@ -96,11 +106,7 @@ impl Share {
             match self.shared.outbox.claim_rate(&claim).await {
                 Ok(begins_in) => {
                     self.shared.watch.works();
-                    return Slice {
-                        next: Some(shifted(asked, begins_in)),
-                        period,
-                        left: requests,
-                    };
+                    return shifted(asked, begins_in);
                 }
                 Err(error) => self.shared.watch.fails(&error),
             }

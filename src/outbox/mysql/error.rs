@@ -66,8 +66,8 @@ fn passes(number: u16) -> bool {
         1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1135
         // The disk or a table is full; the engine could not read or write.
         | 1021 | 1114 | 1026 | 1030
-        // A deadlock; too many locks or transactions; a row or a
-        // table has changed, or another node of a cluster was first.
+        // A deadlock; too many locks or transactions; a row or a table has changed, or another node
+        // of a cluster was first.
         | 1213 | 1206 | 1637 | 1020 | 1412 | 1615 | 3101 | 1180
         // The server shuts down, goes offline, is read-only (after a failover), is not yet part of
         // its cluster.

@@ -42,7 +42,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("migrations/mysql");
 /// something that is broken. The two servers name the time for a statement differently, and each
 /// reads only its own comment. Nothing is waited for within a transaction: a courier that is silent
 /// in the middle of one stands still, and must not keep its lanes locked from those that take them
-/// over. MySQL knows no such limit but for silence of any kind. A lock is waited for longer than that.
+/// over. MySQL knows no such limit but for silence of any kind. A lock is waited for longer than MariaDB's limit.
 const SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
     SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 8,
@@ -220,6 +220,12 @@ impl Outbox for MySqlOutbox {
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.pool, writes)
+            .await
+            .map_err(translate)
+    }
+
+    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
+        recording::locked(&self.pool, contacts)
             .await
             .map_err(translate)
     }

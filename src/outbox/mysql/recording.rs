@@ -1,16 +1,16 @@
 //! Carrying out a [`Plan`]: many writes, one transaction, one statement for each kind of change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::{MySqlConnection, MySqlPool, Result};
 use uuid::Uuid;
 
 use super::statements::{
-    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, OPEN_BATCHES, POSTPONE_BATCHES,
-    RESEND_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
+    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, FREE_ROWS, LOCK_LANES, OPEN_BATCHES,
+    POSTPONE_BATCHES, RESEND_BATCHES, ROWS, SETTLE_FAILURES, SETTLE_SUCCESSES,
 };
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 use crate::outbox::plan::{Journaled, LaneKey, Plan, Succeeded, batches_of, json, lanes_of};
 use crate::outbox::rows;
 use crate::outbox::{Recorded, Write};
@@ -32,6 +32,24 @@ pub(super) async fn record(pool: &MySqlPool, writes: &[Write]) -> Result<Vec<Rec
     execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
     tx.commit().await?;
     Ok(plan.answers)
+}
+
+/// Those of the contacts whose rows other sessions keep locked.
+pub(super) async fn locked(pool: &MySqlPool, contacts: &[ContactId]) -> Result<Vec<ContactId>> {
+    let ids = json(&contacts);
+    let mut tx = pool.begin().await?;
+    let rows: Vec<i64> = sqlx::query_scalar(ROWS)
+        .bind(&ids)
+        .fetch_all(&mut *tx)
+        .await?;
+    let free: Vec<i64> = sqlx::query_scalar(FREE_ROWS)
+        .bind(&ids)
+        .fetch_all(&mut *tx)
+        .await?;
+    tx.rollback().await?;
+    let free: HashSet<i64> = free.into_iter().collect();
+    let locked = rows.into_iter().filter(|id| !free.contains(id));
+    Ok(locked.map(ContactId).collect())
 }
 
 /// One statement for each batch: a list of plain numbers costs least to read.

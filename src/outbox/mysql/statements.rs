@@ -297,6 +297,17 @@ pub(super) const SETTLE_SUCCESSES: &str = "
         c.finished_at = NOW(6)
     WHERE c.status = 'pending'";
 
+/// Ids. All of them that are there.
+pub(super) const ROWS: &str = "
+    SELECT CAST(c.id AS SIGNED) FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
+        STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id";
+
+/// Ids. Those of them that nobody else keeps locked.
+pub(super) const FREE_ROWS: &str = "
+    SELECT CAST(c.id AS SIGNED) FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
+        STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
+    FOR UPDATE SKIP LOCKED";
+
 /// Rows: `plan::Failed`. The one write that a row gets.
 pub(super) const SETTLE_FAILURES: &str = "
     UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
@@ -456,6 +467,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),
+    ("rows", ROWS),
+    ("free_rows", FREE_ROWS),
     ("settle_successes", SETTLE_SUCCESSES),
     ("settle_failures", SETTLE_FAILURES),
     ("change_lanes", CHANGE_LANES),

@@ -195,6 +195,12 @@ impl Outbox for PostgresOutbox {
             .map_err(translate)
     }
 
+    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
+        recording::locked(&self.pool, contacts)
+            .await
+            .map_err(translate)
+    }
+
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
         rates::claim(&self.pool, claim).await.map_err(translate)
     }

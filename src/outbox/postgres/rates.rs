@@ -11,6 +11,7 @@ pub(super) async fn claim(pool: &PgPool, claim: &RateClaim<'_>) -> Result<i64> {
         .bind(claim.name)
         .bind(to_micros(claim.span))
         .bind(to_micros(claim.burst))
+        .bind(claim.within.map(to_micros))
         .fetch_one(pool)
         .await
 }

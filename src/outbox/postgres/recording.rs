@@ -6,10 +6,10 @@ use sqlx::{PgConnection, PgPool, Result, Row};
 use uuid::Uuid;
 
 use super::statements::{
-    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, OPEN_BATCHES, POSTPONE_BATCHES,
-    RESEND_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
+    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, LOCKED_ROWS, OPEN_BATCHES,
+    POSTPONE_BATCHES, RESEND_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
 };
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 use crate::outbox::plan::{
     Closed, Failed, Journaled, LaneChanged, Opened, Plan, Postponed, Resent, Succeeded, batches_of,
     lanes_of,
@@ -34,6 +34,15 @@ pub(super) async fn record(pool: &PgPool, writes: &[Write]) -> Result<Vec<Record
     change_lanes(&mut tx, &plan.lanes).await?;
     tx.commit().await?;
     Ok(plan.answers)
+}
+
+/// Those of the contacts whose rows other sessions keep locked.
+pub(super) async fn locked(pool: &PgPool, contacts: &[ContactId]) -> Result<Vec<ContactId>> {
+    let locked: Vec<i64> = sqlx::query_scalar(LOCKED_ROWS)
+        .bind(column(contacts, |contact| contact.0))
+        .fetch_all(pool)
+        .await?;
+    Ok(locked.into_iter().map(ContactId).collect())
 }
 
 /// One column of a list of records, as an array.

@@ -246,6 +246,14 @@ pub(super) const CLOSE_BATCHES: &str = "
         AS c (id, attempts, outcome, answer)
     WHERE b.id = c.id";
 
+/// $1 ids. The lock is the one that an update takes, and is let go at once.
+pub(super) const LOCKED_ROWS: &str = "
+    WITH free AS MATERIALIZED (
+        SELECT id FROM contact_outbox WHERE id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED
+    )
+    SELECT id FROM contact_outbox WHERE id = ANY ($1)
+        AND NOT EXISTS (SELECT FROM free WHERE free.id = contact_outbox.id)";
+
 /// $1 ids, $2 attempts, $3 batches. The one write that a row gets.
 pub(super) const SETTLE_SUCCESSES: &str = "
     UPDATE contact_outbox AS c
@@ -284,7 +292,8 @@ pub(super) const CLAIM_RATE: &str = "
     INSERT INTO rate_budget AS r (name, given_until)
     VALUES ($1, (extract(epoch FROM now()) * 1000000)::bigint - $3 + $2)
     ON CONFLICT (name) DO UPDATE
-        SET given_until = greatest(r.given_until,
+        SET given_until = greatest(
+                least(r.given_until, (extract(epoch FROM now()) * 1000000)::bigint + $4),
                 (extract(epoch FROM now()) * 1000000)::bigint - $3) + $2
     RETURNING given_until - $2 - (extract(epoch FROM now()) * 1000000)::bigint";
 
@@ -353,6 +362,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),
+    ("locked_rows", LOCKED_ROWS),
     ("settle_successes", SETTLE_SUCCESSES),
     ("settle_failures", SETTLE_FAILURES),
     ("change_lanes", CHANGE_LANES),

@@ -219,6 +219,11 @@ impl Outbox for SqliteOutbox {
             .map_err(translate)
     }
 
+    async fn locked(&self, _contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
+        // A writer locks the whole file.
+        Ok(Vec::new())
+    }
+
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
         rates::claim(&self.writer, claim).await.map_err(translate)
     }

@@ -13,6 +13,7 @@ pub(super) async fn claim(pool: &SqlitePool, claim: &RateClaim<'_>) -> Result<i6
         .bind(claim.name)
         .bind(to_micros(claim.span))
         .bind(to_micros(claim.burst))
+        .bind(claim.within.map(to_micros))
         .fetch_one(&mut *tx)
         .await?;
     tx.commit().await?;

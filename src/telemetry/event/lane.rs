@@ -42,29 +42,32 @@ impl LaneRecovered<'_> {
     }
 }
 
-/// Another session has locked rows of the lane that are to be written.
-pub struct LaneLocked<'a> {
-    /// The lane.
+/// Another session keeps rows locked that are to be settled.
+pub struct RowsLocked<'a> {
+    /// Their lane.
     pub lane: &'a Lane,
+    /// How many are settled together, locked and not.
+    pub contacts: usize,
 }
 
-impl LaneLocked<'_> {
+impl RowsLocked<'_> {
     /// Logs it.
     pub fn emit(&self) {
-        warn!(target: LANES, lane = %self.lane, "rows are locked by another session; the lane waits until they are free");
+        let Self { lane, contacts } = self;
+        warn!(target: LANES, %lane, contacts, "rows are locked by another session; settling them waits until it lets go");
     }
 }
 
-/// They have been written.
-pub struct LaneUnlocked<'a> {
-    /// The lane.
+/// It has let them go.
+pub struct RowsUnlocked<'a> {
+    /// Their lane.
     pub lane: &'a Lane,
 }
 
-impl LaneUnlocked<'_> {
+impl RowsUnlocked<'_> {
     /// Logs it.
     pub fn emit(&self) {
-        info!(target: LANES, lane = %self.lane, "rows are not locked any more; the lane goes on");
+        info!(target: LANES, lane = %self.lane, "rows are not locked any more");
     }
 }
 

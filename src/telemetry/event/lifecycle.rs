@@ -97,24 +97,25 @@ impl Stopped {
 
 /// The settings were read again.
 pub struct SettingsReloaded<'a> {
-    /// What has changed since they were last read, or since the start.
+    /// What of them is not what was in force.
     pub changes: &'a [SettingChange],
 }
 
 impl SettingsReloaded<'_> {
     /// Whether the log level lets it through.
     pub fn is_heard() -> bool {
-        enabled!(target: LIFECYCLE, Level::INFO)
+        enabled!(target: LIFECYCLE, Level::WARN)
     }
 
-    /// Logs what is in force now, and what will be after a restart.
+    /// Logs what is in force now, and what will be after a restart. A warning: whoever changes settings
+    /// wants to hear of it, also where the log is quiet.
     pub fn emit(&self) {
         if self.changes.is_empty() {
-            info!(target: LIFECYCLE, "settings read again; nothing in them has changed");
+            warn!(target: LIFECYCLE, "settings read again; nothing in them has changed");
         }
         let taken = listed(self.changes, true);
         if !taken.is_empty() {
-            info!(target: LIFECYCLE, changed = taken, "settings reloaded");
+            warn!(target: LIFECYCLE, changed = taken, "settings reloaded");
         }
         let left = listed(self.changes, false);
         if !left.is_empty() {

@@ -10,13 +10,14 @@ mod database;
 mod lane;
 mod lifecycle;
 mod platform;
+mod traces;
 
 pub use self::batch::{BatchClosed, BatchPostponed, RowsRefused};
 pub use self::database::{
     DatabaseCall, DatabaseWatch, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
 };
 pub use self::lane::{
-    LaneFailed, LaneLocked, LanePaused, LaneRecovered, LaneUnlocked, LeaseLost, TakenOver,
+    LaneFailed, LanePaused, LaneRecovered, LeaseLost, RowsLocked, RowsUnlocked, TakenOver,
 };
 pub use self::lifecycle::{
     AdminListening, SettingsNotReloaded, SettingsReloaded, Started, Stopped, Stopping,
@@ -25,6 +26,7 @@ pub use self::lifecycle::{
 pub use self::platform::{
     Breaker, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
 };
+pub use self::traces::{CollectorWatch, SpansDropped, SpansExported, SpansLost};
 
 /// Start and end of the courier.
 const LIFECYCLE: &str = "contact_courier::lifecycle";
@@ -40,3 +42,6 @@ const PLATFORM: &str = "contact_courier::platform";
 
 /// The database.
 const DATABASE: &str = "contact_courier::database";
+
+/// The collector of traces.
+const TRACES: &str = "contact_courier::traces";

@@ -121,7 +121,9 @@ impl RateLevel {
     /// Sets the gauge.
     pub fn emit(&self) {
         METRICS.requests.rate_level.set(self.level);
-        debug!(target: PLATFORM, level = self.level, "the rate has changed");
+        // Not by the name of the log's own level, and without digits that nobody needs.
+        let percent = format_args!("{:.1}", self.level * 100.0);
+        debug!(target: PLATFORM, %percent, "the rate has changed");
     }
 }
 

@@ -1,0 +1,47 @@
+//! `[traces]`: to whom the way of each batch is told, and of how many.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::address;
+use super::error::Faults;
+use super::key::{Key, Kind};
+use super::shown::empty_if_none;
+
+pub(super) const KEYS: &[Key] = &[
+    // Not to be shown while it is wrong: what is wrong may be a password in it.
+    Key::new("traces.endpoint", Kind::Url).optional().secret(),
+    Key::new("traces.ratio", Kind::Number),
+];
+
+/// The section `[traces]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TracesSettings {
+    /// The address of a collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`;
+    /// `/v1/traces` is appended unless it ends so. Empty: off. Default empty.
+    #[serde(serialize_with = "empty_if_none")]
+    pub endpoint: Option<Url>,
+    /// The part of all batches that is traced, 0 to 1. Default 1.
+    pub ratio: f64,
+}
+
+impl Default for TracesSettings {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            ratio: 1.0,
+        }
+    }
+}
+
+impl TracesSettings {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        if let Some(url) = &self.endpoint {
+            let instead = "a collector of your own can add what another one asks for";
+            address::check(faults, "traces.endpoint", url, instead);
+        }
+        let kept = (0.0..=1.0).contains(&self.ratio);
+        faults.demand(kept, "traces.ratio", self.ratio, "must be 0 to 1");
+    }
+}

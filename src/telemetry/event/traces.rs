@@ -1,0 +1,128 @@
+//! The way of batches to a collector of traces.
+
+use tracing::{debug, info, warn};
+
+use super::TRACES;
+use crate::telemetry::metrics::{DROPPED, EXPORTED, METRICS};
+
+/// Spans have reached the collector.
+pub struct SpansExported {
+    /// How many.
+    pub spans: u64,
+}
+
+impl SpansExported {
+    /// Counts them.
+    pub fn emit(&self) {
+        METRICS
+            .spans
+            .with_label_values(&[EXPORTED])
+            .inc_by(self.spans);
+    }
+}
+
+/// Spans never will: there was no room for them, or the collector does not want them.
+pub struct SpansDropped {
+    /// How many.
+    pub spans: u64,
+}
+
+impl SpansDropped {
+    /// Counts them. The log tells of it when the collector is back, or at the end.
+    pub fn emit(&self) {
+        METRICS
+            .spans
+            .with_label_values(&[DROPPED])
+            .inc_by(self.spans);
+    }
+}
+
+/// The courier ends, and spans are left or were dropped that nothing was told of.
+pub struct SpansLost {
+    /// How many.
+    pub spans: u64,
+}
+
+impl SpansLost {
+    /// Logs it.
+    pub fn emit(&self) {
+        let spans = self.spans;
+        warn!(target: TRACES, spans, "spans are lost that the collector has not taken");
+    }
+}
+
+/// Tells when the collector goes away or falls behind and when that is over, once each.
+#[derive(Debug, Default)]
+pub struct CollectorWatch {
+    trouble: Option<Trouble>,
+    dropped: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Away,
+    Behind,
+}
+
+impl CollectorWatch {
+    /// It took what it was sent. So many spans were dropped since then; `idle`: no more wait.
+    pub fn takes(&mut self, dropped: u64, idle: bool) {
+        self.dropped += dropped;
+        match self.trouble {
+            Some(Trouble::Away) => {}
+            Some(Trouble::Behind) if idle && dropped == 0 => {}
+            None if dropped > 0 => {
+                self.trouble = Some(Trouble::Behind);
+                warn!(target: TRACES,
+                    "the collector of traces is too slow; spans are dropped, delivery goes on"
+                );
+                return;
+            }
+            Some(Trouble::Behind) | None => return,
+        }
+        self.trouble = None;
+        let dropped = std::mem::take(&mut self.dropped);
+        info!(target: TRACES, dropped, "the collector of traces takes all spans again");
+    }
+
+    /// It did not.
+    pub fn fails(&mut self, error: &str) {
+        if self.trouble == Some(Trouble::Away) {
+            debug!(target: TRACES, error, "the collector of traces still takes no spans");
+        } else {
+            self.trouble = Some(Trouble::Away);
+            warn!(target: TRACES, error, "the collector of traces takes no spans; delivery goes on");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_that_falls_behind_has_caught_up_when_nothing_waits_and_nothing_was_dropped() {
+        let mut watch = CollectorWatch::default();
+        watch.takes(0, true);
+        assert_eq!(watch.trouble, None);
+        watch.takes(3, false);
+        assert_eq!(watch.trouble, Some(Trouble::Behind));
+        for (dropped, idle) in [(0, false), (2, true)] {
+            watch.takes(dropped, idle);
+            assert_eq!(watch.trouble, Some(Trouble::Behind));
+        }
+        assert_eq!(watch.dropped, 5);
+        watch.takes(0, true);
+        assert_eq!((watch.trouble, watch.dropped), (None, 0));
+    }
+
+    #[test]
+    fn a_collector_that_was_away_is_back_with_the_first_spans_that_it_takes() {
+        let mut watch = CollectorWatch::default();
+        watch.fails("it answers HTTP 503");
+        watch.fails("it answers HTTP 503");
+        assert_eq!(watch.trouble, Some(Trouble::Away));
+        watch.takes(9, false);
+        assert_eq!((watch.trouble, watch.dropped), (None, 0));
+    }
+}

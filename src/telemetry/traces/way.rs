@@ -1,0 +1,183 @@
+//! The way of a batch as plain values: what there is to tell, before it is put into spans.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::batch::{Batch, BatchId};
+use crate::contact::Lane;
+
+/// How a batch ends here whose end is not written: its lane's next owner goes on with it.
+const LEFT_OPEN: &str = "left_open";
+
+/// Where a batch comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Of rows that were read.
+    Composed,
+    /// It is a part of a batch that was closed.
+    Split,
+    /// An earlier owner of its lane left it in the journal.
+    Adopted,
+}
+
+/// What a batch waits for before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The budget that keeps retries a bounded share of requests.
+    RetryBudget,
+    /// A rate limit: of the lane, its user, or for all.
+    RateLimit,
+    /// One of `delivery.max_in_flight` requests to end.
+    Permit,
+    /// The journal to be written.
+    Journal,
+}
+
+impl Hold {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [
+        Self::RetryBudget,
+        Self::RateLimit,
+        Self::Permit,
+        Self::Journal,
+    ];
+
+    /// One word for programs.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::RetryBudget => "retry_budget",
+            Self::RateLimit => "rate_limit",
+            Self::Permit => "permit",
+            Self::Journal => "journal",
+        }
+    }
+}
+
+/// What one courier did about a batch.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) batch: BatchId,
+    pub(super) parent: Option<BatchId>,
+    pub(super) lane: Lane,
+    pub(super) contacts: usize,
+    pub(super) failed: usize,
+    pub(super) attempts: u32,
+    pub(super) adopted: bool,
+    pub(super) outcome: &'static str,
+    pub(super) error: Option<String>,
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Way {
+    pub(super) fn new(batch: &Batch, origin: Origin, began: Instant) -> Self {
+        Self {
+            batch: batch.id,
+            parent: batch.parent,
+            lane: batch.lane.clone(),
+            contacts: batch.contacts.len(),
+            failed: 0,
+            attempts: batch.attempts,
+            adopted: origin == Origin::Adopted,
+            outcome: LEFT_OPEN,
+            error: None,
+            began,
+            ended: began,
+            steps: Vec::new(),
+        }
+    }
+
+    /// How many spans it takes: one for the batch and one for each step.
+    pub(super) fn spans(&self) -> u64 {
+        1 + self.steps.len() as u64
+    }
+}
+
+/// A step of the way.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) kind: Kind,
+    pub(super) error: Option<String>,
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+}
+
+impl Step {
+    pub(super) fn new(kind: Kind, began: Instant) -> Self {
+        Self {
+            kind,
+            error: None,
+            began,
+            ended: began,
+        }
+    }
+}
+
+/// What a step is.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Compose,
+    Wait(Waited),
+    Send(Sent),
+    Settle,
+}
+
+/// What a batch waited for.
+#[derive(Debug, Default)]
+pub(super) struct Waited {
+    /// The failure that it waits after, or the gate that was shut in its face.
+    pub(super) because: Option<&'static str>,
+    /// How long each hold took, in the order of [`Hold::ALL`].
+    pub(super) held: [Duration; Hold::ALL.len()],
+}
+
+impl Waited {
+    /// The one word for a wait of so long: why it began, or else what took the most of it.
+    pub(super) fn reason(&self, whole: Duration) -> &'static str {
+        if let Some(because) = self.because {
+            return because;
+        }
+        let held = Hold::ALL.iter().zip(self.held);
+        let held = held.map(|(hold, took)| (hold.as_str(), took));
+        // The rest of the time other batches of the lane were in front of it.
+        let turn = whole.saturating_sub(self.held.iter().sum());
+        held.chain([("turn", turn)])
+            .max_by_key(|(_, took)| *took)
+            .map_or("turn", |(reason, _)| reason)
+    }
+}
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) attempt: u32,
+    pub(super) http: Option<u16>,
+    pub(super) outcome: Option<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_named_by_why_it_began_or_else_by_what_took_the_most_of_it() {
+        let seconds = Duration::from_secs;
+        let mut waited = Waited::default();
+        assert_eq!(waited.reason(seconds(9)), "turn");
+        waited.held[Hold::RateLimit as usize] = seconds(5);
+        waited.held[Hold::Journal as usize] = seconds(1);
+        assert_eq!(waited.reason(seconds(9)), "rate_limit");
+        assert_eq!(waited.reason(seconds(12)), "turn");
+        waited.because = Some("server_error");
+        assert_eq!(waited.reason(seconds(12)), "server_error");
+    }
+
+    #[test]
+    fn each_hold_has_a_place_of_its_own() {
+        for (place, hold) in Hold::ALL.into_iter().enumerate() {
+            assert_eq!(hold as usize, place, "{}", hold.as_str());
+        }
+    }
+}
