@@ -7,12 +7,13 @@ help: ## Lists what can be made
 test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB
 	scripts/test-databases.sh cargo test --locked
 
-check: tools ## Formatting, lints, docs, licences, unused dependencies
+check: tools ## Formatting, lints, docs, licences, unused dependencies, and the scripts where shellcheck is installed
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
 	cargo deny --log-level error check licenses bans sources
 	cargo machete
+	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/test-package/*.sh .ci/run; fi
 
 bench: ## Measures the release binary on private databases: speed, CPU, memory, latency, limits (BENCH=--quick)
 	cargo bench --locked --bench courier -- $(BENCH)
@@ -23,7 +24,7 @@ demo: ## Shows contact-courier at work, on a temporary database and a simulated 
 package: package-tools ## Builds a Debian package of the release binary, in target/package
 	scripts/package.sh
 
-package-test: package ## Unpacks that package and tries what is in it
+package-test: package ## Installs that package into a throwaway Debian with systemd and tries it there (as root)
 	scripts/test-package.sh target/package/contact-courier.deb
 
 package-tools:

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # For test-databases.sh: installs what is missing, where that can be done: the servers, and the browser
 # and the Prometheus of the tests of tests/admin and tests/deploy.
 

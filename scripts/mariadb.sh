@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # For test-databases.sh and private-server.sh: a MariaDB in a directory, which holds data/, log, pid and
 # the socket.
 

@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # Used by the script that sources this.
 # For test-databases.sh: settings to measure with. Everything that is confirmed survives the loss of
 # power, as it must where the program runs, and the memory is that of a small server.
 

@@ -2,6 +2,8 @@
 # Builds target/package/contact-courier.deb: scripts/package.sh [BINARY]
 #
 # Without BINARY it builds the release. The man page and the completions come from the binary itself.
+# The package's maintainer is who DEBFULLNAME and DEBEMAIL say, as Debian's own tools have it; else the
+# authors.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -16,4 +18,8 @@ mkdir -p target/package
 "$release" completions bash >target/package/contact-courier.bash
 "$release" completions zsh >target/package/_contact-courier
 "$release" completions fish >target/package/contact-courier.fish
-cargo deb --no-build --locked --output target/package/contact-courier.deb
+maintainer=()
+if [ -n "${DEBFULLNAME-}" ] && [ -n "${DEBEMAIL-}" ]; then
+    maintainer=(--maintainer "$DEBFULLNAME <$DEBEMAIL>")
+fi
+cargo deb --no-build --locked "${maintainer[@]}" --output target/package/contact-courier.deb

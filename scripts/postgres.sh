@@ -1,12 +1,14 @@
+# shellcheck shell=bash
 # For test-databases.sh and private-server.sh: a PostgreSQL in a directory, which holds data/, server.log
 # and the socket.
 
 # The directory with the server's programs, the newest first; empty if there is none.
 postgres_bin() {
     local initdb
+    # shellcheck disable=SC2012 # Names of versions, which it has to sort.
     initdb=$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -Vr | head -n 1 || true)
     [ -n "$initdb" ] || initdb=$(command -v initdb || true)
-    [ -n "$initdb" ] && dirname "$(readlink -f "$initdb")" || true
+    if [ -n "$initdb" ]; then dirname "$(readlink -f "$initdb")"; fi
 }
 
 # The server refuses to run as root. The working directory may be closed to its user, and its programs

@@ -38,6 +38,7 @@ chmod 755 "$dir"
 mkdir -m 755 "$dir/own"
 child=
 servers=()
+# shellcheck disable=SC2317 # The traps call it.
 cleanup() {
     local code=$?
     trap - EXIT INT TERM

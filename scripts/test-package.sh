@@ -1,48 +1,48 @@
 #!/usr/bin/env bash
-# Unpacks a package and tries what is in it: scripts/test-package.sh PACKAGE
+# Tries a package: scripts/test-package.sh PACKAGE
 #
-# Nothing is installed: the program runs from the unpacked tree.
+# First it is unpacked and looked at. Then it is installed into a small Debian of its own, which is made
+# for this and thrown away, and whose systemd is booted in a container without a network: there the
+# service is configured, started, watched, killed, reloaded, stopped, upgraded and purged. This needs root,
+# mmdebstrap and systemd-nspawn. The exit code is 0 if all is well, 1 if not, 2 if that cannot be told.
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "usage: $0 PACKAGE" >&2; exit 2; }
-root=$(mktemp -d /tmp/courier-package.XXXXXX)
-trap 'rm -rf "$root"' EXIT
-dpkg-deb --extract "$1" "$root"
-dpkg-deb --control "$1" "$root/control"
+package=$(readlink -f "$1")
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=scripts/test-package/tools.sh
+. "$here/test-package/tools.sh"
+# shellcheck source=scripts/test-package/contents.sh
+. "$here/test-package/contents.sh"
+# shellcheck source=scripts/test-package/machine.sh
+. "$here/test-package/machine.sh"
 
 fail() { echo "$0: $*" >&2; exit 1; }
 
-program=$root/usr/bin/contact-courier
-version=$(dpkg-deb --field "$1" Version)
-[ "$("$program" --version)" = "contact-courier ${version%-*}" ] ||
-    fail "the program and the package ($version) are of different versions"
+dir=$(mktemp -d /tmp/courier-package.XXXXXX)
+# shellcheck disable=SC2317 # The traps call it.
+cleanup() {
+    local code=$?
+    trap - EXIT INT TERM
+    stop_machine
+    rm -rf --one-file-system "$dir"
+    exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-grep -qx /etc/contact-courier/config.toml "$root/control/conffiles" ||
-    fail "an upgrade would overwrite the settings"
-# The installed settings are the defaults.
-clean() { env -i "$program" "$@"; }
-[ "$(clean config --config "$root/etc/contact-courier/config.toml")" = "$(clean config --config /dev/null)" ] ||
-    fail "the installed settings are not the defaults"
+look_at_contents "$package" "$dir/contents"
+install_missing_tools
+check_with_lintian "$package"
 
-unit=$(find "$root" -path "*/lib/systemd/system/contact-courier.service")
-[ -n "$unit" ] || fail "there is no unit"
-executable=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
-[ -x "$root$executable" ] || fail "the unit starts $executable, which is not there"
-if grep -Eq 'deb-systemd-invoke (re)?start' "$root/control/postinst"; then
-    fail "it would be started before there is a token"
-fi
-
-zcat "$root/usr/share/man/man1/contact-courier.1.gz" | grep -q '^\.TH contact-courier 1' ||
-    fail "there is no man page"
-bash -n "$root/usr/share/bash-completion/completions/contact-courier"
-for file in zsh/vendor-completions/_contact-courier fish/vendor_completions.d/contact-courier.fish \
-    contact-courier/prometheus/rules.yml contact-courier/grafana/contact-courier.json; do
-    [ -s "$root/usr/share/$file" ] || fail "there is no $file"
-done
-
-# It works: a row in, a row out, in a place of its own.
-cd "$root"
-clean migrate --set "database.url=sqlite://$root/outbox.db" >/dev/null
-clean status --set "database.url=sqlite://$root/outbox.db" | grep -q '^Pending *0 contacts' ||
-    fail "status does not tell of an empty outbox"
-echo "$1: all is there and works"
+make_machine "$package"
+boot_machine
+install -d "$dir/root/test"
+cp "$package" "$dir/root/test/contact-courier.deb"
+newer_package "$dir/contents" "$dir/root/test/newer.deb"
+cp "$here/test-package/installed.sh" "$dir/root/test/"
+# In the background, because bash handles a signal only after a command in the foreground has ended.
+on_machine bash /test/installed.sh &
+wait $! || fail "it does not do what it should when it is installed"
+echo "$1: all is there, and works when it is installed"

@@ -20,6 +20,7 @@ mod support;
 mod world;
 
 mod admin {
+    mod alive;
     mod asking;
     mod browser;
     mod endpoints;
@@ -28,4 +29,5 @@ mod admin {
     mod privacy;
     mod prometheus;
     mod scraped;
+    mod watching;
 }

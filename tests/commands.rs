@@ -15,6 +15,7 @@
 )]
 mod support;
 
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use contact_courier::simulator::{Config, Simulator};
@@ -204,6 +205,43 @@ async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     });
     assert_eq!(db.of(1, "status").await.as_deref(), Some("succeeded"));
     assert_eq!(db.of(3, "status").await.as_deref(), Some("pending"));
+}
+
+/// What the program shows on a terminal, where somebody types an answer.
+fn on_a_terminal(db: &Db, arguments: &str, typed: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_contact-courier");
+    let command = format!("'{program}' {arguments} --set 'database.url={}'", db.url);
+    // Makes a terminal for the command, and hands on how it ended.
+    let mut script = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env_clear()
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script comes with util-linux");
+    let mut keys = script.stdin.take().unwrap();
+    keys.write_all(typed.as_bytes()).unwrap();
+    let output = script.wait_with_output().unwrap();
+    drop(keys);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    masked_numbers(shown)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requeue_asks_on_a_terminal_and_takes_nothing_but_yes_for_yes() {
+    let db = outbox().await;
+    for typed in ["n\n", "\n", "Yep\n"] {
+        let shown = on_a_terminal(&db, "requeue --all", typed);
+        assert!(shown.contains("Requeue 2 contacts? [y/N] "), "{shown}");
+        assert!(shown.contains("0 contacts requeued"), "{shown}");
+        assert_eq!(db.count("FROM contact_requeue").await, 0, "{typed:?}");
+    }
+    let shown = on_a_terminal(&db, "requeue --all", "YES\n");
+    assert!(shown.contains("2 contacts requeued"), "{shown}");
+    assert_eq!(db.count("FROM contact_requeue").await, 2);
+    assert_eq!(db.of(2, "status").await.as_deref(), Some("pending"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,16 @@ mod world;
 #[expect(dead_code, reason = "the tests of the admin server use the rest of it")]
 mod asking;
 
+#[path = "admin/prometheus.rs"]
+#[expect(dead_code, reason = "the tests of the metrics use the rest of it")]
+mod prometheus;
+
+#[path = "support/server.rs"]
+mod server;
+
 mod deploy {
+    mod alerts;
+    mod containers;
     mod monitoring;
     mod systemd;
 }

@@ -10,6 +10,7 @@ mod history;
 mod host;
 mod page;
 mod picture;
+pub mod probe;
 mod readiness;
 mod routes;
 mod server;

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -21,16 +20,17 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes `courier`, and evaluates the rules of a file.
-    pub(crate) async fn start(courier: SocketAddr, rules: Option<&Path>) -> Self {
+    /// Scrapes `courier` as the job that the alert rules ask for, and evaluates rules, which may be
+    /// an empty text.
+    pub(crate) async fn start(courier: SocketAddr, rules: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
-        let rules = rules.map(|rules| fs::canonicalize(rules).expect("the rules are there"));
-        let rules = rules.map(|rules| format!("rule_files: ['{}']\n", rules.display()));
+        fs::write(dir.path().join("rules.yml"), rules).expect("writes");
         let config = dir.path().join("prometheus.yml");
         let text = format!(
             "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}\n\
-             {}scrape_configs:\n- job_name: courier\n  static_configs: [{{targets: ['{courier}']}}]\n",
-            rules.unwrap_or_default()
+             rule_files: [rules.yml]\n\
+             scrape_configs:\n\
+             - job_name: contact-courier\n  static_configs: [{{targets: ['{courier}']}}]\n"
         );
         fs::write(&config, text).expect("writes");
         let address = free_address();
@@ -63,9 +63,8 @@ impl Prometheus {
     /// The values of an expression, now.
     pub(crate) async fn values(&self, expression: &str) -> Vec<f64> {
         let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
-        let answer = self.get(&format!("/api/v1/query?query={query}")).await;
-        let answer = json(answer);
-        let series = answer["data"]["result"].as_array().expect("a vector");
+        let answer = self.api(&format!("query?query={query}")).await;
+        let series = answer["result"].as_array().expect("a vector");
         let values = series
             .iter()
             .filter_map(|series| series["value"][1].as_str());
@@ -85,11 +84,19 @@ impl Prometheus {
 
     /// The names of all metrics that were scraped.
     pub(crate) async fn names(&self) -> Vec<String> {
-        let answer = json(self.get("/api/v1/label/__name__/values").await);
-        let names = answer["data"].as_array().expect("a list").iter();
+        let answer = self.api("label/__name__/values").await;
+        let names = answer.as_array().expect("a list").iter();
         names
             .filter_map(|name| Some(name.as_str()?.to_owned()))
             .collect()
+    }
+
+    /// What a path of its API answers with.
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let answer = self.get(&format!("/api/v1/{path}")).await;
+        let answer = answer.expect("an answer");
+        let mut answer: Value = serde_json::from_str(&answer).expect("JSON");
+        answer["data"].take()
     }
 
     async fn get(&self, path: &str) -> Option<String> {
@@ -97,10 +104,6 @@ impl Prometheus {
         let answer = ask(self.address, &head).await;
         (answer.code == 200).then_some(answer.body)
     }
-}
-
-fn json(answer: Option<String>) -> Value {
-    serde_json::from_str(&answer.expect("an answer")).expect("JSON")
 }
 
 /// An address that nobody listens on. Somebody may take it before Prometheus does; then it ends, and

@@ -17,8 +17,10 @@ async fn a_real_prometheus_scrapes_every_metric() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
     let courier = Courier::start(&mut world).await;
-    let prometheus = Prometheus::start(courier.address, None).await;
-    prometheus.comes_to("up{job=\"courier\"}", 1.0).await;
+    let prometheus = Prometheus::start(courier.address, "").await;
+    prometheus
+        .comes_to("up{job=\"contact-courier\"}", 1.0)
+        .await;
     let names = prometheus.names().await;
     for name in NAMES {
         let found = names.iter().any(|found| {

@@ -14,15 +14,15 @@ use crate::world::World;
 const RULES: &str = "prometheus/rules.yml";
 const DASHBOARD: &str = "grafana/contact-courier.json";
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     std::fs::read_to_string(folder().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-fn promtool(arguments: &[&str]) {
+pub(super) fn promtool(arguments: &[&str]) {
     let output = Command::new("promtool")
         .args(arguments)
         .current_dir(folder().join("prometheus"))

@@ -315,7 +315,7 @@ impl Program {
         };
         Ended {
             code: status.expect("its status").code(),
-            out: fs::read_to_string(&self.out).expect("UTF-8"),
+            out: self.printed(),
             err: self.log(),
         }
     }
@@ -323,6 +323,11 @@ impl Program {
     /// What it has written to standard error.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.err).expect("UTF-8")
+    }
+
+    /// What it has written to standard output.
+    pub(crate) fn printed(&self) -> String {
+        fs::read_to_string(&self.out).expect("UTF-8")
     }
 
     /// Waits until it has written something to standard error.

@@ -1,5 +1,6 @@
 //! `status`: what waits, what is held, who works.
 
+mod alive;
 mod shown;
 
 use std::io::{IsTerminal, Write, stdout};
@@ -15,7 +16,8 @@ use crate::settings::Settings;
 
 /// Shows what waits, which lanes are on hold and why, and which couriers run
 ///
-/// Asks the database alone: it works while the courier or the platform is down.
+/// Asks the database alone: it works while the courier or the platform is down. With --alive it asks
+/// the courier alone: it works while the database is down.
 #[derive(Args, Debug)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
@@ -29,6 +31,10 @@ pub(super) struct StatusArgs {
         value_parser = interval
     )]
     watch: Option<Duration>,
+    /// Asks the courier of this host whether it lives, as a health check does: exit code 0 if its loops
+    /// turn, else 1
+    #[arg(long, conflicts_with_all = ["watch", "limit"])]
+    alive: bool,
     /// How many lanes of each sort to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: u32,
@@ -71,6 +77,9 @@ pub(super) async fn run(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    if args.alive {
+        return alive::tell(settings, args.json, out).await;
+    }
     let operations = operator::connect(settings).await?;
     let Some(interval) = args.watch else {
         let status = Status::ask(&*operations, args.limit).await?;

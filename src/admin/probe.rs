@@ -1,0 +1,164 @@
+//! Asks a running courier whether it lives: the other side of `/healthz`.
+//!
+//! For health checks where there is no HTTP client, as in an image without a shell. It calls nobody but
+//! the address that the courier of this host listens on.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a courier may take to answer. It does at once, or not at all.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// More than a courier answers.
+const LARGEST: usize = 64 * 1024;
+
+/// What a courier says of itself.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Life {
+    /// In a word: `healthy`, `unhealthy` or `stopping`.
+    pub status: String,
+    /// In a sentence.
+    pub reason: String,
+    /// Whether it is well enough to be left alone.
+    #[serde(skip_deserializing)]
+    pub alive: bool,
+}
+
+/// Nobody says how the courier is.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Nothing listens there.
+    #[error("no courier answers on admin.listen = {0}: {1}")]
+    Unreachable(SocketAddr, io::Error),
+    /// Something listens and keeps silent.
+    #[error("no courier answers on admin.listen = {0} within {WITHIN:?}")]
+    Silent(SocketAddr),
+    /// Something else listens.
+    #[error("what answers on admin.listen = {0} is no courier")]
+    Foreign(SocketAddr),
+}
+
+/// Asks the courier that listens on this address.
+pub async fn ask(listen: SocketAddr) -> Result<Life, ProbeError> {
+    let asked = timeout(WITHIN, get(callable(listen), listen));
+    asked.await.unwrap_or(Err(ProbeError::Silent(listen)))
+}
+
+/// "Any address" can be listened on but not called.
+fn callable(mut listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(match listen {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    listen
+}
+
+async fn get(address: SocketAddr, listen: SocketAddr) -> Result<Life, ProbeError> {
+    let stream = TcpStream::connect(address).await;
+    let stream = stream.map_err(|error| ProbeError::Unreachable(listen, error))?;
+    let foreign = || ProbeError::Foreign(listen);
+    let (mut courier, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| foreign())?;
+    let request = Request::get("/healthz")
+        .header(header::HOST, address.to_string())
+        .body(Body::empty())
+        .map_err(|_| foreign())?;
+    let answered = async {
+        let answer = courier.send_request(request).await.ok()?;
+        let code = answer.status();
+        let body = to_bytes(Body::new(answer.into_body()), LARGEST)
+            .await
+            .ok()?;
+        let life: Life = serde_json::from_slice(&body).ok()?;
+        Some(Life {
+            alive: code.is_success(),
+            ..life
+        })
+    };
+    // The connection only moves while it is polled; what matters is the answer.
+    tokio::pin!(answered, connection);
+    let life = tokio::select! {
+        life = &mut answered => life,
+        _ = &mut connection => answered.await,
+    };
+    life.ok_or_else(foreign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// What is said about something that answers a request so, and then hangs up.
+    async fn told_by(answer: &'static [u8]) -> Result<Life, ProbeError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            assert_ne!(stream.read(&mut head).await.unwrap(), 0);
+            stream.write_all(answer).await.unwrap();
+        };
+        let (life, ()) = tokio::join!(ask(address), serve);
+        life
+    }
+
+    #[tokio::test]
+    async fn something_else_that_answers_is_no_courier() {
+        for answer in [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"[..],
+            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{",
+            b"220 mail.example ESMTP\r\n",
+            b"",
+        ] {
+            let error = told_by(answer).await.unwrap_err();
+            assert!(matches!(error, ProbeError::Foreign(_)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read_to_its_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            while stream.write_all(&[b' '; 4096]).await.is_ok() {}
+        };
+        let (error, ()) = tokio::join!(ask(address), serve);
+        assert!(matches!(error, Err(ProbeError::Foreign(_))), "{error:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_keeps_silent_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let error = ask(address).await.unwrap_err();
+        assert!(matches!(error, ProbeError::Silent(_)), "{error}");
+    }
+
+    #[test]
+    fn any_address_is_called_on_the_loopback_address() {
+        for (listen, called) in [
+            ("0.0.0.0:9464", "127.0.0.1:9464"),
+            ("[::]:9464", "[::1]:9464"),
+            ("127.0.0.1:9464", "127.0.0.1:9464"),
+        ] {
+            assert_eq!(callable(listen.parse().unwrap()), called.parse().unwrap());
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `status --watch`: the outbox as it changes, until Ctrl-C.
+
+use contact_courier::simulator::Faults;
+
+use crate::support::Db;
+use crate::world::{World, goods, lanes, until};
+
+#[tokio::test]
+async fn a_watched_status_shows_what_changes_and_ends_well_with_ctrl_c() {
+    let db = Db::sqlite().await;
+    let world = World::new(&db, Faults::default()).await;
+    let watch = world.start(&["status", "--watch", "100ms"]);
+    until("an empty outbox is shown", async || {
+        watch.printed().contains("Pending  0 contacts")
+    })
+    .await;
+    world.insert(&lanes(1)[0], &goods(0, 3)).await;
+    until("what came is shown", async || {
+        watch.printed().contains("Pending  3 contacts")
+    })
+    .await;
+    watch.signal("INT").await;
+    let ended = watch.ended().await;
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    // Into a file it goes as it is: there is no screen to clear.
+    assert!(!ended.out.contains('\x1b'), "{}", ended.out);
+}
