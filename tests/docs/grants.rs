@@ -320,4 +320,15 @@ async fn sets_aside_what_the_platform_would_double(db: &Db) {
     assert_eq!(kind.as_deref(), Some("unconfirmed"));
 }
 
+#[tokio::test]
+async fn the_questions_for_sessions_that_keep_rows_locked_are_understood() {
+    for (db, kind) in [
+        (Db::postgres().await, "postgres"),
+        (Db::mysql().await, "mysql"),
+    ] {
+        let ask = snippet("docs/operating.md", &format!("```sql {kind}"));
+        db.try_execute(&ask).await.unwrap();
+    }
+}
+
 crate::support::on_every_database!(sets_aside_what_the_platform_would_double);
