@@ -97,7 +97,7 @@ impl Dispatcher {
         let hindered = tokio::select! {
             biased;
             () = self.life.stopping() => Some(NotSent::Stopping),
-            () = underway.trace.held(Hold::RateLimit, limits.during(self.limits.ready())) => self
+            () = underway.trace.held(Hold::RateLimit, limits.during(self.limits.ready(&lease.lane))) => self
                 .gates()
                 .is_shut(&lease.lane, Instant::now())
                 .then_some(NotSent::NotNow),

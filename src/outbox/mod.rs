@@ -161,9 +161,15 @@ pub struct RateClaim<'a> {
     pub span: Duration,
     /// How far back a slice may begin when nobody has claimed one for a while.
     pub burst: Duration,
-    /// The slice begins no later than this from now, and what was given away behind it is free
-    /// again: for the first claim at another rate. `None`: it begins where the last one ended.
-    pub within: Option<Duration>,
+    /// How long from now it begins at the earliest: what begins before this call is answered is lost.
+    pub lead: Duration,
+}
+
+impl RateClaim<'_> {
+    /// How far back the slice may begin at most, in microseconds; below zero: so far ahead at least.
+    pub(crate) fn earliest(&self) -> i64 {
+        rows::to_micros(self.burst) - rows::to_micros(self.lead)
+    }
 }
 
 /// What is left in the outbox, for `run --once` and for people.

@@ -117,7 +117,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
             name: "all",
             span: Duration::from_millis(100),
             burst: Duration::ZERO,
-            within: None,
+            lead: Duration::ZERO,
         };
         outbox.claim_rate(&claim).await.unwrap();
     }

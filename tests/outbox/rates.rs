@@ -10,7 +10,7 @@ on_every_database!(
     slices_of_a_rate_follow_one_another_and_begin_now_when_nobody_claimed_for_a_while,
     rates_of_different_names_know_nothing_of_each_other,
     a_slice_may_begin_as_far_back_as_the_burst_says,
-    the_first_claim_at_another_rate_frees_what_was_given_away_far_ahead,
+    a_slice_begins_as_far_ahead_as_the_claim_leads,
     claims_that_are_made_at_the_same_time_do_not_overlap,
 );
 
@@ -21,7 +21,7 @@ async fn claim(db: &Db, name: &str, burst: Duration) -> i64 {
         name,
         span: Duration::from_mins(1),
         burst,
-        within: None,
+        lead: Duration::ZERO,
     };
     db.outbox.claim_rate(&claim).await.expect("claims")
 }
@@ -50,21 +50,18 @@ async fn a_slice_may_begin_as_far_back_as_the_burst_says(db: &Db) {
     assert_eq!(claim(db, "all", burst).await, -9_000_000);
 }
 
-async fn the_first_claim_at_another_rate_frees_what_was_given_away_far_ahead(db: &Db) {
-    for _ in 0..3 {
-        claim(db, "all", Duration::ZERO).await;
-    }
+async fn a_slice_begins_as_far_ahead_as_the_claim_leads(db: &Db) {
     let claim = RateClaim {
         name: "all",
         span: Duration::from_secs(1),
         burst: Duration::ZERO,
-        within: Some(Duration::from_secs(5)),
+        lead: Duration::from_secs(5),
     };
-    let begins = db.outbox.claim_rate(&claim).await.expect("claims");
-    assert_eq!(begins, 5_000_000);
-    // It counts as given away itself, and what is not far ahead stays so.
-    let begins = db.outbox.claim_rate(&claim).await.expect("claims");
-    assert!((4_000_000..=5_000_000).contains(&begins), "{begins}");
+    let first = db.outbox.claim_rate(&claim).await.expect("claims");
+    assert_eq!(first, 5_000_000);
+    // Behind the first, which is further ahead than the second leads.
+    let next = db.outbox.claim_rate(&claim).await.expect("claims");
+    assert!((5_000_001..=6_000_000).contains(&next), "{next}");
 }
 
 async fn claims_that_are_made_at_the_same_time_do_not_overlap(db: &Db) {
@@ -75,7 +72,7 @@ async fn claims_that_are_made_at_the_same_time_do_not_overlap(db: &Db) {
                 name: "all",
                 span: Duration::from_mins(1),
                 burst: Duration::ZERO,
-                within: None,
+                lead: Duration::ZERO,
             };
             outbox.claim_rate(&claim).await.expect("claims")
         })

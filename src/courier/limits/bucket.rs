@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use super::rate::Rate;
 
-const SECOND: Duration = Duration::from_secs(1);
+/// No rate looks further back.
+const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 
 /// Departures that are remembered at most. A rate beyond it is paced, but not looked at again.
-const MEMORY: usize = 100_000;
+const MEMORY: usize = 200_000;
 
 /// One bucket.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(super) struct Bucket {
     rate: Option<Rate>,
     /// When the next request may go if there is no burst left.
     next: Option<Instant>,
-    /// When the requests of the last second went.
+    /// When the last requests went.
     departed: VecDeque<Instant>,
 }
 
@@ -57,35 +58,39 @@ impl Bucket {
     pub(super) fn reserve(&mut self, slowdown: f64, now: Instant) -> Instant {
         let Some(rate) = &self.rate else { return now };
         let period = rate.period().mul_f64(slowdown.max(1.0));
-        let burst = rate.period() * (rate.burst - 1);
-        let earliest = now.checked_sub(burst).unwrap_or(now);
+        let earliest = now.checked_sub(rate.burst_span()).unwrap_or(now);
         let slot = self.next.map_or(earliest, |next| next.max(earliest));
         self.next = Some(slot + period);
         slot.max(now)
     }
 
-    /// The request goes now; or, if the last second is full, not before the instant told.
-    pub(super) fn depart(&mut self, now: Instant) -> Result<(), Instant> {
-        let room = self.rate.and_then(|rate| rate.per_second());
-        if room.is_some_and(|room| room > MEMORY) {
-            return Ok(());
-        }
+    /// Whether a request may go now; if the window is full, when it may.
+    pub(super) fn room(&mut self, now: Instant) -> Result<(), Instant> {
         while self
             .departed
             .front()
-            .is_some_and(|went| now.duration_since(*went) > SECOND)
+            .is_some_and(|went| now.duration_since(*went) > LONGEST_WINDOW)
         {
             self.departed.pop_front();
         }
-        match self.departed.front() {
+        let Some((room, window)) = self.rate.and_then(|rate| rate.window()) else {
+            return Ok(());
+        };
+        // The request that has to leave the window for this one.
+        let first = self.departed.len().checked_sub(room);
+        match first.and_then(|first| self.departed.get(first)) {
             // A hair more, for the window has both of its ends.
-            Some(first) if room.is_some_and(|room| self.departed.len() >= room) => {
-                Err(*first + SECOND + Duration::from_micros(1))
+            Some(first) if now.duration_since(*first) <= window => {
+                Err(*first + window + Duration::from_micros(1))
             }
-            _ => {
-                self.departed.push_back(now);
-                Ok(())
-            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A request goes now.
+    pub(super) fn depart(&mut self, now: Instant) {
+        if self.departed.len() < MEMORY {
+            self.departed.push_back(now);
         }
     }
 
@@ -95,7 +100,7 @@ impl Bucket {
             && self
                 .departed
                 .back()
-                .is_none_or(|went| now.duration_since(*went) > SECOND)
+                .is_none_or(|went| now.duration_since(*went) > LONGEST_WINDOW)
     }
 }
 
@@ -103,6 +108,8 @@ impl Bucket {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     fn rate(per_second: f64, burst: u32) -> Rate {
         Rate::new(per_second, burst)
@@ -116,9 +123,10 @@ mod tests {
         for late in late.iter().cycle() {
             let slot = bucket.reserve(1.0, now);
             let mut woke = slot.max(now) + Duration::from_micros(*late);
-            while let Err(later) = bucket.depart(woke) {
+            while let Err(later) = bucket.room(woke) {
                 woke = later;
             }
+            bucket.depart(woke);
             now = woke;
             went.push(woke);
             if woke - start > until {
@@ -128,11 +136,11 @@ mod tests {
         went
     }
 
-    /// The most requests in any closed window of a second.
-    fn busiest_second(went: &[Instant]) -> usize {
+    /// The most requests in any closed window of this length.
+    fn busiest(went: &[Instant], window: Duration) -> usize {
         let within = |from: Instant| {
             went.iter()
-                .filter(|at| **at >= from && **at - from <= SECOND)
+                .filter(|at| **at >= from && **at - from <= window)
                 .count()
         };
         went.iter().map(|from| within(*from)).max().unwrap_or(0)
@@ -153,7 +161,15 @@ mod tests {
     async fn timers_that_wake_up_late_cost_nothing_of_the_rate() {
         let went = send(rate(50.0, 1), &[1_500], Duration::from_secs(20));
         assert!(went.len() >= 980, "{} of 1000", went.len());
-        assert!(busiest_second(&went) <= 50);
+        assert!(busiest(&went, SECOND) <= 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_with_a_fraction_is_used_to_the_full() {
+        for (per_second, least) in [(1.5, 29), (1.9, 37), (2.5, 49)] {
+            let went = send(rate(per_second, 1), &[300], SECOND * 20);
+            assert!(went.len() >= least, "{} at {per_second}/s", went.len());
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -171,9 +187,9 @@ mod tests {
         let rate = rate(2.0, 1);
         let mut bucket = Bucket::new(rate);
         bucket.reserve(1.0, now);
-        bucket.depart(now).unwrap();
+        bucket.depart(now);
         assert!(!bucket.is_full(now));
-        assert!(bucket.is_full(now + SECOND * 2));
+        assert!(bucket.is_full(now + SECOND * 3));
     }
 
     #[tokio::test(start_paused = true)]
@@ -184,7 +200,7 @@ mod tests {
         for _ in 0..3 {
             bucket.reserve(1.0, now);
         }
-        bucket.depart(now).unwrap();
+        bucket.depart(now);
         bucket.change(Some(after));
         assert_eq!(bucket.reserve(1.0, now) - now, after.period());
     }
@@ -196,24 +212,24 @@ mod tests {
         let mut bucket = Bucket::new(before);
         for _ in 0..50 {
             let slot = bucket.reserve(1.0, now);
-            bucket.depart(slot).unwrap();
+            bucket.depart(slot);
         }
         bucket.change(Some(after));
         let later = now + SECOND / 2;
-        assert!(bucket.depart(later).unwrap_err() > now + SECOND);
+        assert!(bucket.room(later).unwrap_err() > now + SECOND);
     }
 
     proptest! {
         #[test]
-        fn no_window_of_a_second_holds_more_than_rate_and_burst_allow(
+        fn no_window_holds_more_than_rate_and_burst_allow(
             per_second in 1.0f64..200.0,
             burst in 1u32..20,
             late in prop::collection::vec(0u64..200_000, 1..50),
         ) {
             let rate = rate(per_second, burst);
             let went = send(rate, &late, Duration::from_secs(5));
-            let allowed = rate.per_second().unwrap();
-            prop_assert!(busiest_second(&went) <= allowed);
+            let (room, window) = rate.window().unwrap();
+            prop_assert!(busiest(&went, window) <= room);
         }
     }
 }

@@ -118,7 +118,7 @@ impl Limits {
         }
     }
 
-    /// Waits until the lane and its user may send a request.
+    /// Waits for the turn of the lane and its user.
     pub(super) async fn lane_ready(&self, lane: &Lane) {
         if let Some(limit) = self.lanes.of(lane) {
             limit.ready(|| 1.0).await;
@@ -128,9 +128,38 @@ impl Limits {
         }
     }
 
-    /// Waits until a request may be sent at all.
-    pub(super) async fn ready(&self) {
+    /// Waits until a request of a lane whose turn it is may be sent, and counts it. Lane and user are
+    /// looked at once more, for time has passed since their turn: without it, requests that were
+    /// held up together would go together.
+    pub(super) async fn ready(&self, lane: &Lane) {
         self.all.ready(|| 1.0 / self.level()).await;
+        while let Err(later) = self.depart(lane, Instant::now()) {
+            sleep_until(later).await;
+        }
+    }
+
+    /// A request goes now; or, where a window is full, not before the instant told.
+    fn depart(&self, lane: &Lane, now: Instant) -> Result<(), Instant> {
+        let user = self.users.of(&Arc::from(lane.user_id()));
+        let lane = self.lanes.of(lane);
+        // Everybody takes them in this order, so nobody waits for anybody in a circle.
+        let limits = [Some(&self.all), user.as_deref(), lane.as_deref()];
+        let mut buckets = limits.map(|limit| limit.map(|limit| lock(&limit.bucket)));
+        let mut buckets: Vec<&mut Bucket> = buckets
+            .iter_mut()
+            .flatten()
+            .map(|bucket| &mut **bucket)
+            .collect();
+        let full = buckets
+            .iter_mut()
+            .filter_map(|bucket| bucket.room(now).err());
+        if let Some(later) = full.max() {
+            return Err(later);
+        }
+        for bucket in buckets {
+            bucket.depart(now);
+        }
+        Ok(())
     }
 
     /// The part of the configured rate that is used, 0 to 1.
@@ -191,7 +220,7 @@ impl Limit {
         self.changed.notify_waiters();
     }
 
-    /// Waits until one more request may go. `slowdown` is 1 or more.
+    /// Waits for one more request's turn. `slowdown` is 1 or more.
     async fn ready(&self, slowdown: impl Fn() -> f64) {
         loop {
             // Hears of every change from here on.
@@ -212,13 +241,6 @@ impl Limit {
         } else {
             let slot = lock(&self.bucket).reserve(slowdown, Instant::now());
             sleep_until(slot).await;
-        }
-        loop {
-            let departs = lock(&self.bucket).depart(Instant::now());
-            match departs {
-                Ok(()) => return,
-                Err(later) => sleep_until(later).await,
-            }
         }
     }
 }
@@ -282,13 +304,37 @@ mod tests {
         }
     }
 
+    fn lane() -> Lane {
+        Lane::new("u", "t").unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_of_a_user_that_were_held_up_together_do_not_go_together() {
+        let limits = RateLimits {
+            per_user: Some(2.0),
+            ..limits(1_000.0)
+        };
+        let (limits, lane) = (Limits::new(&limits, None), lane());
+        // Their turn comes, but something else holds them up: the journal, or a permit.
+        for _ in 0..6 {
+            limits.lane_ready(&lane).await;
+        }
+        let began = Instant::now();
+        let mut went = Vec::new();
+        for _ in 0..6 {
+            limits.ready(&lane).await;
+            went.push(began.elapsed().as_secs());
+        }
+        assert_eq!(went, [0, 0, 1, 1, 2, 2]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_waits_at_a_slow_rate_goes_on_at_the_new_one() {
         let slow = Limits::new(&limits(0.001), None);
-        slow.ready().await;
+        slow.ready(&lane()).await;
         let began = Instant::now();
         let waits = async {
-            slow.ready().await;
+            slow.ready(&lane()).await;
             began.elapsed()
         };
         let changes = async {
@@ -299,13 +345,13 @@ mod tests {
         };
         let (waited, ()) = tokio::join!(waits, changes);
         assert_eq!(waited.as_secs(), 10, "not by the change that was none");
-        slow.ready().await;
+        slow.ready(&lane()).await;
         assert!(began.elapsed() >= waited + Duration::from_millis(500));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_user_may_get_a_rate_another_one_and_none_again() {
-        let lane = Lane::new("u", "t").unwrap();
+        let lane = lane();
         let per_user = |per_user| RateLimits {
             per_user,
             ..limits(1_000.0)
@@ -314,7 +360,10 @@ mod tests {
         let mut waits = Vec::new();
         for rate in [None, Some(0.1), Some(0.5), None] {
             rates.change(&per_user(rate));
-            rates.lane_ready(&lane).await;
+            for _ in 0..2 {
+                rates.lane_ready(&lane).await;
+                rates.ready(&lane).await;
+            }
             let began = Instant::now();
             rates.lane_ready(&lane).await;
             waits.push(began.elapsed().as_secs());

@@ -24,20 +24,35 @@ impl Rate {
         }
     }
 
+    /// The rate itself.
+    pub(super) fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// How far back the first of a burst may begin.
+    pub(super) fn burst_span(&self) -> Duration {
+        self.period() * (self.burst - 1)
+    }
+
     /// The time between two requests.
     pub(super) fn period(&self) -> Duration {
         Duration::from_secs_f64(MARGIN / self.per_second)
     }
 
-    /// How many requests a window of a second may hold; `None` below one per second, where the
-    /// period says all.
+    /// How many requests a window may hold, and how long it is: a second, or a little more for a rate
+    /// with a fraction. `None` below one per second, where the period says all.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "1 to 1,000,000"
     )]
-    pub(super) fn per_second(&self) -> Option<usize> {
+    pub(super) fn window(&self) -> Option<(usize, Duration)> {
+        if self.per_second < 1.0 {
+            return None;
+        }
+        let whole = self.per_second.ceil();
         let burst = usize::try_from(self.burst - 1).unwrap_or(usize::MAX);
-        (self.per_second >= 1.0).then(|| (self.per_second.floor() as usize).saturating_add(burst))
+        let room = (whole as usize).saturating_add(burst);
+        Some((room, Duration::from_secs_f64(whole / self.per_second)))
     }
 }

@@ -1,10 +1,10 @@
 //! A courier's part of a rate that several couriers on one database share.
 //!
-//! The database keeps, for each rate, the instant up to which it is given away. A courier reserves
-//! a slice behind it: as many requests as it has lately sent in a second, so that it asks about
-//! once a second, and a courier with little to send takes little. A slice that is not used up is
-//! lost, so together they may send too little for a moment, never too much. [`Slice`] and
-//! [`Demand`] are pure.
+//! The database keeps, for each rate, the instant up to which it is given away. A courier claims a
+//! slice behind it: as many requests as it has lately sent in a second, so that it asks about once a
+//! second, and a courier with little to send takes little. A slice that is not used up is lost, so
+//! together they may send too little for a moment, never too much. [`Part`] is the thinking, and
+//! pure; [`Share`] asks the database and does the waiting.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use super::Shared;
 use super::rate::Rate;
 use crate::outbox::RateClaim;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// A request may go so much later than its slot; a slot that is older is lost. It is what the
 /// margin of a [`Rate`] leaves room for at one request in a second's window.
 const TOLERANCE: Duration = Duration::from_millis(10);
@@ -23,19 +25,14 @@ const TOLERANCE: Duration = Duration::from_millis(10);
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// By how much the lead of a claim shrinks each time that claims were answered faster.
+const FORGET: f64 = 0.9;
+
 /// The part of one courier in one rate.
 pub(super) struct Share {
     shared: Shared,
     name: String,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    slice: Slice,
-    demand: Demand,
-    /// The rate that the slice is of.
-    rate: Option<Rate>,
+    part: Mutex<Part>,
 }
 
 impl Share {
@@ -44,7 +41,7 @@ impl Share {
         Self {
             shared,
             name,
-            state: Mutex::default(),
+            part: Mutex::default(),
         }
     }
 
@@ -61,47 +58,37 @@ impl Share {
     }
 
     /// The instant at which one more request may go; it is taken. Waits for the database if a slice
-    /// has to be reserved first; others wait behind it, in their order.
+    /// has to be claimed first; others wait behind it, in their order.
     async fn reserve(&self, rate: Rate, slowdown: f64) -> Instant {
-        let mut state = self.state.lock().await;
-        let burst = rate.period() * (rate.burst - 1);
-        let mut within = None;
-        if state.rate != Some(rate) {
-            // What was reserved at another rate, which may be far ahead, is given back.
-            within = state.rate.map(|_| rate.period());
-            state.slice = Slice::default();
-        }
+        let mut part = self.part.lock().await;
+        part.goes_by(rate);
         loop {
-            let now = Instant::now();
-            if let Some(slot) = state.slice.take(now, TOLERANCE + burst) {
-                state.demand.note(now);
-                return slot;
+            match part.next(slowdown, Instant::now()) {
+                Next::Go(slot) => return slot,
+                Next::Wait(until) => sleep_until(until).await,
+                Next::Claim(slice, lead) => {
+                    let asked = Instant::now();
+                    let begins = self.claim(rate, &slice, lead).await;
+                    part.claimed(slice.from(begins), asked.elapsed());
+                }
             }
-            let period = rate.period().mul_f64(slowdown.max(1.0));
-            let requests = state.demand.of_a_second(now, period);
-            let span = period * requests;
-            let begins = self.claim(span, burst, within.take()).await;
-            state.slice = Slice {
-                next: Some(begins),
-                period,
-                left: requests,
-            };
-            state.rate = Some(rate);
         }
     }
 
     /// When the slice begins that is this courier's from now on.
-    async fn claim(&self, span: Duration, burst: Duration, within: Option<Duration>) -> Instant {
+    async fn claim(&self, rate: Rate, slice: &Slice, lead: Duration) -> Instant {
+        // Rates of different height do not know of each other: what was given away at the old one,
+        // which may be far ahead, is nobody's when it changes.
+        let name = format!("{}@{}", self.name, rate.per_second());
         let claim = RateClaim {
-            name: &self.name,
-            span,
-            burst,
-            within,
+            name: &name,
+            span: slice.span(),
+            burst: rate.burst_span(),
+            lead,
         };
         loop {
-            // The database's clock is read right after this one; how long it takes to commit does
-            // not matter. Should the slice be used a little early or late by that, it is so for
-            // all of it.
+            // The database's clock is read a little behind this one: waiting for a connection, or on
+            // SQLite for one's turn, comes before. By that a slice is used too early.
             let asked = Instant::now();
             match self.shared.outbox.claim_rate(&claim).await {
                 Ok(begins_in) => {
@@ -124,8 +111,72 @@ fn shifted(from: Instant, micros: i64) -> Instant {
     }
 }
 
-/// Some of the rate that is this courier's: `left` requests, one period apart.
+/// What a courier knows of its part.
 #[derive(Debug, Default)]
+struct Part {
+    rate: Option<Rate>,
+    slice: Slice,
+    demand: Demand,
+    /// The slot that was handed out last.
+    last: Option<Instant>,
+    /// How long claims have lately taken: what begins earlier than that after a claim is lost.
+    lead: Duration,
+    /// Whether the next claim is the first since the rate is another one.
+    changed: bool,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq)]
+enum Next {
+    /// This slot is taken.
+    Go(Instant),
+    /// Nothing before this instant.
+    Wait(Instant),
+    /// Claim a slice such as this, with this lead.
+    Claim(Slice, Duration),
+}
+
+impl Part {
+    /// From now on it is a part of this rate. What was reserved of another one is given up.
+    fn goes_by(&mut self, rate: Rate) {
+        if self.rate != Some(rate) {
+            self.changed = self.rate.is_some();
+            (self.rate, self.slice, self.last) = (Some(rate), Slice::default(), None);
+        }
+    }
+
+    fn next(&mut self, slowdown: f64, now: Instant) -> Next {
+        let Some(rate) = self.rate else {
+            return Next::Go(now);
+        };
+        if let Some(slot) = self.slice.take(now, TOLERANCE + rate.burst_span()) {
+            self.demand.note(now);
+            self.last = Some(slot);
+            return Next::Go(slot);
+        }
+        // No further ahead: what is reserved when a courier ends keeps everybody waiting.
+        if let Some(last) = self.last.filter(|last| *last > now + SECOND) {
+            return Next::Wait(last - SECOND);
+        }
+        let period = rate.period().mul_f64(slowdown.max(1.0));
+        let slice = Slice {
+            next: None,
+            period,
+            left: self.demand.of_a_second(now, period),
+        };
+        // No second shall hold both what went by the old rate and what goes by the new one.
+        let lead = if self.changed { SECOND } else { self.lead };
+        Next::Claim(slice, lead)
+    }
+
+    fn claimed(&mut self, slice: Slice, took: Duration) {
+        (self.slice, self.changed) = (slice, false);
+        self.lead = took.max(self.lead.mul_f64(FORGET)).min(SECOND);
+    }
+}
+
+/// Some of the rate that is this courier's: `left` requests, one period apart.
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Slice {
     next: Option<Instant>,
     period: Duration,
@@ -133,6 +184,17 @@ struct Slice {
 }
 
 impl Slice {
+    fn span(&self) -> Duration {
+        self.period * self.left
+    }
+
+    fn from(self, begins: Instant) -> Self {
+        Self {
+            next: Some(begins),
+            ..self
+        }
+    }
+
     /// Takes the next slot that is not too old to be used.
     fn take(&mut self, now: Instant, tolerance: Duration) -> Option<Instant> {
         while self.left > 0 {
@@ -178,6 +240,7 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -218,5 +281,111 @@ mod tests {
         assert_eq!(demand.of_a_second(now + MS * 900, MS * 20), 17);
         assert_eq!(demand.of_a_second(now + MS * 900, MS * 100), 10);
         assert_eq!(demand.of_a_second(now + MS * 1_001, MS * 20), 1);
+    }
+
+    /// Couriers that send as much as they may, and a database that takes its time to answer a claim.
+    /// At half of the time `change` happens to them. Answers when requests went.
+    fn send(
+        couriers: usize,
+        rate: Rate,
+        answers_in: Duration,
+        change: impl Fn(&mut Part),
+    ) -> Vec<Instant> {
+        let start = Instant::now();
+        let mut couriers: Vec<_> = (0..couriers).map(|_| (start, Part::default())).collect();
+        let mut given: HashMap<String, Instant> = HashMap::new();
+        let (mut went, mut changed) = (Vec::new(), false);
+        for (_, part) in &mut couriers {
+            part.goes_by(rate);
+        }
+        loop {
+            // Who is furthest behind in time comes next.
+            let (now, part) = couriers.iter_mut().min_by_key(|(now, _)| *now).unwrap();
+            if *now > start + SECOND * 20 {
+                return went;
+            }
+            match part.next(1.0, *now) {
+                Next::Go(slot) => {
+                    *now = slot.max(*now);
+                    went.push(*now);
+                }
+                Next::Wait(until) => *now = until.max(*now),
+                Next::Claim(slice, lead) => {
+                    let name = format!("{:?}", part.rate);
+                    let earliest = *now + lead;
+                    let begins = given
+                        .get(&name)
+                        .map_or(earliest, |given| earliest.max(*given));
+                    given.insert(name, begins + slice.span());
+                    *now += answers_in;
+                    part.claimed(slice.from(begins), answers_in);
+                }
+            }
+            if !changed && went.last().is_some_and(|went| *went > start + SECOND * 10) {
+                changed = true;
+                for (_, part) in &mut couriers {
+                    change(part);
+                }
+            }
+        }
+    }
+
+    fn busiest_second(went: &[Instant]) -> usize {
+        let within = |from: &Instant| {
+            let within = |at: &&Instant| *at >= from && **at - *from <= SECOND;
+            went.iter().filter(within).count()
+        };
+        went.iter().map(within).max().unwrap_or(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_answers_slowly_costs_some_of_the_rate_and_never_all_of_it() {
+        for (per_second, answers_in) in [(10.0, 110), (50.0, 21), (100.0, 12), (500.0, 30)] {
+            let rate = Rate::new(per_second, 1);
+            let went = send(1, rate, MS * answers_in, |_| {}).len();
+            let all = per_second * 20.0;
+            let used = f64::from(u32::try_from(went).unwrap()) / all;
+            assert!(used > 0.85, "{used} of {per_second}/s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn couriers_that_change_their_rate_together_do_not_break_it() {
+        let (before, after) = (Rate::new(50.0, 1), Rate::new(40.0, 1));
+        let went = send(3, before, MS * 3, |part| part.goes_by(after));
+        let (first, second) = went.split_at(went.len() / 2);
+        assert!(busiest_second(first) <= 50);
+        let settled: Vec<Instant> = second
+            .iter()
+            .copied()
+            .filter(|at| *at - went[0] > SECOND * 11)
+            .collect();
+        assert!(
+            busiest_second(&settled) <= 40,
+            "{}",
+            busiest_second(&settled)
+        );
+        // Where one goes over into the other, no second holds more than the higher of both.
+        assert!(busiest_second(&went) <= 50, "{}", busiest_second(&went));
+        assert!(went.len() > 800, "{}", went.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_reserves_much_further_ahead_than_a_second() {
+        let now = Instant::now();
+        let rate = Rate::new(0.1, 1);
+        let mut part = Part::default();
+        part.goes_by(rate);
+        let claim = |part: &mut Part, now: Instant, begins: Instant| {
+            let Next::Claim(slice, _) = part.next(1.0, now) else {
+                panic!("no claim");
+            };
+            part.claimed(slice.from(begins), MS);
+        };
+        claim(&mut part, now, now);
+        assert_eq!(part.next(1.0, now), Next::Go(now));
+        claim(&mut part, now, now + SECOND * 10);
+        assert_eq!(part.next(1.0, now), Next::Go(now + SECOND * 10));
+        assert_eq!(part.next(1.0, now), Next::Wait(now + SECOND * 9));
     }
 }

@@ -19,10 +19,7 @@ pub(super) async fn claim(pool: &MySqlPool, claim: &RateClaim<'_>) -> Result<i64
         .bind(claim.name)
         .fetch_one(&mut *tx)
         .await?;
-    let given = claim
-        .within
-        .map_or(given, |within| given.min(asked + to_micros(within)));
-    let begins = given.max(asked - to_micros(claim.burst));
+    let begins = given.max(asked - claim.earliest());
     sqlx::query(RATE_TAKEN)
         .bind(begins + to_micros(claim.span))
         .bind(claim.name)

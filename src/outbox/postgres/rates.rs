@@ -10,8 +10,7 @@ pub(super) async fn claim(pool: &PgPool, claim: &RateClaim<'_>) -> Result<i64> {
     sqlx::query_scalar(CLAIM_RATE)
         .bind(claim.name)
         .bind(to_micros(claim.span))
-        .bind(to_micros(claim.burst))
-        .bind(claim.within.map(to_micros))
+        .bind(claim.earliest())
         .fetch_one(pool)
         .await
 }

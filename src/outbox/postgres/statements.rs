@@ -292,8 +292,7 @@ pub(super) const CLAIM_RATE: &str = "
     INSERT INTO rate_budget AS r (name, given_until)
     VALUES ($1, (extract(epoch FROM now()) * 1000000)::bigint - $3 + $2)
     ON CONFLICT (name) DO UPDATE
-        SET given_until = greatest(
-                least(r.given_until, (extract(epoch FROM now()) * 1000000)::bigint + $4),
+        SET given_until = greatest(r.given_until,
                 (extract(epoch FROM now()) * 1000000)::bigint - $3) + $2
     RETURNING given_until - $2 - (extract(epoch FROM now()) * 1000000)::bigint";
 

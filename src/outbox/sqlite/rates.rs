@@ -12,8 +12,7 @@ pub(super) async fn claim(pool: &SqlitePool, claim: &RateClaim<'_>) -> Result<i6
     let begins_in = sqlx::query_scalar(CLAIM_RATE)
         .bind(claim.name)
         .bind(to_micros(claim.span))
-        .bind(to_micros(claim.burst))
-        .bind(claim.within.map(to_micros))
+        .bind(claim.earliest())
         .fetch_one(&mut *tx)
         .await?;
     tx.commit().await?;

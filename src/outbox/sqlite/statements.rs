@@ -371,9 +371,7 @@ pub(super) const CLAIM_RATE: &str = "
     INSERT INTO rate_budget AS r (name, given_until)
     VALUES (?1, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3 + ?2)
     ON CONFLICT (name) DO UPDATE
-        SET given_until = max(
-                min(r.given_until, coalesce(
-                    CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?4, r.given_until)),
+        SET given_until = max(r.given_until,
                 CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3) + ?2
     RETURNING given_until - ?2 - CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)";
 
