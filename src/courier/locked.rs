@@ -1,18 +1,19 @@
 //! Writes that wait for rows which another session keeps locked.
 //!
 //! An app may hold a row in a transaction of its own for as long as it likes. What settles such a row
-//! waits here, while its writer goes on with everything else, also of the same lane. (SQLite knows
-//! no locked rows.)
+//! waits here, and its lane with it once that has nothing else under way, while the writer goes on
+//! with all others. (SQLite knows no locked rows.)
 
 use std::collections::HashSet;
 use std::future::pending;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::store::{Asked, Store};
+use super::store::{Asked, Store, apart};
 use crate::contact::Lane;
 use crate::telemetry::event::{RowsLocked, RowsUnlocked};
 
@@ -62,8 +63,10 @@ impl LockedWrites {
             let contacts = write.change.settles().count();
             RowsLocked { lane, contacts }.emit();
         }
+        if self.is_empty() {
+            self.look_at = Instant::now() + LOOK_AGAIN;
+        }
         self.waiting.extend(locked);
-        self.look_at = Instant::now() + LOOK_AGAIN;
         self.count();
     }
 
@@ -77,13 +80,16 @@ impl LockedWrites {
 
     /// Takes out what need not wait any more.
     pub(super) async fn take_free(&mut self) -> Vec<Asked> {
-        let (waits, free) = self.store.apart(self.waiting.drain(..)).await;
+        self.look_at = Instant::now() + LOOK_AGAIN;
+        let Some(locked) = self.store.locked(&self.waiting).await else {
+            return Vec::new();
+        };
+        let (waits, free) = apart(mem::take(&mut self.waiting), &locked);
         for (write, _) in &free {
             let lane = &write.lease.lane;
             RowsUnlocked { lane }.emit();
         }
         self.waiting = waits;
-        self.look_at = Instant::now() + LOOK_AGAIN;
         self.count();
         free
     }

@@ -99,11 +99,14 @@ impl Store {
                 }
                 Attempt::Locked(error) => {
                     let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
-                    // Then it is no contact's row, but a table, say: that is trouble.
+                    // It may have been let go just now. If not, it is no contact's row, but a table,
+                    // say: that is trouble.
                     if waits.is_empty() {
-                        self.watch.fails(&error);
+                        if failures > 0 {
+                            self.watch.fails(&error);
+                            self.life.sleep_hard(RETRY.delay(failures)).await;
+                        }
                         failures += 1;
-                        self.life.sleep_hard(RETRY.delay(failures)).await;
                     }
                     locked.extend(waits);
                     free
@@ -113,29 +116,39 @@ impl Store {
         locked
     }
 
-    /// Those of the writes that settle a row which another session keeps locked, and the others.
+    /// Those of the writes that settle a row which another session keeps locked, and the others; all
+    /// are such others if that cannot be told.
     pub(super) async fn apart(
         &self,
         asked: impl IntoIterator<Item = Asked>,
     ) -> (Vec<Asked>, Vec<Asked>) {
         let asked: Vec<Asked> = asked.into_iter().collect();
+        match self.locked(&asked).await {
+            Some(locked) => apart(asked, &locked),
+            None => (Vec::new(), asked),
+        }
+    }
+
+    /// The contacts that the writes settle and whose rows another session keeps locked. `None`: that
+    /// cannot be told.
+    pub(super) async fn locked(&self, asked: &[Asked]) -> Option<HashSet<ContactId>> {
         let contacts = asked.iter().flat_map(|(write, _)| write.change.settles());
         let contacts: Vec<ContactId> = contacts.collect();
         if contacts.is_empty() {
-            return (Vec::new(), asked);
+            return Some(HashSet::new());
         }
-        let locked: HashSet<ContactId> = match self.outbox.locked(&contacts).await {
-            Ok(locked) => locked.into_iter().collect(),
+        match self.outbox.locked(&contacts).await {
+            Ok(locked) => {
+                if !locked.is_empty() {
+                    self.watch.works();
+                }
+                Some(locked.into_iter().collect())
+            }
             Err(error) => {
                 self.watch.fails(&error);
-                HashSet::new()
+                None
             }
-        };
-        if !locked.is_empty() {
-            self.watch.works();
         }
-        let waits = |(write, _): &Asked| write.change.settles().any(|id| locked.contains(&id));
-        asked.into_iter().partition(waits)
     }
 
     async fn attempt(&self, writes: &[Write]) -> Attempt {
@@ -159,4 +172,10 @@ impl Store {
             self.life.sleep_hard(RETRY.delay(failures)).await;
         }
     }
+}
+
+/// Those of the writes that settle one of these contacts, and the others.
+pub(super) fn apart(asked: Vec<Asked>, locked: &HashSet<ContactId>) -> (Vec<Asked>, Vec<Asked>) {
+    let waits = |(write, _): &Asked| write.change.settles().any(|id| locked.contains(&id));
+    asked.into_iter().partition(waits)
 }
