@@ -78,6 +78,24 @@ starts_when_configured() {
     contact-courier status --alive >/dev/null || fail "it is not healthy"
 }
 
+# As README.Debian tells: a command with what the service has.
+courier() {
+    systemd-run --quiet --collect --wait --pipe \
+        --property=EnvironmentFile=-/etc/contact-courier/environment \
+        --property=WorkingDirectory=/var/lib/contact-courier \
+        --setenv=COURIER__PLATFORM__TOKEN_FILE=/etc/contact-courier/token \
+        contact-courier "$@"
+}
+
+answers_its_administrator() {
+    step "answers its administrator's commands, with the settings of the service"
+    (umask 077 && echo COURIER__RATE_LIMIT__BURST=3 >/etc/contact-courier/environment)
+    courier config | has_line '^burst = 3$' || fail "the environment is not read"
+    rm /etc/contact-courier/environment
+    courier status </dev/null | has_line '^courier ' || fail "status sees another database"
+    courier doctor </dev/null || fail "doctor finds something wrong"
+}
+
 runs_in_a_sandbox() {
     step "runs in its sandbox, as nobody else, with its own copy of the token"
     local pid status
@@ -229,6 +247,7 @@ has_failed() {
 
 installs_and_waits
 starts_when_configured
+answers_its_administrator
 runs_in_a_sandbox
 delivers_and_tells
 comes_back_when_killed

@@ -87,7 +87,8 @@ stop_machine() {
     wait "$machine" 2>/dev/null || true
     machine=
     remove_cgroup
-    if [ -n "$made_state" ]; then rm -rf "$nspawn_state"; fi
+    # What is not empty is another container's.
+    if [ -n "$made_state" ]; then rmdir "$nspawn_state"/* "$nspawn_state" 2>/dev/null || true; fi
 }
 
 # Where no systemd keeps order, the container gets a cgroup of its own here.
