@@ -93,7 +93,8 @@ answers_its_administrator() {
     courier config | has_line '^burst = 3$' || fail "the environment is not read"
     rm /etc/contact-courier/environment
     courier status </dev/null | has_line '^courier ' || fail "status sees another database"
-    courier doctor </dev/null || fail "doctor finds something wrong"
+    local said
+    said=$(courier doctor </dev/null) || fail "doctor finds something wrong: $said"
 }
 
 runs_in_a_sandbox() {

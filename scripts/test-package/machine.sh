@@ -23,7 +23,7 @@ make_machine() {
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
     if [ -n "$proxy" ]; then options+=(--aptopt="Acquire::http::Proxy \"$proxy\""); fi
     sources | mmdebstrap --quiet --variant=minbase "${options[@]}" \
-        --include="systemd,systemd-sysv,sqlite3,curl,procps,$(dependencies "$1")" \
+        --include="systemd,systemd-sysv,dbus,sqlite3,curl,procps,$(dependencies "$1")" \
         "$suite" "$dir/root" - 2>"$dir/root.log" || { cat "$dir/root.log" >&2; exit 2; }
 }
 
