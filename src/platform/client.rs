@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Response};
 use url::Url;
 
 use super::token::TokenSource;
 use super::verdict::{Answer, Reply};
 use super::wire;
 use crate::batch::Batch;
+use crate::http;
 
 /// The largest answer that is read: 100 failures take some 20 KB.
 const MAX_BODY: usize = 1024 * 1024;
@@ -71,19 +72,12 @@ impl HttpPlatform {
         if options.base_url.cannot_be_a_base() {
             return Err(ClientError::BaseUrl(options.base_url.clone()));
         }
-        // Another part of the process may have chosen a provider already; any will do.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
-        let client = Client::builder()
-            .user_agent(concat!("contact-courier/", env!("CARGO_PKG_VERSION")))
+        let client = http::client()
             .timeout(options.timeout)
             .connect_timeout(options.connect_timeout)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
             .tcp_nodelay(true)
             .build()
-            .map_err(|e| ClientError::SetUp(chain(&e)))?;
+            .map_err(|e| ClientError::SetUp(http::chain(e)))?;
         Ok(Self {
             client,
             base_url: options.base_url.clone(),
@@ -121,24 +115,17 @@ impl HttpPlatform {
         match sent {
             Ok(response) => Self::read(response).await,
             // Only these two are sure not to have sent a byte of the request.
-            Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(chain(&e.without_url())),
-            Err(e) => Reply::Lost(chain(&e.without_url())),
+            Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(http::chain(e)),
+            Err(e) => Reply::Lost(http::chain(e)),
         }
     }
 
-    async fn read(mut response: Response) -> Reply {
-        let http = response.status().as_u16();
+    async fn read(response: Response) -> Reply {
+        let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => {
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(Some(_)) => return answer(http, retry_after, &[]),
-                Ok(None) => return answer(http, retry_after, &body),
-                Err(e) => return Reply::Lost(chain(&e.without_url())),
-            }
+        match http::body(response, MAX_BODY).await {
+            Ok(body) => answer(status, retry_after, &body),
+            Err(e) => Reply::Lost(http::chain(e)),
         }
     }
 }
@@ -196,21 +183,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             .unwrap_or_default()
             .min(LONGEST_RETRY_AFTER),
     )
-}
-
-/// An error with its causes in one line: reqwest keeps what people need in the innermost.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !line.contains(&cause_text) {
-            line.push_str(": ");
-            line.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    line
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 //! The one place beside `platform` that speaks HTTP to the outside: it shares nothing with the
 //! platform's client, above all not the token.
 
-use std::error::Error;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use prost::bytes::Bytes;
+use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, redirect};
 use url::Url;
+
+use crate::http;
 
 /// How long a collector may take for a request: what OpenTelemetry's own exporters grant.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,15 +62,8 @@ pub(super) struct Refused {
 
 impl Collector {
     pub(super) fn new(endpoint: &Url) -> Result<Self, CollectorError> {
-        // Another part of the process may have chosen a provider already; any will do.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
-        let client = Client::builder()
-            .user_agent(concat!("contact-courier/", env!("CARGO_PKG_VERSION")))
+        let client = http::client()
             .timeout(TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
             .pool_max_idle_per_host(1)
             .build()
             .map_err(CollectorError)?;
@@ -95,7 +89,9 @@ impl Collector {
                 why: format!("it answers HTTP {}", status.as_u16()),
             });
         }
-        Ok(read(&whole(answer).await.map_err(unreachable)?))
+        Ok(read(
+            &http::body(answer, MAX_BODY).await.map_err(unreachable)?,
+        ))
     }
 }
 
@@ -110,29 +106,10 @@ fn address(endpoint: &Url) -> Url {
 }
 
 fn unreachable(error: reqwest::Error) -> Refused {
-    let error = error.without_url();
-    let mut why = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        why = format!("{why}: {cause}");
-        source = cause.source();
-    }
     Refused {
         is_transient: true,
-        why,
+        why: http::chain(error),
     }
-}
-
-/// The body of an answer; nothing of one that is too long to be meant for us.
-async fn whole(mut answer: Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Ok(Vec::new());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// What an answer says that is no refusal. One that cannot be read says nothing against it.
