@@ -22,7 +22,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What waits of one writer's.
 pub(super) struct LockedWrites {
-    store: Store,
     waiting: Vec<Asked>,
     look_at: Instant,
     /// How many lanes have something here, for all writers together.
@@ -33,9 +32,8 @@ pub(super) struct LockedWrites {
 
 impl LockedWrites {
     /// Nothing waits. `lanes` is kept up to date.
-    pub(super) fn new(store: Store, lanes: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(lanes: Arc<AtomicUsize>) -> Self {
         Self {
-            store,
             waiting: Vec::new(),
             look_at: Instant::now(),
             lanes,
@@ -79,9 +77,9 @@ impl LockedWrites {
     }
 
     /// Takes out what need not wait any more.
-    pub(super) async fn take_free(&mut self) -> Vec<Asked> {
+    pub(super) async fn take_free(&mut self, store: &Store) -> Vec<Asked> {
         self.look_at = Instant::now() + LOOK_AGAIN;
-        let Some(locked) = self.store.locked(&self.waiting).await else {
+        let Some(locked) = store.locked(&self.waiting).await else {
             return Vec::new();
         };
         let (waits, free) = apart(mem::take(&mut self.waiting), &locked);

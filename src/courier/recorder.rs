@@ -53,7 +53,7 @@ impl Recorder {
             let (sender, receiver) = mpsc::channel(MAX_WRITES);
             let writer = Writer {
                 store: store.clone(),
-                locked: LockedWrites::new(store.clone(), Arc::clone(&locked_lanes)),
+                locked: LockedWrites::new(Arc::clone(&locked_lanes)),
                 pulse: Arc::clone(pulse),
                 nth,
                 receiver,
@@ -121,11 +121,16 @@ impl Writer {
                     () = self.locked.time_to_look() => Next::Look,
                 }
             };
-            match beat.turning(wait).await {
-                Next::Gathered(count) => open = count > 0,
-                Next::Look => asked = beat.turning(self.locked.take_free()).await,
-            }
-            let locked = beat.turning(self.commit(mem::take(&mut asked))).await;
+            let locked = match beat.turning(wait).await {
+                Next::Gathered(count) => {
+                    open = count > 0;
+                    beat.turning(self.commit(mem::take(&mut asked))).await
+                }
+                Next::Look => {
+                    let free = beat.turning(self.locked.take_free(&self.store)).await;
+                    beat.turning(self.store.commit(free)).await
+                }
+            };
             self.locked.put(locked);
         }
     }

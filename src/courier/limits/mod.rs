@@ -16,6 +16,7 @@ mod retries;
 mod share;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -120,10 +121,10 @@ impl Limits {
 
     /// Waits for the turn of the lane and its user.
     pub(super) async fn lane_ready(&self, lane: &Lane) {
-        if let Some(limit) = self.lanes.of(lane) {
+        if let Some(limit) = self.lanes.of(|| lane.clone()) {
             limit.ready(|| 1.0).await;
         }
-        if let Some(limit) = self.users.of(&Arc::from(lane.user_id())) {
+        if let Some(limit) = self.users.of(|| lane.user_id().into()) {
             limit.ready(|| 1.0).await;
         }
     }
@@ -140,8 +141,8 @@ impl Limits {
 
     /// A request goes now; or, where a window is full, not before the instant told.
     fn depart(&self, lane: &Lane, now: Instant) -> Result<(), Instant> {
-        let user = self.users.of(&Arc::from(lane.user_id()));
-        let lane = self.lanes.of(lane);
+        let user = self.users.of(|| lane.user_id().into());
+        let lane = self.lanes.of(|| lane.clone());
         // Everybody takes them in this order, so nobody waits for anybody in a circle.
         let limits = [Some(&self.all), user.as_deref(), lane.as_deref()];
         let mut buckets = limits.map(|limit| limit.map(|limit| lock(&limit.bucket)));
@@ -254,7 +255,7 @@ struct Keyed<K> {
     limits: Mutex<HashMap<K, Arc<Limit>>>,
 }
 
-impl<K: Clone + Eq + Hash> Keyed<K> {
+impl<K: Eq + Hash> Keyed<K> {
     fn new(rate: Option<Rate>, shared: Option<Shared>, name: fn(&K) -> String) -> Self {
         Self {
             rate: Mutex::new(rate),
@@ -272,14 +273,18 @@ impl<K: Clone + Eq + Hash> Keyed<K> {
         }
     }
 
-    /// The key's; `None`: no limit.
-    fn of(&self, key: &K) -> Option<Arc<Limit>> {
+    /// The key's; `None`: no limit, and no key is needed.
+    fn of(&self, key: impl FnOnce() -> K) -> Option<Arc<Limit>> {
         let mut limits = lock(&self.limits);
         let rate = (*lock(&self.rate))?;
-        let limit = limits.entry(key.clone()).or_insert_with(|| {
-            let limit = Limit::new(rate, self.shared.clone(), &(self.name)(key));
-            Arc::new(limit)
-        });
+        let limit = match limits.entry(key()) {
+            Entry::Occupied(limit) => limit.into_mut(),
+            Entry::Vacant(vacant) => {
+                let name = (self.name)(vacant.key());
+                let limit = Limit::new(rate, self.shared.clone(), &name);
+                vacant.insert(Arc::new(limit))
+            }
+        };
         Some(Arc::clone(limit))
     }
 
