@@ -43,6 +43,23 @@ pub(super) fn numbers(lane: usize, n: usize) -> Vec<String> {
         .collect()
 }
 
+/// So many contacts have succeeded, and no other is there: the platform says the same. Nothing is open;
+/// couriers that died without a word are still registered.
+pub(super) async fn everything_arrived(world: &World<'_>, contacts: usize, dead: i64) {
+    let rows = world.rows().await;
+    assert_eq!(rows.len(), contacts);
+    assert!(rows.iter().all(|row| row.status == "succeeded"));
+    table_and_platform_agree(world, &rows);
+    world.is_at_rest(dead).await;
+}
+
+/// No number came to the platform a second time.
+pub(super) fn everything_came_once(world: &World<'_>) {
+    let state = world.simulator.state();
+    let mut numbers = state.tasks.iter().flat_map(|task| &task.numbers);
+    assert!(numbers.all(|number| number.times_received == 1));
+}
+
 pub(super) async fn insert_all(world: &World<'_>) {
     for (nth, lane) in lanes(LANES).iter().enumerate() {
         world.insert(lane, &numbers(nth, PER_LANE)).await;

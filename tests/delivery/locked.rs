@@ -3,7 +3,7 @@
 use contact_courier::simulator::Faults;
 use sqlx::{Connection, MySqlConnection, PgConnection};
 
-use super::load::table_and_platform_agree;
+use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, good, goods, lanes, until};
 use crate::support::{Db, Raw, on_every_server};
 
@@ -92,11 +92,7 @@ async fn rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone(db: &Db) {
     }
     assert!(!ended.err.contains("database trouble"), "{}", ended.tail());
 
-    let rows = world.rows().await;
-    assert!(rows.iter().all(|row| row.status == "succeeded"));
-    table_and_platform_agree(&world, &rows);
-    world.is_at_rest(0).await;
-    let state = world.simulator.state();
-    let mut numbers = state.tasks.iter().flat_map(|task| &task.numbers);
-    assert!(numbers.all(|number| number.times_received == 1));
+    let later = LANES - LOCKED;
+    everything_arrived(&world, LANES * PER_LANE + later, 0).await;
+    everything_came_once(&world);
 }

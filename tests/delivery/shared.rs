@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contact_courier::simulator::Faults;
 
-use super::load::table_and_platform_agree;
+use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, goods, lanes};
 use crate::support::{Db, on_every_server};
 
@@ -31,14 +31,6 @@ async fn shared_work(db: &Db) -> World<'_> {
     world
 }
 
-async fn everything_arrived_once(world: &World<'_>, dead: i64) {
-    let rows = world.rows().await;
-    assert_eq!(rows.len(), LANES * PER_LANE);
-    assert!(rows.iter().all(|row| row.status == "succeeded"));
-    table_and_platform_agree(world, &rows);
-    world.is_at_rest(dead).await;
-}
-
 async fn two_couriers_on_one_database_share_the_lanes_and_send_everything_once(db: &Db) {
     let world = shared_work(db).await;
     let both = [["run", "--once"]; 2].map(|arguments| world.start(&arguments));
@@ -47,10 +39,8 @@ async fn two_couriers_on_one_database_share_the_lanes_and_send_everything_once(d
         assert_eq!(ended.code, Some(0), "{}", ended.tail());
         assert!(ended.err.contains("batch closed"), "it got nothing to do");
     }
-    everything_arrived_once(&world, 0).await;
-    let state = world.simulator.state();
-    let mut numbers = state.tasks.iter().flat_map(|task| &task.numbers);
-    assert!(numbers.all(|number| number.times_received == 1));
+    everything_arrived(&world, LANES * PER_LANE, 0).await;
+    everything_came_once(&world);
 }
 
 async fn when_one_of_two_couriers_is_killed_the_other_finishes_its_lanes(db: &Db) {
@@ -64,5 +54,5 @@ async fn when_one_of_two_couriers_is_killed_the_other_finishes_its_lanes(db: &Db
     victim.kill().await;
     let ended = other.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.tail());
-    everything_arrived_once(&world, 1).await;
+    everything_arrived(&world, LANES * PER_LANE, 1).await;
 }

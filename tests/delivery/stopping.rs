@@ -5,7 +5,7 @@ use std::time::Duration;
 use contact_courier::simulator::Faults;
 use tokio::time::Instant;
 
-use super::load::table_and_platform_agree;
+use super::load::{everything_arrived, everything_came_once, table_and_platform_agree};
 use super::world::{World, goods, lanes};
 use crate::support::{Db, on_every_database};
 
@@ -59,13 +59,8 @@ async fn stops_in_the_middle_and_goes_on(db: &Db, signal: &str, (n, each): (usiz
     assert_eq!(db.count("FROM courier_instance").await, 0);
 
     world.deliver().await;
-    let rows = world.rows().await;
-    assert!(rows.iter().all(|row| row.status == "succeeded"));
-    table_and_platform_agree(&world, &rows);
-    world.is_at_rest(0).await;
-    let state = world.simulator.state();
-    let mut numbers = state.tasks.iter().flat_map(|task| &task.numbers);
-    assert!(numbers.all(|number| number.times_received == 1));
+    everything_arrived(&world, n * each, 0).await;
+    everything_came_once(&world);
 }
 
 async fn a_second_signal_ends_at_once_and_the_next_run_settles_what_was_on_its_way(db: &Db) {

@@ -125,6 +125,15 @@ async fn platform(config: Config) -> Running {
     Simulator::start(config).await.unwrap()
 }
 
+/// A courier that delivers, and the Prometheus that finds it well.
+async fn watched(world: &mut World<'_>) -> (Courier, Prometheus) {
+    let courier = Courier::start(world).await;
+    let prometheus = Prometheus::start(courier.address, &rules()).await;
+    world.insert(&lanes(1)[0], &goods(0, 30)).await;
+    is_well(&prometheus).await;
+    (courier, prometheus)
+}
+
 /// Contacts that were due two hours ago.
 async fn insert_old(db: &Db, lanes: &[Lane]) {
     for (nth, Lane(user, task)) in lanes.iter().enumerate() {
@@ -141,11 +150,8 @@ async fn a_stopped_platform_alarms_until_it_is_back() {
     let mut world = World::new(&db, Faults::default()).await;
     let simulator = platform(Config::default()).await;
     world.set("platform.base_url", &simulator.base_url());
-    let courier = Courier::start(&mut world).await;
-    let prometheus = Prometheus::start(courier.address, &rules()).await;
+    let (courier, prometheus) = watched(&mut world).await;
     let lanes = lanes(4);
-    world.insert(&lanes[0], &goods(0, 30)).await;
-    is_well(&prometheus).await;
 
     let listen = simulator.address();
     simulator.stop().await;
@@ -195,10 +201,7 @@ async fn a_stopped_platform_alarms_until_it_is_back() {
 async fn a_stopped_courier_alarms_until_one_answers_again() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let courier = Courier::start(&mut world).await;
-    let prometheus = Prometheus::start(courier.address, &rules()).await;
-    world.insert(&lanes(1)[0], &goods(0, 30)).await;
-    is_well(&prometheus).await;
+    let (courier, prometheus) = watched(&mut world).await;
 
     let instance = courier.address.to_string();
     courier.program.signal("TERM").await;
@@ -217,10 +220,7 @@ async fn a_stopped_courier_alarms_until_one_answers_again() {
 async fn a_refused_token_alarms_until_it_is_taken() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let courier = Courier::start(&mut world).await;
-    let prometheus = Prometheus::start(courier.address, &rules()).await;
-    world.insert(&lanes(1)[0], &goods(0, 30)).await;
-    is_well(&prometheus).await;
+    let (_courier, prometheus) = watched(&mut world).await;
 
     let refused = Faults {
         token_off: true,
@@ -244,10 +244,7 @@ async fn a_database_that_is_away_alarms_until_it_is_back() {
     let db = Db::postgres_at(server.url.clone()).await;
     db.outbox.migrate().await.unwrap();
     let mut world = World::new(&db, Faults::default()).await;
-    let courier = Courier::start(&mut world).await;
-    let prometheus = Prometheus::start(courier.address, &rules()).await;
-    world.insert(&lanes(1)[0], &goods(0, 30)).await;
-    is_well(&prometheus).await;
+    let (courier, prometheus) = watched(&mut world).await;
 
     server.kill().await;
     let summary = format!("The database does not answer {}", courier.address);
