@@ -34,6 +34,12 @@ impl Rate {
         self.period() * (self.burst - 1)
     }
 
+    /// By how much a request may be late so that those behind it, which may be on time, still keep the
+    /// rate: what the margin leaves of a period, or at more than one request per second of a second.
+    pub(super) fn tolerance(&self) -> Duration {
+        Duration::from_secs_f64((MARGIN - 1.0) / self.per_second.min(1.0))
+    }
+
     /// The time between two requests.
     pub(super) fn period(&self) -> Duration {
         Duration::from_secs_f64(MARGIN / self.per_second)

@@ -18,10 +18,6 @@ use crate::outbox::RateClaim;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A request may go so much later than its slot; a slot that is older is lost. It is what the
-/// margin of a [`Rate`] leaves room for at one request in a second's window.
-const TOLERANCE: Duration = Duration::from_millis(10);
-
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -51,7 +47,7 @@ impl Share {
         loop {
             let slot = self.reserve(rate, slowdown).await;
             sleep_until(slot).await;
-            if Instant::now() <= slot + TOLERANCE {
+            if Instant::now() <= slot + rate.tolerance() {
                 return;
             }
         }
@@ -149,7 +145,7 @@ impl Part {
         let Some(rate) = self.rate else {
             return Next::Go(now);
         };
-        if let Some(slot) = self.slice.take(now, TOLERANCE + rate.burst_span()) {
+        if let Some(slot) = self.slice.take(now, rate.tolerance() + rate.burst_span()) {
             self.demand.note(now);
             self.last = Some(slot);
             return Next::Go(slot);
@@ -243,6 +239,7 @@ mod tests {
     use std::collections::HashMap;
 
     const MS: Duration = Duration::from_millis(1);
+    const TOLERANCE: Duration = Duration::from_millis(10);
 
     #[tokio::test(start_paused = true)]
     async fn a_slice_hands_out_its_slots_a_period_apart_and_is_then_used_up() {
@@ -347,6 +344,17 @@ mod tests {
             let used = f64::from(u32::try_from(went).unwrap()) / all;
             assert!(used > 0.85, "{used} of {per_second}/s");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_a_slow_rate_a_slow_claim_does_not_cost_a_whole_period() {
+        for (per_second, answers_in) in [(0.001, 200), (0.1, 50)] {
+            let rate = Rate::new(per_second, 1);
+            let went = send(1, rate, MS * answers_in, |_| {});
+            assert!(!went.is_empty(), "{per_second}/s");
+        }
+        assert_eq!(Rate::new(0.1, 1).tolerance(), MS * 100);
+        assert_eq!(Rate::new(50.0, 1).tolerance(), MS * 10);
     }
 
     #[tokio::test(start_paused = true)]
