@@ -24,6 +24,12 @@ pub(super) async fn connect<C: Connection>(
     }
 }
 
+/// Says goodbye to the server. How that goes does not matter, for all that was asked is answered by
+/// then: over TLS a server may hang up in the middle of it.
+pub(super) async fn part(connection: impl Connection) {
+    connection.close().await.ok();
+}
+
 /// How many transactions of the recorder run at once: half of the connections are for reading,
 /// leasing and heartbeats, and more than four writers only wait for one another.
 pub(super) fn writers(max_connections: u32) -> usize {

@@ -9,13 +9,13 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use sqlx::error::ErrorKind;
-use sqlx::{Connection, MySqlConnection, Result};
+use sqlx::{MySqlConnection, Result};
 
 use super::error::translate;
 use super::statements::{INSERT_CONTACTS, TAKEN_KEYS};
 use crate::outbox::plan::json;
 use crate::outbox::rows::Columns;
-use crate::outbox::{Inserted, Insertion, NewContact, OutboxError};
+use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, server};
 
 /// How many rows go into one statement: so few that it fits into the server's packet, though they
 /// carry long texts.
@@ -29,7 +29,7 @@ struct MySqlInsertion(MySqlConnection);
 
 /// Begins the transaction.
 pub(super) async fn begin(mut connection: MySqlConnection) -> Result<Box<dyn Insertion>> {
-    sqlx::query("BEGIN").execute(&mut connection).await?;
+    sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
     Ok(Box::new(MySqlInsertion(connection)))
 }
 
@@ -46,12 +46,11 @@ impl Insertion for MySqlInsertion {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), OutboxError> {
-        sqlx::query("COMMIT")
+        sqlx::raw_sql("COMMIT")
             .execute(&mut self.0)
             .await
             .map_err(translate)?;
-        // What is committed is committed, however the goodbye goes.
-        self.0.close().await.ok();
+        server::part(self.0).await;
         Ok(())
     }
 }

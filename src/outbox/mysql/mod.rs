@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
-use sqlx::{Connection, MySqlConnection, MySqlPool, Row};
+use sqlx::{MySqlConnection, MySqlPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
@@ -76,7 +76,7 @@ impl MySqlOutbox {
         let options = MySqlConnectOptions::from_str(url)
             .map_err(translate)?
             .charset("utf8mb4");
-        open(&options).await?.close().await.map_err(translate)?;
+        server::part(open(&options).await?).await;
         let pool = MySqlPoolOptions::new()
             .max_connections(max_connections.max(1))
             .acquire_timeout(server::CONNECT_TIMEOUT)
@@ -163,7 +163,7 @@ impl Outbox for MySqlOutbox {
             .await
             .map_err(|error| schema::migration_failed(error, translate))?;
         let after = self.applied_migrations().await?.len();
-        connection.close().await.map_err(translate)?;
+        server::part(connection).await;
         Ok(after.saturating_sub(before))
     }
 

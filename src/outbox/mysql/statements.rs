@@ -226,7 +226,7 @@ pub(super) const LOCK_LANES: &str = concat!(
     lanes!(),
     " AS named STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
          ON l.user_id = named.user_id AND l.task_id = named.task_id
-     FOR UPDATE"
+     FOR UPDATE /*!80001 OF l */"
 );
 
 /// Ids.
@@ -306,7 +306,7 @@ pub(super) const ROWS: &str = "
 pub(super) const FREE_ROWS: &str = "
     SELECT CAST(c.id AS SIGNED) FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
         STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
-    FOR UPDATE SKIP LOCKED";
+    FOR UPDATE /*!80001 OF c */ SKIP LOCKED";
 
 /// Rows: `plan::Failed`. The one write that a row gets.
 pub(super) const SETTLE_FAILURES: &str = "

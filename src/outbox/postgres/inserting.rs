@@ -1,11 +1,11 @@
 //! Inserting contacts as an app would, only many at once.
 
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, Result};
+use sqlx::{PgConnection, Result};
 
 use super::error::translate;
 use super::statements::INSERT_CONTACTS;
-use crate::outbox::{Inserted, Insertion, NewContact, OutboxError};
+use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, server};
 
 /// How many rows go into one statement.
 const CHUNK: usize = 5_000;
@@ -36,8 +36,7 @@ impl Insertion for PostgresInsertion {
             .execute(&mut self.0)
             .await
             .map_err(translate)?;
-        // What is committed is committed, however the goodbye goes.
-        self.0.close().await.ok();
+        server::part(self.0).await;
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::{Connection, PgConnection, PgPool, Row};
+use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use self::error::translate;
@@ -70,11 +70,8 @@ impl PostgresOutbox {
     /// Connects; fails within seconds if the server cannot be reached.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
         let options = Self::connect_options(url)?;
-        server::connect::<PgConnection>(&options, translate)
-            .await?
-            .close()
-            .await
-            .map_err(translate)?;
+        let session: PgConnection = server::connect(&options, translate).await?;
+        server::part(session).await;
         let pool = PgPoolOptions::new()
             .max_connections(max_connections.max(1))
             .acquire_timeout(server::CONNECT_TIMEOUT)
@@ -130,7 +127,7 @@ impl Outbox for PostgresOutbox {
             .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| schema::migration_failed(error, translate))?;
-        connection.close().await.map_err(translate)?;
+        server::part(connection).await;
         Ok(self
             .applied_migrations()
             .await?

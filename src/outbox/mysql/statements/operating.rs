@@ -191,7 +191,7 @@ pub(in crate::outbox::mysql) const LOCK_FAILED: &str = concat!(
     "SELECT c.id FROM ",
     contact_ids!(),
     " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
-      WHERE c.status = 'failed' FOR UPDATE"
+      WHERE c.status = 'failed' FOR UPDATE /*!80001 OF c */"
 );
 
 /// Ids. How they had ended is kept.
