@@ -152,7 +152,7 @@ pub(super) fn lanes_found(rows: &[impl Columns]) -> Vec<LaneFound> {
         .filter_map(|row| {
             Some(LaneFound {
                 lane: lane(row)?,
-                ripe_in: to_duration(row.seconds("ripe_in")),
+                ripe_in: to_duration(Some(row.seconds("ripe_in")?)),
             })
         })
         .collect()

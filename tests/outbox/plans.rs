@@ -340,7 +340,7 @@ async fn mysql_plan(session: &mut MySqlConnection, sql: &str) -> Vec<[String; 4]
         row.get_unchecked::<Option<String>, _>(name)
             .unwrap_or_default()
     };
-    sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN {sql}")))
+    sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN FORMAT=TRADITIONAL {sql}")))
         .fetch_all(session)
         .await
         .unwrap_or_else(|error| panic!("{error}: {sql}"))

@@ -9,16 +9,17 @@ use sqlx::mysql::MySqlDatabaseError;
 use crate::outbox::error::{breaks, other_schema, translate_server};
 use crate::outbox::{OutboxError, schema};
 
+/// What to do about a user whose password TLS has to carry.
+pub(super) const PASSWORD_NEEDS_TLS: &str = "without TLS the server takes this user's password only \
+    while it remembers the user, which ends when it restarts; turn TLS on (at the server, and no \
+    ssl-mode=DISABLED in the address), or give the user another kind of password";
+
 /// Translates an error, whatever was being done.
 pub(super) fn translate(error: sqlx::Error) -> OutboxError {
     match error {
         // The driver's words name a feature of itself.
         sqlx::Error::Configuration(source) if source.to_string().contains("RSA") => {
-            OutboxError::Failed(
-                "this user's password may only be sent over TLS; add ?ssl-mode=REQUIRED to the \
-                 address"
-                    .into(),
-            )
+            OutboxError::Failed(PASSWORD_NEEDS_TLS.into())
         }
         error => translate_server(error, translate_number),
     }
@@ -35,6 +36,7 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         ),
         1146 => OutboxError::Schema(schema::UNMIGRATED.into()),
         1054 => other_schema(&message),
+        1153 => OutboxError::Failed(format!("{message}; raise max_allowed_packet at the server")),
         // A lock was waited for too long.
         1205 => OutboxError::Locked(message),
         number if passes(number) => OutboxError::Unavailable(message),
@@ -64,6 +66,8 @@ fn passes(number: u16) -> bool {
         number,
         // Too many connections, of all or of this user; limits of the user; no memory, no threads.
         1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1135
+        // Too many prepared statements, of all sessions.
+        | 1461
         // The disk or a table is full; the engine could not read or write.
         | 1021 | 1114 | 1026 | 1030
         // A deadlock; too many locks or transactions; a row or a table has changed, or another node

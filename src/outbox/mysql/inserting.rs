@@ -12,33 +12,45 @@ use sqlx::error::ErrorKind;
 use sqlx::{MySqlConnection, Result};
 
 use super::error::translate;
+use super::lists::{counted, fetch};
 use super::statements::{INSERT_CONTACTS, TAKEN_KEYS};
 use crate::outbox::plan::json;
 use crate::outbox::rows::Columns;
 use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, server};
 
-/// How many rows go into one statement: so few that it fits into the server's packet, though they
-/// carry long texts.
-const CHUNK: usize = 250;
+/// What a packet has beside its list, and room to spare.
+const HEADER: usize = 1024;
 
 /// How often another transaction may be faster.
 const TRIES: usize = 10;
 
 /// A transaction on a connection of its own. Dropping it drops the connection: the server undoes.
-struct MySqlInsertion(MySqlConnection);
+struct MySqlInsertion {
+    session: MySqlConnection,
+    /// The most bytes that the server takes at once.
+    packet: usize,
+}
 
-/// Begins the transaction.
-pub(super) async fn begin(mut connection: MySqlConnection) -> Result<Box<dyn Insertion>> {
-    sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
-    Ok(Box::new(MySqlInsertion(connection)))
+/// Begins the transaction. The server takes so many bytes at once.
+pub(super) async fn begin(
+    mut session: MySqlConnection,
+    packet: usize,
+) -> Result<Box<dyn Insertion>> {
+    // MySQL does not prepare such a statement.
+    sqlx::raw_sql("BEGIN").execute(&mut session).await?;
+    Ok(Box::new(MySqlInsertion { session, packet }))
 }
 
 #[async_trait]
 impl Insertion for MySqlInsertion {
     async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
         let mut inserted = Inserted::default();
-        for chunk in contacts.chunks(CHUNK) {
-            let new = insert(&mut self.0, chunk).await.map_err(translate)?;
+        let mut rest = contacts;
+        for (list, count) in counted(contacts) {
+            self.fits(list.len())?;
+            let (chunk, behind) = rest.split_at(count);
+            rest = behind;
+            let new = insert(&mut self.session, chunk).await.map_err(translate)?;
             inserted.new += new;
             inserted.known += (chunk.len() as u64).saturating_sub(new);
         }
@@ -47,11 +59,24 @@ impl Insertion for MySqlInsertion {
 
     async fn commit(mut self: Box<Self>) -> Result<(), OutboxError> {
         sqlx::raw_sql("COMMIT")
-            .execute(&mut self.0)
+            .execute(&mut self.session)
             .await
             .map_err(translate)?;
-        server::part(self.0).await;
+        server::part(self.session).await;
         Ok(())
+    }
+}
+
+impl MySqlInsertion {
+    /// Refuses what the server would hang up on, without a word that is sure to arrive.
+    fn fits(&self, bytes: usize) -> Result<(), OutboxError> {
+        if bytes + HEADER <= self.packet {
+            return Ok(());
+        }
+        Err(OutboxError::Refused(format!(
+            "it has {bytes} bytes, and the server's max_allowed_packet is {}; raise that",
+            self.packet
+        )))
     }
 }
 
@@ -90,13 +115,7 @@ async fn taken_keys(
         .iter()
         .filter_map(|contact| contact.idempotency_key.as_ref())
         .collect();
-    if keys.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let taken = sqlx::query(TAKEN_KEYS)
-        .bind(json(&keys))
-        .fetch_all(connection)
-        .await?;
+    let taken = fetch(connection, TAKEN_KEYS, &keys).await?;
     Ok(taken
         .iter()
         .filter_map(|row| row.text("idempotency_key"))

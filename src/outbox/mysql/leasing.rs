@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sqlx::{MySqlConnection, MySqlPool, Result, Row};
 use uuid::Uuid;
 
+use super::lists::fetch;
 use super::statements::{
     ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LEASED, LIFT_HOLDS,
     NEW_LANE, OPEN_ENTRIES, PENDING_ROWS, RELEASE_LANE, REMOVE_INSTANCE,
 };
 use crate::contact::{Lane, OutboxRow};
-use crate::outbox::plan::json;
 use crate::outbox::rows::{self, Columns, OpenEntry};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
@@ -117,13 +117,7 @@ async fn adopt_batches(
 }
 
 async fn pending_rows(tx: &mut MySqlConnection, ids: &[i64]) -> Result<Vec<OutboxRow>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query(PENDING_ROWS)
-        .bind(json(&ids))
-        .fetch_all(tx)
-        .await?;
+    let rows = fetch(tx, PENDING_ROWS, ids).await?;
     Ok(rows.iter().map(rows::outbox_row).collect())
 }
 

@@ -2,22 +2,20 @@
 //!
 //! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
 //! answers operators, [`error`]
-//! says what a failure means; this file holds the connections and puts the parts behind the trait.
-//! It guarantees that its sessions lock single rows and no gaps between them, and that they speak
-//! UTC. Durability is the server's to give (`innodb_flush_log_at_trx_commit`): no session can ask
-//! for it.
+//! says what a failure means, [`session`] what all connections have in common; this file puts the
+//! parts behind the trait. Durability is the server's to give (`innodb_flush_log_at_trx_commit`): no
+//! session can ask for it.
 
 mod error;
 mod inserting;
 mod leasing;
+mod lists;
 mod operating;
 mod rates;
 mod reading;
 mod recording;
+mod session;
 mod statements;
-
-use std::str::FromStr;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
@@ -38,52 +36,33 @@ use crate::contact::{ContactId, Lane};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/mysql");
 
-/// What every session of ours runs with. A statement that waits for longer than this waits for
-/// something that is broken. The two servers name the time for a statement differently, and each
-/// reads only its own comment. Nothing is waited for within a transaction: a courier that is silent
-/// in the middle of one stands still, and must not keep its lanes locked from those that take them
-/// over. MySQL knows no such limit but for silence of any kind. A lock is waited for longer than MariaDB's limit.
-const SESSION: &str = "
-    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    SET SESSION autocommit = 1, time_zone = '+00:00', innodb_lock_wait_timeout = 8,
-        sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
-        /*M!100300 , max_statement_time = 120, idle_transaction_timeout = 5 */
-        /*!80000 , max_execution_time = 120000, wait_timeout = 60 */";
-
-/// Less than a session may be silent.
-const LONGEST_IDLE: Duration = Duration::from_secs(30);
-
-/// Whoever inserts may take time between two rows.
-const UNHURRIED: &str = "
-    SET SESSION innodb_lock_wait_timeout = 30
-        /*M!100300 , idle_transaction_timeout = 0 */ /*!80000 , wait_timeout = 28800 */";
-
-/// Building an index on a large table may take its time.
-const PATIENCE: &str = "
-    SET SESSION innodb_lock_wait_timeout = 3600
-        /*M!100100 , max_statement_time = 0 */ /*!80000 , max_execution_time = 0 */";
-
 /// The outbox on MySQL or MariaDB.
 #[derive(Clone, Debug)]
 pub struct MySqlOutbox {
     pool: MySqlPool,
     options: MySqlConnectOptions,
+    /// The server's `max_allowed_packet`.
+    packet: usize,
 }
 
 impl MySqlOutbox {
     /// Connects; fails within seconds if the server cannot be reached.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
-        let options = MySqlConnectOptions::from_str(url)
-            .map_err(translate)?
-            .charset("utf8mb4");
-        server::part(open(&options).await?).await;
+        let max_connections = max_connections.max(1);
+        let options = session::options(url)?;
+        let facts = session::meet(&options).await?;
+        let options = options.statement_cache_capacity(facts.statements(max_connections));
         let pool = MySqlPoolOptions::new()
-            .max_connections(max_connections.max(1))
+            .max_connections(max_connections)
             .acquire_timeout(server::CONNECT_TIMEOUT)
-            .idle_timeout(LONGEST_IDLE)
-            .after_connect(|session, _| Box::pin(prepare(session)))
+            .idle_timeout(session::LONGEST_IDLE)
+            .after_connect(|session, _| Box::pin(session::prepare(session)))
             .connect_lazy_with(options.clone());
-        Ok(Self { pool, options })
+        Ok(Self {
+            pool,
+            options,
+            packet: facts.packet,
+        })
     }
 
     /// Whether the server keeps what it has confirmed through the loss of power: a setting of its
@@ -104,7 +83,7 @@ impl MySqlOutbox {
     /// A session like the program's own, for tests that look behind it.
     #[doc(hidden)]
     pub async fn session(&self) -> Result<MySqlConnection, OutboxError> {
-        open(&self.options).await
+        session::open(&self.options).await
     }
 
     /// Closes all connections; what is under way is finished first.
@@ -124,25 +103,13 @@ impl MySqlOutbox {
     }
 }
 
-/// One connection by itself.
-async fn open(options: &MySqlConnectOptions) -> Result<MySqlConnection, OutboxError> {
-    let mut session: MySqlConnection = server::connect(options, translate).await?;
-    prepare(&mut session).await.map_err(translate)?;
-    Ok(session)
-}
-
-async fn prepare(session: &mut MySqlConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql(SESSION).execute(session).await?;
-    Ok(())
-}
-
 #[async_trait]
 impl Outbox for MySqlOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        let mut connection = open(&self.options).await?;
+        let mut connection = session::open(&self.options).await?;
         // Other couriers that start at the same moment wait for this one; the lock ends with the
         // connection.
-        for statement in [PATIENCE, statements::LOCK_MIGRATIONS] {
+        for statement in [session::PATIENT, statements::LOCK_MIGRATIONS] {
             sqlx::raw_sql(statement)
                 .execute(&mut connection)
                 .await
@@ -241,12 +208,14 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let mut connection = open(&self.options).await?;
-        sqlx::raw_sql(UNHURRIED)
+        let mut connection = session::open(&self.options).await?;
+        sqlx::raw_sql(session::UNHURRIED)
             .execute(&mut connection)
             .await
             .map_err(translate)?;
-        inserting::begin(connection).await.map_err(translate)
+        inserting::begin(connection, self.packet)
+            .await
+            .map_err(translate)
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) mod pruning;
 
 use sqlx::{MySqlPool, Result, Row};
 
+use super::lists::fetch;
+use super::session::kind;
 use super::statements::operating::{
     AHEAD, BATCHES_NAMED, CONTACT, INSTANCES, LANE, LANES, OPEN_BATCHES_WITH, OVERVIEW, PAUSED,
     REQUEUES, SERVER,
@@ -17,7 +19,6 @@ use crate::outbox::operations::{
     self, BatchReport, ContactReport, InstanceReport, LaneReport, OutcomeCount, Overview,
     PausedLane, ServerReport, ServerSetting, Story, Trail,
 };
-use crate::outbox::plan::json;
 use crate::outbox::rows::Columns;
 
 pub(super) async fn overview(pool: &MySqlPool) -> Result<Overview> {
@@ -59,10 +60,8 @@ pub(super) async fn story(pool: &MySqlPool, id: ContactId) -> Result<Option<Stor
         if wanted.is_empty() {
             break;
         }
-        let found = sqlx::query(BATCHES_NAMED)
-            .bind(json(&wanted))
-            .fetch_all(pool)
-            .await?;
+        let mut session = pool.acquire().await?;
+        let found = fetch(&mut session, BATCHES_NAMED, &wanted).await?;
         trail.add(found.iter().map(operations::batch_report).collect());
     }
     let lane = sqlx::query(LANE)
@@ -103,11 +102,7 @@ fn of_lane<'q>(
 pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
     let told = sqlx::query(SERVER).fetch_one(pool).await?;
     let version = told.text("version").unwrap_or_default();
-    let (product, oldest, wanted) = if version.contains("MariaDB") {
-        ("MariaDB", &[10, 6][..], "MariaDB 10.6 or newer")
-    } else {
-        ("MySQL", &[8, 0, 16][..], "MySQL 8.0.16 or newer")
-    };
+    let (product, too_old) = kind(&version);
     let mut durability = vec![
         ServerSetting::new(
             "innodb_flush_log_at_trx_commit",
@@ -133,7 +128,7 @@ pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
         ));
     }
     Ok(ServerReport {
-        too_old: (!operations::at_least(&version, oldest)).then_some(wanted),
+        too_old,
         product: format!("{product} {version}"),
         durability,
         clock: told.seconds("clock").unwrap_or_default(),

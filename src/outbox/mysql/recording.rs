@@ -2,17 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Serialize;
 use sqlx::{MySqlConnection, MySqlPool, Result};
 use uuid::Uuid;
 
+use super::lists::{execute, fetch};
 use super::statements::{
     CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, FREE_ROWS, LOCK_LANES, OPEN_BATCHES,
     POSTPONE_BATCHES, RESEND_BATCHES, ROWS, SETTLE_FAILURES, SETTLE_SUCCESSES,
 };
 use crate::contact::{ContactId, Lane};
 use crate::outbox::plan::{Journaled, LaneKey, Plan, Succeeded, batches_of, json, lanes_of};
-use crate::outbox::rows;
+use crate::outbox::rows::{self, Columns};
 use crate::outbox::{Recorded, Write};
 
 pub(super) async fn record(pool: &MySqlPool, writes: &[Write]) -> Result<Vec<Recorded>> {
@@ -36,19 +36,13 @@ pub(super) async fn record(pool: &MySqlPool, writes: &[Write]) -> Result<Vec<Rec
 
 /// Those of the contacts whose rows other sessions keep locked.
 pub(super) async fn locked(pool: &MySqlPool, contacts: &[ContactId]) -> Result<Vec<ContactId>> {
-    let ids = json(&contacts);
     let mut tx = pool.begin().await?;
-    let rows: Vec<i64> = sqlx::query_scalar(ROWS)
-        .bind(&ids)
-        .fetch_all(&mut *tx)
-        .await?;
-    let free: Vec<i64> = sqlx::query_scalar(FREE_ROWS)
-        .bind(&ids)
-        .fetch_all(&mut *tx)
-        .await?;
+    let rows = fetch(&mut tx, ROWS, contacts).await?;
+    let free = fetch(&mut tx, FREE_ROWS, contacts).await?;
     tx.rollback().await?;
-    let free: HashSet<i64> = free.into_iter().collect();
-    let locked = rows.into_iter().filter(|id| !free.contains(id));
+    let free: HashSet<i64> = free.iter().filter_map(|row| row.integer(0)).collect();
+    let rows = rows.iter().filter_map(|row| row.integer(0));
+    let locked = rows.filter(|id| !free.contains(id));
     Ok(locked.map(ContactId).collect())
 }
 
@@ -65,37 +59,11 @@ async fn settle_successes(tx: &mut MySqlConnection, successes: &[Succeeded]) -> 
     Ok(())
 }
 
-/// Runs a statement over a list of records, if there are any.
-async fn execute(
-    tx: &mut MySqlConnection,
-    statement: &'static str,
-    records: &[impl Serialize],
-) -> Result<()> {
-    if !records.is_empty() {
-        sqlx::query(statement)
-            .bind(json(&records))
-            .execute(tx)
-            .await?;
-    }
-    Ok(())
-}
-
 async fn lock_lanes(tx: &mut MySqlConnection, writes: &[Write]) -> Result<HashMap<Lane, i64>> {
     let lanes: Vec<LaneKey<'_>> = lanes_of(writes).into_iter().map(LaneKey::from).collect();
-    let locked = sqlx::query(LOCK_LANES)
-        .bind(json(&lanes))
-        .fetch_all(tx)
-        .await?;
-    Ok(rows::tokens(&locked))
+    Ok(rows::tokens(&fetch(tx, LOCK_LANES, &lanes).await?))
 }
 
 async fn find_batches(tx: &mut MySqlConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Journaled>> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let found = sqlx::query(FIND_BATCHES)
-        .bind(json(&ids))
-        .fetch_all(tx)
-        .await?;
-    rows::journaled(&found)
+    rows::journaled(&fetch(tx, FIND_BATCHES, ids).await?)
 }

@@ -80,9 +80,11 @@ pub(super) const BATCHES_AHEAD: &str = "
     ORDER BY b.user_id, b.task_id LIMIT ?";
 
 /// Linger in seconds, batch size less one, linger, lanes, instance. Those of the lanes that are
-/// free and have something due, in the order of the list. Nothing here touches more than a batch of
-/// rows of a lane: the row that was put off and is due first stands behind all rows that were not,
-/// so it is looked for when these are known to be fewer than a batch.
+/// free, in the order of the list, and when they are ripe: null, if nothing of theirs is due.
+/// Nothing here touches more than a batch of rows of a lane: the row that was put off and is due
+/// first stands behind all rows that were not, so it is looked for when these are known to be fewer
+/// than a batch. Each order names all columns behind the first one of the index: MySQL sorts a lane
+/// as a whole where some of them are left out.
 pub(super) const RIPEN_LANES: &str = concat!(
     "SELECT free.user_id, free.task_id, CASE
          WHEN free.age >= ? OR free.age < 0 THEN 0e0
@@ -98,7 +100,7 @@ pub(super) const RIPEN_LANES: &str = concat!(
     pending!(),
     "          WHERE c.status = 'pending' AND c.user_id = free.user_id
                  AND c.task_id = free.task_id AND c.not_before IS NOT NULL
-               ORDER BY c.not_before LIMIT 1) <= NOW(6) THEN 0e0
+               ORDER BY c.user_id, c.task_id, c.not_before, c.id LIMIT 1) <= NOW(6) THEN 0e0
          WHEN free.age IS NULL THEN NULL
          ELSE ? - free.age
      END AS ripe_in
@@ -109,7 +111,7 @@ pub(super) const RIPEN_LANES: &str = concat!(
     pending!(),
     "         WHERE c.status = 'pending' AND c.user_id = named.user_id
                 AND c.task_id = named.task_id AND c.not_before IS NULL
-              ORDER BY c.id LIMIT 1) AS age
+              ORDER BY c.user_id, c.task_id, c.not_before, c.id LIMIT 1) AS age
          FROM ",
     lanes!(),
     " AS named
@@ -118,8 +120,7 @@ pub(super) const RIPEN_LANES: &str = concat!(
          WHERE (l.held_until > NOW(6) OR (l.lease_owner <> ? AND ",
     is_alive!("l.lease_owner"),
     ")) IS NOT TRUE
-     ) AS free
-     HAVING ripe_in IS NOT NULL"
+     ) AS free"
 );
 
 /// Id, host, pid, lease in milliseconds, and the last three again.
@@ -436,6 +437,18 @@ pub(super) const INSERT_CONTACTS: &str = "
 /// Which migrations the database has.
 pub(super) const APPLIED_MIGRATIONS: &str =
     "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+
+/// What decides whether and how the courier can work with the server. Not `SELECT @@…`, which would
+/// fail where one of them is not there any more.
+pub(super) const FACTS: &str = "
+    SHOW GLOBAL VARIABLES WHERE Variable_name IN
+        ('version', 'max_allowed_packet', 'max_prepared_stmt_count', 'log_bin', 'binlog_format')";
+
+/// How this session is encrypted; empty if it is not.
+pub(super) const WHETHER_TLS: &str = "SHOW SESSION STATUS LIKE 'Ssl_cipher'";
+
+/// What the server knows of this session's user.
+pub(super) const USER: &str = "SHOW CREATE USER CURRENT_USER()";
 
 /// Whether a commit is on the disk before it is answered.
 pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit = 1";

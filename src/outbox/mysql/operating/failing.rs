@@ -2,6 +2,7 @@
 
 use sqlx::{MySqlPool, Result};
 
+use super::super::lists::{execute, fetch};
 use super::super::statements::operating::{
     COUNT_FAILURES, FAILURES, FAILURES_NAMED, KEEP_ENDS, LOCK_FAILED, REQUEUE,
 };
@@ -9,7 +10,6 @@ use crate::contact::ContactId;
 use crate::outbox::operations::{
     self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
 };
-use crate::outbox::plan::json;
 use crate::outbox::rows::{Columns, to_seconds};
 
 pub(in crate::outbox::mysql) async fn failures(
@@ -65,10 +65,8 @@ pub(in crate::outbox::mysql) async fn named(
     pool: &MySqlPool,
     ids: &[ContactId],
 ) -> Result<Vec<FailedContact>> {
-    let failed = sqlx::query(FAILURES_NAMED)
-        .bind(json(&ids))
-        .fetch_all(pool)
-        .await?;
+    let mut session = pool.acquire().await?;
+    let failed = fetch(&mut session, FAILURES_NAMED, ids).await?;
     Ok(failed.iter().map(operations::failed).collect())
 }
 
@@ -76,17 +74,10 @@ pub(in crate::outbox::mysql) async fn requeue(pool: &MySqlPool, ids: &[ContactId
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let mut tx = pool.begin().await?;
-    let failed = sqlx::query(LOCK_FAILED)
-        .bind(json(&ids))
-        .fetch_all(&mut *tx)
-        .await?;
+    let failed = fetch(&mut tx, LOCK_FAILED, &ids).await?;
     let failed: Vec<i64> = failed.iter().filter_map(|row| row.integer("id")).collect();
-    let failed = json(&failed);
-    sqlx::query(KEEP_ENDS)
-        .bind(&failed)
-        .execute(&mut *tx)
-        .await?;
-    let done = sqlx::query(REQUEUE).bind(&failed).execute(&mut *tx).await?;
+    execute(&mut tx, KEEP_ENDS, &failed).await?;
+    let done = execute(&mut tx, REQUEUE, &failed).await?;
     tx.commit().await?;
-    Ok(done.rows_affected())
+    Ok(done)
 }
