@@ -77,13 +77,12 @@ pub(super) async fn prepare(session: &mut MySqlConnection) -> Result<()> {
 
 /// Connects for the first time and refuses a server that the courier cannot work with.
 pub(super) async fn meet(options: &MySqlConnectOptions) -> Result<Facts, OutboxError> {
-    let mut session: MySqlConnection = server::connect(options, translate).await?;
+    let mut session = open(options).await?;
     let facts = Facts::ask(&mut session).await.map_err(translate)?;
     facts.check()?;
     if !password_lasts(&mut session, options).await {
         return Err(OutboxError::Failed(PASSWORD_NEEDS_TLS.into()));
     }
-    prepare(&mut session).await.map_err(translate)?;
     server::part(session).await;
     Ok(facts)
 }
