@@ -20,6 +20,7 @@ mod outbox {
     mod reading;
     mod requeueing;
     mod schema;
+    mod stale;
     mod table;
     mod writes;
 }

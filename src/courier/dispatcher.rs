@@ -18,6 +18,7 @@ use super::recorder::Recorder;
 use super::store::NotRecorded;
 use super::tuning::Tuner;
 use super::underway::{Journal, Underway};
+use crate::contact::ContactId;
 use crate::outbox::{Change, Lease, Postpone, Recorded};
 use crate::platform::client::Platform;
 use crate::platform::verdict::{self, Verdict, WaitReason};
@@ -42,6 +43,8 @@ pub(super) enum NotSent {
     NotNow,
     /// The lane has another owner, or may have one.
     LeaseLost,
+    /// These rows of it are not pending any more, which the journal was told to look at.
+    Stale(Vec<ContactId>),
     /// The journal could not be written.
     NotRecorded(NotRecorded),
 }
@@ -90,6 +93,7 @@ impl Dispatcher {
         }
         underway.batch.attempts += 1;
         if let Err(not_sent) = self.journal(lease, underway).await {
+            underway.batch.attempts -= 1;
             return Dispatched::NotSent(not_sent);
         }
         // Last of all, so that a journal that takes its time cannot make requests bunch up behind
@@ -169,6 +173,7 @@ impl Dispatcher {
             Journal::Waiting => Change::Resend {
                 batch: batch.id,
                 attempts: batch.attempts,
+                contacts: batch.contact_ids(),
             },
         };
         let written = self.recorder.record(lease, change);
@@ -178,6 +183,7 @@ impl Dispatcher {
                 Ok(())
             }
             Ok(Recorded::Fenced) => Err(NotSent::LeaseLost),
+            Ok(Recorded::Stale(rows)) => Err(NotSent::Stale(rows)),
             Err(error) => Err(NotSent::NotRecorded(error)),
         }
     }

@@ -21,6 +21,9 @@ use crate::telemetry::event::LaneFailed;
 /// A lane that failed for a reason of its own is left alone for so long.
 const COOLING: Duration = Duration::from_mins(1);
 
+/// A lane whose rows are read where they are still what they were is left alone for so long.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+
 /// So many times in a poll interval the scout looks around while lanes are at work.
 const BUSY: u32 = 4;
 
@@ -143,9 +146,12 @@ impl Scout {
         self.at_work.remove(&lane);
         self.context.set_lanes_at_work(self.at_work.len());
         self.context.gates().back(&lane);
-        if end == LaneEnd::Failed {
-            self.cooling.insert(lane, Instant::now() + COOLING);
-        }
+        let rest = match end {
+            LaneEnd::Failed => COOLING,
+            LaneEnd::Behind => CATCHING_UP,
+            LaneEnd::Done | LaneEnd::Lost => return,
+        };
+        self.cooling.insert(lane, Instant::now() + rest);
     }
 
     async fn look_and_report(&mut self) -> Option<Look> {

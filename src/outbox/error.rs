@@ -15,6 +15,10 @@ pub enum OutboxError {
     /// Another session has locked a row for longer than we wait; trying again may help.
     #[error("another session keeps a row locked: {0}")]
     Locked(String),
+    /// Another transaction was first, on this server or on another node of its cluster, and nothing of
+    /// ours was done: the same again, at once, is likely to succeed.
+    #[error("other transactions were first, again and again: {0}")]
+    Conflict(String),
     /// The schema is not the one that this program needs.
     #[error("{0}")]
     Schema(String),
@@ -29,7 +33,10 @@ pub enum OutboxError {
 impl OutboxError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Locked(_))
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Locked(_) | Self::Conflict(_)
+        )
     }
 }
 

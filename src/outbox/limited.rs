@@ -2,7 +2,8 @@
 //!
 //! A database whose host vanishes without a word leaves a connection that never answers; the
 //! server's own limits end with the server. A call that takes too long counts as one that was never
-//! answered: the write may have happened, and is handed in again.
+//! answered: the write may have happened, and is handed in again. What other transactions came in the
+//! way of is done again within that time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use tokio::time::Instant;
 
+use super::conflict::retried;
 use super::{
     Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
     OutboxError, Page, RateClaim, Recorded, Write,
@@ -23,7 +25,7 @@ use crate::telemetry::event::DatabaseCall;
 /// answers has the first word.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// An outbox each of whose calls is measured and takes no longer than 150 seconds, but for migrating
+/// An outbox each of whose calls is measured, is done again where other transactions were first, and takes no longer than 150 seconds, but for migrating
 /// and inserting, which a person watches.
 pub struct Limited(Arc<dyn Outbox>);
 
@@ -34,12 +36,12 @@ impl Limited {
     }
 }
 
-async fn limited<T>(
-    operation: &'static str,
-    call: impl Future<Output = Result<T, OutboxError>>,
-) -> Result<T, OutboxError> {
+async fn limited<T, F>(operation: &'static str, call: impl Fn() -> F) -> Result<T, OutboxError>
+where
+    F: Future<Output = Result<T, OutboxError>>,
+{
     let began = Instant::now();
-    let answer = tokio::time::timeout(LIMIT, call).await;
+    let answer = tokio::time::timeout(LIMIT, retried(call)).await;
     let took = began.elapsed();
     DatabaseCall { operation, took }.emit();
     answer.unwrap_or_else(|_| Err(too_slow()))
@@ -56,31 +58,31 @@ impl Outbox for Limited {
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        limited("check_schema", self.0.check_schema()).await
+        limited("check_schema", || self.0.check_schema()).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        limited("beat", self.0.beat(instance)).await
+        limited("beat", || self.0.beat(instance)).await
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
-        limited("retire", self.0.retire(instance)).await
+        limited("retire", || self.0.retire(instance)).await
     }
 
     async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
-        limited("find_lanes", self.0.find_lanes(query)).await
+        limited("find_lanes", || self.0.find_lanes(query)).await
     }
 
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        limited("lease", self.0.lease(lane, instance)).await
+        limited("lease", || self.0.lease(lane, instance)).await
     }
 
     async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
-        limited("lift_holds", self.0.lift_holds(reason)).await
+        limited("lift_holds", || self.0.lift_holds(reason)).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
-        limited("release", self.0.release(lease)).await
+        limited("release", || self.0.release(lease)).await
     }
 
     async fn read_page(
@@ -89,7 +91,7 @@ impl Outbox for Limited {
         cursor: &Cursor,
         limit: u32,
     ) -> Result<Page, OutboxError> {
-        limited("read_page", self.0.read_page(lane, cursor, limit)).await
+        limited("read_page", || self.0.read_page(lane, cursor, limit)).await
     }
 
     fn writers(&self) -> usize {
@@ -97,19 +99,19 @@ impl Outbox for Limited {
     }
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        limited("record", self.0.record(writes)).await
+        limited("record", || self.0.record(writes)).await
     }
 
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
-        limited("locked", self.0.locked(contacts)).await
+        limited("locked", || self.0.locked(contacts)).await
     }
 
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
-        limited("claim_rate", self.0.claim_rate(claim)).await
+        limited("claim_rate", || self.0.claim_rate(claim)).await
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
-        limited("backlog", self.0.backlog(instance)).await
+        limited("backlog", || self.0.backlog(instance)).await
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
@@ -123,7 +125,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_never_answered_ends_as_a_database_that_is_away() {
-        let error = limited::<()>("record", std::future::pending())
+        let error = limited::<(), _>("record", std::future::pending)
             .await
             .unwrap_err();
         assert!(error.is_transient());

@@ -14,6 +14,7 @@
 //! - **One clock.** Every instant is taken from the database; durations cross this border, instants
 //!   never do.
 
+mod conflict;
 mod error;
 mod intake;
 mod limited;

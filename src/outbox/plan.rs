@@ -7,7 +7,8 @@
 //!
 //! It guarantees: a write in the name of an old token changes nothing; a write that an earlier try
 //! has committed changes nothing again and is answered [`Recorded::Done`]; of several changes to a
-//! lane's hold the last one counts.
+//! lane's hold the last one counts; a batch that is about to be sent with a row that is not pending is
+//! answered [`Recorded::Stale`].
 //!
 //! [`Outbox::record`]: super::Outbox::record
 
@@ -20,7 +21,7 @@ use super::rows::to_seconds;
 use super::{
     Change, Close, Final, Hold, JournalEntry, Lease, Postpone, Recorded, RowOutcome, Write,
 };
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
 
 /// A batch as the journal has it now.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,9 @@ pub(super) struct Journaled {
 pub(super) struct Plan<'a> {
     /// For each write, in the order of the writes.
     pub(super) answers: Vec<Recorded>,
+    /// What is about to be sent, whose rows have to be pending: see [`Plan::refuse`] and
+    /// [`Plan::hold_back`].
+    sends: Vec<Send<'a>>,
     /// New batches; one whose id is there already is left as it is.
     pub(super) opens: Vec<Opened<'a>>,
     /// Batches that wait again.
@@ -67,6 +71,46 @@ impl<'a> From<&'a Lane> for LaneKey<'a> {
     }
 }
 
+/// A batch that is about to be sent.
+#[derive(Debug)]
+struct Send<'a> {
+    /// Which of the writes wants it.
+    nth: usize,
+    batch: Uuid,
+    contacts: &'a [ContactId],
+    /// Whether the journal does not have it yet.
+    is_new: bool,
+}
+
+impl Send<'_> {
+    /// What is to be said where some of its rows are not pending.
+    fn stale(&self, stale: &HashSet<i64>) -> Option<Recorded> {
+        let rows = self.contacts.iter().copied();
+        let rows: Vec<ContactId> = rows.filter(|row| stale.contains(&row.0)).collect();
+        (!rows.is_empty()).then_some(Recorded::Stale(rows))
+    }
+}
+
+/// The rows of a new batch, for databases that take their lists as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Departing<'a> {
+    id: Uuid,
+    contacts: &'a [ContactId],
+}
+
+impl<'a> Departing<'a> {
+    /// Those that are about to be sent.
+    pub(super) fn of(opens: &[Opened<'a>]) -> Vec<Self> {
+        let sending = opens.iter().filter(|opened| opened.state == "sending");
+        sending
+            .map(|opened| Self {
+                id: opened.id,
+                contacts: opened.contacts,
+            })
+            .collect()
+    }
+}
+
 /// A new row of the journal.
 #[derive(Debug, Serialize)]
 pub(super) struct Opened<'a> {
@@ -82,6 +126,9 @@ pub(super) struct Opened<'a> {
     pub(super) state: &'static str,
     pub(super) attempts: i32,
     pub(super) maybe_delivered: bool,
+    /// The same as `contact_ids`.
+    #[serde(skip)]
+    contacts: &'a [ContactId],
 }
 
 /// See [`Change::Resend`].
@@ -171,9 +218,9 @@ impl<'a> Plan<'a> {
             holds: BTreeMap::new(),
             closing: HashSet::new(),
         };
-        for write in writes {
+        for (nth, write) in writes.iter().enumerate() {
             let answer = if tokens.get(&write.lease.lane) == Some(&write.lease.token) {
-                planner.take(&write.lease, &write.change)
+                planner.take(nth, &write.lease, &write.change)
             } else {
                 Recorded::Fenced
             };
@@ -183,6 +230,40 @@ impl<'a> Plan<'a> {
         plan.failures.sort_by_key(|row| row.id);
         plan.lanes = planner.holds.into_iter().map(LaneChanged::new).collect();
         plan
+    }
+
+    /// The rows of batches that are about to be sent again.
+    pub(super) fn going_again(&self) -> Vec<i64> {
+        let again = self.sends.iter().filter(|send| !send.is_new);
+        again
+            .flat_map(|send| send.contacts.iter().map(|row| row.0))
+            .collect()
+    }
+
+    /// All batches that are about to be sent, and their rows.
+    pub(super) fn going(&self) -> (Vec<Uuid>, Vec<i64>) {
+        let rows = self.sends.iter().flat_map(|send| send.contacts);
+        let batches = self.sends.iter().map(|send| send.batch);
+        (batches.collect(), rows.map(|row| row.0).collect())
+    }
+
+    /// Leaves out what would be sent again with one of these rows, which are not pending.
+    pub(super) fn hold_back(&mut self, stale: &HashSet<i64>) {
+        for send in self.sends.iter().filter(|send| !send.is_new) {
+            if let Some(answer) = send.stale(stale) {
+                self.answers[send.nth] = answer;
+                self.resends.retain(|resent| resent.id != send.batch);
+            }
+        }
+    }
+
+    /// The journal has not taken all new batches in: it has those that are `sending`. The others have
+    /// one of these rows, which are not pending; or the lane has been lost.
+    pub(super) fn refuse(&mut self, sending: &HashSet<Uuid>, stale: &HashSet<i64>) {
+        let new = self.sends.iter().filter(|send| send.is_new);
+        for send in new.filter(|send| !sending.contains(&send.batch)) {
+            self.answers[send.nth] = send.stale(stale).unwrap_or(Recorded::Fenced);
+        }
     }
 
     fn close(&mut self, lease: &'a Lease, close: &'a Close) {
@@ -241,9 +322,12 @@ struct Planner<'a, 'b> {
 
 impl<'a> Planner<'a, '_> {
     /// Takes in a write whose lease is good.
-    fn take(&mut self, lease: &'a Lease, change: &'a Change) -> Recorded {
+    fn take(&mut self, nth: usize, lease: &'a Lease, change: &'a Change) -> Recorded {
         match change {
-            Change::Open(entry) => self.plan.opens.push(Opened::new(lease, entry, "sending")),
+            Change::Open(entry) => {
+                self.plan.opens.push(Opened::new(lease, entry, "sending"));
+                self.send(nth, entry.batch.0, &entry.contacts, true);
+            }
             Change::Refuse(rows) => self.plan.fail(rows, 0, None),
             Change::Hold(hold) => {
                 self.holds.insert(&lease.lane, Some(hold));
@@ -251,8 +335,15 @@ impl<'a> Planner<'a, '_> {
             Change::Recover => {
                 self.holds.insert(&lease.lane, None);
             }
-            Change::Resend { batch, attempts } => match self.find(batch.0, lease) {
-                Open::Yes => self.plan.resends.push(Resent::new(batch.0, *attempts)),
+            Change::Resend {
+                batch,
+                attempts,
+                contacts,
+            } => match self.find(batch.0, lease) {
+                Open::Yes => {
+                    self.plan.resends.push(Resent::new(batch.0, *attempts));
+                    self.send(nth, batch.0, contacts, false);
+                }
                 Open::Closed | Open::No => return Recorded::Fenced,
             },
             Change::Postpone(postpone) => match self.find(postpone.batch.0, lease) {
@@ -271,6 +362,15 @@ impl<'a> Planner<'a, '_> {
             },
         }
         Recorded::Done
+    }
+
+    fn send(&mut self, nth: usize, batch: Uuid, contacts: &'a [ContactId], is_new: bool) {
+        self.plan.sends.push(Send {
+            nth,
+            batch,
+            contacts,
+            is_new,
+        });
     }
 
     fn find(&self, batch: Uuid, lease: &Lease) -> Open {
@@ -294,7 +394,7 @@ enum Open {
 }
 
 impl<'a> Opened<'a> {
-    fn new(lease: &'a Lease, entry: &JournalEntry, state: &'static str) -> Self {
+    fn new(lease: &'a Lease, entry: &'a JournalEntry, state: &'static str) -> Self {
         Self {
             id: entry.batch.0,
             parent_id: entry.parent.map(|parent| parent.0),
@@ -306,6 +406,7 @@ impl<'a> Opened<'a> {
             state,
             attempts: count(entry.attempts),
             maybe_delivered: entry.maybe_delivered,
+            contacts: &entry.contacts,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! the page it stands on: readers of columns are lenient, and the rules of a contact are checked
 //! later, row by row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -218,6 +218,11 @@ pub(super) fn open_entry(columns: &impl Columns) -> sqlx::Result<OpenEntry> {
         maybe_delivered: columns.flag("maybe_delivered").unwrap_or(true),
         failing_for: columns.seconds("failing_for"),
     })
+}
+
+/// Ids of batches, where the database keeps UUIDs as text.
+pub(super) fn uuids(texts: &[String]) -> sqlx::Result<HashSet<Uuid>> {
+    texts.iter().map(|text| uuid("id", text)).collect()
 }
 
 /// The batches that the journal has, by id, where the database keeps UUIDs as text.

@@ -28,6 +28,8 @@ pub enum Change {
         batch: BatchId,
         /// How many requests have carried its rows, this one included.
         attempts: u32,
+        /// Its rows that are about to go out.
+        contacts: Vec<ContactId>,
     },
     /// A send failed for a passing reason and the batch waits, and its lane with it; or it was called
     /// off.
@@ -123,10 +125,14 @@ pub struct Close {
 }
 
 /// What became of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// It is written, now or by an earlier try whose commit was not seen.
     Done,
+    /// Nothing was written, for these rows of the batch are not pending (any more): an app has deleted
+    /// them, or they were read where what others have written had not arrived yet. The batch must not
+    /// be sent with them.
+    Stale(Vec<ContactId>),
     /// The lane has another owner by now; nothing was written.
     Fenced,
 }

@@ -1,4 +1,5 @@
-//! Rows that are not sent: those that break a rule, and those whose time has not come.
+//! Rows that are not sent: those that break a rule, those whose time has not come, and those that are
+//! gone.
 
 use contact_courier::simulator::Faults;
 
@@ -8,7 +9,43 @@ use crate::support::{Db, on_every_database};
 on_every_database!(
     a_row_that_breaks_a_rule_fails_as_invalid_and_is_never_sent,
     a_row_is_sent_when_its_time_has_come_and_not_before,
+    a_row_that_is_deleted_before_its_turn_is_never_sent,
 );
+
+async fn a_row_that_is_deleted_before_its_turn_is_never_sent(db: &Db) {
+    let mut world = World::new(db, Faults::default()).await;
+    // All of them are read at once, and wait for one another.
+    world.set("rate_limit.per_lane", "1");
+    world.set("delivery.batch_size", "2");
+    world.set("delivery.max_in_flight_per_lane", "1");
+    let lane = Lane("u".into(), "t".into());
+    world.insert(&lane, &goods(0, 8)).await;
+    let courier = world.start(&["run"]);
+    world.holds_more_than(1).await;
+    // One of the third two, and both of the fourth. The second may be on their way already.
+    let gone = [5, 6, 7].map(|nth| format!("'{}'", good(0, nth)));
+    let gone = gone.join(", ");
+    db.execute(&format!(
+        "DELETE FROM contact_outbox WHERE phone IN ({gone})"
+    ))
+    .await;
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    // The lane is read once more behind them.
+    world.insert(&lane, &[good(0, 9)]).await;
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+    let state = world.simulator.state();
+    let task = state.task("u", "t").expect("the task was named");
+    let held: Vec<&str> = task.numbers.iter().map(|n| n.number.as_str()).collect();
+    assert_eq!(held, [0, 1, 2, 3, 4, 9].map(|nth| good(0, nth)));
+    assert_eq!(world.simulator.totals().rows_received, 6);
+    world.is_at_rest(0).await;
+}
 
 async fn a_row_that_breaks_a_rule_fails_as_invalid_and_is_never_sent(db: &Db) {
     let world = World::new(db, Faults::default()).await;

@@ -137,7 +137,7 @@ impl Database {
         let writes = [write];
         let plan = plan::Plan::new(&writes, &tokens, &batches);
         self.carry_out(&plan);
-        plan.answers[0]
+        plan.answers[0].clone()
     }
 
     fn carry_out(&mut self, plan: &plan::Plan<'_>) {
@@ -201,7 +201,11 @@ fn change(case: &Case, token: u8, underway: &Underway) -> Change {
     let batch = underway.id.to_batch_id();
     match &underway.phase {
         Phase::Opening => Change::Open(entry(underway)),
-        Phase::Waiting | Phase::Sent => Change::Resend { batch, attempts: 1 },
+        Phase::Waiting | Phase::Sent => Change::Resend {
+            batch,
+            attempts: 1,
+            contacts: entry(underway).contacts,
+        },
         Phase::Closing(ending) => {
             let children = underway.children(case, token, ending);
             Change::Close(Close {

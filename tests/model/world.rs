@@ -302,7 +302,7 @@ impl World {
             Fault::TakeBack(token, id) => {
                 let batch = self.courier(token).take(id);
                 match self.record(case, token, &batch) {
-                    Recorded::Fenced => self.courier(token).lose(),
+                    Recorded::Fenced | Recorded::Stale(_) => self.courier(token).lose(),
                     Recorded::Done => {
                         let courier = self.courier(token);
                         courier.held = true;

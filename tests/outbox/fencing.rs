@@ -53,6 +53,7 @@ async fn every_change_in_the_name_of_an_old_token_is_fenced(db: &Db) {
         Change::Resend {
             batch: batch.batch,
             attempts: 2,
+            contacts: batch.contacts.clone(),
         },
         postpone(batch.batch),
         Change::Close(close(batch.batch, &[row])),
@@ -63,7 +64,7 @@ async fn every_change_in_the_name_of_an_old_token_is_fenced(db: &Db) {
         let answers = db.record(&old, std::slice::from_ref(change)).await;
         assert_eq!(answers, [Recorded::Fenced], "{change:?}");
     }
-    assert_eq!(db.record(&old, &changes).await, [Recorded::Fenced; 6]);
+    assert_eq!(db.record(&old, &changes).await, vec![Recorded::Fenced; 6]);
     assert_eq!(db.of(row, "status").await.as_deref(), Some("pending"));
     assert_eq!(db.of(row, "attempts").await.as_deref(), Some("0"));
     assert_eq!(db.count("FROM delivery_batch").await, 1);
@@ -128,6 +129,6 @@ async fn a_batch_that_the_journal_does_not_know_is_fenced(db: &Db) {
     let lease = db.lease("u/t", me).await.lease;
     let unknown = BatchId::generate();
     let changes = [Change::Close(close(unknown, &[row])), postpone(unknown)];
-    assert_eq!(db.record(&lease, &changes).await, [Recorded::Fenced; 2]);
+    assert_eq!(db.record(&lease, &changes).await, vec![Recorded::Fenced; 2]);
     assert_eq!(db.of(row, "status").await.as_deref(), Some("pending"));
 }

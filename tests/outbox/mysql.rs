@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contact_courier::outbox::{Change, Cursor, NewContact, OutboxError};
+use contact_courier::outbox::{Change, Cursor, MySqlOutbox, NewContact, OutboxError};
 use sqlx::{Connection, MySqlConnection};
 
 use crate::support::{Db, close, entry, lane};
@@ -162,4 +162,35 @@ async fn texts_arrive_as_they_are_whatever_the_character_set_of_the_database() {
         .await
         .expect("reads");
     assert_eq!(page.rows[0].name.as_ref(), Some(&name));
+}
+
+/// A node of a cluster may undo a transaction and not say so. What follows is then carried out by itself:
+/// it must not be.
+#[tokio::test]
+async fn what_is_left_of_a_transaction_that_was_undone_changes_nothing() {
+    let db = Db::mysql().await;
+    let row = db.contact("u/t", "13012121211").await;
+    let statements = MySqlOutbox::hot_statements();
+    let (_, settle) = statements
+        .iter()
+        .find(|(name, _)| *name == "settle_successes")
+        .expect("a statement");
+    let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
+    let mut session = outbox.session().await.expect("connects");
+    let is_mariadb = db.text("version()", "").await.expect("a version");
+    let is_mariadb = is_mariadb.contains("MariaDB");
+    let alone = u64::from(!is_mariadb);
+    // MySQL has no such clusters, and no means to tell.
+    for (before, changed) in [("BEGIN", 1), ("DO 0", alone)] {
+        run(&mut session, before).await.expect("begins");
+        let settled = sqlx::query(*settle)
+            .bind(format!("[{row}]"))
+            .bind(1)
+            .bind("b")
+            .execute(&mut session)
+            .await
+            .expect("settles");
+        assert_eq!(settled.rows_affected(), changed, "{before}");
+        run(&mut session, "ROLLBACK").await.expect("ends");
+    }
 }

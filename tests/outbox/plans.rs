@@ -233,7 +233,7 @@ async fn a_day_of_work_on_postgres_reads_what_it_needs_and_no_more() {
     outbox.close().await;
     let (scans_after, after_work) = settled(pool, after_finding).await;
     let read = after_work - after_finding;
-    assert!(read <= 400, "{read} index entries read to deliver 100 rows");
+    assert!(read <= 500, "{read} index entries read to deliver 100 rows");
     assert_eq!(scans_after, scans, "sequential scans of contact_outbox");
 }
 
@@ -262,12 +262,15 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
     const IDS: &str = "'[7, 8, 9]'";
     const KEYS: &str = r#"'["a", "b"]'"#;
     const BATCHES: &str = r#"'[{"id":"a"},{"id":"b"}]'"#;
+    const OPENED: &str = r#"'[{"id":"a","user_id":"u","task_id":"t00003","lease_token":1}]'"#;
+    const DEPARTING: &str = r#"'[{"id":"a","contacts":[7, 8, 9]}]'"#;
     match name {
         "rows_ahead" | "batches_ahead" => &["'u'", "'u'", "'t00003'", "64"],
         "ripen_lanes" => &["1e0", "99", "1e0", LANES, "'i'"],
         "lease_lane" => &["'i'", "'u'", "'t00003'", "'i'"],
         "adopt_batches" => &["7", "'u'", "'t00003'"],
-        "leased" | "open_entries" => &["'u'", "'t00003'"],
+        "leased" => &["'u'", "'t00003'", "'i'"],
+        "open_entries" => &["'u'", "'t00003'"],
         "release_lane" => &["'u'", "'t00003'", "7"],
         "read_deferred" => &[
             "'u'",
@@ -278,9 +281,10 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
             "100",
         ],
         "read_immediate" => &["'u'", "'t00003'", "0", "100"],
-        "pending_rows" => &[IDS],
-        "find_batches" | "taken_keys" | "delete_batches" => &[KEYS],
-        "lock_lanes" | "change_lanes" => &[LANES],
+        "pending_rows" | "stale_rows" => &[IDS],
+        "find_batches" | "sending_batches" | "taken_keys" | "delete_batches" => &[KEYS],
+        "fence_lanes" | "lock_lanes" | "change_lanes" => &[LANES],
+        "open_batches" => &[OPENED, DEPARTING],
         "backlog" => &["'i'"],
         "rate_asked" | "overview" => &[],
         "new_rate" | "rate_given" => &["'all'"],
@@ -305,6 +309,11 @@ async fn mysql_statements_never_scan_the_outbox() {
     load(&db).await;
     let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
     let mut session = outbox.session().await.expect("connects");
+    // A statement that must not be carried out by itself is not planned outside of a transaction.
+    sqlx::raw_sql("BEGIN")
+        .execute(&mut session)
+        .await
+        .expect("begins");
     for (name, sql) in MySqlOutbox::hot_statements() {
         let parameters = mysql_parameters(name);
         assert_eq!(sql.matches('?').count(), parameters.len(), "{name}");
@@ -385,7 +394,7 @@ async fn a_day_of_work_on_mysql_reads_what_it_needs_and_no_more() {
         outbox.record(&[write]).await.expect("records");
     }
     let read = mysql_rows_read(&db).await - after_finding;
-    assert!(read <= 600, "{read} rows read to deliver 100");
+    assert!(read <= 700, "{read} rows read to deliver 100");
 }
 
 /// How many rows the server's engine has read for anybody in this database.

@@ -125,6 +125,7 @@ async fn split_and_settled(db: &Db, end: Final) -> i64 {
     let resend = Change::Resend {
         batch: part.batch,
         attempts: 2,
+        contacts: part.contacts.clone(),
     };
     let last = Close {
         attempts: 2,

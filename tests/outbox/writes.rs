@@ -115,6 +115,7 @@ async fn every_write_that_is_handed_in_twice_takes_effect_once(db: &Db) {
     let resend = Change::Resend {
         batch: batch.batch,
         attempts: 2,
+        contacts: batch.contacts.clone(),
     };
     let story = [
         Change::Open(batch.clone()),
@@ -143,12 +144,12 @@ async fn one_call_may_hold_the_same_write_twice(db: &Db) {
     let open = Change::Open(batch.clone());
     assert_eq!(
         db.record(&lease, &[open.clone(), open]).await,
-        [Recorded::Done; 2]
+        vec![Recorded::Done; 2]
     );
     let end = Change::Close(close(batch.batch, &[row]));
     assert_eq!(
         db.record(&lease, &[end.clone(), end]).await,
-        [Recorded::Done; 2]
+        vec![Recorded::Done; 2]
     );
     assert_eq!(db.of(row, "attempts").await.as_deref(), Some("1"));
 }
@@ -240,6 +241,7 @@ async fn a_resend_is_under_way_again(db: &Db) {
     let again = Change::Resend {
         batch: batch.batch,
         attempts: 2,
+        contacts: batch.contacts.clone(),
     };
     // In one heap: the wait is over as soon as it began.
     db.record(&lease, &[postpone(&batch, false), again]).await;

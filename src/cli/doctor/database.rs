@@ -55,6 +55,7 @@ async fn server(operations: &dyn Operations) -> Vec<Check> {
     let host = before.midpoint(host_clock());
     let mut checks = vec![version(&server)];
     checks.extend(durability(&server));
+    checks.extend(server.cluster.map(cluster));
     checks.push(clock(host - server.clock));
     checks
 }
@@ -88,6 +89,16 @@ fn durability(server: &ServerReport) -> Vec<Check> {
         .map(|setting| format!("{} is {}", setting.name, setting.value))
         .collect();
     vec![Check::ok("durability", all.join(", "))]
+}
+
+/// All nodes may take writes.
+fn cluster(kind: &str) -> Check {
+    Check::ok(
+        "cluster",
+        format!(
+            "a node of {kind}: leases are fenced by writes, and reads wait for what other nodes wrote"
+        ),
+    )
 }
 
 /// The host's clock in seconds since 1970.
@@ -203,6 +214,7 @@ mod tests {
                 setting("fsync", "off", Some("set it to on")),
                 setting("full_page_writes", "on", None),
             ],
+            cluster: None,
             clock: 0.0,
         };
         assert_eq!(

@@ -42,6 +42,11 @@ impl LaneAtWork {
         let mut refused = Vec::new();
         for row in rows {
             let contact = ContactId(row.id);
+            if self.stale.contains(&contact) {
+                // What is read is behind what was written: the same would come again and again.
+                self.behind = true;
+                continue;
+            }
             if !self.open.insert(contact) {
                 continue;
             }

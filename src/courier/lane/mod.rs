@@ -55,6 +55,8 @@ pub(super) enum LaneEnd {
     Done,
     /// It has another owner, or may have one.
     Lost,
+    /// It is read where what was written does not arrive; it has work again when it does.
+    Behind,
     /// It cannot be worked; not to be tried again at once.
     Failed,
 }
@@ -81,6 +83,11 @@ pub(super) struct LaneAtWork {
     streak: Refusals,
     /// Rows of open batches and of writes under way.
     open: HashSet<ContactId>,
+    /// Rows that were read as pending and are not, by the word of the journal.
+    stale: HashSet<ContactId>,
+    /// Whether such a row was read once more, or a whole batch of them: what is read is behind what
+    /// was written, and nothing more is read for now.
+    behind: bool,
     numbers: NumbersUnderway,
     steps: JoinSet<Step>,
     sending: usize,
@@ -119,6 +126,8 @@ impl LaneAtWork {
             refusals: HashMap::new(),
             streak: Refusals::default(),
             open: HashSet::new(),
+            stale: HashSet::new(),
+            behind: false,
             numbers: NumbersUnderway::default(),
             steps: JoinSet::new(),
             sending: 0,
@@ -149,7 +158,11 @@ impl LaneAtWork {
                 return LaneEnd::Failed;
             }
         }
-        self.ended.unwrap_or(LaneEnd::Done)
+        self.ended.unwrap_or(if self.behind {
+            LaneEnd::Behind
+        } else {
+            LaneEnd::Done
+        })
     }
 
     async fn work(&mut self) -> Result<(), OutboxError> {
@@ -239,7 +252,7 @@ impl LaneAtWork {
                 Next::Cut(piece, cut) => self.take_apart(piece, cut),
             }
         }
-        if self.turn_is_over() || self.isolations.looks_hopeless() {
+        if self.behind || self.turn_is_over() || self.isolations.looks_hopeless() {
             return Ok(None);
         }
         self.read_ahead().await?;
@@ -320,7 +333,8 @@ impl LaneAtWork {
     fn is_done(&mut self, recorded: Result<Recorded, NotRecorded>, batch: Option<BatchId>) -> bool {
         match recorded {
             Ok(Recorded::Done) => return true,
-            Ok(Recorded::Fenced) => self.lost(batch),
+            // Only what is about to be sent can be stale.
+            Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(batch),
             Err(error) => self.failed(&error),
         }
         false

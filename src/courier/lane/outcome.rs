@@ -4,10 +4,11 @@ use tokio::time::Instant;
 
 use super::{LaneAtWork, Step};
 use crate::batch::{Batch, BatchId};
+use crate::contact::{Contact, ContactId};
 use crate::courier::dispatcher::{Dispatched, NotSent};
 use crate::courier::isolation::{Answered, Cut};
 use crate::courier::refusals;
-use crate::courier::underway::Underway;
+use crate::courier::underway::{Journal, Underway};
 use crate::outbox::{Change, Close, Recorded};
 use crate::platform::verdict::{self, Closing, Outcome, Verdict, Wait};
 use crate::telemetry::event::BatchClosed;
@@ -54,7 +55,31 @@ impl LaneAtWork {
                 underway.trace.lost();
                 self.lost(Some(batch));
             }
+            Dispatched::NotSent(NotSent::Stale(rows)) => self.goes_without(underway, rows),
             Dispatched::NotSent(NotSent::NotRecorded(error)) => self.failed(&error),
+        }
+    }
+
+    /// Some rows of the batch are not pending any more: the others go without them.
+    fn goes_without(&mut self, mut underway: Underway, rows: Vec<ContactId>) {
+        self.stale.extend(rows);
+        let (gone, rest): (Vec<Contact>, Vec<Contact>) =
+            std::mem::take(&mut underway.batch.contacts)
+                .into_iter()
+                .partition(|contact| self.stale.contains(&contact.id));
+        self.numbers.remove(&gone);
+        for contact in gone {
+            self.open.remove(&contact.id);
+        }
+        underway.batch.contacts = rest;
+        if !underway.batch.contacts.is_empty() {
+            self.again(underway);
+        } else if underway.journal == Journal::Waiting {
+            let search = self.given_up(&underway);
+            self.close(underway, vanished(), search);
+        } else {
+            self.behind = true;
+            underway.trace.lost();
         }
     }
 

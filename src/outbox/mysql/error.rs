@@ -6,6 +6,7 @@
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
+use super::cluster::Undone;
 use crate::outbox::error::{breaks, other_schema, translate_server};
 use crate::outbox::{OutboxError, schema};
 
@@ -20,6 +21,9 @@ pub(super) fn translate(error: sqlx::Error) -> OutboxError {
         // The driver's words name a feature of itself.
         sqlx::Error::Configuration(source) if source.to_string().contains("RSA") => {
             OutboxError::Failed(PASSWORD_NEEDS_TLS.into())
+        }
+        sqlx::Error::AnyDriverError(error) if error.is::<Undone>() => {
+            OutboxError::Conflict(error.to_string())
         }
         error => translate_server(error, translate_number),
     }
@@ -39,6 +43,7 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         1153 => OutboxError::Failed(format!("{message}; raise max_allowed_packet at the server")),
         // A lock was waited for too long.
         1205 => OutboxError::Locked(message),
+        number if is_conflict(number) => OutboxError::Conflict(message),
         number if passes(number) => OutboxError::Unavailable(message),
         // A rule of the table; 4025 is MariaDB's number, and another error's on MySQL.
         1062 | 3819 => breaks(&last_name(&message)),
@@ -54,10 +59,21 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
                 "the column {} cannot hold the value",
                 last_name(&message)
             )),
-            Some("08" | "40") => OutboxError::Unavailable(message),
+            Some("40") => OutboxError::Conflict(message),
+            Some("08") => OutboxError::Unavailable(message),
             _ => OutboxError::Failed(message),
         },
     }
+}
+
+/// Another transaction was first, and all of this one is undone.
+fn is_conflict(number: u16) -> bool {
+    matches!(
+        number,
+        // A deadlock, as Galera calls a transaction, too, that another node's came before; the row has
+        // changed meanwhile (MariaDB); another member of the group was first; a failed COMMIT.
+        1213 | 1020 | 3101 | 1180
+    )
 }
 
 /// What passes by itself, or when somebody has made room.
@@ -70,9 +86,10 @@ fn passes(number: u16) -> bool {
         | 1461
         // The disk or a table is full; the engine could not read or write.
         | 1021 | 1114 | 1026 | 1030
-        // A deadlock; too many locks or transactions; a row or a table has changed, or another node
-        // of a cluster was first.
-        | 1213 | 1206 | 1637 | 1020 | 1412 | 1615 | 3101 | 1180
+        // Too many locks or transactions; a table has changed.
+        | 1206 | 1637 | 1412 | 1615
+        // A member of a group cannot commit now, or what it waits for before it reads takes too long.
+        | 3092 | 3100 | 3796 | 3797 | 3798 | 3799
         // The server shuts down, goes offline, is read-only (after a failover), is not yet part of
         // its cluster.
         | 1053 | 1077 | 1078 | 1079 | 3032 | 1290 | 1836 | 1792 | 1047

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::{MySqlConnection, Result};
 
+use super::cluster::stands;
 use super::error::translate;
 use super::lists::{counted, fetch};
 use super::statements::{INSERT_CONTACTS, TAKEN_KEYS};
@@ -58,6 +59,7 @@ impl Insertion for MySqlInsertion {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), OutboxError> {
+        stands(&mut self.session).await.map_err(translate)?;
         sqlx::raw_sql("COMMIT")
             .execute(&mut self.session)
             .await

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::{MySqlConnection, MySqlPool, Result, Row};
 use uuid::Uuid;
 
+use super::cluster::Cluster;
 use super::lists::fetch;
 use super::statements::{
     ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LEASED, LIFT_HOLDS,
@@ -43,6 +44,7 @@ pub(super) async fn retire(pool: &MySqlPool, instance: Uuid) -> Result<()> {
 
 pub(super) async fn lease(
     pool: &MySqlPool,
+    cluster: &Cluster,
     lane: &Lane,
     instance: Uuid,
 ) -> Result<Option<LeasedLane>> {
@@ -53,8 +55,12 @@ pub(super) async fn lease(
     let leased = sqlx::query(LEASED)
         .bind(lane.user_id())
         .bind(lane.task_id())
-        .fetch_one(&mut *tx)
+        .bind(instance.to_string())
+        .fetch_optional(&mut *tx)
         .await?;
+    let Some(leased) = leased else {
+        return Ok(None);
+    };
     let token: i64 = leased.try_get("lease_token")?;
     let adopted = adopt_batches(&mut tx, lane, token).await?;
     let ids: Vec<i64> = adopted
@@ -62,7 +68,7 @@ pub(super) async fn lease(
         .flat_map(|entry| entry.contacts.iter().copied())
         .collect();
     let rows = pending_rows(&mut tx, &ids).await?;
-    tx.commit().await?;
+    cluster.commit(tx).await?;
     Ok(Some(LeasedLane {
         lease: Arc::new(Lease {
             lane: lane.clone(),

@@ -6,6 +6,7 @@
 //! parts behind the trait. Durability is the server's to give (`innodb_flush_log_at_trx_commit`): no
 //! session can ask for it.
 
+mod cluster;
 mod error;
 mod inserting;
 mod leasing;
@@ -23,8 +24,10 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
 use sqlx::{MySqlConnection, MySqlPool, Row};
 use uuid::Uuid;
 
+use self::cluster::Cluster;
 use self::error::translate;
 use self::operating::{failing, pruning};
+use super::conflict::retried;
 use super::rows::{Column, Columns};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
@@ -43,6 +46,8 @@ pub struct MySqlOutbox {
     options: MySqlConnectOptions,
     /// The server's `max_allowed_packet`.
     packet: usize,
+    /// Whether it is a node of a cluster.
+    cluster: Cluster,
 }
 
 impl MySqlOutbox {
@@ -50,18 +55,25 @@ impl MySqlOutbox {
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
         let max_connections = max_connections.max(1);
         let options = session::options(url)?;
-        let facts = session::meet(&options).await?;
+        let cluster = Cluster::default();
+        let facts = session::meet(&options, &cluster).await?;
+        let joins = cluster.clone();
         let options = options.statement_cache_capacity(facts.statements(max_connections));
         let pool = MySqlPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(server::CONNECT_TIMEOUT)
             .idle_timeout(session::LONGEST_IDLE)
-            .after_connect(|session, _| Box::pin(session::prepare(session)))
+            .max_lifetime(session::LONGEST_LIFE)
+            .after_connect(move |session, _| {
+                let cluster = joins.clone();
+                Box::pin(async move { session::prepare(session, &cluster).await })
+            })
             .connect_lazy_with(options.clone());
         Ok(Self {
             pool,
             options,
             packet: facts.packet,
+            cluster,
         })
     }
 
@@ -83,7 +95,7 @@ impl MySqlOutbox {
     /// A session like the program's own, for tests that look behind it.
     #[doc(hidden)]
     pub async fn session(&self) -> Result<MySqlConnection, OutboxError> {
-        session::open(&self.options).await
+        session::open(&self.options, &self.cluster).await
     }
 
     /// Closes all connections; what is under way is finished first.
@@ -106,7 +118,7 @@ impl MySqlOutbox {
 #[async_trait]
 impl Outbox for MySqlOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        let mut connection = session::open(&self.options).await?;
+        let mut connection = session::open(&self.options, &self.cluster).await?;
         // Other couriers that start at the same moment wait for this one; the lock ends with the
         // connection.
         for statement in [session::PATIENT, statements::LOCK_MIGRATIONS] {
@@ -155,7 +167,7 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        leasing::lease(&self.pool, lane, instance)
+        leasing::lease(&self.pool, &self.cluster, lane, instance)
             .await
             .map_err(translate)
     }
@@ -186,7 +198,7 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        recording::record(&self.pool, writes)
+        recording::record(&self.pool, &self.cluster, writes)
             .await
             .map_err(translate)
     }
@@ -198,7 +210,9 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
-        rates::claim(&self.pool, claim).await.map_err(translate)
+        rates::claim(&self.pool, &self.cluster, claim)
+            .await
+            .map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
@@ -208,7 +222,7 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let mut connection = session::open(&self.options).await?;
+        let mut connection = session::open(&self.options, &self.cluster).await?;
         sqlx::raw_sql(session::UNHURRIED)
             .execute(&mut connection)
             .await
@@ -262,7 +276,12 @@ impl Operations for MySqlOutbox {
     }
 
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        failing::requeue(&self.pool, ids).await.map_err(translate)
+        let requeue = || async {
+            failing::requeue(&self.pool, &self.cluster, ids)
+                .await
+                .map_err(translate)
+        };
+        retried(requeue).await
     }
 
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
@@ -274,9 +293,12 @@ impl Operations for MySqlOutbox {
         pruning: Pruning,
         after: Option<ContactId>,
     ) -> Result<PruneStep<ContactId>, OutboxError> {
-        pruning::contacts(&self.pool, pruning, after)
-            .await
-            .map_err(translate)
+        let prune = || async {
+            pruning::contacts(&self.pool, &self.cluster, pruning, after)
+                .await
+                .map_err(translate)
+        };
+        retried(prune).await
     }
 
     async fn prune_batches(
@@ -284,9 +306,12 @@ impl Operations for MySqlOutbox {
         pruning: Pruning,
         after: Option<&str>,
     ) -> Result<PruneStep<String>, OutboxError> {
-        pruning::batches(&self.pool, pruning, after)
-            .await
-            .map_err(translate)
+        let prune = || async {
+            pruning::batches(&self.pool, pruning, after)
+                .await
+                .map_err(translate)
+        };
+        retried(prune).await
     }
 
     async fn server(&self) -> Result<ServerReport, OutboxError> {

@@ -8,6 +8,7 @@ pub(super) mod pruning;
 
 use sqlx::{MySqlPool, Result, Row};
 
+use super::cluster::Kind;
 use super::lists::fetch;
 use super::session::kind;
 use super::statements::operating::{
@@ -100,7 +101,9 @@ fn of_lane<'q>(
 }
 
 pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
-    let told = sqlx::query(SERVER).fetch_one(pool).await?;
+    let mut session = pool.acquire().await?;
+    let cluster = Kind::of(&mut session).await?;
+    let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
     let version = told.text("version").unwrap_or_default();
     let (product, too_old) = kind(&version);
     let mut durability = vec![
@@ -131,6 +134,7 @@ pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
         too_old,
         product: format!("{product} {version}"),
         durability,
+        cluster: cluster.map(Kind::as_str),
         clock: told.seconds("clock").unwrap_or_default(),
     })
 }

@@ -2,13 +2,18 @@
 
 use sqlx::{MySqlPool, Result};
 
+use super::cluster::Cluster;
 use super::statements::{NEW_RATE, RATE_ASKED, RATE_GIVEN, RATE_TAKEN};
 use crate::outbox::RateClaim;
 use crate::outbox::rows::to_micros;
 
 /// Neither server can answer with what an upsert has written, so it is read behind it, under the
 /// upsert's lock.
-pub(super) async fn claim(pool: &MySqlPool, claim: &RateClaim<'_>) -> Result<i64> {
+pub(super) async fn claim(
+    pool: &MySqlPool,
+    cluster: &Cluster,
+    claim: &RateClaim<'_>,
+) -> Result<i64> {
     let mut tx = pool.begin().await?;
     let asked: i64 = sqlx::query_scalar(RATE_ASKED).fetch_one(&mut *tx).await?;
     sqlx::query(NEW_RATE)
@@ -25,6 +30,6 @@ pub(super) async fn claim(pool: &MySqlPool, claim: &RateClaim<'_>) -> Result<i64
         .bind(claim.name)
         .execute(&mut *tx)
         .await?;
-    tx.commit().await?;
+    cluster.commit(tx).await?;
     Ok(begins - asked)
 }

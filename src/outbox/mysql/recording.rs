@@ -5,32 +5,41 @@ use std::collections::{HashMap, HashSet};
 use sqlx::{MySqlConnection, MySqlPool, Result};
 use uuid::Uuid;
 
-use super::lists::{execute, fetch};
+use super::cluster::Cluster;
+use super::lists::{counted, execute, fetch};
 use super::statements::{
-    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, FREE_ROWS, LOCK_LANES, OPEN_BATCHES,
-    POSTPONE_BATCHES, RESEND_BATCHES, ROWS, SETTLE_FAILURES, SETTLE_SUCCESSES,
+    CHANGE_LANES, CLOSE_BATCHES, FENCE_LANES, FIND_BATCHES, FREE_ROWS, LOCK_LANES, OPEN_BATCHES,
+    POSTPONE_BATCHES, RESEND_BATCHES, ROWS, SENDING_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
+    STALE_ROWS,
 };
 use crate::contact::{ContactId, Lane};
-use crate::outbox::plan::{Journaled, LaneKey, Plan, Succeeded, batches_of, json, lanes_of};
+use crate::outbox::plan::{
+    Departing, Journaled, LaneKey, Plan, Succeeded, batches_of, json, lanes_of,
+};
 use crate::outbox::rows::{self, Columns};
 use crate::outbox::{Recorded, Write};
 
-pub(super) async fn record(pool: &MySqlPool, writes: &[Write]) -> Result<Vec<Recorded>> {
+pub(super) async fn record(
+    pool: &MySqlPool,
+    cluster: &Cluster,
+    writes: &[Write],
+) -> Result<Vec<Recorded>> {
     if writes.is_empty() {
         return Ok(Vec::new());
     }
     let mut tx = pool.begin().await?;
-    let tokens = lock_lanes(&mut tx, writes).await?;
+    let tokens = lock_lanes(&mut tx, cluster, writes).await?;
     let batches = find_batches(&mut tx, &batches_of(writes)).await?;
-    let plan = Plan::new(writes, &tokens, &batches);
-    execute(&mut tx, OPEN_BATCHES, &plan.opens).await?;
+    let mut plan = Plan::new(writes, &tokens, &batches);
+    open_batches(&mut tx, &mut plan).await?;
+    hold_back(&mut tx, &mut plan).await?;
     execute(&mut tx, POSTPONE_BATCHES, &plan.postpones).await?;
     execute(&mut tx, RESEND_BATCHES, &plan.resends).await?;
     execute(&mut tx, CLOSE_BATCHES, &plan.closes).await?;
     settle_successes(&mut tx, &plan.successes).await?;
     execute(&mut tx, SETTLE_FAILURES, &plan.failures).await?;
     execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
-    tx.commit().await?;
+    cluster.commit(tx).await?;
     Ok(plan.answers)
 }
 
@@ -46,6 +55,44 @@ pub(super) async fn locked(pool: &MySqlPool, contacts: &[ContactId]) -> Result<V
     Ok(locked.map(ContactId).collect())
 }
 
+/// Puts new batches into the journal. Where it does not take all of them it is asked why.
+async fn open_batches(tx: &mut MySqlConnection, plan: &mut Plan<'_>) -> Result<()> {
+    let (mut opened, mut behind) = (0, 0);
+    for (list, count) in counted(&plan.opens) {
+        let new = &plan.opens[behind..behind + count];
+        behind += count;
+        let done = sqlx::query(OPEN_BATCHES)
+            .bind(list)
+            .bind(json(&Departing::of(new)))
+            .execute(&mut *tx);
+        opened += done.await?.rows_affected();
+    }
+    // One that was there already counts, too.
+    if opened >= plan.opens.len() as u64 {
+        return Ok(());
+    }
+    let (batches, rows) = plan.going();
+    let sending = fetch(tx, SENDING_BATCHES, &batches).await?;
+    let sending: Vec<String> = sending.iter().filter_map(|row| row.text(0)).collect();
+    let stale = stale_rows(tx, &rows).await?;
+    plan.refuse(&rows::uuids(&sending)?, &stale);
+    Ok(())
+}
+
+/// Leaves out what would be sent again with a row that is not pending any more.
+async fn hold_back(tx: &mut MySqlConnection, plan: &mut Plan<'_>) -> Result<()> {
+    let rows = plan.going_again();
+    if !rows.is_empty() {
+        plan.hold_back(&stale_rows(tx, &rows).await?);
+    }
+    Ok(())
+}
+
+async fn stale_rows(tx: &mut MySqlConnection, rows: &[i64]) -> Result<HashSet<i64>> {
+    let stale = fetch(tx, STALE_ROWS, rows).await?;
+    Ok(stale.iter().filter_map(|row| row.integer(0)).collect())
+}
+
 /// One statement for each batch: a list of plain numbers costs least to read.
 async fn settle_successes(tx: &mut MySqlConnection, successes: &[Succeeded]) -> Result<()> {
     for batch in successes {
@@ -59,8 +106,16 @@ async fn settle_successes(tx: &mut MySqlConnection, successes: &[Succeeded]) -> 
     Ok(())
 }
 
-async fn lock_lanes(tx: &mut MySqlConnection, writes: &[Write]) -> Result<HashMap<Lane, i64>> {
+/// Locks the lanes, which is enough on a server. On a cluster their rows are written.
+async fn lock_lanes(
+    tx: &mut MySqlConnection,
+    cluster: &Cluster,
+    writes: &[Write],
+) -> Result<HashMap<Lane, i64>> {
     let lanes: Vec<LaneKey<'_>> = lanes_of(writes).into_iter().map(LaneKey::from).collect();
+    if cluster.is_one() {
+        execute(tx, FENCE_LANES, &lanes).await?;
+    }
     Ok(rows::tokens(&fetch(tx, LOCK_LANES, &lanes).await?))
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{MySqlConnection, Result};
 
+use super::cluster::Cluster;
 use super::error::{PASSWORD_NEEDS_TLS, translate};
 use super::statements::{FACTS, USER, WHETHER_TLS};
 use crate::outbox::rows::Columns;
@@ -43,6 +44,9 @@ const SESSION: &str = "
 /// that one is up to twice as old when it is closed.
 pub(super) const LONGEST_IDLE: Duration = Duration::from_secs(2);
 
+/// A session looks once whether its server is part of a cluster, which a server may become.
+pub(super) const LONGEST_LIFE: Duration = Duration::from_mins(5);
+
 /// Whoever inserts may take time between two rows.
 pub(super) const UNHURRIED: &str = "
     SET SESSION innodb_lock_wait_timeout = 30, lock_wait_timeout = 30,
@@ -63,21 +67,27 @@ pub(super) fn options(url: &str) -> Result<MySqlConnectOptions, OutboxError> {
 }
 
 /// One connection by itself.
-pub(super) async fn open(options: &MySqlConnectOptions) -> Result<MySqlConnection, OutboxError> {
+pub(super) async fn open(
+    options: &MySqlConnectOptions,
+    cluster: &Cluster,
+) -> Result<MySqlConnection, OutboxError> {
     let mut session: MySqlConnection = server::connect(options, translate).await?;
-    prepare(&mut session).await.map_err(translate)?;
+    prepare(&mut session, cluster).await.map_err(translate)?;
     Ok(session)
 }
 
 /// Makes a new connection one of ours.
-pub(super) async fn prepare(session: &mut MySqlConnection) -> Result<()> {
-    sqlx::raw_sql(SESSION).execute(session).await?;
-    Ok(())
+pub(super) async fn prepare(session: &mut MySqlConnection, cluster: &Cluster) -> Result<()> {
+    sqlx::raw_sql(SESSION).execute(&mut *session).await?;
+    cluster.prepare(session).await
 }
 
 /// Connects for the first time and refuses a server that the courier cannot work with.
-pub(super) async fn meet(options: &MySqlConnectOptions) -> Result<Facts, OutboxError> {
-    let mut session = open(options).await?;
+pub(super) async fn meet(
+    options: &MySqlConnectOptions,
+    cluster: &Cluster,
+) -> Result<Facts, OutboxError> {
+    let mut session = open(options, cluster).await?;
     let facts = Facts::ask(&mut session).await.map_err(translate)?;
     facts.check()?;
     if !password_lasts(&mut session, options).await {

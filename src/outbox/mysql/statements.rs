@@ -62,6 +62,15 @@ macro_rules! is_alive {
     };
 }
 
+/// Whether the transaction that the statement belongs to still stands. A node of a Galera cluster may
+/// undo a transaction while a statement of it is prepared and not say so; what follows would be carried
+/// out by itself. MySQL reads no comment of this kind.
+macro_rules! stands {
+    () => {
+        " /*M!100300 AND @@in_transaction */"
+    };
+}
+
 pub(super) mod operating;
 
 /// User, user, task, limit. The pending rows behind a lane, as the lanes that they are in: one seek
@@ -154,17 +163,20 @@ pub(super) const NEW_LANE: &str = "
     INSERT IGNORE INTO delivery_lane (user_id, task_id, lease_owner, lease_token, leased_at)
     VALUES (?, ?, ?, 1, NOW(6))";
 
-/// User, task. What the lease is.
-pub(super) const LEASED: &str =
-    "SELECT lease_token, failures FROM delivery_lane WHERE user_id = ? AND task_id = ?";
+/// User, task, instance. What the lease is; no row: it is somebody else's after all.
+pub(super) const LEASED: &str = "
+    SELECT lease_token, failures FROM delivery_lane
+    WHERE user_id = ? AND task_id = ? AND lease_owner = ?";
 
 /// Token, user, task. What was under way when its owner stopped may have arrived. (Assignments take
 /// effect from left to right.)
-pub(super) const ADOPT_BATCHES: &str = "
-    UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open)
-    SET b.lease_token = ?, b.maybe_delivered = b.maybe_delivered OR b.state = 'sending',
-        b.state = 'waiting'
-    WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?";
+pub(super) const ADOPT_BATCHES: &str = concat!(
+    "UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open)
+     SET b.lease_token = ?, b.maybe_delivered = b.maybe_delivered OR b.state = 'sending',
+         b.state = 'waiting'
+     WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?",
+    stands!()
+);
 
 /// User, task.
 pub(super) const OPEN_ENTRIES: &str = concat!(
@@ -219,6 +231,25 @@ pub(super) const READ_IMMEDIATE: &str = concat!(
       ORDER BY c.id LIMIT ?"
 );
 
+/// Lanes. A lock stays on its own node of a cluster; of two transactions that change a row on two nodes
+/// one is undone. So the row really has to change. (Nothing else is read from `leased_at`.)
+pub(super) const FENCE_LANES: &str = concat!(
+    "UPDATE ",
+    lanes!(),
+    " AS named STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+         ON l.user_id = named.user_id AND l.task_id = named.task_id
+     SET l.leased_at = GREATEST(NOW(6), COALESCE(l.leased_at + INTERVAL 1 MICROSECOND, NOW(6)))"
+);
+
+/// Whether the transaction still stands; asked by the text protocol, which tells where a statement that
+/// is prepared may not.
+pub(super) const STANDS: &str = concat!("SELECT 1", stands!());
+
+/// The variables of a server by which it tells that others take writes besides it.
+pub(super) const CLUSTER: &str = "
+    SHOW VARIABLES WHERE Variable_name IN
+        ('wsrep_on', 'wsrep_provider', 'group_replication_group_name')";
+
 /// Lanes. They are locked in the order of the list, which is theirs, and for writing at once: a
 /// shared lock that is raised later would deadlock with another one.
 pub(super) const LOCK_LANES: &str = concat!(
@@ -236,29 +267,62 @@ pub(super) const FIND_BATCHES: &str = "
     FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
     STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id";
 
-/// Batches: `plan::Opened`. One that is there already stays as it is.
-pub(super) const OPEN_BATCHES: &str = "
-    INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
-        state, attempts, maybe_delivered, sent_at)
-    SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids, o.options,
-        o.state, o.attempts, o.maybe_delivered, CASE o.state WHEN 'sending' THEN NOW(6) END
-    FROM JSON_TABLE(?, '$[*]' COLUMNS (
-        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
-        parent_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.parent_id',
-        user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
-        task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
-        lease_token BIGINT PATH '$.lease_token',
-        contact_ids LONGTEXT CHARACTER SET utf8mb4 PATH '$.contact_ids',
-        options LONGTEXT CHARACTER SET utf8mb4 PATH '$.options',
-        state VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.state',
-        attempts INT PATH '$.attempts',
-        maybe_delivered BOOLEAN PATH '$.maybe_delivered'
-    )) AS o
-    ON DUPLICATE KEY UPDATE delivery_batch.id = delivery_batch.id";
+/// Batches: `plan::Opened`; and the rows of those that are about to be sent: `plan::Departing`. One that
+/// is there already stays as it is. In here it is looked whether the lane is still ours and whether all
+/// of those rows are still pending: it runs where writes run, and a read may run on a replica that lags
+/// behind. What does not hold is left out.
+pub(super) const OPEN_BATCHES: &str = concat!(
+    "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
+         state, attempts, maybe_delivered, sent_at)
+     SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids, o.options,
+         o.state, o.attempts, o.maybe_delivered, CASE o.state WHEN 'sending' THEN NOW(6) END
+     FROM JSON_TABLE(?, '$[*]' COLUMNS (
+         id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+         parent_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.parent_id',
+         user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
+         task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
+         lease_token BIGINT PATH '$.lease_token',
+         contact_ids LONGTEXT CHARACTER SET utf8mb4 PATH '$.contact_ids',
+         options LONGTEXT CHARACTER SET utf8mb4 PATH '$.options',
+         state VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.state',
+         attempts INT PATH '$.attempts',
+         maybe_delivered BOOLEAN PATH '$.maybe_delivered'
+     )) AS o
+     STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+         ON l.user_id = o.user_id AND l.task_id = o.task_id AND l.lease_token = o.lease_token
+     LEFT JOIN (
+         SELECT DISTINCT named.id
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (
+             id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+             NESTED PATH '$.contacts[*]' COLUMNS (contact BIGINT UNSIGNED PATH '$')
+         )) AS named
+         LEFT JOIN contact_outbox AS c FORCE INDEX (PRIMARY)
+             ON c.id = named.contact AND c.status = 'pending'
+         WHERE c.id IS NULL
+     ) AS stale ON stale.id = o.id
+     WHERE stale.id IS NULL",
+    stands!(),
+    "
+     ON DUPLICATE KEY UPDATE delivery_batch.id = delivery_batch.id"
+);
+
+/// Ids. Those of the batches that the journal has on their way.
+pub(super) const SENDING_BATCHES: &str = "
+    SELECT b.id
+    FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
+    STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id
+    WHERE b.state = 'sending'";
+
+/// Ids. Those of the rows that are not pending, or not there.
+pub(super) const STALE_ROWS: &str = "
+    SELECT CAST(named.id AS SIGNED)
+    FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS named
+    LEFT JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id AND c.status = 'pending'
+    WHERE c.id IS NULL";
 
 /// Batches: `plan::Postponed`.
-pub(super) const POSTPONE_BATCHES: &str = "
-    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+pub(super) const POSTPONE_BATCHES: &str = concat!(
+    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
         id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
         attempts INT PATH '$.attempts',
         maybe_delivered BOOLEAN PATH '$.maybe_delivered',
@@ -269,34 +333,45 @@ pub(super) const POSTPONE_BATCHES: &str = "
     SET b.state = 'waiting', b.attempts = p.attempts,
         b.maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
         b.failing_since = CASE WHEN p.failing THEN COALESCE(b.failing_since, NOW(6)) END,
-        b.outcome = COALESCE(p.outcome, b.outcome), b.answer = COALESCE(p.answer, b.answer)";
+        b.outcome = COALESCE(p.outcome, b.outcome), b.answer = COALESCE(p.answer, b.answer)
+    WHERE true",
+    stands!()
+);
 
 /// Batches: `plan::Resent`.
-pub(super) const RESEND_BATCHES: &str = "
-    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+pub(super) const RESEND_BATCHES: &str = concat!(
+    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
         id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
         attempts INT PATH '$.attempts'
     )) AS r STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = r.id
-    SET b.state = 'sending', b.attempts = r.attempts, b.sent_at = NOW(6)";
+    SET b.state = 'sending', b.attempts = r.attempts, b.sent_at = NOW(6)
+    WHERE true",
+    stands!()
+);
 
 /// Batches: `plan::Closed`.
-pub(super) const CLOSE_BATCHES: &str = "
-    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+pub(super) const CLOSE_BATCHES: &str = concat!(
+    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
         id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
         attempts INT PATH '$.attempts',
         outcome VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.outcome',
         answer LONGTEXT CHARACTER SET utf8mb4 PATH '$.answer'
     )) AS d STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = d.id
     SET b.state = 'closed', b.closed_at = NOW(6), b.attempts = d.attempts, b.outcome = d.outcome,
-        b.answer = d.answer";
+        b.answer = d.answer
+    WHERE true",
+    stands!()
+);
 
 /// Ids of rows, attempts, batch. The one write that a row gets.
-pub(super) const SETTLE_SUCCESSES: &str = "
-    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
+pub(super) const SETTLE_SUCCESSES: &str = concat!(
+    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
         STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
     SET c.status = 'succeeded', c.attempts = c.attempts + ?, c.batch_id = ?,
         c.finished_at = NOW(6)
-    WHERE c.status = 'pending'";
+    WHERE c.status = 'pending'",
+    stands!()
+);
 
 /// Ids. All of them that are there.
 pub(super) const ROWS: &str = "
@@ -310,8 +385,8 @@ pub(super) const FREE_ROWS: &str = "
     FOR UPDATE /*!80001 OF c */ SKIP LOCKED";
 
 /// Rows: `plan::Failed`. The one write that a row gets.
-pub(super) const SETTLE_FAILURES: &str = "
-    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+pub(super) const SETTLE_FAILURES: &str = concat!(
+    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
         id BIGINT UNSIGNED PATH '$.id',
         attempts INT PATH '$.attempts',
         batch_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.batch_id',
@@ -321,12 +396,14 @@ pub(super) const SETTLE_FAILURES: &str = "
     SET c.status = 'failed', c.fail_kind = s.fail_kind, c.fail_cause = s.fail_cause,
         c.attempts = c.attempts + s.attempts, c.batch_id = COALESCE(s.batch_id, c.batch_id),
         c.finished_at = NOW(6)
-    WHERE c.status = 'pending'";
+    WHERE c.status = 'pending'",
+    stands!()
+);
 
 /// Lanes: `plan::LaneChanged`. `held_since` looks at the reason that is about to be replaced, so it
 /// comes before it.
-pub(super) const CHANGE_LANES: &str = "
-    UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+pub(super) const CHANGE_LANES: &str = concat!(
+    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
         user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
         task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
         failures INT PATH '$.failures',
@@ -341,7 +418,10 @@ pub(super) const CHANGE_LANES: &str = "
             ELSE NOW(6)
         END,
         l.failures = h.failures, l.held_until = NOW(6) + INTERVAL h.delay * 1e6 MICROSECOND,
-        l.hold_reason = h.reason, l.hold_message = h.message";
+        l.hold_reason = h.reason, l.hold_message = h.message
+    WHERE true",
+    stands!()
+);
 
 /// The present instant in microseconds since 1970, before anything is waited for.
 pub(super) const RATE_ASKED: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
@@ -357,7 +437,10 @@ pub(super) const NEW_RATE: &str = "
 pub(super) const RATE_GIVEN: &str = "SELECT given_until FROM rate_budget WHERE name = ?";
 
 /// Up to when it is given away now, and the rate's name.
-pub(super) const RATE_TAKEN: &str = "UPDATE rate_budget SET given_until = ? WHERE name = ?";
+pub(super) const RATE_TAKEN: &str = concat!(
+    "UPDATE rate_budget SET given_until = ? WHERE name = ?",
+    stands!()
+);
 
 /// Instance. Reads the pending part of the index from end to end.
 pub(super) const BACKLOG: &str = concat!(
@@ -399,8 +482,8 @@ pub(super) const TAKEN_KEYS: &str = "
 /// Contacts: `NewContact`. Numbers come in a type that holds more than the table's: what is too much
 /// is refused by the table, not cut off on the way. Long texts come in the table's very type:
 /// MariaDB copies a longer one into a shorter modulo its length, without a word.
-pub(super) const INSERT_CONTACTS: &str = "
-    INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex, sort, source_id,
+pub(super) const INSERT_CONTACTS: &str = concat!(
+    "INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex, sort, source_id,
         industry_id, grade_id, components, custom_vars, extra, sub_user_id, control_select_robot,
         ignore_crm, skip_error, number_add_suffix, encryption, phone_mask, idempotency_key,
         not_before)
@@ -432,7 +515,10 @@ pub(super) const INSERT_CONTACTS: &str = "
         phone_mask LONGTEXT CHARACTER SET utf8mb4 PATH '$.phone_mask',
         idempotency_key LONGTEXT CHARACTER SET utf8mb4 PATH '$.idempotency_key',
         not_before LONGTEXT CHARACTER SET utf8mb4 PATH '$.not_before'
-    )) AS added";
+    )) AS added
+    WHERE true",
+    stands!()
+);
 
 /// Which migrations the database has.
 pub(super) const APPLIED_MIGRATIONS: &str =
@@ -474,9 +560,12 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("release_lane", RELEASE_LANE),
     ("read_deferred", READ_DEFERRED),
     ("read_immediate", READ_IMMEDIATE),
+    ("fence_lanes", FENCE_LANES),
     ("lock_lanes", LOCK_LANES),
     ("find_batches", FIND_BATCHES),
     ("open_batches", OPEN_BATCHES),
+    ("sending_batches", SENDING_BATCHES),
+    ("stale_rows", STALE_ROWS),
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),

@@ -22,11 +22,13 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
         "42703" | "3F000" => other_schema(&message),
         // lock_not_available
         "55P03" => OutboxError::Locked(message),
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => OutboxError::Conflict(message),
         // query_canceled, read_only_sql_transaction (after a failover),
         // idle_in_transaction_session_timeout
         "57014" | "25006" | "25P03" => OutboxError::Unavailable(message),
         code => match code.get(..2) {
-            // Connections, serialization and deadlocks, resources, shutdowns, the disk.
+            // Connections, what else rolls back, resources, shutdowns, the disk.
             Some("08" | "40" | "53" | "57" | "58") => OutboxError::Unavailable(message),
             // A rule of the table, or a value that its column cannot hold.
             Some("23") => error

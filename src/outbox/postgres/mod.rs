@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use self::error::translate;
 use self::operating::{failing, pruning};
+use super::conflict::retried;
 use super::rows::{Column, Columns};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
@@ -260,7 +261,8 @@ impl Operations for PostgresOutbox {
     }
 
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        failing::requeue(&self.pool, ids).await.map_err(translate)
+        let requeue = || async { failing::requeue(&self.pool, ids).await.map_err(translate) };
+        retried(requeue).await
     }
 
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
@@ -272,9 +274,12 @@ impl Operations for PostgresOutbox {
         pruning: Pruning,
         after: Option<ContactId>,
     ) -> Result<PruneStep<ContactId>, OutboxError> {
-        pruning::contacts(&self.pool, pruning, after)
-            .await
-            .map_err(translate)
+        let prune = || async {
+            pruning::contacts(&self.pool, pruning, after)
+                .await
+                .map_err(translate)
+        };
+        retried(prune).await
     }
 
     async fn prune_batches(
@@ -282,9 +287,12 @@ impl Operations for PostgresOutbox {
         pruning: Pruning,
         after: Option<&str>,
     ) -> Result<PruneStep<String>, OutboxError> {
-        pruning::batches(&self.pool, pruning, after)
-            .await
-            .map_err(translate)
+        let prune = || async {
+            pruning::batches(&self.pool, pruning, after)
+                .await
+                .map_err(translate)
+        };
+        retried(prune).await
     }
 
     async fn server(&self) -> Result<ServerReport, OutboxError> {

@@ -126,6 +126,7 @@ pub(super) async fn server(pool: &PgPool) -> Result<ServerReport> {
                 "a crash may forget the journal, and contacts would be sent twice",
             ),
         ],
+        cluster: None,
         clock: told.seconds("clock").unwrap_or_default(),
     })
 }

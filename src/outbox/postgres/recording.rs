@@ -1,13 +1,14 @@
 //! Carrying out a [`Plan`]: many writes, one transaction, one statement for each kind of change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{PgConnection, PgPool, Result, Row};
 use uuid::Uuid;
 
 use super::statements::{
     CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, LOCKED_ROWS, OPEN_BATCHES,
-    POSTPONE_BATCHES, RESEND_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
+    POSTPONE_BATCHES, RESEND_BATCHES, SENDING_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
+    STALE_ROWS,
 };
 use crate::contact::{ContactId, Lane};
 use crate::outbox::plan::{
@@ -24,8 +25,9 @@ pub(super) async fn record(pool: &PgPool, writes: &[Write]) -> Result<Vec<Record
     let mut tx = pool.begin().await?;
     let tokens = lock_lanes(&mut tx, writes).await?;
     let batches = find_batches(&mut tx, &batches_of(writes)).await?;
-    let plan = Plan::new(writes, &tokens, &batches);
-    open_batches(&mut tx, &plan.opens).await?;
+    let mut plan = Plan::new(writes, &tokens, &batches);
+    open_batches(&mut tx, &mut plan).await?;
+    hold_back(&mut tx, &mut plan).await?;
     postpone_batches(&mut tx, &plan.postpones).await?;
     resend_batches(&mut tx, &plan.resends).await?;
     close_batches(&mut tx, &plan.closes).await?;
@@ -79,13 +81,46 @@ async fn find_batches(tx: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uui
         .collect()
 }
 
-async fn open_batches(tx: &mut PgConnection, opens: &[Opened<'_>]) -> Result<()> {
-    if opens.is_empty() {
+/// Puts new batches into the journal. Where it does not take all of them it is asked why.
+async fn open_batches(tx: &mut PgConnection, plan: &mut Plan<'_>) -> Result<()> {
+    if insert_batches(tx, &plan.opens).await? == plan.opens.len() as u64 {
         return Ok(());
+    }
+    let (batches, rows) = plan.going();
+    let sending: Vec<Uuid> = sqlx::query_scalar(SENDING_BATCHES)
+        .bind(batches)
+        .fetch_all(&mut *tx)
+        .await?;
+    let stale = stale_rows(tx, &rows).await?;
+    plan.refuse(&sending.into_iter().collect(), &stale);
+    Ok(())
+}
+
+/// Leaves out what would be sent again with a row that is not pending any more.
+async fn hold_back(tx: &mut PgConnection, plan: &mut Plan<'_>) -> Result<()> {
+    let rows = plan.going_again();
+    if !rows.is_empty() {
+        plan.hold_back(&stale_rows(tx, &rows).await?);
+    }
+    Ok(())
+}
+
+async fn stale_rows(tx: &mut PgConnection, rows: &[i64]) -> Result<HashSet<i64>> {
+    let stale: Vec<i64> = sqlx::query_scalar(STALE_ROWS)
+        .bind(rows)
+        .fetch_all(tx)
+        .await?;
+    Ok(stale.into_iter().collect())
+}
+
+/// Answers how many were taken in.
+async fn insert_batches(tx: &mut PgConnection, opens: &[Opened<'_>]) -> Result<u64> {
+    if opens.is_empty() {
+        return Ok(0);
     }
     // PostgreSQL writes an array as `{1,2}` where JSON writes `[1,2]`.
     let as_array = |json: &str| json.replace('[', "{").replace(']', "}");
-    sqlx::query(OPEN_BATCHES)
+    let inserted = sqlx::query(OPEN_BATCHES)
         .bind(column(opens, |o| o.id))
         .bind(column(opens, |o| o.parent_id))
         .bind(column(opens, |o| o.user_id))
@@ -98,7 +133,7 @@ async fn open_batches(tx: &mut PgConnection, opens: &[Opened<'_>]) -> Result<()>
         .bind(column(opens, |o| o.maybe_delivered))
         .execute(tx)
         .await?;
-    Ok(())
+    Ok(inserted.rows_affected())
 }
 
 async fn postpone_batches(tx: &mut PgConnection, postpones: &[Postponed<'_>]) -> Result<()> {

@@ -30,6 +30,14 @@ macro_rules! is_alive {
     };
 }
 
+/// In front of a read by which something is decided: pgpool, which balances reads over standbys that
+/// lag behind, sends it to the primary.
+macro_rules! primary {
+    () => {
+        "/*NO LOAD BALANCE*/ "
+    };
+}
+
 pub(super) mod operating;
 
 /// $1 instance, $2 and $3 the lane to begin behind, $4 linger in seconds, $5 batch size, $6 limit.
@@ -38,6 +46,7 @@ pub(super) mod operating;
 /// least. It is read lazily, so `LIMIT` stops it. Nothing here touches more than a batch of rows of
 /// a lane, and that only for a lane that is still lingering.
 pub(super) const FIND_LANES: &str = concat!(
+    primary!(),
     "WITH RECURSIVE walk AS (
          SELECT $2::text COLLATE \"C\" AS user_id, $3::text COLLATE \"C\" AS task_id
          UNION ALL
@@ -155,6 +164,7 @@ pub(super) const ADOPT_BATCHES: &str = "
 
 /// $1 ids.
 pub(super) const PENDING_ROWS: &str = concat!(
+    primary!(),
     "SELECT ",
     row_columns!(),
     " FROM contact_outbox WHERE id = ANY($1) AND status = 'pending'"
@@ -175,6 +185,7 @@ pub(super) const RELEASE_LANE: &str = "
 ///
 /// The second half is only read when the first has left room.
 pub(super) const READ_PAGE: &str = concat!(
+    primary!(),
     "(SELECT ",
     row_columns!(),
     ", not_before::text AS not_before
@@ -204,21 +215,46 @@ pub(super) const LOCK_LANES: &str = "
     FOR NO KEY UPDATE OF l";
 
 /// $1 ids.
-pub(super) const FIND_BATCHES: &str = "
-    SELECT id, lease_token, closed_at IS NOT NULL AS closed FROM delivery_batch WHERE id = ANY($1)";
+pub(super) const FIND_BATCHES: &str = concat!(
+    primary!(),
+    "SELECT id, lease_token, closed_at IS NOT NULL AS closed FROM delivery_batch WHERE id = ANY($1)"
+);
 
 /// $1 … $10: the columns as arrays; ids of contacts as text (`{1,2}`), for arrays of arrays must be
-/// rectangular.
+/// rectangular. In here it is looked whether the lane is still ours and whether all rows of what is
+/// about to be sent are still pending: it runs where writes run, and a read may run on a standby that
+/// lags behind. What does not hold is left out.
 pub(super) const OPEN_BATCHES: &str = "
     INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
         state, attempts, maybe_delivered, sent_at)
-    SELECT id, parent_id, user_id, task_id, lease_token, contact_ids::bigint[], options::jsonb,
-        state, attempts, maybe_delivered, CASE state WHEN 'sending' THEN now() END
+    SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids::bigint[],
+        o.options::jsonb, o.state, o.attempts, o.maybe_delivered,
+        CASE o.state WHEN 'sending' THEN now() END
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
         $7::text[], $8::text[], $9::integer[], $10::boolean[])
-        AS opened (id, parent_id, user_id, task_id, lease_token, contact_ids, options, state,
-            attempts, maybe_delivered)
+        AS o (id, parent_id, user_id, task_id, lease_token, contact_ids, options, state, attempts,
+            maybe_delivered)
+    WHERE (SELECT l.lease_token FROM delivery_lane l
+           WHERE l.user_id = o.user_id AND l.task_id = o.task_id) = o.lease_token
+      AND (o.state <> 'sending'
+        OR (SELECT count(*) FROM contact_outbox c
+            WHERE c.id = ANY (o.contact_ids::bigint[]) AND c.status = 'pending')
+            = cardinality(o.contact_ids::bigint[]))
     ON CONFLICT (id) DO NOTHING";
+
+/// $1 ids. Those of the batches that the journal has on their way.
+pub(super) const SENDING_BATCHES: &str = concat!(
+    primary!(),
+    "SELECT id FROM delivery_batch WHERE id = ANY($1) AND state = 'sending'"
+);
+
+/// $1 ids. Those of the rows that are not pending, or not there.
+pub(super) const STALE_ROWS: &str = concat!(
+    primary!(),
+    "SELECT named.id FROM unnest($1::bigint[]) AS named (id)
+     WHERE (SELECT c.status FROM contact_outbox c WHERE c.id = named.id)
+        IS DISTINCT FROM 'pending'"
+);
 
 /// $1 ids, $2 attempts, $3 maybe delivered, $4 failing, $5 outcomes, $6 answers.
 pub(super) const POSTPONE_BATCHES: &str = "
@@ -298,6 +334,7 @@ pub(super) const CLAIM_RATE: &str = "
 
 /// $1 instance. Reads the two small indexes from end to end.
 pub(super) const BACKLOG: &str = concat!(
+    primary!(),
     "WITH due AS (
          SELECT user_id, task_id, count(*) AS contacts FROM contact_outbox
          WHERE status = 'pending' AND not_before IS NULL GROUP BY user_id, task_id
@@ -358,6 +395,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("lock_lanes", LOCK_LANES),
     ("find_batches", FIND_BATCHES),
     ("open_batches", OPEN_BATCHES),
+    ("sending_batches", SENDING_BATCHES),
+    ("stale_rows", STALE_ROWS),
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),

@@ -1,6 +1,6 @@
 //! Carrying out a [`Plan`]: many writes, one transaction, one statement for each kind of change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use sqlx::{Result, SqliteConnection, SqlitePool};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::begin;
 use super::statements::{
     CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, FIND_TOKENS, OPEN_BATCHES, POSTPONE_BATCHES,
-    RESEND_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
+    RESEND_BATCHES, SENDING_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES, STALE_ROWS,
 };
 use crate::contact::Lane;
 use crate::outbox::plan::{Journaled, LaneKey, Plan, Succeeded, batches_of, json, lanes_of};
@@ -23,8 +23,9 @@ pub(super) async fn record(pool: &SqlitePool, writes: &[Write]) -> Result<Vec<Re
     let mut tx = begin(pool).await?;
     let tokens = find_tokens(&mut tx, writes).await?;
     let batches = find_batches(&mut tx, &batches_of(writes)).await?;
-    let plan = Plan::new(writes, &tokens, &batches);
-    execute(&mut tx, OPEN_BATCHES, &plan.opens).await?;
+    let mut plan = Plan::new(writes, &tokens, &batches);
+    open_batches(&mut tx, &mut plan).await?;
+    hold_back(&mut tx, &mut plan).await?;
     execute(&mut tx, POSTPONE_BATCHES, &plan.postpones).await?;
     execute(&mut tx, RESEND_BATCHES, &plan.resends).await?;
     execute(&mut tx, CLOSE_BATCHES, &plan.closes).await?;
@@ -33,6 +34,39 @@ pub(super) async fn record(pool: &SqlitePool, writes: &[Write]) -> Result<Vec<Re
     execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
     tx.commit().await?;
     Ok(plan.answers)
+}
+
+/// Puts new batches into the journal. Where it does not take all of them it is asked why.
+async fn open_batches(tx: &mut SqliteConnection, plan: &mut Plan<'_>) -> Result<()> {
+    let opened = execute(tx, OPEN_BATCHES, &plan.opens).await?;
+    if opened == plan.opens.len() as u64 {
+        return Ok(());
+    }
+    let (batches, rows) = plan.going();
+    let sending: Vec<String> = sqlx::query_scalar(SENDING_BATCHES)
+        .bind(json(&batches))
+        .fetch_all(&mut *tx)
+        .await?;
+    let stale = stale_rows(tx, &rows).await?;
+    plan.refuse(&rows::uuids(&sending)?, &stale);
+    Ok(())
+}
+
+/// Leaves out what would be sent again with a row that is not pending any more.
+async fn hold_back(tx: &mut SqliteConnection, plan: &mut Plan<'_>) -> Result<()> {
+    let rows = plan.going_again();
+    if !rows.is_empty() {
+        plan.hold_back(&stale_rows(tx, &rows).await?);
+    }
+    Ok(())
+}
+
+async fn stale_rows(tx: &mut SqliteConnection, rows: &[i64]) -> Result<HashSet<i64>> {
+    let stale: Vec<i64> = sqlx::query_scalar(STALE_ROWS)
+        .bind(json(&rows))
+        .fetch_all(tx)
+        .await?;
+    Ok(stale.into_iter().collect())
 }
 
 /// One statement for each batch: a list of plain numbers costs least to read.
@@ -48,19 +82,20 @@ async fn settle_successes(tx: &mut SqliteConnection, successes: &[Succeeded]) ->
     Ok(())
 }
 
-/// Runs a statement over a list of records, if there are any.
+/// Runs a statement over a list of records, if there are any. Answers how many rows it wrote.
 async fn execute(
     tx: &mut SqliteConnection,
     statement: &'static str,
     records: &[impl Serialize],
-) -> Result<()> {
-    if !records.is_empty() {
-        sqlx::query(statement)
-            .bind(json(&records))
-            .execute(tx)
-            .await?;
+) -> Result<u64> {
+    if records.is_empty() {
+        return Ok(0);
     }
-    Ok(())
+    let executed = sqlx::query(statement)
+        .bind(json(&records))
+        .execute(tx)
+        .await?;
+    Ok(executed.rows_affected())
 }
 
 async fn find_tokens(tx: &mut SqliteConnection, writes: &[Write]) -> Result<HashMap<Lane, i64>> {

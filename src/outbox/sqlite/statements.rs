@@ -274,7 +274,8 @@ pub(super) const FIND_BATCHES: &str = "
     SELECT id, lease_token, closed_at IS NOT NULL AS closed
     FROM delivery_batch WHERE id IN (SELECT value FROM json_each(?1))";
 
-/// ?1 batches: `plan::Opened`.
+/// ?1 batches: `plan::Opened`. In here it is looked whether the lane is still ours and whether all rows
+/// of what is about to be sent are still pending. What does not hold is left out.
 pub(super) const OPEN_BATCHES: &str = concat!(
     "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
          state, attempts, maybe_delivered, sent_at)
@@ -284,10 +285,25 @@ pub(super) const OPEN_BATCHES: &str = concat!(
          CASE value ->> 'state' WHEN 'sending' THEN ",
     now!(),
     " END
-     FROM json_each(?1)
-     WHERE true
+     FROM json_each(?1) AS o
+     WHERE (SELECT l.lease_token FROM delivery_lane l
+            WHERE l.user_id = o.value ->> 'user_id' AND l.task_id = o.value ->> 'task_id')
+           = o.value ->> 'lease_token'
+       AND (o.value ->> 'state' <> 'sending' OR NOT EXISTS (
+           SELECT 1 FROM json_each(o.value ->> 'contact_ids') AS named
+           WHERE (SELECT status FROM contact_outbox WHERE id = named.value) IS NOT 'pending'))
      ON CONFLICT (id) DO NOTHING"
 );
+
+/// ?1 ids. Those of the batches that the journal has on their way.
+pub(super) const SENDING_BATCHES: &str = "
+    SELECT id FROM delivery_batch
+    WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'sending'";
+
+/// ?1 ids. Those of the rows that are not pending, or not there.
+pub(super) const STALE_ROWS: &str = "
+    SELECT named.value FROM json_each(?1) AS named
+    WHERE (SELECT status FROM contact_outbox WHERE id = named.value) IS NOT 'pending'";
 
 /// ?1 batches: `plan::Postponed`.
 pub(super) const POSTPONE_BATCHES: &str = concat!(
@@ -447,6 +463,8 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("find_tokens", FIND_TOKENS),
     ("find_batches", FIND_BATCHES),
     ("open_batches", OPEN_BATCHES),
+    ("sending_batches", SENDING_BATCHES),
+    ("stale_rows", STALE_ROWS),
     ("postpone_batches", POSTPONE_BATCHES),
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),

@@ -2,6 +2,7 @@
 
 use sqlx::{MySqlPool, Result};
 
+use super::super::cluster::Cluster;
 use super::super::lists::{execute, fetch};
 use super::super::statements::operating::{
     COUNT_FAILURES, FAILURES, FAILURES_NAMED, KEEP_ENDS, LOCK_FAILED, REQUEUE,
@@ -70,7 +71,11 @@ pub(in crate::outbox::mysql) async fn named(
     Ok(failed.iter().map(operations::failed).collect())
 }
 
-pub(in crate::outbox::mysql) async fn requeue(pool: &MySqlPool, ids: &[ContactId]) -> Result<u64> {
+pub(in crate::outbox::mysql) async fn requeue(
+    pool: &MySqlPool,
+    cluster: &Cluster,
+    ids: &[ContactId],
+) -> Result<u64> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let mut tx = pool.begin().await?;
@@ -78,6 +83,6 @@ pub(in crate::outbox::mysql) async fn requeue(pool: &MySqlPool, ids: &[ContactId
     let failed: Vec<i64> = failed.iter().filter_map(|row| row.integer("id")).collect();
     execute(&mut tx, KEEP_ENDS, &failed).await?;
     let done = execute(&mut tx, REQUEUE, &failed).await?;
-    tx.commit().await?;
+    cluster.commit(tx).await?;
     Ok(done)
 }

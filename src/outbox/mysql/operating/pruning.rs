@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{MySqlPool, Result};
 
+use super::super::cluster::Cluster;
 use super::super::statements::operating::{
     CONTACTS_STANDING, DELETE_BATCHES, DELETE_CONTACTS, FORGET_REQUEUES, PRUNABLE_BATCHES,
     PRUNABLE_CONTACTS,
@@ -17,6 +18,7 @@ use crate::outbox::rows::{Columns, to_seconds};
 
 pub(in crate::outbox::mysql) async fn contacts(
     pool: &MySqlPool,
+    cluster: &Cluster,
     pruning: Pruning,
     after: Option<ContactId>,
 ) -> Result<PruneStep<ContactId>> {
@@ -31,12 +33,17 @@ pub(in crate::outbox::mysql) async fn contacts(
     let page = PrunePage::new(&read, CONTACTS, |row| row.integer("id").map(ContactId));
     let mut pruned = u64::try_from(page.old.len()).unwrap_or(u64::MAX);
     if !pruning.dry_run && pruned > 0 {
-        pruned = delete_contacts(pool, age, &page.old).await?;
+        pruned = delete_contacts(pool, cluster, age, &page.old).await?;
     }
     Ok(page.step(pruned))
 }
 
-async fn delete_contacts(pool: &MySqlPool, age: f64, old: &[ContactId]) -> Result<u64> {
+async fn delete_contacts(
+    pool: &MySqlPool,
+    cluster: &Cluster,
+    age: f64,
+    old: &[ContactId],
+) -> Result<u64> {
     let old = json(&old);
     let mut tx = pool.begin().await?;
     let deleted = sqlx::query(DELETE_CONTACTS)
@@ -48,7 +55,7 @@ async fn delete_contacts(pool: &MySqlPool, age: f64, old: &[ContactId]) -> Resul
         .bind(&old)
         .execute(&mut *tx)
         .await?;
-    tx.commit().await?;
+    cluster.commit(tx).await?;
     Ok(deleted.rows_affected())
 }
 

@@ -210,7 +210,8 @@ pub(in crate::outbox::mysql) const REQUEUE: &str = concat!(
     contact_ids!(),
     " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
       SET c.status = 'pending', c.fail_kind = NULL, c.fail_cause = NULL, c.finished_at = NULL
-      WHERE c.status = 'failed'"
+      WHERE c.status = 'failed'",
+    stands!()
 );
 
 /// Id.
