@@ -48,7 +48,8 @@ cleanup() {
     stop_postgres "$dir/postgres"
     stop_mariadb "$dir/mariadb"
     local own
-    for own in "$dir"/own/*; do
+    # A cluster has its nodes in directories of its own.
+    for own in "$dir"/own/* "$dir"/own/*/node*; do
         stop_postgres "$own"
         stop_mariadb "$own"
     done

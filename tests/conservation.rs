@@ -32,6 +32,7 @@ mod world;
 mod conservation {
     mod contacts;
     mod couriers;
+    mod galera;
     mod seed;
     mod storm;
     mod truth;

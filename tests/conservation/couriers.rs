@@ -10,6 +10,8 @@ pub(super) const DEADLINE: Duration = Duration::from_mins(5);
 
 pub(super) struct Couriers {
     programs: Vec<Courier>,
+    /// Where the n-th finds its database, if not all find it in the same place.
+    addresses: Vec<String>,
     /// How often the database has died.
     outages: usize,
     /// How often a courier was killed, or ended because it found no database.
@@ -24,20 +26,31 @@ struct Courier {
 
 impl Couriers {
     pub(super) fn start(world: &mut World<'_>, dice: &mut Dice, n: usize) -> Self {
+        Self::start_at(world, dice, n, Vec::new())
+    }
+
+    /// The same, each at an address of its own.
+    pub(super) fn start_at(
+        world: &mut World<'_>,
+        dice: &mut Dice,
+        n: usize,
+        addresses: Vec<String>,
+    ) -> Self {
         let mut couriers = Self {
             programs: Vec::new(),
+            addresses,
             outages: 0,
             deaths: 0,
         };
-        for _ in 0..n {
-            let courier = couriers.new_one(world, dice);
-            couriers.programs.push(courier);
-        }
+        couriers.complete(world, dice, n);
         couriers
     }
 
-    /// Another one, whose settings are not those of the one before.
-    fn new_one(&self, world: &mut World<'_>, dice: &mut Dice) -> Courier {
+    /// Another one in the place of the n-th, whose settings are not those of the one before.
+    fn new_one(&self, nth: usize, world: &mut World<'_>, dice: &mut Dice) -> Courier {
+        if let Some(address) = self.addresses.get(nth) {
+            world.set("database.url", address);
+        }
         world.set(
             "delivery.suffix",
             dice.one_of(&["platform", "courier", "courier"]),
@@ -56,7 +69,7 @@ impl Couriers {
     pub(super) async fn replace_one(&mut self, world: &mut World<'_>, dice: &mut Dice) {
         self.revive(world, dice);
         let nth = self.one(dice);
-        let another = self.new_one(world, dice);
+        let another = self.new_one(nth, world, dice);
         let killed = std::mem::replace(&mut self.programs[nth], another);
         killed.program.kill().await;
         self.deaths += 1;
@@ -73,7 +86,7 @@ impl Couriers {
     /// Starts as many as are missing.
     pub(super) fn complete(&mut self, world: &mut World<'_>, dice: &mut Dice, n: usize) {
         while self.programs.len() < n {
-            let courier = self.new_one(world, dice);
+            let courier = self.new_one(self.programs.len(), world, dice);
             self.programs.push(courier);
         }
     }
@@ -98,7 +111,7 @@ impl Couriers {
             );
             assert!(log.contains("error:"), "{log}");
             self.deaths += 1;
-            self.programs[nth] = self.new_one(world, dice);
+            self.programs[nth] = self.new_one(nth, world, dice);
         }
     }
 

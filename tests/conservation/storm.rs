@@ -7,6 +7,7 @@ use tokio::time;
 
 use super::contacts::{self, Contact, LANES, PER_LANE};
 use super::couriers::{Couriers, DEADLINE};
+use super::galera::{Cluster, NodeMishap};
 use super::seed::{Dice, say, seed};
 use super::{truth, weather};
 use crate::server::Server;
@@ -49,6 +50,15 @@ async fn mariadb_three_couriers_killed_and_frozen() {
     Storm::new(&db, Some(&server), 3, seed()).await.run().await;
 }
 
+#[tokio::test]
+#[ignore = "takes minutes: make test-matrix"]
+async fn galera_three_couriers_on_three_nodes_that_lag_freeze_and_die() {
+    let cluster = Cluster::new().await;
+    let db = Db::mysql_at(cluster.database().to_owned()).await;
+    db.outbox.migrate().await.expect("migrates");
+    Storm::on_cluster(&db, &cluster, seed()).await.run().await;
+}
+
 async fn postgres(server: &Server) -> Db {
     let db = Db::postgres_at(server.url.clone()).await;
     db.outbox.migrate().await.expect("migrates");
@@ -75,6 +85,8 @@ enum Mishap {
     AllDie,
     /// A courier stands still for longer than its lease.
     Freeze,
+    /// A node of the cluster.
+    Node(NodeMishap),
     /// The platform turns everybody away for a while, in the n-th way.
     TurnedAway(usize),
 }
@@ -83,6 +95,7 @@ enum Mishap {
 struct Storm<'a> {
     world: World<'a>,
     server: Option<&'a Server>,
+    cluster: Option<&'a Cluster>,
     couriers: usize,
     dice: Dice,
     lanes: Vec<Lane>,
@@ -107,10 +120,19 @@ impl<'a> Storm<'a> {
         Self {
             world,
             server,
+            cluster: None,
             couriers,
             dice,
             lanes: lanes(LANES),
             seed,
+        }
+    }
+
+    /// Three couriers: on the second and the third node, and behind a proxy to all three.
+    async fn on_cluster(db: &'a Db, cluster: &'a Cluster, seed: u64) -> Self {
+        Self {
+            cluster: Some(cluster),
+            ..Self::new(db, None, 3, seed).await
         }
     }
 
@@ -127,7 +149,9 @@ impl<'a> Storm<'a> {
             .map(|(early, late)| (early.to_vec(), late.to_vec()))
             .unzip();
         contacts::insert(self.world.db, &early.concat()).await;
-        let mut couriers = Couriers::start(&mut self.world, &mut self.dice, self.couriers);
+        let addresses = self.cluster.map(Cluster::addresses).unwrap_or_default();
+        let (world, dice) = (&mut self.world, &mut self.dice);
+        let mut couriers = Couriers::start_at(world, dice, self.couriers, addresses);
         let mishaps = self.mishaps();
         let middle = mishaps.len() / 3;
         for (nth, (progress, mishap)) in mishaps.into_iter().enumerate() {
@@ -145,6 +169,9 @@ impl<'a> Storm<'a> {
             self.world.simulator.set_faults(weather).unwrap();
         }
         self.comes_to_its_end(couriers).await;
+        if let Some(cluster) = self.cluster {
+            cluster.catch_up(self.world.db).await;
+        }
         everything_befell(&self.world.simulator.totals());
         truth::holds(&self.world, &contacts, self.seed).await;
     }
@@ -158,6 +185,9 @@ impl<'a> Storm<'a> {
         }
         if self.couriers > 1 {
             all.extend([Mishap::Freeze; 3]);
+        }
+        if self.cluster.is_some() {
+            all.extend(NodeMishap::ALL.map(Mishap::Node));
         }
         // At a point where lanes that are turned away for now cannot keep it from being reached.
         let last = u64::try_from(LANES * PER_LANE).unwrap() * 7 / 10;
@@ -202,6 +232,13 @@ impl<'a> Storm<'a> {
                 }
                 server.start().await;
                 couriers.complete(world, dice, self.couriers);
+            }
+            Mishap::Node(mishap) => {
+                let cluster = self.cluster.expect("a cluster");
+                couriers.revive(world, dice);
+                // A courier that starts while its node is away ends with an error.
+                couriers.database_died();
+                cluster.befall(mishap, world.db).await;
             }
             Mishap::TurnedAway(way) => {
                 let before = turned_away(&world.simulator.totals().answers);
