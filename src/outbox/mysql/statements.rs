@@ -92,8 +92,8 @@ pub(super) const BATCHES_AHEAD: &str = "
 /// free, in the order of the list, and when they are ripe: null, if nothing of theirs is due.
 /// Nothing here touches more than a batch of rows of a lane: the row that was put off and is due
 /// first stands behind all rows that were not, so it is looked for when these are known to be fewer
-/// than a batch. Each order names all columns behind the first one of the index: MySQL sorts a lane
-/// as a whole where some of them are left out.
+/// than a batch. MySQL sorts a lane as a whole where an order leaves out columns of the index that
+/// are known, and MariaDB 10 where it names them.
 pub(super) const RIPEN_LANES: &str = concat!(
     "SELECT free.user_id, free.task_id, CASE
          WHEN free.age >= ? OR free.age < 0 THEN 0e0
@@ -109,7 +109,7 @@ pub(super) const RIPEN_LANES: &str = concat!(
     pending!(),
     "          WHERE c.status = 'pending' AND c.user_id = free.user_id
                  AND c.task_id = free.task_id AND c.not_before IS NOT NULL
-               ORDER BY c.user_id, c.task_id, c.not_before, c.id LIMIT 1) <= NOW(6) THEN 0e0
+               ORDER BY /*!80000 c.user_id, c.task_id, */ c.not_before LIMIT 1) <= NOW(6) THEN 0e0
          WHEN free.age IS NULL THEN NULL
          ELSE ? - free.age
      END AS ripe_in
@@ -120,7 +120,7 @@ pub(super) const RIPEN_LANES: &str = concat!(
     pending!(),
     "         WHERE c.status = 'pending' AND c.user_id = named.user_id
                 AND c.task_id = named.task_id AND c.not_before IS NULL
-              ORDER BY c.user_id, c.task_id, c.not_before, c.id LIMIT 1) AS age
+              ORDER BY /*!80000 c.user_id, c.task_id, c.not_before, */ c.id LIMIT 1) AS age
          FROM ",
     lanes!(),
     " AS named
