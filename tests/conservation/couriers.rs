@@ -25,12 +25,8 @@ struct Courier {
 }
 
 impl Couriers {
-    pub(super) fn start(world: &mut World<'_>, dice: &mut Dice, n: usize) -> Self {
-        Self::start_at(world, dice, n, Vec::new())
-    }
-
-    /// The same, each at an address of its own.
-    pub(super) fn start_at(
+    /// Starts so many, the n-th at the n-th address if there is one.
+    pub(super) fn start(
         world: &mut World<'_>,
         dice: &mut Dice,
         n: usize,

@@ -151,7 +151,7 @@ impl<'a> Storm<'a> {
         contacts::insert(self.world.db, &early.concat()).await;
         let addresses = self.cluster.map(Cluster::addresses).unwrap_or_default();
         let (world, dice) = (&mut self.world, &mut self.dice);
-        let mut couriers = Couriers::start_at(world, dice, self.couriers, addresses);
+        let mut couriers = Couriers::start(world, dice, self.couriers, addresses);
         let mishaps = self.mishaps();
         let middle = mishaps.len() / 3;
         for (nth, (progress, mishap)) in mishaps.into_iter().enumerate() {

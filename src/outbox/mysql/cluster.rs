@@ -28,7 +28,7 @@ pub(super) struct Undone;
 /// A kind of cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// wsrep: MariaDB Galera Cluster, Percona XtraDB Cluster.
+    /// wsrep: MariaDB Galera Cluster, Percona `XtraDB` Cluster.
     Galera,
     /// MySQL's.
     GroupReplication,
