@@ -11,23 +11,16 @@ use crate::outbox::plan::json;
 const MOST: usize = 512 * 1024;
 
 /// The records, in their order, as lists of few enough bytes. None, if there are no records.
-pub(super) fn lists<'a, R: Serialize>(
-    records: &'a [R],
-) -> impl Iterator<Item = String> + use<'a, R> {
+pub(super) fn lists<R: Serialize>(records: &[R]) -> impl Iterator<Item = String> {
     cut(records, MOST).map(|(list, _)| list)
 }
 
 /// The same with how many records are in each.
-pub(super) fn counted<'a, R: Serialize>(
-    records: &'a [R],
-) -> impl Iterator<Item = (String, usize)> + use<'a, R> {
+pub(super) fn counted<R: Serialize>(records: &[R]) -> impl Iterator<Item = (String, usize)> {
     cut(records, MOST)
 }
 
-fn cut<'a, R: Serialize>(
-    records: &'a [R],
-    most: usize,
-) -> impl Iterator<Item = (String, usize)> + use<'a, R> {
+fn cut<R: Serialize>(records: &[R], most: usize) -> impl Iterator<Item = (String, usize)> {
     let mut texts = records.iter().map(json).peekable();
     std::iter::from_fn(move || {
         let mut list = format!("[{}", texts.next()?);
