@@ -14,8 +14,12 @@ usage() { echo "usage: $0 start|kill|stop DIR [NODE]" >&2; exit 2; }
 action=$1 dir=$2 node=${3-}
 
 here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=scripts/roots.sh
+. "$here/roots.sh"
 # shellcheck source=scripts/mariadb.sh
 . "$here/mariadb.sh"
+# The library is this machine's, and so is the server.
+mariadb_place=
 
 nodes=(1 2 3)
 
@@ -49,7 +53,7 @@ make_nodes() {
         mkdir "$dir/node$nth"
         if [ "$(id -u)" -eq 0 ]; then chown mysql "$dir/node$nth"; fi
     done
-    as_mysql mariadb-install-db --no-defaults --datadir="$first/data" --tmpdir="$first" --skip-test-db \
+    as_mariadb mariadb-install-db --no-defaults --datadir="$first/data" --tmpdir="$first" --skip-test-db \
         --auth-root-authentication-method=normal "${mariadb_settings[@]}" >"$first/log" 2>&1 ||
         { cat "$first/log" >&2; return 1; }
     # The others get all of their data when they join; this spares them making their own before.
@@ -65,7 +69,7 @@ start_node() {
     base=$(($(cat "$dir/ports") + 3 * (nth - 1)))
     local first
     first=$(cat "$dir/ports")
-    as_mysql "$(mariadb_server)" --no-defaults --datadir="$home/data" --socket="$home/socket" \
+    as_mariadb "$(mariadb_server)" --no-defaults --datadir="$home/data" --socket="$home/socket" \
         --tmpdir="$home" --pid-file="$home/pid" --skip-networking --max-connections=200 \
         "${mariadb_settings[@]}" --binlog-format=ROW --innodb-autoinc-lock-mode=2 \
         --wsrep-on=ON --wsrep-provider="$library" --wsrep-cluster-name=courier \

@@ -1,27 +1,33 @@
 # shellcheck shell=bash
 # For test-databases.sh and private-server.sh: a MariaDB in a directory, which holds data/, log, pid and
-# the socket.
+# the socket. It runs from mariadb_place (roots.sh).
+
+mariadb_place=${COURIER_TEST_MARIADB_PLACE-}
+
+as_mariadb() { in_place "$mariadb_place" mysql "$@"; }
 
 # The server's program; empty if there is none.
 mariadb_server() {
-    command -v mariadbd || ls /usr/sbin/mariadbd 2>/dev/null || true
+    local program
+    for program in /usr/sbin/mariadbd "$(command -v mariadbd || true)"; do
+        if [ -x "$mariadb_place$program" ]; then echo "$program"; return; fi
+    done
 }
 
-# The server does not like to run as root. The working directory may be closed to its user.
-as_mysql() (
-    cd /
-    if [ "$(id -u)" -eq 0 ]; then runuser -u mysql -- "$@"; else "$@"; fi
-)
+mariadb_version() {
+    version_in "$(as_mariadb "$(mariadb_server)" --version)"
+}
 
 make_mariadb() {
     local dir=$1
     mkdir "$dir"
-    if [ "$(id -u)" -eq 0 ]; then chown mysql "$dir"; fi
+    give_to "$mariadb_place" mysql "$dir"
     # A server that starts clears away temporary tables in its tmpdir: one of its own, for they may
     # be another server's.
-    as_mysql mariadb-install-db --no-defaults --datadir="$dir/data" --tmpdir="$dir" --skip-test-db \
+    as_mariadb mariadb-install-db --no-defaults --datadir="$dir/data" --tmpdir="$dir" --skip-test-db \
         --auth-root-authentication-method=normal "${mariadb_settings[@]}" \
         >"$dir/log" 2>&1 || { cat "$dir/log" >&2; return 1; }
+    choose_port "$dir"
     start_mariadb "$dir"
 }
 
@@ -39,12 +45,13 @@ mariadb_settings=(
 
 # Answers when the server does.
 start_mariadb() {
-    local dir=$1
-    as_mysql "$(mariadb_server)" --no-defaults --datadir="$dir/data" --socket="$dir/socket" \
-        --tmpdir="$dir" --pid-file="$dir/pid" --skip-networking --max-connections=200 "${mariadb_settings[@]}" \
+    local dir=$1 network
+    mapfile -t network < <(network_of "$dir")
+    as_mariadb "$(mariadb_server)" --no-defaults --datadir="$dir/data" --socket="$dir/socket" \
+        --tmpdir="$dir" --pid-file="$dir/pid" --max-connections=200 "${network[@]}" "${mariadb_settings[@]}" \
         >>"$dir/log" 2>&1 &
     local server=$!
-    until mariadb-admin --no-defaults --socket="$dir/socket" --user=root ping >/dev/null 2>&1; do
+    until as_mariadb mariadb-admin --no-defaults --socket="$dir/socket" --user=root ping >/dev/null 2>&1; do
         kill -0 "$server" 2>/dev/null || { cat "$dir/log" >&2; return 1; }
         sleep 0.05
     done
@@ -59,6 +66,32 @@ stop_mariadb() {
     while [ -n "$({ tr -d '\0' <"/proc/$pid/cmdline"; } 2>/dev/null)" ]; do sleep 0.02; done
 }
 
+# With COURIER_TEST_TCP=yes the server listens on loopback, too, and that is its address; else it has
+# its socket alone. Below what the kernel gives to connections that go out.
+choose_port() {
+    local dir=$1 port
+    if [ "${COURIER_TEST_TCP-}" != yes ]; then return; fi
+    for port in $(shuf -i 10000-32000 -n 100); do
+        if ! (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port" >"$dir/port"
+            return
+        fi
+    done
+}
+
+# The server's options for it, one a line.
+network_of() {
+    if [ -f "$1/port" ]; then
+        printf '%s\n' --bind-address=127.0.0.1 "--port=$(cat "$1/port")"
+    else
+        echo --skip-networking
+    fi
+}
+
 mariadb_url() {
-    echo "mysql://root@localhost/mysql?socket=$1/socket"
+    if [ -f "$1/port" ]; then
+        echo "mysql://root@127.0.0.1:$(cat "$1/port")/mysql"
+    else
+        echo "mysql://root@localhost/mysql?socket=$1/socket"
+    fi
 }

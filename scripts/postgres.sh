@@ -1,28 +1,35 @@
 # shellcheck shell=bash
 # For test-databases.sh and private-server.sh: a PostgreSQL in a directory, which holds data/, server.log
-# and the socket.
+# and the socket. It runs from postgres_place (roots.sh).
+
+postgres_place=${COURIER_TEST_POSTGRES_PLACE-}
 
 # The directory with the server's programs, the newest first; empty if there is none.
 postgres_bin() {
     local initdb
+    if [ -n "${COURIER_TEST_POSTGRES_BIN-}" ]; then
+        echo "$COURIER_TEST_POSTGRES_BIN"
+        return
+    fi
     # shellcheck disable=SC2012 # Names of versions, which it has to sort.
-    initdb=$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -Vr | head -n 1 || true)
-    [ -n "$initdb" ] || initdb=$(command -v initdb || true)
-    if [ -n "$initdb" ]; then dirname "$(readlink -f "$initdb")"; fi
+    initdb=$(ls -d "$postgres_place"/usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -Vr | head -n 1 || true)
+    if [ -z "$initdb" ] && [ -z "$postgres_place" ]; then
+        initdb=$(readlink -f "$(command -v initdb || true)" || true)
+    fi
+    if [ -n "$initdb" ]; then dirname "${initdb#"$postgres_place"}"; fi
 }
 
-# The server refuses to run as root. The working directory may be closed to its user, and its programs
-# look at it.
-as_postgres() (
-    cd /
-    if [ "$(id -u)" -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
-)
+as_postgres() { in_place "$postgres_place" postgres "$@"; }
+
+postgres_version() {
+    version_in "$(as_postgres "$(postgres_bin)/postgres" --version)"
+}
 
 make_postgres() {
     local dir=$1 bin
     bin=$(postgres_bin)
     mkdir "$dir"
-    if [ "$(id -u)" -eq 0 ]; then chown postgres "$dir"; fi
+    give_to "$postgres_place" postgres "$dir"
     as_postgres "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --no-sync \
         >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 1; }
     cat >>"$dir/data/postgresql.conf" <<CONF

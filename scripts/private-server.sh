@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
-# A database server for one test alone: scripts/private-server.sh start|kill postgres|mariadb DIR
+# A database server for one test alone: scripts/private-server.sh start|kill postgres|mariadb|mysql DIR
 #
 # start makes it if DIR is not there yet, else starts what is there again, and prints its URL, as
-# administrator. kill ends it as a crash would: nothing is written that was not written before.
+# administrator. Where it runs from is told by the environment, as test-databases.sh sets it. kill ends
+# it as a crash would: nothing is written that was not written before.
 set -euo pipefail
 
-usage() { echo "usage: $0 start|kill postgres|mariadb DIR" >&2; exit 2; }
+usage() { echo "usage: $0 start|kill postgres|mariadb|mysql DIR" >&2; exit 2; }
 [ $# -eq 3 ] || usage
 action=$1 kind=$2 dir=$3
 
 here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=scripts/roots.sh
+. "$here/roots.sh"
 # shellcheck source=scripts/postgres.sh
 . "$here/postgres.sh"
 # shellcheck source=scripts/mariadb.sh
 . "$here/mariadb.sh"
+# shellcheck source=scripts/mysql.sh
+. "$here/mysql.sh"
 
-case $kind in postgres | mariadb) ;; *) usage ;; esac
+case $kind in postgres | mariadb | mysql) ;; *) usage ;; esac
 case $action in
 start)
     if [ -d "$dir" ]; then "start_$kind" "$dir"; else "make_$kind" "$dir"; fi

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::couriers::DEADLINE;
-use crate::support::{Db, entry, instance, lane, mysql_database, told};
+use crate::support::{Db, Kind, entry, instance, lane, mysql_database, told};
 use crate::world::until_within;
 
 /// What happens to a node, by itself.
@@ -188,7 +188,7 @@ async fn run(session: &mut MySqlConnection, sql: &str) {
 #[ignore = "takes minutes: make test-matrix"]
 async fn galera_who_takes_a_lane_over_on_a_node_that_lags_learns_what_was_opened() {
     let cluster = Cluster::new().await;
-    let db = Db::mysql_at(cluster.database().to_owned()).await;
+    let db = Db::mysql_at(Kind::MariaDb, cluster.database().to_owned()).await;
     db.outbox.migrate().await.expect("migrates");
     let far = MySqlOutbox::connect(&cluster.nodes[2], 4)
         .await

@@ -11,7 +11,7 @@ use super::galera::{Cluster, NodeMishap};
 use super::seed::{Dice, say, seed};
 use super::{truth, weather};
 use crate::server::Server;
-use crate::support::{Db, mysql_database};
+use crate::support::{Db, Kind, admin_url, mysql_database};
 use crate::world::{Lane, World, lanes, until_within};
 
 #[tokio::test]
@@ -32,7 +32,17 @@ async fn postgres_one_courier_killed_again_and_again_and_its_server_twice() {
 #[tokio::test]
 async fn mariadb_one_courier_killed_again_and_again_and_its_server_twice() {
     let server = Server::new("mariadb").await;
-    let db = mariadb(&server).await;
+    let db = mysql(Kind::MariaDb, &server).await;
+    Storm::new(&db, Some(&server), 1, seed()).await.run().await;
+}
+
+#[tokio::test]
+async fn mysql_one_courier_killed_again_and_again_and_its_server_twice() {
+    if admin_url(Kind::MySql).is_none() {
+        return;
+    }
+    let server = Server::new("mysql").await;
+    let db = mysql(Kind::MySql, &server).await;
     Storm::new(&db, Some(&server), 1, seed()).await.run().await;
 }
 
@@ -46,7 +56,17 @@ async fn postgres_three_couriers_killed_and_frozen() {
 #[tokio::test]
 async fn mariadb_three_couriers_killed_and_frozen() {
     let server = Server::new("mariadb").await;
-    let db = mariadb(&server).await;
+    let db = mysql(Kind::MariaDb, &server).await;
+    Storm::new(&db, Some(&server), 3, seed()).await.run().await;
+}
+
+#[tokio::test]
+async fn mysql_three_couriers_killed_and_frozen() {
+    if admin_url(Kind::MySql).is_none() {
+        return;
+    }
+    let server = Server::new("mysql").await;
+    let db = mysql(Kind::MySql, &server).await;
     Storm::new(&db, Some(&server), 3, seed()).await.run().await;
 }
 
@@ -54,7 +74,7 @@ async fn mariadb_three_couriers_killed_and_frozen() {
 #[ignore = "takes minutes: make test-matrix"]
 async fn galera_three_couriers_on_three_nodes_that_lag_freeze_and_die() {
     let cluster = Cluster::new().await;
-    let db = Db::mysql_at(cluster.database().to_owned()).await;
+    let db = Db::mysql_at(Kind::MariaDb, cluster.database().to_owned()).await;
     db.outbox.migrate().await.expect("migrates");
     Storm::on_cluster(&db, &cluster, seed()).await.run().await;
 }
@@ -65,8 +85,8 @@ async fn postgres(server: &Server) -> Db {
     db
 }
 
-async fn mariadb(server: &Server) -> Db {
-    let db = Db::mysql_at(mysql_database(&server.url).await).await;
+async fn mysql(kind: Kind, server: &Server) -> Db {
+    let db = Db::mysql_at(kind, mysql_database(&server.url).await).await;
     db.outbox.migrate().await.expect("migrates");
     db
 }

@@ -16,9 +16,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use url::Url;
 use uuid::Uuid;
 
-use crate::support::{
-    Db, close, entry, instance, lane, mysql_admin_url, mysql_database, postgres_database, query,
-};
+use crate::support::{Db, Kind, close, connect, entry, instance, lane, on_every_database, query};
 use crate::{blocks, read, snippet};
 
 const USERS: [&str; 3] = ["app", "courier", "viewer"];
@@ -209,9 +207,7 @@ async fn the_contact(db: &Db) -> ContactId {
     ContactId(id.unwrap().parse().unwrap())
 }
 
-#[tokio::test]
-async fn the_mysql_grants_are_what_each_user_needs_and_the_insert_makes_one_row() {
-    let db = Db::mysql().await;
+async fn the_grants_are_what_each_user_needs_and_the_insert_makes_one_row(db: &Db) {
     let (grants, insert) = snippets("mysql");
     let users = USERS.join(", ");
     mariadb(
@@ -219,25 +215,25 @@ async fn the_mysql_grants_are_what_each_user_needs_and_the_insert_makes_one_row(
         &format!("CREATE USER IF NOT EXISTS {users}; {grants}"),
     )
     .unwrap();
-    let app = as_user(&db, "app");
+    let app = as_user(db, "app");
     for _ in 0..2 {
         assert_eq!(mariadb(&app, &insert).unwrap(), "pending\tNULL\tNULL\n");
     }
     assert_eq!(db.count("FROM contact_outbox").await, 1);
-    let contact = the_contact(&db).await;
+    let contact = the_contact(db).await;
 
-    let courier = MySqlOutbox::connect(&as_user(&db, "courier"), 2)
+    let courier = MySqlOutbox::connect(&as_user(db, "courier"), 2)
         .await
         .unwrap();
     deliver(&courier, rejected()).await;
     let told = mariadb(&app, &insert).unwrap();
     assert_eq!(told, "failed\trejected\tno such number\n");
-    let viewer = MySqlOutbox::connect(&as_user(&db, "viewer"), 2)
+    let viewer = MySqlOutbox::connect(&as_user(db, "viewer"), 2)
         .await
         .unwrap();
     look(&viewer, contact).await;
     for (user, statement) in REFUSED {
-        let said = mariadb(&as_user(&db, user), statement).unwrap_err();
+        let said = mariadb(&as_user(db, user), statement).unwrap_err();
         assert!(
             said.contains("command denied"),
             "{user}: {statement}: {said}"
@@ -285,24 +281,17 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
 /// What the README asks of a schema's owner on MySQL.
 const OWNER: &str = "CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE, DELETE";
 
-#[tokio::test]
-async fn the_owner_of_the_schema_can_migrate() {
+async fn the_owner_of_the_schema_can_migrate(migrated: &Db) {
     assert!(read("README.md").contains(&format!("`{OWNER}`")));
-    let db = Db::mysql_at(mysql_database(&mysql_admin_url()).await).await;
-    let grant = format!("CREATE USER IF NOT EXISTS owner; GRANT {OWNER} ON * TO owner;");
-    mariadb(&db.url, &grant).unwrap();
-    let owner = MySqlOutbox::connect(&as_user(&db, "owner"), 2)
-        .await
-        .unwrap();
-    assert!(owner.migrate().await.unwrap() > 1);
-    owner.check_schema().await.unwrap();
-
-    let db = Db::postgres_at(postgres_database(None).await).await;
-    create_postgres_user(&db, "owner").await;
-    db.execute("GRANT CREATE ON SCHEMA public TO owner").await;
-    let owner = PostgresOutbox::connect(&as_user(&db, "owner"), 2)
-        .await
-        .unwrap();
+    let db = Db::bare(migrated.kind).await;
+    if db.kind == Kind::Postgres {
+        create_postgres_user(&db, "owner").await;
+        db.execute("GRANT CREATE ON SCHEMA public TO owner").await;
+    } else {
+        let grant = format!("CREATE USER IF NOT EXISTS owner; GRANT {OWNER} ON * TO owner;");
+        mariadb(&db.url, &grant).unwrap();
+    }
+    let owner = connect(db.kind, &as_user(&db, "owner")).await.unwrap();
     assert!(owner.migrate().await.unwrap() > 1);
     owner.check_schema().await.unwrap();
 }
@@ -320,15 +309,30 @@ async fn sets_aside_what_the_platform_would_double(db: &Db) {
     assert_eq!(kind.as_deref(), Some("unconfirmed"));
 }
 
-#[tokio::test]
-async fn the_questions_for_sessions_that_keep_rows_locked_are_understood() {
-    for (db, kind) in [
-        (Db::postgres().await, "postgres"),
-        (Db::mysql().await, "mysql"),
-    ] {
-        let ask = snippet("docs/operating.md", &format!("```sql {kind}"));
-        db.try_execute(&ask).await.unwrap();
-    }
+async fn the_questions_for_sessions_that_keep_rows_locked_are_understood(db: &Db) {
+    let kind = match db.kind {
+        Kind::Postgres => "postgres",
+        _ => "mysql",
+    };
+    let ask = snippet("docs/operating.md", &format!("```sql {kind}"));
+    db.try_execute(&ask).await.unwrap();
 }
 
-crate::support::on_every_database!(sets_aside_what_the_platform_would_double);
+on_every_database!(sets_aside_what_the_platform_would_double);
+
+mod on_a_server {
+    crate::support::on_every_server!(
+        the_owner_of_the_schema_can_migrate,
+        the_questions_for_sessions_that_keep_rows_locked_are_understood,
+    );
+
+    use super::*;
+}
+
+mod by_user {
+    crate::support::on_mysql_and_mariadb!(
+        the_grants_are_what_each_user_needs_and_the_insert_makes_one_row
+    );
+
+    use super::*;
+}

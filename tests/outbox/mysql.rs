@@ -5,7 +5,16 @@ use std::time::Duration;
 use contact_courier::outbox::{Change, Cursor, MySqlOutbox, NewContact, OutboxError};
 use sqlx::{Connection, MySqlConnection};
 
-use crate::support::{Db, close, entry, lane};
+use crate::support::{Db, Kind, close, entry, lane, on_mysql_and_mariadb};
+
+on_mysql_and_mariadb!(
+    an_app_in_another_time_zone_means_the_same_instants,
+    a_session_that_is_not_strict_gets_no_mangled_row_in,
+    an_open_transaction_of_an_app_does_not_hold_up_its_lane,
+    what_is_refused_is_told_without_the_value,
+    texts_arrive_as_they_are_whatever_the_character_set_of_the_database,
+    what_is_left_of_a_transaction_that_was_undone_changes_nothing,
+);
 
 /// A session of an app.
 async fn app(db: &Db, settings: &str) -> MySqlConnection {
@@ -22,10 +31,8 @@ async fn run(session: &mut MySqlConnection, sql: &str) -> Result<u64, String> {
         .map_err(|error| error.to_string())
 }
 
-#[tokio::test]
-async fn an_app_in_another_time_zone_means_the_same_instants() {
-    let db = Db::mysql().await;
-    let mut app = app(&db, "SET time_zone = '+08:00'").await;
+async fn an_app_in_another_time_zone_means_the_same_instants(db: &Db) {
+    let mut app = app(db, "SET time_zone = '+08:00'").await;
     for not_before in ["NULL", "now() - INTERVAL 1 HOUR", "now() + INTERVAL 1 HOUR"] {
         let insert = format!(
             "INSERT INTO contact_outbox (user_id, task_id, phone, not_before)
@@ -45,10 +52,8 @@ async fn an_app_in_another_time_zone_means_the_same_instants() {
     assert!(due[1] < Duration::from_mins(1), "{due:?}");
 }
 
-#[tokio::test]
-async fn a_session_that_is_not_strict_gets_no_mangled_row_in() {
-    let db = Db::mysql().await;
-    let mut app = app(&db, "SET sql_mode = ''").await;
+async fn a_session_that_is_not_strict_gets_no_mangled_row_in(db: &Db) {
+    let mut app = app(db, "SET sql_mode = ''").await;
     let long = "7".repeat(300);
     for (column, value, rule) in [
         ("user_id", long.as_str(), "user_id_is_1_to_64"),
@@ -75,12 +80,10 @@ async fn a_session_that_is_not_strict_gets_no_mangled_row_in() {
     assert_eq!(db.count("FROM contact_outbox").await, 0);
 }
 
-#[tokio::test]
-async fn an_open_transaction_of_an_app_does_not_hold_up_its_lane() {
-    let db = Db::mysql().await;
+async fn an_open_transaction_of_an_app_does_not_hold_up_its_lane(db: &Db) {
     let me = db.courier().await;
     let (a, b) = (db.contact("u/t", "1").await, db.contact("u/t", "2").await);
-    let mut app = app(&db, "BEGIN").await;
+    let mut app = app(db, "BEGIN").await;
     let insert = "INSERT INTO contact_outbox (user_id, task_id, phone) VALUES ('u', 't', '3')";
     run(&mut app, insert).await.expect("inserts");
     let lock = format!("SELECT id FROM contact_outbox WHERE id = {b} FOR UPDATE");
@@ -96,9 +99,7 @@ async fn an_open_transaction_of_an_app_does_not_hold_up_its_lane() {
     assert_eq!(db.count("FROM contact_outbox").await, 3);
 }
 
-#[tokio::test]
-async fn what_is_refused_is_told_without_the_value() {
-    let db = Db::mysql().await;
+async fn what_is_refused_is_told_without_the_value(db: &Db) {
     let good = NewContact {
         user_id: "u".into(),
         task_id: "t".into(),
@@ -136,9 +137,7 @@ async fn what_is_refused_is_told_without_the_value() {
     }
 }
 
-#[tokio::test]
-async fn texts_arrive_as_they_are_whatever_the_character_set_of_the_database() {
-    let db = Db::mysql().await;
+async fn texts_arrive_as_they_are_whatever_the_character_set_of_the_database(db: &Db) {
     // Longer than a TEXT of either server.
     let name = "张三 \\ \" ' \u{1f600} \n ü\u{0}".repeat(7_000);
     let contact = NewContact {
@@ -166,9 +165,7 @@ async fn texts_arrive_as_they_are_whatever_the_character_set_of_the_database() {
 
 /// A node of a cluster may undo a transaction and not say so. What follows is then carried out by itself:
 /// it must not be.
-#[tokio::test]
-async fn what_is_left_of_a_transaction_that_was_undone_changes_nothing() {
-    let db = Db::mysql().await;
+async fn what_is_left_of_a_transaction_that_was_undone_changes_nothing(db: &Db) {
     let row = db.contact("u/t", "13012121211").await;
     let statements = MySqlOutbox::hot_statements();
     let (_, settle) = statements
@@ -177,9 +174,7 @@ async fn what_is_left_of_a_transaction_that_was_undone_changes_nothing() {
         .expect("a statement");
     let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
     let mut session = outbox.session().await.expect("connects");
-    let is_mariadb = db.text("version()", "").await.expect("a version");
-    let is_mariadb = is_mariadb.contains("MariaDB");
-    let alone = u64::from(!is_mariadb);
+    let alone = u64::from(db.kind == Kind::MySql);
     // MySQL has no such clusters, and no means to tell.
     for (before, changed) in [("BEGIN", 1), ("DO 0", alone)] {
         run(&mut session, before).await.expect("begins");

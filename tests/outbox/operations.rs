@@ -8,7 +8,7 @@ use contact_courier::outbox::{
     PendingCounts, Postpone,
 };
 
-use crate::support::{Db, Raw, entry, on_every_database};
+use crate::support::{Db, Kind, entry, on_every_database};
 
 on_every_database!(
     an_empty_outbox_has_nothing_to_tell,
@@ -364,10 +364,11 @@ async fn failures_are_counted_by_kind_and_by_what_they_ask_for(db: &Db) {
 
 async fn the_server_tells_its_kind_its_clock_and_what_its_durability_rests_on(db: &Db) {
     let told = db.operations.server().await.expect("a server");
-    let product = match db.raw {
-        Raw::Sqlite(_) => "SQLite 3.",
-        Raw::Postgres(_) => "PostgreSQL ",
-        Raw::MySql(_) => "MariaDB ",
+    let product = match db.kind {
+        Kind::Sqlite => "SQLite 3.",
+        Kind::Postgres => "PostgreSQL ",
+        Kind::MariaDb => "MariaDB ",
+        Kind::MySql => "MySQL ",
     };
     assert!(told.product.starts_with(product), "{}", told.product);
     assert_eq!(told.too_old, None);

@@ -3,7 +3,12 @@
 use contact_courier::outbox::{Change, Cursor, MySqlOutbox, Outbox, PostgresOutbox, SqliteOutbox};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, PgConnection, PgPool, Row, SqlitePool};
 
-use crate::support::{Db, Raw, close, entry, instance, lane, query};
+use crate::support::{Db, Kind, Raw, close, entry, instance, lane, on_mysql_and_mariadb, query};
+
+on_mysql_and_mariadb!(
+    statements_never_scan_the_outbox,
+    a_day_of_work_reads_what_it_needs_and_no_more,
+);
 
 /// What counts the pending rows walks the small indexes that hold them; nothing else walks anything.
 const COUNTING: [&str; 3] = ["backlog", "overview", "lanes"];
@@ -303,10 +308,8 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
     }
 }
 
-#[tokio::test]
-async fn mysql_statements_never_scan_the_outbox() {
-    let db = Db::mysql().await;
-    load(&db).await;
+async fn statements_never_scan_the_outbox(db: &Db) {
+    load(db).await;
     let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
     let mut session = outbox.session().await.expect("connects");
     // A statement that must not be carried out by itself is not planned outside of a transaction.
@@ -358,17 +361,15 @@ async fn mysql_plan(session: &mut MySqlConnection, sql: &str) -> Vec<[String; 4]
         .collect()
 }
 
-#[tokio::test]
-async fn a_day_of_work_on_mysql_reads_what_it_needs_and_no_more() {
-    let db = Db::mysql().await;
-    load(&db).await;
-    let before = mysql_rows_read(&db).await;
+async fn a_day_of_work_reads_what_it_needs_and_no_more(db: &Db) {
+    load(db).await;
+    let before = rows_read(db).await;
     let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
     let me = uuid::Uuid::now_v7();
     outbox.beat(&instance(me)).await.expect("beats");
     let found = outbox.find_lanes(&query(me)).await.expect("finds");
     assert_eq!(found.len(), 20);
-    let after_finding = mysql_rows_read(&db).await;
+    let after_finding = rows_read(db).await;
     // Each of the large lanes costs a step, and a look at its first row.
     let read = after_finding - before;
     assert!(read <= 20 * (64 + 8), "{read} rows read to find 20 lanes");
@@ -393,14 +394,24 @@ async fn a_day_of_work_on_mysql_reads_what_it_needs_and_no_more() {
         };
         outbox.record(&[write]).await.expect("records");
     }
-    let read = mysql_rows_read(&db).await - after_finding;
+    let read = rows_read(db).await - after_finding;
     assert!(read <= 700, "{read} rows read to deliver 100");
 }
 
 /// How many rows the server's engine has read for anybody in this database.
-async fn mysql_rows_read(db: &Db) -> i64 {
-    let rows = "FROM information_schema.table_statistics WHERE table_schema = database()";
-    let read = db.text("coalesce(sum(rows_read), 0)", rows).await;
+async fn rows_read(db: &Db) -> i64 {
+    let (read, counters) = match db.kind {
+        Kind::MySql => (
+            "count_fetch",
+            "performance_schema.table_io_waits_summary_by_table WHERE object_schema = database()",
+        ),
+        _ => (
+            "rows_read",
+            "information_schema.table_statistics WHERE table_schema = database()",
+        ),
+    };
+    let read = format!("coalesce(sum({read}), 0)");
+    let read = db.text(&read, &format!("FROM {counters}")).await;
     read.expect("a sum").parse().expect("a number")
 }
 

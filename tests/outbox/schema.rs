@@ -2,10 +2,7 @@
 
 use contact_courier::outbox::{MySqlOutbox, Outbox, OutboxError, PostgresOutbox, SqliteOutbox};
 
-use crate::support::{
-    Db, Raw, mysql_admin_url, mysql_database, on_every_database, postgres_admin_url,
-    postgres_database, query,
-};
+use crate::support::{Db, Kind, Raw, connect, on_every_database, query};
 
 on_every_database!(
     a_migrated_database_is_fine_and_migrating_again_does_nothing,
@@ -13,7 +10,21 @@ on_every_database!(
     a_database_with_another_text_of_a_migration_is_refused,
     a_database_that_lacks_a_migration_names_the_command,
     what_the_sessions_promise_is_in_force,
+    an_empty_database_says_to_migrate,
+    two_couriers_may_migrate_at_the_same_moment,
 );
+
+mod on_a_server {
+    crate::support::on_every_server!(a_database_that_does_not_exist_is_no_passing_trouble);
+
+    use super::*;
+}
+
+mod where_ddl_commits {
+    crate::support::on_mysql_and_mariadb!(a_migration_that_was_cut_short_is_run_again);
+
+    use super::*;
+}
 
 async fn a_migrated_database_is_fine_and_migrating_again_does_nothing(db: &Db) {
     db.outbox.check_schema().await.expect("fine");
@@ -90,11 +101,16 @@ async fn what_the_sessions_promise_is_in_force(db: &Db) {
         Raw::MySql(_) => {
             let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
             let mut session = outbox.session().await.expect("connects");
-            let settings: (String, String, u64) =
-                sqlx::query_as("SELECT @@tx_isolation, @@time_zone, @@innodb_lock_wait_timeout")
-                    .fetch_one(&mut session)
-                    .await
-                    .expect("settings");
+            let ask = match db.kind {
+                Kind::MySql => {
+                    "SELECT @@transaction_isolation, @@time_zone, @@innodb_lock_wait_timeout"
+                }
+                _ => "SELECT @@tx_isolation, @@time_zone, @@innodb_lock_wait_timeout",
+            };
+            let settings: (String, String, u64) = sqlx::query_as(ask)
+                .fetch_one(&mut session)
+                .await
+                .expect("settings");
             assert_eq!(settings, ("READ-COMMITTED".into(), "+00:00".into(), 8));
         }
         Raw::Postgres(_) => {
@@ -133,66 +149,32 @@ async fn unmigrated(outbox: &dyn Outbox) {
     outbox.check_schema().await.expect("fine");
 }
 
-#[tokio::test]
-async fn an_empty_sqlite_file_says_to_migrate() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/new.db", dir.path().display());
-    unmigrated(
-        &SqliteOutbox::connect(&url, 2)
-            .await
-            .expect("makes the file"),
-    )
-    .await;
+async fn an_empty_database_says_to_migrate(db: &Db) {
+    unmigrated(&*Db::bare(db.kind).await.outbox).await;
 }
 
-#[tokio::test]
-async fn an_empty_postgres_database_says_to_migrate() {
-    let url = postgres_database(None).await;
-    unmigrated(&PostgresOutbox::connect(&url, 2).await.expect("connects")).await;
-}
-
-#[tokio::test]
-async fn an_empty_mysql_database_says_to_migrate() {
-    let url = mysql_database(&mysql_admin_url()).await;
-    unmigrated(&MySqlOutbox::connect(&url, 2).await.expect("connects")).await;
-}
-
-#[tokio::test]
-async fn a_mysql_migration_that_was_cut_short_is_run_again() {
-    let url = mysql_database(&mysql_admin_url()).await;
-    let outbox = MySqlOutbox::connect(&url, 2).await.expect("connects");
-    outbox.migrate().await.expect("migrates");
-    let mut session = outbox.session().await.expect("connects");
+async fn a_migration_that_was_cut_short_is_run_again(db: &Db) {
     // DDL commits as it goes: this is what a connection that broke in the middle leaves.
     for sql in [
         "DROP TABLE delivery_batch",
         "DROP TABLE courier_instance",
         "UPDATE _sqlx_migrations SET success = false",
     ] {
-        sqlx::query(sql).execute(&mut session).await.expect(sql);
+        db.execute(sql).await;
     }
-    unmigrated(&outbox).await;
+    unmigrated(&*db.outbox).await;
 }
 
-#[tokio::test]
-async fn two_couriers_may_migrate_at_the_same_moment() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/new.db", dir.path().display());
-    let a = SqliteOutbox::connect(&url, 2).await.expect("opens");
-    let b = SqliteOutbox::connect(&url, 2).await.expect("opens");
+async fn two_couriers_may_migrate_at_the_same_moment(db: &Db) {
+    let bare = Db::bare(db.kind).await;
+    let (a, b) = (bare.another().await, bare.another().await);
     let (a, b) = tokio::join!(a.migrate(), b.migrate());
-    assert_eq!(a.expect("migrates") + b.expect("migrates"), migrations());
-    let url = postgres_database(None).await;
-    let a = PostgresOutbox::connect(&url, 2).await.expect("connects");
-    let b = PostgresOutbox::connect(&url, 2).await.expect("connects");
-    let (a, b) = tokio::join!(a.migrate(), b.migrate());
-    assert!(a.is_ok() && b.is_ok());
-    assert_eq!(a.unwrap().max(b.unwrap()), migrations());
-    let url = mysql_database(&mysql_admin_url()).await;
-    let a = MySqlOutbox::connect(&url, 2).await.expect("connects");
-    let b = MySqlOutbox::connect(&url, 2).await.expect("connects");
-    let (a, b) = tokio::join!(a.migrate(), b.migrate());
-    assert_eq!(a.expect("migrates") + b.expect("migrates"), migrations());
+    let (a, b) = (a.expect("migrates"), b.expect("migrates"));
+    if db.kind == Kind::Postgres {
+        assert_eq!(a.max(b), migrations());
+    } else {
+        assert_eq!(a + b, migrations());
+    }
 }
 
 #[tokio::test]
@@ -207,20 +189,13 @@ async fn a_server_that_is_not_there_is_said_in_one_line_without_the_password() {
     }
 }
 
-#[tokio::test]
-async fn a_database_that_does_not_exist_is_no_passing_trouble() {
-    let [postgres, mysql] = [postgres_admin_url(), mysql_admin_url()].map(|admin| {
-        let mut url = url::Url::parse(&admin).unwrap();
-        url.set_path("no_such_database");
-        url.to_string()
-    });
-    let postgres = PostgresOutbox::connect(&postgres, 2).await;
-    let mysql = MySqlOutbox::connect(&mysql, 2).await;
-    for error in [postgres.map(drop), mysql.map(drop)] {
-        let error = error.expect_err("none");
-        assert!(!error.is_transient(), "{error:?}");
-        assert!(error.to_string().contains("no_such_database"), "{error}");
-    }
+async fn a_database_that_does_not_exist_is_no_passing_trouble(db: &Db) {
+    let mut url = url::Url::parse(&db.url).unwrap();
+    url.set_path("no_such_database");
+    let outbox = connect(db.kind, url.as_str()).await;
+    let error = outbox.map(drop).expect_err("none");
+    assert!(!error.is_transient(), "{error:?}");
+    assert!(error.to_string().contains("no_such_database"), "{error}");
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use contact_courier::batch::BatchId;
 use contact_courier::contact::{ContactId, Lane, RequestOptions};
 use contact_courier::outbox::{
     Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
-    MySqlOutbox, Operations, Outbox, PostgresOutbox, Recorded, RowOutcome, SqliteOutbox, Write,
+    MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, Recorded, RowOutcome,
+    SqliteOutbox, Write,
 };
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -19,8 +20,18 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+/// The databases that the program knows, as a user names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+    MariaDb,
+    MySql,
+}
+
 /// A database of one test: the outbox under test, and another connection to look behind it.
 pub(crate) struct Db {
+    pub(crate) kind: Kind,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) operations: Arc<dyn Operations>,
     pub(crate) url: String,
@@ -37,9 +48,7 @@ pub(crate) enum Raw {
 /// Expands cases, written once as `async fn case(db: &Db)`, into a test on every database.
 macro_rules! on_every_database {
     ($($case:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::sqlite().await).await; })*
-        }
+        crate::support::on_databases!(sqlite Sqlite: $($case),*);
         crate::support::on_every_server!($($case),*);
     };
 }
@@ -48,28 +57,79 @@ pub(crate) use on_every_database;
 /// The same without SQLite, for what takes several programs at once.
 macro_rules! on_every_server {
     ($($case:ident),* $(,)?) => {
-        mod postgres {
-            $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::postgres().await).await; })*
-        }
-        mod mysql {
-            $(#[tokio::test] async fn $case() { super::$case(&crate::support::Db::mysql().await).await; })*
-        }
+        crate::support::on_databases!(postgres Postgres: $($case),*);
+        crate::support::on_mysql_and_mariadb!($($case),*);
     };
 }
 pub(crate) use on_every_server;
 
+/// The same on the two servers that speak the protocol of MySQL.
+macro_rules! on_mysql_and_mariadb {
+    ($($case:ident),* $(,)?) => {
+        crate::support::on_databases!(mariadb MariaDb: $($case),*);
+        crate::support::on_databases!(mysql MySql: $($case),*);
+    };
+}
+pub(crate) use on_mysql_and_mariadb;
+
+/// A module of tests of one database, so that the name of each says where it ran.
+macro_rules! on_databases {
+    ($module:ident $kind:ident: $($case:ident),*) => {
+        mod $module {
+            $(#[tokio::test] async fn $case() {
+                if let Some(db) = crate::support::Db::on(crate::support::Kind::$kind).await {
+                    super::$case(&db).await;
+                }
+            })*
+        }
+    };
+}
+pub(crate) use on_databases;
+
 impl Db {
+    /// A migrated database; `None`, and a word about it, if its server is left out of this run.
+    pub(crate) async fn on(kind: Kind) -> Option<Self> {
+        if kind == Kind::Sqlite {
+            return Some(Self::sqlite().await);
+        }
+        admin_url(kind)?;
+        if kind == Kind::Postgres {
+            return Some(Self::postgres().await);
+        }
+        let db = Self::bare(kind).await;
+        db.outbox.migrate().await.expect("migrates");
+        Some(db)
+    }
+
+    /// A database without our tables, on a server that is tested.
+    pub(crate) async fn bare(kind: Kind) -> Self {
+        match kind {
+            Kind::Sqlite => Self::bare_sqlite().await,
+            Kind::Postgres => Self::postgres_at(postgres_database(None).await).await,
+            Kind::MariaDb | Kind::MySql => {
+                let admin = admin_url(kind).expect("a server that is tested");
+                Self::mysql_at(kind, mysql_database(&admin).await).await
+            }
+        }
+    }
+
     /// A migrated SQLite file.
     pub(crate) async fn sqlite() -> Self {
+        let db = Self::bare_sqlite().await;
+        db.outbox.migrate().await.expect("migrates");
+        db
+    }
+
+    async fn bare_sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let file = dir.path().join("outbox.db");
         let url = format!("sqlite://{}", file.display());
         let outbox = SqliteOutbox::connect(&url, 4).await.expect("opens");
-        outbox.migrate().await.expect("migrates");
         let raw = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(SqliteConnectOptions::new().filename(&file));
         Self {
+            kind: Kind::Sqlite,
             operations: Arc::new(outbox.clone()),
             outbox: Arc::new(outbox),
             url,
@@ -91,6 +151,7 @@ impl Db {
             .max_connections(1)
             .connect_lazy_with(options);
         Self {
+            kind: Kind::Postgres,
             operations: Arc::new(outbox.clone()),
             outbox: Arc::new(outbox),
             url,
@@ -99,27 +160,26 @@ impl Db {
         }
     }
 
-    /// A migrated MySQL or MariaDB database.
-    pub(crate) async fn mysql() -> Self {
-        let db = Self::mysql_at(mysql_database(&mysql_admin_url()).await).await;
-        db.outbox.migrate().await.expect("migrates");
-        db
-    }
-
     /// A MySQL or MariaDB database that is migrated, or will be.
-    pub(crate) async fn mysql_at(url: String) -> Self {
+    pub(crate) async fn mysql_at(kind: Kind, url: String) -> Self {
         let outbox = MySqlOutbox::connect(&url, 4).await.expect("connects");
         let options: MySqlConnectOptions = url.parse().expect("a MySQL URL");
         let raw = MySqlPoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(options);
         Self {
+            kind,
             operations: Arc::new(outbox.clone()),
             outbox: Arc::new(outbox),
             url,
             raw: Raw::MySql(raw),
             _dir: None,
         }
+    }
+
+    /// Another outbox on the same database, as another courier has it.
+    pub(crate) async fn another(&self) -> Arc<dyn Outbox> {
+        connect(self.kind, &self.url).await.expect("connects")
     }
 
     /// Runs statements as an app might; the error is what the app would read.
@@ -299,6 +359,15 @@ impl Db {
     }
 }
 
+/// The outbox at an address.
+pub(crate) async fn connect(kind: Kind, url: &str) -> Result<Arc<dyn Outbox>, OutboxError> {
+    Ok(match kind {
+        Kind::Sqlite => Arc::new(SqliteOutbox::connect(url, 2).await?),
+        Kind::Postgres => Arc::new(PostgresOutbox::connect(url, 2).await?),
+        Kind::MariaDb | Kind::MySql => Arc::new(MySqlOutbox::connect(url, 2).await?),
+    })
+}
+
 pub(crate) fn query(instance: Uuid) -> LaneQuery {
     LaneQuery {
         instance,
@@ -363,19 +432,35 @@ pub(crate) fn postgres_admin_url() -> String {
     told("COURIER_TEST_POSTGRES_URL")
 }
 
-/// The administrator's URL of the private MariaDB.
-pub(crate) fn mysql_admin_url() -> String {
-    told("COURIER_TEST_MYSQL_URL")
+/// The administrator's URL of a private server; `None`, and a word about it, if the server is left out
+/// of this run: `scripts/test-databases.sh` says why, here and in its last lines.
+#[expect(clippy::print_stderr, reason = "the test harness keeps it")]
+pub(crate) fn admin_url(kind: Kind) -> Option<String> {
+    let name = match kind {
+        Kind::Sqlite => unreachable!("no server"),
+        Kind::Postgres => "POSTGRES",
+        Kind::MariaDb => "MARIADB",
+        Kind::MySql => "MYSQL",
+    };
+    if let Some(why) = variable(&format!("COURIER_TEST_WITHOUT_{name}")) {
+        eprintln!("NOT RUN: {name}: {why}");
+        return None;
+    }
+    Some(told(&format!("COURIER_TEST_{name}_URL")))
+}
+
+pub(crate) fn told(name: &str) -> String {
+    variable(name).unwrap_or_else(|| {
+        panic!("no {name}: run `make test`, which starts private database servers")
+    })
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "where the test databases are is told by the environment"
 )]
-pub(crate) fn told(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| {
-        panic!("no {variable}: run `make test`, which starts private database servers")
-    })
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A fresh PostgreSQL database, empty or copied from a template; its URL.
@@ -398,7 +483,7 @@ pub(crate) async fn mysql_database(admin_url: &str) -> String {
     let name = format!("courier_{}", Uuid::now_v7().simple());
     let mut admin = MySqlConnection::connect(admin_url)
         .await
-        .expect("the private MariaDB answers");
+        .expect("the private server answers");
     let create = format!("CREATE DATABASE {name} CHARACTER SET latin1");
     sqlx::raw_sql(AssertSqlSafe(create))
         .execute(&mut admin)

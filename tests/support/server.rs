@@ -11,17 +11,28 @@ use crate::support::told;
 /// A server; it is stopped and removed when this is dropped.
 pub(crate) struct Server {
     kind: &'static str,
+    on_loopback: bool,
     dir: PathBuf,
     /// Its URL, as administrator.
     pub(crate) url: String,
 }
 
 impl Server {
-    /// Makes and starts a `postgres` or a `mariadb`.
+    /// Makes and starts a `postgres`, a `mariadb` or a `mysql`.
     pub(crate) async fn new(kind: &'static str) -> Self {
+        Self::made(kind, false).await
+    }
+
+    /// The same with an address on loopback, not that of its socket.
+    pub(crate) async fn on_loopback(kind: &'static str) -> Self {
+        Self::made(kind, true).await
+    }
+
+    async fn made(kind: &'static str, on_loopback: bool) -> Self {
         let name = Uuid::now_v7().simple().to_string();
         let mut server = Self {
             kind,
+            on_loopback,
             // A socket's path must be short.
             dir: PathBuf::from(told("COURIER_TEST_SERVERS")).join(&name[20..]),
             url: String::new(),
@@ -41,7 +52,11 @@ impl Server {
     }
 
     async fn script(&self, action: &str) -> String {
-        let ran = Command::new(SCRIPT).args(self.arguments(action)).output();
+        let mut script = Command::new(SCRIPT);
+        if self.on_loopback {
+            script.env("COURIER_TEST_TCP", "yes");
+        }
+        let ran = script.args(self.arguments(action)).output();
         let Output {
             status,
             stdout,
