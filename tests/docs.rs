@@ -13,8 +13,17 @@
 )]
 mod support;
 
+#[expect(dead_code, reason = "only some tests kill their server")]
+#[path = "support/server.rs"]
+mod server;
+
+#[expect(dead_code, reason = "shared with the other end-to-end tests")]
+#[path = "support/world.rs"]
+mod world;
+
 mod docs {
     mod grants;
+    mod steps;
     mod translation;
 }
 
