@@ -20,3 +20,11 @@ mariadb_settings=(
     --innodb-buffer-pool-size=1G
     --innodb-log-file-size=1G
 )
+
+mysql_settings=(
+    --disable-log-bin
+    --innodb-flush-log-at-trx-commit=1
+    --innodb-doublewrite=ON
+    --innodb-buffer-pool-size=1G
+    --innodb-redo-log-capacity=2G
+)

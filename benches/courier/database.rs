@@ -54,11 +54,7 @@ impl Database {
 
     async fn bare(servers: &Servers, engine: Engine, how: &str) -> Result<Self> {
         let name = format!("bench_{}", Uuid::now_v7().simple());
-        let admin = match engine {
-            Engine::Postgres => servers.postgres.clone(),
-            Engine::MariaDb => servers.mariadb.clone(),
-            Engine::Sqlite => String::new(),
-        };
+        let admin = servers.address(engine)?.to_owned();
         let mut dir = None;
         let (url, raw) = match engine {
             Engine::Postgres => {
@@ -67,7 +63,7 @@ impl Database {
                 let pool = PgPoolOptions::new().max_connections(2).connect_lazy(&url)?;
                 (url, Raw::Postgres(pool))
             }
-            Engine::MariaDb => {
+            Engine::MariaDb | Engine::MySql => {
                 let create = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4");
                 administer(engine, &admin, &create).await?;
                 let url = url_of(&admin, &name)?;
@@ -101,7 +97,9 @@ impl Database {
     pub(crate) async fn outbox(&self, connections: u32) -> Result<Arc<dyn Outbox>> {
         Ok(match self.engine {
             Engine::Postgres => Arc::new(PostgresOutbox::connect(&self.url, connections).await?),
-            Engine::MariaDb => Arc::new(MySqlOutbox::connect(&self.url, connections).await?),
+            Engine::MariaDb | Engine::MySql => {
+                Arc::new(MySqlOutbox::connect(&self.url, connections).await?)
+            }
             Engine::Sqlite => Arc::new(SqliteOutbox::connect(&self.url, connections).await?),
         })
     }
@@ -138,7 +136,7 @@ impl Database {
     pub(crate) fn epoch(&self, instant: &str) -> String {
         match self.engine {
             Engine::Postgres => format!("extract(epoch FROM {instant})"),
-            Engine::MariaDb => format!("unix_timestamp({instant})"),
+            Engine::MariaDb | Engine::MySql => format!("unix_timestamp({instant})"),
             Engine::Sqlite => format!("unixepoch({instant}, 'subsec')"),
         }
     }
@@ -147,7 +145,7 @@ impl Database {
     pub(crate) async fn clock(&self) -> Result<f64> {
         let now = match self.engine {
             Engine::Postgres => "clock_timestamp()",
-            Engine::MariaDb => "sysdate(6)",
+            Engine::MariaDb | Engine::MySql => "sysdate(6)",
             Engine::Sqlite => "'now'",
         };
         self.number(&self.epoch(now), "").await
@@ -157,7 +155,7 @@ impl Database {
     pub(crate) async fn wal(&self) -> Result<f64> {
         match self.engine {
             Engine::Postgres => self.number("pg_current_wal_insert_lsn() - '0/0'", "").await,
-            Engine::MariaDb | Engine::Sqlite => Ok(0.0),
+            Engine::MariaDb | Engine::MySql | Engine::Sqlite => Ok(0.0),
         }
     }
 
@@ -165,7 +163,7 @@ impl Database {
     pub(crate) async fn settle_down(&self) -> Result<()> {
         let statements: &[&str] = match self.engine {
             Engine::Postgres => &["VACUUM ANALYZE", "CHECKPOINT"],
-            Engine::MariaDb => &["ANALYZE TABLE contact_outbox"],
+            Engine::MariaDb | Engine::MySql => &["ANALYZE TABLE contact_outbox"],
             Engine::Sqlite => &["PRAGMA wal_checkpoint(TRUNCATE)"],
         };
         for statement in statements {

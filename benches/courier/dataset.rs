@@ -119,6 +119,16 @@ impl Dialect {
                 let series = format!("WITH series AS (SELECT seq AS s FROM seq_{from}_to_{last}) ");
                 (String::new(), series)
             }
+            Engine::MySql => {
+                // Its recursion ends after a thousand steps; the elements of a list have numbers, too.
+                let series = format!(
+                    "WITH series AS (SELECT {from} + n - 1 AS s
+                     FROM JSON_TABLE(concat('[', repeat('0,', {} - 1), '0]'),
+                                     '$[*]' COLUMNS (n FOR ORDINALITY)) AS numbers) ",
+                    to - from
+                );
+                (String::new(), series)
+            }
             Engine::Sqlite => {
                 let series = format!(
                     "WITH RECURSIVE series(s) AS (SELECT {from} UNION ALL SELECT s + 1 FROM series WHERE s + 1 < {to}) "
@@ -131,14 +141,14 @@ impl Dialect {
     fn div(&self, dividend: &str, divisor: &str) -> String {
         match self.0 {
             Engine::Postgres | Engine::Sqlite => format!("({dividend} / {divisor})"),
-            Engine::MariaDb => format!("({dividend} DIV {divisor})"),
+            Engine::MariaDb | Engine::MySql => format!("({dividend} DIV {divisor})"),
         }
     }
 
     fn padded(&self, number: &str, width: u32) -> String {
         match self.0 {
             Engine::Postgres => format!("lpad({number}::text, {width}, '0')"),
-            Engine::MariaDb => format!("lpad({number}, {width}, '0')"),
+            Engine::MariaDb | Engine::MySql => format!("lpad({number}, {width}, '0')"),
             Engine::Sqlite => format!("printf('%0{width}d', {number})"),
         }
     }
@@ -147,7 +157,7 @@ impl Dialect {
     fn one_of(&self, characters: &str, number: &str) -> String {
         let at = match self.0 {
             Engine::Postgres => format!("(1 + {number} % 10)::integer"),
-            Engine::MariaDb | Engine::Sqlite => format!("1 + {number} % 10"),
+            Engine::MariaDb | Engine::MySql | Engine::Sqlite => format!("1 + {number} % 10"),
         };
         format!("substr('{characters}', {at}, 1)")
     }
@@ -155,14 +165,14 @@ impl Dialect {
     fn json(&self, text: &str) -> String {
         match self.0 {
             Engine::Postgres => format!("({text})::jsonb"),
-            Engine::MariaDb | Engine::Sqlite => text.to_owned(),
+            Engine::MariaDb | Engine::MySql | Engine::Sqlite => text.to_owned(),
         }
     }
 
     fn tomorrow(&self) -> &'static str {
         match self.0 {
             Engine::Postgres => "now() + interval '1 day'",
-            Engine::MariaDb => "now(6) + INTERVAL 1 DAY",
+            Engine::MariaDb | Engine::MySql => "now(6) + INTERVAL 1 DAY",
             Engine::Sqlite => "strftime('%Y-%m-%d %H:%M:%f', 'now', '1 day')",
         }
     }

@@ -16,6 +16,8 @@ pub(crate) enum Engine {
     Postgres,
     /// A private server.
     MariaDb,
+    /// A private server.
+    MySql,
     /// A file; its CPU is the courier's.
     Sqlite,
 }
@@ -26,6 +28,7 @@ impl Engine {
         match self {
             Self::Postgres => "PostgreSQL",
             Self::MariaDb => "MariaDB",
+            Self::MySql => "MySQL",
             Self::Sqlite => "SQLite",
         }
     }
@@ -35,6 +38,8 @@ impl Engine {
 pub(crate) struct Servers {
     pub(crate) postgres: String,
     pub(crate) mariadb: String,
+    /// Or why there is none.
+    mysql: Result<String, String>,
 }
 
 impl Servers {
@@ -42,8 +47,28 @@ impl Servers {
     pub(crate) fn told() -> Option<Self> {
         Some(Self {
             postgres: variable("COURIER_BENCH_POSTGRES_URL")?,
-            mariadb: variable("COURIER_BENCH_MYSQL_URL")?,
+            mariadb: variable("COURIER_BENCH_MARIADB_URL")?,
+            mysql: variable("COURIER_BENCH_MYSQL_URL").ok_or_else(|| {
+                let why = variable("COURIER_TEST_WITHOUT_MYSQL");
+                why.unwrap_or_else(|| "nobody said why".into())
+            }),
         })
+    }
+
+    /// The administrator's address of a server.
+    pub(crate) fn address(&self, engine: Engine) -> Result<&str> {
+        match (engine, &self.mysql) {
+            (Engine::Postgres, _) => Ok(&self.postgres),
+            (Engine::MariaDb, _) => Ok(&self.mariadb),
+            (Engine::MySql, Ok(url)) => Ok(url),
+            (Engine::MySql, Err(why)) => bail!("there is no MySQL to measure: {why}"),
+            (Engine::Sqlite, _) => Ok(""),
+        }
+    }
+
+    /// Why a server cannot be measured, if it is not there.
+    pub(crate) fn missing(&self, engine: Engine) -> Option<String> {
+        self.address(engine).err().map(|error| error.to_string())
     }
 
     /// The settings that decide whether what is confirmed survives the loss of power.
@@ -58,16 +83,13 @@ impl Servers {
         )
         .fetch_one(&mut postgres)
         .await?;
-        let mut mariadb = MySqlConnection::connect(&self.mariadb).await?;
-        let (name, flush, doublewrite): (String, i64, i64) = sqlx::query_as(
-            "SELECT version(), CAST(@@innodb_flush_log_at_trx_commit AS SIGNED),
-                    CAST(@@innodb_doublewrite AS SIGNED)",
-        )
-        .fetch_one(&mut mariadb)
-        .await?;
+        let mariadb = innodb_durability(&self.mariadb).await?;
+        let mysql = match &self.mysql {
+            Ok(url) => format!("MySQL {}, ", innodb_durability(url).await?),
+            Err(_) => String::new(),
+        };
         Ok(format!(
-            "PostgreSQL {version} ({settings}), {name} (innodb_flush_log_at_trx_commit={flush} \
-             innodb_doublewrite={doublewrite}), SQLite (WAL, synchronous=FULL)"
+            "PostgreSQL {version} ({settings}), {mariadb}, {mysql}SQLite (WAL, synchronous=FULL)"
         ))
     }
 
@@ -81,8 +103,8 @@ impl Servers {
                     .await?;
                 usage::family_cpu(usage::parent(u32::try_from(backend)?)?)
             }
-            Engine::MariaDb => {
-                let mut connection = MySqlConnection::connect(&self.mariadb).await?;
+            Engine::MariaDb | Engine::MySql => {
+                let mut connection = MySqlConnection::connect(self.address(engine)?).await?;
                 let file: String = sqlx::query_scalar("SELECT @@pid_file")
                     .fetch_one(&mut connection)
                     .await?;
@@ -92,6 +114,20 @@ impl Servers {
             Engine::Sqlite => Ok(0.0),
         }
     }
+}
+
+async fn innodb_durability(url: &str) -> Result<String> {
+    let mut session = MySqlConnection::connect(url).await?;
+    // In words on one server and as a number on the other.
+    let (version, flush, doublewrite): (String, String, String) = sqlx::query_as(
+        "SELECT version(), CAST(@@innodb_flush_log_at_trx_commit AS CHAR),
+                CAST(@@innodb_doublewrite AS CHAR)",
+    )
+    .fetch_one(&mut session)
+    .await?;
+    Ok(format!(
+        "{version} (innodb_flush_log_at_trx_commit={flush} innodb_doublewrite={doublewrite})"
+    ))
 }
 
 #[expect(
@@ -106,7 +142,7 @@ fn variable(name: &str) -> Option<String> {
 pub(crate) fn run_again_with_servers() -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test-databases.sh");
     let error = Command::new(&script)
-        .arg("--measuring")
+        .args(["--measuring", "--servers", "postgres mariadb mysql?"])
         .arg(std::env::current_exe().context("this program's own path")?)
         .args(std::env::args_os().skip(1))
         .exec();

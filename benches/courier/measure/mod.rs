@@ -88,10 +88,11 @@ pub(crate) enum Measurement {
 
 impl Measurement {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Drain(Engine::Postgres),
         Self::Drain(Engine::Sqlite),
         Self::Drain(Engine::MariaDb),
+        Self::Drain(Engine::MySql),
         Self::Backlog,
         Self::Deferred,
         Self::Memory,
@@ -107,6 +108,7 @@ impl Measurement {
         match self {
             Self::Drain(Engine::Postgres) => "drain-postgres",
             Self::Drain(Engine::MariaDb) => "drain-mariadb",
+            Self::Drain(Engine::MySql) => "drain-mysql",
             Self::Drain(Engine::Sqlite) => "drain-sqlite",
             Self::Backlog => "backlog",
             Self::Deferred => "deferred",
