@@ -22,6 +22,7 @@
 )]
 mod support;
 
+#[expect(dead_code, reason = "only some tests want an address on loopback")]
 #[path = "support/server.rs"]
 mod server;
 

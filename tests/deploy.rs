@@ -26,6 +26,7 @@ mod asking;
 #[expect(dead_code, reason = "the tests of the metrics use the rest of it")]
 mod prometheus;
 
+#[expect(dead_code, reason = "only some tests want an address on loopback")]
 #[path = "support/server.rs"]
 mod server;
 

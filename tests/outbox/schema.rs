@@ -190,7 +190,7 @@ async fn a_server_that_is_not_there_is_said_in_one_line_without_the_password() {
 }
 
 async fn a_database_that_does_not_exist_is_no_passing_trouble(db: &Db) {
-    let mut url = url::Url::parse(&db.url).unwrap();
+    let mut url = url::Url::parse(&db.url).expect("a URL");
     url.set_path("no_such_database");
     let outbox = connect(db.kind, url.as_str()).await;
     let error = outbox.map(drop).expect_err("none");
