@@ -34,6 +34,7 @@ mod conservation {
     mod contacts;
     mod couriers;
     mod galera;
+    mod pgpool;
     mod seed;
     mod storm;
     mod truth;

@@ -8,6 +8,7 @@ use tokio::time;
 use super::contacts::{self, Contact, LANES, PER_LANE};
 use super::couriers::{Couriers, DEADLINE};
 use super::galera::{Cluster, NodeMishap};
+use super::pgpool::Balanced;
 use super::seed::{Dice, say, seed};
 use super::{truth, weather};
 use crate::server::Server;
@@ -79,6 +80,19 @@ async fn galera_three_couriers_on_three_nodes_that_lag_freeze_and_die() {
     Storm::on_cluster(&db, &cluster, seed()).await.run().await;
 }
 
+#[tokio::test]
+#[ignore = "needs pgpool: make test-matrix"]
+async fn pgpool_two_couriers_whose_reads_may_run_on_a_standby_that_lags() {
+    let balanced = Balanced::new().await;
+    let db = balanced.database().await;
+    let addresses = vec![balanced.address.clone(); 2];
+    let storm = Storm {
+        addresses,
+        ..Storm::new(&db, None, 2, seed()).await
+    };
+    storm.run().await;
+}
+
 async fn postgres(server: &Server) -> Db {
     let db = Db::postgres_at(server.url.clone()).await;
     db.outbox.migrate().await.expect("migrates");
@@ -116,6 +130,8 @@ struct Storm<'a> {
     world: World<'a>,
     server: Option<&'a Server>,
     cluster: Option<&'a Cluster>,
+    /// Where the n-th courier finds the database, if not all find it where the rows are looked at.
+    addresses: Vec<String>,
     couriers: usize,
     dice: Dice,
     lanes: Vec<Lane>,
@@ -141,6 +157,7 @@ impl<'a> Storm<'a> {
             world,
             server,
             cluster: None,
+            addresses: Vec::new(),
             couriers,
             dice,
             lanes: lanes(LANES),
@@ -152,6 +169,7 @@ impl<'a> Storm<'a> {
     async fn on_cluster(db: &'a Db, cluster: &'a Cluster, seed: u64) -> Self {
         Self {
             cluster: Some(cluster),
+            addresses: cluster.addresses(),
             ..Self::new(db, None, 3, seed).await
         }
     }
@@ -169,7 +187,7 @@ impl<'a> Storm<'a> {
             .map(|(early, late)| (early.to_vec(), late.to_vec()))
             .unzip();
         contacts::insert(self.world.db, &early.concat()).await;
-        let addresses = self.cluster.map(Cluster::addresses).unwrap_or_default();
+        let addresses = std::mem::take(&mut self.addresses);
         let (world, dice) = (&mut self.world, &mut self.dice);
         let mut couriers = Couriers::start(world, dice, self.couriers, addresses);
         let mishaps = self.mishaps();

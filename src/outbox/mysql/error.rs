@@ -71,8 +71,9 @@ fn is_conflict(number: u16) -> bool {
     matches!(
         number,
         // A deadlock, as Galera calls a transaction, too, that another node's came before; the row has
-        // changed meanwhile (MariaDB); another member of the group was first; a failed COMMIT.
-        1213 | 1020 | 3101 | 1180
+        // changed meanwhile (MariaDB); another member of the group was first; a failed COMMIT; a
+        // statement that another node's transaction, or a person, has broken off.
+        1213 | 1020 | 3101 | 1180 | 1317
     )
 }
 
@@ -94,7 +95,7 @@ fn passes(number: u16) -> bool {
         // its cluster.
         | 1053 | 1077 | 1078 | 1079 | 3032 | 1290 | 1836 | 1792 | 1047
         // A statement or its connection was killed, or took too long.
-        | 1317 | 1927 | 1969 | 3024 | 3169 | 4031
+        | 1927 | 1969 | 3024 | 3169 | 4031
         // The connection broke.
         | 1152 | 1158 | 1159 | 1160 | 1161 | 1184
     )
