@@ -13,8 +13,13 @@ usage() { echo "usage: $0 start|stop DIR" >&2; exit 2; }
 action=$1 dir=$2
 
 here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=scripts/roots.sh
+. "$here/roots.sh"
 # shellcheck source=scripts/postgres.sh
 . "$here/postgres.sh"
+# pgpool is this machine's, and so are the servers.
+postgres_place=
+unset COURIER_TEST_POSTGRES_BIN
 
 pgpool=${PGPOOL-$(command -v pgpool || ls /usr/sbin/pgpool 2>/dev/null || true)}
 
