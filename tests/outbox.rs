@@ -7,9 +7,14 @@
 
 mod support;
 
+#[expect(dead_code, reason = "only some tests kill their server")]
+#[path = "support/server.rs"]
+mod server;
+
 mod outbox {
     mod fencing;
     mod holds;
+    mod hostile;
     mod intake;
     mod leases;
     mod mysql;
