@@ -5,6 +5,9 @@
     reason = "a test that cannot go on should say so and stop"
 )]
 
+#[expect(dead_code, reason = "a server may be killed; here none is")]
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 #[expect(dead_code, reason = "only some tests kill their server")]
@@ -27,5 +30,6 @@ mod outbox {
     mod schema;
     mod stale;
     mod table;
+    mod upgrading;
     mod writes;
 }

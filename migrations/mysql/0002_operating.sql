@@ -21,6 +21,8 @@ DEALLOCATE PREPARE alter_outbox;
 
 -- How a contact had ended before an operator sent it on its way again (`requeue`): explain tells it.
 CREATE TABLE IF NOT EXISTS contact_requeue (
+    -- A table without a key is refused by some servers, and not replicated by clusters.
+    id          bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,
     contact_id  bigint unsigned NOT NULL,
     requeued_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
     -- What the row's columns of these names said.

@@ -1,8 +1,8 @@
 //! Whether the database's schema is the one of this program, and what to do about it if not.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::OutboxError;
 
@@ -13,33 +13,71 @@ pub(super) const UNMIGRATED: &str =
 /// A migration that the database has: its version and the checksum of its text.
 pub(super) type Applied = (i64, Vec<u8>);
 
-/// Compares the migrations that the database has with those of this program.
-pub(super) fn compare(migrator: &Migrator, applied: &[Applied]) -> Result<(), OutboxError> {
-    if applied.is_empty() {
-        return Err(OutboxError::Schema(UNMIGRATED.into()));
-    }
-    let mut known: HashMap<i64, &[u8]> = migrator
-        .iter()
-        .map(|migration| (migration.version, &*migration.checksum))
-        .collect();
-    let mut newer = None;
-    for (version, checksum) in applied {
-        match known.remove(version) {
-            Some(ours) if ours == checksum.as_slice() => {}
-            Some(_) => return Err(another_text(*version)),
-            None => newer = newer.max(Some(*version)),
+/// The migrations of this program for one kind of database.
+pub(super) struct Schema {
+    pub(super) migrator: Migrator,
+    /// Texts that migrations had before: their versions and checksums, in hexadecimal. What they
+    /// made differently, a later migration brings to the same.
+    pub(super) earlier: &'static [(i64, &'static str)],
+}
+
+impl Schema {
+    /// Compares the migrations that the database has with those of this program.
+    pub(super) fn check(&self, applied: &[Applied]) -> Result<(), OutboxError> {
+        if applied.is_empty() {
+            return Err(OutboxError::Schema(UNMIGRATED.into()));
+        }
+        let mut missing: BTreeSet<i64> = self.migrator.iter().map(|own| own.version).collect();
+        let mut newer = None;
+        for migration in applied {
+            let version = migration.0;
+            match missing.remove(&version) {
+                true if self.is_own(migration) => {}
+                true => return Err(another_text(version)),
+                false => newer = newer.max(Some(version)),
+            }
+        }
+        if let Some(newer) = newer {
+            return Err(program_is_older(newer));
+        }
+        match missing.len() {
+            0 => Ok(()),
+            missing => Err(OutboxError::Schema(format!(
+                "the database's schema is older than this program ({missing} of its migrations \
+                 missing): run `contact-courier migrate`"
+            ))),
         }
     }
-    if let Some(newer) = newer {
-        return Err(program_is_older(newer));
+
+    /// The migrator for a database that has these migrations. An earlier text counts as the one of
+    /// today.
+    pub(super) fn migrator(&self, applied: &[Applied]) -> Migrator {
+        let mut migrations: Vec<Migration> = self.migrator.iter().cloned().collect();
+        for migration in &mut migrations {
+            let had = applied
+                .iter()
+                .find(|had| had.0 == migration.version && self.is_own(had));
+            if let Some((_, checksum)) = had {
+                migration.checksum = checksum.clone().into();
+            }
+        }
+        Migrator::with_migrations(migrations)
     }
-    match known.len() {
-        0 => Ok(()),
-        missing => Err(OutboxError::Schema(format!(
-            "the database's schema is older than this program ({missing} of its migrations missing): \
-             run `contact-courier migrate`"
-        ))),
+
+    /// Whether a migration is this program's, by today's text or an earlier one.
+    fn is_own(&self, (version, checksum): &Applied) -> bool {
+        let mut today = self.migrator.iter();
+        let mut earlier = self.earlier.iter();
+        today.any(|own| own.version == *version && *own.checksum == **checksum)
+            || earlier.any(|(own, text)| own == version && is_written(checksum, text))
     }
+}
+
+/// Whether bytes are what a text in hexadecimal says.
+fn is_written(bytes: &[u8], hexadecimal: &str) -> bool {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let written = hexadecimal.chars().map(|digit| digit.to_digit(16));
+    digits.map(|digit| Some(u32::from(digit))).eq(written)
 }
 
 /// What a failed migration means; `translate` knows the database's own errors.

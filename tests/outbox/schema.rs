@@ -158,6 +158,7 @@ async fn a_migration_that_was_cut_short_is_run_again(db: &Db) {
     for sql in [
         "DROP TABLE delivery_batch",
         "DROP TABLE courier_instance",
+        "ALTER TABLE contact_requeue DROP COLUMN id",
         "UPDATE _sqlx_migrations SET success = false",
     ] {
         db.execute(sql).await;

@@ -19,7 +19,6 @@ mod session;
 mod statements;
 
 use async_trait::async_trait;
-use sqlx::migrate::Migrator;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
 use sqlx::{MySqlConnection, MySqlPool, Row};
 use uuid::Uuid;
@@ -29,15 +28,22 @@ use self::error::translate;
 use self::operating::{failing, pruning};
 use super::conflict::retried;
 use super::rows::{Column, Columns};
+use super::schema::{self, Schema};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Write, schema, server,
+    RateClaim, Recorded, ServerReport, Story, Write, server,
 };
 use crate::contact::{ContactId, Lane};
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/mysql");
+static SCHEMA: Schema = Schema {
+    migrator: sqlx::migrate!("migrations/mysql"),
+    earlier: &[(
+        2,
+        "1e83931261caede5c291977aebae00d6e751826a289424827b49cddf857e45c6a92b5af9b09d39368e98566e3b2f9969",
+    )],
+};
 
 /// The outbox on MySQL or MariaDB.
 #[derive(Clone, Debug)]
@@ -127,7 +133,7 @@ impl Outbox for MySqlOutbox {
                 .await
                 .map_err(translate)?;
         }
-        let before = self.applied_migrations().await?.len();
+        let before = self.applied_migrations().await?;
         match sqlx::query(statements::FORGET_UNFINISHED)
             .execute(&mut connection)
             .await
@@ -137,17 +143,18 @@ impl Outbox for MySqlOutbox {
             Ok(_) | Err(OutboxError::Schema(_)) => {}
             Err(error) => return Err(error),
         }
-        MIGRATOR
+        SCHEMA
+            .migrator(&before)
             .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| schema::migration_failed(error, translate))?;
         let after = self.applied_migrations().await?.len();
         server::part(connection).await;
-        Ok(after.saturating_sub(before))
+        Ok(after.saturating_sub(before.len()))
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        schema::compare(&MIGRATOR, &self.applied_migrations().await?)
+        SCHEMA.check(&self.applied_migrations().await?)
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {

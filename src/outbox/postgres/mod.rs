@@ -18,7 +18,6 @@ mod statements;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
@@ -27,15 +26,19 @@ use self::error::translate;
 use self::operating::{failing, pruning};
 use super::conflict::retried;
 use super::rows::{Column, Columns};
+use super::schema::{self, Schema};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Write, schema, server,
+    RateClaim, Recorded, ServerReport, Story, Write, server,
 };
 use crate::contact::{ContactId, Lane};
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/postgres");
+static SCHEMA: Schema = Schema {
+    migrator: sqlx::migrate!("migrations/postgres"),
+    earlier: &[],
+};
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
@@ -123,8 +126,9 @@ impl Outbox for PostgresOutbox {
             .clone()
             .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
         let mut connection: PgConnection = server::connect(&patient, translate).await?;
-        let before = self.applied_migrations().await?.len();
-        MIGRATOR
+        let before = self.applied_migrations().await?;
+        SCHEMA
+            .migrator(&before)
             .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| schema::migration_failed(error, translate))?;
@@ -133,11 +137,11 @@ impl Outbox for PostgresOutbox {
             .applied_migrations()
             .await?
             .len()
-            .saturating_sub(before))
+            .saturating_sub(before.len()))
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        schema::compare(&MIGRATOR, &self.applied_migrations().await?)
+        SCHEMA.check(&self.applied_migrations().await?)
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {

@@ -20,7 +20,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
@@ -30,15 +29,19 @@ use uuid::Uuid;
 use self::error::translate;
 use self::operating::{failing, pruning};
 use super::rows::{Column, Columns};
+use super::schema::{self, Schema};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Write, schema,
+    RateClaim, Recorded, ServerReport, Story, Write,
 };
 use crate::contact::{ContactId, Lane};
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
+static SCHEMA: Schema = Schema {
+    migrator: sqlx::migrate!("migrations/sqlite"),
+    earlier: &[],
+};
 
 /// How long to wait for another program's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -144,8 +147,9 @@ impl Outbox for SqliteOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
         // All in one transaction, so that two couriers that start at the same moment take turns.
         let mut tx = begin(&self.writer).await.map_err(translate)?;
-        let before = self.applied_migrations().await?.len();
-        MIGRATOR
+        let before = self.applied_migrations().await?;
+        SCHEMA
+            .migrator(&before)
             .run_direct(None, &mut *tx, false)
             .await
             .map_err(|error| schema::migration_failed(error, translate))?;
@@ -154,11 +158,11 @@ impl Outbox for SqliteOutbox {
             .applied_migrations()
             .await?
             .len()
-            .saturating_sub(before))
+            .saturating_sub(before.len()))
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        schema::compare(&MIGRATOR, &self.applied_migrations().await?)
+        SCHEMA.check(&self.applied_migrations().await?)
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
