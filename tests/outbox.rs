@@ -16,6 +16,7 @@ mod server;
 
 mod outbox {
     mod fencing;
+    mod histories;
     mod holds;
     mod hostile;
     mod intake;

@@ -10,6 +10,10 @@ use super::OutboxError;
 pub(super) const UNMIGRATED: &str =
     "the database has no outbox tables yet: run `contact-courier migrate`";
 
+/// The table that tells which migrations of ours the database has. The library's own name for it is
+/// left to apps that use the library in the same database.
+pub(super) const HISTORY: &str = "contact_courier_migrations";
+
 /// A migration that the database has: its version and the checksum of its text.
 pub(super) type Applied = (i64, Vec<u8>);
 
@@ -49,6 +53,24 @@ impl Schema {
         }
     }
 
+    /// What is wrong with a database that has no history of ours: the history of the first programs
+    /// may be there.
+    pub(super) fn check_first(&self, shared: &[Applied]) -> OutboxError {
+        if self.own(shared).is_empty() {
+            return OutboxError::Schema(UNMIGRATED.into());
+        }
+        OutboxError::Schema(
+            "the database's schema is older than this program: run `contact-courier migrate`"
+                .into(),
+        )
+    }
+
+    /// Which of the migrations in a history that is shared with others are this program's.
+    pub(super) fn own<'a>(&self, shared: &'a [Applied]) -> Vec<&'a Applied> {
+        let own = shared.iter().filter(|migration| self.is_own(migration));
+        own.collect()
+    }
+
     /// The migrator for a database that has these migrations. An earlier text counts as the one of
     /// today.
     pub(super) fn migrator(&self, applied: &[Applied]) -> Migrator {
@@ -61,7 +83,9 @@ impl Schema {
                 migration.checksum = checksum.clone().into();
             }
         }
-        Migrator::with_migrations(migrations)
+        let mut migrator = Migrator::with_migrations(migrations);
+        migrator.dangerous_set_table_name(HISTORY);
+        migrator
     }
 
     /// Whether a migration is this program's, by today's text or an earlier one.
@@ -91,6 +115,31 @@ pub(super) fn migration_failed(
         MigrateError::VersionMismatch(version) => another_text(version),
         other => OutboxError::Schema(format!("the schema cannot be migrated: {other}")),
     }
+}
+
+/// Tables of ours without a history: somebody else's, or of a program that is not known.
+pub(super) fn unknown_tables() -> OutboxError {
+    OutboxError::Schema(format!(
+        "there is a table contact_outbox, but no history in {HISTORY} that tells which \
+         contact-courier made it: use the one that did, restore that table too, or take a database of \
+         its own"
+    ))
+}
+
+/// The history is not there for this user, or not there at all, which a server may not tell apart.
+pub(super) fn may_not_read(said: &str) -> OutboxError {
+    OutboxError::Failed(format!(
+        "{said}; let the owner of the schema call `contact-courier migrate`, then grant SELECT on \
+         {HISTORY}"
+    ))
+}
+
+/// Migrations of ours stand in a table where this user may not delete them.
+pub(super) fn may_not_move(said: &str) -> OutboxError {
+    OutboxError::Failed(format!(
+        "{said}; the courier's migrations move from _sqlx_migrations to {HISTORY}: let a user \
+         migrate once who may DELETE there"
+    ))
 }
 
 fn another_text(migration: i64) -> OutboxError {

@@ -30,7 +30,7 @@ async fn a_courier_is_healthy_and_ready_until_the_schema_is_gone(db: &Db) {
 
     db.execute("ALTER TABLE contact_outbox RENAME TO elsewhere")
         .await;
-    db.execute("DELETE FROM _sqlx_migrations").await;
+    db.execute("DELETE FROM contact_courier_migrations").await;
     until("it is not ready", async || {
         courier.get("/readyz").await.code == 503
     })

@@ -129,6 +129,24 @@ async fn what_was_requeued_before_gets_keys_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn keys_whose_making_was_cut_short_are_made_once() {
+    for db in empty_mysql().await {
+        made_by_the_first(&db).await;
+        requeue_as_the_first(&db).await;
+        assert_eq!(db.outbox.migrate().await.expect("migrates"), 1);
+        // The server died before it had noted that the keys are there, or before it had made them.
+        for left in ["DO 0", "ALTER TABLE contact_requeue DROP COLUMN id"] {
+            db.execute(left).await;
+            db.execute("UPDATE contact_courier_migrations SET success = false WHERE version = 3")
+                .await;
+            assert_eq!(db.outbox.migrate().await.expect("migrates"), 1);
+        }
+        db.outbox.check_schema().await.expect("fine");
+        assert_nothing_is_lost(&db).await;
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_somebody_has_made_meanwhile_is_left_as_it_is() {
     for db in empty().await {
         if db.kind == Kind::Sqlite {

@@ -29,6 +29,16 @@ pub(super) fn translate(error: sqlx::Error) -> OutboxError {
     }
 }
 
+/// Whether the user lacks a right to a table, or to one of its columns. (Who has no right at all is told
+/// so of a table that is not there, too.)
+pub(super) fn is_denied(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        error
+            .try_downcast_ref::<MySqlDatabaseError>()
+            .is_some_and(|error| matches!(error.number(), 1142 | 1143))
+    })
+}
+
 fn translate_number(error: &dyn DatabaseError) -> OutboxError {
     let message = error.message().to_owned();
     let number = error

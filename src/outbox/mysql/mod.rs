@@ -11,6 +11,7 @@ mod error;
 mod inserting;
 mod leasing;
 mod lists;
+mod migrating;
 mod operating;
 mod rates;
 mod reading;
@@ -28,7 +29,6 @@ use self::error::translate;
 use self::operating::{failing, pruning};
 use super::conflict::retried;
 use super::rows::{Column, Columns};
-use super::schema::{self, Schema};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
@@ -36,14 +36,6 @@ use super::{
     RateClaim, Recorded, ServerReport, Story, Write, server,
 };
 use crate::contact::{ContactId, Lane};
-
-static SCHEMA: Schema = Schema {
-    migrator: sqlx::migrate!("migrations/mysql"),
-    earlier: &[(
-        2,
-        "1e83931261caede5c291977aebae00d6e751826a289424827b49cddf857e45c6a92b5af9b09d39368e98566e3b2f9969",
-    )],
-};
 
 /// The outbox on MySQL or MariaDB.
 #[derive(Clone, Debug)]
@@ -108,53 +100,16 @@ impl MySqlOutbox {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-
-    async fn applied_migrations(&self) -> Result<Vec<schema::Applied>, OutboxError> {
-        let applied = sqlx::query_as(statements::APPLIED_MIGRATIONS)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(translate);
-        match applied {
-            Err(OutboxError::Schema(_)) => Ok(Vec::new()),
-            other => other,
-        }
-    }
 }
 
 #[async_trait]
 impl Outbox for MySqlOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        let mut connection = session::open(&self.options, &self.cluster).await?;
-        // Other couriers that start at the same moment wait for this one; the lock ends with the
-        // connection.
-        for statement in [session::PATIENT, statements::LOCK_MIGRATIONS] {
-            sqlx::raw_sql(statement)
-                .execute(&mut connection)
-                .await
-                .map_err(translate)?;
-        }
-        let before = self.applied_migrations().await?;
-        match sqlx::query(statements::FORGET_UNFINISHED)
-            .execute(&mut connection)
-            .await
-            .map_err(translate)
-        {
-            // There is no table yet that could hold one.
-            Ok(_) | Err(OutboxError::Schema(_)) => {}
-            Err(error) => return Err(error),
-        }
-        SCHEMA
-            .migrator(&before)
-            .run_direct(None, &mut connection, false)
-            .await
-            .map_err(|error| schema::migration_failed(error, translate))?;
-        let after = self.applied_migrations().await?.len();
-        server::part(connection).await;
-        Ok(after.saturating_sub(before.len()))
+        retried(|| migrating::migrate(&self.options, &self.cluster)).await
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        SCHEMA.check(&self.applied_migrations().await?)
+        migrating::check(&self.pool).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {

@@ -71,6 +71,7 @@ macro_rules! stands {
     };
 }
 
+pub(super) mod migrating;
 pub(super) mod operating;
 
 /// User, user, task, limit. The pending rows behind a lane, as the lanes that they are in: one seek
@@ -520,10 +521,6 @@ pub(super) const INSERT_CONTACTS: &str = concat!(
     stands!()
 );
 
-/// Which migrations the database has.
-pub(super) const APPLIED_MIGRATIONS: &str =
-    "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-
 /// What decides whether and how the courier can work with the server. Not `SELECT @@…`, which would
 /// fail where one of them is not there any more.
 pub(super) const FACTS: &str = "
@@ -538,14 +535,6 @@ pub(super) const USER: &str = "SHOW CREATE USER CURRENT_USER()";
 
 /// Whether a commit is on the disk before it is answered.
 pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
-
-/// One migration at a time, on the whole server: the name of the database makes the lock's. (The
-/// migrator's own lock is none on MariaDB, which knows no endless waiting.)
-pub(super) const LOCK_MIGRATIONS: &str =
-    "SELECT GET_LOCK(CONCAT('contact-courier/', LEFT(DATABASE(), 40)), 3600)";
-
-/// What a migration that was cut short has left. It is run again from its beginning.
-pub(super) const FORGET_UNFINISHED: &str = "DELETE FROM _sqlx_migrations WHERE success = false";
 
 /// The statements that run all day, for the test that looks at their plans.
 pub(super) const HOT: &[(&str, &str)] = &[

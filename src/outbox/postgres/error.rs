@@ -13,6 +13,13 @@ pub(super) fn translate(error: sqlx::Error) -> OutboxError {
     translate_server(error, translate_sqlstate)
 }
 
+/// Whether the user lacks a right.
+pub(super) fn is_denied(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some("42501"))
+}
+
 fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
     let message = error.message().to_owned();
     let code = error.code().unwrap_or_default();

@@ -9,6 +9,7 @@
 mod error;
 mod inserting;
 mod leasing;
+mod migrating;
 mod operating;
 mod rates;
 mod reading;
@@ -26,7 +27,6 @@ use self::error::translate;
 use self::operating::{failing, pruning};
 use super::conflict::retried;
 use super::rows::{Column, Columns};
-use super::schema::{self, Schema};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
@@ -34,11 +34,6 @@ use super::{
     RateClaim, Recorded, ServerReport, Story, Write, server,
 };
 use crate::contact::{ContactId, Lane};
-
-static SCHEMA: Schema = Schema {
-    migrator: sqlx::migrate!("migrations/postgres"),
-    earlier: &[],
-};
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
@@ -103,45 +98,16 @@ impl PostgresOutbox {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-
-    async fn applied_migrations(&self) -> Result<Vec<schema::Applied>, OutboxError> {
-        let applied = sqlx::query_as(statements::APPLIED_MIGRATIONS)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(translate);
-        match applied {
-            Err(OutboxError::Schema(_)) => Ok(Vec::new()),
-            other => other,
-        }
-    }
 }
 
 #[async_trait]
 impl Outbox for PostgresOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        // Building an index on a large table may take its time, and other couriers that start at
-        // the same moment wait for this one.
-        let patient = self
-            .options
-            .clone()
-            .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-        let mut connection: PgConnection = server::connect(&patient, translate).await?;
-        let before = self.applied_migrations().await?;
-        SCHEMA
-            .migrator(&before)
-            .run_direct(None, &mut connection, false)
-            .await
-            .map_err(|error| schema::migration_failed(error, translate))?;
-        server::part(connection).await;
-        Ok(self
-            .applied_migrations()
-            .await?
-            .len()
-            .saturating_sub(before.len()))
+        migrating::migrate(&self.options).await
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        SCHEMA.check(&self.applied_migrations().await?)
+        migrating::check(&self.pool).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {

@@ -38,6 +38,7 @@ macro_rules! primary {
     };
 }
 
+pub(super) mod migrating;
 pub(super) mod operating;
 
 /// $1 instance, $2 and $3 the lane to begin behind, $4 linger in seconds, $5 batch size, $6 limit.
@@ -379,10 +380,6 @@ pub(super) const INSERT_CONTACTS: &str = "
             grade_id, components, custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
             skip_error, number_add_suffix, encryption, phone_mask, idempotency_key, not_before)
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
-
-/// Which migrations the database has.
-pub(super) const APPLIED_MIGRATIONS: &str =
-    "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
 /// The statements that run all day, for the test that looks at their plans.
 pub(super) const HOT: &[(&str, &str)] = &[

@@ -10,6 +10,7 @@
 mod error;
 mod inserting;
 mod leasing;
+mod migrating;
 mod operating;
 mod rates;
 mod reading;
@@ -29,7 +30,6 @@ use uuid::Uuid;
 use self::error::translate;
 use self::operating::{failing, pruning};
 use super::rows::{Column, Columns};
-use super::schema::{self, Schema};
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
@@ -37,11 +37,6 @@ use super::{
     RateClaim, Recorded, ServerReport, Story, Write,
 };
 use crate::contact::{ContactId, Lane};
-
-static SCHEMA: Schema = Schema {
-    migrator: sqlx::migrate!("migrations/sqlite"),
-    earlier: &[],
-};
 
 /// How long to wait for another program's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -123,17 +118,6 @@ impl SqliteOutbox {
         self.readers.close().await;
         self.writer.close().await;
     }
-
-    async fn applied_migrations(&self) -> Result<Vec<schema::Applied>, OutboxError> {
-        let applied = sqlx::query_as(statements::APPLIED_MIGRATIONS)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(translate);
-        match applied {
-            Err(OutboxError::Schema(_)) => Ok(Vec::new()),
-            other => other,
-        }
-    }
 }
 
 /// Begins a transaction that writes. `IMMEDIATE`: one that reads first and writes later may be
@@ -145,24 +129,11 @@ async fn begin(writer: &SqlitePool) -> sqlx::Result<Transaction<'static, sqlx::S
 #[async_trait]
 impl Outbox for SqliteOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        // All in one transaction, so that two couriers that start at the same moment take turns.
-        let mut tx = begin(&self.writer).await.map_err(translate)?;
-        let before = self.applied_migrations().await?;
-        SCHEMA
-            .migrator(&before)
-            .run_direct(None, &mut *tx, false)
-            .await
-            .map_err(|error| schema::migration_failed(error, translate))?;
-        tx.commit().await.map_err(translate)?;
-        Ok(self
-            .applied_migrations()
-            .await?
-            .len()
-            .saturating_sub(before.len()))
+        migrating::migrate(&self.writer).await
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        SCHEMA.check(&self.applied_migrations().await?)
+        migrating::check(&self.readers).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {

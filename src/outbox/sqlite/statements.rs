@@ -86,6 +86,7 @@ macro_rules! next_lane {
     };
 }
 
+pub(super) mod migrating;
 pub(super) mod operating;
 
 /// ?1 instance, ?2 the lane to begin behind as a key, ?3 linger in seconds, ?4 batch size, ?5 limit.
@@ -446,10 +447,6 @@ pub(super) const INSERT_CONTACTS: &str = "
     FROM json_each(?1)
     WHERE true
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
-
-/// Which migrations the database has.
-pub(super) const APPLIED_MIGRATIONS: &str =
-    "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
 /// The statements that run all day, for the test that looks at their plans.
 pub(super) const HOT: &[(&str, &str)] = &[

@@ -1,0 +1,50 @@
+//! Statements that tell which migrations the database has. The first programs kept their history in
+//! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
+
+/// Which migrations the database has.
+pub(in crate::outbox::mysql) const APPLIED: &str =
+    "SELECT version, checksum FROM contact_courier_migrations WHERE success";
+
+/// One migration at a time, on the whole server: the name of the database makes the lock's. (The
+/// migrator's own lock is none on MariaDB, which knows no endless waiting.)
+pub(in crate::outbox::mysql) const LOCK: &str =
+    "SELECT GET_LOCK(CONCAT('contact-courier/', LEFT(DATABASE(), 40)), 3600)";
+
+/// As the library would make it, but of an engine that does not lose it.
+pub(in crate::outbox::mysql) const MAKE_HISTORY: &str = "
+    CREATE TABLE IF NOT EXISTS contact_courier_migrations (
+        version        bigint NOT NULL PRIMARY KEY,
+        description    text NOT NULL,
+        installed_on   timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+        success        boolean NOT NULL,
+        checksum       blob NOT NULL,
+        execution_time bigint NOT NULL
+    ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
+/// Whether there is a history of ours, and a table of contacts.
+pub(in crate::outbox::mysql) const TABLES: &str = "
+    SELECT COALESCE(MAX(table_name = 'contact_courier_migrations'), 0) AS history,
+        COALESCE(MAX(table_name = 'contact_outbox'), 0) AS outbox
+    FROM information_schema.tables
+    WHERE table_schema = DATABASE()
+      AND table_name IN ('contact_courier_migrations', 'contact_outbox')";
+
+/// What a migration that was cut short has left. It is run again from its beginning.
+pub(in crate::outbox::mysql) const FORGET_UNFINISHED: &str =
+    "DELETE FROM contact_courier_migrations WHERE success = false";
+
+/// The history that is shared with apps, unfinished migrations too.
+pub(in crate::outbox::mysql) const SHARED: &str = "SELECT version, checksum FROM _sqlx_migrations";
+
+/// Version, checksum. One of ours is copied, unless it was before, or is unfinished.
+pub(in crate::outbox::mysql) const COPY: &str = "
+    INSERT INTO contact_courier_migrations
+        (version, description, installed_on, success, checksum, execution_time)
+    SELECT s.version, s.description, s.installed_on, s.success, s.checksum, s.execution_time
+    FROM _sqlx_migrations AS s
+    LEFT JOIN contact_courier_migrations AS o ON o.version = s.version
+    WHERE s.version = ? AND s.checksum = ? AND s.success AND o.version IS NULL";
+
+/// Version, checksum.
+pub(in crate::outbox::mysql) const LEAVE: &str =
+    "DELETE FROM _sqlx_migrations WHERE version = ? AND checksum = ?";

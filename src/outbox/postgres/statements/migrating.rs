@@ -1,0 +1,48 @@
+//! Statements that tell which migrations the database has. The first programs kept their history in
+//! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
+
+/// Which migrations the database has.
+pub(in crate::outbox::postgres) const APPLIED: &str =
+    "SELECT version, checksum FROM contact_courier_migrations WHERE success";
+
+/// The schema that tables are made in, as SQL writes it (null: there is none), and whether it has a
+/// history of ours, and a table of contacts.
+pub(in crate::outbox::postgres) const TABLES: &str = "
+    SELECT quote_ident(current_schema()),
+        to_regclass(quote_ident(current_schema()) || '.contact_courier_migrations') IS NOT NULL,
+        to_regclass(quote_ident(current_schema()) || '.contact_outbox') IS NOT NULL";
+
+/// The history that is shared with apps, of this schema: another one on the path is somebody else's.
+pub(in crate::outbox::postgres) fn shared(schema: &str) -> String {
+    format!("SELECT version, checksum FROM {schema}._sqlx_migrations")
+}
+
+/// Nobody else writes there while ours are taken out.
+pub(in crate::outbox::postgres) fn lock_shared(schema: &str) -> String {
+    format!("LOCK TABLE {schema}._sqlx_migrations IN ACCESS EXCLUSIVE MODE")
+}
+
+/// $1 version, $2 checksum. One of ours is copied, unless it was before.
+pub(in crate::outbox::postgres) fn copy(schema: &str) -> String {
+    format!(
+        "INSERT INTO {schema}.contact_courier_migrations
+             (version, description, installed_on, success, checksum, execution_time)
+         SELECT version, description, installed_on, success, checksum, execution_time
+         FROM {schema}._sqlx_migrations WHERE version = $1 AND checksum = $2 AND success
+         ON CONFLICT (version) DO NOTHING"
+    )
+}
+
+/// $1 version, $2 checksum.
+pub(in crate::outbox::postgres) fn leave(schema: &str) -> String {
+    format!("DELETE FROM {schema}._sqlx_migrations WHERE version = $1 AND checksum = $2")
+}
+
+/// Whether the history that is shared with apps is empty.
+pub(in crate::outbox::postgres) fn is_empty(schema: &str) -> String {
+    format!("SELECT NOT EXISTS (SELECT FROM {schema}._sqlx_migrations)")
+}
+
+pub(in crate::outbox::postgres) fn drop_shared(schema: &str) -> String {
+    format!("DROP TABLE {schema}._sqlx_migrations")
+}

@@ -1,0 +1,27 @@
+//! Statements that tell which migrations the database has. The first programs kept their history in
+//! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
+
+/// Which migrations the database has.
+pub(in crate::outbox::sqlite) const APPLIED: &str =
+    "SELECT version, checksum FROM contact_courier_migrations WHERE success";
+
+/// Whether there is a history of ours, and a table of contacts.
+pub(in crate::outbox::sqlite) const TABLES: &str = "
+    SELECT COALESCE(max(name = 'contact_courier_migrations'), 0) AS history,
+        COALESCE(max(name = 'contact_outbox'), 0) AS outbox
+    FROM sqlite_schema WHERE name IN ('contact_courier_migrations', 'contact_outbox')";
+
+/// The history that is shared with apps.
+pub(in crate::outbox::sqlite) const SHARED: &str = "SELECT version, checksum FROM _sqlx_migrations";
+
+/// Version, checksum. One of ours is copied, unless it was before.
+pub(in crate::outbox::sqlite) const COPY: &str = "
+    INSERT INTO contact_courier_migrations
+        (version, description, installed_on, success, checksum, execution_time)
+    SELECT version, description, installed_on, success, checksum, execution_time
+    FROM _sqlx_migrations WHERE version = ?1 AND checksum = ?2 AND success
+    ON CONFLICT (version) DO NOTHING";
+
+/// Version, checksum.
+pub(in crate::outbox::sqlite) const LEAVE: &str =
+    "DELETE FROM _sqlx_migrations WHERE version = ?1 AND checksum = ?2";
