@@ -5,9 +5,6 @@
     reason = "a test that cannot go on should say so and stop"
 )]
 
-#[expect(dead_code, reason = "a server may be killed; here none is")]
-#[path = "support/server.rs"]
-mod server;
 mod support;
 
 #[expect(dead_code, reason = "only some tests kill their server")]
