@@ -250,6 +250,9 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
         create_postgres_user(&db, user).await;
     }
     db.execute(&grants).await;
+    // PostgreSQL 14 and older let everybody make tables there.
+    db.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        .await;
     let app = as_user(&db, "app");
     for _ in 0..2 {
         let told = postgres(&app, &insert).await.unwrap();
