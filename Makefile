@@ -4,8 +4,11 @@
 help: ## Lists what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB
+test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB (and MySQL: see scripts/test-databases.sh)
 	scripts/test-databases.sh cargo test --locked
+
+test-matrix: ## The same for each version of each database that can be had; writes the table of docs/databases.md
+	scripts/test-matrix.sh $(MATRIX)
 
 check: tools ## Formatting, lints, docs, licences, unused dependencies, and the scripts where shellcheck is installed
 	cargo fmt --check
