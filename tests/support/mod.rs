@@ -1,5 +1,6 @@
 //! What the tests share: databases of their own, with a second door for raw SQL.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use sqlx::{
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+pub(crate) mod disk;
 
 /// The databases that the program knows, as a user names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +125,16 @@ impl Db {
 
     async fn bare_sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let file = dir.path().join("outbox.db");
+        let db = Self::sqlite_in(dir.path()).await;
+        Self {
+            _dir: Some(dir),
+            ..db
+        }
+    }
+
+    /// A migrated SQLite file in a folder that outlives it.
+    pub(crate) async fn sqlite_in(folder: &Path) -> Self {
+        let file = folder.join("outbox.db");
         let url = format!("sqlite://{}", file.display());
         let outbox = SqliteOutbox::connect(&url, 4).await.expect("opens");
         let raw = SqlitePoolOptions::new()
@@ -134,7 +146,7 @@ impl Db {
             outbox: Arc::new(outbox),
             url,
             raw: Raw::Sqlite(raw),
-            _dir: Some(dir),
+            _dir: None,
         }
     }
 

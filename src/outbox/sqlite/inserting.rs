@@ -5,6 +5,7 @@ use sqlx::{Connection, Result, SqliteConnection};
 
 use super::error::translate;
 use super::statements::INSERT_CONTACTS;
+use super::transaction::BEGIN;
 use crate::outbox::plan::json;
 use crate::outbox::{Inserted, Insertion, NewContact, OutboxError};
 
@@ -16,9 +17,7 @@ struct SqliteInsertion(SqliteConnection);
 
 /// Begins the transaction.
 pub(super) async fn begin(mut connection: SqliteConnection) -> Result<Box<dyn Insertion>> {
-    sqlx::query("BEGIN IMMEDIATE")
-        .execute(&mut connection)
-        .await?;
+    sqlx::query(BEGIN).execute(&mut connection).await?;
     Ok(Box::new(SqliteInsertion(connection)))
 }
 

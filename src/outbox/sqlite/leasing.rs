@@ -5,11 +5,11 @@ use std::sync::Arc;
 use sqlx::{Result, Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
-use super::begin;
 use super::statements::{
     ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LIFT_HOLDS, OPEN_ENTRIES,
     PENDING_ROWS, RELEASE_LANE, REMOVE_INSTANCE,
 };
+use super::transaction::begin;
 use crate::contact::{Lane, OutboxRow};
 use crate::outbox::plan::json;
 use crate::outbox::rows::{self, Columns, OpenEntry};
@@ -17,6 +17,12 @@ use crate::outbox::{Instance, Lease, LeasedLane};
 
 pub(super) async fn beat(pool: &SqlitePool, instance: &Instance) -> Result<()> {
     let mut tx = begin(pool).await?;
+    write_beat(&mut tx, instance).await?;
+    tx.commit().await
+}
+
+/// Writes a heartbeat into a transaction.
+pub(super) async fn write_beat(tx: &mut SqliteConnection, instance: &Instance) -> Result<()> {
     sqlx::query(BEAT)
         .bind(instance.id.to_string())
         .bind(&instance.host)
@@ -24,10 +30,8 @@ pub(super) async fn beat(pool: &SqlitePool, instance: &Instance) -> Result<()> {
         .bind(rows::to_millis(instance.lease))
         .execute(&mut *tx)
         .await?;
-    sqlx::query(CLEAR_SILENT_INSTANCES)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await
+    sqlx::query(CLEAR_SILENT_INSTANCES).execute(tx).await?;
+    Ok(())
 }
 
 pub(super) async fn retire(pool: &SqlitePool, instance: Uuid) -> Result<()> {
@@ -47,6 +51,20 @@ pub(super) async fn lease(
     instance: Uuid,
 ) -> Result<Option<LeasedLane>> {
     let mut tx = begin(pool).await?;
+    let leased = write_lease(&mut tx, lane, instance).await?;
+    match leased {
+        Some(_) => tx.commit().await?,
+        None => tx.rollback().await?,
+    }
+    Ok(leased)
+}
+
+/// Leases a lane in a transaction.
+pub(super) async fn write_lease(
+    tx: &mut SqliteConnection,
+    lane: &Lane,
+    instance: Uuid,
+) -> Result<Option<LeasedLane>> {
     let leased = sqlx::query(LEASE_LANE)
         .bind(lane.user_id())
         .bind(lane.task_id())
@@ -57,13 +75,12 @@ pub(super) async fn lease(
         return Ok(None);
     };
     let token: i64 = leased.try_get("lease_token")?;
-    let adopted = adopt_batches(&mut tx, lane, token).await?;
+    let adopted = adopt_batches(tx, lane, token).await?;
     let ids: Vec<i64> = adopted
         .iter()
         .flat_map(|entry| entry.contacts.iter().copied())
         .collect();
-    let rows = pending_rows(&mut tx, &ids).await?;
-    tx.commit().await?;
+    let rows = pending_rows(tx, &ids).await?;
     Ok(Some(LeasedLane {
         lease: Arc::new(Lease {
             lane: lane.clone(),
@@ -107,16 +124,22 @@ async fn pending_rows(tx: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<Outb
 }
 
 pub(super) async fn lift_holds(pool: &SqlitePool, reason: &str) -> Result<u64> {
-    let lifted = sqlx::query(LIFT_HOLDS).bind(reason).execute(pool).await?;
+    let mut tx = begin(pool).await?;
+    let lifted = sqlx::query(LIFT_HOLDS)
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
     Ok(lifted.rows_affected())
 }
 
 pub(super) async fn release(pool: &SqlitePool, lease: &Lease) -> Result<()> {
+    let mut tx = begin(pool).await?;
     sqlx::query(RELEASE_LANE)
         .bind(lease.lane.user_id())
         .bind(lease.lane.task_id())
         .bind(lease.token)
-        .execute(pool)
+        .execute(&mut *tx)
         .await?;
-    Ok(())
+    tx.commit().await
 }

@@ -1,11 +1,11 @@
 //! Bringing the schema up to date.
 
 use sqlx::migrate::Migrate;
-use sqlx::{Error, SqliteConnection, SqlitePool};
+use sqlx::{Connection, Error, SqliteConnection, SqlitePool};
 
-use super::begin;
 use super::error::translate;
 use super::statements::migrating as statements;
+use super::transaction::BEGIN;
 use crate::outbox::OutboxError;
 use crate::outbox::schema::{self, Applied, HISTORY, Schema};
 
@@ -31,7 +31,10 @@ pub(super) async fn check(readers: &SqlitePool) -> Result<(), OutboxError> {
 /// Applies what is missing; how many migrations. All in one transaction, so that two couriers that
 /// start at the same moment take turns.
 pub(super) async fn migrate(writer: &SqlitePool) -> Result<usize, OutboxError> {
-    let mut tx = begin(writer).await.map_err(translate)?;
+    let mut connection = writer.acquire().await.map_err(translate)?;
+    // Nothing is known of it if that fails.
+    connection.close_on_drop();
+    let mut tx = connection.begin_with(BEGIN).await.map_err(translate)?;
     let failed = |error| schema::migration_failed(error, translate);
     take_over(&mut tx).await?;
     let before = applied(&mut tx).await?;

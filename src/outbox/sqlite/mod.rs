@@ -16,6 +16,7 @@ mod rates;
 mod reading;
 mod recording;
 mod statements;
+mod transaction;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row, SqlitePool, Transaction};
+use sqlx::{ConnectOptions, Row, SqlitePool};
 use uuid::Uuid;
 
 use self::error::translate;
@@ -118,12 +119,6 @@ impl SqliteOutbox {
         self.readers.close().await;
         self.writer.close().await;
     }
-}
-
-/// Begins a transaction that writes. `IMMEDIATE`: one that reads first and writes later may be
-/// refused in the middle, this one waits at its beginning.
-async fn begin(writer: &SqlitePool) -> sqlx::Result<Transaction<'static, sqlx::Sqlite>> {
-    writer.begin_with("BEGIN IMMEDIATE").await
 }
 
 #[async_trait]

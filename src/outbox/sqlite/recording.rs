@@ -6,11 +6,11 @@ use serde::Serialize;
 use sqlx::{Result, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
-use super::begin;
 use super::statements::{
     CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, FIND_TOKENS, OPEN_BATCHES, POSTPONE_BATCHES,
     RESEND_BATCHES, SENDING_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES, STALE_ROWS,
 };
+use super::transaction::begin;
 use crate::contact::Lane;
 use crate::outbox::plan::{Journaled, LaneKey, Plan, Succeeded, batches_of, json, lanes_of};
 use crate::outbox::rows;
@@ -21,18 +21,24 @@ pub(super) async fn record(pool: &SqlitePool, writes: &[Write]) -> Result<Vec<Re
         return Ok(Vec::new());
     }
     let mut tx = begin(pool).await?;
-    let tokens = find_tokens(&mut tx, writes).await?;
-    let batches = find_batches(&mut tx, &batches_of(writes)).await?;
-    let mut plan = Plan::new(writes, &tokens, &batches);
-    open_batches(&mut tx, &mut plan).await?;
-    hold_back(&mut tx, &mut plan).await?;
-    execute(&mut tx, POSTPONE_BATCHES, &plan.postpones).await?;
-    execute(&mut tx, RESEND_BATCHES, &plan.resends).await?;
-    execute(&mut tx, CLOSE_BATCHES, &plan.closes).await?;
-    settle_successes(&mut tx, &plan.successes).await?;
-    execute(&mut tx, SETTLE_FAILURES, &plan.failures).await?;
-    execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
+    let answers = write(&mut tx, writes).await?;
     tx.commit().await?;
+    Ok(answers)
+}
+
+/// Writes all of it into a transaction.
+pub(super) async fn write(tx: &mut SqliteConnection, writes: &[Write]) -> Result<Vec<Recorded>> {
+    let tokens = find_tokens(tx, writes).await?;
+    let batches = find_batches(tx, &batches_of(writes)).await?;
+    let mut plan = Plan::new(writes, &tokens, &batches);
+    open_batches(tx, &mut plan).await?;
+    hold_back(tx, &mut plan).await?;
+    execute(tx, POSTPONE_BATCHES, &plan.postpones).await?;
+    execute(tx, RESEND_BATCHES, &plan.resends).await?;
+    execute(tx, CLOSE_BATCHES, &plan.closes).await?;
+    settle_successes(tx, &plan.successes).await?;
+    execute(tx, SETTLE_FAILURES, &plan.failures).await?;
+    execute(tx, CHANGE_LANES, &plan.lanes).await?;
     Ok(plan.answers)
 }
 

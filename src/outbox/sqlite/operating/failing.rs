@@ -2,10 +2,10 @@
 
 use sqlx::{Result, SqlitePool};
 
-use super::super::begin;
 use super::super::statements::operating::{
     COUNT_FAILURES, FAILURES, FAILURES_NAMED, KEEP_ENDS, REQUEUE,
 };
+use super::super::transaction::begin;
 use crate::contact::ContactId;
 use crate::outbox::operations::{
     self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,

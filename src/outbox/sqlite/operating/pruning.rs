@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use sqlx::{Result, SqlitePool};
 
-use super::super::begin;
 use super::super::statements::operating::{
     CONTACTS_STANDING, DELETE_BATCHES, DELETE_CONTACTS, FORGET_REQUEUES, PRUNABLE_BATCHES,
     PRUNABLE_CONTACTS,
 };
+use super::super::transaction::begin;
 use crate::contact::ContactId;
 use crate::outbox::operations::{
     BATCHES, CONTACTS, PrunePage, PruneStep, Pruning, bereft, holding,
@@ -69,10 +69,12 @@ pub(in crate::outbox::sqlite) async fn batches(
     let gone = bereft(old.clone(), &standing(pool, pruning, &old).await?);
     let mut pruned = u64::try_from(gone.len()).unwrap_or(u64::MAX);
     if !pruning.dry_run && pruned > 0 {
+        let mut tx = begin(pool).await?;
         let deleted = sqlx::query(DELETE_BATCHES)
             .bind(json(&gone))
-            .execute(pool)
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         pruned = deleted.rows_affected();
     }
     Ok(page.step(pruned))

@@ -1,0 +1,96 @@
+//! What a moment of trouble leaves behind: nothing. After an error of any kind the next call works.
+
+use std::time::Duration;
+
+use contact_courier::contact::ContactId;
+use contact_courier::outbox::{Change, NewContact, OutboxError, Pruning, RateClaim, Write};
+use sqlx::{Connection, SqliteConnection};
+use uuid::Uuid;
+
+use crate::support::disk::Disk;
+use crate::support::{Db, close, entry, instance, lane};
+
+/// Every kind of transaction that writes; the error of the first that fails.
+async fn write_everything(db: &Db) -> Result<(), OutboxError> {
+    let (outbox, me) = (&*db.outbox, Uuid::now_v7());
+    outbox.beat(&instance(me)).await?;
+    let name = Uuid::now_v7().simple().to_string();
+    let lane = lane(&format!("u/{name}"));
+    let lease = outbox.lease(&lane, me).await?.expect("a free lane").lease;
+    let batch = entry(&[i64::MAX]);
+    let end = Change::Close(close(batch.batch, &[i64::MAX]));
+    for change in [Change::Open(batch), end] {
+        let lease = lease.clone();
+        outbox.record(&[Write { lease, change }]).await?;
+    }
+    outbox.lift_holds("nothing").await?;
+    outbox.release(&lease).await?;
+    let second = Duration::from_secs(1);
+    outbox
+        .claim_rate(&RateClaim {
+            name: &name,
+            span: second,
+            burst: second,
+            lead: Duration::ZERO,
+        })
+        .await?;
+    db.operations.requeue(&[ContactId(1)]).await?;
+    let pruning = Pruning {
+        older_than: Duration::ZERO,
+        dry_run: false,
+    };
+    db.operations.prune_contacts(pruning, None).await?;
+    db.operations.prune_batches(pruning, None).await?;
+    let mut insertion = outbox.begin_insert().await?;
+    let contact = NewContact {
+        user_id: "u".into(),
+        task_id: name,
+        phone: "1".into(),
+        ..NewContact::default()
+    };
+    insertion.add(&[contact]).await?;
+    insertion.commit().await?;
+    outbox.retire(me).await?;
+    outbox.migrate().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_full_disk_everything_can_be_written_again() {
+    let Some(disk) = Disk::new(2_048) else { return };
+    let db = Db::sqlite_in(disk.path()).await;
+    write_everything(&db).await.expect("there is room");
+    // What is left decides which write, and which part of it, is the one that fails.
+    for left in (0..160).step_by(4) {
+        disk.fill_but(left);
+        let mut error = Ok(());
+        while error.is_ok() {
+            error = write_everything(&db).await;
+        }
+        let error = error.expect_err("no room");
+        assert!(error.is_transient(), "{error}");
+        assert!(error.to_string().contains("full"), "{error}");
+        disk.free();
+        write_everything(&db).await.expect("there is room again");
+    }
+    let checked = db
+        .text("integrity_check", "FROM pragma_integrity_check")
+        .await;
+    assert_eq!(checked.as_deref(), Some("ok"));
+}
+
+#[tokio::test]
+async fn a_writer_that_is_kept_waiting_too_long_works_again_afterwards() {
+    let db = Db::sqlite().await;
+    let mut app = SqliteConnection::connect(&db.url).await.expect("opens");
+    let run = async |app: &mut SqliteConnection, sql: &'static str| {
+        sqlx::raw_sql(sql).execute(app).await.expect(sql);
+    };
+    run(&mut app, "BEGIN IMMEDIATE").await;
+    let me = instance(Uuid::now_v7());
+    // Whoever asked does not wait for the answer, as a heartbeat does not.
+    let beat = tokio::time::timeout(Duration::from_millis(100), db.outbox.beat(&me)).await;
+    assert!(beat.is_err(), "the app keeps the file locked");
+    run(&mut app, "COMMIT").await;
+    write_everything(&db).await.expect("nobody writes any more");
+}
