@@ -28,6 +28,7 @@ mod outbox {
     mod schema;
     mod stale;
     mod table;
+    mod trial;
     mod troubles;
     mod upgrading;
     mod writes;

@@ -19,9 +19,16 @@ pub enum OutboxError {
     /// ours was done: the same again, at once, is likely to succeed.
     #[error("other transactions were first, again and again: {0}")]
     Conflict(String),
+    /// The server or the file takes no writes: a primary that has become a standby, a file without the
+    /// right to write. Trying again may help.
+    #[error("the database is read-only: {0}")]
+    ReadOnly(String),
     /// The schema is not the one that this program needs.
     #[error("{0}")]
     Schema(String),
+    /// The database's user may not do this.
+    #[error("the database's user lacks a right: {0}")]
+    Denied(String),
     /// The database refused a row: which rule, in its words.
     #[error("the database refused the row: {0}")]
     Refused(String),
@@ -35,7 +42,7 @@ impl OutboxError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unavailable(_) | Self::Locked(_) | Self::Conflict(_)
+            Self::Unavailable(_) | Self::Locked(_) | Self::Conflict(_) | Self::ReadOnly(_)
         )
     }
 }

@@ -42,7 +42,7 @@ pub use self::operations::{
     AskedFor, BatchReport, ContactReport, FailedContact, FailureCount, FailureCursor,
     FailureFilter, FailurePage, InstanceReport, LaneCounts, LaneReport, LaneStanding, LaneState,
     Moment, Operations, OutcomeCount, Overview, Owner, PausedLane, PendingCounts, PruneStep,
-    Pruning, Requeued, ServerReport, ServerSetting, Story,
+    Pruning, Requeued, ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::postgres::PostgresOutbox;
 pub use self::sqlite::SqliteOutbox;

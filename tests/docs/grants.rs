@@ -9,7 +9,7 @@ use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, Close, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations,
-    Outbox, PostgresOutbox, Pruning, RateClaim, RowOutcome, Write,
+    Outbox, PostgresOutbox, Pruning, RateClaim, RowOutcome, Trial, Write,
 };
 use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -232,6 +232,9 @@ async fn the_grants_are_what_each_user_needs_and_the_insert_makes_one_row(db: &D
         .await
         .unwrap();
     look(&viewer, contact).await;
+    let trials = (courier.try_writing().await, viewer.try_writing().await);
+    let right = matches!(trials, (Trial::Passed, Trial::OnlyReads));
+    assert!(right, "{trials:?}");
     for (user, statement) in REFUSED {
         let said = mariadb(&as_user(db, user), statement).unwrap_err();
         assert!(
@@ -271,6 +274,9 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
         .await
         .unwrap();
     look(&viewer, contact).await;
+    let trials = (courier.try_writing().await, viewer.try_writing().await);
+    let right = matches!(trials, (Trial::Passed, Trial::OnlyReads));
+    assert!(right, "{trials:?}");
     for (user, statement) in REFUSED {
         let said = postgres(&as_user(&db, user), statement).await.unwrap_err();
         assert!(

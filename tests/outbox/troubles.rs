@@ -17,8 +17,8 @@ async fn write_everything(db: &Db) -> Result<(), OutboxError> {
     let name = Uuid::now_v7().simple().to_string();
     let lane = lane(&format!("u/{name}"));
     let lease = outbox.lease(&lane, me).await?.expect("a free lane").lease;
-    let batch = entry(&[i64::MAX]);
-    let end = Change::Close(close(batch.batch, &[i64::MAX]));
+    let batch = entry(&[]);
+    let end = Change::Close(close(batch.batch, &[]));
     for change in [Change::Open(batch), end] {
         let lease = lease.clone();
         outbox.record(&[Write { lease, change }]).await?;

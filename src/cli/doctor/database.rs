@@ -1,13 +1,15 @@
-//! The database: whether it answers, keeps what it confirms, is migrated, and how its outbox is.
+//! The database: whether it answers, keeps what it confirms, is migrated, takes writes, and how its
+//! outbox is.
 
 use std::time::{Duration, SystemTime};
 
 use super::check::Check;
+use super::writing;
 use crate::app::{self, Database};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
 use crate::outbox::{Operations, Overview, PausedLane, ServerReport};
-use crate::settings::Settings;
+use crate::settings::{DatabaseKind, Settings};
 
 /// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
 const CLOCKS_APART: f64 = 30.0;
@@ -20,7 +22,10 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     let database = match app::find_database(settings).await {
         Ok(database) => database,
         Err(error) => {
-            let todo = "start it, or correct database.url, its user or its password";
+            let todo = match settings.database.url.kind() {
+                Some(DatabaseKind::Sqlite) => writing::FILE,
+                _ => "start it, or correct database.url, its user or its password",
+            };
             return (
                 vec![Check::failed("database", format!("{error:#}"), todo)],
                 0,
@@ -31,7 +36,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     match database.outbox.check_schema().await {
         Ok(()) => {
             checks.push(Check::ok("migrations", "the schema is this program's"));
-            let (outbox, couriers) = outbox(&database).await;
+            let (outbox, couriers) = outbox(&database, settings.database.url.kind()).await;
             checks.extend(outbox);
             (checks, couriers)
         }
@@ -126,39 +131,57 @@ fn clock(ahead: f64) -> Check {
     )
 }
 
-async fn outbox(database: &Database) -> (Vec<Check>, usize) {
+async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>, usize) {
     let operations = &database.operations;
+    let trial = operations.try_writing().await;
     let asked = async { Ok((operations.overview().await?, operations.paused(1000).await?)) };
     let asked: Result<_, crate::outbox::OutboxError> = asked.await;
     match asked {
         Ok((overview, paused)) => {
             let couriers = overview.instances.iter().filter(|i| i.alive).count();
-            (health(&overview, &paused, couriers), couriers)
+            let mut checks = vec![writing::check(&trial, kind, couriers)];
+            checks.push(who_works(
+                &overview,
+                couriers,
+                writing::is_read_only(&trial),
+            ));
+            checks.extend(health(&overview, &paused));
+            (checks, couriers)
         }
         Err(error) => {
             let todo = "the courier needs the rights that the README names";
-            (vec![Check::failed("outbox", error.to_string(), todo)], 0)
+            let checks = vec![
+                writing::check(&trial, kind, 0),
+                Check::failed("outbox", error.to_string(), todo),
+            ];
+            (checks, 0)
         }
     }
 }
 
-fn health(overview: &Overview, paused: &[PausedLane], couriers: usize) -> Vec<Check> {
+/// Whether somebody works. Where no heartbeat can be written, silence says nothing.
+fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
     let pending = &overview.pending;
-    let mut checks = Vec::new();
-    if couriers == 0 && pending.due + pending.held > 0 {
-        checks.push(Check::warning(
+    match couriers {
+        0 if read_only => Check::warning(
+            "couriers",
+            "not known: one that runs cannot write its heartbeat here",
+            "ask the primary, or `contact-courier status --alive` on the courier's host",
+        ),
+        0 if pending.due + pending.held > 0 => Check::warning(
             "couriers",
             format!("none runs, and {} wait", contacts(pending.total())),
             "start one with `contact-courier run`",
-        ));
-    } else {
-        let found = match couriers {
-            0 => "none runs, and nothing waits".to_owned(),
-            1 => "1 is alive".to_owned(),
-            n => format!("{n} are alive"),
-        };
-        checks.push(Check::ok("couriers", found));
+        ),
+        0 => Check::ok("couriers", "none runs, and nothing waits"),
+        1 => Check::ok("couriers", "1 is alive"),
+        n => Check::ok("couriers", format!("{n} are alive")),
     }
+}
+
+fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
+    let pending = &overview.pending;
+    let mut checks = Vec::new();
     let oldest = overview.oldest_pending.unwrap_or_default();
     if oldest > LONG {
         checks.push(Check::warning(
@@ -256,21 +279,35 @@ mod tests {
             ..PausedLane::default()
         };
         assert_eq!(
-            lines(&health(&overview, &[paused], 0)),
+            who_works(&overview, 0, false).to_string(),
+            "warning  couriers    none runs, and 7 contacts wait; start one with \
+             `contact-courier run`",
+        );
+        assert_eq!(
+            lines(&health(&overview, &[paused])),
             [
-                "warning  couriers    none runs, and 7 contacts wait; start one with \
-                 `contact-courier run`",
                 "warning  outbox      the oldest contact that is due waits for 2h 0m; \
                  `contact-courier status` shows where",
                 "warning  lanes       1 lane on hold, u/t for 1h 0m: task_running; 请先暂停任务",
             ]
         );
         assert_eq!(
-            lines(&health(&Overview::default(), &[], 1)),
-            [
-                "ok       couriers    1 is alive",
-                "ok       outbox      0 contacts pending, none due for long",
-            ]
+            lines(&health(&Overview::default(), &[])),
+            ["ok       outbox      0 contacts pending, none due for long"]
+        );
+    }
+
+    #[test]
+    fn that_none_runs_is_only_said_where_one_could_have_written_its_heartbeat() {
+        let said =
+            |couriers, read_only| who_works(&Overview::default(), couriers, read_only).to_string();
+        assert_eq!(said(1, true), "ok       couriers    1 is alive");
+        let nobody = "ok       couriers    none runs, and nothing waits";
+        assert_eq!(said(0, false), nobody);
+        let unknown = said(0, true);
+        assert!(
+            unknown.starts_with("warning  couriers    not known"),
+            "{unknown}"
         );
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod database;
 mod limits;
 mod platform;
+mod writing;
 
 use std::io::Write;
 
@@ -17,8 +18,8 @@ use crate::settings::Settings;
 
 /// Checks settings, database, platform and outbox, and says what to do about what is wrong
 ///
-/// A line for each: `ok`, `warning` or `FAILED`. Changes nothing, and sends no contact. Exit code 1
-/// if something failed.
+/// A line for each: `ok`, `warning` or `FAILED`. Writes to the database, to see whether that works, and
+/// undoes it; sends no contact. Exit code 1 if something failed.
 #[derive(Args, Debug)]
 pub(super) struct DoctorArgs {
     #[command(flatten)]

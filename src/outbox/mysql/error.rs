@@ -53,6 +53,10 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         1153 => OutboxError::Failed(format!("{message}; raise max_allowed_packet at the server")),
         // A lock was waited for too long.
         1205 => OutboxError::Locked(message),
+        // The server, or what its sessions begin with, is read-only.
+        1290 | 1836 | 1792 => OutboxError::ReadOnly(message),
+        // On the database, a table, a column, a routine, or as administrator.
+        1044 | 1142 | 1143 | 1227 | 1370 => OutboxError::Denied(message),
         number if is_conflict(number) => OutboxError::Conflict(message),
         number if passes(number) => OutboxError::Unavailable(message),
         // A rule of the table; 4025 is MariaDB's number, and another error's on MySQL.
@@ -101,9 +105,8 @@ fn passes(number: u16) -> bool {
         | 1206 | 1637 | 1412 | 1615
         // A member of a group cannot commit now, or what it waits for before it reads takes too long.
         | 3092 | 3100 | 3796 | 3797 | 3798 | 3799
-        // The server shuts down, goes offline, is read-only (after a failover), is not yet part of
-        // its cluster.
-        | 1053 | 1077 | 1078 | 1079 | 3032 | 1290 | 1836 | 1792 | 1047
+        // The server shuts down, goes offline, is not yet part of its cluster.
+        | 1053 | 1077 | 1078 | 1079 | 3032 | 1047
         // A statement or its connection was killed, or took too long.
         | 1927 | 1969 | 3024 | 3169 | 4031
         // The connection broke.

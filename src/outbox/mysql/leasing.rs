@@ -16,6 +16,12 @@ use crate::outbox::rows::{self, Columns, OpenEntry};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
 pub(super) async fn beat(pool: &MySqlPool, instance: &Instance) -> Result<()> {
+    let mut session = pool.acquire().await?;
+    write_beat(&mut session, instance).await
+}
+
+/// The same in a session.
+pub(super) async fn write_beat(session: &mut MySqlConnection, instance: &Instance) -> Result<()> {
     let (pid, lease) = (i64::from(instance.pid), rows::to_millis(instance.lease));
     sqlx::query(BEAT)
         .bind(instance.id.to_string())
@@ -25,9 +31,9 @@ pub(super) async fn beat(pool: &MySqlPool, instance: &Instance) -> Result<()> {
         .bind(&instance.host)
         .bind(pid)
         .bind(lease)
-        .execute(pool)
+        .execute(&mut *session)
         .await?;
-    sqlx::query(CLEAR_SILENT_INSTANCES).execute(pool).await?;
+    sqlx::query(CLEAR_SILENT_INSTANCES).execute(session).await?;
     Ok(())
 }
 
@@ -49,7 +55,21 @@ pub(super) async fn lease(
     instance: Uuid,
 ) -> Result<Option<LeasedLane>> {
     let mut tx = pool.begin().await?;
-    if !take(&mut tx, lane, instance).await? {
+    let leased = write_lease(&mut tx, lane, instance).await?;
+    match leased {
+        Some(_) => cluster.commit(tx).await?,
+        None => tx.rollback().await?,
+    }
+    Ok(leased)
+}
+
+/// Leases a lane in a transaction.
+pub(super) async fn write_lease(
+    tx: &mut MySqlConnection,
+    lane: &Lane,
+    instance: Uuid,
+) -> Result<Option<LeasedLane>> {
+    if !take(tx, lane, instance).await? {
         return Ok(None);
     }
     let leased = sqlx::query(LEASED)
@@ -62,13 +82,12 @@ pub(super) async fn lease(
         return Ok(None);
     };
     let token: i64 = leased.try_get("lease_token")?;
-    let adopted = adopt_batches(&mut tx, lane, token).await?;
+    let adopted = adopt_batches(tx, lane, token).await?;
     let ids: Vec<i64> = adopted
         .iter()
         .flat_map(|entry| entry.contacts.iter().copied())
         .collect();
-    let rows = pending_rows(&mut tx, &ids).await?;
-    cluster.commit(tx).await?;
+    let rows = pending_rows(tx, &ids).await?;
     Ok(Some(LeasedLane {
         lease: Arc::new(Lease {
             lane: lane.clone(),

@@ -18,6 +18,7 @@ mod reading;
 mod recording;
 mod session;
 mod statements;
+mod trying;
 
 use async_trait::async_trait;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
@@ -33,7 +34,7 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Write, server,
+    RateClaim, Recorded, ServerReport, Story, Trial, Write, server,
 };
 use crate::contact::{ContactId, Lane};
 
@@ -274,6 +275,10 @@ impl Operations for MySqlOutbox {
                 .map_err(translate)
         };
         retried(prune).await
+    }
+
+    async fn try_writing(&self) -> Trial {
+        trying::try_writing(&self.pool, &self.cluster).await
     }
 
     async fn server(&self) -> Result<ServerReport, OutboxError> {

@@ -1,6 +1,6 @@
 //! Rates that couriers share.
 
-use sqlx::{MySqlPool, Result};
+use sqlx::{MySqlConnection, MySqlPool, Result};
 
 use super::cluster::Cluster;
 use super::statements::{NEW_RATE, RATE_ASKED, RATE_GIVEN, RATE_TAKEN};
@@ -15,6 +15,13 @@ pub(super) async fn claim(
     claim: &RateClaim<'_>,
 ) -> Result<i64> {
     let mut tx = pool.begin().await?;
+    let begins_in = write_claim(&mut tx, claim).await?;
+    cluster.commit(tx).await?;
+    Ok(begins_in)
+}
+
+/// Claims a slice in a transaction.
+pub(super) async fn write_claim(tx: &mut MySqlConnection, claim: &RateClaim<'_>) -> Result<i64> {
     let asked: i64 = sqlx::query_scalar(RATE_ASKED).fetch_one(&mut *tx).await?;
     sqlx::query(NEW_RATE)
         .bind(claim.name)
@@ -28,8 +35,7 @@ pub(super) async fn claim(
     sqlx::query(RATE_TAKEN)
         .bind(begins + to_micros(claim.span))
         .bind(claim.name)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    cluster.commit(tx).await?;
     Ok(begins - asked)
 }

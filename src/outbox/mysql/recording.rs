@@ -28,18 +28,28 @@ pub(super) async fn record(
         return Ok(Vec::new());
     }
     let mut tx = pool.begin().await?;
-    let tokens = lock_lanes(&mut tx, cluster, writes).await?;
-    let batches = find_batches(&mut tx, &batches_of(writes)).await?;
-    let mut plan = Plan::new(writes, &tokens, &batches);
-    open_batches(&mut tx, &mut plan).await?;
-    hold_back(&mut tx, &mut plan).await?;
-    execute(&mut tx, POSTPONE_BATCHES, &plan.postpones).await?;
-    execute(&mut tx, RESEND_BATCHES, &plan.resends).await?;
-    execute(&mut tx, CLOSE_BATCHES, &plan.closes).await?;
-    settle_successes(&mut tx, &plan.successes).await?;
-    execute(&mut tx, SETTLE_FAILURES, &plan.failures).await?;
-    execute(&mut tx, CHANGE_LANES, &plan.lanes).await?;
+    let answers = write(&mut tx, cluster, writes).await?;
     cluster.commit(tx).await?;
+    Ok(answers)
+}
+
+/// Writes all of it into a transaction.
+pub(super) async fn write(
+    tx: &mut MySqlConnection,
+    cluster: &Cluster,
+    writes: &[Write],
+) -> Result<Vec<Recorded>> {
+    let tokens = lock_lanes(tx, cluster, writes).await?;
+    let batches = find_batches(tx, &batches_of(writes)).await?;
+    let mut plan = Plan::new(writes, &tokens, &batches);
+    open_batches(tx, &mut plan).await?;
+    hold_back(tx, &mut plan).await?;
+    execute(tx, POSTPONE_BATCHES, &plan.postpones).await?;
+    execute(tx, RESEND_BATCHES, &plan.resends).await?;
+    execute(tx, CLOSE_BATCHES, &plan.closes).await?;
+    settle_successes(tx, &plan.successes).await?;
+    execute(tx, SETTLE_FAILURES, &plan.failures).await?;
+    execute(tx, CHANGE_LANES, &plan.lanes).await?;
     Ok(plan.answers)
 }
 

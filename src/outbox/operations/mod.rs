@@ -13,6 +13,7 @@ mod overview;
 mod pruning;
 mod server;
 mod story;
+mod trial;
 
 use std::time::Duration;
 
@@ -29,12 +30,14 @@ pub use self::overview::{
 pub use self::pruning::{PruneStep, Pruning};
 pub use self::server::{ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
+pub use self::trial::Trial;
 
 pub(super) use self::failures::{failed, failure_count, failure_page, kinds_of};
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
 pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding};
 pub(super) use self::server::at_least;
 pub(super) use self::story::{Trail, batch_report, contact_report, lane_standing, requeued};
+pub(super) use self::trial::{Trying, records};
 
 use super::OutboxError;
 use super::rows::Columns;
@@ -97,6 +100,9 @@ pub trait Operations: Send + Sync + 'static {
         pruning: Pruning,
         after: Option<&str>,
     ) -> Result<PruneStep<String>, OutboxError>;
+
+    /// Whether the courier's own transactions work for this user: runs each and undoes it.
+    async fn try_writing(&self) -> Trial;
 
     /// What kind of database this is.
     async fn server(&self) -> Result<ServerReport, OutboxError>;

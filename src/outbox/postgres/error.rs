@@ -31,9 +31,12 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
         "55P03" => OutboxError::Locked(message),
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => OutboxError::Conflict(message),
-        // query_canceled, read_only_sql_transaction (after a failover),
-        // idle_in_transaction_session_timeout
-        "57014" | "25006" | "25P03" => OutboxError::Unavailable(message),
+        // read_only_sql_transaction: a standby, or a primary that has become one.
+        "25006" => OutboxError::ReadOnly(message),
+        // insufficient_privilege
+        "42501" => OutboxError::Denied(message),
+        // query_canceled, idle_in_transaction_session_timeout
+        "57014" | "25P03" => OutboxError::Unavailable(message),
         code => match code.get(..2) {
             // Connections, what else rolls back, resources, shutdowns, the disk.
             Some("08" | "40" | "53" | "57" | "58") => OutboxError::Unavailable(message),

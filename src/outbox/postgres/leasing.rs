@@ -15,14 +15,20 @@ use crate::outbox::rows::{self, Columns, OpenEntry};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
 pub(super) async fn beat(pool: &PgPool, instance: &Instance) -> Result<()> {
+    let mut session = pool.acquire().await?;
+    write_beat(&mut session, instance).await
+}
+
+/// The same in a session.
+pub(super) async fn write_beat(session: &mut PgConnection, instance: &Instance) -> Result<()> {
     sqlx::query(BEAT)
         .bind(instance.id)
         .bind(&instance.host)
         .bind(i64::from(instance.pid))
         .bind(rows::to_millis(instance.lease))
-        .execute(pool)
+        .execute(&mut *session)
         .await?;
-    sqlx::query(CLEAR_SILENT_INSTANCES).execute(pool).await?;
+    sqlx::query(CLEAR_SILENT_INSTANCES).execute(session).await?;
     Ok(())
 }
 
@@ -45,6 +51,17 @@ pub(super) async fn lease(
     instance: Uuid,
 ) -> Result<Option<LeasedLane>> {
     let mut tx = pool.begin().await?;
+    let leased = write_lease(&mut tx, lane, instance).await?;
+    tx.commit().await?;
+    Ok(leased)
+}
+
+/// Leases a lane in a transaction.
+pub(super) async fn write_lease(
+    tx: &mut PgConnection,
+    lane: &Lane,
+    instance: Uuid,
+) -> Result<Option<LeasedLane>> {
     let leased = sqlx::query(LEASE_LANE)
         .bind(lane.user_id())
         .bind(lane.task_id())
@@ -55,13 +72,12 @@ pub(super) async fn lease(
         return Ok(None);
     };
     let token: i64 = leased.try_get("lease_token")?;
-    let adopted = adopt_batches(&mut tx, lane, token).await?;
+    let adopted = adopt_batches(tx, lane, token).await?;
     let ids: Vec<i64> = adopted
         .iter()
         .flat_map(|entry| entry.contacts.iter().copied())
         .collect();
-    let rows = pending_rows(&mut tx, &ids).await?;
-    tx.commit().await?;
+    let rows = pending_rows(tx, &ids).await?;
     Ok(Some(LeasedLane {
         lease: Arc::new(Lease {
             lane: lane.clone(),

@@ -15,6 +15,7 @@ mod rates;
 mod reading;
 mod recording;
 mod statements;
+mod trying;
 
 use std::str::FromStr;
 
@@ -31,7 +32,7 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Write, server,
+    RateClaim, Recorded, ServerReport, Story, Trial, Write, server,
 };
 use crate::contact::{ContactId, Lane};
 
@@ -263,6 +264,10 @@ impl Operations for PostgresOutbox {
                 .map_err(translate)
         };
         retried(prune).await
+    }
+
+    async fn try_writing(&self) -> Trial {
+        trying::try_writing(&self.pool).await
     }
 
     async fn server(&self) -> Result<ServerReport, OutboxError> {

@@ -23,18 +23,24 @@ pub(super) async fn record(pool: &PgPool, writes: &[Write]) -> Result<Vec<Record
         return Ok(Vec::new());
     }
     let mut tx = pool.begin().await?;
-    let tokens = lock_lanes(&mut tx, writes).await?;
-    let batches = find_batches(&mut tx, &batches_of(writes)).await?;
-    let mut plan = Plan::new(writes, &tokens, &batches);
-    open_batches(&mut tx, &mut plan).await?;
-    hold_back(&mut tx, &mut plan).await?;
-    postpone_batches(&mut tx, &plan.postpones).await?;
-    resend_batches(&mut tx, &plan.resends).await?;
-    close_batches(&mut tx, &plan.closes).await?;
-    settle_successes(&mut tx, &plan.successes).await?;
-    settle_failures(&mut tx, &plan.failures).await?;
-    change_lanes(&mut tx, &plan.lanes).await?;
+    let answers = write(&mut tx, writes).await?;
     tx.commit().await?;
+    Ok(answers)
+}
+
+/// Writes all of it into a transaction.
+pub(super) async fn write(tx: &mut PgConnection, writes: &[Write]) -> Result<Vec<Recorded>> {
+    let tokens = lock_lanes(tx, writes).await?;
+    let batches = find_batches(tx, &batches_of(writes)).await?;
+    let mut plan = Plan::new(writes, &tokens, &batches);
+    open_batches(tx, &mut plan).await?;
+    hold_back(tx, &mut plan).await?;
+    postpone_batches(tx, &plan.postpones).await?;
+    resend_batches(tx, &plan.resends).await?;
+    close_batches(tx, &plan.closes).await?;
+    settle_successes(tx, &plan.successes).await?;
+    settle_failures(tx, &plan.failures).await?;
+    change_lanes(tx, &plan.lanes).await?;
     Ok(plan.answers)
 }
 

@@ -31,8 +31,11 @@ fn translate_code(error: &dyn DatabaseError) -> OutboxError {
         .unwrap_or_default();
     // The low byte is the kind of error, the rest its detail.
     match code & 0xff {
-        // BUSY, LOCKED, IOERR, FULL: another program, or the disk; both pass.
-        5 | 6 | 10 | 13 => OutboxError::Unavailable(message),
+        // READONLY: the rights of the file, or its file system.
+        8 => OutboxError::ReadOnly(message),
+        // BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL: another program, the memory, the disk;
+        // all of them pass.
+        5 | 6 | 7 | 10 | 13 | 14 | 15 => OutboxError::Unavailable(message),
         // CONSTRAINT, MISMATCH
         19 | 20 => refusal(message),
         // ERROR, the code for everything that is wrong with a statement.

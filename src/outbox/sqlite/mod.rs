@@ -17,6 +17,7 @@ mod reading;
 mod recording;
 mod statements;
 mod transaction;
+mod trying;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -35,7 +36,7 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Write,
+    RateClaim, Recorded, ServerReport, Story, Trial, Write,
 };
 use crate::contact::{ContactId, Lane};
 
@@ -282,6 +283,10 @@ impl Operations for SqliteOutbox {
         pruning::batches(&self.writer, pruning, after)
             .await
             .map_err(translate)
+    }
+
+    async fn try_writing(&self) -> Trial {
+        trying::try_writing(&self.writer).await
     }
 
     async fn server(&self) -> Result<ServerReport, OutboxError> {

@@ -1,0 +1,92 @@
+//! Whether the database takes what the courier writes.
+
+use super::check::Check;
+use crate::outbox::{OutboxError, Trial};
+use crate::settings::DatabaseKind;
+
+/// What came of trying, where so many couriers live.
+pub(super) fn check(trial: &Trial, kind: Option<DatabaseKind>, couriers: usize) -> Check {
+    let name = "writing";
+    match trial {
+        Trial::Passed => Check::ok(name, "what a courier writes was written, and undone"),
+        // Somebody else works, so this user is one who looks.
+        Trial::OnlyReads if couriers > 0 => {
+            Check::ok(name, "this user may only read, which is enough to look")
+        }
+        Trial::OnlyReads => Check::warning(
+            name,
+            "this user may only read, which is enough to look and not to `run`",
+            "grant the courier's user what the README names under Grants",
+        ),
+        Trial::Failed(error) => Check::failed(name, error.to_string(), remedy(error, kind)),
+    }
+}
+
+/// What to do when the database takes no writes.
+fn remedy(error: &OutboxError, kind: Option<DatabaseKind>) -> &'static str {
+    let file = kind == Some(DatabaseKind::Sqlite);
+    match error {
+        OutboxError::ReadOnly(_) if file => FILE,
+        OutboxError::ReadOnly(_) => {
+            "a standby? Set database.url to the primary, or let this server be written"
+        }
+        OutboxError::Denied(_) => "grant this user what the README names under Grants",
+        _ if file => "is its disk full, or does another program keep it locked?",
+        _ => "is its disk full? See the database's own log",
+    }
+}
+
+/// What a file of SQLite needs.
+pub(super) const FILE: &str =
+    "let this user write the file and its folder, on a file system that is not read-only";
+
+/// Whether the database takes no writes, heartbeats among them.
+pub(super) fn is_read_only(trial: &Trial) -> bool {
+    matches!(trial, Trial::Failed(OutboxError::ReadOnly(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(trial: &Trial, kind: DatabaseKind, couriers: usize) -> String {
+        check(trial, Some(kind), couriers).to_string()
+    }
+
+    #[test]
+    fn what_keeps_a_courier_from_writing_is_told_with_what_to_do() {
+        let failed = |error: fn(String) -> OutboxError| Trial::Failed(error("its words".into()));
+        let (server, file) = (DatabaseKind::Postgres, DatabaseKind::Sqlite);
+        for (trial, kind, line) in [
+            (
+                failed(OutboxError::ReadOnly),
+                server,
+                "FAILED   writing     the database is read-only: its words; a standby? Set \
+                 database.url to the primary, or let this server be written",
+            ),
+            (
+                failed(OutboxError::ReadOnly),
+                file,
+                "FAILED   writing     the database is read-only: its words; let this user write the \
+                 file and its folder, on a file system that is not read-only",
+            ),
+            (
+                failed(OutboxError::Denied),
+                server,
+                "FAILED   writing     the database's user lacks a right: its words; grant this user \
+                 what the README names under Grants",
+            ),
+        ] {
+            assert_eq!(said(&trial, kind, 0), line);
+        }
+        let full = said(&failed(OutboxError::Unavailable), file, 0);
+        assert!(full.contains("is its disk full"), "{full}");
+    }
+
+    #[test]
+    fn who_only_looks_is_right_where_somebody_else_works() {
+        let looking = |couriers| check(&Trial::OnlyReads, None, couriers);
+        assert!(looking(1).todo.is_none());
+        assert!(looking(0).todo.is_some_and(|todo| todo.contains("Grants")));
+    }
+}
