@@ -15,6 +15,7 @@ use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
 use crate::outbox::{
     Limited, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqliteOutbox,
+    WriteHealth,
 };
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
@@ -30,13 +31,17 @@ pub struct Database {
     pub outbox: Arc<dyn Outbox>,
     /// As its operators need it.
     pub operations: Arc<dyn Operations>,
+    /// How the courier's writes go.
+    pub writes: WriteHealth,
 }
 
 impl Database {
     fn new<D: Outbox + Operations>(database: D) -> Self {
         let database = Arc::new(database);
+        let limited = Limited::new(Arc::<D>::clone(&database));
         Self {
-            outbox: Arc::new(Limited::new(Arc::<D>::clone(&database))),
+            writes: limited.write_health(),
+            outbox: Arc::new(limited),
             operations: database,
         }
     }
@@ -137,6 +142,7 @@ pub fn subject(
         pulse: courier.pulse(),
         life: life.clone(),
         outbox: database.outbox,
+        writes: database.writes,
         operations: database.operations,
         about: About {
             instance: courier.instance().to_string(),

@@ -19,6 +19,10 @@ mod support;
 #[expect(dead_code, reason = "the tests of delivery use the rest of it")]
 mod world;
 
+#[path = "support/server.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod server;
+
 mod admin {
     mod alive;
     mod asking;
@@ -29,5 +33,6 @@ mod admin {
     mod privacy;
     mod prometheus;
     mod scraped;
+    mod trouble;
     mod watching;
 }

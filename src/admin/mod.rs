@@ -32,7 +32,7 @@ use self::status::Sources;
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
-use crate::outbox::{Operations, Outbox};
+use crate::outbox::{Operations, Outbox, WriteHealth};
 use crate::telemetry::event::AdminListening;
 
 /// Nothing can listen on the address.
@@ -56,6 +56,8 @@ pub struct Subject {
     pub life: Lifecycle,
     /// Whether the database answers.
     pub outbox: Arc<dyn Outbox>,
+    /// How its writes go.
+    pub writes: WriteHealth,
     /// What is in it.
     pub operations: Arc<dyn Operations>,
     /// What does not change.
@@ -94,7 +96,7 @@ impl Admin {
         let app = routes::router(address, sources.clone());
         tokio::select! {
             () = server::serve(listener, app, Limits::default()) => {}
-            () = sources.readiness.keep(&*subject.outbox) => {}
+            () = sources.readiness.keep(&*subject.outbox, &subject.writes) => {}
             () = sources.pictures.keep(&*subject.operations) => {}
             () = sources.history.keep(&sources.pictures) => {}
         }

@@ -1,6 +1,7 @@
-//! Whether the courier can work: the database answers, and is migrated.
+//! Whether the courier can work: the database answers, is migrated, and takes what is written.
 //!
-//! A task asks it now and then, with a time limit; whoever wants to know gets the last answer.
+//! A task asks it now and then, with a time limit; whoever wants to know gets the last answer. Whether
+//! it takes writes is known from the courier's own, its heartbeats at the least.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::{Outbox, OutboxError, WriteHealth};
 
 /// Between two checks.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -45,17 +46,20 @@ impl Default for Readiness {
 
 impl Readiness {
     /// Asks the database again and again.
-    pub(super) async fn keep(&self, outbox: &dyn Outbox) {
+    pub(super) async fn keep(&self, outbox: &dyn Outbox, writes: &WriteHealth) {
         loop {
-            self.note(timeout(LIMIT, outbox.check_schema()).await);
+            let asked = timeout(LIMIT, outbox.check_schema()).await;
+            self.note(asked, writes.trouble());
             sleep(INTERVAL).await;
         }
     }
 
-    /// Takes up an answer, or that there was none in time.
-    fn note(&self, asked: Result<Result<(), OutboxError>, Elapsed>) {
+    /// Takes up an answer, or that there was none in time, and what keeps the courier from writing.
+    fn note(&self, asked: Result<Result<(), OutboxError>, Elapsed>, trouble: Option<String>) {
         let answer = match asked {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Ok(answer) => answer
+                .map_err(|error| error.to_string())
+                .and_then(|()| trouble.map_or(Ok(()), Err)),
             Err(_) => Err(format!(
                 "the database does not answer within {} s",
                 LIMIT.as_secs()
@@ -71,9 +75,10 @@ impl Readiness {
         let (status, reason) = match &check {
             _ if stopping => ("stopping", "the courier is stopping".to_owned()),
             None => ("starting", "the database was not asked yet".to_owned()),
-            Some(Check { answer: Ok(()), .. }) => {
-                ("ready", "the database answers and is migrated".to_owned())
-            }
+            Some(Check { answer: Ok(()), .. }) => (
+                "ready",
+                "the database answers, is migrated and takes writes".to_owned(),
+            ),
             Some(Check {
                 answer: Err(error), ..
             }) => ("unready", error.clone()),
@@ -102,8 +107,17 @@ mod tests {
 
     fn after(asked: Result<Result<(), OutboxError>, Elapsed>) -> Ready {
         let readiness = Readiness::default();
-        readiness.note(asked);
+        readiness.note(asked, None);
         readiness.read(false)
+    }
+
+    #[test]
+    fn a_database_that_takes_no_writes_is_told_though_it_answers() {
+        let readiness = Readiness::default();
+        readiness.note(Ok(Ok(())), Some("the disk is full".into()));
+        let ready = readiness.read(false);
+        assert_eq!(ready.code(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ready.reason, "the disk is full");
     }
 
     #[test]
@@ -117,7 +131,7 @@ mod tests {
     fn a_courier_that_stops_is_not_ready_however_well_the_database_is() {
         assert_eq!(after(Ok(Ok(()))).code(), StatusCode::OK);
         let readiness = Readiness::default();
-        readiness.note(Ok(Ok(())));
+        readiness.note(Ok(Ok(())), None);
         let ready = readiness.read(true);
         assert_eq!(ready.code(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ready.status, "stopping");

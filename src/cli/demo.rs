@@ -84,8 +84,9 @@ const FAILURES_SHOWN: usize = 15;
 
 pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let app::Database { outbox, operations } =
-        app::new_sqlite(&folder.path().join("demo.db")).await?;
+    let app::Database {
+        outbox, operations, ..
+    } = app::new_sqlite(&folder.path().join("demo.db")).await?;
     let faults = faults();
     let platform = Simulator::start(Config {
         token: TOKEN.into(),

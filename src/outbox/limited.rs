@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::conflict::retried;
 use super::{
     Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
-    OutboxError, Page, RateClaim, Recorded, Write,
+    OutboxError, Page, RateClaim, Recorded, Write, WriteHealth,
 };
 use crate::contact::{ContactId, Lane};
 use crate::telemetry::event::DatabaseCall;
@@ -25,14 +25,33 @@ use crate::telemetry::event::DatabaseCall;
 /// answers has the first word.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// An outbox each of whose calls is measured, is done again where other transactions were first, and takes no longer than 150 seconds, but for migrating
-/// and inserting, which a person watches.
-pub struct Limited(Arc<dyn Outbox>);
+/// An outbox each of whose calls is measured, is done again where other transactions were first, and
+/// takes no longer than 150 seconds, but for migrating and inserting, which a person watches. How its
+/// writes go is noted.
+pub struct Limited(Arc<dyn Outbox>, WriteHealth);
 
 impl Limited {
     /// Puts the limit around an outbox.
     pub fn new(outbox: Arc<dyn Outbox>) -> Self {
-        Self(outbox)
+        Self(outbox, WriteHealth::default())
+    }
+
+    /// How its writes go.
+    pub fn write_health(&self) -> WriteHealth {
+        self.1.clone()
+    }
+}
+
+/// Notes a heartbeat that its caller did not wait for to its end.
+struct Unanswered<'a>(Option<&'a WriteHealth>);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(health) = self.0 {
+            health.beat(&Err::<(), _>(OutboxError::Unavailable(
+                "a heartbeat was not answered in time".into(),
+            )));
+        }
     }
 }
 
@@ -62,7 +81,12 @@ impl Outbox for Limited {
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        limited("beat", || self.0.beat(instance)).await
+        // A caller that has waited long enough drops the call.
+        let mut unanswered = Unanswered(Some(&self.1));
+        let went = limited("beat", || self.0.beat(instance)).await;
+        unanswered.0 = None;
+        self.1.beat(&went);
+        went
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
@@ -99,7 +123,9 @@ impl Outbox for Limited {
     }
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        limited("record", || self.0.record(writes)).await
+        let went = limited("record", || self.0.record(writes)).await;
+        self.1.record(&went);
+        went
     }
 
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {

@@ -16,6 +16,7 @@
 
 mod conflict;
 mod error;
+mod health;
 mod intake;
 mod limited;
 mod mysql;
@@ -35,6 +36,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 pub use self::error::OutboxError;
+pub use self::health::WriteHealth;
 pub use self::intake::{Inserted, Insertion, NewContact};
 pub use self::limited::Limited;
 pub use self::mysql::MySqlOutbox;

@@ -38,8 +38,13 @@ impl Answer {
 impl Courier {
     /// Starts the daemon; it listens on a free port.
     pub(crate) async fn start(world: &mut World<'_>) -> Self {
+        Self::start_by(world, &[]).await
+    }
+
+    /// The same by another program, which becomes it.
+    pub(crate) async fn start_by(world: &mut World<'_>, launcher: &[&str]) -> Self {
         world.set("admin.listen", "127.0.0.1:0");
-        let program = world.start(&["run"]);
+        let program = world.start_by(launcher, &["run"]);
         program.says("are served").await;
         let address = program
             .log()

@@ -57,11 +57,13 @@ async fn write_everything(db: &Db) -> Result<(), OutboxError> {
 
 #[tokio::test]
 async fn after_a_full_disk_everything_can_be_written_again() {
-    let Some(disk) = Disk::new(2_048) else { return };
+    let Some(disk) = Disk::new(16_384) else {
+        return;
+    };
     let db = Db::sqlite_in(disk.path()).await;
     write_everything(&db).await.expect("there is room");
     // What is left decides which write, and which part of it, is the one that fails.
-    for left in (0..160).step_by(4) {
+    for left in (0..160).step_by(16) {
         disk.fill_but(left);
         let mut error = Ok(());
         while error.is_ok() {

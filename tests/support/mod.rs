@@ -125,7 +125,7 @@ impl Db {
 
     async fn bare_sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let db = Self::sqlite_in(dir.path()).await;
+        let db = Self::bare_sqlite_in(dir.path()).await;
         Self {
             _dir: Some(dir),
             ..db
@@ -134,6 +134,12 @@ impl Db {
 
     /// A migrated SQLite file in a folder that outlives it.
     pub(crate) async fn sqlite_in(folder: &Path) -> Self {
+        let db = Self::bare_sqlite_in(folder).await;
+        db.outbox.migrate().await.expect("migrates");
+        db
+    }
+
+    async fn bare_sqlite_in(folder: &Path) -> Self {
         let file = folder.join("outbox.db");
         let url = format!("sqlite://{}", file.display());
         let outbox = SqliteOutbox::connect(&url, 4).await.expect("opens");

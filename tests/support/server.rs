@@ -30,11 +30,21 @@ impl Server {
 
     async fn made(kind: &'static str, on_loopback: bool) -> Self {
         let name = Uuid::now_v7().simple().to_string();
+        // A socket's path must be short.
+        let dir = PathBuf::from(told("COURIER_TEST_SERVERS")).join(&name[20..]);
+        Self::made_in(kind, dir, on_loopback).await
+    }
+
+    /// The same in a folder that it makes.
+    pub(crate) async fn new_in(kind: &'static str, dir: PathBuf) -> Self {
+        Self::made_in(kind, dir, false).await
+    }
+
+    async fn made_in(kind: &'static str, dir: PathBuf, on_loopback: bool) -> Self {
         let mut server = Self {
             kind,
             on_loopback,
-            // A socket's path must be short.
-            dir: PathBuf::from(told("COURIER_TEST_SERVERS")).join(&name[20..]),
+            dir,
             url: String::new(),
         };
         server.url = server.start().await;

@@ -84,9 +84,21 @@ impl<'a> World<'a> {
 
     /// Starts the program with none but our variables in its environment.
     pub(crate) fn start(&self, arguments: &[&str]) -> Program {
+        self.start_by(&[], arguments)
+    }
+
+    /// The same by another program, which becomes it: the beginning of a command line.
+    pub(crate) fn start_by(&self, launcher: &[&str], arguments: &[&str]) -> Program {
+        let words = [
+            launcher,
+            &[env!("CARGO_BIN_EXE_contact-courier")],
+            arguments,
+        ]
+        .concat();
+        let (program, arguments) = words.split_first().expect("a program");
         let nth = self.started.fetch_add(1, Ordering::Relaxed);
         let [out, err] = ["out", "err"].map(|name| self.dir.path().join(format!("{nth}.{name}")));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_contact-courier"));
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()

@@ -115,7 +115,11 @@ pub(in crate::outbox) fn records(lease: &Arc<Lease>) -> [[Write; 1]; 5] {
             failing: true,
             hold: Some(hold),
         }),
-        Change::Resend { batch, attempts: 2 },
+        Change::Resend {
+            batch,
+            attempts: 2,
+            contacts: Vec::new(),
+        },
         Change::Close(Close {
             batch,
             attempts: 2,

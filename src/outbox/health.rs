@@ -1,0 +1,110 @@
+//! Whether writing works, as the courier's own writes have shown.
+//!
+//! [`Limited`](super::Limited) takes note of each; whoever says how the courier is reads it. A
+//! database can answer every question and take no write: its disk is full, it has become a standby,
+//! its file lost the right to be written.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::OutboxError;
+
+/// A record that fails is handed in again until it is written, so what fails for so long is more
+/// than one of them that was in another's way.
+const PASSING: Duration = Duration::from_secs(2);
+
+/// How the last heartbeat and the last record went.
+#[derive(Clone, Debug, Default)]
+pub struct WriteHealth(Arc<Mutex<Troubles>>);
+
+#[derive(Debug, Default)]
+struct Troubles {
+    beat: Option<String>,
+    record: Option<(Instant, String)>,
+}
+
+impl WriteHealth {
+    /// What keeps the courier from writing.
+    pub fn trouble(&self) -> Option<String> {
+        let troubles = self.lock();
+        let lasting = troubles.record.as_ref();
+        let lasting = lasting.filter(|(since, _)| since.elapsed() >= PASSING);
+        let lasting = lasting.map(|(_, error)| error.clone());
+        troubles.beat.clone().or(lasting)
+    }
+
+    /// A heartbeat went so.
+    pub(super) fn beat<T>(&self, went: &Result<T, OutboxError>) {
+        self.lock().beat = went.as_ref().err().map(ToString::to_string);
+    }
+
+    /// A record went so. A row that is locked or that the database refuses says nothing about the
+    /// database.
+    pub(super) fn record<T>(&self, went: &Result<T, OutboxError>) {
+        let mut troubles = self.lock();
+        match went {
+            Ok(_) => troubles.record = None,
+            Err(OutboxError::Locked(_) | OutboxError::Conflict(_)) => {}
+            Err(error) if error.is_transient() => {
+                let since = troubles.record.take().map(|(since, _)| since);
+                let since = since.unwrap_or_else(Instant::now);
+                troubles.record = Some((since, error.to_string()));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Troubles> {
+        // Each value is replaced whole, so a panic elsewhere cannot have left it half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full<T>() -> Result<T, OutboxError> {
+        Err(OutboxError::Unavailable("the disk is full".into()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_heartbeat_that_failed_is_trouble_until_the_next_that_does_not() {
+        let health = WriteHealth::default();
+        assert_eq!(health.trouble(), None);
+        health.beat(&full::<()>());
+        assert!(health.trouble().unwrap().contains("full"));
+        health.record(&Ok(()));
+        assert!(health.trouble().is_some());
+        health.beat(&Ok(()));
+        assert_eq!(health.trouble(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_that_go_on_failing_are_trouble_though_the_heart_beats() {
+        let health = WriteHealth::default();
+        health.record(&full::<()>());
+        assert_eq!(health.trouble(), None, "it may pass");
+        tokio::time::advance(PASSING).await;
+        health.record(&full::<()>());
+        health.beat(&Ok(()));
+        assert!(health.trouble().unwrap().contains("full"));
+        health.record(&Ok(()));
+        assert_eq!(health.trouble(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_with_a_row_is_not_the_databases_trouble() {
+        let health = WriteHealth::default();
+        for error in [
+            OutboxError::Locked("by an app".into()),
+            OutboxError::Refused("a rule".into()),
+        ] {
+            health.record(&Err::<(), _>(error));
+            tokio::time::advance(PASSING).await;
+            assert_eq!(health.trouble(), None);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Databases that answer every question and take no write: full disks, disks that fail, files and
+//! servers that are read-only. The courier says so, and goes on by itself as soon as it can.
+
+use std::process::Command;
+use std::time::Duration;
+
+use contact_courier::simulator::Faults;
+
+use super::asking::Courier;
+use crate::server::Server;
+use crate::support::disk::Disk;
+use crate::support::{Db, Kind, mysql_database};
+use crate::world::{World, goods, lanes, until};
+
+const LANES: usize = 4;
+const PER_LANE: usize = 500;
+
+/// A platform that takes its time, so that there is a middle.
+fn slow() -> Faults {
+    Faults {
+        latency: Duration::from_millis(20),
+        ..Faults::default()
+    }
+}
+
+async fn world_with_work(db: &Db) -> World<'_> {
+    let mut world = World::new(db, slow()).await;
+    world.set("delivery.batch_size", "20");
+    for (nth, lane) in lanes(LANES).iter().enumerate() {
+        world.insert(lane, &goods(nth, PER_LANE)).await;
+    }
+    world
+}
+
+/// Waits until the courier is not ready, and says why in these words. It lives all the same.
+async fn not_ready(courier: &Courier, words: &str) {
+    until(words, async || {
+        let answer = courier.get("/readyz").await;
+        let reason = answer.json()["reason"].to_string();
+        answer.code == 503 && reason.contains(words)
+    })
+    .await;
+    assert_eq!(courier.get("/healthz").await.code, 200);
+}
+
+/// Waits until everything is delivered, and ready again; then each number is there once.
+async fn all_is_well_again(world: &World<'_>, courier: Courier) {
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    until("it is ready", async || {
+        courier.get("/readyz").await.code == 200
+    })
+    .await;
+    courier.program.signal("TERM").await;
+    let ended = courier.program.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    let all = i64::try_from(LANES * PER_LANE).expect("a small number");
+    assert_eq!(world.with_status("succeeded").await, all);
+    let state = world.simulator.state();
+    assert_eq!(state.totals.violations.total(), 0);
+    let numbers = state.tasks.iter().flat_map(|task| &task.numbers);
+    let held: Vec<u32> = numbers.map(|number| number.times_held).collect();
+    assert_eq!(held.len(), LANES * PER_LANE);
+    assert!(
+        held.iter().all(|times| *times == 1),
+        "a number is there twice"
+    );
+    world.has_nothing_open().await;
+    for words in [
+        "database trouble; trying again",
+        "the database answers again",
+    ] {
+        assert!(ended.err.contains(words), "{words}: {}", ended.tail());
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_under_sqlite_is_told_and_over_as_soon_as_there_is_room() {
+    let Some(disk) = Disk::new(8_192) else { return };
+    let db = Db::sqlite_in(disk.path()).await;
+    let mut world = world_with_work(&db).await;
+    let courier = Courier::start(&mut world).await;
+    world.holds_more_than(500).await;
+    disk.fill();
+    not_ready(&courier, "full").await;
+    disk.free();
+    all_is_well_again(&world, courier).await;
+}
+
+/// Sets how long a file may get that the courier writes: beyond it, writing fails.
+fn limit_files(courier: &Courier, bytes: &str) {
+    let limited = Command::new("prlimit")
+        .args(["--pid", &courier.program.pid().to_string()])
+        .arg(format!("--fsize={bytes}:"))
+        .status();
+    assert!(limited.expect("prlimit comes with util-linux").success());
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_under_sqlite_is_told_and_over_when_it_works_again() {
+    let db = Db::sqlite().await;
+    let mut world = world_with_work(&db).await;
+    // A write beyond the limit is an error, not the end of the process.
+    let ignoring = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""];
+    let courier = Courier::start_by(&mut world, &ignoring).await;
+    world.holds_more_than(500).await;
+    // Less than the log of SQLite has by now.
+    limit_files(&courier, "65536");
+    not_ready(&courier, "disk I/O error").await;
+    limit_files(&courier, "unlimited");
+    all_is_well_again(&world, courier).await;
+}
+
+/// A server whose disk gets full in the middle of the work; it may die of it, as servers do.
+async fn a_full_disk_under(server: &Server, db: &Db, disk: &Disk) {
+    let mut world = world_with_work(db).await;
+    let courier = Courier::start(&mut world).await;
+    world.holds_more_than(500).await;
+    disk.fill();
+    not_ready(&courier, "the database").await;
+    disk.free();
+    server.kill().await;
+    server.start().await;
+    all_is_well_again(&world, courier).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_under_postgres_is_told_and_over_as_soon_as_there_is_room() {
+    let Some(disk) = Disk::new(160 * 1_024) else {
+        return;
+    };
+    let server = Server::new_in("postgres", disk.path().join("s")).await;
+    let db = Db::postgres_at(server.url.clone()).await;
+    db.outbox.migrate().await.expect("migrates");
+    a_full_disk_under(&server, &db, &disk).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_under_mariadb_is_told_and_over_as_soon_as_there_is_room() {
+    let Some(disk) = Disk::new(256 * 1_024) else {
+        return;
+    };
+    let server = Server::new_in("mariadb", disk.path().join("s")).await;
+    let db = Db::mysql_at(Kind::MariaDb, mysql_database(&server.url).await).await;
+    db.outbox.migrate().await.expect("migrates");
+    a_full_disk_under(&server, &db, &disk).await;
+}
+
+#[tokio::test]
+async fn a_server_that_has_become_read_only_is_told_though_it_answers() {
+    let server = Server::new("postgres").await;
+    let db = Db::postgres_at(server.url.clone()).await;
+    db.outbox.migrate().await.expect("migrates");
+    let mut world = world_with_work(&db).await;
+    let courier = Courier::start(&mut world).await;
+    world.holds_more_than(500).await;
+    let set = |value: &str| {
+        format!("ALTER SYSTEM SET default_transaction_read_only = {value}; SELECT pg_reload_conf()")
+    };
+    for statement in set("on").split("; ") {
+        db.execute(statement).await;
+    }
+    not_ready(&courier, "the database is read-only").await;
+    // The administrator has to say that this session may.
+    db.execute("SET default_transaction_read_only = off").await;
+    for statement in set("off").split("; ") {
+        db.execute(statement).await;
+    }
+    all_is_well_again(&world, courier).await;
+}
