@@ -24,7 +24,8 @@ make_mariadb() {
     give_to "$mariadb_place" mysql "$dir"
     # A server that starts clears away temporary tables in its tmpdir: one of its own, for they may
     # be another server's.
-    as_mariadb mariadb-install-db --no-defaults --datadir="$dir/data" --tmpdir="$dir" --skip-test-db \
+    # By force: in a Debian of its own no host has a name.
+    as_mariadb mariadb-install-db --no-defaults --force --datadir="$dir/data" --tmpdir="$dir" --skip-test-db \
         --auth-root-authentication-method=normal "${mariadb_settings[@]}" \
         >"$dir/log" 2>&1 || { cat "$dir/log" >&2; return 1; }
     choose_port "$dir"

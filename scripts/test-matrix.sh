@@ -97,8 +97,10 @@ line_for() {
     version=$(version_of "$log" "$name")
     if [ "$code" -eq 0 ]; then
         result=passed
+    elif grep -q 'is not to be had: ' "$log"; then
+        result="not to be had: $(sed -n 's/^.* is not to be had: //p' "$log" | tail -n 1)"
     elif [ -z "$version" ]; then
-        result="not to be had: $(tail -n 1 "$log" | sed 's/^.*to be had: //')"
+        result="FAILED: the server does not start"
     else
         result="FAILED: $(failed_in "$log")"
     fi
