@@ -47,9 +47,12 @@ impl Database {
     }
 }
 
-/// Connects to the database with the outbox table. Its schema may be any: see [`prepare_outbox`].
+/// Connects to the database with the outbox table, if it is new enough. Its schema may be any: see
+/// [`prepare_outbox`].
 pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
-    Ok(connect_database(settings).await?.outbox)
+    let database = connect_database(settings).await?;
+    refuse_old(&*database.operations).await?;
+    Ok(database.outbox)
 }
 
 /// The same through both doors.
@@ -101,6 +104,15 @@ pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow:
         checked => checked?,
     }
     Ok(())
+}
+
+/// Refuses a database that is too old for this program: it would say so in riddles, again and again.
+pub async fn refuse_old(operations: &dyn Operations) -> anyhow::Result<()> {
+    let server = operations.server().await?;
+    match server.too_old {
+        Some(wanted) => bail!("{} is too old; install {wanted}", server.product),
+        None => Ok(()),
+    }
 }
 
 /// A new SQLite database at a path, for the demo.

@@ -46,6 +46,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     let hangups = Hangups::listen().context("cannot listen for signals")?;
     let admin = listen(args, &settings).await?;
     let database = app::connect_database(&settings).await?;
+    app::refuse_old(&*database.operations).await?;
     app::prepare_outbox(&*database.outbox, &settings).await?;
     let courier = app::courier(Arc::clone(&database.outbox), &settings)?;
     Started {
