@@ -1,7 +1,7 @@
 -- For the people who run it: which contacts failed last. There are no partial indexes here; a column
 -- that is null unless the row has failed comes to the same, for an entry of a row that succeeds stays
 -- where it was put at the INSERT. Nothing is stored for it outside the index, and `SELECT *` does
--- not show it.
+-- not show it. (MySQL would make it NOT NULL where explicit_defaults_for_timestamp is off.)
 --
 -- Neither MySQL knows ADD COLUMN IF NOT EXISTS, nor may a migration that was cut short fail when it
 -- is run again: so it looks first.
@@ -10,7 +10,7 @@ SET @missing = (SELECT count(*) = 0 FROM information_schema.columns
 SET @alter = IF(@missing,
     'ALTER TABLE contact_outbox
         ADD COLUMN failed_at timestamp(6)
-            GENERATED ALWAYS AS (CASE WHEN status = ''failed'' THEN finished_at END) VIRTUAL
+            GENERATED ALWAYS AS (CASE WHEN status = ''failed'' THEN finished_at END) VIRTUAL /*!80000 NULL */
             /*M!100303 INVISIBLE */ /*!80023 INVISIBLE */
             COMMENT ''finished_at of a failed row, for the courier''''s index.'',
         ADD INDEX contact_outbox_failed (failed_at)',

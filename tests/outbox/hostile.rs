@@ -53,6 +53,7 @@ const OF_MYSQL: &[&str] = &[
     "cte_max_recursion_depth = 0",
     "default_collation_for_utf8mb4 = 'utf8mb4_general_ci'",
     "max_sort_length = 4",
+    "explicit_defaults_for_timestamp = 0",
 ];
 
 const OF_MARIADB: &[&str] = &[
