@@ -174,6 +174,13 @@ async fn reading_on_postgres_ends_where_the_lane_ends_and_where_tomorrow_begins(
     }
 }
 
+/// Whether the server has `pg_stat_force_next_flush`, which came with PostgreSQL 15.
+async fn can_flush_counters(db: &Db) -> bool {
+    let version = db.text("current_setting('server_version_num')", "").await;
+    let version = version.expect("a version").parse::<u32>();
+    version.expect("a number") >= 150_000
+}
+
 /// What the server has counted for the table: sequential scans, and index entries read.
 async fn counted(pool: &PgPool) -> (i64, i64) {
     let row = sqlx::query(
@@ -194,14 +201,8 @@ async fn a_day_of_work_on_postgres_reads_what_it_needs_and_no_more() {
     let Raw::Postgres(pool) = &db.raw else {
         unreachable!("a PostgreSQL database")
     };
-    let version = db.text("current_setting('server_version_num')", "").await;
-    if version
-        .expect("a version")
-        .parse::<u32>()
-        .expect("a number")
-        < 150_000
-    {
-        // It tells what it has counted when it likes. What it plans is looked at above.
+    if !can_flush_counters(&db).await {
+        // The server tells what it has counted when it likes. Its plans are looked at above.
         return;
     }
     // A session reports what it did when it ends, so each part of the work gets its own.
