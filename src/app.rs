@@ -95,8 +95,10 @@ async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
 }
 
 /// Makes sure that the schema is up to date; brings it there if it may (`database.auto_migrate`).
-/// Where nothing is missing it asks for no right to change tables.
+/// Where nothing is missing it asks for no right to change tables. Refuses a database on which the
+/// courier could not do its work.
 pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow::Result<()> {
+    outbox.check_fitness().await?;
     match outbox.check_schema().await {
         Err(OutboxError::Schema(_)) if settings.database.auto_migrate => {
             outbox.migrate().await?;

@@ -29,6 +29,8 @@ mod delivery {
     mod rows;
     mod shared;
     mod stopping;
+    mod unfit;
+    mod unwritable;
 
     use super::world;
 }

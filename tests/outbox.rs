@@ -30,6 +30,7 @@ mod outbox {
     mod table;
     mod trial;
     mod troubles;
+    mod unwritten;
     mod upgrading;
     mod writes;
 }

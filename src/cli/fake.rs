@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{
     Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
@@ -68,6 +69,10 @@ impl Outbox for FakeOutbox {
         Ok(self.missing_migrations)
     }
 
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
     async fn check_schema(&self) -> Result<(), OutboxError> {
         Ok(())
     }
@@ -113,6 +118,15 @@ impl Outbox for FakeOutbox {
     }
 
     async fn record(&self, _: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn try_settling(
+        &self,
+        _: &Arc<Lease>,
+        _: &[ContactId],
+        _: &[BatchId],
+    ) -> Result<Recorded, OutboxError> {
         unreachable!("no command does this")
     }
 

@@ -33,6 +33,7 @@ pub(super) async fn run(
 }
 
 async fn migrate(outbox: &dyn Outbox, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    outbox.check_fitness().await?;
     let applied = outbox.migrate().await?;
     match (json, applied) {
         (true, _) => writeln!(out, "{}", serde_json::json!({ "applied": applied }))?,

@@ -20,21 +20,32 @@ const RETRY: BackoffPolicy = BackoffPolicy {
     jitter: 0.3,
 };
 
-/// The write is not known to be written: the courier is ending, or the database refuses it.
+/// The write is not known to be written.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("not recorded: {0}")]
-pub(super) struct NotRecorded(Arc<str>);
+pub(super) enum NotRecorded {
+    /// The courier is ending.
+    #[error("not recorded: {0}")]
+    Ending(Arc<str>),
+    /// The database does not take it, now or later: its words.
+    #[error("{0}")]
+    Refused(Arc<str>),
+}
 
 impl NotRecorded {
     /// There is nobody any more who would write it.
     pub(super) fn ending() -> Self {
-        Self("the courier is ending".into())
+        Self::Ending("the courier is ending".into())
     }
 }
 
 impl From<&OutboxError> for NotRecorded {
     fn from(error: &OutboxError) -> Self {
-        Self(error.to_string().into())
+        let words = error.to_string().into();
+        if error.is_transient() {
+            Self::Ending(words)
+        } else {
+            Self::Refused(words)
+        }
     }
 }
 
@@ -162,10 +173,12 @@ impl Store {
                 Err(error @ OutboxError::Locked(_)) if !self.life.is_killed() => {
                     return Attempt::Locked(error);
                 }
+                // The database is there, and says no: that is the lane's trouble, not the database's.
+                Err(error) if !error.is_transient() => return Attempt::Failed((&error).into()),
                 Err(error) => error,
             };
             self.watch.fails(&error);
-            if !error.is_transient() || self.life.is_killed() {
+            if self.life.is_killed() {
                 return Attempt::Failed((&error).into());
             }
             failures += 1;

@@ -23,6 +23,14 @@ pub enum OutboxError {
     /// right to write. Trying again may help.
     #[error("the database is read-only: {0}")]
     ReadOnly(String),
+    /// The database would take contacts, and not let the courier do its work.
+    #[error("{found}; {todo}")]
+    Unfit {
+        /// What is wrong with it.
+        found: String,
+        /// What to do about it.
+        todo: String,
+    },
     /// The schema is not the one that this program needs.
     #[error("{0}")]
     Schema(String),
@@ -32,6 +40,17 @@ pub enum OutboxError {
     /// The database refused a row: which rule, in its words.
     #[error("the database refused the row: {0}")]
     Refused(String),
+    /// The database reported no error and did not do what it was told.
+    #[error(
+        "rows of {table} stay as they were ({rows}), and the database reported no error; remove the \
+         row policy, trigger or proxy that keeps the courier from writing them"
+    )]
+    Unwritten {
+        /// The table.
+        table: &'static str,
+        /// How many of its rows.
+        rows: usize,
+    },
     /// Anything else; trying again would not help.
     #[error("the database failed: {0}")]
     Failed(String),
@@ -44,6 +63,60 @@ impl OutboxError {
             self,
             Self::Unavailable(_) | Self::Locked(_) | Self::Conflict(_) | Self::ReadOnly(_)
         )
+    }
+}
+
+/// What can go wrong in a transaction that writes, before the database's words are translated.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    /// The database said so.
+    Database(sqlx::Error),
+    /// It said nothing: see [`OutboxError::Unwritten`].
+    Unwritten { table: &'static str, rows: usize },
+}
+
+impl WriteError {
+    /// The same in the courier's words; `translate` knows the database's own errors.
+    pub(super) fn translated(self, translate: fn(sqlx::Error) -> OutboxError) -> OutboxError {
+        match self {
+            Self::Database(error) => translate(error),
+            Self::Unwritten { table, rows } => OutboxError::Unwritten { table, rows },
+        }
+    }
+}
+
+impl From<sqlx::Error> for WriteError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// The tables that the courier writes all day.
+pub(super) const CONTACTS: &str = "contact_outbox";
+pub(super) const BATCHES: &str = "delivery_batch";
+pub(super) const LANES: &str = "delivery_lane";
+pub(super) const INSTANCES: &str = "courier_instance";
+
+/// Refuses to go on if fewer rows of a table were written than are there to be written.
+pub(super) fn all_written(
+    table: &'static str,
+    wanted: usize,
+    written: impl TryInto<usize>,
+) -> Result<(), WriteError> {
+    none_unwritten(
+        table,
+        wanted.saturating_sub(written.try_into().unwrap_or(0)),
+    )
+}
+
+/// Refuses to go on if rows of a table are as they were.
+pub(super) fn none_unwritten(
+    table: &'static str,
+    rows: impl TryInto<usize>,
+) -> Result<(), WriteError> {
+    match rows.try_into().unwrap_or(usize::MAX) {
+        0 => Ok(()),
+        rows => Err(WriteError::Unwritten { table, rows }),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Inserting contacts, as an app would do it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde::Serialize;
 
 use super::OutboxError;
+use super::error::{CONTACTS, WriteError, none_unwritten};
 
 /// A row to insert. `None` leaves the column to its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -63,6 +66,27 @@ pub struct Inserted {
     pub new: u64,
     /// Rows that were left out because their key is taken.
     pub known: u64,
+}
+
+/// The keys of contacts, each once.
+pub(super) fn keys(contacts: &[NewContact]) -> BTreeSet<&str> {
+    contacts
+        .iter()
+        .filter_map(|contact| contact.idempotency_key.as_deref())
+        .collect()
+}
+
+/// Refuses to take contacts for known that the database has left out for another reason than a key
+/// which is there: of `contacts`, `new` were inserted, and now `keys` of their keys are there.
+pub(super) fn all_known(contacts: &[NewContact], new: u64, keys: i64) -> Result<(), WriteError> {
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let without_key = contacts.iter().filter(|one| one.idempotency_key.is_none());
+    let new = i64::try_from(new).unwrap_or(i64::MAX);
+    let left_out = (count(without_key.count()) - new).max(0);
+    none_unwritten(
+        CONTACTS,
+        left_out + count(self::keys(contacts).len()) - keys,
+    )
 }
 
 /// A transaction that inserts. Dropping it undoes everything.

@@ -18,6 +18,7 @@ use super::{
     Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, Outbox,
     OutboxError, Page, RateClaim, Recorded, Write, WriteHealth,
 };
+use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::telemetry::event::DatabaseCall;
 
@@ -76,6 +77,10 @@ impl Outbox for Limited {
         self.0.migrate().await
     }
 
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        limited("check_fitness", || self.0.check_fitness()).await
+    }
+
     async fn check_schema(&self) -> Result<(), OutboxError> {
         limited("check_schema", || self.0.check_schema()).await
     }
@@ -126,6 +131,18 @@ impl Outbox for Limited {
         let went = limited("record", || self.0.record(writes)).await;
         self.1.record(&went);
         went
+    }
+
+    async fn try_settling(
+        &self,
+        lease: &Arc<Lease>,
+        contacts: &[ContactId],
+        batches: &[BatchId],
+    ) -> Result<Recorded, OutboxError> {
+        limited("try_settling", || {
+            self.0.try_settling(lease, contacts, batches)
+        })
+        .await
     }
 
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {

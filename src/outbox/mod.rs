@@ -16,6 +16,7 @@
 
 mod conflict;
 mod error;
+mod fitness;
 mod health;
 mod intake;
 mod limited;
@@ -27,6 +28,7 @@ mod rows;
 mod schema;
 mod server;
 mod sqlite;
+mod trial;
 mod write;
 
 use std::sync::Arc;
@@ -86,6 +88,10 @@ pub struct LeasedLane {
     pub lease: Arc<Lease>,
     /// The lane's open batches, oldest first, now in this lease's name.
     pub open: Vec<OpenBatch>,
+    /// The reason of the lane's last hold, if nothing was delivered since.
+    pub held_because: Option<String>,
+    /// Why open batches could not be taken over; then `open` is empty, and nothing may be sent.
+    pub obstacle: Option<OutboxError>,
 }
 
 /// A batch of the journal that has no final answer yet.
@@ -196,6 +202,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// Applies the migrations that are missing; answers how many those were.
     async fn migrate(&self) -> Result<usize, OutboxError>;
 
+    /// Fails with what to do about it if the courier could not do its work on this database, as this
+    /// user; its tables may be missing.
+    async fn check_fitness(&self) -> Result<(), OutboxError>;
+
     /// Fails with what to do about it if the schema is not the one of this program.
     async fn check_schema(&self) -> Result<(), OutboxError>;
 
@@ -236,6 +246,15 @@ pub trait Outbox: Send + Sync + 'static {
     /// Writes all of it in one transaction and answers for each write in the same order. An error
     /// means that none is known to be written; the same writes may be handed in again.
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError>;
+
+    /// Tries, in the name of a lease, whether contacts could be settled and batches be opened and
+    /// closed, and undoes it. Fails as [`record`](Self::record) would.
+    async fn try_settling(
+        &self,
+        lease: &Arc<Lease>,
+        contacts: &[ContactId],
+        batches: &[BatchId],
+    ) -> Result<Recorded, OutboxError>;
 
     /// Those of the contacts whose rows other sessions keep locked. Does not wait for them.
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError>;

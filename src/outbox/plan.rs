@@ -178,6 +178,22 @@ pub(super) struct Failed<'a> {
     pub(super) fail_cause: String,
 }
 
+/// What state a batch is in, and how many requests have carried it.
+#[derive(Debug, Serialize)]
+pub(super) struct Standing {
+    id: Uuid,
+    state: &'static str,
+    attempts: i32,
+}
+
+/// Why a lane is on hold, if it is.
+#[derive(Debug, Serialize)]
+pub(super) struct Held<'a> {
+    user_id: &'a str,
+    task_id: &'a str,
+    reason: Option<&'a str>,
+}
+
 /// A lane's hold, or its end where `reason` is `None`.
 #[derive(Debug, Serialize)]
 pub(super) struct LaneChanged<'a> {
@@ -264,6 +280,59 @@ impl<'a> Plan<'a> {
         for send in new.filter(|send| !sending.contains(&send.batch)) {
             self.answers[send.nth] = send.stale(stale).unwrap_or(Recorded::Fenced);
         }
+    }
+
+    /// How many new batches the journal does not have, though nothing speaks against them.
+    pub(super) fn missing(&self, there: &HashMap<Uuid, Journaled>) -> usize {
+        let is_stale = |send: &&Send<'_>| matches!(self.answers[send.nth], Recorded::Stale(_));
+        let stale: HashSet<Uuid> = self
+            .sends
+            .iter()
+            .filter(is_stale)
+            .map(|s| s.batch)
+            .collect();
+        let ids = self.opens.iter().map(|open| open.id);
+        distinct(ids.filter(|id| !there.contains_key(id) && !stale.contains(id)))
+    }
+
+    /// The rows that the plan settles.
+    pub(super) fn settled(&self) -> Vec<i64> {
+        let successes = self.successes.iter().flat_map(|batch| &batch.rows);
+        let failures = self.failures.iter().map(|row| &row.id);
+        successes.chain(failures).copied().collect()
+    }
+
+    /// The state that each batch of the plan which was there before is in at the end.
+    pub(super) fn states(&self) -> Vec<Standing> {
+        let state = |id, state, attempts| {
+            (
+                id,
+                Standing {
+                    id,
+                    state,
+                    attempts,
+                },
+            )
+        };
+        let postponed = self.postpones.iter();
+        let resent = self.resends.iter();
+        let closed = self.closes.iter();
+        let last: BTreeMap<Uuid, Standing> = postponed
+            .map(|batch| state(batch.id, "waiting", batch.attempts))
+            .chain(resent.map(|batch| state(batch.id, "sending", batch.attempts)))
+            .chain(closed.map(|batch| state(batch.id, "closed", batch.attempts)))
+            .collect();
+        last.into_values().collect()
+    }
+
+    /// The hold that each lane of the plan has at the end.
+    pub(super) fn holds(&self) -> Vec<Held<'a>> {
+        let held = |lane: &LaneChanged<'a>| Held {
+            user_id: lane.user_id,
+            task_id: lane.task_id,
+            reason: lane.reason,
+        };
+        self.lanes.iter().map(held).collect()
     }
 
     fn close(&mut self, lease: &'a Lease, close: &'a Close) {
@@ -394,7 +463,7 @@ enum Open {
 }
 
 impl<'a> Opened<'a> {
-    fn new(lease: &'a Lease, entry: &'a JournalEntry, state: &'static str) -> Self {
+    pub(super) fn new(lease: &'a Lease, entry: &'a JournalEntry, state: &'static str) -> Self {
         Self {
             id: entry.batch.0,
             parent_id: entry.parent.map(|parent| parent.0),
@@ -455,6 +524,11 @@ fn count(n: u32) -> i32 {
 /// transaction would be refused, and again at every try.
 fn storable(words: &str) -> String {
     words.replace('\0', "\u{fffd}")
+}
+
+/// How many different ids there are: a write that is handed in twice is one.
+pub(super) fn distinct(ids: impl IntoIterator<Item = Uuid>) -> usize {
+    ids.into_iter().collect::<HashSet<Uuid>>().len()
 }
 
 /// JSON text of a plain value.

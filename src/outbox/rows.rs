@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use sqlx::{ColumnIndex, Row};
 use uuid::Uuid;
 
+use super::error::BATCHES;
 use super::plan::Journaled;
-use super::{Backlog, Cursor, LaneFound, OpenBatch, Page};
+use super::{Backlog, Cursor, LaneFound, OpenBatch, OutboxError, Page};
 use crate::batch::BatchId;
 use crate::contact::{Lane, OutboxRow, RequestOptions};
 
@@ -196,6 +197,7 @@ pub(super) fn page(rows: &[impl Columns], cursor: &Cursor, limit: u32) -> Page {
 /// An open batch as the journal has it, before its rows are read.
 pub(super) struct OpenEntry {
     pub(super) id: Uuid,
+    pub(super) lease_token: i64,
     pub(super) parent: Option<Uuid>,
     pub(super) contacts: Vec<i64>,
     pub(super) options: RequestOptions,
@@ -209,6 +211,7 @@ pub(super) fn open_entry(columns: &impl Columns) -> sqlx::Result<OpenEntry> {
     let parent = columns.text("parent_id");
     Ok(OpenEntry {
         id: uuid("id", &needed(columns, "id")?)?,
+        lease_token: columns.integer("lease_token").unwrap_or_default(),
         parent: parent
             .map(|parent| uuid("parent_id", &parent))
             .transpose()?,
@@ -223,6 +226,19 @@ pub(super) fn open_entry(columns: &impl Columns) -> sqlx::Result<OpenEntry> {
 /// Ids of batches, where the database keeps UUIDs as text.
 pub(super) fn uuids(texts: &[String]) -> sqlx::Result<HashSet<Uuid>> {
     texts.iter().map(|text| uuid("id", text)).collect()
+}
+
+/// All open batches of a lane, if they are in the name of the newest token. If not, the database
+/// keeps them from being written; none may be sent then, for its end could not be written either.
+pub(super) fn adopted(open: Vec<OpenEntry>, token: i64) -> (Vec<OpenEntry>, Option<OutboxError>) {
+    let old = open.iter().filter(|entry| entry.lease_token != token);
+    match old.count() {
+        0 => (open, None),
+        rows => {
+            let table = BATCHES;
+            (Vec::new(), Some(OutboxError::Unwritten { table, rows }))
+        }
+    }
 }
 
 /// The batches that the journal has, by id, where the database keeps UUIDs as text.

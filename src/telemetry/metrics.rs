@@ -58,7 +58,8 @@ const DELIVERY_SECONDS: &[f64] = &[
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
-pub(super) const OPERATIONS: [&str; 16] = [
+pub(super) const OPERATIONS: [&str; 18] = [
+    "check_fitness",
     "check_schema",
     "beat",
     "retire",
@@ -68,6 +69,7 @@ pub(super) const OPERATIONS: [&str; 16] = [
     "release",
     "read_page",
     "record",
+    "try_settling",
     "locked",
     "backlog",
     "claim_rate",

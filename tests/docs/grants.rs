@@ -9,7 +9,7 @@ use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, Close, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations,
-    Outbox, PostgresOutbox, Pruning, RateClaim, RowOutcome, Trial, Write,
+    Outbox, PostgresOutbox, Pruning, RateClaim, Recorded, RowOutcome, Trial, Write,
 };
 use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -119,6 +119,8 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
         };
         outbox.claim_rate(&claim).await.unwrap();
     }
+    let trial = outbox.try_settling(&lease, &[ContactId(row[0])], &[]).await;
+    assert_eq!(trial.unwrap(), Recorded::Done);
     let batch = entry(&row);
     let rows = vec![RowOutcome {
         contact: ContactId(row[0]),
@@ -148,6 +150,7 @@ fn rejected() -> Final {
 
 /// Whatever the commands of somebody ask who only looks.
 async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
+    outbox.check_fitness().await.unwrap();
     outbox.check_schema().await.unwrap();
     outbox.server().await.unwrap();
     outbox.overview().await.unwrap();

@@ -310,6 +310,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "rate_asked" | "overview" => &[],
         "new_rate" | "rate_given" => &["'all'"],
         "settle_successes" => &["'[1,2]'", "1", "'b'"],
+        "unwritten" => &["'[1,2]'", BATCHES, BATCHES],
         "rate_taken" => &["1", "'all'"],
         "lanes" | "paused" => &["10"],
         "failures" => &[

@@ -1,5 +1,7 @@
 //! What the tests share: databases of their own, with a second door for raw SQL.
 
+mod obstacle;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,11 +143,16 @@ impl Db {
 
     async fn bare_sqlite_in(folder: &Path) -> Self {
         let file = folder.join("outbox.db");
-        let url = format!("sqlite://{}", file.display());
+        Self::sqlite_at(format!("sqlite://{}", file.display())).await
+    }
+
+    /// A SQLite file that is migrated, or will be.
+    pub(crate) async fn sqlite_at(url: String) -> Self {
         let outbox = SqliteOutbox::connect(&url, 4).await.expect("opens");
+        let options: SqliteConnectOptions = url.parse().expect("a SQLite URL");
         let raw = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_lazy_with(SqliteConnectOptions::new().filename(&file));
+            .connect_lazy_with(options);
         Self {
             kind: Kind::Sqlite,
             operations: Arc::new(outbox.clone()),

@@ -40,6 +40,7 @@ const WORDS = {
       unreadable: "Answer not readable", redirected: "Redirected", rate_limited: "Too many requests",
       unauthorized: "Token not accepted", forbidden: "Not allowed for this user", not_found: "No such user or task",
       task_running: "Task is running: pause it", all_refused: "All refused alike", stopping: "Courier stopped",
+      rows_not_writable: "Outcomes cannot be written",
     },
     heads: {
       gone: ["The courier does not answer", "What is shown is what it said last."],
@@ -87,6 +88,7 @@ const WORDS = {
       unreadable: "应答无法识别", redirected: "被重定向", rate_limited: "请求过于频繁",
       unauthorized: "令牌无效", forbidden: "无权操作此用户", not_found: "用户或任务不存在",
       task_running: "任务正在运行，请先暂停", all_refused: "全部以相同原因被拒", stopping: "实例已停止",
+      rows_not_writable: "结果无法写入数据库",
     },
     heads: {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],

@@ -8,7 +8,7 @@ use super::writing;
 use crate::app::{self, Database};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
-use crate::outbox::{Operations, Overview, PausedLane, ServerReport};
+use crate::outbox::{Operations, Outbox, OutboxError, Overview, PausedLane, ServerReport};
 use crate::settings::{DatabaseKind, Settings};
 
 /// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
@@ -33,6 +33,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
         }
     };
     let mut checks = server(&*database.operations).await;
+    checks.extend(unfitness(&*database.outbox).await);
     match database.outbox.check_schema().await {
         Ok(()) => {
             checks.push(Check::ok("migrations", "the schema is this program's"));
@@ -63,6 +64,19 @@ async fn server(operations: &dyn Operations) -> Vec<Check> {
     checks.extend(server.cluster.map(cluster));
     checks.push(clock(host - server.clock));
     checks
+}
+
+/// Why the courier could not do its work on this database.
+async fn unfitness(outbox: &dyn Outbox) -> Option<Check> {
+    match outbox.check_fitness().await {
+        Ok(()) => None,
+        Err(OutboxError::Unfit { found, todo }) => Some(Check::failed("fitness", found, todo)),
+        Err(error) => Some(Check::failed(
+            "fitness",
+            error.to_string(),
+            "see the database's log",
+        )),
+    }
 }
 
 fn version(server: &ServerReport) -> Check {

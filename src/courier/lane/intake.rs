@@ -16,6 +16,9 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 use crate::telemetry::event::{RowsRefused, TakenOver};
 use crate::telemetry::traces::Origin;
 
+const ID_TOO_GREAT: &str = "a contact's id is greater than 9223372036854775807, which the courier \
+     cannot settle: delete the row and insert it again with an id that the database gives";
+
 impl LaneAtWork {
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
         let context = Arc::clone(&self.context);
@@ -41,6 +44,11 @@ impl LaneAtWork {
     fn take_in(&mut self, rows: Vec<OutboxRow>) {
         let mut refused = Vec::new();
         for row in rows {
+            // MySQL's ids are unsigned: one that does not fit into ours could not be settled.
+            if row.id <= 0 {
+                self.stop(ID_TOO_GREAT);
+                break;
+            }
             let contact = ContactId(row.id);
             if self.stale.contains(&contact) {
                 // What is read is behind what was written: the same would come again and again.

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::outcome::Closed;
+use self::pause::UNWRITABLE;
 use super::context::Context;
 use super::dispatcher::Dispatched;
 use super::isolation::{Isolations, Next};
@@ -95,7 +96,19 @@ pub(super) struct LaneAtWork {
     held_until: Option<Instant>,
     turn_began: Instant,
     batches: u32,
+    writing: Writing,
     ended: Option<LaneEnd>,
+}
+
+/// Whether the lane's outcomes can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    /// As far as is known.
+    Works,
+    /// Nothing may be sent before that is known.
+    Doubtful,
+    /// No: the lane is stopped.
+    Fails,
 }
 
 /// Something that was begun and is done.
@@ -106,12 +119,15 @@ enum Step {
     Refused(Vec<ContactId>, Result<Recorded, NotRecorded>),
     /// Something about the lane alone was written.
     Noted(Result<Recorded, NotRecorded>),
+    /// The lane was put on hold, for something else cannot be written.
+    Stopped(Result<Recorded, NotRecorded>),
 }
 
 impl LaneAtWork {
     /// Takes up a lane with what was left open in it.
     pub(super) fn new(context: Arc<Context>, leased: LeasedLane) -> Self {
         let now = Instant::now();
+        let writing = Writing::expected(&leased);
         let mut lane = Self {
             failures: leased.lease.failures,
             context,
@@ -134,9 +150,13 @@ impl LaneAtWork {
             held_until: None,
             turn_began: now,
             batches: 0,
+            writing,
             ended: None,
         };
         lane.adopt(leased.open);
+        if let Some(obstacle) = leased.obstacle {
+            lane.stop(&obstacle.to_string());
+        }
         lane
     }
 
@@ -167,7 +187,12 @@ impl LaneAtWork {
 
     async fn work(&mut self) -> Result<(), OutboxError> {
         loop {
-            if let Err(error) = self.fill().await {
+            let begun = if self.writing == Writing::Doubtful {
+                self.try_settling().await
+            } else {
+                self.fill().await
+            };
+            if let Err(error) = begun {
                 self.ended.get_or_insert(LaneEnd::Done);
                 while self.step().await {}
                 return Err(error);
@@ -207,6 +232,32 @@ impl LaneAtWork {
         }
         (self.cursor, self.end, self.rewound) = (Cursor::default(), false, true);
         true
+    }
+
+    /// Tries whether what the lane would send could be settled. An update that the database does not
+    /// carry out, or refuses, would leave the rows pending, and they would be sent again and again.
+    async fn try_settling(&mut self) -> Result<(), OutboxError> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        self.read_ahead().await?;
+        let open = self.ready.iter().map(|underway| &underway.batch);
+        let batches: Vec<BatchId> = open.clone().map(|batch| batch.id).collect();
+        let contacts = open.flat_map(|batch| &batch.contacts).chain(&self.waiting);
+        let contacts: Vec<ContactId> = contacts.map(|contact| contact.id).collect();
+        let outbox = &self.context.outbox;
+        match outbox.try_settling(&self.lease, &contacts, &batches).await {
+            Ok(Recorded::Done) => {
+                self.writing = Writing::Works;
+                self.fill().await?;
+            }
+            Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(None),
+            // An app has its hands on them. Cooling is right, and no trouble.
+            Err(OutboxError::Locked(_)) => self.ended = Some(LaneEnd::Failed),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => self.stop(&error.to_string()),
+        }
+        Ok(())
     }
 
     /// Begins as many sends as the lane may have under way.
@@ -256,7 +307,7 @@ impl LaneAtWork {
             return Ok(None);
         }
         self.read_ahead().await?;
-        if self.lingers() {
+        if self.ended.is_some() || self.lingers() {
             return Ok(None);
         }
         let size = self.context.tuning().batch_size;
@@ -317,6 +368,7 @@ impl LaneAtWork {
             Step::Noted(recorded) => {
                 self.is_done(recorded, None);
             }
+            Step::Stopped(recorded) => self.stopped(recorded),
         }
     }
 
@@ -352,13 +404,35 @@ impl LaneAtWork {
     }
 
     fn failed(&mut self, error: &NotRecorded) {
-        if self.ended.is_none() {
-            LaneFailed {
-                lane: &self.lease.lane,
-                error: &error.to_string(),
-            }
-            .emit();
-            self.ended = Some(LaneEnd::Failed);
+        match error {
+            NotRecorded::Refused(words) => self.stop(words),
+            NotRecorded::Ending(_) if self.ended.is_none() => self.fail(error),
+            NotRecorded::Ending(_) => {}
+        }
+    }
+
+    fn fail(&mut self, error: &NotRecorded) {
+        LaneFailed {
+            lane: &self.lease.lane,
+            error: &error.to_string(),
+        }
+        .emit();
+        self.ended = Some(LaneEnd::Failed);
+    }
+}
+
+impl Writing {
+    /// It is in doubt if it did not work before, or if a batch was under way when its owner stopped,
+    /// which that may have been the reason of.
+    fn expected(leased: &LeasedLane) -> Self {
+        let is_doubtful = match &leased.held_because {
+            Some(reason) => reason == UNWRITABLE,
+            None => leased.open.iter().any(|batch| batch.maybe_delivered),
+        };
+        if is_doubtful {
+            Self::Doubtful
+        } else {
+            Self::Works
         }
     }
 }

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{LaneAtWork, Step};
+use super::{LaneAtWork, LaneEnd, Step, Writing};
+use crate::courier::store::NotRecorded;
 use crate::courier::underway::Underway;
-use crate::outbox::{Change, Hold, Postpone};
+use crate::outbox::{Change, Hold, Postpone, Recorded};
 use crate::platform::verdict::{self, Wait};
-use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered};
+use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneStopped};
+
+/// Why a lane waits whose rows, or whose batches, the database does not let the courier write.
+pub(super) const UNWRITABLE: &str = "rows_not_writable";
 
 impl LaneAtWork {
     /// The batch goes again later, and the lane waits with it.
@@ -37,7 +41,8 @@ impl LaneAtWork {
             attempts: batch.attempts,
             maybe_delivered: batch.maybe_delivered,
             failing: wait.reason.runs_out(),
-            hold: Some(Hold {
+            // A lane that is stopped keeps the hold that it has.
+            hold: (self.writing != Writing::Fails).then(|| Hold {
                 reason: wait.reason.as_str(),
                 message: wait.message,
                 delay,
@@ -51,6 +56,9 @@ impl LaneAtWork {
 
     /// The lane waits, though the batch that showed why goes no more.
     pub(super) fn wait_without_batch(&mut self, wait: &Wait) {
+        if self.writing == Writing::Fails {
+            return;
+        }
         let delay = self.hold(wait);
         let reason = wait.reason.as_str();
         let lane = &self.lease.lane;
@@ -64,6 +72,42 @@ impl LaneAtWork {
             failures: self.failures,
         };
         self.record(Change::Hold(hold), Step::Noted);
+    }
+
+    /// The database does not let the lane's outcomes be written, and would not if asked again: nothing
+    /// more is sent, for it would be sent again and again.
+    pub(super) fn stop(&mut self, words: &str) {
+        if self.ended.is_some() {
+            return;
+        }
+        (self.ended, self.writing) = (Some(LaneEnd::Done), Writing::Fails);
+        self.failures += 1;
+        let delay = self.context.tuning().backoff.delay(self.failures);
+        let lane = &self.lease.lane;
+        if self.context.note_waiting(lane, UNWRITABLE) {
+            LaneStopped {
+                lane,
+                error: words,
+                delay,
+            }
+            .emit();
+        }
+        let hold = Hold {
+            reason: UNWRITABLE,
+            message: words.into(),
+            delay,
+            failures: self.failures,
+        };
+        self.record(Change::Hold(hold), Step::Stopped);
+    }
+
+    /// The hold is put up. If that cannot be written either, the lane cools.
+    pub(super) fn stopped(&mut self, recorded: Result<Recorded, NotRecorded>) {
+        match recorded {
+            Ok(Recorded::Done) => {}
+            Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(None),
+            Err(error) => self.fail(&error),
+        }
     }
 
     /// Whether the batch has been failing for longer than we try.
@@ -98,7 +142,7 @@ impl LaneAtWork {
 
     /// The platform takes contacts of this lane: what stood in the way is gone.
     pub(super) fn recover(&mut self) {
-        if self.failures == 0 {
+        if self.failures == 0 || self.writing == Writing::Fails {
             return;
         }
         self.failures = 0;

@@ -2,28 +2,34 @@
 
 use std::sync::Arc;
 
-use sqlx::{MySqlConnection, MySqlPool, Result, Row};
+use sqlx::{MySqlConnection, MySqlPool, Row};
 use uuid::Uuid;
 
 use super::cluster::Cluster;
 use super::lists::fetch;
 use super::statements::{
-    ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LEASED, LIFT_HOLDS,
+    ADOPT_BATCHES, ALIVE, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LEASED, LIFT_HOLDS,
     NEW_LANE, OPEN_ENTRIES, PENDING_ROWS, RELEASE_LANE, REMOVE_INSTANCE,
 };
 use crate::contact::{Lane, OutboxRow};
+use crate::outbox::error::{INSTANCES, WriteError, all_written};
 use crate::outbox::rows::{self, Columns, OpenEntry};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
-pub(super) async fn beat(pool: &MySqlPool, instance: &Instance) -> Result<()> {
-    let mut session = pool.acquire().await?;
-    write_beat(&mut session, instance).await
+pub(super) async fn beat(pool: &MySqlPool, instance: &Instance) -> Result<(), WriteError> {
+    let mut tx = pool.begin().await?;
+    write_beat(&mut tx, instance).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
-/// The same in a session.
-pub(super) async fn write_beat(session: &mut MySqlConnection, instance: &Instance) -> Result<()> {
+/// Writes a heartbeat into a transaction.
+pub(super) async fn write_beat(
+    tx: &mut MySqlConnection,
+    instance: &Instance,
+) -> Result<(), WriteError> {
     let (pid, lease) = (i64::from(instance.pid), rows::to_millis(instance.lease));
-    sqlx::query(BEAT)
+    let beaten = sqlx::query(BEAT)
         .bind(instance.id.to_string())
         .bind(&instance.host)
         .bind(pid)
@@ -31,13 +37,20 @@ pub(super) async fn write_beat(session: &mut MySqlConnection, instance: &Instanc
         .bind(&instance.host)
         .bind(pid)
         .bind(lease)
-        .execute(&mut *session)
+        .execute(&mut *tx)
         .await?;
-    sqlx::query(CLEAR_SILENT_INSTANCES).execute(session).await?;
+    all_written(INSTANCES, 1, beaten.rows_affected())?;
+    // A trigger may have put the old instant back.
+    let alive: i64 = sqlx::query_scalar(ALIVE)
+        .bind(instance.id.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+    all_written(INSTANCES, 1, alive)?;
+    sqlx::query(CLEAR_SILENT_INSTANCES).execute(tx).await?;
     Ok(())
 }
 
-pub(super) async fn retire(pool: &MySqlPool, instance: Uuid) -> Result<()> {
+pub(super) async fn retire(pool: &MySqlPool, instance: Uuid) -> sqlx::Result<()> {
     let mut tx = pool.begin().await?;
     for statement in [FREE_LANES, REMOVE_INSTANCE] {
         sqlx::query(statement)
@@ -53,7 +66,7 @@ pub(super) async fn lease(
     cluster: &Cluster,
     lane: &Lane,
     instance: Uuid,
-) -> Result<Option<LeasedLane>> {
+) -> sqlx::Result<Option<LeasedLane>> {
     let mut tx = pool.begin().await?;
     let leased = write_lease(&mut tx, lane, instance).await?;
     match leased {
@@ -68,7 +81,7 @@ pub(super) async fn write_lease(
     tx: &mut MySqlConnection,
     lane: &Lane,
     instance: Uuid,
-) -> Result<Option<LeasedLane>> {
+) -> sqlx::Result<Option<LeasedLane>> {
     if !take(tx, lane, instance).await? {
         return Ok(None);
     }
@@ -82,7 +95,8 @@ pub(super) async fn write_lease(
         return Ok(None);
     };
     let token: i64 = leased.try_get("lease_token")?;
-    let adopted = adopt_batches(tx, lane, token).await?;
+    let open = adopt_batches(tx, lane, token).await?;
+    let (adopted, obstacle) = rows::adopted(open, token);
     let ids: Vec<i64> = adopted
         .iter()
         .flat_map(|entry| entry.contacts.iter().copied())
@@ -95,11 +109,13 @@ pub(super) async fn write_lease(
             failures: rows::to_count(leased.integer("failures")),
         }),
         open: rows::open_batches(adopted, rows),
+        held_because: leased.text("hold_reason"),
+        obstacle,
     }))
 }
 
 /// Writes the lease into the lane's row, or makes the row. Whether it did.
-async fn take(tx: &mut MySqlConnection, lane: &Lane, instance: Uuid) -> Result<bool> {
+async fn take(tx: &mut MySqlConnection, lane: &Lane, instance: Uuid) -> sqlx::Result<bool> {
     let instance = instance.to_string();
     let taken = sqlx::query(LEASE_LANE)
         .bind(&instance)
@@ -124,7 +140,7 @@ async fn adopt_batches(
     tx: &mut MySqlConnection,
     lane: &Lane,
     token: i64,
-) -> Result<Vec<OpenEntry>> {
+) -> sqlx::Result<Vec<OpenEntry>> {
     sqlx::query(ADOPT_BATCHES)
         .bind(token)
         .bind(lane.user_id())
@@ -141,17 +157,17 @@ async fn adopt_batches(
         .collect()
 }
 
-async fn pending_rows(tx: &mut MySqlConnection, ids: &[i64]) -> Result<Vec<OutboxRow>> {
+async fn pending_rows(tx: &mut MySqlConnection, ids: &[i64]) -> sqlx::Result<Vec<OutboxRow>> {
     let rows = fetch(tx, PENDING_ROWS, ids).await?;
     Ok(rows.iter().map(rows::outbox_row).collect())
 }
 
-pub(super) async fn lift_holds(pool: &MySqlPool, reason: &str) -> Result<u64> {
+pub(super) async fn lift_holds(pool: &MySqlPool, reason: &str) -> sqlx::Result<u64> {
     let lifted = sqlx::query(LIFT_HOLDS).bind(reason).execute(pool).await?;
     Ok(lifted.rows_affected())
 }
 
-pub(super) async fn release(pool: &MySqlPool, lease: &Lease) -> Result<()> {
+pub(super) async fn release(pool: &MySqlPool, lease: &Lease) -> sqlx::Result<()> {
     sqlx::query(RELEASE_LANE)
         .bind(lease.lane.user_id())
         .bind(lease.lane.task_id())

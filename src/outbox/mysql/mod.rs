@@ -20,6 +20,8 @@ mod session;
 mod statements;
 mod trying;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
 use sqlx::{MySqlConnection, MySqlPool, Row};
@@ -34,8 +36,9 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Trial, Write, server,
+    RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness, server,
 };
+use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 
 /// The outbox on MySQL or MariaDB.
@@ -109,12 +112,22 @@ impl Outbox for MySqlOutbox {
         retried(|| migrating::migrate(&self.options, &self.cluster)).await
     }
 
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        let told = sqlx::query(statements::CHARACTER_SETS)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(translate)?;
+        fitness::character_sets(told.text("others"))
+    }
+
     async fn check_schema(&self) -> Result<(), OutboxError> {
         migrating::check(&self.pool).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        leasing::beat(&self.pool, instance).await.map_err(translate)
+        leasing::beat(&self.pool, instance)
+            .await
+            .map_err(|error| error.translated(translate))
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
@@ -163,7 +176,18 @@ impl Outbox for MySqlOutbox {
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.pool, &self.cluster, writes)
             .await
-            .map_err(translate)
+            .map_err(|error| error.translated(translate))
+    }
+
+    async fn try_settling(
+        &self,
+        lease: &Arc<Lease>,
+        contacts: &[ContactId],
+        batches: &[BatchId],
+    ) -> Result<Recorded, OutboxError> {
+        recording::try_settling(&self.pool, &self.cluster, lease, contacts, batches)
+            .await
+            .map_err(|error| error.translated(translate))
     }
 
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
@@ -242,7 +266,7 @@ impl Operations for MySqlOutbox {
         let requeue = || async {
             failing::requeue(&self.pool, &self.cluster, ids)
                 .await
-                .map_err(translate)
+                .map_err(|error| error.translated(translate))
         };
         retried(requeue).await
     }

@@ -138,6 +138,12 @@ pub(super) const BEAT: &str = "
     INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?, ?, ?, ?)
     ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, heartbeat_at = NOW(6)";
 
+/// Instance. Whether others see that it lives.
+pub(super) const ALIVE: &str = concat!(
+    "SELECT COUNT(*) FROM courier_instance AS me WHERE me.id = ? AND ",
+    is_alive!("me.id")
+);
+
 /// Instances that have been silent for a day.
 pub(super) const CLEAR_SILENT_INSTANCES: &str =
     "DELETE FROM courier_instance WHERE heartbeat_at < NOW(6) - INTERVAL 1 DAY";
@@ -166,7 +172,7 @@ pub(super) const NEW_LANE: &str = "
 
 /// User, task, instance. What the lease is; no row: it is somebody else's after all.
 pub(super) const LEASED: &str = "
-    SELECT lease_token, failures FROM delivery_lane
+    SELECT lease_token, failures, hold_reason FROM delivery_lane
     WHERE user_id = ? AND task_id = ? AND lease_owner = ?";
 
 /// Token, user, task. What was under way when its owner stopped may have arrived. (Assignments take
@@ -181,7 +187,7 @@ pub(super) const ADOPT_BATCHES: &str = concat!(
 
 /// User, task.
 pub(super) const OPEN_ENTRIES: &str = concat!(
-    "SELECT b.id, b.parent_id, b.contact_ids, b.options, b.attempts, b.maybe_delivered, ",
+    "SELECT b.id, b.lease_token, b.parent_id, b.contact_ids, b.options, b.attempts, b.maybe_delivered, ",
     seconds_since!("b.failing_since"),
     " AS failing_for
      FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
@@ -295,11 +301,11 @@ pub(super) const OPEN_BATCHES: &str = concat!(
          SELECT DISTINCT named.id
          FROM JSON_TABLE(?, '$[*]' COLUMNS (
              id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
-             NESTED PATH '$.contacts[*]' COLUMNS (contact BIGINT UNSIGNED PATH '$')
+             NESTED PATH '$.contacts[*]' COLUMNS (nth FOR ORDINALITY, contact BIGINT UNSIGNED PATH '$')
          )) AS named
          LEFT JOIN contact_outbox AS c FORCE INDEX (PRIMARY)
              ON c.id = named.contact AND c.status = 'pending'
-         WHERE c.id IS NULL
+         WHERE named.nth IS NOT NULL AND c.id IS NULL
      ) AS stale ON stale.id = o.id
      WHERE stale.id IS NULL",
     stands!(),
@@ -424,6 +430,30 @@ pub(super) const CHANGE_LANES: &str = concat!(
     stands!()
 );
 
+/// Ids of settled rows, states of batches (`plan::Standing`), lanes (`plan::Held`). How many of
+/// each are not as they should be, by table.
+pub(super) const UNWRITTEN: &str = "
+    SELECT
+        (SELECT COUNT(*)
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
+             STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
+         WHERE c.status = 'pending') AS contact_outbox,
+        (SELECT COUNT(*)
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (
+             id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+             state VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.state',
+             attempts INT PATH '$.attempts'
+         )) AS n STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = n.id
+         WHERE b.state <> n.state OR b.attempts <> n.attempts) AS delivery_batch,
+        (SELECT COUNT(*)
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (
+             user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
+             task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
+             reason VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.reason'
+         )) AS h STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+             ON l.user_id = h.user_id AND l.task_id = h.task_id
+         WHERE NOT l.hold_reason <=> h.reason) AS delivery_lane";
+
 /// The present instant in microseconds since 1970, before anything is waited for.
 pub(super) const RATE_ASKED: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
@@ -521,6 +551,17 @@ pub(super) const INSERT_CONTACTS: &str = concat!(
     stands!()
 );
 
+/// The columns for the platform's words that cannot hold all of them.
+pub(super) const CHARACTER_SETS: &str = "
+    SELECT GROUP_CONCAT(k.TABLE_NAME, '.', k.COLUMN_NAME, ' is ', k.CHARACTER_SET_NAME
+        ORDER BY k.TABLE_NAME SEPARATOR ', ') AS others
+    FROM information_schema.COLUMNS AS k
+    WHERE k.TABLE_SCHEMA = DATABASE() AND k.CHARACTER_SET_NAME <> 'utf8mb4'
+      AND (k.TABLE_NAME = 'contact_outbox' AND k.COLUMN_NAME = 'fail_cause'
+        OR k.TABLE_NAME = 'contact_requeue' AND k.COLUMN_NAME = 'fail_cause'
+        OR k.TABLE_NAME = 'delivery_lane' AND k.COLUMN_NAME = 'hold_message'
+        OR k.TABLE_NAME = 'delivery_batch' AND k.COLUMN_NAME = 'answer')";
+
 /// What decides whether and how the courier can work with the server. Not `SELECT @@…`, which would
 /// fail where one of them is not there any more.
 pub(super) const FACTS: &str = "
@@ -563,6 +604,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("settle_successes", SETTLE_SUCCESSES),
     ("settle_failures", SETTLE_FAILURES),
     ("change_lanes", CHANGE_LANES),
+    ("unwritten", UNWRITTEN),
     ("rate_asked", RATE_ASKED),
     ("new_rate", NEW_RATE),
     ("rate_given", RATE_GIVEN),

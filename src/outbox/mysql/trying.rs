@@ -26,7 +26,7 @@ async fn beat(pool: &MySqlPool, trying: &Trying) -> Result<(), OutboxError> {
     let mut tx = pool.begin().await.map_err(translate)?;
     leasing::write_beat(&mut tx, &trying.instance)
         .await
-        .map_err(translate)?;
+        .map_err(|error| error.translated(translate))?;
     tx.rollback().await.map_err(translate)
 }
 
@@ -53,7 +53,7 @@ async fn write_delivery(
     for writes in records(&leased.lease) {
         recording::write(tx, cluster, &writes)
             .await
-            .map_err(translate)?;
+            .map_err(|error| error.translated(translate))?;
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! Inserting contacts as an app would, only many at once.
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Result};
+use sqlx::PgConnection;
 
 use super::error::translate;
-use super::statements::INSERT_CONTACTS;
+use super::statements::{INSERT_CONTACTS, KEYS_THERE};
+use crate::outbox::error::WriteError;
+use crate::outbox::intake::{all_known, keys};
 use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, server};
 
 /// How many rows go into one statement.
@@ -14,7 +16,7 @@ const CHUNK: usize = 5_000;
 struct PostgresInsertion(PgConnection);
 
 /// Begins the transaction.
-pub(super) async fn begin(mut connection: PgConnection) -> Result<Box<dyn Insertion>> {
+pub(super) async fn begin(mut connection: PgConnection) -> sqlx::Result<Box<dyn Insertion>> {
     sqlx::query("BEGIN").execute(&mut connection).await?;
     Ok(Box::new(PostgresInsertion(connection)))
 }
@@ -24,7 +26,9 @@ impl Insertion for PostgresInsertion {
     async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
         let mut inserted = Inserted::default();
         for chunk in contacts.chunks(CHUNK) {
-            let new = insert(&mut self.0, chunk).await.map_err(translate)?;
+            let new = insert(&mut self.0, chunk)
+                .await
+                .map_err(|error| error.translated(translate))?;
             inserted.new += new;
             inserted.known += (chunk.len() as u64).saturating_sub(new);
         }
@@ -41,7 +45,7 @@ impl Insertion for PostgresInsertion {
     }
 }
 
-async fn insert(connection: &mut PgConnection, contacts: &[NewContact]) -> Result<u64> {
+async fn insert(connection: &mut PgConnection, contacts: &[NewContact]) -> Result<u64, WriteError> {
     let text = |value: fn(&NewContact) -> &str| contacts.iter().map(value).collect::<Vec<_>>();
     let optional =
         |value: fn(&NewContact) -> Option<&str>| contacts.iter().map(value).collect::<Vec<_>>();
@@ -73,7 +77,16 @@ async fn insert(connection: &mut PgConnection, contacts: &[NewContact]) -> Resul
         .bind(optional(|c| c.phone_mask.as_deref()))
         .bind(optional(|c| c.idempotency_key.as_deref()))
         .bind(optional(|c| c.not_before.as_deref()))
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    Ok(done.rows_affected())
+    let new = done.rows_affected();
+    if new < contacts.len() as u64 {
+        let keys: Vec<&str> = keys(contacts).into_iter().collect();
+        let there = sqlx::query_scalar(KEYS_THERE)
+            .bind(keys)
+            .fetch_one(connection)
+            .await?;
+        all_known(contacts, new, there)?;
+    }
+    Ok(new)
 }

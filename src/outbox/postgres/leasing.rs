@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, Result, Row};
+use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use super::statements::{
@@ -11,28 +11,33 @@ use super::statements::{
     RELEASE_LANE, REMOVE_INSTANCE,
 };
 use crate::contact::{Lane, OutboxRow};
+use crate::outbox::error::{INSTANCES, WriteError, all_written};
 use crate::outbox::rows::{self, Columns, OpenEntry};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
-pub(super) async fn beat(pool: &PgPool, instance: &Instance) -> Result<()> {
+pub(super) async fn beat(pool: &PgPool, instance: &Instance) -> Result<(), WriteError> {
     let mut session = pool.acquire().await?;
     write_beat(&mut session, instance).await
 }
 
 /// The same in a session.
-pub(super) async fn write_beat(session: &mut PgConnection, instance: &Instance) -> Result<()> {
-    sqlx::query(BEAT)
+pub(super) async fn write_beat(
+    session: &mut PgConnection,
+    instance: &Instance,
+) -> Result<(), WriteError> {
+    let beaten = sqlx::query(BEAT)
         .bind(instance.id)
         .bind(&instance.host)
         .bind(i64::from(instance.pid))
         .bind(rows::to_millis(instance.lease))
         .execute(&mut *session)
         .await?;
+    all_written(INSTANCES, 1, beaten.rows_affected())?;
     sqlx::query(CLEAR_SILENT_INSTANCES).execute(session).await?;
     Ok(())
 }
 
-pub(super) async fn retire(pool: &PgPool, instance: Uuid) -> Result<()> {
+pub(super) async fn retire(pool: &PgPool, instance: Uuid) -> sqlx::Result<()> {
     let mut tx = pool.begin().await?;
     sqlx::query(FREE_LANES)
         .bind(instance)
@@ -49,7 +54,7 @@ pub(super) async fn lease(
     pool: &PgPool,
     lane: &Lane,
     instance: Uuid,
-) -> Result<Option<LeasedLane>> {
+) -> sqlx::Result<Option<LeasedLane>> {
     let mut tx = pool.begin().await?;
     let leased = write_lease(&mut tx, lane, instance).await?;
     tx.commit().await?;
@@ -61,7 +66,7 @@ pub(super) async fn write_lease(
     tx: &mut PgConnection,
     lane: &Lane,
     instance: Uuid,
-) -> Result<Option<LeasedLane>> {
+) -> sqlx::Result<Option<LeasedLane>> {
     let leased = sqlx::query(LEASE_LANE)
         .bind(lane.user_id())
         .bind(lane.task_id())
@@ -72,7 +77,8 @@ pub(super) async fn write_lease(
         return Ok(None);
     };
     let token: i64 = leased.try_get("lease_token")?;
-    let adopted = adopt_batches(tx, lane, token).await?;
+    let open = adopt_batches(tx, lane, token).await?;
+    let (adopted, obstacle) = rows::adopted(open, token);
     let ids: Vec<i64> = adopted
         .iter()
         .flat_map(|entry| entry.contacts.iter().copied())
@@ -85,10 +91,16 @@ pub(super) async fn write_lease(
             failures: rows::to_count(leased.integer("failures")),
         }),
         open: rows::open_batches(adopted, rows),
+        held_because: leased.text("hold_reason"),
+        obstacle,
     }))
 }
 
-async fn adopt_batches(tx: &mut PgConnection, lane: &Lane, token: i64) -> Result<Vec<OpenEntry>> {
+async fn adopt_batches(
+    tx: &mut PgConnection,
+    lane: &Lane,
+    token: i64,
+) -> sqlx::Result<Vec<OpenEntry>> {
     sqlx::query(ADOPT_BATCHES)
         .bind(lane.user_id())
         .bind(lane.task_id())
@@ -100,9 +112,10 @@ async fn adopt_batches(tx: &mut PgConnection, lane: &Lane, token: i64) -> Result
         .collect()
 }
 
-fn open_entry(row: &PgRow) -> Result<OpenEntry> {
+fn open_entry(row: &PgRow) -> sqlx::Result<OpenEntry> {
     Ok(OpenEntry {
         id: row.try_get("id")?,
+        lease_token: row.try_get("lease_token")?,
         parent: row.try_get("parent_id")?,
         contacts: row.try_get("contact_ids")?,
         options: rows::parsed("options", row.try_get("options")?)?,
@@ -112,7 +125,7 @@ fn open_entry(row: &PgRow) -> Result<OpenEntry> {
     })
 }
 
-async fn pending_rows(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<OutboxRow>> {
+async fn pending_rows(tx: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<OutboxRow>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -120,12 +133,12 @@ async fn pending_rows(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<OutboxRo
     Ok(rows.iter().map(rows::outbox_row).collect())
 }
 
-pub(super) async fn lift_holds(pool: &PgPool, reason: &str) -> Result<u64> {
+pub(super) async fn lift_holds(pool: &PgPool, reason: &str) -> sqlx::Result<u64> {
     let lifted = sqlx::query(LIFT_HOLDS).bind(reason).execute(pool).await?;
     Ok(lifted.rows_affected())
 }
 
-pub(super) async fn release(pool: &PgPool, lease: &Lease) -> Result<()> {
+pub(super) async fn release(pool: &PgPool, lease: &Lease) -> sqlx::Result<()> {
     sqlx::query(RELEASE_LANE)
         .bind(lease.lane.user_id())
         .bind(lease.lane.task_id())

@@ -18,6 +18,7 @@ mod statements;
 mod trying;
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
@@ -32,8 +33,9 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Trial, Write, server,
+    RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness, server,
 };
+use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
@@ -107,12 +109,23 @@ impl Outbox for PostgresOutbox {
         migrating::migrate(&self.options).await
     }
 
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        let told = sqlx::query(statements::FITNESS)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(translate)?;
+        fitness::encoding(&told.text("encoding").unwrap_or_default())?;
+        fitness::row_security(told.text("secured"), &told.text("role").unwrap_or_default())
+    }
+
     async fn check_schema(&self) -> Result<(), OutboxError> {
         migrating::check(&self.pool).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        leasing::beat(&self.pool, instance).await.map_err(translate)
+        leasing::beat(&self.pool, instance)
+            .await
+            .map_err(|error| error.translated(translate))
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
@@ -161,7 +174,18 @@ impl Outbox for PostgresOutbox {
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.pool, writes)
             .await
-            .map_err(translate)
+            .map_err(|error| error.translated(translate))
+    }
+
+    async fn try_settling(
+        &self,
+        lease: &Arc<Lease>,
+        contacts: &[ContactId],
+        batches: &[BatchId],
+    ) -> Result<Recorded, OutboxError> {
+        recording::try_settling(&self.pool, lease, contacts, batches)
+            .await
+            .map_err(|error| error.translated(translate))
     }
 
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
@@ -232,7 +256,11 @@ impl Operations for PostgresOutbox {
     }
 
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        let requeue = || async { failing::requeue(&self.pool, ids).await.map_err(translate) };
+        let requeue = || async {
+            failing::requeue(&self.pool, ids)
+                .await
+                .map_err(|error| error.translated(translate))
+        };
         retried(requeue).await
     }
 

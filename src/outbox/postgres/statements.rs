@@ -6,6 +6,10 @@
 //! fixed by `=`: a row comparison ends a scan by its first column only, and would read on through
 //! everything behind the lane. `EXISTS` is written as `(SELECT true … LIMIT 1)`: the
 //! planner may turn the former into a hash of the whole table, never the latter.
+//!
+//! A statement that updates what is known to be there answers how many rows are now as they should
+//! be: a row policy or a trigger can leave a row as it was, or put its old values back, without an
+//! error.
 
 /// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads.
 macro_rules! row_columns {
@@ -145,23 +149,30 @@ pub(super) const LEASE_LANE: &str = concat!(
            AND (l.lease_owner <> excluded.lease_owner AND ",
     is_alive!("l.lease_owner"),
     ") IS NOT TRUE
-     RETURNING l.lease_token, l.failures::bigint AS failures"
+     RETURNING l.lease_token, l.failures::bigint AS failures, l.hold_reason"
 );
 
-/// $1 user, $2 task, $3 token. What was under way when its owner stopped may have arrived.
+/// $1 user, $2 task, $3 token. What was under way when its owner stopped may have arrived. All open
+/// batches are answered, also such as were not written, with the token that they have now.
 pub(super) const ADOPT_BATCHES: &str = "
-    WITH adopted AS (
+    WITH opened AS (
+        SELECT id, parent_id, contact_ids, options, attempts, maybe_delivered, failing_since,
+            created_at, lease_token
+        FROM delivery_batch
+        WHERE user_id = $1 AND task_id = $2 AND closed_at IS NULL
+    ), adopted AS (
         UPDATE delivery_batch
         SET lease_token = $3, maybe_delivered = maybe_delivered OR state = 'sending',
             state = 'waiting'
         WHERE user_id = $1 AND task_id = $2 AND closed_at IS NULL
-        RETURNING id, parent_id, contact_ids, options, attempts, maybe_delivered, failing_since,
-            created_at
+        RETURNING id, maybe_delivered, lease_token
     )
-    SELECT id, parent_id, contact_ids, options::text AS options, attempts::bigint AS attempts,
-        maybe_delivered,
-        (extract(epoch FROM now()) - extract(epoch FROM failing_since))::float8 AS failing_for
-    FROM adopted ORDER BY created_at, id";
+    SELECT o.id, coalesce(a.lease_token, o.lease_token) AS lease_token, o.parent_id, o.contact_ids,
+        o.options::text AS options, o.attempts::bigint AS attempts,
+        coalesce(a.maybe_delivered, true) AS maybe_delivered,
+        (extract(epoch FROM now()) - extract(epoch FROM o.failing_since))::float8 AS failing_for
+    FROM opened AS o LEFT JOIN adopted AS a ON a.id = o.id
+    ORDER BY o.created_at, o.id";
 
 /// $1 ids.
 pub(super) const PENDING_ROWS: &str = concat!(
@@ -259,29 +270,41 @@ pub(super) const STALE_ROWS: &str = concat!(
 
 /// $1 ids, $2 attempts, $3 maybe delivered, $4 failing, $5 outcomes, $6 answers.
 pub(super) const POSTPONE_BATCHES: &str = "
-    UPDATE delivery_batch AS b
-    SET state = 'waiting', attempts = p.attempts,
-        maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
-        failing_since = CASE WHEN p.failing THEN coalesce(b.failing_since, now()) END,
-        outcome = coalesce(p.outcome, b.outcome), answer = coalesce(p.answer, b.answer)
-    FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::boolean[], $5::text[], $6::text[])
-        AS p (id, attempts, maybe_delivered, failing, outcome, answer)
-    WHERE b.id = p.id";
+    WITH written AS (
+        UPDATE delivery_batch AS b
+        SET state = 'waiting', attempts = p.attempts,
+            maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
+            failing_since = CASE WHEN p.failing THEN coalesce(b.failing_since, now()) END,
+            outcome = coalesce(p.outcome, b.outcome), answer = coalesce(p.answer, b.answer)
+        FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::boolean[], $5::text[], $6::text[])
+            AS p (id, attempts, maybe_delivered, failing, outcome, answer)
+        WHERE b.id = p.id
+        RETURNING b.state
+    )
+    SELECT count(*) FROM written WHERE state = 'waiting'";
 
 /// $1 ids, $2 attempts.
 pub(super) const RESEND_BATCHES: &str = "
-    UPDATE delivery_batch AS b SET state = 'sending', attempts = r.attempts, sent_at = now()
-    FROM unnest($1::uuid[], $2::integer[]) AS r (id, attempts)
-    WHERE b.id = r.id";
+    WITH written AS (
+        UPDATE delivery_batch AS b SET state = 'sending', attempts = r.attempts, sent_at = now()
+        FROM unnest($1::uuid[], $2::integer[]) AS r (id, attempts)
+        WHERE b.id = r.id
+        RETURNING b.state
+    )
+    SELECT count(*) FROM written WHERE state = 'sending'";
 
 /// $1 ids, $2 attempts, $3 outcomes, $4 answers.
 pub(super) const CLOSE_BATCHES: &str = "
-    UPDATE delivery_batch AS b
-    SET state = 'closed', closed_at = now(), attempts = c.attempts, outcome = c.outcome,
-        answer = c.answer
-    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[])
-        AS c (id, attempts, outcome, answer)
-    WHERE b.id = c.id";
+    WITH written AS (
+        UPDATE delivery_batch AS b
+        SET state = 'closed', closed_at = now(), attempts = c.attempts, outcome = c.outcome,
+            answer = c.answer
+        FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[])
+            AS c (id, attempts, outcome, answer)
+        WHERE b.id = c.id
+        RETURNING b.state
+    )
+    SELECT count(*) FROM written WHERE state = 'closed'";
 
 /// $1 ids. The lock is the one that an update takes, and is let go at once.
 pub(super) const LOCKED_ROWS: &str = "
@@ -293,35 +316,51 @@ pub(super) const LOCKED_ROWS: &str = "
 
 /// $1 ids, $2 attempts, $3 batches. The one write that a row gets.
 pub(super) const SETTLE_SUCCESSES: &str = "
-    UPDATE contact_outbox AS c
-    SET status = 'succeeded', attempts = c.attempts + s.attempts, batch_id = s.batch_id,
-        finished_at = now()
-    FROM unnest($1::bigint[], $2::integer[], $3::uuid[]) AS s (id, attempts, batch_id)
-    WHERE c.id = s.id AND c.status = 'pending'";
+    WITH written AS (
+        UPDATE contact_outbox AS c
+        SET status = 'succeeded', attempts = c.attempts + s.attempts, batch_id = s.batch_id,
+            finished_at = now()
+        FROM unnest($1::bigint[], $2::integer[], $3::uuid[]) AS s (id, attempts, batch_id)
+        WHERE c.id = s.id AND c.status = 'pending'
+        RETURNING c.status
+    )
+    SELECT count(*) FROM written WHERE status <> 'pending'";
 
 /// $1 ids, $2 attempts, $3 batches, $4 kinds, $5 causes. The one write that a row gets.
 pub(super) const SETTLE_FAILURES: &str = "
-    UPDATE contact_outbox AS c
-    SET status = 'failed', fail_kind = s.fail_kind, fail_cause = s.fail_cause,
-        attempts = c.attempts + s.attempts, batch_id = coalesce(s.batch_id, c.batch_id),
-        finished_at = now()
-    FROM unnest($1::bigint[], $2::integer[], $3::uuid[], $4::text[], $5::text[])
-        AS s (id, attempts, batch_id, fail_kind, fail_cause)
-    WHERE c.id = s.id AND c.status = 'pending'";
+    WITH written AS (
+        UPDATE contact_outbox AS c
+        SET status = 'failed', fail_kind = s.fail_kind, fail_cause = s.fail_cause,
+            attempts = c.attempts + s.attempts, batch_id = coalesce(s.batch_id, c.batch_id),
+            finished_at = now()
+        FROM unnest($1::bigint[], $2::integer[], $3::uuid[], $4::text[], $5::text[])
+            AS s (id, attempts, batch_id, fail_kind, fail_cause)
+        WHERE c.id = s.id AND c.status = 'pending'
+        RETURNING c.status
+    )
+    SELECT count(*) FROM written WHERE status <> 'pending'";
 
 /// $1 users, $2 tasks, $3 failures, $4 delays in seconds, $5 reasons, $6 messages.
 pub(super) const CHANGE_LANES: &str = "
-    UPDATE delivery_lane AS l
-    SET failures = h.failures, held_until = now() + h.delay * interval '1 second',
-        hold_reason = h.reason, hold_message = h.message,
-        held_since = CASE
-            WHEN h.reason IS NULL THEN NULL
-            WHEN l.hold_reason = h.reason THEN coalesce(l.held_since, now())
-            ELSE now()
-        END
-    FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[], $6::text[])
-        AS h (user_id, task_id, failures, delay, reason, message)
-    WHERE l.user_id = h.user_id AND l.task_id = h.task_id";
+    WITH written AS (
+        UPDATE delivery_lane AS l
+        SET failures = h.failures, held_until = now() + h.delay * interval '1 second',
+            hold_reason = h.reason, hold_message = h.message,
+            held_since = CASE
+                WHEN h.reason IS NULL THEN NULL
+                WHEN l.hold_reason = h.reason THEN coalesce(l.held_since, now())
+                ELSE now()
+            END
+        FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[], $6::text[])
+            AS h (user_id, task_id, failures, delay, reason, message)
+        WHERE l.user_id = h.user_id AND l.task_id = h.task_id
+        RETURNING l.hold_reason IS NOT DISTINCT FROM h.reason AS holds
+    )
+    SELECT count(*) FROM written WHERE holds";
+
+/// $1 ids. How many of them still wait to be settled.
+pub(super) const STILL_PENDING: &str =
+    "SELECT count(*) FROM contact_outbox WHERE id = ANY ($1) AND status = 'pending'";
 
 /// $1 name, $2 span and $3 burst in microseconds. `now()` is the beginning of the statement, however
 /// long it waits for another courier's claim; the rate is given away up to `given_until`.
@@ -381,6 +420,19 @@ pub(super) const INSERT_CONTACTS: &str = "
             skip_error, number_add_suffix, encryption, phone_mask, idempotency_key, not_before)
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
 
+/// $1 keys. How many of them are there.
+pub(super) const KEYS_THERE: &str =
+    "SELECT count(*) FROM contact_outbox WHERE idempotency_key = ANY ($1)";
+
+/// Whether the database, and this user in it, are fit: see `outbox::fitness`.
+pub(super) const FITNESS: &str = "
+    SELECT current_setting('server_encoding') AS encoding, current_user::text AS role,
+        (SELECT string_agg(named.oid::regclass::text, ', ')
+         FROM unnest(ARRAY[to_regclass('contact_outbox'), to_regclass('contact_requeue'),
+             to_regclass('delivery_lane'), to_regclass('delivery_batch'),
+             to_regclass('courier_instance'), to_regclass('rate_budget')]) AS named (oid)
+         WHERE named.oid IS NOT NULL AND row_security_active(named.oid)) AS secured";
+
 /// The statements that run all day, for the test that looks at their plans.
 pub(super) const HOT: &[(&str, &str)] = &[
     ("find_lanes", FIND_LANES),
@@ -400,6 +452,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("locked_rows", LOCKED_ROWS),
     ("settle_successes", SETTLE_SUCCESSES),
     ("settle_failures", SETTLE_FAILURES),
+    ("still_pending", STILL_PENDING),
     ("change_lanes", CHANGE_LANES),
     ("claim_rate", CLAIM_RATE),
     ("backlog", BACKLOG),

@@ -25,7 +25,7 @@ async fn beat(pool: &PgPool, trying: &Trying) -> Result<(), OutboxError> {
     let mut tx = pool.begin().await.map_err(translate)?;
     leasing::write_beat(&mut tx, &trying.instance)
         .await
-        .map_err(translate)?;
+        .map_err(|error| error.translated(translate))?;
     tx.rollback().await.map_err(translate)
 }
 
@@ -46,7 +46,9 @@ async fn write_delivery(tx: &mut PgConnection, trying: &Trying) -> Result<(), Ou
         .map_err(translate)?
         .ok_or_else(|| OutboxError::Failed(format!("the new lane {lane} is not free")))?;
     for writes in records(&leased.lease) {
-        recording::write(tx, &writes).await.map_err(translate)?;
+        recording::write(tx, &writes)
+            .await
+            .map_err(|error| error.translated(translate))?;
     }
     Ok(())
 }

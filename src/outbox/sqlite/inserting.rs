@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use sqlx::{Connection, Result, SqliteConnection};
 
 use super::error::translate;
-use super::statements::INSERT_CONTACTS;
+use super::statements::{INSERT_CONTACTS, KEYS_THERE};
 use super::transaction::BEGIN;
+use crate::outbox::intake::{all_known, keys};
 use crate::outbox::plan::json;
 use crate::outbox::{Inserted, Insertion, NewContact, OutboxError};
 
@@ -32,6 +33,14 @@ impl Insertion for SqliteInsertion {
                 .await
                 .map_err(translate)?;
             let new = done.rows_affected();
+            if new < chunk.len() as u64 {
+                let there = sqlx::query_scalar(KEYS_THERE)
+                    .bind(json(&keys(chunk)))
+                    .fetch_one(&mut self.0)
+                    .await
+                    .map_err(translate)?;
+                all_known(chunk, new, there).map_err(|error| error.translated(translate))?;
+            }
             inserted.new += new;
             inserted.known += (chunk.len() as u64).saturating_sub(new);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{Result, Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::statements::{
@@ -11,30 +11,36 @@ use super::statements::{
 };
 use super::transaction::begin;
 use crate::contact::{Lane, OutboxRow};
+use crate::outbox::error::{INSTANCES, WriteError, all_written};
 use crate::outbox::plan::json;
 use crate::outbox::rows::{self, Columns, OpenEntry};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
-pub(super) async fn beat(pool: &SqlitePool, instance: &Instance) -> Result<()> {
+pub(super) async fn beat(pool: &SqlitePool, instance: &Instance) -> Result<(), WriteError> {
     let mut tx = begin(pool).await?;
     write_beat(&mut tx, instance).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Writes a heartbeat into a transaction.
-pub(super) async fn write_beat(tx: &mut SqliteConnection, instance: &Instance) -> Result<()> {
-    sqlx::query(BEAT)
+pub(super) async fn write_beat(
+    tx: &mut SqliteConnection,
+    instance: &Instance,
+) -> Result<(), WriteError> {
+    let beaten = sqlx::query(BEAT)
         .bind(instance.id.to_string())
         .bind(&instance.host)
         .bind(i64::from(instance.pid))
         .bind(rows::to_millis(instance.lease))
         .execute(&mut *tx)
         .await?;
+    all_written(INSTANCES, 1, beaten.rows_affected())?;
     sqlx::query(CLEAR_SILENT_INSTANCES).execute(tx).await?;
     Ok(())
 }
 
-pub(super) async fn retire(pool: &SqlitePool, instance: Uuid) -> Result<()> {
+pub(super) async fn retire(pool: &SqlitePool, instance: Uuid) -> sqlx::Result<()> {
     let mut tx = begin(pool).await?;
     for statement in [FREE_LANES, REMOVE_INSTANCE] {
         sqlx::query(statement)
@@ -49,7 +55,7 @@ pub(super) async fn lease(
     pool: &SqlitePool,
     lane: &Lane,
     instance: Uuid,
-) -> Result<Option<LeasedLane>> {
+) -> sqlx::Result<Option<LeasedLane>> {
     let mut tx = begin(pool).await?;
     let leased = write_lease(&mut tx, lane, instance).await?;
     match leased {
@@ -64,7 +70,7 @@ pub(super) async fn write_lease(
     tx: &mut SqliteConnection,
     lane: &Lane,
     instance: Uuid,
-) -> Result<Option<LeasedLane>> {
+) -> sqlx::Result<Option<LeasedLane>> {
     let leased = sqlx::query(LEASE_LANE)
         .bind(lane.user_id())
         .bind(lane.task_id())
@@ -75,7 +81,8 @@ pub(super) async fn write_lease(
         return Ok(None);
     };
     let token: i64 = leased.try_get("lease_token")?;
-    let adopted = adopt_batches(tx, lane, token).await?;
+    let open = adopt_batches(tx, lane, token).await?;
+    let (adopted, obstacle) = rows::adopted(open, token);
     let ids: Vec<i64> = adopted
         .iter()
         .flat_map(|entry| entry.contacts.iter().copied())
@@ -88,6 +95,8 @@ pub(super) async fn write_lease(
             failures: rows::to_count(leased.integer("failures")),
         }),
         open: rows::open_batches(adopted, rows),
+        held_because: leased.text("hold_reason"),
+        obstacle,
     }))
 }
 
@@ -95,7 +104,7 @@ async fn adopt_batches(
     tx: &mut SqliteConnection,
     lane: &Lane,
     token: i64,
-) -> Result<Vec<OpenEntry>> {
+) -> sqlx::Result<Vec<OpenEntry>> {
     sqlx::query(ADOPT_BATCHES)
         .bind(lane.user_id())
         .bind(lane.task_id())
@@ -112,7 +121,7 @@ async fn adopt_batches(
         .collect()
 }
 
-async fn pending_rows(tx: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<OutboxRow>> {
+async fn pending_rows(tx: &mut SqliteConnection, ids: &[i64]) -> sqlx::Result<Vec<OutboxRow>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -123,7 +132,7 @@ async fn pending_rows(tx: &mut SqliteConnection, ids: &[i64]) -> Result<Vec<Outb
     Ok(rows.iter().map(rows::outbox_row).collect())
 }
 
-pub(super) async fn lift_holds(pool: &SqlitePool, reason: &str) -> Result<u64> {
+pub(super) async fn lift_holds(pool: &SqlitePool, reason: &str) -> sqlx::Result<u64> {
     let mut tx = begin(pool).await?;
     let lifted = sqlx::query(LIFT_HOLDS)
         .bind(reason)
@@ -133,7 +142,7 @@ pub(super) async fn lift_holds(pool: &SqlitePool, reason: &str) -> Result<u64> {
     Ok(lifted.rows_affected())
 }
 
-pub(super) async fn release(pool: &SqlitePool, lease: &Lease) -> Result<()> {
+pub(super) async fn release(pool: &SqlitePool, lease: &Lease) -> sqlx::Result<()> {
     let mut tx = begin(pool).await?;
     sqlx::query(RELEASE_LANE)
         .bind(lease.lane.user_id())

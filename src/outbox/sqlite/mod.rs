@@ -20,6 +20,7 @@ mod transaction;
 mod trying;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,8 +37,9 @@ use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
     Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Trial, Write,
+    RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness,
 };
+use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 
 /// How long to wait for another program's write to end.
@@ -128,6 +130,14 @@ impl Outbox for SqliteOutbox {
         migrating::migrate(&self.writer).await
     }
 
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        let encoding: String = sqlx::query_scalar(statements::ENCODING)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(translate)?;
+        fitness::encoding_of_file(&encoding)
+    }
+
     async fn check_schema(&self) -> Result<(), OutboxError> {
         migrating::check(&self.readers).await
     }
@@ -135,7 +145,7 @@ impl Outbox for SqliteOutbox {
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
         leasing::beat(&self.writer, instance)
             .await
-            .map_err(translate)
+            .map_err(|error| error.translated(translate))
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
@@ -187,7 +197,18 @@ impl Outbox for SqliteOutbox {
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
         recording::record(&self.writer, writes)
             .await
-            .map_err(translate)
+            .map_err(|error| error.translated(translate))
+    }
+
+    async fn try_settling(
+        &self,
+        lease: &Arc<Lease>,
+        contacts: &[ContactId],
+        batches: &[BatchId],
+    ) -> Result<Recorded, OutboxError> {
+        recording::try_settling(&self.writer, lease, contacts, batches)
+            .await
+            .map_err(|error| error.translated(translate))
     }
 
     async fn locked(&self, _contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
@@ -258,7 +279,9 @@ impl Operations for SqliteOutbox {
     }
 
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        failing::requeue(&self.writer, ids).await.map_err(translate)
+        failing::requeue(&self.writer, ids)
+            .await
+            .map_err(|error| error.translated(translate))
     }
 
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {

@@ -201,7 +201,7 @@ pub(super) const LEASE_LANE: &str = concat!(
            AND (l.lease_owner <> excluded.lease_owner AND ",
     is_alive!("l.lease_owner"),
     ") IS NOT TRUE
-     RETURNING lease_token, failures"
+     RETURNING lease_token, failures, hold_reason"
 );
 
 /// ?1 user, ?2 task, ?3 token. What was under way when its owner stopped may have arrived.
@@ -213,7 +213,7 @@ pub(super) const ADOPT_BATCHES: &str = "
 
 /// ?1 user, ?2 task.
 pub(super) const OPEN_ENTRIES: &str = concat!(
-    "SELECT id, parent_id, contact_ids, options, attempts, maybe_delivered, ",
+    "SELECT id, lease_token, parent_id, contact_ids, options, attempts, maybe_delivered, ",
     seconds_since!("failing_since"),
     " AS failing_for
      FROM delivery_batch INDEXED BY delivery_batch_open
@@ -364,6 +364,11 @@ pub(super) const SETTLE_FAILURES: &str = concat!(
      WHERE contact_outbox.id = s.value ->> 'id' AND contact_outbox.status = 'pending'"
 );
 
+/// ?1 ids. How many of them still wait to be settled.
+pub(super) const STILL_PENDING: &str = "
+    SELECT count(*) FROM contact_outbox NOT INDEXED
+    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'";
+
 /// ?1 lanes: `plan::LaneChanged`.
 pub(super) const CHANGE_LANES: &str = concat!(
     "UPDATE delivery_lane AS l
@@ -448,6 +453,14 @@ pub(super) const INSERT_CONTACTS: &str = "
     WHERE true
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
 
+/// ?1 keys. How many of them are there.
+pub(super) const KEYS_THERE: &str = "
+    SELECT count(*) FROM contact_outbox
+    WHERE idempotency_key IN (SELECT value FROM json_each(?1))";
+
+/// How the file keeps texts.
+pub(super) const ENCODING: &str = "PRAGMA encoding";
+
 /// The statements that run all day, for the test that looks at their plans.
 pub(super) const HOT: &[(&str, &str)] = &[
     ("find_lanes", FIND_LANES),
@@ -467,6 +480,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("close_batches", CLOSE_BATCHES),
     ("settle_successes", SETTLE_SUCCESSES),
     ("settle_failures", SETTLE_FAILURES),
+    ("still_pending", STILL_PENDING),
     ("change_lanes", CHANGE_LANES),
     ("claim_rate", CLAIM_RATE),
     ("backlog", BACKLOG),

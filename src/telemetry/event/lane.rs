@@ -29,6 +29,24 @@ impl LanePaused<'_> {
     }
 }
 
+/// What a lane has to write cannot be written: it waits, and sends nothing.
+pub struct LaneStopped<'a> {
+    /// The lane.
+    pub lane: &'a Lane,
+    /// Why.
+    pub error: &'a str,
+    /// For how long.
+    pub delay: Duration,
+}
+
+impl LaneStopped<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        let retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);
+        error!(target: LANES, lane = %self.lane, error = self.error, retry_in_ms, "lane stopped: its outcomes cannot be written");
+    }
+}
+
 /// A lane that waited gets on again.
 pub struct LaneRecovered<'a> {
     /// The lane.

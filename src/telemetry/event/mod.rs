@@ -17,7 +17,8 @@ pub use self::database::{
     DatabaseCall, DatabaseWatch, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
 };
 pub use self::lane::{
-    LaneFailed, LanePaused, LaneRecovered, LeaseLost, RowsLocked, RowsUnlocked, TakenOver,
+    LaneFailed, LanePaused, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,
+    TakenOver,
 };
 pub use self::lifecycle::{
     AdminListening, SettingsNotReloaded, SettingsReloaded, Started, Stopped, Stopping,

@@ -1,6 +1,6 @@
 //! Contacts that failed: which they are, and sending them on their way again.
 
-use sqlx::{MySqlPool, Result};
+use sqlx::MySqlPool;
 
 use super::super::cluster::Cluster;
 use super::super::lists::{execute, fetch};
@@ -8,6 +8,7 @@ use super::super::statements::operating::{
     COUNT_FAILURES, FAILURES, FAILURES_NAMED, KEEP_ENDS, LOCK_FAILED, REQUEUE,
 };
 use crate::contact::ContactId;
+use crate::outbox::error::{CONTACTS, WriteError, none_unwritten};
 use crate::outbox::operations::{
     self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
 };
@@ -18,7 +19,7 @@ pub(in crate::outbox::mysql) async fn failures(
     filter: &FailureFilter,
     after: Option<&FailureCursor>,
     limit: u32,
-) -> Result<FailurePage> {
+) -> sqlx::Result<FailurePage> {
     let kinds = operations::kinds_of(filter);
     let finished_at = after.map(|after| after.finished_at.as_str());
     let failures = passing(FAILURES, filter, kinds.as_deref())
@@ -35,7 +36,7 @@ pub(in crate::outbox::mysql) async fn failures(
 pub(in crate::outbox::mysql) async fn count(
     pool: &MySqlPool,
     filter: &FailureFilter,
-) -> Result<Vec<FailureCount>> {
+) -> sqlx::Result<Vec<FailureCount>> {
     let kinds = operations::kinds_of(filter);
     let counts = passing(COUNT_FAILURES, filter, kinds.as_deref())
         .fetch_all(pool)
@@ -65,7 +66,7 @@ fn passing<'q>(
 pub(in crate::outbox::mysql) async fn named(
     pool: &MySqlPool,
     ids: &[ContactId],
-) -> Result<Vec<FailedContact>> {
+) -> sqlx::Result<Vec<FailedContact>> {
     let mut session = pool.acquire().await?;
     let failed = fetch(&mut session, FAILURES_NAMED, ids).await?;
     Ok(failed.iter().map(operations::failed).collect())
@@ -75,14 +76,17 @@ pub(in crate::outbox::mysql) async fn requeue(
     pool: &MySqlPool,
     cluster: &Cluster,
     ids: &[ContactId],
-) -> Result<u64> {
+) -> Result<u64, WriteError> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let mut tx = pool.begin().await?;
     let failed = fetch(&mut tx, LOCK_FAILED, &ids).await?;
+    let wanted = failed.len() as u64;
     let failed: Vec<i64> = failed.iter().filter_map(|row| row.integer("id")).collect();
     execute(&mut tx, KEEP_ENDS, &failed).await?;
-    let done = execute(&mut tx, REQUEUE, &failed).await?;
+    execute(&mut tx, REQUEUE, &failed).await?;
+    let unwritten = fetch(&mut tx, LOCK_FAILED, &failed).await?;
+    none_unwritten(CONTACTS, unwritten.len())?;
     cluster.commit(tx).await?;
-    Ok(done)
+    Ok(wanted)
 }

@@ -1,9 +1,10 @@
 //! Contacts that failed: which they are, and sending them on their way again.
 
-use sqlx::{PgPool, Result};
+use sqlx::PgPool;
 
 use super::super::statements::operating::{COUNT_FAILURES, FAILURES, FAILURES_NAMED, REQUEUE};
 use crate::contact::ContactId;
+use crate::outbox::error::{CONTACTS, WriteError, none_unwritten};
 use crate::outbox::operations::{
     self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
 };
@@ -14,7 +15,7 @@ pub(in crate::outbox::postgres) async fn failures(
     filter: &FailureFilter,
     after: Option<&FailureCursor>,
     limit: u32,
-) -> Result<FailurePage> {
+) -> sqlx::Result<FailurePage> {
     let kinds = operations::kinds_of(filter);
     let finished_at = after.map(|after| after.finished_at.as_str());
     let failures = passing(FAILURES, filter, kinds.as_deref())
@@ -29,7 +30,7 @@ pub(in crate::outbox::postgres) async fn failures(
 pub(in crate::outbox::postgres) async fn count(
     pool: &PgPool,
     filter: &FailureFilter,
-) -> Result<Vec<FailureCount>> {
+) -> sqlx::Result<Vec<FailureCount>> {
     let kinds = operations::kinds_of(filter);
     let counts = passing(COUNT_FAILURES, filter, kinds.as_deref())
         .fetch_all(pool)
@@ -55,7 +56,7 @@ fn passing<'q>(
 pub(in crate::outbox::postgres) async fn named(
     pool: &PgPool,
     ids: &[ContactId],
-) -> Result<Vec<FailedContact>> {
+) -> sqlx::Result<Vec<FailedContact>> {
     let failed = sqlx::query(FAILURES_NAMED)
         .bind(plain(ids))
         .fetch_all(pool)
@@ -63,9 +64,18 @@ pub(in crate::outbox::postgres) async fn named(
     Ok(failed.iter().map(operations::failed).collect())
 }
 
-pub(in crate::outbox::postgres) async fn requeue(pool: &PgPool, ids: &[ContactId]) -> Result<u64> {
-    let done = sqlx::query(REQUEUE).bind(plain(ids)).execute(pool).await?;
-    Ok(done.rows_affected())
+pub(in crate::outbox::postgres) async fn requeue(
+    pool: &PgPool,
+    ids: &[ContactId],
+) -> Result<u64, WriteError> {
+    let mut tx = pool.begin().await?;
+    let (wanted, written): (i64, i64) = sqlx::query_as(REQUEUE)
+        .bind(plain(ids))
+        .fetch_one(&mut *tx)
+        .await?;
+    none_unwritten(CONTACTS, wanted - written)?;
+    tx.commit().await?;
+    Ok(u64::try_from(written).unwrap_or_default())
 }
 
 fn plain(ids: &[ContactId]) -> Vec<i64> {

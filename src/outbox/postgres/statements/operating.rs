@@ -177,7 +177,7 @@ pub(in crate::outbox::postgres) const FAILURES_NAMED: &str = concat!(
     " FROM contact_outbox c WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
 );
 
-/// $1 ids. They are locked in their order.
+/// $1 ids. They are locked in their order. How many failed, and how many of them are pending now.
 pub(in crate::outbox::postgres) const REQUEUE: &str = "
     WITH failed AS (
         SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at FROM contact_outbox
@@ -186,10 +186,14 @@ pub(in crate::outbox::postgres) const REQUEUE: &str = "
         INSERT INTO contact_requeue
             (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
         SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at FROM failed
+    ), written AS (
+        UPDATE contact_outbox c
+        SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
+        FROM failed WHERE c.id = failed.id
+        RETURNING c.status
     )
-    UPDATE contact_outbox c
-    SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
-    FROM failed WHERE c.id = failed.id";
+    SELECT (SELECT count(*) FROM failed) AS wanted,
+        (SELECT count(*) FROM written WHERE status = 'pending') AS written";
 
 /// $1 id.
 pub(in crate::outbox::postgres) const CONTACT: &str = concat!(

@@ -1,12 +1,13 @@
 //! Contacts that failed: which they are, and sending them on their way again.
 
-use sqlx::{Result, SqlitePool};
+use sqlx::SqlitePool;
 
 use super::super::statements::operating::{
     COUNT_FAILURES, FAILURES, FAILURES_NAMED, KEEP_ENDS, REQUEUE,
 };
 use super::super::transaction::begin;
 use crate::contact::ContactId;
+use crate::outbox::error::{CONTACTS, WriteError, none_unwritten};
 use crate::outbox::operations::{
     self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
 };
@@ -18,7 +19,7 @@ pub(in crate::outbox::sqlite) async fn failures(
     filter: &FailureFilter,
     after: Option<&FailureCursor>,
     limit: u32,
-) -> Result<FailurePage> {
+) -> sqlx::Result<FailurePage> {
     let kinds = operations::kinds_of(filter);
     let finished_at = after.map(|after| after.finished_at.as_str());
     let failures = passing(FAILURES, filter, kinds.as_deref())
@@ -33,7 +34,7 @@ pub(in crate::outbox::sqlite) async fn failures(
 pub(in crate::outbox::sqlite) async fn count(
     pool: &SqlitePool,
     filter: &FailureFilter,
-) -> Result<Vec<FailureCount>> {
+) -> sqlx::Result<Vec<FailureCount>> {
     let kinds = operations::kinds_of(filter);
     let counts = passing(COUNT_FAILURES, filter, kinds.as_deref())
         .fetch_all(pool)
@@ -59,7 +60,7 @@ fn passing<'q>(
 pub(in crate::outbox::sqlite) async fn named(
     pool: &SqlitePool,
     ids: &[ContactId],
-) -> Result<Vec<FailedContact>> {
+) -> sqlx::Result<Vec<FailedContact>> {
     let failed = sqlx::query(FAILURES_NAMED)
         .bind(json(&ids))
         .fetch_all(pool)
@@ -70,11 +71,13 @@ pub(in crate::outbox::sqlite) async fn named(
 pub(in crate::outbox::sqlite) async fn requeue(
     writer: &SqlitePool,
     ids: &[ContactId],
-) -> Result<u64> {
+) -> Result<u64, WriteError> {
     let ids = json(&ids);
     let mut tx = begin(writer).await?;
-    sqlx::query(KEEP_ENDS).bind(&ids).execute(&mut *tx).await?;
+    let kept = sqlx::query(KEEP_ENDS).bind(&ids).execute(&mut *tx).await?;
     let done = sqlx::query(REQUEUE).bind(&ids).execute(&mut *tx).await?;
+    let (kept, done) = (kept.rows_affected(), done.rows_affected());
+    none_unwritten(CONTACTS, kept.abs_diff(done))?;
     tx.commit().await?;
-    Ok(done.rows_affected())
+    Ok(done)
 }

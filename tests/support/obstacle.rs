@@ -1,0 +1,88 @@
+//! What keeps a courier from writing without a word: triggers, as an app's database may have them.
+
+use super::{Db, Raw};
+
+impl Db {
+    /// From now on every UPDATE of the table leaves its rows as they were and reports no error: the
+    /// trigger skips the row, or where none can (MySQL) it puts the old values back.
+    pub(crate) async fn obstruct_updates(&self, table: &str) {
+        let sql = match &self.raw {
+            Raw::Sqlite(_) => format!(
+                "CREATE TRIGGER obstacle_{table} BEFORE UPDATE ON {table}
+                 BEGIN SELECT RAISE(IGNORE); END"
+            ),
+            Raw::Postgres(_) => postgres_trigger(table, "UPDATE", "RETURN NULL;"),
+            Raw::MySql(_) => {
+                let columns: &[&str] = match table {
+                    "contact_outbox" => &["status", "fail_kind", "finished_at"],
+                    "delivery_batch" => &["state", "closed_at"],
+                    _ => &["hold_reason"],
+                };
+                let back: Vec<String> = columns
+                    .iter()
+                    .map(|column| format!("NEW.{column} = OLD.{column}"))
+                    .collect();
+                format!(
+                    "CREATE TRIGGER obstacle_{table} BEFORE UPDATE ON {table}
+                     FOR EACH ROW SET {}",
+                    back.join(", ")
+                )
+            }
+        };
+        self.execute(&sql).await;
+    }
+
+    /// From now on every INSERT into the table is skipped, which no trigger of MySQL's can do.
+    pub(crate) async fn obstruct_inserts(&self, table: &str) {
+        let sql = match &self.raw {
+            Raw::Sqlite(_) => format!(
+                "CREATE TRIGGER obstacle_{table} BEFORE INSERT ON {table}
+                 BEGIN SELECT RAISE(IGNORE); END"
+            ),
+            Raw::Postgres(_) => postgres_trigger(table, "INSERT", "RETURN NULL;"),
+            Raw::MySql(_) => panic!("no trigger of MySQL's skips a row"),
+        };
+        self.execute(&sql).await;
+    }
+
+    /// From now on every UPDATE of the table puts the old values back (PostgreSQL).
+    pub(crate) async fn restore_at_updates(&self, table: &str) {
+        self.execute(&postgres_trigger(table, "UPDATE", "RETURN OLD;"))
+            .await;
+    }
+
+    /// From now on every UPDATE of the table is refused with an error of the app's own.
+    pub(crate) async fn refuse_updates(&self, table: &str) {
+        let sql = match &self.raw {
+            Raw::Sqlite(_) => format!(
+                "CREATE TRIGGER obstacle_{table} BEFORE UPDATE ON {table}
+                 BEGIN SELECT RAISE(ABORT, 'hands off'); END"
+            ),
+            Raw::Postgres(_) => postgres_trigger(table, "UPDATE", "RAISE EXCEPTION 'hands off';"),
+            Raw::MySql(_) => format!(
+                "CREATE TRIGGER obstacle_{table} BEFORE UPDATE ON {table} FOR EACH ROW
+                 SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'hands off'"
+            ),
+        };
+        self.execute(&sql).await;
+    }
+
+    /// Takes away what stands in the way of writing the table.
+    pub(crate) async fn clear(&self, table: &str) {
+        let on = match &self.raw {
+            Raw::Postgres(_) => format!(" ON {table}"),
+            Raw::Sqlite(_) | Raw::MySql(_) => String::new(),
+        };
+        self.execute(&format!("DROP TRIGGER obstacle_{table}{on}"))
+            .await;
+    }
+}
+
+fn postgres_trigger(table: &str, event: &str, body: &str) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION obstacle_{table}() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN {body} END $$;
+         CREATE TRIGGER obstacle_{table} BEFORE {event} ON {table}
+             FOR EACH ROW EXECUTE FUNCTION obstacle_{table}()"
+    )
+}
