@@ -2,11 +2,11 @@
 # For test-databases.sh: installs what is missing, where that can be done: the servers, and the browser
 # and the Prometheus of the tests of tests/admin and tests/deploy.
 
-packages=(postgresql postgresql-client mariadb-server mariadb-client sqlite3 chromium chromium-driver
-    prometheus)
+packages=(postgresql postgresql-client pgbouncer mariadb-server mariadb-client sqlite3 chromium
+    chromium-driver prometheus)
 
 have_all() {
-    [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ] &&
+    [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ] && [ -x /usr/sbin/pgbouncer ] &&
         command -v chromium >/dev/null && command -v chromedriver >/dev/null &&
         command -v prometheus >/dev/null && command -v promtool >/dev/null
 }
@@ -14,7 +14,7 @@ have_all() {
 install_missing() {
     if have_all; then return; fi
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "$0: PostgreSQL, MariaDB, Chromium with its driver or Prometheus is missing here;" \
+        echo "$0: PostgreSQL, PgBouncer, MariaDB, Chromium with its driver or Prometheus is missing here;" \
             "install them (Debian: ${packages[*]})" >&2
         exit 2
     fi

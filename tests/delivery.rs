@@ -25,6 +25,7 @@ mod delivery {
     mod load;
     mod locked;
     mod logs;
+    mod pooled;
     mod reload;
     mod rows;
     mod shared;

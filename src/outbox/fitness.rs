@@ -50,6 +50,70 @@ pub(super) fn row_security(tables: Option<String>, role: &str) -> Result<(), Out
     })
 }
 
+/// Refuses sessions in which some of the settings that were asked for do not hold.
+pub(super) fn settings(dropped: &[(&str, &str)], role: &str) -> Result<(), OutboxError> {
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = dropped.iter().map(|(name, _)| *name).collect();
+    Err(OutboxError::Unfit {
+        found: format!(
+            "a pooler such as PgBouncer drops settings of the courier's sessions ({})",
+            names.join(", ")
+        ),
+        todo: format!(
+            "give them to the role, and have the pooler connect anew (RECONNECT): {}",
+            for_role(dropped, role)
+        ),
+    })
+}
+
+/// A pooler that does not let a connection begin with settings.
+pub(super) fn refuses_settings(words: &str) -> OutboxError {
+    OutboxError::Unfit {
+        found: format!("a pooler such as PgBouncer refuses the settings of the courier ({words})"),
+        todo: "let it ignore them (ignore_startup_parameters = extra_float_digits,options in \
+               pgbouncer.ini) and give them to the role, as docs/operating.md says"
+            .into(),
+    }
+}
+
+/// A pooler that sends a prepared statement to a session which does not know it.
+pub(super) fn loses_statements(words: &str) -> OutboxError {
+    OutboxError::Unfit {
+        found: format!("a pooler such as PgBouncer loses prepared statements ({words})"),
+        todo:
+            "use PgBouncer 1.21 or newer with max_prepared_statements above 0, or its session mode"
+                .into(),
+    }
+}
+
+/// A pooler that knows no transactions.
+pub(super) fn no_transactions(words: &str) -> OutboxError {
+    OutboxError::Unfit {
+        found: format!("a pooler such as PgBouncer allows no transactions ({words})"),
+        todo: "set pool_mode = transaction, or session".into(),
+    }
+}
+
+/// A pooler behind which the lock that lets couriers migrate one after the other does not hold.
+pub(super) fn no_lock() -> OutboxError {
+    OutboxError::Unfit {
+        found:
+            "a pooler of transactions is in between, where the lock of a migration does not hold"
+                .into(),
+        todo: "migrate by way of the server's own address, or of a pooler in session mode".into(),
+    }
+}
+
+/// What gives settings to a role.
+fn for_role(settings: &[(&str, &str)], role: &str) -> String {
+    let statement =
+        |(name, value): &(&str, &str)| format!("ALTER ROLE {role} SET {name} = '{value}'");
+    let statements: Vec<String> = settings.iter().map(statement).collect();
+    statements.join("; ")
+}
+
 /// Refuses columns of MySQL's whose character set cannot hold the platform's words.
 pub(super) fn character_sets(columns: Option<String>) -> Result<(), OutboxError> {
     let Some(columns) = columns else {

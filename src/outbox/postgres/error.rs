@@ -6,7 +6,7 @@
 use sqlx::error::DatabaseError;
 
 use crate::outbox::error::{breaks, other_schema, translate_server};
-use crate::outbox::{OutboxError, schema};
+use crate::outbox::{OutboxError, fitness, schema};
 
 /// Translates an error, whatever was being done.
 pub(super) fn translate(error: sqlx::Error) -> OutboxError {
@@ -27,6 +27,15 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
         // undefined_table, undefined_column, invalid_schema_name
         "42P01" => OutboxError::Schema(schema::UNMIGRATED.into()),
         "42703" | "3F000" => other_schema(&message),
+        // invalid_sql_statement_name, duplicate_prepared_statement
+        "26000" | "42P05" => fitness::loses_statements(&message),
+        // protocol_violation, feature_not_supported: a pooler's words
+        "08P01" | "0A000" if message.contains("startup parameter") => {
+            fitness::refuses_settings(&message)
+        }
+        "08P01" | "0A000" if message.contains("statement pooling") => {
+            fitness::no_transactions(&message)
+        }
         // lock_not_available
         "55P03" => OutboxError::Locked(message),
         // serialization_failure, deadlock_detected

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::error::translate;
+use super::session::BEGIN_UNHURRIED;
 use super::statements::{INSERT_CONTACTS, KEYS_THERE};
 use crate::outbox::error::WriteError;
 use crate::outbox::intake::{all_known, keys};
@@ -17,7 +18,9 @@ struct PostgresInsertion(PgConnection);
 
 /// Begins the transaction.
 pub(super) async fn begin(mut connection: PgConnection) -> sqlx::Result<Box<dyn Insertion>> {
-    sqlx::query("BEGIN").execute(&mut connection).await?;
+    sqlx::raw_sql(BEGIN_UNHURRIED)
+        .execute(&mut connection)
+        .await?;
     Ok(Box::new(PostgresInsertion(connection)))
 }
 

@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
+use super::session::begin;
 use super::statements::{
     ADOPT_BATCHES, BEAT, CLEAR_SILENT_INSTANCES, FREE_LANES, LEASE_LANE, LIFT_HOLDS, PENDING_ROWS,
     RELEASE_LANE, REMOVE_INSTANCE,
@@ -38,7 +39,7 @@ pub(super) async fn write_beat(
 }
 
 pub(super) async fn retire(pool: &PgPool, instance: Uuid) -> sqlx::Result<()> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     sqlx::query(FREE_LANES)
         .bind(instance)
         .execute(&mut *tx)
@@ -55,7 +56,7 @@ pub(super) async fn lease(
     lane: &Lane,
     instance: Uuid,
 ) -> sqlx::Result<Option<LeasedLane>> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let leased = write_lease(&mut tx, lane, instance).await?;
     tx.commit().await?;
     Ok(leased)

@@ -1,10 +1,10 @@
 //! The outbox on PostgreSQL.
 //!
 //! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
-//! answers operators, [`error`]
-//! says what a failure means; this file holds the connections and puts the parts behind the trait.
-//! It guarantees durability by `synchronous_commit=on` in its own sessions, whatever the server's
-//! default, and plans that stay the same however stale the table's statistics are.
+//! answers operators, [`session`] says what sessions run with, [`error`]
+//! what a failure means; this file holds the connections and puts the parts behind the trait.
+//! It guarantees durability by `synchronous_commit=on` in its own transactions, whatever the
+//! server's default, and plans that stay the same however stale the table's statistics are.
 
 mod error;
 mod inserting;
@@ -14,6 +14,7 @@ mod operating;
 mod rates;
 mod reading;
 mod recording;
+mod session;
 mod statements;
 mod trying;
 
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 use self::error::translate;
 use self::operating::{failing, pruning};
+use self::session::{SESSION, STEADY_PLANS};
 use super::conflict::retried;
 use super::rows::{Column, Columns};
 use super::{
@@ -37,29 +39,6 @@ use super::{
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
-
-/// What every session of ours runs with. The journal must survive the loss of power. A statement
-/// that waits for longer than this waits for something that is broken.
-const SESSION: [(&str, &str); 4] = [
-    ("synchronous_commit", "on"),
-    // Nothing is waited for within a transaction: a courier that is silent in the middle of one
-    // stands still, and must not keep its lanes locked from those that take them over.
-    ("idle_in_transaction_session_timeout", "5s"),
-    // Longer than that, so that who stands still is gone by then.
-    ("lock_timeout", "8s"),
-    ("statement_timeout", "120s"),
-];
-
-/// All of our statements want the index that was made for them. A planner with other ideas has
-/// statistics from when the table was empty, or full: a queue's statistics are always stale.
-const STEADY_PLANS: [(&str, &str); 5] = [
-    ("enable_seqscan", "off"),
-    ("enable_bitmapscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    // The planner's penalty for a scan that it cannot avoid would set off the compiler.
-    ("jit", "off"),
-];
 
 /// The outbox on PostgreSQL.
 #[derive(Clone, Debug)]
@@ -87,6 +66,8 @@ impl PostgresOutbox {
         let options = PgConnectOptions::from_str(url).map_err(translate)?;
         Ok(options
             .application_name("contact-courier")
+            // The server's default does as well, and poolers do not know it.
+            .extra_float_digits(None)
             .options(SESSION)
             .options(STEADY_PLANS))
     }
@@ -106,16 +87,14 @@ impl PostgresOutbox {
 #[async_trait]
 impl Outbox for PostgresOutbox {
     async fn migrate(&self) -> Result<usize, OutboxError> {
+        if session::is_pooled(&self.pool).await.map_err(translate)? {
+            return Err(fitness::no_lock());
+        }
         migrating::migrate(&self.options).await
     }
 
     async fn check_fitness(&self) -> Result<(), OutboxError> {
-        let told = sqlx::query(statements::FITNESS)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(translate)?;
-        fitness::encoding(&told.text("encoding").unwrap_or_default())?;
-        fitness::row_security(told.text("secured"), &told.text("role").unwrap_or_default())
+        session::check(&self.pool).await
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {

@@ -8,6 +8,7 @@ pub(super) mod pruning;
 
 use sqlx::{PgPool, Result, Row};
 
+use super::session;
 use super::statements::operating::{
     AHEAD, BATCHES_NAMED, CONTACT, INSTANCES, LANE, LANES, OPEN_BATCHES_WITH, OVERVIEW, PAUSED,
     REQUEUES, SERVER,
@@ -102,11 +103,17 @@ fn of_lane<'q>(
 pub(super) async fn server(pool: &PgPool) -> Result<ServerReport> {
     let told = sqlx::query(SERVER).fetch_one(pool).await?;
     let version = told.text("version").unwrap_or_default();
+    let pooled = session::is_pooled(pool).await?;
+    let behind = if pooled {
+        ", behind a pooler of transactions,"
+    } else {
+        ""
+    };
     let setting =
         |name, wanted: &[&str], risk| ServerSetting::new(name, told.text(name), wanted, risk);
     Ok(ServerReport {
         too_old: (!operations::at_least(&version, &[12])).then_some("PostgreSQL 12 or newer"),
-        product: format!("PostgreSQL {version}"),
+        product: format!("PostgreSQL {version}{behind}"),
         durability: vec![
             setting(
                 "fsync",

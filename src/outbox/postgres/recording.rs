@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
+use super::session::begin;
 use super::statements::{
     CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, LOCKED_ROWS, OPEN_BATCHES,
     POSTPONE_BATCHES, RESEND_BATCHES, SENDING_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
@@ -25,7 +26,7 @@ pub(super) async fn record(pool: &PgPool, writes: &[Write]) -> Result<Vec<Record
     if writes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let answers = write(&mut tx, writes).await?;
     tx.commit().await?;
     Ok(answers)
@@ -56,7 +57,7 @@ pub(super) async fn try_settling(
     };
     let entry = trial::entry(contacts);
     for mut plan in trial::plans(lease, &entry, batches) {
-        let mut tx = pool.begin().await?;
+        let mut tx = begin(pool).await?;
         let tokens = lock_lanes(&mut tx, std::slice::from_ref(&write)).await?;
         if tokens.get(&lease.lane) != Some(&lease.token) {
             return Ok(Recorded::Fenced);

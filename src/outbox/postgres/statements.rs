@@ -424,9 +424,18 @@ pub(super) const INSERT_CONTACTS: &str = "
 pub(super) const KEYS_THERE: &str =
     "SELECT count(*) FROM contact_outbox WHERE idempotency_key = ANY ($1)";
 
+/// The session of the server that answers.
+pub(super) const BACKEND: &str = "SELECT pg_backend_pid()";
+
 /// Whether the database, and this user in it, are fit: see `outbox::fitness`.
 pub(super) const FITNESS: &str = "
-    SELECT current_setting('server_encoding') AS encoding, current_user::text AS role,
+    SELECT current_setting('server_encoding') AS encoding, quote_ident(current_user) AS role,
+        current_setting('enable_seqscan') AS enable_seqscan,
+        current_setting('enable_bitmapscan') AS enable_bitmapscan,
+        current_setting('enable_hashjoin') AS enable_hashjoin,
+        current_setting('enable_mergejoin') AS enable_mergejoin,
+        current_setting('jit') AS jit, current_setting('lock_timeout') AS lock_timeout,
+        current_setting('statement_timeout') AS statement_timeout,
         (SELECT string_agg(named.oid::regclass::text, ', ')
          FROM unnest(ARRAY[to_regclass('contact_outbox'), to_regclass('contact_requeue'),
              to_regclass('delivery_lane'), to_regclass('delivery_batch'),

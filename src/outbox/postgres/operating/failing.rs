@@ -2,6 +2,7 @@
 
 use sqlx::PgPool;
 
+use super::super::session::begin;
 use super::super::statements::operating::{COUNT_FAILURES, FAILURES, FAILURES_NAMED, REQUEUE};
 use crate::contact::ContactId;
 use crate::outbox::error::{CONTACTS, WriteError, none_unwritten};
@@ -68,7 +69,7 @@ pub(in crate::outbox::postgres) async fn requeue(
     pool: &PgPool,
     ids: &[ContactId],
 ) -> Result<u64, WriteError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let (wanted, written): (i64, i64) = sqlx::query_as(REQUEUE)
         .bind(plain(ids))
         .fetch_one(&mut *tx)

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{PgPool, Result};
 
+use super::super::session::begin;
 use super::super::statements::operating::{
     CONTACTS_STANDING, DELETE_BATCHES, DELETE_CONTACTS, FORGET_REQUEUES, PRUNABLE_BATCHES,
     PRUNABLE_CONTACTS,
@@ -36,7 +37,7 @@ pub(in crate::outbox::postgres) async fn contacts(
 
 async fn delete_contacts(pool: &PgPool, age: f64, old: &[ContactId]) -> Result<u64> {
     let old: Vec<i64> = old.iter().map(|id| id.0).collect();
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let deleted = sqlx::query(DELETE_CONTACTS)
         .bind(age)
         .bind(&old)

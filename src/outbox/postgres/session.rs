@@ -1,0 +1,116 @@
+//! What the sessions of this program on PostgreSQL run with, and whether it holds.
+//!
+//! The settings go along with the connection. A pooler in between may drop them, or hand each
+//! transaction to another server session. So whatever a transaction that writes must not do without
+//! is set once more at its beginning, in the same round trip; what else is needed is looked at before
+//! the courier starts ([`check`]).
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Postgres, Transaction};
+use tokio::time::timeout;
+
+use super::error::translate;
+use super::statements::{BACKEND, FITNESS};
+use crate::outbox::rows::Columns;
+use crate::outbox::{OutboxError, fitness};
+
+/// What every session of ours runs with. The journal must survive the loss of power. A statement
+/// that waits for longer than this waits for something that is broken.
+pub(super) const SESSION: [(&str, &str); 4] = [
+    ("synchronous_commit", "on"),
+    // Nothing is waited for within a transaction: a courier that is silent in the middle of one
+    // stands still, and must not keep its lanes locked from those that take them over.
+    ("idle_in_transaction_session_timeout", "5s"),
+    // Longer than that, so that who stands still is gone by then.
+    ("lock_timeout", "8s"),
+    ("statement_timeout", "120s"),
+];
+
+/// All of our statements want the index that was made for them. A planner with other ideas has
+/// statistics from when the table was empty, or full: a queue's statistics are always stale.
+pub(super) const STEADY_PLANS: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // The planner's penalty for a scan that it cannot avoid would set off the compiler.
+    ("jit", "off"),
+];
+
+/// The same as [`SESSION`], for one transaction.
+const BEGIN: &str = "
+    BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
+    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = '120s'";
+
+/// The same where somebody may take time between two statements.
+pub(super) const BEGIN_UNHURRIED: &str = "
+    BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
+    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = '120s'";
+
+/// How long a second session of a pooler's is waited for.
+const SECOND_SESSION: Duration = Duration::from_secs(2);
+
+/// Begins a transaction that writes.
+pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    pool.begin_with(BEGIN).await
+}
+
+/// Fails with what to do about it if the courier could not do its work in such sessions.
+pub(super) async fn check(pool: &PgPool) -> Result<(), OutboxError> {
+    let told = sqlx::query(FITNESS)
+        .fetch_one(pool)
+        .await
+        .map_err(translate)?;
+    let role = told.text("role").unwrap_or_default();
+    fitness::encoding(&told.text("encoding").unwrap_or_default())?;
+    fitness::row_security(told.text("secured"), &role)?;
+    fitness::settings(&dropped(&told), &role)?;
+    is_pooled(pool).await.map_err(translate)?;
+    Ok(())
+}
+
+/// The settings that ought to hold in a session and do not.
+fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
+    let holds = |(name, wanted): &(&str, &str)| {
+        let found = told.text(*name).unwrap_or_default();
+        // A limit in time may be another one.
+        found == *wanted || *wanted != "off" && found != "0"
+    };
+    STEADY_PLANS
+        .into_iter()
+        .chain([("lock_timeout", "8s"), ("statement_timeout", "120s")])
+        .filter(|setting| !holds(setting))
+        .collect()
+}
+
+/// Whether a pooler hands transactions of different connections to one session of the server. `false`:
+/// that does not show. Fails where statements that were prepared do not follow their connection.
+pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
+    if pool.options().get_max_connections() < 2 {
+        return Ok(false);
+    }
+    let mut one = pool.acquire().await?;
+    let backend: i32 = sqlx::query_scalar(BACKEND).fetch_one(&mut *one).await?;
+    let mut tx = pool.begin().await?;
+    let other: i32 = sqlx::query_scalar(BACKEND).fetch_one(&mut *tx).await?;
+    if backend != other {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    // That session is taken now, so this has to run in another one.
+    let again = timeout(
+        SECOND_SESSION,
+        sqlx::query_scalar::<_, i32>(BACKEND).fetch_one(&mut *one),
+    );
+    match again.await {
+        Ok(answered) => {
+            answered?;
+        }
+        // There is no other, so nothing can get lost between two. Nobody reads its answer any more.
+        Err(_) => drop(one.detach()),
+    }
+    tx.rollback().await?;
+    Ok(true)
+}

@@ -1,0 +1,286 @@
+//! A `PgBouncer` between the courier and its PostgreSQL.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use contact_courier::simulator::Faults;
+use sqlx::{Connection, PgConnection};
+use tokio::process::{Child, Command};
+use url::Url;
+use uuid::Uuid;
+
+use super::load::{everything_arrived, everything_came_once};
+use super::world::{World, goods, lanes, until};
+use crate::support::{Db, told};
+
+/// What the courier needs of its role behind a pooler, as docs/operating.md says.
+const SETTINGS: [(&str, &str); 7] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+    ("lock_timeout", "8s"),
+    ("statement_timeout", "120s"),
+];
+
+/// Lets a pooler drop what the courier asks for.
+const IGNORING: &str = "ignore_startup_parameters = extra_float_digits,options";
+
+/// A pooler, and the database behind it.
+struct Pooler {
+    child: Child,
+    dir: PathBuf,
+    /// The role that has the settings, or not.
+    role: String,
+    /// The database's address by way of the pooler.
+    url: String,
+}
+
+impl Pooler {
+    /// Starts one. Its connections to the server are those of a role of its own.
+    async fn new(db: &Db, mode: &str, lines: &[&str]) -> Self {
+        let name = Uuid::now_v7().simple().to_string();
+        let (role, dir) = (
+            format!("courier_{name}"),
+            PathBuf::from(told("COURIER_TEST_SERVERS")).join(&name[20..]),
+        );
+        db.execute(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role};
+             GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+        ))
+        .await;
+        std::fs::create_dir(&dir).expect("a directory");
+        let (socket, mut url) = (
+            dir.display().to_string(),
+            Url::parse(&db.url).expect("a URL"),
+        );
+        let host = |url: &Url| {
+            let host = url.query_pairs().find(|(key, _)| key == "host");
+            host.expect("a socket").1.into_owned()
+        };
+        let server = format!("* = host={} user={role}", host(&url));
+        let configuration = [
+            "[databases]",
+            &server,
+            "[pgbouncer]",
+            "listen_addr =",
+            &format!("unix_socket_dir = {socket}"),
+            "unix_socket_mode = 0777",
+            "auth_type = any",
+            &format!("pool_mode = {mode}"),
+        ];
+        let configuration = [&configuration[..], lines].concat().join("\n");
+        let file = dir.join("pgbouncer.ini");
+        std::fs::write(&file, configuration + "\n").expect("a file");
+        let child = start(&dir, &file);
+        url.set_query(Some(&format!("host={socket}&port=6432")));
+        url.set_username(&role).expect("a user");
+        let pooler = Self {
+            child,
+            dir,
+            role,
+            url: url.into(),
+        };
+        until("the pooler answers", async || {
+            pooler.dir.join(".s.PGSQL.6432").exists()
+        })
+        .await;
+        pooler
+    }
+
+    /// Gives the role what the courier needs.
+    async fn settled(self, db: &Db) -> Self {
+        for (name, value) in SETTINGS {
+            let role = &self.role;
+            db.execute(&format!("ALTER ROLE {role} SET {name} = '{value}'"))
+                .await;
+        }
+        self
+    }
+
+    async fn ends(mut self, db: &Db) {
+        self.child.kill().await.expect("ends");
+        let gone = format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role);
+        db.execute(&gone).await;
+        std::fs::remove_dir_all(&self.dir).expect("goes");
+    }
+}
+
+/// It refuses to run as root.
+fn start(dir: &Path, file: &Path) -> Child {
+    let as_root = std::fs::read_to_string("/proc/self/status")
+        .expect("a status")
+        .contains("\nUid:\t0\t");
+    let mut command = if as_root {
+        let owned = std::process::Command::new("chown")
+            .args(["-R", "postgres"])
+            .arg(dir)
+            .status();
+        assert!(owned.expect("runs").success());
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+        command.arg("/usr/sbin/pgbouncer");
+        command
+    } else {
+        Command::new("/usr/sbin/pgbouncer")
+    };
+    command
+        .arg("-q")
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("PgBouncer is installed")
+}
+
+/// Whether this `PgBouncer` lets prepared statements follow their connections.
+async fn follows_statements() -> bool {
+    let said = Command::new("/usr/sbin/pgbouncer")
+        .arg("--version")
+        .output();
+    let said = String::from_utf8(said.await.expect("runs").stdout).expect("UTF-8");
+    let version: Vec<u32> = said
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    version >= vec![1, 21]
+}
+
+const LANES: usize = 4;
+const PER_LANE: usize = 250;
+
+async fn filled(db: &Db) -> World<'_> {
+    let world = World::new(db, Faults::default()).await;
+    for (nth, lane) in lanes(LANES).iter().enumerate() {
+        world.insert(lane, &goods(nth, PER_LANE)).await;
+    }
+    world
+}
+
+/// The error that `run` and `doctor` give for the same reason.
+async fn refused(world: &World<'_>) -> String {
+    let doctor = world.run(&["doctor"]).await;
+    assert_eq!(doctor.code, Some(1), "{}", doctor.out);
+    assert!(
+        doctor.out.contains("a pooler such as PgBouncer"),
+        "{}",
+        doctor.out
+    );
+    let ended = world.run(&["run", "--once"]).await;
+    assert_eq!(world.simulator.totals().requests, 0);
+    ended.error().to_owned()
+}
+
+#[tokio::test]
+async fn a_pooler_that_refuses_or_drops_the_settings_is_told_with_what_to_do() {
+    let db = Db::postgres().await;
+    for (lines, words) in [
+        (&[][..], "ignore_startup_parameters"),
+        (&[IGNORING][..], "ALTER ROLE"),
+    ] {
+        let mut world = filled(&db).await;
+        let pooler = Pooler::new(&db, "session", lines).await;
+        world.set("database.url", &pooler.url);
+        let said = refused(&world).await;
+        assert!(said.contains(words), "{said}");
+        assert_eq!(said.lines().count(), 1);
+        pooler.ends(&db).await;
+        db.execute("DELETE FROM contact_outbox").await;
+    }
+}
+
+#[tokio::test]
+async fn behind_a_pooler_of_sessions_all_is_as_without() {
+    let db = Db::postgres().await;
+    let mut world = filled(&db).await;
+    let pooler = Pooler::new(&db, "session", &[IGNORING])
+        .await
+        .settled(&db)
+        .await;
+    world.set("database.url", &pooler.url);
+    world.deliver().await;
+    everything_came_once(&world);
+    everything_arrived(&world, LANES * PER_LANE, 0).await;
+    let doctor = world.run(&["doctor"]).await;
+    assert!(!doctor.out.contains("fitness"), "{}", doctor.out);
+    pooler.ends(&db).await;
+}
+
+#[tokio::test]
+async fn behind_a_pooler_of_transactions_it_works_or_is_refused_for_its_statements() {
+    let db = Db::postgres().await;
+    let mut world = filled(&db).await;
+    let with_statements = ["max_prepared_statements = 200"];
+    let follows = follows_statements().await;
+    let lines = if follows { &with_statements[..] } else { &[] };
+    let lines = [&[IGNORING][..], lines].concat();
+    let pooler = Pooler::new(&db, "transaction", &lines)
+        .await
+        .settled(&db)
+        .await;
+    world.set("database.url", &pooler.url);
+    if follows {
+        world.deliver().await;
+        everything_came_once(&world);
+        everything_arrived(&world, LANES * PER_LANE, 0).await;
+        let doctor = world.run(&["doctor"]).await;
+        assert!(doctor.out.contains("behind a pooler"), "{}", doctor.out);
+        let migrate = world.run(&["migrate"]).await;
+        assert!(
+            migrate.error().contains("session mode"),
+            "{}",
+            migrate.tail()
+        );
+    } else {
+        let said = refused(&world).await;
+        assert!(
+            said.contains("PgBouncer 1.21") && said.contains("session mode"),
+            "{said}"
+        );
+    }
+    pooler.ends(&db).await;
+}
+
+/// Sessions of the server that are older than the role's settings write as durably as others.
+#[tokio::test]
+async fn a_session_without_the_settings_writes_durably_all_the_same() {
+    let db = Db::postgres().await;
+    let name = db.text("current_database()", "").await.expect("a name");
+    db.execute(&format!(
+        "ALTER DATABASE {name} SET synchronous_commit = off"
+    ))
+    .await;
+    db.execute(
+        "CREATE TABLE seen (durable text, lock_limit text, silence text);
+         CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO seen VALUES (current_setting('synchronous_commit'),
+                 current_setting('lock_timeout'),
+                 current_setting('idle_in_transaction_session_timeout'));
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER see AFTER INSERT OR UPDATE ON delivery_batch EXECUTE FUNCTION see();
+         CREATE TRIGGER see AFTER UPDATE ON contact_outbox EXECUTE FUNCTION see();
+         GRANT ALL ON seen TO public",
+    )
+    .await;
+    let mut world = filled(&db).await;
+    let pooler = Pooler::new(&db, "session", &[IGNORING])
+        .await
+        .settled(&db)
+        .await;
+    let mut app = PgConnection::connect(&pooler.url).await.expect("connects");
+    let outside: String = sqlx::query_scalar("SHOW synchronous_commit")
+        .fetch_one(&mut app)
+        .await
+        .expect("shows");
+    assert_eq!(outside, "off");
+    world.set("database.url", &pooler.url);
+    world.deliver().await;
+    assert!(db.count("FROM seen").await > 0);
+    let otherwise = "FROM seen WHERE durable <> 'on' OR lock_limit <> '8s' OR silence <> '5s'";
+    assert_eq!(db.count(otherwise).await, 0);
+    pooler.ends(&db).await;
+}
