@@ -15,9 +15,17 @@ pub(super) fn translate(error: sqlx::Error) -> OutboxError {
 
 /// Whether the user lacks a right.
 pub(super) fn is_denied(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(|error| error.code().as_deref() == Some("42501"))
+    has_code(error, "42501")
+}
+
+/// Whether another session has the lock.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    has_code(error, "55P03")
+}
+
+fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.code().as_deref() == Some(code))
 }
 
 fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {

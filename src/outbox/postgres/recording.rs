@@ -6,11 +6,12 @@ use std::sync::Arc;
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
+use super::error::is_locked;
 use super::session::begin;
 use super::statements::{
-    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, LOCKED_ROWS, OPEN_BATCHES,
-    POSTPONE_BATCHES, RESEND_BATCHES, SENDING_BATCHES, SETTLE_FAILURES, SETTLE_SUCCESSES,
-    STALE_ROWS, STILL_PENDING,
+    CHANGE_LANES, CLOSE_BATCHES, FIND_BATCHES, LOCK_LANES, LOCK_ROWS_AT_ONCE, LOCKED_ROWS,
+    OPEN_BATCHES, POSTPONE_BATCHES, RESEND_BATCHES, SENDING_BATCHES, SETTLE_FAILURES,
+    SETTLE_SUCCESSES, STALE_ROWS, STILL_PENDING,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
@@ -109,7 +110,20 @@ pub(super) async fn locked(pool: &PgPool, contacts: &[ContactId]) -> sqlx::Resul
         .bind(column(contacts, |contact| contact.0))
         .fetch_all(pool)
         .await?;
+    if locked.is_empty() || !is_any_locked(pool, &locked).await? {
+        return Ok(Vec::new());
+    }
     Ok(locked.into_iter().map(ContactId).collect())
+}
+
+/// Whether a lock is what keeps these rows from us. A row policy may keep them, too: it hides them from
+/// everybody who wants to lock them, and says nothing.
+async fn is_any_locked(pool: &PgPool, ids: &[i64]) -> sqlx::Result<bool> {
+    let tried = sqlx::query(LOCK_ROWS_AT_ONCE).bind(ids).execute(pool).await;
+    match tried {
+        Err(error) if is_locked(&error) => Ok(true),
+        tried => tried.map(|_| false),
+    }
 }
 
 /// One column of a list of records, as an array.

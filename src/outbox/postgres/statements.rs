@@ -314,6 +314,10 @@ pub(super) const LOCKED_ROWS: &str = "
     SELECT id FROM contact_outbox WHERE id = ANY ($1)
         AND NOT EXISTS (SELECT FROM free WHERE free.id = contact_outbox.id)";
 
+/// $1 ids. Fails if another session keeps one of them locked.
+pub(super) const LOCK_ROWS_AT_ONCE: &str =
+    "SELECT FROM contact_outbox WHERE id = ANY ($1) FOR NO KEY UPDATE NOWAIT";
+
 /// $1 ids, $2 attempts, $3 batches. The one write that a row gets.
 pub(super) const SETTLE_SUCCESSES: &str = "
     WITH written AS (
@@ -459,6 +463,7 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("resend_batches", RESEND_BATCHES),
     ("close_batches", CLOSE_BATCHES),
     ("locked_rows", LOCKED_ROWS),
+    ("lock_rows_at_once", LOCK_ROWS_AT_ONCE),
     ("settle_successes", SETTLE_SUCCESSES),
     ("settle_failures", SETTLE_FAILURES),
     ("still_pending", STILL_PENDING),
