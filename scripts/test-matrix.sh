@@ -23,7 +23,7 @@ list=(
     'PostgreSQL 18|postgres@sid'
     'MariaDB 10.11|mariadb@here'
     'MariaDB 11.8|mariadb@trixie'
-    'MySQL 8|none: no release of Debian has it, and no package of npm or PyPI ships it'
+    'MySQL 8|none: no release of Debian has it, and no package that ships it was found'
     'MySQL 9|mysql@sid'
     'Clusters|mariadb@here'
 )
