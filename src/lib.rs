@@ -20,6 +20,7 @@ pub mod batch;
 pub mod cli;
 pub mod contact;
 pub mod courier;
+mod hosts;
 mod http;
 mod nearest;
 pub mod outbox;

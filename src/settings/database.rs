@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::error::Faults;
 use super::key::{Key, Kind};
 use super::shown::HIDDEN;
+use crate::hosts;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("database.url", Kind::Text),
@@ -19,7 +20,8 @@ pub(super) const KEYS: &[Key] = &[
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// The database of the outbox table: `sqlite://FILE`, `postgres://USER:PASSWORD@HOST/NAME` or
-    /// `mysql://USER:PASSWORD@HOST/NAME`. Default `sqlite://contact-courier.db`.
+    /// `mysql://USER:PASSWORD@HOST/NAME`. Several servers (`HOST:PORT,HOST:PORT`) are tried in turn
+    /// until one takes writes. Default `sqlite://contact-courier.db`.
     pub url: DatabaseUrl,
     /// At most so many connections at once; at least 2. Default 8.
     pub max_connections: u32,
@@ -46,6 +48,13 @@ impl DatabaseSettings {
             &self.url,
             "write sqlite://…, postgres://… or mysql://…",
         );
+        let is_server = matches!(
+            self.url.kind(),
+            Some(DatabaseKind::Postgres | DatabaseKind::MySql)
+        );
+        if let (true, Err(error)) = (is_server, hosts::split(self.url.expose())) {
+            faults.demand(false, "database.url", &self.url, &error.to_string());
+        }
         // With one connection a reader would wait for the writer that waits for it.
         faults.demand(
             self.max_connections >= 2,
@@ -91,6 +100,12 @@ impl DatabaseUrl {
             "mysql" | "mariadb" => Some(DatabaseKind::MySql),
             _ => None,
         }
+    }
+
+    /// Whether it names several servers.
+    pub fn names_several(&self) -> bool {
+        let is_file = self.kind() == Some(DatabaseKind::Sqlite);
+        !is_file && hosts::split(&self.0).is_ok_and(|hosts| hosts.len() > 1)
     }
 
     fn scheme(&self) -> &str {
@@ -164,6 +179,10 @@ mod tests {
                 "mariadb://me:pw@db/x?socket=/run/mysqld/mysqld.sock",
                 "mariadb://me:***@db/x?socket=/run/mysqld/mysqld.sock",
             ),
+            ("postgres://me:pw@a:1,b:2/x", "postgres://me:***@a:1,b:2/x"),
+            ("mysql://me:p,w@a,[::1]/x", "mysql://me:***@a,[::1]/x"),
+            ("postgres://me:p/w@a:1,b/x", "postgres://me:***@a:1,b/x"),
+            ("postgres://me:pw@a,me:pw@b/x", "postgres://me:***@b/x"),
             ("postgres:me:pw@db", "***"),
             ("postgres://me@db/x", "postgres://me@db/x"),
             ("sqlite://contact-courier.db", "sqlite://contact-courier.db"),

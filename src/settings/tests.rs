@@ -405,3 +405,27 @@ fn the_page_for_operators_lists_the_live_keys_and_no_others() {
     let live: Vec<&str> = keys().filter(|key| key.live).map(|key| key.name).collect();
     assert_eq!(listed, live);
 }
+
+#[test]
+fn an_address_with_a_character_that_wants_escaping_is_one_line_without_the_password() {
+    for address in [
+        "postgres://me:sec/ret@db/x",
+        "mysql://me:12#ret@db/x",
+        "mariadb://me:sec?ret@a,b/x",
+        "postgres://me:secret@a:1,b:ret/x",
+    ] {
+        let layers = environment(&[("COURIER__DATABASE__URL", address)]);
+        let said = fault(&layers);
+        assert!(said.starts_with("database.url = "), "{said}");
+        assert!(said.contains("%2F for /"), "{said}");
+        assert!(!said.contains("sec"), "{said}");
+    }
+}
+
+#[test]
+fn several_servers_are_shown_and_their_password_is_not() {
+    let address = "postgres://me:secret@a:5432,b:5433/shop";
+    let layers = environment(&[("COURIER__DATABASE__URL", address)]);
+    let shown = settings(&layers).database.url.to_string();
+    assert_eq!(shown, "postgres://me:***@a:5432,b:5433/shop");
+}
