@@ -42,6 +42,26 @@ CONF
     start_postgres "$dir"
 }
 
+# A standby of a primary that runs, which waits for it with each commit from then on.
+make_postgres_standby() {
+    local dir=$1 primary=$2 bin
+    bin=$(postgres_bin)
+    mkdir "$dir"
+    if [ "$(id -u)" -eq 0 ]; then chown postgres "$dir"; fi
+    as_postgres "$bin/pg_basebackup" -h "$primary" -U postgres -D "$dir/data" -R -X stream -c fast \
+        >"$dir/basebackup.log" 2>&1 || { cat "$dir/basebackup.log" >&2; return 1; }
+    # The last one counts.
+    printf '%s\n' "unix_socket_directories = '$dir'" >>"$dir/data/postgresql.conf"
+    start_postgres "$dir"
+    local setting
+    for setting in "ALTER SYSTEM SET synchronous_standby_names = '*'" 'SELECT pg_reload_conf()'; do
+        as_postgres "$bin/psql" -h "$primary" -U postgres -qAt -c "$setting" >/dev/null
+    done
+    # Until the primary has taken it for one that counts.
+    until as_postgres "$bin/psql" -h "$primary" -U postgres -qAt \
+        -c "SELECT sync_state FROM pg_stat_replication" | grep -q sync; do sleep 0.05; done
+}
+
 # Nothing here has to survive a power failure, so nothing waits for the disk; what the program itself
 # asks of a session (synchronous_commit) is tested by asking the session. But what is committed has to
 # survive the death of the server: full_page_writes stays on.

@@ -14,8 +14,8 @@ use crate::courier::retention::Retention;
 use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
 use crate::outbox::{
-    Limited, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqliteOutbox,
-    WriteHealth,
+    Access, Limited, LimitedOperations, MySqlOutbox, Operations, Outbox, OutboxError,
+    PostgresOutbox, SqliteOutbox, WriteHealth,
 };
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
@@ -39,10 +39,12 @@ impl Database {
     fn new<D: Outbox + Operations>(database: D) -> Self {
         let database = Arc::new(database);
         let limited = Limited::new(Arc::<D>::clone(&database));
+        let writes = limited.write_health();
+        let outbox: Arc<dyn Outbox> = Arc::new(limited);
         Self {
-            writes: limited.write_health(),
-            outbox: Arc::new(limited),
-            operations: database,
+            writes,
+            operations: Arc::new(LimitedOperations::new(database, Arc::clone(&outbox))),
+            outbox,
         }
     }
 }
@@ -55,16 +57,21 @@ pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbo
     Ok(database.outbox)
 }
 
-/// The same through both doors.
+/// The same through both doors. Of several servers it is one that takes writes.
 pub async fn connect_database(settings: &Settings) -> anyhow::Result<Database> {
+    connect(settings, Access::Write).await
+}
+
+async fn connect(settings: &Settings, access: Access) -> anyhow::Result<Database> {
     // The address prints itself without its password.
-    open_database(settings).await.with_context(|| {
+    open_database(settings, access).await.with_context(|| {
         let url = &settings.database.url;
         format!("cannot open the database; check database.url = {url}")
     })
 }
 
-/// The same without making anything: a file of SQLite must be there.
+/// The same without making anything: a file of SQLite must be there. Whoever only reads is served by
+/// a standby, too, while no server takes writes.
 pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
     let url = &settings.database.url;
     if url.kind() == Some(DatabaseKind::Sqlite) && !SqliteOutbox::is_there(url.expose()) {
@@ -72,19 +79,19 @@ pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
             "there is no database {url}; check database.url, or make it by `contact-courier migrate`"
         );
     }
-    connect_database(settings).await
+    connect(settings, Access::Read).await
 }
 
-async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
+async fn open_database(settings: &Settings, access: Access) -> anyhow::Result<Database> {
     let database = &settings.database;
     let (url, connections) = (database.url.expose(), database.max_connections);
     Ok(match database.url.kind() {
         Some(DatabaseKind::Sqlite) => Database::new(SqliteOutbox::connect(url, connections).await?),
         Some(DatabaseKind::Postgres) => {
-            Database::new(PostgresOutbox::connect(url, connections).await?)
+            Database::new(PostgresOutbox::connect_to(url, connections, access).await?)
         }
         Some(DatabaseKind::MySql) => {
-            let outbox = MySqlOutbox::connect(url, connections).await?;
+            let outbox = MySqlOutbox::connect_to(url, connections, access).await?;
             if !outbox.is_durable().await? {
                 event::NotDurable.emit();
             }

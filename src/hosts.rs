@@ -78,11 +78,11 @@ fn with_ports(list: &str) -> Result<Vec<String>, AddressError> {
         return Err(AddressError::Missing);
     }
     let given = hosts.iter().filter(|(_, port)| port.is_some()).count();
-    let last = hosts.last().and_then(|(_, port)| *port);
-    if given != 0 && given != hosts.len() && !(given == 1 && last.is_some()) {
+    let of_all = hosts.last().and_then(|(_, port)| *port);
+    if given != 0 && given != hosts.len() && !(given == 1 && of_all.is_some()) {
         return Err(AddressError::Ports);
     }
-    let one = |(host, port): (&str, Option<&str>)| match port.or(last) {
+    let one = |(host, port): (&str, Option<&str>)| match port.or(of_all) {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     };

@@ -26,7 +26,7 @@ mod asking;
 #[expect(dead_code, reason = "the tests of the metrics use the rest of it")]
 mod prometheus;
 
-#[expect(dead_code, reason = "only some tests want an address on loopback")]
+#[expect(dead_code, reason = "tests of other kinds use the rest of it")]
 #[path = "support/server.rs"]
 mod server;
 

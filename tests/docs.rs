@@ -257,9 +257,9 @@ fn every_call_of_the_outbox_that_is_measured_is_there_from_the_start() {
     let served = telemetry::metrics::render();
     let limited = read("src/outbox/limited.rs");
     let (calls, _) = limited.split_once("mod tests").unwrap();
-    let operations: Vec<&str> = calls
-        .split("limited(\"")
-        .skip(1)
+    let operations: Vec<&str> = ["self.hot(\"", "self.limited(\""]
+        .iter()
+        .flat_map(|call| calls.split(call).skip(1))
         .map(|rest| rest.split('"').next().unwrap())
         .collect();
     assert!(operations.len() > 8, "{operations:?}");

@@ -102,7 +102,7 @@ impl Pictures {
 }
 
 fn too_slow() -> OutboxError {
-    OutboxError::Unavailable(format!("no answer within {} s", LIMIT.as_secs()))
+    OutboxError::Lost(format!("no answer within {} s", LIMIT.as_secs()))
 }
 
 /// The gauges of a picture.

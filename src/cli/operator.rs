@@ -13,9 +13,14 @@ use crate::settings::Settings;
 
 /// Opens the database, which must be there and migrated: looking at it changes nothing.
 pub(super) async fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Operations>> {
+    Ok(open(settings).await?.operations)
+}
+
+/// The same through both doors.
+pub(super) async fn open(settings: &Settings) -> anyhow::Result<app::Database> {
     let database = app::find_database(settings).await?;
     database.outbox.check_schema().await?;
-    Ok(database.operations)
+    Ok(database)
 }
 
 /// Which failed contacts.

@@ -52,7 +52,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     Started {
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
-        database: &settings.database.url.to_string(),
+        database: &named(&settings, &database),
         settings: &serde_json::to_string(&settings)?,
     }
     .emit();
@@ -92,6 +92,15 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
             bail!("stopped before what is due was delivered; the next run goes on from the journal")
         }
         None => Ok(()),
+    }
+}
+
+/// The database's address, and which of its servers is used where there are several.
+fn named(settings: &Settings, database: &app::Database) -> String {
+    let url = &settings.database.url;
+    match database.outbox.place() {
+        Some(place) if url.names_several() => format!("{url}, at {place}"),
+        _ => url.to_string(),
     }
 }
 

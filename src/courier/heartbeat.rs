@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::lifecycle::Lifecycle;
 use super::pulse::Pulse;
 use crate::outbox::{Instance, Outbox, OutboxError};
-use crate::telemetry::event::DatabaseWatch;
+use crate::telemetry::event::{DatabaseWatch, DatabaseWork};
 
 /// Heartbeats per lease time: two may fail before the lease is lost.
 const BEATS_PER_LEASE: u32 = 3;
@@ -73,17 +73,15 @@ async fn beat(
         // A heartbeat that hangs must not keep the next one from being tried.
         let beat = tokio::time::timeout(pause, outbox.beat(&instance));
         let beat = pulse.heartbeat.turning(beat).await;
-        failed = !matches!(beat, Ok(Ok(())));
-        match beat.unwrap_or_else(|_| Err(too_slow(pause))) {
-            Ok(()) => {
-                watch.works();
-                good_until.send_replace(begun + instance.lease);
-            }
-            Err(error) => watch.fails(&error),
+        let beat = beat.unwrap_or_else(|_| Err(outbox.failed(begun, too_slow(pause))));
+        watch.note(DatabaseWork::Heartbeat, begun, &beat);
+        failed = beat.is_err();
+        if !failed {
+            good_until.send_replace(begun + instance.lease);
         }
     }
 }
 
 fn too_slow(limit: Duration) -> OutboxError {
-    OutboxError::Unavailable(format!("no answer to a heartbeat within {limit:?}"))
+    OutboxError::Lost(format!("no answer to a heartbeat within {limit:?}"))
 }

@@ -16,7 +16,7 @@ use super::context::Context;
 use super::lane::{LaneAtWork, LaneEnd};
 use crate::contact::Lane;
 use crate::outbox::{LaneFound, LaneQuery, OutboxError};
-use crate::telemetry::event::LaneFailed;
+use crate::telemetry::event::{DatabaseWork, LaneFailed};
 
 /// A lane that failed for a reason of its own is left alone for so long.
 const COOLING: Duration = Duration::from_mins(1);
@@ -41,6 +41,8 @@ pub(super) struct Scout {
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
     cooling: HashMap<Lane, Instant>,
+    /// Whether it tells of the database's trouble, for it goes on in spite of it.
+    tells: bool,
 }
 
 /// What one look around brought.
@@ -65,6 +67,7 @@ impl Scout {
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
             cooling: HashMap::new(),
+            tells: false,
         }
     }
 
@@ -155,16 +158,8 @@ impl Scout {
     }
 
     async fn look_and_report(&mut self) -> Option<Look> {
-        match self.look().await {
-            Ok(look) => {
-                self.context.watch.works();
-                Some(look)
-            }
-            Err(error) => {
-                self.context.watch.fails(&error);
-                None
-            }
-        }
+        self.tells = true;
+        self.look().await.ok()
     }
 
     /// Puts as many lanes to work as there are places.
@@ -181,7 +176,9 @@ impl Scout {
             return Ok(look);
         }
         if self.ahead.is_empty() || self.is_due_to_search(now) {
-            self.ahead = self.find().await?.into();
+            let found = self.find().await;
+            self.tell(DatabaseWork::Search, now, &found);
+            self.ahead = found?.into();
             self.searched_at = Some(now);
         }
         while free > 0 {
@@ -242,6 +239,13 @@ impl Scout {
         Ok(found)
     }
 
+    /// Notes whether the database works, unless the error ends the run, which tells it.
+    fn tell<T>(&self, work: DatabaseWork, asked: Instant, answer: &Result<T, OutboxError>) {
+        if self.tells {
+            self.context.watch.note(work, asked, answer);
+        }
+    }
+
     /// A lane that cannot be leased for a reason of its own must not stop the others.
     fn not_leased(&mut self, lane: &Lane, error: Option<OutboxError>) -> Result<bool, OutboxError> {
         match error {
@@ -266,7 +270,14 @@ impl Scout {
         if !self.context.gates().enter(lane, Instant::now()) {
             return Ok(false);
         }
-        let leased = match self.context.outbox.lease(lane, self.instance).await {
+        let asked = Instant::now();
+        let leased = self.context.outbox.lease(lane, self.instance).await;
+        // A lane's own trouble is told as such.
+        let is_general = |error: &OutboxError| error.is_transient();
+        if leased.as_ref().err().is_none_or(is_general) {
+            self.tell(DatabaseWork::Lease, asked, &leased);
+        }
+        let leased = match leased {
             Ok(Some(leased)) => leased,
             not_leased => {
                 self.context.gates().back(lane);

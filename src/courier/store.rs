@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::backoff::BackoffPolicy;
 use super::lifecycle::Lifecycle;
 use crate::contact::ContactId;
 use crate::outbox::{Outbox, OutboxError, Recorded, Write};
-use crate::telemetry::event::DatabaseWatch;
+use crate::telemetry::event::{DatabaseWatch, DatabaseWork};
 
 /// Between tries while the database is away.
 const RETRY: BackoffPolicy = BackoffPolicy {
@@ -114,7 +115,8 @@ impl Store {
                     // say: that is trouble.
                     if waits.is_empty() {
                         if failures > 0 {
-                            self.watch.fails(&error);
+                            self.watch
+                                .fails(DatabaseWork::Write, Instant::now(), &error);
                             self.life.sleep_hard(RETRY.delay(failures)).await;
                         }
                         failures += 1;
@@ -148,26 +150,24 @@ impl Store {
         if contacts.is_empty() {
             return Some(HashSet::new());
         }
-        match self.outbox.locked(&contacts).await {
-            Ok(locked) => {
-                if !locked.is_empty() {
-                    self.watch.works();
-                }
-                Some(locked.into_iter().collect())
-            }
-            Err(error) => {
-                self.watch.fails(&error);
-                None
-            }
+        let asked = Instant::now();
+        let locked = self.outbox.locked(&contacts).await;
+        self.watch.note(DatabaseWork::Read, asked, &locked);
+        let locked: HashSet<ContactId> = locked.ok()?.into_iter().collect();
+        if !locked.is_empty() {
+            // Then what was not written has waited for these, and that is no trouble.
+            self.watch.works(DatabaseWork::Write, asked);
         }
+        Some(locked)
     }
 
     async fn attempt(&self, writes: &[Write]) -> Attempt {
         let mut failures = 0;
         loop {
+            let asked = Instant::now();
             let error = match self.outbox.record(writes).await {
                 Ok(recorded) => {
-                    self.watch.works();
+                    self.watch.works(DatabaseWork::Write, asked);
                     return Attempt::Done(recorded);
                 }
                 Err(error @ OutboxError::Locked(_)) if !self.life.is_killed() => {
@@ -177,7 +177,7 @@ impl Store {
                 Err(error) if !error.is_transient() => return Attempt::Failed((&error).into()),
                 Err(error) => error,
             };
-            self.watch.fails(&error);
+            self.watch.fails(DatabaseWork::Write, asked, &error);
             if self.life.is_killed() {
                 return Attempt::Failed((&error).into());
             }

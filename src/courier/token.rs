@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::context::Context;
 use crate::outbox::{Outbox, OutboxError};
 use crate::platform::client::Platform;
 use crate::platform::verdict::WaitReason;
-use crate::telemetry::event::TokenChanged;
+use crate::telemetry::event::{DatabaseWork, TokenChanged};
 
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
@@ -43,13 +45,14 @@ pub(super) async fn follow(context: &Context) {
     loop {
         Platform::token_changed(&**platform).await;
         let lanes = loop {
-            match lift_holds(&*context.outbox).await {
-                Ok(lanes) => break lanes,
-                Err(error) => context.watch.fails(&error),
+            let asked = Instant::now();
+            let lifted = lift_holds(&*context.outbox).await;
+            context.watch.note(DatabaseWork::Token, asked, &lifted);
+            if let Ok(lanes) = lifted {
+                break lanes;
             }
             tokio::time::sleep(RETRY).await;
         };
-        context.watch.works();
         context.token_changed();
         TokenChanged { lanes }.emit();
     }

@@ -9,9 +9,16 @@ use super::schema;
 /// write that came too late) is a value, not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
-    /// The database cannot be reached, or the connection broke; trying again may help.
+    /// The database answers that it cannot do it now; trying again may help.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// The database cannot be reached, or the connection broke; trying again on another connection
+    /// may help.
+    #[error("the database does not answer: {0}")]
+    Lost(String),
+    /// All connections were in use, or none could be made.
+    #[error("the database does not answer: no connection to be had in time")]
+    NoConnection,
     /// Another session has locked a row for longer than we wait; trying again may help.
     #[error("another session keeps a row locked: {0}")]
     Locked(String),
@@ -59,10 +66,20 @@ pub enum OutboxError {
 impl OutboxError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unavailable(_) | Self::Locked(_) | Self::Conflict(_) | Self::ReadOnly(_)
-        )
+        match self {
+            Self::Unavailable(_)
+            | Self::Lost(_)
+            | Self::NoConnection
+            | Self::ReadOnly(_)
+            | Self::Locked(_)
+            | Self::Conflict(_) => true,
+            Self::Unfit { .. }
+            | Self::Schema(_)
+            | Self::Denied(_)
+            | Self::Refused(_)
+            | Self::Unwritten { .. }
+            | Self::Failed(_) => false,
+        }
     }
 }
 
@@ -127,13 +144,13 @@ pub(super) fn translate_server(
 ) -> OutboxError {
     match error {
         Error::Database(error) => by_code(&*error),
-        Error::PoolTimedOut => OutboxError::Unavailable("no connection to be had in time".into()),
+        Error::PoolTimedOut => OutboxError::NoConnection,
         Error::Io(_)
         | Error::Tls(_)
         | Error::Protocol(_)
         | Error::PoolClosed
         | Error::WorkerCrashed
-        | Error::BeginFailed => OutboxError::Unavailable(error.to_string()),
+        | Error::BeginFailed => OutboxError::Lost(error.to_string()),
         Error::Migrate(error) => {
             schema::migration_failed(*error, |error| translate_server(error, by_code))
         }

@@ -27,6 +27,7 @@ mod postgres;
 mod rows;
 mod schema;
 mod server;
+mod servers;
 mod sqlite;
 mod trial;
 mod write;
@@ -35,12 +36,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use self::error::OutboxError;
 pub use self::health::WriteHealth;
 pub use self::intake::{Inserted, Insertion, NewContact};
-pub use self::limited::Limited;
+pub use self::limited::{Limited, LimitedOperations};
 pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
     AskedFor, BatchReport, ContactReport, FailedContact, FailureCount, FailureCursor,
@@ -49,6 +51,7 @@ pub use self::operations::{
     Pruning, Requeued, ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::postgres::PostgresOutbox;
+pub use self::servers::Access;
 pub use self::sqlite::SqliteOutbox;
 pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
 pub use crate::settlement::{FailKind, Final, RowOutcome};
@@ -199,6 +202,19 @@ pub struct Backlog {
 /// The database with the outbox table, as the courier needs it.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
+    /// Where the server is that is used now; `None`: the database is a file.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes note that a call which began then has failed or was given up: if the connection or the
+    /// server is to blame, the next call uses another one. Returns the error in words that say where
+    /// it was.
+    fn failed(&self, began: Instant, error: OutboxError) -> OutboxError {
+        let _ = began;
+        error
+    }
+
     /// Applies the migrations that are missing; answers how many those were.
     async fn migrate(&self) -> Result<usize, OutboxError>;
 

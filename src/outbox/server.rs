@@ -1,5 +1,6 @@
 //! Connecting to a database that is a server.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection};
@@ -17,7 +18,7 @@ pub(super) async fn connect<C: Connection>(
 ) -> Result<C, OutboxError> {
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(connection) => connection.map_err(translate),
-        Err(_) => Err(OutboxError::Unavailable(format!(
+        Err(_) => Err(OutboxError::Lost(format!(
             "no connection within {} seconds",
             CONNECT_TIMEOUT.as_secs()
         ))),
@@ -30,10 +31,32 @@ pub(super) async fn part(connection: impl Connection) {
     connection.close().await.ok();
 }
 
+/// The failure of a call that was given up.
+pub(super) fn too_slow(limit: Duration) -> OutboxError {
+    OutboxError::Lost(format!(
+        "no answer within {}",
+        humantime::format_duration(limit)
+    ))
+}
+
 /// How many transactions of the recorder run at once: half of the connections are for reading,
 /// leasing and heartbeats, and more than four writers only wait for one another.
 pub(super) fn writers(max_connections: u32) -> usize {
     usize::try_from(max_connections / 2)
         .unwrap_or(1)
         .clamp(1, 4)
+}
+
+/// A host as the resolver wants it: an IPv6 address stands in brackets in an address only.
+pub(super) fn without_brackets(host: &str) -> String {
+    host.trim_matches(['[', ']']).to_owned()
+}
+
+/// Where a server is, for people.
+pub(super) fn place(socket: Option<&Path>, host: &str, port: u16) -> String {
+    match socket {
+        Some(socket) => socket.display().to_string(),
+        None if host.contains(':') => format!("[{host}]:{port}"),
+        None => format!("{host}:{port}"),
+    }
 }

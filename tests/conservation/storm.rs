@@ -93,6 +93,17 @@ async fn pgpool_two_couriers_whose_reads_may_run_on_a_standby_that_lags() {
     storm.run().await;
 }
 
+#[tokio::test]
+async fn postgres_three_couriers_whose_primary_dies_and_whose_standby_takes_over() {
+    let primary = Server::new("postgres").await;
+    let db = postgres(&primary).await;
+    let standby = Server::standby_of(&primary).await;
+    let mut storm = Storm::new(&db, None, 3, seed()).await;
+    storm.world.set("database.url", &primary.and(&standby));
+    storm.pair = Some((&primary, &standby));
+    storm.run().await;
+}
+
 async fn postgres(server: &Server) -> Db {
     let db = Db::postgres_at(server.url.clone()).await;
     db.outbox.migrate().await.expect("migrates");
@@ -117,6 +128,8 @@ enum Mishap {
     DatabaseDies,
     /// The same, and all couriers are killed before it is back.
     AllDie,
+    /// The primary is killed, and its standby takes its place.
+    FailsOver,
     /// A courier stands still for longer than its lease.
     Freeze,
     /// A node of the cluster.
@@ -132,6 +145,8 @@ struct Storm<'a> {
     cluster: Option<&'a Cluster>,
     /// Where the n-th courier finds the database, if not all find it where the rows are looked at.
     addresses: Vec<String>,
+    /// A primary, and the standby that its commits wait for.
+    pair: Option<(&'a Server, &'a Server)>,
     couriers: usize,
     dice: Dice,
     lanes: Vec<Lane>,
@@ -158,6 +173,7 @@ impl<'a> Storm<'a> {
             server,
             cluster: None,
             addresses: Vec::new(),
+            pair: None,
             couriers,
             dice,
             lanes: lanes(LANES),
@@ -221,6 +237,9 @@ impl<'a> Storm<'a> {
         if self.server.is_some() {
             all.extend([Mishap::DatabaseDies, Mishap::AllDie]);
         }
+        if self.pair.is_some() {
+            all.push(Mishap::FailsOver);
+        }
         if self.couriers > 1 {
             all.extend([Mishap::Freeze; 3]);
         }
@@ -277,6 +296,26 @@ impl<'a> Storm<'a> {
                 // A courier that starts while its node is away ends with an error.
                 couriers.database_died();
                 cluster.befall(mishap, world.db).await;
+            }
+            Mishap::FailsOver => {
+                let (primary, standby) = self.pair.expect("a pair");
+                couriers.revive(world, dice);
+                let held = world.simulator.totals().numbers_held;
+                let died = time::Instant::now();
+                primary.kill().await;
+                couriers.database_died();
+                standby.promote().await;
+                let promoted = died.elapsed();
+                standby.stands_for(world.db);
+                until_within(DEADLINE, "deliveries go on at the standby", async || {
+                    couriers.revive(world, dice);
+                    world.simulator.totals().numbers_held > held + 200
+                })
+                .await;
+                let on = died.elapsed();
+                say(&format!(
+                    "promoted after {promoted:?}, goes on after {on:?}"
+                ));
             }
             Mishap::TurnedAway(way) => {
                 let before = turned_away(&world.simulator.totals().answers);

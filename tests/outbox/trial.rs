@@ -1,7 +1,7 @@
 //! Trying to write: it says whether the courier could work, and leaves nothing.
 
 use contact_courier::outbox::{
-    MySqlOutbox, Operations, OutboxError, PostgresOutbox, SqliteOutbox, Trial,
+    Access, MySqlOutbox, Operations, OutboxError, PostgresOutbox, SqliteOutbox, Trial,
 };
 use uuid::Uuid;
 
@@ -102,7 +102,9 @@ async fn a_session_that_may_only_read_is_told_as_such_on_postgres() {
         "ALTER DATABASE {name} SET default_transaction_read_only = on"
     ))
     .await;
-    let other = PostgresOutbox::connect(&db.url, 1).await.expect("connects");
+    // As `doctor` connects: to write would be refused already.
+    let other = PostgresOutbox::connect_to(&db.url, 1, Access::Read);
+    let other = other.await.expect("connects");
     is_read_only(&other.try_writing().await);
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command as Blocking, Output};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::support::told;
+use crate::support::{Db, Raw, told};
 
 /// A server; it is stopped and removed when this is dropped.
 pub(crate) struct Server {
@@ -51,6 +51,45 @@ impl Server {
         server
     }
 
+    /// Makes and starts a standby of a PostgreSQL, which from then on waits for it with each commit.
+    pub(crate) async fn standby_of(primary: &Self) -> Self {
+        let name = Uuid::now_v7().simple().to_string();
+        let mut standby = Self {
+            kind: primary.kind,
+            on_loopback: false,
+            dir: PathBuf::from(told("COURIER_TEST_SERVERS")).join(&name[20..]),
+            url: String::new(),
+        };
+        let [action, kind, dir] = standby.arguments("standby");
+        let of = primary.dir.display().to_string();
+        let url = run(&[action, kind, dir, of], false).await;
+        url.trim().clone_into(&mut standby.url);
+        standby
+    }
+
+    /// Makes it take writes, in place of the one that it follows.
+    pub(crate) async fn promote(&self) {
+        self.script("promote").await;
+    }
+
+    /// Has a test look behind a database at this server from now on: it has taken another's place.
+    pub(crate) fn stands_for(&self, db: &Db) {
+        let Raw::Postgres(pool) = &db.raw else {
+            panic!("only PostgreSQL has standbys here");
+        };
+        pool.set_connect_options(self.url.parse().expect("a PostgreSQL URL"));
+        while let Some(old) = pool.try_acquire() {
+            drop(old.detach());
+        }
+    }
+
+    /// The address of both servers: this one is tried first.
+    pub(crate) fn and(&self, other: &Self) -> String {
+        let socket = |server: &Self| server.dir.display().to_string().replace('/', "%2F");
+        let (first, second) = (socket(self), socket(other));
+        format!("postgres://postgres@{first},{second}/postgres")
+    }
+
     /// Ends it as a crash would.
     pub(crate) async fn kill(&self) {
         self.script("kill").await;
@@ -62,19 +101,7 @@ impl Server {
     }
 
     async fn script(&self, action: &str) -> String {
-        let mut script = Command::new(SCRIPT);
-        if self.on_loopback {
-            script.env("COURIER_TEST_TCP", "yes");
-        }
-        let ran = script.args(self.arguments(action)).output();
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = ran.await.expect("a shell");
-        let said = String::from_utf8_lossy(&stderr);
-        assert!(status.success(), "{action} {}: {said}", self.kind);
-        String::from_utf8(stdout).expect("UTF-8")
+        run(&self.arguments(action), self.on_loopback).await
     }
 
     fn arguments(&self, action: &str) -> [String; 3] {
@@ -90,6 +117,22 @@ impl Drop for Server {
         kill.args(self.arguments("kill")).status().ok();
         std::fs::remove_dir_all(&self.dir).ok();
     }
+}
+
+async fn run(arguments: &[String], on_loopback: bool) -> String {
+    let mut script = Command::new(SCRIPT);
+    if on_loopback {
+        script.env("COURIER_TEST_TCP", "yes");
+    }
+    let ran = script.args(arguments).output();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = ran.await.expect("a shell");
+    let said = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{arguments:?}: {said}");
+    String::from_utf8(stdout).expect("UTF-8")
 }
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/private-server.sh");

@@ -8,7 +8,7 @@ use super::writing;
 use crate::app::{self, Database};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
-use crate::outbox::{Operations, Outbox, OutboxError, Overview, PausedLane, ServerReport};
+use crate::outbox::{Outbox, OutboxError, Overview, PausedLane, ServerReport};
 use crate::settings::{DatabaseKind, Settings};
 
 /// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
@@ -32,7 +32,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
             );
         }
     };
-    let mut checks = server(&*database.operations).await;
+    let mut checks = server(&database).await;
     checks.extend(unfitness(&*database.outbox).await);
     match database.outbox.check_schema().await {
         Ok(()) => {
@@ -49,9 +49,9 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     }
 }
 
-async fn server(operations: &dyn Operations) -> Vec<Check> {
+async fn server(database: &Database) -> Vec<Check> {
     let before = host_clock();
-    let server = match operations.server().await {
+    let server = match database.operations.server().await {
         Ok(server) => server,
         Err(error) => {
             let todo = "see the database's own log";
@@ -59,7 +59,7 @@ async fn server(operations: &dyn Operations) -> Vec<Check> {
         }
     };
     let host = before.midpoint(host_clock());
-    let mut checks = vec![version(&server)];
+    let mut checks = vec![version(&server, database.outbox.place())];
     checks.extend(durability(&server));
     checks.extend(server.cluster.map(cluster));
     checks.push(clock(host - server.clock));
@@ -79,9 +79,11 @@ async fn unfitness(outbox: &dyn Outbox) -> Option<Check> {
     }
 }
 
-fn version(server: &ServerReport) -> Check {
+/// At a place of several, it is news which one it is.
+fn version(server: &ServerReport, place: Option<String>) -> Check {
+    let place = place.map_or_else(String::new, |place| format!(" at {place}"));
     match server.too_old {
-        None => Check::ok("database", format!("{} answers", server.product)),
+        None => Check::ok("database", format!("{} answers{place}", server.product)),
         Some(wanted) => Check::failed(
             "database",
             format!("{} is too old", server.product),
@@ -255,7 +257,7 @@ mod tests {
             clock: 0.0,
         };
         assert_eq!(
-            version(&server).to_string(),
+            version(&server, None).to_string(),
             "FAILED   database    PostgreSQL 9.6 is too old; install PostgreSQL 12 or newer"
         );
         assert_eq!(

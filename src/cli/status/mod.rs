@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use self::shown::show;
 use super::{SettingsArgs, operator};
-use crate::outbox::{LaneReport, Operations, OutboxError, Overview, PausedLane};
+use crate::app::Database;
+use crate::outbox::{LaneReport, OutboxError, Overview, PausedLane};
 use crate::settings::Settings;
 
 /// Shows what waits, which lanes are on hold and why, and which couriers run
@@ -54,6 +55,9 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
 struct Status {
+    /// Where the database's server is; of several, the one that takes writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
     #[serde(flatten)]
     overview: Overview,
     /// With most pending contacts.
@@ -63,8 +67,10 @@ struct Status {
 }
 
 impl Status {
-    async fn ask(operations: &dyn Operations, limit: u32) -> Result<Self, OutboxError> {
+    async fn ask(database: &Database, limit: u32) -> Result<Self, OutboxError> {
+        let operations = &database.operations;
         Ok(Self {
+            server: database.outbox.place(),
             overview: operations.overview().await?,
             busiest_lanes: operations.lanes(limit).await?,
             paused_lanes: operations.paused(limit).await?,
@@ -80,9 +86,9 @@ pub(super) async fn run(
     if args.alive {
         return alive::tell(settings, args.json, out).await;
     }
-    let operations = operator::connect(settings).await?;
+    let database = operator::open(settings).await?;
     let Some(interval) = args.watch else {
-        let status = Status::ask(&*operations, args.limit).await?;
+        let status = Status::ask(&database, args.limit).await?;
         return print(&status, args.json, out);
     };
     let clears = !args.json && stdout().is_terminal();
@@ -94,7 +100,7 @@ pub(super) async fn run(
             // Whoever has seen enough ends it so; that is no failure.
             interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
         }
-        let asked = Status::ask(&*operations, args.limit).await;
+        let asked = Status::ask(&database, args.limit).await;
         if clears {
             write!(out, "\x1b[H\x1b[2J")?;
         }

@@ -13,7 +13,9 @@ use crate::outbox::{InstanceReport, LaneReport, Overview, PausedLane};
 const MESSAGE: usize = 60;
 
 pub(super) fn show(status: &Status) -> String {
-    let mut parts = vec![totals(&status.overview)];
+    let server = status.server.as_ref();
+    let server = server.map_or_else(String::new, |server| format!("Server   {server}\n"));
+    let mut parts = vec![server + &totals(&status.overview)];
     if !status.paused_lanes.is_empty() {
         parts.push(format!("Lanes on hold\n{}", paused(&status.paused_lanes)));
     }
@@ -119,6 +121,7 @@ mod tests {
 
     fn status() -> Status {
         Status {
+            server: Some("db1:5432".into()),
             overview: Overview {
                 pending: PendingCounts {
                     due: 12_000,
@@ -178,6 +181,7 @@ mod tests {
     #[test]
     fn everything_is_told_in_plain_lines() {
         let expected = "\
+Server   db1:5432
 Pending  12,105 contacts: 12,000 due, 100 held, 5 for later
 Oldest   due for 1h 2m
 Lanes    1 due, 1 held, 1 at work, 7 idle
@@ -202,6 +206,7 @@ one (7)  1d 6h ago  4s ago     alive
     #[test]
     fn an_empty_outbox_says_so_and_that_nobody_works() {
         let empty = Status {
+            server: None,
             overview: Overview::default(),
             busiest_lanes: Vec::new(),
             paused_lanes: Vec::new(),

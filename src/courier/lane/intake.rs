@@ -13,7 +13,7 @@ use crate::courier::underway::Underway;
 use crate::outbox::{Change, OpenBatch, OutboxError, Recorded};
 use crate::platform::verdict;
 use crate::settlement::{FailKind, Final, RowOutcome};
-use crate::telemetry::event::{RowsRefused, TakenOver};
+use crate::telemetry::event::{DatabaseWork, RowsRefused, TakenOver};
 use crate::telemetry::traces::Origin;
 
 const ID_TOO_GREAT: &str = "a contact's id is greater than 9223372036854775807, which the courier \
@@ -24,11 +24,13 @@ impl LaneAtWork {
         let context = Arc::clone(&self.context);
         let (limit, batch_size) = (context.page_size(), context.tuning().batch_size);
         while !self.end && self.waiting.len() < batch_size {
+            let asked = Instant::now();
             let page = context
                 .outbox
                 .read_page(&self.lease.lane, &self.cursor, limit)
-                .await?;
-            context.watch.works();
+                .await;
+            context.watch.note(DatabaseWork::Read, asked, &page);
+            let page = page?;
             let now = Instant::now();
             // How long a row that waits has been due is told as of the last page, as for its rows.
             for contact in &mut self.waiting {

@@ -29,7 +29,7 @@ use super::underway::Underway;
 use crate::batch::{Batch, BatchId, NumbersUnderway, compose};
 use crate::contact::{Contact, ContactId};
 use crate::outbox::{Change, Cursor, Lease, LeasedLane, OutboxError, Recorded};
-use crate::telemetry::event::{LaneFailed, LeaseLost};
+use crate::telemetry::event::{DatabaseWork, LaneFailed, LeaseLost};
 use crate::telemetry::traces::Origin;
 
 /// Batches that a lane may send while other lanes wait for their turn.
@@ -165,24 +165,31 @@ impl LaneAtWork {
         let worked = self.work().await;
         let failed = worked.and(match self.ended {
             Some(LaneEnd::Lost) => Ok(()),
-            _ => self.context.outbox.release(&self.lease).await,
+            _ => self.release().await,
         });
-        if let Err(error) = failed {
-            self.context.watch.fails(&error);
-            if !error.is_transient() {
-                LaneFailed {
-                    lane: &self.lease.lane,
-                    error: &error.to_string(),
-                }
-                .emit();
-                return LaneEnd::Failed;
+        if let Err(error) = failed
+            && !error.is_transient()
+        {
+            LaneFailed {
+                lane: &self.lease.lane,
+                error: &error.to_string(),
             }
+            .emit();
+            return LaneEnd::Failed;
         }
         self.ended.unwrap_or(if self.behind {
             LaneEnd::Behind
         } else {
             LaneEnd::Done
         })
+    }
+
+    async fn release(&self) -> Result<(), OutboxError> {
+        let asked = Instant::now();
+        let released = self.context.outbox.release(&self.lease).await;
+        let watch = &self.context.watch;
+        watch.note(DatabaseWork::Lease, asked, &released);
+        released
     }
 
     async fn work(&mut self) -> Result<(), OutboxError> {

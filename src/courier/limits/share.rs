@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Shared;
 use super::rate::Rate;
 use crate::outbox::RateClaim;
+use crate::telemetry::event::DatabaseWork;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -86,12 +87,11 @@ impl Share {
             // The database's clock is read a little behind this one: waiting for a connection, or on
             // SQLite for one's turn, comes before. By that a slice is used too early.
             let asked = Instant::now();
-            match self.shared.outbox.claim_rate(&claim).await {
-                Ok(begins_in) => {
-                    self.shared.watch.works();
-                    return shifted(asked, begins_in);
-                }
-                Err(error) => self.shared.watch.fails(&error),
+            let begins_in = self.shared.outbox.claim_rate(&claim).await;
+            let watch = &self.shared.watch;
+            watch.note(DatabaseWork::Rate, asked, &begins_in);
+            if let Ok(begins_in) = begins_in {
+                return shifted(asked, begins_in);
             }
             tokio::time::sleep(RETRY).await;
         }

@@ -63,7 +63,7 @@ impl Kind {
 
 /// Whether any session has found itself on a cluster.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cluster(Arc<AtomicBool>);
+pub(in crate::outbox) struct Cluster(Arc<AtomicBool>);
 
 impl Cluster {
     /// Prepares a new session for where it is.

@@ -58,6 +58,7 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         // On the database, a table, a column, a routine, or as administrator.
         1044 | 1142 | 1143 | 1227 | 1370 => OutboxError::Denied(message),
         number if is_conflict(number) => OutboxError::Conflict(message),
+        number if is_over(number) => OutboxError::Lost(message),
         number if passes(number) => OutboxError::Unavailable(message),
         // A rule of the table; 4025 is MariaDB's number, and another error's on MySQL.
         1062 | 3819 => breaks(&last_name(&message)),
@@ -74,7 +75,7 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
                 last_name(&message)
             )),
             Some("40") => OutboxError::Conflict(message),
-            Some("08") => OutboxError::Unavailable(message),
+            Some("08") => OutboxError::Lost(message),
             _ => OutboxError::Failed(message),
         },
     }
@@ -105,10 +106,19 @@ fn passes(number: u16) -> bool {
         | 1206 | 1637 | 1412 | 1615
         // A member of a group cannot commit now, or what it waits for before it reads takes too long.
         | 3092 | 3100 | 3796 | 3797 | 3798 | 3799
+        // A statement took too long.
+        | 1969 | 3024
+    )
+}
+
+/// What ends a connection, or makes its server one that is of no use now.
+fn is_over(number: u16) -> bool {
+    matches!(
+        number,
         // The server shuts down, goes offline, is not yet part of its cluster.
-        | 1053 | 1077 | 1078 | 1079 | 3032 | 1047
-        // A statement or its connection was killed, or took too long.
-        | 1927 | 1969 | 3024 | 3169 | 4031
+        1053 | 1077 | 1078 | 1079 | 3032 | 1047
+        // The connection was killed, or was silent for too long.
+        | 1927 | 3169 | 4031
         // The connection broke.
         | 1152 | 1158 | 1159 | 1160 | 1161 | 1184
     )

@@ -6,6 +6,8 @@
 pub(super) mod failing;
 pub(super) mod pruning;
 
+use std::collections::HashMap;
+
 use sqlx::{MySqlPool, Result, Row};
 
 use super::cluster::Kind;
@@ -13,7 +15,7 @@ use super::lists::fetch;
 use super::session::kind;
 use super::statements::operating::{
     AHEAD, BATCHES_NAMED, CONTACT, INSTANCES, LANE, LANES, OPEN_BATCHES_WITH, OVERVIEW, PAUSED,
-    REQUEUES, SERVER,
+    REPLICAS, REPLICATION, REQUEUES, SERVER,
 };
 use crate::contact::ContactId;
 use crate::outbox::operations::{
@@ -130,6 +132,7 @@ pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
              its place",
         ));
     }
+    durability.extend(replication(pool).await?);
     Ok(ServerReport {
         too_old,
         product: format!("{product} {version}"),
@@ -137,6 +140,39 @@ pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
         cluster: cluster.map(Kind::as_str),
         clock: told.seconds("clock").unwrap_or_default(),
     })
+}
+
+/// Where others follow this server: whether one that takes its place has all of its commits.
+async fn replication(pool: &MySqlPool) -> Result<Option<ServerSetting>> {
+    let told = sqlx::raw_sql(REPLICATION).fetch_all(pool).await?;
+    let told = told
+        .iter()
+        .map(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
+    let told = told.collect::<Result<HashMap<_, _>>>()?;
+    let of = |name| told.get(name).map(String::as_str);
+    if let Some(nodes) = of("wsrep_cluster_size").filter(|nodes| *nodes != "0") {
+        return Ok(Some(ServerSetting {
+            name: "wsrep_cluster_size",
+            value: nodes.to_owned(),
+            risk: None,
+        }));
+    }
+    // It may not be there for this user, and then nothing is known.
+    let seen: i64 = sqlx::query_scalar(REPLICAS)
+        .fetch_one(pool)
+        .await
+        .unwrap_or_default();
+    let followed = seen > 0 || of("Slaves_connected").is_some_and(|replicas| replicas != "0");
+    let waits = ["Rpl_semi_sync_master_status", "Rpl_semi_sync_source_status"];
+    let waits = waits.iter().any(|name| of(name) == Some("ON"));
+    Ok((followed || waits).then(|| ServerSetting {
+        name: "semi-synchronous replication",
+        value: if waits { "on" } else { "off" }.into(),
+        risk: (!waits).then_some(
+            "a replica that takes this server's place may lack the last commits, and contacts would \
+             be sent twice; turn it on",
+        ),
+    }))
 }
 
 pub(super) async fn outcomes(pool: &MySqlPool) -> Result<Vec<OutcomeCount>> {

@@ -61,9 +61,9 @@ pub(super) const PATIENT: &str = "
 
 /// The options of an address.
 pub(super) fn options(url: &str) -> Result<MySqlConnectOptions, OutboxError> {
-    Ok(MySqlConnectOptions::from_str(url)
-        .map_err(translate)?
-        .charset("utf8mb4"))
+    let options = MySqlConnectOptions::from_str(url).map_err(translate)?;
+    let host = server::without_brackets(options.get_host());
+    Ok(options.host(&host).charset("utf8mb4"))
 }
 
 /// One connection by itself.

@@ -621,3 +621,9 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("delete_batches", operating::DELETE_BATCHES),
     ("taken_keys", TAKEN_KEYS),
 ];
+
+/// What keeps the server, or this session, from taking writes. MySQL and MariaDB, old and new, know
+/// some of them each.
+pub(super) const TAKES_WRITES: &str = "
+    SHOW VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only',
+        'tx_read_only', 'transaction_read_only')";

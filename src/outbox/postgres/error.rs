@@ -52,11 +52,13 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
         "25006" => OutboxError::ReadOnly(message),
         // insufficient_privilege
         "42501" => OutboxError::Denied(message),
-        // query_canceled, idle_in_transaction_session_timeout
-        "57014" | "25P03" => OutboxError::Unavailable(message),
+        // admin_shutdown, crash_shutdown, cannot_connect_now; idle_session_timeout,
+        // idle_in_transaction_session_timeout
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => OutboxError::Lost(message),
         code => match code.get(..2) {
-            // Connections, what else rolls back, resources, shutdowns, the disk.
-            Some("08" | "40" | "53" | "57" | "58") => OutboxError::Unavailable(message),
+            Some("08") => OutboxError::Lost(message),
+            // What else rolls back, resources, cancelled statements, the disk.
+            Some("40" | "53" | "57" | "58") => OutboxError::Unavailable(message),
             // A rule of the table, or a value that its column cannot hold.
             Some("23") => error
                 .constraint()

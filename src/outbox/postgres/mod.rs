@@ -18,12 +18,14 @@ mod session;
 mod statements;
 mod trying;
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{PgConnection, Postgres, Row};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::error::translate;
@@ -31,40 +33,52 @@ use self::operating::{failing, pruning};
 use self::session::{SESSION, STEADY_PLANS};
 use super::conflict::retried;
 use super::rows::{Column, Columns};
+use super::servers::{self, Found, Servers};
 use super::{
-    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
-    Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
-    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness, server,
+    Access, Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter,
+    FailurePage, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease,
+    LeasedLane, Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane,
+    PruneStep, Pruning, RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness, server,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
+use crate::hosts;
 
 /// The outbox on PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct PostgresOutbox {
-    pool: PgPool,
-    options: PgConnectOptions,
+    servers: Servers<Postgres>,
 }
 
 impl PostgresOutbox {
-    /// Connects; fails within seconds if the server cannot be reached.
+    /// Connects to write; fails within seconds if the server cannot be reached, or takes no writes.
+    /// The address may name several servers.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
-        let options = Self::connect_options(url)?;
-        let session: PgConnection = server::connect(&options, translate).await?;
-        server::part(session).await;
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections.max(1))
-            .acquire_timeout(server::CONNECT_TIMEOUT)
-            .connect_lazy_with(options.clone());
-        Ok(Self { pool, options })
+        Self::connect_to(url, max_connections, Access::Write).await
+    }
+
+    /// The same to read or to write.
+    pub async fn connect_to(
+        url: &str,
+        max_connections: u32,
+        access: Access,
+    ) -> Result<Self, OutboxError> {
+        let hosts = hosts::split(url).map_err(|error| OutboxError::Failed(error.to_string()))?;
+        let hosts = hosts.iter().map(|url| Self::connect_options(url));
+        let hosts = hosts.collect::<Result<_, _>>()?;
+        let servers = Found::<Postgres>::find(hosts, access, ())
+            .await?
+            .used(max_connections);
+        Ok(Self { servers })
     }
 
     /// The options of this program's sessions, for tests that look at plans.
     #[doc(hidden)]
     pub fn connect_options(url: &str) -> Result<PgConnectOptions, OutboxError> {
         let options = PgConnectOptions::from_str(url).map_err(translate)?;
+        let host = server::without_brackets(options.get_host());
         Ok(options
+            .host(&host)
             .application_name("contact-courier")
             // The server's default does as well, and poolers do not know it.
             .extra_float_digits(None)
@@ -80,59 +94,105 @@ impl PostgresOutbox {
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.servers.pool().close().await;
+    }
+}
+
+#[async_trait]
+impl servers::Kind for Postgres {
+    type Context = ();
+
+    async fn prepare(_: &mut PgConnection, (): &()) -> sqlx::Result<()> {
+        // All of it goes along with the connection's options.
+        Ok(())
+    }
+
+    async fn refuses_writes(session: &mut PgConnection) -> sqlx::Result<Option<String>> {
+        let told = sqlx::raw_sql(statements::TAKES_WRITES)
+            .fetch_one(session)
+            .await?;
+        let why = if told.try_get("is_standby")? {
+            Some("is a standby")
+        } else if told.try_get("is_read_only")? {
+            Some("is read-only (default_transaction_read_only is on)")
+        } else {
+            None
+        };
+        Ok(why.map(str::to_owned))
+    }
+
+    fn translate(error: sqlx::Error) -> OutboxError {
+        translate(error)
+    }
+
+    fn place(options: &PgConnectOptions) -> String {
+        let socket = options.get_socket().map(PathBuf::as_path);
+        server::place(socket, options.get_host(), options.get_port())
     }
 }
 
 #[async_trait]
 impl Outbox for PostgresOutbox {
+    fn place(&self) -> Option<String> {
+        Some(self.servers.place())
+    }
+
+    fn failed(&self, began: Instant, error: OutboxError) -> OutboxError {
+        self.servers.failed(began, error)
+    }
+
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        if session::is_pooled(&self.pool).await.map_err(translate)? {
+        if session::is_pooled(&self.servers.pool())
+            .await
+            .map_err(translate)?
+        {
             return Err(fitness::no_lock());
         }
-        migrating::migrate(&self.options).await
+        migrating::migrate(&self.servers.options()).await
     }
 
     async fn check_fitness(&self) -> Result<(), OutboxError> {
-        session::check(&self.pool).await
+        session::check(&self.servers.pool()).await
     }
 
     async fn check_schema(&self) -> Result<(), OutboxError> {
-        migrating::check(&self.pool).await
+        migrating::check(&self.servers.pool()).await
     }
 
     async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        leasing::beat(&self.pool, instance)
+        leasing::beat(&self.servers.pool(), instance)
             .await
             .map_err(|error| error.translated(translate))
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
-        leasing::retire(&self.pool, instance)
+        leasing::retire(&self.servers.pool(), instance)
             .await
             .map_err(translate)
     }
 
     async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
-        reading::find_lanes(&self.pool, query)
+        reading::find_lanes(&self.servers.pool(), query)
             .await
             .map_err(translate)
     }
 
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        leasing::lease(&self.pool, lane, instance)
+        leasing::lease(&self.servers.pool(), lane, instance)
             .await
             .map_err(translate)
     }
 
     async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
-        leasing::lift_holds(&self.pool, reason)
+        leasing::lift_holds(&self.servers.pool(), reason)
             .await
             .map_err(translate)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
-        leasing::release(&self.pool, lease).await.map_err(translate)
+        leasing::release(&self.servers.pool(), lease)
+            .await
+            .map_err(translate)
     }
 
     async fn read_page(
@@ -141,17 +201,17 @@ impl Outbox for PostgresOutbox {
         cursor: &Cursor,
         limit: u32,
     ) -> Result<Page, OutboxError> {
-        reading::read_page(&self.pool, lane, cursor, limit)
+        reading::read_page(&self.servers.pool(), lane, cursor, limit)
             .await
             .map_err(translate)
     }
 
     fn writers(&self) -> usize {
-        server::writers(self.pool.options().get_max_connections())
+        server::writers(self.servers.max_connections())
     }
 
     async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        recording::record(&self.pool, writes)
+        recording::record(&self.servers.pool(), writes)
             .await
             .map_err(|error| error.translated(translate))
     }
@@ -162,23 +222,25 @@ impl Outbox for PostgresOutbox {
         contacts: &[ContactId],
         batches: &[BatchId],
     ) -> Result<Recorded, OutboxError> {
-        recording::try_settling(&self.pool, lease, contacts, batches)
+        recording::try_settling(&self.servers.pool(), lease, contacts, batches)
             .await
             .map_err(|error| error.translated(translate))
     }
 
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
-        recording::locked(&self.pool, contacts)
+        recording::locked(&self.servers.pool(), contacts)
             .await
             .map_err(translate)
     }
 
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
-        rates::claim(&self.pool, claim).await.map_err(translate)
+        rates::claim(&self.servers.pool(), claim)
+            .await
+            .map_err(translate)
     }
 
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
-        reading::backlog(&self.pool, instance)
+        reading::backlog(&self.servers.pool(), instance)
             .await
             .map_err(translate)
     }
@@ -186,7 +248,7 @@ impl Outbox for PostgresOutbox {
     async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
         // Whoever inserts may take time between two rows.
         let unhurried = [("idle_in_transaction_session_timeout", "0")];
-        let options = self.options.clone().options(unhurried);
+        let options = self.servers.options().options(unhurried);
         let connection = server::connect(&options, translate).await?;
         inserting::begin(connection).await.map_err(translate)
     }
@@ -195,15 +257,19 @@ impl Outbox for PostgresOutbox {
 #[async_trait]
 impl Operations for PostgresOutbox {
     async fn overview(&self) -> Result<Overview, OutboxError> {
-        operating::overview(&self.pool).await.map_err(translate)
+        operating::overview(&self.servers.pool())
+            .await
+            .map_err(translate)
     }
 
     async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
-        operating::lanes(&self.pool, limit).await.map_err(translate)
+        operating::lanes(&self.servers.pool(), limit)
+            .await
+            .map_err(translate)
     }
 
     async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
-        operating::paused(&self.pool, limit)
+        operating::paused(&self.servers.pool(), limit)
             .await
             .map_err(translate)
     }
@@ -214,29 +280,35 @@ impl Operations for PostgresOutbox {
         after: Option<&FailureCursor>,
         limit: u32,
     ) -> Result<FailurePage, OutboxError> {
-        failing::failures(&self.pool, filter, after, limit)
+        failing::failures(&self.servers.pool(), filter, after, limit)
             .await
             .map_err(translate)
     }
 
     async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
-        operating::instances(&self.pool).await.map_err(translate)
+        operating::instances(&self.servers.pool())
+            .await
+            .map_err(translate)
     }
 
     async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
-        failing::named(&self.pool, ids).await.map_err(translate)
+        failing::named(&self.servers.pool(), ids)
+            .await
+            .map_err(translate)
     }
 
     async fn count_failures(
         &self,
         filter: &FailureFilter,
     ) -> Result<Vec<FailureCount>, OutboxError> {
-        failing::count(&self.pool, filter).await.map_err(translate)
+        failing::count(&self.servers.pool(), filter)
+            .await
+            .map_err(translate)
     }
 
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
         let requeue = || async {
-            failing::requeue(&self.pool, ids)
+            failing::requeue(&self.servers.pool(), ids)
                 .await
                 .map_err(|error| error.translated(translate))
         };
@@ -244,7 +316,9 @@ impl Operations for PostgresOutbox {
     }
 
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
-        operating::story(&self.pool, id).await.map_err(translate)
+        operating::story(&self.servers.pool(), id)
+            .await
+            .map_err(translate)
     }
 
     async fn prune_contacts(
@@ -253,7 +327,7 @@ impl Operations for PostgresOutbox {
         after: Option<ContactId>,
     ) -> Result<PruneStep<ContactId>, OutboxError> {
         let prune = || async {
-            pruning::contacts(&self.pool, pruning, after)
+            pruning::contacts(&self.servers.pool(), pruning, after)
                 .await
                 .map_err(translate)
         };
@@ -266,7 +340,7 @@ impl Operations for PostgresOutbox {
         after: Option<&str>,
     ) -> Result<PruneStep<String>, OutboxError> {
         let prune = || async {
-            pruning::batches(&self.pool, pruning, after)
+            pruning::batches(&self.servers.pool(), pruning, after)
                 .await
                 .map_err(translate)
         };
@@ -274,19 +348,23 @@ impl Operations for PostgresOutbox {
     }
 
     async fn try_writing(&self) -> Trial {
-        trying::try_writing(&self.pool).await
+        trying::try_writing(&self.servers.pool()).await
     }
 
     async fn server(&self) -> Result<ServerReport, OutboxError> {
-        operating::server(&self.pool).await.map_err(translate)
+        operating::server(&self.servers.pool())
+            .await
+            .map_err(translate)
     }
 
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
-        operating::outcomes(&self.pool).await.map_err(translate)
+        operating::outcomes(&self.servers.pool())
+            .await
+            .map_err(translate)
     }
 
     async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
-        operating::numbers_delivered(&self.pool)
+        operating::numbers_delivered(&self.servers.pool())
             .await
             .map_err(translate)
     }

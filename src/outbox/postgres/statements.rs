@@ -480,3 +480,9 @@ pub(super) const HOT: &[(&str, &str)] = &[
     ("delete_contacts", operating::DELETE_CONTACTS),
     ("delete_batches", operating::DELETE_BATCHES),
 ];
+
+/// Whether the server, and this session, take writes. One that was demoted keeps its sessions. The
+/// comment keeps a pgpool from asking a standby.
+pub(super) const TAKES_WRITES: &str = "/*NO LOAD BALANCE*/
+    SELECT pg_is_in_recovery() AS is_standby,
+        current_setting('transaction_read_only')::boolean AS is_read_only";

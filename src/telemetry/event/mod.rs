@@ -14,7 +14,8 @@ mod traces;
 
 pub use self::batch::{BatchClosed, BatchPostponed, RowsRefused};
 pub use self::database::{
-    DatabaseCall, DatabaseWatch, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
+    DatabaseCall, DatabaseMoved, DatabaseWatch, DatabaseWork, NotDurable, OutboxSeen, OutboxUnseen,
+    Pruned, PruningFailed,
 };
 pub use self::lane::{
     LaneFailed, LanePaused, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,

@@ -341,6 +341,15 @@ pub(in crate::outbox::mysql) const DELETE_BATCHES: &str = "
     WHERE b.closed_at IS NOT NULL";
 
 /// What kind of server this is, and what its durability rests on.
+/// What a server says of those that follow it, as far as it is of a kind that says so.
+pub(in crate::outbox::mysql) const REPLICATION: &str = "
+    SHOW GLOBAL STATUS WHERE Variable_name IN ('Slaves_connected', 'Rpl_semi_sync_master_status',
+        'Rpl_semi_sync_source_status', 'wsrep_cluster_size')";
+
+/// Replicas that read its log now; a user without the right to see other sessions sees none.
+pub(in crate::outbox::mysql) const REPLICAS: &str = "
+    SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'";
+
 pub(in crate::outbox::mysql) const SERVER: &str = "
     SELECT VERSION() AS version,
         CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS CHAR) AS flush_log,

@@ -308,4 +308,6 @@ pub(in crate::outbox::postgres) const SERVER: &str = "
     SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
         current_setting('full_page_writes') AS full_page_writes,
         current_setting('synchronous_commit') AS synchronous_commit,
+        current_setting('synchronous_standby_names') AS synchronous_standby_names,
+        (SELECT count(*) FROM pg_stat_replication) AS standbys,
         extract(epoch FROM clock_timestamp())::float8 AS clock";

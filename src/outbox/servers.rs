@@ -1,0 +1,436 @@
+//! The servers of a database: which of them is used, and the connections to it.
+//!
+//! An address may name several servers of which one at a time takes writes. The one that does is
+//! looked for in their order; whoever writes is connected to no other. It guarantees:
+//!
+//! - **No old connection after trouble.** When a call finds no server, or one that takes no writes,
+//!   every connection made before is given up at once and without a goodbye: a server that has
+//!   vanished would never answer it, and one that was demoted would go on refusing.
+//! - **Nobody waits for the dead.** A connection that was idle is tried before it is used, within
+//!   [`CHECK_WITHIN`], and one that fails condemns all others of its age.
+//! - **No busy loop.** One search at a time, with a rest after each round.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
+use sqlx::{Connection, Database, Error, Pool};
+use tokio::time::{Instant, timeout};
+
+use super::{OutboxError, server};
+use crate::telemetry::event::DatabaseMoved;
+
+/// How a connection of this kind is made.
+pub(super) type Options<D> = <<D as Database>::Connection as Connection>::Options;
+
+/// A connection that was used this lately is taken for good, and so is a server that has lately
+/// taken writes.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A server that answers does so within this time, when all that it is asked is how it is.
+const CHECK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Where there are other servers to be tried, none is waited for longer.
+const LOOK_WITHIN: Duration = Duration::from_secs(3);
+
+/// After a round in which no server was found that would do.
+const REST: Duration = Duration::from_secs(1);
+
+/// What whoever connects wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Write: only a server that takes writes will do.
+    Write,
+    /// Read: a server that takes writes if there is one, else any.
+    Read,
+}
+
+/// What each kind of server has of its own.
+#[async_trait]
+pub(super) trait Kind: Database {
+    /// What its sessions share.
+    type Context: Debug + Send + Sync;
+
+    /// What every session begins with.
+    async fn prepare(session: &mut Self::Connection, context: &Self::Context) -> sqlx::Result<()>;
+
+    /// Why the server takes no writes; `None`: it does.
+    async fn refuses_writes(session: &mut Self::Connection) -> sqlx::Result<Option<String>>;
+
+    /// What an error means.
+    fn translate(error: Error) -> OutboxError;
+
+    /// Where the server is, for people: `host:port`, or the path of its socket.
+    fn place(options: &Options<Self>) -> String;
+
+    /// What the pool of connections has beyond what every pool of ours has.
+    fn pool_options() -> PoolOptions<Self> {
+        PoolOptions::new()
+    }
+}
+
+/// The servers of one address, and the connections to the one that is used now.
+#[derive(Debug)]
+pub(super) struct Servers<D: Kind>(Arc<Shared<D>>);
+
+impl<D: Kind> Clone for Servers<D> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Shared<D: Kind> {
+    hosts: Vec<Host<D>>,
+    access: Access,
+    context: D::Context,
+    max_connections: u32,
+    present: RwLock<Present<D>>,
+    searching: AtomicBool,
+    /// Why the server that is used now would not do when it was asked last.
+    refusal: Mutex<Option<String>>,
+    /// When it was asked last and would do.
+    checked: Mutex<Instant>,
+}
+
+#[derive(Debug)]
+struct Host<D: Kind> {
+    place: String,
+    options: Options<D>,
+}
+
+/// The server that is used now.
+#[derive(Debug)]
+struct Present<D: Kind> {
+    host: usize,
+    pool: Pool<D>,
+    /// All connections of the pool were made after this.
+    since: Instant,
+}
+
+/// Servers of which one was found that will do.
+#[derive(Debug)]
+pub(super) struct Found<D: Kind> {
+    hosts: Vec<Host<D>>,
+    at: usize,
+    access: Access,
+    context: D::Context,
+}
+
+impl<D: Kind> Found<D> {
+    /// Finds the first of the servers that will do; fails within seconds for each that cannot be
+    /// reached.
+    pub(super) async fn find(
+        hosts: Vec<Options<D>>,
+        access: Access,
+        context: D::Context,
+    ) -> Result<Self, OutboxError> {
+        let host = |options| Host {
+            place: D::place(&options),
+            options,
+        };
+        let hosts: Vec<Host<D>> = hosts.into_iter().map(host).collect();
+        let at = find(&hosts, 0, access, &context).await?;
+        Ok(Self {
+            hosts,
+            at,
+            access,
+            context,
+        })
+    }
+
+    /// How to connect to the one that was found.
+    pub(super) fn options(&self) -> &Options<D> {
+        &self.hosts[self.at].options
+    }
+
+    /// Changes how to connect to each of them.
+    pub(super) fn adapted(mut self, adapt: impl Fn(Options<D>) -> Options<D>) -> Self {
+        for host in &mut self.hosts {
+            host.options = adapt(host.options.clone());
+        }
+        self
+    }
+
+    /// The servers in use, with so many connections at most.
+    pub(super) fn used(self, max_connections: u32) -> Servers<D> {
+        let Self {
+            hosts,
+            at,
+            access,
+            context,
+        } = self;
+        Servers(Arc::new_cyclic(|shared| Shared {
+            present: RwLock::new(Present {
+                host: at,
+                pool: pool(&hosts[at].options, max_connections, shared),
+                since: Instant::now(),
+            }),
+            hosts,
+            access,
+            context,
+            max_connections,
+            searching: AtomicBool::new(false),
+            refusal: Mutex::default(),
+            checked: Mutex::new(Instant::now()),
+        }))
+    }
+}
+
+impl<D: Kind> Servers<D> {
+    /// The connections to the server that is used now.
+    pub(super) fn pool(&self) -> Pool<D> {
+        self.0.read(|present| present.pool.clone())
+    }
+
+    /// How to make another connection to it.
+    pub(super) fn options(&self) -> Options<D> {
+        self.0.host().options.clone()
+    }
+
+    /// Where it is.
+    pub(super) fn place(&self) -> String {
+        self.0.host().place.clone()
+    }
+
+    /// How many connections there are at most.
+    pub(super) fn max_connections(&self) -> u32 {
+        self.0.max_connections
+    }
+
+    /// A call that began then has failed. If the connection is to blame, those made before are given
+    /// up, and where there are several servers they are searched for one that will do. Returns the
+    /// error in words that say which server it was.
+    pub(super) fn failed(&self, began: Instant, error: OutboxError) -> OutboxError {
+        let place = self.place();
+        let refusal = lock(&self.0.refusal).clone();
+        let told = match error {
+            OutboxError::Lost(_) | OutboxError::NoConnection if refusal.is_some() => {
+                OutboxError::ReadOnly(refusal.unwrap_or_default())
+            }
+            OutboxError::NoConnection => OutboxError::Lost(format!("no connection to {place}")),
+            OutboxError::Lost(why) => OutboxError::Lost(format!("{why} ({place})")),
+            OutboxError::ReadOnly(why) => OutboxError::ReadOnly(format!("{why} ({place})")),
+            other => return other,
+        };
+        self.0.give_up(began);
+        told
+    }
+}
+
+impl<D: Kind> Shared<D> {
+    fn read<T>(&self, look: impl FnOnce(&Present<D>) -> T) -> T {
+        // The value is replaced whole, so a panic elsewhere cannot have left it half written.
+        look(&self.present.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn host(&self) -> &Host<D> {
+        &self.hosts[self.read(|present| present.host)]
+    }
+
+    /// Gives up all connections that were made before `began`, and looks for another server.
+    fn give_up(self: &Arc<Self>, began: Instant) {
+        // What is known about the server may be over.
+        *lock(&self.refusal) = None;
+        self.change(self.read(|present| present.host), began);
+        self.search();
+    }
+
+    /// Uses a server from now on, with new connections, unless those there are newer than `began`.
+    fn change(self: &Arc<Self>, host: usize, began: Instant) {
+        let mut present = self.present.write().unwrap_or_else(PoisonError::into_inner);
+        if present.since > began && present.host == host {
+            return;
+        }
+        let options = &self.hosts[host].options;
+        let new = Present {
+            host,
+            pool: pool(options, self.max_connections, &Arc::downgrade(self)),
+            since: Instant::now(),
+        };
+        let old = std::mem::replace(&mut *present, new);
+        drop(present);
+        // Whoever is about to connect there finds the other one.
+        old.pool.set_connect_options(options.clone());
+        while let Some(idle) = old.pool.try_acquire() {
+            drop(idle.detach());
+        }
+        // What is under way ends as it will; the pool goes with the last that uses it.
+    }
+
+    /// Looks for a server that will do, until there is one, if there is a choice.
+    fn search(self: &Arc<Self>) {
+        if self.hosts.len() < 2 || self.searching.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shared = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(shared) = shared.upgrade() {
+                let began = Instant::now();
+                let from = shared.read(|present| present.host);
+                if let Ok(host) = find(&shared.hosts, from, shared.access, &shared.context).await {
+                    if host != from {
+                        shared.change(host, began);
+                        let (from, to) = (&shared.hosts[from].place, &shared.hosts[host].place);
+                        DatabaseMoved { from, to }.emit();
+                    }
+                    shared.searching.store(false, Ordering::Release);
+                    return;
+                }
+                drop(shared);
+                tokio::time::sleep(REST).await;
+            }
+        });
+    }
+
+    /// A connection was made: it may be to another server than the last one, whatever its name.
+    async fn made(self: &Arc<Self>, session: &mut D::Connection) -> sqlx::Result<()> {
+        D::prepare(session, &self.context).await?;
+        self.check(session).await
+    }
+
+    /// A connection is about to be used.
+    async fn is_good(
+        self: &Arc<Self>,
+        session: &mut D::Connection,
+        connection: PoolConnectionMetadata,
+    ) -> sqlx::Result<bool> {
+        let began = Instant::now();
+        let checked = *lock(&self.checked);
+        if connection.idle_for < FRESH && began.duration_since(checked) < FRESH {
+            return Ok(true);
+        }
+        let checked = timeout(CHECK_WITHIN, self.check(session)).await;
+        let checked =
+            checked.unwrap_or_else(|_| Err(Error::Io(std::io::ErrorKind::TimedOut.into())));
+        if checked.is_err() {
+            self.change(self.read(|present| present.host), began);
+            self.search();
+        }
+        checked.map(|()| true)
+    }
+
+    /// Fails if the server will not do, or the connection is broken.
+    async fn check(self: &Arc<Self>, session: &mut D::Connection) -> sqlx::Result<()> {
+        if self.access == Access::Read {
+            return session.ping().await;
+        }
+        let refusal = D::refuses_writes(session).await?;
+        if let Some(why) = refusal {
+            let why = format!("{} {why}", self.host().place);
+            *lock(&self.refusal) = Some(why.clone());
+            self.search();
+            return Err(Error::Configuration(why.into()));
+        }
+        *lock(&self.refusal) = None;
+        *lock(&self.checked) = Instant::now();
+        Ok(())
+    }
+}
+
+/// A pool whose connections are all good ones.
+fn pool<D: Kind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>) -> Pool<D> {
+    let (made, used) = (Weak::clone(shared), Weak::clone(shared));
+    D::pool_options()
+        .max_connections(max.max(1))
+        .acquire_timeout(server::CONNECT_TIMEOUT)
+        // The driver's own test has no limit of time.
+        .test_before_acquire(false)
+        .after_connect(move |session, _| {
+            let shared = made.upgrade();
+            Box::pin(async move {
+                match shared {
+                    Some(shared) => shared.made(session).await,
+                    None => Err(Error::PoolClosed),
+                }
+            })
+        })
+        .before_acquire(move |session, connection| {
+            let shared = used.upgrade();
+            Box::pin(async move {
+                match shared {
+                    Some(shared) => shared.is_good(session, connection).await,
+                    None => Err(Error::PoolClosed),
+                }
+            })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+/// The first server that will do, beginning with the one at `from`.
+async fn find<D: Kind>(
+    hosts: &[Host<D>],
+    from: usize,
+    access: Access,
+    context: &D::Context,
+) -> Result<usize, OutboxError> {
+    let mut errors = Vec::new();
+    let mut readable = None;
+    for at in (from..hosts.len()).chain(0..from) {
+        let host = &hosts[at];
+        match look(host, hosts.len() > 1, context).await {
+            Ok(None) => return Ok(at),
+            Ok(Some(why)) => {
+                readable = readable.or(Some(at));
+                errors.push(OutboxError::ReadOnly(format!("{} {why}", host.place)));
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    match readable {
+        Some(at) if access == Access::Read => Ok(at),
+        _ => Err(all_of(hosts, from, errors)),
+    }
+}
+
+/// Why none of the servers will do.
+fn all_of<D: Kind>(hosts: &[Host<D>], from: usize, mut errors: Vec<OutboxError>) -> OutboxError {
+    if errors.len() == 1 {
+        return errors.remove(0);
+    }
+    let places = hosts.iter().cycle().skip(from).map(|host| &host.place);
+    let why = places.zip(&errors).map(|(place, error)| match error {
+        OutboxError::ReadOnly(why) => why.clone(),
+        error => format!("{place}: {error}"),
+    });
+    let why = why.collect::<Vec<_>>().join("; ");
+    let why = format!("none of its servers takes writes: {why}");
+    if errors.iter().any(OutboxError::is_transient) {
+        OutboxError::Lost(why)
+    } else {
+        OutboxError::Failed(why)
+    }
+}
+
+/// Asks a server why it takes no writes; `None`: it does.
+async fn look<D: Kind>(
+    host: &Host<D>,
+    is_one_of_several: bool,
+    context: &D::Context,
+) -> Result<Option<String>, OutboxError> {
+    let asked = async {
+        let mut session: D::Connection = server::connect(&host.options, D::translate).await?;
+        D::prepare(&mut session, context)
+            .await
+            .map_err(D::translate)?;
+        let refusal = D::refuses_writes(&mut session).await;
+        server::part(session).await;
+        refusal.map_err(D::translate)
+    };
+    let within = if is_one_of_several {
+        LOOK_WITHIN
+    } else {
+        server::CONNECT_TIMEOUT
+    };
+    timeout(within, asked)
+        .await
+        .unwrap_or_else(|_| Err(server::too_slow(within)))
+}
+
+/// Every value behind these locks is whole at any time, so a panic elsewhere cannot spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,93 @@
+//! A cable between the program and a server, which can be pulled.
+
+use std::net::Ipv4Addr;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+
+use crate::support::{Db, Raw};
+
+/// What the cable does with what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Carries it.
+    Plugged,
+    /// Swallows it, in both directions. Nothing is closed.
+    Pulled,
+    /// Carries what the program sends and swallows what the server answers.
+    AnswersLost,
+}
+
+/// A listener whose connections lead to the server. A connection that has lost something is silent for
+/// ever, for nobody sends it again.
+pub(super) struct Cable {
+    state: watch::Sender<State>,
+    /// The database's address at this end of the cable.
+    pub(super) url: String,
+}
+
+impl Cable {
+    /// A cable to the server of a database.
+    pub(super) async fn to(db: &Db) -> Self {
+        let url = url::Url::parse(&db.url).unwrap();
+        let value = |wanted| url.query_pairs().find(|(name, _)| name == wanted);
+        let (scheme, user, socket) = if let Raw::Postgres(_) = db.raw {
+            let (_, dir) = value("host").expect("the directory of its socket");
+            ("postgres", "postgres", format!("{dir}/.s.PGSQL.5432"))
+        } else {
+            let (_, socket) = value("socket").expect("its socket");
+            ("mysql", "root", socket.into_owned())
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (state, follow) = watch::channel(State::Plugged);
+        tokio::spawn(async move {
+            while let Ok((program, _)) = listener.accept().await {
+                tokio::spawn(carry(program, socket.clone(), follow.clone()));
+            }
+        });
+        let url = format!("{scheme}://{user}@127.0.0.1:{port}{}", url.path());
+        Self { state, url }
+    }
+
+    pub(super) fn put(&self, state: State) {
+        self.state.send_replace(state);
+    }
+}
+
+async fn carry(program: TcpStream, socket: String, state: watch::Receiver<State>) {
+    if *state.borrow() == State::Pulled {
+        // Nobody hears of it.
+        let (from, _to) = program.into_split();
+        return pump(from, tokio::io::sink(), state, true).await;
+    }
+    let server = UnixStream::connect(socket).await.unwrap();
+    let (from_program, to_program) = program.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::spawn(pump(from_server, to_program, state.clone(), true));
+    pump(from_program, to_server, state, false).await;
+}
+
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<State>,
+    is_answer: bool,
+) {
+    let mut some = vec![0; 64 * 1024];
+    let mut broken = false;
+    while let Ok(length @ 1..) = from.read(&mut some).await {
+        broken |= match *state.borrow() {
+            State::Plugged => false,
+            State::Pulled => true,
+            State::AnswersLost => is_answer,
+        };
+        if !broken && to.write_all(&some[..length]).await.is_err() {
+            break;
+        }
+    }
+    // That it is over is heard when the cable is back.
+    state.wait_for(|state| *state == State::Plugged).await.ok();
+    to.shutdown().await.ok();
+}

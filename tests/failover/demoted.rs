@@ -1,0 +1,92 @@
+//! A server that lives on and takes no writes any more, and one that takes its place.
+
+use contact_courier::simulator::Faults;
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgPoolOptions;
+
+use super::outage::{contacts, everything_arrived, said, was_told_once};
+use crate::server::Server;
+use crate::support::{Db, Kind, mysql_database};
+use crate::world::{World, until};
+
+const PER_LANE: usize = 200;
+
+#[tokio::test]
+async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
+    let primary = Server::new("postgres").await;
+    let db = Db::postgres_at(primary.url.clone()).await;
+    db.outbox.migrate().await.unwrap();
+    let standby = Server::standby_of(&primary).await;
+    let mut world = World::new(&db, Faults::default()).await;
+    world.set("database.url", &primary.and(&standby));
+    world.set("delivery.batch_size", "10");
+    world.set("rate_limit.requests_per_second", "40");
+    let contacts = contacts(&world, PER_LANE).await;
+    let sessions = "FROM pg_stat_activity WHERE application_name = 'contact-courier'";
+    let of_this_test = db.count(sessions).await;
+    let courier = world.start(&["run"]);
+    world.holds_more_than(200).await;
+
+    // As a cluster's manager does it: first the old one takes no more writes, then the new one does.
+    db.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        .await;
+    db.execute("SELECT pg_reload_conf()").await;
+    courier.says("database trouble; trying again").await;
+    standby.promote().await;
+    standby.stands_for(&db);
+    courier.says("the database answers again").await;
+    until("every row is final", async || {
+        world.with_status("pending").await == 0
+    })
+    .await;
+    everything_arrived(&world, contacts).await;
+    was_told_once(&courier);
+    assert_eq!(said(&courier, "another server is used now"), 1);
+    // Nobody is left behind.
+    let old = PgPoolOptions::new().connect(&primary.url).await.unwrap();
+    let left = format!("SELECT count(*) {sessions}");
+    until("no session is left", async || {
+        let left = sqlx::query_scalar(AssertSqlSafe(left.clone()))
+            .fetch_one(&old)
+            .await;
+        left.unwrap_or(i64::MAX) == of_this_test
+    })
+    .await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_server_that_turns_read_only_is_not_written_to_even_by_who_may() {
+    let server = Server::new("mariadb").await;
+    let db = Db::mysql_at(Kind::MariaDb, mysql_database(&server.url).await).await;
+    db.outbox.migrate().await.unwrap();
+    let mut world = World::new(&db, Faults::default()).await;
+    world.set("delivery.batch_size", "10");
+    world.set("rate_limit.requests_per_second", "40");
+    let contacts = contacts(&world, PER_LANE).await;
+    let courier = world.start(&["run"]);
+    world.holds_more_than(200).await;
+
+    // The courier's user is the administrator, who could go on writing.
+    db.execute("SET GLOBAL read_only = 1").await;
+    courier.says("database trouble; trying again").await;
+    courier.says("read_only is ON").await;
+    // Who only reads is served all the same; who writes is told why not.
+    let status = world.run(&["status"]).await;
+    assert_eq!(status.code, Some(0), "{}", status.tail());
+    let migrate = world.run(&["migrate"]).await;
+    let why = "is read-only (read_only is ON)";
+    assert!(migrate.error().contains(why), "{}", migrate.error());
+
+    db.execute("SET GLOBAL read_only = 0").await;
+    courier.says("the database answers again").await;
+    until("every row is final", async || {
+        world.with_status("pending").await == 0
+    })
+    .await;
+    everything_arrived(&world, contacts).await;
+    was_told_once(&courier);
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
