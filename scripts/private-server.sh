@@ -30,7 +30,7 @@ start)
     "${kind}_url" "$dir"
     ;;
 standby)
-    [ "$kind" = postgres ] && [ -n "$primary" ] || usage
+    if [ "$kind" != postgres ] || [ -z "$primary" ]; then usage; fi
     make_postgres_standby "$dir" "$primary"
     postgres_url "$dir"
     ;;
