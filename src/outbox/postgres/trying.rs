@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgPool};
 
 use super::error::translate;
-use super::{leasing, rates, recording};
+use super::{leasing, rates, recording, session};
 use crate::contact::ContactId;
 use crate::outbox::OutboxError;
 use crate::outbox::operations::{Trial, Trying, records};
@@ -22,7 +22,7 @@ pub(super) async fn try_writing(pool: &PgPool) -> Trial {
 }
 
 async fn beat(pool: &PgPool, trying: &Trying) -> Result<(), OutboxError> {
-    let mut tx = pool.begin().await.map_err(translate)?;
+    let mut tx = session::begin(pool).await.map_err(translate)?;
     leasing::write_beat(&mut tx, &trying.instance)
         .await
         .map_err(|error| error.translated(translate))?;
@@ -31,7 +31,7 @@ async fn beat(pool: &PgPool, trying: &Trying) -> Result<(), OutboxError> {
 
 /// Leases a lane and takes a batch of it from its beginning to its end.
 async fn deliver(pool: &PgPool, trying: &Trying) -> Result<(), OutboxError> {
-    let mut tx = pool.begin().await.map_err(translate)?;
+    let mut tx = session::begin(pool).await.map_err(translate)?;
     write_delivery(&mut tx, trying).await?;
     tx.rollback().await.map_err(translate)?;
     // What is asked when rows are locked.
@@ -54,7 +54,7 @@ async fn write_delivery(tx: &mut PgConnection, trying: &Trying) -> Result<(), Ou
 }
 
 async fn claim(pool: &PgPool, trying: &Trying) -> Result<(), OutboxError> {
-    let mut tx = pool.begin().await.map_err(translate)?;
+    let mut tx = session::begin(pool).await.map_err(translate)?;
     rates::write_claim(&mut tx, &trying.claim())
         .await
         .map_err(translate)?;
