@@ -7,7 +7,7 @@ kinds=(postgres mariadb mysql)
 chosen=()
 declare -A name=([postgres]=PostgreSQL [mariadb]=MariaDB [mysql]=MySQL)
 declare -A usual=([postgres]=here [mariadb]=here [mysql]=sid)
-declare -A packages_of=([postgres]=postgresql [mariadb]='mariadb-server-core,mariadb-client'
+declare -A packages_of=([postgres]='postgresql,pgbouncer' [mariadb]='mariadb-server-core,mariadb-client'
     [mysql]='mysql-server-core,mysql-client-core')
 declare -A version why_not
 for kind in "${kinds[@]}"; do why_not[$kind]='not asked for'; done

@@ -74,6 +74,7 @@ cleanup() {
     wait "${servers[@]}" 2>/dev/null || true
     # A cluster has its nodes in directories of its own.
     for own in "$dir"/*/ "$dir"/own/*/ "$dir"/own/*/node*/; do
+        if [ -f "${own}pgbouncer.pid" ]; then "$here/pgbouncer.sh" stop "${own%/}"; fi
         if [ -d "${own}pgpool" ]; then "$here/pgpool.sh" stop "${own%/}"; fi
         for kind in "${kinds[@]}"; do "stop_$kind" "${own%/}"; done
     done

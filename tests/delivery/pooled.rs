@@ -1,16 +1,15 @@
 //! A `PgBouncer` between the courier and its PostgreSQL.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 
 use contact_courier::simulator::Faults;
 use sqlx::{Connection, PgConnection};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use url::Url;
 use uuid::Uuid;
 
 use super::load::{everything_arrived, everything_came_once};
-use super::world::{World, goods, lanes, until};
+use super::world::{World, goods, lanes};
 use crate::support::{Db, told};
 
 /// What the courier needs of its role behind a pooler, as docs/operating.md says.
@@ -27,9 +26,11 @@ const SETTINGS: [(&str, &str); 7] = [
 /// Lets a pooler drop what the courier asks for.
 const IGNORING: &str = "ignore_startup_parameters = extra_float_digits,options";
 
+/// Runs the `PgBouncer` that belongs to the PostgreSQL of this run.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pgbouncer.sh");
+
 /// A pooler, and the database behind it.
 struct Pooler {
-    child: Child,
     dir: PathBuf,
     /// The role that has the settings, or not.
     role: String,
@@ -67,26 +68,21 @@ impl Pooler {
             "listen_addr =",
             &format!("unix_socket_dir = {socket}"),
             "unix_socket_mode = 0777",
+            &format!("pidfile = {socket}/pgbouncer.pid"),
+            &format!("logfile = {socket}/log"),
             "auth_type = any",
             &format!("pool_mode = {mode}"),
         ];
         let configuration = [&configuration[..], lines].concat().join("\n");
-        let file = dir.join("pgbouncer.ini");
-        std::fs::write(&file, configuration + "\n").expect("a file");
-        let child = start(&dir, &file);
+        std::fs::write(dir.join("pgbouncer.ini"), configuration + "\n").expect("a file");
+        script(&["start", &socket]).await;
         url.set_query(Some(&format!("host={socket}&port=6432")));
         url.set_username(&role).expect("a user");
-        let pooler = Self {
-            child,
+        Self {
             dir,
             role,
             url: url.into(),
-        };
-        until("the pooler answers", async || {
-            pooler.dir.join(".s.PGSQL.6432").exists()
-        })
-        .await;
-        pooler
+        }
     }
 
     /// Gives the role what the courier needs.
@@ -99,52 +95,29 @@ impl Pooler {
         self
     }
 
-    async fn ends(mut self, db: &Db) {
-        self.child.kill().await.expect("ends");
+    async fn ends(self, db: &Db) {
+        script(&["stop", &self.dir.display().to_string()]).await;
         let gone = format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role);
         db.execute(&gone).await;
         std::fs::remove_dir_all(&self.dir).expect("goes");
     }
 }
 
-/// It refuses to run as root.
-fn start(dir: &Path, file: &Path) -> Child {
-    let as_root = std::fs::read_to_string("/proc/self/status")
-        .expect("a status")
-        .contains("\nUid:\t0\t");
-    let mut command = if as_root {
-        let owned = std::process::Command::new("chown")
-            .args(["-R", "postgres"])
-            .arg(dir)
-            .status();
-        assert!(owned.expect("runs").success());
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-        command.arg("/usr/sbin/pgbouncer");
-        command
-    } else {
-        Command::new("/usr/sbin/pgbouncer")
-    };
-    command
-        .arg("-q")
-        .arg(file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("PgBouncer is installed")
+async fn script(arguments: &[&str]) -> String {
+    let output = Command::new(SCRIPT).args(arguments).output().await;
+    let output = output.expect("runs");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {err}");
+    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// Whether this `PgBouncer` lets prepared statements follow their connections.
 async fn follows_statements() -> bool {
-    let said = Command::new("/usr/sbin/pgbouncer")
-        .arg("--version")
-        .output();
-    let said = String::from_utf8(said.await.expect("runs").stdout).expect("UTF-8");
+    let said = script(&["version"]).await;
     let version: Vec<u32> = said
-        .split(|c: char| !c.is_ascii_digit())
-        .filter_map(|part| part.parse().ok())
+        .trim()
+        .split('.')
+        .map(|part| part.parse().expect("a number"))
         .collect();
     version >= vec![1, 21]
 }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::timeout;
 
 use super::error::translate;
@@ -85,6 +85,9 @@ fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
+/// How often it is looked whether a pooler is in between: it may have more than one session at hand.
+const LOOKS: usize = 5;
+
 /// Whether a pooler hands transactions of different connections to one session of the server. `false`:
 /// that does not show. Fails where statements that were prepared do not follow their connection.
 pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
@@ -92,25 +95,33 @@ pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
         return Ok(false);
     }
     let mut one = pool.acquire().await?;
-    let backend: i32 = sqlx::query_scalar(BACKEND).fetch_one(&mut *one).await?;
-    let mut tx = pool.begin().await?;
-    let other: i32 = sqlx::query_scalar(BACKEND).fetch_one(&mut *tx).await?;
-    if backend != other {
-        tx.rollback().await?;
-        return Ok(false);
-    }
-    // That session is taken now, so this has to run in another one.
-    let again = timeout(
-        SECOND_SESSION,
-        sqlx::query_scalar::<_, i32>(BACKEND).fetch_one(&mut *one),
-    );
-    match again.await {
-        Ok(answered) => {
-            answered?;
+    for _ in 0..LOOKS {
+        let [first, next] = [backend(&mut one).await?, backend(&mut one).await?];
+        if first != next {
+            return Ok(true);
         }
-        // There is no other, so nothing can get lost between two. Nobody reads its answer any more.
-        Err(_) => drop(one.detach()),
+        let mut tx = pool.begin().await?;
+        let other = backend(&mut tx).await?;
+        if next == other {
+            // That session is taken now, so this has to run in another one.
+            let again = timeout(SECOND_SESSION, backend(&mut one)).await;
+            match again {
+                Ok(answered) => {
+                    answered?;
+                }
+                // There is no other, so nothing can get lost between two. Nobody reads its answer any
+                // more.
+                Err(_) => drop(one.detach()),
+            }
+            tx.rollback().await?;
+            return Ok(true);
+        }
+        tx.rollback().await?;
     }
-    tx.rollback().await?;
-    Ok(true)
+    Ok(false)
+}
+
+/// The process of the server that works for a connection now.
+async fn backend(session: &mut PgConnection) -> sqlx::Result<i32> {
+    sqlx::query_scalar(BACKEND).fetch_one(session).await
 }
