@@ -33,6 +33,16 @@ install_missing() {
     fi
 }
 
+# For test-matrix.sh: the one part of its clusters that `make test` does without. Where it cannot be
+# installed, its test says so.
+install_pgpool() {
+    if [ -x /usr/sbin/pgpool ] || [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then return; fi
+    forbid_services
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq pgpool2; } \
+        >/dev/null 2>&1 || true
+    allow_services
+}
+
 # Debian starts a server when it installs it, unless told not to: PostgreSQL by a setting of its own,
 # all of them by a policy. A policy that is there already stays as it is: it may forbid as well.
 no_cluster=/etc/postgresql-common/createcluster.d/no-cluster-for-tests.conf

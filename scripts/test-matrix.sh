@@ -6,7 +6,7 @@
 # where the server has it by itself, and delivery is tried by their socket, too. What came of it goes into
 # the table of docs/databases.md. With NAMEs, such as "MySQL 9", only those lines.
 # "Clusters" are the tests that `make test` leaves out because they take minutes: three MariaDBs of this
-# machine with Galera.
+# machine with Galera, and a PostgreSQL with a standby behind pgpool.
 # The exit code is 1 if a test failed. What is not to be had fails nothing; the table and the last lines
 # say so.
 set -euo pipefail
@@ -33,6 +33,10 @@ closing='<!-- end of the table -->'
 logs=target/test-matrix
 mkdir -p "$logs"
 
+# shellcheck source=scripts/install-databases.sh
+. scripts/install-databases.sh
+install_pgpool
+
 programs=(--test outbox --test docs --test delivery)
 cargo test --locked --no-run "${programs[@]}" --test conservation
 
@@ -40,7 +44,8 @@ cargo test --locked --no-run "${programs[@]}" --test conservation
 filter_of() {
     case $1 in
     SQLite*) echo sqlite ;;
-    PostgreSQL*) echo postgres ;;
+    # A PgBouncer of the same release is in between.
+    PostgreSQL*) echo postgres pooled ;;
     MariaDB*) echo mariadb ;;
     MySQL*) echo mysql --skip mariadb ;;
     Clusters) echo --ignored ;;

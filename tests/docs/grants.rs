@@ -60,12 +60,21 @@ fn script(text: &str) -> File {
 fn mariadb(url: &str, sql: &str) -> Result<String, String> {
     let url = Url::parse(url).unwrap();
     let socket = url.query_pairs().find(|(key, _)| key == "socket");
-    let socket = socket.map(|(_, path)| format!("--socket={path}"));
+    let place = match (socket, url.port()) {
+        (Some((_, path)), _) => vec![format!("--socket={path}")],
+        (None, port) => {
+            let host = url.host_str().unwrap();
+            vec![
+                format!("--host={host}"),
+                format!("--port={}", port.unwrap()),
+            ]
+        }
+    };
     let output = Command::new("mariadb")
         .arg("--no-defaults")
         .args(["--batch", "--force", "--skip-column-names"])
         .args(["--user", url.username()])
-        .args(socket)
+        .args(place)
         .arg(url.path().trim_start_matches('/'))
         .stdin(script(sql))
         .output()
