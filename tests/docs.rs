@@ -25,6 +25,7 @@ mod docs {
     mod grants;
     mod steps;
     mod translation;
+    mod versions;
 }
 
 use std::collections::{BTreeMap, BTreeSet};
