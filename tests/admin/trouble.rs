@@ -43,9 +43,17 @@ async fn not_ready(courier: &Courier, words: &str) {
     assert_eq!(courier.get("/healthz").await.code, 200);
 }
 
+/// How many outages there were.
+#[derive(Debug)]
+enum Outages {
+    One,
+    Some,
+}
+
 /// Waits until everything is delivered, and ready again; then each number is there once, and the log
-/// has told each outage once: that it began, and that it ended.
-async fn all_is_well_again(world: &World<'_>, courier: Courier, outages: usize) {
+/// has told of each outage that it began, and that it ended. Where nothing could be written in between,
+/// that was one.
+async fn all_is_well_again(world: &World<'_>, courier: Courier, outages: Outages) {
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;
@@ -70,7 +78,11 @@ async fn all_is_well_again(world: &World<'_>, courier: Courier, outages: usize) 
     world.has_nothing_open().await;
     let told = |words: &str| ended.err.matches(words).count();
     let away = told("database trouble; trying again");
-    assert!((1..=outages).contains(&away), "{away}: {}", ended.tail());
+    let right = match outages {
+        Outages::One => away == 1,
+        Outages::Some => away > 0,
+    };
+    assert!(right, "{away} of {outages:?}: {}", ended.tail());
     assert_eq!(told("the database answers again"), away, "{}", ended.tail());
 }
 
@@ -84,7 +96,7 @@ async fn a_full_disk_under_sqlite_is_told_and_over_as_soon_as_there_is_room() {
     disk.fill();
     not_ready(&courier, "full").await;
     disk.free();
-    all_is_well_again(&world, courier, 1).await;
+    all_is_well_again(&world, courier, Outages::One).await;
 }
 
 /// Sets how long a file may get that the courier writes: beyond it, writing fails.
@@ -108,7 +120,7 @@ async fn a_disk_that_fails_under_sqlite_is_told_and_over_when_it_works_again() {
     limit_files(&courier, "65536");
     not_ready(&courier, "disk I/O error").await;
     limit_files(&courier, "unlimited");
-    all_is_well_again(&world, courier, 1).await;
+    all_is_well_again(&world, courier, Outages::One).await;
 }
 
 /// A server whose disk gets full in the middle of the work; it may die of it, as servers do.
@@ -121,8 +133,8 @@ async fn a_full_disk_under(server: &Server, db: &Db, disk: &Disk) {
     disk.free();
     server.kill().await;
     server.start().await;
-    // The disk, and the server that was killed and may have answered in between.
-    all_is_well_again(&world, courier, 2).await;
+    // Now and then a small write finds a place on a full disk, and the server is killed, too.
+    all_is_well_again(&world, courier, Outages::Some).await;
 }
 
 #[tokio::test]
@@ -167,5 +179,5 @@ async fn a_server_that_has_become_read_only_is_told_though_it_answers() {
     for statement in set("off").split("; ") {
         db.execute(statement).await;
     }
-    all_is_well_again(&world, courier, 1).await;
+    all_is_well_again(&world, courier, Outages::One).await;
 }
