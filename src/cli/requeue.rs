@@ -179,7 +179,7 @@ impl Tally {
             .map(|(kind, n)| format!("{:>10}  {kind}\n", HumanCount(*n).to_string()))
             .collect();
         if lines.is_empty() {
-            lines.push("nothing to requeue: no failed contact is like that\n".to_owned());
+            lines.push("nothing to requeue: no failed contact matches\n".to_owned());
         }
         let found: u64 = self.kinds.values().sum();
         let named = u64::try_from(args.ids.len()).unwrap_or(u64::MAX);

@@ -3,7 +3,7 @@
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 
-use super::schema;
+use super::{schema, server};
 
 /// A failure of our own side. What a database says is expected (a lane that somebody else has, a
 /// write that came too late) is a value, not an error.
@@ -17,7 +17,7 @@ pub enum OutboxError {
     #[error("the database does not answer: {0}")]
     Lost(String),
     /// All connections were in use, or none could be made.
-    #[error("the database does not answer: no connection to be had in time")]
+    #[error("no database connection within {} s", server::CONNECT_TIMEOUT.as_secs())]
     NoConnection,
     /// Another session has locked a row for longer than we wait; trying again may help.
     #[error("another session keeps a row locked: {0}")]
