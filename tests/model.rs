@@ -12,8 +12,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-// The program's planning is compiled into this test, and looks for it here.
-use contact_courier::contact;
 use contact_courier::contact::Suffix;
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 

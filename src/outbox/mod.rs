@@ -22,7 +22,8 @@ mod intake;
 mod limited;
 mod mysql;
 mod operations;
-mod plan;
+#[doc(hidden)]
+pub mod plan;
 mod postgres;
 mod rows;
 mod schema;

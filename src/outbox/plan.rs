@@ -10,6 +10,9 @@
 //! lane's hold the last one counts; a batch that is about to be sent with a row that is not pending is
 //! answered [`Recorded::Stale`].
 //!
+//! The model in `tests/model.rs` carries the same plans out. For it the parts that it needs are `pub`,
+//! in a module that the documentation hides.
+//!
 //! [`Outbox::record`]: super::Outbox::record
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -23,34 +26,37 @@ use super::{
 };
 use crate::contact::{ContactId, Lane};
 
+#[cfg(test)]
+mod tests;
+
 /// A batch as the journal has it now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Journaled {
-    pub(super) lease_token: i64,
-    pub(super) closed: bool,
+pub struct Journaled {
+    pub lease_token: i64,
+    pub closed: bool,
 }
 
 /// What to write.
 #[derive(Debug, Default)]
-pub(super) struct Plan<'a> {
+pub struct Plan<'a> {
     /// For each write, in the order of the writes.
-    pub(super) answers: Vec<Recorded>,
+    pub answers: Vec<Recorded>,
     /// What is about to be sent, whose rows have to be pending: see [`Plan::refuse`] and
     /// [`Plan::hold_back`].
     sends: Vec<Send<'a>>,
     /// New batches; one whose id is there already is left as it is.
-    pub(super) opens: Vec<Opened<'a>>,
+    pub opens: Vec<Opened<'a>>,
     /// Batches that wait again.
-    pub(super) postpones: Vec<Postponed<'a>>,
+    pub postpones: Vec<Postponed<'a>>,
     /// Batches that are sent again.
-    pub(super) resends: Vec<Resent>,
+    pub resends: Vec<Resent>,
     /// Batches that are done.
-    pub(super) closes: Vec<Closed<'a>>,
+    pub closes: Vec<Closed<'a>>,
     /// Rows that the platform has, one entry for each batch: nearly all rows end so, and all rows of
     /// a batch alike.
-    pub(super) successes: Vec<Succeeded>,
+    pub successes: Vec<Succeeded>,
     /// Rows that failed, by id, so that two transactions never wait for each other in a circle.
-    pub(super) failures: Vec<Failed<'a>>,
+    pub failures: Vec<Failed<'a>>,
     /// Lanes whose hold changes.
     pub(super) lanes: Vec<LaneChanged<'a>>,
 }
@@ -113,19 +119,19 @@ impl<'a> Departing<'a> {
 
 /// A new row of the journal.
 #[derive(Debug, Serialize)]
-pub(super) struct Opened<'a> {
-    pub(super) id: Uuid,
-    pub(super) parent_id: Option<Uuid>,
+pub struct Opened<'a> {
+    pub id: Uuid,
+    pub parent_id: Option<Uuid>,
     pub(super) user_id: &'a str,
     pub(super) task_id: &'a str,
-    pub(super) lease_token: i64,
+    pub lease_token: i64,
     /// A JSON array.
     pub(super) contact_ids: String,
     /// A JSON object.
     pub(super) options: String,
-    pub(super) state: &'static str,
+    pub state: &'static str,
     pub(super) attempts: i32,
-    pub(super) maybe_delivered: bool,
+    pub maybe_delivered: bool,
     /// The same as `contact_ids`.
     #[serde(skip)]
     contacts: &'a [ContactId],
@@ -133,17 +139,17 @@ pub(super) struct Opened<'a> {
 
 /// See [`Change::Resend`].
 #[derive(Debug, Serialize)]
-pub(super) struct Resent {
-    pub(super) id: Uuid,
+pub struct Resent {
+    pub id: Uuid,
     pub(super) attempts: i32,
 }
 
 /// See [`Postpone`].
 #[derive(Debug, Serialize)]
-pub(super) struct Postponed<'a> {
-    pub(super) id: Uuid,
+pub struct Postponed<'a> {
+    pub id: Uuid,
     pub(super) attempts: i32,
-    pub(super) maybe_delivered: bool,
+    pub maybe_delivered: bool,
     pub(super) failing: bool,
     /// `None`, as `answer`: what it was stays.
     pub(super) outcome: Option<&'a str>,
@@ -152,29 +158,29 @@ pub(super) struct Postponed<'a> {
 
 /// See [`Close`].
 #[derive(Debug, Serialize)]
-pub(super) struct Closed<'a> {
-    pub(super) id: Uuid,
+pub struct Closed<'a> {
+    pub id: Uuid,
     pub(super) attempts: i32,
-    pub(super) outcome: &'a str,
+    pub outcome: &'a str,
     pub(super) answer: String,
 }
 
 /// Rows of a batch that are `succeeded`.
 #[derive(Debug)]
-pub(super) struct Succeeded {
+pub struct Succeeded {
     pub(super) batch_id: Uuid,
     pub(super) attempts: i32,
     /// By id.
-    pub(super) rows: Vec<i64>,
+    pub rows: Vec<i64>,
 }
 
 /// A row that is `failed`; without `batch_id` it keeps the one it has.
 #[derive(Debug, Serialize)]
-pub(super) struct Failed<'a> {
-    pub(super) id: i64,
+pub struct Failed<'a> {
+    pub id: i64,
     pub(super) attempts: i32,
     pub(super) batch_id: Option<Uuid>,
-    pub(super) fail_kind: &'a str,
+    pub fail_kind: &'a str,
     pub(super) fail_cause: String,
 }
 
@@ -223,7 +229,7 @@ pub(super) fn batches_of(writes: &[Write]) -> Vec<Uuid> {
 
 impl<'a> Plan<'a> {
     /// Plans the writes, given the present token of each lane and the state of each named batch.
-    pub(super) fn new(
+    pub fn new(
         writes: &'a [Write],
         tokens: &HashMap<Lane, i64>,
         batches: &HashMap<Uuid, Journaled>,

@@ -1,13 +1,14 @@
 //! The database: the outbox, the lane's lease and the journal.
 //!
-//! What a write changes is decided by the program's own planning (`src/outbox/plan.rs`, the very
-//! file); only the statements that carry a plan out are told again here, each by its name.
+//! The program's own planning (`src/outbox/plan.rs`) decides what a write changes. Only the statements
+//! that carry a plan out are told again here, each by its name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use contact_courier::contact::ContactId;
+use contact_courier::outbox::plan::{Journaled, Plan};
 use contact_courier::outbox::{
     Change, Close, Final, Hold, JournalEntry, Lease, Postpone, Recorded, RowOutcome, Write,
 };
@@ -17,18 +18,6 @@ use uuid::Uuid;
 use super::case::{Case, Flaw, Id, lane, to_id, to_row};
 use super::courier::{End, Ending, Phase, Underway};
 use super::rows::Rows;
-
-#[expect(dead_code, reason = "what only the statements of a database need")]
-#[path = "../../src/outbox/plan.rs"]
-mod plan;
-
-/// What the plan takes from its neighbour for the time that a lane is on hold, which has no part in
-/// the model.
-mod rows {
-    pub(super) fn to_seconds(span: std::time::Duration) -> f64 {
-        span.as_secs_f64()
-    }
-}
 
 /// All that is committed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -127,20 +116,20 @@ impl Database {
         let newest = if unfenced { token } else { self.token };
         let tokens = HashMap::from([(lane(), i64::from(newest))]);
         let journaled = self.journal.iter().map(|(id, entry)| {
-            let journaled = plan::Journaled {
+            let journaled = Journaled {
                 lease_token: if unfenced { token } else { entry.token }.into(),
                 closed: !entry.is_open(),
             };
             (id.to_batch_id().0, journaled)
         });
-        let batches: HashMap<Uuid, plan::Journaled> = journaled.collect();
+        let batches: HashMap<Uuid, Journaled> = journaled.collect();
         let writes = [write];
-        let plan = plan::Plan::new(&writes, &tokens, &batches);
+        let plan = Plan::new(&writes, &tokens, &batches);
         self.carry_out(&plan);
         plan.answers[0].clone()
     }
 
-    fn carry_out(&mut self, plan: &plan::Plan<'_>) {
+    fn carry_out(&mut self, plan: &Plan<'_>) {
         // OPEN_BATCHES
         for opened in &plan.opens {
             let entry = Entry {
@@ -174,7 +163,7 @@ impl Database {
     }
 
     /// `SETTLE_SUCCESSES`, `SETTLE_FAILURES`
-    fn settle(&mut self, plan: &plan::Plan<'_>) {
+    fn settle(&mut self, plan: &Plan<'_>) {
         let successes = plan.successes.iter().flat_map(|batch| &batch.rows);
         let successes = successes.map(|row| (*row, None));
         let failures = plan.failures.iter();
