@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::seed::Dice;
+use crate::server::Server;
 use crate::world::{Program, World, until_within};
 
 /// What takes longer has failed, on however slow a machine.
@@ -90,6 +91,27 @@ impl Couriers {
     /// The database has died. Couriers that were starting may end with an error, others may not.
     pub(super) fn database_died(&mut self) {
         self.outages += 1;
+    }
+
+    /// How often a call of the database has failed, as they have told.
+    pub(super) fn failures(&self) -> usize {
+        let logs = self.programs.iter().map(|courier| courier.program.log());
+        logs.map(|log| log.matches("database trouble").count())
+            .sum()
+    }
+
+    /// Kills the database's server, and waits until so many calls of it have failed, or all couriers
+    /// have ended and none can call it any more.
+    pub(super) async fn lose(&mut self, server: &Server, calls: usize) {
+        let before = self.failures();
+        server.kill().await;
+        self.database_died();
+        until_within(DEADLINE, "couriers miss the database", async || {
+            let mut programs = self.programs.iter_mut();
+            programs.all(|courier| courier.program.exit().is_some())
+                || self.failures() >= before + calls
+        })
+        .await;
     }
 
     /// Starts again what has ended because it found no database when it started.

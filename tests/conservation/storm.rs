@@ -1,7 +1,5 @@
 //! What happens in a run, and the runs: a courier alone on each database, and three on a server.
 
-use std::time::Duration;
-
 use contact_courier::simulator::{Answers, Totals};
 use tokio::time;
 
@@ -165,6 +163,8 @@ impl<'a> Storm<'a> {
             ("delivery.max_in_flight", "16"),
             ("retry.initial_interval", "10ms"),
             ("retry.max_interval", "100ms"),
+            // Tells of each call that fails.
+            ("log.level", "info,contact_courier::database=debug"),
         ] {
             world.set(key, value);
         }
@@ -264,7 +264,12 @@ impl<'a> Storm<'a> {
         })
         .await;
         // The moment of the import itself is the likeliest; others come up too.
-        time::sleep(Duration::from_millis(dice.below(40))).await;
+        let requests = world.simulator.totals().requests + dice.below(5);
+        until_within(DEADLINE, "more requests come in", async || {
+            couriers.revive(world, dice);
+            world.simulator.totals().requests >= requests
+        })
+        .await;
     }
 
     async fn befall(&mut self, mishap: Mishap, couriers: &mut Couriers) {
@@ -279,10 +284,7 @@ impl<'a> Storm<'a> {
             Mishap::DatabaseDies | Mishap::AllDie => {
                 let server = self.server.expect("a server");
                 couriers.revive(world, dice);
-                server.kill().await;
-                couriers.database_died();
-                // Shorter and longer than a lease.
-                time::sleep(Duration::from_millis(dice.below(1500))).await;
+                couriers.lose(server, outage(dice)).await;
                 if matches!(mishap, Mishap::AllDie) {
                     couriers.revive(world, dice);
                     couriers.kill_all().await;
@@ -350,6 +352,12 @@ impl<'a> Storm<'a> {
         assert!(couriers.deaths >= killed, "{}", couriers.deaths);
         couriers.stop().await;
     }
+}
+
+/// How many calls of the database fail before it is back: shorter and longer than a lease, within
+/// which a few heartbeats fail.
+fn outage(dice: &mut Dice) -> usize {
+    usize::try_from(dice.below(20)).unwrap()
 }
 
 /// Requests that were turned away, in the order of the ways to do so.
