@@ -1,8 +1,9 @@
-//! What our HTTP clients have in common, the platform's and that of a collector of traces.
+//! What our HTTP clients have in common: the platform's, that of a collector of traces, and the one
+//! that asks a courier of this host whether it lives.
 //!
 //! They share no client, and so neither a connection nor a token.
 
-use std::error::Error as _;
+use std::error::Error;
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
 
@@ -28,6 +29,15 @@ pub(crate) async fn body(mut answer: Response, most: usize) -> reqwest::Result<V
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// The innermost cause of an error, such as `Connection refused (os error 111)`.
+pub(crate) fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// An error with its causes in one line, without the address: reqwest keeps what people need in the

@@ -3,17 +3,13 @@
 //! For health checks where there is no HTTP client, as in an image without a shell. It calls nobody but
 //! the address that the courier of this host listens on.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, header};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::http;
 
 /// How long a courier may take to answer. It does at once, or not at all.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -38,7 +34,7 @@ pub struct Life {
 pub enum ProbeError {
     /// Nothing listens there.
     #[error("no courier answers on admin.listen = {0}: {1}")]
-    Unreachable(SocketAddr, io::Error),
+    Unreachable(SocketAddr, String),
     /// Something listens and keeps silent.
     #[error("no courier answers on admin.listen = {0} within {WITHIN:?}")]
     Silent(SocketAddr),
@@ -65,35 +61,21 @@ fn callable(mut listen: SocketAddr) -> SocketAddr {
 }
 
 async fn get(address: SocketAddr, listen: SocketAddr) -> Result<Life, ProbeError> {
-    let stream = TcpStream::connect(address).await;
-    let stream = stream.map_err(|error| ProbeError::Unreachable(listen, error))?;
-    let foreign = || ProbeError::Foreign(listen);
-    let (mut courier, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|_| foreign())?;
-    let request = Request::get("/healthz")
-        .header(header::HOST, address.to_string())
-        .body(Body::empty())
-        .map_err(|_| foreign())?;
-    let answered = async {
-        let answer = courier.send_request(request).await.ok()?;
-        let code = answer.status();
-        let body = to_bytes(Body::new(answer.into_body()), LARGEST)
-            .await
-            .ok()?;
-        let life: Life = serde_json::from_slice(&body).ok()?;
-        Some(Life {
-            alive: code.is_success(),
-            ..life
-        })
-    };
-    // The connection only moves while it is polled; what matters is the answer.
-    tokio::pin!(answered, connection);
-    let life = tokio::select! {
-        life = &mut answered => life,
-        _ = &mut connection => answered.await,
-    };
-    life.ok_or_else(foreign)
+    // The courier is on this host and speaks plain HTTP: no proxy is asked, no certificate needed.
+    let client = http::client().no_proxy().tls_certs_only([]).build();
+    let client = client.map_err(|error| ProbeError::Unreachable(listen, http::cause(&error)))?;
+    let asked = client.get(format!("http://{address}/healthz")).send();
+    let answer = asked.await.map_err(|error| {
+        if error.is_connect() {
+            ProbeError::Unreachable(listen, http::cause(&error))
+        } else {
+            ProbeError::Foreign(listen)
+        }
+    })?;
+    let alive = answer.status().is_success();
+    let body = http::body(answer, LARGEST).await.unwrap_or_default();
+    let life: Life = serde_json::from_slice(&body).map_err(|_| ProbeError::Foreign(listen))?;
+    Ok(Life { alive, ..life })
 }
 
 #[cfg(test)]
