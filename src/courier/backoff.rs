@@ -21,30 +21,30 @@ pub struct BackoffPolicy {
     pub jitter: f64,
 }
 
-/// From here on the interval has long reached any sensible maximum.
-const MAX_STEPS: u32 = 64;
-
 impl BackoffPolicy {
     /// The wait after the n-th failure in a row, counted from 1. Jittered, so that lanes that
     /// failed together do not come back together, and never longer than `max_interval`.
     pub fn delay(&self, failures: u32) -> Duration {
+        let interval = self.interval(failures);
         let mut policy = ExponentialBackoff {
-            current_interval: self.initial_interval,
-            initial_interval: self.initial_interval,
-            randomization_factor: 0.0,
-            multiplier: self.multiplier,
+            current_interval: interval,
             max_interval: self.max_interval,
+            multiplier: self.multiplier,
+            randomization_factor: self.jitter,
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        for _ in 1..failures.clamp(1, MAX_STEPS) {
-            policy.next_backoff();
-        }
-        policy.randomization_factor = self.jitter;
-        policy
-            .next_backoff()
-            .unwrap_or(self.max_interval)
-            .min(self.max_interval)
+        let wait = policy.next_backoff().unwrap_or(interval);
+        wait.min(self.max_interval)
+    }
+
+    /// The same without jitter: the first interval times the multiplier, n - 1 times over.
+    fn interval(&self, failures: u32) -> Duration {
+        let steps = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.initial_interval.as_secs_f64() * self.multiplier.powi(steps);
+        // A time that no clock can count is longer than any maximum.
+        let interval = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        interval.min(self.max_interval)
     }
 }
 
@@ -68,6 +68,18 @@ mod tests {
         ];
         assert_eq!(waits, expected);
         assert_eq!(POLICY.delay(u32::MAX), POLICY.max_interval);
+        assert_eq!(POLICY.delay(0), POLICY.initial_interval);
+    }
+
+    #[test]
+    fn with_a_multiplier_of_one_every_wait_is_the_first() {
+        let steady = BackoffPolicy {
+            multiplier: 1.0,
+            ..POLICY
+        };
+        for failures in [1, 2, u32::MAX] {
+            assert_eq!(steady.delay(failures), POLICY.initial_interval);
+        }
     }
 
     proptest! {
