@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::contact::{Contact, ContactId, Lane, Phone, RequestOptions};
-use crate::platform::mask::{VisibleEnds, without_suffix};
+use crate::mask::{VisibleEnds, without_suffix};
 
 /// The platform's limit for one request ("每次最多导入100条数据" on its page 批量添加号码).
 pub const MAX_BATCH: usize = 100;
@@ -112,7 +112,6 @@ impl Batch {
 pub struct Composed {
     /// Equal for all contacts.
     pub options: RequestOptions,
-    /// In lane order.
     pub contacts: Vec<Contact>,
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::mask;
+use crate::mask;
 
 /// The primary key of a row of `contact_outbox`; it orders the contacts of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,13 +177,9 @@ impl RequestOptions {
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestDefaults {
-    /// Default of `ignore_crm`.
     pub ignore_crm: bool,
-    /// Default of `skip_error`.
     pub skip_error: bool,
-    /// Default of `number_add_suffix`.
     pub number_add_suffix: bool,
-    /// Default of `encryption`.
     pub encryption: bool,
     /// Who appends the suffix that a row asks for: the courier itself (`true`) or the platform.
     pub courier_appends_suffix: bool,
@@ -204,13 +200,10 @@ impl Default for RequestDefaults {
 /// A row of `contact_outbox` as the table has it, before any rule is checked.
 #[derive(Clone, Debug, Default)]
 pub struct OutboxRow {
-    /// Primary key.
     pub id: i64,
     /// As the app wrote it.
     pub phone: String,
-    /// Contact's name.
     pub name: Option<String>,
-    /// Contact's e-mail address.
     pub email: Option<String>,
     /// Contact's company; ciphertext when `encryption`.
     pub company: Option<String>,
@@ -230,7 +223,6 @@ pub struct OutboxRow {
     pub custom_vars: Option<String>,
     /// Third-party data that the platform keeps with the number.
     pub extra: Option<String>,
-    /// Sub account.
     pub sub_user_id: Option<String>,
     /// AI dialogue marker.
     pub control_select_robot: Option<String>,
@@ -251,35 +243,23 @@ pub struct OutboxRow {
 /// A row that keeps every rule and may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
-    /// Primary key.
     pub id: ContactId,
     /// The number as it goes into the request, with the courier's own suffix if it has one.
     pub phone: Phone,
-    /// See [`OutboxRow::name`].
     pub name: Option<String>,
-    /// See [`OutboxRow::email`].
     pub email: Option<String>,
-    /// See [`OutboxRow::company`].
     pub company: Option<String>,
-    /// See [`OutboxRow::sex`].
     pub sex: Option<u8>,
-    /// See [`OutboxRow::sort`].
     pub sort: i64,
-    /// See [`OutboxRow::source_id`].
     pub source_id: Option<i64>,
-    /// See [`OutboxRow::industry_id`].
     pub industry_id: Option<i64>,
-    /// See [`OutboxRow::grade_id`].
     pub grade_id: Option<i64>,
     /// Variables of a 1.0 script.
     pub components: Vec<Component>,
     /// Variables of a 2.0 script.
     pub custom_vars: Vec<CustomVar>,
-    /// See [`OutboxRow::extra`].
     pub extra: Option<String>,
-    /// See [`OutboxRow::control_select_robot`].
     pub control_select_robot: Option<String>,
-    /// See [`OutboxRow::phone_mask`].
     pub phone_mask: Option<String>,
     /// The options of the request that may carry this contact.
     pub options: RequestOptions,

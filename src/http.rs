@@ -1,4 +1,4 @@
-//! What our HTTP clients have in common: the platform's, that of a collector of traces, and the one
+//! The part that our HTTP clients share: the platform's, that of a collector of traces, and the one
 //! that asks a courier of this host whether it lives.
 //!
 //! They share no client, and so neither a connection nor a token.

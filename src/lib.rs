@@ -22,7 +22,10 @@ pub mod contact;
 pub mod courier;
 mod hosts;
 mod http;
+mod lock;
+pub mod mask;
 mod nearest;
+#[warn(missing_docs)]
 pub mod outbox;
 pub mod platform;
 pub mod settings;

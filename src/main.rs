@@ -11,6 +11,6 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = cli::run(Cli::parse()).await;
+    let outcome = Cli::parse().run().await;
     cli::report(outcome, &mut std::io::stderr())
 }

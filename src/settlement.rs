@@ -10,9 +10,7 @@ use crate::contact::ContactId;
 /// The final state of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowOutcome {
-    /// The row.
     pub contact: ContactId,
-    /// What it ends as.
     pub end: Final,
 }
 
@@ -23,7 +21,6 @@ pub enum Final {
     Succeeded,
     /// The platform does not have it, or nobody can know.
     Failed {
-        /// Which kind of failure.
         kind: FailKind,
         /// The platform's words for this row, or ours in plain English.
         cause: String,
@@ -46,7 +43,6 @@ pub enum FailKind {
 }
 
 impl FailKind {
-    /// All kinds.
     pub const ALL: [Self; 5] = [
         Self::Invalid,
         Self::Rejected,

@@ -98,7 +98,7 @@ fn tests_of(path: &str) -> Vec<String> {
 #[test]
 fn every_line_of_the_answers_page_has_a_test_and_every_test_a_line() {
     let verdicts = tests_of("src/platform/verdict/tests.rs");
-    let masks = tests_of("src/platform/mask.rs");
+    let masks = tests_of("src/mask.rs");
     // How we print a number is no line of the page.
     let of_a_fit = masks
         .iter()
@@ -279,7 +279,7 @@ fn the_monitoring_page_tells_every_reason_to_wait_and_every_part_of_the_log() {
             "{reason:?}"
         );
     }
-    let events = read("src/telemetry/event/mod.rs");
+    let events = read("src/telemetry/event/target.rs");
     let parts: Vec<&str> = events
         .split("&str = \"")
         .skip(1)

@@ -3,8 +3,9 @@
 //! every line means; `make bench` runs all of it.
 //!
 //! One file per measurement stands in [`measure`]. Beside it: [`database`] and [`dataset`] make
-//! what is to be delivered, [`process`] runs the program, [`arrivals`] notes when requests come, [`usage`] reads what processes have used,
-//! [`tuning`] has the settings, and [`table`] shows what came of it.
+//! what is to be delivered, [`process`] runs the program, [`arrivals`] notes when requests come,
+//! [`usage`] reads what processes have used, [`tuning`] has the settings, and [`table`] shows what
+//! came of it.
 
 #![expect(
     clippy::print_stdout,
@@ -17,6 +18,7 @@ mod database;
 mod dataset;
 mod machine;
 mod measure;
+mod measurement;
 mod options;
 mod process;
 mod servers;
@@ -28,7 +30,8 @@ use anyhow::Result;
 use clap::Parser;
 
 use self::machine::Machine;
-use self::measure::{Bench, Measurement};
+use self::measure::Bench;
+use self::measurement::Measurement;
 use self::options::Options;
 use self::servers::Servers;
 use self::table::Table;
@@ -58,7 +61,7 @@ async fn measure_all(options: Options, servers: Servers, wanted: &[Measurement])
     let bench = Bench { options, servers };
     for measurement in wanted {
         eprintln!("{} …", measurement.name());
-        measurement.run(&bench, &mut table).await?;
+        measure::run(*measurement, &bench, &mut table).await?;
     }
     let tuning = tuning::shown(&bench.options.set);
     println!("{machine}\n{tuning}\n\n{table}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Parser;
 
-use crate::measure::Measurement;
+use crate::measurement::Measurement;
 
 /// Measures the release binary and prints one table
 #[expect(

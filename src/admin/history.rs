@@ -1,13 +1,14 @@
 //! The last hour, sample by sample, for the charts of the status page.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::picture::Pictures;
+use crate::lock::lock;
 use crate::telemetry::metrics::{self, Totals};
 
 /// Between two samples.
@@ -16,7 +17,7 @@ const STEP: Duration = Duration::from_secs(10);
 /// An hour of samples.
 const SAMPLES: usize = 360;
 
-/// What happened between two looks, and what was there at the second.
+/// The changes between two looks, and the state at the second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Sample {
     succeeded_per_second: f64,
@@ -56,7 +57,7 @@ impl History {
     }
 
     fn add(&self, sample: Sample) {
-        let mut samples = self.lock();
+        let mut samples = lock(&self.0);
         if samples.len() == SAMPLES {
             samples.pop_front();
         }
@@ -65,7 +66,7 @@ impl History {
 
     /// What there is, at most an hour.
     pub(super) fn charts(&self) -> Charts {
-        let samples = self.lock();
+        let samples = lock(&self.0);
         Charts {
             step_seconds: STEP.as_secs(),
             succeeded: samples.iter().map(|s| s.succeeded_per_second).collect(),
@@ -73,11 +74,6 @@ impl History {
             pending: samples.iter().map(|s| s.pending).collect(),
             oldest_seconds: samples.iter().map(|s| s.oldest).collect(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Sample>> {
-        // The list is whole at any time, so a panic elsewhere cannot spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

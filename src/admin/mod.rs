@@ -8,6 +8,7 @@
 mod health;
 mod history;
 mod host;
+mod listener;
 mod page;
 mod picture;
 pub mod probe;
@@ -16,89 +17,5 @@ mod routes;
 mod server;
 mod status;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use tokio::net::TcpListener;
-use tokio::time::Instant;
-
-use self::history::History;
-use self::picture::Pictures;
-use self::readiness::Readiness;
-use self::server::Limits;
+pub use self::listener::{Admin, CannotListen, Subject};
 pub use self::status::About;
-use self::status::Sources;
-use crate::courier::lifecycle::Lifecycle;
-use crate::courier::pulse::Pulse;
-use crate::courier::tuning::Tuner;
-use crate::outbox::{Operations, Outbox, WriteHealth};
-use crate::telemetry::event::AdminListening;
-
-/// Nothing can listen on the address.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen on admin.listen = {address}: {source}; choose another address, or leave it \
-     empty to do without"
-)]
-pub struct CannotListen {
-    address: SocketAddr,
-    source: io::Error,
-}
-
-/// What the answers are about.
-pub struct Subject {
-    /// Whether the loops are turning.
-    pub pulse: Arc<Pulse>,
-    /// What can change while it works.
-    pub tuner: Tuner,
-    /// Whether the courier is about to end.
-    pub life: Lifecycle,
-    /// Whether the database answers.
-    pub outbox: Arc<dyn Outbox>,
-    /// How its writes go.
-    pub writes: WriteHealth,
-    /// What is in it.
-    pub operations: Arc<dyn Operations>,
-    /// What does not change.
-    pub about: About,
-}
-
-/// The admin server: listening, and not answering yet.
-pub struct Admin {
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-impl Admin {
-    /// Listens. Port 0 takes any free one.
-    pub async fn bind(address: SocketAddr) -> Result<Self, CannotListen> {
-        let cannot = |source| CannotListen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
-        Ok(Self { listener, address })
-    }
-
-    /// Answers until it is dropped.
-    pub async fn serve(self, subject: Subject) {
-        let Self { listener, address } = self;
-        AdminListening { address }.emit();
-        let sources = Sources {
-            about: Arc::new(subject.about),
-            started: Instant::now(),
-            pulse: subject.pulse,
-            tuner: subject.tuner,
-            life: subject.life,
-            readiness: Readiness::default(),
-            pictures: Pictures::default(),
-            history: Arc::new(History::default()),
-        };
-        let app = routes::router(address, sources.clone());
-        tokio::select! {
-            () = server::serve(listener, app, Limits::default()) => {}
-            () = sources.readiness.keep(&*subject.outbox, &subject.writes) => {}
-            () = sources.pictures.keep(&*subject.operations) => {}
-            () = sources.history.keep(&sources.pictures) => {}
-        }
-    }
-}

@@ -82,7 +82,6 @@ impl Pictures {
         }
     }
 
-    /// The last picture.
     pub(super) fn latest(&self) -> Latest {
         self.0.borrow().clone()
     }

@@ -1,7 +1,7 @@
 //! Whether the courier can work: the database answers, is migrated, and takes what is written.
 //!
-//! A task asks it now and then, with a time limit; whoever wants to know gets the last answer. Whether
-//! it takes writes is known from the courier's own, its heartbeats at the least.
+//! A task asks it now and then, with a time limit; whoever wants to know gets the last answer.
+//! Whether it takes writes is known from the courier's own, its heartbeats at the least.
 
 use std::time::Duration;
 
@@ -69,7 +69,6 @@ impl Readiness {
         self.0.send_replace(Some(Check { at, answer }));
     }
 
-    /// The last answer.
     pub(super) fn read(&self, stopping: bool) -> Ready {
         let check = self.0.borrow().clone();
         let (status, reason) = match &check {

@@ -21,10 +21,9 @@ const LARGEST_HEAD: usize = 16 * 1024;
 /// After `accept` failed, which it does when the process has no file descriptor left.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// What clients may take.
+/// The limits that keep clients from taking too much.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Connections at once.
+pub(super) struct ClientLimits {
     pub(super) connections: usize,
     /// How long a connection may stay silent before, and within, the head of a request.
     pub(super) head_within: Duration,
@@ -34,7 +33,7 @@ pub(super) struct Limits {
     pub(super) last_answer: Duration,
 }
 
-impl Default for Limits {
+impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             connections: 64,
@@ -46,7 +45,7 @@ impl Default for Limits {
 }
 
 /// Serves until it is dropped; its connections end with it.
-pub(super) async fn serve(listener: TcpListener, app: Router, limits: Limits) {
+pub(super) async fn serve(listener: TcpListener, app: Router, limits: ClientLimits) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -67,7 +66,7 @@ pub(super) async fn serve(listener: TcpListener, app: Router, limits: Limits) {
 }
 
 /// One connection, from its first request to its end.
-async fn converse(stream: TcpStream, app: Router, limits: Limits) {
+async fn converse(stream: TcpStream, app: Router, limits: ClientLimits) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
@@ -92,7 +91,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(50);
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    async fn server(limits: Limits) -> SocketAddr {
+    async fn server(limits: ClientLimits) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = Router::new().route("/", get(|| async { "here" }));
@@ -111,9 +110,9 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_does_not_finish_a_request_is_cut_off() {
-        let address = server(Limits {
+        let address = server(ClientLimits {
             head_within: SOON,
-            ..Limits::default()
+            ..ClientLimits::default()
         })
         .await;
         assert!(!said(address, &GET[..20]).await.contains("here"));
@@ -123,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_without_end_is_refused() {
-        let address = server(Limits::default()).await;
+        let address = server(ClientLimits::default()).await;
         let mut words = b"GET / HTTP/1.1\r\nHost: x\r\nX: ".to_vec();
         words.resize(LARGEST_HEAD * 2, b'x');
         let answer = said(address, &words).await;
@@ -132,10 +131,10 @@ mod tests {
 
     #[tokio::test]
     async fn connections_beyond_the_limit_wait_until_others_end() {
-        let address = server(Limits {
+        let address = server(ClientLimits {
             connections: 1,
             connection: SOON,
-            ..Limits::default()
+            ..ClientLimits::default()
         })
         .await;
         let silent = TcpStream::connect(address).await.unwrap();

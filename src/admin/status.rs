@@ -18,7 +18,6 @@ use crate::telemetry::metrics;
 /// What does not change while the courier runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct About {
-    /// The instance's id.
     pub instance: String,
     /// The host that it runs on.
     pub host: String,
@@ -55,7 +54,7 @@ pub(super) struct Status<'a> {
     lanes: Option<&'a [LaneReport]>,
     paused: Option<&'a [PausedLane]>,
     failures: Option<&'a [FailedContact]>,
-    limits: Limits,
+    limits: ListLimits,
     history: Charts,
 }
 
@@ -84,7 +83,7 @@ struct Database {
 
 /// How many of each list are told at most.
 #[derive(Debug, Serialize)]
-struct Limits {
+struct ListLimits {
     lanes: u32,
     paused: u32,
     failures: u32,
@@ -129,7 +128,7 @@ impl Sources {
             lanes: picture.map(|picture| &*picture.lanes),
             paused: picture.map(|picture| &*picture.paused),
             failures: picture.map(|picture| &*picture.failures),
-            limits: Limits {
+            limits: ListLimits {
                 lanes: SHOWN,
                 paused: SHOWN,
                 failures: SHOWN,

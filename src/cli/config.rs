@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::cli::SettingsArgs;
+use crate::cli::settings_args::SettingsArgs;
 use crate::settings::Settings;
 
 /// Prints the settings in force, secrets hidden

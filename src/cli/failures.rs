@@ -4,10 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 
+use super::UsageError;
 use super::operator::{self, FilterArgs};
+use super::settings_args::SettingsArgs;
 use super::span::span;
 use super::table::{lines, numbers, short, table};
-use super::{SettingsArgs, UsageError};
 use crate::outbox::{FailedContact, FailureCursor, Operations};
 use crate::settings::Settings;
 

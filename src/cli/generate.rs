@@ -1,14 +1,12 @@
-//! `completions` and `man`: what a package installs beside the program, made out of the command line
-//! itself.
+//! `completions` and `man`: what a package installs beside the program, made out of the command
+//! line itself.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use super::Cli;
 
 /// Prints completions for a shell
 ///
@@ -33,14 +31,18 @@ pub(super) struct ManArgs {
 
 const NAME: &str = "contact-courier";
 
-pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn completions(
+    args: &CompletionsArgs,
+    command: &mut Command,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
+    clap_complete::generate(args.shell, command, NAME, &mut script);
     Ok(out.write_all(&script)?)
 }
 
-pub(super) fn man(args: &ManArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let command = Cli::command().name(NAME);
+pub(super) fn man(args: &ManArgs, command: Command, out: &mut dyn Write) -> anyhow::Result<()> {
+    let command = command.name(NAME);
     if let Some(folder) = &args.dir {
         return clap_mangen::generate_to(command, folder)
             .with_context(|| format!("cannot write manual pages into {}", folder.display()));

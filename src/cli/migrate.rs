@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::app;
-use crate::cli::SettingsArgs;
+use crate::cli::settings_args::SettingsArgs;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::telemetry::logging;

@@ -7,8 +7,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::operator;
+use super::settings_args::SettingsArgs;
 use super::span::{batches, contacts, span};
-use super::{SettingsArgs, operator};
 use crate::outbox::{Operations, Pruning};
 use crate::settings::Settings;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::app;
-use crate::cli::SettingsArgs;
+use crate::cli::settings_args::SettingsArgs;
 use crate::courier::lifecycle::Hangups;
 use crate::courier::pulse::Pulse;
 use crate::courier::supervisor;

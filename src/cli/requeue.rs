@@ -11,9 +11,10 @@ use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::UsageError;
 use super::operator::{self, FilterArgs};
+use super::settings_args::SettingsArgs;
 use super::span::contacts;
-use super::{SettingsArgs, UsageError};
 use crate::contact::ContactId;
 use crate::outbox::{AskedFor, FailKind, FailedContact, FailureCount, Operations};
 use crate::settings::{Settings, SuffixBy};

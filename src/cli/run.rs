@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::app;
-use crate::cli::SettingsArgs;
 use crate::cli::reload::Reloading;
+use crate::cli::settings_args::SettingsArgs;
 use crate::courier::Until;
 use crate::courier::lifecycle::{Hangups, Lifecycle, Signals};
 use crate::courier::supervisor;

@@ -6,13 +6,12 @@
 use crate::contact::Lane;
 use crate::platform::verdict::WaitReason;
 
-/// So many failures in a row open the breaker.
+/// This many failures in a row open the breaker.
 const FAILURES: u32 = 5;
 
-/// So many lanes must be among them: one lane's trouble is its own.
+/// The failures must be spread over at least this many lanes.
 const LANES: usize = 2;
 
-/// Failures in a row.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     failures: u32,
@@ -21,8 +20,8 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// A request of the lane got no answer that a working platform gives. Answers whether the
-    /// platform counts as down.
+    /// Notes that a request of the lane failed as it does when the platform is down. Returns
+    /// whether the platform counts as down.
     pub(super) fn failed(&mut self, lane: &Lane) -> bool {
         self.failures = self.failures.saturating_add(1);
         if self.lanes.len() < LANES && !self.lanes.contains(lane) {
@@ -31,13 +30,12 @@ impl Breaker {
         self.failures >= FAILURES && self.lanes.len() >= LANES
     }
 
-    /// The platform answered.
     pub(super) fn answered(&mut self) {
         *self = Self::default();
     }
 }
 
-/// Whether this is how a platform that is down looks.
+/// Whether a platform that is down fails for this reason.
 pub(super) fn counts(reason: WaitReason) -> bool {
     matches!(
         reason,

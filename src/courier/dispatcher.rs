@@ -4,33 +4,24 @@
 //! under way, that the rate limits are kept, that the batch is in the journal before its first byte
 //! goes out, and that nothing is sent on a lease that may be lost.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::context::lock;
-use super::gates::Gates;
-use super::heartbeat::LeaseClock;
-use super::lifecycle::Lifecycle;
-use super::limits::Limits;
-use super::permits::Permits;
-use super::recorder::Recorder;
+use super::context::Context;
 use super::store::NotRecorded;
-use super::tuning::Tuner;
 use super::underway::{Journal, Underway};
 use crate::contact::ContactId;
 use crate::outbox::{Change, Lease, Postpone, Recorded};
-use crate::platform::client::Platform;
 use crate::platform::verdict::{self, Verdict, WaitReason};
 use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
-use crate::telemetry::traces::Hold;
+use crate::telemetry::traces::HeldBy;
 
-/// What became of a send.
+/// The result of a send.
 #[derive(Debug)]
 pub(super) enum Dispatched {
-    /// It went out, and this is what the answer, or its absence, says.
+    /// The batch went out; the verdict reads the answer, or its absence.
     Answered(Verdict),
-    /// It did not go out.
     NotSent(NotSent),
 }
 
@@ -43,52 +34,37 @@ pub(super) enum NotSent {
     NotNow,
     /// The lane has another owner, or may have one.
     LeaseLost,
-    /// These rows of it are not pending any more, which the journal was told to look at.
+    /// These rows of it are not pending any more, as the journal found.
     Stale(Vec<ContactId>),
     /// The journal could not be written.
     NotRecorded(NotRecorded),
 }
 
-/// Shared by all lanes of a courier.
-pub(super) struct Dispatcher {
-    /// Where batches go.
-    pub(super) platform: Arc<dyn Platform>,
-    /// What can change, as how answers are told apart.
-    pub(super) tuner: Tuner,
-    /// One permit per request that may be under way.
-    pub(super) permits: Permits,
-    /// The rate limits, and the budget for retries.
-    pub(super) limits: Limits,
-    /// Who may not send for now.
-    pub(super) gates: Mutex<Gates>,
-    /// Writes the journal.
-    pub(super) recorder: Recorder,
-    /// Whether leases are good.
-    pub(super) leases: LeaseClock,
-    /// Whether to go on.
-    pub(super) life: Lifecycle,
-}
+/// Borrows the courier's parts for one send.
+pub(super) struct Dispatcher<'a>(pub(super) &'a Context);
 
-impl Dispatcher {
+impl Dispatcher<'_> {
     /// Sends the batch once.
     pub(super) async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
-        let mut limits = RateLimitWait::default();
+        let context = self.0;
+        let limiter = &context.limiter;
+        let mut rate_wait = RateLimitWait::default();
         let trace = &mut underway.trace;
         let turn = async {
             if underway.is_retry {
-                let budget = self.limits.retry_ready();
-                trace.held(Hold::RetryBudget, budget).await;
+                let budget = limiter.retry_ready();
+                trace.held(HeldBy::RetryBudget, budget).await;
             }
-            let lane = limits.during(self.limits.lane_ready(&lease.lane));
-            trace.held(Hold::RateLimit, lane).await;
-            trace.held(Hold::Permit, self.permits.acquire()).await
+            let lane = rate_wait.during(limiter.lane_ready(&lease.lane));
+            trace.held(HeldBy::RateLimit, lane).await;
+            trace.held(HeldBy::Permit, context.permits.acquire()).await
         };
         let permit = tokio::select! {
             biased;
-            () = self.life.stopping() => return Dispatched::NotSent(NotSent::Stopping),
+            () = context.life.stopping() => return Dispatched::NotSent(NotSent::Stopping),
             permit = turn => permit,
         };
-        if !self.leases.is_good() {
+        if !context.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
         underway.batch.attempts += 1;
@@ -96,12 +72,12 @@ impl Dispatcher {
             underway.batch.attempts -= 1;
             return Dispatched::NotSent(not_sent);
         }
-        // Last of all, so that a journal that takes its time cannot make requests bunch up behind
-        // the limit; and then gates and lease again, for both have taken time.
+        // The rate limit comes last, so that a slow journal cannot bunch requests up behind it.
+        // Gates and lease are then looked at again, because journal and limit have taken time.
         let hindered = tokio::select! {
             biased;
-            () = self.life.stopping() => Some(NotSent::Stopping),
-            () = underway.trace.held(Hold::RateLimit, limits.during(self.limits.ready(&lease.lane))) => self
+            () = context.life.stopping() => Some(NotSent::Stopping),
+            () = underway.trace.held(HeldBy::RateLimit, rate_wait.during(limiter.ready(&lease.lane))) => context
                 .gates()
                 .is_shut(&lease.lane, Instant::now())
                 .then_some(NotSent::NotNow),
@@ -110,28 +86,23 @@ impl Dispatcher {
             self.take_back(lease, underway).await;
             return Dispatched::NotSent(hindered);
         }
-        if !self.leases.is_good() {
+        if !context.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
-        limits.emit();
+        rate_wait.emit();
         let verdict = self.deliver(underway).await;
         drop(permit);
         Dispatched::Answered(verdict)
     }
 
-    /// Who may not send for now.
-    pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {
-        lock(&self.gates)
-    }
-
-    /// One request, and what its answer says.
+    /// Makes one request, and reads its answer.
     async fn deliver(&self, underway: &mut Underway) -> Verdict {
         let Underway { batch, trace, .. } = underway;
         trace.sends(batch.attempts);
         let (request, sent) = (RequestSent::emit(batch), Instant::now());
-        let reply = self.platform.deliver(batch).await;
+        let reply = self.0.platform.deliver(batch).await;
         let took = request.answered();
-        let verdict = verdict::read(batch, &reply, &self.tuner.current().rules);
+        let verdict = verdict::read(batch, &reply, &self.0.tuning().rules);
         trace.answered(&reply, &verdict);
         RequestEnded {
             batch,
@@ -141,15 +112,15 @@ impl Dispatcher {
         .emit();
         match &verdict {
             Verdict::Wait(wait) if wait.reason == WaitReason::RateLimited => {
-                self.limits.too_many(sent);
+                self.0.limiter.too_many(sent);
             }
-            Verdict::Close(closing) if closing.because.is_none() => self.limits.succeeded(),
+            Verdict::Close(closing) if closing.because.is_none() => self.0.limiter.succeeded(),
             _ => {}
         }
         verdict
     }
 
-    /// The journal says that the batch may be on its way, but not a byte of it was sent. If this
+    /// Takes the entry of the journal back, because not a byte of the batch was sent. If that
     /// cannot be written, the next owner takes the batch for one that may have been delivered.
     async fn take_back(&self, lease: &Arc<Lease>, underway: &mut Underway) {
         underway.batch.attempts -= 1;
@@ -160,15 +131,15 @@ impl Dispatcher {
             failing: underway.failing_since.is_some(),
             hold: None,
         });
-        self.recorder.record(lease, change).await.ok();
+        self.0.recorder.record(lease, change).await.ok();
     }
 
-    /// Sees to it that the journal says: this batch may be on its way.
+    /// Has the journal say that this batch may be on its way.
     async fn journal(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Result<(), NotSent> {
         let batch = &underway.batch;
         let change = match underway.journal {
             Journal::New => Change::Open(underway.entry()),
-            // It says so already, and one write less is one write less.
+            // The journal already says so; skip the write.
             Journal::Waiting if batch.maybe_delivered => return Ok(()),
             Journal::Waiting => Change::Resend {
                 batch: batch.id,
@@ -176,8 +147,8 @@ impl Dispatcher {
                 contacts: batch.contact_ids(),
             },
         };
-        let written = self.recorder.record(lease, change);
-        match underway.trace.held(Hold::Journal, written).await {
+        let written = self.0.recorder.record(lease, change);
+        match underway.trace.held(HeldBy::Journal, written).await {
             Ok(Recorded::Done) => {
                 underway.journal = Journal::Waiting;
                 Ok(())

@@ -14,11 +14,11 @@ use super::breaker::{self, Breaker};
 use crate::contact::Lane;
 use crate::platform::verdict::{Scope, Wait, WaitReason};
 
-/// The breaker asks the platform again after this time at the latest: a probe is a single request,
-/// and what waits behind it are all lanes.
+/// The breaker lets a probe through after this time at the latest. A probe costs a single request,
+/// and all lanes wait for it.
 const LONGEST_BREAK: Duration = Duration::from_secs(30);
 
-/// All gates of one courier. A gate that is not there is open.
+/// All gates of one courier. A missing gate is open.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     platform: Option<Gate>,
@@ -51,8 +51,8 @@ impl Gate {
         )
     }
 
-    /// Whether a success says that it may be opened. Before its time is up only the breaker's may:
-    /// what the platform answers to requests that were under way does not take back its "not now".
+    /// Whether a success may open the gate. Before its time is up that goes for the breaker alone:
+    /// an answer to a request that was under way does not take back the platform's "not now".
     fn yields(&self, now: Instant) -> bool {
         now >= self.until || breaker::counts(self.reason)
     }
@@ -63,8 +63,9 @@ impl Gate {
 }
 
 impl Gates {
-    /// Closes what the answer is about and tells for how long, so that the lane waits alike.
-    /// `delay` gives the wait after the n-th failure in a row. `None`: it is about the lane alone.
+    /// Closes the gate that the answer is about. Returns for how long, so that the lane waits as
+    /// long; `None` if the answer is about the lane alone. `delay` gives the wait after the n-th
+    /// failure in a row.
     pub(super) fn close(
         &mut self,
         lane: &Lane,
@@ -97,13 +98,13 @@ impl Gates {
                 .get_or_insert_with(|| Gate::new(wait.reason, now)),
         };
         if fails && !breaker::counts(closed.reason) {
-            // It is closed for a better reason than that it fails.
+            // A gate that the platform asked for outranks the breaker.
             return None;
         }
         closed.reason = wait.reason;
-        // "At once" is no time to wait: that would be no backoff at all.
+        // A `Retry-After` of zero counts as absent: it would be no backoff at all.
         let asked = wait.retry_after.filter(|asked| !asked.is_zero());
-        // Requests that were under way together are one failure.
+        // Requests that were under way together count as one failure.
         if now >= closed.until {
             closed.failures += 1;
             let delay = delay(closed.failures);
@@ -118,7 +119,7 @@ impl Gates {
         Some(closed.until.duration_since(now))
     }
 
-    /// The platform answered this lane: what stood in its way is open again.
+    /// Opens the gates in the way of this lane, because the platform has answered it.
     pub(super) fn open(&mut self, lane: &Lane, now: Instant) {
         self.breaker.answered();
         self.platform.take_if(|gate| gate.yields(now));
@@ -137,13 +138,13 @@ impl Gates {
         gate.is_some_and(|gate| breaker::counts(gate.reason))
     }
 
-    /// Whether the lane goes ahead to find something out; then it sends one request at a time.
+    /// Whether the lane goes ahead as a probe; then it sends one request at a time.
     pub(super) fn probes(&self, lane: &Lane) -> bool {
         self.on_the_way(lane)
             .any(|gate| gate.probe.as_ref() == Some(lane))
     }
 
-    /// There is another token: what the old one was refused for is open again.
+    /// Opens the gates that were closed because the old token was refused.
     pub(super) fn token_changed(&mut self) {
         self.platform.take_if(|gate| gate.waits_for_a_token());
         self.users.retain(|_, gate| !gate.waits_for_a_token());
@@ -154,13 +155,13 @@ impl Gates {
         self.on_the_way(lane).all(|gate| gate.admits(lane, now))
     }
 
-    /// Whether a gate was shut in the lane's face since it began: its time is not up.
+    /// Whether a gate has closed in the way of the lane since it began.
     pub(super) fn is_shut(&self, lane: &Lane, now: Instant) -> bool {
         self.on_the_way(lane).any(|gate| now < gate.until)
     }
 
-    /// Lets the lane begin, if it may. Through each gate on its way that is not open, no other lane
-    /// may go until this one is back.
+    /// Lets the lane begin, if it may. It becomes the probe of each closed gate in its way: no
+    /// other lane may pass until this one is [`back`](Self::back).
     pub(super) fn enter(&mut self, lane: &Lane, now: Instant) -> bool {
         if !self.admits(lane, now) {
             return false;
@@ -172,7 +173,7 @@ impl Gates {
         true
     }
 
-    /// The lane's work is over, with or without an answer: another one may be sent ahead.
+    /// Lets another lane become the probe, because the work on this one is over.
     pub(super) fn back(&mut self, lane: &Lane) {
         for gate in self.platform.iter_mut().chain(self.users.values_mut()) {
             if gate.probe.as_ref() == Some(lane) {

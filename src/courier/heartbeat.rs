@@ -12,16 +12,17 @@ use tokio::time::Instant;
 
 use super::lifecycle::Lifecycle;
 use super::pulse::Pulse;
+use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::outbox::{Instance, Outbox, OutboxError};
-use crate::telemetry::event::{DatabaseWatch, DatabaseWork};
 
 /// Heartbeats per lease time: two may fail before the lease is lost.
 const BEATS_PER_LEASE: u32 = 3;
 
-/// After a heartbeat that failed, so that work goes on as soon as the database is back.
+/// A failed heartbeat is tried again this soon, so that work goes on as soon as the database is
+/// back.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Until when this instance's leases are good.
+/// Knows until when this instance's leases are good.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseClock(watch::Receiver<Instant>);
 
@@ -32,7 +33,7 @@ impl LeaseClock {
     }
 }
 
-/// Between two heartbeats.
+/// Returns the time between two heartbeats.
 pub(super) fn interval(lease: Duration) -> Duration {
     lease / BEATS_PER_LEASE
 }

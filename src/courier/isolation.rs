@@ -20,10 +20,9 @@ use std::collections::BTreeMap;
 
 use crate::batch::BatchId;
 
-/// What to do with the next piece.
+/// The next piece, and what to do with it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next<T> {
-    /// Send it.
+pub(super) enum NextPiece<T> {
     Send(T),
     /// Cut it behind so many rows without sending it.
     Cut(T, Cut),
@@ -38,17 +37,14 @@ pub(super) struct Cut {
     holds_culprit: bool,
 }
 
-/// What an answer said about a piece.
+/// How the platform answered a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answered {
     /// Every row is accounted for.
-    Accepted {
-        /// So many rows.
-        rows: usize,
-    },
-    /// It was refused as a whole.
+    Accepted { rows: usize },
+    /// The piece was refused as a whole.
     Refused {
-        /// So many rows; a single one is a culprit.
+        /// A single row is a culprit.
         rows: usize,
     },
     /// Some rows are accounted for, the others are open and nothing is known about them.
@@ -88,7 +84,7 @@ impl<T> Default for Isolation<T> {
 }
 
 impl<T> Isolation<T> {
-    fn next(&mut self) -> Option<Next<T>> {
+    fn next(&mut self) -> Option<NextPiece<T>> {
         if self.busy {
             return None;
         }
@@ -100,9 +96,9 @@ impl<T> Isolation<T> {
         self.busy = true;
         let cut = self.cut(rows, holds_culprit);
         Some(if cut.first < rows {
-            Next::Cut(item, cut)
+            NextPiece::Cut(item, cut)
         } else {
-            Next::Send(item)
+            NextPiece::Send(item)
         })
     }
 
@@ -138,7 +134,7 @@ impl<T> Isolation<T> {
         }
     }
 
-    /// The parts of a piece that was cut, the first one first.
+    /// Takes in the parts of a piece that was cut, in their order.
     fn put(&mut self, parts: Vec<(T, usize)>, cut: Cut) {
         self.busy = false;
         let pieces = parts.into_iter().enumerate().rev();
@@ -162,8 +158,8 @@ impl<T> Default for Isolations<T> {
 }
 
 impl<T> Isolations<T> {
-    /// The next piece of the oldest search that has none under way.
-    pub(super) fn next(&mut self) -> Option<Next<T>> {
+    /// Returns the next piece of the oldest search that has none under way.
+    pub(super) fn next(&mut self) -> Option<NextPiece<T>> {
         self.0.values_mut().find_map(Isolation::next)
     }
 
@@ -173,8 +169,8 @@ impl<T> Isolations<T> {
         self.0.entry(search).or_default().answered(answered)
     }
 
-    /// The parts of a piece with their numbers of rows, or none if nothing of it is open; they are
-    /// in the journal now.
+    /// Takes in the parts of a piece, which are in the journal now, with their numbers of rows.
+    /// There are none if no row of the piece is open.
     pub(super) fn put(&mut self, search: BatchId, parts: Vec<(T, usize)>, cut: Option<Cut>) {
         let Some(isolation) = self.0.get_mut(&search) else {
             return;
@@ -184,22 +180,22 @@ impl<T> Isolations<T> {
             holds_culprit: false,
         };
         isolation.put(parts, cut.unwrap_or(whole));
-        self.is_over(search);
+        self.forget_if_over(search);
     }
 
-    /// Whether a search has not found a single good row so far: all rows of the lane may be bad, and
-    /// no more of them should be asked about before this is known.
-    pub(super) fn looks_hopeless(&self) -> bool {
+    /// Whether a search has not found a single good row so far. All rows of the lane may be bad,
+    /// and no more of them should be sent before this is known.
+    pub(super) fn look_hopeless(&self) -> bool {
         self.0.values().any(|isolation| isolation.accepted == 0)
     }
 
-    /// A piece that could not be sent now is the next one again.
+    /// Makes a piece that could not be sent now the next one again.
     pub(super) fn put_back(&mut self, search: BatchId, piece: T, rows: usize) {
         self.put(search, vec![(piece, rows)], None);
     }
 
-    /// Whether the search has no piece left to send; then it is forgotten.
-    pub(super) fn is_over(&mut self, search: BatchId) -> bool {
+    /// Forgets the search if it has no piece left to send. Returns whether it is forgotten.
+    pub(super) fn forget_if_over(&mut self, search: BatchId) -> bool {
         let over = self
             .0
             .get(&search)
@@ -229,11 +225,11 @@ mod tests {
         isolations.put(search, parts(&(0..rows), cut), cut);
         while let Some(next) = isolations.next() {
             let piece = match next {
-                Next::Cut(piece, cut) => {
+                NextPiece::Cut(piece, cut) => {
                     isolations.put(search, parts(&piece, Some(cut)), Some(cut));
                     continue;
                 }
-                Next::Send(piece) => piece,
+                NextPiece::Send(piece) => piece,
             };
             requests += 1;
             let rows = piece.len();
@@ -249,7 +245,7 @@ mod tests {
             let cut = isolations.answered(search, answered);
             isolations.put(search, parts(&piece, cut), cut);
         }
-        assert!(isolations.is_over(search));
+        assert!(isolations.forget_if_over(search));
         let culprits: Vec<usize> = (0..rows).filter(|row| is_culprit(*row)).collect();
         found.sort_unstable();
         assert_eq!(found, culprits, "each culprit is refused alone");
@@ -324,11 +320,11 @@ mod tests {
             let cut = isolations.answered(search, Answered::Refused { rows: 2 });
             isolations.put(search, vec![(piece, 1)], cut);
         }
-        assert_eq!(isolations.next(), Some(Next::Send("of a")));
-        assert_eq!(isolations.next(), Some(Next::Send("of b")));
+        assert_eq!(isolations.next(), Some(NextPiece::Send("of a")));
+        assert_eq!(isolations.next(), Some(NextPiece::Send("of b")));
         assert_eq!(isolations.next(), None);
         isolations.put_back(a, "of a", 1);
-        assert_eq!(isolations.next(), Some(Next::Send("of a")));
+        assert_eq!(isolations.next(), Some(NextPiece::Send("of a")));
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Writes that wait for rows which another session keeps locked.
 //!
-//! An app may hold a row in a transaction of its own for as long as it likes. What settles such a row
-//! waits here, and its lane with it once that has nothing else under way, while the writer goes on
-//! with all others. (SQLite knows no locked rows.)
+//! An app may hold a row in a transaction of its own for as long as it likes. A write that settles
+//! such a row waits here, and its lane with it once nothing else of that is under way. The writer
+//! goes on with all others. (SQLite knows no locked rows.)
 
 use std::collections::HashSet;
 use std::future::pending;
@@ -20,18 +20,18 @@ use crate::telemetry::event::{RowsLocked, RowsUnlocked};
 /// How often to look whether rows are free.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What waits of one writer's.
+/// The waiting writes of one writer.
 pub(super) struct LockedWrites {
     waiting: Vec<Asked>,
     look_at: Instant,
-    /// How many lanes have something here, for all writers together.
+    /// How many lanes have a waiting write, for all writers together.
     lanes: Arc<AtomicUsize>,
     /// How many of them are this writer's.
     ours: usize,
 }
 
 impl LockedWrites {
-    /// Nothing waits. `lanes` is kept up to date.
+    /// Begins with no waiting write. `lanes` is kept up to date.
     pub(super) fn new(lanes: Arc<AtomicUsize>) -> Self {
         Self {
             waiting: Vec::new(),
@@ -41,17 +41,16 @@ impl LockedWrites {
         }
     }
 
-    /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Whether anything waits, of this writer's or another's.
+    /// Whether a write of any writer waits.
     pub(super) fn are_there(&self) -> bool {
         self.lanes.load(Ordering::Relaxed) > 0
     }
 
-    /// These have to wait.
+    /// Lets these writes wait.
     pub(super) fn put(&mut self, locked: Vec<Asked>) {
         if locked.is_empty() {
             return;
@@ -76,7 +75,7 @@ impl LockedWrites {
         sleep_until(self.look_at).await;
     }
 
-    /// Takes out what need not wait any more.
+    /// Takes out the writes whose rows are free again.
     pub(super) async fn take_free(&mut self, store: &Store) -> Vec<Asked> {
         self.look_at = Instant::now() + LOOK_AGAIN;
         let Some(locked) = store.locked(&self.waiting).await else {

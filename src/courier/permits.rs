@@ -4,9 +4,10 @@ use std::sync::Mutex;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::context::lock;
+use crate::lock::lock;
 
-/// One permit per request that may be under way. It is fair: who waits takes turns.
+/// One permit per request that may be under way. Waiters get theirs in the order in which they
+/// came.
 #[derive(Debug)]
 pub(super) struct Permits {
     free: Semaphore,
@@ -15,22 +16,21 @@ pub(super) struct Permits {
 
 #[derive(Debug)]
 struct Count {
-    /// As many as there shall be.
+    /// How many there shall be.
     size: usize,
-    /// So many were under way when the size shrank, and go out of use when they come back.
+    /// Permits that were in use when the size shrank, and go out of use when they come back.
     surplus: usize,
 }
 
 /// The right to have one request under way.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
-    /// Taken out only when it is dropped.
+    /// `None` only while it is dropped.
     permit: Option<SemaphorePermit<'a>>,
     permits: &'a Permits,
 }
 
 impl Permits {
-    /// So many, all free.
     pub(super) fn new(size: usize) -> Self {
         Self {
             free: Semaphore::new(size),
@@ -38,7 +38,6 @@ impl Permits {
         }
     }
 
-    /// Waits for a free one.
     pub(super) async fn acquire(&self) -> Permit<'_> {
         Permit {
             // The semaphore is never closed.
@@ -47,13 +46,13 @@ impl Permits {
         }
     }
 
-    /// There shall be so many from now on. Requests under way go on, also those that are more.
+    /// Changes the number of permits. Requests under way go on, even if they are too many.
     pub(super) fn resize(&self, size: usize) {
         let mut count = lock(&self.count);
         let more = size.saturating_sub(count.size);
         let less = count.size.saturating_sub(size);
         count.size = size;
-        // One that should have gone out of use stays instead of a new one.
+        // A permit that was to go out of use stays in place of a new one.
         let stay = more.min(count.surplus);
         self.free.add_permits(more - stay);
         let gone = self.free.forget_permits(less);
@@ -78,7 +77,6 @@ mod tests {
     use super::*;
     use tokio::time::{Duration, timeout};
 
-    /// Takes all that are free.
     async fn all(permits: &Permits) -> Vec<Permit<'_>> {
         let mut taken = Vec::new();
         while let Ok(permit) = timeout(Duration::ZERO, permits.acquire()).await {

@@ -1,8 +1,8 @@
 //! The pulse: whether the courier's loops are turning, for health checks.
 //!
-//! Each loop reports its turns here. One that has ended, is blocked or waits for what never comes
-//! falls silent. A database that does not answer is no such thing: a call of it has a time limit of
-//! its own, and starting the courier anew would not help; readiness tells of that.
+//! Each loop reports its turns here. A loop that has ended, is blocked or waits in vain falls
+//! silent. A database that does not answer silences no loop: each call has a time limit of its own,
+//! and a restart of the courier would not help. Readiness reports that.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,14 +10,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Turns that may be left out before a loop counts as standing still.
+/// A loop that leaves more turns out than this counts as standing still.
 const TURNS: u32 = 3;
 
-/// No loop has to turn more often than this to count as turning, however short its interval is: a
-/// host that is busy for a moment is not ill.
+/// A loop with a shorter interval is judged by this one, because a host may be busy for a moment.
 const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The loops of one courier.
 #[derive(Debug)]
 pub struct Pulse {
     /// Cancelled when the courier begins to work.
@@ -28,7 +26,6 @@ pub struct Pulse {
     pub(super) writers: Box<[Beat]>,
 }
 
-/// One loop's turns.
 #[derive(Debug)]
 pub(super) struct Beat {
     name: &'static str,
@@ -38,19 +35,17 @@ pub(super) struct Beat {
     turned: AtomicU64,
 }
 
-/// What is known of a loop.
+/// How a loop is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoopReport {
-    /// Its name.
     pub name: &'static str,
-    /// How long ago it turned.
+    /// The time since its last turn.
     pub silent_for: Duration,
-    /// How long ago that may be.
+    /// The longest time that it may be silent.
     pub limit: Duration,
 }
 
 impl LoopReport {
-    /// Whether it turns.
     pub fn is_turning(&self) -> bool {
         self.silent_for <= self.limit
     }
@@ -70,7 +65,7 @@ impl Pulse {
         }
     }
 
-    /// The courier works from now on.
+    /// Notes that the courier works from now on.
     pub(super) fn begin(&self) {
         self.begun.cancel();
     }
@@ -80,12 +75,10 @@ impl Pulse {
         self.begun.cancelled().await;
     }
 
-    /// Whether all loops turn.
     pub(super) fn is_turning(&self) -> bool {
         self.report().iter().all(LoopReport::is_turning)
     }
 
-    /// How the loops are.
     pub fn report(&self) -> Vec<LoopReport> {
         [&self.scout, &self.heartbeat]
             .into_iter()
@@ -105,14 +98,13 @@ impl Beat {
         }
     }
 
-    /// The loop turns.
     pub(super) fn turn(&self) {
         let since = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.turned.store(since, Ordering::Relaxed);
     }
 
-    /// Awaits something for which the loop may wait: its work, or the database. It counts as
-    /// turning meanwhile, as long as it is polled.
+    /// Waits for the loop's work, or for the database. The loop counts as turning meanwhile, as
+    /// long as it is polled.
     pub(super) async fn turning<T>(&self, waits: impl Future<Output = T>) -> T {
         tokio::pin!(waits);
         loop {

@@ -1,12 +1,12 @@
 //! The recorder: everything that the courier writes goes through it, many writes to a transaction.
 //!
 //! Lanes hand in writes and wait for their answer; the recorder takes all that have gathered while
-//! the last transaction ran and commits them together ([`Store`]). Where the database can write more
-//! than one thing at a time there are several writers, and a lane's writes always go to the same
-//! one: while one of them settles, the others' lanes go on, and no two wait for the same rows. A
-//! write that fails because the database is away is tried again until it is known to be written or
-//! fenced: a commit whose answer was lost is answered by the outbox as done, not done twice. What
-//! settles rows that another session keeps locked waits apart ([`LockedWrites`]).
+//! the last transaction ran and commits them together ([`Store`]). Where the database can write
+//! more than one thing at a time there are several writers, and a lane's writes always go to the
+//! same one: while one of them settles, the others' lanes go on, and no two wait for the same rows.
+//! A write that fails because the database is away is tried again until it is known to be written
+//! or fenced: a commit whose answer was lost is answered by the outbox as done, not done twice.
+//! What settles rows that another session keeps locked waits apart ([`LockedWrites`]).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
@@ -20,14 +20,14 @@ use super::lifecycle::Lifecycle;
 use super::locked::LockedWrites;
 use super::pulse::Pulse;
 use super::store::{Answer, Asked, NotRecorded, Store};
+use super::watch::DatabaseWatch;
 use crate::contact::Lane;
 use crate::outbox::{Change, Lease, Outbox, Write};
-use crate::telemetry::event::DatabaseWatch;
 
-/// Writes in one transaction. More would hold locks for longer than they save.
+/// At most this many writes share a transaction. More would hold locks for longer than they save.
 const MAX_WRITES: usize = 128;
 
-/// The lanes' end: a way to each writer.
+/// The lanes' end of the way to each writer.
 #[derive(Clone)]
 pub(super) struct Recorder {
     writers: Arc<[mpsc::Sender<Asked>]>,
@@ -68,7 +68,7 @@ impl Recorder {
         (recorder, tasks)
     }
 
-    /// The writer that all writes of a lane go to.
+    /// Returns the writer that all writes of the lane go to.
     fn writer(&self, lane: &Lane) -> Option<&mpsc::Sender<Asked>> {
         let mut hasher = DefaultHasher::new();
         lane.hash(&mut hasher);
@@ -77,7 +77,7 @@ impl Recorder {
         self.writers.get(nth)
     }
 
-    /// How many lanes wait for rows that other sessions keep locked.
+    /// Returns how many lanes wait for rows that other sessions keep locked.
     pub(super) fn locked_lanes(&self) -> usize {
         self.locked_lanes.load(Ordering::Relaxed)
     }
@@ -117,16 +117,16 @@ impl Writer {
             let gathering = self.receiver.recv_many(&mut asked, MAX_WRITES);
             let wait = async {
                 tokio::select! {
-                    count = gathering, if open => Next::Gathered(count),
-                    () = self.locked.time_to_look() => Next::Look,
+                    count = gathering, if open => WokenBy::Gathered(count),
+                    () = self.locked.time_to_look() => WokenBy::Look,
                 }
             };
             let locked = match beat.turning(wait).await {
-                Next::Gathered(count) => {
+                WokenBy::Gathered(count) => {
                     open = count > 0;
                     beat.turning(self.commit(mem::take(&mut asked))).await
                 }
-                Next::Look => {
+                WokenBy::Look => {
                     let free = beat.turning(self.locked.take_free(&self.store)).await;
                     beat.turning(self.store.commit(free)).await
                 }
@@ -135,8 +135,9 @@ impl Writer {
         }
     }
 
-    /// Gives back what settles locked rows. Where there are some already, it looks for more before
-    /// it waits for them: that would take seconds, for everything that is written together.
+    /// Commits writes, and returns those that settle locked rows. If any row is known to be locked,
+    /// it looks for more of them first: waiting for a lock would delay the whole transaction for
+    /// seconds.
     async fn commit(&self, asked: Vec<Asked>) -> Vec<Asked> {
         if !self.locked.are_there() {
             return self.store.commit(asked).await;
@@ -147,10 +148,10 @@ impl Writer {
     }
 }
 
-/// What a writer has waited for.
-enum Next {
-    /// So many writes have gathered; none: there will be no more.
+/// Why a writer goes on.
+enum WokenBy {
+    /// So many writes have gathered. Zero: there will be no more.
     Gathered(usize),
-    /// It is time to look after what is locked.
+    /// It is time to look whether locked rows are free.
     Look,
 }

@@ -6,10 +6,10 @@
 
 use crate::settlement::{FailKind, Final, RowOutcome};
 
-/// So many rows in a row make a pause even if each came in a batch of its own.
+/// This many rows in a row make a pause even if each came in a batch of its own.
 const MANY: usize = 10;
 
-/// How some rows ended, as far as it matters here.
+/// How some rows ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Refusals {
     rows: usize,
@@ -30,7 +30,7 @@ impl Refusals {
         }
     }
 
-    /// A row was given up: not all of them ended in the same way.
+    /// Notes that a row was given up, so that the rows did not all end in the same way.
     pub(super) fn spoil(&mut self) {
         self.mixed = true;
     }
@@ -41,8 +41,8 @@ impl Refusals {
         self.mixed |= first != words;
     }
 
-    /// The words, if every row of a batch was refused with the same; `streak` are the rows that
-    /// were refused before it, and becomes those that have been by now.
+    /// Returns the words if every row of a batch was refused with the same. `streak` holds the rows
+    /// that were refused before it; the rows of this batch are added.
     pub(super) fn unanimous(self, streak: &mut Self) -> Option<String> {
         let words = self.words.filter(|_| !self.mixed);
         let Some(words) = words else {
@@ -57,7 +57,7 @@ impl Refusals {
     }
 }
 
-/// Whether rows show that the platform takes contacts of this lane: one of them was not refused.
+/// Whether the platform takes contacts of this lane: at least one row was not refused.
 pub(super) fn shows_progress(settled: &[RowOutcome], alone: bool) -> bool {
     settled.iter().any(|row| refusal(row, alone).is_none())
 }

@@ -1,8 +1,9 @@
-//! Deleting what was done long ago, in small steps, while the courier runs (`retention.older_than`).
+//! Deleting what was done long ago, in small steps, while the courier runs
+//! (`retention.older_than`).
 //!
-//! It guarantees that of several couriers on one database only one does it, the one that has been
-//! running the longest; that no step holds more than a thousand rows; and that a failure stops
-//! nothing else: the next round goes on.
+//! It guarantees that of several couriers on one database only the one that has run the longest
+//! deletes; that no step holds more than a thousand rows; and that a failure stops nothing else:
+//! the next round goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,23 +15,18 @@ use super::lifecycle::Lifecycle;
 use crate::outbox::{Operations, OutboxError, Pruning};
 use crate::telemetry::event::{Pruned, PruningFailed};
 
-/// How long after its start a courier looks for the first time: the work that has waited for it
-/// goes first.
+/// A courier begins this long after its start, because waiting contacts go first.
 const FIRST: Duration = Duration::from_mins(1);
 
-/// How often it looks.
 const EVERY: Duration = Duration::from_mins(30);
 
-/// How long the database has for others between two steps.
+/// The pause between two steps, which leaves the database to others.
 const BETWEEN: Duration = Duration::from_millis(100);
 
-/// The caretaker of one courier.
 pub struct Retention {
-    /// The database.
     pub operations: Arc<dyn Operations>,
-    /// This courier.
     pub instance: Uuid,
-    /// What ended longer ago than this is deleted.
+    /// Contacts and batches that ended longer ago than this are deleted.
     pub older_than: Duration,
 }
 
@@ -49,7 +45,7 @@ impl Retention {
         }
     }
 
-    /// Deletes all that is old enough, if it is this courier's business.
+    /// Deletes everything that is old enough, if no courier has run longer.
     pub async fn round(&self, life: &Lifecycle) -> Result<(), OutboxError> {
         if !self.is_the_eldest().await? {
             return Ok(());

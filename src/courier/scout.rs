@@ -14,38 +14,37 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::lane::{LaneAtWork, LaneEnd};
+use super::watch::DatabaseWork;
 use crate::contact::Lane;
 use crate::outbox::{LaneFound, LaneQuery, OutboxError};
-use crate::telemetry::event::{DatabaseWork, LaneFailed};
+use crate::telemetry::event::LaneFailed;
 
 /// A lane that failed for a reason of its own is left alone for so long.
 const COOLING: Duration = Duration::from_mins(1);
 
-/// A lane whose rows are read where they are still what they were is left alone for so long.
+/// A lane is left alone for so long if the server that reads is behind the one that writes.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
-/// So many times in a poll interval the scout looks around while lanes are at work.
+/// How often the scout looks around in a poll interval while lanes are at work.
 const BUSY: u32 = 4;
 
-/// The scout of one courier.
 pub(super) struct Scout {
     context: Arc<Context>,
     instance: Uuid,
-    /// Where the search goes on.
     position: Option<Lane>,
-    /// Lanes that were found and not looked at yet, and when that was. Searching costs time for each
-    /// lane found, so what was found for want of a place is used before the next search.
+    /// Lanes that were found and not looked at yet. A search costs time for each lane that it
+    /// finds, so lanes that were left over for want of a place are used before the next search.
     ahead: VecDeque<LaneFound>,
     searched_at: Option<Instant>,
     at_work: HashSet<Lane>,
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
     cooling: HashMap<Lane, Instant>,
-    /// Whether it tells of the database's trouble, for it goes on in spite of it.
+    /// Whether it reports trouble with the database, because it goes on in spite of that.
     tells: bool,
 }
 
-/// What one look around brought.
+/// The result of one look around.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Look {
     /// Lanes that were put to work.
@@ -92,8 +91,8 @@ impl Scout {
                 if alone {
                     return Ok(());
                 }
-                // Lanes of another courier are delivered by it, or free when its lease ends. That
-                // may have been since we looked: only a look behind this counts as the last.
+                // Lanes of another courier are delivered by it, or free when its lease ends. Its
+                // lease may have ended since the look, so one more look is needed.
                 alone = self.context.outbox.backlog(self.instance).await?.elsewhere == 0;
                 if alone {
                     continue;
@@ -126,7 +125,7 @@ impl Scout {
                 () = &mut rest => return,
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
-            if self.context.others_wait() || self.tasks.is_empty() {
+            if self.context.notes.others_wait() || self.tasks.is_empty() {
                 return;
             }
         }
@@ -147,7 +146,7 @@ impl Scout {
             return;
         };
         self.at_work.remove(&lane);
-        self.context.set_lanes_at_work(self.at_work.len());
+        self.context.notes.set_lanes_at_work(self.at_work.len());
         self.context.gates().back(&lane);
         let rest = match end {
             LaneEnd::Failed => COOLING,
@@ -166,13 +165,13 @@ impl Scout {
     async fn look(&mut self) -> Result<Look, OutboxError> {
         let now = Instant::now();
         self.cooling.retain(|_, until| *until > now);
-        self.context.dispatcher.limits.tidy();
+        self.context.limiter.tidy();
         let places = self.context.places();
         let mut free = places.saturating_sub(self.at_work.len());
         let mut look = Look::default();
         // Without a good lease nothing could be sent, and lanes would only be leased and lost.
-        if free == 0 || !self.context.dispatcher.leases.is_good() {
-            self.context.set_others_wait(free == 0);
+        if free == 0 || !self.context.leases.is_good() {
+            self.context.notes.set_others_wait(free == 0);
             return Ok(look);
         }
         if self.ahead.is_empty() || self.is_due_to_search(now) {
@@ -202,7 +201,7 @@ impl Scout {
         let ripe =
             |found: &LaneFound| found.ripe_in.is_zero() && !self.at_work.contains(&found.lane);
         let others_wait = self.ahead.iter().any(ripe);
-        self.context.set_others_wait(others_wait);
+        self.context.notes.set_others_wait(others_wait);
         Ok(look)
     }
 
@@ -212,8 +211,8 @@ impl Scout {
             .is_none_or(|searched| now.duration_since(searched) >= poll)
     }
 
-    /// Lanes that may be worked, from where the last search stopped and once around: those at work
-    /// and as many again as there are places.
+    /// Finds lanes that may be worked, from where the last search stopped and once around: those at
+    /// work and as many again as there are places.
     async fn find(&self) -> Result<Vec<LaneFound>, OutboxError> {
         let tuning = self.context.tuning();
         let limit = self.context.places() + self.at_work.len() + 1;
@@ -239,7 +238,7 @@ impl Scout {
         Ok(found)
     }
 
-    /// Notes whether the database works, unless the error ends the run, which tells it.
+    /// Notes whether the database works, unless an error ends the run and is reported by that.
     fn tell<T>(&self, work: DatabaseWork, asked: Instant, answer: &Result<T, OutboxError>) {
         if self.tells {
             self.context.watch.note(work, asked, answer);
@@ -250,7 +249,7 @@ impl Scout {
     fn not_leased(&mut self, lane: &Lane, error: Option<OutboxError>) -> Result<bool, OutboxError> {
         match error {
             None => Ok(false),
-            // Another courier is about to write it, or an app has its hands on it.
+            // Another courier is writing it, or an app has locked it.
             Some(OutboxError::Locked(_)) => {
                 self.cooling.insert(lane.clone(), Instant::now() + COOLING);
                 Ok(false)
@@ -265,14 +264,15 @@ impl Scout {
         }
     }
 
-    /// Leases the lane and puts it to work. `false`: somebody else has it, or it may not send now.
+    /// Leases the lane and puts it to work. Returns `false` if another courier has it, or if it may
+    /// not send now.
     async fn start(&mut self, lane: &Lane) -> Result<bool, OutboxError> {
         if !self.context.gates().enter(lane, Instant::now()) {
             return Ok(false);
         }
         let asked = Instant::now();
         let leased = self.context.outbox.lease(lane, self.instance).await;
-        // A lane's own trouble is told as such.
+        // Trouble of a single lane is reported as such.
         let is_general = |error: &OutboxError| error.is_transient();
         if leased.as_ref().err().is_none_or(is_general) {
             self.tell(DatabaseWork::Lease, asked, &leased);
@@ -290,7 +290,7 @@ impl Scout {
             .spawn(async move { LaneAtWork::new(context, leased).run().await });
         self.lanes.insert(task.id(), lane.clone());
         self.at_work.insert(lane.clone());
-        self.context.set_lanes_at_work(self.at_work.len());
+        self.context.notes.set_lanes_at_work(self.at_work.len());
         Ok(true)
     }
 }

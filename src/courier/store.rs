@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::backoff::BackoffPolicy;
 use super::lifecycle::Lifecycle;
+use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::contact::ContactId;
 use crate::outbox::{Outbox, OutboxError, Recorded, Write};
-use crate::telemetry::event::{DatabaseWatch, DatabaseWork};
 
 /// Between tries while the database is away.
 const RETRY: BackoffPolicy = BackoffPolicy {
@@ -33,7 +33,7 @@ pub(super) enum NotRecorded {
 }
 
 impl NotRecorded {
-    /// There is nobody any more who would write it.
+    /// The error of a write that comes when the writers have ended.
     pub(super) fn ending() -> Self {
         Self::Ending("the courier is ending".into())
     }
@@ -50,37 +50,32 @@ impl From<&OutboxError> for NotRecorded {
     }
 }
 
-/// What became of a write.
+/// The result of a write.
 pub(super) type Answer = Result<Recorded, NotRecorded>;
 
 /// A write, and who wants to know what becomes of it.
 pub(super) type Asked = (Write, oneshot::Sender<Answer>);
 
-/// Where writes go.
 #[derive(Clone)]
 pub(super) struct Store {
-    /// The database.
     pub(super) outbox: Arc<dyn Outbox>,
-    /// Tells of its trouble, once.
     pub(super) watch: Arc<DatabaseWatch>,
-    /// Whether to go on trying.
     pub(super) life: Lifecycle,
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 enum Attempt {
-    /// It is committed.
     Done(Vec<Recorded>),
-    /// It has waited in vain for a lock of another session.
+    /// The transaction has waited in vain for a lock of another session.
     Locked(OutboxError),
-    /// It will never be committed, or the courier is ending.
+    /// The transaction will never be committed, or the courier is ending.
     Failed(NotRecorded),
 }
 
 impl Store {
-    /// Commits the writes and tells everybody who asked. Tries again while the database is away; if
-    /// it refuses the whole, each write is tried alone, so that one of them cannot stand in the way
-    /// of the others. Gives back what is not written because another session keeps rows locked.
+    /// Commits the writes and answers everybody who asked. Tries again while the database is away.
+    /// If it refuses the whole, each write is tried alone, so that one cannot stand in the way of
+    /// the others. Returns the writes that wait because another session keeps rows locked.
     pub(super) async fn commit(&self, mut asked: Vec<Asked>) -> Vec<Asked> {
         let mut locked = Vec::new();
         let mut failures = 0;
@@ -90,7 +85,7 @@ impl Store {
             asked = match attempt {
                 Attempt::Done(recorded) => {
                     for (asker, recorded) in askers.into_iter().zip(recorded) {
-                        // Whoever asked may have been dropped at a hard end.
+                        // The lane may have been dropped at a hard end.
                         asker.send(Ok(recorded)).ok();
                     }
                     Vec::new()
@@ -111,8 +106,8 @@ impl Store {
                 }
                 Attempt::Locked(error) => {
                     let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
-                    // It may have been let go just now. If not, it is no contact's row, but a table,
-                    // say: that is trouble.
+                    // The lock may be free by now. If not, it is not on a contact's row but on a
+                    // table, for example, and that is trouble.
                     if waits.is_empty() {
                         if failures > 0 {
                             self.watch
@@ -129,8 +124,8 @@ impl Store {
         locked
     }
 
-    /// Those of the writes that settle a row which another session keeps locked, and the others; all
-    /// are such others if that cannot be told.
+    /// Divides the writes into those that settle a row which another session keeps locked, and the
+    /// others. If that cannot be found out, all are among the others.
     pub(super) async fn apart(
         &self,
         asked: impl IntoIterator<Item = Asked>,
@@ -142,8 +137,8 @@ impl Store {
         }
     }
 
-    /// The contacts that the writes settle and whose rows another session keeps locked. `None`: that
-    /// cannot be told.
+    /// Returns the contacts that the writes settle and whose rows another session keeps locked.
+    /// `None`: that cannot be found out.
     pub(super) async fn locked(&self, asked: &[Asked]) -> Option<HashSet<ContactId>> {
         let contacts = asked.iter().flat_map(|(write, _)| write.change.settles());
         let contacts: Vec<ContactId> = contacts.collect();
@@ -155,7 +150,7 @@ impl Store {
         self.watch.note(DatabaseWork::Read, asked, &locked);
         let locked: HashSet<ContactId> = locked.ok()?.into_iter().collect();
         if !locked.is_empty() {
-            // Then what was not written has waited for these, and that is no trouble.
+            // The write has waited for these rows, and that is no trouble.
             self.watch.works(DatabaseWork::Write, asked);
         }
         Some(locked)
@@ -173,7 +168,8 @@ impl Store {
                 Err(error @ OutboxError::Locked(_)) if !self.life.is_killed() => {
                     return Attempt::Locked(error);
                 }
-                // The database is there, and says no: that is the lane's trouble, not the database's.
+                // The database is there, and says no: that is the lane's trouble, not the
+                // database's.
                 Err(error) if !error.is_transient() => return Attempt::Failed((&error).into()),
                 Err(error) => error,
             };
@@ -187,7 +183,7 @@ impl Store {
     }
 }
 
-/// Those of the writes that settle one of these contacts, and the others.
+/// Divides the writes into those that settle one of these contacts, and the others.
 pub(super) fn apart(asked: Vec<Asked>, locked: &HashSet<ContactId>) -> (Vec<Asked>, Vec<Asked>) {
     let waits = |(write, _): &Asked| write.change.settles().any(|id| locked.contains(&id));
     asked.into_iter().partition(waits)

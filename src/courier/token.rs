@@ -1,17 +1,18 @@
-//! What a new token ends: the holds of lanes that the old one was refused for.
+//! A new token ends the holds of the lanes that the old one was refused for.
 //!
-//! A courier that starts takes its token for a new one; one that runs is told by the platform's
-//! client when the token file has changed.
+//! A courier takes its token for a new one when it starts. While it runs, the platform's client
+//! tells it when the token file has changed.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::watch::DatabaseWork;
 use crate::outbox::{Outbox, OutboxError};
 use crate::platform::client::Platform;
 use crate::platform::verdict::WaitReason;
-use crate::telemetry::event::{DatabaseWork, TokenChanged};
+use crate::telemetry::event::TokenChanged;
 
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
@@ -19,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Tries at start: a deadlock with another courier is soon over, an outage is not.
 const TRIES: u32 = 3;
 
-/// Lets all lanes go that wait for another token. Answers how many those were.
+/// Ends the holds of all lanes that wait for another token. Returns how many lanes that were.
 async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> {
     let mut lanes = 0;
     for reason in [WaitReason::Unauthorized, WaitReason::Forbidden] {
@@ -28,7 +29,7 @@ async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> {
     Ok(lanes)
 }
 
-/// The token may be another one than that which was refused before this courier started.
+/// Ends the holds at the start: the token may have been changed while no courier ran.
 pub(super) async fn at_start(outbox: &dyn Outbox) -> Result<(), OutboxError> {
     for _ in 1..TRIES {
         match lift_holds(outbox).await {
@@ -41,7 +42,7 @@ pub(super) async fn at_start(outbox: &dyn Outbox) -> Result<(), OutboxError> {
 
 /// Ends the pauses that wait for a token whenever it changes.
 pub(super) async fn follow(context: &Context) {
-    let platform = &context.dispatcher.platform;
+    let platform = &context.platform;
     loop {
         Platform::token_changed(&**platform).await;
         let lanes = loop {

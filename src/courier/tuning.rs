@@ -1,8 +1,8 @@
 //! Tuning: what of the settings can change while the courier works.
 //!
-//! Whoever works by one of them asks for it when it is needed and keeps no copy; what has to be
-//! done at a change is done by `follow`. What has begun stays as it was: a batch keeps its size, a
-//! pause its length.
+//! Each part asks for a setting when it needs it, and keeps no copy; `retuning` does what a change
+//! asks for at once. Work that has begun stays as it was: a batch keeps its size, a pause its
+//! length.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::backoff::BackoffPolicy;
-use super::dispatcher::Dispatcher;
 use super::limits::RateLimits;
 use crate::platform::verdict::Rules;
 
@@ -36,23 +35,23 @@ pub struct Tuning {
     pub rules: Rules,
 }
 
-/// Batches that are read at once, at most: more make reading no cheaper.
+/// At most this many batches are read at once; more make reading no cheaper.
 const BATCHES_PER_PAGE: usize = 10;
 
-/// Rows that all lanes at work read ahead, together: it keeps the memory of a courier bounded
-/// however many lanes there are. Some 10 MB.
+/// All lanes at work together read ahead at most this many rows, some 10 MB, so that the memory of
+/// a courier stays bounded.
 const ROWS_AHEAD: usize = 20_000;
 
 impl Tuning {
-    /// How many rows a lane reads at once while so many are at work.
+    /// Returns how many rows a lane reads at once while this many lanes are at work.
     pub(super) fn page_size(&self, lanes: usize) -> u32 {
         let share = ROWS_AHEAD / lanes.max(1);
         let batches = (share / self.batch_size.max(1)).clamp(1, BATCHES_PER_PAGE);
         u32::try_from(self.batch_size * batches).unwrap_or(u32::MAX)
     }
 
-    /// How many lanes are worked at once: more than requests may be in flight, so that lanes which
-    /// linger, settle or back off leave nobody idle.
+    /// Returns how many lanes are worked at once: more than requests may be in flight, so that
+    /// permits are used while lanes linger, settle or back off.
     pub(super) fn max_lanes(&self) -> usize {
         (self.max_in_flight * 2).max(32)
     }
@@ -83,36 +82,25 @@ impl Default for Tuning {
     }
 }
 
-/// The tuning in force, for those who work by it and those who change it. Cheap to clone.
+/// The tuning in force. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tuner(Arc<watch::Sender<Arc<Tuning>>>);
 
 impl Tuner {
-    /// Begins with this tuning.
     pub(super) fn new(tuning: Tuning) -> Self {
         Self(Arc::new(watch::Sender::new(Arc::new(tuning))))
     }
 
-    /// What is in force now.
     pub fn current(&self) -> Arc<Tuning> {
         Arc::clone(&self.0.borrow())
     }
 
-    /// Puts another tuning in force.
+    /// Returns a receiver of every tuning that is put in force from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<Arc<Tuning>> {
+        self.0.subscribe()
+    }
+
     pub fn change(&self, tuning: Tuning) {
         self.0.send_replace(Arc::new(tuning));
-    }
-}
-
-/// Does what a change asks for at once: other rates, other permits. Does not end.
-pub(super) async fn follow(tuner: &Tuner, dispatcher: &Dispatcher) {
-    let mut changes = tuner.0.subscribe();
-    // It may have changed between the dispatcher's making and now.
-    changes.mark_changed();
-    // The sender lives as long as the borrow of the tuner.
-    while changes.changed().await.is_ok() {
-        let tuning = Arc::clone(&changes.borrow_and_update());
-        dispatcher.limits.change(&tuning.limits);
-        dispatcher.permits.resize(tuning.max_in_flight);
     }
 }

@@ -1,4 +1,5 @@
-//! A batch under way: the batch, where it stands in the journal, and since when it has been failing.
+//! A batch under way: the batch, where it stands in the journal, and since when it has been
+//! failing.
 
 use std::time::Duration;
 
@@ -13,11 +14,10 @@ use crate::telemetry::traces::{BatchTrace, Origin, Traces};
 /// A batch that has no final answer yet.
 #[derive(Debug)]
 pub(super) struct Underway {
-    /// What is sent.
     pub(super) batch: Batch,
     /// Where it stands in the journal.
     pub(super) journal: Journal,
-    /// When the first of the failures since its last answer was.
+    /// The time of the first failure since its last answer.
     pub(super) failing_since: Option<Instant>,
     /// When work on it began here.
     pub(super) begun: Instant,
@@ -27,21 +27,20 @@ pub(super) struct Underway {
     pub(super) is_retry: bool,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
-    /// The way that it has come, if that is told.
     pub(super) trace: BatchTrace,
 }
 
 /// Where a batch stands in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Journal {
-    /// It is not there yet.
+    /// The journal does not know it yet.
     New,
-    /// It is there.
+    /// The journal has it.
     Waiting,
 }
 
 impl Underway {
-    /// A batch that was never sent, of rows that were read at `read_at`.
+    /// A batch that was never sent, whose rows were read at `read_at`.
     pub(super) fn new(batch: Batch, read_at: Instant, now: Instant) -> Self {
         Self {
             batch,
@@ -128,13 +127,13 @@ impl Underway {
         )
     }
 
-    /// The same; its way is told if such ways are.
+    /// Traces the batch, if this courier traces it.
     pub(super) fn traced(mut self, traces: &Traces, origin: Origin) -> Self {
         self.trace = traces.batch(&self.batch, origin, self.read_at);
         self
     }
 
-    /// How the journal keeps it.
+    /// Returns its entry in the journal.
     pub(super) fn entry(&self) -> JournalEntry {
         let batch = &self.batch;
         JournalEntry {
@@ -147,7 +146,6 @@ impl Underway {
         }
     }
 
-    /// The batch's id.
     pub(super) fn id(&self) -> BatchId {
         self.batch.id
     }

@@ -37,7 +37,6 @@ pub trait Platform: Send + Sync + 'static {
     }
 }
 
-/// How the client connects.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Scheme, host and, if the reseller has one, a path.
@@ -67,7 +66,6 @@ pub struct HttpPlatform {
 }
 
 impl HttpPlatform {
-    /// Builds the one pooled client.
     pub fn new(options: &ClientOptions, token: TokenSource) -> Result<Self, ClientError> {
         if options.base_url.cannot_be_a_base() {
             return Err(ClientError::BaseUrl(options.base_url.clone()));

@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::lock::lock;
 
 /// Where the token comes from.
 pub struct TokenSource(Source);
@@ -58,7 +60,6 @@ pub enum TokenError {
     Unreadable {
         /// `platform.token_file`.
         path: PathBuf,
-        /// Why.
         why: std::io::Error,
     },
     /// The file has nothing in it.
@@ -97,8 +98,7 @@ impl TokenSource {
             why,
         };
         let version = Version::of(path).map_err(unreadable)?;
-        // A panic cannot leave a half-written value behind, so a poisoned lock is as good.
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(last);
         if let Some(seen) = last.as_ref().filter(|seen| seen.version == version) {
             return Ok(seen.bearer.clone());
         }
@@ -125,7 +125,7 @@ impl TokenSource {
             let Ok(version) = Version::of(path) else {
                 continue;
             };
-            let mut seen = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = lock(watched);
             if seen.replace(version) != Some(version) {
                 return;
             }

@@ -9,7 +9,6 @@ use super::shown::empty_if_none;
 
 pub(super) const KEYS: &[Key] = &[Key::new("admin.listen", Kind::Address).optional()];
 
-/// The section `[admin]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {

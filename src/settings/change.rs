@@ -8,12 +8,12 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::key::Key;
-use super::{Settings, keys};
+use super::keys::keys;
+use super::sections::Settings;
 
 /// A key that has another value now. Prints itself as `delivery.linger: 1s -> 2s`, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingChange {
-    /// The key.
     pub key: &'static str,
     /// What was in force.
     pub from: String,

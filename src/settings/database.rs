@@ -15,7 +15,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("database.auto_migrate", Kind::Switch),
 ];
 
-/// The section `[database]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {

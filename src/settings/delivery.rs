@@ -25,7 +25,6 @@ const MOST_IN_FLIGHT: usize = 10_000;
 /// Shorter than this a lease could run out between two heartbeats of a healthy courier.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
-/// The section `[delivery]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliverySettings {

@@ -13,8 +13,9 @@ use config::{Config, ConfigError, Value};
 
 use super::error::{Fault, SettingsError};
 use super::key::{Key, Raw};
+use super::keys::keys;
+use super::sections::Settings;
 use super::shown::HIDDEN;
-use super::{Settings, keys};
 use crate::nearest::nearest;
 
 /// The file that is read, if it is there, when no other is named.

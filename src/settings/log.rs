@@ -12,7 +12,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("log.level", Kind::Text).live(),
 ];
 
-/// The section `[log]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {

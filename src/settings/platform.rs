@@ -23,7 +23,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("platform.duplicate_markers", Kind::Texts).live(),
 ];
 
-/// The section `[platform]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlatformSettings {

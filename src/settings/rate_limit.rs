@@ -18,7 +18,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("rate_limit.scope", Kind::OneOf(&["instance", "cluster"])),
 ];
 
-/// The section `[rate_limit]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimitSettings {

@@ -11,7 +11,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("request.encryption", Kind::Switch),
 ];
 
-/// The section `[request]`.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a column of the table, named as there"

@@ -12,7 +12,6 @@ pub(super) const KEYS: &[Key] = &[Key::new("retention.older_than", Kind::Duratio
 /// Shorter than this an app could not be sure to read its rows in time.
 const SHORTEST: Duration = Duration::from_hours(1);
 
-/// The section `[retention]`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {

@@ -15,7 +15,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("retry.give_up_after", Kind::Duration).live(),
 ];
 
-/// The section `[retry]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrySettings {

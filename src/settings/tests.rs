@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::keys::keys;
 use super::*;
+use crate::contact::RequestDefaults;
 
 fn file(text: &str) -> Layers {
     Layers {

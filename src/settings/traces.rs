@@ -14,7 +14,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("traces.ratio", Kind::Number),
 ];
 
-/// The section `[traces]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TracesSettings {

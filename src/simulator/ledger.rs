@@ -3,7 +3,7 @@
 //! No lock is held across an await, and only [`Ledger::state`] walks over everything.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -12,6 +12,7 @@ use super::crm::Pools;
 use super::state::{State, Totals};
 use super::task::{Import, Rules, Task};
 use super::wire::{ImportRequest, Row};
+use crate::lock::lock;
 
 /// A task's route: user id and task id.
 pub(super) type TaskRoute = (String, String);
@@ -37,7 +38,6 @@ impl Ledger {
         }
     }
 
-    /// Changes the counts.
     pub(super) fn count(&self, change: impl FnOnce(&mut Totals)) {
         change(&mut lock(&self.totals));
     }
@@ -73,7 +73,6 @@ impl Ledger {
         (import, customers)
     }
 
-    /// The counts.
     pub(super) fn totals(&self) -> Totals {
         lock(&self.totals).clone()
     }
@@ -115,11 +114,6 @@ impl Ledger {
             .map(|_| char::from(SIGNS[rng.random_range(0..SIGNS.len())]))
             .collect()
     }
-}
-
-/// Locks, also after another holder panicked: what is behind our locks is whole at any time.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

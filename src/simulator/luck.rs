@@ -35,13 +35,12 @@ impl Luck {
         Ok(())
     }
 
-    /// The faults in force.
     pub(super) fn faults(&self) -> Arc<Faults> {
         Arc::clone(&self.faults)
     }
 
-    /// What the next request of a task meets. While the task is running the dice are not rolled: how
-    /// often a client asks in vain does not change the luck of what comes after.
+    /// What the next request of a task meets. While the task is running the dice are not rolled:
+    /// how often a client asks in vain does not change the luck of what comes after.
     pub(super) fn meet(&mut self, route: &TaskRoute, now: Instant) -> (Draw, Arc<Faults>) {
         let faults = self.faults();
         if faults.running_tasks.contains(&route.1) || self.windows.is_open(route, now) {

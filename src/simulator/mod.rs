@@ -1,7 +1,7 @@
 //! The simulator: the calling platform as a local HTTP server, with faults on request.
 //!
-//! Users rehearse outages against it before they go live; tests ask it afterwards what it holds.
-//! It shares no code with `platform`, the client of the real one: the documented JSON shapes and the
+//! Users rehearse outages against it before they go live; tests ask it afterwards what it holds. It
+//! shares no code with `platform`, the client of the real one: the documented JSON shapes and the
 //! masking are written anew here, so that a mistake in one cannot hide in the other.
 //!
 //! A request goes `routes` → `platform` (one request from arrival to reply, by the `luck`
@@ -20,6 +20,7 @@
 
 mod cipher;
 mod crm;
+mod failure;
 mod faults;
 mod ledger;
 mod luck;
@@ -35,8 +36,8 @@ mod window;
 mod wire;
 
 pub use self::faults::{
-    AnswerStyle, CountStyle, DataStyle, FailListStyle, Fault, Faults, FaultsError, Limits,
-    MaskStyle, RefusalBody, RefusalStyle, RetryAfter, RowFault, RowFaults, RunningSays,
+    AnswerStyle, CountStyle, DataStyle, FailListStyle, Fault, Faults, FaultsError, MaskStyle,
+    RefusalBody, RefusalStyle, RetryAfter, RowFault, RowFaults, RunningSays, SizeLimits,
     SuffixStyle,
 };
 pub use self::server::{Config, Running, Simulator};

@@ -1,20 +1,23 @@
 //! The simulated platform: one request from its arrival to its reply, knowing nothing of sockets.
 //!
-//! `routes` hands in what HTTP brought and carries out the [`Reply`]; the ledger keeps what is held.
+//! `routes` hands in what HTTP brought and carries out the [`Reply`]; the ledger keeps what is
+//! held.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::failure::Failure;
 use super::faults::{
     Draw, Fault, Faults, FaultsError, RefusalBody, RetryAfter, RowLuck, RunningSays,
 };
-use super::ledger::{Ledger, TaskRoute, lock};
+use super::ledger::{Ledger, TaskRoute};
 use super::luck::Luck;
 use super::state::{Answers, State, Totals};
-use super::task::{Failure, Import, Rules};
+use super::task::{Import, Rules};
 use super::wire::{self, Complaint, ImportRequest, Style};
+use crate::lock::lock;
 
 const SERVER_ERROR: &str = "服务器内部错误";
 const TOO_FAST: &str = "请求过于频繁,请稍后再试";
@@ -28,7 +31,6 @@ const PROXY_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></h
 pub(super) struct Reply {
     /// How long the answer waits. The import, if any, is already done.
     pub(super) after: Duration,
-    /// The answer.
     pub(super) answer: Answer,
 }
 
@@ -43,28 +45,19 @@ impl Reply {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// A status and a JSON body.
-    Json {
-        /// HTTP status.
-        status: u16,
-        /// The body.
-        body: Vec<u8>,
-    },
+    Json { status: u16, body: Vec<u8> },
     /// 429, and how it says when to come again.
     Later {
         /// The form of `Retry-After`.
         form: RetryAfter,
         /// When that is.
         wait: Duration,
-        /// The JSON body.
         body: Vec<u8>,
     },
     /// A status and text that is no JSON.
     Text {
-        /// HTTP status.
         status: u16,
-        /// Its type.
         content_type: &'static str,
-        /// The text.
         body: String,
     },
     /// 302 to a path that is not there.
@@ -183,12 +176,10 @@ impl Platform {
         lock(&self.luck).change(faults)
     }
 
-    /// The faults in force.
     pub(super) fn faults(&self) -> Arc<Faults> {
         lock(&self.luck).faults()
     }
 
-    /// The counts.
     pub(super) fn totals(&self) -> Totals {
         self.ledger.totals()
     }

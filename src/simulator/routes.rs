@@ -16,7 +16,7 @@ use axum::{Json, Router};
 use http_body::Frame;
 use tokio_util::sync::CancellationToken;
 
-use super::faults::{Faults, Limits, RetryAfter};
+use super::faults::{Faults, RetryAfter, SizeLimits};
 use super::ledger::TaskRoute;
 use super::platform::{Answer, Platform};
 use super::tcp::Wire;
@@ -50,7 +50,7 @@ pub(super) fn router(platform: Arc<Platform>, stop: CancellationToken) -> Router
         .route("/simulator/faults", get(faults).post(set_faults))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(Limits::MAX_BYTES))
+        .layer(DefaultBodyLimit::max(SizeLimits::MAX_BYTES))
         .with_state(Site { platform, stop })
 }
 
@@ -198,8 +198,8 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response {
 
 /// A body that fails, at once or after its first half.
 ///
-/// If it fails before the first byte, the server has not flushed the head by then; it drops both and
-/// ends the connection, so the client sees its request end without any answer.
+/// If it fails before the first byte, the server has not flushed the head by then; it drops both
+/// and ends the connection, so the client sees its request end without any answer.
 struct Broken {
     half: Option<Bytes>,
     flush: bool,

@@ -80,7 +80,6 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -108,7 +107,6 @@ impl Running {
         self.platform.totals()
     }
 
-    /// The faults in force.
     pub fn faults(&self) -> Faults {
         Faults::clone(&self.platform.faults())
     }
@@ -118,8 +116,8 @@ impl Running {
         self.platform.set_faults(faults)
     }
 
-    /// Takes no more requests, answers those under way (up to five seconds; those that would never be
-    /// answered are cut off), and ends.
+    /// Takes no more requests, answers those under way (up to five seconds; those that would never
+    /// be answered are cut off), and ends.
     pub async fn stop(self) {
         drop(self.stop);
         match tokio::time::timeout(STOP_WITHIN, self.server).await {

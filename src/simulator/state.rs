@@ -9,7 +9,6 @@ use super::faults::Fault;
 /// Everything it holds, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// The counts.
     #[serde(flatten)]
     pub totals: Totals,
     /// Every task that a request named, in order of user and task.
@@ -25,7 +24,6 @@ impl State {
     }
 }
 
-/// The counts over all tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Requests to add numbers, whatever became of them.
@@ -55,38 +53,25 @@ pub struct Answers {
     pub forbidden: u64,
     /// 404: the task is one of `unknown_tasks`.
     pub not_found: u64,
-    /// See [`Fault::ErrorBefore`].
+    // How often each `Fault` was the answer.
     pub error_before: u64,
-    /// See [`Fault::ErrorAfter`].
     pub error_after: u64,
-    /// See [`Fault::ResetBefore`].
     pub reset_before: u64,
-    /// See [`Fault::ResetAfter`].
     pub reset_after: u64,
-    /// See [`Fault::SilenceBefore`].
     pub silence_before: u64,
-    /// See [`Fault::SilenceAfter`].
     pub silence_after: u64,
-    /// See [`Fault::TooManyRequests`].
     pub too_many_requests: u64,
     /// See [`Fault::TaskRunning`]; also requests of tasks that go on running.
     pub task_running: u64,
-    /// See [`Fault::Garbled`].
     pub garbled: u64,
-    /// See [`Fault::CutOff`].
     pub cut_off: u64,
-    /// See [`Fault::NotJson`].
     pub not_json: u64,
-    /// See [`Fault::Oversized`].
     pub oversized: u64,
-    /// See [`Fault::Contradictory`].
     pub contradictory: u64,
-    /// See [`Fault::Redirected`].
     pub redirected: u64,
 }
 
 impl Answers {
-    /// All answers.
     pub fn total(&self) -> u64 {
         let at_the_door = self.unauthorized + self.forbidden + self.not_found;
         self.imported + self.refused + at_the_door + self.faults()
@@ -154,7 +139,6 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// All of them.
     pub fn total(&self) -> u64 {
         self.unknown_route
             + self.content_type
@@ -167,7 +151,6 @@ impl Violations {
     }
 }
 
-/// One task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskState {
     /// Route parameter.
@@ -198,7 +181,6 @@ impl TaskState {
     }
 }
 
-/// One number of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberState {
     /// As it came in, with the sender's own suffix if it had one.

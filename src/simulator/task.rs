@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::cipher;
+use super::failure::Failure;
 use super::faults::{RowFault, RowLuck};
 use super::number;
 use super::state::{NumberState, RefusalState, TaskState};
@@ -43,15 +44,6 @@ pub(super) enum Import<'r> {
     Stopped(Vec<Failure<'r>>),
 }
 
-/// A number that was skipped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure<'r> {
-    /// As it came in, but decrypted.
-    pub(super) number: Cow<'r, str>,
-    /// The platform's words.
-    pub(super) cause: &'static str,
-}
-
 /// One task of one user.
 #[derive(Debug, Default)]
 pub(super) struct Task {
@@ -74,7 +66,6 @@ struct Record {
     tried: u32,
     dropped: u32,
     uncounted: u32,
-    /// The person behind a ciphertext.
     decrypted: Option<Box<str>>,
 }
 

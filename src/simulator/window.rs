@@ -31,7 +31,6 @@ impl Windows {
         }
     }
 
-    /// All tasks stop.
     pub(super) fn close(&mut self) {
         self.0.clear();
     }

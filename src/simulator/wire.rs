@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::failure::Failure;
 use super::faults::{AnswerStyle, CountStyle, DataStyle, FailListStyle, MaskStyle};
 use super::mask::masked;
 use super::state::Violations;
-use super::task::Failure;
 
 /// "每次最多导入100条数据".
 const MAX_ROWS: usize = 100;

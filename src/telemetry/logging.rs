@@ -110,7 +110,7 @@ fn directives(level: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::io::Write;
     use std::sync::{Arc, Mutex};
@@ -128,11 +128,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::telemetry) fn logged(
-        format: LogFormat,
-        level: &str,
-        log: impl FnOnce(),
-    ) -> String {
+    pub(crate) fn logged(format: LogFormat, level: &str, log: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let filter = EnvFilter::builder().parse(directives(level)).unwrap();

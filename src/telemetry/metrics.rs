@@ -23,13 +23,10 @@ use prometheus::{
 use crate::platform::verdict::{Outcome, WaitReason};
 use crate::settlement::FailKind;
 
-/// The metrics of this process.
 pub(super) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
-/// The label of what succeeded.
 pub(super) const SUCCEEDED: &str = "succeeded";
 
-/// The label of what failed.
 pub(super) const FAILED: &str = "failed";
 
 /// The label of spans that the collector took.
@@ -54,7 +51,8 @@ const DELIVERY_SECONDS: &[f64] = &[
     43_200.0, 86_400.0, 259_200.0,
 ];
 
-/// Upper bounds for the contacts of a request. The last two tell full batches from almost full ones.
+/// Upper bounds for the contacts of a request. The last two tell full batches from almost full
+/// ones.
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
@@ -338,13 +336,11 @@ pub struct Totals {
     pub requests: u64,
     /// Requests whose answer is awaited now.
     pub in_flight: i64,
-    /// Whether the breaker is open.
     pub breaker_open: bool,
     /// The part of the configured rate that is used, 0 to 1.
     pub rate_level: f64,
 }
 
-/// The totals of this process.
 pub fn totals() -> Totals {
     let metrics = &*METRICS;
     let contacts = |labels: &[&str]| metrics.contacts.ended.with_label_values(labels).get();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use contact_courier::simulator::{
-    AnswerStyle, CountStyle, DataStyle, FailListStyle, Faults, Limits, MaskStyle, RefusalBody,
-    RefusalStyle, RetryAfter, RowFaults, RunningSays, SuffixStyle,
+    AnswerStyle, CountStyle, DataStyle, FailListStyle, Faults, MaskStyle, RefusalBody,
+    RefusalStyle, RetryAfter, RowFaults, RunningSays, SizeLimits, SuffixStyle,
 };
 
 use super::seed::Dice;
@@ -145,11 +145,11 @@ fn refusal(dice: &mut Dice) -> RefusalStyle {
 }
 
 /// Any single row is small enough.
-fn limits(dice: &mut Dice) -> Limits {
-    let usual = Limits::default();
+fn limits(dice: &mut Dice) -> SizeLimits {
+    let usual = SizeLimits::default();
     match dice.below(6) {
-        0 => Limits { rows: 30, ..usual },
-        1 => Limits {
+        0 => SizeLimits { rows: 30, ..usual },
+        1 => SizeLimits {
             bytes: 8_192,
             ..usual
         },

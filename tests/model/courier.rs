@@ -70,7 +70,7 @@ impl Courier {
         self.token == 0
     }
 
-    /// The rows that it must not take up anew: `LaneAtWork::open`.
+    /// The rows that it must not take up anew: `Occupied::rows`.
     pub(crate) fn open(&self) -> Rows {
         self.underway.iter().flat_map(|u| u.rows.iter()).collect()
     }
@@ -124,8 +124,8 @@ impl Underway {
         }
     }
 
-    /// `LaneAtWork::sent`: what came back, or that nothing did, decides what is handed in. `gives_up`:
-    /// if this is one of the failures that run out, it was the last.
+    /// `LaneAtWork::sent`: what came back, or that nothing did, decides what is handed in.
+    /// `gives_up`: if this is one of the failures that run out, it was the last.
     pub(crate) fn hear(&mut self, case: &Case, reply: &Reply, gives_up: bool) {
         let mut batch = case.batch(self.id.to_batch_id(), self.rows, self.maybe_delivered);
         self.phase = match verdict::read(&batch, reply, &Rules::default()) {

@@ -19,9 +19,7 @@ pub(super) enum Level {
 /// One thing that was looked at: prints itself as one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
-    /// What.
     pub(super) name: &'static str,
-    /// How it is.
     pub(super) level: Level,
     /// What was found.
     pub(super) found: String,

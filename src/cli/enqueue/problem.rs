@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::platform::mask::mask;
+use crate::mask::mask;
 
 /// Prints itself as `line 37, column sex: "x" is not 0, 1 or 2`.
 #[derive(Clone, Debug, PartialEq, Eq)]

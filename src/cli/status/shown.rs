@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::HumanCount;
 
-use super::Status;
+use super::report::StatusReport;
 use crate::cli::span::{batches, contacts, span};
 use crate::cli::table::{lines, numbers, short, table};
 use crate::outbox::{InstanceReport, LaneReport, Overview, PausedLane};
@@ -12,7 +12,7 @@ use crate::outbox::{InstanceReport, LaneReport, Overview, PausedLane};
 /// How much of a message is shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
 
-pub(super) fn show(status: &Status) -> String {
+pub(super) fn show(status: &StatusReport) -> String {
     let server = status.server.as_ref();
     let server = server.map_or_else(String::new, |server| format!("Server   {server}\n"));
     let mut parts = vec![server + &totals(&status.overview)];
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
     use crate::outbox::{LaneCounts, LaneState, Owner, PendingCounts};
 
-    fn status() -> Status {
-        Status {
+    fn status() -> StatusReport {
+        StatusReport {
             server: Some("db1:5432".into()),
             overview: Overview {
                 pending: PendingCounts {
@@ -205,7 +205,7 @@ one (7)  1d 6h ago  4s ago     alive
 
     #[test]
     fn an_empty_outbox_says_so_and_that_nobody_works() {
-        let empty = Status {
+        let empty = StatusReport {
             server: None,
             overview: Overview::default(),
             busiest_lanes: Vec::new(),

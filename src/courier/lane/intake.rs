@@ -1,4 +1,5 @@
-//! What comes into a lane at work: rows that are read ahead, and batches that an earlier owner left.
+//! What comes into a lane at work: rows that are read ahead, and batches that an earlier owner
+//! left.
 //!
 //! It guarantees that a row comes in once, and that a row which breaks a rule is refused unsent.
 
@@ -6,14 +7,15 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::outcome::vanished;
-use super::{LaneAtWork, Step};
+use super::at_work::LaneAtWork;
+use super::completed::Completed;
 use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::courier::underway::Underway;
+use crate::courier::watch::DatabaseWork;
 use crate::outbox::{Change, OpenBatch, OutboxError, Recorded};
 use crate::platform::verdict;
 use crate::settlement::{FailKind, Final, RowOutcome};
-use crate::telemetry::event::{DatabaseWork, RowsRefused, TakenOver};
+use crate::telemetry::event::{RowsRefused, TakenOver};
 use crate::telemetry::traces::Origin;
 
 const ID_TOO_GREAT: &str = "a contact's id is greater than 9223372036854775807, which the courier \
@@ -23,45 +25,40 @@ impl LaneAtWork {
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
         let context = Arc::clone(&self.context);
         let (limit, batch_size) = (context.page_size(), context.tuning().batch_size);
-        while !self.end && self.waiting.len() < batch_size {
+        while self.reading.wants_more(batch_size) {
             let asked = Instant::now();
             let page = context
                 .outbox
-                .read_page(&self.lease.lane, &self.cursor, limit)
+                .read_page(&self.lease.lane, &self.reading.cursor, limit)
                 .await;
             context.watch.note(DatabaseWork::Read, asked, &page);
             let page = page?;
-            let now = Instant::now();
-            // How long a row that waits has been due is told as of the last page, as for its rows.
-            for contact in &mut self.waiting {
-                contact.due_for += now.duration_since(self.read_at);
-            }
-            (self.cursor, self.end, self.read_at) = (page.next, page.end, now);
+            self.reading.advance(page.next, page.end, Instant::now());
             self.take_in(page.rows);
         }
         Ok(())
     }
 
-    /// Rows that keep the rules wait to be composed; the others are refused.
+    /// Lets the rows that keep the rules wait to be composed, and refuses the others.
     fn take_in(&mut self, rows: Vec<OutboxRow>) {
         let mut refused = Vec::new();
         for row in rows {
-            // MySQL's ids are unsigned: one that does not fit into ours could not be settled.
+            // MySQL's ids are unsigned. One that does not fit into ours could not be settled.
             if row.id <= 0 {
                 self.stop(ID_TOO_GREAT);
                 break;
             }
             let contact = ContactId(row.id);
-            if self.stale.contains(&contact) {
-                // What is read is behind what was written: the same would come again and again.
-                self.behind = true;
+            if self.reading.is_stale(contact) {
+                // The same rows would be read again and again.
+                self.reading.is_behind = true;
                 continue;
             }
-            if !self.open.insert(contact) {
+            if !self.occupied.rows.insert(contact) {
                 continue;
             }
             match Contact::check(row, &self.context.request) {
-                Ok(contact) => self.waiting.push_back(contact),
+                Ok(contact) => self.reading.waiting.push_back(contact),
                 Err(violation) => {
                     let end = Final::Failed {
                         kind: FailKind::Invalid,
@@ -85,17 +82,17 @@ impl LaneAtWork {
                 RowsRefused { lane, rows }.emit();
             }
             let ids = rows.iter().map(|row| row.contact).collect();
-            Step::Refused(ids, recorded)
+            Completed::Refused(ids, recorded)
         });
     }
 
-    /// Takes up what an earlier owner left open.
+    /// Takes up the batches that an earlier owner left open.
     pub(super) fn adopt(&mut self, open: Vec<OpenBatch>) {
         if open.is_empty() {
             return;
         }
-        // A lane that we gave back ourselves while it waited is no news.
-        if !self.context.is_waiting(&self.lease.lane) {
+        // It is no news if this courier itself gave the lane back while it waited.
+        if !self.context.notes.is_waiting(&self.lease.lane) {
             TakenOver {
                 lane: &self.lease.lane,
                 batches: open.len(),
@@ -104,15 +101,16 @@ impl LaneAtWork {
             .emit();
         }
         for batch in open {
-            self.open
+            self.occupied
+                .rows
                 .extend(batch.rows.iter().map(|row| ContactId(row.id)));
             let (underway, changed) = Underway::adopted(&self.lease.lane, batch, Instant::now());
             let underway = underway.traced(&self.context.traces, Origin::Adopted);
             self.refuse(changed);
-            self.numbers.insert(&underway.batch.contacts);
+            self.occupied.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;
             if batch.contacts.is_empty() {
-                self.close(underway, vanished(), None);
+                self.close(underway, verdict::vanished(), None);
             } else if batch.maybe_delivered && !batch.options.resend_is_safe() {
                 let closing = verdict::unconfirmed(batch, "its courier stopped while it was sent");
                 self.close(underway, closing, None);

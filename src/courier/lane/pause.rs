@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{LaneAtWork, LaneEnd, Step, Writing};
-use crate::courier::store::NotRecorded;
+use super::at_work::LaneAtWork;
+use super::completed::Completed;
+use super::end::LaneEnd;
+use super::writing::{UNWRITABLE, Writing};
+use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
 use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneStopped};
 
-/// Why a lane waits whose rows, or whose batches, the database does not let the courier write.
-pub(super) const UNWRITABLE: &str = "rows_not_writable";
-
 impl LaneAtWork {
-    /// The batch goes again later, and the lane waits with it.
+    /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
         underway.batch.maybe_delivered |= wait.maybe_delivered;
         if !wait.reason.counts_as_attempt() {
@@ -23,12 +23,12 @@ impl LaneAtWork {
         }
         if self.gives_up(&mut underway, &wait) {
             let closing = verdict::give_up(&underway.batch, &wait.message);
-            let search = self.given_up(&underway);
+            let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
         }
         let delay = self.hold(&wait);
         let (batch, lane) = (&underway.batch, &self.lease.lane);
-        let news = self.context.note_waiting(lane, wait.reason.as_str());
+        let news = self.context.notes.lane_waits(lane, wait.reason.as_str());
         BatchPostponed {
             batch,
             wait: &wait,
@@ -51,10 +51,10 @@ impl LaneAtWork {
         });
         underway.is_retry = true;
         underway.trace.waits(wait.reason.as_str());
-        self.record(change, |recorded| Step::Postponed(underway, recorded));
+        self.record(change, |recorded| Completed::Postponed(underway, recorded));
     }
 
-    /// The lane waits, though the batch that showed why goes no more.
+    /// Lets the lane wait although the batch that showed why is closed.
     pub(super) fn wait_without_batch(&mut self, wait: &Wait) {
         if self.writing == Writing::Fails {
             return;
@@ -62,7 +62,7 @@ impl LaneAtWork {
         let delay = self.hold(wait);
         let reason = wait.reason.as_str();
         let lane = &self.lease.lane;
-        if self.context.note_waiting(lane, reason) {
+        if self.context.notes.lane_waits(lane, reason) {
             LanePaused { lane, wait, delay }.emit();
         }
         let hold = Hold {
@@ -71,20 +71,20 @@ impl LaneAtWork {
             delay,
             failures: self.failures,
         };
-        self.record(Change::Hold(hold), Step::Noted);
+        self.record(Change::Hold(hold), Completed::Noted);
     }
 
-    /// The database does not let the lane's outcomes be written, and would not if asked again: nothing
-    /// more is sent, for it would be sent again and again.
+    /// Stops the lane because the database refuses to write its outcomes. Rows sent now would stay
+    /// pending and be sent again and again.
     pub(super) fn stop(&mut self, words: &str) {
-        if self.ended.is_some() {
+        if self.end.is_some() {
             return;
         }
-        (self.ended, self.writing) = (Some(LaneEnd::Done), Writing::Fails);
+        (self.end, self.writing) = (Some(LaneEnd::Done), Writing::Fails);
         self.failures += 1;
         let delay = self.context.tuning().backoff.delay(self.failures);
         let lane = &self.lease.lane;
-        if self.context.note_waiting(lane, UNWRITABLE) {
+        if self.context.notes.lane_waits(lane, UNWRITABLE) {
             LaneStopped {
                 lane,
                 error: words,
@@ -98,11 +98,11 @@ impl LaneAtWork {
             delay,
             failures: self.failures,
         };
-        self.record(Change::Hold(hold), Step::Stopped);
+        self.record(Change::Hold(hold), Completed::Stopped);
     }
 
-    /// The hold is put up. If that cannot be written either, the lane cools.
-    pub(super) fn stopped(&mut self, recorded: Result<Recorded, NotRecorded>) {
+    /// Lets the lane cool if the hold cannot be written either.
+    pub(super) fn stopped(&mut self, recorded: Answer) {
         match recorded {
             Ok(Recorded::Done) => {}
             Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(None),
@@ -110,7 +110,7 @@ impl LaneAtWork {
         }
     }
 
-    /// Whether the batch has been failing for longer than we try.
+    /// Whether the batch has been failing for longer than `retry.give_up_after`.
     fn gives_up(&self, underway: &mut Underway, wait: &Wait) -> bool {
         if !wait.reason.runs_out() {
             underway.failing_since = None;
@@ -121,7 +121,8 @@ impl LaneAtWork {
         !limit.is_zero() && since.elapsed() >= limit
     }
 
-    /// Holds the lane. Sends that were under way together are one failure.
+    /// Holds the lane, and returns for how long. Sends that were under way together are one
+    /// failure.
     fn hold(&mut self, wait: &Wait) -> Duration {
         let now = Instant::now();
         let policy = self.context.tuning().backoff;
@@ -140,18 +141,18 @@ impl LaneAtWork {
         until.saturating_duration_since(now)
     }
 
-    /// The platform takes contacts of this lane: what stood in the way is gone.
+    /// Ends the hold of a lane whose contacts the platform takes again.
     pub(super) fn recover(&mut self) {
         if self.failures == 0 || self.writing == Writing::Fails {
             return;
         }
         self.failures = 0;
-        if self.context.note_going(&self.lease.lane) {
+        if self.context.notes.lane_goes_on(&self.lease.lane) {
             LaneRecovered {
                 lane: &self.lease.lane,
             }
             .emit();
         }
-        self.record(Change::Recover, Step::Noted);
+        self.record(Change::Recover, Completed::Noted);
     }
 }

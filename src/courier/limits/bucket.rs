@@ -13,13 +13,12 @@ use tokio::time::Instant;
 
 use super::rate::Rate;
 
-/// No rate looks further back.
+/// The longest window of any rate.
 const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 
-/// Departures that are remembered at most. A rate beyond it is paced, but not looked at again.
+/// At most this many departures are remembered. A faster rate is paced, but not checked again.
 const MEMORY: usize = 200_000;
 
-/// One bucket.
 #[derive(Debug)]
 pub(super) struct Bucket {
     /// How fast it fills; `None`: everything may go at once.
@@ -45,16 +44,16 @@ impl Bucket {
         self.rate
     }
 
-    /// Fills by another rate from now on. What was reserved and has not gone is free again; what has
-    /// gone counts.
+    /// Fills by another rate from now on. Reservations that were not used are free again; requests
+    /// that went still count.
     pub(super) fn change(&mut self, rate: Option<Rate>) {
         self.rate = rate;
         let last = self.departed.back();
         self.next = last.zip(rate).map(|(last, rate)| *last + rate.period());
     }
 
-    /// The instant at which one more request may go; it is taken, whether the request goes or not.
-    /// `slowdown` is 1 or more: so many times the period lies between requests.
+    /// Reserves and returns the instant at which one more request may go. It stays reserved even if
+    /// the request does not go. Requests lie `slowdown` periods apart, 1 or more.
     pub(super) fn reserve(&mut self, slowdown: f64, now: Instant) -> Instant {
         let Some(rate) = &self.rate else { return now };
         let period = rate.period().mul_f64(slowdown.max(1.0));
@@ -64,7 +63,7 @@ impl Bucket {
         slot.max(now)
     }
 
-    /// Whether a request may go now; if the window is full, when it may.
+    /// Whether a request may go now. `Err`: the window is full until that instant.
     pub(super) fn room(&mut self, now: Instant) -> Result<(), Instant> {
         while self
             .departed
@@ -76,10 +75,10 @@ impl Bucket {
         let Some((room, window)) = self.rate.and_then(|rate| rate.window()) else {
             return Ok(());
         };
-        // The request that has to leave the window for this one.
+        // The request that has to leave the window before this one may go.
         let first = self.departed.len().checked_sub(room);
         match first.and_then(|first| self.departed.get(first)) {
-            // A hair more, for the window has both of its ends.
+            // A hair more, because the window includes both of its ends.
             Some(first) if now.duration_since(*first) <= window => {
                 Err(*first + window + Duration::from_micros(1))
             }
@@ -94,8 +93,9 @@ impl Bucket {
         }
     }
 
-    /// Whether forgetting it would change nothing.
-    pub(super) fn is_full(&self, now: Instant) -> bool {
+    /// Whether a new bucket would do the same: nobody has reserved, and no departure counts any
+    /// more.
+    pub(super) fn is_as_new(&self, now: Instant) -> bool {
         self.next.is_none_or(|next| next <= now)
             && self
                 .departed
@@ -188,8 +188,8 @@ mod tests {
         let mut bucket = Bucket::new(rate);
         bucket.reserve(1.0, now);
         bucket.depart(now);
-        assert!(!bucket.is_full(now));
-        assert!(bucket.is_full(now + SECOND * 3));
+        assert!(!bucket.is_as_new(now));
+        assert!(bucket.is_as_new(now + SECOND * 3));
     }
 
     #[tokio::test(start_paused = true)]

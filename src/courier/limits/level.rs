@@ -10,7 +10,8 @@ use tokio::time::Instant;
 /// From the lowest level back to the full rate takes so long.
 const CLIMB: Duration = Duration::from_mins(1);
 
-/// The level never falls below this: some request has to find out whether the platform has room.
+/// The level never falls below this, because some request has to find out whether the platform has
+/// room.
 const LOWEST: f64 = 1.0 / 64.0;
 
 /// The level since it was last lowered.
@@ -37,8 +38,9 @@ impl Level {
         (self.low + climbed).min(1.0)
     }
 
-    /// The platform said "too many" to a request that went at `sent`. Requests that went before the
-    /// level was last lowered say nothing new. Answers whether it was lowered.
+    /// Lowers the level, because the platform said "too many" to a request that went at `sent`.
+    /// Ignores requests that went before the level was last lowered. Returns whether it was
+    /// lowered.
     pub(super) fn lower(&mut self, sent: Instant, now: Instant) -> bool {
         if self.since.is_some_and(|since| sent < since) {
             return false;

@@ -24,18 +24,18 @@ impl Rate {
         }
     }
 
-    /// The rate itself.
     pub(super) fn per_second(&self) -> f64 {
         self.per_second
     }
 
-    /// How far back the first of a burst may begin.
+    /// Returns how far back the first request of a burst may lie.
     pub(super) fn burst_span(&self) -> Duration {
         self.period() * (self.burst - 1)
     }
 
-    /// By how much a request may be late so that those behind it, which may be on time, still keep the
-    /// rate: what the margin leaves of a period, or at more than one request per second of a second.
+    /// Returns how late a request may be so that the requests behind it, which may be on time,
+    /// still keep the rate. That is the margin of a period, or of a second if the rate is above one
+    /// per second.
     pub(super) fn tolerance(&self) -> Duration {
         Duration::from_secs_f64((MARGIN - 1.0) / self.per_second.min(1.0))
     }
@@ -45,8 +45,8 @@ impl Rate {
         Duration::from_secs_f64(MARGIN / self.per_second)
     }
 
-    /// How many requests a window may hold, and how long it is: a second, or a little more for a rate
-    /// with a fraction. `None` below one per second, where the period says all.
+    /// Returns how many requests a window may hold, and how long it is: a second, or a little more
+    /// for a rate with a fraction. `None` below one per second, where the period is enough.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -15,7 +15,6 @@ const SAVED: f64 = 50.0;
 /// Retries per second that are always allowed.
 const TRICKLE: f64 = 2.0;
 
-/// What is left of the budget.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     saved: f64,
@@ -36,8 +35,7 @@ impl RetryBudget {
         self.saved = (self.saved + 1.0).min(SAVED);
     }
 
-    /// Takes one retry; or tells how long to wait until there is one, if nothing succeeds
-    /// meanwhile.
+    /// Takes one retry. `Err`: how long to wait for the next one if nothing succeeds meanwhile.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let trickled = now.saturating_duration_since(self.at).as_secs_f64() * TRICKLE;
         (self.saved, self.at) = ((self.saved + trickled).min(SAVED), now);

@@ -1,21 +1,21 @@
 //! A courier's part of a rate that several couriers on one database share.
 //!
 //! The database keeps, for each rate, the instant up to which it is given away. A courier claims a
-//! slice behind it: as many requests as it has lately sent in a second, so that it asks about once a
-//! second, and a courier with little to send takes little. A slice that is not used up is lost, so
-//! together they may send too little for a moment, never too much. [`Part`] is the thinking, and
+//! slice behind it: as many requests as it has lately sent in a second, so that it asks about once
+//! a second, and a courier with little to send takes little. A slice that is not used up is lost,
+//! so together they may send too little for a moment, never too much. [`Part`] is the thinking, and
 //! pure; [`Share`] asks the database and does the waiting.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use super::Shared;
 use super::rate::Rate;
-use crate::outbox::RateClaim;
-use crate::telemetry::event::DatabaseWork;
+use crate::courier::watch::{DatabaseWatch, DatabaseWork};
+use crate::outbox::{Outbox, RateClaim};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -25,16 +25,24 @@ const RETRY: Duration = Duration::from_millis(500);
 /// By how much the lead of a claim shrinks each time that claims were answered faster.
 const FORGET: f64 = 0.9;
 
+/// Where the rates are kept that all couriers on one database share.
+#[derive(Clone)]
+pub(in crate::courier) struct SharedRates {
+    pub(in crate::courier) outbox: Arc<dyn Outbox>,
+    /// Logs trouble with it, once per outage.
+    pub(in crate::courier) watch: Arc<DatabaseWatch>,
+}
+
 /// The part of one courier in one rate.
 pub(super) struct Share {
-    shared: Shared,
+    shared: SharedRates,
     name: String,
     part: Mutex<Part>,
 }
 
 impl Share {
-    /// Nothing is reserved yet. `name` tells rates apart in the database.
-    pub(super) fn new(shared: Shared, name: String) -> Self {
+    /// Begins with nothing reserved. `name` tells rates apart in the database.
+    pub(super) fn new(shared: SharedRates, name: String) -> Self {
         Self {
             shared,
             name,
@@ -42,7 +50,7 @@ impl Share {
         }
     }
 
-    /// Waits until one more request may go. A slot that is woken up for too late is lost: the time
+    /// Waits until one more request may go. A slot is lost if its timer wakes up too late: the time
     /// behind it may be another courier's.
     pub(super) async fn ready(&self, rate: Rate, slowdown: f64) {
         loop {
@@ -54,16 +62,16 @@ impl Share {
         }
     }
 
-    /// The instant at which one more request may go; it is taken. Waits for the database if a slice
-    /// has to be claimed first; others wait behind it, in their order.
+    /// Takes the next slot, and returns its instant. Waits for the database if a slice has to be
+    /// claimed first; others wait behind it, in their order.
     async fn reserve(&self, rate: Rate, slowdown: f64) -> Instant {
         let mut part = self.part.lock().await;
         part.goes_by(rate);
         loop {
             match part.next(slowdown, Instant::now()) {
-                Next::Go(slot) => return slot,
-                Next::Wait(until) => sleep_until(until).await,
-                Next::Claim(slice, lead) => {
+                NextSlot::Go(slot) => return slot,
+                NextSlot::Wait(until) => sleep_until(until).await,
+                NextSlot::Claim(slice, lead) => {
                     let asked = Instant::now();
                     let begins = self.claim(rate, &slice, lead).await;
                     part.claimed(slice.from(begins), asked.elapsed());
@@ -72,10 +80,10 @@ impl Share {
         }
     }
 
-    /// When the slice begins that is this courier's from now on.
+    /// Claims the slice, and returns when it begins.
     async fn claim(&self, rate: Rate, slice: &Slice, lead: Duration) -> Instant {
-        // Rates of different height do not know of each other: what was given away at the old one,
-        // which may be far ahead, is nobody's when it changes.
+        // Each height of a rate has a name of its own, so that slots claimed at the old height,
+        // which may be far ahead, do not delay the new one.
         let name = format!("{}@{}", self.name, rate.per_second());
         let claim = RateClaim {
             name: &name,
@@ -84,8 +92,8 @@ impl Share {
             lead,
         };
         loop {
-            // The database's clock is read a little behind this one: waiting for a connection, or on
-            // SQLite for one's turn, comes before. By that a slice is used too early.
+            // The database reads its clock a little later than this, after the wait for a
+            // connection or, on SQLite, for a turn. A slice is used too early by that time.
             let asked = Instant::now();
             let begins_in = self.shared.outbox.claim_rate(&claim).await;
             let watch = &self.shared.watch;
@@ -107,7 +115,7 @@ fn shifted(from: Instant, micros: i64) -> Instant {
     }
 }
 
-/// What a courier knows of its part.
+/// The part as the courier knows it.
 #[derive(Debug, Default)]
 struct Part {
     rate: Option<Rate>,
@@ -115,25 +123,25 @@ struct Part {
     demand: Demand,
     /// The slot that was handed out last.
     last: Option<Instant>,
-    /// How long claims have lately taken: what begins earlier than that after a claim is lost.
+    /// How long claims have lately taken. Slots earlier than that after a claim would be lost.
     lead: Duration,
     /// Whether the next claim is the first since the rate is another one.
     changed: bool,
 }
 
-/// What comes next.
+/// Where the next slot comes from.
 #[derive(Debug, PartialEq)]
-enum Next {
+enum NextSlot {
     /// This slot is taken.
     Go(Instant),
-    /// Nothing before this instant.
+    /// No slot is free before this instant.
     Wait(Instant),
     /// Claim a slice such as this, with this lead.
     Claim(Slice, Duration),
 }
 
 impl Part {
-    /// From now on it is a part of this rate. What was reserved of another one is given up.
+    /// Goes by this rate from now on, and gives up the slots of another one.
     fn goes_by(&mut self, rate: Rate) {
         if self.rate != Some(rate) {
             self.changed = self.rate.is_some();
@@ -141,18 +149,18 @@ impl Part {
         }
     }
 
-    fn next(&mut self, slowdown: f64, now: Instant) -> Next {
+    fn next(&mut self, slowdown: f64, now: Instant) -> NextSlot {
         let Some(rate) = self.rate else {
-            return Next::Go(now);
+            return NextSlot::Go(now);
         };
         if let Some(slot) = self.slice.take(now, rate.tolerance() + rate.burst_span()) {
             self.demand.note(now);
             self.last = Some(slot);
-            return Next::Go(slot);
+            return NextSlot::Go(slot);
         }
-        // No further ahead: what is reserved when a courier ends keeps everybody waiting.
+        // No further ahead: slots that are left when a courier ends delay everybody.
         if let Some(last) = self.last.filter(|last| *last > now + SECOND) {
-            return Next::Wait(last - SECOND);
+            return NextSlot::Wait(last - SECOND);
         }
         let period = rate.period().mul_f64(slowdown.max(1.0));
         let slice = Slice {
@@ -160,9 +168,9 @@ impl Part {
             period,
             left: self.demand.of_a_second(now, period),
         };
-        // No second shall hold both what went by the old rate and what goes by the new one.
+        // No second may hold both requests by the old rate and requests by the new one.
         let lead = if self.changed { SECOND } else { self.lead };
-        Next::Claim(slice, lead)
+        NextSlot::Claim(slice, lead)
     }
 
     fn claimed(&mut self, slice: Slice, took: Duration) {
@@ -204,7 +212,7 @@ impl Slice {
     }
 }
 
-/// What was taken during the last second.
+/// The slots that were taken during the last second.
 #[derive(Debug, Default)]
 struct Demand(VecDeque<Instant>);
 
@@ -213,8 +221,8 @@ impl Demand {
         self.0.push_back(now);
     }
 
-    /// How many requests the next slice should be for: as many as in the last second, one at least,
-    /// and no more than the rate has room for in a second.
+    /// Returns how many requests the next slice is for: as many as in the last second, at least
+    /// one, and no more than the rate has room for in a second.
     fn of_a_second(&mut self, now: Instant, period: Duration) -> u32 {
         let second = Duration::from_secs(1);
         while self
@@ -280,8 +288,8 @@ mod tests {
         assert_eq!(demand.of_a_second(now + MS * 1_001, MS * 20), 1);
     }
 
-    /// Couriers that send as much as they may, and a database that takes its time to answer a claim.
-    /// At half of the time `change` happens to them. Answers when requests went.
+    /// Couriers that send as much as they may, and a database that takes its time to answer a
+    /// claim. At half of the time `change` happens to them. Answers when requests went.
     fn send(
         couriers: usize,
         rate: Rate,
@@ -302,12 +310,12 @@ mod tests {
                 return went;
             }
             match part.next(1.0, *now) {
-                Next::Go(slot) => {
+                NextSlot::Go(slot) => {
                     *now = slot.max(*now);
                     went.push(*now);
                 }
-                Next::Wait(until) => *now = until.max(*now),
-                Next::Claim(slice, lead) => {
+                NextSlot::Wait(until) => *now = until.max(*now),
+                NextSlot::Claim(slice, lead) => {
                     let name = format!("{:?}", part.rate);
                     let earliest = *now + lead;
                     let begins = given
@@ -385,15 +393,15 @@ mod tests {
         let mut part = Part::default();
         part.goes_by(rate);
         let claim = |part: &mut Part, now: Instant, begins: Instant| {
-            let Next::Claim(slice, _) = part.next(1.0, now) else {
+            let NextSlot::Claim(slice, _) = part.next(1.0, now) else {
                 panic!("no claim");
             };
             part.claimed(slice.from(begins), MS);
         };
         claim(&mut part, now, now);
-        assert_eq!(part.next(1.0, now), Next::Go(now));
+        assert_eq!(part.next(1.0, now), NextSlot::Go(now));
         claim(&mut part, now, now + SECOND * 10);
-        assert_eq!(part.next(1.0, now), Next::Go(now + SECOND * 10));
-        assert_eq!(part.next(1.0, now), Next::Wait(now + SECOND * 9));
+        assert_eq!(part.next(1.0, now), NextSlot::Go(now + SECOND * 10));
+        assert_eq!(part.next(1.0, now), NextSlot::Wait(now + SECOND * 9));
     }
 }

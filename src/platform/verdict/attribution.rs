@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::batch::Batch;
-use crate::platform::mask::{self, Fit};
+use crate::mask::{self, Fit};
 use crate::platform::wire::Failure;
 
 /// The fail list, read against the batch.

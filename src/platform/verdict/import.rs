@@ -1,7 +1,10 @@
 //! Do the counts add up: what an answer with a fail list and counts says about each row.
 
 use super::attribution::{Attribution, attribute};
-use super::{Closing, Outcome, Refusal, Rules, refusal_of_row, refused};
+use super::closing::Closing;
+use super::outcome::Outcome;
+use super::refusal::{Refusal, refusal_of_row, refused};
+use super::rules::Rules;
 use crate::batch::Batch;
 use crate::contact::ContactId;
 use crate::platform::wire::Document;
@@ -35,8 +38,8 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
     closing(Outcome::Unaccounted, answer, settled, open)
 }
 
-/// Why all rows that no entry could be told to be about have failed: nothing was imported, there are
-/// as many such rows as such entries, and the entries all say the same.
+/// Why all rows that no entry could be told to be about have failed: nothing was imported, there
+/// are as many such rows as such entries, and the entries all say the same.
 fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -> Option<&'a str> {
     let (&cause, others) = found.unattributed.split_first()?;
     let all_failed = document.task_number_count == Some(0) && found.unattributed.len() == open;

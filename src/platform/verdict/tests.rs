@@ -1,14 +1,16 @@
 //! The verdict, line by line of `docs/answers.md`; the names in brackets are that page's.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::batch::{BatchId, Composed};
-use crate::contact::{Contact, Lane, OutboxRow, RequestDefaults, Suffix};
+use crate::batch::{Batch, BatchId, Composed};
+use crate::contact::{Contact, ContactId, Lane, OutboxRow, RequestDefaults, Suffix};
 use crate::platform::wire;
+use crate::settlement::Final;
 
 fn batch_of(numbers: &[&str]) -> Batch {
     let contact = |(number, id): (&&str, i64)| {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Fault, Faults};
+use super::kind::Fault;
+use super::settings::Faults;
 
 /// What the dice say about one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,6 @@ pub(in crate::simulator) struct Draw {
     pub(in crate::simulator) error_status: u16,
 }
 
-/// The dice.
 #[derive(Debug)]
 pub(in crate::simulator) struct Dice(StdRng);
 

@@ -6,7 +6,6 @@ pub enum FaultsError {
     /// One of them is no probability.
     #[error("{fault} must be a probability between 0 and 1, not {value}")]
     NotAProbability {
-        /// The fault's key.
         fault: &'static str,
         /// What was asked for.
         value: f64,
@@ -33,6 +32,6 @@ pub enum FaultsError {
     #[error("limits.rows must be at least 1")]
     NoRows,
     /// More than the server reads.
-    #[error("limits.bytes must be between 1 and {max}, not {0}", max = super::Limits::MAX_BYTES)]
+    #[error("limits.bytes must be between 1 and {max}, not {0}", max = super::style::SizeLimits::MAX_BYTES)]
     Bytes(usize),
 }

@@ -161,20 +161,20 @@ pub enum RefusalBody {
 /// What is too large, and answered with HTTP 413.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct SizeLimits {
     /// The most numbers in a request. More than 100 are refused in any case.
     pub rows: usize,
     /// The most bytes in a request, at most eight mebibytes.
     pub bytes: usize,
 }
 
-impl Limits {
+impl SizeLimits {
     /// The most bytes that the server takes at all: far more than 100 rows with all their
     /// variables need.
     pub(in crate::simulator) const MAX_BYTES: usize = 8 * 1024 * 1024;
 }
 
-impl Default for Limits {
+impl Default for SizeLimits {
     fn default() -> Self {
         Self {
             rows: 100,

@@ -1,11 +1,11 @@
-//! What becomes of batches and their contacts.
+//! Events of batches and their contacts.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::DELIVERY;
+use super::target::DELIVERY;
 use crate::batch::Batch;
 use crate::contact::{ContactId, Lane};
 use crate::platform::verdict::{Closing, Outcome, Wait};
@@ -14,9 +14,7 @@ use crate::telemetry::metrics::{FAILED, METRICS, SUCCEEDED};
 
 /// A batch has its final answer, and it is recorded.
 pub struct BatchClosed<'a> {
-    /// The batch.
     pub batch: &'a Batch,
-    /// Its end.
     pub closing: &'a Closing,
     /// From its first step to the commit.
     pub took: Duration,
@@ -76,11 +74,8 @@ impl BatchClosed<'_> {
 
 /// A batch waits to be sent again.
 pub struct BatchPostponed<'a> {
-    /// The batch.
     pub batch: &'a Batch,
-    /// Why.
     pub wait: &'a Wait,
-    /// For how long.
     pub delay: Duration,
     /// Whether the lane was not waiting for this reason already.
     pub news: bool,
@@ -111,9 +106,7 @@ impl BatchPostponed<'_> {
 
 /// Rows were refused without being sent, and that is recorded.
 pub struct RowsRefused<'a> {
-    /// Their lane.
     pub lane: &'a Lane,
-    /// How they end.
     pub rows: &'a [RowOutcome],
 }
 
@@ -131,7 +124,7 @@ impl RowsRefused<'_> {
     }
 }
 
-/// Counts contacts by their end; answers how many succeeded.
+/// Counts contacts by their end. Returns how many succeeded.
 fn count(settled: &[RowOutcome]) -> u64 {
     let mut failed = [0u64; FailKind::ALL.len()];
     for row in settled {

@@ -1,26 +1,22 @@
-//! What becomes of lanes: pauses, leases, take-overs.
+//! Events of lanes: pauses, leases, take-overs.
 
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::LANES;
+use super::target::LANES;
 use crate::batch::BatchId;
 use crate::contact::Lane;
 use crate::platform::verdict::Wait;
 
 /// A lane begins to wait, or has a new reason to, though no batch of it waits.
 pub struct LanePaused<'a> {
-    /// The lane.
     pub lane: &'a Lane,
-    /// Why.
     pub wait: &'a Wait,
-    /// For how long.
     pub delay: Duration,
 }
 
 impl LanePaused<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         let reason = self.wait.reason.as_str();
         let retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);
@@ -29,18 +25,14 @@ impl LanePaused<'_> {
     }
 }
 
-/// What a lane has to write cannot be written: it waits, and sends nothing.
+/// A lane waits and sends nothing, because its outcomes cannot be written.
 pub struct LaneStopped<'a> {
-    /// The lane.
     pub lane: &'a Lane,
-    /// Why.
     pub error: &'a str,
-    /// For how long.
     pub delay: Duration,
 }
 
 impl LaneStopped<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         let retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);
         error!(target: LANES, lane = %self.lane, error = self.error, retry_in_ms, "lane stopped: its outcomes cannot be written");
@@ -49,41 +41,35 @@ impl LaneStopped<'_> {
 
 /// A lane that waited gets on again.
 pub struct LaneRecovered<'a> {
-    /// The lane.
     pub lane: &'a Lane,
 }
 
 impl LaneRecovered<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         info!(target: LANES, lane = %self.lane, "lane goes on");
     }
 }
 
-/// Another session keeps rows locked that are to be settled.
+/// Rows cannot be settled because another session keeps them locked.
 pub struct RowsLocked<'a> {
-    /// Their lane.
     pub lane: &'a Lane,
     /// How many are settled together, locked and not.
     pub contacts: usize,
 }
 
 impl RowsLocked<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         let Self { lane, contacts } = self;
         warn!(target: LANES, %lane, contacts, "rows are locked by another session; settling them waits until it lets go");
     }
 }
 
-/// It has let them go.
+/// The locked rows are free again.
 pub struct RowsUnlocked<'a> {
-    /// Their lane.
     pub lane: &'a Lane,
 }
 
 impl RowsUnlocked<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         info!(target: LANES, lane = %self.lane, "rows are not locked any more");
     }
@@ -91,16 +77,13 @@ impl RowsUnlocked<'_> {
 
 /// Open batches of an earlier owner were taken over.
 pub struct TakenOver<'a> {
-    /// The lane.
     pub lane: &'a Lane,
-    /// How many batches.
     pub batches: usize,
     /// How many of them may have been delivered.
     pub maybe_delivered: usize,
 }
 
 impl TakenOver<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         let Self {
             lane,
@@ -113,14 +96,12 @@ impl TakenOver<'_> {
 
 /// A lane was given up, for it has another owner or may have one.
 pub struct LeaseLost<'a> {
-    /// The lane.
     pub lane: &'a Lane,
     /// The batch that was not sent or not settled for it, if any.
     pub batch: Option<BatchId>,
 }
 
 impl LeaseLost<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         let batch = self.batch.map(|batch| batch.to_string());
         warn!(target: LANES, lane = %self.lane, batch, "lease lost; another courier goes on with this lane");
@@ -129,14 +110,11 @@ impl LeaseLost<'_> {
 
 /// Something failed that is a defect of ours or of the set-up.
 pub struct LaneFailed<'a> {
-    /// The lane.
     pub lane: &'a Lane,
-    /// What.
     pub error: &'a str,
 }
 
 impl LaneFailed<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         error!(target: LANES, lane = %self.lane, error = self.error, "lane dropped; it is tried again later");
     }

@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use tracing::{Level, enabled, error, info, warn};
 
-use super::LIFECYCLE;
+use super::target::LIFECYCLE;
 use crate::settings::SettingChange;
 
-/// The courier begins.
 pub struct Started<'a> {
-    /// This instance.
     pub instance: &'a str,
-    /// Where batches go.
     pub base_url: &'a str,
     /// Where contacts come from, without its password.
     pub database: &'a str,
@@ -21,7 +18,6 @@ pub struct Started<'a> {
 }
 
 impl Started<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         let Self {
             instance,
@@ -42,12 +38,10 @@ impl Started<'_> {
 
 /// Operators can ask how the courier is.
 pub struct AdminListening {
-    /// Where.
     pub address: SocketAddr,
 }
 
 impl AdminListening {
-    /// Logs it.
     pub fn emit(&self) {
         info!(
             target: LIFECYCLE,
@@ -59,14 +53,12 @@ impl AdminListening {
 
 /// The courier was asked to end.
 pub struct Stopping<'a> {
-    /// By what.
     pub because: &'a str,
     /// How long requests in flight have to finish.
     pub grace: Duration,
 }
 
 impl Stopping<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         info!(target: LIFECYCLE,
             because = self.because,
@@ -76,14 +68,12 @@ impl Stopping<'_> {
     }
 }
 
-/// The courier has ended.
 pub struct Stopped {
     /// Whether everything in flight was settled first.
     pub clean: bool,
 }
 
 impl Stopped {
-    /// Logs it.
     pub fn emit(&self) {
         if self.clean {
             info!(target: LIFECYCLE, "courier stopped; nothing is in flight");
@@ -97,7 +87,7 @@ impl Stopped {
 
 /// The settings were read again.
 pub struct SettingsReloaded<'a> {
-    /// What of them is not what was in force.
+    /// The keys whose value is another one than before.
     pub changes: &'a [SettingChange],
 }
 
@@ -107,8 +97,8 @@ impl SettingsReloaded<'_> {
         enabled!(target: LIFECYCLE, Level::WARN)
     }
 
-    /// Logs what is in force now, and what will be after a restart. A warning: whoever changes settings
-    /// wants to hear of it, also where the log is quiet.
+    /// Logs what is in force now, and what will be after a restart. A warning: whoever changes
+    /// settings wants to hear of it, also where the log is quiet.
     pub fn emit(&self) {
         if self.changes.is_empty() {
             warn!(target: LIFECYCLE, "settings read again; nothing in them has changed");
@@ -136,12 +126,10 @@ fn listed(changes: &[SettingChange], live: bool) -> String {
 
 /// The settings were read again and cannot be used.
 pub struct SettingsNotReloaded<'a> {
-    /// What is wrong with them.
     pub error: &'a dyn std::fmt::Display,
 }
 
 impl SettingsNotReloaded<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         error!(
             target: LIFECYCLE,
@@ -151,14 +139,12 @@ impl SettingsNotReloaded<'_> {
     }
 }
 
-/// What started the courier could not be told how it is.
+/// The supervisor could not be told how the courier is.
 pub struct SupervisorUntold<'a> {
-    /// Why not.
     pub error: &'a std::io::Error,
 }
 
 impl SupervisorUntold<'_> {
-    /// Logs it.
     pub fn emit(&self) {
         warn!(
             target: LIFECYCLE,

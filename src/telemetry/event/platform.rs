@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::PLATFORM;
+use super::target::PLATFORM;
 use crate::batch::Batch;
 use crate::platform::verdict::Verdict;
 use crate::telemetry::metrics::METRICS;
@@ -26,7 +26,6 @@ impl RateLimitWait {
         ready
     }
 
-    /// Measures it.
     pub fn emit(&self) {
         METRICS.requests.limited.observe(self.waited.as_secs_f64());
     }
@@ -40,7 +39,6 @@ pub struct RequestSent {
 }
 
 impl RequestSent {
-    /// Counts it.
     pub fn emit(batch: &Batch) -> Self {
         METRICS.requests.in_flight.inc();
         let contacts = u32::try_from(batch.contacts.len()).unwrap_or(u32::MAX);
@@ -62,9 +60,7 @@ impl Drop for RequestSent {
 
 /// A request has come to its end.
 pub struct RequestEnded<'a> {
-    /// What was sent.
     pub batch: &'a Batch,
-    /// What came back.
     pub verdict: &'a Verdict,
     /// From sending to the end of the answer.
     pub took: Duration,
@@ -94,12 +90,12 @@ impl RequestEnded<'_> {
 }
 
 /// The breaker opens, or closes again.
-pub struct Breaker {
+pub struct BreakerMoved {
     /// Whether it keeps requests back now.
     pub open: bool,
 }
 
-impl Breaker {
+impl BreakerMoved {
     /// Logs it and sets the gauge.
     pub fn emit(&self) {
         METRICS.requests.breaker_open.set(i64::from(self.open));
@@ -118,7 +114,6 @@ pub struct RateLevel {
 }
 
 impl RateLevel {
-    /// Sets the gauge.
     pub fn emit(&self) {
         METRICS.requests.rate_level.set(self.level);
         // Not by the name of the log's own level, and without digits that nobody needs.
@@ -134,7 +129,6 @@ pub struct TokenChanged {
 }
 
 impl TokenChanged {
-    /// Logs it.
     pub fn emit(&self) {
         info!(target: PLATFORM,
             lanes = self.lanes,

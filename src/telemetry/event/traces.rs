@@ -2,17 +2,15 @@
 
 use tracing::{debug, info, warn};
 
-use super::TRACES;
+use super::target::TRACES;
 use crate::telemetry::metrics::{DROPPED, EXPORTED, METRICS};
 
 /// Spans have reached the collector.
 pub struct SpansExported {
-    /// How many.
     pub spans: u64,
 }
 
 impl SpansExported {
-    /// Counts them.
     pub fn emit(&self) {
         METRICS
             .spans
@@ -23,7 +21,6 @@ impl SpansExported {
 
 /// Spans never will: there was no room for them, or the collector does not want them.
 pub struct SpansDropped {
-    /// How many.
     pub spans: u64,
 }
 
@@ -39,12 +36,10 @@ impl SpansDropped {
 
 /// The courier ends, and spans are left or were dropped that nothing was told of.
 pub struct SpansLost {
-    /// How many.
     pub spans: u64,
 }
 
 impl SpansLost {
-    /// Logs it.
     pub fn emit(&self) {
         let spans = self.spans;
         warn!(target: TRACES, spans, "spans are lost that the collector has not taken");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::queue::Queue;
-use super::way::{Hold, Kind, Origin, Sent, Step, Waited, Way};
+use super::way::{HeldBy, Kind, Origin, Sent, Step, Waited, Way};
 use crate::batch::Batch;
 use crate::platform::verdict::{Closing, Outcome, Reply, Verdict};
 use crate::settlement::{Final, RowOutcome};
@@ -52,7 +52,7 @@ impl BatchTrace {
     }
 
     /// Adds the time that it takes until the batch is let go on.
-    pub async fn held<T>(&mut self, hold: Hold, until: impl Future<Output = T>) -> T {
+    pub async fn held<T>(&mut self, hold: HeldBy, until: impl Future<Output = T>) -> T {
         let Some(recording) = &mut self.0 else {
             return until.await;
         };

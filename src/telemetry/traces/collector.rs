@@ -46,7 +46,6 @@ pub(super) enum Taken {
     Partly {
         /// Spans that it did not take.
         rejected: u64,
-        /// Why.
         why: String,
     },
 }

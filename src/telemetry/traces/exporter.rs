@@ -14,8 +14,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::collector::{Collector, CollectorError, Refused, Taken};
+use super::handle::Traces;
 use super::otlp::{self, HostTime};
-use super::queue::{Counts, Queue, Traces};
+use super::queue::{Counts, Queue};
 use super::way::Way;
 use crate::telemetry::event::{CollectorWatch, SpansExported, SpansLost};
 
@@ -38,7 +39,6 @@ pub struct TraceOptions {
     pub endpoint: Url,
     /// `traces.ratio`.
     pub ratio: f64,
-    /// The courier's instance.
     pub instance: Uuid,
 }
 
@@ -56,7 +56,7 @@ impl Exporter {
     /// Starts it. What it sends is what comes from the handle.
     pub fn start(options: &TraceOptions) -> Result<(Traces, Self), CollectorError> {
         let counts = Arc::<Counts>::default();
-        let (traces, receiver) = Queue::open(options.ratio, Arc::clone(&counts));
+        let (queue, receiver) = Queue::open(options.ratio, Arc::clone(&counts));
         let stop = CancellationToken::new();
         let work = Work {
             collector: Collector::new(&options.endpoint)?,
@@ -67,7 +67,10 @@ impl Exporter {
             watch: CollectorWatch::default(),
         };
         let task = tokio::spawn(work.run());
-        Ok((traces, Self(Some(Running { counts, stop, task }))))
+        Ok((
+            Traces::through(queue),
+            Self(Some(Running { counts, stop, task })),
+        ))
     }
 
     /// Sends what is left, within two seconds. The courier is gone by now, or going.
@@ -136,7 +139,8 @@ impl Work {
         let request = otlp::encode(self.instance, ways, host_time());
         let mut pause = PAUSE.0;
         loop {
-            // Before the request: what is tried once the end was asked for is tried for the last time.
+            // Before the request: what is tried once the end was asked for is tried for the last
+            // time.
             let last = self.stop.is_cancelled();
             match self.collector.post(request.clone()).await {
                 Ok(taken) => return self.taken(spans, taken),

@@ -10,6 +10,7 @@
 mod batch;
 mod collector;
 mod exporter;
+mod handle;
 mod otlp;
 mod queue;
 mod way;
@@ -17,5 +18,5 @@ mod way;
 pub use self::batch::BatchTrace;
 pub use self::collector::CollectorError;
 pub use self::exporter::{Exporter, TraceOptions};
-pub use self::queue::Traces;
-pub use self::way::{Hold, Origin};
+pub use self::handle::Traces;
+pub use self::way::{HeldBy, Origin};

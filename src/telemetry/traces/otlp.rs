@@ -15,7 +15,7 @@ use prost::bytes::Bytes;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::way::{Hold, Kind, Step, Way};
+use super::way::{HeldBy, Kind, Step, Way};
 use crate::batch::BatchId;
 
 /// Bit 0 of W3C's flags: this trace is sampled.
@@ -128,7 +128,7 @@ fn child(step: &Step, time: HostTime) -> Span {
         Kind::Wait(waited) => {
             let whole_wait = step.ended.saturating_duration_since(step.began);
             let mut attributes = vec![text("wait.reason", waited.reason(whole_wait))];
-            for (hold, took) in Hold::ALL.iter().zip(waited.held) {
+            for (hold, took) in HeldBy::ALL.iter().zip(waited.held) {
                 if !took.is_zero() {
                     let key = format!("wait.{}_seconds", hold.as_str());
                     attributes.push(pair(&key, Value::DoubleValue(took.as_secs_f64())));

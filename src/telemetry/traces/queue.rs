@@ -5,33 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use super::batch::BatchTrace;
-use super::way::{Origin, Way};
-use crate::batch::{Batch, BatchId};
+use super::way::Way;
+use crate::batch::BatchId;
 use crate::telemetry::event::SpansDropped;
 
 /// Ways that wait for the collector, at most. With some 1 KB each, a few MB.
-const ROOM: usize = 4096;
+pub(super) const ROOM: usize = 4096;
 
-/// Where the ways of batches go; nowhere by default.
-#[derive(Clone, Debug, Default)]
-pub struct Traces(Option<Arc<Queue>>);
-
-impl Traces {
-    /// Begins the way of a batch, if it is to be told. Its rows were read at `read_at`.
-    pub fn batch(&self, batch: &Batch, origin: Origin, read_at: Instant) -> BatchTrace {
-        match &self.0 {
-            Some(queue) if is_below(batch.id, queue.below) => {
-                BatchTrace::begin(Arc::clone(queue), batch, origin, read_at)
-            }
-            _ => BatchTrace::default(),
-        }
-    }
-}
-
-/// The courier's end.
+/// The courier's end of the queue.
 pub(super) struct Queue {
     sender: mpsc::Sender<Way>,
     /// Batches are traced whose id ends in less than this.
@@ -55,9 +37,9 @@ impl fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// The courier's handle to a queue for this part of all batches, and the exporter's end of it,
-    /// which is over when the handle and the last batch are gone.
-    pub(super) fn open(ratio: f64, counts: Arc<Counts>) -> (Traces, mpsc::Receiver<Way>) {
+    /// Opens a queue for this part of all batches. Returns its two ends; the exporter's is over
+    /// when the courier's is gone.
+    pub(super) fn open(ratio: f64, counts: Arc<Counts>) -> (Arc<Self>, mpsc::Receiver<Way>) {
         let (sender, receiver) = mpsc::channel(ROOM);
         let below = below(ratio);
         let queue = Self {
@@ -65,7 +47,12 @@ impl Queue {
             below,
             counts,
         };
-        (Traces(Some(Arc::new(queue))), receiver)
+        (Arc::new(queue), receiver)
+    }
+
+    /// Whether this batch is traced.
+    pub(super) fn takes(&self, batch: BatchId) -> bool {
+        is_below(batch, self.below)
     }
 
     /// Takes a way that has ended, or drops it if there is no room.
@@ -120,16 +107,6 @@ fn below(ratio: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Composed;
-    use crate::contact::{Lane, RequestOptions};
-
-    fn batch() -> Batch {
-        let composed = Composed {
-            options: RequestOptions::default(),
-            contacts: Vec::new(),
-        };
-        Batch::new(BatchId::generate(), Lane::new("u", "t").unwrap(), composed)
-    }
 
     #[test]
     fn the_ratio_is_the_part_of_batches_that_are_traced() {
@@ -141,19 +118,5 @@ mod tests {
         assert_eq!((traced(0.0), traced(1.0)), (0, 10_000));
         let quarter = traced(0.25);
         assert!((2200..2800).contains(&quarter), "{quarter}");
-    }
-
-    #[tokio::test]
-    async fn what_finds_no_room_is_dropped_and_counted_and_nobody_waits() {
-        let counts = Arc::<Counts>::default();
-        let (traces, receiver) = Queue::open(1.0, Arc::clone(&counts));
-        for _ in 0..ROOM + 3 {
-            drop(traces.batch(&batch(), Origin::Split, Instant::now()));
-        }
-        // A batch and its wait: two spans each.
-        assert_eq!(counts.take_dropped(), 6);
-        assert_eq!(counts.take_dropped(), 0);
-        assert_eq!(counts.waiting(), 2 * ROOM as u64);
-        assert_eq!(receiver.len(), ROOM);
     }
 }

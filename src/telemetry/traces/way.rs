@@ -10,7 +10,6 @@ use crate::contact::Lane;
 /// How a batch ends here whose end is not written: its lane's next owner goes on with it.
 const LEFT_OPEN: &str = "left_open";
 
-/// Where a batch comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Of rows that were read.
@@ -23,7 +22,7 @@ pub enum Origin {
 
 /// What a batch waits for before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub enum HeldBy {
     /// The budget that keeps retries a bounded share of requests.
     RetryBudget,
     /// A rate limit: of the lane, its user, or for all.
@@ -34,8 +33,7 @@ pub enum Hold {
     Journal,
 }
 
-impl Hold {
-    /// All of them.
+impl HeldBy {
     pub(super) const ALL: [Self; 4] = [
         Self::RetryBudget,
         Self::RateLimit,
@@ -95,7 +93,6 @@ impl Way {
     }
 }
 
-/// A step of the way.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) kind: Kind,
@@ -115,7 +112,6 @@ impl Step {
     }
 }
 
-/// What a step is.
 #[derive(Debug)]
 pub(super) enum Kind {
     Compose,
@@ -124,13 +120,12 @@ pub(super) enum Kind {
     Settle,
 }
 
-/// What a batch waited for.
 #[derive(Debug, Default)]
 pub(super) struct Waited {
     /// The failure that it waits after, or the gate that was shut in its face.
     pub(super) because: Option<&'static str>,
-    /// How long each hold took, in the order of [`Hold::ALL`].
-    pub(super) held: [Duration; Hold::ALL.len()],
+    /// How long each hold took, in the order of [`HeldBy::ALL`].
+    pub(super) held: [Duration; HeldBy::ALL.len()],
 }
 
 impl Waited {
@@ -139,7 +134,7 @@ impl Waited {
         if let Some(because) = self.because {
             return because;
         }
-        let held = Hold::ALL.iter().zip(self.held);
+        let held = HeldBy::ALL.iter().zip(self.held);
         let held = held.map(|(hold, took)| (hold.as_str(), took));
         // The rest of the time other batches of the lane were in front of it.
         let turn = whole.saturating_sub(self.held.iter().sum());
@@ -149,7 +144,6 @@ impl Waited {
     }
 }
 
-/// A request.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) attempt: u32,
@@ -166,8 +160,8 @@ mod tests {
         let seconds = Duration::from_secs;
         let mut waited = Waited::default();
         assert_eq!(waited.reason(seconds(9)), "turn");
-        waited.held[Hold::RateLimit as usize] = seconds(5);
-        waited.held[Hold::Journal as usize] = seconds(1);
+        waited.held[HeldBy::RateLimit as usize] = seconds(5);
+        waited.held[HeldBy::Journal as usize] = seconds(1);
         assert_eq!(waited.reason(seconds(9)), "rate_limit");
         assert_eq!(waited.reason(seconds(12)), "turn");
         waited.because = Some("server_error");
@@ -176,7 +170,7 @@ mod tests {
 
     #[test]
     fn each_hold_has_a_place_of_its_own() {
-        for (place, hold) in Hold::ALL.into_iter().enumerate() {
+        for (place, hold) in HeldBy::ALL.into_iter().enumerate() {
             assert_eq!(hold as usize, place, "{}", hold.as_str());
         }
     }

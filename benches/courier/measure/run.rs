@@ -1,0 +1,23 @@
+//! The step from a measurement's name to the file that takes it.
+
+use anyhow::Result;
+
+use super::bench::Bench;
+use super::{backlog, deferred, idle, latency, memory, rate, small_lane, throughput};
+use crate::measurement::Measurement;
+use crate::table::Table;
+
+/// Measures and adds to the table.
+pub(crate) async fn run(measurement: Measurement, bench: &Bench, table: &mut Table) -> Result<()> {
+    match measurement {
+        Measurement::Drain(engine) => throughput::run(bench, engine, table).await,
+        Measurement::Backlog => backlog::run(bench, table).await,
+        Measurement::Deferred => deferred::run(bench, table).await,
+        Measurement::Memory => memory::run(bench, table).await,
+        Measurement::Idle => idle::run(bench, table).await,
+        Measurement::Latency => latency::run(bench, table).await,
+        Measurement::SmallLane => small_lane::run(bench, table).await,
+        Measurement::Rate => rate::run(bench, table).await,
+        Measurement::Cluster => rate::run_cluster(bench, table).await,
+    }
+}

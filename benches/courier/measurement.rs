@@ -1,0 +1,76 @@
+//! Something that can be measured alone, by its name.
+
+use crate::servers::Engine;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measurement {
+    /// `measure::throughput`, with `drain` and `floor`.
+    Drain(Engine),
+    /// `measure::backlog`
+    Backlog,
+    /// `measure::deferred`
+    Deferred,
+    /// `measure::memory`
+    Memory,
+    /// `measure::idle`
+    Idle,
+    /// `measure::latency`
+    Latency,
+    /// `measure::small_lane`
+    SmallLane,
+    /// `measure::rate`
+    Rate,
+    /// `measure::rate`, with several couriers.
+    Cluster,
+}
+
+impl Measurement {
+    /// All, in the order of the table.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Drain(Engine::Postgres),
+        Self::Drain(Engine::Sqlite),
+        Self::Drain(Engine::MariaDb),
+        Self::Drain(Engine::MySql),
+        Self::Backlog,
+        Self::Deferred,
+        Self::Memory,
+        Self::Idle,
+        Self::Latency,
+        Self::SmallLane,
+        Self::Rate,
+        Self::Cluster,
+    ];
+
+    /// What it is called on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Drain(Engine::Postgres) => "drain-postgres",
+            Self::Drain(Engine::MariaDb) => "drain-mariadb",
+            Self::Drain(Engine::MySql) => "drain-mysql",
+            Self::Drain(Engine::Sqlite) => "drain-sqlite",
+            Self::Backlog => "backlog",
+            Self::Deferred => "deferred",
+            Self::Memory => "memory",
+            Self::Idle => "idle",
+            Self::Latency => "latency",
+            Self::SmallLane => "small-lane",
+            Self::Rate => "rate-limit",
+            Self::Cluster => "cluster",
+        }
+    }
+
+    /// What it is, in a line.
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Self::Drain(_) => "contacts per second, beside the SQL-only floor; CPU, memory, WAL",
+            Self::Backlog => "speed at a backlog of 2,000,000 against 20,000",
+            Self::Deferred => "speed of a lane that also holds 1,000,000 rows for tomorrow",
+            Self::Memory => "peak memory with 1,000 lanes and a backlog",
+            Self::Idle => "CPU with 1,000 empty lanes",
+            Self::Latency => "from commit to request at low load",
+            Self::SmallLane => "first row of a small lane behind 1,000,000 rows of another",
+            Self::Rate => "use and excess of a limit of 50 requests per second",
+            Self::Cluster => "the same by three couriers that share it",
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The command `doctor`: its arguments, and what it does with them.
+
+use std::io::Write;
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+
+use super::check::{Check, Level};
+use super::{database, limits, platform};
+use crate::cli::settings_args::SettingsArgs;
+use crate::settings::Settings;
+
+/// Checks settings, database, platform and outbox, and says what to do about what is wrong
+///
+/// A line for each: `ok`, `warning` or `FAILED`. Writes to the database, to see whether that works,
+/// and undoes it; sends no contact. Exit code 1 if something failed.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct DoctorArgs {
+    #[command(flatten)]
+    pub(in crate::cli) settings: SettingsArgs,
+    /// Prints a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(in crate::cli) async fn run(
+    args: &DoctorArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut report = Report::begin(args.json, out);
+    // Settings that cannot be read have ended the program before this.
+    report.tell(vec![Check::ok(
+        "settings",
+        "all keys are known and keep their rules",
+    )])?;
+    let (checks, couriers) = database::checks(settings).await;
+    report.tell(checks)?;
+    report.tell(platform::checks(settings).await)?;
+    report.tell(limits::checks(settings, couriers))?;
+    report.end()
+}
+
+/// Tells each check as soon as it is made; as JSON, all of them at the end.
+struct Report<'a> {
+    json: bool,
+    out: &'a mut dyn Write,
+    told: Vec<Check>,
+}
+
+impl<'a> Report<'a> {
+    fn begin(json: bool, out: &'a mut dyn Write) -> Self {
+        Self {
+            json,
+            out,
+            told: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, checks: Vec<Check>) -> anyhow::Result<()> {
+        if !self.json {
+            for check in &checks {
+                writeln!(self.out, "{check}")?;
+            }
+            self.out.flush()?;
+        }
+        self.told.extend(checks);
+        Ok(())
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        let count = |level| {
+            self.told
+                .iter()
+                .filter(|check| check.level == level)
+                .count()
+        };
+        let (failed, warnings) = (count(Level::Failed), count(Level::Warning));
+        if self.json {
+            let answer = json!({"failed": failed, "warnings": warnings, "checks": self.told});
+            writeln!(self.out, "{answer}")?;
+        }
+        match failed {
+            0 => Ok(()),
+            1 => bail!("1 check failed"),
+            n => bail!("{n} checks failed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reported(json: bool, checks: Vec<Check>) -> (String, anyhow::Result<()>) {
+        let mut out = Vec::new();
+        let mut report = Report::begin(json, &mut out);
+        report.tell(checks).unwrap();
+        let end = report.end();
+        (String::from_utf8(out).unwrap(), end)
+    }
+
+    #[test]
+    fn each_check_is_a_line_and_one_that_failed_is_the_end() {
+        let good = Check::ok("clock", "the same");
+        let odd = Check::warning("limits", "batch_size = 1", "raise it");
+        let (text, end) = reported(false, vec![good.clone(), odd.clone()]);
+        assert_eq!(
+            text,
+            "ok       clock       the same\nwarning  limits      batch_size = 1; raise it\n"
+        );
+        end.unwrap();
+        let bad = Check::failed("token", "401\nno", "renew it");
+        let (text, end) = reported(false, vec![bad.clone()]);
+        assert_eq!(text, "FAILED   token       401 no; renew it\n");
+        assert_eq!(end.unwrap_err().to_string(), "1 check failed");
+        let (json, end) = reported(true, vec![good, odd, bad]);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["failed"], &json["warnings"]), (&1.into(), &1.into()));
+        assert_eq!(json["checks"][2]["level"], "failed");
+        assert!(end.is_err());
+    }
+}

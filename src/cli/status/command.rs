@@ -1,0 +1,94 @@
+//! The command `status`: its arguments, and what it does with them.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::alive;
+use super::report::StatusReport;
+use super::shown::show;
+use crate::cli::operator;
+use crate::cli::settings_args::SettingsArgs;
+use crate::settings::Settings;
+
+/// Shows what waits, which lanes are on hold and why, and which couriers run
+///
+/// Asks the database alone: it works while the courier or the platform is down. With --alive it
+/// asks the courier alone: it works while the database is down.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct StatusArgs {
+    #[command(flatten)]
+    pub(in crate::cli) settings: SettingsArgs,
+    /// Shows it again and again, every 2s or so often, until Ctrl-C
+    #[arg(
+        long,
+        value_name = "INTERVAL",
+        num_args = 0..=1,
+        default_missing_value = "2s",
+        value_parser = interval
+    )]
+    watch: Option<Duration>,
+    /// Asks the courier of this host whether it lives, as a health check does: exit code 0 if its
+    /// loops turn, else 1
+    #[arg(long, conflicts_with_all = ["watch", "limit"])]
+    alive: bool,
+    /// How many lanes of each sort to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: u32,
+    /// Prints a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(100) {
+        return Err("write 100ms or more".into());
+    }
+    Ok(interval)
+}
+
+pub(in crate::cli) async fn run(
+    args: &StatusArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if args.alive {
+        return alive::tell(settings, args.json, out).await;
+    }
+    let database = operator::open(settings).await?;
+    let Some(interval) = args.watch else {
+        let status = StatusReport::ask(&database, args.limit).await?;
+        return print(&status, args.json, out);
+    };
+    let clears = !args.json && stdout().is_terminal();
+    let mut tick = tokio::time::interval(interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            // Whoever has seen enough ends it so; that is no failure.
+            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+        }
+        let asked = StatusReport::ask(&database, args.limit).await;
+        if clears {
+            write!(out, "\x1b[H\x1b[2J")?;
+        }
+        match asked {
+            Ok(status) => print(&status, args.json, out)?,
+            // It is watched because something is going on: it may well come back.
+            Err(error) if error.is_transient() => writeln!(std::io::stderr(), "{error}")?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn print(status: &StatusReport, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if json {
+        writeln!(out, "{}", serde_json::to_string(status)?)?;
+    } else {
+        write!(out, "{}", show(status))?;
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,207 @@
+//! The courier: its parts put together, run, and ended.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::context::Context;
+use super::heartbeat::{self, LeaseClock};
+use super::lifecycle::Lifecycle;
+use super::limits::{RateLimiter, SharedRates};
+use super::notes::Notes;
+use super::options::CourierOptions;
+use super::permits::Permits;
+use super::pulse::Pulse;
+use super::recorder::Recorder;
+use super::scout::Scout;
+use super::tuning::Tuner;
+use super::watch::DatabaseWatch;
+use super::{retuning, token};
+use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
+use crate::platform::client::Platform;
+use crate::telemetry::event::Stopped;
+use crate::telemetry::traces::Traces;
+
+/// The last calls of the database take no longer. Without them the heartbeat runs out, and others
+/// take the lanes a little later.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A courier that is ready to run.
+pub struct Courier {
+    outbox: Arc<dyn Outbox>,
+    platform: Arc<dyn Platform>,
+    options: CourierOptions,
+    instance: Instance,
+    pulse: Arc<Pulse>,
+    tuner: Tuner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until asked to stop.
+    Stopped,
+    /// Until nothing that is due can be delivered any more.
+    Done,
+}
+
+impl Courier {
+    /// Puts a courier together; nothing is started.
+    pub fn new(
+        outbox: Arc<dyn Outbox>,
+        platform: Arc<dyn Platform>,
+        options: CourierOptions,
+    ) -> Self {
+        let instance = Instance {
+            id: Uuid::now_v7(),
+            host: options.host.clone(),
+            pid: std::process::id(),
+            lease: options.lease,
+        };
+        let beats = heartbeat::interval(options.lease);
+        let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
+        Self {
+            outbox,
+            platform,
+            pulse: Arc::new(pulse),
+            tuner: Tuner::new(options.tuning.clone()),
+            options,
+            instance,
+        }
+    }
+
+    /// Traces the batches of this courier.
+    pub fn traced(mut self, traces: Traces) -> Self {
+        self.options.traces = traces;
+        self
+    }
+
+    /// Returns this instance's id, as other couriers and people see it.
+    pub fn instance(&self) -> Uuid {
+        self.instance.id
+    }
+
+    /// Returns the pulse, which tells whether the loops are turning once the courier works.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// Returns the handle to the settings that can change while it works.
+    pub fn tuner(&self) -> Tuner {
+        self.tuner.clone()
+    }
+
+    /// Works until the end. Returns what is left in the outbox, if that is still known.
+    pub async fn run(self, life: Lifecycle, until: Until) -> Result<Option<Backlog>, OutboxError> {
+        let watch = Arc::new(DatabaseWatch::default());
+        let outbox = Arc::clone(&self.outbox);
+        let id = self.instance.id;
+        let grace = self.options.shutdown_grace;
+        let (leases, heart) = heartbeat::start(
+            Arc::clone(&outbox),
+            self.instance.clone(),
+            Arc::clone(&watch),
+            Arc::clone(&self.pulse),
+            life.clone(),
+        )
+        .await?;
+        token::at_start(&*outbox).await?;
+        let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
+        self.pulse.begin();
+        let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
+        let scout = Scout::new(Arc::clone(&context), id);
+        let work = async {
+            let scouting = async {
+                match until {
+                    Until::Stopped => scout.run().await,
+                    Until::Done => scout.run_once().await?,
+                }
+                Ok(())
+            };
+            tokio::select! {
+                scouted = scouting => scouted?,
+                () = token::follow(&context) => {}
+                () = retuning::follow(&context) => {}
+            }
+            drop(context);
+            // The scout and its lanes were the last to hold the recorder's handle.
+            while writers.join_next().await.is_some() {}
+            Ok(())
+        };
+        let worked = tokio::select! {
+            worked = work => Some(worked),
+            () = grace_is_over(&life, grace) => None,
+        };
+        let clean = worked.is_some();
+        worked.transpose()?;
+        let leaving = leave(&*outbox, id, &heart, until, clean);
+        let backlog = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
+        Stopped { clean }.emit();
+        backlog.unwrap_or(Ok(None))
+    }
+
+    fn context(
+        self,
+        recorder: Recorder,
+        leases: LeaseClock,
+        watch: Arc<DatabaseWatch>,
+        life: Lifecycle,
+    ) -> Context {
+        let tuning = self.tuner.current();
+        let shared = self.options.shared_limits.then(|| SharedRates {
+            outbox: Arc::clone(&self.outbox),
+            watch: Arc::clone(&watch),
+        });
+        Context {
+            limiter: RateLimiter::new(&tuning.limits, shared),
+            permits: Permits::new(tuning.max_in_flight),
+            outbox: self.outbox,
+            platform: self.platform,
+            recorder,
+            leases,
+            gates: Mutex::default(),
+            tuner: self.tuner,
+            poll_interval: self.options.poll_interval,
+            request: self.options.request,
+            traces: self.options.traces,
+            life,
+            watch,
+            pulse: self.pulse,
+            notes: Notes::default(),
+            new_token: Notify::new(),
+        }
+    }
+}
+
+/// Resolves when requests in flight have had their time to finish, or must not have any.
+async fn grace_is_over(life: &Lifecycle, grace: Duration) {
+    life.stopping().await;
+    tokio::select! {
+        () = tokio::time::sleep(grace) => life.kill(),
+        () = life.killed() => {}
+    }
+}
+
+/// Frees the lanes and takes the instance off the list. Not after an unclean end: the heartbeat
+/// runs out by itself, and until then nobody else sends a batch that may still be on its way.
+async fn leave(
+    outbox: &dyn Outbox,
+    instance: Uuid,
+    heart: &JoinHandle<()>,
+    until: Until,
+    clean: bool,
+) -> Result<Option<Backlog>, OutboxError> {
+    heart.abort();
+    if !clean {
+        return Ok(None);
+    }
+    let backlog = match until {
+        Until::Done => Some(outbox.backlog(instance).await?),
+        Until::Stopped => None,
+    };
+    // Without a database the heartbeat runs out by itself.
+    outbox.retire(instance).await.ok();
+    Ok(backlog)
+}

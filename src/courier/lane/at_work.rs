@@ -1,0 +1,348 @@
+//! One leased lane at work: the loop, and the beginning and end of each step.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::completed::Completed;
+use super::culprits::Culprits;
+use super::end::LaneEnd;
+use super::occupied::Occupied;
+use super::reading::Reading;
+use super::turn::Turn;
+use super::writing::Writing;
+use crate::batch::{Batch, BatchId, compose};
+use crate::contact::ContactId;
+use crate::courier::context::Context;
+use crate::courier::dispatcher::Dispatcher;
+use crate::courier::isolation::NextPiece;
+use crate::courier::store::{Answer, NotRecorded};
+use crate::courier::underway::Underway;
+use crate::courier::watch::DatabaseWork;
+use crate::outbox::{Change, Lease, LeasedLane, OutboxError, Recorded};
+use crate::telemetry::event::{LaneFailed, LeaseLost};
+use crate::telemetry::traces::Origin;
+
+/// A lane is kept during a wait up to this long; for a longer one it is given back.
+const SHORT_WAIT: Duration = Duration::from_secs(5);
+
+/// After so many failures in a row the lane is given back even for a short wait, so that its place
+/// is free and `run --once` comes to an end.
+const PATIENCE: u32 = 12;
+
+/// Batches whose outcome is being written while others are sent.
+const SETTLING: usize = 4;
+
+pub(in crate::courier) struct LaneAtWork {
+    pub(super) context: Arc<Context>,
+    pub(super) lease: Arc<Lease>,
+    pub(super) reading: Reading,
+    /// Open batches that wait to be sent (again).
+    pub(super) ready: VecDeque<Underway>,
+    pub(super) culprits: Culprits,
+    pub(super) occupied: Occupied,
+    steps: JoinSet<Completed>,
+    /// How many batches are being sent.
+    pub(super) sending: usize,
+    pub(super) failures: u32,
+    /// No batch is sent before this instant.
+    pub(super) held_until: Option<Instant>,
+    turn: Turn,
+    pub(super) writing: Writing,
+    /// Why nothing new is begun any more.
+    pub(super) end: Option<LaneEnd>,
+}
+
+impl LaneAtWork {
+    /// Takes up a lane, with the batches that were left open in it.
+    pub(in crate::courier) fn new(context: Arc<Context>, leased: LeasedLane) -> Self {
+        let now = Instant::now();
+        let writing = Writing::expected(&leased);
+        let mut lane = Self {
+            failures: leased.lease.failures,
+            context,
+            lease: leased.lease,
+            reading: Reading::new(now),
+            ready: VecDeque::new(),
+            culprits: Culprits::default(),
+            occupied: Occupied::default(),
+            steps: JoinSet::new(),
+            sending: 0,
+            held_until: None,
+            turn: Turn::begin(now),
+            writing,
+            end: None,
+        };
+        lane.adopt(leased.open);
+        if let Some(obstacle) = leased.obstacle {
+            lane.stop(&obstacle.to_string());
+        }
+        lane
+    }
+
+    /// Works the lane and gives it back.
+    pub(in crate::courier) async fn run(mut self) -> LaneEnd {
+        let worked = self.work().await;
+        let failed = worked.and(match self.end {
+            Some(LaneEnd::Lost) => Ok(()),
+            _ => self.release().await,
+        });
+        if let Err(error) = failed
+            && !error.is_transient()
+        {
+            LaneFailed {
+                lane: &self.lease.lane,
+                error: &error.to_string(),
+            }
+            .emit();
+            return LaneEnd::Failed;
+        }
+        self.end.unwrap_or(if self.reading.is_behind {
+            LaneEnd::Behind
+        } else {
+            LaneEnd::Done
+        })
+    }
+
+    async fn release(&self) -> Result<(), OutboxError> {
+        let asked = Instant::now();
+        let released = self.context.outbox.release(&self.lease).await;
+        let watch = &self.context.watch;
+        watch.note(DatabaseWork::Lease, asked, &released);
+        released
+    }
+
+    async fn work(&mut self) -> Result<(), OutboxError> {
+        loop {
+            let begun = if self.writing == Writing::Doubtful {
+                self.try_settling().await
+            } else {
+                self.fill().await
+            };
+            if let Err(error) = begun {
+                self.end.get_or_insert(LaneEnd::Done);
+                while self.step().await {}
+                return Err(error);
+            }
+            if !self.step().await && !self.go_on().await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for one of the steps that were begun. Returns `false` if there is none.
+    async fn step(&mut self) -> bool {
+        match self.steps.join_next().await {
+            None => return false,
+            Some(Ok(step)) => self.finish(step),
+            // A step that panicked has left its batch in the journal; the next owner finds it.
+            Some(Err(_)) => self.end = Some(LaneEnd::Failed),
+        }
+        true
+    }
+
+    /// Goes on when nothing is under way and nothing could be begun: waits, or reads the lane from
+    /// its start again. Returns whether there may be more to do.
+    async fn go_on(&mut self) -> bool {
+        if self.end.is_some() || self.context.life.is_stopping() || self.turn_is_over() {
+            return false;
+        }
+        if let Some(until) = self.held_until.take() {
+            let wait = until.saturating_duration_since(Instant::now());
+            if wait > SHORT_WAIT || self.failures > PATIENCE {
+                return false;
+            }
+            self.context.sleep(wait).await;
+            return self.context.gates().enter(&self.lease.lane, Instant::now());
+        }
+        self.reading.rewind()
+    }
+
+    /// Tries whether the rows that the lane would send could be settled. If the database refused or
+    /// ignored their update, they would stay pending and be sent again and again.
+    async fn try_settling(&mut self) -> Result<(), OutboxError> {
+        if self.end.is_some() {
+            return Ok(());
+        }
+        self.read_ahead().await?;
+        let open = self.ready.iter().map(|underway| &underway.batch);
+        let batches: Vec<BatchId> = open.clone().map(|batch| batch.id).collect();
+        let contacts = open
+            .flat_map(|batch| &batch.contacts)
+            .chain(&self.reading.waiting);
+        let contacts: Vec<ContactId> = contacts.map(|contact| contact.id).collect();
+        let outbox = &self.context.outbox;
+        match outbox.try_settling(&self.lease, &contacts, &batches).await {
+            Ok(Recorded::Done) => {
+                self.writing = Writing::Works;
+                self.fill().await?;
+            }
+            Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(None),
+            // An app has locked them. The lane cools; that is no trouble.
+            Err(OutboxError::Locked(_)) => self.end = Some(LaneEnd::Failed),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => self.stop(&error.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Begins as many sends as the lane may have under way.
+    async fn fill(&mut self) -> Result<(), OutboxError> {
+        while self.may_begin() {
+            let Some(underway) = self.next().await? else {
+                return Ok(());
+            };
+            self.begin(underway);
+        }
+        Ok(())
+    }
+
+    fn may_begin(&self) -> bool {
+        let at_once = self.context.tuning().max_in_flight_per_lane;
+        self.end.is_none()
+            && self.held_until.is_none()
+            && self.sending < at_once
+            && self.steps.len() < at_once + SETTLING
+            && !self.context.life.is_stopping()
+            && self.gates_admit()
+    }
+
+    /// Whether no gate is in the way. A lane that goes ahead as a probe sends one request at a
+    /// time.
+    fn gates_admit(&self) -> bool {
+        let (gates, lane) = (self.context.gates(), &self.lease.lane);
+        gates.admits(lane, Instant::now()) && (self.sending == 0 || !gates.probes(lane))
+    }
+
+    fn turn_is_over(&self) -> bool {
+        self.turn.is_over(self.context.notes.others_wait())
+    }
+
+    /// Returns the next batch: one that waits to be sent again, or a new one.
+    async fn next(&mut self) -> Result<Option<Underway>, OutboxError> {
+        if let Some(underway) = self.ready.pop_front() {
+            return Ok(Some(underway));
+        }
+        while let Some(next) = self.culprits.next() {
+            match next {
+                NextPiece::Send(piece) => return Ok(Some(piece)),
+                NextPiece::Cut(piece, cut) => self.take_apart(piece, cut),
+            }
+        }
+        if self.reading.is_behind || self.turn_is_over() || self.culprits.look_hopeless() {
+            return Ok(None);
+        }
+        self.read_ahead().await?;
+        if self.end.is_some() || self.lingers() {
+            return Ok(None);
+        }
+        let size = self.context.tuning().batch_size;
+        let Some(composed) = compose(&mut self.reading.waiting, &self.occupied.numbers, size)
+        else {
+            return Ok(None);
+        };
+        self.occupied.numbers.insert(&composed.contacts);
+        let batch = Batch::new(BatchId::generate(), self.lease.lane.clone(), composed);
+        let underway = Underway::new(batch, self.reading.read_at, Instant::now());
+        Ok(Some(
+            underway.traced(&self.context.traces, Origin::Composed),
+        ))
+    }
+
+    /// Whether the lane waits for more rows. Not before the first batch: a row of that was due, or
+    /// the scout would not have leased the lane.
+    fn lingers(&self) -> bool {
+        let tuning = self.context.tuning();
+        self.turn.batches > 0 && self.reading.lingers(tuning.batch_size, tuning.linger)
+    }
+
+    fn begin(&mut self, mut underway: Underway) {
+        self.sending += 1;
+        self.turn.batches += 1;
+        self.reading.batch_goes();
+        let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
+        self.steps.spawn(async move {
+            let dispatched = Dispatcher(&context).send(&lease, &mut underway).await;
+            Completed::Sent(underway, dispatched)
+        });
+    }
+
+    fn finish(&mut self, step: Completed) {
+        match step {
+            Completed::Sent(underway, dispatched) => self.sent(underway, dispatched),
+            Completed::Closed(closed, recorded) => {
+                if self.end_unless_done(recorded, Some(closed.batch.id)) {
+                    self.closed(closed);
+                }
+            }
+            Completed::Postponed(underway, recorded) => {
+                if self.end_unless_done(recorded, Some(underway.id())) {
+                    self.again(underway);
+                }
+            }
+            Completed::Refused(contacts, recorded) => {
+                if self.end_unless_done(recorded, None) {
+                    for contact in contacts {
+                        self.occupied.rows.remove(&contact);
+                    }
+                }
+            }
+            Completed::Noted(recorded) => {
+                self.end_unless_done(recorded, None);
+            }
+            Completed::Stopped(recorded) => self.stopped(recorded),
+        }
+    }
+
+    pub(super) fn record(
+        &mut self,
+        change: Change,
+        step: impl FnOnce(Answer) -> Completed + Send + 'static,
+    ) {
+        let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
+        self.steps
+            .spawn(async move { step(context.recorder.record(&lease, change).await) });
+    }
+
+    /// Ends the lane unless the write is done. Returns whether it is.
+    fn end_unless_done(&mut self, recorded: Answer, batch: Option<BatchId>) -> bool {
+        match recorded {
+            Ok(Recorded::Done) => return true,
+            // A batch can be stale only before it is sent.
+            Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(batch),
+            Err(error) => self.failed(&error),
+        }
+        false
+    }
+
+    pub(super) fn lost(&mut self, batch: Option<BatchId>) {
+        if self.end != Some(LaneEnd::Lost) {
+            LeaseLost {
+                lane: &self.lease.lane,
+                batch,
+            }
+            .emit();
+        }
+        self.end = Some(LaneEnd::Lost);
+    }
+
+    pub(super) fn failed(&mut self, error: &NotRecorded) {
+        match error {
+            NotRecorded::Refused(words) => self.stop(words),
+            NotRecorded::Ending(_) if self.end.is_none() => self.fail(error),
+            NotRecorded::Ending(_) => {}
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: &NotRecorded) {
+        LaneFailed {
+            lane: &self.lease.lane,
+            error: &error.to_string(),
+        }
+        .emit();
+        self.end = Some(LaneEnd::Failed);
+    }
+}

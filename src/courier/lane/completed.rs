@@ -1,0 +1,28 @@
+//! What a lane at work began, and what became of it.
+
+use super::culprits::Search;
+use crate::batch::Batch;
+use crate::contact::ContactId;
+use crate::courier::dispatcher::Dispatched;
+use crate::courier::store::Answer;
+use crate::courier::underway::Underway;
+
+/// A step that was begun and is done.
+pub(super) enum Completed {
+    Sent(Underway, Dispatched),
+    Closed(ClosedBatch, Answer),
+    Postponed(Underway, Answer),
+    Refused(Vec<ContactId>, Answer),
+    /// Something about the lane alone was written.
+    Noted(Answer),
+    /// The lane was put on hold because something else cannot be written.
+    Stopped(Answer),
+}
+
+/// A batch whose end was handed in.
+pub(super) struct ClosedBatch {
+    pub(super) batch: Batch,
+    /// The smaller batches that its open rows went into.
+    pub(super) children: Vec<Underway>,
+    pub(super) search: Option<Search>,
+}

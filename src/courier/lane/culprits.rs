@@ -1,0 +1,102 @@
+//! The search of a lane for the rows to blame in batches that were refused, or not accounted for.
+//!
+//! [`Isolations`] decides what is asked next; [`Refusals`] notices when all rows are refused with
+//! the same words, so that something about all of them is wrong.
+
+use std::collections::HashMap;
+
+use crate::batch::BatchId;
+use crate::courier::isolation::{Answered, Cut, Isolations, NextPiece};
+use crate::courier::refusals::Refusals;
+use crate::courier::underway::Underway;
+use crate::platform::verdict::{Closing, Outcome};
+
+#[derive(Default)]
+pub(super) struct Culprits {
+    /// Pieces of batches that were refused, or not accounted for.
+    isolations: Isolations<Underway>,
+    /// How rows of the batches that are being isolated ended so far, by the first batch.
+    refusals: HashMap<BatchId, Refusals>,
+    /// Rows that were refused in a row with the same words.
+    streak: Refusals,
+}
+
+/// The search that a batch belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct Search {
+    /// The batch that it began with.
+    pub(super) id: BatchId,
+    /// Where the open rows are cut. `None`: no row is open.
+    pub(super) cut: Option<Cut>,
+}
+
+impl Culprits {
+    /// Returns the next piece to send or to cut.
+    pub(super) fn next(&mut self) -> Option<NextPiece<Underway>> {
+        self.isolations.next()
+    }
+
+    /// Whether a search has not found a single good row so far.
+    pub(super) fn look_hopeless(&self) -> bool {
+        self.isolations.look_hopeless()
+    }
+
+    /// Returns the search that the batch belongs to, or that begins with it.
+    pub(super) fn search(&mut self, underway: &Underway, closing: &Closing) -> Option<Search> {
+        let (rows, open) = (underway.batch.contacts.len(), closing.unsettled.len());
+        let begins = open > 0 && closing.outcome != Outcome::TooLarge;
+        let id = underway.search.or(begins.then_some(underway.batch.id))?;
+        let answered = match closing.outcome {
+            Outcome::Refused if open == rows || rows == 1 => Answered::Refused { rows },
+            Outcome::Refused | Outcome::Unaccounted | Outcome::TooLarge => {
+                Answered::Partly { open }
+            }
+            _ => Answered::Accepted { rows },
+        };
+        let cut = self.isolations.answered(id, answered);
+        Some(Search { id, cut })
+    }
+
+    /// Notes how rows of a batch ended. `first` is the batch that its search began with, or itself;
+    /// `goes_on`: parts of it are asked about next; `alone`: it was refused and held a single row.
+    /// Returns the words if every row of the first batch was refused with the same.
+    pub(super) fn note(
+        &mut self,
+        first: BatchId,
+        closing: &Closing,
+        alone: bool,
+        goes_on: bool,
+    ) -> Option<String> {
+        let refusals = self.refusals.entry(first).or_default();
+        refusals.note(&closing.settled, alone);
+        if goes_on || !self.isolations.forget_if_over(first) {
+            return None;
+        }
+        let refusals = self.refusals.remove(&first).unwrap_or_default();
+        refusals.unanimous(&mut self.streak)
+    }
+
+    /// Notes that a piece was given up, which says nothing about the others. Returns its search.
+    pub(super) fn give_up(&mut self, underway: &Underway) -> Option<Search> {
+        if let Some(refusals) = underway.search.and_then(|id| self.refusals.get_mut(&id)) {
+            refusals.spoil();
+        }
+        underway.search.map(|id| Search { id, cut: None })
+    }
+
+    /// Takes in the parts of a piece that was cut.
+    pub(super) fn put(&mut self, Search { id, cut }: Search, parts: Vec<Underway>) {
+        let rows = |part: Underway| {
+            let rows = part.batch.contacts.len();
+            (part, rows)
+        };
+        let parts = parts.into_iter().map(rows).collect();
+        self.isolations.put(id, parts, cut);
+    }
+
+    /// Takes a piece back that could not be sent now.
+    pub(super) fn put_back(&mut self, search: BatchId, piece: Underway) {
+        let rows = piece.batch.contacts.len();
+        self.isolations.put_back(search, piece, rows);
+    }
+}

@@ -1,0 +1,15 @@
+//! The end of the work on a lane.
+
+/// Why work on a lane ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::courier) enum LaneEnd {
+    /// There is nothing more to do for now, or it is the turn of others.
+    Done,
+    /// The lane has another owner, or may have one.
+    Lost,
+    /// The server that reads is behind the one that writes; the lane has work again when it has
+    /// caught up.
+    Behind,
+    /// The lane cannot be worked, and must not be tried again at once.
+    Failed,
+}

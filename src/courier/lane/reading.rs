@@ -1,0 +1,88 @@
+//! The reading of a lane: how far it has come, and the rows that were read and wait.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::contact::{Contact, ContactId};
+use crate::outbox::Cursor;
+
+pub(super) struct Reading {
+    pub(super) cursor: Cursor,
+    /// Whether nothing was due behind the cursor when it was last asked.
+    at_end: bool,
+    /// Whether the lane was read from its start again since the last batch.
+    rewound: bool,
+    /// When the last page was read.
+    pub(super) read_at: Instant,
+    /// Rows that wait to be composed, in lane order.
+    pub(super) waiting: VecDeque<Contact>,
+    /// Rows that were read as pending although the journal says that they are not.
+    stale: HashSet<ContactId>,
+    /// Whether a stale row was read once more, or a whole batch was stale: the server that reads is
+    /// behind the one that writes, and nothing more is read for now.
+    pub(super) is_behind: bool,
+}
+
+impl Reading {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            cursor: Cursor::default(),
+            at_end: false,
+            rewound: true,
+            read_at: now,
+            waiting: VecDeque::new(),
+            stale: HashSet::new(),
+            is_behind: false,
+        }
+    }
+
+    /// Whether another page is to be read before a batch of this size is composed.
+    pub(super) fn wants_more(&self, batch_size: usize) -> bool {
+        !self.at_end && self.waiting.len() < batch_size
+    }
+
+    /// Notes how far a page reached. `at_end`: nothing more was due behind it.
+    pub(super) fn advance(&mut self, cursor: Cursor, at_end: bool, now: Instant) {
+        // How long a waiting row has been due counts as of the last page, as for the rows of that.
+        for contact in &mut self.waiting {
+            contact.due_for += now.duration_since(self.read_at);
+        }
+        (self.cursor, self.at_end, self.read_at) = (cursor, at_end, now);
+    }
+
+    /// Reads from the lane's start again. Returns whether that may bring more: not if it was done
+    /// since the last batch.
+    pub(super) fn rewind(&mut self) -> bool {
+        if self.rewound {
+            return false;
+        }
+        (self.cursor, self.at_end, self.rewound) = (Cursor::default(), false, true);
+        true
+    }
+
+    /// Notes that a batch is sent: rows may have been committed since the lane's start was read.
+    pub(super) fn batch_goes(&mut self) {
+        self.rewound = false;
+    }
+
+    /// Notes rows that are not pending any more by the word of the journal.
+    pub(super) fn note_stale(&mut self, rows: Vec<ContactId>) {
+        self.stale.extend(rows);
+    }
+
+    pub(super) fn is_stale(&self, row: ContactId) -> bool {
+        self.stale.contains(&row)
+    }
+
+    /// Whether there are fewer rows than fill a batch, and the oldest is still young enough to wait
+    /// for more.
+    pub(super) fn lingers(&self, batch_size: usize, linger: Duration) -> bool {
+        self.waiting.len() < batch_size
+            && self
+                .waiting
+                .front()
+                .is_some_and(|oldest| oldest.due_for + self.read_at.elapsed() < linger)
+    }
+}

@@ -1,0 +1,31 @@
+//! A lane's turn: how long it may go on while other lanes wait.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Batches that a lane may send while other lanes wait for their turn.
+const TURN: u32 = 20;
+
+/// After so long the lane is read from its start again, because a transaction may commit a smaller
+/// id late.
+const LONGEST_TURN: Duration = Duration::from_mins(1);
+
+pub(super) struct Turn {
+    began: Instant,
+    /// Batches sent so far.
+    pub(super) batches: u32,
+}
+
+impl Turn {
+    pub(super) fn begin(now: Instant) -> Self {
+        Self {
+            began: now,
+            batches: 0,
+        }
+    }
+
+    pub(super) fn is_over(&self, others_wait: bool) -> bool {
+        self.began.elapsed() > LONGEST_TURN || self.batches >= TURN && others_wait
+    }
+}

@@ -1,0 +1,58 @@
+//! Notes that the scout and the lanes leave for each other.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::contact::Lane;
+use crate::lock::lock;
+
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Why each waiting lane waits.
+    waiting: Mutex<HashMap<Lane, &'static str>>,
+    others_wait: AtomicBool,
+    lanes_at_work: AtomicUsize,
+}
+
+/// At most this many waiting lanes are remembered, so that memory stays bounded. Beyond that the
+/// log repeats itself.
+const MAX_WAITING: usize = 10_000;
+
+impl Notes {
+    pub(super) fn set_lanes_at_work(&self, lanes: usize) {
+        self.lanes_at_work.store(lanes, Ordering::Relaxed);
+    }
+
+    pub(super) fn lanes_at_work(&self) -> usize {
+        self.lanes_at_work.load(Ordering::Relaxed)
+    }
+
+    /// Whether lanes wait for one of those at work to end its turn.
+    pub(super) fn others_wait(&self) -> bool {
+        self.others_wait.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_others_wait(&self, wait: bool) {
+        self.others_wait.store(wait, Ordering::Relaxed);
+    }
+
+    /// Notes why a lane waits. Returns whether that is news.
+    pub(super) fn lane_waits(&self, lane: &Lane, reason: &'static str) -> bool {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() >= MAX_WAITING {
+            waiting.clear();
+        }
+        waiting.insert(lane.clone(), reason) != Some(reason)
+    }
+
+    /// Whether this courier has noted that the lane waits.
+    pub(super) fn is_waiting(&self, lane: &Lane) -> bool {
+        lock(&self.waiting).contains_key(lane)
+    }
+
+    /// Notes that a lane no longer waits. Returns whether that is news.
+    pub(super) fn lane_goes_on(&self, lane: &Lane) -> bool {
+        lock(&self.waiting).remove(lane).is_some()
+    }
+}

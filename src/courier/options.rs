@@ -1,0 +1,43 @@
+//! The settings that a courier is started with.
+
+use std::time::Duration;
+
+use super::tuning::Tuning;
+use crate::contact::RequestDefaults;
+use crate::telemetry::traces::Traces;
+
+/// The settings that the courier runs by.
+#[derive(Clone, Debug)]
+pub struct CourierOptions {
+    /// For people: where the courier runs.
+    pub host: String,
+    /// `delivery.poll_interval`.
+    pub poll_interval: Duration,
+    /// `delivery.lease`.
+    pub lease: Duration,
+    /// `delivery.shutdown_grace`.
+    pub shutdown_grace: Duration,
+    /// Whether all couriers on one database share the rates (`rate_limit.scope`).
+    pub shared_limits: bool,
+    /// `request.*` and `delivery.suffix`.
+    pub request: RequestDefaults,
+    /// What can change while the courier works.
+    pub tuning: Tuning,
+    /// Where the ways of batches are told.
+    pub traces: Traces,
+}
+
+impl Default for CourierOptions {
+    fn default() -> Self {
+        Self {
+            host: "localhost".into(),
+            poll_interval: Duration::from_secs(1),
+            lease: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(30),
+            shared_limits: false,
+            request: RequestDefaults::default(),
+            tuning: Tuning::default(),
+            traces: Traces::default(),
+        }
+    }
+}

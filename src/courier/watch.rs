@@ -1,0 +1,202 @@
+//! The watch over the database: when an outage begins, and when it is over.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::lock::lock;
+use crate::outbox::OutboxError;
+use crate::telemetry::event::{DatabaseBack, DatabaseTrouble};
+
+/// The kinds of work that the database does. One may work while another does not: a server that has
+/// become read-only still reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DatabaseWork {
+    /// Looking for lanes.
+    Search,
+    /// Taking lanes, and giving them back.
+    Lease,
+    /// Reading contacts.
+    Read,
+    /// Writing what became of them.
+    Write,
+    /// Telling that the courier lives.
+    Heartbeat,
+    /// Claiming a part of a shared rate.
+    Rate,
+    /// Letting lanes go that waited for another token.
+    Token,
+}
+
+/// Work that failed and was not tried again for so long counts as trouble no more.
+const FORGOTTEN: Duration = Duration::from_mins(1);
+
+/// Reports when the database goes away and when it is back, once each for an outage. It is back
+/// when all that failed works again, by calls that began after the failure. A call that began
+/// before it was back, and fails late, is no other outage.
+#[derive(Debug, Default)]
+pub(super) struct DatabaseWatch(Mutex<Trouble>);
+
+#[derive(Debug, Default)]
+struct Trouble {
+    failing: Vec<Failing>,
+    /// When the last outage was over.
+    back: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Failing {
+    work: DatabaseWork,
+    since: Instant,
+    why: String,
+}
+
+impl DatabaseWatch {
+    /// Notes how a call ended that began then. A row that another session has locked is no trouble.
+    pub(super) fn note<T>(
+        &self,
+        work: DatabaseWork,
+        began: Instant,
+        answer: &Result<T, OutboxError>,
+    ) {
+        match answer {
+            Ok(_) => self.works(work, began),
+            Err(OutboxError::Locked(_)) => {}
+            Err(error) => self.fails(work, began, error),
+        }
+    }
+
+    /// Notes that a call succeeded that began then.
+    pub(super) fn works(&self, work: DatabaseWork, began: Instant) {
+        let mut trouble = lock(&self.0);
+        if trouble.failing.is_empty() {
+            return;
+        }
+        trouble.failing.retain(|failing| {
+            let works = failing.work == work && failing.since <= began;
+            !works && failing.since.elapsed() < FORGOTTEN
+        });
+        if trouble.failing.is_empty() {
+            trouble.back = Some(Instant::now());
+            DatabaseBack.emit();
+        }
+    }
+
+    /// Notes that a call failed that began then.
+    pub(super) fn fails(&self, work: DatabaseWork, began: Instant, error: &OutboxError) {
+        let why = error.to_string();
+        let mut trouble = lock(&self.0);
+        let is_late = trouble.back.is_some_and(|back| began < back) && error.is_transient();
+        let is_told = trouble.failing.iter().any(|failing| failing.why == why);
+        let goes_on = !trouble.failing.is_empty() && error.is_transient();
+        DatabaseTrouble {
+            error: &why,
+            is_news: !(is_late || is_told || goes_on),
+        }
+        .emit();
+        if is_late {
+            return;
+        }
+        trouble.failing.retain(|failing| failing.work != work);
+        trouble.failing.push(Failing {
+            work,
+            since: Instant::now(),
+            why,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::LogFormat;
+    use crate::telemetry::logging::tests::logged;
+
+    fn away() -> OutboxError {
+        OutboxError::Lost("connection reset".into())
+    }
+
+    fn logged_lines(act: impl FnOnce()) -> Vec<String> {
+        let text = logged(LogFormat::Pretty, "info", act);
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// What is said of an outage, line by line.
+    fn told(act: impl Fn(&DatabaseWatch)) -> Vec<String> {
+        let watch = DatabaseWatch::default();
+        logged_lines(|| act(&watch))
+    }
+
+    async fn later() -> Instant {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_well_is_no_end_of_trouble_with_writing() {
+        let times = [later().await, later().await];
+        let lines = told(|watch| {
+            for began in times {
+                watch.fails(DatabaseWork::Write, began, &away());
+                watch.works(DatabaseWork::Search, Instant::now());
+                watch.works(DatabaseWork::Read, Instant::now());
+                watch.fails(DatabaseWork::Heartbeat, began, &away());
+            }
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("database trouble; trying again"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_back_once_when_all_that_failed_works_again() {
+        let began = later().await;
+        let lines = told(|watch| {
+            watch.fails(DatabaseWork::Write, began, &away());
+            watch.fails(DatabaseWork::Search, began, &away());
+            let now = Instant::now();
+            watch.works(DatabaseWork::Search, now);
+            watch.works(DatabaseWork::Write, now);
+            watch.works(DatabaseWork::Write, now);
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1].contains("the database answers again"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_the_outage_that_end_after_it_begin_no_other() {
+        let (before, during) = (later().await, later().await);
+        let now = later().await;
+        let lines = told(|watch| {
+            watch.fails(DatabaseWork::Search, before, &away());
+            // An answer to what was asked before the failure says nothing.
+            watch.works(DatabaseWork::Search, during);
+            watch.works(DatabaseWork::Search, now);
+            watch.fails(DatabaseWork::Write, during, &away());
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_tried_any_more_keeps_nobody_waiting_for_the_end() {
+        let watch = DatabaseWatch::default();
+        watch.fails(DatabaseWork::Rate, Instant::now(), &away());
+        tokio::time::advance(FORGOTTEN).await;
+        let lines = logged_lines(|| watch.works(DatabaseWork::Search, Instant::now()));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_refusal_is_told_each_and_a_lock_is_no_trouble() {
+        let refused = |why: &str| Err::<(), _>(OutboxError::Failed(why.into()));
+        let lines = told(|watch| {
+            let now = Instant::now();
+            watch.note(DatabaseWork::Write, now, &refused("no right to write"));
+            watch.note(DatabaseWork::Write, now, &refused("no right to write"));
+            watch.note(DatabaseWork::Write, now, &refused("no such column"));
+            let locked = Err::<(), _>(OutboxError::Locked("a row".into()));
+            watch.note(DatabaseWork::Lease, now, &locked);
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+    }
+}

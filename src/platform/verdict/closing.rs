@@ -1,0 +1,93 @@
+//! The closing: how a batch ends, and the ends that no answer decides.
+
+use super::outcome::Outcome;
+use super::wait::Wait;
+use super::words::shortened;
+use crate::batch::Batch;
+use crate::contact::ContactId;
+use crate::settlement::{FailKind, Final, RowOutcome};
+
+/// The end of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// What happened, for the journal, the log and the metrics.
+    pub outcome: Outcome,
+    /// The platform's words, or ours.
+    pub answer: String,
+    /// Rows that are final.
+    pub settled: Vec<RowOutcome>,
+    /// Rows that go into smaller batches to find out about them. Empty for a batch of a single row.
+    pub unsettled: Vec<ContactId>,
+    /// Whether the unsettled rows may be on the platform already.
+    pub maybe_delivered: bool,
+    /// Set if the batch was closed only because it must not be sent again: the lane waits as if the
+    /// batch had been postponed.
+    pub because: Option<Wait>,
+}
+
+/// Closes a batch that may have been delivered and must not be sent again.
+pub fn unconfirmed(batch: &Batch, why: &str) -> Closing {
+    let cause = format!(
+        "may or may not be in the task: {why}; not sent again, for with number_add_suffix=true a \
+         second send could call the person twice"
+    );
+    close_all(batch, Outcome::Unconfirmed, FailKind::Unconfirmed, &cause)
+}
+
+/// Closes a part of a refused batch whose own parts are sent instead.
+pub fn taken_apart(batch: &Batch) -> Closing {
+    Closing {
+        outcome: Outcome::TakenApart,
+        answer: "part of a batch that was refused; its own parts are sent instead".into(),
+        settled: Vec::new(),
+        unsettled: batch.contact_ids(),
+        maybe_delivered: false,
+        because: None,
+    }
+}
+
+/// Closes a batch that was tried for longer than `retry.give_up_after`.
+pub fn give_up(batch: &Batch, why: &str) -> Closing {
+    if batch.maybe_delivered {
+        let cause = format!("may or may not be in the task: gave up asking again; last: {why}");
+        return close_all(batch, Outcome::GivenUp, FailKind::Unconfirmed, &cause);
+    }
+    let cause = format!("not delivered: gave up after retry.give_up_after; last: {why}");
+    close_all(batch, Outcome::GivenUp, FailKind::Expired, &cause)
+}
+
+fn close_all(batch: &Batch, outcome: Outcome, kind: FailKind, cause: &str) -> Closing {
+    let cause = shortened(cause);
+    let end = Final::Failed {
+        kind,
+        cause: cause.clone(),
+    };
+    let settled = batch
+        .contacts
+        .iter()
+        .map(|c| RowOutcome {
+            contact: c.id,
+            end: end.clone(),
+        })
+        .collect();
+    Closing {
+        outcome,
+        answer: cause,
+        settled,
+        unsettled: Vec::new(),
+        maybe_delivered: false,
+        because: None,
+    }
+}
+
+/// Closes a batch that has no rows any more.
+pub fn vanished() -> Closing {
+    Closing {
+        outcome: Outcome::Vanished,
+        answer: "all of its rows were deleted or settled by others".into(),
+        settled: Vec::new(),
+        unsettled: Vec::new(),
+        maybe_delivered: false,
+        because: None,
+    }
+}

@@ -1,0 +1,134 @@
+//! The reading of a reply: from what came back to the verdict on the batch.
+
+use super::closing::{Closing, unconfirmed};
+use super::import;
+use super::outcome::Outcome;
+use super::reason::WaitReason;
+use super::refusal::{Refusal, refused};
+use super::reply::{Answer, Reply};
+use super::rules::Rules;
+use super::wait::Wait;
+use super::words::words;
+use crate::batch::Batch;
+use crate::platform::wire::Document;
+
+/// What is to be done with a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The batch is closed: rows are settled, and the rest goes into smaller batches.
+    Close(Closing),
+    /// The same batch is sent again later.
+    Wait(Wait),
+}
+
+impl Verdict {
+    /// Returns one word for programs.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            // Such a batch is closed only because it must not be sent again.
+            Self::Wait(wait)
+            | Self::Close(Closing {
+                because: Some(wait),
+                ..
+            }) => wait.reason.as_str(),
+            Self::Close(closing) => closing.outcome.as_str(),
+        }
+    }
+}
+
+/// Reads what came back for a batch.
+pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
+    let verdict = match reply {
+        Reply::NotSent(why) => wait(WaitReason::Unreachable, why, false),
+        Reply::NoToken(why) => wait(WaitReason::Unauthorized, why, false),
+        Reply::Lost(why) => wait(WaitReason::AnswerLost, why, true),
+        Reply::Answer(answer) => read_answer(batch, answer, rules),
+    };
+    match verdict {
+        Verdict::Wait(wait) if wait.maybe_delivered && !batch.options.resend_is_safe() => {
+            let mut closing = unconfirmed(batch, &wait.message);
+            closing.because = Some(wait);
+            Verdict::Close(closing)
+        }
+        verdict => verdict,
+    }
+}
+
+fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
+    let code = answer.document.as_ref().map(|document| document.code);
+    let says = |number: i64| i64::from(answer.http) == number || code == Some(number);
+    let words = words(answer);
+    let server_error = 500..=599;
+    if server_error.contains(&i64::from(answer.http))
+        || code.is_some_and(|code| server_error.contains(&code))
+    {
+        return wait(WaitReason::ServerError, &words, true);
+    }
+    if says(429) {
+        return Verdict::Wait(Wait {
+            reason: WaitReason::RateLimited,
+            message: words,
+            maybe_delivered: false,
+            retry_after: answer.retry_after,
+        });
+    }
+    for (number, reason) in [
+        (401, WaitReason::Unauthorized),
+        (403, WaitReason::Forbidden),
+        (404, WaitReason::NotFound),
+    ] {
+        if says(number) {
+            return wait(reason, &words, false);
+        }
+    }
+    if code.is_some_and(|code| rules.lane_codes.contains(&code))
+        || says(422)
+            && rules
+                .lane_markers
+                .iter()
+                .any(|marker| words.contains(marker))
+    {
+        return wait(WaitReason::TaskRunning, &words, false);
+    }
+    // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
+    // the account, and an answer that is not the platform's JSON is not known to be its own.
+    let refusal = Refusal {
+        outcome: Outcome::Refused,
+        words: &words,
+        judges_the_row: answer.document.is_some() && (says(400) || says(422)),
+    };
+    if says(413) {
+        let too_large = Refusal {
+            outcome: Outcome::TooLarge,
+            judges_the_row: false,
+            ..refusal
+        };
+        return Verdict::Close(refused(batch, &too_large, rules));
+    }
+    match (answer.http, &answer.document) {
+        (200..=299, Some(document)) if is_success(document) => {
+            Verdict::Close(import::read(batch, document, rules))
+        }
+        (300..=399, _) => wait(WaitReason::Redirected, &words, false),
+        // A code of success in an answer that is none says nothing that we may act on.
+        (_, Some(document)) if !(200..=299).contains(&document.code) => {
+            Verdict::Close(import::read_refusal(batch, document, &refusal, rules))
+        }
+        (400 | 422, None) => Verdict::Close(refused(batch, &refusal, rules)),
+        _ => wait(WaitReason::Unreadable, &words, true),
+    }
+}
+
+fn is_success(document: &Document) -> bool {
+    document.code == 200 && document.status.as_deref() != Some("error")
+}
+
+fn wait(reason: WaitReason, message: &str, maybe_delivered: bool) -> Verdict {
+    let message = format!("{message}{}", reason.advice());
+    Verdict::Wait(Wait {
+        reason,
+        message,
+        maybe_delivered,
+        retry_after: None,
+    })
+}

@@ -1,0 +1,114 @@
+//! The reason for a wait, and what follows from it.
+
+/// Why a batch waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WaitReason {
+    /// No connection: surely not delivered.
+    Unreachable,
+    /// Sent, and no whole answer.
+    AnswerLost,
+    /// 5xx.
+    ServerError,
+    /// An answer that is not the documented JSON.
+    Unreadable,
+    /// A redirect; none is followed.
+    Redirected,
+    /// 429.
+    RateLimited,
+    /// 401: the token is not accepted; or there is none that could be sent.
+    Unauthorized,
+    /// 403: not allowed for this user.
+    Forbidden,
+    /// 404: no such user or task.
+    NotFound,
+    /// The task is running and must be paused by its owner.
+    TaskRunning,
+    /// Every row of a batch was refused with the same words.
+    AllRefused,
+}
+
+/// Who waits with the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Its lane.
+    Lane,
+    /// All lanes of its user.
+    User,
+    /// Everybody.
+    Platform,
+}
+
+impl WaitReason {
+    /// The reasons for which a batch is sent again: all but the one that is about a whole lane.
+    pub const OF_BATCHES: [Self; 10] = [
+        Self::Unreachable,
+        Self::AnswerLost,
+        Self::ServerError,
+        Self::Unreadable,
+        Self::Redirected,
+        Self::RateLimited,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::TaskRunning,
+    ];
+
+    /// Returns one word for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::AnswerLost => "answer_lost",
+            Self::ServerError => "server_error",
+            Self::Unreadable => "unreadable",
+            Self::Redirected => "redirected",
+            Self::RateLimited => "rate_limited",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::TaskRunning => "task_running",
+            Self::AllRefused => "all_refused",
+        }
+    }
+
+    /// Returns what a person can do about it, to be put behind the platform's words.
+    pub(super) const fn advice(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "; check platform.token or platform.token_file",
+            Self::Forbidden => "; the token may not act for this user_id",
+            Self::NotFound => "; check user_id, task_id and platform.base_url",
+            Self::TaskRunning => "; pause the task on the platform, sending then goes on by itself",
+            Self::AllRefused => {
+                "; every row of a batch was refused with these words, so something may be wrong \
+                 with all of them, the task or the account; sending goes on slowly by itself"
+            }
+            Self::Redirected => "; redirects are not followed, correct platform.base_url",
+            _ => "",
+        }
+    }
+
+    /// Returns who waits with the batch.
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::Unauthorized | Self::RateLimited => Scope::Platform,
+            Self::Forbidden => Scope::User,
+            _ => Scope::Lane,
+        }
+    }
+
+    /// Whether the request counts as an attempt: after a 429 the platform never looked at it.
+    pub const fn counts_as_attempt(self) -> bool {
+        !matches!(self, Self::RateLimited)
+    }
+
+    /// Whether time until `retry.give_up_after` runs. It stands still while a person has to act.
+    pub const fn runs_out(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable
+                | Self::AnswerLost
+                | Self::ServerError
+                | Self::Unreadable
+                | Self::Redirected
+        )
+    }
+}

@@ -1,0 +1,29 @@
+//! The reply: what came back for one request.
+
+use std::time::Duration;
+
+use crate::platform::wire::Document;
+
+/// What came back for one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An HTTP response, read to its end.
+    Answer(Answer),
+    /// The request surely did not reach the platform (no connection, DNS, TLS); why.
+    NotSent(String),
+    /// There is no token to send it with; why.
+    NoToken(String),
+    /// The request went out and no whole answer came back; why.
+    Lost(String),
+}
+
+/// An HTTP response of the platform, or of something in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub http: u16,
+    /// `Retry-After`, as a time from now.
+    pub retry_after: Option<Duration>,
+    /// The body, if it is the documented JSON.
+    pub document: Option<Document>,
+}

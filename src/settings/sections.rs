@@ -1,0 +1,67 @@
+//! All settings together, section by section.
+
+use serde::{Deserialize, Serialize};
+
+use super::admin::AdminSettings;
+use super::database::DatabaseSettings;
+use super::delivery::{DeliverySettings, SuffixBy};
+use super::error::{Faults, SettingsError};
+use super::log::LogSettings;
+use super::platform::PlatformSettings;
+use super::rate_limit::RateLimitSettings;
+use super::request::RequestSettings;
+use super::retention::RetentionSettings;
+use super::retry::RetrySettings;
+use super::traces::TracesSettings;
+use crate::contact::RequestDefaults;
+
+/// All settings, in the sections of the file.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub database: DatabaseSettings,
+    pub platform: PlatformSettings,
+    pub request: RequestSettings,
+    pub delivery: DeliverySettings,
+    pub retry: RetrySettings,
+    pub rate_limit: RateLimitSettings,
+    pub retention: RetentionSettings,
+    pub admin: AdminSettings,
+    pub traces: TracesSettings,
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// Checks every rule. `Err` names all that are broken.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let mut faults = Faults::default();
+        self.database.check(&mut faults);
+        self.platform.check(&mut faults);
+        self.delivery.check(&mut faults);
+        self.retry.check(&mut faults);
+        self.rate_limit.check(&mut faults);
+        self.retention.check(&mut faults);
+        self.traces.check(&mut faults);
+        self.log.check(&mut faults);
+        if faults.0.is_empty() {
+            return Ok(());
+        }
+        Err(SettingsError { faults: faults.0 })
+    }
+
+    /// Fails if no token is set: for the commands that call the platform.
+    pub fn require_platform_token(&self) -> Result<(), SettingsError> {
+        Ok(self.platform.require_token()?)
+    }
+
+    /// Returns what is in force where a row leaves an option null.
+    pub fn request_defaults(&self) -> RequestDefaults {
+        RequestDefaults {
+            ignore_crm: self.request.ignore_crm,
+            skip_error: self.request.skip_error,
+            number_add_suffix: self.request.number_add_suffix,
+            encryption: self.request.encryption,
+            courier_appends_suffix: self.delivery.suffix == SuffixBy::Courier,
+        }
+    }
+}
