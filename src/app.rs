@@ -14,8 +14,8 @@ use crate::courier::retention::Retention;
 use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
 use crate::outbox::{
-    Access, Limited, LimitedOperations, MySqlOutbox, Operations, Outbox, OutboxError,
-    PostgresOutbox, SqliteOutbox, WriteHealth,
+    Access, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqlOutbox, SqliteOutbox,
+    WriteHealth,
 };
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
@@ -36,15 +36,14 @@ pub struct Database {
 }
 
 impl Database {
-    fn new<D: Outbox + Operations>(database: D) -> Self {
-        let database = Arc::new(database);
-        let limited = Limited::new(Arc::<D>::clone(&database));
-        let writes = limited.write_health();
-        let outbox: Arc<dyn Outbox> = Arc::new(limited);
+    fn new<D>(database: SqlOutbox<D>) -> Self
+    where
+        SqlOutbox<D>: Clone + Outbox + Operations,
+    {
         Self {
-            writes,
-            operations: Arc::new(LimitedOperations::new(database, Arc::clone(&outbox))),
-            outbox,
+            writes: database.write_health(),
+            operations: Arc::new(database.clone()),
+            outbox: Arc::new(database),
         }
     }
 }

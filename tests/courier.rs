@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use contact_courier::batch::Batch;
 use contact_courier::courier::lifecycle::Lifecycle;
 use contact_courier::courier::{Courier, CourierOptions, Until};
-use contact_courier::outbox::{Backlog, Limited};
+use contact_courier::outbox::Backlog;
 use contact_courier::platform::client::Platform;
 use contact_courier::platform::verdict::{Answer, Reply};
 use contact_courier::platform::wire;
@@ -65,9 +65,8 @@ async fn run(
     platform: impl Fn(&Batch) -> Reply + Send + Sync + 'static,
     options: CourierOptions,
 ) -> Backlog {
-    // As the program has it: a conflict of two transactions is tried again.
-    let outbox = Limited::new(Arc::clone(&db.outbox));
-    let courier = Courier::new(Arc::new(outbox), Arc::new(Scripted(platform)), options);
+    let outbox = Arc::clone(&db.outbox);
+    let courier = Courier::new(outbox, Arc::new(Scripted(platform)), options);
     courier
         .run(Lifecycle::new(), Until::Done)
         .await

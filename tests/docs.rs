@@ -256,11 +256,10 @@ fn the_monitoring_page_tells_every_metric_with_its_type_and_labels_and_no_others
 #[test]
 fn every_call_of_the_outbox_that_is_measured_is_there_from_the_start() {
     let served = telemetry::metrics::render();
-    let limited = read("src/outbox/limited.rs");
-    let (calls, _) = limited.split_once("mod tests").unwrap();
-    let operations: Vec<&str> = ["self.hot(\"", "self.limited(\""]
-        .iter()
-        .flat_map(|call| calls.split(call).skip(1))
+    let calls = read("src/outbox/sql/mod.rs");
+    let operations: Vec<&str> = calls
+        .split("self.call(\"")
+        .skip(1)
         .map(|rest| rest.split('"').next().unwrap())
         .collect();
     assert!(operations.len() > 8, "{operations:?}");

@@ -93,7 +93,7 @@ impl Database {
         })
     }
 
-    /// The program's own door, without the limits on time that the courier puts around it.
+    /// The program's own door.
     pub(crate) async fn outbox(&self, connections: u32) -> Result<Arc<dyn Outbox>> {
         Ok(match self.engine {
             Engine::Postgres => Arc::new(PostgresOutbox::connect(&self.url, connections).await?),

@@ -1,4 +1,4 @@
-//! What can go wrong with the database, in the courier's words.
+//! Failures of the database, in the courier's words.
 
 use sqlx::Error;
 use sqlx::error::DatabaseError;
@@ -9,7 +9,7 @@ use super::{schema, server};
 /// write that came too late) is a value, not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
-    /// The database answers that it cannot do it now; trying again may help.
+    /// The database says that it cannot do it now; trying again may help.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
     /// The database cannot be reached, or the connection broke; trying again on another connection
@@ -33,9 +33,9 @@ pub enum OutboxError {
     /// The database would take contacts, and not let the courier do its work.
     #[error("{found}; {todo}")]
     Unfit {
-        /// What is wrong with it.
+        /// The fault.
         found: String,
-        /// What to do about it.
+        /// The remedy.
         todo: String,
     },
     /// The schema is not the one that this program needs.
@@ -83,28 +83,37 @@ impl OutboxError {
     }
 }
 
-/// What can go wrong in a transaction that writes, before the database's words are translated.
+/// The failure of a call, before the database's words are translated.
 #[derive(Debug)]
-pub(super) enum WriteError {
+pub(super) enum SqlError {
     /// The database said so.
     Database(sqlx::Error),
-    /// It said nothing: see [`OutboxError::Unwritten`].
+    /// The database said nothing: see [`OutboxError::Unwritten`].
     Unwritten { table: &'static str, rows: usize },
+    /// The error is translated already.
+    Told(OutboxError),
 }
 
-impl WriteError {
+impl SqlError {
     /// The same in the courier's words; `translate` knows the database's own errors.
     pub(super) fn translated(self, translate: fn(sqlx::Error) -> OutboxError) -> OutboxError {
         match self {
             Self::Database(error) => translate(error),
             Self::Unwritten { table, rows } => OutboxError::Unwritten { table, rows },
+            Self::Told(error) => error,
         }
     }
 }
 
-impl From<sqlx::Error> for WriteError {
+impl From<sqlx::Error> for SqlError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<OutboxError> for SqlError {
+    fn from(error: OutboxError) -> Self {
+        Self::Told(error)
     }
 }
 
@@ -119,7 +128,7 @@ pub(super) fn all_written(
     table: &'static str,
     wanted: usize,
     written: impl TryInto<usize>,
-) -> Result<(), WriteError> {
+) -> Result<(), SqlError> {
     none_unwritten(
         table,
         wanted.saturating_sub(written.try_into().unwrap_or(0)),
@@ -130,14 +139,14 @@ pub(super) fn all_written(
 pub(super) fn none_unwritten(
     table: &'static str,
     rows: impl TryInto<usize>,
-) -> Result<(), WriteError> {
+) -> Result<(), SqlError> {
     match rows.try_into().unwrap_or(usize::MAX) {
         0 => Ok(()),
-        rows => Err(WriteError::Unwritten { table, rows }),
+        rows => Err(SqlError::Unwritten { table, rows }),
     }
 }
 
-/// What an error of a database server's connection means; `by_code` knows the server's own errors.
+/// Translates an error of a connection to a server; `by_code` knows the server's own errors.
 pub(super) fn translate_server(
     error: sqlx::Error,
     by_code: fn(&dyn DatabaseError) -> OutboxError,

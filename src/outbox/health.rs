@@ -1,6 +1,6 @@
 //! Whether writing works, as the courier's own writes have shown.
 //!
-//! [`Limited`](super::Limited) takes note of each; whoever says how the courier is reads it. A
+//! [`SqlOutbox`](super::SqlOutbox) notes each of them; health checks and the status page read it. A
 //! database can answer every question and take no write: its disk is full, it has become a standby,
 //! its file lost the right to be written.
 

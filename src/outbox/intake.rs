@@ -1,57 +1,46 @@
 //! Inserting contacts, as an app would do it.
 
+#![expect(
+    missing_docs,
+    reason = "the fields are named as the columns of the table"
+)]
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
 use super::OutboxError;
-use super::error::{CONTACTS, WriteError, none_unwritten};
+use super::error::{CONTACTS, SqlError, none_unwritten};
 
-/// A row to insert. `None` leaves the column to its default.
+/// A row to insert; docs/outbox-table.md tells its columns. `None` leaves a column to its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewContact {
-    /// Route parameter.
     pub user_id: String,
-    /// Route parameter.
     pub task_id: String,
     /// Number or ciphertext.
     pub phone: String,
-    /// Contact's name.
     pub name: Option<String>,
-    /// Contact's e-mail address.
     pub email: Option<String>,
-    /// Contact's company.
     pub company: Option<String>,
     /// 0, 1 or 2.
     pub sex: Option<i64>,
-    /// Sorting number.
     pub sort: Option<i64>,
-    /// Id of the source of information.
     pub source_id: Option<i64>,
-    /// Id of the industry.
     pub industry_id: Option<i64>,
-    /// Id of the customer grade.
     pub grade_id: Option<i64>,
     /// JSON text, an array of `{id, value}`.
     pub components: Option<String>,
     /// JSON text, an array of `{name, text}`.
     pub custom_vars: Option<String>,
-    /// Third-party data.
     pub extra: Option<String>,
-    /// Sub account.
     pub sub_user_id: Option<String>,
     /// AI dialogue marker.
     pub control_select_robot: Option<String>,
-    /// Request option.
     pub ignore_crm: Option<bool>,
-    /// Request option.
     pub skip_error: Option<bool>,
-    /// Request option.
     pub number_add_suffix: Option<bool>,
-    /// Request option.
     pub encryption: Option<bool>,
-    /// Mask of an encrypted number.
     pub phone_mask: Option<String>,
     /// The app's own key; a row with a key that is already there is not inserted again.
     pub idempotency_key: Option<String>,
@@ -62,7 +51,6 @@ pub struct NewContact {
 /// How many rows were inserted, and how many were there already by their `idempotency_key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inserted {
-    /// New rows.
     pub new: u64,
     /// Rows that were left out because their key is taken.
     pub known: u64,
@@ -78,7 +66,7 @@ pub(super) fn keys(contacts: &[NewContact]) -> BTreeSet<&str> {
 
 /// Refuses to take contacts for known that the database has left out for another reason than a key
 /// which is there: of `contacts`, `new` were inserted, and now `keys` of their keys are there.
-pub(super) fn all_known(contacts: &[NewContact], new: u64, keys: i64) -> Result<(), WriteError> {
+pub(super) fn all_known(contacts: &[NewContact], new: u64, keys: i64) -> Result<(), SqlError> {
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let without_key = contacts.iter().filter(|one| one.idempotency_key.is_none());
     let new = i64::try_from(new).unwrap_or(i64::MAX);

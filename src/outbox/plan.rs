@@ -1,14 +1,16 @@
 //! Turns a heap of writes into few statements: the thinking part of [`Outbox::record`], pure.
 //!
-//! A database's module locks the lanes, asks for their tokens and for the batches that are named,
-//! and hands both to [`Plan::new`]; then it carries the plan out, one statement for each field that
-//! is not empty, in the order of the fields, in the same transaction. Every field is a list of
-//! plain records, so that a database can take them as arrays or as JSON.
+//! `sql::recording` locks the lanes, asks for their tokens and for the batches that are named, and
+//! hands both to [`Plan::new`]. Then it carries the plan out in the same transaction: one statement for
+//! each field that is not empty, in the order of the fields. Every field is a list of plain records, so
+//! that a database can take them as arrays or as JSON.
 //!
-//! It guarantees: a write in the name of an old token changes nothing; a write that an earlier try
-//! has committed changes nothing again and is answered [`Recorded::Done`]; of several changes to a
-//! lane's hold the last one counts; a batch that is about to be sent with a row that is not pending is
-//! answered [`Recorded::Stale`].
+//! A plan guarantees:
+//!
+//! - A write in the name of an old token changes nothing.
+//! - A write that an earlier try has committed changes nothing again and counts as [`Recorded::Done`].
+//! - Of several changes to a lane's hold the last one counts.
+//! - A batch that is about to be sent with a row that is not pending is [`Recorded::Stale`].
 //!
 //! The model in `tests/model.rs` carries the same plans out. For it the parts that it needs are `pub`,
 //! in a module that the documentation hides.
@@ -20,7 +22,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::rows::to_seconds;
+pub use super::journal::Journaled;
+use super::span::to_seconds;
 use super::{
     Change, Close, Final, Hold, JournalEntry, Lease, Postpone, Recorded, RowOutcome, Write,
 };
@@ -29,19 +32,12 @@ use crate::contact::{ContactId, Lane};
 #[cfg(test)]
 mod tests;
 
-/// A batch as the journal has it now.
-#[derive(Clone, Copy, Debug)]
-pub struct Journaled {
-    pub lease_token: i64,
-    pub closed: bool,
-}
-
-/// What to write.
+/// The writes, put together by kind.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
     /// For each write, in the order of the writes.
     pub answers: Vec<Recorded>,
-    /// What is about to be sent, whose rows have to be pending: see [`Plan::refuse`] and
+    /// Batches that are about to be sent, whose rows have to be pending: see [`Plan::refuse`] and
     /// [`Plan::hold_back`].
     sends: Vec<Send<'a>>,
     /// New batches; one whose id is there already is left as it is.
@@ -64,8 +60,8 @@ pub struct Plan<'a> {
 /// A lane, for databases that take their lists as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct LaneKey<'a> {
-    user_id: &'a str,
-    task_id: &'a str,
+    pub(super) user_id: &'a str,
+    pub(super) task_id: &'a str,
 }
 
 impl<'a> From<&'a Lane> for LaneKey<'a> {
@@ -89,7 +85,7 @@ struct Send<'a> {
 }
 
 impl Send<'_> {
-    /// What is to be said where some of its rows are not pending.
+    /// The reply to the write if some of the rows are not pending.
     fn stale(&self, stale: &HashSet<i64>) -> Option<Recorded> {
         let rows = self.contacts.iter().copied();
         let rows: Vec<ContactId> = rows.filter(|row| stale.contains(&row.0)).collect();
@@ -105,7 +101,7 @@ pub(super) struct Departing<'a> {
 }
 
 impl<'a> Departing<'a> {
-    /// Those that are about to be sent.
+    /// Of new batches only those that are about to be sent.
     pub(super) fn of(opens: &[Opened<'a>]) -> Vec<Self> {
         let sending = opens.iter().filter(|opened| opened.state == "sending");
         sending
@@ -184,7 +180,7 @@ pub struct Failed<'a> {
     pub(super) fail_cause: String,
 }
 
-/// What state a batch is in, and how many requests have carried it.
+/// The state of a batch, and how many requests have carried it.
 #[derive(Debug, Serialize)]
 pub(super) struct Standing {
     id: Uuid,
@@ -311,14 +307,12 @@ impl<'a> Plan<'a> {
     /// The state that each batch of the plan which was there before is in at the end.
     pub(super) fn states(&self) -> Vec<Standing> {
         let state = |id, state, attempts| {
-            (
+            let standing = Standing {
                 id,
-                Standing {
-                    id,
-                    state,
-                    attempts,
-                },
-            )
+                state,
+                attempts,
+            };
+            (id, standing)
         };
         let postponed = self.postpones.iter();
         let resent = self.resends.iter();
@@ -460,7 +454,7 @@ impl<'a> Planner<'a, '_> {
 
 /// Whether a batch may be written to in the name of a lease.
 enum Open {
-    /// It is open, and this lease's.
+    /// The batch is open, and this lease's.
     Yes,
     /// This very lease has closed it: an earlier try was committed.
     Closed,

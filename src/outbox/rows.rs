@@ -1,22 +1,19 @@
-//! What every database reads in the same way: from its columns to the courier's values.
+//! From the columns of a row to the courier's values, in the same way for every database.
 //!
 //! A database's module says how it reads a column ([`Columns`]); this module knows which columns
 //! there are and what becomes of them. It guarantees that one value that cannot be read never costs
 //! the page it stands on: readers of columns are lenient, and the rules of a contact are checked
 //! later, row by row.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
 use sqlx::{ColumnIndex, Row};
 use uuid::Uuid;
 
-use super::error::BATCHES;
-use super::plan::Journaled;
-use super::{Backlog, Cursor, LaneFound, OpenBatch, OutboxError, Page};
-use crate::batch::BatchId;
-use crate::contact::{Lane, OutboxRow, RequestOptions};
+use super::span::to_duration;
+use super::{Backlog, Cursor, LaneFound, Page};
+use crate::contact::{Lane, OutboxRow};
 
 /// How one database hands out the columns of a row. What is null or cannot be read is `None`.
 pub(super) trait Columns {
@@ -28,6 +25,21 @@ pub(super) trait Columns {
     fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool>;
     /// A number of seconds.
     fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64>;
+    /// Bytes.
+    fn bytes(&self, column: &str) -> Option<Vec<u8>>;
+
+    /// A UUID. By default it is kept as text.
+    fn id(&self, column: &str) -> sqlx::Result<Option<Uuid>> {
+        let text = self.text(column);
+        let id = text.map(|text| Uuid::try_parse(&text)).transpose();
+        id.map_err(|source| unreadable(column, source))
+    }
+
+    /// Ids of contacts. By default they are kept as JSON.
+    fn contacts(&self, column: &str) -> sqlx::Result<Option<Vec<i64>>> {
+        let json = self.text(column);
+        json.map(|json| parsed(column, &json)).transpose()
+    }
 }
 
 /// Which column: by its name, or where many rows are read by its position, which costs no look-up.
@@ -63,40 +75,24 @@ where
     }
 }
 
-/// The longest time that a database is asked to reckon with: a century.
-const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
-
-/// A time span as a database takes it.
-pub(super) fn to_seconds(span: Duration) -> f64 {
-    span.min(LONGEST).as_secs_f64()
-}
-
-/// A time span as a database gives it; one that is negative (a clock went back) counts as none.
-pub(super) fn to_duration(seconds: Option<f64>) -> Duration {
-    let seconds = seconds.unwrap_or_default().max(0.0);
-    Duration::try_from_secs_f64(seconds).map_or(LONGEST, |span| span.min(LONGEST))
-}
-
-/// A time span in whole milliseconds.
-pub(super) fn to_millis(span: Duration) -> i64 {
-    i64::try_from(span.min(LONGEST).as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A time span in whole microseconds.
-pub(super) fn to_micros(span: Duration) -> i64 {
-    i64::try_from(span.min(LONGEST).as_micros()).unwrap_or(i64::MAX)
-}
-
 /// A count as a database gives it.
 pub(super) fn to_count(count: Option<i64>) -> u32 {
     u32::try_from(count.unwrap_or_default().max(0)).unwrap_or(u32::MAX)
 }
 
 /// A column that must be there: without it a row of ours cannot be understood.
-fn needed(columns: &impl Columns, column: &str) -> sqlx::Result<String> {
-    columns
-        .text(column)
-        .ok_or_else(|| unreadable(column, sqlx::error::UnexpectedNullError))
+pub(super) fn needed<T>(column: &str, value: Option<T>) -> sqlx::Result<T> {
+    value.ok_or_else(|| unreadable(column, sqlx::error::UnexpectedNullError))
+}
+
+/// The number that a row consists of.
+pub(super) fn number(columns: &impl Columns) -> sqlx::Result<i64> {
+    needed("0", columns.integer(0))
+}
+
+/// The same for a number that counts.
+pub(super) fn count(columns: &impl Columns) -> sqlx::Result<u64> {
+    Ok(u64::try_from(number(columns)?).unwrap_or_default())
 }
 
 fn unreadable(
@@ -112,10 +108,6 @@ fn unreadable(
 /// JSON that we once wrote ourselves.
 pub(super) fn parsed<T: DeserializeOwned>(column: &str, json: &str) -> sqlx::Result<T> {
     serde_json::from_str(json).map_err(|source| unreadable(column, source))
-}
-
-fn uuid(column: &str, text: &str) -> sqlx::Result<Uuid> {
-    Uuid::try_parse(text).map_err(|source| unreadable(column, source))
 }
 
 /// A row of `contact_outbox`, whose columns come first and in the order of each database's
@@ -192,87 +184,6 @@ pub(super) fn page(rows: &[impl Columns], cursor: &Cursor, limit: u32) -> Page {
         next,
         end: rows.len() < usize::try_from(limit).unwrap_or(usize::MAX),
     }
-}
-
-/// An open batch as the journal has it, before its rows are read.
-pub(super) struct OpenEntry {
-    pub(super) id: Uuid,
-    pub(super) lease_token: i64,
-    pub(super) parent: Option<Uuid>,
-    pub(super) contacts: Vec<i64>,
-    pub(super) options: RequestOptions,
-    pub(super) attempts: i64,
-    pub(super) maybe_delivered: bool,
-    pub(super) failing_for: Option<f64>,
-}
-
-/// An open batch where the database keeps UUIDs and lists as text.
-pub(super) fn open_entry(columns: &impl Columns) -> sqlx::Result<OpenEntry> {
-    let parent = columns.text("parent_id");
-    Ok(OpenEntry {
-        id: uuid("id", &needed(columns, "id")?)?,
-        lease_token: columns.integer("lease_token").unwrap_or_default(),
-        parent: parent
-            .map(|parent| uuid("parent_id", &parent))
-            .transpose()?,
-        contacts: parsed("contact_ids", &needed(columns, "contact_ids")?)?,
-        options: parsed("options", &needed(columns, "options")?)?,
-        attempts: columns.integer("attempts").unwrap_or_default(),
-        maybe_delivered: columns.flag("maybe_delivered").unwrap_or(true),
-        failing_for: columns.seconds("failing_for"),
-    })
-}
-
-/// Ids of batches, where the database keeps UUIDs as text.
-pub(super) fn uuids(texts: &[String]) -> sqlx::Result<HashSet<Uuid>> {
-    texts.iter().map(|text| uuid("id", text)).collect()
-}
-
-/// All open batches of a lane, if they are in the name of the newest token. If not, the database
-/// keeps them from being written; none may be sent then, for its end could not be written either.
-pub(super) fn adopted(open: Vec<OpenEntry>, token: i64) -> (Vec<OpenEntry>, Option<OutboxError>) {
-    let old = open.iter().filter(|entry| entry.lease_token != token);
-    match old.count() {
-        0 => (open, None),
-        rows => {
-            let table = BATCHES;
-            (Vec::new(), Some(OutboxError::Unwritten { table, rows }))
-        }
-    }
-}
-
-/// The batches that the journal has, by id, where the database keeps UUIDs as text.
-pub(super) fn journaled(rows: &[impl Columns]) -> sqlx::Result<HashMap<Uuid, Journaled>> {
-    rows.iter()
-        .map(|row| {
-            let journaled = Journaled {
-                lease_token: row.integer("lease_token").unwrap_or_default(),
-                closed: row.flag("closed").unwrap_or_default(),
-            };
-            Ok((uuid("id", &needed(row, "id")?)?, journaled))
-        })
-        .collect()
-}
-
-/// Gives each open batch those of its rows that are still there and pending, in sending order.
-pub(super) fn open_batches(entries: Vec<OpenEntry>, rows: Vec<OutboxRow>) -> Vec<OpenBatch> {
-    let mut rows: HashMap<i64, OutboxRow> = rows.into_iter().map(|row| (row.id, row)).collect();
-    entries
-        .into_iter()
-        .map(|entry| OpenBatch {
-            id: BatchId(entry.id),
-            parent: entry.parent.map(BatchId),
-            options: entry.options,
-            rows: entry
-                .contacts
-                .iter()
-                .filter_map(|id| rows.remove(id))
-                .collect(),
-            attempts: to_count(Some(entry.attempts)),
-            maybe_delivered: entry.maybe_delivered,
-            failing_for: to_duration(entry.failing_for),
-        })
-        .collect()
 }
 
 /// Adds up counts by `class` (`due`, `elsewhere`, `held`, `deferred`), greatest first; rows of

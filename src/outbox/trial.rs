@@ -1,11 +1,11 @@
-//! What a lane would write, for a transaction that is undone: whether the database lets it.
+//! Everything that a lane writes, for a transaction that is undone: does the database allow it?
 
 use super::plan::{Closed, Failed, LaneChanged, Opened, Plan, Succeeded};
 use super::{FailKind, JournalEntry, Lease};
 use crate::batch::BatchId;
 use crate::contact::{ContactId, RequestOptions};
 
-/// What a trial writes. Nobody ever sees it.
+/// The words of a trial. Nobody ever sees them.
 const TRIAL: &str = "trial";
 
 /// The batch that a trial opens.

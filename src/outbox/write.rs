@@ -1,4 +1,4 @@
-//! What the courier asks the outbox to write, as plain values.
+//! Writes that the courier hands to the outbox, as plain values.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::settlement::RowOutcome;
 /// One write in the name of a lease.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Who writes. If the lane has a newer token by now, nothing is written.
+    /// The right to write. If the lane has a newer token by now, nothing is written.
     pub lease: Arc<Lease>,
-    /// What changes.
+    /// The change.
     pub change: Change,
 }
 
@@ -124,10 +124,10 @@ pub struct Close {
     pub children: Vec<JournalEntry>,
 }
 
-/// What became of a write.
+/// The fate of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is written, now or by an earlier try whose commit was not seen.
+    /// The write is done, now or by an earlier try whose commit was not seen.
     Done,
     /// Nothing was written, for these rows of the batch are not pending (any more): an app has deleted
     /// them, or they were read where what others have written had not arrived yet. The batch must not

@@ -7,86 +7,59 @@
 
 use std::collections::HashSet;
 
-use async_trait::async_trait;
+use sqlx::MySqlConnection;
 use sqlx::error::ErrorKind;
-use sqlx::{MySqlConnection, Result};
 
-use super::cluster::stands;
-use super::error::translate;
-use super::lists::{counted, fetch};
+use super::MySql;
+use super::lists::lists;
 use super::statements::{INSERT_CONTACTS, TAKEN_KEYS};
+use crate::outbox::error::SqlError;
 use crate::outbox::plan::json;
 use crate::outbox::rows::Columns;
-use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, server};
+use crate::outbox::sql::ask::ask;
+use crate::outbox::sql::value::List;
+use crate::outbox::{NewContact, OutboxError};
 
-/// What a packet has beside its list, and room to spare.
+/// Bytes of a packet beside its list, with room to spare.
 const HEADER: usize = 1024;
 
 /// How often another transaction may be faster.
 const TRIES: usize = 10;
 
-/// A transaction on a connection of its own. Dropping it drops the connection: the server undoes.
-struct MySqlInsertion {
-    session: MySqlConnection,
-    /// The most bytes that the server takes at once.
+/// Inserts contacts on a server that takes so many bytes at once, and returns how many were new.
+pub(super) async fn insert(
+    session: &mut MySqlConnection,
     packet: usize,
-}
-
-/// Begins the transaction. The server takes so many bytes at once.
-pub(super) async fn begin(
-    mut session: MySqlConnection,
-    packet: usize,
-) -> Result<Box<dyn Insertion>> {
-    // MySQL does not prepare such a statement.
-    sqlx::raw_sql("BEGIN").execute(&mut session).await?;
-    Ok(Box::new(MySqlInsertion { session, packet }))
-}
-
-#[async_trait]
-impl Insertion for MySqlInsertion {
-    async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
-        let mut inserted = Inserted::default();
-        let mut rest = contacts;
-        for (list, count) in counted(contacts) {
-            self.fits(list.len())?;
-            let (chunk, behind) = rest.split_at(count);
-            rest = behind;
-            let new = insert(&mut self.session, chunk).await.map_err(translate)?;
-            inserted.new += new;
-            inserted.known += (chunk.len() as u64).saturating_sub(new);
-        }
-        Ok(inserted)
+    contacts: &[NewContact],
+) -> Result<u64, SqlError> {
+    let (mut new, mut rest) = (0, contacts);
+    for (list, count) in lists(List::NewContacts(contacts).records()) {
+        fits(list.len(), packet)?;
+        let (chunk, behind) = rest.split_at(count);
+        rest = behind;
+        new += insert_unknown(session, chunk).await?;
     }
-
-    async fn commit(mut self: Box<Self>) -> Result<(), OutboxError> {
-        stands(&mut self.session).await.map_err(translate)?;
-        sqlx::raw_sql("COMMIT")
-            .execute(&mut self.session)
-            .await
-            .map_err(translate)?;
-        server::part(self.session).await;
-        Ok(())
-    }
+    Ok(new)
 }
 
-impl MySqlInsertion {
-    /// Refuses what the server would hang up on, without a word that is sure to arrive.
-    fn fits(&self, bytes: usize) -> Result<(), OutboxError> {
-        if bytes + HEADER <= self.packet {
-            return Ok(());
-        }
-        Err(OutboxError::Refused(format!(
-            "it has {bytes} bytes, and the server's max_allowed_packet is {}; raise that",
-            self.packet
-        )))
+/// Refuses what the server would hang up on, without a word that is sure to arrive.
+fn fits(bytes: usize, packet: usize) -> Result<(), OutboxError> {
+    if bytes + HEADER <= packet {
+        return Ok(());
     }
+    Err(OutboxError::Refused(format!(
+        "it has {bytes} bytes, and the server's max_allowed_packet is {packet}; raise that"
+    )))
 }
 
-async fn insert(connection: &mut MySqlConnection, contacts: &[NewContact]) -> Result<u64> {
+async fn insert_unknown(
+    session: &mut MySqlConnection,
+    contacts: &[NewContact],
+) -> sqlx::Result<u64> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let mut seen = taken_keys(connection, contacts).await?;
+        let mut seen = taken_keys(session, contacts).await?;
         let new: Vec<&NewContact> = contacts
             .iter()
             .filter(|contact| {
@@ -99,7 +72,7 @@ async fn insert(connection: &mut MySqlConnection, contacts: &[NewContact]) -> Re
         }
         let done = sqlx::query(INSERT_CONTACTS)
             .bind(json(&new))
-            .execute(&mut *connection)
+            .execute(&mut *session)
             .await;
         match done {
             Err(sqlx::Error::Database(error))
@@ -110,14 +83,17 @@ async fn insert(connection: &mut MySqlConnection, contacts: &[NewContact]) -> Re
 }
 
 async fn taken_keys(
-    connection: &mut MySqlConnection,
+    session: &mut MySqlConnection,
     contacts: &[NewContact],
-) -> Result<HashSet<String>> {
-    let keys: Vec<&String> = contacts
+) -> sqlx::Result<HashSet<String>> {
+    let keys = contacts
         .iter()
-        .filter_map(|contact| contact.idempotency_key.as_ref())
-        .collect();
-    let taken = fetch(connection, TAKEN_KEYS, &keys).await?;
+        .filter_map(|contact| contact.idempotency_key.as_deref());
+    let keys: Vec<&str> = keys.collect();
+    let taken = ask::<MySql>(TAKEN_KEYS)
+        .bind(List::Texts(&keys))
+        .fetch_all(session)
+        .await?;
     Ok(taken
         .iter()
         .filter_map(|row| row.text("idempotency_key"))

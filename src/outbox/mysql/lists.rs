@@ -1,27 +1,17 @@
 //! Lists for the statements: JSON texts, each of which fits into a packet of the server.
 
-use serde::Serialize;
-use sqlx::mysql::MySqlRow;
-use sqlx::{MySqlConnection, Result};
-
-use crate::outbox::plan::json;
-
 /// At most so many bytes in a list, unless a record alone has more: half of the smallest packet
 /// ([`super::session::LEAST_PACKET`]).
 const MOST: usize = 512 * 1024;
 
-/// The records, in their order, as lists of few enough bytes. None, if there are no records.
-pub(super) fn lists<R: Serialize>(records: &[R]) -> impl Iterator<Item = String> {
-    cut(records, MOST).map(|(list, _)| list)
-}
-
-/// The same with how many records are in each.
-pub(super) fn counted<R: Serialize>(records: &[R]) -> impl Iterator<Item = (String, usize)> {
+/// The records, which are JSON texts, in their order, as lists of few enough bytes; and how many are in
+/// each. None, if there are no records.
+pub(super) fn lists(records: Vec<String>) -> impl Iterator<Item = (String, usize)> {
     cut(records, MOST)
 }
 
-fn cut<R: Serialize>(records: &[R], most: usize) -> impl Iterator<Item = (String, usize)> {
-    let mut texts = records.iter().map(json).peekable();
+fn cut(records: Vec<String>, most: usize) -> impl Iterator<Item = (String, usize)> {
+    let mut texts = records.into_iter().peekable();
     std::iter::from_fn(move || {
         let mut list = format!("[{}", texts.next()?);
         let mut count = 1;
@@ -35,40 +25,13 @@ fn cut<R: Serialize>(records: &[R], most: usize) -> impl Iterator<Item = (String
     })
 }
 
-/// Runs a statement over all records, if there are any. Answers how many rows it found to write.
-pub(super) async fn execute(
-    session: &mut MySqlConnection,
-    statement: &'static str,
-    records: &[impl Serialize],
-) -> Result<u64> {
-    let mut rows = 0;
-    for list in lists(records) {
-        let done = sqlx::query(statement).bind(list).execute(&mut *session);
-        rows += done.await?.rows_affected();
-    }
-    Ok(rows)
-}
-
-/// The rows that a statement finds for all records.
-pub(super) async fn fetch(
-    session: &mut MySqlConnection,
-    statement: &'static str,
-    records: &[impl Serialize],
-) -> Result<Vec<MySqlRow>> {
-    let mut rows = Vec::new();
-    for list in lists(records) {
-        let found = sqlx::query(statement).bind(list).fetch_all(&mut *session);
-        rows.extend(found.await?);
-    }
-    Ok(rows)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::plan::json;
 
     fn cut_to(records: &[&str], most: usize) -> Vec<(String, usize)> {
-        cut(records, most).collect()
+        cut(records.iter().map(json).collect(), most).collect()
     }
 
     #[test]

@@ -1,10 +1,6 @@
 //! The outbox on MySQL or MariaDB.
 //!
-//! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
-//! answers operators, [`error`]
-//! says what a failure means, [`session`] what all connections have in common; this file puts the
-//! parts behind the trait. Durability is the server's to give (`innodb_flush_log_at_trx_commit`): no
-//! session can ask for it.
+//! Durability is the server's to give (`innodb_flush_log_at_trx_commit`): no session can ask for it.
 
 mod cluster;
 mod error;
@@ -12,43 +8,55 @@ mod inserting;
 mod leasing;
 mod lists;
 mod migrating;
-mod operating;
 mod rates;
 mod reading;
 mod recording;
+mod server;
 mod session;
 mod statements;
-mod trying;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
-use sqlx::{MySql, MySqlConnection, Row};
+use sqlx::error::BoxDynError;
+use sqlx::mysql::{
+    MySqlArguments, MySqlConnectOptions, MySqlPoolOptions, MySqlQueryResult, MySqlRow,
+};
+use sqlx::pool::PoolConnection;
+use sqlx::{Arguments, MySqlConnection, Result, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::cluster::Cluster;
 use self::error::translate;
-use self::operating::{failing, pruning};
+use self::statements::{FENCE_LANES, STATEMENTS, operating};
 use super::conflict::retried;
+use super::error::SqlError;
+use super::plan::{LaneKey, Opened, Plan};
 use super::rows::{Column, Columns};
+use super::schema::Schema;
 use super::servers::{self, Found, Servers};
+use super::sql::SqlOutbox;
+use super::sql::ask::ask;
+use super::sql::dialect::{Dialect, Language};
+use super::sql::recording::Written;
+use super::sql::session::Writing;
+use super::sql::statements::{Operating, Statements};
+use super::sql::value::{List, Value};
 use super::{
-    Access, Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter,
-    FailurePage, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease,
-    LeasedLane, Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane,
-    PruneStep, Pruning, RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness, server,
+    Access, Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
+    fitness, server as network,
 };
-use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::hosts;
 
 /// The outbox on MySQL or MariaDB.
+pub type MySqlOutbox = SqlOutbox<MySql>;
+
+/// MySQL or MariaDB servers.
 #[derive(Clone, Debug)]
-pub struct MySqlOutbox {
-    servers: Servers<MySql>,
+pub struct MySql {
+    servers: Servers<sqlx::MySql>,
     /// The server's `max_allowed_packet`.
     packet: usize,
     /// Whether it is a node of a cluster.
@@ -72,23 +80,23 @@ impl MySqlOutbox {
         let hosts = hosts.iter().map(|url| session::options(url));
         let hosts = hosts.collect::<Result<_, _>>()?;
         let cluster = Cluster::default();
-        let found = Found::<MySql>::find(hosts, access, cluster.clone()).await?;
+        let found = Found::<sqlx::MySql>::find(hosts, access, cluster.clone()).await?;
         let facts = session::meet(found.options(), &cluster).await?;
         let statements = facts.statements(max_connections);
         let found = found
             .adapted(|options: MySqlConnectOptions| options.statement_cache_capacity(statements));
-        Ok(Self {
+        Ok(Self::new(MySql {
             servers: found.used(max_connections),
             packet: facts.packet,
             cluster,
-        })
+        }))
     }
 
     /// Whether the server keeps what it has confirmed through the loss of power: a setting of its
     /// own, which no session can change.
     pub async fn is_durable(&self) -> Result<bool, OutboxError> {
         sqlx::query_scalar(statements::DURABLE)
-            .fetch_one(&self.servers.pool())
+            .fetch_one(&self.dialect.servers.pool())
             .await
             .map_err(translate)
     }
@@ -96,23 +104,23 @@ impl MySqlOutbox {
     /// Names and texts of the statements that run all day, for tests that look at plans.
     #[doc(hidden)]
     pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
-        statements::HOT
+        &statements::HOT
     }
 
     /// A session like the program's own, for tests that look behind it.
     #[doc(hidden)]
     pub async fn session(&self) -> Result<MySqlConnection, OutboxError> {
-        session::open(&self.servers.options(), &self.cluster).await
+        session::open(&self.dialect.servers.options(), &self.dialect.cluster).await
     }
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.servers.pool().close().await;
+        self.dialect.servers.pool().close().await;
     }
 }
 
 #[async_trait]
-impl servers::Kind for MySql {
+impl servers::Kind for sqlx::MySql {
     type Context = Cluster;
 
     async fn prepare(session: &mut MySqlConnection, cluster: &Cluster) -> sqlx::Result<()> {
@@ -140,7 +148,7 @@ impl servers::Kind for MySql {
 
     fn place(options: &MySqlConnectOptions) -> String {
         let socket = options.get_socket().map(PathBuf::as_path);
-        server::place(socket, options.get_host(), options.get_port())
+        network::place(socket, options.get_host(), options.get_port())
     }
 
     fn pool_options() -> MySqlPoolOptions {
@@ -150,8 +158,45 @@ impl servers::Kind for MySql {
     }
 }
 
+impl Language for MySql {
+    type Db = sqlx::MySql;
+    const STATEMENTS: &'static Statements = &STATEMENTS;
+    const OPERATING: &'static Operating = &operating::OPERATING;
+    const SCHEMA: &'static Schema = &migrating::SCHEMA;
+
+    fn bind(parameters: &mut MySqlArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
+        match value {
+            Value::Integer(number) => parameters.add(number),
+            Value::Number(number) => parameters.add(number),
+            Value::Text(text) => parameters.add(text),
+            Value::Id(id) => parameters.add(id.to_string()),
+            Value::List(list) => parameters.add(list.json()),
+            Value::Json(list) => parameters.add(list),
+        }
+    }
+
+    fn parts(list: List<'_>) -> Vec<Value<'_>> {
+        let lists = lists::lists(list.records());
+        lists.map(|(list, _)| Value::Json(list)).collect()
+    }
+
+    fn rows_affected(done: &MySqlQueryResult) -> u64 {
+        done.rows_affected()
+    }
+
+    fn translate(error: sqlx::Error) -> OutboxError {
+        translate(error)
+    }
+
+    fn is_denied(error: &sqlx::Error) -> bool {
+        error::is_denied(error)
+    }
+}
+
 #[async_trait]
-impl Outbox for MySqlOutbox {
+impl Dialect for MySql {
+    type Writing = Writing<sqlx::MySql>;
+
     fn place(&self) -> Option<String> {
         Some(self.servers.place())
     }
@@ -160,9 +205,40 @@ impl Outbox for MySqlOutbox {
         self.servers.failed(began, error)
     }
 
+    fn writers(&self) -> usize {
+        network::writers(self.servers.max_connections())
+    }
+
+    async fn reading(&self) -> Result<PoolConnection<sqlx::MySql>> {
+        self.servers.pool().acquire().await
+    }
+
+    async fn begin(&self) -> Result<Self::Writing> {
+        self.servers.pool().begin().await.map(Writing::All)
+    }
+
+    async fn begin_one(&self) -> Result<Self::Writing> {
+        self.reading().await.map(Writing::One)
+    }
+
+    async fn commit(&self, writing: Self::Writing) -> Result<()> {
+        match writing {
+            Writing::One(_) => Ok(()),
+            Writing::All(tx) => self.cluster.commit(tx).await,
+        }
+    }
+
+    async fn rollback(&self, writing: Self::Writing) -> Result<()> {
+        writing.rollback().await
+    }
+
     async fn migrate(&self) -> Result<usize, OutboxError> {
         let options = self.servers.options();
         retried(|| migrating::migrate(&options, &self.cluster)).await
+    }
+
+    async fn shared_history(session: &mut MySqlConnection) -> Result<Vec<MySqlRow>> {
+        migrating::shared_history(session).await
     }
 
     async fn check_fitness(&self) -> Result<(), OutboxError> {
@@ -173,232 +249,94 @@ impl Outbox for MySqlOutbox {
         fitness::character_sets(told.text("others"))
     }
 
-    async fn check_schema(&self) -> Result<(), OutboxError> {
-        migrating::check(&self.servers.pool()).await
+    async fn server(&self) -> Result<ServerReport> {
+        server::server(&self.servers.pool()).await
     }
 
-    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        leasing::beat(&self.servers.pool(), instance)
-            .await
-            .map_err(|error| error.translated(translate))
-    }
-
-    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
-        leasing::retire(&self.servers.pool(), instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
-        reading::find_lanes(&self.servers.pool(), query)
-            .await
-            .map_err(translate)
-    }
-
-    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        leasing::lease(&self.servers.pool(), &self.cluster, lane, instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
-        leasing::lift_holds(&self.servers.pool(), reason)
-            .await
-            .map_err(translate)
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
-        leasing::release(&self.servers.pool(), lease)
-            .await
-            .map_err(translate)
+    async fn find_lanes(
+        session: &mut MySqlConnection,
+        query: &LaneQuery,
+    ) -> Result<Vec<LaneFound>> {
+        reading::find_lanes(session, query).await
     }
 
     async fn read_page(
-        &self,
+        session: &mut MySqlConnection,
         lane: &Lane,
         cursor: &Cursor,
         limit: u32,
-    ) -> Result<Page, OutboxError> {
-        reading::read_page(&self.servers.pool(), lane, cursor, limit)
-            .await
-            .map_err(translate)
+    ) -> Result<Page> {
+        reading::read_page(session, lane, cursor, limit).await
     }
 
-    fn writers(&self) -> usize {
-        server::writers(self.servers.max_connections())
+    async fn take(
+        tx: &mut MySqlConnection,
+        lane: &Lane,
+        instance: Uuid,
+    ) -> Result<Option<MySqlRow>> {
+        leasing::take(tx, lane, instance).await
     }
 
-    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        recording::record(&self.servers.pool(), &self.cluster, writes)
-            .await
-            .map_err(|error| error.translated(translate))
+    /// The lock is enough on a server. On a cluster the lanes' rows are written.
+    async fn fence(&self, tx: &mut MySqlConnection, lanes: &[LaneKey<'_>]) -> Result<()> {
+        if self.cluster.is_one() {
+            let fence = ask::<Self>(FENCE_LANES);
+            fence.bind(List::Lanes(lanes)).execute(tx).await?;
+        }
+        Ok(())
     }
 
-    async fn try_settling(
+    async fn open(tx: &mut MySqlConnection, batches: &[Opened<'_>]) -> Result<u64> {
+        recording::open(tx, batches).await
+    }
+
+    async fn look_back(
+        tx: &mut MySqlConnection,
+        plan: &Plan<'_>,
+        _written: Written,
+    ) -> Result<(), SqlError> {
+        recording::look_back(tx, plan).await
+    }
+
+    async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>> {
+        recording::locked(&self.servers.pool(), contacts).await
+    }
+
+    async fn claim_rate(&self, tx: &mut MySqlConnection, claim: &RateClaim<'_>) -> Result<i64> {
+        rates::claim(tx, &self.cluster, claim).await
+    }
+
+    async fn requeue(tx: &mut MySqlConnection, contacts: &[i64]) -> Result<u64, SqlError> {
+        recording::requeue(tx, contacts).await
+    }
+
+    async fn begin_insert(&self) -> Result<MySqlConnection, OutboxError> {
+        let mut session = session::open(&self.servers.options(), &self.cluster).await?;
+        // MySQL does not prepare such a statement.
+        for statement in [session::UNHURRIED, "BEGIN"] {
+            sqlx::raw_sql(statement)
+                .execute(&mut session)
+                .await
+                .map_err(translate)?;
+        }
+        Ok(session)
+    }
+
+    async fn insert(
         &self,
-        lease: &Arc<Lease>,
-        contacts: &[ContactId],
-        batches: &[BatchId],
-    ) -> Result<Recorded, OutboxError> {
-        recording::try_settling(
-            &self.servers.pool(),
-            &self.cluster,
-            lease,
-            contacts,
-            batches,
-        )
-        .await
-        .map_err(|error| error.translated(translate))
+        session: &mut MySqlConnection,
+        contacts: &[NewContact],
+    ) -> Result<u64, SqlError> {
+        inserting::insert(session, self.packet, contacts).await
     }
 
-    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
-        recording::locked(&self.servers.pool(), contacts)
-            .await
-            .map_err(translate)
-    }
-
-    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
-        rates::claim(&self.servers.pool(), &self.cluster, claim)
-            .await
-            .map_err(translate)
-    }
-
-    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
-        reading::backlog(&self.servers.pool(), instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let mut connection = session::open(&self.servers.options(), &self.cluster).await?;
-        sqlx::raw_sql(session::UNHURRIED)
-            .execute(&mut connection)
-            .await
-            .map_err(translate)?;
-        inserting::begin(connection, self.packet)
-            .await
-            .map_err(translate)
+    async fn stands(session: &mut MySqlConnection) -> Result<()> {
+        cluster::stands(session).await
     }
 }
 
-#[async_trait]
-impl Operations for MySqlOutbox {
-    async fn overview(&self) -> Result<Overview, OutboxError> {
-        operating::overview(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-
-    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
-        operating::lanes(&self.servers.pool(), limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
-        operating::paused(&self.servers.pool(), limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn failures(
-        &self,
-        filter: &FailureFilter,
-        after: Option<&FailureCursor>,
-        limit: u32,
-    ) -> Result<FailurePage, OutboxError> {
-        failing::failures(&self.servers.pool(), filter, after, limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
-        operating::instances(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-
-    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
-        failing::named(&self.servers.pool(), ids)
-            .await
-            .map_err(translate)
-    }
-
-    async fn count_failures(
-        &self,
-        filter: &FailureFilter,
-    ) -> Result<Vec<FailureCount>, OutboxError> {
-        failing::count(&self.servers.pool(), filter)
-            .await
-            .map_err(translate)
-    }
-
-    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        let requeue = || async {
-            failing::requeue(&self.servers.pool(), &self.cluster, ids)
-                .await
-                .map_err(|error| error.translated(translate))
-        };
-        retried(requeue).await
-    }
-
-    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
-        operating::story(&self.servers.pool(), id)
-            .await
-            .map_err(translate)
-    }
-
-    async fn prune_contacts(
-        &self,
-        pruning: Pruning,
-        after: Option<ContactId>,
-    ) -> Result<PruneStep<ContactId>, OutboxError> {
-        let prune = || async {
-            pruning::contacts(&self.servers.pool(), &self.cluster, pruning, after)
-                .await
-                .map_err(translate)
-        };
-        retried(prune).await
-    }
-
-    async fn prune_batches(
-        &self,
-        pruning: Pruning,
-        after: Option<&str>,
-    ) -> Result<PruneStep<String>, OutboxError> {
-        let prune = || async {
-            pruning::batches(&self.servers.pool(), pruning, after)
-                .await
-                .map_err(translate)
-        };
-        retried(prune).await
-    }
-
-    async fn try_writing(&self) -> Trial {
-        trying::try_writing(&self.servers.pool(), &self.cluster).await
-    }
-
-    async fn server(&self) -> Result<ServerReport, OutboxError> {
-        operating::server(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-
-    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
-        operating::outcomes(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-
-    async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
-        operating::numbers_delivered(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-}
-
-/// What stands in a column is read as what is asked for: the declared types are ours, and the
-/// driver would refuse an integer of another width.
+/// A column is read as the type that is asked for. The declared types are ours, and the driver would
+/// refuse an integer of another width.
 impl Columns for MySqlRow {
     fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String> {
         let bytes: Option<Vec<u8>> = self.try_get_unchecked(column.into()).ok().flatten();
@@ -411,6 +349,10 @@ impl Columns for MySqlRow {
 
     fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
         self.integer(column).map(|value| value != 0)
+    }
+
+    fn bytes(&self, column: &str) -> Option<Vec<u8>> {
+        self.try_get_unchecked(column).ok().flatten()
     }
 
     fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {

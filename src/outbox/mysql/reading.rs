@@ -6,16 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{MySqlPool, Result};
-use uuid::Uuid;
+use sqlx::{MySqlConnection, Result};
 
-use super::statements::{
-    BACKLOG, BATCHES_AHEAD, READ_DEFERRED, READ_IMMEDIATE, RIPEN_LANES, ROWS_AHEAD,
-};
+use super::statements::{BATCHES_AHEAD, READ_DEFERRED, READ_IMMEDIATE, RIPEN_LANES, ROWS_AHEAD};
 use crate::contact::Lane;
 use crate::outbox::plan::{LaneKey, json};
-use crate::outbox::rows::{self, to_seconds};
-use crate::outbox::{Backlog, Cursor, LaneFound, LaneQuery, Page};
+use crate::outbox::rows;
+use crate::outbox::span::to_seconds;
+use crate::outbox::{Cursor, LaneFound, LaneQuery, Page};
 
 /// How many entries of an index a step reads: about as many as cost the same as seeking.
 const STEP: usize = 64;
@@ -23,19 +21,22 @@ const STEP: usize = 64;
 /// The first instant that a `TIMESTAMP` can hold.
 const BEGINNING: &str = "1970-01-01 00:00:01";
 
-pub(super) async fn find_lanes(pool: &MySqlPool, query: &LaneQuery) -> Result<Vec<LaneFound>> {
+pub(super) async fn find_lanes(
+    session: &mut MySqlConnection,
+    query: &LaneQuery,
+) -> Result<Vec<LaneFound>> {
     let limit = query.limit as usize;
     let (mut found, mut named) = (Vec::new(), BTreeSet::new());
     let mut behind = query.after.clone();
     loop {
         let ahead = Ahead::new(
-            step(pool, ROWS_AHEAD, behind.as_ref()).await?,
-            step(pool, BATCHES_AHEAD, behind.as_ref()).await?,
+            step(session, ROWS_AHEAD, behind.as_ref()).await?,
+            step(session, BATCHES_AHEAD, behind.as_ref()).await?,
         );
         named.extend(ahead.lanes);
         let at_end = ahead.frontier.is_none();
         if at_end || found.len() + named.len() >= limit {
-            found.extend(ripen(pool, query, &std::mem::take(&mut named)).await?);
+            found.extend(ripen(session, query, &std::mem::take(&mut named)).await?);
         }
         if at_end || found.len() >= limit {
             found.truncate(limit);
@@ -47,7 +48,7 @@ pub(super) async fn find_lanes(pool: &MySqlPool, query: &LaneQuery) -> Result<Ve
 
 /// The lanes of the next entries of an index.
 async fn step(
-    pool: &MySqlPool,
+    session: &mut MySqlConnection,
     statement: &'static str,
     behind: Option<&Lane>,
 ) -> Result<Vec<Lane>> {
@@ -57,12 +58,12 @@ async fn step(
         .bind(user_id)
         .bind(task_id)
         .bind(i64::try_from(STEP).unwrap_or(i64::MAX))
-        .fetch_all(pool)
+        .fetch_all(&mut *session)
         .await?;
     Ok(entries.iter().filter_map(rows::lane).collect())
 }
 
-/// What a step has found.
+/// The lanes that a step has found.
 #[derive(Debug, PartialEq, Eq)]
 struct Ahead {
     /// All lanes up to the frontier.
@@ -91,7 +92,7 @@ impl Ahead {
 }
 
 async fn ripen(
-    pool: &MySqlPool,
+    session: &mut MySqlConnection,
     query: &LaneQuery,
     lanes: &BTreeSet<Lane>,
 ) -> Result<Vec<LaneFound>> {
@@ -106,13 +107,13 @@ async fn ripen(
         .bind(linger)
         .bind(json(&lanes))
         .bind(query.instance.to_string())
-        .fetch_all(pool)
+        .fetch_all(&mut *session)
         .await?;
     Ok(rows::lanes_found(&found))
 }
 
 pub(super) async fn read_page(
-    pool: &MySqlPool,
+    session: &mut MySqlConnection,
     lane: &Lane,
     cursor: &Cursor,
     limit: u32,
@@ -128,7 +129,7 @@ pub(super) async fn read_page(
         .bind(not_before)
         .bind(deferred_id)
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(&mut *session)
         .await?;
     let room = i64::from(limit) - i64::try_from(read.len()).unwrap_or(i64::MAX);
     if room > 0 {
@@ -137,19 +138,11 @@ pub(super) async fn read_page(
             .bind(lane.task_id())
             .bind(cursor.id)
             .bind(room)
-            .fetch_all(pool)
+            .fetch_all(&mut *session)
             .await?;
         read.extend(immediate);
     }
     Ok(rows::page(&read, cursor, limit))
-}
-
-pub(super) async fn backlog(pool: &MySqlPool, instance: Uuid) -> Result<Backlog> {
-    let counted = sqlx::query(BACKLOG)
-        .bind(instance.to_string())
-        .fetch_all(pool)
-        .await?;
-    Ok(rows::backlog(&counted))
 }
 
 #[cfg(test)]

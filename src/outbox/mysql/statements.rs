@@ -6,6 +6,10 @@
 //! turn a lookup into a scan, or lock more than the rows that are named. A range behind a lane is
 //! written with `OR`: neither server seeks by a comparison of rows, `(a, b) > (…)`.
 
+use std::sync::LazyLock;
+
+use crate::outbox::sql::statements::{Statement, Statements, hot};
+
 /// A list of lanes.
 macro_rules! lanes {
     () => {
@@ -133,38 +137,6 @@ pub(super) const RIPEN_LANES: &str = concat!(
      ) AS free"
 );
 
-/// Id, host, pid, lease in milliseconds, and the last three again.
-pub(super) const BEAT: &str = "
-    INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?, ?, ?, ?)
-    ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, heartbeat_at = NOW(6)";
-
-/// Instance. Whether others see that it lives.
-pub(super) const ALIVE: &str = concat!(
-    "SELECT COUNT(*) FROM courier_instance AS me WHERE me.id = ? AND ",
-    is_alive!("me.id")
-);
-
-/// Instances that have been silent for a day.
-pub(super) const CLEAR_SILENT_INSTANCES: &str =
-    "DELETE FROM courier_instance WHERE heartbeat_at < NOW(6) - INTERVAL 1 DAY";
-
-/// Instance.
-pub(super) const FREE_LANES: &str =
-    "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?";
-
-/// Instance.
-pub(super) const REMOVE_INSTANCE: &str = "DELETE FROM courier_instance WHERE id = ?";
-
-/// Instance, user, task, instance. No row: there is none yet, or it is not free, or on hold.
-pub(super) const LEASE_LANE: &str = concat!(
-    "UPDATE delivery_lane AS l FORCE INDEX (PRIMARY)
-     SET l.lease_owner = ?, l.lease_token = l.lease_token + 1, l.leased_at = NOW(6)
-     WHERE l.user_id = ? AND l.task_id = ?
-       AND (l.held_until > NOW(6) OR (l.lease_owner <> ? AND ",
-    is_alive!("l.lease_owner"),
-    ")) IS NOT TRUE"
-);
-
 /// User, task, instance. A lane that is leased for the first time; no row: it is there already.
 pub(super) const NEW_LANE: &str = "
     INSERT IGNORE INTO delivery_lane (user_id, task_id, lease_owner, lease_token, leased_at)
@@ -174,47 +146,6 @@ pub(super) const NEW_LANE: &str = "
 pub(super) const LEASED: &str = "
     SELECT lease_token, failures, hold_reason FROM delivery_lane
     WHERE user_id = ? AND task_id = ? AND lease_owner = ?";
-
-/// Token, user, task. What was under way when its owner stopped may have arrived. (Assignments take
-/// effect from left to right.)
-pub(super) const ADOPT_BATCHES: &str = concat!(
-    "UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open)
-     SET b.lease_token = ?, b.maybe_delivered = b.maybe_delivered OR b.state = 'sending',
-         b.state = 'waiting'
-     WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?",
-    stands!()
-);
-
-/// User, task.
-pub(super) const OPEN_ENTRIES: &str = concat!(
-    "SELECT b.id, b.lease_token, b.parent_id, b.contact_ids, b.options, b.attempts, b.maybe_delivered, ",
-    seconds_since!("b.failing_since"),
-    " AS failing_for
-     FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
-     WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?
-     ORDER BY b.created_at, b.id"
-);
-
-/// Ids.
-pub(super) const PENDING_ROWS: &str = concat!(
-    "SELECT ",
-    row_columns!(),
-    " FROM ",
-    contact_ids!(),
-    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
-      WHERE c.status = 'pending'"
-);
-
-/// Reason.
-pub(super) const LIFT_HOLDS: &str = "
-    UPDATE delivery_lane
-    SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
-    WHERE hold_reason = ?";
-
-/// User, task, token.
-pub(super) const RELEASE_LANE: &str = "
-    UPDATE delivery_lane SET lease_owner = NULL
-    WHERE user_id = ? AND task_id = ? AND lease_token = ?";
 
 /// User, task, the last one's instant twice and its id, limit. Rows that were put off and are due.
 pub(super) const READ_DEFERRED: &str = concat!(
@@ -257,129 +188,6 @@ pub(super) const CLUSTER: &str = "
     SHOW VARIABLES WHERE Variable_name IN
         ('wsrep_on', 'wsrep_provider', 'group_replication_group_name')";
 
-/// Lanes. They are locked in the order of the list, which is theirs, and for writing at once: a
-/// shared lock that is raised later would deadlock with another one.
-pub(super) const LOCK_LANES: &str = concat!(
-    "SELECT l.user_id, l.task_id, l.lease_token
-     FROM ",
-    lanes!(),
-    " AS named STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
-         ON l.user_id = named.user_id AND l.task_id = named.task_id
-     FOR UPDATE /*!80001 OF l */"
-);
-
-/// Ids.
-pub(super) const FIND_BATCHES: &str = "
-    SELECT b.id, b.lease_token, b.closed_at IS NOT NULL AS closed
-    FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
-    STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id";
-
-/// Batches: `plan::Opened`; and the rows of those that are about to be sent: `plan::Departing`. One that
-/// is there already stays as it is. In here it is looked whether the lane is still ours and whether all
-/// of those rows are still pending: it runs where writes run, and a read may run on a replica that lags
-/// behind. What does not hold is left out.
-pub(super) const OPEN_BATCHES: &str = concat!(
-    "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
-         state, attempts, maybe_delivered, sent_at)
-     SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids, o.options,
-         o.state, o.attempts, o.maybe_delivered, CASE o.state WHEN 'sending' THEN NOW(6) END
-     FROM JSON_TABLE(?, '$[*]' COLUMNS (
-         id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
-         parent_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.parent_id',
-         user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
-         task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
-         lease_token BIGINT PATH '$.lease_token',
-         contact_ids LONGTEXT CHARACTER SET utf8mb4 PATH '$.contact_ids',
-         options LONGTEXT CHARACTER SET utf8mb4 PATH '$.options',
-         state VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.state',
-         attempts INT PATH '$.attempts',
-         maybe_delivered BOOLEAN PATH '$.maybe_delivered'
-     )) AS o
-     STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
-         ON l.user_id = o.user_id AND l.task_id = o.task_id AND l.lease_token = o.lease_token
-     LEFT JOIN (
-         SELECT DISTINCT named.id
-         FROM JSON_TABLE(?, '$[*]' COLUMNS (
-             id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
-             NESTED PATH '$.contacts[*]' COLUMNS (nth FOR ORDINALITY, contact BIGINT UNSIGNED PATH '$')
-         )) AS named
-         LEFT JOIN contact_outbox AS c FORCE INDEX (PRIMARY)
-             ON c.id = named.contact AND c.status = 'pending'
-         WHERE named.nth IS NOT NULL AND c.id IS NULL
-     ) AS stale ON stale.id = o.id
-     WHERE stale.id IS NULL",
-    stands!(),
-    "
-     ON DUPLICATE KEY UPDATE delivery_batch.id = delivery_batch.id"
-);
-
-/// Ids. Those of the batches that the journal has on their way.
-pub(super) const SENDING_BATCHES: &str = "
-    SELECT b.id
-    FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
-    STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id
-    WHERE b.state = 'sending'";
-
-/// Ids. Those of the rows that are not pending, or not there.
-pub(super) const STALE_ROWS: &str = "
-    SELECT CAST(named.id AS SIGNED)
-    FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS named
-    LEFT JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id AND c.status = 'pending'
-    WHERE c.id IS NULL";
-
-/// Batches: `plan::Postponed`.
-pub(super) const POSTPONE_BATCHES: &str = concat!(
-    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
-        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
-        attempts INT PATH '$.attempts',
-        maybe_delivered BOOLEAN PATH '$.maybe_delivered',
-        failing BOOLEAN PATH '$.failing',
-        outcome VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.outcome',
-        answer LONGTEXT CHARACTER SET utf8mb4 PATH '$.answer'
-    )) AS p STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = p.id
-    SET b.state = 'waiting', b.attempts = p.attempts,
-        b.maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
-        b.failing_since = CASE WHEN p.failing THEN COALESCE(b.failing_since, NOW(6)) END,
-        b.outcome = COALESCE(p.outcome, b.outcome), b.answer = COALESCE(p.answer, b.answer)
-    WHERE true",
-    stands!()
-);
-
-/// Batches: `plan::Resent`.
-pub(super) const RESEND_BATCHES: &str = concat!(
-    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
-        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
-        attempts INT PATH '$.attempts'
-    )) AS r STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = r.id
-    SET b.state = 'sending', b.attempts = r.attempts, b.sent_at = NOW(6)
-    WHERE true",
-    stands!()
-);
-
-/// Batches: `plan::Closed`.
-pub(super) const CLOSE_BATCHES: &str = concat!(
-    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
-        id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
-        attempts INT PATH '$.attempts',
-        outcome VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.outcome',
-        answer LONGTEXT CHARACTER SET utf8mb4 PATH '$.answer'
-    )) AS d STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = d.id
-    SET b.state = 'closed', b.closed_at = NOW(6), b.attempts = d.attempts, b.outcome = d.outcome,
-        b.answer = d.answer
-    WHERE true",
-    stands!()
-);
-
-/// Ids of rows, attempts, batch. The one write that a row gets.
-pub(super) const SETTLE_SUCCESSES: &str = concat!(
-    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
-        STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
-    SET c.status = 'succeeded', c.attempts = c.attempts + ?, c.batch_id = ?,
-        c.finished_at = NOW(6)
-    WHERE c.status = 'pending'",
-    stands!()
-);
-
 /// Ids. All of them that are there.
 pub(super) const ROWS: &str = "
     SELECT CAST(c.id AS SIGNED) FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
@@ -390,45 +198,6 @@ pub(super) const FREE_ROWS: &str = "
     SELECT CAST(c.id AS SIGNED) FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
         STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
     FOR UPDATE /*!80001 OF c */ SKIP LOCKED";
-
-/// Rows: `plan::Failed`. The one write that a row gets.
-pub(super) const SETTLE_FAILURES: &str = concat!(
-    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
-        id BIGINT UNSIGNED PATH '$.id',
-        attempts INT PATH '$.attempts',
-        batch_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.batch_id',
-        fail_kind VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.fail_kind',
-        fail_cause LONGTEXT CHARACTER SET utf8mb4 PATH '$.fail_cause'
-    )) AS s STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
-    SET c.status = 'failed', c.fail_kind = s.fail_kind, c.fail_cause = s.fail_cause,
-        c.attempts = c.attempts + s.attempts, c.batch_id = COALESCE(s.batch_id, c.batch_id),
-        c.finished_at = NOW(6)
-    WHERE c.status = 'pending'",
-    stands!()
-);
-
-/// Lanes: `plan::LaneChanged`. `held_since` looks at the reason that is about to be replaced, so it
-/// comes before it.
-pub(super) const CHANGE_LANES: &str = concat!(
-    "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
-        user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
-        task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
-        failures INT PATH '$.failures',
-        delay DOUBLE PATH '$.delay',
-        reason VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.reason',
-        message LONGTEXT CHARACTER SET utf8mb4 PATH '$.message'
-    )) AS h STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
-        ON l.user_id = h.user_id AND l.task_id = h.task_id
-    SET l.held_since = CASE
-            WHEN h.reason IS NULL THEN NULL
-            WHEN l.hold_reason = h.reason THEN COALESCE(l.held_since, NOW(6))
-            ELSE NOW(6)
-        END,
-        l.failures = h.failures, l.held_until = NOW(6) + INTERVAL h.delay * 1e6 MICROSECOND,
-        l.hold_reason = h.reason, l.hold_message = h.message
-    WHERE true",
-    stands!()
-);
 
 /// Ids of settled rows, states of batches (`plan::Standing`), lanes (`plan::Held`). How many of
 /// each are not as they should be, by table.
@@ -471,34 +240,6 @@ pub(super) const RATE_GIVEN: &str = "SELECT given_until FROM rate_budget WHERE n
 pub(super) const RATE_TAKEN: &str = concat!(
     "UPDATE rate_budget SET given_until = ? WHERE name = ?",
     stands!()
-);
-
-/// Instance. Reads the pending part of the index from end to end.
-pub(super) const BACKLOG: &str = concat!(
-    "WITH lane AS (
-         SELECT c.user_id, c.task_id,
-             SUM(c.not_before IS NULL OR c.not_before <= NOW(6)) AS due,
-             SUM(c.not_before IS NOT NULL AND c.not_before > NOW(6)) AS deferred
-         FROM ",
-    pending!(),
-    "    WHERE c.status = 'pending' GROUP BY c.user_id, c.task_id
-     ), classed AS (
-         SELECT lane.due AS contacts,
-             CASE WHEN l.held_until > NOW(6) THEN 'held'
-                  WHEN l.lease_owner <> ? AND ",
-    is_alive!("l.lease_owner"),
-    " THEN 'elsewhere'
-                  ELSE 'due' END AS class,
-             CASE WHEN l.held_until > NOW(6)
-                  THEN COALESCE(NULLIF(l.hold_message, ''), l.hold_reason) END AS because
-         FROM lane LEFT JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
-             ON l.user_id = lane.user_id AND l.task_id = lane.task_id
-         WHERE lane.due > 0
-         UNION ALL
-         SELECT SUM(lane.deferred), 'deferred', NULL FROM lane
-     )
-     SELECT class, because, CAST(COALESCE(SUM(contacts), 0) AS SIGNED) AS contacts
-     FROM classed GROUP BY class, because ORDER BY 3 DESC"
 );
 
 /// Keys. Those that are taken, by rows that are committed or ours.
@@ -577,50 +318,253 @@ pub(super) const USER: &str = "SHOW CREATE USER CURRENT_USER()";
 /// Whether a commit is on the disk before it is answered.
 pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
 
+/// The statements that every database has.
+pub(super) static STATEMENTS: Statements = Statements {
+    beat: Statement::new(
+        "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, heartbeat_at = NOW(6)",
+    )
+    .with(&[1, 2, 3, 4, 2, 3, 4]),
+    // Whether others see that it lives.
+    alive: Some(concat!(
+        "SELECT COUNT(*) FROM courier_instance AS me WHERE me.id = ? AND ",
+        is_alive!("me.id")
+    )),
+    clear_silent_instances: "DELETE FROM courier_instance
+         WHERE heartbeat_at < NOW(6) - INTERVAL 1 DAY",
+    free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",
+    remove_instance: "DELETE FROM courier_instance WHERE id = ?",
+    // Only a row that is there [courier, user, task, courier].
+    lease_lane: concat!(
+        "UPDATE delivery_lane AS l FORCE INDEX (PRIMARY)
+         SET l.lease_owner = ?, l.lease_token = l.lease_token + 1, l.leased_at = NOW(6)
+         WHERE l.user_id = ? AND l.task_id = ?
+           AND (l.held_until > NOW(6) OR (l.lease_owner <> ? AND ",
+        is_alive!("l.lease_owner"),
+        ")) IS NOT TRUE"
+    ),
+    // Assignments take effect from left to right.
+    adopt_batches: Statement::new(concat!(
+        "UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open)
+         SET b.lease_token = ?, b.maybe_delivered = b.maybe_delivered OR b.state = 'sending',
+             b.state = 'waiting'
+         WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?",
+        stands!()
+    ))
+    .with(&[3, 1, 2]),
+    open_entries: Some(concat!(
+        "SELECT b.id, b.lease_token, b.parent_id, b.contact_ids, b.options, b.attempts,
+             b.maybe_delivered, ",
+        seconds_since!("b.failing_since"),
+        " AS failing_for
+         FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+         WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?
+         ORDER BY b.created_at, b.id"
+    )),
+    pending_rows: concat!(
+        "SELECT ",
+        row_columns!(),
+        " FROM ",
+        contact_ids!(),
+        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+          WHERE c.status = 'pending'"
+    ),
+    lift_holds: "UPDATE delivery_lane
+         SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
+         WHERE hold_reason = ?",
+    release_lane: "UPDATE delivery_lane SET lease_owner = NULL
+         WHERE user_id = ? AND task_id = ? AND lease_token = ?",
+    // Reads the pending part of the index from end to end.
+    backlog: concat!(
+        "WITH lane AS (
+             SELECT c.user_id, c.task_id,
+                 SUM(c.not_before IS NULL OR c.not_before <= NOW(6)) AS due,
+                 SUM(c.not_before IS NOT NULL AND c.not_before > NOW(6)) AS deferred
+             FROM ",
+        pending!(),
+        "    WHERE c.status = 'pending' GROUP BY c.user_id, c.task_id
+         ), classed AS (
+             SELECT lane.due AS contacts,
+                 CASE WHEN l.held_until > NOW(6) THEN 'held'
+                      WHEN l.lease_owner <> ? AND ",
+        is_alive!("l.lease_owner"),
+        " THEN 'elsewhere'
+                      ELSE 'due' END AS class,
+                 CASE WHEN l.held_until > NOW(6)
+                      THEN COALESCE(NULLIF(l.hold_message, ''), l.hold_reason) END AS because
+             FROM lane LEFT JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+                 ON l.user_id = lane.user_id AND l.task_id = lane.task_id
+             WHERE lane.due > 0
+             UNION ALL
+             SELECT SUM(lane.deferred), 'deferred', NULL FROM lane
+         )
+         SELECT class, because, CAST(COALESCE(SUM(contacts), 0) AS SIGNED) AS contacts
+         FROM classed GROUP BY class, because ORDER BY 3 DESC"
+    ),
+    // They are locked in the order of the list, which is theirs, and for writing at once: a shared
+    // lock that is raised later would deadlock with another one.
+    lock_lanes: concat!(
+        "SELECT l.user_id, l.task_id, l.lease_token
+         FROM ",
+        lanes!(),
+        " AS named STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+             ON l.user_id = named.user_id AND l.task_id = named.task_id
+         FOR UPDATE /*!80001 OF l */"
+    ),
+    find_batches: "SELECT b.id, b.lease_token, b.closed_at IS NOT NULL AS closed
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
+         STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id",
+    // Beside the batches it takes the rows of those that are about to be sent (`plan::Departing`). The
+    // lane and the rows are looked at in here, where writes run: a read may run on a replica that lags
+    // behind.
+    open_batches: concat!(
+        "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids,
+             options, state, attempts, maybe_delivered, sent_at)
+         SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids,
+             o.options, o.state, o.attempts, o.maybe_delivered,
+             CASE o.state WHEN 'sending' THEN NOW(6) END
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (
+             id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+             parent_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.parent_id',
+             user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
+             task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
+             lease_token BIGINT PATH '$.lease_token',
+             contact_ids LONGTEXT CHARACTER SET utf8mb4 PATH '$.contact_ids',
+             options LONGTEXT CHARACTER SET utf8mb4 PATH '$.options',
+             state VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.state',
+             attempts INT PATH '$.attempts',
+             maybe_delivered BOOLEAN PATH '$.maybe_delivered'
+         )) AS o
+         STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+             ON l.user_id = o.user_id AND l.task_id = o.task_id AND l.lease_token = o.lease_token
+         LEFT JOIN (
+             SELECT DISTINCT named.id
+             FROM JSON_TABLE(?, '$[*]' COLUMNS (
+                 id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+                 NESTED PATH '$.contacts[*]'
+                     COLUMNS (nth FOR ORDINALITY, contact BIGINT UNSIGNED PATH '$')
+             )) AS named
+             LEFT JOIN contact_outbox AS c FORCE INDEX (PRIMARY)
+                 ON c.id = named.contact AND c.status = 'pending'
+             WHERE named.nth IS NOT NULL AND c.id IS NULL
+         ) AS stale ON stale.id = o.id
+         WHERE stale.id IS NULL",
+        stands!(),
+        "
+         ON DUPLICATE KEY UPDATE delivery_batch.id = delivery_batch.id"
+    ),
+    sending_batches: "SELECT b.id
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
+         STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id
+         WHERE b.state = 'sending'",
+    stale_rows: "SELECT CAST(named.id AS SIGNED)
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS named
+         LEFT JOIN contact_outbox AS c FORCE INDEX (PRIMARY)
+             ON c.id = named.id AND c.status = 'pending'
+         WHERE c.id IS NULL",
+    postpone_batches: Statement::new(concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+            id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+            attempts INT PATH '$.attempts',
+            maybe_delivered BOOLEAN PATH '$.maybe_delivered',
+            failing BOOLEAN PATH '$.failing',
+            outcome VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.outcome',
+            answer LONGTEXT CHARACTER SET utf8mb4 PATH '$.answer'
+        )) AS p STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = p.id
+        SET b.state = 'waiting', b.attempts = p.attempts,
+            b.maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
+            b.failing_since = CASE WHEN p.failing THEN COALESCE(b.failing_since, NOW(6)) END,
+            b.outcome = COALESCE(p.outcome, b.outcome), b.answer = COALESCE(p.answer, b.answer)
+        WHERE true",
+        stands!()
+    )),
+    resend_batches: Statement::new(concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+            id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+            attempts INT PATH '$.attempts'
+        )) AS r STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = r.id
+        SET b.state = 'sending', b.attempts = r.attempts, b.sent_at = NOW(6)
+        WHERE true",
+        stands!()
+    )),
+    close_batches: Statement::new(concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+            id CHAR(36) CHARACTER SET utf8mb4 PATH '$.id',
+            attempts INT PATH '$.attempts',
+            outcome VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.outcome',
+            answer LONGTEXT CHARACTER SET utf8mb4 PATH '$.answer'
+        )) AS d STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = d.id
+        SET b.state = 'closed', b.closed_at = NOW(6), b.attempts = d.attempts,
+            b.outcome = d.outcome, b.answer = d.answer
+        WHERE true",
+        stands!()
+    )),
+    settle_successes: concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
+            STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
+        SET c.status = 'succeeded', c.attempts = c.attempts + ?, c.batch_id = ?,
+            c.finished_at = NOW(6)
+        WHERE c.status = 'pending'",
+        stands!()
+    ),
+    settle_failures: Statement::new(concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+            id BIGINT UNSIGNED PATH '$.id',
+            attempts INT PATH '$.attempts',
+            batch_id CHAR(36) CHARACTER SET utf8mb4 PATH '$.batch_id',
+            fail_kind VARCHAR(16) CHARACTER SET utf8mb4 PATH '$.fail_kind',
+            fail_cause LONGTEXT CHARACTER SET utf8mb4 PATH '$.fail_cause'
+        )) AS s STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
+        SET c.status = 'failed', c.fail_kind = s.fail_kind, c.fail_cause = s.fail_cause,
+            c.attempts = c.attempts + s.attempts, c.batch_id = COALESCE(s.batch_id, c.batch_id),
+            c.finished_at = NOW(6)
+        WHERE c.status = 'pending'",
+        stands!()
+    )),
+    // `held_since` looks at the reason that is about to be replaced, so it comes before it.
+    change_lanes: Statement::new(concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
+            user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
+            task_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.task_id',
+            failures INT PATH '$.failures',
+            delay DOUBLE PATH '$.delay',
+            reason VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.reason',
+            message LONGTEXT CHARACTER SET utf8mb4 PATH '$.message'
+        )) AS h STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+            ON l.user_id = h.user_id AND l.task_id = h.task_id
+        SET l.held_since = CASE
+                WHEN h.reason IS NULL THEN NULL
+                WHEN l.hold_reason = h.reason THEN COALESCE(l.held_since, NOW(6))
+                ELSE NOW(6)
+            END,
+            l.failures = h.failures, l.held_until = NOW(6) + INTERVAL h.delay * 1e6 MICROSECOND,
+            l.hold_reason = h.reason, l.hold_message = h.message
+        WHERE true",
+        stands!()
+    )),
+};
+
 /// The statements that run all day, for the test that looks at their plans.
-pub(super) const HOT: &[(&str, &str)] = &[
-    ("rows_ahead", ROWS_AHEAD),
-    ("batches_ahead", BATCHES_AHEAD),
-    ("ripen_lanes", RIPEN_LANES),
-    ("lease_lane", LEASE_LANE),
-    ("leased", LEASED),
-    ("adopt_batches", ADOPT_BATCHES),
-    ("open_entries", OPEN_ENTRIES),
-    ("pending_rows", PENDING_ROWS),
-    ("release_lane", RELEASE_LANE),
-    ("read_deferred", READ_DEFERRED),
-    ("read_immediate", READ_IMMEDIATE),
-    ("fence_lanes", FENCE_LANES),
-    ("lock_lanes", LOCK_LANES),
-    ("find_batches", FIND_BATCHES),
-    ("open_batches", OPEN_BATCHES),
-    ("sending_batches", SENDING_BATCHES),
-    ("stale_rows", STALE_ROWS),
-    ("postpone_batches", POSTPONE_BATCHES),
-    ("resend_batches", RESEND_BATCHES),
-    ("close_batches", CLOSE_BATCHES),
-    ("rows", ROWS),
-    ("free_rows", FREE_ROWS),
-    ("settle_successes", SETTLE_SUCCESSES),
-    ("settle_failures", SETTLE_FAILURES),
-    ("change_lanes", CHANGE_LANES),
-    ("unwritten", UNWRITTEN),
-    ("rate_asked", RATE_ASKED),
-    ("new_rate", NEW_RATE),
-    ("rate_given", RATE_GIVEN),
-    ("rate_taken", RATE_TAKEN),
-    ("backlog", BACKLOG),
-    ("overview", operating::OVERVIEW),
-    ("lanes", operating::LANES),
-    ("paused", operating::PAUSED),
-    ("failures", operating::FAILURES),
-    ("prunable_contacts", operating::PRUNABLE_CONTACTS),
-    ("prunable_batches", operating::PRUNABLE_BATCHES),
-    ("contacts_standing", operating::CONTACTS_STANDING),
-    ("delete_contacts", operating::DELETE_CONTACTS),
-    ("delete_batches", operating::DELETE_BATCHES),
-    ("taken_keys", TAKEN_KEYS),
-];
+pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let own = [
+        ("rows_ahead", ROWS_AHEAD),
+        ("batches_ahead", BATCHES_AHEAD),
+        ("ripen_lanes", RIPEN_LANES),
+        ("leased", LEASED),
+        ("read_deferred", READ_DEFERRED),
+        ("read_immediate", READ_IMMEDIATE),
+        ("fence_lanes", FENCE_LANES),
+        ("rows", ROWS),
+        ("free_rows", FREE_ROWS),
+        ("unwritten", UNWRITTEN),
+        ("rate_asked", RATE_ASKED),
+        ("new_rate", NEW_RATE),
+        ("rate_given", RATE_GIVEN),
+        ("rate_taken", RATE_TAKEN),
+        ("taken_keys", TAKEN_KEYS),
+    ];
+    hot(&STATEMENTS, &operating::OPERATING, &own)
+});
 
 /// What keeps the server, or this session, from taking writes. MySQL and MariaDB, old and new, know
 /// some of them each.

@@ -6,15 +6,14 @@ use serde::{Serialize, Serializer};
 
 use super::{seconds, to_total};
 use crate::contact::{ContactId, Phone};
-use crate::outbox::rows::{Columns, to_count, to_duration};
+use crate::outbox::rows::{Columns, to_count};
+use crate::outbox::span::to_duration;
 use crate::settlement::FailKind;
 
 /// Which failed contacts are asked for; the default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailureFilter {
-    /// Of this `user_id`.
     pub user_id: Option<String>,
-    /// Of this `task_id`.
     pub task_id: Option<String>,
     /// Of one of these kinds; none named: of any.
     pub kinds: Vec<FailKind>,
@@ -47,31 +46,22 @@ pub struct FailurePage {
 /// A contact that failed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FailedContact {
-    /// Primary key.
     pub id: ContactId,
-    /// Route parameter.
     pub user_id: String,
-    /// Route parameter.
     pub task_id: String,
-    /// Prints itself masked.
     #[serde(serialize_with = "masked")]
     pub phone: Phone,
-    /// The column `fail_kind`.
     #[serde(rename = "fail_kind")]
     pub kind: String,
-    /// The column `fail_cause`.
     #[serde(rename = "fail_cause")]
     pub cause: String,
-    /// How many requests carried it.
     pub attempts: u32,
     /// The last batch it was part of.
     pub batch_id: Option<String>,
     /// When it failed: UTC, for people.
     pub finished_at: String,
-    /// How long ago that was.
     #[serde(rename = "finished_seconds_ago", serialize_with = "seconds")]
     pub finished_ago: Duration,
-    /// What it asks for in the request.
     #[serde(skip)]
     pub options: AskedFor,
 }
@@ -79,20 +69,15 @@ pub struct FailedContact {
 /// The two options of a row that decide whether a second send is safe; null: the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AskedFor {
-    /// The column `number_add_suffix`.
     pub number_add_suffix: Option<bool>,
-    /// The column `encryption`.
     pub encryption: Option<bool>,
 }
 
 /// Failed contacts that have all of this in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureCount {
-    /// The column `fail_kind`.
     pub kind: String,
-    /// What they ask for in the request.
     pub options: AskedFor,
-    /// How many.
     pub contacts: u64,
 }
 

@@ -1,12 +1,17 @@
 //! The outbox as the people who run it see it: what waits, what is held, what failed and why.
 //!
-//! Neighbours: the commands for operators and the status page ask; each database answers in its
-//! `operating.rs`. Durations come by the database's clock. An instant comes as text for people's
-//! eyes (UTC), never to be compared with the host's.
+//! Neighbours: the commands for operators and the status page ask; `outbox::sql` replies. Durations come
+//! by the database's clock. An instant comes as text for people's eyes (UTC), never to be compared with
+//! the host's.
 //!
-//! What is asked every few seconds ([`Operations::overview`], [`Operations::lanes`],
-//! [`Operations::paused`], [`Operations::failures`] without a filter) reads the small indexes of
+//! The questions of every few seconds ([`Operations::overview`], [`Operations::lanes`],
+//! [`Operations::paused`], [`Operations::failures`] without a filter) read the small indexes of
 //! pending and of failed rows and the courier's own tables, never the whole table.
+
+#![expect(
+    missing_docs,
+    reason = "most fields are named as the columns that they come from"
+)]
 
 mod failures;
 mod overview;
@@ -46,7 +51,7 @@ use crate::contact::ContactId;
 /// The database with the outbox table, as its operators need it.
 #[async_trait]
 pub trait Operations: Send + Sync + 'static {
-    /// What waits, how lanes stand, which couriers run.
+    /// Returns what waits, how lanes stand and which couriers run.
     async fn overview(&self) -> Result<Overview, OutboxError>;
 
     /// The lanes with most pending contacts, most first, at most so many.
@@ -68,7 +73,7 @@ pub trait Operations: Send + Sync + 'static {
     /// The couriers that are registered, the one that started first first.
     async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError>;
 
-    /// Those of the contacts that have failed, by id.
+    /// Returns those of the contacts that have failed, by id.
     async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError>;
 
     /// Counts the failed contacts that pass the filter.
@@ -77,12 +82,11 @@ pub trait Operations: Send + Sync + 'static {
         filter: &FailureFilter,
     ) -> Result<Vec<FailureCount>, OutboxError>;
 
-    /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended.
-    /// Those that have not failed are left as they are: the answer is how many there were of the
-    /// others.
+    /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended. Leaves
+    /// contacts that have not failed as they are. Returns how many had failed.
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError>;
 
-    /// A contact's whole story; `None`: there is none of this id.
+    /// Returns a contact's whole story; `None`: there is no contact of this id.
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError>;
 
     /// Deletes final contacts that are old: the next step behind a contact, in a transaction of its
@@ -101,13 +105,13 @@ pub trait Operations: Send + Sync + 'static {
         after: Option<&str>,
     ) -> Result<PruneStep<String>, OutboxError>;
 
-    /// Whether the courier's own transactions work for this user: runs each and undoes it.
+    /// Tries whether the courier's own transactions work for this user: runs each and undoes it.
     async fn try_writing(&self) -> Trial;
 
-    /// What kind of database this is.
+    /// Returns what kind of database this is.
     async fn server(&self) -> Result<ServerReport, OutboxError>;
 
-    /// How many contacts are in each state. Reads the whole table: not for a loop.
+    /// Counts the contacts in each state. Reads the whole table: not for a loop.
     async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError>;
 
     /// How many different numbers, counted per lane, the contacts that succeeded have. Less than
@@ -119,21 +123,10 @@ pub trait Operations: Send + Sync + 'static {
 /// Contacts in one state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutcomeCount {
-    /// The column `status`.
     pub status: String,
-    /// The column `fail_kind`.
     pub fail_kind: Option<String>,
-    /// How many.
     pub contacts: u64,
 }
-
-pub(super) const OUTCOMES: &str = "
-    SELECT status, fail_kind, count(*) AS contacts FROM contact_outbox
-    GROUP BY status, fail_kind ORDER BY status DESC, fail_kind";
-
-pub(super) const NUMBERS_DELIVERED: &str = "
-    SELECT count(*) FROM
-        (SELECT DISTINCT user_id, task_id, phone FROM contact_outbox WHERE status = 'succeeded') n";
 
 pub(super) fn outcome(row: &impl Columns) -> OutcomeCount {
     OutcomeCount {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{optional_seconds, seconds, to_total};
-use crate::outbox::rows::{Columns, to_count, to_duration};
+use crate::outbox::rows::{Columns, to_count};
+use crate::outbox::span::to_duration;
 
-/// What waits, how lanes stand, which couriers run.
+/// The contacts that wait, the state of the lanes, and the couriers that run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Overview {
-    /// Contacts that are not final.
     pub pending: PendingCounts,
     /// For how long the oldest contact that is due has been due: since its `not_before`, else since
     /// it was inserted. (In each lane the smallest id counts as the oldest.) `None`: none is due.
@@ -45,13 +45,9 @@ impl PendingCounts {
 /// How many lanes are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LaneCounts {
-    /// [`LaneState::Due`].
     pub due: u64,
-    /// [`LaneState::Held`].
     pub held: u64,
-    /// [`LaneState::Leased`].
     pub leased: u64,
-    /// [`LaneState::Idle`].
     pub idle: u64,
 }
 
@@ -94,16 +90,11 @@ impl LaneState {
 /// A registered courier.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct InstanceReport {
-    /// New at every start.
     pub id: String,
-    /// Where it runs.
     pub host: String,
-    /// Its process id.
     pub pid: u64,
-    /// How long ago it started.
     #[serde(rename = "started_seconds_ago", serialize_with = "seconds")]
     pub started_ago: Duration,
-    /// How long ago its last heartbeat came.
     #[serde(rename = "heartbeat_seconds_ago", serialize_with = "seconds")]
     pub heartbeat_ago: Duration,
     /// Whether that is less than its lease: if not, its lanes are free.
@@ -113,16 +104,13 @@ pub struct InstanceReport {
 /// A lane and what waits in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LaneReport {
-    /// Route parameter.
     pub user_id: String,
-    /// Route parameter.
     pub task_id: String,
     /// Contacts that are not final, those with a later `not_before` among them.
     pub pending: u64,
     /// For how long its oldest contact that is due has been due.
     #[serde(rename = "oldest_seconds", serialize_with = "optional_seconds")]
     pub oldest: Option<Duration>,
-    /// How it stands.
     pub state: LaneState,
     /// The living courier in whose hands it is.
     pub owner: Option<Owner>,
@@ -131,20 +119,15 @@ pub struct LaneReport {
 /// The courier that works a lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Owner {
-    /// The instance.
     pub id: String,
-    /// Where it runs.
     pub host: String,
-    /// Its process id.
     pub pid: u64,
 }
 
 /// A lane on hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PausedLane {
-    /// Route parameter.
     pub user_id: String,
-    /// Route parameter.
     pub task_id: String,
     /// One word for programs: `task_running`, `unauthorized`, `server_error` …
     pub reason: String,
@@ -156,9 +139,7 @@ pub struct PausedLane {
     /// How long until it is tried again; zero: as soon as a courier comes to it.
     #[serde(rename = "next_try_in_seconds", serialize_with = "seconds")]
     pub next_try_in: Duration,
-    /// Failures in a row.
     pub failures: u32,
-    /// Contacts that are not final.
     pub pending: u64,
 }
 

@@ -8,14 +8,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::outbox::rows::{Columns, parsed, to_duration};
+use crate::outbox::rows::Columns;
+use crate::outbox::span::to_duration;
 
-/// What to delete.
+/// The rows to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pruning {
-    /// What ended longer ago than this.
+    /// Only rows that ended longer ago than this.
     pub older_than: Duration,
-    /// Only counts.
+    /// Counts the rows and leaves them.
     pub dry_run: bool,
 }
 
@@ -30,9 +31,9 @@ pub struct PruneStep<Id> {
     pub next: Option<Id>,
 }
 
-/// What a step has read.
+/// The rows that a step has read.
 pub(in crate::outbox) struct PrunePage<Id> {
-    /// Those that are old enough.
+    /// The ids of rows that are old enough.
     pub(in crate::outbox) old: Vec<Id>,
     reached: Duration,
     next: Option<Id>,
@@ -73,12 +74,12 @@ impl<Id: Clone> PrunePage<Id> {
 pub(in crate::outbox) fn holding<C: Columns>(rows: &[C]) -> sqlx::Result<Vec<(String, Vec<i64>)>> {
     rows.iter()
         .filter(|row| row.flag("old").unwrap_or_default())
-        .filter_map(|row| Some((row.text("id")?, row.text("contact_ids")?)))
-        .map(|(id, contacts)| Ok((id, parsed("contact_ids", &contacts)?)))
+        .filter_map(|row| Some((row.text("id")?, row.contacts("contact_ids").transpose()?)))
+        .map(|(id, contacts)| Ok((id, contacts?)))
         .collect()
 }
 
-/// Those of the batches none of whose contacts still stands.
+/// Returns those of the batches none of whose contacts is there any more.
 pub(in crate::outbox) fn bereft(
     holding: Vec<(String, Vec<i64>)>,
     standing: &HashSet<i64>,

@@ -1,4 +1,4 @@
-//! What kind of database this is, for `doctor`.
+//! The kind of the database, for `doctor`.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ pub struct ServerReport {
     pub too_old: Option<&'static str>,
     /// The settings that durability rests on, as they are in a session of ours.
     pub durability: Vec<ServerSetting>,
-    /// What kind of cluster it is a node of, if all nodes of it may take writes.
+    /// The kind of cluster that it is a node of, if all nodes of it may take writes.
     pub cluster: Option<&'static str>,
     /// Its clock: seconds since 1970.
     pub clock: f64,
@@ -20,9 +20,7 @@ pub struct ServerReport {
 /// A setting of the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerSetting {
-    /// Its name.
     pub name: &'static str,
-    /// Its value.
     pub value: String,
     /// What is lost with this value, and what to do; `None`: nothing, it is right.
     pub risk: Option<&'static str>,

@@ -7,12 +7,12 @@ use serde::{Serialize, Serializer};
 use super::failures::masked;
 use super::{Owner, optional_seconds, seconds, to_total};
 use crate::contact::{ContactId, Phone};
-use crate::outbox::rows::{Columns, to_count, to_duration};
+use crate::outbox::rows::{Columns, to_count};
+use crate::outbox::span::to_duration;
 
 /// A contact, where it is and how it came there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Story {
-    /// The row.
     pub contact: ContactReport,
     /// How it had ended each time before it was requeued, the first first.
     pub requeued: Vec<Requeued>,
@@ -28,7 +28,6 @@ pub struct Story {
 /// An instant for people's eyes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moment {
-    /// UTC.
     pub at: String,
     /// How long ago; negative: to come.
     pub seconds_ago: f64,
@@ -43,49 +42,32 @@ impl Serialize for Moment {
 /// A row of `contact_outbox`, as far as its way is concerned.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContactReport {
-    /// Primary key.
     pub id: ContactId,
-    /// Route parameter.
     pub user_id: String,
-    /// Route parameter.
     pub task_id: String,
-    /// Prints itself masked.
     #[serde(serialize_with = "masked")]
     pub phone: Phone,
     /// The app's own key.
     pub idempotency_key: Option<String>,
-    /// The column `status`.
     pub status: String,
-    /// The column `fail_kind`.
     pub fail_kind: Option<String>,
-    /// The column `fail_cause`.
     pub fail_cause: Option<String>,
-    /// How many requests carried it.
     pub attempts: u32,
     /// The last batch whose answer made it final.
     pub batch_id: Option<String>,
-    /// When it was inserted.
     pub created_at: Option<Moment>,
-    /// Not sent before.
     pub not_before: Option<Moment>,
-    /// When it became final.
     pub finished_at: Option<Moment>,
 }
 
 /// An end that a requeue undid.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Requeued {
-    /// When it was undone.
     pub requeued_at: Option<Moment>,
-    /// What the row said.
     pub fail_kind: String,
-    /// What the row said.
     pub fail_cause: Option<String>,
-    /// What the row said.
     pub attempts: u32,
-    /// What the row said.
     pub batch_id: Option<String>,
-    /// When it had become final.
     pub finished_at: Option<Moment>,
 }
 
@@ -94,11 +76,9 @@ pub struct Requeued {
 pub struct BatchReport {
     /// Goes along as `X-Request-Id`.
     pub id: String,
-    /// The batch that it was split off.
     pub parent_id: Option<String>,
     /// `sending`, `waiting` or `closed`.
     pub state: String,
-    /// How many contacts it holds.
     pub contacts: u64,
     /// How many requests carried them, those of the parents included.
     pub attempts: u32,
@@ -108,28 +88,22 @@ pub struct BatchReport {
     pub outcome: Option<String>,
     /// The platform's words, or ours.
     pub answer: Option<String>,
-    /// When it was put into the journal.
     pub created_at: Option<Moment>,
-    /// When it was sent last.
     pub sent_at: Option<Moment>,
-    /// When it was closed.
     pub closed_at: Option<Moment>,
 }
 
 /// How a lane stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LaneStanding {
-    /// Why it is on hold.
     pub reason: Option<String>,
     /// The platform's words, or ours.
     pub message: Option<String>,
-    /// How long it has been on hold.
     #[serde(rename = "held_seconds", serialize_with = "optional_seconds")]
     pub held_for: Option<Duration>,
     /// How long until it is tried again; zero: nothing keeps it.
     #[serde(rename = "next_try_in_seconds", serialize_with = "seconds")]
     pub next_try_in: Duration,
-    /// Failures in a row.
     pub failures: u32,
     /// The living courier in whose hands it is.
     pub owner: Option<Owner>,

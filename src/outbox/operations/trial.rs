@@ -16,7 +16,7 @@ use crate::outbox::{
     RateClaim, RowOutcome, Write,
 };
 
-/// What came of trying to write.
+/// The result of trying to write.
 #[derive(Debug)]
 pub enum Trial {
     /// All that the courier writes was written, and undone.
@@ -39,7 +39,7 @@ impl Trial {
     }
 }
 
-/// What a trial writes. No other has a lane, a courier or a rate of these names.
+/// The names that a trial writes. No other lane, courier or rate has them.
 pub(in crate::outbox) struct Trying {
     /// A courier.
     pub(in crate::outbox) instance: Instance,

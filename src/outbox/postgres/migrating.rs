@@ -1,15 +1,17 @@
 //! Bringing the schema up to date.
 
 use sqlx::migrate::Migrate;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, Error, PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Result};
 
-use super::error::{is_denied, translate};
+use super::Postgres;
+use super::error::translate;
 use super::statements::migrating as statements;
-use crate::outbox::schema::{self, Applied, HISTORY, Schema};
+use crate::outbox::schema::{self, HISTORY, Schema};
+use crate::outbox::sql::migrating::{self, may_not};
 use crate::outbox::{OutboxError, server};
 
-static SCHEMA: Schema = Schema {
+pub(super) static SCHEMA: Schema = Schema {
     migrator: sqlx::migrate!("migrations/postgres"),
     earlier: &[],
 };
@@ -17,22 +19,6 @@ static SCHEMA: Schema = Schema {
 /// The schema that tables are made in, as SQL writes it, and whether it has a history of ours and a
 /// table of contacts. All are null where there is no such schema.
 type Tables = (Option<String>, Option<bool>, Option<bool>);
-
-/// Whether the schema is this program's. The shared history is read only where there is no other.
-pub(super) async fn check(pool: &PgPool) -> Result<(), OutboxError> {
-    let applied: Result<Vec<Applied>, Error> =
-        sqlx::query_as(statements::APPLIED).fetch_all(pool).await;
-    match applied.map_err(may_not(schema::may_not_read)) {
-        Ok(applied) => SCHEMA.check(&applied),
-        Err(OutboxError::Schema(_)) => {
-            let mut session = pool.acquire().await.map_err(translate)?;
-            let (name, ..) = tables(&mut session).await?;
-            let shared = shared(&mut session, name.as_deref()).await?;
-            Err(SCHEMA.check_first(&shared))
-        }
-        Err(error) => Err(error),
-    }
-}
 
 /// Applies what is missing; how many migrations.
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxError> {
@@ -50,21 +36,15 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
         .ensure_migrations_table(HISTORY)
         .await
         .map_err(failed)?;
-    let before = applied(&mut session).await?;
-    SCHEMA
-        .migrator(&before)
-        .run_direct(None, &mut session, false)
-        .await
-        .map_err(failed)?;
-    let after = applied(&mut session).await?;
+    let applied = migrating::migrate::<Postgres>(&mut session).await?;
     server::part(session).await;
-    Ok(after.len().saturating_sub(before.len()))
+    Ok(applied)
 }
 
 /// Takes over what is ours in the history that is shared, all or nothing.
 async fn take_over(session: &mut PgConnection) -> Result<(), OutboxError> {
-    let (name, history, outbox) = tables(session).await?;
-    let shared = shared(session, name.as_deref()).await?;
+    let (name, history, outbox) = tables(session).await.map_err(translate)?;
+    let shared = migrating::shared::<Postgres>(session).await?;
     let own = SCHEMA.own(&shared);
     let Some(schema) = name.filter(|_| !own.is_empty()) else {
         if outbox == Some(true) && history != Some(true) {
@@ -76,7 +56,7 @@ async fn take_over(session: &mut PgConnection) -> Result<(), OutboxError> {
     sqlx::raw_sql(AssertSqlSafe(statements::lock_shared(&schema)))
         .execute(&mut *tx)
         .await
-        .map_err(may_not(schema::may_not_move))?;
+        .map_err(may_not::<Postgres>(schema::may_not_move))?;
     tx.ensure_migrations_table(HISTORY)
         .await
         .map_err(|error| schema::migration_failed(error, translate))?;
@@ -87,19 +67,11 @@ async fn take_over(session: &mut PgConnection) -> Result<(), OutboxError> {
                 .bind(checksum)
                 .execute(&mut *tx)
                 .await
-                .map_err(may_not(schema::may_not_move))?;
+                .map_err(may_not::<Postgres>(schema::may_not_move))?;
         }
     }
     drop_if_empty(&mut tx, &schema).await?;
     tx.commit().await.map_err(translate)
-}
-
-/// Translates an error; a right that is lacking is told in these words.
-fn may_not(words: fn(&str) -> OutboxError) -> impl Fn(Error) -> OutboxError {
-    move |error| match error.as_database_error() {
-        Some(said) if is_denied(&error) => words(said.message()),
-        _ => translate(error),
-    }
 }
 
 /// An empty history that belongs to our user would be in the way of an app that comes later with a
@@ -124,36 +96,14 @@ async fn drop_if_empty(session: &mut PgConnection, schema: &str) -> Result<(), O
     }
 }
 
-async fn tables(session: &mut PgConnection) -> Result<Tables, OutboxError> {
-    sqlx::query_as(statements::TABLES)
-        .fetch_one(session)
-        .await
-        .map_err(translate)
+async fn tables(session: &mut PgConnection) -> Result<Tables> {
+    sqlx::query_as(statements::TABLES).fetch_one(session).await
 }
 
-async fn applied(session: &mut PgConnection) -> Result<Vec<Applied>, OutboxError> {
-    sqlx::query_as(statements::APPLIED)
-        .fetch_all(session)
-        .await
-        .map_err(translate)
-}
-
-/// The history that is shared with apps. One that we may not read has nothing of ours.
-async fn shared(
-    session: &mut PgConnection,
-    schema: Option<&str>,
-) -> Result<Vec<Applied>, OutboxError> {
-    let Some(schema) = schema else {
+pub(super) async fn shared_history(session: &mut PgConnection) -> Result<Vec<PgRow>> {
+    let (Some(schema), ..) = tables(session).await? else {
         return Ok(Vec::new());
     };
-    let shared = sqlx::query_as(AssertSqlSafe(statements::shared(schema)))
-        .fetch_all(session)
-        .await;
-    match shared {
-        Err(error) if is_denied(&error) => Ok(Vec::new()),
-        shared => match shared.map_err(translate) {
-            Err(OutboxError::Schema(_)) => Ok(Vec::new()),
-            shared => shared,
-        },
-    }
+    let shared = AssertSqlSafe(statements::shared(&schema));
+    sqlx::query(shared).fetch_all(session).await
 }

@@ -1,53 +1,58 @@
 //! The outbox on PostgreSQL.
 //!
-//! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
-//! answers operators, [`session`] says what sessions run with, [`error`]
-//! what a failure means; this file holds the connections and puts the parts behind the trait.
-//! It guarantees durability by `synchronous_commit=on` in its own transactions, whatever the
-//! server's default, and plans that stay the same however stale the table's statistics are.
+//! Durability comes from `synchronous_commit=on` in its own transactions, whatever the server's default
+//! is; plans stay the same however stale the table's statistics are ([`session`]).
 
 mod error;
-mod inserting;
-mod leasing;
+mod lists;
 mod migrating;
-mod operating;
-mod rates;
-mod reading;
 mod recording;
+mod server;
 mod session;
 mod statements;
-mod trying;
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{PgConnection, Postgres, Row};
+use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgQueryResult, PgRow};
+use sqlx::{Arguments, PgConnection, Result, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::error::translate;
-use self::operating::{failing, pruning};
-use self::session::{SESSION, STEADY_PLANS};
-use super::conflict::retried;
-use super::rows::{Column, Columns};
-use super::servers::{self, Found, Servers};
-use super::{
-    Access, Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter,
-    FailurePage, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease,
-    LeasedLane, Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane,
-    PruneStep, Pruning, RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness, server,
+use self::session::{BEGIN_UNHURRIED, SESSION, STEADY_PLANS};
+use self::statements::{
+    CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS, STILL_PENDING,
+    operating,
 };
-use crate::batch::BatchId;
+use super::error::SqlError;
+use super::plan::{Plan, Succeeded};
+use super::rows::{Column, Columns};
+use super::schema::Schema;
+use super::servers::{self, Found, Servers};
+use super::sql::dialect::{Dialect, Language};
+use super::sql::recording::Written;
+use super::sql::session::Writing;
+use super::sql::statements::{Operating, Statements};
+use super::sql::value::Value;
+use super::sql::{SqlOutbox, inserting, rates, reading};
+use super::{
+    Access, Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
+    fitness, server as network,
+};
 use crate::contact::{ContactId, Lane};
 use crate::hosts;
 
 /// The outbox on PostgreSQL.
+pub type PostgresOutbox = SqlOutbox<Postgres>;
+
+/// PostgreSQL servers.
 #[derive(Clone, Debug)]
-pub struct PostgresOutbox {
-    servers: Servers<Postgres>,
+pub struct Postgres {
+    servers: Servers<sqlx::Postgres>,
 }
 
 impl PostgresOutbox {
@@ -66,17 +71,17 @@ impl PostgresOutbox {
         let hosts = hosts::split(url).map_err(|error| OutboxError::Failed(error.to_string()))?;
         let hosts = hosts.iter().map(|url| Self::connect_options(url));
         let hosts = hosts.collect::<Result<_, _>>()?;
-        let servers = Found::<Postgres>::find(hosts, access, ())
+        let servers = Found::<sqlx::Postgres>::find(hosts, access, ())
             .await?
             .used(max_connections);
-        Ok(Self { servers })
+        Ok(Self::new(Postgres { servers }))
     }
 
     /// The options of this program's sessions, for tests that look at plans.
     #[doc(hidden)]
     pub fn connect_options(url: &str) -> Result<PgConnectOptions, OutboxError> {
         let options = PgConnectOptions::from_str(url).map_err(translate)?;
-        let host = server::without_brackets(options.get_host());
+        let host = network::without_brackets(options.get_host());
         Ok(options
             .host(&host)
             .application_name("contact-courier")
@@ -89,17 +94,17 @@ impl PostgresOutbox {
     /// Names and texts of the statements that run all day, for tests that look at plans.
     #[doc(hidden)]
     pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
-        statements::HOT
+        &statements::HOT
     }
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.servers.pool().close().await;
+        self.dialect.servers.pool().close().await;
     }
 }
 
 #[async_trait]
-impl servers::Kind for Postgres {
+impl servers::Kind for sqlx::Postgres {
     type Context = ();
 
     async fn prepare(_: &mut PgConnection, (): &()) -> sqlx::Result<()> {
@@ -127,12 +132,44 @@ impl servers::Kind for Postgres {
 
     fn place(options: &PgConnectOptions) -> String {
         let socket = options.get_socket().map(PathBuf::as_path);
-        server::place(socket, options.get_host(), options.get_port())
+        network::place(socket, options.get_host(), options.get_port())
+    }
+}
+
+impl Language for Postgres {
+    type Db = sqlx::Postgres;
+    const STATEMENTS: &'static Statements = &STATEMENTS;
+    const OPERATING: &'static Operating = &operating::OPERATING;
+    const SCHEMA: &'static Schema = &migrating::SCHEMA;
+
+    fn bind(parameters: &mut PgArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
+        match value {
+            Value::Integer(number) => parameters.add(number),
+            Value::Number(number) => parameters.add(number),
+            Value::Text(text) => parameters.add(text),
+            Value::Id(id) => parameters.add(id),
+            Value::List(list) => lists::bind(parameters, list),
+            Value::Json(list) => parameters.add(list),
+        }
+    }
+
+    fn rows_affected(done: &PgQueryResult) -> u64 {
+        done.rows_affected()
+    }
+
+    fn translate(error: sqlx::Error) -> OutboxError {
+        translate(error)
+    }
+
+    fn is_denied(error: &sqlx::Error) -> bool {
+        error::is_denied(error)
     }
 }
 
 #[async_trait]
-impl Outbox for PostgresOutbox {
+impl Dialect for Postgres {
+    type Writing = Writing<sqlx::Postgres>;
+
     fn place(&self) -> Option<String> {
         Some(self.servers.place())
     }
@@ -141,232 +178,107 @@ impl Outbox for PostgresOutbox {
         self.servers.failed(began, error)
     }
 
+    fn writers(&self) -> usize {
+        network::writers(self.servers.max_connections())
+    }
+
+    async fn reading(&self) -> Result<PoolConnection<sqlx::Postgres>> {
+        self.servers.pool().acquire().await
+    }
+
+    async fn begin(&self) -> Result<Self::Writing> {
+        session::begin(&self.servers.pool()).await.map(Writing::All)
+    }
+
+    async fn begin_one(&self) -> Result<Self::Writing> {
+        self.reading().await.map(Writing::One)
+    }
+
+    async fn commit(&self, writing: Self::Writing) -> Result<()> {
+        writing.commit().await
+    }
+
+    async fn rollback(&self, writing: Self::Writing) -> Result<()> {
+        writing.rollback().await
+    }
+
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        if session::is_pooled(&self.servers.pool())
-            .await
-            .map_err(translate)?
-        {
+        let pooled = session::is_pooled(&self.servers.pool()).await;
+        if pooled.map_err(translate)? {
             return Err(fitness::no_lock());
         }
         migrating::migrate(&self.servers.options()).await
+    }
+
+    async fn shared_history(session: &mut PgConnection) -> Result<Vec<PgRow>> {
+        migrating::shared_history(session).await
     }
 
     async fn check_fitness(&self) -> Result<(), OutboxError> {
         session::check(&self.servers.pool()).await
     }
 
-    async fn check_schema(&self) -> Result<(), OutboxError> {
-        migrating::check(&self.servers.pool()).await
+    async fn server(&self) -> Result<ServerReport> {
+        server::server(&self.servers.pool()).await
     }
 
-    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        leasing::beat(&self.servers.pool(), instance)
-            .await
-            .map_err(|error| error.translated(translate))
-    }
-
-    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
-        leasing::retire(&self.servers.pool(), instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
-        reading::find_lanes(&self.servers.pool(), query)
-            .await
-            .map_err(translate)
-    }
-
-    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        leasing::lease(&self.servers.pool(), lane, instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
-        leasing::lift_holds(&self.servers.pool(), reason)
-            .await
-            .map_err(translate)
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
-        leasing::release(&self.servers.pool(), lease)
-            .await
-            .map_err(translate)
+    async fn find_lanes(session: &mut PgConnection, query: &LaneQuery) -> Result<Vec<LaneFound>> {
+        reading::walk::<Self>(FIND_LANES, session, query).await
     }
 
     async fn read_page(
-        &self,
+        session: &mut PgConnection,
         lane: &Lane,
         cursor: &Cursor,
         limit: u32,
-    ) -> Result<Page, OutboxError> {
-        reading::read_page(&self.servers.pool(), lane, cursor, limit)
-            .await
-            .map_err(translate)
+    ) -> Result<Page> {
+        let read_page = (READ_PAGE, "-infinity");
+        reading::page::<Self>(read_page, session, lane, cursor, limit).await
     }
 
-    fn writers(&self) -> usize {
-        server::writers(self.servers.max_connections())
+    async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Result<u64> {
+        recording::succeed(tx, batches).await
     }
 
-    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        recording::record(&self.servers.pool(), writes)
-            .await
-            .map_err(|error| error.translated(translate))
+    async fn look_back(
+        tx: &mut PgConnection,
+        plan: &Plan<'_>,
+        written: Written,
+    ) -> Result<(), SqlError> {
+        written.check::<Self>(STILL_PENDING, tx, plan).await
     }
 
-    async fn try_settling(
-        &self,
-        lease: &Arc<Lease>,
-        contacts: &[ContactId],
-        batches: &[BatchId],
-    ) -> Result<Recorded, OutboxError> {
-        recording::try_settling(&self.servers.pool(), lease, contacts, batches)
-            .await
-            .map_err(|error| error.translated(translate))
+    async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>> {
+        recording::locked(&self.servers.pool(), contacts).await
     }
 
-    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
-        recording::locked(&self.servers.pool(), contacts)
-            .await
-            .map_err(translate)
+    async fn claim_rate(&self, tx: &mut PgConnection, claim: &RateClaim<'_>) -> Result<i64> {
+        rates::at_once::<Self>(CLAIM_RATE, tx, claim).await
     }
 
-    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
-        rates::claim(&self.servers.pool(), claim)
-            .await
-            .map_err(translate)
+    async fn requeue(tx: &mut PgConnection, contacts: &[i64]) -> Result<u64, SqlError> {
+        recording::requeue(tx, contacts).await
     }
 
-    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
-        reading::backlog(&self.servers.pool(), instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
+    async fn begin_insert(&self) -> Result<PgConnection, OutboxError> {
         // Whoever inserts may take time between two rows.
         let unhurried = [("idle_in_transaction_session_timeout", "0")];
         let options = self.servers.options().options(unhurried);
-        let connection = server::connect(&options, translate).await?;
-        inserting::begin(connection).await.map_err(translate)
-    }
-}
-
-#[async_trait]
-impl Operations for PostgresOutbox {
-    async fn overview(&self) -> Result<Overview, OutboxError> {
-        operating::overview(&self.servers.pool())
+        let mut session: PgConnection = network::connect(&options, translate).await?;
+        sqlx::raw_sql(BEGIN_UNHURRIED)
+            .execute(&mut session)
             .await
-            .map_err(translate)
+            .map_err(translate)?;
+        Ok(session)
     }
 
-    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
-        operating::lanes(&self.servers.pool(), limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
-        operating::paused(&self.servers.pool(), limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn failures(
+    async fn insert(
         &self,
-        filter: &FailureFilter,
-        after: Option<&FailureCursor>,
-        limit: u32,
-    ) -> Result<FailurePage, OutboxError> {
-        failing::failures(&self.servers.pool(), filter, after, limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
-        operating::instances(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-
-    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
-        failing::named(&self.servers.pool(), ids)
-            .await
-            .map_err(translate)
-    }
-
-    async fn count_failures(
-        &self,
-        filter: &FailureFilter,
-    ) -> Result<Vec<FailureCount>, OutboxError> {
-        failing::count(&self.servers.pool(), filter)
-            .await
-            .map_err(translate)
-    }
-
-    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        let requeue = || async {
-            failing::requeue(&self.servers.pool(), ids)
-                .await
-                .map_err(|error| error.translated(translate))
-        };
-        retried(requeue).await
-    }
-
-    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
-        operating::story(&self.servers.pool(), id)
-            .await
-            .map_err(translate)
-    }
-
-    async fn prune_contacts(
-        &self,
-        pruning: Pruning,
-        after: Option<ContactId>,
-    ) -> Result<PruneStep<ContactId>, OutboxError> {
-        let prune = || async {
-            pruning::contacts(&self.servers.pool(), pruning, after)
-                .await
-                .map_err(translate)
-        };
-        retried(prune).await
-    }
-
-    async fn prune_batches(
-        &self,
-        pruning: Pruning,
-        after: Option<&str>,
-    ) -> Result<PruneStep<String>, OutboxError> {
-        let prune = || async {
-            pruning::batches(&self.servers.pool(), pruning, after)
-                .await
-                .map_err(translate)
-        };
-        retried(prune).await
-    }
-
-    async fn try_writing(&self) -> Trial {
-        trying::try_writing(&self.servers.pool()).await
-    }
-
-    async fn server(&self) -> Result<ServerReport, OutboxError> {
-        operating::server(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-
-    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
-        operating::outcomes(&self.servers.pool())
-            .await
-            .map_err(translate)
-    }
-
-    async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
-        operating::numbers_delivered(&self.servers.pool())
-            .await
-            .map_err(translate)
+        session: &mut PgConnection,
+        contacts: &[NewContact],
+    ) -> Result<u64, SqlError> {
+        let insert = [INSERT_CONTACTS, KEYS_THERE];
+        inserting::all_but_known::<Self>(insert, session, contacts).await
     }
 }
 
@@ -383,7 +295,19 @@ impl Columns for PgRow {
         self.try_get(column.into()).ok().flatten()
     }
 
+    fn bytes(&self, column: &str) -> Option<Vec<u8>> {
+        self.try_get(column).ok().flatten()
+    }
+
     fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {
         self.try_get(column.into()).ok().flatten()
+    }
+
+    fn id(&self, column: &str) -> Result<Option<Uuid>> {
+        self.try_get(column)
+    }
+
+    fn contacts(&self, column: &str) -> Result<Option<Vec<i64>>> {
+        self.try_get(column)
     }
 }

@@ -7,9 +7,13 @@
 //! everything behind the lane. `EXISTS` is written as `(SELECT true … LIMIT 1)`: the
 //! planner may turn the former into a hash of the whole table, never the latter.
 //!
-//! A statement that updates what is known to be there answers how many rows are now as they should
-//! be: a row policy or a trigger can leave a row as it was, or put its old values back, without an
-//! error.
+//! A statement that updates rows which are known to be there returns how many of them are now as they
+//! should be: a row policy or a trigger can leave a row as it was, or put its old values back, without
+//! an error.
+
+use std::sync::LazyLock;
+
+use crate::outbox::sql::statements::{Statement, Statements, hot};
 
 /// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads.
 macro_rules! row_columns {
@@ -118,81 +122,6 @@ pub(super) const FIND_LANES: &str = concat!(
      LIMIT $6"
 );
 
-/// $1 id, $2 host, $3 pid, $4 lease in milliseconds.
-pub(super) const BEAT: &str = "
-    INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (id) DO UPDATE
-        SET host = excluded.host, pid = excluded.pid, lease_ms = excluded.lease_ms,
-            heartbeat_at = now()";
-
-/// Instances that have been silent for a day.
-pub(super) const CLEAR_SILENT_INSTANCES: &str =
-    "DELETE FROM courier_instance WHERE heartbeat_at < now() - interval '1 day'";
-
-/// $1 instance.
-pub(super) const FREE_LANES: &str =
-    "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1";
-
-/// $1 instance.
-pub(super) const REMOVE_INSTANCE: &str = "DELETE FROM courier_instance WHERE id = $1";
-
-/// $1 user, $2 task, $3 instance. No row: the lane is not free, or on hold.
-///
-/// An owner that registered while this statement waited for the lane's row is not seen as alive and
-/// loses the lane to us; its token does not fit any more, so nothing comes of it but a wasted turn.
-pub(super) const LEASE_LANE: &str = concat!(
-    "INSERT INTO delivery_lane AS l (user_id, task_id, lease_owner, lease_token, leased_at)
-     VALUES ($1, $2, $3, 1, now())
-     ON CONFLICT (user_id, task_id) DO UPDATE
-         SET lease_owner = excluded.lease_owner, lease_token = l.lease_token + 1, leased_at = now()
-         WHERE (l.held_until > now()) IS NOT TRUE
-           AND (l.lease_owner <> excluded.lease_owner AND ",
-    is_alive!("l.lease_owner"),
-    ") IS NOT TRUE
-     RETURNING l.lease_token, l.failures::bigint AS failures, l.hold_reason"
-);
-
-/// $1 user, $2 task, $3 token. What was under way when its owner stopped may have arrived. All open
-/// batches are answered, also such as were not written, with the token that they have now.
-pub(super) const ADOPT_BATCHES: &str = "
-    WITH opened AS (
-        SELECT id, parent_id, contact_ids, options, attempts, maybe_delivered, failing_since,
-            created_at, lease_token
-        FROM delivery_batch
-        WHERE user_id = $1 AND task_id = $2 AND closed_at IS NULL
-    ), adopted AS (
-        UPDATE delivery_batch
-        SET lease_token = $3, maybe_delivered = maybe_delivered OR state = 'sending',
-            state = 'waiting'
-        WHERE user_id = $1 AND task_id = $2 AND closed_at IS NULL
-        RETURNING id, maybe_delivered, lease_token
-    )
-    SELECT o.id, coalesce(a.lease_token, o.lease_token) AS lease_token, o.parent_id, o.contact_ids,
-        o.options::text AS options, o.attempts::bigint AS attempts,
-        coalesce(a.maybe_delivered, true) AS maybe_delivered,
-        (extract(epoch FROM now()) - extract(epoch FROM o.failing_since))::float8 AS failing_for
-    FROM opened AS o LEFT JOIN adopted AS a ON a.id = o.id
-    ORDER BY o.created_at, o.id";
-
-/// $1 ids.
-pub(super) const PENDING_ROWS: &str = concat!(
-    primary!(),
-    "SELECT ",
-    row_columns!(),
-    " FROM contact_outbox WHERE id = ANY($1) AND status = 'pending'"
-);
-
-/// $1 reason.
-pub(super) const LIFT_HOLDS: &str = "
-    UPDATE delivery_lane
-    SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
-    WHERE hold_reason = $1";
-
-/// $1 user, $2 task, $3 token.
-pub(super) const RELEASE_LANE: &str = "
-    UPDATE delivery_lane SET lease_owner = NULL
-    WHERE user_id = $1 AND task_id = $2 AND lease_token = $3";
-
 /// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row.
 ///
 /// The second half is only read when the first has left room.
@@ -217,95 +146,6 @@ pub(super) const READ_PAGE: &str = concat!(
      LIMIT $3"
 );
 
-/// $1 and $2 the lanes, as two arrays. They are locked in their order, and for writing at once: a
-/// shared lock that is raised later would deadlock with another one.
-pub(super) const LOCK_LANES: &str = "
-    SELECT l.user_id, l.task_id, l.lease_token
-    FROM unnest($1::text[], $2::text[]) AS named (user_id, task_id)
-    JOIN delivery_lane l ON l.user_id = named.user_id AND l.task_id = named.task_id
-    ORDER BY l.user_id, l.task_id
-    FOR NO KEY UPDATE OF l";
-
-/// $1 ids.
-pub(super) const FIND_BATCHES: &str = concat!(
-    primary!(),
-    "SELECT id, lease_token, closed_at IS NOT NULL AS closed FROM delivery_batch WHERE id = ANY($1)"
-);
-
-/// $1 … $10: the columns as arrays; ids of contacts as text (`{1,2}`), for arrays of arrays must be
-/// rectangular. In here it is looked whether the lane is still ours and whether all rows of what is
-/// about to be sent are still pending: it runs where writes run, and a read may run on a standby that
-/// lags behind. What does not hold is left out.
-pub(super) const OPEN_BATCHES: &str = "
-    INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids, options,
-        state, attempts, maybe_delivered, sent_at)
-    SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids::bigint[],
-        o.options::jsonb, o.state, o.attempts, o.maybe_delivered,
-        CASE o.state WHEN 'sending' THEN now() END
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
-        $7::text[], $8::text[], $9::integer[], $10::boolean[])
-        AS o (id, parent_id, user_id, task_id, lease_token, contact_ids, options, state, attempts,
-            maybe_delivered)
-    WHERE (SELECT l.lease_token FROM delivery_lane l
-           WHERE l.user_id = o.user_id AND l.task_id = o.task_id) = o.lease_token
-      AND (o.state <> 'sending'
-        OR (SELECT count(*) FROM contact_outbox c
-            WHERE c.id = ANY (o.contact_ids::bigint[]) AND c.status = 'pending')
-            = cardinality(o.contact_ids::bigint[]))
-    ON CONFLICT (id) DO NOTHING";
-
-/// $1 ids. Those of the batches that the journal has on their way.
-pub(super) const SENDING_BATCHES: &str = concat!(
-    primary!(),
-    "SELECT id FROM delivery_batch WHERE id = ANY($1) AND state = 'sending'"
-);
-
-/// $1 ids. Those of the rows that are not pending, or not there.
-pub(super) const STALE_ROWS: &str = concat!(
-    primary!(),
-    "SELECT named.id FROM unnest($1::bigint[]) AS named (id)
-     WHERE (SELECT c.status FROM contact_outbox c WHERE c.id = named.id)
-        IS DISTINCT FROM 'pending'"
-);
-
-/// $1 ids, $2 attempts, $3 maybe delivered, $4 failing, $5 outcomes, $6 answers.
-pub(super) const POSTPONE_BATCHES: &str = "
-    WITH written AS (
-        UPDATE delivery_batch AS b
-        SET state = 'waiting', attempts = p.attempts,
-            maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
-            failing_since = CASE WHEN p.failing THEN coalesce(b.failing_since, now()) END,
-            outcome = coalesce(p.outcome, b.outcome), answer = coalesce(p.answer, b.answer)
-        FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::boolean[], $5::text[], $6::text[])
-            AS p (id, attempts, maybe_delivered, failing, outcome, answer)
-        WHERE b.id = p.id
-        RETURNING b.state
-    )
-    SELECT count(*) FROM written WHERE state = 'waiting'";
-
-/// $1 ids, $2 attempts.
-pub(super) const RESEND_BATCHES: &str = "
-    WITH written AS (
-        UPDATE delivery_batch AS b SET state = 'sending', attempts = r.attempts, sent_at = now()
-        FROM unnest($1::uuid[], $2::integer[]) AS r (id, attempts)
-        WHERE b.id = r.id
-        RETURNING b.state
-    )
-    SELECT count(*) FROM written WHERE state = 'sending'";
-
-/// $1 ids, $2 attempts, $3 outcomes, $4 answers.
-pub(super) const CLOSE_BATCHES: &str = "
-    WITH written AS (
-        UPDATE delivery_batch AS b
-        SET state = 'closed', closed_at = now(), attempts = c.attempts, outcome = c.outcome,
-            answer = c.answer
-        FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[])
-            AS c (id, attempts, outcome, answer)
-        WHERE b.id = c.id
-        RETURNING b.state
-    )
-    SELECT count(*) FROM written WHERE state = 'closed'";
-
 /// $1 ids. The lock is the one that an update takes, and is let go at once.
 pub(super) const LOCKED_ROWS: &str = "
     WITH free AS MATERIALIZED (
@@ -317,50 +157,6 @@ pub(super) const LOCKED_ROWS: &str = "
 /// $1 ids. Fails if another session keeps one of them locked.
 pub(super) const LOCK_ROWS_AT_ONCE: &str =
     "SELECT FROM contact_outbox WHERE id = ANY ($1) FOR NO KEY UPDATE NOWAIT";
-
-/// $1 ids, $2 attempts, $3 batches. The one write that a row gets.
-pub(super) const SETTLE_SUCCESSES: &str = "
-    WITH written AS (
-        UPDATE contact_outbox AS c
-        SET status = 'succeeded', attempts = c.attempts + s.attempts, batch_id = s.batch_id,
-            finished_at = now()
-        FROM unnest($1::bigint[], $2::integer[], $3::uuid[]) AS s (id, attempts, batch_id)
-        WHERE c.id = s.id AND c.status = 'pending'
-        RETURNING c.status
-    )
-    SELECT count(*) FROM written WHERE status <> 'pending'";
-
-/// $1 ids, $2 attempts, $3 batches, $4 kinds, $5 causes. The one write that a row gets.
-pub(super) const SETTLE_FAILURES: &str = "
-    WITH written AS (
-        UPDATE contact_outbox AS c
-        SET status = 'failed', fail_kind = s.fail_kind, fail_cause = s.fail_cause,
-            attempts = c.attempts + s.attempts, batch_id = coalesce(s.batch_id, c.batch_id),
-            finished_at = now()
-        FROM unnest($1::bigint[], $2::integer[], $3::uuid[], $4::text[], $5::text[])
-            AS s (id, attempts, batch_id, fail_kind, fail_cause)
-        WHERE c.id = s.id AND c.status = 'pending'
-        RETURNING c.status
-    )
-    SELECT count(*) FROM written WHERE status <> 'pending'";
-
-/// $1 users, $2 tasks, $3 failures, $4 delays in seconds, $5 reasons, $6 messages.
-pub(super) const CHANGE_LANES: &str = "
-    WITH written AS (
-        UPDATE delivery_lane AS l
-        SET failures = h.failures, held_until = now() + h.delay * interval '1 second',
-            hold_reason = h.reason, hold_message = h.message,
-            held_since = CASE
-                WHEN h.reason IS NULL THEN NULL
-                WHEN l.hold_reason = h.reason THEN coalesce(l.held_since, now())
-                ELSE now()
-            END
-        FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[], $6::text[])
-            AS h (user_id, task_id, failures, delay, reason, message)
-        WHERE l.user_id = h.user_id AND l.task_id = h.task_id
-        RETURNING l.hold_reason IS NOT DISTINCT FROM h.reason AS holds
-    )
-    SELECT count(*) FROM written WHERE holds";
 
 /// $1 ids. How many of them still wait to be settled.
 pub(super) const STILL_PENDING: &str =
@@ -375,35 +171,6 @@ pub(super) const CLAIM_RATE: &str = "
         SET given_until = greatest(r.given_until,
                 (extract(epoch FROM now()) * 1000000)::bigint - $3) + $2
     RETURNING given_until - $2 - (extract(epoch FROM now()) * 1000000)::bigint";
-
-/// $1 instance. Reads the two small indexes from end to end.
-pub(super) const BACKLOG: &str = concat!(
-    primary!(),
-    "WITH due AS (
-         SELECT user_id, task_id, count(*) AS contacts FROM contact_outbox
-         WHERE status = 'pending' AND not_before IS NULL GROUP BY user_id, task_id
-         UNION ALL
-         SELECT user_id, task_id, count(*) FROM contact_outbox
-         WHERE status = 'pending' AND not_before IS NOT NULL AND not_before <= now()
-         GROUP BY user_id, task_id
-     ), classed AS (
-         SELECT due.contacts,
-             CASE WHEN l.held_until > now() THEN 'held'
-                  WHEN l.lease_owner <> $1 AND ",
-    is_alive!("l.lease_owner"),
-    " THEN 'elsewhere'
-                  ELSE 'due' END AS class,
-             CASE WHEN l.held_until > now()
-                  THEN coalesce(nullif(l.hold_message, ''), l.hold_reason) END AS because
-         FROM due LEFT JOIN delivery_lane l
-             ON l.user_id = due.user_id AND l.task_id = due.task_id
-         UNION ALL
-         SELECT count(*), 'deferred', NULL FROM contact_outbox
-         WHERE status = 'pending' AND not_before IS NOT NULL AND not_before > now()
-     )
-     SELECT class, because, sum(contacts)::bigint AS contacts
-     FROM classed GROUP BY class, because ORDER BY 3 DESC"
-);
 
 /// $1 … $23: the columns as arrays, in the order of `inserting::insert`.
 pub(super) const INSERT_CONTACTS: &str = "
@@ -446,40 +213,227 @@ pub(super) const FITNESS: &str = "
              to_regclass('courier_instance'), to_regclass('rate_budget')]) AS named (oid)
          WHERE named.oid IS NOT NULL AND row_security_active(named.oid)) AS secured";
 
+/// The statements that every database has.
+pub(super) static STATEMENTS: Statements = Statements {
+    beat: Statement::new(
+        "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (id) DO UPDATE
+             SET host = excluded.host, pid = excluded.pid, lease_ms = excluded.lease_ms,
+                 heartbeat_at = now()",
+    ),
+    alive: None,
+    clear_silent_instances: "DELETE FROM courier_instance
+         WHERE heartbeat_at < now() - interval '1 day'",
+    free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1",
+    remove_instance: "DELETE FROM courier_instance WHERE id = $1",
+    // An owner that registered while this statement waited for the lane's row is not seen as alive and
+    // loses the lane to us; its token does not fit any more, so nothing comes of it but a wasted turn.
+    lease_lane: concat!(
+        "INSERT INTO delivery_lane AS l (user_id, task_id, lease_owner, lease_token, leased_at)
+         VALUES ($1, $2, $3, 1, now())
+         ON CONFLICT (user_id, task_id) DO UPDATE
+             SET lease_owner = excluded.lease_owner, lease_token = l.lease_token + 1,
+                 leased_at = now()
+             WHERE (l.held_until > now()) IS NOT TRUE
+               AND (l.lease_owner <> excluded.lease_owner AND ",
+        is_alive!("l.lease_owner"),
+        ") IS NOT TRUE
+         RETURNING l.lease_token, l.failures::bigint AS failures, l.hold_reason"
+    ),
+    // It returns all open batches, also such as were not written, with the token that they have now.
+    adopt_batches: Statement::new(
+        "WITH opened AS (
+             SELECT id, parent_id, contact_ids, options, attempts, maybe_delivered, failing_since,
+                 created_at, lease_token
+             FROM delivery_batch
+             WHERE user_id = $1 AND task_id = $2 AND closed_at IS NULL
+         ), adopted AS (
+             UPDATE delivery_batch
+             SET lease_token = $3, maybe_delivered = maybe_delivered OR state = 'sending',
+                 state = 'waiting'
+             WHERE user_id = $1 AND task_id = $2 AND closed_at IS NULL
+             RETURNING id, maybe_delivered, lease_token
+         )
+         SELECT o.id, coalesce(a.lease_token, o.lease_token) AS lease_token, o.parent_id,
+             o.contact_ids, o.options::text AS options, o.attempts::bigint AS attempts,
+             coalesce(a.maybe_delivered, true) AS maybe_delivered,
+             (extract(epoch FROM now()) - extract(epoch FROM o.failing_since))::float8
+                 AS failing_for
+         FROM opened AS o LEFT JOIN adopted AS a ON a.id = o.id
+         ORDER BY o.created_at, o.id",
+    ),
+    open_entries: None,
+    pending_rows: concat!(
+        primary!(),
+        "SELECT ",
+        row_columns!(),
+        " FROM contact_outbox WHERE id = ANY($1) AND status = 'pending'"
+    ),
+    lift_holds: "UPDATE delivery_lane
+         SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
+         WHERE hold_reason = $1",
+    release_lane: "UPDATE delivery_lane SET lease_owner = NULL
+         WHERE user_id = $1 AND task_id = $2 AND lease_token = $3",
+    // Reads the two small indexes from end to end.
+    backlog: concat!(
+        primary!(),
+        "WITH due AS (
+             SELECT user_id, task_id, count(*) AS contacts FROM contact_outbox
+             WHERE status = 'pending' AND not_before IS NULL GROUP BY user_id, task_id
+             UNION ALL
+             SELECT user_id, task_id, count(*) FROM contact_outbox
+             WHERE status = 'pending' AND not_before IS NOT NULL AND not_before <= now()
+             GROUP BY user_id, task_id
+         ), classed AS (
+             SELECT due.contacts,
+                 CASE WHEN l.held_until > now() THEN 'held'
+                      WHEN l.lease_owner <> $1 AND ",
+        is_alive!("l.lease_owner"),
+        " THEN 'elsewhere'
+                      ELSE 'due' END AS class,
+                 CASE WHEN l.held_until > now()
+                      THEN coalesce(nullif(l.hold_message, ''), l.hold_reason) END AS because
+             FROM due LEFT JOIN delivery_lane l
+                 ON l.user_id = due.user_id AND l.task_id = due.task_id
+             UNION ALL
+             SELECT count(*), 'deferred', NULL FROM contact_outbox
+             WHERE status = 'pending' AND not_before IS NOT NULL AND not_before > now()
+         )
+         SELECT class, because, sum(contacts)::bigint AS contacts
+         FROM classed GROUP BY class, because ORDER BY 3 DESC"
+    ),
+    // They are locked in their order, and for writing at once: a shared lock that is raised later
+    // would deadlock with another one.
+    lock_lanes: "SELECT l.user_id, l.task_id, l.lease_token
+         FROM unnest($1::text[], $2::text[]) AS named (user_id, task_id)
+         JOIN delivery_lane l ON l.user_id = named.user_id AND l.task_id = named.task_id
+         ORDER BY l.user_id, l.task_id
+         FOR NO KEY UPDATE OF l",
+    find_batches: concat!(
+        primary!(),
+        "SELECT id, lease_token, closed_at IS NOT NULL AS closed FROM delivery_batch
+         WHERE id = ANY($1)"
+    ),
+    // Ids of contacts come as text (`{1,2}`), for arrays of arrays must be rectangular. The lane and
+    // the rows are looked at in here, where writes run: a read may run on a standby that lags behind.
+    open_batches: "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token,
+             contact_ids, options, state, attempts, maybe_delivered, sent_at)
+         SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids::bigint[],
+             o.options::jsonb, o.state, o.attempts, o.maybe_delivered,
+             CASE o.state WHEN 'sending' THEN now() END
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
+             $7::text[], $8::text[], $9::integer[], $10::boolean[])
+             AS o (id, parent_id, user_id, task_id, lease_token, contact_ids, options, state,
+                 attempts, maybe_delivered)
+         WHERE (SELECT l.lease_token FROM delivery_lane l
+                WHERE l.user_id = o.user_id AND l.task_id = o.task_id) = o.lease_token
+           AND (o.state <> 'sending'
+             OR (SELECT count(*) FROM contact_outbox c
+                 WHERE c.id = ANY (o.contact_ids::bigint[]) AND c.status = 'pending')
+                 = cardinality(o.contact_ids::bigint[]))
+         ON CONFLICT (id) DO NOTHING",
+    sending_batches: concat!(
+        primary!(),
+        "SELECT id FROM delivery_batch WHERE id = ANY($1) AND state = 'sending'"
+    ),
+    stale_rows: concat!(
+        primary!(),
+        "SELECT named.id FROM unnest($1::bigint[]) AS named (id)
+         WHERE (SELECT c.status FROM contact_outbox c WHERE c.id = named.id)
+            IS DISTINCT FROM 'pending'"
+    ),
+    postpone_batches: Statement::counting(
+        "WITH written AS (
+             UPDATE delivery_batch AS b
+             SET state = 'waiting', attempts = p.attempts,
+                 maybe_delivered = b.maybe_delivered OR p.maybe_delivered,
+                 failing_since = CASE WHEN p.failing THEN coalesce(b.failing_since, now()) END,
+                 outcome = coalesce(p.outcome, b.outcome), answer = coalesce(p.answer, b.answer)
+             FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::boolean[], $5::text[],
+                 $6::text[])
+                 AS p (id, attempts, maybe_delivered, failing, outcome, answer)
+             WHERE b.id = p.id
+             RETURNING b.state
+         )
+         SELECT count(*) FROM written WHERE state = 'waiting'",
+    ),
+    resend_batches: Statement::counting(
+        "WITH written AS (
+             UPDATE delivery_batch AS b
+             SET state = 'sending', attempts = r.attempts, sent_at = now()
+             FROM unnest($1::uuid[], $2::integer[]) AS r (id, attempts)
+             WHERE b.id = r.id
+             RETURNING b.state
+         )
+         SELECT count(*) FROM written WHERE state = 'sending'",
+    ),
+    close_batches: Statement::counting(
+        "WITH written AS (
+             UPDATE delivery_batch AS b
+             SET state = 'closed', closed_at = now(), attempts = c.attempts, outcome = c.outcome,
+                 answer = c.answer
+             FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[])
+                 AS c (id, attempts, outcome, answer)
+             WHERE b.id = c.id
+             RETURNING b.state
+         )
+         SELECT count(*) FROM written WHERE state = 'closed'",
+    ),
+    // Of all batches at once [contacts, attempts, batches].
+    settle_successes: "WITH written AS (
+             UPDATE contact_outbox AS c
+             SET status = 'succeeded', attempts = c.attempts + s.attempts, batch_id = s.batch_id,
+                 finished_at = now()
+             FROM unnest($1::bigint[], $2::integer[], $3::uuid[]) AS s (id, attempts, batch_id)
+             WHERE c.id = s.id AND c.status = 'pending'
+             RETURNING c.status
+         )
+         SELECT count(*) FROM written WHERE status <> 'pending'",
+    settle_failures: Statement::counting(
+        "WITH written AS (
+             UPDATE contact_outbox AS c
+             SET status = 'failed', fail_kind = s.fail_kind, fail_cause = s.fail_cause,
+                 attempts = c.attempts + s.attempts, batch_id = coalesce(s.batch_id, c.batch_id),
+                 finished_at = now()
+             FROM unnest($1::bigint[], $2::integer[], $3::uuid[], $4::text[], $5::text[])
+                 AS s (id, attempts, batch_id, fail_kind, fail_cause)
+             WHERE c.id = s.id AND c.status = 'pending'
+             RETURNING c.status
+         )
+         SELECT count(*) FROM written WHERE status <> 'pending'",
+    ),
+    change_lanes: Statement::counting(
+        "WITH written AS (
+             UPDATE delivery_lane AS l
+             SET failures = h.failures, held_until = now() + h.delay * interval '1 second',
+                 hold_reason = h.reason, hold_message = h.message,
+                 held_since = CASE
+                     WHEN h.reason IS NULL THEN NULL
+                     WHEN l.hold_reason = h.reason THEN coalesce(l.held_since, now())
+                     ELSE now()
+                 END
+             FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[],
+                 $6::text[])
+                 AS h (user_id, task_id, failures, delay, reason, message)
+             WHERE l.user_id = h.user_id AND l.task_id = h.task_id
+             RETURNING l.hold_reason IS NOT DISTINCT FROM h.reason AS holds
+         )
+         SELECT count(*) FROM written WHERE holds",
+    ),
+};
+
 /// The statements that run all day, for the test that looks at their plans.
-pub(super) const HOT: &[(&str, &str)] = &[
-    ("find_lanes", FIND_LANES),
-    ("lease_lane", LEASE_LANE),
-    ("adopt_batches", ADOPT_BATCHES),
-    ("pending_rows", PENDING_ROWS),
-    ("release_lane", RELEASE_LANE),
-    ("read_page", READ_PAGE),
-    ("lock_lanes", LOCK_LANES),
-    ("find_batches", FIND_BATCHES),
-    ("open_batches", OPEN_BATCHES),
-    ("sending_batches", SENDING_BATCHES),
-    ("stale_rows", STALE_ROWS),
-    ("postpone_batches", POSTPONE_BATCHES),
-    ("resend_batches", RESEND_BATCHES),
-    ("close_batches", CLOSE_BATCHES),
-    ("locked_rows", LOCKED_ROWS),
-    ("lock_rows_at_once", LOCK_ROWS_AT_ONCE),
-    ("settle_successes", SETTLE_SUCCESSES),
-    ("settle_failures", SETTLE_FAILURES),
-    ("still_pending", STILL_PENDING),
-    ("change_lanes", CHANGE_LANES),
-    ("claim_rate", CLAIM_RATE),
-    ("backlog", BACKLOG),
-    ("overview", operating::OVERVIEW),
-    ("lanes", operating::LANES),
-    ("paused", operating::PAUSED),
-    ("failures", operating::FAILURES),
-    ("prunable_contacts", operating::PRUNABLE_CONTACTS),
-    ("prunable_batches", operating::PRUNABLE_BATCHES),
-    ("contacts_standing", operating::CONTACTS_STANDING),
-    ("delete_contacts", operating::DELETE_CONTACTS),
-    ("delete_batches", operating::DELETE_BATCHES),
-];
+pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let own = [
+        ("find_lanes", FIND_LANES),
+        ("read_page", READ_PAGE),
+        ("locked_rows", LOCKED_ROWS),
+        ("lock_rows_at_once", LOCK_ROWS_AT_ONCE),
+        ("still_pending", STILL_PENDING),
+        ("claim_rate", CLAIM_RATE),
+    ];
+    hot(&STATEMENTS, &operating::OPERATING, &own)
+});
 
 /// Whether the server, and this session, take writes. One that was demoted keeps its sessions. The
 /// comment keeps a pgpool from asking a standby.

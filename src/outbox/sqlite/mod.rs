@@ -1,45 +1,46 @@
 //! The outbox in an SQLite file.
 //!
-//! [`statements`] has the SQL, one submodule each reads, leases, records, inserts and
-//! answers operators, [`error`]
-//! says what a failure means; this file holds the connections and puts the parts behind the trait.
 //! SQLite lets one connection write at a time, so there is one: our own writers queue for it in
-//! memory and only other programs are waited for in the file. Readers have connections of their own
-//! and wait for nobody. It guarantees durability by WAL with `synchronous=FULL`.
+//! memory, and only other programs are waited for in the file. Readers have connections of their own
+//! and wait for nobody. WAL with `synchronous=FULL` keeps what is committed through the loss of power.
 
 mod error;
-mod inserting;
-mod leasing;
 mod migrating;
-mod operating;
-mod rates;
-mod reading;
-mod recording;
+mod server;
 mod statements;
 mod transaction;
-mod trying;
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult,
+    SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row, SqlitePool};
-use uuid::Uuid;
+use sqlx::{Arguments, ConnectOptions, Result, Row, SqliteConnection, SqlitePool};
 
 use self::error::translate;
-use self::operating::{failing, pruning};
-use super::rows::{Column, Columns};
-use super::{
-    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
-    Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
-    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Trial, Write, fitness,
+use self::statements::{
+    CLAIM_RATE, ENCODING, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS,
+    STILL_PENDING, operating,
 };
-use crate::batch::BatchId;
+use self::transaction::{BEGIN, Writing, begin};
+use super::error::{CONTACTS, SqlError, none_unwritten};
+use super::plan::Plan;
+use super::rows::{Column, Columns};
+use super::schema::Schema;
+use super::sql::ask::ask;
+use super::sql::dialect::{Dialect, Language};
+use super::sql::recording::Written;
+use super::sql::statements::{Operating, Statements};
+use super::sql::value::{List, Value};
+use super::sql::{SqlOutbox, inserting, rates, reading};
+use super::{
+    Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport, fitness,
+};
 use crate::contact::{ContactId, Lane};
 
 /// How long to wait for another program's write to end.
@@ -61,8 +62,11 @@ const WRITER_CACHE: &str = "-16000";
 const CHECKPOINT_AFTER: &str = "4000";
 
 /// The outbox in an SQLite file.
+pub type SqliteOutbox = SqlOutbox<Sqlite>;
+
+/// An SQLite file.
 #[derive(Clone, Debug)]
-pub struct SqliteOutbox {
+pub struct Sqlite {
     readers: SqlitePool,
     writer: SqlitePool,
     options: SqliteConnectOptions,
@@ -98,11 +102,11 @@ impl SqliteOutbox {
         // From here on a file that has gone missing is an error, not a new and empty outbox.
         let options = options.create_if_missing(false);
         let readers = pool(max_connections.clamp(1, READERS)).connect_lazy_with(options.clone());
-        Ok(Self {
+        Ok(Self::new(Sqlite {
             readers,
             writer,
             options,
-        })
+        }))
     }
 
     /// Whether the file that an address names is there. (What is no address of a file is for
@@ -114,216 +118,151 @@ impl SqliteOutbox {
     /// Names and texts of the statements that run all day, for tests that look at plans.
     #[doc(hidden)]
     pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
-        statements::HOT
+        &statements::HOT
     }
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        self.dialect.readers.close().await;
+        self.dialect.writer.close().await;
+    }
+}
+
+impl Language for Sqlite {
+    type Db = sqlx::Sqlite;
+    const STATEMENTS: &'static Statements = &STATEMENTS;
+    const OPERATING: &'static Operating = &operating::OPERATING;
+    const SCHEMA: &'static Schema = &migrating::SCHEMA;
+
+    fn bind(parameters: &mut SqliteArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
+        match value {
+            Value::Integer(number) => parameters.add(*number),
+            Value::Number(number) => parameters.add(*number),
+            Value::Text(text) => parameters.add(text.map(str::to_owned)),
+            Value::Id(id) => parameters.add(id.to_string()),
+            Value::List(list) => parameters.add(list.json()),
+            Value::Json(list) => parameters.add(list.clone()),
+        }
+    }
+
+    fn rows_affected(done: &SqliteQueryResult) -> u64 {
+        done.rows_affected()
+    }
+
+    fn translate(error: sqlx::Error) -> OutboxError {
+        translate(error)
+    }
+
+    /// A file knows no rights of users.
+    fn is_denied(_error: &sqlx::Error) -> bool {
+        false
     }
 }
 
 #[async_trait]
-impl Outbox for SqliteOutbox {
-    async fn migrate(&self) -> Result<usize, OutboxError> {
-        migrating::migrate(&self.writer).await
-    }
-
-    async fn check_fitness(&self) -> Result<(), OutboxError> {
-        let encoding: String = sqlx::query_scalar(statements::ENCODING)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(translate)?;
-        fitness::encoding_of_file(&encoding)
-    }
-
-    async fn check_schema(&self) -> Result<(), OutboxError> {
-        migrating::check(&self.readers).await
-    }
-
-    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
-        leasing::beat(&self.writer, instance)
-            .await
-            .map_err(|error| error.translated(translate))
-    }
-
-    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
-        leasing::retire(&self.writer, instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
-        reading::find_lanes(&self.readers, query)
-            .await
-            .map_err(translate)
-    }
-
-    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        leasing::lease(&self.writer, lane, instance)
-            .await
-            .map_err(translate)
-    }
-
-    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
-        leasing::lift_holds(&self.writer, reason)
-            .await
-            .map_err(translate)
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
-        leasing::release(&self.writer, lease)
-            .await
-            .map_err(translate)
-    }
-
-    async fn read_page(
-        &self,
-        lane: &Lane,
-        cursor: &Cursor,
-        limit: u32,
-    ) -> Result<Page, OutboxError> {
-        reading::read_page(&self.readers, lane, cursor, limit)
-            .await
-            .map_err(translate)
-    }
+impl Dialect for Sqlite {
+    type Writing = Writing;
 
     /// The file has one writer at a time.
     fn writers(&self) -> usize {
         1
     }
 
-    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
-        recording::record(&self.writer, writes)
-            .await
-            .map_err(|error| error.translated(translate))
+    async fn reading(&self) -> Result<PoolConnection<sqlx::Sqlite>> {
+        self.readers.acquire().await
     }
 
-    async fn try_settling(
-        &self,
-        lease: &Arc<Lease>,
-        contacts: &[ContactId],
-        batches: &[BatchId],
-    ) -> Result<Recorded, OutboxError> {
-        recording::try_settling(&self.writer, lease, contacts, batches)
-            .await
-            .map_err(|error| error.translated(translate))
+    async fn begin(&self) -> Result<Writing> {
+        begin(&self.writer).await
     }
 
-    async fn locked(&self, _contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
-        // A writer locks the whole file.
+    async fn commit(&self, writing: Writing) -> Result<()> {
+        writing.commit().await
+    }
+
+    async fn rollback(&self, writing: Writing) -> Result<()> {
+        writing.rollback().await
+    }
+
+    async fn migrate(&self) -> Result<usize, OutboxError> {
+        migrating::migrate(&self.writer).await
+    }
+
+    async fn shared_history(session: &mut SqliteConnection) -> Result<Vec<SqliteRow>> {
+        migrating::shared_history(session).await
+    }
+
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        let encoding: String = sqlx::query_scalar(ENCODING)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(translate)?;
+        fitness::encoding_of_file(&encoding)
+    }
+
+    async fn server(&self) -> Result<ServerReport> {
+        server::server(&self.writer).await
+    }
+
+    async fn find_lanes(
+        session: &mut SqliteConnection,
+        query: &LaneQuery,
+    ) -> Result<Vec<LaneFound>> {
+        reading::walk::<Self>(FIND_LANES, session, query).await
+    }
+
+    async fn read_page(
+        session: &mut SqliteConnection,
+        lane: &Lane,
+        cursor: &Cursor,
+        limit: u32,
+    ) -> Result<Page> {
+        let read_page = (READ_PAGE, "");
+        reading::page::<Self>(read_page, session, lane, cursor, limit).await
+    }
+
+    async fn look_back(
+        tx: &mut SqliteConnection,
+        plan: &Plan<'_>,
+        written: Written,
+    ) -> Result<(), SqlError> {
+        written.check::<Self>(STILL_PENDING, tx, plan).await
+    }
+
+    /// A writer locks the whole file.
+    async fn locked(&self, _contacts: &[i64]) -> Result<Vec<ContactId>> {
         Ok(Vec::new())
     }
 
-    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
-        rates::claim(&self.writer, claim).await.map_err(translate)
+    async fn claim_rate(&self, tx: &mut SqliteConnection, claim: &RateClaim<'_>) -> Result<i64> {
+        rates::at_once::<Self>(CLAIM_RATE, tx, claim).await
     }
 
-    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
-        reading::backlog(&self.readers, instance)
+    async fn requeue(tx: &mut SqliteConnection, contacts: &[i64]) -> Result<u64, SqlError> {
+        let [keep_ends, requeue] = [operating::KEEP_ENDS, operating::REQUEUE]
+            .map(|sql| ask::<Self>(sql).bind(List::Contacts(contacts)));
+        let kept = keep_ends.execute(tx).await?;
+        let requeued = requeue.execute(tx).await?;
+        none_unwritten(CONTACTS, kept.abs_diff(requeued))?;
+        Ok(requeued)
+    }
+
+    async fn begin_insert(&self) -> Result<SqliteConnection, OutboxError> {
+        let mut connection = self.options.connect().await.map_err(translate)?;
+        sqlx::query(BEGIN)
+            .execute(&mut connection)
             .await
-            .map_err(translate)
+            .map_err(translate)?;
+        Ok(connection)
     }
 
-    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
-        let connection = self.options.connect().await.map_err(translate)?;
-        inserting::begin(connection).await.map_err(translate)
-    }
-}
-
-#[async_trait]
-impl Operations for SqliteOutbox {
-    async fn overview(&self) -> Result<Overview, OutboxError> {
-        operating::overview(&self.readers).await.map_err(translate)
-    }
-
-    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
-        operating::lanes(&self.readers, limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
-        operating::paused(&self.readers, limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn failures(
+    async fn insert(
         &self,
-        filter: &FailureFilter,
-        after: Option<&FailureCursor>,
-        limit: u32,
-    ) -> Result<FailurePage, OutboxError> {
-        failing::failures(&self.readers, filter, after, limit)
-            .await
-            .map_err(translate)
-    }
-
-    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
-        operating::instances(&self.readers).await.map_err(translate)
-    }
-
-    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
-        failing::named(&self.readers, ids).await.map_err(translate)
-    }
-
-    async fn count_failures(
-        &self,
-        filter: &FailureFilter,
-    ) -> Result<Vec<FailureCount>, OutboxError> {
-        failing::count(&self.readers, filter)
-            .await
-            .map_err(translate)
-    }
-
-    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        failing::requeue(&self.writer, ids)
-            .await
-            .map_err(|error| error.translated(translate))
-    }
-
-    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
-        operating::story(&self.readers, id).await.map_err(translate)
-    }
-
-    async fn prune_contacts(
-        &self,
-        pruning: Pruning,
-        after: Option<ContactId>,
-    ) -> Result<PruneStep<ContactId>, OutboxError> {
-        pruning::contacts(&self.writer, pruning, after)
-            .await
-            .map_err(translate)
-    }
-
-    async fn prune_batches(
-        &self,
-        pruning: Pruning,
-        after: Option<&str>,
-    ) -> Result<PruneStep<String>, OutboxError> {
-        pruning::batches(&self.writer, pruning, after)
-            .await
-            .map_err(translate)
-    }
-
-    async fn try_writing(&self) -> Trial {
-        trying::try_writing(&self.writer).await
-    }
-
-    async fn server(&self) -> Result<ServerReport, OutboxError> {
-        operating::server(&self.writer).await.map_err(translate)
-    }
-
-    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
-        operating::outcomes(&self.readers).await.map_err(translate)
-    }
-
-    async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
-        operating::numbers_delivered(&self.readers)
-            .await
-            .map_err(translate)
+        session: &mut SqliteConnection,
+        contacts: &[NewContact],
+    ) -> Result<u64, SqlError> {
+        let insert = [INSERT_CONTACTS, KEYS_THERE];
+        inserting::all_but_known::<Self>(insert, session, contacts).await
     }
 }
 
@@ -341,6 +280,10 @@ impl Columns for SqliteRow {
 
     fn flag<'a>(&self, column: impl Into<Column<'a>>) -> Option<bool> {
         self.integer(column).map(|value| value != 0)
+    }
+
+    fn bytes(&self, column: &str) -> Option<Vec<u8>> {
+        self.try_get_unchecked(column).ok().flatten()
     }
 
     fn seconds<'a>(&self, column: impl Into<Column<'a>>) -> Option<f64> {

@@ -12,7 +12,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Result, Sqlite, SqliteConnection, SqlitePool};
 
 /// A transaction that writes. Dropping it undoes it and closes its connection.
-pub(super) struct Writing {
+pub(in crate::outbox) struct Writing {
     connection: PoolConnection<Sqlite>,
     ended: bool,
 }

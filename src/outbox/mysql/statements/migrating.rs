@@ -1,10 +1,6 @@
 //! Statements that tell which migrations the database has. The first programs kept their history in
 //! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
 
-/// Which migrations the database has.
-pub(in crate::outbox::mysql) const APPLIED: &str =
-    "SELECT version, checksum FROM contact_courier_migrations WHERE success";
-
 /// One migration at a time, on the whole server: the name of the database makes the lock's. (The
 /// migrator's own lock is none on MariaDB, which knows no endless waiting.)
 pub(in crate::outbox::mysql) const LOCK: &str =

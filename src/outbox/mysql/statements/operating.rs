@@ -1,5 +1,7 @@
 //! What operators ask.
 
+use crate::outbox::sql::statements::{Operating, Statement};
+
 /// What is known of every lane, as `standing`: the pending rows, counted in their part of the index
 /// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
 /// brings it together.
@@ -54,66 +56,6 @@ macro_rules! standing {
     };
 }
 
-/// The sum of all lanes.
-pub(in crate::outbox::mysql) const OVERVIEW: &str = concat!(
-    standing!(),
-    "SELECT CAST(COALESCE(SUM(CASE WHEN held THEN 0 ELSE due END), 0) AS SIGNED) AS due,
-         CAST(COALESCE(SUM(CASE WHEN held THEN due ELSE 0 END), 0) AS SIGNED) AS held,
-         CAST(COALESCE(SUM(deferred), 0) AS SIGNED) AS deferred, MAX(oldest) AS oldest,
-         CAST(COALESCE(SUM(state = 'due'), 0) AS SIGNED) AS lanes_due,
-         CAST(COALESCE(SUM(state = 'held'), 0) AS SIGNED) AS lanes_held,
-         CAST(COALESCE(SUM(state = 'leased'), 0) AS SIGNED) AS lanes_leased,
-         CAST(COALESCE(SUM(state = 'idle'), 0) AS SIGNED) AS lanes_idle,
-         CAST(COALESCE(SUM(open_batches), 0) AS SIGNED) AS open_batches
-     FROM standing"
-);
-
-/// All couriers that are registered.
-pub(in crate::outbox::mysql) const INSTANCES: &str = concat!(
-    "SELECT i.id, i.host, i.pid, ",
-    seconds_since!("i.started_at"),
-    " AS started_ago, ",
-    seconds_since!("i.heartbeat_at"),
-    " AS heartbeat_ago,
-         i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND AS alive
-     FROM courier_instance AS i ORDER BY i.started_at, i.id"
-);
-
-/// Limit.
-pub(in crate::outbox::mysql) const LANES: &str = concat!(
-    standing!(),
-    "SELECT most.user_id, most.task_id, CAST(most.due + most.deferred AS SIGNED) AS pending,
-         most.oldest, most.state, most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
-     FROM (SELECT * FROM standing WHERE due + deferred > 0
-           ORDER BY due + deferred DESC, user_id, task_id LIMIT ?) AS most
-     LEFT JOIN courier_instance AS i ON i.id = most.owner
-     ORDER BY pending DESC, most.user_id, most.task_id"
-);
-
-/// Limit. A lane whose rows and batches are all gone has nothing that could be held.
-pub(in crate::outbox::mysql) const PAUSED: &str = concat!(
-    "SELECT held.user_id, held.task_id, held.hold_reason AS reason, held.hold_message AS message, ",
-    seconds_since!("held.held_since"),
-    " AS held_for, -",
-    seconds_since!("held.held_until"),
-    " AS next_try_in, held.failures,
-        (SELECT COUNT(*) FROM ",
-    pending!(),
-    "    WHERE c.status = 'pending' AND c.user_id = held.user_id AND c.task_id = held.task_id)
-         AS pending
-     FROM (
-        SELECT * FROM delivery_lane AS l
-        WHERE l.hold_reason IS NOT NULL AND (
-            EXISTS (SELECT 1 FROM ",
-    pending!(),
-    "           WHERE c.status = 'pending' AND c.user_id = l.user_id AND c.task_id = l.task_id)
-            OR EXISTS (SELECT 1 FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
-                WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
-        ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?
-     ) AS held
-     ORDER BY held.held_since, held.user_id, held.task_id"
-);
-
 /// An instant (an expression) as text for people, and how long ago it was, under a name.
 macro_rules! moment {
     ($instant:literal, $name:literal) => {
@@ -158,34 +100,6 @@ macro_rules! passing {
     };
 }
 
-/// As in `passing`, then the last one seen (its instant three times, its id), or null; limit.
-pub(in crate::outbox::mysql) const FAILURES: &str = concat!(
-    "SELECT ",
-    failed_columns!(),
-    " FROM ",
-    passing!(),
-    "  AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), NOW(6) + INTERVAL 1 DAY)
-       AND (? IS NULL OR c.failed_at < ? OR c.id < ?)
-     ORDER BY c.failed_at DESC, c.id DESC LIMIT ?"
-);
-
-/// As in `passing`.
-pub(in crate::outbox::mysql) const COUNT_FAILURES: &str = concat!(
-    "SELECT c.fail_kind, c.number_add_suffix, c.encryption, COUNT(*) AS contacts FROM ",
-    passing!(),
-    " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
-);
-
-/// Ids.
-pub(in crate::outbox::mysql) const FAILURES_NAMED: &str = concat!(
-    "SELECT ",
-    failed_columns!(),
-    " FROM ",
-    contact_ids!(),
-    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
-      WHERE c.status = 'failed' ORDER BY c.id"
-);
-
 /// Ids, in their order. Those that have failed, locked.
 pub(in crate::outbox::mysql) const LOCK_FAILED: &str = concat!(
     "SELECT c.id FROM ",
@@ -214,27 +128,6 @@ pub(in crate::outbox::mysql) const REQUEUE: &str = concat!(
     stands!()
 );
 
-/// Id.
-pub(in crate::outbox::mysql) const CONTACT: &str = concat!(
-    "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
-         c.fail_cause, c.attempts, c.batch_id, ",
-    moment!("c.created_at", "created_at"),
-    ", ",
-    moment!("c.not_before", "not_before"),
-    ", ",
-    moment!("c.finished_at", "finished_at"),
-    " FROM contact_outbox AS c WHERE c.id = ?"
-);
-
-/// Contact.
-pub(in crate::outbox::mysql) const REQUEUES: &str = concat!(
-    "SELECT q.fail_kind, q.fail_cause, q.attempts, q.batch_id, ",
-    moment!("q.requeued_at", "requeued_at"),
-    ", ",
-    moment!("q.finished_at", "finished_at"),
-    " FROM contact_requeue AS q WHERE q.contact_id = ? ORDER BY q.requeued_at"
-);
-
 /// The columns of a `BatchReport`.
 macro_rules! batch_columns {
     () => {
@@ -249,96 +142,6 @@ macro_rules! batch_columns {
         )
     };
 }
-
-/// Ids.
-pub(in crate::outbox::mysql) const BATCHES_NAMED: &str = concat!(
-    "SELECT ",
-    batch_columns!(),
-    " FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
-      STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id"
-);
-
-/// User, task, contact.
-pub(in crate::outbox::mysql) const OPEN_BATCHES_WITH: &str = concat!(
-    "SELECT ",
-    batch_columns!(),
-    " FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
-      WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?
-        AND JSON_CONTAINS(b.contact_ids, CAST(? AS CHAR))"
-);
-
-/// User, task, contact. Those that are read before it, if it was not put off.
-pub(in crate::outbox::mysql) const AHEAD: &str = concat!(
-    "SELECT COUNT(*) FROM ",
-    pending!(),
-    " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ? AND c.not_before IS NULL
-        AND c.id < ?"
-);
-
-/// User, task.
-pub(in crate::outbox::mysql) const LANE: &str = concat!(
-    "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
-    seconds_since!("l.held_since"),
-    " AS held_for, -",
-    seconds_since!("l.held_until"),
-    " AS next_try_in, i.id AS owner_id, i.host AS owner_host, i.pid AS owner_pid
-     FROM delivery_lane AS l
-     LEFT JOIN courier_instance AS i ON i.id = l.lease_owner
-         AND i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND
-     WHERE l.user_id = ? AND l.task_id = ?"
-);
-
-/// How old in seconds, the same, the last one seen, limit.
-pub(in crate::outbox::mysql) const PRUNABLE_CONTACTS: &str = concat!(
-    "SELECT c.id, c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND
-             AS old,
-         c.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
-    seconds_since!("c.created_at"),
-    " AS age
-     FROM contact_outbox AS c FORCE INDEX (PRIMARY) WHERE c.id > ? ORDER BY c.id LIMIT ?"
-);
-
-/// Ids, how old in seconds. Whatever else may have happened to them since they were read.
-pub(in crate::outbox::mysql) const DELETE_CONTACTS: &str = concat!(
-    "DELETE c FROM ",
-    contact_ids!(),
-    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
-      WHERE c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND"
-);
-
-/// Ids of contacts, of whom those that are gone are forgotten.
-pub(in crate::outbox::mysql) const FORGET_REQUEUES: &str = concat!(
-    "DELETE q FROM ",
-    contact_ids!(),
-    " AS named STRAIGHT_JOIN contact_requeue AS q FORCE INDEX (contact_requeue_by_contact) ON q.contact_id = named.id
-      LEFT JOIN contact_outbox AS c ON c.id = q.contact_id
-      WHERE c.id IS NULL"
-);
-
-/// How old in seconds, the same, the last one seen, limit.
-pub(in crate::outbox::mysql) const PRUNABLE_BATCHES: &str = concat!(
-    "SELECT b.id, b.contact_ids, b.closed_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS old,
-         b.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
-    seconds_since!("b.created_at"),
-    " AS age
-     FROM delivery_batch AS b FORCE INDEX (PRIMARY) WHERE b.id > ? ORDER BY b.id LIMIT ?"
-);
-
-/// Ids, how old in seconds those are that count as gone, or null: none; the same.
-pub(in crate::outbox::mysql) const CONTACTS_STANDING: &str = concat!(
-    "SELECT c.id FROM ",
-    contact_ids!(),
-    " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
-      WHERE ? IS NULL OR c.status = 'pending'
-         OR c.finished_at >= NOW(6) - INTERVAL ? * 1e6 MICROSECOND"
-);
-
-/// Ids.
-pub(in crate::outbox::mysql) const DELETE_BATCHES: &str = "
-    DELETE b FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$'))
-        AS named
-    STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id
-    WHERE b.closed_at IS NOT NULL";
 
 /// What kind of server this is, and what its durability rests on.
 /// What a server says of those that follow it, as far as it is of a kind that says so.
@@ -356,3 +159,178 @@ pub(in crate::outbox::mysql) const SERVER: &str = "
         CAST(@@GLOBAL.sync_binlog AS CHAR) AS sync_binlog, @@GLOBAL.log_bin AS log_bin,
         CAST(@@GLOBAL.innodb_doublewrite AS CHAR) AS doublewrite,
         UNIX_TIMESTAMP(SYSDATE(6)) * 1e0 AS clock";
+
+/// The statements of operators that every database has.
+pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
+    overview: concat!(
+        standing!(),
+        "SELECT CAST(COALESCE(SUM(CASE WHEN held THEN 0 ELSE due END), 0) AS SIGNED) AS due,
+             CAST(COALESCE(SUM(CASE WHEN held THEN due ELSE 0 END), 0) AS SIGNED) AS held,
+             CAST(COALESCE(SUM(deferred), 0) AS SIGNED) AS deferred, MAX(oldest) AS oldest,
+             CAST(COALESCE(SUM(state = 'due'), 0) AS SIGNED) AS lanes_due,
+             CAST(COALESCE(SUM(state = 'held'), 0) AS SIGNED) AS lanes_held,
+             CAST(COALESCE(SUM(state = 'leased'), 0) AS SIGNED) AS lanes_leased,
+             CAST(COALESCE(SUM(state = 'idle'), 0) AS SIGNED) AS lanes_idle,
+             CAST(COALESCE(SUM(open_batches), 0) AS SIGNED) AS open_batches
+         FROM standing"
+    ),
+    instances: concat!(
+        "SELECT i.id, i.host, i.pid, ",
+        seconds_since!("i.started_at"),
+        " AS started_ago, ",
+        seconds_since!("i.heartbeat_at"),
+        " AS heartbeat_ago,
+             i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND AS alive
+         FROM courier_instance AS i ORDER BY i.started_at, i.id"
+    ),
+    lanes: concat!(
+        standing!(),
+        "SELECT most.user_id, most.task_id, CAST(most.due + most.deferred AS SIGNED) AS pending,
+             most.oldest, most.state, most.owner AS owner_id, i.host AS owner_host,
+             i.pid AS owner_pid
+         FROM (SELECT * FROM standing WHERE due + deferred > 0
+               ORDER BY due + deferred DESC, user_id, task_id LIMIT ?) AS most
+         LEFT JOIN courier_instance AS i ON i.id = most.owner
+         ORDER BY pending DESC, most.user_id, most.task_id"
+    ),
+    paused: concat!(
+        "SELECT held.user_id, held.task_id, held.hold_reason AS reason,
+             held.hold_message AS message, ",
+        seconds_since!("held.held_since"),
+        " AS held_for, -",
+        seconds_since!("held.held_until"),
+        " AS next_try_in, held.failures,
+            (SELECT COUNT(*) FROM ",
+        pending!(),
+        "    WHERE c.status = 'pending' AND c.user_id = held.user_id AND c.task_id = held.task_id)
+             AS pending
+         FROM (
+            SELECT * FROM delivery_lane AS l
+            WHERE l.hold_reason IS NOT NULL AND (
+                EXISTS (SELECT 1 FROM ",
+        pending!(),
+        "           WHERE c.status = 'pending' AND c.user_id = l.user_id AND c.task_id = l.task_id)
+                OR EXISTS (SELECT 1 FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+                    WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
+            ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?
+         ) AS held
+         ORDER BY held.held_since, held.user_id, held.task_id"
+    ),
+    contact: concat!(
+        "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+             c.fail_cause, c.attempts, c.batch_id, ",
+        moment!("c.created_at", "created_at"),
+        ", ",
+        moment!("c.not_before", "not_before"),
+        ", ",
+        moment!("c.finished_at", "finished_at"),
+        " FROM contact_outbox AS c WHERE c.id = ?"
+    ),
+    requeues: concat!(
+        "SELECT q.fail_kind, q.fail_cause, q.attempts, q.batch_id, ",
+        moment!("q.requeued_at", "requeued_at"),
+        ", ",
+        moment!("q.finished_at", "finished_at"),
+        " FROM contact_requeue AS q WHERE q.contact_id = ? ORDER BY q.requeued_at"
+    ),
+    batches_named: concat!(
+        "SELECT ",
+        batch_columns!(),
+        " FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
+          STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id"
+    ),
+    open_batches_with: concat!(
+        "SELECT ",
+        batch_columns!(),
+        " FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+          WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?
+            AND JSON_CONTAINS(b.contact_ids, CAST(? AS CHAR))"
+    ),
+    ahead: concat!(
+        "SELECT COUNT(*) FROM ",
+        pending!(),
+        " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ? AND c.not_before IS NULL
+            AND c.id < ?"
+    ),
+    lane: concat!(
+        "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
+        seconds_since!("l.held_since"),
+        " AS held_for, -",
+        seconds_since!("l.held_until"),
+        " AS next_try_in, i.id AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+         FROM delivery_lane AS l
+         LEFT JOIN courier_instance AS i ON i.id = l.lease_owner
+             AND i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND
+         WHERE l.user_id = ? AND l.task_id = ?"
+    ),
+    failures: Statement::new(concat!(
+        "SELECT ",
+        failed_columns!(),
+        " FROM ",
+        passing!(),
+        "  AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), NOW(6) + INTERVAL 1 DAY)
+           AND (? IS NULL OR c.failed_at < ? OR c.id < ?)
+         ORDER BY c.failed_at DESC, c.id DESC LIMIT ?"
+    ))
+    .with(&[1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 7, 7, 8, 9]),
+    count_failures: Statement::new(concat!(
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, COUNT(*) AS contacts FROM ",
+        passing!(),
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+    ))
+    .with(&[1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
+    failures_named: concat!(
+        "SELECT ",
+        failed_columns!(),
+        " FROM ",
+        contact_ids!(),
+        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+          WHERE c.status = 'failed' ORDER BY c.id"
+    ),
+    prunable_contacts: Statement::new(concat!(
+        "SELECT c.id,
+             c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND
+                 AS old,
+             c.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
+        seconds_since!("c.created_at"),
+        " AS age
+         FROM contact_outbox AS c FORCE INDEX (PRIMARY) WHERE c.id > ? ORDER BY c.id LIMIT ?"
+    ))
+    .with(&[1, 1, 2, 3]),
+    prunable_batches: Statement::new(concat!(
+        "SELECT b.id, b.contact_ids, b.closed_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS old,
+             b.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
+        seconds_since!("b.created_at"),
+        " AS age
+         FROM delivery_batch AS b FORCE INDEX (PRIMARY) WHERE b.id > ? ORDER BY b.id LIMIT ?"
+    ))
+    .with(&[1, 1, 2, 3]),
+    delete_contacts: Statement::new(concat!(
+        "DELETE c FROM ",
+        contact_ids!(),
+        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+          WHERE c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND"
+    ))
+    .with(&[2, 1]),
+    forget_requeues: concat!(
+        "DELETE q FROM ",
+        contact_ids!(),
+        " AS named STRAIGHT_JOIN contact_requeue AS q FORCE INDEX (contact_requeue_by_contact)
+              ON q.contact_id = named.id
+          LEFT JOIN contact_outbox AS c ON c.id = q.contact_id
+          WHERE c.id IS NULL"
+    ),
+    contacts_standing: Statement::new(concat!(
+        "SELECT c.id FROM ",
+        contact_ids!(),
+        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+          WHERE ? IS NULL OR c.status = 'pending'
+             OR c.finished_at >= NOW(6) - INTERVAL ? * 1e6 MICROSECOND"
+    ))
+    .with(&[2, 1, 1]),
+    delete_batches: "DELETE b
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$'))
+             AS named
+         STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id
+         WHERE b.closed_at IS NOT NULL",
+};

@@ -1,10 +1,6 @@
 //! Statements that tell which migrations the database has. The first programs kept their history in
 //! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
 
-/// Which migrations the database has.
-pub(in crate::outbox::postgres) const APPLIED: &str =
-    "SELECT version, checksum FROM contact_courier_migrations WHERE success";
-
 /// The schema that tables are made in, as SQL writes it (null: there is none), and whether it has a
 /// history of ours, and a table of contacts.
 pub(in crate::outbox::postgres) const TABLES: &str = "

@@ -1,5 +1,7 @@
 //! What operators ask.
 
+use crate::outbox::sql::statements::{Operating, Statement};
+
 /// What is known of every lane, as `standing`: the pending rows, counted in the two small indexes
 /// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
 /// brings it together.
@@ -48,67 +50,6 @@ macro_rules! standing {
     };
 }
 
-/// The sum of all lanes.
-pub(in crate::outbox::postgres) const OVERVIEW: &str = concat!(
-    standing!(),
-    "SELECT coalesce(sum(due) FILTER (WHERE NOT held), 0)::bigint AS due,
-         coalesce(sum(due) FILTER (WHERE held), 0)::bigint AS held,
-         coalesce(sum(deferred), 0)::bigint AS deferred, max(oldest) AS oldest,
-         count(*) FILTER (WHERE state = 'due') AS lanes_due,
-         count(*) FILTER (WHERE state = 'held') AS lanes_held,
-         count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
-         count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
-         coalesce(sum(open_batches), 0)::bigint AS open_batches
-     FROM standing"
-);
-
-/// All couriers that are registered.
-pub(in crate::outbox::postgres) const INSTANCES: &str = "
-    SELECT id::text AS id, host, pid,
-        (extract(epoch FROM now()) - extract(epoch FROM started_at))::float8 AS started_ago,
-        (extract(epoch FROM now()) - extract(epoch FROM heartbeat_at))::float8 AS heartbeat_ago,
-        heartbeat_at + lease_ms * interval '1 millisecond' > now() AS alive
-    FROM courier_instance ORDER BY started_at, id";
-
-/// $1 limit.
-pub(in crate::outbox::postgres) const LANES: &str = concat!(
-    standing!(),
-    "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.oldest, most.state,
-         most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
-     FROM (SELECT * FROM standing WHERE due + deferred > 0
-           ORDER BY due + deferred DESC, user_id, task_id LIMIT $1) AS most
-     LEFT JOIN courier_instance i ON i.id = most.owner::uuid
-     ORDER BY pending DESC, most.user_id, most.task_id"
-);
-
-/// $1 limit. A lane whose rows and batches are all gone has nothing that could be held.
-pub(in crate::outbox::postgres) const PAUSED: &str = "
-    SELECT held.user_id, held.task_id, held.hold_reason AS reason, held.hold_message AS message,
-        (extract(epoch FROM now()) - extract(epoch FROM held.held_since))::float8 AS held_for,
-        (extract(epoch FROM held.held_until) - extract(epoch FROM now()))::float8 AS next_try_in,
-        held.failures::bigint AS failures,
-        (SELECT count(*) FROM contact_outbox c
-         WHERE c.status = 'pending' AND c.not_before IS NULL
-           AND c.user_id = held.user_id AND c.task_id = held.task_id)
-        + (SELECT count(*) FROM contact_outbox c
-           WHERE c.status = 'pending' AND c.not_before IS NOT NULL
-             AND c.user_id = held.user_id AND c.task_id = held.task_id) AS pending
-    FROM (
-        SELECT * FROM delivery_lane l
-        WHERE l.hold_reason IS NOT NULL AND coalesce(
-            (SELECT true FROM contact_outbox c
-             WHERE c.status = 'pending' AND c.not_before IS NULL
-               AND c.user_id = l.user_id AND c.task_id = l.task_id LIMIT 1),
-            (SELECT true FROM contact_outbox c
-             WHERE c.status = 'pending' AND c.not_before IS NOT NULL
-               AND c.user_id = l.user_id AND c.task_id = l.task_id LIMIT 1),
-            (SELECT true FROM delivery_batch b
-             WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id LIMIT 1),
-            false)
-        ORDER BY l.held_since, l.user_id, l.task_id LIMIT $1
-    ) AS held
-    ORDER BY held.held_since, held.user_id, held.task_id";
-
 /// An instant (an expression) as text for people, and how long ago it was, under a name.
 macro_rules! moment {
     ($instant:literal, $name:literal) => {
@@ -151,32 +92,6 @@ macro_rules! passing {
     };
 }
 
-/// $1 … $6 as in `passing`; $7 and $8 the last one seen, or null; $9 limit.
-pub(in crate::outbox::postgres) const FAILURES: &str = concat!(
-    "SELECT ",
-    failed_columns!(),
-    " FROM contact_outbox c WHERE ",
-    passing!(),
-    " AND (c.finished_at, c.id)
-          < (coalesce($7::text::timestamptz, 'infinity'), coalesce($8::bigint, 0))
-      ORDER BY c.finished_at DESC, c.id DESC LIMIT $9"
-);
-
-/// $1 … $6 as in `passing`.
-pub(in crate::outbox::postgres) const COUNT_FAILURES: &str = concat!(
-    "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
-     FROM contact_outbox c WHERE ",
-    passing!(),
-    " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
-);
-
-/// $1 ids.
-pub(in crate::outbox::postgres) const FAILURES_NAMED: &str = concat!(
-    "SELECT ",
-    failed_columns!(),
-    " FROM contact_outbox c WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
-);
-
 /// $1 ids. They are locked in their order. How many failed, and how many of them are pending now.
 pub(in crate::outbox::postgres) const REQUEUE: &str = "
     WITH failed AS (
@@ -195,28 +110,6 @@ pub(in crate::outbox::postgres) const REQUEUE: &str = "
     SELECT (SELECT count(*) FROM failed) AS wanted,
         (SELECT count(*) FROM written WHERE status = 'pending') AS written";
 
-/// $1 id.
-pub(in crate::outbox::postgres) const CONTACT: &str = concat!(
-    "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
-         c.fail_cause, c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, ",
-    moment!("c.created_at", "created_at"),
-    ", ",
-    moment!("c.not_before", "not_before"),
-    ", ",
-    moment!("c.finished_at", "finished_at"),
-    " FROM contact_outbox c WHERE c.id = $1"
-);
-
-/// $1 contact.
-pub(in crate::outbox::postgres) const REQUEUES: &str = concat!(
-    "SELECT q.fail_kind, q.fail_cause, q.attempts::bigint AS attempts,
-         q.batch_id::text AS batch_id, ",
-    moment!("q.requeued_at", "requeued_at"),
-    ", ",
-    moment!("q.finished_at", "finished_at"),
-    " FROM contact_requeue q WHERE q.contact_id = $1 ORDER BY q.requeued_at"
-);
-
 /// The columns of a `BatchReport`.
 macro_rules! batch_columns {
     () => {
@@ -233,76 +126,6 @@ macro_rules! batch_columns {
     };
 }
 
-/// $1 ids.
-pub(in crate::outbox::postgres) const BATCHES_NAMED: &str = concat!(
-    "SELECT ",
-    batch_columns!(),
-    " FROM delivery_batch b WHERE b.id = ANY ($1::text[]::uuid[])"
-);
-
-/// $1 user, $2 task, $3 contact.
-pub(in crate::outbox::postgres) const OPEN_BATCHES_WITH: &str = concat!(
-    "SELECT ",
-    batch_columns!(),
-    " FROM delivery_batch b
-      WHERE b.closed_at IS NULL AND b.user_id = $1 AND b.task_id = $2 AND $3 = ANY (b.contact_ids)"
-);
-
-/// $1 user, $2 task, $3 contact. Those that are read before it, if it was not put off.
-pub(in crate::outbox::postgres) const AHEAD: &str = "
-    SELECT count(*) FROM contact_outbox c
-    WHERE c.status = 'pending' AND c.not_before IS NULL
-      AND (c.user_id, c.task_id) >= ($1, $2) AND (c.user_id, c.task_id, c.id) < ($1, $2, $3)";
-
-/// $1 user, $2 task.
-pub(in crate::outbox::postgres) const LANE: &str = concat!(
-    "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures::bigint AS failures,
-         (extract(epoch FROM now()) - extract(epoch FROM l.held_since))::float8 AS held_for,
-         (extract(epoch FROM l.held_until) - extract(epoch FROM now()))::float8 AS next_try_in,
-         i.id::text AS owner_id, i.host AS owner_host, i.pid AS owner_pid
-     FROM delivery_lane l
-     LEFT JOIN courier_instance i ON i.id = l.lease_owner AND ",
-    is_alive!("l.lease_owner"),
-    " WHERE l.user_id = $1 AND l.task_id = $2"
-);
-
-/// $1 how old in seconds, $2 the last one seen, $3 limit.
-pub(in crate::outbox::postgres) const PRUNABLE_CONTACTS: &str = "
-    SELECT id, status <> 'pending' AND finished_at < now() - $1 * interval '1 second' AS old,
-        created_at < now() - $1 * interval '1 second' AS made_before,
-        (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
-    FROM contact_outbox WHERE id > $2 ORDER BY id LIMIT $3";
-
-/// $1 how old in seconds, $2 ids. Whatever else may have happened to them since they were read.
-pub(in crate::outbox::postgres) const DELETE_CONTACTS: &str = "
-    DELETE FROM contact_outbox
-    WHERE id = ANY ($2) AND status <> 'pending' AND finished_at < now() - $1 * interval '1 second'";
-
-/// $1 ids of contacts, of whom those that are gone are forgotten.
-pub(in crate::outbox::postgres) const FORGET_REQUEUES: &str = "
-    DELETE FROM contact_requeue q
-    WHERE q.contact_id = ANY ($1)
-      AND (SELECT true FROM contact_outbox c WHERE c.id = q.contact_id) IS NULL";
-
-/// $1 how old in seconds, $2 the last one seen, $3 limit.
-pub(in crate::outbox::postgres) const PRUNABLE_BATCHES: &str = "
-    SELECT id::text AS id, to_json(contact_ids)::text AS contact_ids,
-        closed_at < now() - $1 * interval '1 second' AS old,
-        created_at < now() - $1 * interval '1 second' AS made_before,
-        (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
-    FROM delivery_batch WHERE delivery_batch.id > $2::text::uuid
-    ORDER BY delivery_batch.id LIMIT $3";
-
-/// $1 how old in seconds those are that count as gone, or null: none; $2 ids.
-pub(in crate::outbox::postgres) const CONTACTS_STANDING: &str = "
-    SELECT id FROM contact_outbox
-    WHERE id = ANY ($2) AND ($1::float8 IS NULL OR status = 'pending'
-        OR finished_at >= now() - $1::float8 * interval '1 second')";
-
-/// $1 ids.
-pub(in crate::outbox::postgres) const DELETE_BATCHES: &str = "
-    DELETE FROM delivery_batch WHERE id = ANY ($1::text[]::uuid[]) AND closed_at IS NOT NULL";
-
 /// What kind of server this is, and what its durability rests on.
 pub(in crate::outbox::postgres) const SERVER: &str = "
     SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
@@ -311,3 +134,155 @@ pub(in crate::outbox::postgres) const SERVER: &str = "
         current_setting('synchronous_standby_names') AS synchronous_standby_names,
         (SELECT count(*) FROM pg_stat_replication) AS standbys,
         extract(epoch FROM clock_timestamp())::float8 AS clock";
+
+/// The statements of operators that every database has.
+pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
+    overview: concat!(
+        standing!(),
+        "SELECT coalesce(sum(due) FILTER (WHERE NOT held), 0)::bigint AS due,
+             coalesce(sum(due) FILTER (WHERE held), 0)::bigint AS held,
+             coalesce(sum(deferred), 0)::bigint AS deferred, max(oldest) AS oldest,
+             count(*) FILTER (WHERE state = 'due') AS lanes_due,
+             count(*) FILTER (WHERE state = 'held') AS lanes_held,
+             count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
+             count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
+             coalesce(sum(open_batches), 0)::bigint AS open_batches
+         FROM standing"
+    ),
+    instances: "SELECT id::text AS id, host, pid,
+             (extract(epoch FROM now()) - extract(epoch FROM started_at))::float8 AS started_ago,
+             (extract(epoch FROM now()) - extract(epoch FROM heartbeat_at))::float8
+                 AS heartbeat_ago,
+             heartbeat_at + lease_ms * interval '1 millisecond' > now() AS alive
+         FROM courier_instance ORDER BY started_at, id",
+    lanes: concat!(
+        standing!(),
+        "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.oldest,
+             most.state, most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+         FROM (SELECT * FROM standing WHERE due + deferred > 0
+               ORDER BY due + deferred DESC, user_id, task_id LIMIT $1) AS most
+         LEFT JOIN courier_instance i ON i.id = most.owner::uuid
+         ORDER BY pending DESC, most.user_id, most.task_id"
+    ),
+    paused: "SELECT held.user_id, held.task_id, held.hold_reason AS reason,
+             held.hold_message AS message,
+             (extract(epoch FROM now()) - extract(epoch FROM held.held_since))::float8 AS held_for,
+             (extract(epoch FROM held.held_until) - extract(epoch FROM now()))::float8
+                 AS next_try_in,
+             held.failures::bigint AS failures,
+             (SELECT count(*) FROM contact_outbox c
+              WHERE c.status = 'pending' AND c.not_before IS NULL
+                AND c.user_id = held.user_id AND c.task_id = held.task_id)
+             + (SELECT count(*) FROM contact_outbox c
+                WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                  AND c.user_id = held.user_id AND c.task_id = held.task_id) AS pending
+         FROM (
+             SELECT * FROM delivery_lane l
+             WHERE l.hold_reason IS NOT NULL AND coalesce(
+                 (SELECT true FROM contact_outbox c
+                  WHERE c.status = 'pending' AND c.not_before IS NULL
+                    AND c.user_id = l.user_id AND c.task_id = l.task_id LIMIT 1),
+                 (SELECT true FROM contact_outbox c
+                  WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                    AND c.user_id = l.user_id AND c.task_id = l.task_id LIMIT 1),
+                 (SELECT true FROM delivery_batch b
+                  WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id
+                  LIMIT 1),
+                 false)
+             ORDER BY l.held_since, l.user_id, l.task_id LIMIT $1
+         ) AS held
+         ORDER BY held.held_since, held.user_id, held.task_id",
+    contact: concat!(
+        "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+             c.fail_cause, c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, ",
+        moment!("c.created_at", "created_at"),
+        ", ",
+        moment!("c.not_before", "not_before"),
+        ", ",
+        moment!("c.finished_at", "finished_at"),
+        " FROM contact_outbox c WHERE c.id = $1"
+    ),
+    requeues: concat!(
+        "SELECT q.fail_kind, q.fail_cause, q.attempts::bigint AS attempts,
+             q.batch_id::text AS batch_id, ",
+        moment!("q.requeued_at", "requeued_at"),
+        ", ",
+        moment!("q.finished_at", "finished_at"),
+        " FROM contact_requeue q WHERE q.contact_id = $1 ORDER BY q.requeued_at"
+    ),
+    batches_named: concat!(
+        "SELECT ",
+        batch_columns!(),
+        " FROM delivery_batch b WHERE b.id = ANY ($1::text[]::uuid[])"
+    ),
+    open_batches_with: concat!(
+        "SELECT ",
+        batch_columns!(),
+        " FROM delivery_batch b
+          WHERE b.closed_at IS NULL AND b.user_id = $1 AND b.task_id = $2
+            AND $3 = ANY (b.contact_ids)"
+    ),
+    ahead: "SELECT count(*) FROM contact_outbox c
+         WHERE c.status = 'pending' AND c.not_before IS NULL
+           AND (c.user_id, c.task_id) >= ($1, $2) AND (c.user_id, c.task_id, c.id) < ($1, $2, $3)",
+    lane: concat!(
+        "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures::bigint AS failures,
+             (extract(epoch FROM now()) - extract(epoch FROM l.held_since))::float8 AS held_for,
+             (extract(epoch FROM l.held_until) - extract(epoch FROM now()))::float8 AS next_try_in,
+             i.id::text AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+         FROM delivery_lane l
+         LEFT JOIN courier_instance i ON i.id = l.lease_owner AND ",
+        is_alive!("l.lease_owner"),
+        " WHERE l.user_id = $1 AND l.task_id = $2"
+    ),
+    failures: Statement::new(concat!(
+        "SELECT ",
+        failed_columns!(),
+        " FROM contact_outbox c WHERE ",
+        passing!(),
+        " AND (c.finished_at, c.id)
+              < (coalesce($7::text::timestamptz, 'infinity'), coalesce($8::bigint, 0))
+          ORDER BY c.finished_at DESC, c.id DESC LIMIT $9"
+    )),
+    count_failures: Statement::new(concat!(
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
+         FROM contact_outbox c WHERE ",
+        passing!(),
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+    )),
+    failures_named: concat!(
+        "SELECT ",
+        failed_columns!(),
+        " FROM contact_outbox c WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
+    ),
+    prunable_contacts: Statement::new(
+        "SELECT id,
+             status <> 'pending' AND finished_at < now() - $1 * interval '1 second' AS old,
+             created_at < now() - $1 * interval '1 second' AS made_before,
+             (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
+         FROM contact_outbox WHERE id > $2 ORDER BY id LIMIT $3",
+    ),
+    prunable_batches: Statement::new(
+        "SELECT id::text AS id, contact_ids,
+             closed_at < now() - $1 * interval '1 second' AS old,
+             created_at < now() - $1 * interval '1 second' AS made_before,
+             (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
+         FROM delivery_batch WHERE delivery_batch.id > $2::text::uuid
+         ORDER BY delivery_batch.id LIMIT $3",
+    ),
+    delete_contacts: Statement::new(
+        "DELETE FROM contact_outbox
+         WHERE id = ANY ($2) AND status <> 'pending'
+             AND finished_at < now() - $1 * interval '1 second'",
+    ),
+    forget_requeues: "DELETE FROM contact_requeue q
+         WHERE q.contact_id = ANY ($1)
+           AND (SELECT true FROM contact_outbox c WHERE c.id = q.contact_id) IS NULL",
+    contacts_standing: Statement::new(
+        "SELECT id FROM contact_outbox
+         WHERE id = ANY ($2) AND ($1::float8 IS NULL OR status = 'pending'
+             OR finished_at >= now() - $1::float8 * interval '1 second')",
+    ),
+    delete_batches: "DELETE FROM delivery_batch
+         WHERE id = ANY ($1::text[]::uuid[]) AND closed_at IS NOT NULL",
+};

@@ -1,10 +1,6 @@
 //! Statements that tell which migrations the database has. The first programs kept their history in
 //! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
 
-/// Which migrations the database has.
-pub(in crate::outbox::sqlite) const APPLIED: &str =
-    "SELECT version, checksum FROM contact_courier_migrations WHERE success";
-
 /// Whether there is a history of ours, and a table of contacts.
 pub(in crate::outbox::sqlite) const TABLES: &str = "
     SELECT COALESCE(max(name = 'contact_courier_migrations'), 0) AS history,

@@ -1,5 +1,7 @@
 //! What operators ask.
 
+use crate::outbox::sql::statements::{Operating, Statement};
+
 /// What is known of every lane, as `standing`: the pending rows, counted in the two small indexes
 /// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
 /// brings it together.
@@ -57,72 +59,6 @@ macro_rules! standing {
         )
     };
 }
-
-/// The sum of all lanes.
-pub(in crate::outbox::sqlite) const OVERVIEW: &str = concat!(
-    standing!(),
-    "SELECT coalesce(sum(due) FILTER (WHERE NOT held), 0) AS due,
-         coalesce(sum(due) FILTER (WHERE held), 0) AS held,
-         coalesce(sum(deferred), 0) AS deferred, max(oldest) AS oldest,
-         count(*) FILTER (WHERE state = 'due') AS lanes_due,
-         count(*) FILTER (WHERE state = 'held') AS lanes_held,
-         count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
-         count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
-         coalesce(sum(open_batches), 0) AS open_batches
-     FROM standing"
-);
-
-/// All couriers that are registered.
-pub(in crate::outbox::sqlite) const INSTANCES: &str = concat!(
-    "SELECT id, host, pid, ",
-    seconds_since!("started_at"),
-    " AS started_ago, ",
-    seconds_since!("heartbeat_at"),
-    " AS heartbeat_ago, ",
-    seconds_since!("heartbeat_at"),
-    " * 1000 < lease_ms AS alive
-     FROM courier_instance ORDER BY started_at, id"
-);
-
-/// ?1 limit.
-pub(in crate::outbox::sqlite) const LANES: &str = concat!(
-    standing!(),
-    "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.oldest, most.state,
-         most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
-     FROM (SELECT * FROM standing WHERE due + deferred > 0
-           ORDER BY due + deferred DESC, user_id, task_id LIMIT ?1) AS most
-     LEFT JOIN courier_instance i ON i.id = most.owner
-     ORDER BY pending DESC, most.user_id, most.task_id"
-);
-
-/// ?1 limit. A lane whose rows and batches are all gone has nothing that could be held.
-pub(in crate::outbox::sqlite) const PAUSED: &str = concat!(
-    "SELECT held.user_id, held.task_id, held.hold_reason AS reason, held.hold_message AS message, ",
-    seconds_since!("held.held_since"),
-    " AS held_for, -",
-    seconds_since!("held.held_until"),
-    " AS next_try_in, held.failures,
-        (SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_immediate
-         WHERE c.status = 'pending' AND c.not_before IS NULL
-           AND c.user_id = held.user_id AND c.task_id = held.task_id)
-        + (SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_deferred
-           WHERE c.status = 'pending' AND c.not_before IS NOT NULL
-             AND c.user_id = held.user_id AND c.task_id = held.task_id) AS pending
-     FROM (
-        SELECT * FROM delivery_lane l
-        WHERE l.hold_reason IS NOT NULL AND (
-            EXISTS (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_immediate
-                WHERE c.status = 'pending' AND c.not_before IS NULL
-                  AND c.user_id = l.user_id AND c.task_id = l.task_id)
-            OR EXISTS (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_deferred
-                WHERE c.status = 'pending' AND c.not_before IS NOT NULL
-                  AND c.user_id = l.user_id AND c.task_id = l.task_id)
-            OR EXISTS (SELECT 1 FROM delivery_batch b INDEXED BY delivery_batch_open
-                WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
-        ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?1
-     ) AS held
-     ORDER BY held.held_since, held.user_id, held.task_id"
-);
 
 /// An instant (an expression) as text for people, and how long ago it was, under a name.
 macro_rules! moment {
@@ -182,32 +118,6 @@ macro_rules! passing {
     };
 }
 
-/// ?1 … ?6 as in `passing`; ?7 and ?8 the last one seen, or null; ?9 limit.
-pub(in crate::outbox::sqlite) const FAILURES: &str = concat!(
-    "SELECT ",
-    failed_columns!(),
-    " FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
-    passing!(),
-    " AND (c.finished_at, c.id) < (coalesce(?7, '~'), coalesce(?8, 0))
-      ORDER BY c.finished_at DESC, c.id DESC LIMIT ?9"
-);
-
-/// ?1 … ?6 as in `passing`.
-pub(in crate::outbox::sqlite) const COUNT_FAILURES: &str = concat!(
-    "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
-     FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
-    passing!(),
-    " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
-);
-
-/// ?1 ids.
-pub(in crate::outbox::sqlite) const FAILURES_NAMED: &str = concat!(
-    "SELECT ",
-    failed_columns!(),
-    " FROM contact_outbox c NOT INDEXED
-      WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
-);
-
 /// ?1 ids. How they had ended is kept.
 pub(in crate::outbox::sqlite) const KEEP_ENDS: &str = "
     INSERT INTO contact_requeue
@@ -221,27 +131,6 @@ pub(in crate::outbox::sqlite) const REQUEUE: &str = "
     UPDATE contact_outbox NOT INDEXED
     SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
     WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed'";
-
-/// ?1 id.
-pub(in crate::outbox::sqlite) const CONTACT: &str = concat!(
-    "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
-         c.fail_cause, c.attempts, c.batch_id, ",
-    moment!("c.created_at", "created_at"),
-    ", ",
-    moment!("c.not_before", "not_before"),
-    ", ",
-    moment!("c.finished_at", "finished_at"),
-    " FROM contact_outbox c WHERE c.id = ?1"
-);
-
-/// ?1 contact.
-pub(in crate::outbox::sqlite) const REQUEUES: &str = concat!(
-    "SELECT q.fail_kind, q.fail_cause, q.attempts, q.batch_id, ",
-    moment!("q.requeued_at", "requeued_at"),
-    ", ",
-    moment!("q.finished_at", "finished_at"),
-    " FROM contact_requeue q WHERE q.contact_id = ?1 ORDER BY q.requeued_at"
-);
 
 /// The columns of a `BatchReport`.
 macro_rules! batch_columns {
@@ -258,97 +147,174 @@ macro_rules! batch_columns {
     };
 }
 
-/// ?1 ids.
-pub(in crate::outbox::sqlite) const BATCHES_NAMED: &str = concat!(
-    "SELECT ",
-    batch_columns!(),
-    " FROM delivery_batch b WHERE b.id IN (SELECT value FROM json_each(?1))"
-);
-
-/// ?1 user, ?2 task, ?3 contact.
-pub(in crate::outbox::sqlite) const OPEN_BATCHES_WITH: &str = concat!(
-    "SELECT ",
-    batch_columns!(),
-    " FROM delivery_batch b INDEXED BY delivery_batch_open
-      WHERE b.closed_at IS NULL AND b.user_id = ?1 AND b.task_id = ?2
-        AND ?3 IN (SELECT value FROM json_each(b.contact_ids))"
-);
-
-/// ?1 user, ?2 task, ?3 contact. Those that are read before it, if it was not put off.
-pub(in crate::outbox::sqlite) const AHEAD: &str = "
-    SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_immediate
-    WHERE c.status = 'pending' AND c.not_before IS NULL
-      AND c.user_id = ?1 AND c.task_id = ?2 AND c.id < ?3";
-
-/// ?1 user, ?2 task.
-pub(in crate::outbox::sqlite) const LANE: &str = concat!(
-    "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
-    seconds_since!("l.held_since"),
-    " AS held_for, -",
-    seconds_since!("l.held_until"),
-    " AS next_try_in, i.id AS owner_id, i.host AS owner_host, i.pid AS owner_pid
-     FROM delivery_lane l
-     LEFT JOIN courier_instance i ON i.id = l.lease_owner AND ",
-    is_alive!("l.lease_owner"),
-    " WHERE l.user_id = ?1 AND l.task_id = ?2"
-);
-
-/// ?1 how old in seconds, ?2 the last one seen, ?3 limit.
-pub(in crate::outbox::sqlite) const PRUNABLE_CONTACTS: &str = concat!(
-    "SELECT id, status <> 'pending' AND finished_at < ",
-    so_long_ago!("?1"),
-    " AS old,
-         created_at < ",
-    so_long_ago!("?1"),
-    " AS made_before, ",
-    seconds_since!("created_at"),
-    " AS age
-     FROM contact_outbox WHERE id > ?2 ORDER BY id LIMIT ?3"
-);
-
-/// ?1 how old in seconds, ?2 ids. Whatever else may have happened to them since they were read.
-pub(in crate::outbox::sqlite) const DELETE_CONTACTS: &str = concat!(
-    "DELETE FROM contact_outbox NOT INDEXED
-     WHERE id IN (SELECT value FROM json_each(?2)) AND status <> 'pending'
-       AND finished_at < ",
-    so_long_ago!("?1")
-);
-
-/// ?1 ids of contacts, of whom those that are gone are forgotten.
-pub(in crate::outbox::sqlite) const FORGET_REQUEUES: &str = "
-    DELETE FROM contact_requeue
-    WHERE contact_id IN (SELECT value FROM json_each(?1))
-      AND NOT EXISTS (SELECT 1 FROM contact_outbox c WHERE c.id = contact_id)";
-
-/// ?1 how old in seconds, ?2 the last one seen, ?3 limit.
-pub(in crate::outbox::sqlite) const PRUNABLE_BATCHES: &str = concat!(
-    "SELECT id, contact_ids, closed_at < ",
-    so_long_ago!("?1"),
-    " AS old,
-         created_at < ",
-    so_long_ago!("?1"),
-    " AS made_before, ",
-    seconds_since!("created_at"),
-    " AS age
-     FROM delivery_batch WHERE id > ?2 ORDER BY id LIMIT ?3"
-);
-
-/// ?1 how old in seconds those are that count as gone, or null: none; ?2 ids.
-pub(in crate::outbox::sqlite) const CONTACTS_STANDING: &str = concat!(
-    "SELECT id FROM contact_outbox NOT INDEXED
-     WHERE id IN (SELECT value FROM json_each(?2))
-       AND (?1 IS NULL OR status = 'pending' OR finished_at >= ",
-    so_long_ago!("?1"),
-    ")"
-);
-
-/// ?1 ids.
-pub(in crate::outbox::sqlite) const DELETE_BATCHES: &str = "
-    DELETE FROM delivery_batch
-    WHERE id IN (SELECT value FROM json_each(?1)) AND closed_at IS NOT NULL";
-
 /// What kind of database this is, and what its durability rests on.
 pub(in crate::outbox::sqlite) const SERVER: &str = "
     SELECT sqlite_version() AS version, (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode,
         (SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous) AS synchronous,
         unixepoch('now', 'subsec') AS clock";
+
+/// The statements of operators that every database has.
+pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
+    overview: concat!(
+        standing!(),
+        "SELECT coalesce(sum(due) FILTER (WHERE NOT held), 0) AS due,
+             coalesce(sum(due) FILTER (WHERE held), 0) AS held,
+             coalesce(sum(deferred), 0) AS deferred, max(oldest) AS oldest,
+             count(*) FILTER (WHERE state = 'due') AS lanes_due,
+             count(*) FILTER (WHERE state = 'held') AS lanes_held,
+             count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
+             count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
+             coalesce(sum(open_batches), 0) AS open_batches
+         FROM standing"
+    ),
+    instances: concat!(
+        "SELECT id, host, pid, ",
+        seconds_since!("started_at"),
+        " AS started_ago, ",
+        seconds_since!("heartbeat_at"),
+        " AS heartbeat_ago, ",
+        seconds_since!("heartbeat_at"),
+        " * 1000 < lease_ms AS alive
+         FROM courier_instance ORDER BY started_at, id"
+    ),
+    lanes: concat!(
+        standing!(),
+        "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.oldest,
+             most.state, most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+         FROM (SELECT * FROM standing WHERE due + deferred > 0
+               ORDER BY due + deferred DESC, user_id, task_id LIMIT ?1) AS most
+         LEFT JOIN courier_instance i ON i.id = most.owner
+         ORDER BY pending DESC, most.user_id, most.task_id"
+    ),
+    paused: concat!(
+        "SELECT held.user_id, held.task_id, held.hold_reason AS reason,
+             held.hold_message AS message, ",
+        seconds_since!("held.held_since"),
+        " AS held_for, -",
+        seconds_since!("held.held_until"),
+        " AS next_try_in, held.failures,
+            (SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_immediate
+             WHERE c.status = 'pending' AND c.not_before IS NULL
+               AND c.user_id = held.user_id AND c.task_id = held.task_id)
+            + (SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_deferred
+               WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                 AND c.user_id = held.user_id AND c.task_id = held.task_id) AS pending
+         FROM (
+            SELECT * FROM delivery_lane l
+            WHERE l.hold_reason IS NOT NULL AND (
+                EXISTS (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_immediate
+                    WHERE c.status = 'pending' AND c.not_before IS NULL
+                      AND c.user_id = l.user_id AND c.task_id = l.task_id)
+                OR EXISTS (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_deferred
+                    WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                      AND c.user_id = l.user_id AND c.task_id = l.task_id)
+                OR EXISTS (SELECT 1 FROM delivery_batch b INDEXED BY delivery_batch_open
+                    WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
+            ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?1
+         ) AS held
+         ORDER BY held.held_since, held.user_id, held.task_id"
+    ),
+    contact: concat!(
+        "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+             c.fail_cause, c.attempts, c.batch_id, ",
+        moment!("c.created_at", "created_at"),
+        ", ",
+        moment!("c.not_before", "not_before"),
+        ", ",
+        moment!("c.finished_at", "finished_at"),
+        " FROM contact_outbox c WHERE c.id = ?1"
+    ),
+    requeues: concat!(
+        "SELECT q.fail_kind, q.fail_cause, q.attempts, q.batch_id, ",
+        moment!("q.requeued_at", "requeued_at"),
+        ", ",
+        moment!("q.finished_at", "finished_at"),
+        " FROM contact_requeue q WHERE q.contact_id = ?1 ORDER BY q.requeued_at"
+    ),
+    batches_named: concat!(
+        "SELECT ",
+        batch_columns!(),
+        " FROM delivery_batch b WHERE b.id IN (SELECT value FROM json_each(?1))"
+    ),
+    open_batches_with: concat!(
+        "SELECT ",
+        batch_columns!(),
+        " FROM delivery_batch b INDEXED BY delivery_batch_open
+          WHERE b.closed_at IS NULL AND b.user_id = ?1 AND b.task_id = ?2
+            AND ?3 IN (SELECT value FROM json_each(b.contact_ids))"
+    ),
+    ahead: "SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_immediate
+         WHERE c.status = 'pending' AND c.not_before IS NULL
+           AND c.user_id = ?1 AND c.task_id = ?2 AND c.id < ?3",
+    lane: concat!(
+        "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
+        seconds_since!("l.held_since"),
+        " AS held_for, -",
+        seconds_since!("l.held_until"),
+        " AS next_try_in, i.id AS owner_id, i.host AS owner_host, i.pid AS owner_pid
+         FROM delivery_lane l
+         LEFT JOIN courier_instance i ON i.id = l.lease_owner AND ",
+        is_alive!("l.lease_owner"),
+        " WHERE l.user_id = ?1 AND l.task_id = ?2"
+    ),
+    failures: Statement::new(concat!(
+        "SELECT ",
+        failed_columns!(),
+        " FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
+        passing!(),
+        " AND (c.finished_at, c.id) < (coalesce(?7, '~'), coalesce(?8, 0))
+          ORDER BY c.finished_at DESC, c.id DESC LIMIT ?9"
+    )),
+    count_failures: Statement::new(concat!(
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
+         FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
+        passing!(),
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+    )),
+    failures_named: concat!(
+        "SELECT ",
+        failed_columns!(),
+        " FROM contact_outbox c NOT INDEXED
+          WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
+    ),
+    prunable_contacts: Statement::new(concat!(
+        "SELECT id, status <> 'pending' AND finished_at < ",
+        so_long_ago!("?1"),
+        " AS old,
+             created_at < ",
+        so_long_ago!("?1"),
+        " AS made_before, ",
+        seconds_since!("created_at"),
+        " AS age
+         FROM contact_outbox WHERE id > ?2 ORDER BY id LIMIT ?3"
+    )),
+    prunable_batches: Statement::new(concat!(
+        "SELECT id, contact_ids, closed_at < ",
+        so_long_ago!("?1"),
+        " AS old,
+             created_at < ",
+        so_long_ago!("?1"),
+        " AS made_before, ",
+        seconds_since!("created_at"),
+        " AS age
+         FROM delivery_batch WHERE id > ?2 ORDER BY id LIMIT ?3"
+    )),
+    delete_contacts: Statement::new(concat!(
+        "DELETE FROM contact_outbox NOT INDEXED
+         WHERE id IN (SELECT value FROM json_each(?2)) AND status <> 'pending'
+           AND finished_at < ",
+        so_long_ago!("?1")
+    )),
+    forget_requeues: "DELETE FROM contact_requeue
+         WHERE contact_id IN (SELECT value FROM json_each(?1))
+           AND NOT EXISTS (SELECT 1 FROM contact_outbox c WHERE c.id = contact_id)",
+    contacts_standing: Statement::new(concat!(
+        "SELECT id FROM contact_outbox NOT INDEXED
+         WHERE id IN (SELECT value FROM json_each(?2))
+           AND (?1 IS NULL OR status = 'pending' OR finished_at >= ",
+        so_long_ago!("?1"),
+        ")"
+    )),
+    delete_batches: "DELETE FROM delivery_batch
+         WHERE id IN (SELECT value FROM json_each(?1)) AND closed_at IS NOT NULL",
+};

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 const SHORTEST: Duration = Duration::from_secs(10);
 
 /// Longer than the limit on a statement.
-const LONGEST: Duration = super::LONG;
+const LONGEST: Duration = super::call::LONG;
 
 /// The limits, and what they go by.
 #[derive(Debug, Default)]

@@ -1,0 +1,139 @@
+//! The door of the courier to the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::span::to_micros;
+use super::{
+    Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, OutboxError, Page,
+    Recorded, Write,
+};
+use crate::batch::BatchId;
+use crate::contact::{ContactId, Lane};
+
+/// A slice of a rate that all couriers on the database share.
+#[derive(Clone, Copy, Debug)]
+pub struct RateClaim<'a> {
+    /// Tells rates apart.
+    pub name: &'a str,
+    /// How much time the slice covers: its requests times the period between them.
+    pub span: Duration,
+    /// How far back a slice may begin if nobody has claimed one for a while.
+    pub burst: Duration,
+    /// Minimum delay before the slice begins; an earlier slice would have passed before the reply.
+    pub lead: Duration,
+}
+
+impl RateClaim<'_> {
+    /// How far back the slice may begin at most, in microseconds. A negative number is how far ahead it
+    /// begins at least.
+    pub(crate) fn earliest(&self) -> i64 {
+        to_micros(self.burst) - to_micros(self.lead)
+    }
+}
+
+/// What is left in the outbox, for `run --once` and for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Pending rows that are due, in lanes that nothing holds back.
+    pub due: u64,
+    /// Pending rows that are due, in lanes that other live couriers work.
+    pub elsewhere: u64,
+    /// Pending rows that are due, in lanes on hold.
+    pub held: u64,
+    /// The words of the hold that keeps most of them back.
+    pub held_because: Option<String>,
+    /// Pending rows with a `not_before` that has not come yet.
+    pub deferred: u64,
+}
+
+/// The database with the outbox table, as the courier needs it.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// Returns where the server is that is used now; `None`: the database is a file.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// Notes that a call which began then has failed or was given up. If the connection or the server is
+    /// to blame, the next call uses another one. Returns the error in words that say where it was.
+    fn failed(&self, began: Instant, error: OutboxError) -> OutboxError {
+        let _ = began;
+        error
+    }
+
+    /// Applies the missing migrations and returns how many there were.
+    async fn migrate(&self) -> Result<usize, OutboxError>;
+
+    /// Fails if the courier could not do its work on this database as this user; the error says what to
+    /// do. The tables may be missing.
+    async fn check_fitness(&self) -> Result<(), OutboxError>;
+
+    /// Fails if the schema is not this program's; the error says what to do.
+    async fn check_schema(&self) -> Result<(), OutboxError>;
+
+    /// Tells other couriers that this instance lives: registers it or renews its heartbeat. Deletes
+    /// the rows of instances that have been silent for a day.
+    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError>;
+
+    /// Removes the instance from the list. All of its lanes are free at once.
+    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError>;
+
+    /// Returns lanes that may be worked, in the order of (`user_id`, `task_id`) behind `after`. The cost
+    /// grows with the number of lanes, not of rows.
+    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError>;
+
+    /// Leases a lane and adopts its open batches in one transaction. Returns `None` if another courier
+    /// has the lane or if it is on hold.
+    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError>;
+
+    /// Ends the holds of all lanes that wait for this reason, and returns how many there were. The
+    /// reason may have gone: a courier that starts may have a new token.
+    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError>;
+
+    /// Gives the lane back, if it is still this lease's.
+    async fn release(&self, lease: &Lease) -> Result<(), OutboxError>;
+
+    /// Reads up to `limit` due, pending rows of a lane behind the cursor.
+    async fn read_page(
+        &self,
+        lane: &Lane,
+        cursor: &Cursor,
+        limit: u32,
+    ) -> Result<Page, OutboxError>;
+
+    /// Returns how many calls of [`record`](Self::record) for different lanes may run at once. More
+    /// would only wait for one another.
+    fn writers(&self) -> usize;
+
+    /// Writes all of it in one transaction. Returns what became of each write, in the same order. After
+    /// an error none is known to be written; the same writes may be handed in again.
+    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError>;
+
+    /// Tries, in the name of a lease, whether contacts could be settled and batches be opened and
+    /// closed, and undoes it. Fails as [`record`](Self::record) would.
+    async fn try_settling(
+        &self,
+        lease: &Arc<Lease>,
+        contacts: &[ContactId],
+        batches: &[BatchId],
+    ) -> Result<Recorded, OutboxError>;
+
+    /// Returns those of the contacts whose rows other sessions keep locked, without waiting for them.
+    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError>;
+
+    /// Claims the next slice of a shared rate. Slices of one name never overlap, whoever claims them.
+    /// Returns the microseconds from the beginning of this call to the beginning of the slice; a
+    /// negative number if it has begun already. A claim need not survive the loss of power.
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError>;
+
+    /// Counts what is left.
+    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError>;
+
+    /// Begins to insert contacts, all or none of them.
+    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError>;
+}

@@ -1,0 +1,94 @@
+//! Batches as the journal has them.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::error::BATCHES;
+use super::rows::{Columns, needed, parsed, to_count};
+use super::span::to_duration;
+use super::{OpenBatch, OutboxError};
+use crate::batch::BatchId;
+use crate::contact::{OutboxRow, RequestOptions};
+
+/// A batch as the journal has it now.
+#[derive(Clone, Copy, Debug)]
+pub struct Journaled {
+    /// The token in whose name the batch is.
+    pub lease_token: i64,
+    /// Whether the batch has its final answer.
+    pub closed: bool,
+}
+
+/// An open batch as the journal has it, before its rows are read.
+pub(super) struct OpenEntry {
+    pub(super) id: Uuid,
+    pub(super) lease_token: i64,
+    pub(super) parent: Option<Uuid>,
+    pub(super) contacts: Vec<i64>,
+    pub(super) options: RequestOptions,
+    pub(super) attempts: i64,
+    pub(super) maybe_delivered: bool,
+    pub(super) failing_for: Option<f64>,
+}
+
+/// An open batch out of a row.
+pub(super) fn open_entry(row: &impl Columns) -> sqlx::Result<OpenEntry> {
+    Ok(OpenEntry {
+        id: needed("id", row.id("id")?)?,
+        lease_token: row.integer("lease_token").unwrap_or_default(),
+        parent: row.id("parent_id")?,
+        contacts: needed("contact_ids", row.contacts("contact_ids")?)?,
+        options: parsed("options", &needed("options", row.text("options"))?)?,
+        attempts: row.integer("attempts").unwrap_or_default(),
+        maybe_delivered: row.flag("maybe_delivered").unwrap_or(true),
+        failing_for: row.seconds("failing_for"),
+    })
+}
+
+/// All open batches of a lane, if they are in the name of the newest token. If not, the database
+/// keeps them from being written; none may be sent then, for its end could not be written either.
+pub(super) fn adopted(open: Vec<OpenEntry>, token: i64) -> (Vec<OpenEntry>, Option<OutboxError>) {
+    let old = open.iter().filter(|entry| entry.lease_token != token);
+    match old.count() {
+        0 => (open, None),
+        rows => {
+            let table = BATCHES;
+            (Vec::new(), Some(OutboxError::Unwritten { table, rows }))
+        }
+    }
+}
+
+/// The batches that the journal has, by id.
+pub(super) fn journaled(rows: &[impl Columns]) -> sqlx::Result<HashMap<Uuid, Journaled>> {
+    rows.iter()
+        .map(|row| {
+            let journaled = Journaled {
+                lease_token: row.integer("lease_token").unwrap_or_default(),
+                closed: row.flag("closed").unwrap_or_default(),
+            };
+            Ok((needed("id", row.id("id")?)?, journaled))
+        })
+        .collect()
+}
+
+/// Gives each open batch those of its rows that are still there and pending, in sending order.
+pub(super) fn open_batches(entries: Vec<OpenEntry>, rows: Vec<OutboxRow>) -> Vec<OpenBatch> {
+    let mut rows: HashMap<i64, OutboxRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+    entries
+        .into_iter()
+        .map(|entry| OpenBatch {
+            id: BatchId(entry.id),
+            parent: entry.parent.map(BatchId),
+            options: entry.options,
+            rows: entry
+                .contacts
+                .iter()
+                .filter_map(|id| rows.remove(id))
+                .collect(),
+            attempts: to_count(Some(entry.attempts)),
+            maybe_delivered: entry.maybe_delivered,
+            failing_for: to_duration(entry.failing_for),
+        })
+        .collect()
+}

@@ -1,0 +1,84 @@
+//! The kind of the server, and the settings that its durability rests on.
+
+use std::collections::HashMap;
+
+use sqlx::{MySqlPool, Result, Row};
+
+use super::cluster::Kind;
+use super::session::kind;
+use super::statements::operating::{REPLICAS, REPLICATION, SERVER};
+use crate::outbox::operations::{ServerReport, ServerSetting};
+use crate::outbox::rows::Columns;
+
+pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
+    let mut session = pool.acquire().await?;
+    let cluster = Kind::of(&mut session).await?;
+    let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
+    let version = told.text("version").unwrap_or_default();
+    let (product, too_old) = kind(&version);
+    let mut durability = vec![
+        ServerSetting::new(
+            "innodb_flush_log_at_trx_commit",
+            told.text("flush_log"),
+            &["1"],
+            "a crash may forget the journal, and contacts would be sent twice; set it to 1",
+        ),
+        ServerSetting::new(
+            "innodb_doublewrite",
+            told.text("doublewrite"),
+            &["1", "ON", "DETECT_AND_RECOVER"],
+            "a loss of power may destroy the database; set it to ON, unless the file system writes \
+             pages as a whole",
+        ),
+    ];
+    if told.flag("log_bin").unwrap_or_default() {
+        durability.push(ServerSetting::new(
+            "sync_binlog",
+            told.text("sync_binlog"),
+            &["1"],
+            "after a crash the replicas may lack what this server has; set it to 1 if one may take \
+             its place",
+        ));
+    }
+    durability.extend(replication(pool).await?);
+    Ok(ServerReport {
+        too_old,
+        product: format!("{product} {version}"),
+        durability,
+        cluster: cluster.map(Kind::as_str),
+        clock: told.seconds("clock").unwrap_or_default(),
+    })
+}
+
+/// Where others follow this server: whether one that takes its place has all of its commits.
+async fn replication(pool: &MySqlPool) -> Result<Option<ServerSetting>> {
+    let told = sqlx::raw_sql(REPLICATION).fetch_all(pool).await?;
+    let told = told
+        .iter()
+        .map(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
+    let told = told.collect::<Result<HashMap<_, _>>>()?;
+    let of = |name| told.get(name).map(String::as_str);
+    if let Some(nodes) = of("wsrep_cluster_size").filter(|nodes| *nodes != "0") {
+        return Ok(Some(ServerSetting {
+            name: "wsrep_cluster_size",
+            value: nodes.to_owned(),
+            risk: None,
+        }));
+    }
+    // It may not be there for this user, and then nothing is known.
+    let seen: i64 = sqlx::query_scalar(REPLICAS)
+        .fetch_one(pool)
+        .await
+        .unwrap_or_default();
+    let followed = seen > 0 || of("Slaves_connected").is_some_and(|replicas| replicas != "0");
+    let waits = ["Rpl_semi_sync_master_status", "Rpl_semi_sync_source_status"];
+    let waits = waits.iter().any(|name| of(name) == Some("ON"));
+    Ok((followed || waits).then(|| ServerSetting {
+        name: "semi-synchronous replication",
+        value: if waits { "on" } else { "off" }.into(),
+        risk: (!waits).then_some(
+            "a replica that takes this server's place may lack the last commits, and contacts would \
+             be sent twice; turn it on",
+        ),
+    }))
+}

@@ -1,0 +1,82 @@
+//! Contacts that failed: which they are, and sending them on their way again.
+
+use super::ask::{Ask, ask};
+use super::dialect::Dialect;
+use super::statements::Statement;
+use super::value::List;
+use crate::contact::ContactId;
+use crate::outbox::error::SqlError;
+use crate::outbox::operations::{
+    self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+};
+use crate::outbox::span::to_seconds;
+
+pub(super) async fn failures<D: Dialect>(
+    dialect: &D,
+    filter: &FailureFilter,
+    after: Option<&FailureCursor>,
+    limit: u32,
+) -> Result<FailurePage, SqlError> {
+    let mut session = dialect.reading().await?;
+    let kinds = operations::kinds_of(filter);
+    let failures = passing::<D>(D::OPERATING.failures, filter, kinds.as_deref())
+        .bind(after.map(|after| after.finished_at.as_str()))
+        .bind(after.map(|after| after.id))
+        .bind(i64::from(limit))
+        .fetch_all(&mut session)
+        .await?;
+    Ok(operations::failure_page(&failures, limit))
+}
+
+pub(super) async fn count<D: Dialect>(
+    dialect: &D,
+    filter: &FailureFilter,
+) -> Result<Vec<FailureCount>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let kinds = operations::kinds_of(filter);
+    let counts = passing::<D>(D::OPERATING.count_failures, filter, kinds.as_deref())
+        .fetch_all(&mut session)
+        .await?;
+    Ok(counts.iter().map(operations::failure_count).collect())
+}
+
+/// A statement with the parameters of a filter.
+fn passing<'a, D: Dialect>(
+    statement: Statement,
+    filter: &'a FailureFilter,
+    kinds: Option<&'a str>,
+) -> Ask<'a, D> {
+    ask(statement)
+        .bind(filter.user_id.as_deref())
+        .bind(filter.task_id.as_deref())
+        .bind(kinds)
+        .bind(filter.cause.as_deref())
+        .bind(filter.until.map(to_seconds))
+        .bind(filter.since.map(to_seconds))
+}
+
+pub(super) async fn named<D: Dialect>(
+    dialect: &D,
+    ids: &[ContactId],
+) -> Result<Vec<FailedContact>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let failed = ask::<D>(D::OPERATING.failures_named)
+        .bind(List::Contacts(&plain(ids)))
+        .fetch_all(&mut session)
+        .await?;
+    Ok(failed.iter().map(operations::failed).collect())
+}
+
+pub(super) async fn requeue<D: Dialect>(dialect: &D, ids: &[ContactId]) -> Result<u64, SqlError> {
+    let mut ids = plain(ids);
+    // They are locked in their order.
+    ids.sort_unstable();
+    let mut tx = dialect.begin().await?;
+    let requeued = D::requeue(&mut tx, &ids).await?;
+    dialect.commit(tx).await?;
+    Ok(requeued)
+}
+
+pub(super) fn plain(ids: &[ContactId]) -> Vec<i64> {
+    ids.iter().map(|id| id.0).collect()
+}

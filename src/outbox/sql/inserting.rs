@@ -1,0 +1,70 @@
+//! Inserting contacts as an app would, only many at once.
+
+use async_trait::async_trait;
+
+use super::ask::ask;
+use super::dialect::{Dialect, Session};
+use super::driver::Driver;
+use super::value::List;
+use crate::outbox::error::SqlError;
+use crate::outbox::intake::{all_known, keys};
+use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, rows, server};
+
+/// How many rows go into one statement.
+const CHUNK: usize = 5_000;
+
+/// A transaction on a connection of its own. Dropping it drops the connection: the database undoes.
+struct SqlInsertion<D: Dialect> {
+    dialect: D,
+    session: Session<D>,
+}
+
+pub(super) async fn begin<D: Dialect>(dialect: &D) -> Result<Box<dyn Insertion>, OutboxError> {
+    let session = dialect.begin_insert().await?;
+    let dialect = dialect.clone();
+    Ok(Box::new(SqlInsertion { dialect, session }))
+}
+
+#[async_trait]
+impl<D: Dialect> Insertion for SqlInsertion<D> {
+    async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
+        let mut inserted = Inserted::default();
+        for chunk in contacts.chunks(CHUNK) {
+            let new = self.dialect.insert(&mut self.session, chunk).await;
+            let new = new.map_err(|error| error.translated(D::translate))?;
+            inserted.new += new;
+            inserted.known += (chunk.len() as u64).saturating_sub(new);
+        }
+        Ok(inserted)
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), OutboxError> {
+        D::stands(&mut self.session).await.map_err(D::translate)?;
+        D::Db::run(&mut self.session, "COMMIT")
+            .await
+            .map_err(D::translate)?;
+        server::part(self.session).await;
+        Ok(())
+    }
+}
+
+/// Inserts by a statement that leaves out contacts whose key is there. `keys_there` counts those keys,
+/// for something else may have kept a contact from being inserted.
+pub(in crate::outbox) async fn all_but_known<D: Dialect>(
+    [insert_contacts, keys_there]: [&'static str; 2],
+    session: &mut Session<D>,
+    contacts: &[NewContact],
+) -> Result<u64, SqlError> {
+    let new = ask::<D>(insert_contacts)
+        .bind(List::NewContacts(contacts))
+        .execute(session)
+        .await?;
+    if new < contacts.len() as u64 {
+        let keys: Vec<&str> = keys(contacts).into_iter().collect();
+        let there = ask::<D>(keys_there).bind(List::Texts(&keys));
+        let there = there.fetch_all(session).await?;
+        let there = there.first().map_or(Ok(0), rows::number)?;
+        all_known(contacts, new, there)?;
+    }
+    Ok(new)
+}

@@ -1,0 +1,163 @@
+//! Heartbeats, and the right to work a lane.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::ask::ask;
+use super::dialect::{Dialect, Row, Session};
+use super::value::List;
+use crate::contact::{Lane, OutboxRow};
+use crate::outbox::error::{INSTANCES, SqlError, all_written};
+use crate::outbox::journal::{adopted, open_batches, open_entry};
+use crate::outbox::rows::{self, Columns};
+use crate::outbox::span::to_millis;
+use crate::outbox::{Instance, Lease, LeasedLane};
+
+pub(super) async fn beat<D: Dialect>(dialect: &D, instance: &Instance) -> Result<(), SqlError> {
+    let mut tx = dialect.begin().await?;
+    write_beat::<D>(&mut tx, instance).await?;
+    Ok(dialect.commit(tx).await?)
+}
+
+/// Writes a heartbeat into a transaction.
+pub(super) async fn write_beat<D: Dialect>(
+    tx: &mut Session<D>,
+    instance: &Instance,
+) -> Result<(), SqlError> {
+    let beaten = ask::<D>(D::STATEMENTS.beat)
+        .bind(instance.id)
+        .bind(instance.host.as_str())
+        .bind(i64::from(instance.pid))
+        .bind(to_millis(instance.lease))
+        .execute(tx)
+        .await?;
+    all_written(INSTANCES, 1, beaten)?;
+    if let Some(alive) = D::STATEMENTS.alive {
+        // A trigger may have put the old instant back.
+        let alive = ask::<D>(alive).bind(instance.id).number(tx).await?;
+        all_written(INSTANCES, 1, alive)?;
+    }
+    ask::<D>(D::STATEMENTS.clear_silent_instances)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn retire<D: Dialect>(dialect: &D, instance: Uuid) -> Result<(), SqlError> {
+    let mut tx = dialect.begin().await?;
+    for statement in [D::STATEMENTS.free_lanes, D::STATEMENTS.remove_instance] {
+        ask::<D>(statement).bind(instance).execute(&mut tx).await?;
+    }
+    Ok(dialect.commit(tx).await?)
+}
+
+pub(super) async fn lease<D: Dialect>(
+    dialect: &D,
+    lane: &Lane,
+    instance: Uuid,
+) -> Result<Option<LeasedLane>, SqlError> {
+    let mut tx = dialect.begin().await?;
+    let leased = write_lease::<D>(&mut tx, lane, instance).await?;
+    match leased {
+        Some(_) => dialect.commit(tx).await?,
+        None => dialect.rollback(tx).await?,
+    }
+    Ok(leased)
+}
+
+/// Leases a lane in a transaction.
+pub(super) async fn write_lease<D: Dialect>(
+    tx: &mut Session<D>,
+    lane: &Lane,
+    instance: Uuid,
+) -> sqlx::Result<Option<LeasedLane>> {
+    let Some(leased) = D::take(tx, lane, instance).await? else {
+        return Ok(None);
+    };
+    let token = rows::needed("lease_token", leased.integer("lease_token"))?;
+    let open = adopt_batches::<D>(tx, lane, token).await?;
+    let open = open.iter().map(open_entry).collect::<sqlx::Result<_>>()?;
+    let (adopted, obstacle) = adopted(open, token);
+    let ids: Vec<i64> = adopted
+        .iter()
+        .flat_map(|entry| entry.contacts.iter().copied())
+        .collect();
+    let rows = pending_rows::<D>(tx, &ids).await?;
+    Ok(Some(LeasedLane {
+        lease: Arc::new(Lease {
+            lane: lane.clone(),
+            token,
+            failures: rows::to_count(leased.integer("failures")),
+        }),
+        open: open_batches(adopted, rows),
+        held_because: leased.text("hold_reason"),
+        obstacle,
+    }))
+}
+
+/// Takes a lane by one statement.
+pub(super) async fn take<D: Dialect>(
+    tx: &mut Session<D>,
+    lane: &Lane,
+    instance: Uuid,
+) -> sqlx::Result<Option<Row<D>>> {
+    ask::<D>(D::STATEMENTS.lease_lane)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(instance)
+        .fetch_optional(tx)
+        .await
+}
+
+async fn adopt_batches<D: Dialect>(
+    tx: &mut Session<D>,
+    lane: &Lane,
+    token: i64,
+) -> sqlx::Result<Vec<Row<D>>> {
+    let adopt = ask::<D>(D::STATEMENTS.adopt_batches)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(token);
+    let Some(open_entries) = D::STATEMENTS.open_entries else {
+        return adopt.fetch_all(tx).await;
+    };
+    adopt.execute(tx).await?;
+    ask::<D>(open_entries)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .fetch_all(tx)
+        .await
+}
+
+async fn pending_rows<D: Dialect>(
+    tx: &mut Session<D>,
+    ids: &[i64],
+) -> sqlx::Result<Vec<OutboxRow>> {
+    let rows = ask::<D>(D::STATEMENTS.pending_rows)
+        .bind(List::Contacts(ids))
+        .fetch_all(tx)
+        .await?;
+    Ok(rows.iter().map(rows::outbox_row).collect())
+}
+
+pub(super) async fn lift_holds<D: Dialect>(dialect: &D, reason: &str) -> Result<u64, SqlError> {
+    let mut session = dialect.begin_one().await?;
+    let lifted = ask::<D>(D::STATEMENTS.lift_holds)
+        .bind(reason)
+        .execute(&mut session)
+        .await?;
+    dialect.commit(session).await?;
+    Ok(lifted)
+}
+
+pub(super) async fn release<D: Dialect>(dialect: &D, lease: &Lease) -> Result<(), SqlError> {
+    let mut session = dialect.begin_one().await?;
+    ask::<D>(D::STATEMENTS.release_lane)
+        .bind(lease.lane.user_id())
+        .bind(lease.lane.task_id())
+        .bind(lease.token)
+        .execute(&mut session)
+        .await?;
+    Ok(dialect.commit(session).await?)
+}

@@ -1,0 +1,286 @@
+//! The outbox on a database that speaks SQL, written once for all of them.
+//!
+//! [`dialect`] says what a database must bring, [`statements`] which statements those are. Here each
+//! call of the two doors gets a session, asks ([`ask`]) and reads what is returned
+//! (`outbox::rows`, `outbox::operations`), within the limits of [`call`].
+
+pub(super) mod ask;
+mod call;
+pub(super) mod dialect;
+mod driver;
+mod failing;
+pub(super) mod inserting;
+pub(super) mod leasing;
+pub(super) mod migrating;
+mod operating;
+mod patience;
+mod pruning;
+pub(super) mod rates;
+pub(super) mod reading;
+pub(super) mod recording;
+pub(super) mod session;
+pub(super) mod statements;
+mod trying;
+pub(super) mod value;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use self::call::{Calls, Limit, Unanswered};
+use self::dialect::Dialect;
+use self::failing::plain;
+use super::error::SqlError;
+use super::{
+    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+    Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
+    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
+    RateClaim, Recorded, ServerReport, Story, Trial, Write, WriteHealth,
+};
+use crate::batch::BatchId;
+use crate::contact::{ContactId, Lane};
+
+/// The outbox on a database of this kind, behind both of its doors.
+///
+/// Each call has a limit of time, but for migrating and inserting, which a person watches. How the
+/// writes go is noted.
+#[derive(Clone, Debug)]
+pub struct SqlOutbox<D> {
+    pub(super) dialect: D,
+    calls: Calls,
+}
+
+impl<D> SqlOutbox<D> {
+    pub(super) fn new(dialect: D) -> Self {
+        Self {
+            dialect,
+            calls: Calls::default(),
+        }
+    }
+
+    /// How its writes go.
+    pub fn write_health(&self) -> WriteHealth {
+        self.calls.writes.clone()
+    }
+
+    async fn call<T, F>(
+        &self,
+        operation: &'static str,
+        limit: Limit,
+        call: impl Fn() -> F,
+    ) -> Result<T, OutboxError>
+    where
+        D: Dialect,
+        F: Future<Output = Result<T, SqlError>>,
+    {
+        let operation = (operation, limit);
+        self.calls.measured(&self.dialect, operation, call).await
+    }
+
+    async fn watch<T, F>(&self, call: impl Fn() -> F) -> Result<T, OutboxError>
+    where
+        D: Dialect,
+        F: Future<Output = Result<T, SqlError>>,
+    {
+        self.calls.watched(&self.dialect, call).await
+    }
+}
+
+#[async_trait]
+impl<D: Dialect> Outbox for SqlOutbox<D> {
+    fn place(&self) -> Option<String> {
+        self.dialect.place()
+    }
+
+    fn failed(&self, began: Instant, error: OutboxError) -> OutboxError {
+        self.dialect.failed(began, error)
+    }
+
+    async fn migrate(&self) -> Result<usize, OutboxError> {
+        self.dialect.migrate().await
+    }
+
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        let check = || async { Ok(self.dialect.check_fitness().await?) };
+        self.call("check_fitness", Limit::Patient, check).await
+    }
+
+    async fn check_schema(&self) -> Result<(), OutboxError> {
+        let check = || migrating::check(&self.dialect);
+        self.call("check_schema", Limit::Patient, check).await
+    }
+
+    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
+        let writes = &self.calls.writes;
+        // A caller that has waited long enough drops the call.
+        let mut unanswered = Unanswered(Some(writes));
+        let beat = || leasing::beat(&self.dialect, instance);
+        let went = self.call("beat", Limit::Short, beat).await;
+        unanswered.0 = None;
+        writes.beat(&went);
+        went
+    }
+
+    async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {
+        let retire = || leasing::retire(&self.dialect, instance);
+        self.call("retire", Limit::Short, retire).await
+    }
+
+    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
+        let find = || reading::find_lanes(&self.dialect, query);
+        self.call("find_lanes", Limit::Patient, find).await
+    }
+
+    async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
+        let lease = || leasing::lease(&self.dialect, lane, instance);
+        self.call("lease", Limit::Patient, lease).await
+    }
+
+    async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
+        let lift = || leasing::lift_holds(&self.dialect, reason);
+        self.call("lift_holds", Limit::Patient, lift).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
+        let release = || leasing::release(&self.dialect, lease);
+        self.call("release", Limit::Patient, release).await
+    }
+
+    async fn read_page(
+        &self,
+        lane: &Lane,
+        cursor: &Cursor,
+        limit: u32,
+    ) -> Result<Page, OutboxError> {
+        let read = || reading::read_page(&self.dialect, lane, cursor, limit);
+        self.call("read_page", Limit::Patient, read).await
+    }
+
+    fn writers(&self) -> usize {
+        self.dialect.writers()
+    }
+
+    async fn record(&self, writes: &[Write]) -> Result<Vec<Recorded>, OutboxError> {
+        let record = || recording::record(&self.dialect, writes);
+        let went = self.call("record", Limit::Patient, record).await;
+        self.calls.writes.record(&went);
+        went
+    }
+
+    async fn try_settling(
+        &self,
+        lease: &Arc<Lease>,
+        contacts: &[ContactId],
+        batches: &[BatchId],
+    ) -> Result<Recorded, OutboxError> {
+        let settle = || recording::try_settling(&self.dialect, lease, contacts, batches);
+        self.call("try_settling", Limit::Patient, settle).await
+    }
+
+    async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError> {
+        let contacts = plain(contacts);
+        let locked = || async { Ok(self.dialect.locked(&contacts).await?) };
+        self.call("locked", Limit::Patient, locked).await
+    }
+
+    async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
+        let claim = || rates::claim(&self.dialect, claim);
+        self.call("claim_rate", Limit::Short, claim).await
+    }
+
+    async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError> {
+        let count = || reading::backlog(&self.dialect, instance);
+        self.call("backlog", Limit::Long, count).await
+    }
+
+    async fn begin_insert(&self) -> Result<Box<dyn Insertion>, OutboxError> {
+        inserting::begin(&self.dialect).await
+    }
+}
+
+#[async_trait]
+impl<D: Dialect> Operations for SqlOutbox<D> {
+    async fn overview(&self) -> Result<Overview, OutboxError> {
+        self.watch(|| operating::overview(&self.dialect)).await
+    }
+
+    async fn lanes(&self, limit: u32) -> Result<Vec<LaneReport>, OutboxError> {
+        self.watch(|| operating::lanes(&self.dialect, limit)).await
+    }
+
+    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
+        self.watch(|| operating::paused(&self.dialect, limit)).await
+    }
+
+    async fn failures(
+        &self,
+        filter: &FailureFilter,
+        after: Option<&FailureCursor>,
+        limit: u32,
+    ) -> Result<FailurePage, OutboxError> {
+        self.watch(|| failing::failures(&self.dialect, filter, after, limit))
+            .await
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceReport>, OutboxError> {
+        self.watch(|| operating::instances(&self.dialect)).await
+    }
+
+    async fn failures_named(&self, ids: &[ContactId]) -> Result<Vec<FailedContact>, OutboxError> {
+        self.watch(|| failing::named(&self.dialect, ids)).await
+    }
+
+    async fn count_failures(
+        &self,
+        filter: &FailureFilter,
+    ) -> Result<Vec<FailureCount>, OutboxError> {
+        self.watch(|| failing::count(&self.dialect, filter)).await
+    }
+
+    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
+        self.watch(|| failing::requeue(&self.dialect, ids)).await
+    }
+
+    async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {
+        self.watch(|| operating::story(&self.dialect, id)).await
+    }
+
+    async fn prune_contacts(
+        &self,
+        pruning: Pruning,
+        after: Option<ContactId>,
+    ) -> Result<PruneStep<ContactId>, OutboxError> {
+        self.watch(|| pruning::contacts(&self.dialect, pruning, after))
+            .await
+    }
+
+    async fn prune_batches(
+        &self,
+        pruning: Pruning,
+        after: Option<&str>,
+    ) -> Result<PruneStep<String>, OutboxError> {
+        self.watch(|| pruning::batches(&self.dialect, pruning, after))
+            .await
+    }
+
+    async fn try_writing(&self) -> Trial {
+        let tried = || async { Ok(trying::try_writing(&self.dialect).await) };
+        self.watch(tried).await.unwrap_or_else(Trial::Failed)
+    }
+
+    async fn server(&self) -> Result<ServerReport, OutboxError> {
+        self.watch(|| async { Ok(self.dialect.server().await?) })
+            .await
+    }
+
+    async fn outcomes(&self) -> Result<Vec<OutcomeCount>, OutboxError> {
+        self.watch(|| operating::outcomes(&self.dialect)).await
+    }
+
+    async fn numbers_delivered(&self) -> Result<u64, OutboxError> {
+        self.watch(|| operating::numbers_delivered(&self.dialect))
+            .await
+    }
+}

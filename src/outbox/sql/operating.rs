@@ -1,0 +1,140 @@
+//! The questions of operators about lanes, couriers and single contacts.
+//!
+//! Contacts that failed are in [`failing`](super::failing), deleting what is old is in
+//! [`pruning`](super::pruning).
+
+use super::ask::{Ask, ask};
+use super::dialect::{Dialect, Session};
+use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
+use super::value::List;
+use crate::contact::ContactId;
+use crate::outbox::error::SqlError;
+use crate::outbox::operations::{
+    self, ContactReport, InstanceReport, LaneReport, OutcomeCount, Overview, PausedLane, Requeued,
+    Story, Trail,
+};
+
+pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlError> {
+    let mut session = dialect.reading().await?;
+    let totals = ask::<D>(D::OPERATING.overview)
+        .fetch_one(&mut session)
+        .await?;
+    let instances = read_instances::<D>(&mut session).await?;
+    Ok(operations::overview(&totals, instances))
+}
+
+pub(super) async fn instances<D: Dialect>(dialect: &D) -> Result<Vec<InstanceReport>, SqlError> {
+    let mut session = dialect.reading().await?;
+    Ok(read_instances::<D>(&mut session).await?)
+}
+
+async fn read_instances<D: Dialect>(session: &mut Session<D>) -> sqlx::Result<Vec<InstanceReport>> {
+    let instances = ask::<D>(D::OPERATING.instances).fetch_all(session).await?;
+    Ok(instances.iter().map(operations::instance_report).collect())
+}
+
+pub(super) async fn lanes<D: Dialect>(
+    dialect: &D,
+    limit: u32,
+) -> Result<Vec<LaneReport>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let lanes = ask::<D>(D::OPERATING.lanes)
+        .bind(i64::from(limit))
+        .fetch_all(&mut session)
+        .await?;
+    Ok(lanes.iter().map(operations::lane_report).collect())
+}
+
+pub(super) async fn paused<D: Dialect>(
+    dialect: &D,
+    limit: u32,
+) -> Result<Vec<PausedLane>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let paused = ask::<D>(D::OPERATING.paused)
+        .bind(i64::from(limit))
+        .fetch_all(&mut session)
+        .await?;
+    Ok(paused.iter().map(operations::paused_lane).collect())
+}
+
+pub(super) async fn story<D: Dialect>(
+    dialect: &D,
+    id: ContactId,
+) -> Result<Option<Story>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let contact = ask::<D>(D::OPERATING.contact)
+        .bind(id.0)
+        .fetch_optional(&mut session)
+        .await?;
+    let Some(contact) = contact.as_ref().map(operations::contact_report) else {
+        return Ok(None);
+    };
+    let requeued = ask::<D>(D::OPERATING.requeues)
+        .bind(id.0)
+        .fetch_all(&mut session)
+        .await?;
+    let requeued: Vec<_> = requeued.iter().map(operations::requeued).collect();
+    let trail = follow::<D>(&mut session, &contact, &requeued).await?;
+    let lane = ask::<D>(D::OPERATING.lane)
+        .bind(contact.user_id.as_str())
+        .bind(contact.task_id.as_str())
+        .fetch_optional(&mut session)
+        .await?;
+    let ahead = if contact.status == "pending" {
+        let ahead = of_lane::<D>(D::OPERATING.ahead, &contact);
+        ahead.number(&mut session).await?
+    } else {
+        0
+    };
+    Ok(Some(Story {
+        requeued,
+        batches: trail.complete(),
+        lane: lane.as_ref().map(operations::lane_standing),
+        ahead: u64::try_from(ahead).unwrap_or_default(),
+        contact,
+    }))
+}
+
+/// Finds the batches that a contact was in.
+async fn follow<D: Dialect>(
+    session: &mut Session<D>,
+    contact: &ContactReport,
+    requeued: &[Requeued],
+) -> sqlx::Result<Trail> {
+    let open = of_lane::<D>(D::OPERATING.open_batches_with, contact);
+    let open = open.fetch_all(session).await?;
+    let open = open.iter().map(operations::batch_report).collect();
+    let mut trail = Trail::new(open, contact, requeued);
+    loop {
+        let wanted = trail.wanted();
+        if wanted.is_empty() {
+            return Ok(trail);
+        }
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        let found = ask::<D>(D::OPERATING.batches_named)
+            .bind(List::Texts(&wanted))
+            .fetch_all(session)
+            .await?;
+        trail.add(found.iter().map(operations::batch_report).collect());
+    }
+}
+
+/// A statement about a contact and its lane.
+fn of_lane<'a, D: Dialect>(statement: &'static str, contact: &'a ContactReport) -> Ask<'a, D> {
+    ask(statement)
+        .bind(contact.user_id.as_str())
+        .bind(contact.task_id.as_str())
+        .bind(contact.id.0)
+}
+
+pub(super) async fn outcomes<D: Dialect>(dialect: &D) -> Result<Vec<OutcomeCount>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let counts = ask::<D>(OUTCOMES).fetch_all(&mut session).await?;
+    Ok(counts.iter().map(operations::outcome).collect())
+}
+
+pub(super) async fn numbers_delivered<D: Dialect>(dialect: &D) -> Result<u64, SqlError> {
+    let mut session = dialect.reading().await?;
+    let counted = ask::<D>(NUMBERS_DELIVERED).number(&mut session).await?;
+    Ok(u64::try_from(counted).unwrap_or_default())
+}

@@ -1,0 +1,110 @@
+//! Deleting what is old, in small steps.
+
+use std::collections::HashSet;
+
+use super::ask::ask;
+use super::dialect::{Dialect, Session};
+use super::failing::plain;
+use super::value::List;
+use crate::contact::ContactId;
+use crate::outbox::error::SqlError;
+use crate::outbox::operations::{
+    BATCHES, CONTACTS, PrunePage, PruneStep, Pruning, bereft, holding,
+};
+use crate::outbox::rows::Columns;
+use crate::outbox::span::to_seconds;
+
+/// The least id of a batch.
+const FIRST_BATCH: &str = "00000000-0000-0000-0000-000000000000";
+
+pub(super) async fn contacts<D: Dialect>(
+    dialect: &D,
+    pruning: Pruning,
+    after: Option<ContactId>,
+) -> Result<PruneStep<ContactId>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let age = to_seconds(pruning.older_than);
+    let read = ask::<D>(D::OPERATING.prunable_contacts)
+        .bind(age)
+        .bind(after.map_or(0, |after| after.0))
+        .bind(i64::try_from(CONTACTS).unwrap_or(i64::MAX))
+        .fetch_all(&mut session)
+        .await?;
+    drop(session);
+    let page = PrunePage::new(&read, CONTACTS, |row| row.integer("id").map(ContactId));
+    let mut pruned = u64::try_from(page.old.len()).unwrap_or(u64::MAX);
+    if !pruning.dry_run && pruned > 0 {
+        pruned = delete_contacts(dialect, age, &plain(&page.old)).await?;
+    }
+    Ok(page.step(pruned))
+}
+
+async fn delete_contacts<D: Dialect>(dialect: &D, age: f64, old: &[i64]) -> sqlx::Result<u64> {
+    let mut tx = dialect.begin().await?;
+    let deleted = ask::<D>(D::OPERATING.delete_contacts)
+        .bind(age)
+        .bind(List::Contacts(old))
+        .execute(&mut tx)
+        .await?;
+    ask::<D>(D::OPERATING.forget_requeues)
+        .bind(List::Contacts(old))
+        .execute(&mut tx)
+        .await?;
+    dialect.commit(tx).await?;
+    Ok(deleted)
+}
+
+pub(super) async fn batches<D: Dialect>(
+    dialect: &D,
+    pruning: Pruning,
+    after: Option<&str>,
+) -> Result<PruneStep<String>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let read = ask::<D>(D::OPERATING.prunable_batches)
+        .bind(to_seconds(pruning.older_than))
+        .bind(after.unwrap_or(FIRST_BATCH))
+        .bind(i64::try_from(BATCHES).unwrap_or(i64::MAX))
+        .fetch_all(&mut session)
+        .await?;
+    let page = PrunePage::new(&read, BATCHES, |row| row.text("id"));
+    let old = holding(&read)?;
+    let standing = standing::<D>(&mut session, pruning, &old).await?;
+    drop(session);
+    let gone = bereft(old, &standing);
+    let mut pruned = u64::try_from(gone.len()).unwrap_or(u64::MAX);
+    if !pruning.dry_run && pruned > 0 {
+        pruned = delete_batches(dialect, &gone).await?;
+    }
+    Ok(page.step(pruned))
+}
+
+async fn delete_batches<D: Dialect>(dialect: &D, gone: &[String]) -> sqlx::Result<u64> {
+    let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+    let mut session = dialect.begin_one().await?;
+    let deleted = ask::<D>(D::OPERATING.delete_batches)
+        .bind(List::Texts(&gone))
+        .execute(&mut session)
+        .await?;
+    dialect.commit(session).await?;
+    Ok(deleted)
+}
+
+/// Returns those of the contacts that are there. In a dry run, contacts that would be gone by now do not
+/// count.
+async fn standing<D: Dialect>(
+    session: &mut Session<D>,
+    pruning: Pruning,
+    batches: &[(String, Vec<i64>)],
+) -> sqlx::Result<HashSet<i64>> {
+    let contacts: Vec<i64> = batches.iter().flat_map(|(_, ids)| ids).copied().collect();
+    let gone = pruning.dry_run.then(|| to_seconds(pruning.older_than));
+    let standing = ask::<D>(D::OPERATING.contacts_standing)
+        .bind(gone)
+        .bind(List::Contacts(&contacts))
+        .fetch_all(session)
+        .await?;
+    Ok(standing
+        .iter()
+        .filter_map(|row| row.integer("id"))
+        .collect())
+}

@@ -1,0 +1,28 @@
+//! Rates that couriers share.
+
+use super::ask::ask;
+use super::dialect::{Dialect, Session};
+use crate::outbox::RateClaim;
+use crate::outbox::error::SqlError;
+use crate::outbox::span::to_micros;
+
+pub(super) async fn claim<D: Dialect>(dialect: &D, claim: &RateClaim<'_>) -> Result<i64, SqlError> {
+    let mut session = dialect.begin_one().await?;
+    let begins_in = dialect.claim_rate(&mut session, claim).await?;
+    dialect.commit(session).await?;
+    Ok(begins_in)
+}
+
+/// Claims a slice by one statement.
+pub(in crate::outbox) async fn at_once<D: Dialect>(
+    claim_rate: &'static str,
+    session: &mut Session<D>,
+    claim: &RateClaim<'_>,
+) -> sqlx::Result<i64> {
+    ask::<D>(claim_rate)
+        .bind(claim.name)
+        .bind(to_micros(claim.span))
+        .bind(claim.earliest())
+        .number(session)
+        .await
+}

@@ -1,0 +1,78 @@
+//! Finding lanes, reading ahead in one, counting what is left.
+
+use uuid::Uuid;
+
+use super::ask::ask;
+use super::dialect::{Dialect, Session};
+use crate::contact::Lane;
+use crate::outbox::error::SqlError;
+use crate::outbox::rows;
+use crate::outbox::span::to_seconds;
+use crate::outbox::{Backlog, Cursor, LaneFound, LaneQuery, Page};
+
+pub(super) async fn find_lanes<D: Dialect>(
+    dialect: &D,
+    query: &LaneQuery,
+) -> Result<Vec<LaneFound>, SqlError> {
+    let mut session = dialect.reading().await?;
+    Ok(D::find_lanes(&mut session, query).await?)
+}
+
+/// Finds lanes by one statement that goes from lane to lane.
+pub(in crate::outbox) async fn walk<D: Dialect>(
+    find_lanes: &'static str,
+    session: &mut Session<D>,
+    query: &LaneQuery,
+) -> sqlx::Result<Vec<LaneFound>> {
+    let after = query.after.as_ref();
+    let found = ask::<D>(find_lanes)
+        .bind(query.instance)
+        .bind(after.map_or("", Lane::user_id))
+        .bind(after.map_or("", Lane::task_id))
+        .bind(to_seconds(query.linger))
+        .bind(i64::from(query.batch_size.max(1)))
+        .bind(i64::from(query.limit))
+        .fetch_all(session)
+        .await?;
+    Ok(rows::lanes_found(&found))
+}
+
+pub(super) async fn read_page<D: Dialect>(
+    dialect: &D,
+    lane: &Lane,
+    cursor: &Cursor,
+    limit: u32,
+) -> Result<Page, SqlError> {
+    let mut session = dialect.reading().await?;
+    Ok(D::read_page(&mut session, lane, cursor, limit).await?)
+}
+
+/// Reads a page by one statement. `beginning` is less than any instant, as the database writes them.
+pub(in crate::outbox) async fn page<D: Dialect>(
+    (read_page, beginning): (&'static str, &str),
+    session: &mut Session<D>,
+    lane: &Lane,
+    cursor: &Cursor,
+    limit: u32,
+) -> sqlx::Result<Page> {
+    let deferred = cursor.deferred.as_ref();
+    let read = ask::<D>(read_page)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(i64::from(limit))
+        .bind(deferred.map_or(beginning, |(at, _)| at.as_str()))
+        .bind(deferred.map_or(0, |(_, id)| *id))
+        .bind(cursor.id)
+        .fetch_all(session)
+        .await?;
+    Ok(rows::page(&read, cursor, limit))
+}
+
+pub(super) async fn backlog<D: Dialect>(dialect: &D, instance: Uuid) -> Result<Backlog, SqlError> {
+    let mut session = dialect.reading().await?;
+    let counted = ask::<D>(D::STATEMENTS.backlog)
+        .bind(instance)
+        .fetch_all(&mut session)
+        .await?;
+    Ok(rows::backlog(&counted))
+}

@@ -1,0 +1,192 @@
+//! The statements that a dialect brings, and what each is given.
+//!
+//! A dialect writes them in its own SQL. What is listed here in brackets are the values, in their
+//! order; `outbox::rows` and `outbox::operations` read what is returned, by the names of the columns.
+
+/// A statement that may be more than its text.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::outbox) struct Statement {
+    pub(in crate::outbox) sql: &'static str,
+    /// Which value stands at each of its places, counted from 1; empty: they stand in their order.
+    pub(super) places: &'static [usize],
+    /// Whether it returns how many rows it has written.
+    pub(super) counts: bool,
+}
+
+impl Statement {
+    /// A statement that takes its values in their order.
+    pub(in crate::outbox) const fn new(sql: &'static str) -> Self {
+        Self {
+            sql,
+            places: &[],
+            counts: false,
+        }
+    }
+
+    /// The same where places have no numbers, so that a value stands wherever it is needed.
+    pub(in crate::outbox) const fn with(self, places: &'static [usize]) -> Self {
+        Self { places, ..self }
+    }
+
+    /// A statement that writes, and returns how many rows are now as they should be.
+    pub(in crate::outbox) const fn counting(sql: &'static str) -> Self {
+        Self {
+            counts: true,
+            ..Self::new(sql)
+        }
+    }
+}
+
+impl From<&'static str> for Statement {
+    fn from(sql: &'static str) -> Self {
+        Self::new(sql)
+    }
+}
+
+/// The statements of the courier, but for those that belong to what a dialect does in its own way.
+#[derive(Debug)]
+pub(in crate::outbox) struct Statements {
+    /// Registers a courier or renews its heartbeat [id, host, pid, lease in milliseconds].
+    pub(in crate::outbox) beat: Statement,
+    /// Counts the courier [id] if others see that it lives; `None`: `beat` is sure to have done it.
+    pub(in crate::outbox) alive: Option<&'static str>,
+    /// Deletes couriers that have been silent for a day.
+    pub(in crate::outbox) clear_silent_instances: &'static str,
+    /// Frees all lanes of a courier [id].
+    pub(in crate::outbox) free_lanes: &'static str,
+    /// Removes a courier [id].
+    pub(in crate::outbox) remove_instance: &'static str,
+    /// Takes a lane and returns its row; no row: it is not free, or on hold [user, task, courier].
+    pub(in crate::outbox) lease_lane: &'static str,
+    /// Brings a lane's open batches into the name of a token [user, task, token]. What was under way when
+    /// its owner stopped may have arrived.
+    pub(in crate::outbox) adopt_batches: Statement,
+    /// Reads them [user, task]; `None`: `adopt_batches` returns them.
+    pub(in crate::outbox) open_entries: Option<&'static str>,
+    /// Reads those of the contacts that are pending [contacts].
+    pub(in crate::outbox) pending_rows: &'static str,
+    /// Ends the holds of all lanes that wait for a reason [reason].
+    pub(in crate::outbox) lift_holds: &'static str,
+    /// Gives a lane back [user, task, token].
+    pub(in crate::outbox) release_lane: &'static str,
+    /// Counts what is left, by class [courier].
+    pub(in crate::outbox) backlog: &'static str,
+
+    /// Reads the tokens of lanes, which no one else changes from then on [lanes].
+    pub(in crate::outbox) lock_lanes: &'static str,
+    /// Reads what the journal has of batches [batches].
+    pub(in crate::outbox) find_batches: &'static str,
+    /// Puts batches into the journal whose lanes are still ours and, if they are about to be sent, whose
+    /// rows are all pending [records].
+    pub(in crate::outbox) open_batches: &'static str,
+    /// Reads which of the batches are on their way [batches].
+    pub(in crate::outbox) sending_batches: &'static str,
+    /// Reads which of the contacts are not pending, or not there [contacts].
+    pub(in crate::outbox) stale_rows: &'static str,
+    /// Writes the records of a plan: [`Postponed`](crate::outbox::plan::Postponed) and so on. A row of
+    /// the outbox is written only here, and in the same way where it succeeds.
+    pub(in crate::outbox) postpone_batches: Statement,
+    pub(in crate::outbox) resend_batches: Statement,
+    pub(in crate::outbox) close_batches: Statement,
+    pub(in crate::outbox) settle_failures: Statement,
+    /// Settles what succeeded, by batch [contacts, attempts, batch].
+    pub(in crate::outbox) settle_successes: &'static str,
+    pub(in crate::outbox) change_lanes: Statement,
+}
+
+/// The statements that operators ask.
+#[derive(Debug)]
+pub(in crate::outbox) struct Operating {
+    /// What operators ask of all lanes: the sums, the registered couriers, the longest lanes [limit],
+    /// those on hold [limit] (but for lanes without pending rows and open batches).
+    pub(in crate::outbox) overview: &'static str,
+    pub(in crate::outbox) instances: &'static str,
+    pub(in crate::outbox) lanes: &'static str,
+    pub(in crate::outbox) paused: &'static str,
+    /// A contact, and how it had ended before [contact].
+    pub(in crate::outbox) contact: &'static str,
+    pub(in crate::outbox) requeues: &'static str,
+    /// Batches of the journal [ids as text].
+    pub(in crate::outbox) batches_named: &'static str,
+    /// The open batches that hold a contact, and how many contacts go before it if it was not put off
+    /// [user, task, contact].
+    pub(in crate::outbox) open_batches_with: &'static str,
+    pub(in crate::outbox) ahead: &'static str,
+    /// How a lane stands [user, task].
+    pub(in crate::outbox) lane: &'static str,
+
+    /// Failed contacts that pass a filter [user, task, kinds, part of the cause, youngest and oldest
+    /// age in seconds; then the last one's `cursor_at` and id, limit].
+    pub(in crate::outbox) failures: Statement,
+    /// Counts them [the same up to the ages].
+    pub(in crate::outbox) count_failures: Statement,
+    /// Those of the contacts that have failed [contacts].
+    pub(in crate::outbox) failures_named: &'static str,
+
+    /// A page of the table from end to end [age in seconds, last id, limit].
+    pub(in crate::outbox) prunable_contacts: Statement,
+    pub(in crate::outbox) prunable_batches: Statement,
+    /// Deletes those that are final and old, whatever has happened to them since they were read [age in
+    /// seconds, contacts].
+    pub(in crate::outbox) delete_contacts: Statement,
+    /// Forgets how those of the contacts had ended that are gone [contacts].
+    pub(in crate::outbox) forget_requeues: &'static str,
+    /// Those of the contacts that are there and will be [age in seconds of what goes, contacts].
+    pub(in crate::outbox) contacts_standing: Statement,
+    /// Deletes closed batches [ids as text].
+    pub(in crate::outbox) delete_batches: &'static str,
+}
+
+/// Which migrations the database has; the same in every SQL.
+pub(super) const APPLIED: &str =
+    "SELECT version, checksum FROM contact_courier_migrations WHERE success";
+
+/// How many contacts are in each state; the same in every SQL.
+pub(super) const OUTCOMES: &str =
+    "SELECT status, fail_kind, count(*) AS contacts FROM contact_outbox
+     GROUP BY status, fail_kind ORDER BY status DESC, fail_kind";
+
+/// How many different numbers, counted per lane, were delivered; the same in every SQL.
+pub(super) const NUMBERS_DELIVERED: &str = "SELECT count(*) FROM
+        (SELECT DISTINCT user_id, task_id, phone FROM contact_outbox WHERE status = 'succeeded') n";
+
+/// Names and texts of the statements that run all day, for tests that look at plans. `own` are those
+/// that only this database has.
+pub(in crate::outbox) fn hot(
+    courier: &Statements,
+    operating: &Operating,
+    own: &[(&'static str, &'static str)],
+) -> Vec<(&'static str, &'static str)> {
+    let open_entries = courier
+        .open_entries
+        .map(|entries| ("open_entries", entries));
+    let all = [
+        ("lease_lane", courier.lease_lane),
+        ("adopt_batches", courier.adopt_batches.sql),
+        ("pending_rows", courier.pending_rows),
+        ("release_lane", courier.release_lane),
+        ("backlog", courier.backlog),
+        ("lock_lanes", courier.lock_lanes),
+        ("find_batches", courier.find_batches),
+        ("open_batches", courier.open_batches),
+        ("sending_batches", courier.sending_batches),
+        ("stale_rows", courier.stale_rows),
+        ("postpone_batches", courier.postpone_batches.sql),
+        ("resend_batches", courier.resend_batches.sql),
+        ("close_batches", courier.close_batches.sql),
+        ("settle_failures", courier.settle_failures.sql),
+        ("settle_successes", courier.settle_successes),
+        ("change_lanes", courier.change_lanes.sql),
+        ("overview", operating.overview),
+        ("lanes", operating.lanes),
+        ("paused", operating.paused),
+        ("failures", operating.failures.sql),
+        ("prunable_contacts", operating.prunable_contacts.sql),
+        ("prunable_batches", operating.prunable_batches.sql),
+        ("contacts_standing", operating.contacts_standing.sql),
+        ("delete_contacts", operating.delete_contacts.sql),
+        ("delete_batches", operating.delete_batches),
+    ];
+    let all = all.into_iter().chain(open_entries);
+    all.chain(own.iter().copied()).collect()
+}

@@ -1,0 +1,48 @@
+//! Trying what the courier writes, in transactions that are undone.
+
+use super::dialect::Dialect;
+use super::{leasing, recording};
+use crate::outbox::OutboxError;
+use crate::outbox::error::SqlError;
+use crate::outbox::operations::{Trial, Trying, records};
+
+/// Runs each of the courier's transactions and undoes it.
+pub(super) async fn try_writing<D: Dialect>(dialect: &D) -> Trial {
+    let trying = match Trying::new() {
+        Ok(trying) => trying,
+        Err(error) => return Trial::Failed(error),
+    };
+    let tried = [
+        beat(dialect, &trying).await,
+        deliver(dialect, &trying).await,
+        claim(dialect, &trying).await,
+    ];
+    Trial::of(tried.map(|tried| tried.map_err(|error| error.translated(D::translate))))
+}
+
+async fn beat<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
+    let mut tx = dialect.begin().await?;
+    leasing::write_beat::<D>(&mut tx, &trying.instance).await?;
+    Ok(dialect.rollback(tx).await?)
+}
+
+/// Leases a lane and takes a batch of it from its beginning to its end; then looks for locked rows.
+async fn deliver<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
+    let Trying { instance, lane, .. } = trying;
+    let mut tx = dialect.begin().await?;
+    let leased = leasing::write_lease::<D>(&mut tx, lane, instance.id)
+        .await?
+        .ok_or_else(|| OutboxError::Failed(format!("the new lane {lane} is not free")))?;
+    for writes in records(&leased.lease) {
+        recording::write(dialect, &mut tx, &writes).await?;
+    }
+    dialect.rollback(tx).await?;
+    dialect.locked(&[i64::MAX]).await?;
+    Ok(())
+}
+
+async fn claim<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
+    let mut tx = dialect.begin().await?;
+    dialect.claim_rate(&mut tx, &trying.claim()).await?;
+    Ok(dialect.rollback(tx).await?)
+}
