@@ -5,6 +5,7 @@
 //! twice, no two numbers with the same visible ends (so that a masked number in the answer means at
 //! most one row), and first in first out among the contacts that may go.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::contact::{Contact, ContactId, Lane, Phone, RequestOptions};
-use crate::mask::{VisibleEnds, without_suffix};
+use crate::mask::{VisibleEnds, canonical, each_spelling};
 
 /// The platform's limit for one request ("每次最多导入100条数据" on its page 批量添加号码).
 pub const MAX_BATCH: usize = 100;
@@ -52,6 +53,8 @@ pub struct Batch {
     pub attempts: u32,
     /// Whether an earlier send may have reached the platform: then "already there" means success.
     pub maybe_delivered: bool,
+    /// Whether the task has taken another row since that send: then a refusal is not about the task.
+    pub taken_since: bool,
 }
 
 impl Batch {
@@ -65,6 +68,7 @@ impl Batch {
             contacts: composed.contacts,
             attempts: 0,
             maybe_delivered: false,
+            taken_since: false,
         }
     }
 
@@ -99,6 +103,7 @@ impl Batch {
                 parent: Some(self.id),
                 contacts,
                 maybe_delivered: self.maybe_delivered || maybe_delivered,
+                taken_since: self.taken_since && !maybe_delivered,
                 lane: self.lane.clone(),
                 options: self.options.clone(),
                 attempts: self.attempts,
@@ -115,26 +120,35 @@ pub struct Composed {
     pub contacts: Vec<Contact>,
 }
 
-/// The numbers that open batches of a lane carry. The same number waits until they are closed, so
-/// that the answer to one send cannot be mistaken for the other's.
+/// The numbers that open batches of a lane carry. The same number, however it is written, waits until
+/// they are closed, so that the answer to one send cannot be mistaken for the other's.
 #[derive(Debug, Default)]
 pub struct NumbersUnderway(HashSet<Phone>);
 
 impl NumbersUnderway {
     /// Takes up the numbers of a batch that is now open.
     pub fn insert(&mut self, contacts: &[Contact]) {
-        self.0.extend(contacts.iter().map(|c| c.phone.clone()));
+        self.0
+            .extend(contacts.iter().map(|c| same_for_all(&c.phone)));
     }
 
     /// Lets go of the numbers of a batch that is closed.
     pub fn remove(&mut self, contacts: &[Contact]) {
         for contact in contacts {
-            self.0.remove(&contact.phone);
+            self.0.remove(&same_for_all(&contact.phone));
         }
     }
 
     fn contains(&self, contact: &Contact) -> bool {
-        self.0.contains(&contact.phone)
+        self.0.contains(&same_for_all(&contact.phone))
+    }
+}
+
+/// The number as all spellings of it have it.
+fn same_for_all(phone: &Phone) -> Phone {
+    match canonical(phone.expose()) {
+        Cow::Borrowed(same) if same.len() == phone.expose().len() => phone.clone(),
+        other => Phone::new(&*other),
     }
 }
 
@@ -180,29 +194,33 @@ pub fn compose(
 }
 
 /// The visible ends in a batch that is being composed. Two numbers that are equal have equal ends.
-struct Seen(HashSet<VisibleEnds>);
+struct Seen {
+    ends: HashSet<VisibleEnds>,
+    /// Those of the contact that is being looked at.
+    of_one: Vec<VisibleEnds>,
+}
 
 impl Seen {
     /// Room for a batch without growing.
     fn with_room_for(contacts: usize) -> Self {
-        Self(HashSet::with_capacity(contacts))
+        Self {
+            ends: HashSet::with_capacity(contacts),
+            of_one: Vec::with_capacity(4),
+        }
     }
 
     /// Takes the contact in, unless an answer could mean it and another one alike.
     fn admit(&mut self, contact: &Contact) -> bool {
-        let number = contact.phone.expose();
-        let bare = without_suffix(number);
-        let foretold = contact.phone_mask.as_deref();
-        let ends = [
-            Some(VisibleEnds::of(number)),
-            (bare.len() < number.len()).then(|| VisibleEnds::of(bare)),
-            foretold.map(VisibleEnds::of),
-        ];
-        let ends = || ends.iter().flatten();
-        if ends().any(|end| self.0.contains(end)) {
+        let Self { ends, of_one } = self;
+        of_one.clear();
+        for known in [Some(contact.phone.expose()), contact.phone_mask.as_deref()] {
+            let Some(known) = known else { continue };
+            each_spelling(known, |spelling| of_one.push(VisibleEnds::of(spelling)));
+        }
+        if of_one.iter().any(|end| ends.contains(end)) {
             return false;
         }
-        self.0.extend(ends());
+        ends.extend(of_one.iter());
         true
     }
 }
@@ -261,6 +279,32 @@ mod tests {
             contact(2, "13099991111_b", false),
         ];
         assert_eq!(compose_all(lane, 100).len(), 2);
+    }
+
+    #[test]
+    fn numbers_that_differ_in_how_they_are_written_never_share_a_batch() {
+        for (one, other) in [
+            ("13012121211 ", "13099990211"),
+            ("13012121211", " 13099991211"),
+            ("+8613012121211", "13099991211"),
+            ("8613012121211", "13012121211"),
+            ("130 1212 1211", "13012121211"),
+            ("１３０１２１２１２１１", "13012121211"),
+        ] {
+            let lane = || vec![contact(1, one, false), contact(2, other, false)];
+            let own_end = one.ends_with(' ');
+            assert_eq!(
+                compose_all(lane(), 100).len(),
+                if own_end { 1 } else { 2 },
+                "{one}"
+            );
+            let mut underway = NumbersUnderway::default();
+            underway.insert(&lane()[..1]);
+            let mut waiting = VecDeque::from([contact(3, "13012121211", false)]);
+            assert_eq!(compose(&mut waiting, &underway, 100), None, "{one}");
+            underway.remove(&lane()[..1]);
+            assert!(compose(&mut waiting, &underway, 100).is_some(), "{one}");
+        }
     }
 
     #[test]
@@ -332,7 +376,7 @@ mod tests {
                 prop_assert!(batch.contacts.is_sorted_by_key(|c| c.id));
                 prop_assert!(batch.contacts.iter().all(|c| c.options == batch.options));
                 let ends: HashSet<VisibleEnds> = batch.contacts.iter()
-                    .map(|c| VisibleEnds::of(without_suffix(c.phone.expose()))).collect();
+                    .map(|c| VisibleEnds::of(crate::mask::without_suffix(c.phone.expose()))).collect();
                 prop_assert_eq!(ends.len(), batch.contacts.len());
             }
         }

@@ -9,7 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::mask;
 
@@ -122,16 +124,27 @@ pub struct CustomVar {
     pub text: Scalar,
 }
 
-/// A JSON string, number or boolean, passed on as the app wrote it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// The usual case.
-    Text(String),
-    /// Apps that do not quote their numbers.
-    Number(serde_json::Number),
-    /// Apps that store flags.
-    Flag(bool),
+/// A JSON string, number or boolean, passed on digit by digit as the app wrote it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Scalar(Box<RawValue>);
+
+impl PartialEq for Scalar {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Eq for Scalar {}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().bytes().next() {
+            Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f') => Ok(Self(raw)),
+            _ => Err(D::Error::custom("it is no string, number or boolean")),
+        }
+    }
 }
 
 /// Who appends a suffix to the number, so that the same number can be in a task twice.
@@ -240,6 +253,27 @@ pub struct OutboxRow {
     pub due_for: Duration,
 }
 
+impl OutboxRow {
+    /// Takes a blank text for null, as whoever writes an empty text into a column means it.
+    fn forget_blanks(&mut self) {
+        for text in [
+            &mut self.name,
+            &mut self.email,
+            &mut self.company,
+            &mut self.components,
+            &mut self.custom_vars,
+            &mut self.extra,
+            &mut self.sub_user_id,
+            &mut self.control_select_robot,
+            &mut self.phone_mask,
+        ] {
+            if text.as_deref().is_some_and(|text| text.trim().is_empty()) {
+                *text = None;
+            }
+        }
+    }
+}
+
 /// A row that keeps every rule and may be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
@@ -269,7 +303,8 @@ pub struct Contact {
 
 impl Contact {
     /// Checks a row against every rule that we know (`docs/outbox-table.md`, "Rules").
-    pub fn check(row: OutboxRow, defaults: &RequestDefaults) -> Result<Self, Violation> {
+    pub fn check(mut row: OutboxRow, defaults: &RequestDefaults) -> Result<Self, Violation> {
+        row.forget_blanks();
         let options = effective_options(&row, defaults);
         let phone = checked_phone(&row, &options)?;
         let components: Vec<Component> = parse_list("components", row.components.as_deref())?;
@@ -323,11 +358,7 @@ fn effective_options(row: &OutboxRow, defaults: &RequestDefaults) -> RequestOpti
             (true, false) => Suffix::Platform,
         },
         encryption,
-        sub_user_id: row
-            .sub_user_id
-            .as_deref()
-            .filter(|id| !id.is_empty())
-            .map(Arc::from),
+        sub_user_id: row.sub_user_id.as_deref().map(Arc::from),
     }
 }
 
@@ -442,6 +473,36 @@ mod tests {
             }
         );
         assert!(!options.resend_is_safe());
+    }
+
+    #[test]
+    fn a_blank_text_is_null_in_every_column_that_may_be() {
+        for blank in ["", " ", "\t\u{3000}"] {
+            let blank = || Some(blank.to_owned());
+            let written = OutboxRow {
+                name: blank(),
+                email: blank(),
+                company: blank(),
+                components: blank(),
+                custom_vars: blank(),
+                extra: blank(),
+                sub_user_id: blank(),
+                control_select_robot: blank(),
+                phone_mask: blank(),
+                // A component or extra data would be refused.
+                ignore_crm: Some(true),
+                ..row()
+            };
+            let null = OutboxRow {
+                ignore_crm: Some(true),
+                ..row()
+            };
+            let defaults = RequestDefaults::default();
+            assert_eq!(
+                Contact::check(written, &defaults),
+                Contact::check(null, &defaults)
+            );
+        }
     }
 
     #[test]

@@ -139,8 +139,7 @@ impl Dispatcher<'_> {
         let batch = &underway.batch;
         let change = match underway.journal {
             Journal::New => Change::Open(underway.entry()),
-            // The journal already says so; skip the write.
-            Journal::Waiting if batch.maybe_delivered => return Ok(()),
+            // The journal may say so already. But a row that is gone by now must not go once more.
             Journal::Waiting => Change::Resend {
                 batch: batch.id,
                 attempts: batch.attempts,

@@ -24,6 +24,8 @@ pub(super) struct Gates {
     platform: Option<Gate>,
     users: HashMap<Arc<str>, Gate>,
     breaker: Breaker,
+    /// When the platform last gave an answer that closed a batch.
+    answered_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -121,6 +123,7 @@ impl Gates {
 
     /// Opens the gates in the way of this lane, because the platform has answered it.
     pub(super) fn open(&mut self, lane: &Lane, now: Instant) {
+        self.answered_at = Some(now);
         self.breaker.answered();
         self.platform.take_if(|gate| gate.yields(now));
         if self
@@ -130,6 +133,11 @@ impl Gates {
         {
             self.users.remove(lane.user_id());
         }
+    }
+
+    /// Whether the platform has answered a lane since then.
+    pub(super) fn has_answered_since(&self, then: Instant) -> bool {
+        self.answered_at.is_some_and(|at| at > then)
     }
 
     /// Whether the breaker keeps requests back.

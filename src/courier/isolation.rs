@@ -15,6 +15,9 @@
 //! - A group that was refused is cut at the golden section. If its smaller part is accepted, the
 //!   larger one holds the culprit and need not be asked about as a whole.
 //! - Of a group that was refused and whose part was refused too, the other part is open again.
+//!
+//! Whatever the answers are, in whatever order, a batch of `n` rows costs at most `2·n - 2` further
+//! requests: each one settles a row, or its rows go on in two smaller pieces.
 
 use std::collections::BTreeMap;
 
@@ -49,8 +52,13 @@ pub(super) enum Answered {
     },
     /// Some rows are accounted for, the others are open and nothing is known about them.
     Partly {
-        /// Rows that are still open.
+        /// Rows that are still open: fewer than were sent.
         open: usize,
+    },
+    /// Every row is open and nothing is known about any.
+    Nothing {
+        /// So many rows, more than one.
+        rows: usize,
     },
 }
 
@@ -94,7 +102,7 @@ impl<T> Isolation<T> {
             holds_culprit,
         } = self.pieces.pop()?;
         self.busy = true;
-        let cut = self.cut(rows, holds_culprit);
+        let cut = self.cut(rows, holds_culprit, holds_culprit);
         Some(if cut.first < rows {
             NextPiece::Cut(item, cut)
         } else {
@@ -102,9 +110,10 @@ impl<T> Isolation<T> {
         })
     }
 
-    fn cut(&self, rows: usize, holds_culprit: bool) -> Cut {
+    /// Where to cut so many rows; in the middle, if asking about all of them says nothing new.
+    fn cut(&self, rows: usize, in_the_middle: bool, holds_culprit: bool) -> Cut {
         let plausible = (15 * self.accepted / (10 * self.culprits + 4)).max(1);
-        let most = if holds_culprit && rows > 1 {
+        let most = if in_the_middle && rows > 1 {
             ((rows * 382 + 500) / 1000).max(1)
         } else {
             rows
@@ -125,8 +134,9 @@ impl<T> Isolation<T> {
             other.holds_culprit = false;
         }
         match answered {
-            Answered::Refused { rows } if rows > 1 => Some(self.cut(rows, true)),
-            Answered::Partly { open } if open > 0 => Some(self.cut(open, false)),
+            Answered::Refused { rows } if rows > 1 => Some(self.cut(rows, true, true)),
+            Answered::Partly { open } if open > 0 => Some(self.cut(open, false, false)),
+            Answered::Nothing { rows } if rows > 1 => Some(self.cut(rows, true, false)),
             _ => {
                 self.culprits += 1;
                 None
@@ -158,6 +168,12 @@ impl<T> Default for Isolations<T> {
 }
 
 impl<T> Isolations<T> {
+    /// Returns the pieces that are not under way.
+    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let searches = self.0.values_mut();
+        searches.flat_map(|search| search.pieces.iter_mut().map(|piece| &mut piece.item))
+    }
+
     /// Returns the next piece of the oldest search that has none under way.
     pub(super) fn next(&mut self) -> Option<NextPiece<T>> {
         self.0.values_mut().find_map(Isolation::next)
@@ -327,8 +343,59 @@ mod tests {
         assert_eq!(isolations.next(), Some(NextPiece::Send("of a")));
     }
 
+    /// How many requests a batch takes in all, itself included, of a platform that answers at will.
+    fn requests_at_will(rows: usize, mut answers: impl Iterator<Item = (u8, usize)>) -> usize {
+        let search = BatchId::generate();
+        let mut isolations = Isolations::<Range<usize>>::default();
+        let (all, mut settled) = (rows, 0);
+        let mut piece = 0..rows;
+        for requests in 1.. {
+            let rows = piece.len();
+            let (kind, at_will) = answers.next().expect("goes on for ever");
+            let answered = match kind % 4 {
+                _ if rows == 1 => Answered::Refused { rows },
+                0 => Answered::Accepted { rows },
+                1 => Answered::Refused { rows },
+                2 => Answered::Nothing { rows },
+                _ => Answered::Partly {
+                    open: at_will % rows,
+                },
+            };
+            let cut = isolations.answered(search, answered);
+            let open = match (cut, answered) {
+                (None, _) => 0,
+                (_, Answered::Partly { open }) => open,
+                _ => rows,
+            };
+            settled += rows - open;
+            let open = piece.start..piece.start + open;
+            isolations.put(search, parts(&open, cut), cut);
+            piece = loop {
+                match isolations.next() {
+                    Some(NextPiece::Send(piece)) => break piece,
+                    Some(NextPiece::Cut(piece, cut)) => {
+                        isolations.put(search, parts(&piece, Some(cut)), Some(cut));
+                    }
+                    None => {
+                        assert_eq!(settled, all, "every row is settled");
+                        return requests;
+                    }
+                }
+            };
+        }
+        unreachable!("numbers do not end")
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn whatever_is_answered_the_requests_are_bounded(
+            rows in 1usize..=100, answers in prop::collection::vec((any::<u8>(), 0usize..100), 1..40),
+        ) {
+            let requests = requests_at_will(rows, answers.into_iter().cycle());
+            prop_assert!(requests < 2 * rows, "{requests} requests for {rows} rows");
+        }
 
         #[test]
         fn any_culprits_are_found_within_the_bound(

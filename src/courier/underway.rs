@@ -25,6 +25,8 @@ pub(super) struct Underway {
     pub(super) read_at: Instant,
     /// Whether it was sent before and answered with "later", or not at all.
     pub(super) is_retry: bool,
+    /// How many of its sends in a row may have arrived and had no usable answer.
+    pub(super) failed_sends: u32,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
     pub(super) trace: BatchTrace,
@@ -49,6 +51,7 @@ impl Underway {
             begun: now,
             read_at,
             is_retry: false,
+            failed_sends: 0,
             search: None,
             trace: BatchTrace::default(),
         }
@@ -68,6 +71,7 @@ impl Underway {
             begun: now,
             read_at,
             is_retry: false,
+            failed_sends: 0,
             search,
             trace: BatchTrace::default(),
         }
@@ -108,6 +112,7 @@ impl Underway {
             contacts,
             attempts: open.attempts,
             maybe_delivered: open.maybe_delivered,
+            taken_since: false,
         };
         let failing_since = Some(open.failing_for)
             .filter(|failing| *failing > Duration::ZERO)
@@ -120,6 +125,7 @@ impl Underway {
                 begun: now,
                 read_at: now,
                 is_retry: false,
+                failed_sends: 0,
                 search: None,
                 trace: BatchTrace::default(),
             },

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, MAX_BATCH};
 use crate::contact::{Component, Contact, CustomVar, Suffix};
 
 /// The request body of a batch.
@@ -123,7 +123,7 @@ pub struct Failure {
 
 /// Reads a body. `None`: it is not the documented JSON.
 pub fn decode(body: &[u8]) -> Option<Document> {
-    let Value::Object(mut top) = serde_json::from_slice(body).ok()? else {
+    let Value::Object(mut top) = parse(body)? else {
         return None;
     };
     let code = integer(top.get("code")?)?;
@@ -148,6 +148,45 @@ pub fn decode(body: &[u8]) -> Option<Document> {
     Some(document)
 }
 
+/// The JSON of a body. A mark of its byte order is no part of it. A name that was cut through the middle of
+/// a character (masks are made so) has half of one at its end: it becomes a replacement character.
+fn parse(body: &[u8]) -> Option<Value> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let text = String::from_utf8_lossy(body);
+    let parsed = serde_json::from_str(&text);
+    parsed
+        .or_else(|_| serde_json::from_str(&without_half_characters(&text)))
+        .ok()
+}
+
+/// A JSON text in which an escape that is one half of a character alone (`\ud83d`) is that of the
+/// replacement character.
+fn without_half_characters(text: &str) -> String {
+    let half = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let (mut mended, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(escape) = text[at..].find('\\').map(|found| at + found) {
+        mended.push_str(&text[at..escape]);
+        let after = (escape + 6).min(text.len());
+        at = match (half(escape), half(escape + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => escape + 12,
+            (Some(0xd800..=0xdfff), _) => {
+                mended.push_str("\\ufffd");
+                at = after;
+                continue;
+            }
+            (Some(_), _) => after,
+            // Another escape: what is behind the backslash belongs to it.
+            (None, _) => escape + 1 + text[escape + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        mended.push_str(&text[escape..at]);
+    }
+    mended.push_str(&text[at..]);
+    mended
+}
+
 fn read_data(document: &mut Document, mut data: Map<String, Value>) -> Option<()> {
     document.task_number_count = match data.get("taskNumberCount") {
         None | Some(Value::Null) => None,
@@ -155,10 +194,31 @@ fn read_data(document: &mut Document, mut data: Map<String, Value>) -> Option<()
     };
     document.failures = match data.remove("fail_datas") {
         None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(list)) => list.into_iter().map(failure).collect::<Option<_>>()?,
+        Some(Value::Array(list)) => failures(list.into_iter())?,
+        // PHP writes an array that lost its first entry with its keys.
+        Some(Value::Object(list)) if list.keys().all(|key| is_index(key)) => {
+            failures(list.into_iter().map(|(_, entry)| entry))?
+        }
         Some(_) => return None,
     };
     Some(())
+}
+
+fn is_index(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The most entries of a list that can be about a batch: two for each of its rows.
+const MOST_FAILURES: usize = 2 * MAX_BATCH;
+
+/// The longest number or mask that can be that of a row, in bytes.
+const LONGEST_NUMBER: usize = 1024;
+
+fn failures(list: impl ExactSizeIterator<Item = Value>) -> Option<Vec<Failure>> {
+    if list.len() > MOST_FAILURES {
+        return None;
+    }
+    list.map(failure).collect()
 }
 
 /// An entry without a number stays in the list: it says that some row failed.
@@ -166,8 +226,9 @@ fn failure(entry: Value) -> Option<Failure> {
     let Value::Object(mut entry) = entry else {
         return None;
     };
-    Some(Failure {
-        number: entry.remove("fail_data").map(text).unwrap_or_default(),
+    let number = entry.remove("fail_data").map(text).unwrap_or_default();
+    (number.len() <= LONGEST_NUMBER).then(|| Failure {
+        number,
         cause: entry.remove("fail_cause").map(text).unwrap_or_default(),
     })
 }
@@ -176,7 +237,12 @@ fn failure(entry: Value) -> Option<Failure> {
 fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => text.trim().parse().ok(),
+        // Nobody writes 200 as 0200 or +200.
+        Value::String(text) => text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &i64| number.to_string() == text.trim()),
         _ => None,
     }
 }
@@ -205,6 +271,10 @@ mod tests {
     use serde_json::json;
 
     fn encoded(row: OutboxRow) -> Value {
+        serde_json::from_str(&encoded_text(row)).unwrap()
+    }
+
+    fn encoded_text(row: OutboxRow) -> String {
         let contact = Contact::check(row, &RequestDefaults::default()).unwrap();
         let composed = Composed {
             options: contact.options.clone(),
@@ -212,7 +282,7 @@ mod tests {
         };
         let lane = Lane::new("u", "t").unwrap();
         let batch = Batch::new(BatchId::generate(), lane, composed);
-        serde_json::from_slice(&encode(&batch).unwrap()).unwrap()
+        String::from_utf8(encode(&batch).unwrap()).unwrap()
     }
 
     #[test]
@@ -302,6 +372,68 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_and_a_list_with_its_keys_are_read() {
+        let body = "\u{feff}{\"code\":200,\"data\":{\"fail_datas\":{\"1\":{\"fail_data\":\"a\"},\"4\":{\"fail_data\":\"b\"}}}}";
+        let document = decode(body.as_bytes()).unwrap();
+        let numbers = document
+            .failures
+            .iter()
+            .map(|failure| failure.number.as_str());
+        assert_eq!(numbers.collect::<Vec<_>>(), ["a", "b"]);
+        let none = decode(br#"{"code":200,"data":{"fail_datas":{}}}"#).unwrap();
+        assert!(none.failures.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_was_cut_through_a_character_is_read() {
+        let named = |body: &[u8]| {
+            let document = decode(body).expect("is read");
+            document.failures[0].number.clone()
+        };
+        let body = |number: &[u8]| {
+            let start =
+                br#"{"code":200,"message":"\\ud83d\"\\","data":{"fail_datas":[{"fail_data":""#;
+            [&start[..], number, br#""}]}}"#].concat()
+        };
+        for (written, read) in [
+            (&br"130***\ud83d"[..], "130***\u{fffd}"),
+            (br"\ude00***1211", "\u{fffd}***1211"),
+            (br"\ud83d\ude00***\ud83dx", "\u{1f600}***\u{fffd}x"),
+            (b"130***\xe5\xb0", "130***\u{fffd}"),
+        ] {
+            assert_eq!(named(&body(written)), read);
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_longer_than_any_batch_or_a_name_than_any_number_is_not_read() {
+        let answer = |entries: usize, length: usize| {
+            let entry = json!({"fail_data": "*1".repeat(length / 2), "fail_cause": "x"});
+            let list = vec![entry; entries];
+            let body = json!({"code": 200, "data": {"fail_datas": list}});
+            decode(body.to_string().as_bytes())
+        };
+        assert!(answer(MOST_FAILURES, LONGEST_NUMBER).is_some());
+        assert!(answer(MOST_FAILURES + 1, 2).is_none());
+        assert!(answer(1, LONGEST_NUMBER + 2).is_none());
+    }
+
+    #[test]
+    fn numbers_of_an_app_go_out_digit_by_digit() {
+        let vars = r#"[{"name":"a","text":20240101123456789012},{"name":"b","text":100.00},{"name":"c","text":1e400},{"name":"d","text":true}]"#;
+        let components = r#"[{"id":20240101123456789012,"value":-0.10}]"#;
+        let row = OutboxRow {
+            id: 1,
+            phone: "13012121211".into(),
+            custom_vars: Some(vars.into()),
+            components: Some(components.into()),
+            ..OutboxRow::default()
+        };
+        let sent = encoded_text(row);
+        assert!(sent.contains(vars) && sent.contains(components), "{sent}");
+    }
+
+    #[test]
     fn what_could_be_misread_is_not_read_at_all() {
         for body in [
             "",
@@ -311,6 +443,10 @@ mod tests {
             "{\"code\":200",
             "{}",
             r#"{"code":null}"#,
+            r#"{"code":"0200"}"#,
+            r#"{"code":"+200"}"#,
+            r#"{"code":200,"data":{"fail_datas":{"fail_data":"130","fail_cause":"x"}}}"#,
+            r#"{"code":200,"data":{"fail_datas":{"0":1}}}"#,
             r#"{"code":200,"data":"x"}"#,
             r#"{"code":200,"data":[1]}"#,
             r#"{"code":200,"data":{"taskNumberCount":-1}}"#,

@@ -47,8 +47,8 @@ pub struct PlatformSettings {
     /// Words in the message of a 422 that speak of the whole task likewise. Default `请先停止任务`,
     /// `请先暂停任务`.
     pub lane_markers: Vec<String>,
-    /// Words in a row's failure that mean: the number is already in the task. Default `重复`,
-    /// `已存在`.
+    /// Phrases in a row's failure that mean: the number is already in the task. Default
+    /// `号码重复`, `号码已存在` and the like.
     pub duplicate_markers: Vec<String>,
 }
 
@@ -62,10 +62,22 @@ impl Default for PlatformSettings {
             connect_timeout: Duration::from_secs(5),
             lane_codes: vec![6007],
             lane_markers: vec!["请先停止任务".into(), "请先暂停任务".into()],
-            duplicate_markers: vec!["重复".into(), "已存在".into()],
+            duplicate_markers: DUPLICATE_MARKERS.map(str::to_owned).to_vec(),
         }
     }
 }
+
+/// Each is about a number: `重复` alone also stands in "do not submit this again".
+const DUPLICATE_MARKERS: [&str; 8] = [
+    "号码重复",
+    "重复号码",
+    "号码已存在",
+    "号码已经存在",
+    "手机号重复",
+    "手机号已存在",
+    "电话重复",
+    "电话已存在",
+];
 
 #[expect(
     clippy::expect_used,

@@ -138,7 +138,7 @@ impl Fields {
                 None
             }
             Given::Json(Value::Null) => None,
-            Given::Text(_) | Given::Json(_) => Some(given),
+            Given::Text(_) | Given::Json(_) | Given::Nested(_) => Some(given),
         }
     }
 
@@ -146,7 +146,7 @@ impl Fields {
         match self.take(column)? {
             Given::Text(text) | Given::Json(Value::String(text)) => Some(text),
             Given::Json(Value::Number(n)) if n.is_i64() || n.is_u64() => Some(n.to_string()),
-            Given::Json(_) => {
+            Given::Json(_) | Given::Nested(_) => {
                 self.problem(column, "is not a text");
                 None
             }
@@ -158,6 +158,7 @@ impl Fields {
         match self.take(column)? {
             Given::Text(text) | Given::Json(Value::String(text)) => Some(text.trim().to_owned()),
             Given::Json(value) => Some(value.to_string()),
+            Given::Nested(json) => Some(json),
         }
     }
 
@@ -209,7 +210,9 @@ impl Fields {
 
     fn list(&mut self, column: &'static str) -> Option<String> {
         match self.take(column)? {
-            Given::Text(json) | Given::Json(Value::String(json)) => Some(json),
+            Given::Text(json) | Given::Json(Value::String(json)) | Given::Nested(json) => {
+                Some(json)
+            }
             Given::Json(value) => Some(value.to_string()),
         }
     }

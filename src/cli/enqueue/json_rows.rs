@@ -1,9 +1,11 @@
 //! Rows out of JSON lines.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 
 use anyhow::Context;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::problem::Problem;
 use super::record::{Given, Record, Row, Rows, column, unknown_column};
@@ -40,15 +42,20 @@ fn next_line(input: &mut impl BufRead, line: u64) -> anyhow::Result<Option<Vec<u
 }
 
 fn record(line: u64, text: &[u8]) -> Row {
-    let object: Map<String, Value> = serde_json::from_slice(text).map_err(|e| {
+    let stumbled = |error: serde_json::Error| {
         // The parser's message may quote a value; where it stumbled is enough.
-        let message = format!("is not a JSON object (at character {})", e.column());
+        let message = format!("is not a JSON object (at character {})", error.column());
         Problem::of_line(line, message)
-    })?;
+    };
+    let object: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(text).map_err(stumbled)?;
     let mut values = Vec::with_capacity(object.len());
     for (name, value) in object {
         let column = column(&name).ok_or_else(|| Problem::of_line(line, unknown_column(&name)))?;
-        values.push((column, Given::Json(value)));
+        let given = match value.get().bytes().next() {
+            Some(b'[' | b'{') => Given::Nested(value.get().to_owned()),
+            _ => Given::Json(serde_json::from_str::<Value>(value.get()).map_err(stumbled)?),
+        };
+        values.push((column, given));
     }
     Ok(Record { line, values })
 }

@@ -51,8 +51,10 @@ pub(super) fn unknown_column(name: &str) -> String {
 pub(super) enum Given {
     /// A field of CSV.
     Text(String),
-    /// A member of a JSON object.
+    /// A text, number, boolean or null in a JSON object.
     Json(serde_json::Value),
+    /// A list or an object in a JSON object, as it is written there: its numbers keep each digit.
+    Nested(String),
 }
 
 /// A row whose columns are known.

@@ -41,6 +41,19 @@ impl Culprits {
         self.isolations.look_hopeless()
     }
 
+    /// Returns the pieces that wait to be sent or cut.
+    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
+        self.isolations.waiting_mut()
+    }
+
+    /// Begins or continues a search in a batch whose answers say nothing about its rows.
+    pub(super) fn search_in_the_dark(&mut self, underway: &Underway) -> Search {
+        let id = underway.search.unwrap_or(underway.batch.id);
+        let rows = underway.batch.contacts.len();
+        let cut = self.isolations.answered(id, Answered::Nothing { rows });
+        Search { id, cut }
+    }
+
     /// Returns the search that the batch belongs to, or that begins with it.
     pub(super) fn search(&mut self, underway: &Underway, closing: &Closing) -> Option<Search> {
         let (rows, open) = (underway.batch.contacts.len(), closing.unsettled.len());
@@ -48,6 +61,7 @@ impl Culprits {
         let id = underway.search.or(begins.then_some(underway.batch.id))?;
         let answered = match closing.outcome {
             Outcome::Refused if open == rows || rows == 1 => Answered::Refused { rows },
+            Outcome::Unaccounted if open == rows => Answered::Nothing { rows },
             Outcome::Refused | Outcome::Unaccounted | Outcome::TooLarge => {
                 Answered::Partly { open }
             }

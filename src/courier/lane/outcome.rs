@@ -13,6 +13,7 @@ use crate::courier::refusals;
 use crate::courier::underway::{Journal, Underway};
 use crate::outbox::{Change, Close, Recorded};
 use crate::platform::verdict::{self, Closing, Outcome, Verdict, Wait};
+use crate::settlement::Final;
 use crate::telemetry::event::BatchClosed;
 use crate::telemetry::traces::Origin;
 
@@ -27,6 +28,13 @@ impl LaneAtWork {
                 } else {
                     self.answered(&underway, &closing)
                 };
+                if closing
+                    .settled
+                    .iter()
+                    .any(|row| row.end == Final::Succeeded)
+                {
+                    self.task_takes();
+                }
                 self.close(underway, closing, search);
             }
             Dispatched::Answered(Verdict::Wait(wait)) => self.wait(underway, wait),
@@ -42,6 +50,14 @@ impl LaneAtWork {
             }
             Dispatched::NotSent(NotSent::Stale(rows)) => self.goes_without(underway, rows),
             Dispatched::NotSent(NotSent::NotRecorded(error)) => self.failed(&error),
+        }
+    }
+
+    /// Notes in the batches that wait that the task has taken a row.
+    fn task_takes(&mut self) {
+        let waiting = self.ready.iter_mut().chain(self.culprits.waiting_mut());
+        for underway in waiting {
+            underway.batch.taken_since = true;
         }
     }
 

@@ -14,10 +14,22 @@ use crate::outbox::{Change, Hold, Postpone, Recorded};
 use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneStopped};
 
+/// So many sends of a batch fail before it is to blame while the platform answers others.
+const SENDS_TO_BLAME: u32 = 3;
+
+/// So many fail before its parts are tried where there are no others.
+const SENDS_WITHOUT_OTHERS: u32 = 5;
+
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
         underway.batch.maybe_delivered |= wait.maybe_delivered;
+        underway.batch.taken_since &= !wait.maybe_delivered;
+        underway.failed_sends = if wait.maybe_delivered {
+            underway.failed_sends + 1
+        } else {
+            0
+        };
         if !wait.reason.counts_as_attempt() {
             underway.batch.attempts -= 1;
         }
@@ -25,6 +37,9 @@ impl LaneAtWork {
             let closing = verdict::give_up(&underway.batch, &wait.message);
             let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
+        }
+        if self.is_to_blame(&underway) {
+            return self.search_or_give_up(underway, &wait);
         }
         let delay = self.hold(&wait);
         let (batch, lane) = (&underway.batch, &self.lease.lane);
@@ -52,6 +67,32 @@ impl LaneAtWork {
         underway.is_retry = true;
         underway.trace.waits(wait.reason.as_str());
         self.record(change, |recorded| Completed::Postponed(underway, recorded));
+    }
+
+    /// Whether the batch fails by itself: the platform answers others meanwhile. If there are no others,
+    /// its own parts can tell.
+    fn is_to_blame(&self, underway: &Underway) -> bool {
+        let Some(since) = underway.failing_since else {
+            return false;
+        };
+        let others_pass = || self.context.gates().has_answered_since(since);
+        match underway.failed_sends {
+            0..SENDS_TO_BLAME => false,
+            SENDS_TO_BLAME..SENDS_WITHOUT_OTHERS => others_pass(),
+            _ => underway.batch.contacts.len() > 1 || others_pass(),
+        }
+    }
+
+    /// Sends the parts of a batch that fails by itself; gives up a single row that does.
+    fn search_or_give_up(&mut self, underway: Underway, wait: &Wait) {
+        if underway.batch.contacts.len() == 1 {
+            let closing = verdict::fails_alone(&underway.batch, &wait.message);
+            let search = self.culprits.give_up(&underway);
+            return self.close(underway, closing, search);
+        }
+        let search = self.culprits.search_in_the_dark(&underway);
+        let closing = verdict::fails_whole(&underway.batch, &wait.message);
+        self.close(underway, closing, Some(search));
     }
 
     /// Lets the lane wait although the batch that showed why is closed.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::batch::Batch;
-use crate::mask::{self, Fit};
+use crate::contact::Contact;
+use crate::mask::{self, Fit, Name, Shown};
 use crate::platform::wire::Failure;
 
 /// The fail list, read against the batch.
@@ -22,11 +23,15 @@ pub(super) fn attribute<'a>(batch: &Batch, failures: &'a [Failure]) -> Attributi
         rows: BTreeMap::new(),
         unattributed: Vec::new(),
     };
+    let shown = |c: &Contact| Shown::new(c.phone.expose(), c.phone_mask.as_deref());
+    let rows: Vec<Shown> = match failures {
+        [] => Vec::new(),
+        _ => batch.contacts.iter().map(shown).collect(),
+    };
     for failure in failures {
-        let row = if batch.contacts.len() == 1 {
-            Some(0)
-        } else {
-            row_of(batch, &failure.number)
+        let row = match rows.len() {
+            1 => Some(0),
+            _ => row_of(batch, &rows, &failure.number),
         };
         match row {
             Some(row) => {
@@ -38,15 +43,12 @@ pub(super) fn attribute<'a>(batch: &Batch, failures: &'a [Failure]) -> Attributi
     found
 }
 
-fn row_of(batch: &Batch, named: &str) -> Option<usize> {
+fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Option<usize> {
     if could_be_hidden(batch, named) {
         return None;
     }
-    let fits: Vec<Fit> = batch
-        .contacts
-        .iter()
-        .map(|c| mask::fit(named, c.phone.expose(), c.phone_mask.as_deref()))
-        .collect();
+    let name = Name::new(named);
+    let fits: Vec<Fit> = rows.iter().map(|row| name.fit(row)).collect();
     let best = fits
         .iter()
         .copied()

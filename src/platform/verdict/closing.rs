@@ -46,6 +46,25 @@ pub fn taken_apart(batch: &Batch) -> Closing {
     }
 }
 
+/// Closes a batch whose requests fail while the platform answers others; its parts are sent instead.
+pub fn fails_whole(batch: &Batch, why: &str) -> Closing {
+    Closing {
+        answer: shortened(&format!(
+            "its requests fail while others pass; its parts are sent instead; last: {why}"
+        )),
+        ..taken_apart(batch)
+    }
+}
+
+/// Closes a batch of a single row whose requests fail while the platform answers others.
+pub fn fails_alone(batch: &Batch, why: &str) -> Closing {
+    let cause = format!(
+        "may or may not be in the task: requests with this contact alone fail while others pass; \
+         last: {why}"
+    );
+    close_all(batch, Outcome::GivenUp, FailKind::Unconfirmed, &cause)
+}
+
 /// Closes a batch that was tried for longer than `retry.give_up_after`.
 pub fn give_up(batch: &Batch, why: &str) -> Closing {
     if batch.maybe_delivered {

@@ -23,6 +23,9 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
         }));
         return closing(Outcome::Imported, answer, settled, Vec::new());
     }
+    if counts_more_than_it_can(&found, open.len(), document) {
+        return contradicted(batch, document, &found, settled, open);
+    }
     let accounted = found.unattributed.is_empty()
         && document
             .task_number_count
@@ -38,8 +41,51 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
     closing(Outcome::Unaccounted, answer, settled, open)
 }
 
-/// Why all rows that no entry could be told to be about have failed: nothing was imported, there
-/// are as many such rows as such entries, and the entries all say the same.
+/// Whether more rows are counted than could be in the task if each entry of the list is right.
+fn counts_more_than_it_can(found: &Attribution<'_>, open: usize, document: &Document) -> bool {
+    let most = open.saturating_sub(found.unattributed.len());
+    let count = document.task_number_count.unwrap_or(0);
+    usize::try_from(count).is_ok_and(|count| count > most)
+}
+
+/// Some rows are both counted and listed as failed, and nobody can tell which. What is certain all the
+/// same: the number of a row that was already there is in the task; and if all rows are counted, so
+/// are those that are not listed.
+fn contradicted(
+    batch: &Batch,
+    document: &Document,
+    found: &Attribution<'_>,
+    listed: Vec<RowOutcome>,
+    open: Vec<ContactId>,
+) -> Closing {
+    let (mut settled, listed): (Vec<RowOutcome>, Vec<RowOutcome>) = listed
+        .into_iter()
+        .partition(|row| row.end == Final::Succeeded);
+    let mut unsure: Vec<ContactId> = listed.into_iter().map(|row| row.contact).collect();
+    let all = u64::try_from(batch.contacts.len()).ok();
+    if document.task_number_count == all && found.unattributed.is_empty() {
+        settled.extend(open.into_iter().map(succeeded));
+    } else {
+        unsure.extend(open);
+    }
+    unsure.sort_unstable();
+    let answer = summary(batch, document);
+    if batch.contacts.len() == 1 || !batch.options.resend_is_safe() {
+        let why = "the platform counted more rows as imported than it did not list as failed";
+        let doubtful = |contact| unconfirmed(batch, contact, why);
+        settled.extend(unsure.into_iter().map(doubtful));
+        unsure = Vec::new();
+    }
+    let outcome = if unsure.is_empty() {
+        Outcome::Imported
+    } else {
+        Outcome::Unaccounted
+    };
+    closing(outcome, answer, settled, unsure)
+}
+
+/// Why all rows that no entry could be told to be about have failed: nothing was imported, there are
+/// as many such rows as such entries, and the entries all say the same.
 fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -> Option<&'a str> {
     let (&cause, others) = found.unattributed.split_first()?;
     let all_failed = document.task_number_count == Some(0) && found.unattributed.len() == open;
@@ -110,21 +156,22 @@ fn succeeded(contact: ContactId) -> RowOutcome {
 }
 
 fn unaccounted(batch: &Batch, contact: ContactId) -> RowOutcome {
+    let why = "the platform neither counted it nor listed it as failed";
+    unconfirmed(batch, contact, why)
+}
+
+fn unconfirmed(batch: &Batch, contact: ContactId, why: &str) -> RowOutcome {
     let again = if batch.options.resend_is_safe() {
         ""
     } else {
         "; not sent again, for with number_add_suffix=true a second send could call the person \
          twice"
     };
-    let cause = format!(
-        "may or may not be in the task: the platform neither counted it nor listed it as \
-         failed{again}"
-    );
     RowOutcome {
         contact,
         end: Final::Failed {
             kind: FailKind::Unconfirmed,
-            cause,
+            cause: format!("may or may not be in the task: {why}{again}"),
         },
     }
 }

@@ -19,7 +19,9 @@ mod rules;
 mod wait;
 mod words;
 
-pub use self::closing::{Closing, give_up, taken_apart, unconfirmed, vanished};
+pub use self::closing::{
+    Closing, fails_alone, fails_whole, give_up, taken_apart, unconfirmed, vanished,
+};
 pub use self::outcome::Outcome;
 pub use self::read::{Verdict, read};
 pub use self::reason::{Scope, WaitReason};

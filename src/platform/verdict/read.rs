@@ -110,8 +110,9 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
             Verdict::Close(import::read(batch, document, rules))
         }
         (300..=399, _) => wait(WaitReason::Redirected, &words, false),
-        // A code of success in an answer that is none says nothing that we may act on.
-        (_, Some(document)) if !(200..=299).contains(&document.code) => {
+        // A code of success in an answer that is none, or a refusal that says or counts a success,
+        // says nothing that we may act on.
+        (_, Some(document)) if is_refusal(document) => {
             Verdict::Close(import::read_refusal(batch, document, &refusal, rules))
         }
         (400 | 422, None) => Verdict::Close(refused(batch, &refusal, rules)),
@@ -120,7 +121,17 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
 }
 
 fn is_success(document: &Document) -> bool {
-    document.code == 200 && document.status.as_deref() != Some("error")
+    document.code == 200 && document.status.as_deref().is_none_or(says_success)
+}
+
+fn is_refusal(document: &Document) -> bool {
+    !(200..=299).contains(&document.code)
+        && !document.status.as_deref().is_some_and(says_success)
+        && document.task_number_count.unwrap_or(0) == 0
+}
+
+fn says_success(status: &str) -> bool {
+    status.trim().eq_ignore_ascii_case("success")
 }
 
 fn wait(reason: WaitReason, message: &str, maybe_delivered: bool) -> Verdict {

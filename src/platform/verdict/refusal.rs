@@ -38,17 +38,21 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
 
 /// Returns how a row ends whose request was refused and carried no other row.
 fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
-    match refusal_of_row(batch, refusal.words, rules) {
-        Final::Failed {
-            kind: FailKind::Rejected,
-            cause,
-        } if batch.maybe_delivered && !refusal.judges_the_row => Final::Failed {
-            kind: FailKind::Unconfirmed,
-            cause: shortened(&format!(
-                "may or may not be in the task: an earlier answer was lost, and the last one does \
-                 not tell: {cause}"
-            )),
-        },
+    let judges = refusal.judges_the_row;
+    if judges && says_duplicate(refusal.words, rules) {
+        return refusal_of_row(batch, refusal.words, rules);
+    }
+    // Words without a list may be about the task or the account, unless it has taken a row since.
+    match rejected(refusal.words) {
+        Final::Failed { cause, .. } if batch.maybe_delivered && !(judges && batch.taken_since) => {
+            Final::Failed {
+                kind: FailKind::Unconfirmed,
+                cause: shortened(&format!(
+                    "may or may not be in the task: an earlier answer was lost, and the last one \
+                     does not tell: {cause}"
+                )),
+            }
+        }
         end => end,
     }
 }
@@ -56,19 +60,24 @@ fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
 /// Returns how a row ends that the platform refused with this cause. If an earlier send may have
 /// arrived, "already there" means success.
 pub(super) fn refusal_of_row(batch: &Batch, cause: &str, rules: &Rules) -> Final {
-    let duplicate = rules
-        .duplicate_markers
-        .iter()
-        .any(|marker| cause.contains(marker));
-    match (duplicate, batch.maybe_delivered) {
+    match (says_duplicate(cause, rules), batch.maybe_delivered) {
         (true, true) => Final::Succeeded,
         (true, false) => Final::Failed {
             kind: FailKind::Duplicate,
             cause: shortened(cause),
         },
-        (false, _) => Final::Failed {
-            kind: FailKind::Rejected,
-            cause: shortened(cause),
-        },
+        (false, _) => rejected(cause),
     }
+}
+
+fn rejected(cause: &str) -> Final {
+    Final::Failed {
+        kind: FailKind::Rejected,
+        cause: shortened(cause),
+    }
+}
+
+fn says_duplicate(cause: &str, rules: &Rules) -> bool {
+    let mut markers = rules.duplicate_markers.iter();
+    markers.any(|marker| cause.contains(marker))
 }

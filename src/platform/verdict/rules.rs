@@ -18,7 +18,17 @@ impl Default for Rules {
         Self {
             lane_codes: vec![6007],
             lane_markers: words(&["请先停止任务", "请先暂停任务"]),
-            duplicate_markers: words(&["重复", "已存在"]),
+            // Phrases about a number: `重复` alone also stands in "do not submit this again".
+            duplicate_markers: words(&[
+                "号码重复",
+                "重复号码",
+                "号码已存在",
+                "号码已经存在",
+                "手机号重复",
+                "手机号已存在",
+                "电话重复",
+                "电话已存在",
+            ]),
         }
     }
 }
