@@ -69,6 +69,15 @@ async fn connect(settings: &Settings, access: Access) -> anyhow::Result<Database
     })
 }
 
+/// The database as a courier needs it: one of its servers takes writes, is new enough, and has the
+/// tables.
+pub async fn open_to_work(settings: &Settings) -> anyhow::Result<Database> {
+    let database = connect_database(settings).await?;
+    refuse_old(&*database.operations).await?;
+    prepare_outbox(&*database.outbox, settings).await?;
+    Ok(database)
+}
+
 /// The same without making anything: a file of SQLite must be there. Whoever only reads is served by
 /// a standby, too, while no server takes writes.
 pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
@@ -244,5 +253,15 @@ fn courier_options(settings: &Settings) -> CourierOptions {
         request: settings.request_defaults(),
         tuning: tuning(settings),
         traces: Traces::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_by_default_are_those_that_the_verdict_is_tested_with() {
+        assert_eq!(tuning(&Settings::default()).rules, Rules::default());
     }
 }

@@ -33,6 +33,8 @@ mod admin {
     mod privacy;
     mod prometheus;
     mod scraped;
+    mod starting;
     mod trouble;
+    mod unread;
     mod watching;
 }

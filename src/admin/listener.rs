@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::history::History;
@@ -12,7 +13,7 @@ use super::picture::Pictures;
 use super::readiness::Readiness;
 use super::server::ClientLimits;
 use super::status::{About, Sources};
-use super::{routes, server};
+use super::{routes, server, waiting};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
@@ -47,7 +48,7 @@ pub struct Subject {
     pub about: About,
 }
 
-/// The admin server: listening, and not answering yet.
+/// The admin server: it listens, and answers while one of its futures is polled.
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
@@ -59,13 +60,19 @@ impl Admin {
         let cannot = |source| CannotListen { address, source };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
+        AdminListening { address }.emit();
         Ok(Self { listener, address })
+    }
+
+    /// Answers that the courier waits for its database, and why, until it is dropped.
+    pub async fn wait(&self, why: watch::Receiver<String>) {
+        let app = waiting::router(self.address, why);
+        server::serve(&self.listener, app, ClientLimits::default()).await;
     }
 
     /// Answers until it is dropped.
     pub async fn serve(self, subject: Subject) {
         let Self { listener, address } = self;
-        AdminListening { address }.emit();
         let sources = Sources {
             about: Arc::new(subject.about),
             started: Instant::now(),
@@ -78,7 +85,7 @@ impl Admin {
         };
         let app = routes::router(address, sources.clone());
         tokio::select! {
-            () = server::serve(listener, app, ClientLimits::default()) => {}
+            () = server::serve(&listener, app, ClientLimits::default()) => {}
             () = sources.readiness.keep(&*subject.outbox, &subject.writes) => {}
             () = sources.pictures.keep(&*subject.operations) => {}
             () = sources.history.keep(&sources.pictures) => {}

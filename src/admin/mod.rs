@@ -16,6 +16,7 @@ mod readiness;
 mod routes;
 mod server;
 mod status;
+mod waiting;
 
 pub use self::listener::{Admin, CannotListen, Subject};
 pub use self::status::About;

@@ -43,15 +43,20 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// Everything that is answered by a server that listens on `address`.
 pub(super) fn router(address: SocketAddr, sources: Sources) -> Router {
-    Router::new()
+    let app = Router::new()
         .route("/", get(page))
         .route("/api/status", get(status))
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .fallback(|| async { (StatusCode::NOT_FOUND, NOT_FOUND) })
-        .with_state(sources)
-        .layer(middleware::from_fn_with_state(address, guard))
+        .with_state(sources);
+    guarded(address, app)
+}
+
+/// The same for those alone who may ask, with what every answer says.
+pub(super) fn guarded(address: SocketAddr, app: Router) -> Router {
+    app.layer(middleware::from_fn_with_state(address, guard))
 }
 
 /// Turns foreign hosts away, and adds what every answer says.
@@ -75,7 +80,7 @@ fn protect(headers: &mut HeaderMap) {
     }
 }
 
-async fn metrics() -> impl IntoResponse {
+pub(super) async fn metrics() -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
         metrics::render(),

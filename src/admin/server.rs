@@ -45,7 +45,7 @@ impl Default for ClientLimits {
 }
 
 /// Serves until it is dropped; its connections end with it.
-pub(super) async fn serve(listener: TcpListener, app: Router, limits: ClientLimits) {
+pub(super) async fn serve(listener: &TcpListener, app: Router, limits: ClientLimits) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -95,7 +95,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = Router::new().route("/", get(|| async { "here" }));
-        tokio::spawn(serve(listener, app, limits));
+        tokio::spawn(async move { serve(&listener, app, limits).await });
         address
     }
 

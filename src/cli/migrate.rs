@@ -27,7 +27,7 @@ pub(super) async fn run(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    logging::init(&settings.log)?;
+    let _log = logging::init(&settings.log)?;
     let outbox = app::connect_outbox(settings).await?;
     migrate(outbox.as_ref(), args.json, out).await
 }

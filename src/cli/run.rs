@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin::Admin;
@@ -12,12 +13,13 @@ use crate::app;
 use crate::cli::reload::Reloading;
 use crate::cli::settings_args::SettingsArgs;
 use crate::courier::Until;
+use crate::courier::backoff::BackoffPolicy;
 use crate::courier::lifecycle::{Hangups, Lifecycle, Signals};
 use crate::courier::supervisor;
-use crate::outbox::Backlog;
+use crate::outbox::{Backlog, OutboxError};
 use crate::settings::Settings;
-use crate::telemetry::event::{Started, Stopping};
-use crate::telemetry::logging;
+use crate::telemetry::event::{DatabaseAwaited, Started, Stopping};
+use crate::telemetry::logging::{self, Log};
 
 /// Delivers contacts until it is stopped
 ///
@@ -41,13 +43,18 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     }
     let settings = places.read()?;
     settings.require_platform_token()?;
-    let log = logging::init(&settings.log)?;
-    let signals = Signals::listen().context("cannot listen for signals")?;
+    // The writer goes last, with all that was logged.
+    let Log {
+        level,
+        losses,
+        writer: _writer,
+    } = logging::init(&settings.log)?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     let hangups = Hangups::listen().context("cannot listen for signals")?;
     let admin = listen(args, &settings).await?;
-    let database = app::connect_database(&settings).await?;
-    app::refuse_old(&*database.operations).await?;
-    app::prepare_outbox(&*database.outbox, &settings).await?;
+    let Some(database) = open(args, &settings, &mut signals, admin.as_ref()).await? else {
+        return Ok(());
+    };
     let courier = app::courier(Arc::clone(&database.outbox), &settings)?;
     Started {
         instance: &courier.instance().to_string(),
@@ -59,6 +66,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     let life = Lifecycle::new();
     // Ends with this function, whatever becomes of the courier.
     let mut beside = JoinSet::new();
+    beside.spawn(losses.tell());
     beside.spawn(supervisor::attend(courier.pulse()));
     let grace = settings.delivery.shutdown_grace;
     beside.spawn(heed(signals, life.clone(), grace));
@@ -66,7 +74,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
         places,
         settings: settings.clone(),
         tuner: courier.tuner(),
-        log,
+        log: level,
     };
     beside.spawn(reloading.heed(hangups, courier.pulse()));
     let retention = app::retention(&database, &courier, &settings);
@@ -92,6 +100,59 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
             bail!("stopped before what is due was delivered; the next run goes on from the journal")
         }
         None => Ok(()),
+    }
+}
+
+/// How long the database is waited for at the start, before it is asked again.
+const AGAIN: BackoffPolicy = BackoffPolicy {
+    initial_interval: Duration::from_millis(250),
+    max_interval: Duration::from_secs(5),
+    multiplier: 2.0,
+    jitter: 0.5,
+};
+
+/// The database, ready to be worked on. A courier that goes on for ever waits for one that is not there
+/// yet; `None`: it was stopped meanwhile.
+async fn open(
+    args: &RunArgs,
+    settings: &Settings,
+    signals: &mut Signals,
+    admin: Option<&Admin>,
+) -> anyhow::Result<Option<app::Database>> {
+    let (tell, why) = watch::channel("it was not asked yet".to_owned());
+    let opened = async {
+        for failures in 1.. {
+            let error = match app::open_to_work(settings).await {
+                Ok(database) => return Ok(database),
+                Err(error) => error,
+            };
+            let passes = |error: &OutboxError| error.is_transient();
+            if args.once || !error.downcast_ref().is_some_and(passes) {
+                return Err(error);
+            }
+            let reason = format!("{error:#}");
+            if failures == 1 {
+                DatabaseAwaited { error: &reason }.emit();
+            }
+            tell.send_replace(reason);
+            tokio::time::sleep(AGAIN.delay(failures)).await;
+        }
+        bail!("the database was waited for in vain")
+    };
+    let told = async {
+        match admin {
+            Some(admin) => admin.wait(why).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        opened = opened => opened.map(Some),
+        () = told => bail!("the admin server has ended"),
+        () = supervisor::wait() => bail!("the supervisor has been left"),
+        because = signals.next() => {
+            Stopping { because, grace: Duration::ZERO }.emit();
+            Ok(None)
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //! of `Type=notify`. Where there is none, nothing is said.
 //!
 //! It hears that the courier is ready once it works: the database has answered, its tables are
-//! right and this instance is registered there. From then on it hears that the courier lives for
+//! right and this instance is registered there; or once it waits for its database, which a new start
+//! would not bring. From then on it hears that the courier lives for
 //! as long as all of its loops turn ([`Pulse`]), so that one that stands still is started anew.
 
 use std::sync::Arc;
@@ -19,6 +20,19 @@ const SIGNS_PER_LIMIT: u32 = 2;
 /// Tells that the courier works, and then that it lives. Does not end.
 pub async fn attend(pulse: Arc<Pulse>) {
     tell_all(&pulse, sd_notify::watchdog_enabled(), tell).await;
+}
+
+/// Tells that the courier waits for its database: it lives, and starting it anew would not help. Does
+/// not end.
+pub async fn wait() {
+    tell(NotifyState::Ready);
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
+    loop {
+        tell(NotifyState::Watchdog);
+        tokio::time::sleep(limit / SIGNS_PER_LIMIT).await;
+    }
 }
 
 /// Tells that the courier is about to end.

@@ -8,10 +8,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response};
+use reqwest::Response;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use url::Url;
 
+pub use super::connections::ClientOptions;
+use super::connections::Connections;
 use super::token::TokenSource;
 use super::verdict::{Answer, Reply};
 use super::wire;
@@ -20,6 +22,9 @@ use crate::http;
 
 /// The largest answer that is read: 100 failures take some 20 KB.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// What is sent and wanted.
+const JSON: &str = "application/json";
 
 /// No answer makes us wait longer than this, whatever its `Retry-After` says.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
@@ -37,16 +42,6 @@ pub trait Platform: Send + Sync + 'static {
     }
 }
 
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// Scheme, host and, if the reseller has one, a path.
-    pub base_url: Url,
-    /// Limit of a whole request, answer included.
-    pub timeout: Duration,
-    /// Limit of connecting.
-    pub connect_timeout: Duration,
-}
-
 /// The HTTP client could not be built or used.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -60,7 +55,7 @@ pub enum ClientError {
 
 /// The platform over HTTP.
 pub struct HttpPlatform {
-    client: Client,
+    connections: Connections,
     base_url: Url,
     token: TokenSource,
 }
@@ -70,14 +65,9 @@ impl HttpPlatform {
         if options.base_url.cannot_be_a_base() {
             return Err(ClientError::BaseUrl(options.base_url.clone()));
         }
-        let client = http::client()
-            .timeout(options.timeout)
-            .connect_timeout(options.connect_timeout)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|e| ClientError::SetUp(http::chain(e)))?;
+        let connections = Connections::new(options.clone());
         Ok(Self {
-            client,
+            connections: connections.map_err(|e| ClientError::SetUp(http::chain(e)))?,
             base_url: options.base_url.clone(),
             token,
         })
@@ -105,13 +95,17 @@ impl HttpPlatform {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["agent-api", "token"]);
         }
-        let asked = self.client.get(url).header(AUTHORIZATION, bearer);
-        Self::came_back(asked.send().await).await
+        let asked = self.connections.kept().get(url);
+        let asked = asked.header(AUTHORIZATION, bearer).header(ACCEPT, JSON);
+        self.came_back(asked.send().await).await
     }
 
-    async fn came_back(sent: reqwest::Result<Response>) -> Reply {
+    async fn came_back(&self, sent: reqwest::Result<Response>) -> Reply {
         match sent {
-            Ok(response) => Self::read(response).await,
+            Ok(response) => {
+                self.connections.heed(response.headers());
+                Self::read(response).await
+            }
             // Only these two are sure not to have sent a byte of the request.
             Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(http::chain(e)),
             Err(e) => Reply::Lost(http::chain(e)),
@@ -140,17 +134,22 @@ impl Platform for HttpPlatform {
             Err(e) => return Reply::NoToken(e.to_string()),
         };
         let id = batch.id.to_string();
-        let sent = self
-            .client
+        let client = if batch.options.resend_is_safe() {
+            self.connections.kept()
+        } else {
+            self.connections.fresh().clone()
+        };
+        let sent = client
             .post(self.address(batch))
             .header(AUTHORIZATION, bearer)
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, JSON)
+            .header(ACCEPT, JSON)
             .header("X-Request-Id", &id)
             .header("Idempotency-Key", &id)
             .body(body)
             .send()
             .await;
-        Self::came_back(sent).await
+        self.came_back(sent).await
     }
 
     async fn token_changed(&self) {

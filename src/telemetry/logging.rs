@@ -1,17 +1,21 @@
 //! Log lines: where they go, how they look, which are written.
 //!
 //! They go to standard error, so that standard output is a command's answer alone. Each event is
-//! one line; in JSON its fields stand beside the message, and times are UTC.
+//! one line; in JSON its fields stand beside the message, and times are UTC. Nobody waits for whoever
+//! reads them: a thread writes, and lines that find too many before them are dropped and counted.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry};
 
+use super::event::LogLinesLost;
 use crate::settings::{LogFormat, LogSettings};
 
 /// Libraries that say at `info` and `debug` what only their own authors want to know.
@@ -36,8 +40,43 @@ impl LogLevel {
     }
 }
 
+/// How many lines wait to be written at most; a line has some 500 bytes.
+const WAITING_LINES: usize = 16_384;
+
+/// How often it is looked whether lines were dropped.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The log of the whole process.
+pub struct Log {
+    /// Changes which lines are written.
+    pub level: LogLevel,
+    /// Whether lines were dropped.
+    pub losses: Losses,
+    /// Writes what waits when it is dropped, as far as somebody reads.
+    pub writer: WorkerGuard,
+}
+
+/// Whether lines were dropped.
+pub struct Losses(ErrorCounter);
+
+impl Losses {
+    /// Tells how many, whenever there were some. Does not end.
+    pub async fn tell(self) {
+        let mut told = 0;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let lost = self.0.dropped_lines();
+            let lines = u64::try_from(lost.saturating_sub(told)).unwrap_or(u64::MAX);
+            if lines > 0 {
+                LogLinesLost { lines }.emit();
+                told = lost;
+            }
+        }
+    }
+}
+
 /// Sets the log up for the whole process. Fails if that was done before.
-pub fn init(settings: &LogSettings) -> Result<LogLevel, TryInitError> {
+pub fn init(settings: &LogSettings) -> Result<Log, TryInitError> {
     let terminal = std::io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if terminal {
         LogFormat::Pretty
@@ -45,9 +84,18 @@ pub fn init(settings: &LogSettings) -> Result<LogLevel, TryInitError> {
         LogFormat::Json
     });
     let filter = filter(&settings.level);
-    let (subscriber, level) = subscriber(format, filter, terminal, std::io::stderr);
+    let (lines, writer) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING_LINES)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let losses = Losses(lines.error_counter());
+    let (subscriber, level) = subscriber(format, filter, terminal, lines);
     subscriber.try_init()?;
-    Ok(level)
+    Ok(Log {
+        level,
+        losses,
+        writer,
+    })
 }
 
 /// The settings have checked the level: nothing of it gets lost here.

@@ -16,8 +16,8 @@ use std::sync::LazyLock;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Opts, Registry, TextEncoder,
 };
 
 use crate::platform::verdict::{Outcome, WaitReason};
@@ -88,6 +88,7 @@ pub(super) struct Metrics {
     pub(super) requests: Requests,
     pub(super) outbox: Outbox,
     pub(super) spans: IntCounterVec,
+    pub(super) lost_lines: IntCounter,
 }
 
 /// What became of contacts and their batches.
@@ -140,6 +141,10 @@ impl Metrics {
             requests: Requests::new(&made),
             outbox: Outbox::new(&made),
             spans,
+            lost_lines: made.counter(
+                "courier_log_lines_lost_total",
+                "Log lines that were dropped, because whoever reads standard error did not.",
+            ),
             registry,
         }
     }
@@ -292,6 +297,10 @@ impl Made<'_> {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.registered(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.registered(IntCounter::new(name, help))
     }
 
     fn gauge(&self, name: &str, help: &str) -> Gauge {

@@ -50,7 +50,7 @@ pub(in crate::cli) async fn run(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    logging::init(&settings.log)?;
+    let _log = logging::init(&settings.log)?;
     let mut source = Source::open(&args.file, args.format)?;
     let rules = Rules {
         defaults: settings.request_defaults(),

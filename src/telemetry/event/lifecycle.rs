@@ -7,6 +7,7 @@ use tracing::{Level, enabled, error, info, warn};
 
 use super::target::LIFECYCLE;
 use crate::settings::SettingChange;
+use crate::telemetry::metrics::METRICS;
 
 pub struct Started<'a> {
     pub instance: &'a str,
@@ -32,6 +33,35 @@ impl Started<'_> {
             database,
             settings,
             "courier started"
+        );
+    }
+}
+
+/// The database is not there yet.
+pub struct DatabaseAwaited<'a> {
+    pub error: &'a str,
+}
+
+impl DatabaseAwaited<'_> {
+    pub fn emit(&self) {
+        warn!(target: LIFECYCLE, error = self.error, "waiting for the database");
+    }
+}
+
+/// Log lines could not be written in time.
+pub struct LogLinesLost {
+    /// How many since this was last told.
+    pub lines: u64,
+}
+
+impl LogLinesLost {
+    /// Counts and logs it; whoever reads again learns that something is missing.
+    pub fn emit(&self) {
+        METRICS.lost_lines.inc_by(self.lines);
+        warn!(
+            target: LIFECYCLE,
+            lines = self.lines,
+            "log lines were dropped: standard error was not read for a while"
         );
     }
 }

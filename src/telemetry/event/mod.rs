@@ -23,8 +23,8 @@ pub use self::lane::{
     TakenOver,
 };
 pub use self::lifecycle::{
-    AdminListening, SettingsNotReloaded, SettingsReloaded, Started, Stopped, Stopping,
-    SupervisorUntold,
+    AdminListening, DatabaseAwaited, LogLinesLost, SettingsNotReloaded, SettingsReloaded, Started,
+    Stopped, Stopping, SupervisorUntold,
 };
 pub use self::platform::{
     BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
