@@ -72,10 +72,15 @@ impl Couriers {
         self.deaths += 1;
     }
 
-    /// Kills all of them; [`Self::revive`] starts others.
+    /// Kills all of them while the database is away; [`Self::complete`] starts others.
     pub(super) async fn kill_all(&mut self) {
         for courier in self.programs.drain(..) {
-            courier.program.kill().await;
+            courier.program.signal("KILL").await;
+            let ended = courier.program.ended().await;
+            // One that was starting may have ended by itself before the signal came.
+            if ended.code.is_some() {
+                ended.error();
+            }
             self.deaths += 1;
         }
     }
