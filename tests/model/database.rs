@@ -77,12 +77,12 @@ impl Database {
         self.journal.iter().filter(|(_, entry)| entry.is_open())
     }
 
-    /// `FIND_LANES`, `LEASE_LANE`: there is something to do and nobody does it.
+    /// `find_lanes`, `lease_lane`: there is something to do and nobody does it.
     pub(crate) fn may_be_leased(&self) -> bool {
         !self.leased && (!self.pending().is_empty() || self.open().next().is_some())
     }
 
-    /// `LEASE_LANE`, `ADOPT_BATCHES`, `PENDING_ROWS`: the open batches, in the new owner's name.
+    /// `lease_lane`, `adopt_batches`, `pending_rows`: the open batches, in the new owner's name.
     pub(crate) fn lease(&mut self, case: &Case) -> Vec<Underway> {
         self.token += 1;
         self.leased = true;
@@ -130,7 +130,7 @@ impl Database {
     }
 
     fn carry_out(&mut self, plan: &Plan<'_>) {
-        // OPEN_BATCHES
+        // open_batches
         for opened in &plan.opens {
             let entry = Entry {
                 parent: opened.parent_id.map(Id::from_uuid),
@@ -145,24 +145,24 @@ impl Database {
                 .entry(Id::from_uuid(opened.id))
                 .or_insert(entry);
         }
-        // POSTPONE_BATCHES
+        // postpone_batches
         for postponed in &plan.postpones {
             let entry = self.entry(postponed.id);
             entry.state = State::Waiting;
             entry.maybe_delivered |= postponed.maybe_delivered;
         }
-        // RESEND_BATCHES
+        // resend_batches
         for resent in &plan.resends {
             self.entry(resent.id).state = State::Sending;
         }
-        // CLOSE_BATCHES
+        // close_batches
         for closed in &plan.closes {
             self.entry(closed.id).state = State::Closed;
         }
         self.settle(plan);
     }
 
-    /// `SETTLE_SUCCESSES`, `SETTLE_FAILURES`
+    /// `settle_successes`, `settle_failures`
     fn settle(&mut self, plan: &Plan<'_>) {
         let successes = plan.successes.iter().flat_map(|batch| &batch.rows);
         let successes = successes.map(|row| (*row, None));

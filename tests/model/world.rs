@@ -271,7 +271,7 @@ impl World {
         self.late.sort_unstable();
     }
 
-    /// `RELEASE_LANE`, guarded by the token.
+    /// `release_lane`, guarded by the token.
     fn release(&mut self, token: u8) {
         if self.database.token == token {
             self.database.leased = false;
