@@ -222,7 +222,7 @@ impl Name {
     /// How well it fits a number.
     pub fn fit(&self, number: &Shown) -> Fit {
         let one = |mask: &Mask| {
-            let exact = number.spellings.iter().any(|known| *known == mask.text);
+            let exact = number.spellings.contains(&mask.text);
             let fits = || number.spellings.iter().any(|known| mask.matches(known));
             let foretold = || {
                 number

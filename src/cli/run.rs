@@ -37,6 +37,16 @@ pub(super) struct RunArgs {
     once: bool,
 }
 
+impl RunArgs {
+    fn until(&self) -> Until {
+        if self.once {
+            Until::Done
+        } else {
+            Until::Stopped
+        }
+    }
+}
+
 pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Result<()> {
     if args.once {
         places.set.push("delivery.linger=0s".into());
@@ -86,12 +96,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
         beside.spawn(admin.serve(subject));
     }
     let (traces, exporter) = app::traces(&courier, &settings)?;
-    let until = if args.once {
-        Until::Done
-    } else {
-        Until::Stopped
-    };
-    let backlog = courier.traced(traces).run(life, until).await;
+    let backlog = courier.traced(traces).run(life, args.until()).await;
     exporter.finish().await;
     drop(beside);
     match backlog? {
