@@ -163,7 +163,7 @@ fn the_list_of_rooms_and_the_architecture_page_agree() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     let told = page
-        .split_once("The rooms, from top to bottom:")
+        .split_once("From top to bottom the rooms are:")
         .expect("the order of rooms")
         .1;
     let told: Vec<&str> = told
