@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -52,6 +53,7 @@ pub struct Subject {
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
+    is_announced: AtomicBool,
 }
 
 impl Admin {
@@ -60,19 +62,38 @@ impl Admin {
         let cannot = |source| CannotListen { address, source };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        AdminListening { address }.emit();
-        Ok(Self { listener, address })
+        Ok(Self {
+            listener,
+            address,
+            is_announced: AtomicBool::new(false),
+        })
     }
 
-    /// Answers that the courier waits for its database, and why, until it is dropped.
-    pub async fn wait(&self, why: watch::Receiver<String>) {
+    /// Tells the address in the log, once.
+    fn announce(&self) {
+        if !self.is_announced.swap(true, Ordering::Relaxed) {
+            let address = self.address;
+            AdminListening { address }.emit();
+        }
+    }
+
+    /// Answers that the courier waits for its database, and why, from when there is a reason until it
+    /// is dropped. Who asks before waits for an answer.
+    pub async fn wait(&self, mut why: watch::Receiver<String>) {
+        if why.changed().await.is_err() {
+            return;
+        }
+        self.announce();
         let app = waiting::router(self.address, why);
         server::serve(&self.listener, app, ClientLimits::default()).await;
     }
 
     /// Answers until it is dropped.
     pub async fn serve(self, subject: Subject) {
-        let Self { listener, address } = self;
+        self.announce();
+        let Self {
+            listener, address, ..
+        } = self;
         let sources = Sources {
             about: Arc::new(subject.about),
             started: Instant::now(),

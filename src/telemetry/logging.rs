@@ -41,7 +41,7 @@ impl LogLevel {
 }
 
 /// How many lines wait to be written at most; a line has some 500 bytes.
-const WAITING_LINES: usize = 16_384;
+const WAITING_LINES: usize = 8_192;
 
 /// How often it is looked whether lines were dropped.
 const LOOK: Duration = Duration::from_secs(5);

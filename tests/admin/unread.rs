@@ -17,9 +17,9 @@ fn free_address() -> SocketAddr {
 async fn a_log_that_nobody_reads_holds_nothing_up_and_its_losses_are_counted() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    world.insert(&lanes(1)[0], &goods(0, 500)).await;
+    world.insert(&lanes(1)[0], &goods(0, 1_500)).await;
     world.set("log.level", "trace,sqlx=trace,hyper=trace");
-    world.set("delivery.batch_size", "5");
+    world.set("delivery.batch_size", "1");
     let address = free_address();
     world.set("admin.listen", &address.to_string());
     // A pipe that is open at both ends and read at none takes 64 KiB.
@@ -38,5 +38,5 @@ async fn a_log_that_nobody_reads_holds_nothing_up_and_its_losses_are_counted() {
     assert_eq!(courier.get("/healthz").await.code, 200);
     courier.program.signal("TERM").await;
     assert_eq!(courier.program.ended().await.code, Some(0));
-    assert_eq!(world.with_status("succeeded").await, 500);
+    assert_eq!(world.with_status("succeeded").await, 1_500);
 }

@@ -189,7 +189,10 @@ impl Row<'_> {
                 check(self.quotes(said), "not the platform's words")
             }
             ("failed", Some("unconfirmed")) => check(
-                self.suffix == "platform" || platform.kept_quiet() || self.was_refused_wordless(),
+                self.suffix == "platform"
+                    || platform.kept_quiet()
+                    || self.was_refused_wordless()
+                    || self.was_refused_in_doubt(),
                 "unconfirmed, though the platform told",
             ),
             _ => Err("no such end"),
@@ -220,6 +223,12 @@ impl Row<'_> {
         self.cause
             .as_deref()
             .is_some_and(|cause| cause.contains(words))
+    }
+
+    /// Refused alone and without a list, when an earlier send may have arrived and nothing shows that the
+    /// words are about the row.
+    fn was_refused_in_doubt(&self) -> bool {
+        self.says("an earlier answer was lost, and the last one does not tell: 422 ")
     }
 
     /// Refused alone, by an answer that is not the documented JSON.

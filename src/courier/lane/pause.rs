@@ -14,11 +14,15 @@ use crate::outbox::{Change, Hold, Postpone, Recorded};
 use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneStopped};
 
-/// So many sends of a batch fail before it is to blame while the platform answers others.
-const SENDS_TO_BLAME: u32 = 3;
+/// So many sends of a batch fail before its parts are tried, while the platform answers others.
+const SENDS_TO_SPLIT: u32 = 3;
 
-/// So many fail before its parts are tried where there are no others.
+/// The same where there are no others.
 const SENDS_WITHOUT_OTHERS: u32 = 5;
+
+/// So many sends of a single row fail before it is given up, while the platform answers others. By
+/// chance that does not happen, however often the platform fails.
+const SENDS_TO_GIVE_UP: u32 = 20;
 
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
@@ -76,11 +80,11 @@ impl LaneAtWork {
             return false;
         };
         let others_pass = || self.context.gates().has_answered_since(since);
-        match underway.failed_sends {
-            0..SENDS_TO_BLAME => false,
-            SENDS_TO_BLAME..SENDS_WITHOUT_OTHERS => others_pass(),
-            _ => underway.batch.contacts.len() > 1 || others_pass(),
+        let sends = underway.failed_sends;
+        if underway.batch.contacts.len() == 1 {
+            return sends >= SENDS_TO_GIVE_UP && others_pass();
         }
+        sends >= SENDS_WITHOUT_OTHERS || sends >= SENDS_TO_SPLIT && others_pass()
     }
 
     /// Sends the parts of a batch that fails by itself; gives up a single row that does.
@@ -90,6 +94,13 @@ impl LaneAtWork {
             let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
         }
+        BatchPostponed {
+            batch: &underway.batch,
+            wait,
+            delay: Duration::ZERO,
+            news: false,
+        }
+        .emit();
         let search = self.culprits.search_in_the_dark(&underway);
         let closing = verdict::fails_whole(&underway.batch, &wait.message);
         self.close(underway, closing, Some(search));
