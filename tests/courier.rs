@@ -12,6 +12,8 @@
 )]
 mod support;
 
+use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -81,6 +83,8 @@ on_every_database!(
     a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger,
     three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound,
     a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
+    a_row_that_makes_the_platform_fail_each_time_ends_alone,
+    failures_that_nobody_is_named_for_come_to_an_end,
 );
 
 async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &Db) {
@@ -192,6 +196,89 @@ async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_s
     assert_eq!(db.count(hold).await, 1);
     let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
     assert_eq!(db.count(succeeded).await, 60, "the other lane goes on");
+}
+
+async fn a_row_that_makes_the_platform_fail_each_time_ends_alone(db: &Db) {
+    for n in 0..100 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poison = [number(57)];
+    let mut options = options(Duration::ZERO);
+    // After eight failures in a row it waits for longer than the lane is held for.
+    options.tuning.backoff.initial_interval = Duration::from_millis(1);
+    options.tuning.backoff.multiplier = 3.0;
+    options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
+    let fail = move |batch: &Batch| answer(if carries(batch, &poison) { 500 } else { 200 });
+    run(db, fail.clone(), options.clone()).await;
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 99);
+    // It goes on failing, and others pass.
+    let long_ago = db.now(-1_800);
+    db.execute(&format!(
+        "UPDATE delivery_batch SET failing_since = {long_ago} WHERE state <> 'closed'"
+    ))
+    .await;
+    db.execute("UPDATE delivery_lane SET held_until = NULL")
+        .await;
+    db.contact("u/other", &number(1)).await;
+    for _ in 0..2 {
+        run(db, fail.clone(), options.clone()).await;
+    }
+    assert_eq!(db.count(succeeded).await, 100);
+    let alone = "FROM contact_outbox WHERE fail_kind = 'unconfirmed'
+                 AND fail_cause LIKE '%with this contact alone fail%'";
+    assert_eq!(db.count(alone).await, 1);
+}
+
+/// A list that names no number; rows that are there already are in it, too.
+fn nameless(batch: &Batch, bad: &[String], held: &mut HashSet<String>) -> Reply {
+    let (mut count, mut causes) = (0, Vec::new());
+    for contact in &batch.contacts {
+        let number = contact.phone.expose().to_owned();
+        if bad.contains(&number) {
+            causes.push("格式不正确。");
+        } else if held.insert(number) {
+            count += 1;
+        } else {
+            causes.push("号码重复。");
+        }
+    }
+    let entry = |cause: &&str| format!("{{\"fail_data\":\"\",\"fail_cause\":\"{cause}\"}}");
+    let list: Vec<String> = causes.iter().map(entry).collect();
+    let list = list.join(",");
+    let body = format!(
+        "{{\"code\":200,\"data\":{{\"taskNumberCount\":{count},\"fail_datas\":[{list}]}}}}"
+    );
+    Reply::Answer(Answer {
+        http: 200,
+        retry_after: None,
+        document: wire::decode(body.as_bytes()),
+    })
+}
+
+async fn failures_that_nobody_is_named_for_come_to_an_end(db: &Db) {
+    for n in 0..100 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let bad = [3, 40, 97].map(number);
+    let (requests, held) = (AtomicUsize::new(0), Mutex::default());
+    let (requests, held) = (Arc::new(requests), Arc::new(held));
+    let (counted, task) = (Arc::clone(&requests), Arc::clone(&held));
+    let platform = move |batch: &Batch| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        nameless(batch, &bad, &mut task.lock().expect("nobody panicked"))
+    };
+    let left = run(db, platform, options(Duration::ZERO)).await;
+    assert_eq!(left, Backlog::default());
+    let count = async |end: &str| {
+        let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
+        db.count(&rest).await
+    };
+    assert_eq!(count("succeeded").await, 97);
+    assert_eq!(count("rejected").await, 3);
+    assert_eq!(held.lock().expect("nobody panicked").len(), 97);
+    let requests = requests.load(Ordering::Relaxed);
+    assert!(requests < 200, "{requests}");
 }
 
 async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {

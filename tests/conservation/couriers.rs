@@ -25,6 +25,14 @@ struct Courier {
     outages_before: usize,
 }
 
+impl Courier {
+    /// Whether it has waited for the database since it was started.
+    fn waits_to_start(&self) -> bool {
+        let log = self.program.log();
+        log.contains("waiting for the database") && !log.contains("courier started")
+    }
+}
+
 impl Couriers {
     /// Starts so many, the n-th at the n-th address if there is one.
     pub(super) fn start(
@@ -106,14 +114,14 @@ impl Couriers {
     }
 
     /// Kills the database's server, and waits until so many calls of it have failed, or all couriers
-    /// have ended and none can call it any more.
+    /// have ended or wait for it since their start, which they tell but once.
     pub(super) async fn lose(&mut self, server: &Server, calls: usize) {
         let before = self.failures();
         server.kill().await;
         self.database_died();
         until_within(DEADLINE, "couriers miss the database", async || {
             let mut programs = self.programs.iter_mut();
-            programs.all(|courier| courier.program.exit().is_some())
+            programs.all(|courier| courier.program.exit().is_some() || courier.waits_to_start())
                 || self.failures() >= before + calls
         })
         .await;

@@ -46,6 +46,16 @@ impl Culprits {
         self.isolations.waiting_mut()
     }
 
+    /// Lets a piece of a single row go its own way: its search goes on without it.
+    pub(super) fn leave(&mut self, underway: &mut Underway) {
+        if let Some(search) = self.give_up(underway) {
+            underway.search = None;
+            self.isolations
+                .answered(search.id, Answered::Refused { rows: 1 });
+            self.isolations.put(search.id, Vec::new(), None);
+        }
+    }
+
     /// Begins or continues a search in a batch whose answers say nothing about its rows.
     pub(super) fn search_in_the_dark(&mut self, underway: &Underway) -> Search {
         let id = underway.search.unwrap_or(underway.batch.id);

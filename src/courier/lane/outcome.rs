@@ -115,9 +115,12 @@ impl LaneAtWork {
             begun,
             read_at,
             mut trace,
+            failing_since,
             ..
         } = underway;
         trace.settles();
+        // The parts of a batch that fails by itself have been failing with it.
+        let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
         let now = Instant::now();
         let open = &closing.unsettled;
         let cut = search.and_then(|search| search.cut);
@@ -127,6 +130,10 @@ impl LaneAtWork {
             .into_iter()
             .map(|child| Underway::child(child, search.map(|search| search.id), read_at, now))
             .map(|child| child.traced(&self.context.traces, Origin::Split))
+            .map(|child| Underway {
+                failing_since,
+                ..child
+            })
             .collect();
         let change = Change::Close(Close {
             batch: batch.id,

@@ -24,6 +24,9 @@ const SENDS_WITHOUT_OTHERS: u32 = 5;
 /// chance that does not happen, however often the platform fails.
 const SENDS_TO_GIVE_UP: u32 = 20;
 
+/// The same for one that has been failing for so long: the count does not survive another owner.
+const FAILING_TO_GIVE_UP: Duration = Duration::from_mins(15);
+
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
@@ -44,6 +47,9 @@ impl LaneAtWork {
         }
         if self.is_to_blame(&underway) {
             return self.search_or_give_up(underway, &wait);
+        }
+        if underway.failed_sends >= SENDS_TO_SPLIT && underway.batch.contacts.len() == 1 {
+            self.culprits.leave(&mut underway);
         }
         let delay = self.hold(&wait);
         let (batch, lane) = (&underway.batch, &self.lease.lane);
@@ -82,7 +88,8 @@ impl LaneAtWork {
         let others_pass = || self.context.gates().has_answered_since(since);
         let sends = underway.failed_sends;
         if underway.batch.contacts.len() == 1 {
-            return sends >= SENDS_TO_GIVE_UP && others_pass();
+            let is_long = sends >= SENDS_TO_GIVE_UP || since.elapsed() >= FAILING_TO_GIVE_UP;
+            return is_long && others_pass();
         }
         sends >= SENDS_WITHOUT_OTHERS || sends >= SENDS_TO_SPLIT && others_pass()
     }
