@@ -144,6 +144,12 @@ async fn open(
         }
         bail!("the database was waited for in vain")
     };
+    let mut waits = why.clone();
+    let alive = async {
+        if waits.changed().await.is_ok() {
+            supervisor::wait().await;
+        }
+    };
     let told = async {
         match admin {
             Some(admin) => admin.wait(why).await,
@@ -153,7 +159,7 @@ async fn open(
     tokio::select! {
         opened = opened => opened.map(Some),
         () = told => bail!("the admin server has ended"),
-        () = supervisor::wait() => bail!("the supervisor has been left"),
+        () = alive => bail!("the supervisor has been left"),
         because = signals.next() => {
             Stopping { because, grace: Duration::ZERO }.emit();
             Ok(None)

@@ -110,7 +110,10 @@ fn unconfirmed(case: &Case, world: &World) -> bool {
                 .numbers
                 .iter()
                 .any(|(_, truth)| *truth == Truth::Ignored),
-            Some((_, Outcome::Refused)) => case.is(Flaw::AccountRefused),
+            // A refusal without a list, after an answer that was lost.
+            Some((_, Outcome::Refused)) => {
+                !case.skip_error || case.is(Flaw::AccountRefused) || case.is(Flaw::FicklePlatform)
+            }
             _ => false,
         },
     )
