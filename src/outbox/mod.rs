@@ -4,8 +4,8 @@
 //! operators ask how things are ([`Operations`]). Nothing else in the program knows SQL, and nothing in
 //! here knows HTTP. `docs/delivery.md` tells the protocol.
 //!
-//! [`sql`] is both doors on any database, written once. `postgres`, `mysql` and `sqlite` bring the
-//! statements and what each database does in its own way: see [`sql::dialect`].
+//! `sql` is both doors on any database, written once. `postgres`, `mysql` and `sqlite` bring the
+//! statements and what each database does in its own way: see `sql::dialect`.
 //!
 //! Every database guarantees this (the contract suite in `tests/outbox/` proves it on each):
 //!
