@@ -6,7 +6,7 @@
 //! twice gets a connection of its own. Connections also have a longest age: a name that has moved to
 //! another host is looked up again though the old host still answers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::http;
+use crate::lock::lock;
 
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
@@ -74,9 +75,11 @@ impl Connections {
 
     /// A client that may use a connection again.
     pub(super) fn kept(&self) -> Client {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if kept.since.elapsed() >= LONGEST_AGE {
-            self.renew(&mut kept, LONGEST_IDLE);
+            // The server's own limit is remembered, or it would have to be learnt once more.
+            let longest_idle = kept.longest_idle;
+            self.renew(&mut kept, longest_idle);
         }
         kept.client.clone()
     }
@@ -89,7 +92,7 @@ impl Connections {
         let longest_idle = limit
             .saturating_sub(Duration::from_secs(1))
             .min(LONGEST_IDLE);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if longest_idle < kept.longest_idle {
             self.renew(&mut kept, longest_idle);
         }
