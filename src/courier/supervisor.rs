@@ -25,14 +25,7 @@ pub async fn attend(pulse: Arc<Pulse>) {
 /// Tells that the courier waits for its database: it lives, and starting it anew would not help. Does
 /// not end.
 pub async fn wait() {
-    tell(NotifyState::Ready);
-    let Some(limit) = sd_notify::watchdog_enabled() else {
-        return std::future::pending().await;
-    };
-    loop {
-        tell(NotifyState::Watchdog);
-        tokio::time::sleep(limit / SIGNS_PER_LIMIT).await;
-    }
+    tell_alive(|| true, sd_notify::watchdog_enabled(), tell).await;
 }
 
 /// Tells that the courier is about to end.
@@ -66,12 +59,21 @@ fn tell_together(states: &[NotifyState<'_>]) {
 
 async fn tell_all(pulse: &Pulse, limit: Option<Duration>, tell: impl Fn(NotifyState<'static>)) {
     pulse.begun().await;
+    tell_alive(|| pulse.is_turning(), limit, tell).await;
+}
+
+/// Tells that the courier is ready, and then that it lives, for as long as it does. Does not end.
+async fn tell_alive(
+    lives: impl Fn() -> bool,
+    limit: Option<Duration>,
+    tell: impl Fn(NotifyState<'static>),
+) {
     tell(NotifyState::Ready);
     let Some(limit) = limit else {
         return std::future::pending().await;
     };
     loop {
-        if pulse.is_turning() {
+        if lives() {
             tell(NotifyState::Watchdog);
         }
         tokio::time::sleep(limit / SIGNS_PER_LIMIT).await;
