@@ -151,11 +151,15 @@ fn plain(number: &str) -> Cow<'_, str> {
 
 /// A number without each of the beginnings that do not tell it from others, the shortest rest last.
 fn without_code(number: &str) -> impl Iterator<Item = &str> {
-    ["+", "0", "+86", "86", "0086"]
+    ["+", "0"]
         .into_iter()
+        .chain(COUNTRY)
         .filter_map(|code| number.strip_prefix(code))
         .filter(|rest| rest.len() >= SHORTEST_NUMBER && !rest.starts_with('+'))
 }
+
+/// China's country code, as it stands before a number.
+const COUNTRY: [&str; 3] = ["+86", "86", "0086"];
 
 /// What is left of a number behind its country code has at least so many digits.
 const SHORTEST_NUMBER: usize = 7;
@@ -206,9 +210,8 @@ impl Name {
         let written = named;
         let named = written.trim();
         let mut masks = Vec::new();
-        let country = ["+86", "86", "0086"];
         let behind = |code: &str| named.strip_prefix(code);
-        for whole in std::iter::once(named).chain(country.into_iter().filter_map(behind)) {
+        for whole in std::iter::once(named).chain(COUNTRY.into_iter().filter_map(behind)) {
             let bare = without_suffix(whole);
             masks.push(Mask::of(whole));
             if bare.len() < whole.len() {

@@ -34,11 +34,16 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
         settled.extend(open.iter().map(|&contact| succeeded(contact)));
         return closing(Outcome::Imported, answer, settled, Vec::new());
     }
-    if batch.contacts.len() == 1 || !batch.options.resend_is_safe() {
+    if !can_be_asked_again(batch) {
         settled.extend(open.iter().map(|&contact| unaccounted(batch, contact)));
         return closing(Outcome::Unaccounted, answer, settled, Vec::new());
     }
     closing(Outcome::Unaccounted, answer, settled, open)
+}
+
+/// Whether smaller batches can find out about open rows: a single row has only one reading.
+fn can_be_asked_again(batch: &Batch) -> bool {
+    batch.contacts.len() > 1 && batch.options.resend_is_safe()
 }
 
 /// Whether more rows are counted than could be in the task if each entry of the list is right.
@@ -70,7 +75,7 @@ fn contradicted(
     }
     unsure.sort_unstable();
     let answer = summary(batch, document);
-    if batch.contacts.len() == 1 || !batch.options.resend_is_safe() {
+    if !can_be_asked_again(batch) {
         let why = "the platform counted more rows as imported than it did not list as failed";
         let doubtful = |contact| unconfirmed(batch, contact, why);
         settled.extend(unsure.into_iter().map(doubtful));

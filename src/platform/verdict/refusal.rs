@@ -43,17 +43,16 @@ fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
         return refusal_of_row(batch, refusal.words, rules);
     }
     // Words without a list may be about the task or the account, unless it has taken a row since.
-    match rejected(refusal.words) {
-        Final::Failed { cause, .. } if batch.maybe_delivered && !(judges && batch.taken_since) => {
-            Final::Failed {
-                kind: FailKind::Unconfirmed,
-                cause: shortened(&format!(
-                    "may or may not be in the task: an earlier answer was lost, and the last one \
-                     does not tell: {cause}"
-                )),
-            }
-        }
-        end => end,
+    if !batch.maybe_delivered || judges && batch.taken_since {
+        return rejected(refusal.words);
+    }
+    let cause = format!(
+        "may or may not be in the task: an earlier answer was lost, and the last one does not tell: {}",
+        refusal.words
+    );
+    Final::Failed {
+        kind: FailKind::Unconfirmed,
+        cause: shortened(&cause),
     }
 }
 
