@@ -3,8 +3,8 @@
 //! Pure: `now` is an argument. Handing out instants in advance, instead of letting everybody try
 //! again and again, uses the rate to the full although timers wake up late. A request that wakes
 //! up late all the same is looked at once more as it departs, so that those which were late and
-//! those which were not cannot come together: no window of a second holds more than the rate and
-//! the burst allow.
+//! those which were not cannot come together: no window holds more than the rate and the burst allow.
+//! A window is a second, or the time of one request at a rate below one per second.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::rate::Rate;
 
-/// The longest window of any rate.
+/// The longest window of any rate that is not below one per second. Departures are remembered for as
+/// long at the least, so that they count when a faster rate gives its place to a slower one.
 const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 
 /// At most this many departures are remembered. A faster rate is paced, but not checked again.
@@ -63,16 +64,23 @@ impl Bucket {
         slot.max(now)
     }
 
+    /// How long a departure counts.
+    fn memory(&self) -> Duration {
+        let window = self.rate.map_or(Duration::ZERO, |rate| rate.window().1);
+        window.max(LONGEST_WINDOW)
+    }
+
     /// Whether a request may go now. `Err`: the window is full until that instant.
     pub(super) fn room(&mut self, now: Instant) -> Result<(), Instant> {
+        let memory = self.memory();
         while self
             .departed
             .front()
-            .is_some_and(|went| now.duration_since(*went) > LONGEST_WINDOW)
+            .is_some_and(|went| now.duration_since(*went) > memory)
         {
             self.departed.pop_front();
         }
-        let Some((room, window)) = self.rate.and_then(|rate| rate.window()) else {
+        let Some((room, window)) = self.rate.map(|rate| rate.window()) else {
             return Ok(());
         };
         // The request that has to leave the window before this one may go.
@@ -100,7 +108,7 @@ impl Bucket {
             && self
                 .departed
                 .back()
-                .is_none_or(|went| now.duration_since(*went) > LONGEST_WINDOW)
+                .is_none_or(|went| now.duration_since(*went) > self.memory())
     }
 }
 
@@ -134,6 +142,11 @@ mod tests {
             }
         }
         went
+    }
+
+    /// When the last of so many requests has its turn.
+    fn slots_end(rate: Rate, requests: usize, start: Instant) -> Instant {
+        start + rate.period() * u32::try_from(requests).unwrap()
     }
 
     /// The most requests in any closed window of this length.
@@ -190,6 +203,9 @@ mod tests {
         bucket.depart(now);
         assert!(!bucket.is_as_new(now));
         assert!(bucket.is_as_new(now + SECOND * 3));
+        bucket.change(Some(self::rate(0.1, 1)));
+        assert!(!bucket.is_as_new(now + SECOND * 10));
+        assert!(bucket.is_as_new(now + SECOND * 11));
     }
 
     #[tokio::test(start_paused = true)]
@@ -222,14 +238,43 @@ mod tests {
     proptest! {
         #[test]
         fn no_window_holds_more_than_rate_and_burst_allow(
-            per_second in 1.0f64..200.0,
+            per_second in prop_oneof![0.001f64..1.0, 1.0f64..200.0],
             burst in 1u32..20,
             late in prop::collection::vec(0u64..200_000, 1..50),
         ) {
             let rate = rate(per_second, burst);
-            let went = send(rate, &late, Duration::from_secs(5));
-            let (room, window) = rate.window().unwrap();
+            let (room, window) = rate.window();
+            let went = send(rate, &late, window * 5);
             prop_assert!(busiest(&went, window) <= room);
+        }
+
+        #[test]
+        fn requests_that_were_held_up_together_keep_the_rate_too(
+            per_second in prop_oneof![0.001f64..1.0, 1.0f64..20.0],
+            burst in 1u32..5,
+            held_up in 1usize..40,
+            windows_late in 0u32..20,
+        ) {
+            let rate = rate(per_second, burst);
+            let (room, window) = rate.window();
+            let mut bucket = Bucket::new(rate);
+            let start = Instant::now();
+            let slots: Vec<Instant> = (0..held_up).map(|_| bucket.reserve(1.0, start)).collect();
+            let released = start + window * windows_late;
+            let (mut now, mut went) = (released, Vec::new());
+            for slot in slots {
+                now = now.max(slot);
+                while let Err(later) = bucket.room(now) {
+                    now = later;
+                }
+                bucket.depart(now);
+                went.push(now);
+            }
+            prop_assert!(busiest(&went, window) <= room);
+            // No window is left empty either.
+            let windows = u32::try_from(held_up.div_ceil(room)).unwrap() + 1;
+            let in_turn = slots_end(rate, held_up, start).max(released);
+            prop_assert!(now <= in_turn + window * windows + SECOND);
         }
     }
 }

@@ -156,22 +156,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_of_a_user_that_were_held_up_together_do_not_go_together() {
-        let limits = RateLimits {
-            per_user: Some(2.0),
-            ..limits(1_000.0)
-        };
-        let (limits, lane) = (RateLimiter::new(&limits, None), lane());
-        // Their turn comes, but something else holds them up: the journal, or a permit.
-        for _ in 0..6 {
-            limits.lane_ready(&lane).await;
+        for (per_user, expected) in [
+            (2.0, [0, 0, 1, 1, 2, 2]),
+            (0.5, [0, 2, 4, 6, 8, 10]),
+            (0.01, [0, 100, 200, 300, 400, 500]),
+        ] {
+            let limits = RateLimits {
+                per_user: Some(per_user),
+                ..limits(1_000.0)
+            };
+            let (limits, lane) = (RateLimiter::new(&limits, None), lane());
+            // Their turn comes, but something else holds them up: the journal, or a permit.
+            for _ in 0..6 {
+                limits.lane_ready(&lane).await;
+            }
+            let began = Instant::now();
+            let mut went = Vec::new();
+            for _ in 0..6 {
+                limits.ready(&lane).await;
+                limits.tidy();
+                went.push(began.elapsed().as_secs());
+            }
+            assert_eq!(went, expected, "{per_user}/s");
         }
-        let began = Instant::now();
-        let mut went = Vec::new();
-        for _ in 0..6 {
-            limits.ready(&lane).await;
-            went.push(began.elapsed().as_secs());
-        }
-        assert_eq!(went, [0, 0, 1, 1, 2, 2]);
     }
 
     #[tokio::test(start_paused = true)]

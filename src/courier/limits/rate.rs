@@ -46,19 +46,16 @@ impl Rate {
     }
 
     /// Returns how many requests a window may hold, and how long it is: a second, or a little more
-    /// for a rate with a fraction. `None` below one per second, where the period is enough.
+    /// for a rate with a fraction. Below one per second it is the time in which one request may go.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "1 to 1,000,000"
     )]
-    pub(super) fn window(&self) -> Option<(usize, Duration)> {
-        if self.per_second < 1.0 {
-            return None;
-        }
+    pub(super) fn window(&self) -> (usize, Duration) {
         let whole = self.per_second.ceil();
         let burst = usize::try_from(self.burst - 1).unwrap_or(usize::MAX);
         let room = (whole as usize).saturating_add(burst);
-        Some((room, Duration::from_secs_f64(whole / self.per_second)))
+        (room, Duration::from_secs_f64(whole / self.per_second))
     }
 }

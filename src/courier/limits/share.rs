@@ -55,8 +55,8 @@ impl Share {
     pub(super) async fn ready(&self, rate: Rate, slowdown: f64) {
         loop {
             let slot = self.reserve(rate, slowdown).await;
-            sleep_until(slot).await;
-            if Instant::now() <= slot + rate.tolerance() {
+            sleep_until(slot.from).await;
+            if Instant::now() <= slot.until {
                 return;
             }
         }
@@ -64,7 +64,7 @@ impl Share {
 
     /// Takes the next slot, and returns its instant. Waits for the database if a slice has to be
     /// claimed first; others wait behind it, in their order.
-    async fn reserve(&self, rate: Rate, slowdown: f64) -> Instant {
+    async fn reserve(&self, rate: Rate, slowdown: f64) -> Slot {
         let mut part = self.part.lock().await;
         part.goes_by(rate);
         loop {
@@ -129,11 +129,28 @@ struct Part {
     changed: bool,
 }
 
+/// A time for one request. Behind its end the time may be another courier's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Slot {
+    from: Instant,
+    until: Instant,
+}
+
+impl Slot {
+    /// The time is over as soon as it begins.
+    fn at(instant: Instant) -> Self {
+        Self {
+            from: instant,
+            until: instant,
+        }
+    }
+}
+
 /// Where the next slot comes from.
 #[derive(Debug, PartialEq)]
 enum NextSlot {
     /// This slot is taken.
-    Go(Instant),
+    Go(Slot),
     /// No slot is free before this instant.
     Wait(Instant),
     /// Claim a slice such as this, with this lead.
@@ -151,11 +168,11 @@ impl Part {
 
     fn next(&mut self, slowdown: f64, now: Instant) -> NextSlot {
         let Some(rate) = self.rate else {
-            return NextSlot::Go(now);
+            return NextSlot::Go(Slot::at(now));
         };
         if let Some(slot) = self.slice.take(now, rate.tolerance() + rate.burst_span()) {
             self.demand.note(now);
-            self.last = Some(slot);
+            self.last = Some(slot.from);
             return NextSlot::Go(slot);
         }
         // No further ahead: slots that are left when a courier ends delay everybody.
@@ -200,12 +217,14 @@ impl Slice {
     }
 
     /// Takes the next slot that is not too old to be used.
-    fn take(&mut self, now: Instant, tolerance: Duration) -> Option<Instant> {
+    fn take(&mut self, now: Instant, tolerance: Duration) -> Option<Slot> {
         while self.left > 0 {
             let slot = self.next?;
             (self.next, self.left) = (Some(slot + self.period), self.left - 1);
-            if slot + tolerance >= now {
-                return Some(slot.max(now));
+            let until = slot + tolerance;
+            if until >= now {
+                let from = slot.max(now);
+                return Some(Slot { from, until });
             }
         }
         None
@@ -249,6 +268,10 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const TOLERANCE: Duration = Duration::from_millis(10);
 
+    fn begins(slot: Option<Slot>) -> Option<Instant> {
+        slot.map(|slot| slot.from)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_slice_hands_out_its_slots_a_period_apart_and_is_then_used_up() {
         let now = Instant::now();
@@ -257,8 +280,8 @@ mod tests {
             period: MS * 20,
             left: 2,
         };
-        assert_eq!(slice.take(now, TOLERANCE), Some(now + MS));
-        assert_eq!(slice.take(now, TOLERANCE), Some(now + MS * 21));
+        assert_eq!(begins(slice.take(now, TOLERANCE)), Some(now + MS));
+        assert_eq!(begins(slice.take(now, TOLERANCE)), Some(now + MS * 21));
         assert_eq!(slice.take(now, TOLERANCE), None);
     }
 
@@ -271,8 +294,21 @@ mod tests {
             left: 3,
         };
         let now = start + MS * 25;
-        assert_eq!(slice.take(now, TOLERANCE), Some(now));
-        assert_eq!(slice.take(now, TOLERANCE), Some(start + MS * 40));
+        assert_eq!(begins(slice.take(now, TOLERANCE)), Some(now));
+        assert_eq!(begins(slice.take(now, TOLERANCE)), Some(start + MS * 40));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_that_is_taken_late_does_not_last_any_longer() {
+        let start = Instant::now();
+        let mut slice = Slice {
+            next: Some(start),
+            period: MS * 20,
+            left: 1,
+        };
+        let slot = slice.take(start + MS * 9, TOLERANCE).unwrap();
+        assert_eq!(slot.from, start + MS * 9);
+        assert_eq!(slot.until, start + TOLERANCE);
     }
 
     #[tokio::test(start_paused = true)]
@@ -311,7 +347,7 @@ mod tests {
             }
             match part.next(1.0, *now) {
                 NextSlot::Go(slot) => {
-                    *now = slot.max(*now);
+                    *now = slot.from.max(*now);
                     went.push(*now);
                 }
                 NextSlot::Wait(until) => *now = until.max(*now),
@@ -398,10 +434,16 @@ mod tests {
             };
             part.claimed(slice.from(begins), MS);
         };
+        let goes = |part: &mut Part, at: Instant| {
+            let NextSlot::Go(slot) = part.next(1.0, now) else {
+                panic!("no slot");
+            };
+            assert_eq!(slot.from, at);
+        };
         claim(&mut part, now, now);
-        assert_eq!(part.next(1.0, now), NextSlot::Go(now));
+        goes(&mut part, now);
         claim(&mut part, now, now + SECOND * 10);
-        assert_eq!(part.next(1.0, now), NextSlot::Go(now + SECOND * 10));
+        goes(&mut part, now + SECOND * 10);
         assert_eq!(part.next(1.0, now), NextSlot::Wait(now + SECOND * 9));
     }
 }
