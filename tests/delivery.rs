@@ -19,6 +19,7 @@ mod support;
 mod world;
 
 mod delivery {
+    mod clock;
     mod crash;
     mod held;
     mod input;

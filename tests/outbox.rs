@@ -12,6 +12,7 @@ mod support;
 mod server;
 
 mod outbox {
+    mod clock;
     mod fencing;
     mod histories;
     mod holds;

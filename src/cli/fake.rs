@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -85,7 +86,11 @@ impl Outbox for FakeOutbox {
         }))
     }
 
-    async fn beat(&self, _: &Instance) -> Result<(), OutboxError> {
+    async fn beat(&self, _: &Instance) -> Result<bool, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn bring_back(&self, _: Duration) -> Result<(), OutboxError> {
         unreachable!("no command does this")
     }
 

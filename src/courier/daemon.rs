@@ -105,6 +105,7 @@ impl Courier {
             Arc::clone(&watch),
             Arc::clone(&self.pulse),
             life.clone(),
+            self.tuner.clone(),
         )
         .await?;
         token::at_start(&*outbox).await?;

@@ -12,8 +12,10 @@ use tokio::time::Instant;
 
 use super::lifecycle::Lifecycle;
 use super::pulse::Pulse;
+use super::tuning::Tuner;
 use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::outbox::{Instance, Outbox, OutboxError};
+use crate::telemetry::event::ClockWentBack;
 
 /// Heartbeats per lease time: two may fail before the lease is lost.
 const BEATS_PER_LEASE: u32 = 3;
@@ -21,6 +23,9 @@ const BEATS_PER_LEASE: u32 = 3;
 /// A failed heartbeat is tried again this soon, so that work goes on as soon as the database is
 /// back.
 const SOON: Duration = Duration::from_secs(1);
+
+/// No hold is longer, however long the platform asks for: `Retry-After` is obeyed for up to a day.
+const LONGEST_HOLD: Duration = Duration::from_hours(24);
 
 /// Knows until when this instance's leases are good.
 #[derive(Clone, Debug)]
@@ -45,41 +50,101 @@ pub(super) async fn start(
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
     life: Lifecycle,
+    tuner: Tuner,
 ) -> Result<(LeaseClock, tokio::task::JoinHandle<()>), OutboxError> {
     let good_until = Instant::now() + instance.lease;
-    outbox.beat(&instance).await?;
+    let mut clock = DatabaseClock::default();
+    clock.note(outbox.beat(&instance).await?);
+    // Nobody may have been there to see it go back.
+    outbox
+        .bring_back(longest_hold(&tuner).max(LONGEST_HOLD))
+        .await?;
     let (sender, receiver) = watch::channel(good_until);
+    let heart = Heart {
+        outbox,
+        instance,
+        watch,
+        pulse,
+        tuner,
+        clock,
+    };
     let task = tokio::spawn(async move {
         tokio::select! {
-            () = beat(outbox, instance, watch, pulse, sender) => {}
+            () = heart.beat(sender) => {}
             () = life.killed() => {}
         }
     });
     Ok((LeaseClock(receiver), task))
 }
 
-async fn beat(
+/// The longest wait of a lane that failures have put on hold.
+fn longest_hold(tuner: &Tuner) -> Duration {
+    tuner.current().backoff.max_interval
+}
+
+struct Heart {
     outbox: Arc<dyn Outbox>,
     instance: Instance,
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
-    good_until: watch::Sender<Instant>,
-) {
-    let pause = interval(instance.lease);
-    let mut failed = false;
-    loop {
-        pulse.heartbeat.turn();
-        tokio::time::sleep(if failed { pause.min(SOON) } else { pause }).await;
-        let begun = Instant::now();
-        // A heartbeat that hangs must not keep the next one from being tried.
-        let beat = tokio::time::timeout(pause, outbox.beat(&instance));
-        let beat = pulse.heartbeat.turning(beat).await;
-        let beat = beat.unwrap_or_else(|_| Err(outbox.failed(begun, too_slow(pause))));
-        watch.note(DatabaseWork::Heartbeat, begun, &beat);
-        failed = beat.is_err();
-        if !failed {
-            good_until.send_replace(begun + instance.lease);
+    tuner: Tuner,
+    clock: DatabaseClock,
+}
+
+impl Heart {
+    async fn beat(mut self, good_until: watch::Sender<Instant>) {
+        let pause = interval(self.instance.lease);
+        let mut failed = false;
+        loop {
+            self.pulse.heartbeat.turn();
+            tokio::time::sleep(if failed { pause.min(SOON) } else { pause }).await;
+            let begun = Instant::now();
+            let beat = self.within(pause, self.outbox.beat(&self.instance)).await;
+            failed = beat.is_err();
+            if let Ok(went_back) = beat {
+                good_until.send_replace(begun + self.instance.lease);
+                self.clock.note(went_back);
+            }
+            if !failed && self.clock.is_to_be_followed {
+                let longest = longest_hold(&self.tuner);
+                let brought = self.within(pause, self.outbox.bring_back(longest)).await;
+                self.clock.is_to_be_followed = brought.is_err();
+            }
         }
+    }
+
+    /// A call that hangs must not keep the next heartbeat from being tried.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, OutboxError>>,
+    ) -> Result<T, OutboxError> {
+        let begun = Instant::now();
+        let call = tokio::time::timeout(limit, call);
+        let answer = self.pulse.heartbeat.turning(call).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.outbox.failed(begun, too_slow(limit))));
+        self.watch.note(DatabaseWork::Heartbeat, begun, &answer);
+        answer
+    }
+}
+
+/// Whether the database's clock goes on as it should.
+#[derive(Default)]
+struct DatabaseClock {
+    /// Whether the last heartbeat found that it went back.
+    went_back: bool,
+    /// Whether holds may still end by the clock as it went before.
+    is_to_be_followed: bool,
+}
+
+impl DatabaseClock {
+    /// Notes what a heartbeat found, and tells it once.
+    fn note(&mut self, went_back: bool) {
+        if went_back && !self.went_back {
+            ClockWentBack.emit();
+        }
+        self.went_back = went_back;
+        self.is_to_be_followed |= went_back;
     }
 }
 

@@ -26,6 +26,12 @@ pub struct RateClaim<'a> {
     pub burst: Duration,
     /// Minimum delay before the slice begins; an earlier slice would have passed before the reply.
     pub lead: Duration,
+    /// The rate can be given away so far ahead at most. If it is further, the database's clock has gone
+    /// back since, and the rate is given away from now on.
+    pub furthest: Duration,
+    /// Minimum delay before the slice begins in that case: slices that were given away before by the
+    /// other clock may still be in use.
+    pub restart: Duration,
 }
 
 impl RateClaim<'_> {
@@ -33,6 +39,11 @@ impl RateClaim<'_> {
     /// begins at least.
     pub(crate) fn earliest(&self) -> i64 {
         to_micros(self.burst) - to_micros(self.lead)
+    }
+
+    /// How far ahead the slice begins if the clock has gone back, in microseconds.
+    pub(crate) fn anew(&self) -> i64 {
+        to_micros(self.restart.max(self.lead))
     }
 }
 
@@ -78,7 +89,14 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Tells other couriers that this instance lives: registers it or renews its heartbeat. Deletes
     /// the rows of instances that have been silent for a day.
-    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError>;
+    ///
+    /// Returns whether the database's clock has gone back: some instance's heartbeat lay in the future.
+    /// Such a heartbeat counts from now on.
+    async fn beat(&self, instance: &Instance) -> Result<bool, OutboxError>;
+
+    /// Ends what a clock that has gone back would draw out: no lane is on hold for longer than
+    /// `longest_hold` from now on, and nothing has been failing since an instant in the future.
+    async fn bring_back(&self, longest_hold: Duration) -> Result<(), OutboxError>;
 
     /// Removes the instance from the list. All of its lanes are free at once.
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError>;

@@ -125,6 +125,8 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
             span: Duration::from_millis(100),
             burst: Duration::ZERO,
             lead: Duration::ZERO,
+            furthest: Duration::MAX,
+            restart: Duration::ZERO,
         };
         outbox.claim_rate(&claim).await.unwrap();
     }
@@ -147,6 +149,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
     outbox.release(&lease).await.unwrap();
     outbox.backlog(me).await.unwrap();
     outbox.lift_holds("nothing").await.unwrap();
+    outbox.bring_back(Duration::ZERO).await.unwrap();
     outbox.retire(me).await.unwrap();
 }
 

@@ -174,6 +174,8 @@ async fn delivers(outbox: &MySqlOutbox) {
         span: Duration::from_secs(1),
         burst: Duration::ZERO,
         lead: Duration::ZERO,
+        furthest: Duration::MAX,
+        restart: Duration::ZERO,
     };
     outbox.claim_rate(&claim).await.expect("claims");
     let backlog = outbox.backlog(me).await.expect("counts");

@@ -22,6 +22,8 @@ async fn claim(db: &Db, name: &str, burst: Duration) -> i64 {
         span: Duration::from_mins(1),
         burst,
         lead: Duration::ZERO,
+        furthest: Duration::MAX,
+        restart: Duration::ZERO,
     };
     db.outbox.claim_rate(&claim).await.expect("claims")
 }
@@ -56,6 +58,8 @@ async fn a_slice_begins_as_far_ahead_as_the_claim_leads(db: &Db) {
         span: Duration::from_secs(1),
         burst: Duration::ZERO,
         lead: Duration::from_secs(5),
+        furthest: Duration::MAX,
+        restart: Duration::ZERO,
     };
     let first = db.outbox.claim_rate(&claim).await.expect("claims");
     assert_eq!(first, 5_000_000);
@@ -73,6 +77,8 @@ async fn claims_that_are_made_at_the_same_time_do_not_overlap(db: &Db) {
                 span: Duration::from_mins(1),
                 burst: Duration::ZERO,
                 lead: Duration::ZERO,
+                furthest: Duration::MAX,
+                restart: Duration::ZERO,
             };
             outbox.claim_rate(&claim).await.expect("claims")
         })

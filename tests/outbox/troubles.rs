@@ -32,6 +32,8 @@ async fn write_everything(db: &Db) -> Result<(), OutboxError> {
             span: second,
             burst: second,
             lead: Duration::ZERO,
+            furthest: Duration::MAX,
+            restart: Duration::ZERO,
         })
         .await?;
     db.operations.requeue(&[ContactId(1)]).await?;

@@ -19,6 +19,14 @@ use crate::outbox::{Outbox, RateClaim};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A rate can be given away further ahead than now by so much, and by so many periods of it: each
+/// courier holds a second's requests, and at a slow rate at least one.
+const FURTHEST: (Duration, u32) = (Duration::from_secs(10), 100);
+
+/// A rate begins anew so much later, and so many periods, when the database's clock has gone back: what
+/// the couriers hold is used up by then.
+const RESTART: (Duration, u32) = (Duration::from_secs(3), 10);
+
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -90,6 +98,8 @@ impl Share {
             span: slice.span(),
             burst: rate.burst_span(),
             lead,
+            furthest: slice.after(FURTHEST),
+            restart: slice.after(RESTART),
         };
         loop {
             // The database reads its clock a little later than this, after the wait for a
@@ -207,6 +217,11 @@ struct Slice {
 impl Slice {
     fn span(&self) -> Duration {
         self.period * self.left
+    }
+
+    /// So much time, and so many periods.
+    fn after(&self, (time, periods): (Duration, u32)) -> Duration {
+        time + self.period * periods
     }
 
     fn from(self, begins: Instant) -> Self {

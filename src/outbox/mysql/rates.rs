@@ -24,7 +24,11 @@ pub(super) async fn claim(
         .bind(claim.name)
         .fetch_one(&mut *tx)
         .await?;
-    let begins = given.max(asked - claim.earliest());
+    let begins = if given > asked + to_micros(claim.furthest) {
+        asked + claim.anew()
+    } else {
+        given.max(asked - claim.earliest())
+    };
     sqlx::query(RATE_TAKEN)
         .bind(begins + to_micros(claim.span))
         .bind(claim.name)

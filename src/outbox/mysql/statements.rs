@@ -330,6 +330,19 @@ pub(super) static STATEMENTS: Statements = Statements {
         "SELECT COUNT(*) FROM courier_instance AS me WHERE me.id = ? AND ",
         is_alive!("me.id")
     )),
+    // The time when the row is looked at, not `NOW`: the statement may have waited for a heartbeat.
+    bring_back_beats: "UPDATE courier_instance SET heartbeat_at = SYSDATE(6)
+         WHERE heartbeat_at > SYSDATE(6) + INTERVAL 10 SECOND",
+    bring_back_holds: Statement::new(
+        "UPDATE delivery_lane
+         SET held_until = LEAST(held_until, NOW(6) + INTERVAL ? * 1e6 MICROSECOND),
+             held_since = LEAST(held_since, NOW(6))
+         WHERE held_until > NOW(6) + INTERVAL ? * 1e6 MICROSECOND OR held_since > NOW(6)",
+    )
+    .with(&[1, 1]),
+    bring_back_failures: "UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open)
+         SET b.failing_since = NOW(6)
+         WHERE b.closed_at IS NULL AND b.failing_since > NOW(6)",
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE heartbeat_at < NOW(6) - INTERVAL 1 DAY",
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",

@@ -73,6 +73,8 @@ impl Trying {
             span: Duration::from_secs(1),
             burst: Duration::ZERO,
             lead: Duration::ZERO,
+            furthest: Duration::MAX,
+            restart: Duration::ZERO,
         }
     }
 }

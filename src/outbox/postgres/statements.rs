@@ -162,14 +162,18 @@ pub(super) const LOCK_ROWS_AT_ONCE: &str =
 pub(super) const STILL_PENDING: &str =
     "SELECT count(*) FROM contact_outbox WHERE id = ANY ($1) AND status = 'pending'";
 
-/// $1 name, $2 span and $3 burst in microseconds. `now()` is the beginning of the statement, however
-/// long it waits for another courier's claim; the rate is given away up to `given_until`.
+/// $1 name; in microseconds $2 span, $3 burst, $4 how far ahead the rate can be given away, $5 how far
+/// ahead it begins anew. `now()` is the beginning of the statement, however long it waits for another
+/// courier's claim; the rate is given away up to `given_until`.
 pub(super) const CLAIM_RATE: &str = "
     INSERT INTO rate_budget AS r (name, given_until)
     VALUES ($1, (extract(epoch FROM now()) * 1000000)::bigint - $3 + $2)
     ON CONFLICT (name) DO UPDATE
-        SET given_until = greatest(r.given_until,
-                (extract(epoch FROM now()) * 1000000)::bigint - $3) + $2
+        SET given_until = $2 + CASE
+            WHEN r.given_until > (extract(epoch FROM now()) * 1000000)::bigint + $4
+                THEN (extract(epoch FROM now()) * 1000000)::bigint + $5
+            ELSE greatest(r.given_until, (extract(epoch FROM now()) * 1000000)::bigint - $3)
+        END
     RETURNING given_until - $2 - (extract(epoch FROM now()) * 1000000)::bigint";
 
 /// $1 … $23: the columns as arrays, in the order of `inserting::insert`.
@@ -222,6 +226,21 @@ pub(super) static STATEMENTS: Statements = Statements {
                  heartbeat_at = now()",
     ),
     alive: None,
+    // The time when the row is looked at, not `now()`: the statement may have waited for a heartbeat.
+    bring_back_beats: "UPDATE courier_instance SET heartbeat_at = clock_timestamp()
+         WHERE heartbeat_at > clock_timestamp() + interval '10 seconds'",
+    bring_back_holds: Statement::new(
+        "UPDATE delivery_lane
+         SET held_until = CASE
+                 WHEN held_until > now() + $1 * interval '1 second'
+                 THEN now() + $1 * interval '1 second'
+                 ELSE held_until
+             END,
+             held_since = CASE WHEN held_since > now() THEN now() ELSE held_since END
+         WHERE held_until > now() + $1 * interval '1 second' OR held_since > now()",
+    ),
+    bring_back_failures: "UPDATE delivery_batch SET failing_since = now()
+         WHERE closed_at IS NULL AND failing_since > now()",
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE heartbeat_at < now() - interval '1 day'",
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1",

@@ -1,6 +1,7 @@
 //! Heartbeats, and the right to work a lane.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -11,20 +12,27 @@ use crate::contact::{Lane, OutboxRow};
 use crate::outbox::error::{INSTANCES, SqlError, all_written};
 use crate::outbox::journal::{adopted, open_batches, open_entry};
 use crate::outbox::rows::{self, Columns};
-use crate::outbox::span::to_millis;
+use crate::outbox::span::{to_millis, to_seconds};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
-pub(super) async fn beat<D: Dialect>(dialect: &D, instance: &Instance) -> Result<(), SqlError> {
+pub(super) async fn beat<D: Dialect>(dialect: &D, instance: &Instance) -> Result<bool, SqlError> {
     let mut tx = dialect.begin().await?;
-    write_beat::<D>(&mut tx, instance).await?;
-    Ok(dialect.commit(tx).await?)
+    let went_back = write_beat::<D>(&mut tx, instance).await?;
+    dialect.commit(tx).await?;
+    Ok(went_back)
 }
 
-/// Writes a heartbeat into a transaction.
+/// Writes a heartbeat into a transaction. Returns whether the clock has gone back since somebody's last
+/// one.
+///
+/// A heartbeat in the future is not taken for none: its courier may live, with a request under way. Now
+/// it counts from now, and who lives soon writes the next one. It comes before our own heartbeat, or two
+/// couriers could each wait for the other's row.
 pub(super) async fn write_beat<D: Dialect>(
     tx: &mut Session<D>,
     instance: &Instance,
-) -> Result<(), SqlError> {
+) -> Result<bool, SqlError> {
+    let ahead = ask::<D>(D::STATEMENTS.bring_back_beats).execute(tx).await?;
     let beaten = ask::<D>(D::STATEMENTS.beat)
         .bind(instance.id)
         .bind(instance.host.as_str())
@@ -41,7 +49,22 @@ pub(super) async fn write_beat<D: Dialect>(
     ask::<D>(D::STATEMENTS.clear_silent_instances)
         .execute(tx)
         .await?;
-    Ok(())
+    Ok(ahead > 0)
+}
+
+pub(super) async fn bring_back<D: Dialect>(
+    dialect: &D,
+    longest_hold: Duration,
+) -> Result<(), SqlError> {
+    let mut session = dialect.begin_one().await?;
+    ask::<D>(D::STATEMENTS.bring_back_holds)
+        .bind(to_seconds(longest_hold))
+        .execute(&mut session)
+        .await?;
+    ask::<D>(D::STATEMENTS.bring_back_failures)
+        .execute(&mut session)
+        .await?;
+    Ok(dialect.commit(session).await?)
 }
 
 pub(super) async fn retire<D: Dialect>(dialect: &D, instance: Uuid) -> Result<(), SqlError> {

@@ -24,6 +24,7 @@ mod trying;
 pub(super) mod value;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -112,7 +113,7 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("check_schema", Limit::Patient, check).await
     }
 
-    async fn beat(&self, instance: &Instance) -> Result<(), OutboxError> {
+    async fn beat(&self, instance: &Instance) -> Result<bool, OutboxError> {
         let writes = &self.calls.writes;
         // A caller that has waited long enough drops the call.
         let mut unanswered = Unanswered(Some(writes));
@@ -121,6 +122,11 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         unanswered.0 = None;
         writes.beat(&went);
         went
+    }
+
+    async fn bring_back(&self, longest_hold: Duration) -> Result<(), OutboxError> {
+        let bring = || leasing::bring_back(&self.dialect, longest_hold);
+        self.call("bring_back", Limit::Patient, bring).await
     }
 
     async fn retire(&self, instance: Uuid) -> Result<(), OutboxError> {

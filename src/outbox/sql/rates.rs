@@ -23,6 +23,8 @@ pub(in crate::outbox) async fn at_once<D: Dialect>(
         .bind(claim.name)
         .bind(to_micros(claim.span))
         .bind(claim.earliest())
+        .bind(to_micros(claim.furthest))
+        .bind(claim.anew())
         .number(session)
         .await
 }

@@ -50,6 +50,14 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) beat: Statement,
     /// Counts the courier [id] if others see that it lives; `None`: `beat` is sure to have done it.
     pub(in crate::outbox) alive: Option<&'static str>,
+    /// Brings heartbeats that lie in the future back to now. More than some seconds ahead is none that
+    /// was written by the clock as it goes now.
+    pub(in crate::outbox) bring_back_beats: &'static str,
+    /// The same for holds, which end so many seconds from now at the latest, and for their beginnings
+    /// [seconds].
+    pub(in crate::outbox) bring_back_holds: Statement,
+    /// The same for the instants since when open batches fail.
+    pub(in crate::outbox) bring_back_failures: &'static str,
     /// Deletes couriers that have been silent for a day.
     pub(in crate::outbox) clear_silent_instances: &'static str,
     /// Frees all lanes of a courier [id].

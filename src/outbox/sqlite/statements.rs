@@ -201,13 +201,17 @@ pub(super) const STILL_PENDING: &str = "
     SELECT count(*) FROM contact_outbox NOT INDEXED
     WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'";
 
-/// ?1 name, ?2 span and ?3 burst in microseconds. The rate is given away up to `given_until`.
+/// ?1 name; in microseconds ?2 span, ?3 burst, ?4 how far ahead the rate can be given away, ?5 how far
+/// ahead it begins anew. The rate is given away up to `given_until`.
 pub(super) const CLAIM_RATE: &str = "
     INSERT INTO rate_budget AS r (name, given_until)
     VALUES (?1, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3 + ?2)
     ON CONFLICT (name) DO UPDATE
-        SET given_until = max(r.given_until,
-                CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3) + ?2
+        SET given_until = ?2 + CASE
+            WHEN r.given_until > CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?4
+                THEN CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) + ?5
+            ELSE max(r.given_until, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3)
+        END
     RETURNING given_until - ?2 - CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)";
 
 /// ?1 contacts: `NewContact`.
@@ -245,6 +249,28 @@ pub(super) static STATEMENTS: Statements = Statements {
         now!()
     )),
     alive: None,
+    bring_back_beats: concat!(
+        "UPDATE courier_instance SET heartbeat_at = ",
+        now!(),
+        " WHERE heartbeat_at > strftime('%Y-%m-%d %H:%M:%f', 'now', '10 seconds')"
+    ),
+    bring_back_holds: Statement::new(concat!(
+        "UPDATE delivery_lane
+         SET held_until = min(held_until,
+                 strftime('%Y-%m-%d %H:%M:%f', 'now', ?1 || ' seconds')),
+             held_since = min(held_since, ",
+        now!(),
+        ")
+         WHERE held_until > strftime('%Y-%m-%d %H:%M:%f', 'now', ?1 || ' seconds')
+            OR held_since > ",
+        now!()
+    )),
+    bring_back_failures: concat!(
+        "UPDATE delivery_batch INDEXED BY delivery_batch_open SET failing_since = ",
+        now!(),
+        " WHERE closed_at IS NULL AND failing_since > ",
+        now!()
+    ),
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE unixepoch(heartbeat_at) < unixepoch('now', '-1 day')",
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?1",

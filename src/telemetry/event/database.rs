@@ -33,6 +33,17 @@ impl DatabaseMoved<'_> {
     }
 }
 
+/// The database's clock has gone back: instants that it has given lie in its future.
+pub struct ClockWentBack;
+
+impl ClockWentBack {
+    pub fn emit(&self) {
+        warn!(target: DATABASE,
+            "the database's clock has gone back; leases, holds and shared rates go by its new time"
+        );
+    }
+}
+
 /// Contacts and batches that ended long ago were deleted.
 pub struct Pruned {
     pub contacts: u64,

@@ -15,8 +15,8 @@ mod traces;
 
 pub use self::batch::{BatchClosed, BatchPostponed, RowsRefused};
 pub use self::database::{
-    DatabaseBack, DatabaseCall, DatabaseMoved, DatabaseTrouble, NotDurable, OutboxSeen,
-    OutboxUnseen, Pruned, PruningFailed,
+    ClockWentBack, DatabaseBack, DatabaseCall, DatabaseMoved, DatabaseTrouble, NotDurable,
+    OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
 };
 pub use self::lane::{
     LaneFailed, LanePaused, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,
