@@ -226,6 +226,7 @@ pub fn tuning(settings: &Settings) -> Tuning {
             multiplier: retry.multiplier,
             jitter: retry.jitter,
         },
+        longest_retry_after: retry.longest_retry_after,
         give_up_after: retry.give_up_after,
         limits: RateLimits {
             requests_per_second: limits.requests_per_second,

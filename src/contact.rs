@@ -53,6 +53,24 @@ impl Lane {
         })
     }
 
+    /// The place before all lanes of the same user. It is no lane.
+    pub(crate) fn before_its_user(&self) -> Self {
+        self.at(String::new())
+    }
+
+    /// The place behind all lanes of the same user. It is no lane: `~` is in no id, and behind all
+    /// characters that are.
+    pub(crate) fn behind_its_user(&self) -> Self {
+        self.at("~".to_owned())
+    }
+
+    fn at(&self, task_id: String) -> Self {
+        Self {
+            user_id: Arc::clone(&self.user_id),
+            task_id: task_id.into(),
+        }
+    }
+
     /// The platform's user id, a route parameter.
     pub fn user_id(&self) -> &str {
         &self.user_id

@@ -1,4 +1,4 @@
-//! A platform that takes everything and notes when each request came in.
+//! A platform that notes when each request came in, and takes everything unless told otherwise.
 //!
 //! It has a thread of its own, so that nothing else in this process stands between a request and
 //! the note about it.
@@ -11,13 +11,21 @@ use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{Uri, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// Success; which counts a platform gives is its own business.
 const ANSWER: &str = r#"{"code":200,"status":"success","message":"号码导入任务成功","data":[]}"#;
+
+/// What the platform answers to a path: a status, and a body of JSON.
+pub(crate) type Answer = fn(&str) -> (StatusCode, &'static str);
+
+/// Takes everything.
+pub(crate) fn success(_: &str) -> (StatusCode, &'static str) {
+    (StatusCode::OK, ANSWER)
+}
 
 /// A request that came in.
 #[derive(Clone, Debug)]
@@ -40,14 +48,21 @@ pub(crate) struct Arrivals {
 struct Noted {
     arrivals: Mutex<Vec<Arrival>>,
     keep_bodies: bool,
+    answer: Answer,
 }
 
 impl Arrivals {
-    /// Listens on a free port.
+    /// Listens on a free port, and takes everything.
     pub(crate) fn listen(keep_bodies: bool) -> Result<Self> {
+        Self::answering(keep_bodies, success)
+    }
+
+    /// Listens on a free port.
+    pub(crate) fn answering(keep_bodies: bool, answer: Answer) -> Result<Self> {
         let noted = Arc::new(Noted {
             arrivals: Mutex::default(),
             keep_bodies,
+            answer,
         });
         let app = Router::new().fallback(take).with_state(Arc::clone(&noted));
         let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
@@ -144,5 +159,6 @@ async fn take(
             Bytes::new()
         },
     });
-    ([(header::CONTENT_TYPE, "application/json")], ANSWER)
+    let (status, body) = (noted.answer)(uri.path());
+    (status, [(header::CONTENT_TYPE, "application/json")], body)
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use contact_courier::outbox::{MySqlOutbox, Outbox, PostgresOutbox, SqliteOutbox};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{
-    AssertSqlSafe, Connection, MySqlConnection, MySqlPool, PgConnection, PgPool, SqlitePool,
+    AssertSqlSafe, Connection, MySql, MySqlConnection, MySqlPool, PgConnection, PgPool, Postgres,
+    SqlitePool, Transaction,
 };
 use tempfile::TempDir;
 use url::Url;
@@ -31,6 +32,16 @@ enum Raw {
     Postgres(PgPool),
     MySql(MySqlPool),
     Sqlite(SqlitePool),
+}
+
+/// A transaction that keeps its locks.
+pub(crate) enum Held {
+    Postgres {
+        _transaction: Transaction<'static, Postgres>,
+    },
+    MySql {
+        _transaction: Transaction<'static, MySql>,
+    },
 }
 
 impl Database {
@@ -113,6 +124,24 @@ impl Database {
             Raw::Sqlite(pool) => sqlx::raw_sql(sql).execute(pool).await?.rows_affected(),
         };
         Ok(done)
+    }
+
+    /// Runs a statement in a transaction that keeps its locks until the value is dropped.
+    pub(crate) async fn hold(&self, sql: &str) -> Result<Held> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        Ok(match &self.raw {
+            Raw::Postgres(pool) => {
+                let mut held = pool.begin().await?;
+                sqlx::raw_sql(sql).execute(&mut *held).await?;
+                Held::Postgres { _transaction: held }
+            }
+            Raw::MySql(pool) => {
+                let mut held = pool.begin().await?;
+                sqlx::raw_sql(sql).execute(&mut *held).await?;
+                Held::MySql { _transaction: held }
+            }
+            Raw::Sqlite(_) => bail!("SQLite locks no rows"),
+        })
     }
 
     /// The number that an expression comes to; null is 0.

@@ -18,6 +18,8 @@ pub(crate) enum Measurement {
     Latency,
     /// `measure::small_lane`
     SmallLane,
+    /// `measure::neighbours`
+    Neighbours(Engine),
     /// `measure::rate`
     Rate,
     /// `measure::rate`, with several couriers.
@@ -26,7 +28,7 @@ pub(crate) enum Measurement {
 
 impl Measurement {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Drain(Engine::Postgres),
         Self::Drain(Engine::Sqlite),
         Self::Drain(Engine::MariaDb),
@@ -37,6 +39,10 @@ impl Measurement {
         Self::Idle,
         Self::Latency,
         Self::SmallLane,
+        Self::Neighbours(Engine::Postgres),
+        Self::Neighbours(Engine::Sqlite),
+        Self::Neighbours(Engine::MariaDb),
+        Self::Neighbours(Engine::MySql),
         Self::Rate,
         Self::Cluster,
     ];
@@ -54,6 +60,10 @@ impl Measurement {
             Self::Idle => "idle",
             Self::Latency => "latency",
             Self::SmallLane => "small-lane",
+            Self::Neighbours(Engine::Postgres) => "neighbours-postgres",
+            Self::Neighbours(Engine::MariaDb) => "neighbours-mariadb",
+            Self::Neighbours(Engine::MySql) => "neighbours-mysql",
+            Self::Neighbours(Engine::Sqlite) => "neighbours-sqlite",
             Self::Rate => "rate-limit",
             Self::Cluster => "cluster",
         }
@@ -69,6 +79,7 @@ impl Measurement {
             Self::Idle => "CPU with 1,000 empty lanes",
             Self::Latency => "from commit to request at low load",
             Self::SmallLane => "first row of a small lane behind 1,000,000 rows of another",
+            Self::Neighbours(_) => "a good lane beside 1,000 in each kind of trouble",
             Self::Rate => "use and excess of a limit of 50 requests per second",
             Self::Cluster => "the same by three couriers that share it",
         }

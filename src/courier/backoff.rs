@@ -21,7 +21,23 @@ pub struct BackoffPolicy {
     pub jitter: f64,
 }
 
+/// A lane that waits for a person waits at least so long.
+const FOR_A_PERSON: Duration = Duration::from_secs(30);
+
 impl BackoffPolicy {
+    /// The wait after the n-th failure in a row of a lane that waits for a person: from 30 s on,
+    /// made longer by chance, and never longer than `max_interval`.
+    pub fn delay_for_a_person(&self, failures: u32) -> Duration {
+        // A jitter of j around this middle never falls below the interval itself.
+        let middle = 1.0 + self.jitter / 2.0;
+        let slow = Self {
+            initial_interval: FOR_A_PERSON.max(self.initial_interval).mul_f64(middle),
+            jitter: self.jitter / 2.0 / middle,
+            ..*self
+        };
+        slow.delay(failures)
+    }
+
     /// The wait after the n-th failure in a row, counted from 1. Jittered, so that lanes that
     /// failed together do not come back together, and never longer than `max_interval`.
     pub fn delay(&self, failures: u32) -> Duration {
@@ -80,6 +96,27 @@ mod tests {
         for failures in [1, 2, u32::MAX] {
             assert_eq!(steady.delay(failures), POLICY.initial_interval);
         }
+    }
+
+    #[test]
+    fn a_lane_that_waits_for_a_person_begins_at_thirty_seconds() {
+        let second = Duration::from_secs(1);
+        let waits = (1..=5).map(|n| POLICY.delay_for_a_person(n));
+        let expected = [30, 60, 120, 240, 300].map(|seconds| second * seconds);
+        assert!(waits.eq(expected));
+        let jittered = BackoffPolicy {
+            jitter: 0.5,
+            ..POLICY
+        };
+        for _ in 0..100 {
+            let wait = jittered.delay_for_a_person(1);
+            assert!((second * 30..=second * 46).contains(&wait), "{wait:?}");
+        }
+        let short = BackoffPolicy {
+            max_interval: second,
+            ..POLICY
+        };
+        assert_eq!(short.delay_for_a_person(1), second);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::gates::Gates;
 use super::heartbeat::LeaseClock;
@@ -19,6 +19,7 @@ use crate::contact::RequestDefaults;
 use crate::lock::lock;
 use crate::outbox::Outbox;
 use crate::platform::client::Platform;
+use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::BreakerMoved;
 use crate::telemetry::traces::Traces;
 
@@ -46,8 +47,8 @@ pub(super) struct Context {
     pub(super) watch: Arc<DatabaseWatch>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) notes: Notes,
-    /// Wakes those who wait for a new token.
-    pub(super) new_token: Notify,
+    /// Tells the scout of new tokens.
+    pub(super) new_tokens: watch::Sender<()>,
 }
 
 /// At most this many lanes waiting on locked rows get an extra place. Each keeps its batches in
@@ -72,18 +73,11 @@ impl Context {
         self.tuning().page_size(self.notes.lanes_at_work())
     }
 
-    /// Opens the gates that wait for a new token, and wakes the lanes behind them.
+    /// Opens the gates that wait for a new token, and ends the rests of the lanes behind them.
     pub(super) fn token_changed(&self) {
         self.gates().token_changed();
-        self.new_token.notify_waiters();
-    }
-
-    /// Sleeps until the time is over, the courier stops or the token changes.
-    pub(super) async fn sleep(&self, time: Duration) {
-        tokio::select! {
-            () = self.life.sleep(time) => {}
-            () = self.new_token.notified() => {}
-        }
+        self.notes.forget(WaitReason::Forbidden.as_str());
+        self.new_tokens.send_replace(());
     }
 
     pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -171,7 +171,7 @@ impl Courier {
             watch,
             pulse: self.pulse,
             notes: Notes::default(),
-            new_token: Notify::new(),
+            new_tokens: watch::Sender::new(()),
         }
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::breaker;
 use super::context::Context;
+use super::limits::OwnTurn;
 use super::store::NotRecorded;
 use super::underway::{Journal, Underway};
 use crate::contact::ContactId;
@@ -44,25 +46,31 @@ pub(super) enum NotSent {
 pub(super) struct Dispatcher<'a>(pub(super) &'a Context);
 
 impl Dispatcher<'_> {
-    /// Sends the batch once.
-    pub(super) async fn send(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Dispatched {
+    /// Sends the batch once, in the turn of its lane.
+    pub(super) async fn send(
+        &self,
+        lease: &Arc<Lease>,
+        underway: &mut Underway,
+        turn: OwnTurn,
+    ) -> Dispatched {
         let context = self.0;
         let limiter = &context.limiter;
         let mut rate_wait = RateLimitWait::default();
         let trace = &mut underway.trace;
         let turn = async {
-            if underway.is_retry {
-                let budget = limiter.retry_ready();
-                trace.held(HeldBy::RetryBudget, budget).await;
-            }
-            let lane = rate_wait.during(limiter.lane_ready(&lease.lane));
-            trace.held(HeldBy::RateLimit, lane).await;
-            trace.held(HeldBy::Permit, context.permits.acquire()).await
+            trace
+                .held(HeldBy::RateLimit, rate_wait.during(turn.ready()))
+                .await;
+            let permit = context.permits.acquire(&lease.lane, limiter.room_inside());
+            trace.held(HeldBy::Permit, permit).await
         };
         let permit = tokio::select! {
             biased;
-            () = context.life.stopping() => return Dispatched::NotSent(NotSent::Stopping),
+            () = context.life.stopping() => None,
             permit = turn => permit,
+        };
+        let Some(mut permit) = permit else {
+            return Dispatched::NotSent(NotSent::Stopping);
         };
         if !context.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
@@ -90,6 +98,7 @@ impl Dispatcher<'_> {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
         rate_wait.emit();
+        permit.goes_out();
         let verdict = self.deliver(underway).await;
         drop(permit);
         Dispatched::Answered(verdict)
@@ -97,9 +106,10 @@ impl Dispatcher<'_> {
 
     /// Makes one request, and reads its answer.
     async fn deliver(&self, underway: &mut Underway) -> Verdict {
+        let (request, sent) = (RequestSent::emit(&underway.batch), Instant::now());
+        underway.sent_at = sent;
         let Underway { batch, trace, .. } = underway;
         trace.sends(batch.attempts);
-        let (request, sent) = (RequestSent::emit(batch), Instant::now());
         let reply = self.0.platform.deliver(batch).await;
         let took = request.answered();
         let verdict = verdict::read(batch, &reply, &self.0.tuning().rules);
@@ -110,6 +120,10 @@ impl Dispatcher<'_> {
             took,
         }
         .emit();
+        let lane = &batch.lane;
+        let answered = !matches!(&verdict, Verdict::Wait(wait) if breaker::counts(wait.reason));
+        self.0.permits.note(lane, took, answered);
+        self.0.notes.lane_answers(lane, answered);
         match &verdict {
             Verdict::Wait(wait) if wait.reason == WaitReason::RateLimited => {
                 self.0.limiter.too_many(sent);

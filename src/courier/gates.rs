@@ -1,8 +1,9 @@
 //! Gates: who may not send for now, beyond a single lane.
 //!
 //! A refused token stops everybody, a refused user all lanes of that user, and the breaker
-//! everybody when the platform fails over several lanes. When the time is up, a gate lets a single
-//! request through to find out; a success opens it. Pure: `now` is an argument.
+//! whomever the platform fails, over several lanes. When the time is up, a gate lets a single
+//! request through to find out; a success opens it. A probe that takes long does not keep others
+//! from finding out, too. Pure: `now` is an argument.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,13 +11,32 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::breaker::{self, Breaker};
+use super::breaker::{self, Breaker, Down};
 use crate::contact::Lane;
 use crate::platform::verdict::{Scope, Wait, WaitReason};
 
 /// The breaker lets a probe through after this time at the latest. A probe costs a single request,
 /// and all lanes wait for it.
 const LONGEST_BREAK: Duration = Duration::from_secs(30);
+
+/// After so long without an answer to a probe, another lane may probe beside it.
+const PROBE_ALONE: Duration = Duration::from_secs(1);
+
+/// So many lanes may probe at once.
+const MOST_PROBES: usize = 4;
+
+/// With so many users that have a gate, those whose time is up are forgotten.
+const MOST_USERS: usize = 10_000;
+
+/// How long a gate stays closed.
+pub(super) struct Closing<F> {
+    /// The wait after the n-th failure in a row.
+    pub(super) delay: F,
+    /// `retry.longest_retry_after`: what the platform asks for counts up to this.
+    pub(super) longest: Duration,
+    /// When the request went.
+    pub(super) sent: Instant,
+}
 
 /// All gates of one courier. A missing gate is open.
 #[derive(Debug, Default)]
@@ -33,7 +53,15 @@ struct Gate {
     reason: WaitReason,
     until: Instant,
     failures: u32,
-    probe: Option<Lane>,
+    probes: Vec<Probe>,
+    /// When it closed, or let a lane through that has not failed.
+    fresh_at: Instant,
+}
+
+#[derive(Debug)]
+struct Probe {
+    lane: Lane,
+    since: Instant,
 }
 
 impl Gate {
@@ -42,7 +70,8 @@ impl Gate {
             reason,
             until: now,
             failures: 0,
-            probe: None,
+            probes: Vec::new(),
+            fresh_at: now,
         }
     }
 
@@ -59,30 +88,58 @@ impl Gate {
         now >= self.until || breaker::counts(self.reason)
     }
 
-    fn admits(&self, lane: &Lane, now: Instant) -> bool {
-        now >= self.until && self.probe.as_ref().is_none_or(|probe| probe == lane)
+    fn is_probe(&self, lane: &Lane) -> bool {
+        self.probes.iter().any(|probe| probe.lane == *lane)
+    }
+
+    /// Whether the lane may go now. `is_fresh`: its user's requests have not failed; one such lane
+    /// each second may go before the breaker's time is up, for others' failures say little about it.
+    fn admits(&self, lane: &Lane, is_fresh: bool, now: Instant) -> bool {
+        if self.is_probe(lane) {
+            return true;
+        }
+        let alone = |since: Instant| now.saturating_duration_since(since) < PROBE_ALONE;
+        let has_room =
+            self.probes.len() < MOST_PROBES && self.probes.iter().all(|probe| !alone(probe.since));
+        let may_be_early = is_fresh && breaker::counts(self.reason) && !alone(self.fresh_at);
+        has_room && (now >= self.until || may_be_early)
+    }
+
+    /// Makes the lane a probe.
+    fn enter(&mut self, lane: &Lane, now: Instant) {
+        if now < self.until {
+            self.fresh_at = now;
+        }
+        if !self.is_probe(lane) {
+            let lane = lane.clone();
+            self.probes.push(Probe { lane, since: now });
+        }
     }
 }
 
 impl Gates {
     /// Closes the gate that the answer is about. Returns for how long, so that the lane waits as
-    /// long; `None` if the answer is about the lane alone. `delay` gives the wait after the n-th
-    /// failure in a row.
+    /// long; `None` if the answer is about the lane alone.
     pub(super) fn close(
         &mut self,
         lane: &Lane,
         wait: &Wait,
-        delay: impl Fn(u32) -> Duration,
+        closing: &Closing<impl Fn(u32) -> Duration>,
         now: Instant,
     ) -> Option<Duration> {
         let fails = breaker::counts(wait.reason);
-        if !fails {
-            self.breaker.answered();
-        }
-        let closed = match wait.reason.scope() {
-            Scope::Lane if fails && self.breaker.failed(lane) => self
-                .platform
-                .get_or_insert_with(|| Gate::new(wait.reason, now)),
+        let down = if fails {
+            self.breaker.failed(lane, closing.sent)
+        } else {
+            self.breaker.answered(lane, now);
+            None
+        };
+        let scope = match down {
+            Some(Down::ForAll) => Scope::Platform,
+            Some(Down::ForUser) => Scope::User,
+            None => wait.reason.scope(),
+        };
+        let closed = match scope {
             Scope::Lane => {
                 if !wait.reason.runs_out() {
                     self.open(lane, now);
@@ -90,7 +147,12 @@ impl Gates {
                 return None;
             }
             Scope::User => {
-                self.platform.take_if(|gate| gate.yields(now));
+                if !fails {
+                    self.platform.take_if(|gate| gate.yields(now));
+                }
+                if self.users.len() >= MOST_USERS {
+                    self.users.retain(|_, gate| now < gate.until);
+                }
                 self.users
                     .entry(lane.user_id().into())
                     .or_insert_with(|| Gate::new(wait.reason, now))
@@ -109,22 +171,23 @@ impl Gates {
         // Requests that were under way together count as one failure.
         if now >= closed.until {
             closed.failures += 1;
-            let delay = delay(closed.failures);
+            let delay = (closing.delay)(closed.failures);
             let delay = if fails {
                 delay.min(LONGEST_BREAK)
             } else {
                 delay
             };
-            closed.until = now + asked.unwrap_or(delay);
+            closed.until = now + asked.map_or(delay, |asked| asked.min(closing.longest));
+            closed.fresh_at = now;
         }
-        closed.probe = None;
+        closed.probes.clear();
         Some(closed.until.duration_since(now))
     }
 
     /// Opens the gates in the way of this lane, because the platform has answered it.
     pub(super) fn open(&mut self, lane: &Lane, now: Instant) {
         self.answered_at = Some(now);
-        self.breaker.answered();
+        self.breaker.answered(lane, now);
         self.platform.take_if(|gate| gate.yields(now));
         if self
             .users
@@ -140,16 +203,17 @@ impl Gates {
         self.answered_at.is_some_and(|at| at > then)
     }
 
-    /// Whether the breaker keeps requests back.
+    /// Whether the breaker keeps requests back, be it those of one user.
     pub(super) fn breaker_is_open(&self) -> bool {
-        let gate = self.platform.as_ref();
-        gate.is_some_and(|gate| breaker::counts(gate.reason))
+        self.platform
+            .iter()
+            .chain(self.users.values())
+            .any(|gate| breaker::counts(gate.reason))
     }
 
     /// Whether the lane goes ahead as a probe; then it sends one request at a time.
     pub(super) fn probes(&self, lane: &Lane) -> bool {
-        self.on_the_way(lane)
-            .any(|gate| gate.probe.as_ref() == Some(lane))
+        self.on_the_way(lane).any(|gate| gate.is_probe(lane))
     }
 
     /// Opens the gates that were closed because the old token was refused.
@@ -160,33 +224,35 @@ impl Gates {
 
     /// Whether the lane may send now.
     pub(super) fn admits(&self, lane: &Lane, now: Instant) -> bool {
-        self.on_the_way(lane).all(|gate| gate.admits(lane, now))
+        let is_fresh = !self.breaker.has_failed(lane.user_id());
+        self.on_the_way(lane)
+            .all(|gate| gate.admits(lane, is_fresh, now))
     }
 
     /// Whether a gate has closed in the way of the lane since it began.
     pub(super) fn is_shut(&self, lane: &Lane, now: Instant) -> bool {
-        self.on_the_way(lane).any(|gate| now < gate.until)
+        self.on_the_way(lane)
+            .any(|gate| now < gate.until && !gate.is_probe(lane))
     }
 
-    /// Lets the lane begin, if it may. It becomes the probe of each closed gate in its way: no
-    /// other lane may pass until this one is [`back`](Self::back).
+    /// Lets the lane begin, if it may. It becomes a probe of each closed gate in its way, until it
+    /// is [`back`](Self::back).
     pub(super) fn enter(&mut self, lane: &Lane, now: Instant) -> bool {
         if !self.admits(lane, now) {
             return false;
         }
         let user = self.users.get_mut(lane.user_id());
         for gate in self.platform.iter_mut().chain(user) {
-            gate.probe = Some(lane.clone());
+            gate.enter(lane, now);
         }
         true
     }
 
-    /// Lets another lane become the probe, because the work on this one is over.
+    /// Lets another lane become the probe, because this one has nothing to send any more.
     pub(super) fn back(&mut self, lane: &Lane) {
-        for gate in self.platform.iter_mut().chain(self.users.values_mut()) {
-            if gate.probe.as_ref() == Some(lane) {
-                gate.probe = None;
-            }
+        let user = self.users.get_mut(lane.user_id());
+        for gate in self.platform.iter_mut().chain(user) {
+            gate.probes.retain(|probe| probe.lane != *lane);
         }
     }
 
@@ -214,8 +280,17 @@ mod tests {
         }
     }
 
-    fn close(gates: &mut Gates, lane: &Lane, reason: WaitReason, now: Instant) {
-        gates.close(lane, &wait(reason), |n| MINUTE * n, now);
+    /// The n-th failure costs n minutes.
+    fn closing(sent: Instant) -> Closing<impl Fn(u32) -> Duration> {
+        Closing {
+            delay: |n| MINUTE * n,
+            longest: MINUTE * 15,
+            sent,
+        }
+    }
+
+    fn close(gates: &mut Gates, lane: &Lane, reason: WaitReason, now: Instant) -> Option<Duration> {
+        gates.close(lane, &wait(reason), &closing(now), now)
     }
 
     #[test]
@@ -246,32 +321,88 @@ mod tests {
     fn a_gate_that_fails_again_stays_closed_longer_but_what_failed_together_counts_once() {
         let now = Instant::now();
         let mut gates = Gates::default();
-        let refused = wait(WaitReason::Unauthorized);
-        let delay = |n: u32| MINUTE * n;
-        assert_eq!(
-            gates.close(&lane("a", "1"), &refused, delay, now),
-            Some(MINUTE)
-        );
-        assert_eq!(
-            gates.close(&lane("a", "2"), &refused, delay, now),
-            Some(MINUTE)
-        );
-        assert_eq!(
-            gates.close(&lane("a", "1"), &refused, delay, now + MINUTE),
-            Some(MINUTE * 2)
-        );
+        let refused = WaitReason::Unauthorized;
+        let first = close(&mut gates, &lane("a", "1"), refused, now);
+        let together = close(&mut gates, &lane("a", "2"), refused, now);
+        assert_eq!((first, together), (Some(MINUTE), Some(MINUTE)));
+        let again = close(&mut gates, &lane("a", "1"), refused, now + MINUTE);
+        assert_eq!(again, Some(MINUTE * 2));
         let asked = Wait {
             retry_after: Some(MINUTE * 9),
             ..wait(WaitReason::RateLimited)
         };
-        assert_eq!(
-            gates.close(&lane("a", "1"), &asked, delay, now + MINUTE * 3),
-            Some(MINUTE * 9)
-        );
-        assert_eq!(
-            gates.close(&lane("a", "1"), &wait(WaitReason::ServerError), delay, now),
-            None
-        );
+        let later = now + MINUTE * 3;
+        let asked = gates.close(&lane("a", "1"), &asked, &closing(later), later);
+        assert_eq!(asked, Some(MINUTE * 9));
+        let fails = close(&mut gates, &lane("a", "1"), WaitReason::ServerError, now);
+        assert_eq!(fails, None);
+    }
+
+    #[test]
+    fn the_platform_may_not_ask_for_a_longer_wait_than_the_settings_allow() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        let asked = Wait {
+            retry_after: Some(Duration::from_secs(864_000)),
+            ..wait(WaitReason::RateLimited)
+        };
+        let lane = lane("a", "1");
+        let first = gates.close(&lane, &asked, &closing(now), now);
+        assert_eq!(first, Some(MINUTE * 15));
+        let later = now + MINUTE * 15;
+        assert!(gates.enter(&lane, later), "one request finds out");
+        let again = gates.close(&lane, &asked, &closing(later), later);
+        assert_eq!(again, Some(MINUTE * 15));
+    }
+
+    #[test]
+    fn a_probe_that_takes_long_does_not_keep_others_from_finding_out() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
+        let second = Duration::from_secs(1);
+        let mut later = now + MINUTE;
+        for task in 1..=MOST_PROBES {
+            let task = lane("p", &task.to_string());
+            assert!(gates.enter(&task, later));
+            assert!(!gates.admits(&lane("z", "1"), later));
+            later += second;
+        }
+        assert!(!gates.admits(&lane("z", "1"), later), "no more than a few");
+        gates.back(&lane("p", "1"));
+        assert!(gates.admits(&lane("z", "1"), later));
+    }
+
+    #[test]
+    fn the_lanes_of_one_user_that_fail_do_not_stop_another_user() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        for task in ["1", "2", "1", "2", "3"] {
+            close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+        }
+        assert!(gates.breaker_is_open() && !gates.admits(&lane("a", "9"), now));
+        assert!(gates.admits(&lane("b", "1"), now));
+        gates.open(&lane("b", "1"), now);
+        assert!(!gates.admits(&lane("a", "9"), now));
+        gates.open(&lane("a", "1"), now);
+        assert!(gates.admits(&lane("a", "9"), now));
+    }
+
+    #[test]
+    fn while_the_breaker_is_open_one_lane_a_second_may_go_that_has_not_failed() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut gates = Gates::default();
+        for user in ["a", "b", "a", "b", "a"] {
+            close(&mut gates, &lane(user, "1"), WaitReason::AnswerLost, now);
+        }
+        let good = lane("g", "1");
+        assert!(!gates.admits(&good, now), "it has only just closed");
+        assert!(!gates.admits(&lane("a", "2"), now + second));
+        assert!(gates.enter(&good, now + second) && !gates.is_shut(&good, now + second));
+        let (other, later) = (lane("h", "1"), now + second * 2);
+        assert!(!gates.admits(&other, now + second) && gates.admits(&other, later));
+        gates.open(&good, later);
+        assert!(gates.admits(&lane("a", "2"), later));
     }
 
     #[test]
@@ -305,19 +436,20 @@ mod tests {
     fn the_breaker_stops_everybody_lets_single_probes_through_and_closes_on_the_first_success() {
         let now = Instant::now();
         let mut gates = Gates::default();
-        for task in ["1", "2", "1", "2"] {
-            close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+        for user in ["a", "b", "a", "b"] {
+            close(&mut gates, &lane(user, "1"), WaitReason::ServerError, now);
         }
-        assert!(!gates.breaker_is_open() && gates.admits(&lane("b", "1"), now));
+        assert!(!gates.breaker_is_open() && gates.admits(&lane("c", "1"), now));
         close(&mut gates, &lane("a", "1"), WaitReason::Unreachable, now);
-        assert!(gates.breaker_is_open() && !gates.admits(&lane("b", "1"), now));
+        assert!(gates.breaker_is_open() && !gates.admits(&lane("c", "1"), now));
         let later = now + LONGEST_BREAK;
         assert!(gates.enter(&lane("b", "1"), later) && !gates.admits(&lane("a", "1"), later));
         close(&mut gates, &lane("b", "1"), WaitReason::ServerError, later);
         assert!(!gates.admits(&lane("b", "1"), later));
-        assert!(gates.enter(&lane("a", "1"), later + LONGEST_BREAK));
-        gates.open(&lane("a", "1"), later + LONGEST_BREAK);
-        assert!(!gates.breaker_is_open() && gates.admits(&lane("b", "1"), later + LONGEST_BREAK));
+        let later = later + LONGEST_BREAK;
+        assert!(gates.enter(&lane("a", "1"), later));
+        gates.open(&lane("a", "1"), later);
+        assert!(!gates.breaker_is_open() && gates.admits(&lane("b", "1"), later));
     }
 
     #[test]

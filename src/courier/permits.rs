@@ -1,85 +1,163 @@
-//! Permits: at most so many requests at once, a number that can change.
+//! Permits: at most so many requests at once, given out in turns.
+//!
+//! Turns go round by user first and then by lane, so that a user with many lanes does not hold up
+//! another's only one. A lane whose requests hang gets no more than a share of the permits.
 
-use std::sync::Mutex;
+mod slow;
+mod turns;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use tokio::sync::oneshot;
+
+use self::slow::SlowLanes;
+use self::turns::Turns;
+use crate::contact::Lane;
 use crate::lock::lock;
 
-/// One permit per request that may be under way. Waiters get theirs in the order in which they
-/// came.
-#[derive(Debug)]
-pub(super) struct Permits {
-    free: Semaphore,
-    count: Mutex<Count>,
-}
+/// One permit for each request that may be under way.
+#[derive(Clone, Debug)]
+pub(super) struct Permits(Arc<Mutex<State>>);
 
 #[derive(Debug)]
-struct Count {
-    /// How many there shall be.
+struct State {
+    /// How many permits there shall be.
     size: usize,
-    /// Permits that were in use when the size shrank, and go out of use when they come back.
-    surplus: usize,
+    in_use: usize,
+    /// How many of them are in use by slow lanes.
+    slow_in_use: usize,
+    /// How many of them wait for the journal or the rate.
+    waiting_inside: usize,
+    /// How many of them may.
+    room_inside: usize,
+    slow: SlowLanes,
+    turns: Turns<oneshot::Sender<Permit>>,
 }
 
 /// The right to have one request under way.
 #[derive(Debug)]
-pub(super) struct Permit<'a> {
-    /// `None` only while it is dropped.
-    permit: Option<SemaphorePermit<'a>>,
-    permits: &'a Permits,
+pub(super) struct Permit {
+    permits: Permits,
+    is_slow: bool,
+    /// Whether its request has not gone out yet.
+    waits_inside: bool,
 }
 
 impl Permits {
     pub(super) fn new(size: usize) -> Self {
-        Self {
-            free: Semaphore::new(size),
-            count: Mutex::new(Count { size, surplus: 0 }),
-        }
+        Self(Arc::new(Mutex::new(State {
+            size,
+            in_use: 0,
+            slow_in_use: 0,
+            waiting_inside: 0,
+            room_inside: size,
+            slow: SlowLanes::default(),
+            turns: Turns::default(),
+        })))
     }
 
-    pub(super) async fn acquire(&self) -> Permit<'_> {
-        Permit {
-            // The semaphore is never closed.
-            permit: self.free.acquire().await.ok(),
-            permits: self,
+    /// Waits for the lane's turn. No more than `room` permits are given to requests that have not
+    /// gone out: they go in the order in which they got theirs, so a long line of them would hold
+    /// up whoever comes next.
+    pub(super) async fn acquire(&self, lane: &Lane, room: usize) -> Option<Permit> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = lock(&self.0);
+            state.room_inside = room.max(1);
+            state.turns.wait(lane, sender);
         }
+        self.give();
+        // The sender is kept until it is used.
+        receiver.await.ok()
     }
 
     /// Changes the number of permits. Requests under way go on, even if they are too many.
     pub(super) fn resize(&self, size: usize) {
-        let mut count = lock(&self.count);
-        let more = size.saturating_sub(count.size);
-        let less = count.size.saturating_sub(size);
-        count.size = size;
-        // A permit that was to go out of use stays in place of a new one.
-        let stay = more.min(count.surplus);
-        self.free.add_permits(more - stay);
-        let gone = self.free.forget_permits(less);
-        count.surplus = count.surplus - stay + (less - gone);
+        lock(&self.0).size = size;
+        self.give();
+    }
+
+    /// Notes how long a request of the lane took, and whether it had an answer.
+    pub(super) fn note(&self, lane: &Lane, took: Duration, answered: bool) {
+        lock(&self.0).slow.note(lane, took, answered);
+    }
+
+    /// Gives out what is free.
+    fn give(&self) {
+        while let Some((waiter, permit)) = self.next() {
+            // Whoever has stopped waiting drops the permit, which takes it back.
+            drop(waiter.send(permit));
+        }
+    }
+
+    fn next(&self) -> Option<(oneshot::Sender<Permit>, Permit)> {
+        let mut state = lock(&self.0);
+        let state = &mut *state;
+        if state.in_use >= state.size || state.waiting_inside >= state.room_inside {
+            return None;
+        }
+        let slow_may_go = state.slow_in_use < slow_share(state.size);
+        let slow = &state.slow;
+        let (lane, waiter) = state
+            .turns
+            .next(|lane| slow_may_go || !slow.contains(lane))?;
+        let is_slow = state.slow.contains(&lane);
+        state.in_use += 1;
+        state.waiting_inside += 1;
+        state.slow_in_use += usize::from(is_slow);
+        let permit = Permit {
+            permits: self.clone(),
+            is_slow,
+            waits_inside: true,
+        };
+        Some((waiter, permit))
     }
 }
 
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        let mut count = lock(&self.permits.count);
-        if count.surplus > 0 {
-            count.surplus -= 1;
-            if let Some(permit) = self.permit.take() {
-                permit.forget();
-            }
+/// How many permits slow lanes may have together.
+fn slow_share(size: usize) -> usize {
+    (size / 4).max(1)
+}
+
+impl Permit {
+    /// Notes that the request goes out now.
+    pub(super) fn goes_out(&mut self) {
+        if self.waits_inside {
+            self.waits_inside = false;
+            lock(&self.permits.0).waiting_inside -= 1;
+            self.permits.give();
         }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        {
+            let mut state = lock(&self.permits.0);
+            state.in_use -= 1;
+            state.slow_in_use -= usize::from(self.is_slow);
+            state.waiting_inside -= usize::from(self.waits_inside);
+        }
+        self.permits.give();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::{Duration, timeout};
+    use tokio::time::timeout;
 
-    async fn all(permits: &Permits) -> Vec<Permit<'_>> {
+    fn lane(user: &str, task: &str) -> Lane {
+        Lane::new(user, task).unwrap()
+    }
+
+    async fn all(permits: &Permits) -> Vec<Permit> {
         let mut taken = Vec::new();
-        while let Ok(permit) = timeout(Duration::ZERO, permits.acquire()).await {
+        let lane = lane("u", "t");
+        while let Ok(Some(permit)) =
+            timeout(Duration::ZERO, permits.acquire(&lane, usize::MAX)).await
+        {
             taken.push(permit);
         }
         taken
@@ -103,9 +181,10 @@ mod tests {
     async fn who_waits_gets_one_when_there_are_more() {
         let permits = Permits::new(1);
         let taken = all(&permits).await;
-        let (_second, ()) = tokio::join!(permits.acquire(), async { permits.resize(2) });
-        drop(taken);
-        assert_eq!(all(&permits).await.len(), 1);
+        let lane = lane("u", "t");
+        let (second, ()) = tokio::join!(permits.acquire(&lane, 8), async { permits.resize(2) });
+        drop((taken, second));
+        assert_eq!(all(&permits).await.len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -118,5 +197,77 @@ mod tests {
         assert_eq!(all(&permits).await.len(), 3);
         permits.resize(6);
         assert_eq!(all(&permits).await.len(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_with_many_lanes_does_not_hold_up_another() {
+        let permits = Permits::new(1);
+        let first = all(&permits).await;
+        let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for (user, task) in [("a", "1"), ("a", "2"), ("a", "3"), ("b", "1")] {
+            let (permits, sender, lane) = (permits.clone(), sender.clone(), lane(user, task));
+            tokio::spawn(async move {
+                let permit = permits.acquire(&lane, 8).await;
+                sender.send(lane.to_string()).unwrap();
+                drop(permit);
+            });
+            tokio::task::yield_now().await;
+        }
+        drop((first, sender));
+        let mut came = Vec::new();
+        while let Some(lane) = order.recv().await {
+            came.push(lane);
+        }
+        assert_eq!(came, ["a/1", "b/1", "a/2", "a/3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lanes_that_hang_have_a_share_of_the_permits() {
+        let permits = Permits::new(8);
+        for task in ["1", "2", "3"] {
+            permits.note(&lane("h", task), Duration::from_secs(30), false);
+        }
+        let mut taken = Vec::new();
+        for task in ["1", "2", "3"] {
+            let lane = lane("h", task);
+            taken.push(timeout(Duration::ZERO, permits.acquire(&lane, 8)).await);
+        }
+        assert_eq!(taken.iter().filter(|permit| permit.is_ok()).count(), 2);
+        assert_eq!(all(&permits).await.len(), 6, "the others' are left");
+        permits.note(&lane("h", "3"), Duration::from_millis(1), true);
+        let lane = lane("h", "3");
+        let well = timeout(Duration::ZERO, permits.acquire(&lane, 8)).await;
+        assert!(well.is_ok(), "an answer makes it a lane like others");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_wait_inside_for_the_rate() {
+        let permits = Permits::new(8);
+        let lane = lane("u", "t");
+        let mut first = permits.acquire(&lane, 2).await.unwrap();
+        let _second = permits.acquire(&lane, 2).await.unwrap();
+        assert!(
+            timeout(Duration::ZERO, permits.acquire(&lane, 2))
+                .await
+                .is_err()
+        );
+        first.goes_out();
+        assert!(
+            timeout(Duration::ZERO, permits.acquire(&lane, 2))
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permit_given_to_whoever_has_left_comes_back() {
+        let permits = Permits::new(1);
+        let taken = all(&permits).await;
+        let lane = lane("u", "t");
+        let mut waits = Box::pin(permits.acquire(&lane, 8));
+        assert!(timeout(Duration::ZERO, &mut waits).await.is_err());
+        drop(taken);
+        drop(waits);
+        assert_eq!(all(&permits).await.len(), 1);
     }
 }

@@ -1,22 +1,27 @@
-//! The scout: finds lanes with work, leases them and puts them to work, a bounded number at a time.
+//! The scout: puts lanes with work to work, a bounded number at a time.
 //!
-//! Lanes take turns: the scout goes through them in order and goes on where it stopped, and a lane
-//! at work gives its place up after a turn when others wait. Its neighbours are the outbox, which
-//! knows the lanes, and [`LaneAtWork`].
+//! A place is for a lane that can send now, or soon. Users take turns, and then the lanes of each
+//! ([`Rotation`]); a lane at work gives its place up after a turn when others wait, and rests when
+//! it may not send for a while. Its neighbours are the search, which finds lanes in the outbox, and
+//! [`LaneAtWork`].
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::lane::{LaneAtWork, LaneEnd};
+use super::lane::{LaneAtWork, LaneEnd, budget};
+use super::rotation::Rotation;
+use super::search::Search;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
-use crate::outbox::{LaneFound, LaneQuery, OutboxError};
+use crate::outbox::{LeasedLane, OutboxError};
+use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::LaneFailed;
 
 /// A lane that failed for a reason of its own is left alone for so long.
@@ -25,28 +30,49 @@ const COOLING: Duration = Duration::from_mins(1);
 /// A lane is left alone for so long if the server that reads is behind the one that writes.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
-/// How often the scout looks around in a poll interval while lanes are at work.
+/// How often the scout searches in a poll interval while lanes are at work.
 const BUSY: u32 = 4;
+
+/// Searches take at most every so manieth part of the time.
+const SEARCH_SHARE: u32 = 5;
+
+/// `run --once` waits so much longer than a lane rests for: the database counts from a little later.
+const MARGIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Scout {
     context: Arc<Context>,
     instance: Uuid,
-    position: Option<Lane>,
-    /// Lanes that were found and not looked at yet. A search costs time for each lane that it
-    /// finds, so lanes that were left over for want of a place are used before the next search.
-    ahead: VecDeque<LaneFound>,
-    searched_at: Option<Instant>,
+    search: Search,
+    /// Lanes that were found and have no place yet.
+    ahead: Rotation,
+    /// When the last search ended, and how long it took.
+    searched: Option<(Instant, Duration)>,
     at_work: HashSet<Lane>,
+    /// How many of them each user has.
+    users_at_work: HashMap<Arc<str>, usize>,
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
-    cooling: HashMap<Lane, Instant>,
+    resting: HashMap<Lane, Rest>,
+    new_tokens: watch::Receiver<()>,
+    /// Lanes that rest for a moment only, and until when `run --once` waits for them.
+    brief: HashMap<Lane, Instant>,
     /// Whether it reports trouble with the database, because it goes on in spite of that.
     tells: bool,
+}
+
+/// The rest of a lane.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    until: Instant,
+    /// Whether it is put to work then without a search.
+    comes_back: bool,
 }
 
 /// The result of one look around.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Look {
+    /// Whether it has searched for lanes.
+    searched: bool,
     /// Lanes that were put to work.
     started: usize,
     /// When the next lane that lingers is ripe.
@@ -57,15 +83,18 @@ impl Scout {
     /// A scout that has not looked around yet.
     pub(super) fn new(context: Arc<Context>, instance: Uuid) -> Self {
         Self {
+            new_tokens: context.new_tokens.subscribe(),
             context,
             instance,
-            position: None,
-            ahead: VecDeque::new(),
-            searched_at: None,
+            search: Search::new(instance),
+            ahead: Rotation::default(),
+            searched: None,
             at_work: HashSet::new(),
+            users_at_work: HashMap::new(),
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
-            cooling: HashMap::new(),
+            resting: HashMap::new(),
+            brief: HashMap::new(),
             tells: false,
         }
     }
@@ -87,9 +116,17 @@ impl Scout {
         let mut alone = false;
         while !self.context.life.is_stopping() {
             let look = self.look().await?;
-            if look.started == 0 && self.tasks.is_empty() {
-                if alone {
+            let now = Instant::now();
+            self.brief.retain(|_, until| *until > now);
+            let is_idle = self.tasks.is_empty() && self.brief.is_empty();
+            if is_idle && look.started == 0 {
+                if look.searched && alone {
                     return Ok(());
+                }
+                // Only a search tells that nothing is left.
+                self.searched = None;
+                if !look.searched {
+                    continue;
                 }
                 // Lanes of another courier are delivered by it, or free when its lease ends. Its
                 // lease may have ended since the look, so one more look is needed.
@@ -107,7 +144,8 @@ impl Scout {
     }
 
     /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
-    /// for, a lane that is ripe, or no lane at work at all. Where there is work, more comes soon.
+    /// for, a lane that is ripe or has rested, or no lane at work at all. Where there is work, more
+    /// comes soon.
     async fn rest(&mut self, ripe_in: Option<Duration>) {
         let poll = self.context.poll_interval;
         let poll = if self.tasks.is_empty() {
@@ -115,19 +153,33 @@ impl Scout {
         } else {
             poll / BUSY
         };
+        let rested = self.resting.values().filter(|rest| rest.comes_back);
+        let rested_in = rested.map(|rest| rest.until).min().map(|until| {
+            let wait = until.saturating_duration_since(Instant::now());
+            wait.max(Duration::from_millis(1))
+        });
+        let wait = [ripe_in, rested_in].into_iter().flatten().min();
         let context = Arc::clone(&self.context);
-        let rest = context
-            .life
-            .sleep(ripe_in.map_or(poll, |ripe_in| ripe_in.min(poll)));
+        let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
         tokio::pin!(rest);
         loop {
+            let resting = self.resting.len();
             tokio::select! {
                 () = &mut rest => return,
+                Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
-            if self.context.notes.others_wait() || self.tasks.is_empty() {
+            let rests = self.resting.len() > resting;
+            if self.context.notes.others_wait() || self.tasks.is_empty() || rests {
                 return;
             }
+        }
+    }
+
+    /// Ends the rests of all lanes: their holds may be over.
+    fn take_new_token(&mut self) {
+        for rest in self.resting.values_mut().filter(|rest| rest.comes_back) {
+            rest.until = Instant::now();
         }
     }
 
@@ -146,14 +198,31 @@ impl Scout {
             return;
         };
         self.at_work.remove(&lane);
+        let user = lane.user_id();
+        if let Some(lanes) = self.users_at_work.get_mut(user) {
+            *lanes -= 1;
+            if *lanes == 0 {
+                self.users_at_work.remove(user);
+            }
+        }
         self.context.notes.set_lanes_at_work(self.at_work.len());
         self.context.gates().back(&lane);
-        let rest = match end {
-            LaneEnd::Failed => COOLING,
-            LaneEnd::Behind => CATCHING_UP,
+        let (until, comes_back) = match end {
+            LaneEnd::Failed => (Instant::now() + COOLING, false),
+            LaneEnd::Behind => (Instant::now() + CATCHING_UP, false),
+            LaneEnd::Rests { until, is_brief } => {
+                if is_brief {
+                    self.brief.insert(lane.clone(), until + MARGIN);
+                }
+                (until, true)
+            }
             LaneEnd::Done | LaneEnd::Lost => return,
         };
-        self.cooling.insert(lane, Instant::now() + rest);
+        self.rests(lane, until, comes_back);
+    }
+
+    fn rests(&mut self, lane: Lane, until: Instant, comes_back: bool) {
+        self.resting.insert(lane, Rest { until, comes_back });
     }
 
     async fn look_and_report(&mut self) -> Option<Look> {
@@ -163,79 +232,106 @@ impl Scout {
 
     /// Puts as many lanes to work as there are places.
     async fn look(&mut self) -> Result<Look, OutboxError> {
-        let now = Instant::now();
-        self.cooling.retain(|_, until| *until > now);
+        self.wake();
         self.context.limiter.tidy();
-        let places = self.context.places();
-        let mut free = places.saturating_sub(self.at_work.len());
         let mut look = Look::default();
         // Without a good lease nothing could be sent, and lanes would only be leased and lost.
-        if free == 0 || !self.context.leases.is_good() {
-            self.context.notes.set_others_wait(free == 0);
+        if !self.context.leases.is_good() {
+            self.context.notes.set_others_wait(false);
             return Ok(look);
         }
-        if self.ahead.is_empty() || self.is_due_to_search(now) {
-            let found = self.find().await;
-            self.tell(DatabaseWork::Search, now, &found);
-            self.ahead = found?.into();
-            self.searched_at = Some(now);
+        if self.is_due_to_search() {
+            look.ripe_in = self.search().await?;
+            look.searched = true;
         }
-        while free > 0 {
-            let Some(LaneFound { lane, ripe_in }) = self.ahead.pop_front() else {
+        while let Some(lane) = self.next_candidate() {
+            if !self.has_place(&lane) {
+                self.ahead.put(lane);
                 break;
-            };
-            // The next search begins behind every lane that was looked at, so that lanes which may
-            // not send for now never stand in the way of those behind them.
-            self.position = Some(lane.clone());
-            if self.at_work.contains(&lane) || self.cooling.contains_key(&lane) {
-                continue;
-            }
-            if !ripe_in.is_zero() {
-                look.ripe_in = Some(look.ripe_in.map_or(ripe_in, |least| least.min(ripe_in)));
-                continue;
             }
             if self.start(&lane).await? {
-                (free, look.started) = (free - 1, look.started + 1);
+                look.started += 1;
             }
         }
-        let ripe =
-            |found: &LaneFound| found.ripe_in.is_zero() && !self.at_work.contains(&found.lane);
-        let others_wait = self.ahead.iter().any(ripe);
+        let others_wait = self.ahead.iter().any(|lane| self.may_start(lane));
         self.context.notes.set_others_wait(others_wait);
         Ok(look)
     }
 
-    fn is_due_to_search(&self, now: Instant) -> bool {
-        let poll = self.context.poll_interval / BUSY;
-        self.searched_at
-            .is_none_or(|searched| now.duration_since(searched) >= poll)
+    /// Takes out the lane whose turn it is.
+    fn next_candidate(&mut self) -> Option<Lane> {
+        loop {
+            let at_work = &self.users_at_work;
+            let lane = self
+                .ahead
+                .next(|user| at_work.get(user).copied().unwrap_or(0))?;
+            if self.may_start(&lane) {
+                return Some(lane);
+            }
+        }
     }
 
-    /// Finds lanes that may be worked, from where the last search stopped and once around: those at
-    /// work and as many again as there are places.
-    async fn find(&self) -> Result<Vec<LaneFound>, OutboxError> {
-        let tuning = self.context.tuning();
-        let limit = self.context.places() + self.at_work.len() + 1;
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let mut query = LaneQuery {
-            instance: self.instance,
-            after: self.position.clone(),
-            limit,
-            linger: tuning.linger,
-            batch_size: u32::try_from(tuning.batch_size).unwrap_or(u32::MAX),
-        };
-        let mut found = self.context.outbox.find_lanes(&query).await?;
-        if found.len() < limit as usize && query.after.is_some() {
-            query.after = None;
-            let seen: HashSet<Lane> = found.iter().map(|found| found.lane.clone()).collect();
-            let around = self.context.outbox.find_lanes(&query).await?;
-            found.extend(
-                around
-                    .into_iter()
-                    .filter(|found| !seen.contains(&found.lane)),
-            );
+    /// Lets lanes whose rest is over wait for a place.
+    fn wake(&mut self) {
+        let now = Instant::now();
+        let (over, resting): (HashMap<_, _>, HashMap<_, _>) = std::mem::take(&mut self.resting)
+            .into_iter()
+            .partition(|(_, rest)| rest.until <= now);
+        self.resting = resting;
+        for (lane, rest) in over {
+            if rest.comes_back {
+                self.ahead.put(lane);
+            }
         }
-        Ok(found)
+    }
+
+    /// Whether there is a place for the lane. The first lane of a user does not wait for others'
+    /// turns to end.
+    fn has_place(&self, lane: &Lane) -> bool {
+        let places = self.context.places();
+        let places = if self.users_at_work.contains_key(lane.user_id()) {
+            places
+        } else {
+            places + places / 2
+        };
+        self.at_work.len() < places
+    }
+
+    /// Whether nothing is known that keeps the lane from sending now, or soon.
+    fn may_start(&self, lane: &Lane) -> bool {
+        !self.at_work.contains(lane)
+            && !self.resting.contains_key(lane)
+            && self.context.gates().admits(lane, Instant::now())
+            && self.context.limiter.is_near(lane).is_ok()
+    }
+
+    fn is_due_to_search(&self) -> bool {
+        let Some((ended, took)) = self.searched else {
+            return true;
+        };
+        let poll = self.context.poll_interval / BUSY;
+        let rest = took * (SEARCH_SHARE - 1);
+        let is_idle = self.tasks.is_empty() || self.ahead.is_empty();
+        ended.elapsed() >= if is_idle { rest } else { rest.max(poll) }
+    }
+
+    /// Searches for lanes that may start, twice as many as there are places. Returns when the next
+    /// one that lingers is ripe.
+    async fn search(&mut self) -> Result<Option<Duration>, OutboxError> {
+        let asked = Instant::now();
+        let mut search = std::mem::replace(&mut self.search, Search::new(self.instance));
+        let enough = self.context.places() * 2;
+        let may_start = |lane: &Lane| self.may_start(lane);
+        let found = search.around(&self.context, enough, may_start).await;
+        self.search = search;
+        self.tell(DatabaseWork::Search, asked, &found);
+        let found = found?;
+        self.searched = Some((Instant::now(), asked.elapsed()));
+        self.ahead.clear();
+        for lane in found.ripe {
+            self.ahead.put(lane);
+        }
+        Ok(found.ripe_in)
     }
 
     /// Notes whether the database works, unless an error ends the run and is reported by that.
@@ -251,14 +347,14 @@ impl Scout {
             None => Ok(false),
             // Another courier is writing it, or an app has locked it.
             Some(OutboxError::Locked(_)) => {
-                self.cooling.insert(lane.clone(), Instant::now() + COOLING);
+                self.rests(lane.clone(), Instant::now() + COOLING, false);
                 Ok(false)
             }
             Some(error) if error.is_transient() => Err(error),
             Some(error) => {
                 let text = error.to_string();
                 LaneFailed { lane, error: &text }.emit();
-                self.cooling.insert(lane.clone(), Instant::now() + COOLING);
+                self.rests(lane.clone(), Instant::now() + COOLING, false);
                 Ok(false)
             }
         }
@@ -267,6 +363,10 @@ impl Scout {
     /// Leases the lane and puts it to work. Returns `false` if another courier has it, or if it may
     /// not send now.
     async fn start(&mut self, lane: &Lane) -> Result<bool, OutboxError> {
+        let waits_for = self.context.notes.waits_for(lane);
+        let Some(mut paid) = self.pay(lane, waits_for) else {
+            return Ok(false);
+        };
         if !self.context.gates().enter(lane, Instant::now()) {
             return Ok(false);
         }
@@ -281,16 +381,62 @@ impl Scout {
             Ok(Some(leased)) => leased,
             not_leased => {
                 self.context.gates().back(lane);
+                self.brief.remove(lane);
                 return self.not_leased(lane, not_leased.err());
             }
         };
-        let context = Arc::clone(&self.context);
+        if !paid && waits_for.is_none() {
+            let Some(pays) = self.pay_late(&leased).await else {
+                return Ok(false);
+            };
+            paid = pays;
+        }
+        self.put_to_work(leased, paid);
+        Ok(true)
+    }
+
+    fn put_to_work(&mut self, leased: LeasedLane, paid: bool) {
+        let (context, lane) = (Arc::clone(&self.context), leased.lease.lane.clone());
         let task = self
             .tasks
-            .spawn(async move { LaneAtWork::new(context, leased).run().await });
+            .spawn(async move { LaneAtWork::new(context, leased, paid).run().await });
+        self.brief.remove(&lane);
+        *self.users_at_work.entry(lane.user_id().into()).or_default() += 1;
         self.lanes.insert(task.id(), lane.clone());
-        self.at_work.insert(lane.clone());
+        self.at_work.insert(lane);
         self.context.notes.set_lanes_at_work(self.at_work.len());
-        Ok(true)
+    }
+
+    /// Pays for the first request of a lane that waits for this reason. Returns whether it cost
+    /// something; `None`: the budget is empty, and the lane rests.
+    fn pay(&mut self, lane: &Lane, waits_for: Option<&str>) -> Option<bool> {
+        let Some(budget) = waits_for.and_then(budget) else {
+            return Some(false);
+        };
+        match self.context.limiter.pay(budget) {
+            Ok(()) => Some(true),
+            Err(later) => {
+                if self.brief.contains_key(lane) {
+                    self.brief.insert(lane.clone(), later + MARGIN);
+                }
+                self.rests(lane.clone(), later, true);
+                None
+            }
+        }
+    }
+
+    /// The same for a lane of which only the database knew that it waits.
+    async fn pay_late(&mut self, leased: &LeasedLane) -> Option<bool> {
+        let (lane, reason) = (&leased.lease.lane, leased.held_because.as_deref());
+        let paid = self.pay(lane, reason);
+        if paid.is_none() {
+            if let Some(reason) = reason.and_then(WaitReason::named) {
+                self.context.notes.lane_waits(lane, reason.as_str());
+            }
+            self.context.gates().back(lane);
+            // If it cannot be given back now, this courier finds it again as its own.
+            self.context.outbox.release(&leased.lease).await.ok();
+        }
+        paid
     }
 }

@@ -27,6 +27,8 @@ pub struct Tuning {
     pub max_in_flight_per_lane: usize,
     /// `retry.*`.
     pub backoff: BackoffPolicy,
+    /// `retry.longest_retry_after`.
+    pub longest_retry_after: Duration,
     /// `retry.give_up_after`; zero: never.
     pub give_up_after: Duration,
     /// `rate_limit.*`, but whom the limits are for.
@@ -70,6 +72,7 @@ impl Default for Tuning {
                 multiplier: 2.0,
                 jitter: 0.5,
             },
+            longest_retry_after: Duration::from_mins(15),
             give_up_after: Duration::from_hours(72),
             limits: RateLimits {
                 requests_per_second: 10.0,

@@ -25,6 +25,8 @@ pub(super) struct Underway {
     pub(super) read_at: Instant,
     /// Whether it was sent before and answered with "later", or not at all.
     pub(super) is_retry: bool,
+    /// When it was sent last; until then, when work on it began.
+    pub(super) sent_at: Instant,
     /// How many of its sends in a row may have arrived and had no usable answer.
     pub(super) failed_sends: u32,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
@@ -51,6 +53,7 @@ impl Underway {
             begun: now,
             read_at,
             is_retry: false,
+            sent_at: now,
             failed_sends: 0,
             search: None,
             trace: BatchTrace::default(),
@@ -71,6 +74,7 @@ impl Underway {
             begun: now,
             read_at,
             is_retry: false,
+            sent_at: now,
             failed_sends: 0,
             search,
             trace: BatchTrace::default(),
@@ -124,7 +128,9 @@ impl Underway {
                 failing_since,
                 begun: now,
                 read_at: now,
-                is_retry: false,
+                // Other reasons to wait are the lane's.
+                is_retry: failing_since.is_some(),
+                sent_at: now,
                 failed_sends: 0,
                 search: None,
                 trace: BatchTrace::default(),

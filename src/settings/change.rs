@@ -150,6 +150,7 @@ mod tests {
         "retry.max_interval=1m",
         "retry.multiplier=3",
         "retry.jitter=0",
+        "retry.longest_retry_after=1m",
         "retry.give_up_after=1h",
         "rate_limit.requests_per_second=20",
         "rate_limit.per_user=2",

@@ -12,6 +12,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("retry.max_interval", Kind::Duration).live(),
     Key::new("retry.multiplier", Kind::Number).live(),
     Key::new("retry.jitter", Kind::Number).live(),
+    Key::new("retry.longest_retry_after", Kind::Duration).live(),
     Key::new("retry.give_up_after", Kind::Duration).live(),
 ];
 
@@ -28,6 +29,9 @@ pub struct RetrySettings {
     pub multiplier: f64,
     /// By what part a wait is made longer or shorter by chance, 0 to 1. Default 0.5.
     pub jitter: f64,
+    /// How long a `Retry-After` of the platform is obeyed at most. Default 15m, at most 24h.
+    #[serde(with = "humantime_serde")]
+    pub longest_retry_after: Duration,
     /// How long a contact is tried before it fails for good; `0s`: for ever. Default 72h.
     #[serde(with = "humantime_serde")]
     pub give_up_after: Duration,
@@ -40,6 +44,7 @@ impl Default for RetrySettings {
             max_interval: Duration::from_mins(5),
             multiplier: 2.0,
             jitter: 0.5,
+            longest_retry_after: Duration::from_mins(15),
             give_up_after: Duration::from_hours(72),
         }
     }
@@ -59,6 +64,12 @@ impl RetrySettings {
             "retry.multiplier",
             self.multiplier,
             "must be at least 1",
+        );
+        faults.demand(
+            (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&self.longest_retry_after),
+            "retry.longest_retry_after",
+            humantime::format_duration(self.longest_retry_after),
+            "must be 1s to 24h",
         );
         faults.demand(
             (0.0..=1.0).contains(&self.jitter),

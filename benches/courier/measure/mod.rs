@@ -8,6 +8,7 @@ mod floor;
 mod idle;
 mod latency;
 mod memory;
+mod neighbours;
 mod rate;
 mod run;
 mod small_lane;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::bench::Bench;
-use super::{backlog, deferred, idle, latency, memory, rate, small_lane, throughput};
+use super::{backlog, deferred, idle, latency, memory, neighbours, rate, small_lane, throughput};
 use crate::measurement::Measurement;
 use crate::table::Table;
 
@@ -17,6 +17,7 @@ pub(crate) async fn run(measurement: Measurement, bench: &Bench, table: &mut Tab
         Measurement::Idle => idle::run(bench, table).await,
         Measurement::Latency => latency::run(bench, table).await,
         Measurement::SmallLane => small_lane::run(bench, table).await,
+        Measurement::Neighbours(engine) => neighbours::run(bench, engine, table).await,
         Measurement::Rate => rate::run(bench, table).await,
         Measurement::Cluster => rate::run_cluster(bench, table).await,
     }

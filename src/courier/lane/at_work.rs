@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::budget::budget;
 use super::completed::Completed;
 use super::culprits::Culprits;
 use super::end::LaneEnd;
@@ -19,6 +20,7 @@ use crate::contact::ContactId;
 use crate::courier::context::Context;
 use crate::courier::dispatcher::Dispatcher;
 use crate::courier::isolation::NextPiece;
+use crate::courier::limits::{Budget, NEAR, OwnTurn};
 use crate::courier::store::{Answer, NotRecorded};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
@@ -26,11 +28,10 @@ use crate::outbox::{Change, Lease, LeasedLane, OutboxError, Recorded};
 use crate::telemetry::event::{LaneFailed, LeaseLost};
 use crate::telemetry::traces::Origin;
 
-/// A lane is kept during a wait up to this long; for a longer one it is given back.
-const SHORT_WAIT: Duration = Duration::from_secs(5);
+/// `run --once` does not end during a wait up to this long.
+const BRIEF: Duration = Duration::from_secs(5);
 
-/// After so many failures in a row the lane is given back even for a short wait, so that its place
-/// is free and `run --once` comes to an end.
+/// After so many failures in a row it does.
 const PATIENCE: u32 = 12;
 
 /// Batches whose outcome is being written while others are sent.
@@ -48,8 +49,14 @@ pub(in crate::courier) struct LaneAtWork {
     /// How many batches are being sent.
     pub(super) sending: usize,
     pub(super) failures: u32,
-    /// No batch is sent before this instant.
+    /// No batch is sent before this instant, as the database knows.
     pub(super) held_until: Option<Instant>,
+    /// The lane has no turn or no budget before this instant.
+    rests_until: Option<Instant>,
+    /// What pays for a request while the lane fails.
+    pub(super) budget: Option<Budget>,
+    /// Whether the next one is paid.
+    paid: bool,
     turn: Turn,
     pub(super) writing: Writing,
     /// Why nothing new is begun any more.
@@ -57,9 +64,11 @@ pub(in crate::courier) struct LaneAtWork {
 }
 
 impl LaneAtWork {
-    /// Takes up a lane, with the batches that were left open in it.
-    pub(in crate::courier) fn new(context: Arc<Context>, leased: LeasedLane) -> Self {
+    /// Takes up a lane, with the batches that were left open in it. `paid`: a budget has paid for its
+    /// first request.
+    pub(in crate::courier) fn new(context: Arc<Context>, leased: LeasedLane, paid: bool) -> Self {
         let now = Instant::now();
+        let held_because = leased.held_because.as_deref();
         let writing = Writing::expected(&leased);
         let mut lane = Self {
             failures: leased.lease.failures,
@@ -72,6 +81,9 @@ impl LaneAtWork {
             steps: JoinSet::new(),
             sending: 0,
             held_until: None,
+            rests_until: None,
+            budget: held_because.and_then(budget),
+            paid,
             turn: Turn::begin(now),
             writing,
             end: None,
@@ -127,6 +139,7 @@ impl LaneAtWork {
                 while self.step().await {}
                 return Err(error);
             }
+            self.let_others_probe();
             if !self.step().await && !self.go_on().await {
                 return Ok(());
             }
@@ -150,15 +163,25 @@ impl LaneAtWork {
         if self.end.is_some() || self.context.life.is_stopping() || self.turn_is_over() {
             return false;
         }
-        if let Some(until) = self.held_until.take() {
-            let wait = until.saturating_duration_since(Instant::now());
-            if wait > SHORT_WAIT || self.failures > PATIENCE {
-                return false;
-            }
-            self.context.sleep(wait).await;
-            return self.context.gates().enter(&self.lease.lane, Instant::now());
+        let held = self.held_until.take();
+        let Some(until) = held.max(self.rests_until.take()) else {
+            return self.reading.rewind();
+        };
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait > NEAR || self.failures > PATIENCE {
+            let is_brief = held.is_none() || wait <= BRIEF && self.failures <= PATIENCE;
+            self.end = Some(LaneEnd::Rests { until, is_brief });
+            return false;
         }
-        self.reading.rewind()
+        self.context.life.sleep(wait).await;
+        self.context.gates().enter(&self.lease.lane, Instant::now())
+    }
+
+    /// A lane with nothing to send finds nothing out: another one may probe.
+    fn let_others_probe(&self) {
+        if self.sending == 0 {
+            self.context.gates().back(&self.lease.lane);
+        }
     }
 
     /// Tries whether the rows that the lane would send could be settled. If the database refused or
@@ -192,18 +215,51 @@ impl LaneAtWork {
     /// Begins as many sends as the lane may have under way.
     async fn fill(&mut self) -> Result<(), OutboxError> {
         while self.may_begin() {
+            if let Err(later) = self.context.limiter.is_near(&self.lease.lane) {
+                self.rests_until = Some(later);
+                return Ok(());
+            }
             let Some(underway) = self.next().await? else {
                 return Ok(());
             };
-            self.begin(underway);
+            match self.pay(&underway) {
+                Ok(turn) => self.begin(underway, turn),
+                Err(later) => {
+                    self.rests_until = Some(later);
+                    self.again(underway);
+                }
+            }
         }
         Ok(())
     }
 
+    /// Pays for one more request, and takes its turn. `Err`: there is none before that instant.
+    fn pay(&mut self, underway: &Underway) -> Result<OwnTurn, Instant> {
+        let limiter = &self.context.limiter;
+        let budget = match (self.failures > 0, underway.is_retry) {
+            (true, _) => self.budget,
+            (false, true) => Some(Budget::Retries),
+            (false, false) => None,
+        };
+        let turn = limiter.take_turn(&self.lease.lane)?;
+        match budget {
+            Some(budget) if !self.paid => limiter.pay(budget)?,
+            _ => {}
+        }
+        self.paid = false;
+        Ok(turn)
+    }
+
     fn may_begin(&self) -> bool {
-        let at_once = self.context.tuning().max_in_flight_per_lane;
+        // A lane that has not been answered may hang: it does not hang with all of its requests.
+        let at_once = if self.context.notes.is_answered(&self.lease.lane) {
+            self.context.tuning().max_in_flight_per_lane
+        } else {
+            1
+        };
         self.end.is_none()
             && self.held_until.is_none()
+            && self.rests_until.is_none()
             && self.sending < at_once
             && self.steps.len() < at_once + SETTLING
             && !self.context.life.is_stopping()
@@ -259,13 +315,13 @@ impl LaneAtWork {
         self.turn.batches > 0 && self.reading.lingers(tuning.batch_size, tuning.linger)
     }
 
-    fn begin(&mut self, mut underway: Underway) {
+    fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {
         self.sending += 1;
         self.turn.batches += 1;
         self.reading.batch_goes();
         let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
         self.steps.spawn(async move {
-            let dispatched = Dispatcher(&context).send(&lease, &mut underway).await;
+            let dispatched = Dispatcher(&context).send(&lease, &mut underway, turn).await;
             Completed::Sent(underway, dispatched)
         });
     }

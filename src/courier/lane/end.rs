@@ -1,10 +1,14 @@
 //! The end of the work on a lane.
 
+use tokio::time::Instant;
+
 /// Why work on a lane ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::courier) enum LaneEnd {
     /// There is nothing more to do for now, or it is the turn of others.
     Done,
+    /// The lane may not send before this instant. `is_brief`: `run --once` waits for it.
+    Rests { until: Instant, is_brief: bool },
     /// The lane has another owner, or may have one.
     Lost,
     /// The server that reads is behind the one that writes; the lane has work again when it has

@@ -92,7 +92,7 @@ impl LaneAtWork {
             return;
         }
         // It is no news if this courier itself gave the lane back while it waited.
-        if !self.context.notes.is_waiting(&self.lease.lane) {
+        if self.context.notes.waits_for(&self.lease.lane).is_none() {
             TakenOver {
                 lane: &self.lease.lane,
                 batches: open.len(),

@@ -9,6 +9,7 @@
 //! time before its first answer is written.
 
 mod at_work;
+mod budget;
 mod completed;
 mod culprits;
 mod end;
@@ -21,4 +22,5 @@ mod turn;
 mod writing;
 
 pub(super) use self::at_work::LaneAtWork;
+pub(super) use self::budget::budget;
 pub(super) use self::end::LaneEnd;

@@ -23,7 +23,7 @@ impl LaneAtWork {
         match dispatched {
             Dispatched::Answered(Verdict::Close(closing)) => {
                 let search = if let Some(wait) = &closing.because {
-                    self.wait_without_batch(wait);
+                    self.wait_without_batch(wait, underway.sent_at);
                     None
                 } else {
                     self.answered(&underway, &closing)
@@ -96,7 +96,7 @@ impl LaneAtWork {
         }
         let goes_on = search.is_some_and(|search| search.cut.is_some());
         if let Some(words) = self.culprits.note(first, closing, alone, goes_on) {
-            self.wait_without_batch(&Wait::all_refused(&words));
+            self.wait_without_batch(&Wait::all_refused(&words), underway.sent_at);
         }
         search
     }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
+use super::budget::budget;
 use super::completed::Completed;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
+use crate::courier::gates::Closing;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
@@ -51,7 +53,7 @@ impl LaneAtWork {
         if underway.failed_sends >= SENDS_TO_SPLIT && underway.batch.contacts.len() == 1 {
             self.culprits.leave(&mut underway);
         }
-        let delay = self.hold(&wait);
+        let delay = self.hold(&wait, underway.sent_at);
         let (batch, lane) = (&underway.batch, &self.lease.lane);
         let news = self.context.notes.lane_waits(lane, wait.reason.as_str());
         BatchPostponed {
@@ -114,11 +116,11 @@ impl LaneAtWork {
     }
 
     /// Lets the lane wait although the batch that showed why is closed.
-    pub(super) fn wait_without_batch(&mut self, wait: &Wait) {
+    pub(super) fn wait_without_batch(&mut self, wait: &Wait, sent: Instant) {
         if self.writing == Writing::Fails {
             return;
         }
-        let delay = self.hold(wait);
+        let delay = self.hold(wait, sent);
         let reason = wait.reason.as_str();
         let lane = &self.lease.lane;
         if self.context.notes.lane_waits(lane, reason) {
@@ -141,7 +143,8 @@ impl LaneAtWork {
         }
         (self.end, self.writing) = (Some(LaneEnd::Done), Writing::Fails);
         self.failures += 1;
-        let delay = self.context.tuning().backoff.delay(self.failures);
+        let backoff = self.context.tuning().backoff;
+        let delay = backoff.delay_for_a_person(self.failures);
         let lane = &self.lease.lane;
         if self.context.notes.lane_waits(lane, UNWRITABLE) {
             LaneStopped {
@@ -180,22 +183,35 @@ impl LaneAtWork {
         !limit.is_zero() && since.elapsed() >= limit
     }
 
-    /// Holds the lane, and returns for how long. Sends that were under way together are one
-    /// failure.
-    fn hold(&mut self, wait: &Wait) -> Duration {
+    /// Holds the lane because of the answer to a request that went at `sent`, and returns for how
+    /// long. Sends that were under way together are one failure.
+    fn hold(&mut self, wait: &Wait, sent: Instant) -> Duration {
         let now = Instant::now();
-        let policy = self.context.tuning().backoff;
+        let tuning = self.context.tuning();
+        let delay = |failures| {
+            if wait.reason.waits_for_a_person() {
+                tuning.backoff.delay_for_a_person(failures)
+            } else {
+                tuning.backoff.delay(failures)
+            }
+        };
+        let closing = Closing {
+            delay,
+            longest: tuning.longest_retry_after,
+            sent,
+        };
         let lane = &self.lease.lane;
         let gate = self
             .context
-            .move_gates(|gates| gates.close(lane, wait, |n| policy.delay(n), now));
+            .move_gates(|gates| gates.close(lane, wait, &closing, now));
         let until = match (self.held_until, gate) {
             (Some(until), None) => until,
             (held, gate) => {
                 self.failures += u32::from(held.is_none());
-                now + gate.unwrap_or_else(|| policy.delay(self.failures))
+                now + gate.unwrap_or_else(|| delay(self.failures))
             }
         };
+        self.budget = budget(wait.reason.as_str());
         self.held_until = Some(until);
         until.saturating_duration_since(now)
     }

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 /// Batches that a lane may send while other lanes wait for their turn.
 const TURN: u32 = 20;
 
+/// Where requests are slow or rare, a turn is over after this time, with a batch sent or without.
+const TURN_TIME: Duration = Duration::from_secs(1);
+
 /// After so long the lane is read from its start again, because a transaction may commit a smaller
 /// id late.
 const LONGEST_TURN: Duration = Duration::from_mins(1);
@@ -26,6 +29,8 @@ impl Turn {
     }
 
     pub(super) fn is_over(&self, others_wait: bool) -> bool {
-        self.began.elapsed() > LONGEST_TURN || self.batches >= TURN && others_wait
+        let went = self.began.elapsed();
+        let is_long = self.batches >= TURN || went >= TURN_TIME;
+        went > LONGEST_TURN || is_long && others_wait
     }
 }

@@ -70,6 +70,13 @@ impl Bucket {
         window.max(LONGEST_WINDOW)
     }
 
+    /// Returns the instant that would be reserved now.
+    pub(super) fn next_slot(&self, now: Instant) -> Instant {
+        let Some(rate) = &self.rate else { return now };
+        let earliest = now.checked_sub(rate.burst_span()).unwrap_or(now);
+        self.next.map_or(now, |next| next.max(earliest).max(now))
+    }
+
     /// Whether a request may go now. `Err`: the window is full until that instant.
     pub(super) fn room(&mut self, now: Instant) -> Result<(), Instant> {
         let memory = self.memory();

@@ -1,6 +1,7 @@
 //! A limit: one rate, its bucket, and the waiting for a turn.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -14,6 +15,17 @@ pub(super) struct Limit {
     pub(super) bucket: Mutex<Bucket>,
     changed: Notify,
     share: Option<Share>,
+    /// When the last turn of a shared rate was.
+    last: Mutex<Option<Instant>>,
+    /// How many are in the line for a turn of a shared rate.
+    queued: AtomicU32,
+}
+
+/// A place in the line for a turn.
+pub(super) struct Queued {
+    limit: Arc<Limit>,
+    /// The turn, if it is known already.
+    turn: Option<Instant>,
 }
 
 impl Limit {
@@ -22,6 +34,8 @@ impl Limit {
             bucket: Mutex::new(Bucket::new(rate)),
             changed: Notify::new(),
             share: shared.map(|shared| Share::new(shared, name.into())),
+            last: Mutex::default(),
+            queued: AtomicU32::new(0),
         }
     }
 
@@ -34,6 +48,32 @@ impl Limit {
         bucket.change(rate);
         drop(bucket);
         self.changed.notify_waiters();
+    }
+
+    /// Returns when the next turn is, as far as this courier knows.
+    pub(super) fn next_turn(&self, now: Instant) -> Instant {
+        let bucket = lock(&self.bucket);
+        let Some(rate) = bucket.rate().filter(|_| self.share.is_some()) else {
+            return bucket.next_slot(now);
+        };
+        // Other couriers may put it off further.
+        let ahead = self.queued.load(Ordering::Relaxed);
+        let behind_those = rate.period() * ahead.saturating_sub(rate.burst - 1);
+        let next = lock(&self.last).and_then(|last| {
+            let next = last + rate.period();
+            next.checked_sub(rate.burst_span())
+        });
+        next.map_or(now, |next| next.max(now)) + behind_those
+    }
+
+    /// Joins the line.
+    pub(super) fn queue(self: &Arc<Self>, now: Instant) -> Queued {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        let is_local = self.share.is_none();
+        Queued {
+            turn: is_local.then(|| lock(&self.bucket).reserve(1.0, now)),
+            limit: Arc::clone(self),
+        }
     }
 
     /// Waits for the turn of one more request. `slowdown` is 1 or more.
@@ -54,9 +94,26 @@ impl Limit {
         let rate = lock(&self.bucket).rate();
         if let (Some(share), Some(rate)) = (&self.share, rate) {
             share.ready(rate, slowdown).await;
+            *lock(&self.last) = Some(Instant::now());
         } else {
             let slot = lock(&self.bucket).reserve(slowdown, Instant::now());
             sleep_until(slot).await;
         }
+    }
+}
+
+impl Queued {
+    /// Waits for the turn.
+    pub(super) async fn ready(&self) {
+        match self.turn {
+            Some(turn) => sleep_until(turn).await,
+            None => self.limit.ready(|| 1.0).await,
+        }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.limit.queued.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::bucket::Bucket;
 use super::keyed::Keyed;
 use super::level::Level;
-use super::limit::Limit;
+use super::limit::{Limit, Queued};
+use super::probes::ProbeBudget;
 use super::retries::RetryBudget;
 use super::settings::RateLimits;
 use super::share::SharedRates;
@@ -16,8 +17,26 @@ use crate::contact::Lane;
 use crate::lock::lock;
 use crate::telemetry::event::RateLevel;
 
-/// How often a retry that has no budget looks whether others' successes have paid for it.
+/// A lane whose turn is further away than this gives its place to others.
+pub(in crate::courier) const NEAR: Duration = Duration::from_millis(250);
+
+/// A retry that has no budget looks after so long whether others' successes have paid for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// So much of the rate may wait inside, between its permit and its departure.
+const INSIDE: Duration = Duration::from_millis(500);
+
+/// At least so many requests may.
+const LEAST_INSIDE: usize = 4;
+
+/// What pays for a request of a lane that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::courier) enum Budget {
+    /// Others' successes, and a trickle.
+    Retries,
+    /// A share of the rate, for lanes that wait for a person.
+    Probes,
+}
 
 pub(in crate::courier) struct RateLimiter {
     all: Limit,
@@ -25,6 +44,7 @@ pub(in crate::courier) struct RateLimiter {
     lanes: Keyed<Lane>,
     level: Mutex<Level>,
     retries: Mutex<RetryBudget>,
+    probes: Mutex<ProbeBudget>,
 }
 
 impl RateLimiter {
@@ -39,6 +59,7 @@ impl RateLimiter {
             lanes: Keyed::new(limits.of_a_lane(), shared, lane),
             level: Mutex::default(),
             retries: Mutex::new(RetryBudget::new(Instant::now())),
+            probes: Mutex::new(ProbeBudget::new(Instant::now())),
         }
     }
 
@@ -49,24 +70,54 @@ impl RateLimiter {
         self.lanes.change(limits.of_a_lane());
     }
 
-    /// Waits until the budget has room for a retry.
-    pub(in crate::courier) async fn retry_ready(&self) {
-        loop {
-            let Err(wait) = lock(&self.retries).take(Instant::now()) else {
-                return;
-            };
-            sleep(wait.min(LOOK_AGAIN)).await;
-        }
+    /// Takes one request out of a budget. `Err`: when to ask again.
+    pub(in crate::courier) fn pay(&self, budget: Budget) -> Result<(), Instant> {
+        let now = Instant::now();
+        let paid = match budget {
+            Budget::Retries => lock(&self.retries)
+                .take(now)
+                .map_err(|wait| wait.min(LOOK_AGAIN)),
+            Budget::Probes => lock(&self.probes).take(self.per_second(), now),
+        };
+        paid.map_err(|wait| now + wait)
     }
 
-    /// Waits for the turn of the lane and its user.
-    pub(in crate::courier) async fn lane_ready(&self, lane: &Lane) {
-        if let Some(limit) = self.lanes.of(|| lane.clone()) {
-            limit.ready(|| 1.0).await;
-        }
-        if let Some(limit) = self.users.of(|| lane.user_id().into()) {
-            limit.ready(|| 1.0).await;
-        }
+    /// Returns how many requests may wait inside, between permit and departure: they go in the
+    /// order of their permits, whoever comes next.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 500,000"
+    )]
+    pub(in crate::courier) fn room_inside(&self) -> usize {
+        let room = (self.per_second() * INSIDE.as_secs_f64()) as usize;
+        room.max(LEAST_INSIDE)
+    }
+
+    /// Returns the rate for all requests that is used now.
+    fn per_second(&self) -> f64 {
+        let rate = lock(&self.all.bucket).rate();
+        self.level() * rate.map_or(f64::INFINITY, |rate| rate.per_second())
+    }
+
+    /// Fails if the turn of the lane and its user is not near, with the instant to ask again.
+    pub(in crate::courier) fn is_near(&self, lane: &Lane) -> Result<(), Instant> {
+        near(&self.own(lane), Instant::now())
+    }
+
+    /// Takes the turn of the lane and its user, if it is near. `Err`: the instant to ask again.
+    pub(in crate::courier) fn take_turn(&self, lane: &Lane) -> Result<OwnTurn, Instant> {
+        let (limits, now) = (self.own(lane), Instant::now());
+        near(&limits, now)?;
+        let queue = |limit: &Arc<Limit>| limit.queue(now);
+        Ok(OwnTurn(limits.iter().map(queue).collect()))
+    }
+
+    /// The limits of the lane and its user, if there are any.
+    fn own(&self, lane: &Lane) -> Vec<Arc<Limit>> {
+        let user = self.users.of(|| lane.user_id().into());
+        let lane = self.lanes.of(|| lane.clone());
+        lane.into_iter().chain(user).collect()
     }
 
     /// Waits until a request of a lane whose turn it is may be sent, and counts it. Lane and user
@@ -135,11 +186,32 @@ impl RateLimiter {
     }
 }
 
+/// The turn of a lane and its user, which is near.
+pub(in crate::courier) struct OwnTurn(Vec<Queued>);
+
+impl OwnTurn {
+    /// Waits for it.
+    pub(in crate::courier) async fn ready(self) {
+        for queued in &self.0 {
+            queued.ready().await;
+        }
+    }
+}
+
+fn near(limits: &[Arc<Limit>], now: Instant) -> Result<(), Instant> {
+    let turns = limits.iter().map(|limit| limit.next_turn(now));
+    match turns.max() {
+        Some(turn) if turn > now + NEAR => Err(turn.checked_sub(NEAR).unwrap_or(turn)),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use tokio::time::sleep;
 
     fn limits(requests_per_second: f64) -> RateLimits {
         RateLimits {
@@ -152,6 +224,16 @@ mod tests {
 
     fn lane() -> Lane {
         Lane::new("u", "t").unwrap()
+    }
+
+    /// Waits for the turn of a lane as one does that gives its place to others meanwhile.
+    async fn own_turn(rates: &RateLimiter, lane: &Lane) {
+        loop {
+            match rates.take_turn(lane) {
+                Ok(turn) => return turn.ready().await,
+                Err(later) => sleep_until(later).await,
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -168,7 +250,7 @@ mod tests {
             let (limits, lane) = (RateLimiter::new(&limits, None), lane());
             // Their turn comes, but something else holds them up: the journal, or a permit.
             for _ in 0..6 {
-                limits.lane_ready(&lane).await;
+                own_turn(&limits, &lane).await;
             }
             let began = Instant::now();
             let mut went = Vec::new();
@@ -179,6 +261,33 @@ mod tests {
             }
             assert_eq!(went, expected, "{per_user}/s");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_whose_turn_is_far_is_told_when_to_ask_again() {
+        let limits = RateLimits {
+            per_user: Some(1.0),
+            ..limits(1_000.0)
+        };
+        let (limits, lane, now) = (RateLimiter::new(&limits, None), lane(), Instant::now());
+        assert!(limits.take_turn(&lane).is_ok());
+        let later = limits.take_turn(&lane).err().unwrap();
+        assert_eq!(limits.is_near(&lane), Err(later));
+        assert!(later > now + Duration::from_millis(700) && later < now + Duration::from_secs(1));
+        let other = Lane::new("v", "t").unwrap();
+        assert!(limits.take_turn(&other).is_ok());
+        sleep_until(later).await;
+        assert!(limits.take_turn(&lane).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_that_waits_for_a_person_pays_with_a_share_of_the_rate() {
+        let limits = RateLimiter::new(&limits(10.0), None);
+        while limits.pay(Budget::Probes).is_ok() {}
+        let later = limits.pay(Budget::Probes).unwrap_err();
+        assert!(later > Instant::now() + Duration::from_millis(900));
+        assert_eq!(limits.pay(Budget::Retries), Ok(()));
+        assert_eq!(limits.room_inside(), 5);
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,11 +323,11 @@ mod tests {
         for rate in [None, Some(0.1), Some(0.5), None] {
             rates.change(&per_user(rate));
             for _ in 0..2 {
-                rates.lane_ready(&lane).await;
+                own_turn(&rates, &lane).await;
                 rates.ready(&lane).await;
             }
             let began = Instant::now();
-            rates.lane_ready(&lane).await;
+            own_turn(&rates, &lane).await;
             waits.push(began.elapsed().as_secs());
         }
         assert_eq!(waits, [0, 10, 2, 0]);

@@ -3,7 +3,7 @@
 //! Every request passes here, first sends, retries and the smaller batches of a search alike. The
 //! rates are kept by each courier for itself, or shared by all on one database
 //! (`rate_limit.scope`). Beside the rates: the level, which falls when the platform says "too
-//! many", and the budget for retries.
+//! many", and the budgets for lanes that have failed.
 //!
 //! `RateLimiter` holds the parts and does the waiting; each part is pure and has its own file.
 //! The bucket is home-made, because those of the libraries let everybody try again when the time
@@ -14,11 +14,12 @@ mod keyed;
 mod level;
 mod limit;
 mod limiter;
+mod probes;
 mod rate;
 mod retries;
 mod settings;
 mod share;
 
-pub(super) use self::limiter::RateLimiter;
+pub(super) use self::limiter::{Budget, NEAR, OwnTurn, RateLimiter};
 pub use self::settings::RateLimits;
 pub(super) use self::share::SharedRates;

@@ -100,6 +100,24 @@ impl WaitReason {
         !matches!(self, Self::RateLimited)
     }
 
+    /// Returns the reason that [`as_str`](Self::as_str) names so.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Self::OF_BATCHES.into_iter().chain([Self::AllRefused]);
+        all.find(|reason| reason.as_str() == name)
+    }
+
+    /// Whether it ends only when a person has done something, on the platform or in the settings.
+    pub const fn waits_for_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized
+                | Self::Forbidden
+                | Self::NotFound
+                | Self::TaskRunning
+                | Self::AllRefused
+        )
+    }
+
     /// Whether time until `retry.give_up_after` runs. It stands still while a person has to act.
     pub const fn runs_out(self) -> bool {
         matches!(

@@ -23,8 +23,6 @@ pub enum Origin {
 /// What a batch waits for before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldBy {
-    /// The budget that keeps retries a bounded share of requests.
-    RetryBudget,
     /// A rate limit: of the lane, its user, or for all.
     RateLimit,
     /// One of `delivery.max_in_flight` requests to end.
@@ -34,17 +32,11 @@ pub enum HeldBy {
 }
 
 impl HeldBy {
-    pub(super) const ALL: [Self; 4] = [
-        Self::RetryBudget,
-        Self::RateLimit,
-        Self::Permit,
-        Self::Journal,
-    ];
+    pub(super) const ALL: [Self; 3] = [Self::RateLimit, Self::Permit, Self::Journal];
 
     /// One word for programs.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            Self::RetryBudget => "retry_budget",
             Self::RateLimit => "rate_limit",
             Self::Permit => "permit",
             Self::Journal => "journal",

@@ -1,0 +1,14 @@
+//! What pays for the requests of a lane that waits.
+
+use crate::courier::limits::Budget;
+use crate::platform::verdict::WaitReason;
+
+/// Returns what pays for the requests of a lane that waits for this reason. After a refused token
+/// its gate lets single probes through, and they need no budget.
+pub(in crate::courier) fn budget(reason: &str) -> Option<Budget> {
+    match WaitReason::named(reason)? {
+        WaitReason::Unauthorized => None,
+        reason if reason.waits_for_a_person() => Some(Budget::Probes),
+        _ => Some(Budget::Retries),
+    }
+}

@@ -1,0 +1,82 @@
+//! A platform that answers each user in a way of its own, and notes who came.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// What the platform answers a user whose name begins so.
+const ANSWERS: [(&str, u16, &str); 5] = [
+    ("missing", 404, r#"{"code":404,"message":"no such task"}"#),
+    ("running", 200, r#"{"code":6007,"message":"任务正在运行"}"#),
+    ("forbidden", 403, r#"{"code":403,"message":"not yours"}"#),
+    ("broken", 500, "out of order"),
+    (
+        "good",
+        200,
+        r#"{"code":200,"status":"success","message":"号码导入任务成功","data":[]}"#,
+    ),
+];
+
+/// A platform of one test; it ends when this is dropped.
+pub(crate) struct Platform {
+    pub(crate) base_url: String,
+    came: watch::Receiver<Vec<String>>,
+    server: AbortHandle,
+}
+
+impl Platform {
+    pub(crate) async fn start() -> Self {
+        let (sender, came) = watch::channel(Vec::new());
+        let app = Router::new().fallback(answer).with_state(Arc::new(sender));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async { axum::serve(listener, app).await });
+        Self {
+            base_url,
+            came,
+            server: serving.abort_handle(),
+        }
+    }
+
+    /// The users of all requests so far.
+    pub(crate) fn came(&self) -> Vec<String> {
+        self.came.borrow().clone()
+    }
+
+    /// Waits until requests are as they shall be, and returns them.
+    pub(crate) async fn until(&self, enough: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let mut came = self.came.clone();
+        let came = came.wait_for(|came| enough(came)).await;
+        came.expect("the platform runs").clone()
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn answer(State(came): State<Arc<watch::Sender<Vec<String>>>>, uri: Uri) -> Response {
+    let known = |segment: &&str| {
+        let kinds = ANSWERS.iter().map(|(kind, ..)| *kind);
+        kinds
+            .chain(["hanging"])
+            .any(|kind| segment.starts_with(kind))
+    };
+    let user = uri.path().split('/').find(known).unwrap_or_default();
+    came.send_modify(|came| came.push(user.to_owned()));
+    let Some((_, status, body)) = ANSWERS.iter().find(|(kind, ..)| user.starts_with(kind)) else {
+        return pending().await;
+    };
+    let status = StatusCode::from_u16(*status).unwrap();
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (status, json, *body).into_response()
+}

@@ -1,0 +1,143 @@
+//! One case for each kind of trouble.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::platform::Platform;
+use super::world::{Program, World};
+use crate::support::{Db, on_every_database};
+use contact_courier::simulator::Faults;
+
+/// Lanes in trouble.
+const BAD: usize = 300;
+
+/// Good contacts, one after the other.
+const GOOD: usize = 10;
+
+/// So many requests of others may come in while a good contact waits: two seconds' worth.
+const OTHERS: usize = 2 * 100;
+
+/// A good contact that has not come by then does not come.
+const NEVER: Duration = Duration::from_secs(20);
+
+on_every_database!(
+    lanes_whose_task_is_unknown_do_not_hold_up_a_good_one,
+    lanes_whose_task_runs_do_not_hold_up_a_good_one,
+    users_that_are_forbidden_do_not_hold_up_a_good_one,
+    a_user_whose_lanes_all_fail_does_not_hold_up_another,
+    lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one,
+    lanes_that_hang_do_not_hold_up_a_good_one,
+    a_user_with_many_good_lanes_does_not_hold_up_another,
+);
+
+/// The program beside a platform, with rows that are in trouble.
+struct Street<'a> {
+    world: World<'a>,
+    platform: Platform,
+    program: Program,
+}
+
+impl<'a> Street<'a> {
+    /// Inserts a row for each of these lanes, and starts the program.
+    async fn of(db: &'a Db, settings: &[(&str, &str)], bad: Vec<(String, String)>) -> Self {
+        let platform = Platform::start().await;
+        let mut world = World::new(db, Faults::default()).await;
+        let usual = [
+            ("platform.base_url", platform.base_url.as_str()),
+            ("rate_limit.requests_per_second", "100"),
+            ("delivery.linger", "0s"),
+            ("retry.initial_interval", "500ms"),
+            ("retry.max_interval", "5m"),
+        ];
+        for (key, value) in usual.iter().chain(settings) {
+            world.set(key, value);
+        }
+        let rows = |(user, task): &(String, String)| format!("('{user}', '{task}', '13012121211')");
+        let rows: Vec<String> = bad.iter().map(rows).collect();
+        let rows = rows.join(", ");
+        let insert = "INSERT INTO contact_outbox (user_id, task_id, phone) VALUES";
+        db.execute(&format!("{insert} {rows}")).await;
+        let program = world.start(&["run"]);
+        Self {
+            world,
+            platform,
+            program,
+        }
+    }
+
+    /// Waits until the bad lanes have shown what they are, then lets good contacts come.
+    async fn serves_good_contacts_after(self, bad: usize) {
+        self.platform.until(|came| came.len() >= bad).await;
+        let is_good = |user: &String| user == "good";
+        let count = |came: &[String]| came.iter().filter(|user| is_good(user)).count();
+        for nth in 0..GOOD {
+            let before = self.platform.came();
+            assert_eq!(count(&before), nth);
+            self.world
+                .db
+                .execute(&format!(
+                    "INSERT INTO contact_outbox (user_id, task_id, phone)
+                     VALUES ('good', 'task', '131{nth:08}')"
+                ))
+                .await;
+            let came = self.platform.until(|came| count(came) > nth);
+            let Ok(came) = timeout(NEVER, came).await else {
+                let came = self.platform.came().len() - before.len();
+                panic!("the good contact {nth} never came; {came} others did");
+            };
+            let others = came.len() - before.len();
+            assert!(others <= OTHERS, "{others} came before the good one {nth}");
+        }
+        self.program.kill().await;
+    }
+}
+
+fn users(kind: &str, n: usize) -> Vec<(String, String)> {
+    (0..n)
+        .map(|nth| (format!("{kind}-{nth}"), "task".into()))
+        .collect()
+}
+
+fn tasks(user: &str, n: usize) -> Vec<(String, String)> {
+    (0..n)
+        .map(|nth| (user.into(), format!("task-{nth}")))
+        .collect()
+}
+
+async fn lanes_whose_task_is_unknown_do_not_hold_up_a_good_one(db: &Db) {
+    let street = Street::of(db, &[], users("missing", BAD)).await;
+    street.serves_good_contacts_after(BAD / 2).await;
+}
+
+async fn lanes_whose_task_runs_do_not_hold_up_a_good_one(db: &Db) {
+    let street = Street::of(db, &[], users("running", BAD)).await;
+    street.serves_good_contacts_after(BAD / 2).await;
+}
+
+async fn users_that_are_forbidden_do_not_hold_up_a_good_one(db: &Db) {
+    let street = Street::of(db, &[], users("forbidden", BAD)).await;
+    street.serves_good_contacts_after(BAD / 2).await;
+}
+
+async fn a_user_whose_lanes_all_fail_does_not_hold_up_another(db: &Db) {
+    let street = Street::of(db, &[], tasks("broken", BAD)).await;
+    street.serves_good_contacts_after(5).await;
+}
+
+async fn lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one(db: &Db) {
+    let settings = [("rate_limit.per_user", "2")];
+    let street = Street::of(db, &settings, tasks("good-too", BAD)).await;
+    street.serves_good_contacts_after(3).await;
+}
+
+async fn lanes_that_hang_do_not_hold_up_a_good_one(db: &Db) {
+    let street = Street::of(db, &[], users("hanging", 6)).await;
+    street.serves_good_contacts_after(6).await;
+}
+
+async fn a_user_with_many_good_lanes_does_not_hold_up_another(db: &Db) {
+    let settings = [("rate_limit.requests_per_second", "20")];
+    let street = Street::of(db, &settings, tasks("good-too", BAD)).await;
+    street.serves_good_contacts_after(3).await;
+}
