@@ -247,6 +247,7 @@ fn courier_options(settings: &Settings) -> CourierOptions {
     let delivery = &settings.delivery;
     CourierOptions {
         host: host_name(),
+        notice_interval: delivery.notice_interval,
         poll_interval: delivery.poll_interval,
         lease: delivery.lease,
         shutdown_grace: delivery.shutdown_grace,

@@ -98,6 +98,10 @@ impl Outbox for FakeOutbox {
         unreachable!("no command does this")
     }
 
+    async fn newest(&self) -> Result<i64, OutboxError> {
+        Ok(0)
+    }
+
     async fn find_lanes(&self, _: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
         unreachable!("no command does this")
     }

@@ -37,6 +37,8 @@ pub(super) struct Context {
     pub(super) gates: Mutex<Gates>,
     /// The settings that can change while the courier works; see [`Self::tuning`].
     pub(super) tuner: Tuner,
+    /// `delivery.notice_interval`.
+    pub(super) notice_interval: Option<Duration>,
     /// `delivery.poll_interval`.
     pub(super) poll_interval: Duration,
     /// `request.*` and `delivery.suffix`.
@@ -66,6 +68,16 @@ impl Context {
     pub(super) fn places(&self) -> usize {
         let locked = self.recorder.locked_lanes();
         self.tuning().max_lanes() + locked.min(MOST_LOCKED)
+    }
+
+    /// Returns how long a contact waits for others to go with it: not at all while rate and permits
+    /// have room.
+    pub(super) fn linger(&self) -> Duration {
+        if self.permits.are_short() {
+            self.tuning().linger
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Returns how many rows a lane reads at once for now.

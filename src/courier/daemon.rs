@@ -164,6 +164,7 @@ impl Courier {
             leases,
             gates: Mutex::default(),
             tuner: self.tuner,
+            notice_interval: self.options.notice_interval,
             poll_interval: self.options.poll_interval,
             request: self.options.request,
             traces: self.options.traces,

@@ -11,6 +11,8 @@ use crate::telemetry::traces::Traces;
 pub struct CourierOptions {
     /// For people: where the courier runs.
     pub host: String,
+    /// `delivery.notice_interval`.
+    pub notice_interval: Option<Duration>,
     /// `delivery.poll_interval`.
     pub poll_interval: Duration,
     /// `delivery.lease`.
@@ -31,6 +33,7 @@ impl Default for CourierOptions {
     fn default() -> Self {
         Self {
             host: "localhost".into(),
+            notice_interval: Some(Duration::from_millis(20)),
             poll_interval: Duration::from_secs(1),
             lease: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),

@@ -78,6 +78,12 @@ impl Permits {
         self.give();
     }
 
+    /// Whether more requests want to go than may.
+    pub(super) fn are_short(&self) -> bool {
+        let state = lock(&self.0);
+        !state.turns.is_empty() || state.in_use >= state.size || state.waiting_inside > 1
+    }
+
     /// Notes how long a request of the lane took, and whether it had an answer.
     pub(super) fn note(&self, lane: &Lane, took: Duration, answered: bool) {
         lock(&self.0).slow.note(lane, took, answered);

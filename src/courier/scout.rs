@@ -6,12 +6,13 @@
 //! [`LaneAtWork`].
 
 use std::collections::{HashMap, HashSet};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::context::Context;
@@ -50,6 +51,10 @@ pub(super) struct Scout {
     at_work: HashSet<Lane>,
     /// How many of them each user has.
     users_at_work: HashMap<Arc<str>, usize>,
+    /// The greatest id of a contact that was noticed.
+    newest: Option<i64>,
+    /// Whether there is reason to search at once.
+    has_news: bool,
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
     resting: HashMap<Lane, Rest>,
@@ -89,6 +94,8 @@ impl Scout {
             search: Search::new(instance),
             ahead: Rotation::default(),
             searched: None,
+            newest: None,
+            has_news: false,
             at_work: HashSet::new(),
             users_at_work: HashMap::new(),
             tasks: JoinSet::new(),
@@ -161,11 +168,19 @@ impl Scout {
         let wait = [ripe_in, rested_in].into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
-        tokio::pin!(rest);
+        let news = notice(Arc::clone(&context), self.newest, self.search_due_in());
+        tokio::pin!(rest, news);
         loop {
             let resting = self.resting.len();
             tokio::select! {
-                () = &mut rest => return,
+                () = &mut rest => {
+                    self.has_news |= wait.is_some();
+                    return;
+                }
+                newest = &mut news => {
+                    (self.newest, self.has_news) = (Some(newest), true);
+                    return;
+                }
                 Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
@@ -306,13 +321,20 @@ impl Scout {
     }
 
     fn is_due_to_search(&self) -> bool {
-        let Some((ended, took)) = self.searched else {
+        let Some((ended, _)) = self.searched else {
             return true;
         };
-        let poll = self.context.poll_interval / BUSY;
-        let rest = took * (SEARCH_SHARE - 1);
         let is_idle = self.tasks.is_empty() || self.ahead.is_empty();
-        ended.elapsed() >= if is_idle { rest } else { rest.max(poll) }
+        let poll = self.context.poll_interval / BUSY;
+        let is_time = is_idle || self.has_news || ended.elapsed() >= poll;
+        is_time && self.search_due_in().is_zero()
+    }
+
+    /// Returns when the next search may be, so that searches take a bounded share of the time.
+    fn search_due_in(&self) -> Duration {
+        self.searched.map_or(Duration::ZERO, |(ended, took)| {
+            (took * (SEARCH_SHARE - 1)).saturating_sub(ended.elapsed())
+        })
     }
 
     /// Searches for lanes that may start, twice as many as there are places. Returns when the next
@@ -327,6 +349,7 @@ impl Scout {
         self.tell(DatabaseWork::Search, asked, &found);
         let found = found?;
         self.searched = Some((Instant::now(), asked.elapsed()));
+        self.has_news = false;
         self.ahead.clear();
         for lane in found.ripe {
             self.ahead.put(lane);
@@ -438,5 +461,22 @@ impl Scout {
             self.context.outbox.release(&leased.lease).await.ok();
         }
         paid
+    }
+}
+
+/// Waits until there are contacts that were not noticed yet, and returns the greatest id. `pause`:
+/// how long they would not be searched for in any case. Never returns while the setting is off.
+async fn notice(context: Arc<Context>, noticed: Option<i64>, pause: Duration) -> i64 {
+    let Some(interval) = context.notice_interval else {
+        return pending().await;
+    };
+    sleep(interval.max(pause)).await;
+    loop {
+        match context.outbox.newest().await {
+            Ok(newest) if Some(newest) != noticed => return newest,
+            Ok(_) => sleep(interval).await,
+            // The search tells of the trouble.
+            Err(_) => sleep(context.poll_interval).await,
+        }
     }
 }

@@ -151,8 +151,9 @@ impl Search {
             instance: self.instance,
             after: behind.cloned(),
             limit,
-            linger: tuning.linger,
+            linger: context.linger(),
             batch_size: u32::try_from(tuning.batch_size).unwrap_or(u32::MAX),
+            horizon: context.poll_interval * 2,
         };
         context.outbox.find_lanes(&query).await
     }

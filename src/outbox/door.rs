@@ -105,6 +105,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// grows with the number of lanes, not of rows.
     async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError>;
 
+    /// Returns the greatest id of a contact; 0: there is none. It costs next to nothing, and changes
+    /// with each contact that is inserted.
+    async fn newest(&self) -> Result<i64, OutboxError>;
+
     /// Leases a lane and adopts its open batches in one transaction. Returns `None` if another courier
     /// has the lane or if it is on hold.
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError>;

@@ -81,6 +81,8 @@ pub struct LaneQuery {
     pub linger: Duration,
     /// How many rows a full batch has.
     pub batch_size: u32,
+    /// A lane that has nothing due is found, too, if a row of it is due within this time.
+    pub horizon: Duration,
 }
 
 /// A lane that has due rows or open batches, is not paused and is not in another live courier's
@@ -89,7 +91,8 @@ pub struct LaneQuery {
 pub struct LaneFound {
     /// The lane.
     pub lane: Lane,
-    /// How long until its oldest row has lingered enough; zero: the lane may be worked now.
+    /// How long until its oldest row has lingered enough, or its first is due; zero: the lane may be
+    /// worked now.
     pub ripe_in: Duration,
 }
 

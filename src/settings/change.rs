@@ -140,6 +140,7 @@ mod tests {
         "request.encryption=true",
         "delivery.batch_size=7",
         "delivery.linger=2s",
+        "delivery.notice_interval=50ms",
         "delivery.poll_interval=2s",
         "delivery.max_in_flight=9",
         "delivery.max_in_flight_per_lane=1",

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Faults;
 use super::key::{Key, Kind};
+use super::shown::no_time_if_none;
 use crate::batch::MAX_BATCH;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("delivery.batch_size", Kind::Whole).live(),
     Key::new("delivery.linger", Kind::Duration).live(),
+    Key::new("delivery.notice_interval", Kind::Duration).optional(),
     Key::new("delivery.poll_interval", Kind::Duration),
     Key::new("delivery.max_in_flight", Kind::Whole).live(),
     Key::new("delivery.max_in_flight_per_lane", Kind::Whole).live(),
@@ -22,6 +24,9 @@ pub(super) const KEYS: &[Key] = &[
 /// Far beyond what any platform takes, and still no strain on memory.
 const MOST_IN_FLIGHT: usize = 10_000;
 
+/// A database that is asked more often has no time for anything else.
+const LEAST_NOTICE: Duration = Duration::from_millis(1);
+
 /// Shorter than this a lease could run out between two heartbeats of a healthy courier.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
@@ -30,10 +35,17 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 pub struct DeliverySettings {
     /// At most so many contacts in one request, 1 to 100. Default 100.
     pub batch_size: usize,
-    /// How long the oldest contact of a lane waits for a full batch. Default 1s.
+    /// How long a contact waits for others to go with it while there are more requests than may go.
+    /// Default 1s.
     #[serde(with = "humantime_serde")]
     pub linger: Duration,
-    /// How often to look for new contacts when there were none. Default 1s.
+    /// How often to ask whether there are new contacts; empty: never. Default 20ms.
+    #[serde(
+        deserialize_with = "humantime_serde::deserialize",
+        serialize_with = "no_time_if_none"
+    )]
+    pub notice_interval: Option<Duration>,
+    /// How often to look through all lanes when there is nothing to do. Default 1s.
     #[serde(with = "humantime_serde")]
     pub poll_interval: Duration,
     /// At most so many requests at once, 1 to 10,000. Default 8.
@@ -67,6 +79,7 @@ impl Default for DeliverySettings {
         Self {
             batch_size: MAX_BATCH,
             linger: Duration::from_secs(1),
+            notice_interval: Some(Duration::from_millis(20)),
             poll_interval: Duration::from_secs(1),
             max_in_flight: 8,
             max_in_flight_per_lane: 2,
@@ -84,6 +97,13 @@ impl DeliverySettings {
             "delivery.batch_size",
             self.batch_size,
             "must be 1 to 100, the platform's limit",
+        );
+        let notice = self.notice_interval.unwrap_or(LEAST_NOTICE);
+        faults.demand(
+            notice >= LEAST_NOTICE,
+            "delivery.notice_interval",
+            humantime::format_duration(notice),
+            "must be at least 1ms, or empty to look every delivery.poll_interval only",
         );
         faults.demand(
             !self.poll_interval.is_zero(),

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::error::Faults;
 use super::key::{Key, Kind};
+use super::shown::no_time_if_none;
 
 pub(super) const KEYS: &[Key] = &[Key::new("retention.older_than", Kind::Duration).optional()];
 
@@ -19,7 +20,7 @@ pub struct RetentionSettings {
     /// least 1h. Default empty.
     #[serde(
         deserialize_with = "humantime_serde::deserialize",
-        serialize_with = "empty_if_none"
+        serialize_with = "no_time_if_none"
     )]
     pub older_than: Option<Duration>,
 }
@@ -33,16 +34,5 @@ impl RetentionSettings {
             humantime::format_duration(older_than),
             "must be at least 1h, or empty to keep everything",
         );
-    }
-}
-
-#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
-fn empty_if_none<S: Serializer>(
-    value: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => humantime_serde::serialize(value, serializer),
-        None => serializer.serialize_str(""),
     }
 }

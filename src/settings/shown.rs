@@ -1,5 +1,7 @@
 //! How settings are written out again: what is not set as an empty text, secrets never.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use serde::{Serialize, Serializer};
 
@@ -14,6 +16,18 @@ pub(super) fn empty_if_none<T: Serialize, S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => value.serialize(serializer),
+        None => serializer.serialize_str(""),
+    }
+}
+
+/// The same for a time.
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+pub(super) fn no_time_if_none<S: Serializer>(
+    value: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => humantime_serde::serialize(value, serializer),
         None => serializer.serialize_str(""),
     }
 }

@@ -227,6 +227,7 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
     for (flag, rule) in [
         ("delivery.batch_size=0", "must be 1 to 100"),
         ("delivery.batch_size=101", "must be 1 to 100"),
+        ("delivery.notice_interval=0s", "must be at least 1ms"),
         ("delivery.poll_interval=0s", "must be more than 0s"),
         ("delivery.max_in_flight_per_lane=0", "must be at least 1"),
         (

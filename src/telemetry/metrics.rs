@@ -62,6 +62,7 @@ pub(super) const OPERATIONS: [&str; 19] = [
     "beat",
     "bring_back",
     "retire",
+    "newest",
     "find_lanes",
     "lease",
     "lift_holds",

@@ -165,7 +165,7 @@ async fn reading_on_postgres_ends_where_the_lane_ends_and_where_tomorrow_begins(
         ("read_page", "'u', 't00000', 1000, '-infinity', 0, 0"),
         (
             "find_lanes",
-            "'018f0000-0000-7000-8000-000000000000', '', '', 1, 100, 10",
+            "'018f0000-0000-7000-8000-000000000000', '', '', 1, 100, 10, 2",
         ),
     ] {
         let mut session = options.connect().await.expect("connects");

@@ -400,6 +400,7 @@ pub(crate) fn query(instance: Uuid) -> LaneQuery {
         limit: 100,
         linger: Duration::ZERO,
         batch_size: 100,
+        horizon: Duration::ZERO,
     }
 }
 

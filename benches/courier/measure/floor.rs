@@ -66,6 +66,7 @@ async fn lanes(outbox: &dyn Outbox, instance: Uuid) -> Result<Vec<Lane>> {
         limit: 100_000,
         linger: Duration::ZERO,
         batch_size: u32::try_from(MAX_BATCH)?,
+        horizon: Duration::ZERO,
     };
     let found = outbox.find_lanes(&query).await?;
     Ok(found.into_iter().map(|found| found.lane).collect())

@@ -86,11 +86,17 @@ impl Trouble {
 fn answer(path: &str) -> (StatusCode, &'static str) {
     let is = |user: &str| path.contains(&format!("/{user}"));
     if is("missing-") {
-        (StatusCode::NOT_FOUND, r#"{"code":404,"message":"no such task"}"#)
+        (
+            StatusCode::NOT_FOUND,
+            r#"{"code":404,"message":"no such task"}"#,
+        )
     } else if is("running-") {
         (StatusCode::OK, r#"{"code":6007,"message":"任务正在运行"}"#)
     } else if is("forbidden-") {
-        (StatusCode::FORBIDDEN, r#"{"code":403,"message":"not yours"}"#)
+        (
+            StatusCode::FORBIDDEN,
+            r#"{"code":403,"message":"not yours"}"#,
+        )
     } else if is("broken") {
         (StatusCode::INTERNAL_SERVER_ERROR, "{}")
     } else {
@@ -124,7 +130,11 @@ async fn beside(bench: &Bench, engine: Engine, trouble: Trouble) -> Result<(f64,
     let database = Database::create(&bench.servers, engine).await?;
     insert_bad(&database, trouble, bench.options.scaled(BAD)).await?;
     let held = if trouble == Trouble::Locked {
-        Some(database.hold("SELECT id FROM contact_outbox FOR UPDATE").await?)
+        Some(
+            database
+                .hold("SELECT id FROM contact_outbox FOR UPDATE")
+                .await?,
+        )
     } else {
         None
     };
@@ -201,7 +211,9 @@ async fn used(
     let from = first + Duration::from_secs(1);
     tokio::time::sleep_until((from + time).into()).await;
     let counted = platform.all();
-    let counted = counted.iter().filter(|a| a.at >= from && a.at < from + time);
+    let counted = counted
+        .iter()
+        .filter(|a| a.at >= from && a.at < from + time);
     let (good, bad): (Vec<&Arrival>, Vec<&Arrival>) = counted.partition(|a| is_good(a));
     let left = as_f64(RATE) * time.as_secs_f64() - as_f64(bad.len() as u64);
     Ok(as_f64(good.len() as u64) / left * 100.0)

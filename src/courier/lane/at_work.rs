@@ -311,8 +311,8 @@ impl LaneAtWork {
     /// Whether the lane waits for more rows. Not before the first batch: a row of that was due, or
     /// the scout would not have leased the lane.
     fn lingers(&self) -> bool {
-        let tuning = self.context.tuning();
-        self.turn.batches > 0 && self.reading.lingers(tuning.batch_size, tuning.linger)
+        let batch_size = self.context.tuning().batch_size;
+        self.turn.batches > 0 && self.reading.lingers(batch_size, self.context.linger())
     }
 
     fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {

@@ -38,6 +38,10 @@ impl<W> Default for Lanes<W> {
 }
 
 impl<W> Turns<W> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
     /// Lets one more wait.
     pub(super) fn wait(&mut self, lane: &Lane, waiter: W) {
         let user: Arc<str> = lane.user_id().into();

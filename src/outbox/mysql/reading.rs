@@ -12,7 +12,7 @@ use super::statements::{BATCHES_AHEAD, READ_DEFERRED, READ_IMMEDIATE, RIPEN_LANE
 use crate::contact::Lane;
 use crate::outbox::plan::{LaneKey, json};
 use crate::outbox::rows;
-use crate::outbox::span::to_seconds;
+use crate::outbox::span::{to_micros, to_seconds};
 use crate::outbox::{Cursor, LaneFound, LaneQuery, Page};
 
 /// How many entries of an index a step reads: about as many as cost the same as seeking.
@@ -104,6 +104,7 @@ async fn ripen(
     let found = sqlx::query(RIPEN_LANES)
         .bind(linger)
         .bind(i64::from(query.batch_size.max(1)) - 1)
+        .bind(to_micros(query.horizon))
         .bind(linger)
         .bind(json(&lanes))
         .bind(query.instance.to_string())

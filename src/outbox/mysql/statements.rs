@@ -115,7 +115,13 @@ pub(super) const RIPEN_LANES: &str = concat!(
     "          WHERE c.status = 'pending' AND c.user_id = free.user_id
                  AND c.task_id = free.task_id AND c.not_before IS NOT NULL
                ORDER BY /*!80000 c.user_id, c.task_id, */ c.not_before LIMIT 1) <= NOW(6) THEN 0e0
-         WHEN free.age IS NULL THEN NULL
+         WHEN free.age IS NULL THEN (
+             SELECT TIMESTAMPDIFF(MICROSECOND, NOW(6), c.not_before) / 1e6 FROM ",
+    pending!(),
+    "        WHERE c.status = 'pending' AND c.user_id = free.user_id
+               AND c.task_id = free.task_id
+               AND c.not_before <= NOW(6) + INTERVAL ? MICROSECOND
+             ORDER BY /*!80000 c.user_id, c.task_id, */ c.not_before LIMIT 1)
          ELSE ? - free.age
      END AS ripe_in
      FROM (
@@ -388,6 +394,8 @@ pub(super) static STATEMENTS: Statements = Statements {
     release_lane: "UPDATE delivery_lane SET lease_owner = NULL
          WHERE user_id = ? AND task_id = ? AND lease_token = ?",
     // Reads the pending part of the index from end to end.
+    // An id that does not fit comes out negative, and changes all the same.
+    newest: "SELECT CAST(coalesce(max(id), 0) AS SIGNED) FROM contact_outbox",
     backlog: concat!(
         "WITH lane AS (
              SELECT c.user_id, c.task_id,

@@ -92,7 +92,12 @@ pub(super) const FIND_LANES: &str = concat!(
                      AND c.user_id = walk.user_id AND c.task_id = walk.task_id
                      AND c.not_before <= now()
                    ORDER BY c.not_before LIMIT 1) THEN 0
-             WHEN oldest.age IS NULL THEN NULL
+             WHEN oldest.age IS NULL THEN (
+                 SELECT extract(epoch FROM c.not_before - now())::float8 FROM contact_outbox c
+                 WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                   AND c.user_id = walk.user_id AND c.task_id = walk.task_id
+                   AND c.not_before <= now() + make_interval(secs => $7)
+                 ORDER BY c.not_before LIMIT 1)
              WHEN (SELECT true FROM contact_outbox c
                    WHERE c.status = 'pending' AND c.not_before IS NULL
                      AND c.user_id = walk.user_id
@@ -294,6 +299,10 @@ pub(super) static STATEMENTS: Statements = Statements {
     release_lane: "UPDATE delivery_lane SET lease_owner = NULL
          WHERE user_id = $1 AND task_id = $2 AND lease_token = $3",
     // Reads the two small indexes from end to end.
+    newest: concat!(
+        primary!(),
+        "SELECT coalesce(max(id), 0) FROM contact_outbox"
+    ),
     backlog: concat!(
         primary!(),
         "WITH due AS (

@@ -134,6 +134,11 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("retire", Limit::Short, retire).await
     }
 
+    async fn newest(&self) -> Result<i64, OutboxError> {
+        let newest = || reading::newest(&self.dialect);
+        self.call("newest", Limit::Short, newest).await
+    }
+
     async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
         let find = || reading::find_lanes(&self.dialect, query);
         self.call("find_lanes", Limit::Patient, find).await

@@ -32,9 +32,15 @@ pub(in crate::outbox) async fn walk<D: Dialect>(
         .bind(to_seconds(query.linger))
         .bind(i64::from(query.batch_size.max(1)))
         .bind(i64::from(query.limit))
+        .bind(to_seconds(query.horizon))
         .fetch_all(session)
         .await?;
     Ok(rows::lanes_found(&found))
+}
+
+pub(super) async fn newest<D: Dialect>(dialect: &D) -> Result<i64, SqlError> {
+    let mut session = dialect.reading().await?;
+    Ok(ask::<D>(D::STATEMENTS.newest).number(&mut session).await?)
 }
 
 pub(super) async fn read_page<D: Dialect>(

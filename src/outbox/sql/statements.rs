@@ -78,6 +78,8 @@ pub(in crate::outbox) struct Statements {
     /// Gives a lane back [user, task, token].
     pub(in crate::outbox) release_lane: &'static str,
     /// Counts what is left, by class [courier].
+    /// The greatest id of a contact, or 0.
+    pub(in crate::outbox) newest: &'static str,
     pub(in crate::outbox) backlog: &'static str,
 
     /// Reads the tokens of lanes, which no one else changes from then on [lanes].
@@ -173,6 +175,7 @@ pub(in crate::outbox) fn hot(
         ("adopt_batches", courier.adopt_batches.sql),
         ("pending_rows", courier.pending_rows),
         ("release_lane", courier.release_lane),
+        ("newest", courier.newest),
         ("backlog", courier.backlog),
         ("lock_lanes", courier.lock_lanes),
         ("find_batches", courier.find_batches),

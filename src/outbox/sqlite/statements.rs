@@ -93,7 +93,8 @@ macro_rules! next_lane {
 pub(super) mod migrating;
 pub(super) mod operating;
 
-/// ?1 instance, ?2 and ?3 the lane to begin behind, ?4 linger in seconds, ?5 batch size, ?6 limit.
+/// ?1 instance, ?2 and ?3 the lane to begin behind, ?4 linger in seconds, ?5 batch size, ?6 limit,
+/// ?7 horizon in seconds.
 ///
 /// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
 /// least. It carries a lane as one text, `user task`, since there is no LATERAL to carry two columns
@@ -160,7 +161,13 @@ pub(super) const FIND_LANES: &str = concat!(
                      AND c.not_before <= ",
     now!(),
     " LIMIT 1) THEN 0.0
-             WHEN age IS NULL THEN NULL
+             WHEN age IS NULL THEN (
+                 SELECT unixepoch(c.not_before, 'subsec') - unixepoch('now', 'subsec')
+                 FROM contact_outbox c INDEXED BY contact_outbox_deferred
+                 WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                   AND c.user_id = aged.user_id AND c.task_id = aged.task_id
+                   AND c.not_before <= strftime('%Y-%m-%d %H:%M:%f', 'now', ?7 || ' seconds')
+                 ORDER BY c.not_before LIMIT 1)
              WHEN (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_immediate
                    WHERE c.status = 'pending' AND c.not_before IS NULL
                      AND c.user_id = aged.user_id AND c.task_id = aged.task_id
@@ -316,6 +323,7 @@ pub(super) static STATEMENTS: Statements = Statements {
     release_lane: "UPDATE delivery_lane SET lease_owner = NULL
          WHERE user_id = ?1 AND task_id = ?2 AND lease_token = ?3",
     // Reads the two small indexes from end to end.
+    newest: "SELECT coalesce(max(id), 0) FROM contact_outbox",
     backlog: concat!(
         "WITH due (user_id, task_id, contacts) AS (
              SELECT user_id, task_id, count(*)
