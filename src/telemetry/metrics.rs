@@ -206,7 +206,7 @@ impl Requests {
         }
         let rate_level = made.gauge(
             "courier_rate_level",
-            "The part of the configured rate that is used, 0 to 1: halved by a 429, then climbing \
+            "The part of the configured rate that is used, 0 to 1: lowered by a 429, then climbing \
              back.",
         );
         rate_level.set(1.0);

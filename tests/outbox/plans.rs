@@ -280,7 +280,8 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
     const DEPARTING: &str = r#"'[{"id":"a","contacts":[7, 8, 9]}]'"#;
     match name {
         "rows_ahead" | "batches_ahead" => &["'u'", "'u'", "'t00003'", "64"],
-        "ripen_lanes" => &["1e0", "99", "1e0", LANES, "'i'"],
+        "newest" => &[],
+        "ripen_lanes" => &["1e0", "99", "2000000", "1e0", LANES, "'i'"],
         "lease_lane" => &["'i'", "'u'", "'t00003'", "'i'"],
         "adopt_batches" => &["7", "'u'", "'t00003'"],
         "leased" => &["'u'", "'t00003'", "'i'"],

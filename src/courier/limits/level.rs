@@ -1,94 +1,303 @@
-//! The level: which part of the configured rate is used. It halves when the platform answers 429
-//! and climbs back steadily (additive increase, multiplicative decrease).
+//! The level: which part of the configured rate is used, learned from the platform's "too many".
 //!
-//! Pure: `now` is an argument.
+//! An isolated refusal costs a small step, and refusals in quick succession cost more each. The
+//! height at which it hurt is remembered: the climb back is quick far from it and slow near it,
+//! stays a little below it for a while, and only then tries whether there is more room. Each time
+//! that it hurts at about the same height, the while is longer. Pure: `now` is an argument.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// From the lowest level back to the full rate takes so long.
-const CLIMB: Duration = Duration::from_mins(1);
-
 /// The level never falls below this, because some request has to find out whether the platform has
 /// room.
 const LOWEST: f64 = 1.0 / 64.0;
 
+/// What is left of the level after the n-th refusal in quick succession, and after each later one.
+const STEPS: [f64; 3] = [0.95, 0.7, 0.5];
+
+/// A refusal that comes so soon after the last one does not stand alone.
+const QUICK: Duration = Duration::from_secs(5);
+
+/// The climb back to the height where it hurt takes so long.
+const CLIMB: Duration = Duration::from_secs(20);
+
+/// So much of that height is used for a while.
+const BELOW: f64 = 0.98;
+
+/// Heights that differ by no more than this share are the same.
+const SAME: f64 = 0.1;
+
+/// The longest while below the height where it hurt.
+const LONGEST_WHILE: Duration = Duration::from_mins(2);
+
+/// Beyond that height, from nothing to the full rate would take so long. Slow at first.
+const EXPLORE: Duration = Duration::from_mins(1);
+
 /// The level since it was last lowered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Level(Option<Lowered>);
+
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Level {
+struct Lowered {
+    at: Instant,
+    /// The level that it was lowered to.
     low: f64,
-    since: Option<Instant>,
+    /// The level at which it hurt.
+    hurt: f64,
+    /// How long the level stays below that.
+    stays: Duration,
+    /// How many refusals have come in quick succession.
+    quick: usize,
 }
 
-impl Default for Level {
-    fn default() -> Self {
-        Self {
-            low: 1.0,
-            since: None,
-        }
+impl Lowered {
+    fn level(&self, now: Instant) -> f64 {
+        let went = now.saturating_duration_since(self.at);
+        let height = (self.hurt * BELOW).max(self.low);
+        let left = 1.0 - went.div_duration_f64(CLIMB).min(1.0);
+        let climbed = self.low + (height - self.low) * (1.0 - left.powi(3));
+        let beyond = went.saturating_sub(self.stays).div_duration_f64(EXPLORE);
+        (climbed + beyond.powi(3)).min(1.0)
     }
 }
 
 impl Level {
     /// The part of the rate that may be used, above 0 to 1.
     pub(super) fn at(&self, now: Instant) -> f64 {
-        let Some(since) = self.since else { return 1.0 };
-        let climbed = now.saturating_duration_since(since).as_secs_f64() / CLIMB.as_secs_f64();
-        (self.low + climbed).min(1.0)
+        self.0.map_or(1.0, |lowered| lowered.level(now))
     }
 
     /// Lowers the level, because the platform said "too many" to a request that went at `sent`.
     /// Ignores requests that went before the level was last lowered. Returns whether it was
     /// lowered.
     pub(super) fn lower(&mut self, sent: Instant, now: Instant) -> bool {
-        if self.since.is_some_and(|since| sent < since) {
+        if self.0.is_some_and(|last| sent < last.at) {
             return false;
         }
-        self.low = (self.at(now) / 2.0).max(LOWEST);
-        self.since = Some(now);
+        let hurt = self.at(now);
+        let quick = match self.0 {
+            Some(last) if now.duration_since(last.at) < QUICK => last.quick + 1,
+            _ => 0,
+        };
+        let stays = match self.0 {
+            Some(last) if quick == 0 && (hurt - last.hurt).abs() <= last.hurt * SAME => {
+                (last.stays * 2).min(LONGEST_WHILE)
+            }
+            _ => CLIMB,
+        };
+        let step = STEPS.get(quick).copied().unwrap_or(STEPS[STEPS.len() - 1]);
+        self.0 = Some(Lowered {
+            at: now,
+            low: (hurt * step).max(LOWEST),
+            hurt,
+            stays,
+            quick,
+        });
         true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
+
     use super::*;
 
-    fn close(level: f64, expected: f64) -> bool {
-        (level - expected).abs() < 1e-9
+    const SECOND: Duration = Duration::from_secs(1);
+    const MS: Duration = Duration::from_millis(1);
+
+    /// How the platform counts.
+    #[derive(Clone, Copy, Debug)]
+    enum Counts {
+        /// Any window of a second.
+        Sliding,
+        /// Each second by its clock.
+        Fixed,
+        /// Tokens, which come evenly and of which a second's worth is kept.
+        Bucket,
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_level_halves_and_climbs_back_steadily() {
-        let now = Instant::now();
-        let mut level = Level::default();
-        assert!(close(level.at(now), 1.0));
-        assert!(level.lower(now, now));
-        assert!(close(level.at(now), 0.5));
-        assert!(close(level.at(now + CLIMB / 4), 0.75));
-        assert!(close(level.at(now + CLIMB), 1.0));
+    const ALL: [Counts; 3] = [Counts::Sliding, Counts::Fixed, Counts::Bucket];
+
+    /// A platform that lets so many requests a second in.
+    struct Platform {
+        counts: Counts,
+        limit: u32,
+        came: VecDeque<Duration>,
+        tokens: f64,
+        at: Duration,
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn requests_that_were_under_way_together_halve_it_once() {
-        let sent = Instant::now();
-        let now = sent + Duration::from_millis(50);
-        let mut level = Level::default();
-        assert!(level.lower(sent, now));
-        assert!(!level.lower(sent, now + Duration::from_millis(1)));
-        assert!(close(level.at(now), 0.5));
-        assert!(level.lower(now, now));
-        assert!(close(level.at(now), 0.25));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn it_never_falls_to_nothing() {
-        let now = Instant::now();
-        let mut level = Level::default();
-        for _ in 0..20 {
-            level.lower(now, now);
+    impl Platform {
+        fn new(counts: Counts, limit: u32) -> Self {
+            Self {
+                counts,
+                limit,
+                came: VecDeque::new(),
+                tokens: f64::from(limit),
+                at: Duration::ZERO,
+            }
         }
-        assert!(close(level.at(now), LOWEST));
+
+        fn lets_in(&mut self, at: Duration) -> bool {
+            let limit = f64::from(self.limit);
+            let earned = at.saturating_sub(self.at).as_secs_f64() * limit;
+            (self.tokens, self.at) = ((self.tokens + earned).min(limit), at.max(self.at));
+            let old = |came: &Duration| match self.counts {
+                Counts::Fixed => came.as_secs() < at.as_secs(),
+                Counts::Sliding | Counts::Bucket => *came + SECOND <= at,
+            };
+            while self.came.front().is_some_and(old) {
+                self.came.pop_front();
+            }
+            let has_room = match self.counts {
+                Counts::Bucket => self.tokens >= 1.0,
+                Counts::Sliding | Counts::Fixed => self.came.len() < self.limit as usize,
+            };
+            if has_room {
+                self.came.push_back(at);
+                self.tokens -= 1.0;
+            }
+            has_room
+        }
+    }
+
+    /// A day at the platform: how many requests of each second were let in, and refused.
+    struct Day {
+        let_in: Vec<u32>,
+        refused: Vec<u32>,
+    }
+
+    impl Day {
+        fn sum(of: &[u32], from: usize) -> f64 {
+            f64::from(of[from..].iter().sum::<u32>())
+        }
+
+        /// The use of a limit from a second on, and the share of requests that was refused.
+        fn shares(&self, limit: u32, from: usize) -> (f64, f64) {
+            let (good, bad) = (
+                Self::sum(&self.let_in, from),
+                Self::sum(&self.refused, from),
+            );
+            let seconds = f64::from(u32::try_from(self.let_in.len() - from).unwrap());
+            (good / (f64::from(limit) * seconds), bad / (good + bad))
+        }
+    }
+
+    /// Sends as fast as the level allows, up to 50 a second. Each request is late by up to `jitter`.
+    /// After a refusal nothing is sent for `wait`. `limit` is the platform's in each second.
+    fn day(
+        counts: Counts,
+        jitter: Duration,
+        wait: Duration,
+        seconds: usize,
+        limit: impl Fn(u64) -> u32,
+    ) -> Day {
+        let start = Instant::now();
+        let mut dice = StdRng::seed_from_u64(7);
+        let (mut level, mut platform) = (Level::default(), Platform::new(counts, limit(0)));
+        let mut next = Duration::ZERO;
+        let mut day = Day {
+            let_in: vec![0; seconds],
+            refused: vec![0; seconds],
+        };
+        // Requests on their way, by the instant when they arrive.
+        let mut under_way: Vec<(Duration, Duration)> = Vec::new();
+        while (next.as_secs() as usize) < seconds {
+            under_way.push((next + jitter.mul_f64(dice.random::<f64>()), next));
+            let period = Duration::from_secs_f64(1.01 / (50.0 * level.at(start + next)));
+            next += period;
+            under_way.sort_unstable();
+            while under_way.first().is_some_and(|(at, _)| *at <= next) {
+                let (at, sent) = under_way.remove(0);
+                platform.limit = limit(at.as_secs());
+                let second = (at.as_secs() as usize).min(seconds - 1);
+                if platform.lets_in(at) {
+                    day.let_in[second] += 1;
+                } else {
+                    day.refused[second] += 1;
+                    level.lower(start + sent, start + at);
+                    next = next.max(at + wait);
+                }
+            }
+        }
+        day
+    }
+
+    #[test]
+    fn without_a_refusal_the_whole_rate_is_used() {
+        assert!((Level::default().at(Instant::now()) - 1.0).abs() < 1e-9);
+        for counts in ALL {
+            let (used, refused) = day(counts, Duration::ZERO, SECOND, 60, |_| 50).shares(50, 1);
+            assert!(
+                used > 0.98 && refused < 1e-9,
+                "{counts:?}: {used} {refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_isolated_refusal_costs_little_and_quick_ones_more_each() {
+        let now = Instant::now();
+        let mut level = Level::default();
+        let mut levels = Vec::new();
+        for nth in 0..4 {
+            let later = now + SECOND * nth;
+            assert!(level.lower(later, later));
+            levels.push(level.at(later));
+        }
+        assert!((levels[0] - 0.95).abs() < 1e-9);
+        let falls = levels.windows(2).all(|pair| pair[1] < pair[0] * 0.85);
+        assert!(falls, "{levels:?}");
+        assert!(!level.lower(now, now + SECOND * 9), "it went before");
+        for _ in 0..40 {
+            let later = now + SECOND * 10;
+            level.lower(later, later);
+        }
+        assert!(level.at(now + SECOND * 10) >= LOWEST);
+        assert!(level.at(now + SECOND * 400) > 0.99, "it finds its way back");
+    }
+
+    #[test]
+    fn over_a_network_that_jitters_the_rate_is_used() {
+        for counts in ALL {
+            for wait in [MS * 250, SECOND] {
+                let day = day(counts, MS * 60, wait, 300, |_| 50);
+                let (used, refused) = day.shares(50, 0);
+                assert!(used >= 0.9, "{counts:?} {wait:?}: {used}");
+                assert!(refused <= 0.005, "{counts:?} {wait:?}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_that_nobody_told_is_found_and_used() {
+        for counts in ALL {
+            for (jitter, wait) in [(Duration::ZERO, MS * 250), (MS * 60, SECOND)] {
+                let (used, refused) = day(counts, jitter, wait, 320, |_| 20).shares(20, 20);
+                assert!(used >= 0.9, "{counts:?} {wait:?}: {used}");
+                assert!(refused <= 0.02, "{counts:?} {wait:?}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_that_changes_is_followed_up_and_down() {
+        for counts in ALL {
+            let noon = |second| if (300..600).contains(&second) { 20 } else { 40 };
+            let day = day(counts, Duration::ZERO, SECOND, 1_200, noon);
+            let share = |from: usize, to: usize, limit: f64| {
+                f64::from(day.let_in[from..to].iter().sum::<u32>())
+                    / (limit * f64::from(u32::try_from(to - from).unwrap()))
+            };
+            for (from, to, limit) in [(30, 300, 40.0), (330, 600, 20.0), (900, 1_200, 40.0)] {
+                let used = share(from, to, limit);
+                assert!(used >= 0.9, "{counts:?} from {from}: {used}");
+            }
+        }
     }
 }
