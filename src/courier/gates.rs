@@ -343,7 +343,7 @@ mod tests {
         let now = Instant::now();
         let mut gates = Gates::default();
         let asked = Wait {
-            retry_after: Some(Duration::from_secs(864_000)),
+            retry_after: Some(MINUTE * 60 * 240),
             ..wait(WaitReason::RateLimited)
         };
         let lane = lane("a", "1");

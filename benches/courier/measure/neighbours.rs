@@ -29,7 +29,7 @@ const BETWEEN: std::ops::Range<f64> = 0.1..0.4;
 const TIME: Duration = Duration::from_secs(10);
 
 /// A good contact that has not come by then counts as this late.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is wrong with the bad lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -207,7 +207,8 @@ mod tests {
         };
         // Requests on their way, by the instant when they arrive.
         let mut under_way: Vec<(Duration, Duration)> = Vec::new();
-        while (next.as_secs() as usize) < seconds {
+        let second_of = |at: Duration| usize::try_from(at.as_secs()).unwrap();
+        while second_of(next) < seconds {
             under_way.push((next + jitter.mul_f64(dice.random::<f64>()), next));
             let period = Duration::from_secs_f64(1.01 / (50.0 * level.at(start + next)));
             next += period;
@@ -215,7 +216,7 @@ mod tests {
             while under_way.first().is_some_and(|(at, _)| *at <= next) {
                 let (at, sent) = under_way.remove(0);
                 platform.limit = limit(at.as_secs());
-                let second = (at.as_secs() as usize).min(seconds - 1);
+                let second = second_of(at).min(seconds - 1);
                 if platform.lets_in(at) {
                     day.let_in[second] += 1;
                 } else {
