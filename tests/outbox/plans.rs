@@ -280,7 +280,6 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
     const DEPARTING: &str = r#"'[{"id":"a","contacts":[7, 8, 9]}]'"#;
     match name {
         "rows_ahead" | "batches_ahead" => &["'u'", "'u'", "'t00003'", "64"],
-        "newest" => &[],
         "ripen_lanes" => &["1e0", "99", "2000000", "1e0", LANES, "'i'"],
         "lease_lane" => &["'i'", "'u'", "'t00003'", "'i'"],
         "adopt_batches" => &["7", "'u'", "'t00003'"],
@@ -301,7 +300,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "fence_lanes" | "lock_lanes" | "change_lanes" => &[LANES],
         "open_batches" => &[OPENED, DEPARTING],
         "backlog" => &["'i'"],
-        "rate_asked" | "overview" => &[],
+        "rate_asked" | "overview" | "newest" => &[],
         "new_rate" | "rate_given" => &["'all'"],
         "settle_successes" => &["'[1,2]'", "1", "'b'"],
         "unwritten" => &["'[1,2]'", BATCHES, BATCHES],
