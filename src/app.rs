@@ -36,10 +36,11 @@ pub struct Database {
 }
 
 impl Database {
-    fn new<D>(database: SqlOutbox<D>) -> Self
+    fn new<D>(database: SqlOutbox<D>, settings: &Settings) -> Self
     where
         SqlOutbox<D>: Clone + Outbox + Operations,
     {
+        let database = database.with_longest_contact(settings.delivery.max_contact_bytes);
         Self {
             writes: database.write_health(),
             operations: Arc::new(database.clone()),
@@ -94,16 +95,19 @@ async fn open_database(settings: &Settings, access: Access) -> anyhow::Result<Da
     let database = &settings.database;
     let (url, connections) = (database.url.expose(), database.max_connections);
     Ok(match database.url.kind() {
-        Some(DatabaseKind::Sqlite) => Database::new(SqliteOutbox::connect(url, connections).await?),
-        Some(DatabaseKind::Postgres) => {
-            Database::new(PostgresOutbox::connect_to(url, connections, access).await?)
+        Some(DatabaseKind::Sqlite) => {
+            Database::new(SqliteOutbox::connect(url, connections).await?, settings)
         }
+        Some(DatabaseKind::Postgres) => Database::new(
+            PostgresOutbox::connect_to(url, connections, access).await?,
+            settings,
+        ),
         Some(DatabaseKind::MySql) => {
             let outbox = MySqlOutbox::connect_to(url, connections, access).await?;
             if !outbox.is_durable().await? {
                 event::NotDurable.emit();
             }
-            Database::new(outbox)
+            Database::new(outbox, settings)
         }
         None => bail!("it is no address of a known database"),
     })
@@ -137,7 +141,7 @@ pub async fn new_sqlite(path: &Path) -> anyhow::Result<Database> {
     let url = format!("sqlite://{}", path.display());
     let outbox = SqliteOutbox::connect(&url, 4).await?;
     outbox.migrate().await?;
-    Ok(Database::new(outbox))
+    Ok(Database::new(outbox, &Settings::default()))
 }
 
 /// A courier by the settings, on this outbox.
@@ -220,6 +224,7 @@ pub fn tuning(settings: &Settings) -> Tuning {
         linger: delivery.linger,
         max_in_flight: delivery.max_in_flight,
         max_in_flight_per_lane: delivery.max_in_flight_per_lane,
+        max_request_bytes: delivery.max_request_bytes,
         backoff: BackoffPolicy {
             initial_interval: retry.initial_interval,
             max_interval: retry.max_interval,

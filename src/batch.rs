@@ -15,6 +15,25 @@ use uuid::Uuid;
 use crate::contact::{Contact, ContactId, Lane, Phone, RequestOptions};
 use crate::mask::{VisibleEnds, canonical, each_spelling};
 
+/// What one request may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Taken as 1 to [`MAX_BATCH`].
+    pub contacts: usize,
+    /// Of the request's body. A single contact goes whatever its length is.
+    pub bytes: usize,
+}
+
+impl Room {
+    /// Room for so many contacts, whatever their length is.
+    pub fn for_contacts(contacts: usize) -> Self {
+        Self {
+            contacts,
+            bytes: usize::MAX,
+        }
+    }
+}
+
 /// The platform's limit for one request ("每次最多导入100条数据" on its page 批量添加号码).
 pub const MAX_BATCH: usize = 100;
 
@@ -157,13 +176,14 @@ fn same_for_all(phone: &Phone) -> Phone {
 ///
 /// The first contact that may go sets the options; later ones join if they have the same options,
 /// their number is not under way and nothing about it could be confused with a number that is
-/// already in. `size` is taken as 1 to [`MAX_BATCH`].
+/// already in. A contact that no room is left for ends the batch, so that it comes first in the next.
 pub fn compose(
     waiting: &mut VecDeque<Contact>,
     underway: &NumbersUnderway,
-    size: usize,
+    room: Room,
 ) -> Option<Composed> {
-    let size = size.clamp(1, MAX_BATCH);
+    let size = room.contacts.clamp(1, MAX_BATCH);
+    let mut bytes = room.bytes;
     let mut composed: Option<Composed> = None;
     let mut seen = Seen::with_room_for(size);
     let mut left = VecDeque::new();
@@ -171,16 +191,23 @@ pub fn compose(
         let fits = composed
             .as_ref()
             .is_none_or(|c| c.options == contact.options)
-            && !underway.contains(&contact)
-            && seen.admit(&contact);
-        if !fits {
+            && !underway.contains(&contact);
+        if fits && composed.is_some() && contact.bytes > bytes {
+            left.push_back(contact);
+            break;
+        }
+        if !fits || !seen.admit(&contact) {
             left.push_back(contact);
             continue;
         }
-        let batch = composed.get_or_insert_with(|| Composed {
-            options: contact.options.clone(),
-            contacts: Vec::with_capacity(size.min(waiting.len() + 1)),
+        let batch = composed.get_or_insert_with(|| {
+            bytes = bytes.saturating_sub(contact.options.request_bytes());
+            Composed {
+                options: contact.options.clone(),
+                contacts: Vec::with_capacity(size.min(waiting.len() + 1)),
+            }
         });
+        bytes = bytes.saturating_sub(contact.bytes);
         batch.contacts.push(contact);
         if batch.contacts.len() == size {
             break;
@@ -231,6 +258,11 @@ mod tests {
     use crate::contact::{OutboxRow, RequestDefaults};
     use proptest::prelude::*;
 
+    const HUNDRED: Room = Room {
+        contacts: 100,
+        bytes: usize::MAX,
+    };
+
     fn contact(id: i64, phone: &str, ignore_crm: bool) -> Contact {
         let row = OutboxRow {
             id,
@@ -248,7 +280,7 @@ mod tests {
     fn compose_all(contacts: Vec<Contact>, size: usize) -> Vec<Composed> {
         let mut waiting = VecDeque::from(contacts);
         let underway = NumbersUnderway::default();
-        std::iter::from_fn(|| compose(&mut waiting, &underway, size)).collect()
+        std::iter::from_fn(|| compose(&mut waiting, &underway, Room::for_contacts(size))).collect()
     }
 
     #[test]
@@ -301,9 +333,9 @@ mod tests {
             let mut underway = NumbersUnderway::default();
             underway.insert(&lane()[..1]);
             let mut waiting = VecDeque::from([contact(3, "13012121211", false)]);
-            assert_eq!(compose(&mut waiting, &underway, 100), None, "{one}");
+            assert_eq!(compose(&mut waiting, &underway, HUNDRED), None, "{one}");
             underway.remove(&lane()[..1]);
-            assert!(compose(&mut waiting, &underway, 100).is_some(), "{one}");
+            assert!(compose(&mut waiting, &underway, HUNDRED).is_some(), "{one}");
         }
     }
 
@@ -321,11 +353,11 @@ mod tests {
         let mut underway = NumbersUnderway::default();
         underway.insert(&open);
         let mut waiting = VecDeque::from([contact(2, "13000001111", false)]);
-        assert_eq!(compose(&mut waiting, &underway, 100), None);
+        assert_eq!(compose(&mut waiting, &underway, HUNDRED), None);
         assert_eq!(waiting.len(), 1);
         underway.remove(&open);
         assert_eq!(
-            ids(&compose(&mut waiting, &underway, 100).unwrap().contacts),
+            ids(&compose(&mut waiting, &underway, HUNDRED).unwrap().contacts),
             [2]
         );
     }
@@ -354,6 +386,33 @@ mod tests {
                 .all(|c| c.parent == Some(batch.id) && c.maybe_delivered)
         );
         assert!(children.iter().all(|c| c.attempts == 3 && c.id != batch.id));
+    }
+
+    #[test]
+    fn a_batch_ends_where_the_next_contact_would_make_the_request_too_long() {
+        let long = |id: i64, phone: &str, letters: usize| {
+            let row = OutboxRow {
+                id,
+                phone: phone.into(),
+                extra: Some("x".repeat(letters)),
+                ..OutboxRow::default()
+            };
+            Contact::check(row, &RequestDefaults::default()).unwrap()
+        };
+        let mut waiting = VecDeque::from([
+            long(1, "13000001111", 100),
+            long(2, "13000002222", 60_000),
+            long(3, "13000003333", 100),
+            long(4, "13000004444", 100),
+        ]);
+        let room = Room {
+            contacts: 100,
+            bytes: 1_000,
+        };
+        let underway = NumbersUnderway::default();
+        let batches = std::iter::from_fn(|| compose(&mut waiting, &underway, room));
+        let batches: Vec<Vec<i64>> = batches.map(|batch| ids(&batch.contacts)).collect();
+        assert_eq!(batches, [vec![1], vec![2], vec![3, 4]]);
     }
 
     proptest! {

@@ -5,6 +5,8 @@
 //! `docs/outbox-table.md`, or says in plain English which rule it breaks. Nothing here knows a
 //! database, a clock or the network.
 
+mod json_bytes;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use self::json_bytes::json_bytes;
 use crate::mask;
 
 /// The primary key of a row of `contact_outbox`; it orders the contacts of a lane.
@@ -155,6 +158,12 @@ impl PartialEq for Scalar {
 
 impl Eq for Scalar {}
 
+impl Scalar {
+    fn json_bytes(&self) -> usize {
+        self.0.get().len()
+    }
+}
+
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
@@ -195,13 +204,20 @@ pub struct RequestOptions {
 }
 
 impl RequestOptions {
+    /// Returns how many bytes a request has at the most beside its contacts.
+    pub fn request_bytes(&self) -> usize {
+        let sub_user_id = self.sub_user_id.as_deref().map_or(0, json_bytes);
+        REQUEST_FRAME.len() + sub_user_id
+    }
+
     /// Whether the same numbers may be sent once more without calling anybody twice.
     pub fn resend_is_safe(&self) -> bool {
         self.suffix != Suffix::Platform
     }
 }
 
-/// What is in force where a row leaves an option null, and who appends suffixes.
+/// What is in force where a row leaves an option null, who appends suffixes, and how long a contact may
+/// be.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a column of the table, named as there"
@@ -214,7 +230,12 @@ pub struct RequestDefaults {
     pub encryption: bool,
     /// Who appends the suffix that a row asks for: the courier itself (`true`) or the platform.
     pub courier_appends_suffix: bool,
+    /// `delivery.max_contact_bytes`: the most bytes of a contact, in the table and as JSON.
+    pub max_contact_bytes: u64,
 }
+
+/// The default of `delivery.max_contact_bytes`.
+pub const MAX_CONTACT_BYTES: u64 = 65_536;
 
 impl Default for RequestDefaults {
     fn default() -> Self {
@@ -224,6 +245,7 @@ impl Default for RequestDefaults {
             number_add_suffix: false,
             encryption: false,
             courier_appends_suffix: false,
+            max_contact_bytes: MAX_CONTACT_BYTES,
         }
     }
 }
@@ -269,9 +291,22 @@ pub struct OutboxRow {
     pub phone_mask: Option<String>,
     /// How long the row has been due, by the database's clock.
     pub due_for: Duration,
+    /// How many bytes its texts have in the table. More than the longest contact may have: then not all
+    /// of them were read.
+    pub bytes: u64,
 }
 
 impl OutboxRow {
+    /// Refuses a row whose texts are too long.
+    fn fits(bytes: u64, most: u64) -> Result<(), Violation> {
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Violation(format!(
+            "the contact is {bytes} bytes long, longer than delivery.max_contact_bytes = {most}"
+        )))
+    }
+
     /// Takes a blank text for null, as whoever writes an empty text into a column means it.
     fn forget_blanks(&mut self) {
         for text in [
@@ -317,11 +352,14 @@ pub struct Contact {
     pub options: RequestOptions,
     /// How long the row has been due, by the database's clock, when it was read.
     pub due_for: Duration,
+    /// How many bytes of a request it takes at the most.
+    pub bytes: usize,
 }
 
 impl Contact {
     /// Checks a row against every rule that we know (`docs/outbox-table.md`, "Rules").
     pub fn check(mut row: OutboxRow, defaults: &RequestDefaults) -> Result<Self, Violation> {
+        OutboxRow::fits(row.bytes, defaults.max_contact_bytes)?;
         row.forget_blanks();
         let options = effective_options(&row, defaults);
         let phone = checked_phone(&row, &options)?;
@@ -338,7 +376,7 @@ impl Contact {
                 _ => return Err(Violation(format!("sex must be 0, 1 or 2, not {sex}"))),
             },
         };
-        Ok(Self {
+        let mut contact = Self {
             id: ContactId(row.id),
             phone,
             name: row.name,
@@ -356,9 +394,56 @@ impl Contact {
             phone_mask: row.phone_mask,
             options,
             due_for: row.due_for,
-        })
+            bytes: 0,
+        };
+        contact.bytes = contact.json_bytes();
+        let bytes = u64::try_from(contact.bytes).unwrap_or(u64::MAX);
+        OutboxRow::fits(bytes, defaults.max_contact_bytes)?;
+        Ok(contact)
+    }
+
+    /// Returns how many bytes the contact's part of a request has at the most.
+    fn json_bytes(&self) -> usize {
+        // `,"name":`
+        let field = |name: &str| name.len() + 4;
+        let text =
+            |name: &str, text: Option<&str>| text.map_or(0, |text| field(name) + json_bytes(text));
+        let number =
+            |name: &str, number: Option<i64>| number.map_or(0, |_| field(name) + LONGEST_NUMBER);
+        // `{"value":,"id":},`
+        let component = |c: &Component| c.id.json_bytes() + c.value.json_bytes() + 17;
+        // `{"name":,"text":},`
+        let custom_var = |c: &CustomVar| c.name.json_bytes() + c.text.json_bytes() + 18;
+        let list = |name: &str, entries: usize| {
+            if entries == 0 {
+                0
+            } else {
+                field(name) + 2 + entries
+            }
+        };
+        // `{},`
+        3 + text("phone", Some(self.phone.expose()))
+            + number("sort", Some(self.sort))
+            + text("name", self.name.as_deref())
+            + text("email", self.email.as_deref())
+            + text("company", self.company.as_deref())
+            + number("sex", self.sex.map(i64::from))
+            + number("source_id", self.source_id)
+            + number("industry_id", self.industry_id)
+            + number("grade_id", self.grade_id)
+            + list("components", self.components.iter().map(component).sum())
+            + list("custom_vars", self.custom_vars.iter().map(custom_var).sum())
+            + text("extra", self.extra.as_deref())
+            + text("sub_user_id", self.options.sub_user_id.as_deref())
+            + text("control_select_robot", self.control_select_robot.as_deref())
     }
 }
+
+/// A request without its contacts and its sub account.
+const REQUEST_FRAME: &str = r#"{"ignore_crm":false,"skip_error":false,"number_add_suffix":false,"encryption":false,"sub_user_id":,"data":[]}"#;
+
+/// How many digits a number of 64 bits has at the most, its sign included.
+const LONGEST_NUMBER: usize = 20;
 
 /// The options of a row, with the defaults where it says nothing.
 ///

@@ -19,6 +19,7 @@ mod outbox {
     mod hostile;
     mod intake;
     mod leases;
+    mod long;
     mod mysql;
     mod operations;
     mod plans;

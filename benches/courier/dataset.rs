@@ -11,6 +11,9 @@ pub(crate) const BAD_ONE_IN: u64 = 100;
 /// Rows in one statement.
 const CHUNK: u64 = 50_000;
 
+/// Long rows in one statement.
+const CHUNK_OF_LONG: u64 = 1_000;
+
 /// Some contacts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contacts {
@@ -22,6 +25,8 @@ pub(crate) struct Contacts {
     pub(crate) first: u64,
     /// Whether they are put off until tomorrow.
     pub(crate) tomorrow: bool,
+    /// How many bytes each has beside its usual columns.
+    pub(crate) extra_bytes: u64,
 }
 
 impl Contacts {
@@ -32,6 +37,7 @@ impl Contacts {
             lanes,
             first: 0,
             tomorrow: false,
+            extra_bytes: 0,
         }
     }
 
@@ -48,8 +54,13 @@ impl Contacts {
     /// Inserts them.
     pub(crate) async fn insert(&self, database: &Database) -> Result<()> {
         let (mut from, end) = (self.first, self.first + self.count);
+        let chunk = if self.extra_bytes > 0 {
+            CHUNK_OF_LONG
+        } else {
+            CHUNK
+        };
         while from < end {
-            let to = (from + CHUNK).min(end);
+            let to = (from + chunk).min(end);
             database
                 .execute(self.statement(database.engine, from, to))
                 .await?;
@@ -78,6 +89,10 @@ impl Contacts {
         } else {
             "NULL"
         };
+        let extra = match self.extra_bytes {
+            0 => "CASE WHEN s % 5 = 0 THEN 'crm-' || s END".to_owned(),
+            bytes => sql.repeated("x", bytes),
+        };
         format!(
             "{series}INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex,
                  source_id, custom_vars, extra, not_before)
@@ -90,7 +105,7 @@ impl Contacts {
                  s % 3,
                  CASE WHEN s % 4 = 0 THEN 7 END,
                  CASE WHEN s % 2 = 1 THEN {json} END,
-                 CASE WHEN s % 5 = 0 THEN 'crm-' || s END,
+                 {extra},
                  {not_before}
              FROM series"
         )
@@ -166,6 +181,15 @@ impl Dialect {
         match self.0 {
             Engine::Postgres => format!("({text})::jsonb"),
             Engine::MariaDb | Engine::MySql | Engine::Sqlite => text.to_owned(),
+        }
+    }
+
+    fn repeated(&self, letter: &str, times: u64) -> String {
+        match self.0 {
+            Engine::Postgres | Engine::MariaDb | Engine::MySql => {
+                format!("repeat('{letter}', {times})")
+            }
+            Engine::Sqlite => format!("printf('%.{times}c', '{letter}')"),
         }
     }
 

@@ -12,6 +12,8 @@ pub(crate) enum Measurement {
     Deferred,
     /// `measure::memory`
     Memory,
+    /// `measure::large_rows`
+    LargeRows,
     /// `measure::idle`
     Idle,
     /// `measure::latency`
@@ -28,7 +30,7 @@ pub(crate) enum Measurement {
 
 impl Measurement {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Drain(Engine::Postgres),
         Self::Drain(Engine::Sqlite),
         Self::Drain(Engine::MariaDb),
@@ -36,6 +38,7 @@ impl Measurement {
         Self::Backlog,
         Self::Deferred,
         Self::Memory,
+        Self::LargeRows,
         Self::Idle,
         Self::Latency,
         Self::SmallLane,
@@ -57,6 +60,7 @@ impl Measurement {
             Self::Backlog => "backlog",
             Self::Deferred => "deferred",
             Self::Memory => "memory",
+            Self::LargeRows => "large-rows",
             Self::Idle => "idle",
             Self::Latency => "latency",
             Self::SmallLane => "small-lane",
@@ -76,6 +80,7 @@ impl Measurement {
             Self::Backlog => "speed at a backlog of 2,000,000 against 20,000",
             Self::Deferred => "speed of a lane that also holds 1,000,000 rows for tomorrow",
             Self::Memory => "peak memory with 1,000 lanes and a backlog",
+            Self::LargeRows => "peak memory with rows of 60 kB, on each database",
             Self::Idle => "CPU with 1,000 empty lanes",
             Self::Latency => "from commit to request at low load",
             Self::SmallLane => "first row of a small lane behind 1,000,000 rows of another",

@@ -11,7 +11,7 @@ use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{
     Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    NewContact, Outbox, OutboxError, Page, RateClaim, Recorded, Write,
+    NewContact, Outbox, OutboxError, Page, PageLimit, RateClaim, Recorded, Write,
 };
 
 #[derive(Default)]
@@ -21,9 +21,12 @@ pub(super) struct FakeOutbox {
     pub(super) contacts: Arc<Mutex<Vec<NewContact>>>,
     /// Refuses the insertion of more contacts than this.
     pub(super) room: Option<usize>,
+    /// The most bytes that were handed in at once.
+    pub(super) longest_chunk: Arc<Mutex<usize>>,
 }
 
 struct FakeInsertion {
+    longest_chunk: Arc<Mutex<usize>>,
     committed: Arc<Mutex<Vec<NewContact>>>,
     added: Vec<NewContact>,
     room: Option<usize>,
@@ -33,6 +36,10 @@ struct FakeInsertion {
 impl Insertion for FakeInsertion {
     async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
         assert!(contacts.len() <= 1000, "a chunk is small");
+        let bytes = contacts.iter().map(NewContact::bytes).sum();
+        let mut longest = self.longest_chunk.lock().unwrap();
+        *longest = (*longest).max(bytes);
+        drop(longest);
         let mut keys: HashSet<String> = self
             .committed
             .lock()
@@ -82,6 +89,7 @@ impl Outbox for FakeOutbox {
         Ok(Box::new(FakeInsertion {
             committed: Arc::clone(&self.contacts),
             added: Vec::new(),
+            longest_chunk: Arc::clone(&self.longest_chunk),
             room: self.room,
         }))
     }
@@ -118,7 +126,7 @@ impl Outbox for FakeOutbox {
         unreachable!("no command does this")
     }
 
-    async fn read_page(&self, _: &Lane, _: &Cursor, _: u32) -> Result<Page, OutboxError> {
+    async fn read_page(&self, _: &Lane, _: &Cursor, _: PageLimit) -> Result<Page, OutboxError> {
         unreachable!("no command does this")
     }
 

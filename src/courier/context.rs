@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::gates::Gates;
 use super::heartbeat::LeaseClock;
+use super::hold::Holding;
 use super::lifecycle::Lifecycle;
 use super::limits::RateLimiter;
 use super::notes::Notes;
@@ -41,7 +42,9 @@ pub(super) struct Context {
     pub(super) notice_interval: Option<Duration>,
     /// `delivery.poll_interval`.
     pub(super) poll_interval: Duration,
-    /// `request.*` and `delivery.suffix`.
+    /// What all lanes hold of contacts.
+    pub(super) holding: Holding,
+    /// `request.*`, `delivery.suffix` and `delivery.max_contact_bytes`.
     pub(super) request: RequestDefaults,
     pub(super) traces: Traces,
     pub(super) life: Lifecycle,

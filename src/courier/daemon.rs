@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::heartbeat::{self, LeaseClock};
+use super::hold::Holding;
 use super::lifecycle::Lifecycle;
 use super::limits::{RateLimiter, SharedRates};
 use super::notes::Notes;
@@ -166,6 +167,7 @@ impl Courier {
             tuner: self.tuner,
             notice_interval: self.options.notice_interval,
             poll_interval: self.options.poll_interval,
+            holding: Holding::default(),
             request: self.options.request,
             traces: self.options.traces,
             life,

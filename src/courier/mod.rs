@@ -15,6 +15,7 @@ mod daemon;
 mod dispatcher;
 mod gates;
 mod heartbeat;
+mod hold;
 mod isolation;
 mod lane;
 pub mod lifecycle;

@@ -21,7 +21,7 @@ pub struct CourierOptions {
     pub shutdown_grace: Duration,
     /// Whether all couriers on one database share the rates (`rate_limit.scope`).
     pub shared_limits: bool,
-    /// `request.*` and `delivery.suffix`.
+    /// `request.*`, `delivery.suffix` and `delivery.max_contact_bytes`.
     pub request: RequestDefaults,
     /// What can change while the courier works.
     pub tuning: Tuning,

@@ -8,6 +8,7 @@
 //! or fenced: a commit whose answer was lost is answered by the outbox as done, not done twice.
 //! What settles rows that another session keeps locked waits apart ([`LockedWrites`]).
 
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ use crate::outbox::{Change, Lease, Outbox, Write};
 
 /// At most this many writes share a transaction. More would hold locks for longer than they save.
 const MAX_WRITES: usize = 128;
+
+/// A transaction ends with the write that brings it to so many bytes, so that neither its statements nor
+/// the database's answer grow without end.
+const MAX_BYTES: usize = 1_048_576;
 
 /// The lanes' end of the way to each writer.
 #[derive(Clone)]
@@ -128,7 +133,7 @@ impl Writer {
                 }
                 WokenBy::Look => {
                     let free = beat.turning(self.locked.take_free(&self.store)).await;
-                    beat.turning(self.store.commit(free)).await
+                    beat.turning(self.commit_free(free)).await
                 }
             };
             self.locked.put(locked);
@@ -140,12 +145,35 @@ impl Writer {
     /// seconds.
     async fn commit(&self, asked: Vec<Asked>) -> Vec<Asked> {
         if !self.locked.are_there() {
-            return self.store.commit(asked).await;
+            return self.commit_free(asked).await;
         }
         let (mut locked, free) = self.store.apart(asked).await;
-        locked.extend(self.store.commit(free).await);
+        locked.extend(self.commit_free(free).await);
         locked
     }
+
+    /// Commits writes of which none is known to wait, in transactions of bounded length.
+    async fn commit_free(&self, asked: Vec<Asked>) -> Vec<Asked> {
+        let mut locked = Vec::new();
+        let mut asked = VecDeque::from(asked);
+        while !asked.is_empty() {
+            locked.extend(self.store.commit(portion(&mut asked)).await);
+        }
+        locked
+    }
+}
+
+/// Takes the first writes that make a transaction, one at the least.
+fn portion(asked: &mut VecDeque<Asked>) -> Vec<Asked> {
+    let mut bytes = 0;
+    let mut some = Vec::new();
+    while bytes < MAX_BYTES
+        && let Some(one) = asked.pop_front()
+    {
+        bytes += one.0.change.bytes();
+        some.push(one);
+    }
+    some
 }
 
 /// Why a writer goes on.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::backoff::BackoffPolicy;
 use super::limits::RateLimits;
+use crate::batch::Room;
 use crate::platform::verdict::Rules;
 
 /// The settings that can change while the courier works.
@@ -25,6 +26,8 @@ pub struct Tuning {
     pub max_in_flight: usize,
     /// `delivery.max_in_flight_per_lane`.
     pub max_in_flight_per_lane: usize,
+    /// `delivery.max_request_bytes`.
+    pub max_request_bytes: usize,
     /// `retry.*`.
     pub backoff: BackoffPolicy,
     /// `retry.longest_retry_after`.
@@ -40,8 +43,8 @@ pub struct Tuning {
 /// At most this many batches are read at once; more make reading no cheaper.
 const BATCHES_PER_PAGE: usize = 10;
 
-/// All lanes at work together read ahead at most this many rows, some 10 MB, so that the memory of
-/// a courier stays bounded.
+/// All lanes at work together read ahead at most this many rows, so that the memory of a courier stays
+/// bounded; how many bytes, `hold` bounds.
 const ROWS_AHEAD: usize = 20_000;
 
 impl Tuning {
@@ -50,6 +53,14 @@ impl Tuning {
         let share = ROWS_AHEAD / lanes.max(1);
         let batches = (share / self.batch_size.max(1)).clamp(1, BATCHES_PER_PAGE);
         u32::try_from(self.batch_size * batches).unwrap_or(u32::MAX)
+    }
+
+    /// Returns what one request may hold.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            contacts: self.batch_size,
+            bytes: self.max_request_bytes,
+        }
     }
 
     /// Returns how many lanes are worked at once: more than requests may be in flight, so that
@@ -66,6 +77,7 @@ impl Default for Tuning {
             linger: Duration::from_secs(1),
             max_in_flight: 8,
             max_in_flight_per_lane: 2,
+            max_request_bytes: 1_048_576,
             backoff: BackoffPolicy {
                 initial_interval: Duration::from_millis(500),
                 max_interval: Duration::from_mins(5),

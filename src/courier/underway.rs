@@ -82,9 +82,15 @@ impl Underway {
     }
 
     /// A batch that an earlier owner of the lane left open, and its rows that break a rule by now
-    /// (an app has changed them, so they are not what was sent).
-    pub(super) fn adopted(lane: &Lane, open: OpenBatch, now: Instant) -> (Self, Vec<RowOutcome>) {
-        let as_sent = as_sent(&open.options);
+    /// (an app has changed them, so they are not what was sent, or contacts may be no longer than
+    /// `longest` now).
+    pub(super) fn adopted(
+        lane: &Lane,
+        open: OpenBatch,
+        longest: u64,
+        now: Instant,
+    ) -> (Self, Vec<RowOutcome>) {
+        let as_sent = as_sent(&open.options, longest);
         let mut contacts = Vec::with_capacity(open.rows.len());
         let mut changed = Vec::new();
         let kind = if open.maybe_delivered {
@@ -165,13 +171,14 @@ impl Underway {
 
 /// The defaults under which a row gets the options that its batch was sent with, so that it is
 /// sent again as it was even if the settings have changed in between.
-fn as_sent(options: &RequestOptions) -> RequestDefaults {
+fn as_sent(options: &RequestOptions, longest: u64) -> RequestDefaults {
     RequestDefaults {
         ignore_crm: options.ignore_crm,
         skip_error: options.skip_error,
         number_add_suffix: options.suffix != Suffix::None,
         encryption: options.encryption,
         courier_appends_suffix: options.suffix == Suffix::Courier,
+        max_contact_bytes: longest,
     }
 }
 
@@ -206,7 +213,8 @@ mod tests {
             failing_for: Duration::from_secs(9),
         };
         let now = Instant::now() + Duration::from_mins(1);
-        let (underway, changed) = Underway::adopted(&Lane::new("u", "t").unwrap(), open, now);
+        let (underway, changed) =
+            Underway::adopted(&Lane::new("u", "t").unwrap(), open, 1_000, now);
         assert_eq!(changed, []);
         assert_eq!(underway.batch.contacts[0].options, options);
         assert_eq!(underway.batch.contacts[0].phone.expose(), "13012121211_z");

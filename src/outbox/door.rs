@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::span::to_micros;
 use super::{
     Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, OutboxError, Page,
-    Recorded, Write,
+    PageLimit, Recorded, Write,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
@@ -120,12 +120,13 @@ pub trait Outbox: Send + Sync + 'static {
     /// Gives the lane back, if it is still this lease's.
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError>;
 
-    /// Reads up to `limit` due, pending rows of a lane behind the cursor.
+    /// Reads due, pending rows of a lane behind the cursor, one at the least if there is one. Of a row
+    /// that is longer than a contact may be not all texts are read.
     async fn read_page(
         &self,
         lane: &Lane,
         cursor: &Cursor,
-        limit: u32,
+        limit: PageLimit,
     ) -> Result<Page, OutboxError>;
 
     /// Returns how many calls of [`record`](Self::record) for different lanes may run at once. More

@@ -48,6 +48,24 @@ pub struct NewContact {
     pub not_before: Option<String>,
 }
 
+impl NewContact {
+    /// Returns how many bytes the texts have that are sent, or make up a row.
+    pub fn bytes(&self) -> usize {
+        let texts = [
+            &self.name,
+            &self.email,
+            &self.company,
+            &self.components,
+            &self.custom_vars,
+            &self.extra,
+            &self.sub_user_id,
+            &self.control_select_robot,
+            &self.phone_mask,
+        ];
+        self.phone.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+}
+
 /// How many rows were inserted, and how many were there already by their `idempotency_key`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inserted {

@@ -105,6 +105,25 @@ pub struct Cursor {
     pub deferred: Option<(String, i64)>,
 }
 
+/// How much of a lane is read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit {
+    /// The most rows.
+    pub rows: u32,
+    /// The page ends with the row that brings it to so many bytes of text.
+    pub bytes: u64,
+}
+
+impl PageLimit {
+    /// So many rows, whatever their length is.
+    pub fn rows(rows: u32) -> Self {
+        Self {
+            rows,
+            bytes: u64::MAX,
+        }
+    }
+}
+
 /// Some due, pending rows of a lane.
 #[derive(Debug)]
 pub struct Page {

@@ -27,6 +27,7 @@ mod journal;
 mod lanes;
 mod mysql;
 mod operations;
+mod page;
 #[doc(hidden)]
 pub mod plan;
 mod postgres;
@@ -44,7 +45,9 @@ pub use self::door::{Backlog, Outbox, RateClaim};
 pub use self::error::OutboxError;
 pub use self::health::WriteHealth;
 pub use self::intake::{Inserted, Insertion, NewContact};
-pub use self::lanes::{Cursor, Instance, LaneFound, LaneQuery, Lease, LeasedLane, OpenBatch, Page};
+pub use self::lanes::{
+    Cursor, Instance, LaneFound, LaneQuery, Lease, LeasedLane, OpenBatch, Page, PageLimit,
+};
 pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
     AskedFor, BatchReport, ContactReport, FailedContact, FailureCount, FailureCursor,

@@ -12,7 +12,7 @@ use sqlx::{ColumnIndex, Row};
 use uuid::Uuid;
 
 use super::span::to_duration;
-use super::{Backlog, Cursor, LaneFound, Page};
+use super::{Backlog, LaneFound};
 use crate::contact::{Lane, OutboxRow};
 
 /// How one database hands out the columns of a row. What is null or cannot be read is `None`.
@@ -119,22 +119,23 @@ pub(super) fn outbox_row(columns: &impl Columns) -> OutboxRow {
         name: columns.text(2),
         email: columns.text(3),
         company: columns.text(4),
-        sex: columns.integer(5),
-        sort: columns.integer(6).unwrap_or_default(),
-        source_id: columns.integer(7),
-        industry_id: columns.integer(8),
-        grade_id: columns.integer(9),
-        components: columns.text(10),
-        custom_vars: columns.text(11),
-        extra: columns.text(12),
-        sub_user_id: columns.text(13),
-        control_select_robot: columns.text(14),
-        ignore_crm: columns.flag(15),
-        skip_error: columns.flag(16),
-        number_add_suffix: columns.flag(17),
-        encryption: columns.flag(18),
-        phone_mask: columns.text(19),
-        due_for: to_duration(columns.seconds(20)),
+        sub_user_id: columns.text(5),
+        control_select_robot: columns.text(6),
+        phone_mask: columns.text(7),
+        extra: columns.text(8),
+        components: columns.text(9),
+        custom_vars: columns.text(10),
+        bytes: u64::try_from(columns.integer(11).unwrap_or_default()).unwrap_or_default(),
+        sex: columns.integer(12),
+        sort: columns.integer(13).unwrap_or_default(),
+        source_id: columns.integer(14),
+        industry_id: columns.integer(15),
+        grade_id: columns.integer(16),
+        ignore_crm: columns.flag(17),
+        skip_error: columns.flag(18),
+        number_add_suffix: columns.flag(19),
+        encryption: columns.flag(20),
+        due_for: to_duration(columns.seconds(21)),
     }
 }
 
@@ -161,29 +162,6 @@ pub(super) fn tokens(rows: &[impl Columns]) -> HashMap<Lane, i64> {
     rows.iter()
         .filter_map(|row| Some((lane(row)?, row.integer("lease_token")?)))
         .collect()
-}
-
-/// A page out of at most `limit` rows, which come with `not_before` as the database wrote it.
-pub(super) fn page(rows: &[impl Columns], cursor: &Cursor, limit: u32) -> Page {
-    let mut next = cursor.clone();
-    let (mut deferred, mut immediate) = (Vec::new(), Vec::new());
-    for columns in rows {
-        let row = outbox_row(columns);
-        // Behind the columns of the row itself.
-        if let Some(not_before) = columns.text(21) {
-            next.deferred = Some((not_before, row.id));
-            deferred.push(row);
-        } else {
-            next.id = row.id;
-            immediate.push(row);
-        }
-    }
-    deferred.append(&mut immediate);
-    Page {
-        rows: deferred,
-        next,
-        end: rows.len() < usize::try_from(limit).unwrap_or(usize::MAX),
-    }
 }
 
 /// Adds up counts by `class` (`due`, `elsewhere`, `held`, `deferred`), greatest first; rows of

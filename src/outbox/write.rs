@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Lease;
 use crate::batch::BatchId;
 use crate::contact::{ContactId, RequestOptions};
-use crate::settlement::RowOutcome;
+use crate::settlement::{Final, RowOutcome};
 
 /// One write in the name of a lease.
 #[derive(Clone, Debug)]
@@ -45,6 +45,28 @@ pub enum Change {
 }
 
 impl Change {
+    /// Returns about how many bytes its statements take.
+    pub fn bytes(&self) -> usize {
+        const RECORD: usize = 200;
+        const ID: usize = 20;
+        let cause = |row: &RowOutcome| match &row.end {
+            Final::Failed { cause, .. } => RECORD + cause.len(),
+            Final::Succeeded => ID,
+        };
+        let causes = |rows: &[RowOutcome]| rows.iter().map(cause).sum::<usize>();
+        let entry = |entry: &JournalEntry| RECORD + ID * entry.contacts.len();
+        match self {
+            Self::Open(new) => entry(new),
+            Self::Resend { contacts, .. } => RECORD + ID * contacts.len(),
+            Self::Close(close) => {
+                let children: usize = close.children.iter().map(entry).sum();
+                RECORD + close.answer.len() + causes(&close.rows) + children
+            }
+            Self::Refuse(rows) => causes(rows),
+            Self::Postpone(_) | Self::Hold(_) | Self::Recover => RECORD,
+        }
+    }
+
     /// The contacts whose rows it writes.
     pub fn settles(&self) -> impl Iterator<Item = ContactId> {
         let rows = match self {

@@ -270,6 +270,56 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    proptest! {
+        #[test]
+        fn no_request_is_longer_than_its_contacts_say(
+            texts in prop::collection::vec(prop::option::of(any::<String>()), 5),
+            numbers in prop::collection::vec(prop::option::of(any::<i64>()), 4),
+            entries in prop::collection::vec((any::<String>(), any::<i64>()), 0..4),
+            switches in any::<[bool; 4]>(),
+            count in 1usize..4,
+        ) {
+            let list = |id: &str, value: &str| {
+                let entry = |(text, number): &(String, i64)| json!({id: text, value: number});
+                let entries: Vec<Value> = entries.iter().map(entry).collect();
+                Some(Value::from(entries).to_string())
+            };
+            let row = OutboxRow {
+                id: 7,
+                phone: "13012121211".into(),
+                name: texts[0].clone(),
+                email: texts[1].clone(),
+                company: texts[2].clone(),
+                sub_user_id: texts[3].clone(),
+                control_select_robot: texts[4].clone(),
+                extra: texts[0].clone().filter(|_| !switches[0]),
+                components: list("id", "value").filter(|_| !switches[0]),
+                custom_vars: list("name", "text"),
+                sex: numbers[0].map(|_| 1),
+                sort: numbers[0].unwrap_or_default(),
+                source_id: numbers[1],
+                industry_id: numbers[2],
+                grade_id: numbers[3],
+                ignore_crm: Some(switches[0]),
+                skip_error: Some(switches[1]),
+                number_add_suffix: Some(switches[2]),
+                encryption: Some(switches[3]),
+                ..OutboxRow::default()
+            };
+            let contact = Contact::check(row, &RequestDefaults::default()).unwrap();
+            let options = contact.options.clone();
+            let said = contact.bytes * count + options.request_bytes();
+            let contacts = vec![contact; count];
+            let lane = Lane::new("u", "t").unwrap();
+            let batch = Batch::new(BatchId::generate(), lane, Composed { options, contacts });
+            let body = encode(&batch).unwrap();
+            prop_assert!(body.len() <= said, "{} > {said}", body.len());
+            // Short numbers, and escapes of one letter: no more than that is reckoned too much.
+            let escapes = String::from_utf8_lossy(&body).matches('\\').count();
+            prop_assert!(said <= body.len() + 40 + count * 130 + 4 * escapes);
+        }
+    }
+
     fn encoded(row: OutboxRow) -> Value {
         serde_json::from_str(&encoded_text(row)).unwrap()
     }

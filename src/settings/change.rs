@@ -72,6 +72,7 @@ impl Settings {
         mixed.delivery.linger = new.delivery.linger;
         mixed.delivery.max_in_flight = new.delivery.max_in_flight;
         mixed.delivery.max_in_flight_per_lane = new.delivery.max_in_flight_per_lane;
+        mixed.delivery.max_request_bytes = new.delivery.max_request_bytes;
         mixed.retry = new.retry.clone();
         mixed.rate_limit = new.rate_limit.clone();
         mixed.rate_limit.scope = self.rate_limit.scope;
@@ -144,6 +145,8 @@ mod tests {
         "delivery.poll_interval=2s",
         "delivery.max_in_flight=9",
         "delivery.max_in_flight_per_lane=1",
+        "delivery.max_contact_bytes=2048",
+        "delivery.max_request_bytes=2048",
         "delivery.suffix=courier",
         "delivery.lease=1m",
         "delivery.shutdown_grace=1m",

@@ -1,5 +1,6 @@
 //! `[delivery]`: how contacts become requests, and how many at once.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use super::error::Faults;
 use super::key::{Key, Kind};
 use super::shown::no_time_if_none;
 use crate::batch::MAX_BATCH;
+use crate::contact::MAX_CONTACT_BYTES;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("delivery.batch_size", Kind::Whole).live(),
@@ -16,6 +18,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("delivery.poll_interval", Kind::Duration),
     Key::new("delivery.max_in_flight", Kind::Whole).live(),
     Key::new("delivery.max_in_flight_per_lane", Kind::Whole).live(),
+    Key::new("delivery.max_contact_bytes", Kind::Whole),
+    Key::new("delivery.max_request_bytes", Kind::Whole).live(),
     Key::new("delivery.suffix", Kind::OneOf(&["platform", "courier"])),
     Key::new("delivery.lease", Kind::Duration),
     Key::new("delivery.shutdown_grace", Kind::Duration),
@@ -26,6 +30,10 @@ const MOST_IN_FLIGHT: usize = 10_000;
 
 /// A database that is asked more often has no time for anything else.
 const LEAST_NOTICE: Duration = Duration::from_millis(1);
+
+/// What every contact and every request has room for, and what the courier has memory for.
+const CONTACT_BYTES: RangeInclusive<u64> = 1_024..=4_194_304;
+const REQUEST_BYTES: RangeInclusive<usize> = 1_024..=8_388_608;
 
 /// Shorter than this a lease could run out between two heartbeats of a healthy courier.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
@@ -52,6 +60,12 @@ pub struct DeliverySettings {
     pub max_in_flight: usize,
     /// At most so many requests of one lane at once. Default 2.
     pub max_in_flight_per_lane: usize,
+    /// At most so many bytes in a contact, as JSON, 1,024 to 4,194,304. A longer one is never sent. Default
+    /// 65,536.
+    pub max_contact_bytes: u64,
+    /// At most so many bytes in the body of a request, 1,024 to 8,388,608; a single contact always goes.
+    /// Default 1,048,576.
+    pub max_request_bytes: usize,
     /// Who appends the suffix where a row asks for one. Default `platform`.
     pub suffix: SuffixBy,
     /// How long a courier's silence is taken for a pause; then others take its lanes over. At
@@ -83,6 +97,8 @@ impl Default for DeliverySettings {
             poll_interval: Duration::from_secs(1),
             max_in_flight: 8,
             max_in_flight_per_lane: 2,
+            max_contact_bytes: MAX_CONTACT_BYTES,
+            max_request_bytes: 1_048_576,
             suffix: SuffixBy::Platform,
             lease: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),
@@ -123,6 +139,18 @@ impl DeliverySettings {
             "delivery.max_in_flight",
             most,
             "must be 1 to 10000 and not less than delivery.max_in_flight_per_lane",
+        );
+        faults.demand(
+            CONTACT_BYTES.contains(&self.max_contact_bytes),
+            "delivery.max_contact_bytes",
+            self.max_contact_bytes,
+            "must be 1024 to 4194304",
+        );
+        faults.demand(
+            REQUEST_BYTES.contains(&self.max_request_bytes),
+            "delivery.max_request_bytes",
+            self.max_request_bytes,
+            "must be 1024 to 8388608",
         );
         faults.demand(
             self.lease >= SHORTEST_LEASE,

@@ -54,7 +54,7 @@ impl Settings {
         Ok(self.platform.require_token()?)
     }
 
-    /// Returns what is in force where a row leaves an option null.
+    /// Returns what is in force where a row leaves an option null, and how long a contact may be.
     pub fn request_defaults(&self) -> RequestDefaults {
         RequestDefaults {
             ignore_crm: self.request.ignore_crm,
@@ -62,6 +62,7 @@ impl Settings {
             number_add_suffix: self.request.number_add_suffix,
             encryption: self.request.encryption,
             courier_appends_suffix: self.delivery.suffix == SuffixBy::Courier,
+            max_contact_bytes: self.delivery.max_contact_bytes,
         }
     }
 }

@@ -285,6 +285,29 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
 }
 
 #[test]
+fn a_length_out_of_its_range_is_shown_with_the_rule() {
+    for (flag, rule) in [
+        ("delivery.max_contact_bytes=1023", "must be 1024 to 4194304"),
+        (
+            "delivery.max_contact_bytes=4194305",
+            "must be 1024 to 4194304",
+        ),
+        ("delivery.max_request_bytes=1023", "must be 1024 to 8388608"),
+        (
+            "delivery.max_request_bytes=8388609",
+            "must be 1024 to 8388608",
+        ),
+    ] {
+        let said = fault(&flags(&[flag]));
+        let key = flag.split('=').next().unwrap();
+        assert!(said.starts_with(&format!("{key} = ")), "{said}");
+        assert!(said.contains(" (--set): ") && said.contains(rule), "{said}");
+    }
+    settings(&flags(&["delivery.max_contact_bytes=1024"]));
+    settings(&flags(&["delivery.max_request_bytes=8388608"]));
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let layers = flags(&["delivery.batch_size=0", "retry.jitter=2"]);
     assert_eq!(Settings::from_layers(&layers).unwrap_err().faults.len(), 2);

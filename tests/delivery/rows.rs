@@ -10,7 +10,52 @@ on_every_database!(
     a_row_that_breaks_a_rule_fails_as_invalid_and_is_never_sent,
     a_row_is_sent_when_its_time_has_come_and_not_before,
     a_row_that_is_deleted_before_its_turn_is_never_sent,
+    long_rows_go_in_small_batches_and_too_long_ones_not_at_all,
 );
+
+async fn long_rows_go_in_small_batches_and_too_long_ones_not_at_all(db: &Db) {
+    let mut faults = Faults::default();
+    // Whoever sends more is refused.
+    faults.limits.bytes = 1_048_576;
+    let world = World::new(db, faults).await;
+    let lane = Lane("u".into(), "t".into());
+    world.insert(&lane, &goods(0, 100)).await;
+    let long = "号".repeat(20_000);
+    db.execute(&format!("UPDATE contact_outbox SET extra = '{long}'"))
+        .await;
+    world.insert(&lane, &goods(1, 100)).await;
+    let too_long = "x".repeat(65_526);
+    db.execute(&format!(
+        "UPDATE contact_outbox SET extra = '{too_long}' WHERE phone = '{}'",
+        good(1, 0)
+    ))
+    .await;
+    // Twice as long as JSON.
+    let quotes = "\"".repeat(40_000);
+    db.execute(&format!(
+        "UPDATE contact_outbox SET extra = '{quotes}' WHERE phone = '{}'",
+        good(1, 1)
+    ))
+    .await;
+    assert_eq!(world.run(&["run", "--once"]).await.code, Some(0));
+    let state = world.simulator.state();
+    let task = state.task("u", "t").expect("the task was named");
+    assert_eq!(task.numbers.len(), 198);
+    let totals = world.simulator.totals();
+    assert_eq!((totals.answers.refused, totals.rows_received), (0, 198));
+    assert!(totals.requests <= 10, "{} requests", totals.requests);
+    for (bytes, phone) in [(65_537, good(1, 0)), (80_064, good(1, 1))] {
+        let cause = format!(
+            "the contact is {bytes} bytes long, longer than delivery.max_contact_bytes = 65536"
+        );
+        let rows = format!(
+            "FROM contact_outbox WHERE phone = '{phone}' AND fail_kind = 'invalid'
+             AND fail_cause = '{cause}' AND attempts = 0"
+        );
+        assert_eq!(db.count(&rows).await, 1, "{cause}");
+    }
+    world.is_at_rest(0).await;
+}
 
 async fn a_row_that_is_deleted_before_its_turn_is_never_sent(db: &Db) {
     let mut world = World::new(db, Faults::default()).await;

@@ -9,7 +9,7 @@ use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, Close, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations,
-    Outbox, PostgresOutbox, Pruning, RateClaim, Recorded, RowOutcome, Trial, Write,
+    Outbox, PageLimit, PostgresOutbox, Pruning, RateClaim, Recorded, RowOutcome, Trial, Write,
 };
 use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -115,7 +115,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
     assert_eq!(outbox.find_lanes(&query(me)).await.unwrap().len(), 1);
     let lease = outbox.lease(&lane, me).await.unwrap().unwrap().lease;
     let page = outbox
-        .read_page(&lane, &Cursor::default(), 10)
+        .read_page(&lane, &Cursor::default(), PageLimit::rows(10))
         .await
         .unwrap();
     let row = [page.rows[0].id];

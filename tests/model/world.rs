@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use contact_courier::batch::{NumbersUnderway, compose};
+use contact_courier::batch::{NumbersUnderway, Room, compose};
 use contact_courier::contact::Contact;
 use contact_courier::outbox::Recorded;
 use contact_courier::platform::verdict::Outcome;
@@ -187,7 +187,9 @@ impl World {
         numbers.insert(&contacts(open));
         let unread = pending.iter().filter(|&row| !open.has(row)).collect();
         let mut waiting: VecDeque<Contact> = contacts(unread).into();
-        while let Some(composed) = compose(&mut waiting, &numbers, case.batch_size) {
+        while let Some(composed) =
+            compose(&mut waiting, &numbers, Room::for_contacts(case.batch_size))
+        {
             numbers.insert(&composed.contacts);
             let rows = composed.contacts.iter().map(|c| to_row(c.id.0)).collect();
             courier.add(Underway {

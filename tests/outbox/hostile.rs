@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contact_courier::outbox::{
     Change, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations, Outbox,
-    Pruning, RateClaim, RowOutcome, Write,
+    PageLimit, Pruning, RateClaim, RowOutcome, Write,
 };
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use uuid::Uuid;
@@ -146,7 +146,7 @@ async fn delivers(outbox: &MySqlOutbox) {
             .expect("leases")
             .expect("free");
         let page = outbox
-            .read_page(&lane, &Cursor::default(), 100)
+            .read_page(&lane, &Cursor::default(), PageLimit::rows(100))
             .await
             .expect("reads");
         let ids: Vec<i64> = page.rows.iter().map(|row| row.id).collect();

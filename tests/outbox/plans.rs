@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contact_courier::outbox::{
-    Change, Cursor, LaneQuery, MySqlOutbox, Outbox, PostgresOutbox, SqliteOutbox,
+    Change, Cursor, LaneQuery, MySqlOutbox, Outbox, PageLimit, PostgresOutbox, SqliteOutbox,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection, PgConnection, PgPool, Row, SqlitePool};
 
@@ -162,7 +162,7 @@ async fn reading_on_postgres_ends_where_the_lane_ends_and_where_tomorrow_begins(
     db.execute("VACUUM ANALYZE contact_outbox").await;
     let options = PostgresOutbox::connect_options(&db.url).expect("options");
     for (name, arguments) in [
-        ("read_page", "'u', 't00000', 1000, '-infinity', 0, 0"),
+        ("read_page", "'u', 't00000', 1000, '-infinity', 0, 0, 65536"),
         (
             "find_lanes",
             "'018f0000-0000-7000-8000-000000000000', '', '', 1, 100, 10, 2",
@@ -236,7 +236,7 @@ async fn a_day_of_work_on_postgres_reads_what_it_needs_and_no_more() {
         .expect("free")
         .lease;
     let page = outbox
-        .read_page(&lane, &Cursor::default(), 100)
+        .read_page(&lane, &Cursor::default(), PageLimit::rows(100))
         .await
         .expect("reads");
     let ids: Vec<i64> = page.rows.iter().map(|row| row.id).collect();
@@ -287,6 +287,16 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "open_entries" => &["'u'", "'t00003'"],
         "release_lane" => &["'u'", "'t00003'", "7"],
         "read_deferred" => &[
+            "9",
+            "9",
+            "9",
+            "9",
+            "9",
+            "9",
+            "9",
+            "9",
+            "9",
+            "9",
             "'u'",
             "'t00003'",
             "'1970-01-01 00:00:01'",
@@ -294,8 +304,11 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
             "0",
             "100",
         ],
-        "read_immediate" => &["'u'", "'t00003'", "0", "100"],
-        "pending_rows" | "stale_rows" => &[IDS],
+        "read_immediate" => &[
+            "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "'u'", "'t00003'", "0", "100",
+        ],
+        "pending_rows" => &["9", "9", "9", "9", "9", "9", "9", "9", "9", "9", IDS],
+        "stale_rows" => &[IDS],
         "find_batches" | "sending_batches" | "taken_keys" | "delete_batches" => &[KEYS],
         "fence_lanes" | "lock_lanes" | "change_lanes" => &[LANES],
         "open_batches" => &[OPENED, DEPARTING],
@@ -429,7 +442,7 @@ async fn delivering_reads_what_it_needs_and_no_more(db: &Db) {
     let lease = outbox.lease(&lane, me).await.expect("leases");
     let lease = lease.expect("free").lease;
     let page = outbox
-        .read_page(&lane, &Cursor::default(), 100)
+        .read_page(&lane, &Cursor::default(), PageLimit::rows(100))
         .await
         .expect("reads");
     let ids: Vec<i64> = page.rows.iter().map(|row| row.id).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contact_courier::outbox::{Change, Cursor, LaneQuery, Page};
+use contact_courier::outbox::{Change, Cursor, LaneQuery, Page, PageLimit};
 
 use crate::support::{Db, close, entry, lane, on_every_database, query};
 
@@ -24,7 +24,7 @@ on_every_database!(
 
 async fn read(db: &Db, cursor: &Cursor, limit: u32) -> Page {
     db.outbox
-        .read_page(&lane("u/t"), cursor, limit)
+        .read_page(&lane("u/t"), cursor, PageLimit::rows(limit))
         .await
         .expect("a page")
 }

@@ -83,7 +83,7 @@ async fn a_requeued_contact_is_read_again_and_counts_its_attempts_on(db: &Db) {
         .read_page(
             &lane("u/t"),
             &contact_courier::outbox::Cursor::default(),
-            10,
+            contact_courier::outbox::PageLimit::rows(10),
         )
         .await
         .expect("a page");

@@ -11,7 +11,7 @@ use contact_courier::batch::{BatchId, MAX_BATCH};
 use contact_courier::contact::{ContactId, Lane, OutboxRow, RequestOptions};
 use contact_courier::outbox::{
     Change, Close, Cursor, FailKind, Final, Instance, JournalEntry, LaneQuery, Lease, Outbox,
-    Recorded, RowOutcome, Write,
+    PageLimit, Recorded, RowOutcome, Write,
 };
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -83,7 +83,9 @@ async fn work(outbox: &dyn Outbox, instance: Uuid, lanes: &Mutex<Vec<Lane>>) -> 
         let lease = leased.context("a lane is not free")?.lease;
         let (mut cursor, mut end) = (Cursor::default(), false);
         while !end {
-            let page = outbox.read_page(&lane, &cursor, PAGE).await?;
+            let page = outbox
+                .read_page(&lane, &cursor, PageLimit::rows(PAGE))
+                .await?;
             deliver(outbox, &lease, &page.rows).await?;
             settled += page.rows.len() as u64;
             (cursor, end) = (page.next, page.end);

@@ -6,6 +6,7 @@ mod deferred;
 mod drain;
 mod floor;
 mod idle;
+mod large_rows;
 mod latency;
 mod memory;
 mod neighbours;

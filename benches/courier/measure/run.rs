@@ -3,7 +3,9 @@
 use anyhow::Result;
 
 use super::bench::Bench;
-use super::{backlog, deferred, idle, latency, memory, neighbours, rate, small_lane, throughput};
+use super::{
+    backlog, deferred, idle, large_rows, latency, memory, neighbours, rate, small_lane, throughput,
+};
 use crate::measurement::Measurement;
 use crate::table::Table;
 
@@ -14,6 +16,7 @@ pub(crate) async fn run(measurement: Measurement, bench: &Bench, table: &mut Tab
         Measurement::Backlog => backlog::run(bench, table).await,
         Measurement::Deferred => deferred::run(bench, table).await,
         Measurement::Memory => memory::run(bench, table).await,
+        Measurement::LargeRows => large_rows::run(bench, table).await,
         Measurement::Idle => idle::run(bench, table).await,
         Measurement::Latency => latency::run(bench, table).await,
         Measurement::SmallLane => small_lane::run(bench, table).await,

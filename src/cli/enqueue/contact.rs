@@ -87,6 +87,7 @@ fn row(contact: &NewContact) -> OutboxRow {
     let contact = contact.clone();
     OutboxRow {
         id: 0,
+        bytes: u64::try_from(contact.bytes()).unwrap_or(u64::MAX),
         phone: contact.phone,
         name: contact.name,
         email: contact.email,

@@ -16,6 +16,9 @@ const MOST_LISTED: usize = 20;
 /// How many contacts are handed to the database at once.
 const CHUNK: usize = 1000;
 
+/// A chunk ends with the contact that brings it to so many bytes.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
 /// What the first pass found.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
@@ -71,17 +74,19 @@ pub(super) async fn insert(
         Ok(u64::try_from(chunk.len())?)
     };
     let mut seen = 0;
-    let mut chunk = Vec::with_capacity(CHUNK);
+    let (mut chunk, mut bytes) = (Vec::with_capacity(CHUNK), 0);
     for row in source.rows("enqueueing")? {
         let record = row?.map_err(|_| changed())?;
         let (lane, contact) = contact(record, rules).map_err(|_| changed())?;
         if !checked.lanes.contains(&lane) {
             return Err(changed());
         }
+        bytes += contact.bytes();
         chunk.push(contact);
-        if chunk.len() == CHUNK {
+        if chunk.len() == CHUNK || bytes >= CHUNK_BYTES {
             seen += add(&chunk).await?;
             chunk.clear();
+            bytes = 0;
         }
     }
     if !chunk.is_empty() {
@@ -154,6 +159,37 @@ mod tests {
             }
         );
         assert_eq!(outbox.contacts.lock().unwrap().len(), 2500);
+    }
+
+    #[tokio::test]
+    async fn long_rows_go_in_by_small_chunks_and_too_long_ones_are_told_with_their_line() {
+        let rules = Rules {
+            task_id: Some("t".into()),
+            ..rules()
+        };
+        let row = |n: u32, letters: usize| format!("130{n:08},{}\n", "x".repeat(letters));
+        let rows = |last: usize| {
+            let long = (0..200).fold(String::new(), |rows, n| rows + &row(n, 60_000));
+            let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+            let text = format!("phone,extra\n{long}{}", row(200, last));
+            file.write_all(text.as_bytes()).unwrap();
+            file
+        };
+        let outbox = FakeOutbox::default();
+        let file = rows(60_000);
+        let mut source = Source::open(file.path(), None).unwrap();
+        let checked = check(&mut source, &rules).unwrap();
+        let inserted = insert(&mut source, &rules, &checked, &outbox).await;
+        assert_eq!(inserted.unwrap().new, 201);
+        assert!(*outbox.longest_chunk.lock().unwrap() <= CHUNK_BYTES + 65_536);
+        let file = rows(70_000);
+        let checked = check(&mut Source::open(file.path(), None).unwrap(), &rules).unwrap();
+        let problem = &checked.first_problems[0];
+        assert_eq!((checked.problems, problem.line), (1, 202));
+        assert_eq!(
+            problem.message,
+            "the contact is 70011 bytes long, longer than delivery.max_contact_bytes = 65536"
+        );
     }
 
     #[tokio::test]

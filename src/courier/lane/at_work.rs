@@ -72,12 +72,12 @@ impl LaneAtWork {
         let writing = Writing::expected(&leased);
         let mut lane = Self {
             failures: leased.lease.failures,
+            occupied: Occupied::new(context.holding.clone()),
             context,
             lease: leased.lease,
             reading: Reading::new(now),
             ready: VecDeque::new(),
             culprits: Culprits::default(),
-            occupied: Occupied::default(),
             steps: JoinSet::new(),
             sending: 0,
             held_until: None,
@@ -295,8 +295,8 @@ impl LaneAtWork {
         if self.end.is_some() || self.lingers() {
             return Ok(None);
         }
-        let size = self.context.tuning().batch_size;
-        let Some(composed) = compose(&mut self.reading.waiting, &self.occupied.numbers, size)
+        let room = self.context.tuning().room();
+        let Some(composed) = compose(&mut self.reading.waiting, &self.occupied.numbers, room)
         else {
             return Ok(None);
         };
@@ -311,8 +311,8 @@ impl LaneAtWork {
     /// Whether the lane waits for more rows. Not before the first batch: a row of that was due, or
     /// the scout would not have leased the lane.
     fn lingers(&self) -> bool {
-        let batch_size = self.context.tuning().batch_size;
-        self.turn.batches > 0 && self.reading.lingers(batch_size, self.context.linger())
+        let room = self.context.tuning().room();
+        self.turn.batches > 0 && self.reading.lingers(room, self.context.linger())
     }
 
     fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {
@@ -342,7 +342,7 @@ impl LaneAtWork {
             Completed::Refused(contacts, recorded) => {
                 if self.end_unless_done(recorded, None) {
                     for contact in contacts {
-                        self.occupied.rows.remove(&contact);
+                        self.occupied.let_go(contact);
                     }
                 }
             }

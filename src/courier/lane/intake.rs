@@ -21,19 +21,29 @@ use crate::telemetry::traces::Origin;
 const ID_TOO_GREAT: &str = "a contact's id is greater than 9223372036854775807, which the courier \
      cannot settle: delete the row and insert it again with an id that the database gives";
 
+/// At most so many bytes are read at once: as many as two requests of usual length.
+const PAGE_BYTES: usize = 2 * 1_048_576;
+
 impl LaneAtWork {
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
         let context = Arc::clone(&self.context);
-        let (limit, batch_size) = (context.page_size(), context.tuning().batch_size);
-        while self.reading.wants_more(batch_size) {
+        let (rows, room) = (context.page_size(), context.tuning().room());
+        while self.reading.wants_more(room) {
+            // What is read has its room before it comes, so that lanes which read at once share it.
+            let bytes = self.occupied.reserve(PAGE_BYTES, context.places());
+            if bytes == 0 {
+                break;
+            }
+            let limit = self.reading.page_limit(bytes, rows, room.contacts);
             let asked = Instant::now();
             let page = context
                 .outbox
                 .read_page(&self.lease.lane, &self.reading.cursor, limit)
                 .await;
             context.watch.note(DatabaseWork::Read, asked, &page);
+            self.occupied.give_back(bytes);
             let page = page?;
-            self.reading.advance(page.next, page.end, Instant::now());
+            self.reading.advance(&page, Instant::now());
             self.take_in(page.rows);
         }
         Ok(())
@@ -54,12 +64,16 @@ impl LaneAtWork {
                 self.reading.is_behind = true;
                 continue;
             }
-            if !self.occupied.rows.insert(contact) {
+            if self.occupied.has(contact) {
                 continue;
             }
             match Contact::check(row, &self.context.request) {
-                Ok(contact) => self.reading.waiting.push_back(contact),
+                Ok(contact) => {
+                    self.occupied.take(contact.id, contact.bytes);
+                    self.reading.waiting.push_back(contact);
+                }
                 Err(violation) => {
+                    self.occupied.take(contact, 0);
                     let end = Final::Failed {
                         kind: FailKind::Invalid,
                         cause: violation.0,
@@ -100,11 +114,14 @@ impl LaneAtWork {
             }
             .emit();
         }
+        let longest = self.context.request.max_contact_bytes;
         for batch in open {
-            self.occupied
-                .rows
-                .extend(batch.rows.iter().map(|row| ContactId(row.id)));
-            let (underway, changed) = Underway::adopted(&self.lease.lane, batch, Instant::now());
+            for row in &batch.rows {
+                let bytes = usize::try_from(row.bytes.min(longest)).unwrap_or(usize::MAX);
+                self.occupied.take(ContactId(row.id), bytes);
+            }
+            let lane = &self.lease.lane;
+            let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let underway = underway.traced(&self.context.traces, Origin::Adopted);
             self.refuse(changed);
             self.occupied.numbers.insert(&underway.batch.contacts);

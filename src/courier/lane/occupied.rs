@@ -1,28 +1,69 @@
-//! The rows and numbers of a lane that are under way, and must not be taken up a second time.
+//! The rows and numbers of a lane that are under way, and must not be taken up a second time; and how
+//! many bytes they have.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::batch::NumbersUnderway;
 use crate::contact::{Contact, ContactId};
+use crate::courier::hold::{Hold, Holding};
 
-#[derive(Default)]
 pub(super) struct Occupied {
-    /// Rows that wait to be composed, of open batches, and of writes under way.
-    pub(super) rows: HashSet<ContactId>,
+    /// Rows that wait to be composed, of open batches, and of writes under way, with their bytes.
+    rows: HashMap<ContactId, usize>,
     /// Numbers of batches that were composed.
     pub(super) numbers: NumbersUnderway,
+    hold: Hold,
 }
 
 impl Occupied {
-    pub(super) fn add(&mut self, contacts: &[Contact]) {
-        self.numbers.insert(contacts);
-        self.rows.extend(contacts.iter().map(|contact| contact.id));
+    pub(super) fn new(all: Holding) -> Self {
+        Self {
+            rows: HashMap::new(),
+            numbers: NumbersUnderway::default(),
+            hold: Hold::new(all),
+        }
     }
 
+    pub(super) fn has(&self, row: ContactId) -> bool {
+        self.rows.contains_key(&row)
+    }
+
+    /// Takes a row up, with its bytes in memory.
+    pub(super) fn take(&mut self, row: ContactId, bytes: usize) {
+        self.hold.add(bytes);
+        let before = self.rows.insert(row, bytes);
+        self.hold.give_back(before.unwrap_or_default());
+    }
+
+    /// Takes the contacts of a batch up.
+    pub(super) fn add(&mut self, contacts: &[Contact]) {
+        self.numbers.insert(contacts);
+        for contact in contacts {
+            self.take(contact.id, contact.bytes);
+        }
+    }
+
+    /// Lets go of the contacts of a batch.
     pub(super) fn free(&mut self, contacts: &[Contact]) {
         self.numbers.remove(contacts);
         for contact in contacts {
-            self.rows.remove(&contact.id);
+            self.let_go(contact.id);
         }
+    }
+
+    pub(super) fn let_go(&mut self, row: ContactId) {
+        let bytes = self.rows.remove(&row);
+        self.hold.give_back(bytes.unwrap_or_default());
+    }
+
+    /// Holds as many more bytes as may be read, up to `most`, while there are so many places for lanes.
+    /// Returns how many.
+    pub(super) fn reserve(&mut self, most: usize, places: usize) -> usize {
+        self.hold.reserve(most, places)
+    }
+
+    /// Gives back what was reserved.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        self.hold.give_back(bytes);
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::batch::Room;
 use crate::contact::{Contact, ContactId};
-use crate::outbox::Cursor;
+use crate::outbox::{Cursor, Page, PageLimit};
 
 pub(super) struct Reading {
     pub(super) cursor: Cursor,
@@ -14,6 +15,8 @@ pub(super) struct Reading {
     at_end: bool,
     /// Whether the lane was read from its start again since the last batch.
     rewound: bool,
+    /// How many bytes a row of the last page has.
+    row_bytes: Option<usize>,
     /// When the last page was read.
     pub(super) read_at: Instant,
     /// Rows that wait to be composed, in lane order.
@@ -31,6 +34,7 @@ impl Reading {
             cursor: Cursor::default(),
             at_end: false,
             rewound: true,
+            row_bytes: None,
             read_at: now,
             waiting: VecDeque::new(),
             stale: HashSet::new(),
@@ -38,18 +42,47 @@ impl Reading {
         }
     }
 
-    /// Whether another page is to be read before a batch of this size is composed.
-    pub(super) fn wants_more(&self, batch_size: usize) -> bool {
-        !self.at_end && self.waiting.len() < batch_size
+    /// Whether another page is to be read before a batch with this room is composed.
+    pub(super) fn wants_more(&self, room: Room) -> bool {
+        !self.at_end && !self.fills(room)
     }
 
-    /// Notes how far a page reached. `at_end`: nothing more was due behind it.
-    pub(super) fn advance(&mut self, cursor: Cursor, at_end: bool, now: Instant) {
+    /// Whether the rows that wait fill a batch.
+    fn fills(&self, room: Room) -> bool {
+        self.waiting.len() >= room.contacts
+            || self
+                .waiting
+                .iter()
+                .map(|contact| contact.bytes)
+                .sum::<usize>()
+                >= room.bytes
+    }
+
+    /// Returns how much the next page may hold: so many bytes, and no more rows than have so many by
+    /// those of the last page. Before it, no more than a batch.
+    pub(super) fn page_limit(&self, bytes: usize, rows: u32, batch_size: usize) -> PageLimit {
+        let likely = self
+            .row_bytes
+            .map_or(batch_size, |row_bytes| bytes / row_bytes.max(1));
+        let likely = u32::try_from(likely).unwrap_or(u32::MAX);
+        PageLimit {
+            rows: likely.clamp(1, rows),
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Notes how far a page reached, and how long its rows are.
+    pub(super) fn advance(&mut self, page: &Page, now: Instant) {
+        if !page.rows.is_empty() {
+            let bytes: u64 = page.rows.iter().map(|row| row.bytes).sum();
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            self.row_bytes = Some(bytes / page.rows.len());
+        }
         // How long a waiting row has been due counts as of the last page, as for the rows of that.
         for contact in &mut self.waiting {
             contact.due_for += now.duration_since(self.read_at);
         }
-        (self.cursor, self.at_end, self.read_at) = (cursor, at_end, now);
+        (self.cursor, self.at_end, self.read_at) = (page.next.clone(), page.end, now);
     }
 
     /// Reads from the lane's start again. Returns whether that may bring more: not if it was done
@@ -76,10 +109,11 @@ impl Reading {
         self.stale.contains(&row)
     }
 
-    /// Whether there are fewer rows than fill a batch, and the oldest is still young enough to wait
-    /// for more.
-    pub(super) fn lingers(&self, batch_size: usize, linger: Duration) -> bool {
-        self.waiting.len() < batch_size
+    /// Whether there are fewer rows than fill a batch, no more are there, and the oldest is still young
+    /// enough to wait for more.
+    pub(super) fn lingers(&self, room: Room, linger: Duration) -> bool {
+        self.at_end
+            && !self.fills(room)
             && self
                 .waiting
                 .front()

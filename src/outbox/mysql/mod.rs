@@ -32,6 +32,7 @@ use self::error::translate;
 use self::statements::{FENCE_LANES, STATEMENTS, operating};
 use super::conflict::retried;
 use super::error::SqlError;
+use super::page::Reader;
 use super::plan::{LaneKey, Opened, Plan};
 use super::rows::{Column, Columns};
 use super::schema::Schema;
@@ -264,9 +265,9 @@ impl Dialect for MySql {
         session: &mut MySqlConnection,
         lane: &Lane,
         cursor: &Cursor,
-        limit: u32,
+        reader: Reader,
     ) -> Result<Page> {
-        reading::read_page(session, lane, cursor, limit).await
+        reading::read_page(session, lane, cursor, reader).await
     }
 
     async fn take(

@@ -8,11 +8,14 @@ use std::collections::BTreeSet;
 
 use sqlx::{MySqlConnection, Result};
 
+use super::MySql;
 use super::statements::{BATCHES_AHEAD, READ_DEFERRED, READ_IMMEDIATE, RIPEN_LANES, ROWS_AHEAD};
 use crate::contact::Lane;
+use crate::outbox::page::Reader;
 use crate::outbox::plan::{LaneKey, json};
 use crate::outbox::rows;
 use crate::outbox::span::{to_micros, to_seconds};
+use crate::outbox::sql::ask::ask;
 use crate::outbox::{Cursor, LaneFound, LaneQuery, Page};
 
 /// How many entries of an index a step reads: about as many as cost the same as seeking.
@@ -117,33 +120,32 @@ pub(super) async fn read_page(
     session: &mut MySqlConnection,
     lane: &Lane,
     cursor: &Cursor,
-    limit: u32,
+    mut reader: Reader,
 ) -> Result<Page> {
     let (not_before, deferred_id) = cursor
         .deferred
         .as_ref()
         .map_or((BEGINNING, 0), |(at, id)| (at.as_str(), *id));
-    let mut read = sqlx::query(READ_DEFERRED)
+    ask::<MySql>(READ_DEFERRED)
+        .bind(reader.longest())
         .bind(lane.user_id())
         .bind(lane.task_id())
         .bind(not_before)
-        .bind(not_before)
         .bind(deferred_id)
-        .bind(i64::from(limit))
-        .fetch_all(&mut *session)
+        .bind(i64::from(reader.room()))
+        .fetch_while(session, |row| reader.add(&row))
         .await?;
-    let room = i64::from(limit) - i64::try_from(read.len()).unwrap_or(i64::MAX);
-    if room > 0 {
-        let immediate = sqlx::query(READ_IMMEDIATE)
+    if reader.room() > 0 {
+        ask::<MySql>(READ_IMMEDIATE)
+            .bind(reader.longest())
             .bind(lane.user_id())
             .bind(lane.task_id())
             .bind(cursor.id)
-            .bind(room)
-            .fetch_all(&mut *session)
+            .bind(i64::from(reader.room()))
+            .fetch_while(session, |row| reader.add(&row))
             .await?;
-        read.extend(immediate);
     }
-    Ok(rows::page(&read, cursor, limit))
+    Ok(reader.page())
 }
 
 #[cfg(test)]

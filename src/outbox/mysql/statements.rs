@@ -34,14 +34,37 @@ macro_rules! seconds_since {
     };
 }
 
-/// The columns of an `OutboxRow`.
+/// How many bytes texts have together.
+macro_rules! bytes {
+    ($($column:literal)+) => {
+        concat!("0", $(" + COALESCE(LENGTH(c.", $column, "), 0)",)+)
+    };
+}
+
+/// Texts, each unless it is longer than the most bytes of a contact together with those before it; then
+/// the bytes of all.
+macro_rules! texts {
+    ([$($before:literal)*]) => {
+        bytes!($($before)*)
+    };
+    ([$($before:literal)*] $column:literal $($rest:literal)*) => {
+        concat!(
+            "CASE WHEN c.", $column, " IS NULL THEN NULL WHEN ", bytes!($($before)* $column),
+            " <= ? THEN c.", $column, " END, ",
+            texts!([$($before)* $column] $($rest)*)
+        )
+    };
+}
+
+/// The columns of an `OutboxRow`. They ask ten times for the most bytes of a contact.
 macro_rules! row_columns {
     () => {
         concat!(
-            "c.id, c.phone, c.name, c.email, c.company, c.sex, c.sort, c.source_id, c.industry_id,
-             c.grade_id, c.components, c.custom_vars, c.extra, c.sub_user_id,
-             c.control_select_robot, c.ignore_crm, c.skip_error, c.number_add_suffix, c.encryption,
-             c.phone_mask, ",
+            "c.id, ",
+            texts!([] "phone" "name" "email" "company" "sub_user_id" "control_select_robot"
+                "phone_mask" "extra" "components" "custom_vars"),
+            " AS bytes, c.sex, c.sort, c.source_id, c.industry_id, c.grade_id, c.ignore_crm,
+             c.skip_error, c.number_add_suffix, c.encryption, ",
             seconds_since!("COALESCE(c.not_before, c.created_at)"),
             " AS due_for"
         )
@@ -153,8 +176,9 @@ pub(super) const LEASED: &str = "
     SELECT lease_token, failures, hold_reason FROM delivery_lane
     WHERE user_id = ? AND task_id = ? AND lease_owner = ?";
 
-/// User, task, the last one's instant twice and its id, limit. Rows that were put off and are due.
-pub(super) const READ_DEFERRED: &str = concat!(
+/// The most bytes of a contact, user, task, the last one's instant and id, limit. Rows that were put off
+/// and are due.
+pub(super) const READ_DEFERRED: Statement = Statement::new(concat!(
     "SELECT ",
     row_columns!(),
     ", CAST(c.not_before AS CHAR) AS not_before FROM ",
@@ -162,10 +186,11 @@ pub(super) const READ_DEFERRED: &str = concat!(
     " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ?
         AND (c.not_before > ? OR (c.not_before = ? AND c.id > ?)) AND c.not_before <= NOW(6)
       ORDER BY c.not_before, c.id LIMIT ?"
-);
+))
+.with(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 4, 5, 6]);
 
-/// User, task, the last one's id, limit. Rows that were not put off.
-pub(super) const READ_IMMEDIATE: &str = concat!(
+/// The most bytes of a contact, user, task, the last one's id, limit. Rows that were not put off.
+pub(super) const READ_IMMEDIATE: Statement = Statement::new(concat!(
     "SELECT ",
     row_columns!(),
     ", NULL AS not_before FROM ",
@@ -173,7 +198,8 @@ pub(super) const READ_IMMEDIATE: &str = concat!(
     " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ? AND c.not_before IS NULL
         AND c.id > ?
       ORDER BY c.id LIMIT ?"
-);
+))
+.with(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5]);
 
 /// Lanes. A lock stays on its own node of a cluster; of two transactions that change a row on two nodes
 /// one is undone. So the row really has to change. (Nothing else is read from `leased_at`.)
@@ -380,14 +406,15 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE b.closed_at IS NULL AND b.user_id = ? AND b.task_id = ?
          ORDER BY b.created_at, b.id"
     )),
-    pending_rows: concat!(
+    pending_rows: Statement::new(concat!(
         "SELECT ",
         row_columns!(),
         " FROM ",
         contact_ids!(),
         " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
           WHERE c.status = 'pending'"
-    ),
+    ))
+    .with(&[2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]),
     lift_holds: "UPDATE delivery_lane
          SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
          WHERE hold_reason = ?",
@@ -572,8 +599,8 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
         ("batches_ahead", BATCHES_AHEAD),
         ("ripen_lanes", RIPEN_LANES),
         ("leased", LEASED),
-        ("read_deferred", READ_DEFERRED),
-        ("read_immediate", READ_IMMEDIATE),
+        ("read_deferred", READ_DEFERRED.sql),
+        ("read_immediate", READ_IMMEDIATE.sql),
         ("fence_lanes", FENCE_LANES),
         ("rows", ROWS),
         ("free_rows", FREE_ROWS),

@@ -29,6 +29,7 @@ use self::statements::{
     operating,
 };
 use super::error::SqlError;
+use super::page::Reader;
 use super::plan::{Plan, Succeeded};
 use super::rows::{Column, Columns};
 use super::schema::Schema;
@@ -230,10 +231,10 @@ impl Dialect for Postgres {
         session: &mut PgConnection,
         lane: &Lane,
         cursor: &Cursor,
-        limit: u32,
+        reader: Reader,
     ) -> Result<Page> {
         let read_page = (READ_PAGE, "-infinity");
-        reading::page::<Self>(read_page, session, lane, cursor, limit).await
+        reading::page::<Self>(read_page, session, lane, cursor, reader).await
     }
 
     async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Result<u64> {

@@ -15,7 +15,53 @@ use std::sync::LazyLock;
 
 use crate::outbox::sql::statements::{Statement, Statements, hot};
 
-/// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads.
+/// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads, out of `$rows`, and
+/// `$more` columns. A text that is longer than `$most`, the most bytes of a contact, together with those
+/// before it is left out. A text that is stored apart is not fetched for its length.
+///
+/// OFFSET 0: the length is worked out once, and so is the text of JSON.
+macro_rules! outbox_rows {
+    ($most:literal, $more:literal, $rows:expr) => {
+        concat!(
+            "SELECT id, ",
+            texts!($most [] "phone" "name" "email" "company" "sub_user_id" "control_select_robot"
+                "phone_mask" "extra" "components" "custom_vars"),
+            "bytes, sex, sort, source_id, industry_id, grade_id, ignore_crm, skip_error,
+             number_add_suffix, encryption, due_for",
+            $more,
+            " FROM (SELECT *, 0::bigint",
+            bytes!("phone" "name" "email" "company" "sub_user_id" "control_select_robot"
+                "phone_mask" "extra" "components" "custom_vars"),
+            " AS bytes FROM (",
+            $rows,
+            ") AS read OFFSET 0) AS measured"
+        )
+    };
+}
+
+/// How many bytes texts have together, as something to add.
+macro_rules! bytes {
+    ($($column:literal)+) => {
+        concat!($(" + coalesce(octet_length(", $column, "), 0)",)+)
+    };
+}
+
+/// Texts, each unless it is too long together with those before it. Nearly all rows are short enough as
+/// a whole.
+macro_rules! texts {
+    ($most:literal [$($before:literal)*]) => {
+        ""
+    };
+    ($most:literal [$($before:literal)*] $column:literal $($rest:literal)*) => {
+        concat!(
+            "CASE WHEN bytes <= ", $most, " OR 0::bigint", bytes!($($before)* $column), " <= ", $most,
+            " THEN ", $column, " END, ",
+            texts!($most [$($before)* $column] $($rest)*)
+        )
+    };
+}
+
+/// The columns that those are made of.
 macro_rules! row_columns {
     () => {
         "id, phone, name, email, company, sex::bigint AS sex, sort::bigint AS sort,
@@ -127,28 +173,35 @@ pub(super) const FIND_LANES: &str = concat!(
      LIMIT $6"
 );
 
-/// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row.
+/// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row, $7 the most bytes
+/// of a contact.
 ///
 /// The second half is only read when the first has left room.
 pub(super) const READ_PAGE: &str = concat!(
     primary!(),
-    "(SELECT ",
-    row_columns!(),
-    ", not_before::text AS not_before
-      FROM contact_outbox
-      WHERE status = 'pending' AND not_before IS NOT NULL
-        AND user_id = $1 AND task_id = $2
-        AND (not_before, id) > ($4::timestamptz, $5) AND not_before <= now()
-      ORDER BY contact_outbox.not_before, contact_outbox.id LIMIT $3)
-     UNION ALL
-     (SELECT ",
-    row_columns!(),
-    ", NULL AS not_before
-      FROM contact_outbox
-      WHERE status = 'pending' AND not_before IS NULL
-        AND user_id = $1 AND (task_id, id) > ($2, $6) AND task_id <= $2
-      ORDER BY user_id, task_id, contact_outbox.id LIMIT $3)
-     LIMIT $3"
+    outbox_rows!(
+        "$7",
+        ", not_before",
+        concat!(
+            "(SELECT ",
+            row_columns!(),
+            ", not_before::text AS not_before
+              FROM contact_outbox
+              WHERE status = 'pending' AND not_before IS NOT NULL
+                AND user_id = $1 AND task_id = $2
+                AND (not_before, id) > ($4::timestamptz, $5) AND not_before <= now()
+              ORDER BY contact_outbox.not_before, contact_outbox.id LIMIT $3)
+             UNION ALL
+             (SELECT ",
+            row_columns!(),
+            ", NULL AS not_before
+              FROM contact_outbox
+              WHERE status = 'pending' AND not_before IS NULL
+                AND user_id = $1 AND (task_id, id) > ($2, $6) AND task_id <= $2
+              ORDER BY user_id, task_id, contact_outbox.id LIMIT $3)
+             LIMIT $3"
+        )
+    )
 );
 
 /// $1 ids. The lock is the one that an update takes, and is let go at once.
@@ -287,12 +340,18 @@ pub(super) static STATEMENTS: Statements = Statements {
          ORDER BY o.created_at, o.id",
     ),
     open_entries: None,
-    pending_rows: concat!(
+    pending_rows: Statement::new(concat!(
         primary!(),
-        "SELECT ",
-        row_columns!(),
-        " FROM contact_outbox WHERE id = ANY($1) AND status = 'pending'"
-    ),
+        outbox_rows!(
+            "$2",
+            "",
+            concat!(
+                "SELECT ",
+                row_columns!(),
+                " FROM contact_outbox WHERE id = ANY($1) AND status = 'pending'"
+            )
+        )
+    )),
     lift_holds: "UPDATE delivery_lane
          SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
          WHERE hold_reason = $1",

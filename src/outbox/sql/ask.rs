@@ -46,6 +46,20 @@ impl<'a, D: Language> Ask<'a, D> {
         Ok(rows)
     }
 
+    /// Rows as they come, until one of them is said to be the last. What the server has sent beyond it is
+    /// thrown away.
+    pub(in crate::outbox) async fn fetch_while(
+        self,
+        session: &mut Session<D>,
+        mut goes_on: impl FnMut(Row<D>) -> bool + Send,
+    ) -> Result<()> {
+        let sql = self.statement.sql;
+        for parameters in self.parameters()? {
+            D::Db::fetch_while(session, sql, parameters, &mut goes_on).await?;
+        }
+        Ok(())
+    }
+
     /// The first row, if there is one.
     pub(in crate::outbox) async fn fetch_optional(
         self,

@@ -17,6 +17,7 @@ use super::statements::{Operating, Statements};
 use super::value::{List, Value};
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::SqlError;
+use crate::outbox::page::Reader;
 use crate::outbox::plan::{LaneKey, Opened, Plan, Succeeded};
 use crate::outbox::rows::Columns;
 use crate::outbox::schema::Schema;
@@ -91,7 +92,7 @@ pub(in crate::outbox) trait Dialect: Language {
         session: &mut Session<Self>,
         lane: &Lane,
         cursor: &Cursor,
-        limit: u32,
+        reader: Reader,
     ) -> Result<Page>;
     /// Writes a lease into the lane's row and returns the row; `None`: the lane is not free.
     async fn take(

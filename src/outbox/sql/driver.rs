@@ -1,5 +1,6 @@
 //! Running a statement by the driver of any database.
 
+use futures_util::TryStreamExt;
 use sqlx::{Database, Executor, IntoArguments, Result};
 
 /// A driver whose sessions run statements. All drivers are; only the compiler has to be told.
@@ -9,6 +10,14 @@ pub(in crate::outbox) trait Driver: Database {
         sql: &'static str,
         parameters: Self::Arguments,
     ) -> impl Future<Output = Result<Vec<Self::Row>>> + Send;
+
+    /// Hands the rows over as they come, until one of them is said to be the last.
+    fn fetch_while(
+        session: &mut Self::Connection,
+        sql: &'static str,
+        parameters: Self::Arguments,
+        goes_on: impl FnMut(Self::Row) -> bool + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     fn execute(
         session: &mut Self::Connection,
@@ -34,6 +43,21 @@ where
         parameters: Self::Arguments,
     ) -> impl Future<Output = Result<Vec<Self::Row>>> + Send {
         session.fetch_all(sqlx::query_with(sql, parameters))
+    }
+
+    async fn fetch_while(
+        session: &mut Self::Connection,
+        sql: &'static str,
+        parameters: Self::Arguments,
+        mut goes_on: impl FnMut(Self::Row) -> bool + Send,
+    ) -> Result<()> {
+        let mut rows = session.fetch(sqlx::query_with(sql, parameters));
+        while let Some(row) = rows.try_next().await? {
+            if !goes_on(row) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn execute(

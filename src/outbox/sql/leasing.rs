@@ -79,9 +79,10 @@ pub(super) async fn lease<D: Dialect>(
     dialect: &D,
     lane: &Lane,
     instance: Uuid,
+    longest: u64,
 ) -> Result<Option<LeasedLane>, SqlError> {
     let mut tx = dialect.begin().await?;
-    let leased = write_lease::<D>(&mut tx, lane, instance).await?;
+    let leased = write_lease::<D>(&mut tx, lane, instance, longest).await?;
     match leased {
         Some(_) => dialect.commit(tx).await?,
         None => dialect.rollback(tx).await?,
@@ -94,6 +95,7 @@ pub(super) async fn write_lease<D: Dialect>(
     tx: &mut Session<D>,
     lane: &Lane,
     instance: Uuid,
+    longest: u64,
 ) -> sqlx::Result<Option<LeasedLane>> {
     let Some(leased) = D::take(tx, lane, instance).await? else {
         return Ok(None);
@@ -106,7 +108,7 @@ pub(super) async fn write_lease<D: Dialect>(
         .iter()
         .flat_map(|entry| entry.contacts.iter().copied())
         .collect();
-    let rows = pending_rows::<D>(tx, &ids).await?;
+    let rows = pending_rows::<D>(tx, &ids, longest).await?;
     Ok(Some(LeasedLane {
         lease: Arc::new(Lease {
             lane: lane.clone(),
@@ -156,12 +158,18 @@ async fn adopt_batches<D: Dialect>(
 async fn pending_rows<D: Dialect>(
     tx: &mut Session<D>,
     ids: &[i64],
+    longest: u64,
 ) -> sqlx::Result<Vec<OutboxRow>> {
-    let rows = ask::<D>(D::STATEMENTS.pending_rows)
+    let mut read = Vec::new();
+    ask::<D>(D::STATEMENTS.pending_rows)
         .bind(List::Contacts(ids))
-        .fetch_all(tx)
+        .bind(i64::try_from(longest).unwrap_or(i64::MAX))
+        .fetch_while(tx, |row| {
+            read.push(rows::outbox_row(&row));
+            true
+        })
         .await?;
-    Ok(rows.iter().map(rows::outbox_row).collect())
+    Ok(read)
 }
 
 pub(super) async fn lift_holds<D: Dialect>(dialect: &D, reason: &str) -> Result<u64, SqlError> {

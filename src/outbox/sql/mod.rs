@@ -34,14 +34,15 @@ use self::call::{Calls, Limit, Unanswered};
 use self::dialect::Dialect;
 use self::failing::plain;
 use super::error::SqlError;
+use super::page::Reader;
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
     Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
-    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PausedLane, PruneStep, Pruning,
-    RateClaim, Recorded, ServerReport, Story, Trial, Write, WriteHealth,
+    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit, PausedLane,
+    PruneStep, Pruning, RateClaim, Recorded, ServerReport, Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
-use crate::contact::{ContactId, Lane};
+use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
 
 /// The outbox on a database of this kind, behind both of its doors.
 ///
@@ -51,6 +52,8 @@ use crate::contact::{ContactId, Lane};
 pub struct SqlOutbox<D> {
     pub(super) dialect: D,
     calls: Calls,
+    /// The most bytes of a contact.
+    longest: u64,
 }
 
 impl<D> SqlOutbox<D> {
@@ -58,6 +61,16 @@ impl<D> SqlOutbox<D> {
         Self {
             dialect,
             calls: Calls::default(),
+            longest: MAX_CONTACT_BYTES,
+        }
+    }
+
+    /// Never reads the texts of a contact whole that is longer than this.
+    #[must_use]
+    pub fn with_longest_contact(self, bytes: u64) -> Self {
+        Self {
+            longest: bytes,
+            ..self
         }
     }
 
@@ -145,7 +158,7 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
     }
 
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError> {
-        let lease = || leasing::lease(&self.dialect, lane, instance);
+        let lease = || leasing::lease(&self.dialect, lane, instance, self.longest);
         self.call("lease", Limit::Patient, lease).await
     }
 
@@ -163,9 +176,10 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         &self,
         lane: &Lane,
         cursor: &Cursor,
-        limit: u32,
+        limit: PageLimit,
     ) -> Result<Page, OutboxError> {
-        let read = || reading::read_page(&self.dialect, lane, cursor, limit);
+        let reader = || Reader::new(cursor, limit, self.longest);
+        let read = || reading::read_page(&self.dialect, lane, cursor, reader());
         self.call("read_page", Limit::Patient, read).await
     }
 

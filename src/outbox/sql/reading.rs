@@ -6,6 +6,7 @@ use super::ask::ask;
 use super::dialect::{Dialect, Session};
 use crate::contact::Lane;
 use crate::outbox::error::SqlError;
+use crate::outbox::page::Reader;
 use crate::outbox::rows;
 use crate::outbox::span::to_seconds;
 use crate::outbox::{Backlog, Cursor, LaneFound, LaneQuery, Page};
@@ -47,10 +48,10 @@ pub(super) async fn read_page<D: Dialect>(
     dialect: &D,
     lane: &Lane,
     cursor: &Cursor,
-    limit: u32,
+    reader: Reader,
 ) -> Result<Page, SqlError> {
     let mut session = dialect.reading().await?;
-    Ok(D::read_page(&mut session, lane, cursor, limit).await?)
+    Ok(D::read_page(&mut session, lane, cursor, reader).await?)
 }
 
 /// Reads a page by one statement. `beginning` is less than any instant, as the database writes them.
@@ -59,19 +60,20 @@ pub(in crate::outbox) async fn page<D: Dialect>(
     session: &mut Session<D>,
     lane: &Lane,
     cursor: &Cursor,
-    limit: u32,
+    mut reader: Reader,
 ) -> sqlx::Result<Page> {
     let deferred = cursor.deferred.as_ref();
-    let read = ask::<D>(read_page)
+    ask::<D>(read_page)
         .bind(lane.user_id())
         .bind(lane.task_id())
-        .bind(i64::from(limit))
+        .bind(i64::from(reader.room()))
         .bind(deferred.map_or(beginning, |(at, _)| at.as_str()))
         .bind(deferred.map_or(0, |(_, id)| *id))
         .bind(cursor.id)
-        .fetch_all(session)
+        .bind(reader.longest())
+        .fetch_while(session, |row| reader.add(&row))
         .await?;
-    Ok(rows::page(&read, cursor, limit))
+    Ok(reader.page())
 }
 
 pub(super) async fn backlog<D: Dialect>(dialect: &D, instance: Uuid) -> Result<Backlog, SqlError> {

@@ -71,8 +71,9 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) adopt_batches: Statement,
     /// Reads them [user, task]; `None`: `adopt_batches` returns them.
     pub(in crate::outbox) open_entries: Option<&'static str>,
-    /// Reads those of the contacts that are pending [contacts].
-    pub(in crate::outbox) pending_rows: &'static str,
+    /// Reads those of the contacts that are pending [contacts, the most bytes of one]. Of a longer one
+    /// the first texts are read that are not longer together.
+    pub(in crate::outbox) pending_rows: Statement,
     /// Ends the holds of all lanes that wait for a reason [reason].
     pub(in crate::outbox) lift_holds: &'static str,
     /// Gives a lane back [user, task, token].
@@ -173,7 +174,7 @@ pub(in crate::outbox) fn hot(
     let all = [
         ("lease_lane", courier.lease_lane),
         ("adopt_batches", courier.adopt_batches.sql),
-        ("pending_rows", courier.pending_rows),
+        ("pending_rows", courier.pending_rows.sql),
         ("release_lane", courier.release_lane),
         ("newest", courier.newest),
         ("backlog", courier.backlog),

@@ -2,6 +2,7 @@
 
 use super::dialect::Dialect;
 use super::{leasing, recording};
+use crate::contact::MAX_CONTACT_BYTES;
 use crate::outbox::OutboxError;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{Trial, Trying, records};
@@ -30,7 +31,7 @@ async fn beat<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> 
 async fn deliver<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
     let Trying { instance, lane, .. } = trying;
     let mut tx = dialect.begin().await?;
-    let leased = leasing::write_lease::<D>(&mut tx, lane, instance.id)
+    let leased = leasing::write_lease::<D>(&mut tx, lane, instance.id, MAX_CONTACT_BYTES)
         .await?
         .ok_or_else(|| OutboxError::Failed(format!("the new lane {lane} is not free")))?;
     for writes in records(&leased.lease) {

@@ -29,6 +29,7 @@ use self::statements::{
 };
 use self::transaction::{BEGIN, Writing, begin};
 use super::error::{CONTACTS, SqlError, none_unwritten};
+use super::page::Reader;
 use super::plan::Plan;
 use super::rows::{Column, Columns};
 use super::schema::Schema;
@@ -215,10 +216,10 @@ impl Dialect for Sqlite {
         session: &mut SqliteConnection,
         lane: &Lane,
         cursor: &Cursor,
-        limit: u32,
+        reader: Reader,
     ) -> Result<Page> {
         let read_page = (READ_PAGE, "");
-        reading::page::<Self>(read_page, session, lane, cursor, limit).await
+        reading::page::<Self>(read_page, session, lane, cursor, reader).await
     }
 
     async fn look_back(

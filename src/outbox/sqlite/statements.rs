@@ -26,13 +26,37 @@ macro_rules! seconds_since {
     };
 }
 
-/// The columns of an `OutboxRow`.
-macro_rules! row_columns {
-    () => {
+/// How many bytes texts have together. Of a long text only its length is read.
+macro_rules! bytes {
+    ($($column:literal)+) => {
+        concat!("0", $(" + coalesce(octet_length(", $column, "), 0)",)+)
+    };
+}
+
+/// Texts, each unless it is longer than `$most` (a parameter) together with those before it; then the
+/// bytes of all.
+macro_rules! texts {
+    ($most:literal [$($before:literal)*]) => {
+        bytes!($($before)*)
+    };
+    ($most:literal [$($before:literal)*] $column:literal $($rest:literal)*) => {
         concat!(
-            "id, phone, name, email, company, sex, sort, source_id, industry_id, grade_id,
-             components, custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
-             skip_error, number_add_suffix, encryption, phone_mask, ",
+            "CASE WHEN ", $column, " IS NULL THEN NULL WHEN ", bytes!($($before)* $column),
+            " <= ", $most, " THEN ", $column, " END, ",
+            texts!($most [$($before)* $column] $($rest)*)
+        )
+    };
+}
+
+/// The columns of an `OutboxRow`. `$most`: the most bytes of a contact.
+macro_rules! row_columns {
+    ($most:literal) => {
+        concat!(
+            "id, ",
+            texts!($most [] "phone" "name" "email" "company" "sub_user_id" "control_select_robot"
+                "phone_mask" "extra" "components" "custom_vars"),
+            " AS bytes, sex, sort, source_id, industry_id, grade_id, ignore_crm, skip_error,
+             number_add_suffix, encryption, ",
             seconds_since!("coalesce(not_before, created_at)"),
             " AS due_for"
         )
@@ -179,12 +203,13 @@ pub(super) const FIND_LANES: &str = concat!(
      SELECT user_id, task_id, ripe_in FROM ripening WHERE ripe_in IS NOT NULL LIMIT ?6"
 );
 
-/// ?1 user, ?2 task, ?3 limit, ?4 and ?5 the last deferred row, ?6 the last other row.
+/// ?1 user, ?2 task, ?3 limit, ?4 and ?5 the last deferred row, ?6 the last other row, ?7 the most
+/// bytes of a contact.
 ///
 /// The second half is only read when the first has left room.
 pub(super) const READ_PAGE: &str = concat!(
     "SELECT * FROM (SELECT ",
-    row_columns!(),
+    row_columns!("?7"),
     ", not_before
       FROM contact_outbox INDEXED BY contact_outbox_deferred
       WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = ?1 AND task_id = ?2
@@ -194,7 +219,7 @@ pub(super) const READ_PAGE: &str = concat!(
       ORDER BY not_before, id LIMIT ?3)
      UNION ALL
      SELECT * FROM (SELECT ",
-    row_columns!(),
+    row_columns!("?7"),
     ", NULL AS not_before
       FROM contact_outbox INDEXED BY contact_outbox_immediate
       WHERE status = 'pending' AND not_before IS NULL AND user_id = ?1 AND task_id = ?2
@@ -311,12 +336,12 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE user_id = ?1 AND task_id = ?2 AND closed_at IS NULL
          ORDER BY created_at, id"
     )),
-    pending_rows: concat!(
+    pending_rows: Statement::new(concat!(
         "SELECT ",
-        row_columns!(),
+        row_columns!("?2"),
         " FROM contact_outbox NOT INDEXED
           WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'"
-    ),
+    )),
     lift_holds: "UPDATE delivery_lane
          SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
          WHERE hold_reason = ?1",

@@ -1,0 +1,116 @@
+//! How many bytes of contacts the lanes hold in memory, and how many more a lane may read.
+//!
+//! A lane always has room for its part. Beyond that it may hold more as long as all lanes together hold
+//! less than they may, so that a few lanes work as fast as the platform lets them, and many lanes with
+//! long rows stay within the memory. Together they never hold more than twice [`ALL`], and a row each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What all lanes hold together, beyond their parts: sixteen requests of usual length.
+const ALL: usize = 16 * 1_048_576;
+
+/// What a single lane holds at the most, so that no lane has it all.
+const ONE: usize = ALL / 2;
+
+/// What all lanes hold. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holding(Arc<AtomicUsize>);
+
+/// What one lane holds, until it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    all: Holding,
+    bytes: usize,
+}
+
+impl Hold {
+    pub(super) fn new(all: Holding) -> Self {
+        Self { all, bytes: 0 }
+    }
+
+    /// Holds as many more bytes as the lane may read, up to `most`, while there are so many places for
+    /// lanes. Returns how many.
+    pub(super) fn reserve(&mut self, most: usize, places: usize) -> usize {
+        let part = (ALL / places.max(1)).saturating_sub(self.bytes);
+        let one = ONE.saturating_sub(self.bytes);
+        let granted = |all: usize| part.max(one.min(ALL.saturating_sub(all))).min(most);
+        let add = |all: usize| Some(all + granted(all));
+        let all = &self.all.0;
+        let before = all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let granted = before.map_or(0, granted);
+        self.bytes += granted;
+        granted
+    }
+
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.all.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.all.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_lane_alone_has_much_and_gives_it_back_when_it_ends() {
+        let all = Holding::default();
+        let mut lane = Hold::new(all.clone());
+        assert_eq!(lane.reserve(1_000, 32), 1_000);
+        assert_eq!(lane.reserve(usize::MAX, 32), ONE - 1_000);
+        assert_eq!(lane.reserve(usize::MAX, 32), 0);
+        lane.give_back(100);
+        assert_eq!(lane.reserve(usize::MAX, 32), 100);
+        drop(lane);
+        assert_eq!(all.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn lanes_that_hang_do_not_take_the_part_of_the_others() {
+        let all = Holding::default();
+        let mut hanging: Vec<Hold> = (0..6).map(|_| Hold::new(all.clone())).collect();
+        for lane in &mut hanging {
+            lane.reserve(usize::MAX, 32);
+        }
+        assert_eq!(Hold::new(all).reserve(usize::MAX, 32), ALL / 32);
+    }
+
+    proptest! {
+        #[test]
+        fn together_they_hold_twice_as_much_and_a_row_each_at_the_most(
+            places in 1usize..200,
+            row in 1usize..100_000,
+            turns in prop::collection::vec((0usize..200, any::<bool>()), 1..300),
+        ) {
+            let all = Holding::default();
+            let mut lanes: Vec<Hold> = (0..places).map(|_| Hold::new(all.clone())).collect();
+            for (lane, reads) in turns {
+                let lane = &mut lanes[lane % places];
+                if reads {
+                    // A page ends with the row that brings it to its bytes.
+                    let granted = lane.reserve(1_000_000, places);
+                    lane.give_back(granted);
+                    lane.add(granted.div_ceil(row) * row);
+                } else {
+                    lane.give_back(row);
+                }
+                let held = all.0.load(Ordering::Relaxed);
+                prop_assert!(held <= 2 * ALL + (places + 1) * row, "{held}");
+            }
+        }
+    }
+}

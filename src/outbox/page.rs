@@ -1,0 +1,76 @@
+//! A page that is being read: its rows as they come, and where it ends.
+
+use super::rows::{Columns, outbox_row};
+use super::{Cursor, Page, PageLimit};
+use crate::contact::OutboxRow;
+
+/// Where the rows of a page have their `not_before`, behind the columns of the row itself.
+const NOT_BEFORE: usize = 22;
+
+/// A page that is being read.
+#[derive(Debug)]
+pub(super) struct Reader {
+    limit: PageLimit,
+    /// The most bytes of a contact. Of a longer row no more was read.
+    longest: u64,
+    next: Cursor,
+    rows: u32,
+    bytes: u64,
+    /// Rows that were put off and are due.
+    deferred: Vec<OutboxRow>,
+    immediate: Vec<OutboxRow>,
+}
+
+impl Reader {
+    pub(super) fn new(cursor: &Cursor, limit: PageLimit, longest: u64) -> Self {
+        Self {
+            limit,
+            longest,
+            next: cursor.clone(),
+            rows: 0,
+            bytes: 0,
+            deferred: Vec::new(),
+            immediate: Vec::new(),
+        }
+    }
+
+    /// Returns how many more rows the page has room for.
+    pub(super) fn room(&self) -> u32 {
+        if self.bytes >= self.limit.bytes {
+            return 0;
+        }
+        self.limit.rows.saturating_sub(self.rows)
+    }
+
+    /// The most bytes of a contact, as a parameter.
+    pub(super) fn longest(&self) -> i64 {
+        i64::try_from(self.longest).unwrap_or(i64::MAX)
+    }
+
+    /// Takes in the next row, which comes with `not_before` as the database wrote it. Returns whether
+    /// the page may have more bytes. (Whoever asks the database asks for no more rows than fit.)
+    pub(super) fn add(&mut self, columns: &impl Columns) -> bool {
+        let row = outbox_row(columns);
+        self.rows += 1;
+        self.bytes = self.bytes.saturating_add(row.bytes.min(self.longest));
+        if let Some(not_before) = columns.text(NOT_BEFORE) {
+            self.next.deferred = Some((not_before, row.id));
+            self.deferred.push(row);
+        } else {
+            self.next.id = row.id;
+            self.immediate.push(row);
+        }
+        self.bytes < self.limit.bytes
+    }
+
+    /// Ends the page. Nothing more was due if there was room for more.
+    pub(super) fn page(mut self) -> Page {
+        let end = self.room() > 0;
+        self.deferred.append(&mut self.immediate);
+        Page {
+            rows: self.deferred,
+            next: self.next,
+            end,
+        }
+    }
+}
