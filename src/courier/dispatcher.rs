@@ -123,7 +123,6 @@ impl Dispatcher<'_> {
         let lane = &batch.lane;
         let answered = !matches!(&verdict, Verdict::Wait(wait) if breaker::counts(wait.reason));
         self.0.permits.note(lane, took, answered);
-        self.0.notes.lane_answers(lane, answered);
         match &verdict {
             Verdict::Wait(wait) if wait.reason == WaitReason::RateLimited => {
                 self.0.limiter.too_many(sent);

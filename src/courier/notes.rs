@@ -1,6 +1,6 @@
 //! Notes that the scout and the lanes leave for each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -11,13 +11,11 @@ use crate::lock::lock;
 pub(super) struct Notes {
     /// Why each waiting lane waits.
     waiting: Mutex<HashMap<Lane, &'static str>>,
-    /// Lanes whose last request had an answer.
-    answered: Mutex<HashSet<Lane>>,
     others_wait: AtomicBool,
     lanes_at_work: AtomicUsize,
 }
 
-/// At most this many lanes of a kind are remembered, so that memory stays bounded. Beyond that the
+/// At most this many waiting lanes are remembered, so that memory stays bounded. Beyond that the
 /// log repeats itself.
 const MOST_LANES: usize = 10_000;
 
@@ -56,24 +54,6 @@ impl Notes {
     /// Forgets the lanes that wait for this reason, because it may have gone.
     pub(super) fn forget(&self, reason: &'static str) {
         lock(&self.waiting).retain(|_, waits| *waits != reason);
-    }
-
-    /// Notes whether a request of the lane had an answer.
-    pub(super) fn lane_answers(&self, lane: &Lane, answers: bool) {
-        let mut answered = lock(&self.answered);
-        if !answers {
-            answered.remove(lane);
-        } else if !answered.contains(lane) {
-            if answered.len() >= MOST_LANES {
-                answered.clear();
-            }
-            answered.insert(lane.clone());
-        }
-    }
-
-    /// Whether the lane's last request had an answer.
-    pub(super) fn is_answered(&self, lane: &Lane) -> bool {
-        lock(&self.answered).contains(lane)
     }
 
     /// Notes that a lane no longer waits. Returns whether that is news.

@@ -1,9 +1,10 @@
 //! Permits: at most so many requests at once, given out in turns.
 //!
 //! Turns go round by user first and then by lane, so that a user with many lanes does not hold up
-//! another's only one. A lane whose requests hang gets no more than a share of the permits.
+//! another's only one. Lanes whose requests hang get no more than a share of the permits, and lanes
+//! of which nothing is known leave some to those that answer.
 
-mod slow;
+mod health;
 mod turns;
 
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use self::slow::SlowLanes;
+use self::health::Health;
 use self::turns::Turns;
 use crate::contact::Lane;
 use crate::lock::lock;
@@ -27,11 +28,13 @@ struct State {
     in_use: usize,
     /// How many of them are in use by slow lanes.
     slow_in_use: usize,
+    /// How many are in use by lanes that are not known to answer.
+    unknown_in_use: usize,
     /// How many of them wait for the journal or the rate.
     waiting_inside: usize,
     /// How many of them may.
     room_inside: usize,
-    slow: SlowLanes,
+    health: Health,
     turns: Turns<oneshot::Sender<Permit>>,
 }
 
@@ -40,6 +43,7 @@ struct State {
 pub(super) struct Permit {
     permits: Permits,
     is_slow: bool,
+    is_unknown: bool,
     /// Whether its request has not gone out yet.
     waits_inside: bool,
 }
@@ -50,9 +54,10 @@ impl Permits {
             size,
             in_use: 0,
             slow_in_use: 0,
+            unknown_in_use: 0,
             waiting_inside: 0,
             room_inside: size,
-            slow: SlowLanes::default(),
+            health: Health::default(),
             turns: Turns::default(),
         })))
     }
@@ -86,7 +91,17 @@ impl Permits {
 
     /// Notes how long a request of the lane took, and whether it had an answer.
     pub(super) fn note(&self, lane: &Lane, took: Duration, answered: bool) {
-        lock(&self.0).slow.note(lane, took, answered);
+        lock(&self.0).health.note(lane, took, answered);
+    }
+
+    /// Whether the last request of the lane had an answer in time.
+    pub(super) fn is_well(&self, lane: &Lane) -> bool {
+        lock(&self.0).health.is_well(lane)
+    }
+
+    /// Whether the last request of the lane hung.
+    pub(super) fn is_slow(&self, lane: &Lane) -> bool {
+        lock(&self.0).health.is_slow(lane)
     }
 
     /// Gives out what is free.
@@ -104,17 +119,21 @@ impl Permits {
             return None;
         }
         let slow_may_go = state.slow_in_use < slow_share(state.size);
-        let slow = &state.slow;
-        let (lane, waiter) = state
-            .turns
-            .next(|lane| slow_may_go || !slow.contains(lane))?;
-        let is_slow = state.slow.contains(&lane);
+        let unknown_may_go = state.unknown_in_use < state.size - reserve(state.size);
+        let health = &state.health;
+        let (lane, waiter) = state.turns.next(|lane| {
+            health.is_well(lane) || unknown_may_go && (slow_may_go || !health.is_slow(lane))
+        })?;
+        let is_slow = state.health.is_slow(&lane);
+        let is_unknown = !state.health.is_well(&lane);
         state.in_use += 1;
         state.waiting_inside += 1;
         state.slow_in_use += usize::from(is_slow);
+        state.unknown_in_use += usize::from(is_unknown);
         let permit = Permit {
             permits: self.clone(),
             is_slow,
+            is_unknown,
             waits_inside: true,
         };
         Some((waiter, permit))
@@ -122,8 +141,13 @@ impl Permits {
 }
 
 /// How many permits slow lanes may have together.
-fn slow_share(size: usize) -> usize {
+pub(super) fn slow_share(size: usize) -> usize {
     (size / 4).max(1)
+}
+
+/// How many permits are kept for lanes that are known to answer.
+fn reserve(size: usize) -> usize {
+    size / 8
 }
 
 impl Permit {
@@ -143,6 +167,7 @@ impl Drop for Permit {
             let mut state = lock(&self.permits.0);
             state.in_use -= 1;
             state.slow_in_use -= usize::from(self.is_slow);
+            state.unknown_in_use -= usize::from(self.is_unknown);
             state.waiting_inside -= usize::from(self.waits_inside);
         }
         self.permits.give();
@@ -239,11 +264,21 @@ mod tests {
             taken.push(timeout(Duration::ZERO, permits.acquire(&lane, 8)).await);
         }
         assert_eq!(taken.iter().filter(|permit| permit.is_ok()).count(), 2);
+        permits.note(&lane("u", "t"), Duration::from_millis(1), true);
         assert_eq!(all(&permits).await.len(), 6, "the others' are left");
         permits.note(&lane("h", "3"), Duration::from_millis(1), true);
         let lane = lane("h", "3");
         let well = timeout(Duration::ZERO, permits.acquire(&lane, 8)).await;
         assert!(well.is_ok(), "an answer makes it a lane like others");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lanes_of_which_nothing_is_known_leave_a_permit_to_those_that_answer() {
+        let permits = Permits::new(8);
+        let unknown = all(&permits).await;
+        assert_eq!(unknown.len(), 7);
+        permits.note(&lane("u", "t"), Duration::from_millis(1), true);
+        assert_eq!(all(&permits).await.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

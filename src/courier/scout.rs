@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::lane::{LaneAtWork, LaneEnd, budget};
+use super::permits::slow_share;
 use super::rotation::Rotation;
 use super::search::Search;
 use super::watch::DatabaseWork;
@@ -36,6 +37,9 @@ const BUSY: u32 = 4;
 
 /// Searches take at most every so manieth part of the time.
 const SEARCH_SHARE: u32 = 5;
+
+/// At most so many lanes rest in memory.
+const MOST_RESTING: usize = 50_000;
 
 /// `run --once` waits so much longer than a lane rests for: the database counts from a little later.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -237,6 +241,10 @@ impl Scout {
     }
 
     fn rests(&mut self, lane: Lane, until: Instant, comes_back: bool) {
+        if self.resting.len() >= MOST_RESTING {
+            // The searches find them again, those with a hold when it is over.
+            self.resting.retain(|_, rest| !rest.comes_back);
+        }
         self.resting.insert(lane, Rest { until, comes_back });
     }
 
@@ -300,15 +308,14 @@ impl Scout {
         }
     }
 
-    /// Whether there is a place for the lane. The first lane of a user does not wait for others'
-    /// turns to end.
+    /// Whether there is a place for the lane. A lane that is known to answer, and the first lane of a
+    /// user, do not wait for others' turns to end.
     fn has_place(&self, lane: &Lane) -> bool {
         let places = self.context.places();
-        let places = if self.users_at_work.contains_key(lane.user_id()) {
-            places
-        } else {
-            places + places / 2
-        };
+        let is_first = !self.users_at_work.contains_key(lane.user_id());
+        let is_well = self.context.permits.is_well(lane);
+        let more = 2 * usize::from(is_first) + usize::from(is_well);
+        let places = places + places * more / 4;
         self.at_work.len() < places
     }
 
@@ -318,6 +325,14 @@ impl Scout {
             && !self.resting.contains_key(lane)
             && self.context.gates().admits(lane, Instant::now())
             && self.context.limiter.is_near(lane).is_ok()
+            && !(self.context.permits.is_slow(lane) && self.slow_have_their_places())
+    }
+
+    /// Whether no more lanes that hang may be at work: they would only wait for their permits.
+    fn slow_have_their_places(&self) -> bool {
+        let permits = &self.context.permits;
+        let slow = self.at_work.iter().filter(|lane| permits.is_slow(lane));
+        slow.count() >= slow_share(self.context.tuning().max_in_flight)
     }
 
     fn is_due_to_search(&self) -> bool {

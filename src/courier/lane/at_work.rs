@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::budget::budget;
 use super::completed::Completed;
@@ -146,13 +146,20 @@ impl LaneAtWork {
         }
     }
 
-    /// Waits for one of the steps that were begun. Returns `false` if there is none.
+    /// Waits for one of the steps that were begun, or for the end of a rest meanwhile. Returns `false`
+    /// if there is none.
     async fn step(&mut self) -> bool {
-        match self.steps.join_next().await {
-            None => return false,
-            Some(Ok(step)) => self.finish(step),
-            // A step that panicked has left its batch in the journal; the next owner finds it.
-            Some(Err(_)) => self.end = Some(LaneEnd::Failed),
+        let rest = self.rests_until.filter(|_| !self.steps.is_empty());
+        tokio::select! {
+            step = self.steps.join_next() => match step {
+                None => return false,
+                Some(Ok(step)) => self.finish(step),
+                // A step that panicked has left its batch in the journal; the next owner finds it.
+                Some(Err(_)) => self.end = Some(LaneEnd::Failed),
+            },
+            () = sleep_until(rest.unwrap_or_else(Instant::now)), if rest.is_some() => {
+                self.rests_until = None;
+            }
         }
         true
     }
@@ -252,7 +259,7 @@ impl LaneAtWork {
 
     fn may_begin(&self) -> bool {
         // A lane that has not been answered may hang: it does not hang with all of its requests.
-        let at_once = if self.context.notes.is_answered(&self.lease.lane) {
+        let at_once = if self.context.permits.is_well(&self.lease.lane) {
             self.context.tuning().max_in_flight_per_lane
         } else {
             1
