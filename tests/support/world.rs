@@ -227,7 +227,7 @@ impl<'a> World<'a> {
 }
 
 /// A lane: user and task.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Lane(pub(crate) String, pub(crate) String);
 
 /// Lanes of two tasks to a user.

@@ -1,0 +1,85 @@
+//! The platform's books: what it holds, and what it has said and kept quiet about each number.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tokio::time::{Duration, Instant};
+
+use crate::world::Lane;
+
+/// What is so, and was said, of a number in a task.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    /// How often the task holds it.
+    pub(super) held: u32,
+    /// How many requests carried it.
+    pub(super) carried: u32,
+    /// How many of them were not answered in full, or not in a way that tells of this number.
+    pub(super) unclear: u32,
+    /// How often it was said to be in, to be refused, and to be there already.
+    pub(super) yes: u32,
+    pub(super) no: u32,
+    pub(super) there: u32,
+}
+
+/// A request that came in.
+#[derive(Debug)]
+struct Seen {
+    lane: Lane,
+    body: u64,
+    at: Instant,
+}
+
+/// All that the platform knows.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    pub(super) numbers: HashMap<(Lane, String), Entry>,
+    seen: Vec<Seen>,
+}
+
+/// Equal requests of a lane are this far apart at the least, on the average of a second: those that
+/// are sent again wait longer each time.
+const EQUAL_IN_A_SECOND: usize = 40;
+
+impl Books {
+    pub(super) fn entry(&mut self, lane: &Lane, kept: &str) -> &mut Entry {
+        self.numbers
+            .entry((lane.clone(), kept.to_owned()))
+            .or_default()
+    }
+
+    /// Notes a request.
+    pub(super) fn note(&mut self, lane: &Lane, body: &[u8]) {
+        let mut hasher = DefaultHasher::new();
+        body.hash(&mut hasher);
+        self.seen.push(Seen {
+            lane: lane.clone(),
+            body: hasher.finish(),
+            at: Instant::now(),
+        });
+    }
+
+    /// How many requests came in for lanes such as these.
+    pub(super) fn requests(&self, which: impl Fn(&Lane) -> bool) -> usize {
+        self.seen.iter().filter(|seen| which(&seen.lane)).count()
+    }
+
+    /// A lane that sent the same again and again without delay, if there is one, and how often.
+    pub(super) fn restless(&self) -> Option<(Lane, usize)> {
+        let mut by_body: HashMap<(&Lane, u64), Vec<Instant>> = HashMap::new();
+        for seen in &self.seen {
+            by_body
+                .entry((&seen.lane, seen.body))
+                .or_default()
+                .push(seen.at);
+        }
+        by_body.into_iter().find_map(|((lane, _), times)| {
+            let most = (0..times.len()).map(|from| {
+                let within = |at: &&Instant| **at - times[from] < Duration::from_secs(1);
+                times[from..].iter().take_while(within).count()
+            });
+            let most = most.max().unwrap_or_default();
+            (most > EQUAL_IN_A_SECOND).then(|| (lane.clone(), most))
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! What kind of trouble a lane is in.
+
+use super::seed::Dice;
+
+/// How the platform treats a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// It answers at once, in the plainest way.
+    Good,
+    /// What it says is true, in any form. Now and then an answer is lost or is none.
+    Honest,
+    /// The same, and the numbers that it refuses are not named.
+    Quiet,
+    /// The same as honest, but each request that carries a certain number fails.
+    Poisoned,
+    /// What it says may be true or false, and may be nothing that anybody has written down.
+    Liar,
+    /// It answers with whatever JSON there is.
+    Babbler,
+    /// It does not know the task (404).
+    Unknown,
+    /// It refuses the user (403).
+    Forbidden,
+    /// The task runs (6007).
+    Running,
+    /// Nearly every second request hangs.
+    Slow,
+    /// It is down for the first requests.
+    Down,
+}
+
+/// All kinds of trouble.
+pub(super) const TROUBLES: [Mood; 10] = [
+    Mood::Honest,
+    Mood::Quiet,
+    Mood::Poisoned,
+    Mood::Liar,
+    Mood::Babbler,
+    Mood::Unknown,
+    Mood::Forbidden,
+    Mood::Running,
+    Mood::Slow,
+    Mood::Down,
+];
+
+impl Mood {
+    /// Whether all that the platform says is true.
+    pub(super) fn is_honest(self) -> bool {
+        !matches!(self, Self::Liar | Self::Babbler)
+    }
+
+    /// Whether a person has to act before anything of the lane can go.
+    pub(super) fn waits_for_a_person(self) -> bool {
+        matches!(self, Self::Unknown | Self::Forbidden | Self::Running)
+    }
+
+    /// Whether rows of the lane may still be pending when all others are done: a row that fails each time
+    /// is given up after minutes, and its lane waits with it.
+    pub(super) fn may_wait(self) -> bool {
+        self.waits_for_a_person() || self == Self::Poisoned
+    }
+
+    /// One in so many requests has no answer that can be used.
+    pub(super) fn is_lost_once_in(self) -> u64 {
+        match self {
+            Self::Slow => 2,
+            Self::Down => 4,
+            _ => 12,
+        }
+    }
+}
+
+/// How a task takes numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    pub(super) mood: Mood,
+    /// Numbers are the same however they are written.
+    pub(super) normalises: bool,
+}
+
+impl Task {
+    pub(super) fn some(mood: Mood, dice: &mut Dice) -> Self {
+        Self {
+            mood,
+            normalises: dice.once_in(2),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The runs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::judge::Judge;
+use super::mood::{Mood, TROUBLES, Task};
+use super::operators::{self, SettingsFile};
+use super::platform::Platform;
+use super::seed::{Dice, say, seed};
+use super::{apps, numbers};
+use crate::support::{Db, Kind, on_every_database};
+use crate::world::{Lane, Program, World, until};
+
+on_every_database!(no_row_lies_and_nobody_starves,);
+
+/// Lanes in each kind of trouble.
+const LANES: usize = 4;
+
+/// Rows that each has in the beginning.
+const ROWS: u64 = 12;
+
+/// How often something happens, and then a good contact comes.
+const STEPS: usize = 12;
+
+/// A good contact waits for no more requests of others than this: a few turns of all lanes.
+const OTHERS_BEFORE: usize = 400;
+
+/// Requests for each row that became final, the failed ones included, and besides them.
+const REQUESTS_PER_ROW: usize = 12;
+
+/// Nothing here takes that long; what does has failed.
+const DEADLINE: Duration = Duration::from_secs(50);
+
+/// MiB that a courier has at the most, without optimisation.
+const MEMORY: u64 = 256;
+
+async fn no_row_lies_and_nobody_starves(db: &Db) {
+    let first = seed();
+    let mut dice = Dice::new(first);
+    for nth in 0..seeds(db) {
+        let seed = if nth == 0 { first } else { dice.below(1 << 32) };
+        say(&format!("this one by COURIER_TEST_SEED={seed}"));
+        db.execute("DELETE FROM contact_outbox").await;
+        for table in ["delivery_batch", "delivery_lane", "contact_requeue"] {
+            db.execute(&format!("DELETE FROM {table}")).await;
+        }
+        Run::new(db, seed).await.run().await;
+    }
+}
+
+/// How many seeds are tried. A file is quick.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its environment what to try"
+)]
+fn seeds(db: &Db) -> usize {
+    let told = std::env::var("COURIER_TEST_SEEDS").ok();
+    let usual = if db.kind == Kind::Sqlite { 2 } else { 1 };
+    told.map_or(usual, |n| {
+        n.parse().expect("COURIER_TEST_SEEDS is a number")
+    })
+}
+
+struct Run<'a> {
+    world: World<'a>,
+    platform: Platform,
+    dice: Dice,
+    judge: Judge,
+    settings: SettingsFile,
+    courier: Option<Program>,
+    /// Lanes in trouble, with how many rows each has had.
+    lanes: Vec<(Lane, u64)>,
+    good: Lane,
+}
+
+impl<'a> Run<'a> {
+    async fn new(db: &'a Db, seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let good = Lane("good".into(), "good".into());
+        let mut tasks = HashMap::from([(
+            good.clone(),
+            Task {
+                mood: Mood::Good,
+                normalises: false,
+            },
+        )]);
+        let mut lanes = Vec::new();
+        for (kind, mood) in TROUBLES.into_iter().enumerate() {
+            for nth in 0..LANES {
+                let lane = Lane(format!("u{kind}-{}", nth % 3), format!("t{kind}-{nth}"));
+                tasks.insert(lane.clone(), Task::some(mood, &mut dice));
+                lanes.push((lane, 0));
+            }
+        }
+        let platform = Platform::start(tasks, seed).await;
+        let mut world =
+            World::with_seed(db, contact_courier::simulator::Faults::default(), seed).await;
+        for (key, value) in [
+            ("platform.base_url", platform.base_url.as_str()),
+            ("platform.timeout", "500ms"),
+            ("platform.connect_timeout", "500ms"),
+            ("delivery.linger", "10ms"),
+            ("retry.initial_interval", "20ms"),
+            ("retry.max_interval", "200ms"),
+        ] {
+            world.set(key, value);
+        }
+        world.unset("rate_limit.requests_per_second");
+        let settings = SettingsFile::new(&world, &mut dice);
+        Self {
+            world,
+            platform,
+            dice,
+            judge: Judge::default(),
+            settings,
+            courier: None,
+            lanes,
+            good,
+        }
+    }
+
+    async fn run(mut self) {
+        let db = self.world.db;
+        for (lane, rows) in &mut self.lanes {
+            let count = self.dice.one_of(&[1, ROWS, ROWS * 2]);
+            apps::insert(db, lane, 0..count, &mut self.dice).await;
+            *rows = count;
+        }
+        self.courier = Some(self.settings.start(&self.world));
+        for nth in 0..STEPS {
+            self.something_happens().await;
+            self.a_good_contact_goes_out(nth).await;
+        }
+        self.comes_to_its_end().await;
+    }
+
+    async fn something_happens(&mut self) {
+        let db = self.world.db;
+        let nth = usize::try_from(self.dice.below(self.lanes.len() as u64)).unwrap();
+        let (world, dice) = (&self.world, &mut self.dice);
+        let (lane, rows) = &mut self.lanes[nth];
+        let what = dice.below(10);
+        say(&format!("{what} in {lane:?}"));
+        match what {
+            0..3 => {
+                apps::insert(db, lane, *rows..*rows + ROWS, dice).await;
+                *rows += ROWS;
+            }
+            3 => apps::delete_some(db, lane, dice).await,
+            4 => {
+                self.judge.changed.insert(lane.clone());
+                apps::update_some(db, lane, dice).await;
+            }
+            5 => {
+                let lock = apps::lock(db, lane).await;
+                self.a_good_contact_goes_out(1_000 + self.judge.rows())
+                    .await;
+                drop(lock);
+            }
+            6 => {
+                operators::requeue(world, dice).await;
+                operators::look(world, dice).await;
+            }
+            7 => {
+                operators::prune(&mut self.judge, world).await;
+            }
+            8 => {
+                let courier = self.courier.as_ref().expect("a courier");
+                self.settings.reload(courier, dice).await;
+            }
+            _ => {
+                self.is_small();
+                let courier = self.courier.take().expect("a courier");
+                courier.kill().await;
+                self.courier = Some(self.settings.start(&self.world));
+            }
+        }
+    }
+
+    /// The good lane is served while all others are in trouble.
+    async fn a_good_contact_goes_out(&mut self, nth: usize) {
+        let number = apps::good(nth);
+        let key = (self.good.clone(), numbers::kept(&number, false));
+        if self.platform.site().books.numbers.contains_key(&key) {
+            return;
+        }
+        let Lane(user, task) = &self.good;
+        let before = self.platform.site().requests_of_others(&self.good);
+        self.world
+            .db
+            .execute(&format!(
+                "INSERT INTO contact_outbox (user_id, task_id, phone, idempotency_key)
+                 VALUES ('{user}', '{task}', '{number}', 'good-{nth}')"
+            ))
+            .await;
+        let goes_out = until("the good contact goes out", async || {
+            self.platform.site().books.numbers.contains_key(&key)
+        });
+        assert!(
+            timeout(DEADLINE, goes_out).await.is_ok(),
+            "in vain: the good contact goes out: {}",
+            self.last_words()
+        );
+        let others = self.platform.site().requests_of_others(&self.good) - before;
+        assert!(
+            others <= OTHERS_BEFORE,
+            "{others} requests of others went before a good contact"
+        );
+    }
+
+    /// What needs nobody is final; then the judge speaks.
+    async fn comes_to_its_end(mut self) {
+        let waits = |lane: &Lane| self.platform.site().task(lane).mood.may_wait();
+        let need_nobody: Vec<String> = self
+            .lanes
+            .iter()
+            .filter(|(lane, _)| !waits(lane))
+            .map(|(lane, _)| format!("'{}'", lane.1))
+            .collect();
+        let pending = format!(
+            "FROM contact_outbox WHERE status = 'pending' AND task_id IN ('good', {})",
+            need_nobody.join(", ")
+        );
+        if timeout(DEADLINE, self.world.none(&pending)).await.is_err() {
+            let left = self
+                .world
+                .table(&["user_id", "task_id", "phone"], &pending)
+                .await;
+            panic!("pending: {left:?}: {}", self.last_words());
+        }
+        self.judge.look(&self.world).await;
+        self.is_small();
+        let courier = self.courier.take().expect("a courier");
+        courier.signal("TERM").await;
+        let ended = courier.ended().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.tail());
+        self.judge.look(&self.world).await;
+        let site = self.platform.site();
+        self.judge.no_row_lies(&site);
+        assert_eq!(site.books.restless(), None, "the same again without delay");
+        let wait_for_nobody = |lane: &Lane| !site.task(lane).mood.waits_for_a_person();
+        let requests = site.books.requests(wait_for_nobody);
+        let rows = self.judge.finals(&site);
+        say(&format!("{requests} requests for {rows} rows"));
+        assert!(
+            requests <= REQUESTS_PER_ROW * rows,
+            "{requests} requests for {rows} rows"
+        );
+    }
+
+    /// The end of the courier's log.
+    fn last_words(&self) -> String {
+        let log = self.courier.as_ref().map(Program::log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    fn is_small(&self) {
+        let pid = self.courier.as_ref().expect("a courier").pid();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        if let Some(peak) = peak {
+            assert!(peak < MEMORY * 1024, "{peak} kB of memory");
+        }
+    }
+}
