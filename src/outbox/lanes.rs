@@ -43,6 +43,8 @@ pub struct LeasedLane {
     pub open: Vec<OpenBatch>,
     /// The reason of the lane's last hold, if nothing was delivered since.
     pub held_because: Option<String>,
+    /// How long the lane has been waiting for a person; zero if it does not.
+    pub waiting_for: Duration,
     /// Why open batches could not be taken over. Then `open` is empty, and nothing may be sent.
     pub obstacle: Option<OutboxError>,
 }

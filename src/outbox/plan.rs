@@ -205,6 +205,7 @@ pub(super) struct LaneChanged<'a> {
     pub(super) delay: Option<f64>,
     pub(super) reason: Option<&'a str>,
     pub(super) message: Option<String>,
+    pub(super) needs_person: bool,
 }
 
 /// The lanes that the writes are about: those to lock, each once, in order.
@@ -511,6 +512,7 @@ impl<'a> LaneChanged<'a> {
             delay: hold.map(|hold| to_seconds(hold.delay)),
             reason: hold.map(|hold| hold.reason),
             message: hold.map(|hold| storable(&hold.message)),
+            needs_person: hold.is_some_and(|hold| hold.needs_person),
         }
     }
 }

@@ -71,5 +71,6 @@ fn held(lease: &Lease) -> LaneChanged<'_> {
         delay: Some(0.0),
         reason: Some(TRIAL),
         message: None,
+        needs_person: false,
     }
 }

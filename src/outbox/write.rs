@@ -127,6 +127,8 @@ pub struct Hold {
     pub delay: Duration,
     /// How many failures in a row the lane has now had.
     pub failures: u32,
+    /// Whether a person has to act: the time until `retry.give_up_on_holds_after` begins to run.
+    pub needs_person: bool,
 }
 
 /// The end of a batch.

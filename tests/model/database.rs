@@ -217,6 +217,7 @@ fn change(case: &Case, token: u8, underway: &Underway) -> Change {
                 message: String::new(),
                 delay: Duration::ZERO,
                 failures: 0,
+                needs_person: false,
             }),
         }),
     }

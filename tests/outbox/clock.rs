@@ -76,6 +76,7 @@ async fn hold(db: &Db, name: &str) {
             message: String::new(),
             delay: Duration::from_mins(1),
             failures: 1,
+            needs_person: false,
         }),
     });
     db.record(&lease, &[postpone]).await;
@@ -88,7 +89,8 @@ async fn holds_end_by_the_new_time(db: &Db) {
     let (later, since) = (db.now(HOUR + 60), db.now(HOUR));
     for sql in [
         format!(
-            "UPDATE delivery_lane SET held_until = {later}, held_since = {since} WHERE task_id = 't'"
+            "UPDATE delivery_lane SET held_until = {later}, held_since = {since}, waits_since = {since}
+             WHERE task_id = 't'"
         ),
         format!("UPDATE delivery_batch SET failing_since = {since}"),
     ] {
@@ -100,6 +102,7 @@ async fn holds_end_by_the_new_time(db: &Db) {
     for rest in [
         format!("FROM delivery_lane WHERE held_until BETWEEN {soon} AND {late}"),
         format!("FROM delivery_lane WHERE held_since <= {now}"),
+        format!("FROM delivery_lane WHERE waits_since <= {now}"),
         format!("FROM delivery_batch WHERE failing_since <= {now}"),
         "FROM delivery_lane WHERE held_until IS NULL AND held_since IS NULL".into(),
     ] {

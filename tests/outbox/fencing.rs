@@ -30,6 +30,7 @@ fn postpone(batch: BatchId) -> Change {
             message: "later".into(),
             delay: Duration::from_secs(9),
             failures: 1,
+            needs_person: false,
         }),
     })
 }

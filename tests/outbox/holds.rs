@@ -10,6 +10,7 @@ on_every_database!(
     a_held_lane_is_neither_found_nor_leased_until_its_time,
     a_hold_for_the_same_reason_keeps_its_beginning,
     recovering_ends_the_hold,
+    the_wait_for_a_person_goes_on_through_other_holds_and_owners_until_the_lane_recovers,
     holds_of_one_reason_can_be_lifted_together,
     the_last_word_of_a_call_on_a_lane_counts,
     time_to_give_up_runs_while_failing_and_stands_still_otherwise,
@@ -27,6 +28,7 @@ fn postpone(batch: &JournalEntry, reason: &'static str, failing: bool) -> Change
             message: format!("because of {reason}"),
             delay: Duration::from_millis(60_500),
             failures: 2,
+            needs_person: false,
         }),
     })
 }
@@ -94,6 +96,42 @@ async fn recovering_ends_the_hold(db: &Db) {
         assert_eq!(lane_column(db, column).await, None, "{column}");
     }
     assert_eq!(db.lease("u/t", me).await.lease.failures, 0);
+}
+
+fn hold(reason: &'static str, needs_person: bool) -> Change {
+    Change::Hold(Hold {
+        reason,
+        message: String::new(),
+        delay: Duration::ZERO,
+        failures: 1,
+        needs_person,
+    })
+}
+
+async fn the_wait_for_a_person_goes_on_through_other_holds_and_owners_until_the_lane_recovers(
+    db: &Db,
+) {
+    let (me, other) = (db.courier().await, db.courier().await);
+    let lease = db.lease("u/t", me).await.lease;
+    db.record(&lease, &[hold("server_error", false)]).await;
+    let leased = db.lease("u/t", me).await;
+    assert_eq!(leased.waiting_for, Duration::ZERO);
+    db.record(&leased.lease, &[hold("not_found", true)]).await;
+    let past = db.now(-500);
+    db.execute(&format!("UPDATE delivery_lane SET waits_since = {past}"))
+        .await;
+    for change in [hold("server_error", false), hold("token", true)] {
+        let lease = db.lease("u/t", me).await.lease;
+        db.record(&lease, &[change]).await;
+        db.outbox.release(&lease).await.expect("releases");
+    }
+    db.outbox.lift_holds("token").await.expect("lifts");
+    let leased = db.lease("u/t", other).await;
+    let waiting = Duration::from_secs(499)..Duration::from_mins(10);
+    assert!(waiting.contains(&leased.waiting_for), "{leased:?}");
+    db.record(&leased.lease, &[Change::Recover]).await;
+    let leased = db.lease("u/t", other).await;
+    assert_eq!(leased.waiting_for, Duration::ZERO);
 }
 
 async fn holds_of_one_reason_can_be_lifted_together(db: &Db) {

@@ -195,6 +195,8 @@ async fn tells(outbox: &MySqlOutbox) {
     let ids: Vec<_> = failed.iter().map(|failed| failed.id).collect();
     assert_eq!(outbox.requeue(&ids).await.expect("requeues"), 4);
     outbox.overview().await.expect("an overview");
+    let mode = outbox.server().await.expect("tells").sql_mode;
+    assert!(mode.expect("a mode").risk.is_some(), "it is not strict");
     assert_eq!(outbox.lanes(10).await.expect("lanes").len(), 4);
     outbox.paused(10).await.expect("pauses");
     assert!(outbox.story(ids[0]).await.expect("a story").is_some());

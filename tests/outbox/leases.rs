@@ -108,6 +108,7 @@ async fn adoption_marks_what_was_under_way_and_leaves_what_waited(db: &Db) {
             message: String::new(),
             delay: Duration::ZERO,
             failures: 7,
+            needs_person: false,
         }),
     });
     db.record(&lease, &[postpone]).await;

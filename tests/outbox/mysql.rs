@@ -9,9 +9,13 @@ use sqlx::{Connection, MySqlConnection};
 
 use crate::support::{Db, Kind, close, entry, lane, on_mysql_and_mariadb};
 
+const KEY: &str = "idempotency_key_has_at_most_255_characters";
+
 on_mysql_and_mariadb!(
     an_app_in_another_time_zone_means_the_same_instants,
     a_session_that_is_not_strict_gets_no_mangled_row_in,
+    keys_that_are_too_long_do_not_become_one,
+    a_strict_session_loses_no_zone_of_an_instant,
     an_open_transaction_of_an_app_does_not_hold_up_its_lane,
     what_is_refused_is_told_without_the_value,
     texts_arrive_as_they_are_whatever_the_character_set_of_the_database,
@@ -60,6 +64,7 @@ async fn a_session_that_is_not_strict_gets_no_mangled_row_in(db: &Db) {
     for (column, value, rule) in [
         ("user_id", long.as_str(), "user_id_is_1_to_64"),
         ("task_id", long.as_str(), "task_id_is_1_to_64"),
+        ("idempotency_key", long.as_str(), KEY),
         ("not_before", "tomorrow", "not_before_is_a_finite_instant"),
         (
             "status",
@@ -80,6 +85,50 @@ async fn a_session_that_is_not_strict_gets_no_mangled_row_in(db: &Db) {
         assert!(said.contains(rule), "{said}");
     }
     assert_eq!(db.count("FROM contact_outbox").await, 0);
+}
+
+async fn keys_that_are_too_long_do_not_become_one(db: &Db) {
+    for mode in ["", "STRICT_TRANS_TABLES"] {
+        let mut app = app(db, &format!("SET sql_mode = '{mode}'")).await;
+        for length in [256, 257, 512, 513, 2000] {
+            let insert = format!(
+                "INSERT INTO contact_outbox (user_id, task_id, phone, idempotency_key)
+                 VALUES ('u', 't', '1', '{}')",
+                "k".repeat(length)
+            );
+            let said = run(&mut app, &insert).await.expect_err("too long");
+            let by_its_width = said.contains("too long for column 'idempotency_key'");
+            assert!(said.contains(KEY) || by_its_width, "{length}: {said}");
+        }
+    }
+    // Letters count, not bytes.
+    for letter in ["k", "键"] {
+        let key = format!("'{}'", letter.repeat(255));
+        db.contact_with("u/t", "1", "idempotency_key", &key).await;
+    }
+    assert_eq!(db.count("FROM contact_outbox").await, 2);
+}
+
+/// MySQL reads the zone, MariaDB refuses it.
+async fn a_strict_session_loses_no_zone_of_an_instant(db: &Db) {
+    let mut app = app(
+        db,
+        "SET time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES'",
+    )
+    .await;
+    for column in ["not_before", "created_at"] {
+        let insert = format!(
+            "INSERT INTO contact_outbox (user_id, task_id, phone, {column})
+             VALUES ('u', 't', '1', '2030-01-01 08:00:00+08:00')"
+        );
+        match run(&mut app, &insert).await {
+            Ok(_) => {
+                let right = format!("FROM contact_outbox WHERE {column} = '2030-01-01 00:00:00'");
+                assert_eq!(db.count(&right).await, 1);
+            }
+            Err(said) => assert!(said.contains("Incorrect datetime value"), "{said}"),
+        }
+    }
 }
 
 async fn an_open_transaction_of_an_app_does_not_hold_up_its_lane(db: &Db) {
@@ -112,6 +161,13 @@ async fn what_is_refused_is_told_without_the_value(db: &Db) {
         (
             NewContact {
                 idempotency_key: Some("13912345678".repeat(30)),
+                ..good.clone()
+            },
+            KEY,
+        ),
+        (
+            NewContact {
+                idempotency_key: Some("13912345678".repeat(90)),
                 ..good.clone()
             },
             "column idempotency_key",

@@ -37,6 +37,7 @@ fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {
             message: format!("because of {reason}"),
             delay,
             failures: 3,
+            needs_person: false,
         }),
     })
 }

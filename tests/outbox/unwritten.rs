@@ -54,6 +54,7 @@ fn hold(reason: &'static str) -> Hold {
         message: "because".into(),
         delay: Duration::from_mins(1),
         failures: 1,
+        needs_person: false,
     }
 }
 

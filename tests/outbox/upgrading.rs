@@ -5,6 +5,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::operations::failed;
+use super::schema::migrations;
 use crate::server::Server;
 use crate::support::{Db, Kind, Raw, admin_url, mysql_database, on_every_database};
 
@@ -37,6 +38,11 @@ pub(super) async fn made_by_the_first(db: &Db) {
         Raw::MySql(pool) => migrator.run(pool).await,
     }
     .expect("migrates");
+}
+
+/// How many migrations there are that the first program did not have.
+pub(super) fn later() -> usize {
+    migrations() - 2
 }
 
 /// An empty database of each kind.
@@ -121,7 +127,7 @@ async fn what_was_requeued_before_gets_keys_and_nothing_is_lost() {
     for db in empty().await {
         made_by_the_first(&db).await;
         requeue_as_the_first(&db).await;
-        assert_eq!(db.outbox.migrate().await.expect("migrates"), 1);
+        assert_eq!(db.outbox.migrate().await.expect("migrates"), later());
         db.outbox.check_schema().await.expect("fine");
         assert_nothing_is_lost(&db).await;
         assert_eq!(db.outbox.migrate().await.expect("migrates"), 0);
@@ -133,7 +139,7 @@ async fn keys_whose_making_was_cut_short_are_made_once() {
     for db in empty_mysql().await {
         made_by_the_first(&db).await;
         requeue_as_the_first(&db).await;
-        assert_eq!(db.outbox.migrate().await.expect("migrates"), 1);
+        assert_eq!(db.outbox.migrate().await.expect("migrates"), later());
         // The server died before it had noted that the keys are there, or before it had made them.
         for left in ["DO 0", "ALTER TABLE contact_requeue DROP COLUMN id"] {
             db.execute(left).await;
@@ -162,7 +168,7 @@ async fn a_key_that_somebody_has_made_meanwhile_is_left_as_it_is() {
         ))
         .await;
         requeue_as_the_first(&db).await;
-        assert_eq!(db.outbox.migrate().await.expect("migrates"), 1);
+        assert_eq!(db.outbox.migrate().await.expect("migrates"), later());
         let row = failed(&db, "u/t", "rejected", "no", 60).await;
         let requeued = db.operations.requeue(&[ContactId(row)]).await;
         assert_eq!(requeued.expect("requeues"), 1);
@@ -194,8 +200,37 @@ async fn refuse_tables_without_a_key(kind: Kind, name: &'static str, setting: &s
 
     new.outbox.migrate().await.expect("migrates");
     every_table_has_a_primary_key(&new).await;
-    assert_eq!(old.another().await.migrate().await.expect("migrates"), 1);
+    let migrated = old.another().await.migrate().await;
+    assert_eq!(migrated.expect("migrates"), later());
     assert_nothing_is_lost(&old).await;
+}
+
+#[tokio::test]
+async fn contacts_that_are_there_keep_their_keys() {
+    for db in empty().await {
+        made_by_the_first(&db).await;
+        let longest = format!("'{}'", "k".repeat(255));
+        for key in ["NULL", "'k'", &longest] {
+            db.contact_with("u/t", "1", "idempotency_key", key).await;
+        }
+        let now = db.now(0);
+        db.execute(&format!(
+            "UPDATE contact_outbox SET status = 'succeeded', finished_at = {now} WHERE id = 2"
+        ))
+        .await;
+        db.outbox.migrate().await.expect("migrates");
+        for key in ["'k'", &longest] {
+            let there = format!("FROM contact_outbox WHERE idempotency_key = {key}");
+            assert_eq!(db.count(&there).await, 1);
+            let again = format!(
+                "INSERT INTO contact_outbox (user_id, task_id, phone, idempotency_key)
+                 VALUES ('u', 't', '1', {key})"
+            );
+            assert!(db.try_execute(&again).await.is_err(), "{key}");
+        }
+        let me = db.courier().await;
+        assert_eq!(db.names(me).await, ["u/t"]);
+    }
 }
 
 #[tokio::test]

@@ -100,6 +100,7 @@ fn postpone(batch: &contact_courier::outbox::JournalEntry, failing: bool) -> Cha
             message: "HTTP 503".into(),
             delay: Duration::from_mins(1),
             failures: 1,
+            needs_person: false,
         }),
     })
 }

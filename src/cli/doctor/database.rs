@@ -8,7 +8,7 @@ use super::writing;
 use crate::app::{self, Database};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
-use crate::outbox::{Outbox, OutboxError, Overview, PausedLane, ServerReport};
+use crate::outbox::{Outbox, OutboxError, Overview, PausedLane, ServerReport, ServerSetting};
 use crate::settings::{DatabaseKind, Settings};
 
 /// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
@@ -61,6 +61,7 @@ async fn server(database: &Database) -> Vec<Check> {
     let host = before.midpoint(host_clock());
     let mut checks = vec![version(&server, database.outbox.place())];
     checks.extend(durability(&server));
+    checks.extend(server.sql_mode.as_ref().and_then(not_strict));
     checks.extend(server.cluster.map(cluster));
     checks.push(clock(host - server.clock));
     checks
@@ -110,6 +111,17 @@ fn durability(server: &ServerReport) -> Vec<Check> {
         .map(|setting| format!("{} is {}", setting.name, setting.value))
         .collect();
     vec![Check::ok("durability", all.join(", "))]
+}
+
+/// Whether the server lets an app's session change what it cannot store.
+fn not_strict(mode: &ServerSetting) -> Option<Check> {
+    let value = if mode.value.is_empty() {
+        "empty"
+    } else {
+        &mode.value
+    };
+    let found = format!("{} is {value}", mode.name);
+    Some(Check::warning("sessions", found, mode.risk?))
 }
 
 /// All nodes may take writes.
@@ -233,7 +245,7 @@ fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::{PendingCounts, ServerSetting};
+    use crate::outbox::PendingCounts;
 
     fn lines(checks: &[Check]) -> Vec<String> {
         checks.iter().map(ToString::to_string).collect()
@@ -253,6 +265,7 @@ mod tests {
                 setting("fsync", "off", Some("set it to on")),
                 setting("full_page_writes", "on", None),
             ],
+            sql_mode: Some(setting("sql_mode", "", Some("add STRICT_TRANS_TABLES"))),
             cluster: None,
             clock: 0.0,
         };
@@ -263,6 +276,11 @@ mod tests {
         assert_eq!(
             lines(&durability(&server)),
             ["warning  durability  fsync is off; set it to on"]
+        );
+        let sessions = server.sql_mode.as_ref().and_then(not_strict);
+        assert_eq!(
+            sessions.unwrap().to_string(),
+            "warning  sessions    sql_mode is empty; add STRICT_TRANS_TABLES"
         );
     }
 

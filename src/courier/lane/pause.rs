@@ -74,6 +74,7 @@ impl LaneAtWork {
                 message: wait.message,
                 delay,
                 failures: self.failures,
+                needs_person: wait.reason.waits_for_a_person(),
             }),
         });
         underway.is_retry = true;
@@ -131,6 +132,7 @@ impl LaneAtWork {
             message: wait.message.clone(),
             delay,
             failures: self.failures,
+            needs_person: wait.reason.waits_for_a_person(),
         };
         self.record(Change::Hold(hold), Completed::Noted);
     }
@@ -159,6 +161,7 @@ impl LaneAtWork {
             message: words.into(),
             delay,
             failures: self.failures,
+            needs_person: false,
         };
         self.record(Change::Hold(hold), Completed::Stopped);
     }

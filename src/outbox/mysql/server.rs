@@ -42,12 +42,27 @@ pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
     }
     durability.extend(replication(pool).await?);
     Ok(ServerReport {
+        sql_mode: told.text("sql_mode").map(strictness),
         too_old,
         product: format!("{product} {version}"),
         durability,
         cluster: cluster.map(Kind::as_str),
         clock: told.seconds("clock").unwrap_or_default(),
     })
+}
+
+/// What a session that is not told otherwise does with values that do not fit.
+fn strictness(sql_mode: String) -> ServerSetting {
+    let strict = ["STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"];
+    let is_strict = sql_mode.split(',').any(|mode| strict.contains(&mode));
+    ServerSetting {
+        name: "sql_mode",
+        value: sql_mode,
+        risk: (!is_strict).then_some(
+            "sessions of apps that do not set it themselves are not strict: MariaDB then drops the \
+             zone of an instant, and text in a number's column becomes 0; add STRICT_TRANS_TABLES",
+        ),
+    }
 }
 
 /// Where others follow this server: whether one that takes its place has all of its commits.
@@ -81,4 +96,21 @@ async fn replication(pool: &MySqlPool) -> Result<Option<ServerSetting>> {
              be sent twice; turn it on",
         ),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_that_lets_values_be_changed_is_a_risk() {
+        for (mode, is_risky) in [
+            ("STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION", false),
+            ("ANSI_QUOTES,STRICT_ALL_TABLES", false),
+            ("NO_ENGINE_SUBSTITUTION", true),
+            ("", true),
+        ] {
+            assert_eq!(strictness(mode.into()).risk.is_some(), is_risky, "{mode}");
+        }
+    }
 }

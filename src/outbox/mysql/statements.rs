@@ -172,9 +172,12 @@ pub(super) const NEW_LANE: &str = "
     VALUES (?, ?, ?, 1, NOW(6))";
 
 /// User, task, instance. What the lease is; no row: it is somebody else's after all.
-pub(super) const LEASED: &str = "
-    SELECT lease_token, failures, hold_reason FROM delivery_lane
-    WHERE user_id = ? AND task_id = ? AND lease_owner = ?";
+pub(super) const LEASED: &str = concat!(
+    "SELECT lease_token, failures, hold_reason, ",
+    seconds_since!("waits_since"),
+    " AS waiting_for
+      FROM delivery_lane WHERE user_id = ? AND task_id = ? AND lease_owner = ?"
+);
 
 /// The most bytes of a contact, user, task, the last one's instant and id, limit. Rows that were put off
 /// and are due.
@@ -278,7 +281,7 @@ pub(super) const RATE_TAKEN: &str = concat!(
 pub(super) const TAKEN_KEYS: &str = "
     SELECT c.idempotency_key
     FROM JSON_TABLE(?, '$[*]' COLUMNS (
-        idempotency_key VARCHAR(255) CHARACTER SET utf8mb4 PATH '$'
+        idempotency_key VARCHAR(512) CHARACTER SET utf8mb4 PATH '$'
     )) AS named
     STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
         ON c.idempotency_key = named.idempotency_key";
@@ -368,8 +371,9 @@ pub(super) static STATEMENTS: Statements = Statements {
     bring_back_holds: Statement::new(
         "UPDATE delivery_lane
          SET held_until = LEAST(held_until, NOW(6) + INTERVAL ? * 1e6 MICROSECOND),
-             held_since = LEAST(held_since, NOW(6))
-         WHERE held_until > NOW(6) + INTERVAL ? * 1e6 MICROSECOND OR held_since > NOW(6)",
+             held_since = LEAST(held_since, NOW(6)), waits_since = LEAST(waits_since, NOW(6))
+         WHERE held_until > NOW(6) + INTERVAL ? * 1e6 MICROSECOND OR held_since > NOW(6)
+            OR waits_since > NOW(6)",
     )
     .with(&[1, 1]),
     bring_back_failures: "UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open)
@@ -577,13 +581,19 @@ pub(super) static STATEMENTS: Statements = Statements {
             failures INT PATH '$.failures',
             delay DOUBLE PATH '$.delay',
             reason VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.reason',
-            message LONGTEXT CHARACTER SET utf8mb4 PATH '$.message'
+            message LONGTEXT CHARACTER SET utf8mb4 PATH '$.message',
+            needs_person BOOLEAN PATH '$.needs_person'
         )) AS h STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
             ON l.user_id = h.user_id AND l.task_id = h.task_id
         SET l.held_since = CASE
                 WHEN h.reason IS NULL THEN NULL
                 WHEN l.hold_reason = h.reason THEN COALESCE(l.held_since, NOW(6))
                 ELSE NOW(6)
+            END,
+            l.waits_since = CASE
+                WHEN h.reason IS NULL THEN NULL
+                WHEN h.needs_person THEN COALESCE(l.waits_since, NOW(6))
+                ELSE l.waits_since
             END,
             l.failures = h.failures, l.held_until = NOW(6) + INTERVAL h.delay * 1e6 MICROSECOND,
             l.hold_reason = h.reason, l.hold_message = h.message

@@ -11,6 +11,8 @@ pub struct ServerReport {
     pub too_old: Option<&'static str>,
     /// The settings that durability rests on, as they are in a session of ours.
     pub durability: Vec<ServerSetting>,
+    /// The mode that sessions of apps begin with, where there is one that changes what they write.
+    pub sql_mode: Option<ServerSetting>,
     /// The kind of cluster that it is a node of, if all nodes of it may take writes.
     pub cluster: Option<&'static str>,
     /// Its clock: seconds since 1970.

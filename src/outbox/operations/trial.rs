@@ -89,6 +89,7 @@ pub(in crate::outbox) fn records(lease: &Arc<Lease>) -> [[Write; 1]; 5] {
         message: "a trial".into(),
         delay: Duration::from_secs(1),
         failures: 1,
+        needs_person: false,
     };
     let ends = [
         (taken, Final::Succeeded),

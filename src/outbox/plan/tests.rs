@@ -71,6 +71,7 @@ fn hold(failures: u32) -> Hold {
         message: "500\0".into(),
         delay: Duration::from_millis(1500),
         failures,
+        needs_person: false,
     }
 }
 

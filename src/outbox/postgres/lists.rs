@@ -90,7 +90,8 @@ fn lanes_changed(parameters: &mut PgArguments, lanes: &[LaneChanged<'_>]) -> Bou
     column(parameters, lanes, |lane| lane.failures)?;
     column(parameters, lanes, |lane| lane.delay)?;
     column(parameters, lanes, |lane| lane.reason)?;
-    column(parameters, lanes, |lane| lane.message.as_deref())
+    column(parameters, lanes, |lane| lane.message.as_deref())?;
+    column(parameters, lanes, |lane| lane.needs_person)
 }
 
 fn new_contacts(parameters: &mut PgArguments, contacts: &[NewContact]) -> Bound {

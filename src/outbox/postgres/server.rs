@@ -43,6 +43,7 @@ pub(super) async fn server(pool: &PgPool) -> Result<ServerReport> {
         too_old: (!operations::at_least(&version, &[12])).then_some("PostgreSQL 12 or newer"),
         product: format!("PostgreSQL {version}{behind}"),
         durability,
+        sql_mode: None,
         cluster: None,
         clock: told.seconds("clock").unwrap_or_default(),
     })

@@ -294,8 +294,10 @@ pub(super) static STATEMENTS: Statements = Statements {
                  THEN now() + $1 * interval '1 second'
                  ELSE held_until
              END,
-             held_since = CASE WHEN held_since > now() THEN now() ELSE held_since END
-         WHERE held_until > now() + $1 * interval '1 second' OR held_since > now()",
+             held_since = CASE WHEN held_since > now() THEN now() ELSE held_since END,
+             waits_since = CASE WHEN waits_since > now() THEN now() ELSE waits_since END
+         WHERE held_until > now() + $1 * interval '1 second' OR held_since > now()
+            OR waits_since > now()",
     ),
     bring_back_failures: "UPDATE delivery_batch SET failing_since = now()
          WHERE closed_at IS NULL AND failing_since > now()",
@@ -315,7 +317,8 @@ pub(super) static STATEMENTS: Statements = Statements {
                AND (l.lease_owner <> excluded.lease_owner AND ",
         is_alive!("l.lease_owner"),
         ") IS NOT TRUE
-         RETURNING l.lease_token, l.failures::bigint AS failures, l.hold_reason"
+         RETURNING l.lease_token, l.failures::bigint AS failures, l.hold_reason,
+             (extract(epoch FROM now()) - extract(epoch FROM l.waits_since))::float8 AS waiting_for"
     ),
     // It returns all open batches, also such as were not written, with the token that they have now.
     adopt_batches: Statement::new(
@@ -498,10 +501,15 @@ pub(super) static STATEMENTS: Statements = Statements {
                      WHEN h.reason IS NULL THEN NULL
                      WHEN l.hold_reason = h.reason THEN coalesce(l.held_since, now())
                      ELSE now()
+                 END,
+                 waits_since = CASE
+                     WHEN h.reason IS NULL THEN NULL
+                     WHEN h.needs_person THEN coalesce(l.waits_since, now())
+                     ELSE l.waits_since
                  END
              FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[], $5::text[],
-                 $6::text[])
-                 AS h (user_id, task_id, failures, delay, reason, message)
+                 $6::text[], $7::boolean[])
+                 AS h (user_id, task_id, failures, delay, reason, message, needs_person)
              WHERE l.user_id = h.user_id AND l.task_id = h.task_id
              RETURNING l.hold_reason IS NOT DISTINCT FROM h.reason AS holds
          )

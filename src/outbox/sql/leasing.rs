@@ -12,7 +12,7 @@ use crate::contact::{Lane, OutboxRow};
 use crate::outbox::error::{INSTANCES, SqlError, all_written};
 use crate::outbox::journal::{adopted, open_batches, open_entry};
 use crate::outbox::rows::{self, Columns};
-use crate::outbox::span::{to_millis, to_seconds};
+use crate::outbox::span::{to_duration, to_millis, to_seconds};
 use crate::outbox::{Instance, Lease, LeasedLane};
 
 pub(super) async fn beat<D: Dialect>(dialect: &D, instance: &Instance) -> Result<bool, SqlError> {
@@ -117,6 +117,7 @@ pub(super) async fn write_lease<D: Dialect>(
         }),
         open: open_batches(adopted, rows),
         held_because: leased.text("hold_reason"),
+        waiting_for: to_duration(leased.seconds("waiting_for")),
         obstacle,
     }))
 }

@@ -27,6 +27,7 @@ pub(super) async fn server(writer: &SqlitePool) -> Result<ServerReport> {
                 "a loss of power may forget the journal, and contacts would be sent twice",
             ),
         ],
+        sql_mode: None,
         cluster: None,
         clock: told.seconds("clock").unwrap_or_default(),
     })

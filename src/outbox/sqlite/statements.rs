@@ -292,9 +292,13 @@ pub(super) static STATEMENTS: Statements = Statements {
                  strftime('%Y-%m-%d %H:%M:%f', 'now', ?1 || ' seconds')),
              held_since = min(held_since, ",
         now!(),
+        "), waits_since = min(waits_since, ",
+        now!(),
         ")
          WHERE held_until > strftime('%Y-%m-%d %H:%M:%f', 'now', ?1 || ' seconds')
             OR held_since > ",
+        now!(),
+        " OR waits_since > ",
         now!()
     )),
     bring_back_failures: concat!(
@@ -319,7 +323,9 @@ pub(super) static STATEMENTS: Statements = Statements {
                AND (l.lease_owner <> excluded.lease_owner AND ",
         is_alive!("l.lease_owner"),
         ") IS NOT TRUE
-         RETURNING lease_token, failures, hold_reason"
+         RETURNING lease_token, failures, hold_reason, ",
+        seconds_since!("waits_since"),
+        " AS waiting_for"
     ),
 
     adopt_batches: Statement::new(
@@ -475,7 +481,14 @@ pub(super) static STATEMENTS: Statements = Statements {
                  ELSE ",
         now!(),
         "
-         END
+         END,
+             waits_since = CASE
+                 WHEN h.value ->> 'reason' IS NULL THEN NULL
+                 WHEN h.value ->> 'needs_person' THEN coalesce(l.waits_since, ",
+        now!(),
+        ")
+                 ELSE l.waits_since
+             END
          FROM json_each(?1) AS h
          WHERE l.user_id = h.value ->> 'user_id' AND l.task_id = h.value ->> 'task_id'"
     )),

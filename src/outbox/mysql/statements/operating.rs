@@ -157,6 +157,7 @@ pub(in crate::outbox::mysql) const SERVER: &str = "
     SELECT VERSION() AS version,
         CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS CHAR) AS flush_log,
         CAST(@@GLOBAL.sync_binlog AS CHAR) AS sync_binlog, @@GLOBAL.log_bin AS log_bin,
+        @@GLOBAL.sql_mode AS sql_mode,
         CAST(@@GLOBAL.innodb_doublewrite AS CHAR) AS doublewrite,
         UNIX_TIMESTAMP(SYSDATE(6)) * 1e0 AS clock";
 
