@@ -233,6 +233,7 @@ pub fn tuning(settings: &Settings) -> Tuning {
         },
         longest_retry_after: retry.longest_retry_after,
         give_up_after: retry.give_up_after,
+        give_up_on_holds_after: retry.give_up_on_holds_after.unwrap_or_default(),
         limits: RateLimits {
             requests_per_second: limits.requests_per_second,
             per_user: limits.per_user,

@@ -38,7 +38,7 @@ pub enum FailKind {
     Duplicate,
     /// The platform may or may not have it.
     Unconfirmed,
-    /// Surely not delivered; we gave up after `retry.give_up_after`.
+    /// Surely not delivered; we gave up after `retry.give_up_after` or `retry.give_up_on_holds_after`.
     Expired,
 }
 

@@ -21,6 +21,7 @@ mod world;
 mod delivery {
     mod clock;
     mod crash;
+    mod dead;
     mod held;
     mod input;
     mod load;

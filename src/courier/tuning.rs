@@ -34,6 +34,8 @@ pub struct Tuning {
     pub longest_retry_after: Duration,
     /// `retry.give_up_after`; zero: never.
     pub give_up_after: Duration,
+    /// `retry.give_up_on_holds_after`; zero: never.
+    pub give_up_on_holds_after: Duration,
     /// `rate_limit.*`, but whom the limits are for.
     pub limits: RateLimits,
     /// `platform.lane_codes`, `platform.lane_markers`, `platform.duplicate_markers`.
@@ -86,6 +88,7 @@ impl Default for Tuning {
             },
             longest_retry_after: Duration::from_mins(15),
             give_up_after: Duration::from_hours(72),
+            give_up_on_holds_after: Duration::ZERO,
             limits: RateLimits {
                 requests_per_second: 10.0,
                 per_user: None,

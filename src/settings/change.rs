@@ -156,6 +156,7 @@ mod tests {
         "retry.jitter=0",
         "retry.longest_retry_after=1m",
         "retry.give_up_after=1h",
+        "retry.give_up_on_holds_after=30d",
         "rate_limit.requests_per_second=20",
         "rate_limit.per_user=2",
         "rate_limit.per_lane=1",

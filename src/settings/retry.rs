@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Faults;
 use super::key::{Key, Kind};
+use super::shown::no_time_if_none;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("retry.initial_interval", Kind::Duration).live(),
@@ -14,6 +15,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("retry.jitter", Kind::Number).live(),
     Key::new("retry.longest_retry_after", Kind::Duration).live(),
     Key::new("retry.give_up_after", Kind::Duration).live(),
+    Key::new("retry.give_up_on_holds_after", Kind::Duration)
+        .optional()
+        .live(),
 ];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +39,13 @@ pub struct RetrySettings {
     /// How long a contact is tried before it fails for good; `0s`: for ever. Default 72h.
     #[serde(with = "humantime_serde")]
     pub give_up_after: Duration,
+    /// How long a contact waits in a lane that waits for a person before it fails for good; empty:
+    /// for ever. Default empty.
+    #[serde(
+        deserialize_with = "humantime_serde::deserialize",
+        serialize_with = "no_time_if_none"
+    )]
+    pub give_up_on_holds_after: Option<Duration>,
 }
 
 impl Default for RetrySettings {
@@ -46,6 +57,7 @@ impl Default for RetrySettings {
             jitter: 0.5,
             longest_retry_after: Duration::from_mins(15),
             give_up_after: Duration::from_hours(72),
+            give_up_on_holds_after: None,
         }
     }
 }

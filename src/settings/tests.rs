@@ -148,6 +148,18 @@ fn the_environment_can_spell_every_kind_of_value() {
 }
 
 #[test]
+fn giving_up_on_holds_is_off_unless_it_is_asked_for() {
+    let set = |flag| {
+        let settings = Settings::from_layers(&flags(&[flag])).unwrap();
+        settings.retry.give_up_on_holds_after
+    };
+    assert_eq!(Settings::default().retry.give_up_on_holds_after, None);
+    assert_eq!(set("retry.give_up_on_holds_after="), None);
+    let days = set("retry.give_up_on_holds_after=30d");
+    assert_eq!(days, Some(Duration::from_hours(720)));
+}
+
+#[test]
 fn an_empty_text_in_a_later_layer_unsets_an_optional_key() {
     let mut layers = file("[platform]\ntoken = \"abc\"\n[rate_limit]\nper_user = 3");
     layers.flags = vec!["platform.token=".into(), "rate_limit.per_user=".into()];

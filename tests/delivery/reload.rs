@@ -15,6 +15,7 @@ on_every_database!(
     a_file_with_a_fault_changes_nothing,
     a_reload_changes_how_many_requests_go_at_once,
     a_reload_changes_how_long_a_lane_waits_after_a_failure,
+    a_reload_lets_contacts_of_a_dead_task_fail,
     a_reload_changes_what_is_logged_and_that_itself_is_logged,
 );
 
@@ -202,4 +203,29 @@ async fn a_reload_changes_what_is_logged_and_that_itself_is_logged(db: &Db) {
     let ended = courier.ended().await;
     assert_eq!(ended.code, Some(0), "{}", ended.tail());
     assert!(!ended.err.contains("courier stopped"), "{}", ended.tail());
+}
+
+async fn a_reload_lets_contacts_of_a_dead_task_fail(db: &Db) {
+    let faults = Faults {
+        unknown_tasks: lanes(3).into_iter().map(|lane| lane.1).collect(),
+        ..Faults::default()
+    };
+    let case = Case::new(db, faults, 3).await;
+    let retry = "[retry]\ninitial_interval = \"50ms\"\nmax_interval = \"100ms\"\n";
+    let courier = case.start(retry);
+    until("all lanes are on hold", async || {
+        let held = "FROM delivery_lane WHERE hold_reason = 'not_found'";
+        db.count(held).await == 3
+    })
+    .await;
+    let text = format!("{retry}give_up_on_holds_after = \"10ms\"\n");
+    case.reload(&courier, &text, "give_up_on_holds_after: not set -> 10ms")
+        .await;
+    case.world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    let expired = "FROM contact_outbox WHERE fail_kind = 'expired'";
+    assert_eq!(db.count(expired).await, 3);
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
 }

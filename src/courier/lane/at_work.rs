@@ -12,6 +12,7 @@ use super::completed::Completed;
 use super::culprits::Culprits;
 use super::end::LaneEnd;
 use super::occupied::Occupied;
+use super::patience::Patience;
 use super::reading::Reading;
 use super::turn::Turn;
 use super::writing::Writing;
@@ -59,6 +60,7 @@ pub(in crate::courier) struct LaneAtWork {
     paid: bool,
     turn: Turn,
     pub(super) writing: Writing,
+    pub(super) patience: Patience,
     /// Why nothing new is begun any more.
     pub(super) end: Option<LaneEnd>,
 }
@@ -73,6 +75,7 @@ impl LaneAtWork {
         let mut lane = Self {
             failures: leased.lease.failures,
             occupied: Occupied::new(context.holding.clone()),
+            patience: Patience::after(leased.waiting_for, now),
             context,
             lease: leased.lease,
             reading: Reading::new(now),
@@ -221,6 +224,7 @@ impl LaneAtWork {
 
     /// Begins as many sends as the lane may have under way.
     async fn fill(&mut self) -> Result<(), OutboxError> {
+        self.give_up_rest().await?;
         while self.may_begin() {
             if let Err(later) = self.context.limiter.is_near(&self.lease.lane) {
                 self.rests_until = Some(later);

@@ -16,6 +16,7 @@ mod end;
 mod intake;
 mod occupied;
 mod outcome;
+mod patience;
 mod pause;
 mod reading;
 mod turn;

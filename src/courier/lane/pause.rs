@@ -50,6 +50,10 @@ impl LaneAtWork {
         if self.is_to_blame(&underway) {
             return self.search_or_give_up(underway, &wait);
         }
+        if self.has_waited_too_long(&underway, &wait) {
+            self.wait_without_batch(&wait, underway.sent_at);
+            return self.give_up_on_hold(underway, &wait);
+        }
         if underway.failed_sends >= SENDS_TO_SPLIT && underway.batch.contacts.len() == 1 {
             self.culprits.leave(&mut underway);
         }
@@ -122,6 +126,7 @@ impl LaneAtWork {
             return;
         }
         let delay = self.hold(wait, sent);
+        self.give_up_rest_after(wait);
         let reason = wait.reason.as_str();
         let lane = &self.lease.lane;
         if self.context.notes.lane_waits(lane, reason) {
@@ -190,6 +195,9 @@ impl LaneAtWork {
     /// long. Sends that were under way together are one failure.
     fn hold(&mut self, wait: &Wait, sent: Instant) -> Duration {
         let now = Instant::now();
+        if wait.reason.waits_for_a_person() {
+            self.patience.begin(now);
+        }
         let tuning = self.context.tuning();
         let delay = |failures| {
             if wait.reason.waits_for_a_person() {
@@ -225,6 +233,7 @@ impl LaneAtWork {
             return;
         }
         self.failures = 0;
+        self.patience.end();
         if self.context.notes.lane_goes_on(&self.lease.lane) {
             LaneRecovered {
                 lane: &self.lease.lane,

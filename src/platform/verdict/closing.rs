@@ -75,6 +75,46 @@ pub fn give_up(batch: &Batch, why: &str) -> Closing {
     close_all(batch, Outcome::GivenUp, FailKind::Expired, &cause)
 }
 
+/// Closes a batch whose lane has been waiting for a person for longer than
+/// `retry.give_up_on_holds_after`.
+pub fn give_up_on_hold(batch: &Batch, wait: &Wait) -> Closing {
+    if batch.maybe_delivered {
+        let (reason, why) = (wait.reason.as_str(), &wait.message);
+        let cause = format!(
+            "may or may not be in the task: gave up on the lane's hold ({reason}) after \
+             retry.give_up_on_holds_after; last: {why}"
+        );
+        return close_all(batch, Outcome::GivenUp, FailKind::Unconfirmed, &cause);
+    }
+    close_all(
+        batch,
+        Outcome::GivenUp,
+        FailKind::Expired,
+        &given_up_unsent(wait),
+    )
+}
+
+/// Ends contacts that were never sent for the same reason.
+pub fn expire_on_hold(contacts: &[ContactId], wait: &Wait) -> Vec<RowOutcome> {
+    let end = Final::Failed {
+        kind: FailKind::Expired,
+        cause: shortened(&given_up_unsent(wait)),
+    };
+    let ended = contacts.iter().map(|contact| RowOutcome {
+        contact: *contact,
+        end: end.clone(),
+    });
+    ended.collect()
+}
+
+fn given_up_unsent(wait: &Wait) -> String {
+    let (reason, why) = (wait.reason.as_str(), &wait.message);
+    format!(
+        "not delivered: gave up on the lane's hold ({reason}) after retry.give_up_on_holds_after; \
+         last: {why}"
+    )
+}
+
 fn close_all(batch: &Batch, outcome: Outcome, kind: FailKind, cause: &str) -> Closing {
     let cause = shortened(cause);
     let end = Final::Failed {

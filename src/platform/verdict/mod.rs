@@ -20,7 +20,8 @@ mod wait;
 mod words;
 
 pub use self::closing::{
-    Closing, fails_alone, fails_whole, give_up, taken_apart, unconfirmed, vanished,
+    Closing, expire_on_hold, fails_alone, fails_whole, give_up, give_up_on_hold, taken_apart,
+    unconfirmed, vanished,
 };
 pub use self::outcome::Outcome;
 pub use self::read::{Verdict, read};

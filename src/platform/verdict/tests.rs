@@ -548,6 +548,39 @@ fn giving_up_tells_what_surely_did_not_go_from_what_may_have() {
 }
 
 #[test]
+fn giving_up_on_a_hold_names_the_hold_and_its_words() {
+    // [given up on a hold]
+    let wait = waiting(&three(), &error(404, "no task"));
+    let closing = give_up_on_hold(&one(), &wait);
+    assert_eq!(ends(&closing), [(1, "expired")]);
+    let said = cause(&closing, 1);
+    assert!(
+        said.contains("hold (not_found)") && said.contains("404 no task"),
+        "{said}"
+    );
+    assert_eq!(
+        expire_on_hold(&[ContactId(1)], &wait),
+        closing.settled,
+        "those that were not sent end alike"
+    );
+    let closing = give_up_on_hold(&sent_before(one()), &wait);
+    assert_eq!(ends(&closing), [(1, "unconfirmed")]);
+    assert!(cause(&closing, 1).contains("hold (not_found)"));
+}
+
+#[test]
+fn a_person_has_to_act_where_time_stands_still_but_for_a_limit_of_the_platform() {
+    // [token], [forbidden], [not found], [task running]
+    let people = [401, 403, 404].map(|http| waiting(&three(), &error(http, "")).reason);
+    assert!(people.into_iter().all(WaitReason::waits_for_a_person));
+    assert!(WaitReason::TaskRunning.waits_for_a_person() && WaitReason::AllRefused.waits_for_a_person());
+    for reason in WaitReason::OF_BATCHES {
+        assert!(!(reason.waits_for_a_person() && reason.runs_out()), "{reason:?}");
+    }
+    assert!(!WaitReason::RateLimited.waits_for_a_person());
+}
+
+#[test]
 fn the_words_that_are_kept_of_an_answer_hold_no_number_and_no_line_break() {
     // [not found]
     let wait = waiting(&three(), &error(404, "no task\nfor 13000001111"));

@@ -124,6 +124,21 @@ impl RowsRefused<'_> {
     }
 }
 
+/// Rows that were never sent have failed, because their lane has been waiting for a person for too
+/// long, and that is recorded.
+pub struct RowsExpired<'a> {
+    pub lane: &'a Lane,
+    pub rows: &'a [RowOutcome],
+}
+
+impl RowsExpired<'_> {
+    pub fn emit(&self) {
+        let Self { lane, rows } = self;
+        count(rows);
+        warn!(target: DELIVERY, %lane, contacts = rows.len(), "rows that waited for a person too long have failed");
+    }
+}
+
 /// Counts contacts by their end. Returns how many succeeded.
 fn count(settled: &[RowOutcome]) -> u64 {
     let mut failed = [0u64; FailKind::ALL.len()];

@@ -13,7 +13,7 @@ mod platform;
 mod target;
 mod traces;
 
-pub use self::batch::{BatchClosed, BatchPostponed, RowsRefused};
+pub use self::batch::{BatchClosed, BatchPostponed, RowsExpired, RowsRefused};
 pub use self::database::{
     ClockWentBack, DatabaseBack, DatabaseCall, DatabaseMoved, DatabaseTrouble, NotDurable,
     OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
