@@ -58,7 +58,7 @@ pub(in crate::courier) struct LaneAtWork {
     pub(super) budget: Option<Budget>,
     /// Whether the next one is paid.
     paid: bool,
-    turn: Turn,
+    pub(super) turn: Turn,
     pub(super) writing: Writing,
     pub(super) patience: Patience,
     /// Why nothing new is begun any more.
@@ -284,7 +284,7 @@ impl LaneAtWork {
         gates.admits(lane, Instant::now()) && (self.sending == 0 || !gates.probes(lane))
     }
 
-    fn turn_is_over(&self) -> bool {
+    pub(super) fn turn_is_over(&self) -> bool {
         self.turn.is_over(self.context.notes.others_wait())
     }
 

@@ -90,6 +90,10 @@ impl LaneAtWork {
         else {
             return Ok(());
         };
+        // What is left is found out about by a later request.
+        if self.end.is_some() || self.context.life.is_stopping() || self.turn_is_over() {
+            return Ok(());
+        }
         for underway in mem::take(&mut self.ready) {
             if self.has_waited_too_long(&underway, &wait) {
                 self.give_up_on_hold(underway, &wait);
@@ -119,6 +123,7 @@ impl LaneAtWork {
     }
 
     fn expire(&mut self, contacts: &[Contact], wait: &Wait) {
+        self.turn.batches += 1;
         let ids: Vec<ContactId> = contacts.iter().map(|contact| contact.id).collect();
         let rows = verdict::expire_on_hold(&ids, wait);
         let lane = Arc::clone(&self.lease);
