@@ -237,6 +237,21 @@ pub struct RequestDefaults {
 /// The default of `delivery.max_contact_bytes`.
 pub const MAX_CONTACT_BYTES: u64 = 65_536;
 
+impl RequestDefaults {
+    /// Who appends a suffix to the number of a row that asks for this.
+    ///
+    /// An encrypted number cannot carry our suffix (we would break the ciphertext), so there the
+    /// platform has to append it.
+    pub fn suffix(&self, number_add_suffix: Option<bool>, encryption: bool) -> Suffix {
+        let wants_suffix = number_add_suffix.unwrap_or(self.number_add_suffix);
+        match (wants_suffix, self.courier_appends_suffix && !encryption) {
+            (false, _) => Suffix::None,
+            (true, true) => Suffix::Courier,
+            (true, false) => Suffix::Platform,
+        }
+    }
+}
+
 impl Default for RequestDefaults {
     fn default() -> Self {
         Self {
@@ -446,20 +461,12 @@ const REQUEST_FRAME: &str = r#"{"ignore_crm":false,"skip_error":false,"number_ad
 const LONGEST_NUMBER: usize = 20;
 
 /// The options of a row, with the defaults where it says nothing.
-///
-/// An encrypted number cannot carry our suffix (we would break the ciphertext), so there the
-/// platform has to append it.
 fn effective_options(row: &OutboxRow, defaults: &RequestDefaults) -> RequestOptions {
     let encryption = row.encryption.unwrap_or(defaults.encryption);
-    let wants_suffix = row.number_add_suffix.unwrap_or(defaults.number_add_suffix);
     RequestOptions {
         ignore_crm: row.ignore_crm.unwrap_or(defaults.ignore_crm),
         skip_error: row.skip_error.unwrap_or(defaults.skip_error),
-        suffix: match (wants_suffix, defaults.courier_appends_suffix && !encryption) {
-            (false, _) => Suffix::None,
-            (true, true) => Suffix::Courier,
-            (true, false) => Suffix::Platform,
-        },
+        suffix: defaults.suffix(row.number_add_suffix, encryption),
         encryption,
         sub_user_id: row.sub_user_id.as_deref().map(Arc::from),
     }

@@ -29,6 +29,7 @@ mod delivery {
     mod logs;
     mod pooled;
     mod reload;
+    mod requeue;
     mod rows;
     mod shared;
     mod stopping;

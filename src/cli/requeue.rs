@@ -15,16 +15,16 @@ use super::UsageError;
 use super::operator::{self, FilterArgs};
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
-use crate::contact::ContactId;
-use crate::outbox::{AskedFor, FailKind, FailedContact, FailureCount, Operations};
-use crate::settings::{Settings, SuffixBy};
+use crate::contact::{ContactId, RequestDefaults, Suffix};
+use crate::outbox::{AskedFor, FailKind, FailedContact, FailureCount, Operations, SentAs};
+use crate::settings::Settings;
 
 /// Sends contacts that failed on their way again
 ///
 /// Says first how many there are of each kind, and asks. A contact that was `unconfirmed` may be on
 /// the platform already: when it is, it ends as `duplicate` this time. Where the platform appends
-/// the suffix nothing is a duplicate, and the person would be called twice: such contacts are left
-/// out, unless `--even-unsafe` is given.
+/// the suffix, or appended it then, or who appends it has changed since, nothing is a duplicate, and
+/// the person would be called twice: such contacts are left out, unless `--even-unsafe` is given.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command"
@@ -65,9 +65,9 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     args.check()?;
     let operations = operator::connect(settings).await?;
-    let safety = Safety::of(settings);
+    let safety = Safety(settings.request_defaults());
     let found = find(args, &*operations).await?;
-    let tally = Tally::of(&found, safety, args.even_unsafe);
+    let tally = Tally::of(&found, &safety, args.even_unsafe);
     if !args.json {
         write!(out, "{}", tally.shown(args))?;
         out.flush()?;
@@ -75,7 +75,7 @@ pub(super) async fn run(
     let mut requeued = 0;
     let goes_on = tally.to_requeue > 0 && !args.dry_run;
     if goes_on && (args.yes || confirmed(tally.to_requeue, out)?) {
-        requeued = requeue(args, &*operations, safety, tally.to_requeue).await?;
+        requeued = requeue(args, &*operations, &safety, tally.to_requeue).await?;
     }
     if args.json {
         writeln!(out, "{}", tally.json(requeued, args.dry_run))?;
@@ -105,29 +105,22 @@ impl RequeueArgs {
     }
 }
 
-/// What is in force where a row says null, and who appends the suffix.
-#[derive(Clone, Copy, Debug)]
-struct Safety {
-    number_add_suffix: bool,
-    encryption: bool,
-    by_courier: bool,
-}
+/// How contacts would be sent now.
+struct Safety(RequestDefaults);
 
 impl Safety {
-    fn of(settings: &Settings) -> Self {
-        Self {
-            number_add_suffix: settings.request.number_add_suffix,
-            encryption: settings.request.encryption,
-            by_courier: settings.delivery.suffix == SuffixBy::Courier,
+    /// Whether a second send may put the person into the task twice.
+    ///
+    /// The first one may have arrived, and then the second is refused as a duplicate only if it is the
+    /// same number to the platform: neither of them with a suffix, or both with the courier's. How the
+    /// first one was sent the journal says, for the settings may have changed since.
+    fn is_unsafe(&self, kind: &str, asked: AskedFor, sent: Option<SentAs>) -> bool {
+        if kind != FailKind::Unconfirmed.as_str() {
+            return false;
         }
-    }
-
-    /// Whether a second send may put the person into the task twice: it may have arrived before,
-    /// and the platform would append another suffix. (The courier can append none to a ciphertext.)
-    fn is_unsafe(self, kind: &str, asked: AskedFor) -> bool {
-        let suffix = asked.number_add_suffix.unwrap_or(self.number_add_suffix);
-        let encrypted = asked.encryption.unwrap_or(self.encryption);
-        kind == FailKind::Unconfirmed.as_str() && suffix && (encrypted || !self.by_courier)
+        let encryption = asked.encryption.unwrap_or(self.0.encryption);
+        let suffix = self.0.suffix(asked.number_add_suffix, encryption);
+        suffix == Suffix::Platform || sent != Some(SentAs { suffix, encryption })
     }
 }
 
@@ -144,6 +137,7 @@ async fn find(
         .map(|failed| FailureCount {
             kind: failed.kind,
             options: failed.options,
+            sent: failed.sent,
             contacts: 1,
         })
         .collect())
@@ -158,11 +152,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn of(found: &[FailureCount], safety: Safety, even_unsafe: bool) -> Self {
+    fn of(found: &[FailureCount], safety: &Safety, even_unsafe: bool) -> Self {
         let mut tally = Self::default();
         for count in found {
             *tally.kinds.entry(count.kind.clone()).or_default() += count.contacts;
-            let not_safe = safety.is_unsafe(&count.kind, count.options);
+            let not_safe = safety.is_unsafe(&count.kind, count.options, count.sent);
             if not_safe {
                 tally.not_safe += count.contacts;
             }
@@ -193,9 +187,9 @@ impl Tally {
                 "not safe to send again, and taken all the same (--even-unsafe): the platform may \
                  put the person into the task twice"
             } else {
-                "not safe to send again, and left out: the platform may have it, appends the suffix \
-                 and would put the person into the task twice (--even-unsafe takes it too; \
-                 delivery.suffix = \"courier\" avoids it)"
+                "not safe to send again, and left out: the platform may have it, and as it was sent, \
+                 or would be now, the person could be in the task twice (--even-unsafe takes it too; \
+                 delivery.suffix = \"courier\" avoids it for what is sent from now on)"
             };
             lines.push(format!("{} {what}\n", contacts(self.not_safe)));
         }
@@ -228,7 +222,7 @@ fn confirmed(n: u64, out: &mut dyn Write) -> anyhow::Result<bool> {
 async fn requeue(
     args: &RequeueArgs,
     operations: &dyn Operations,
-    safety: Safety,
+    safety: &Safety,
     total: u64,
 ) -> anyhow::Result<u64> {
     let bar = progress(total);
@@ -236,7 +230,7 @@ async fn requeue(
     let mut some = async |failed: Vec<FailedContact>| -> anyhow::Result<()> {
         let ids: Vec<ContactId> = failed
             .iter()
-            .filter(|f| args.even_unsafe || !safety.is_unsafe(&f.kind, f.options))
+            .filter(|f| args.even_unsafe || !safety.is_unsafe(&f.kind, f.options, f.sent))
             .map(|f| f.id)
             .collect();
         if !ids.is_empty() {
@@ -277,12 +271,11 @@ fn progress(total: u64) -> ProgressBar {
 mod tests {
     use super::*;
 
-    fn safety(by_courier: bool) -> Safety {
-        Safety {
-            number_add_suffix: false,
-            encryption: false,
-            by_courier,
-        }
+    fn safety(courier_appends_suffix: bool) -> Safety {
+        Safety(RequestDefaults {
+            courier_appends_suffix,
+            ..RequestDefaults::default()
+        })
     }
 
     fn asked(number_add_suffix: Option<bool>, encryption: Option<bool>) -> AskedFor {
@@ -292,21 +285,53 @@ mod tests {
         }
     }
 
+    fn sent(suffix: Suffix, encryption: bool) -> Option<SentAs> {
+        Some(SentAs { suffix, encryption })
+    }
+
     #[test]
-    fn a_second_send_is_unsafe_where_the_platform_appends_the_suffix() {
+    fn a_second_send_is_safe_if_it_is_the_same_number_to_the_platform() {
         let suffix = asked(Some(true), None);
-        assert!(safety(false).is_unsafe("unconfirmed", suffix));
-        assert!(!safety(false).is_unsafe("expired", suffix));
-        assert!(!safety(false).is_unsafe("unconfirmed", asked(None, None)));
-        assert!(!safety(true).is_unsafe("unconfirmed", suffix));
+        let nothing = asked(None, None);
+        let (by_platform, by_courier) = (safety(false), safety(true));
+        for (safety, asked, sent, is_safe) in [
+            (&by_platform, nothing, sent(Suffix::None, false), true),
+            (&by_platform, nothing, sent(Suffix::Platform, false), false),
+            (&by_platform, nothing, sent(Suffix::Courier, false), false),
+            (&by_platform, nothing, sent(Suffix::None, true), false),
+            (&by_platform, nothing, None, false),
+            (&by_platform, suffix, sent(Suffix::Platform, false), false),
+            (&by_platform, suffix, sent(Suffix::Courier, false), false),
+            (&by_courier, suffix, sent(Suffix::Courier, false), true),
+            (&by_courier, suffix, sent(Suffix::Platform, false), false),
+            (&by_courier, suffix, sent(Suffix::None, false), false),
+            (&by_courier, suffix, None, false),
+        ] {
+            let is_unsafe = safety.is_unsafe("unconfirmed", asked, sent);
+            assert_eq!(is_unsafe, !is_safe, "{asked:?} {sent:?}");
+            assert!(!safety.is_unsafe("expired", asked, sent));
+        }
+    }
+
+    #[test]
+    fn the_platform_appends_the_suffix_of_a_ciphertext_whatever_the_settings_say() {
         let encrypted = asked(Some(true), Some(true));
-        assert!(safety(true).is_unsafe("unconfirmed", encrypted));
-        let by_default = Safety {
+        let sent = sent(Suffix::Courier, true);
+        assert!(safety(true).is_unsafe("unconfirmed", encrypted, sent));
+    }
+
+    #[test]
+    fn where_a_row_says_nothing_the_settings_of_today_decide_how_it_would_be_sent() {
+        let today = Safety(RequestDefaults {
             number_add_suffix: true,
-            ..safety(false)
-        };
-        assert!(by_default.is_unsafe("unconfirmed", asked(None, None)));
-        assert!(!by_default.is_unsafe("unconfirmed", asked(Some(false), None)));
+            courier_appends_suffix: true,
+            ..RequestDefaults::default()
+        });
+        let (nothing, none) = (asked(None, None), sent(Suffix::None, false));
+        assert!(today.is_unsafe("unconfirmed", nothing, none));
+        let courier = sent(Suffix::Courier, false);
+        assert!(!today.is_unsafe("unconfirmed", nothing, courier));
+        assert!(!today.is_unsafe("unconfirmed", asked(Some(false), None), none));
     }
 
     #[test]
@@ -319,12 +344,13 @@ mod tests {
         .map(|(kind, options, contacts)| FailureCount {
             kind: kind.into(),
             options,
+            sent: sent(Suffix::None, false),
             contacts,
         });
-        let tally = Tally::of(&found, safety(false), false);
+        let tally = Tally::of(&found, &safety(false), false);
         assert_eq!((tally.not_safe, tally.to_requeue), (3, 12));
         assert_eq!(tally.kinds["unconfirmed"], 5);
-        let tally = Tally::of(&found, safety(false), true);
+        let tally = Tally::of(&found, &safety(false), true);
         assert_eq!((tally.not_safe, tally.to_requeue), (3, 15));
         assert_eq!(
             tally.json(0, true).to_string(),

@@ -53,7 +53,7 @@ pub use self::operations::{
     AskedFor, BatchReport, ContactReport, FailedContact, FailureCount, FailureCursor,
     FailureFilter, FailurePage, InstanceReport, LaneCounts, LaneReport, LaneStanding, LaneState,
     Moment, Operations, OutcomeCount, Overview, Owner, PausedLane, PendingCounts, PruneStep,
-    Pruning, Requeued, ServerReport, ServerSetting, Story, Trial,
+    Pruning, Requeued, SentAs, ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::postgres::PostgresOutbox;
 pub use self::servers::Access;

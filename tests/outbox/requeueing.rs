@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use contact_courier::contact::ContactId;
-use contact_courier::outbox::{Change, Close, Final, RowOutcome, Story};
+use contact_courier::contact::{ContactId, Suffix};
+use contact_courier::outbox::{
+    Change, Close, FailKind, FailureFilter, Final, RowOutcome, SentAs, Story,
+};
 
 use super::operations::{failed, hold};
 use crate::support::{Db, close, entry, lane, on_every_database};
@@ -13,6 +15,7 @@ on_every_database!(
     what_has_not_failed_is_left_as_it_is,
     a_requeued_contact_is_read_again_and_counts_its_attempts_on,
     failures_are_found_by_id,
+    a_contact_that_may_have_arrived_tells_how_it_was_sent,
     the_story_of_a_contact_that_was_split_off_tells_every_batch_in_order,
     the_story_of_a_pending_contact_tells_its_open_batch_and_the_hold,
     the_story_of_a_requeued_contact_goes_back_to_its_earlier_batches,
@@ -105,6 +108,74 @@ async fn failures_are_found_by_id(db: &Db) {
     let found = db.operations.failures_named(&wanted).await;
     let found: Vec<i64> = found.expect("answers").iter().map(|f| f.id.0).collect();
     assert_eq!(found, [first, second]);
+}
+
+/// Sends a contact so, and nobody knows whether it arrived.
+pub(super) async fn unconfirmed(db: &Db, lane: &str, suffix: Suffix, encryption: bool) -> i64 {
+    let me = db.courier().await;
+    let row = db.contact(lane, "13012121211").await;
+    let lease = db.lease(lane, me).await.lease;
+    let mut batch = entry(&[row]);
+    (batch.options.suffix, batch.options.encryption) = (suffix, encryption);
+    let mut end = close(batch.batch, &[row]);
+    end.rows[0].end = Final::Failed {
+        kind: FailKind::Unconfirmed,
+        cause: "no answer".into(),
+    };
+    for change in [Change::Open(batch), Change::Close(end)] {
+        db.record(&lease, &[change]).await;
+    }
+    row
+}
+
+async fn a_contact_that_may_have_arrived_tells_how_it_was_sent(db: &Db) {
+    let sent = |suffix, encryption| Some(SentAs { suffix, encryption });
+    let mut wanted = Vec::new();
+    for (nth, (suffix, encryption)) in [
+        (Suffix::None, false),
+        (Suffix::Courier, false),
+        (Suffix::Platform, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let row = unconfirmed(db, &format!("u/{nth}"), suffix, encryption).await;
+        wanted.push((row, sent(suffix, encryption)));
+    }
+    // The journal has forgotten one, and another one cannot be read.
+    for (lane, change) in [
+        (
+            "u/gone",
+            "DELETE FROM delivery_batch WHERE task_id = 'gone'",
+        ),
+        (
+            "u/odd",
+            "UPDATE delivery_batch SET options = '[]' WHERE task_id = 'odd'",
+        ),
+    ] {
+        wanted.push((unconfirmed(db, lane, Suffix::None, false).await, None));
+        db.execute(change).await;
+    }
+    wanted.push((failed(db, "u/t", "expired", "late", 5).await, None));
+    let ids: Vec<ContactId> = wanted.iter().map(|(row, _)| ContactId(*row)).collect();
+    let named = db.operations.failures_named(&ids).await.expect("answers");
+    let all = FailureFilter::default();
+    let page = db.operations.failures(&all, None, 10);
+    for found in [named, page.await.expect("answers").failures] {
+        let mut found: Vec<_> = found.iter().map(|f| (f.id.0, f.sent)).collect();
+        found.sort_unstable_by_key(|(id, _)| *id);
+        assert_eq!(found, wanted);
+    }
+    let counts = db
+        .operations
+        .count_failures(&FailureFilter::default())
+        .await;
+    let mut counts: Vec<_> = counts.expect("counts").into_iter().collect();
+    counts.retain(|count| count.kind == "unconfirmed");
+    assert_eq!(counts.iter().map(|count| count.contacts).sum::<u64>(), 5);
+    for (_, how) in wanted.iter().filter(|(_, how)| how.is_some()) {
+        assert!(counts.iter().any(|c| c.sent == *how && c.contacts == 1));
+    }
 }
 
 /// Sends two contacts, splits the batch and settles the second with `end`; answers the contact.

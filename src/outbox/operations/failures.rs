@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::{seconds, to_total};
-use crate::contact::{ContactId, Phone};
+use crate::contact::{ContactId, Phone, Suffix};
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 use crate::settlement::FailKind;
@@ -64,6 +64,8 @@ pub struct FailedContact {
     pub finished_ago: Duration,
     #[serde(skip)]
     pub options: AskedFor,
+    #[serde(skip)]
+    pub sent: Option<SentAs>,
 }
 
 /// The two options of a row that decide whether a second send is safe; null: the default.
@@ -73,11 +75,20 @@ pub struct AskedFor {
     pub encryption: Option<bool>,
 }
 
+/// The same two options of the last request that carried the contact, by the word of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentAs {
+    pub suffix: Suffix,
+    pub encryption: bool,
+}
+
 /// Failed contacts that have all of this in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureCount {
     pub kind: String,
     pub options: AskedFor,
+    /// `None`: the contacts are not `unconfirmed`, or the journal does not tell.
+    pub sent: Option<SentAs>,
     pub contacts: u64,
 }
 
@@ -85,6 +96,7 @@ pub(in crate::outbox) fn failure_count(row: &impl Columns) -> FailureCount {
     FailureCount {
         kind: row.text("fail_kind").unwrap_or_default(),
         options: asked_for(row),
+        sent: sent_as(row),
         contacts: to_total(row, "contacts"),
     }
 }
@@ -94,6 +106,18 @@ fn asked_for(row: &impl Columns) -> AskedFor {
         number_add_suffix: row.flag("number_add_suffix"),
         encryption: row.flag("encryption"),
     }
+}
+
+/// Nothing, if anything of it cannot be read.
+fn sent_as(row: &impl Columns) -> Option<SentAs> {
+    let suffix = match row.text("sent_suffix")?.as_str() {
+        "none" => Suffix::None,
+        "platform" => Suffix::Platform,
+        "courier" => Suffix::Courier,
+        _ => return None,
+    };
+    let encryption = row.text("sent_encryption")?.parse().ok()?;
+    Some(SentAs { suffix, encryption })
 }
 
 pub(super) fn masked<S: Serializer>(phone: &Phone, serializer: S) -> Result<S::Ok, S::Error> {
@@ -135,5 +159,6 @@ pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
         finished_at: row.text("finished").unwrap_or_default(),
         finished_ago: to_duration(row.seconds("finished_ago")),
         options: asked_for(row),
+        sent: sent_as(row),
     }
 }

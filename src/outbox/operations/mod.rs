@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use serde::{Serialize, Serializer};
 
 pub use self::failures::{
-    AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+    AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage, SentAs,
 };
 pub use self::overview::{
     InstanceReport, LaneCounts, LaneReport, LaneState, Overview, Owner, PausedLane, PendingCounts,

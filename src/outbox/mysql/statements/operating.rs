@@ -73,13 +73,33 @@ macro_rules! moment {
     };
 }
 
+/// The last batch of a contact that may have arrived.
+macro_rules! last_batch {
+    () => {
+        " LEFT JOIN delivery_batch AS b FORCE INDEX (PRIMARY)
+              ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id END "
+    };
+}
+
+/// How it was sent, as texts; null where that cannot be read.
+macro_rules! sent_columns {
+    () => {
+        "CASE WHEN JSON_VALID(b.options)
+              THEN JSON_UNQUOTE(JSON_EXTRACT(b.options, '$.suffix')) END AS sent_suffix,
+         CASE WHEN JSON_VALID(b.options)
+              THEN JSON_UNQUOTE(JSON_EXTRACT(b.options, '$.encryption')) END AS sent_encryption"
+    };
+}
+
 /// The columns of a `FailedContact`.
 macro_rules! failed_columns {
     () => {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
              c.number_add_suffix, c.encryption, CAST(c.finished_at AS CHAR) AS cursor_at, ",
-            moment!("c.finished_at", "finished")
+            moment!("c.finished_at", "finished"),
+            ", ",
+            sent_columns!()
         )
     };
 }
@@ -88,8 +108,10 @@ macro_rules! failed_columns {
 /// seconds, each null for any.
 macro_rules! passing {
     () => {
-        "contact_outbox AS c FORCE INDEX (contact_outbox_failed)
-         WHERE c.failed_at IS NOT NULL
+        concat!(
+            "contact_outbox AS c FORCE INDEX (contact_outbox_failed)",
+            last_batch!(),
+            "WHERE c.failed_at IS NOT NULL
            AND (? IS NULL OR c.user_id = ?) AND (? IS NULL OR c.task_id = ?)
            AND (? IS NULL OR FIND_IN_SET(c.fail_kind, ?))
            AND (? IS NULL OR LOCATE(LOWER(?), LOWER(c.fail_cause)) > 0)
@@ -97,6 +119,7 @@ macro_rules! passing {
                <= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, NOW(6) + INTERVAL 1 DAY)
            AND c.failed_at
                >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))"
+        )
     };
 }
 
@@ -275,9 +298,12 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     ))
     .with(&[1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 7, 7, 8, 9]),
     count_failures: Statement::new(concat!(
-        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, COUNT(*) AS contacts FROM ",
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, COUNT(*) AS contacts, ",
+        sent_columns!(),
+        " FROM ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
+          ORDER BY c.fail_kind"
     ))
     .with(&[1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
     failures_named: concat!(
@@ -285,8 +311,9 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         failed_columns!(),
         " FROM ",
         contact_ids!(),
-        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
-          WHERE c.status = 'failed' ORDER BY c.id"
+        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id",
+        last_batch!(),
+        "WHERE c.status = 'failed' ORDER BY c.id"
     ),
     prunable_contacts: Statement::new(concat!(
         "SELECT c.id,

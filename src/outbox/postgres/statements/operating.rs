@@ -67,6 +67,21 @@ macro_rules! moment {
     };
 }
 
+/// The last batch of a contact that may have arrived.
+macro_rules! last_batch {
+    () => {
+        " LEFT JOIN delivery_batch b
+             ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id END "
+    };
+}
+
+/// How it was sent, as texts; null where that cannot be read.
+macro_rules! sent_columns {
+    () => {
+        "b.options ->> 'suffix' AS sent_suffix, b.options ->> 'encryption' AS sent_encryption"
+    };
+}
+
 /// The columns of a `FailedContact`.
 macro_rules! failed_columns {
     () => {
@@ -74,7 +89,9 @@ macro_rules! failed_columns {
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause,
              c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, c.number_add_suffix,
              c.encryption, c.finished_at::text AS cursor_at, ",
-            moment!("c.finished_at", "finished")
+            moment!("c.finished_at", "finished"),
+            ", ",
+            sent_columns!()
         )
     };
 }
@@ -238,22 +255,30 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
     failures: Statement::new(concat!(
         "SELECT ",
         failed_columns!(),
-        " FROM contact_outbox c WHERE ",
+        " FROM contact_outbox c",
+        last_batch!(),
+        "WHERE ",
         passing!(),
         " AND (c.finished_at, c.id)
               < (coalesce($7::text::timestamptz, 'infinity'), coalesce($8::bigint, 0))
           ORDER BY c.finished_at DESC, c.id DESC LIMIT $9"
     )),
     count_failures: Statement::new(concat!(
-        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
-         FROM contact_outbox c WHERE ",
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts, ",
+        sent_columns!(),
+        " FROM contact_outbox c",
+        last_batch!(),
+        "WHERE ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
+          ORDER BY c.fail_kind"
     )),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),
-        " FROM contact_outbox c WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
+        " FROM contact_outbox c",
+        last_batch!(),
+        "WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
     ),
     prunable_contacts: Statement::new(
         "SELECT id,

@@ -88,13 +88,31 @@ macro_rules! so_long_ago {
     };
 }
 
+/// The last batch of a contact that may have arrived.
+macro_rules! last_batch {
+    () => {
+        " LEFT JOIN delivery_batch b
+             ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id END "
+    };
+}
+
+/// How it was sent, as texts; null where that cannot be read.
+macro_rules! sent_columns {
+    () => {
+        "CASE WHEN json_valid(b.options) THEN b.options ->> '$.suffix' END AS sent_suffix,
+         CASE WHEN json_valid(b.options) THEN b.options -> '$.encryption' END AS sent_encryption"
+    };
+}
+
 /// The columns of a `FailedContact`.
 macro_rules! failed_columns {
     () => {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
              c.number_add_suffix, c.encryption, c.finished_at AS cursor_at, ",
-            moment!("c.finished_at", "finished")
+            moment!("c.finished_at", "finished"),
+            ", ",
+            sent_columns!()
         )
     };
 }
@@ -260,22 +278,29 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
     failures: Statement::new(concat!(
         "SELECT ",
         failed_columns!(),
-        " FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
+        " FROM contact_outbox c INDEXED BY contact_outbox_failed",
+        last_batch!(),
+        "WHERE ",
         passing!(),
         " AND (c.finished_at, c.id) < (coalesce(?7, '~'), coalesce(?8, 0))
           ORDER BY c.finished_at DESC, c.id DESC LIMIT ?9"
     )),
     count_failures: Statement::new(concat!(
-        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts
-         FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts, ",
+        sent_columns!(),
+        " FROM contact_outbox c INDEXED BY contact_outbox_failed",
+        last_batch!(),
+        "WHERE ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption ORDER BY c.fail_kind"
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
+          ORDER BY c.fail_kind"
     )),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),
-        " FROM contact_outbox c NOT INDEXED
-          WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
+        " FROM contact_outbox c NOT INDEXED",
+        last_batch!(),
+        "WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
     ),
     prunable_contacts: Statement::new(concat!(
         "SELECT id, status <> 'pending' AND finished_at < ",

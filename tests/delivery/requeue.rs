@@ -1,0 +1,67 @@
+//! Contacts that may have arrived, sent once more under other settings.
+
+use contact_courier::contact::Suffix;
+use contact_courier::outbox::{Change, FailKind, Final};
+use contact_courier::simulator::Faults;
+
+use super::world::World;
+use crate::support::{Db, close, entry, on_every_database};
+
+on_every_database!(a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now);
+
+/// Sends a contact so, and nobody knows whether it arrived.
+async fn unconfirmed(db: &Db, lane: &str, suffix: Suffix, asks: &str) {
+    let me = db.courier().await;
+    let row = db
+        .contact_with(lane, "13012121211", "number_add_suffix", asks)
+        .await;
+    let lease = db.lease(lane, me).await.lease;
+    let mut batch = entry(&[row]);
+    batch.options.suffix = suffix;
+    let mut end = close(batch.batch, &[row]);
+    end.rows[0].end = Final::Failed {
+        kind: FailKind::Unconfirmed,
+        cause: "no answer".into(),
+    };
+    for change in [Change::Open(batch), Change::Close(end)] {
+        db.record(&lease, &[change]).await;
+    }
+}
+
+async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(db: &Db) {
+    let mut world = World::new(db, Faults::default()).await;
+    for (nth, (sent, asks, by, default, is_safe)) in [
+        (Suffix::Platform, "true", "courier", "false", false),
+        (Suffix::Courier, "true", "platform", "false", false),
+        (Suffix::Courier, "true", "courier", "false", true),
+        (Suffix::Platform, "true", "platform", "false", false),
+        (Suffix::Platform, "NULL", "platform", "false", false),
+        (Suffix::None, "NULL", "platform", "false", true),
+        (Suffix::None, "NULL", "courier", "true", false),
+        (Suffix::None, "false", "platform", "true", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        unconfirmed(db, &format!("u/t{nth}"), sent, asks).await;
+        world.set("delivery.suffix", by);
+        world.set("request.number_add_suffix", default);
+        let task = format!("t{nth}");
+        let requeue = ["requeue", "--task", &task, "--yes", "--json"];
+        let said = world.run(&requeue).await;
+        let (left_out, requeued) = if is_safe { (0, 1) } else { (1, 0) };
+        for words in [
+            format!("\"unsafe\":{left_out}"),
+            format!("\"requeued\":{requeued}"),
+        ] {
+            assert!(said.out.contains(&words), "{nth}: {} {}", said.out, said.err);
+        }
+    }
+    // The journal does not tell any more.
+    unconfirmed(db, "u/gone", Suffix::None, "false").await;
+    db.execute("DELETE FROM delivery_batch WHERE task_id = 'gone'")
+        .await;
+    let requeue = ["requeue", "--task", "gone", "--yes", "--json"];
+    let said = world.run(&requeue).await;
+    assert!(said.out.contains("\"unsafe\":1"), "{}", said.out);
+}
