@@ -1,6 +1,7 @@
 //! The recorder: everything that the courier writes goes through it, many writes to a transaction.
 //!
-//! Lanes hand in writes and wait for their answer; the recorder takes all that have gathered while
+//! Lanes hand in writes and wait for their answer. What a lane hands in first is written first: a hold
+//! and its end could otherwise change places. The recorder takes all that have gathered while
 //! the last transaction ran and commits them together ([`Store`]). Where the database can write
 //! more than one thing at a time there are several writers, and a lane's writes always go to the
 //! same one: while one of them settles, the others' lanes go on, and no two wait for the same rows.
@@ -35,7 +36,7 @@ const MAX_BYTES: usize = 1_048_576;
 /// The lanes' end of the way to each writer.
 #[derive(Clone)]
 pub(super) struct Recorder {
-    writers: Arc<[mpsc::Sender<Asked>]>,
+    writers: Arc<[mpsc::UnboundedSender<Asked>]>,
     locked_lanes: Arc<AtomicUsize>,
 }
 
@@ -55,7 +56,8 @@ impl Recorder {
             life: life.clone(),
         };
         let writers = (0..pulse.writers.len()).map(|nth| {
-            let (sender, receiver) = mpsc::channel(MAX_WRITES);
+            // A lane has few writes under way at once, and waits for them.
+            let (sender, receiver) = mpsc::unbounded_channel();
             let writer = Writer {
                 store: store.clone(),
                 locked: LockedWrites::new(Arc::clone(&locked_lanes)),
@@ -74,7 +76,7 @@ impl Recorder {
     }
 
     /// Returns the writer that all writes of the lane go to.
-    fn writer(&self, lane: &Lane) -> Option<&mpsc::Sender<Asked>> {
+    fn writer(&self, lane: &Lane) -> Option<&mpsc::UnboundedSender<Asked>> {
         let mut hasher = DefaultHasher::new();
         lane.hash(&mut hasher);
         let writers = u64::try_from(self.writers.len()).unwrap_or(1);
@@ -87,19 +89,27 @@ impl Recorder {
         self.locked_lanes.load(Ordering::Relaxed)
     }
 
-    /// Hands in a write in the name of a lease and waits until it is committed, or fenced.
-    pub(super) async fn record(&self, lease: &Arc<Lease>, change: Change) -> Answer {
+    /// Hands in a write in the name of a lease, at once. The answer comes when the write is committed, or
+    /// fenced.
+    pub(super) fn record(
+        &self,
+        lease: &Arc<Lease>,
+        change: Change,
+    ) -> impl Future<Output = Answer> + Send + use<> {
         let (sender, receiver) = oneshot::channel();
         let write = Write {
             lease: Arc::clone(lease),
             change,
         };
-        let writer = self.writer(&lease.lane).ok_or_else(NotRecorded::ending)?;
-        writer
-            .send((write, sender))
-            .await
-            .map_err(|_| NotRecorded::ending())?;
-        receiver.await.map_err(|_| NotRecorded::ending())?
+        let handed_in = self
+            .writer(&lease.lane)
+            .is_some_and(|writer| writer.send((write, sender)).is_ok());
+        async move {
+            if !handed_in {
+                return Err(NotRecorded::ending());
+            }
+            receiver.await.map_err(|_| NotRecorded::ending())?
+        }
     }
 }
 
@@ -109,7 +119,7 @@ struct Writer {
     pulse: Arc<Pulse>,
     /// Which of the writers this is.
     nth: usize,
-    receiver: mpsc::Receiver<Asked>,
+    receiver: mpsc::UnboundedReceiver<Asked>,
 }
 
 impl Writer {
@@ -182,4 +192,46 @@ enum WokenBy {
     Gathered(usize),
     /// It is time to look whether locked rows are free.
     Look,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Hold;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn what_a_lane_hands_in_first_is_written_first_whoever_is_polled_first() {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let recorder = Recorder {
+            writers: [sender].into(),
+            locked_lanes: Arc::default(),
+        };
+        let lease = Arc::new(Lease {
+            lane: Lane::new("u", "t").unwrap(),
+            token: 1,
+            failures: 0,
+        });
+        let hold = Change::Hold(Hold {
+            reason: "not_found",
+            message: String::new(),
+            delay: Duration::ZERO,
+            failures: 1,
+            needs_person: true,
+        });
+        let held = recorder.record(&lease, hold);
+        let recovered = recorder.record(&lease, Change::Recover);
+        let writer = async {
+            let mut written = Vec::new();
+            for _ in 0..2 {
+                let (write, asker) = receiver.recv().await.unwrap();
+                written.push(matches!(write.change, Change::Hold(_)));
+                asker.send(Ok(crate::outbox::Recorded::Done)).unwrap();
+            }
+            written
+        };
+        let (recovered, held, written) = tokio::join!(recovered, held, writer);
+        assert!(recovered.is_ok() && held.is_ok());
+        assert_eq!(written, [true, false]);
+    }
 }

@@ -54,7 +54,12 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
             format!("\"unsafe\":{left_out}"),
             format!("\"requeued\":{requeued}"),
         ] {
-            assert!(said.out.contains(&words), "{nth}: {} {}", said.out, said.err);
+            assert!(
+                said.out.contains(&words),
+                "{nth}: {} {}",
+                said.out,
+                said.err
+            );
         }
     }
     // The journal does not tell any more.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations, Outbox,
-    PageLimit, Pruning, RateClaim, RowOutcome, Write,
+    PageLimit, Pruning, RateClaim, Recorded, RowOutcome, Write,
 };
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use uuid::Uuid;
@@ -95,7 +96,40 @@ async fn works_all_the_same(kind: Kind, name: &'static str, own: &[&str]) {
     let outbox = MySqlOutbox::connect(&db.url, 8).await.expect("connects");
     delivers(&outbox).await;
     tells(&outbox).await;
+    writes_what_fits(&outbox).await;
     outbox.close().await;
+}
+
+/// A packet holds a megabyte: what does not fit into one is written in parts, or refused for good. A
+/// server that was handed it would hang up, and nobody could tell that from an outage.
+async fn writes_what_fits(outbox: &MySqlOutbox) {
+    let me = Uuid::now_v7();
+    outbox.beat(&instance(me)).await.expect("beats");
+    let leased = outbox.lease(&lane("u/packets"), me).await;
+    let lease = leased.expect("leases").expect("free").lease;
+    let write = |change| Write {
+        lease: lease.clone(),
+        change,
+    };
+    let refused = (0..60_000).map(|n| RowOutcome {
+        contact: ContactId(i64::MAX - n),
+        end: Final::Failed {
+            kind: FailKind::Invalid,
+            cause: "a rule".into(),
+        },
+    });
+    let many = Change::Refuse(refused.collect());
+    outbox.record(&[write(many)]).await.expect("in parts");
+    let mut long = entry(&[]);
+    // Each is four letters of the list that is sent.
+    long.options.sub_user_id = Some("\"".repeat(300_000).into());
+    let error = outbox.record(&[write(Change::Open(long))]).await;
+    let error = error.expect_err("it does not fit");
+    assert!(!error.is_transient(), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("max_allowed_packet is 1048576"), "{said}");
+    let written = outbox.record(&[write(Change::Recover)]).await;
+    assert_eq!(written.expect("the server is there"), [Recorded::Done]);
 }
 
 /// The kind of password that MySQL gives to users is only taken over TLS, unless the server still

@@ -8,14 +8,17 @@ use contact_courier::courier::lifecycle::Lifecycle;
 use contact_courier::courier::retention::Retention;
 use contact_courier::outbox::{Change, Pruning};
 
+use uuid::{NoContext, Timestamp, Uuid};
+
 use super::operations::failed;
-use crate::support::{Db, close, entry, on_every_database};
+use crate::support::{Db, Raw, close, entry, on_every_database};
 
 on_every_database!(
     what_ended_long_ago_goes_and_nothing_else,
     a_dry_run_counts_the_same_and_deletes_nothing,
     an_open_batch_and_one_whose_contacts_stand_are_kept,
     the_walk_goes_on_where_it_was_and_ends_where_nothing_is_old,
+    batches_of_a_host_whose_clock_was_behind_do_not_end_the_walk,
     what_was_kept_of_a_requeued_contact_goes_with_it,
     two_that_prune_at_once_do_not_mind,
     of_several_couriers_the_one_that_has_run_the_longest_prunes,
@@ -223,4 +226,34 @@ async fn of_several_couriers_the_one_that_has_run_the_longest_prunes(db: &Db) {
     db.silence(first).await;
     caretaker(second).round(&life).await.expect("a round");
     assert_eq!(db.count("FROM contact_outbox").await, 0);
+}
+
+/// Puts a closed batch into the journal, with a time in its id.
+async fn batch_by_clock(db: &Db, days_behind: u64, nth: u64, closed: i64) {
+    let now = Uuid::now_v7().get_timestamp().expect("a time");
+    let seconds = now.to_unix().0 - 86_400 * days_behind;
+    let nanos = u32::try_from(nth * 1_000_000).expect("less than a second");
+    let id = Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos));
+    let then = db.now(-closed);
+    let (ids, options) = match &db.raw {
+        Raw::Postgres(_) => ("'{999999}'", "'{}'"),
+        Raw::Sqlite(_) | Raw::MySql(_) => ("'[999999]'", "'{}'"),
+    };
+    db.execute(&format!(
+        "INSERT INTO delivery_batch
+             (id, user_id, task_id, lease_token, contact_ids, options, state, created_at, closed_at)
+         VALUES ('{id}', 'u', 't', 1, {ids}, {options}, 'closed', {then}, {then})"
+    ))
+    .await;
+}
+
+async fn batches_of_a_host_whose_clock_was_behind_do_not_end_the_walk(db: &Db) {
+    // More than a step of young batches, which stand in front of an old one.
+    for nth in 0..150 {
+        batch_by_clock(db, 365, nth, 60).await;
+    }
+    batch_by_clock(db, 2, 0, LONG).await;
+    batch_by_clock(db, 0, 0, 60).await;
+    assert_eq!(prune(db, OLD).await, (0, 1));
+    assert_eq!(db.count("FROM delivery_batch").await, 151);
 }

@@ -369,9 +369,9 @@ impl LaneAtWork {
         change: Change,
         step: impl FnOnce(Answer) -> Completed + Send + 'static,
     ) {
-        let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
-        self.steps
-            .spawn(async move { step(context.recorder.record(&lease, change).await) });
+        // Handed in here, not in the step: the steps begin in any order.
+        let recorded = self.context.recorder.record(&self.lease, change);
+        self.steps.spawn(async move { step(recorded.await) });
     }
 
     /// Ends the lane unless the write is done. Returns whether it is.

@@ -6,8 +6,9 @@ use sqlx::{MySqlConnection, MySqlPool, Result};
 
 use super::MySql;
 use super::lists::lists;
+use super::session::LEAST_PACKET;
 use super::statements::operating::{KEEP_ENDS, LOCK_FAILED, REQUEUE};
-use super::statements::{FREE_ROWS, ROWS, STATEMENTS, UNWRITTEN};
+use super::statements::{FREE_ROWS, PACKET, ROWS, STATEMENTS, UNWRITTEN};
 use crate::contact::ContactId;
 use crate::outbox::error::{BATCHES, CONTACTS, LANES, SqlError, none_unwritten};
 use crate::outbox::plan::{Departing, Opened, Plan, json};
@@ -15,19 +16,49 @@ use crate::outbox::rows::Columns;
 use crate::outbox::sql::ask::{Ask, ask};
 use crate::outbox::sql::value::List;
 
+/// Bytes of a packet beside its lists, with room to spare.
+const HEADER: usize = 1024;
+
+/// So many ids fit into the smallest packet, beside everything else.
+const ROWS_AT_ONCE: usize = 25_000;
+
+/// A list without records.
+const NOTHING: &str = "[]";
+
 /// Puts batches into the journal. One that is there already counts, too.
 pub(super) async fn open(tx: &mut MySqlConnection, batches: &[Opened<'_>]) -> Result<u64> {
     let (mut opened, mut behind) = (0, 0);
     for (list, count) in lists(List::Opened(batches).records()) {
         let new = &batches[behind..behind + count];
         behind += count;
+        let departing = json(&Departing::of(new));
+        fits(tx, list.len() + departing.len()).await?;
         let done = sqlx::query(STATEMENTS.open_batches)
             .bind(list)
-            .bind(json(&Departing::of(new)))
+            .bind(departing)
             .execute(&mut *tx);
         opened += done.await?.rows_affected();
     }
     Ok(opened)
+}
+
+/// Refuses what the server would hang up on, as if it were away: the same would be handed in for ever. A
+/// single record is as long as its `sub_user_id`.
+async fn fits(tx: &mut MySqlConnection, bytes: usize) -> Result<()> {
+    if bytes + HEADER <= LEAST_PACKET {
+        return Ok(());
+    }
+    let packet: u64 = sqlx::query_scalar(PACKET).fetch_one(tx).await?;
+    if bytes + HEADER <= usize::try_from(packet).unwrap_or(usize::MAX) {
+        return Ok(());
+    }
+    Err(sqlx::Error::Encode(
+        format!(
+            "the journal's entry has {bytes} bytes, and the server's max_allowed_packet is {packet}; \
+             raise that, or delete contacts whose sub_user_id is that long"
+        )
+        .into(),
+    ))
 }
 
 /// Looks whether the rows are as they should be. The number of changed rows does not tell: a trigger can
@@ -37,14 +68,23 @@ pub(super) async fn look_back(tx: &mut MySqlConnection, plan: &Plan<'_>) -> Resu
     if rows.is_empty() && states.is_empty() && plan.lanes.is_empty() {
         return Ok(());
     }
-    let unwritten = sqlx::query(UNWRITTEN)
-        .bind(json(&rows))
-        .bind(json(&states))
-        .bind(json(&plan.holds()))
-        .fetch_one(tx)
-        .await?;
-    for table in [CONTACTS, BATCHES, LANES] {
-        none_unwritten(table, unwritten.integer(table).unwrap_or_default())?;
+    let mut rest = [json(&states), json(&plan.holds())];
+    // One statement as a rule.
+    for part in rows
+        .chunks(ROWS_AT_ONCE)
+        .chain(rows.is_empty().then_some(&[][..]))
+    {
+        let [states, holds] = rest;
+        let unwritten = sqlx::query(UNWRITTEN)
+            .bind(json(&part))
+            .bind(states)
+            .bind(holds)
+            .fetch_one(&mut *tx)
+            .await?;
+        for table in [CONTACTS, BATCHES, LANES] {
+            none_unwritten(table, unwritten.integer(table).unwrap_or_default())?;
+        }
+        rest = [NOTHING.into(), NOTHING.into()];
     }
     Ok(())
 }

@@ -202,7 +202,7 @@ pub(super) fn kind(version: &str) -> (&'static str, Option<&'static str>) {
 
 /// The smallest packet that single records fit into: a megabyte has been the least of the servers'
 /// defaults ever since.
-const LEAST_PACKET: usize = 1024 * 1024;
+pub(super) const LEAST_PACKET: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -234,6 +234,9 @@ pub(super) const FREE_ROWS: &str = "
         STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
     FOR UPDATE /*!80001 OF c */ SKIP LOCKED";
 
+/// The most bytes of a statement with its parameters.
+pub(super) const PACKET: &str = "SELECT CAST(@@max_allowed_packet AS UNSIGNED)";
+
 /// Ids of settled rows, states of batches (`plan::Standing`), lanes (`plan::Held`). How many of
 /// each are not as they should be, by table.
 pub(super) const UNWRITTEN: &str = "

@@ -39,7 +39,7 @@ pub use self::trial::Trial;
 
 pub(super) use self::failures::{failed, failure_count, failure_page, kinds_of};
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
-pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding};
+pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding, says_it_is_older};
 pub(super) use self::server::at_least;
 pub(super) use self::story::{Trail, batch_report, contact_report, lane_standing, requeued};
 pub(super) use self::trial::{Trying, records};

@@ -4,12 +4,20 @@
 //! primary keys instead, which follow the time: ids of contacts count up, ids of batches begin with
 //! the time of their making. The walk ends at the first step in which nothing was made before the
 //! limit, for what is younger cannot have ended before it.
+//!
+//! The time in the id of a batch is the host's, and that clock may have been wrong for a while: its
+//! batches then stand among those of another time, with young ones before old ones. So the walk of
+//! batches does not end before it has come to ids that say they are younger than the limit. (The
+//! clock was ahead: such batches go when that time has come.) What is deleted is decided by the
+//! database's clock alone.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::outbox::rows::Columns;
-use crate::outbox::span::to_duration;
+use crate::outbox::span::{to_duration, to_seconds};
 
 /// The rows to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +48,18 @@ pub(in crate::outbox) struct PrunePage<Id> {
 }
 
 impl<Id: Clone> PrunePage<Id> {
-    /// A page out of at most `limit` rows with `old`, `made_before` and `age`.
+    /// A page out of at most `limit` rows with `old`, `made_before` and `age`. `is_before`: whether rows
+    /// that are old may stand behind a row, by its id.
     pub(in crate::outbox) fn new<C: Columns>(
         rows: &[C],
         limit: usize,
         id: impl Fn(&C) -> Option<Id>,
+        is_before: impl Fn(&C) -> bool,
     ) -> Self {
         let is = |row: &C, what: &str| row.flag(what).unwrap_or_default();
-        let goes_on = rows.len() >= limit && rows.iter().any(|row| is(row, "made_before"));
         let last = rows.last();
+        let goes_on = rows.len() >= limit
+            && (rows.iter().any(|row| is(row, "made_before")) || last.is_some_and(is_before));
         Self {
             old: rows
                 .iter()
@@ -68,6 +79,18 @@ impl<Id: Clone> PrunePage<Id> {
             next: self.next,
         }
     }
+}
+
+/// Whether a batch, by the time in its id, was made before the limit by the database's clock (`now`).
+pub(in crate::outbox) fn says_it_is_older(row: &impl Columns, than: Duration) -> bool {
+    let id = row.text("id").and_then(|id| Uuid::parse_str(&id).ok());
+    let made = id.and_then(|id| id.get_timestamp());
+    let (Some(made), Some(now)) = (made, row.seconds("now")) else {
+        return false;
+    };
+    let (seconds, nanos) = made.to_unix();
+    let made = Duration::new(seconds, nanos).as_secs_f64();
+    made < now - to_seconds(than)
 }
 
 /// The old batches of a page with the contacts that they held.

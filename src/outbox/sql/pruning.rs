@@ -9,7 +9,7 @@ use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
-    BATCHES, CONTACTS, PrunePage, PruneStep, Pruning, bereft, holding,
+    BATCHES, CONTACTS, PrunePage, PruneStep, Pruning, bereft, holding, says_it_is_older,
 };
 use crate::outbox::rows::Columns;
 use crate::outbox::span::to_seconds;
@@ -31,7 +31,8 @@ pub(super) async fn contacts<D: Dialect>(
         .fetch_all(&mut session)
         .await?;
     drop(session);
-    let page = PrunePage::new(&read, CONTACTS, |row| row.integer("id").map(ContactId));
+    let id = |row: &_| Columns::integer(row, "id").map(ContactId);
+    let page = PrunePage::new(&read, CONTACTS, id, |_| false);
     let mut pruned = u64::try_from(page.old.len()).unwrap_or(u64::MAX);
     if !pruning.dry_run && pruned > 0 {
         pruned = delete_contacts(dialect, age, &plain(&page.old)).await?;
@@ -66,7 +67,12 @@ pub(super) async fn batches<D: Dialect>(
         .bind(i64::try_from(BATCHES).unwrap_or(i64::MAX))
         .fetch_all(&mut session)
         .await?;
-    let page = PrunePage::new(&read, BATCHES, |row| row.text("id"));
+    let page = PrunePage::new(
+        &read,
+        BATCHES,
+        |row| row.text("id"),
+        |row| says_it_is_older(row, pruning.older_than),
+    );
     let old = holding(&read)?;
     let standing = standing::<D>(&mut session, pruning, &old).await?;
     drop(session);

@@ -327,7 +327,8 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     .with(&[1, 1, 2, 3]),
     prunable_batches: Statement::new(concat!(
         "SELECT b.id, b.contact_ids, b.closed_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS old,
-             b.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
+             b.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before,
+             UNIX_TIMESTAMP(NOW(6)) * 1e0 AS now, ",
         seconds_since!("b.created_at"),
         " AS age
          FROM delivery_batch AS b FORCE INDEX (PRIMARY) WHERE b.id > ? ORDER BY b.id LIMIT ?"

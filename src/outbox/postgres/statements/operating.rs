@@ -291,7 +291,8 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         "SELECT id::text AS id, contact_ids,
              closed_at < now() - $1 * interval '1 second' AS old,
              created_at < now() - $1 * interval '1 second' AS made_before,
-             (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
+             (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age,
+             extract(epoch FROM now())::float8 AS now
          FROM delivery_batch WHERE delivery_batch.id > $2::text::uuid
          ORDER BY delivery_batch.id LIMIT $3",
     ),

@@ -321,7 +321,7 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         so_long_ago!("?1"),
         " AS made_before, ",
         seconds_since!("created_at"),
-        " AS age
+        " AS age, unixepoch('now', 'subsec') AS now
          FROM delivery_batch WHERE id > ?2 ORDER BY id LIMIT ?3"
     )),
     delete_contacts: Statement::new(concat!(
