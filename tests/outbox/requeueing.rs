@@ -166,11 +166,7 @@ async fn a_contact_that_may_have_arrived_tells_how_it_was_sent(db: &Db) {
         found.sort_unstable_by_key(|(id, _)| *id);
         assert_eq!(found, wanted);
     }
-    let counts = db
-        .operations
-        .count_failures(&FailureFilter::default())
-        .await;
-    let mut counts: Vec<_> = counts.expect("counts").into_iter().collect();
+    let mut counts = db.operations.count_failures(&all).await.expect("counts");
     counts.retain(|count| count.kind == "unconfirmed");
     assert_eq!(counts.iter().map(|count| count.contacts).sum::<u64>(), 5);
     for (_, how) in wanted.iter().filter(|(_, how)| how.is_some()) {
