@@ -285,8 +285,8 @@ mod tests {
         }
     }
 
-    fn sent(suffix: Suffix, encryption: bool) -> Option<SentAs> {
-        Some(SentAs { suffix, encryption })
+    const fn sent(suffix: Suffix, encryption: bool) -> SentAs {
+        SentAs { suffix, encryption }
     }
 
     #[test]
@@ -295,16 +295,46 @@ mod tests {
         let nothing = asked(None, None);
         let (by_platform, by_courier) = (safety(false), safety(true));
         for (safety, asked, sent, is_safe) in [
-            (&by_platform, nothing, sent(Suffix::None, false), true),
-            (&by_platform, nothing, sent(Suffix::Platform, false), false),
-            (&by_platform, nothing, sent(Suffix::Courier, false), false),
-            (&by_platform, nothing, sent(Suffix::None, true), false),
+            (&by_platform, nothing, Some(sent(Suffix::None, false)), true),
+            (
+                &by_platform,
+                nothing,
+                Some(sent(Suffix::Platform, false)),
+                false,
+            ),
+            (
+                &by_platform,
+                nothing,
+                Some(sent(Suffix::Courier, false)),
+                false,
+            ),
+            (&by_platform, nothing, Some(sent(Suffix::None, true)), false),
             (&by_platform, nothing, None, false),
-            (&by_platform, suffix, sent(Suffix::Platform, false), false),
-            (&by_platform, suffix, sent(Suffix::Courier, false), false),
-            (&by_courier, suffix, sent(Suffix::Courier, false), true),
-            (&by_courier, suffix, sent(Suffix::Platform, false), false),
-            (&by_courier, suffix, sent(Suffix::None, false), false),
+            (
+                &by_platform,
+                suffix,
+                Some(sent(Suffix::Platform, false)),
+                false,
+            ),
+            (
+                &by_platform,
+                suffix,
+                Some(sent(Suffix::Courier, false)),
+                false,
+            ),
+            (
+                &by_courier,
+                suffix,
+                Some(sent(Suffix::Courier, false)),
+                true,
+            ),
+            (
+                &by_courier,
+                suffix,
+                Some(sent(Suffix::Platform, false)),
+                false,
+            ),
+            (&by_courier, suffix, Some(sent(Suffix::None, false)), false),
             (&by_courier, suffix, None, false),
         ] {
             let is_unsafe = safety.is_unsafe("unconfirmed", asked, sent);
@@ -316,7 +346,7 @@ mod tests {
     #[test]
     fn the_platform_appends_the_suffix_of_a_ciphertext_whatever_the_settings_say() {
         let encrypted = asked(Some(true), Some(true));
-        let sent = sent(Suffix::Courier, true);
+        let sent = Some(sent(Suffix::Courier, true));
         assert!(safety(true).is_unsafe("unconfirmed", encrypted, sent));
     }
 
@@ -327,9 +357,9 @@ mod tests {
             courier_appends_suffix: true,
             ..RequestDefaults::default()
         });
-        let (nothing, none) = (asked(None, None), sent(Suffix::None, false));
+        let (nothing, none) = (asked(None, None), Some(sent(Suffix::None, false)));
         assert!(today.is_unsafe("unconfirmed", nothing, none));
-        let courier = sent(Suffix::Courier, false);
+        let courier = Some(sent(Suffix::Courier, false));
         assert!(!today.is_unsafe("unconfirmed", nothing, courier));
         assert!(!today.is_unsafe("unconfirmed", asked(Some(false), None), none));
     }
@@ -344,7 +374,7 @@ mod tests {
         .map(|(kind, options, contacts)| FailureCount {
             kind: kind.into(),
             options,
-            sent: sent(Suffix::None, false),
+            sent: Some(sent(Suffix::None, false)),
             contacts,
         });
         let tally = Tally::of(&found, &safety(false), false);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::lifecycle::Lifecycle;
 use super::pulse::Pulse;
-use super::tuning::Tuner;
+use super::tuning::{Tuner, Tuning};
 use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::outbox::{Instance, Outbox, OutboxError};
 use crate::telemetry::event::ClockWentBack;
@@ -23,9 +23,6 @@ const BEATS_PER_LEASE: u32 = 3;
 /// A failed heartbeat is tried again this soon, so that work goes on as soon as the database is
 /// back.
 const SOON: Duration = Duration::from_secs(1);
-
-/// No hold is longer, however long the platform asks for: `Retry-After` is obeyed for up to a day.
-const LONGEST_HOLD: Duration = Duration::from_hours(24);
 
 /// Knows until when this instance's leases are good.
 #[derive(Clone, Debug)]
@@ -56,9 +53,7 @@ pub(super) async fn start(
     let mut clock = DatabaseClock::default();
     clock.note(outbox.beat(&instance).await?);
     // Nobody may have been there to see it go back.
-    outbox
-        .bring_back(longest_hold(&tuner).max(LONGEST_HOLD))
-        .await?;
+    outbox.bring_back(longest_hold(&tuner.current())).await?;
     let (sender, receiver) = watch::channel(good_until);
     let heart = Heart {
         outbox,
@@ -77,9 +72,9 @@ pub(super) async fn start(
     Ok((LeaseClock(receiver), task))
 }
 
-/// The longest wait of a lane that failures have put on hold.
-fn longest_hold(tuner: &Tuner) -> Duration {
-    tuner.current().backoff.max_interval
+/// The longest hold that the settings allow.
+fn longest_hold(tuning: &Tuning) -> Duration {
+    tuning.backoff.max_interval.max(tuning.longest_retry_after)
 }
 
 struct Heart {
@@ -106,7 +101,8 @@ impl Heart {
                 self.clock.note(went_back);
             }
             if !failed && self.clock.is_to_be_followed {
-                let longest = longest_hold(&self.tuner);
+                // A wait that the platform has asked for may end early: one request finds out.
+                let longest = self.tuner.current().backoff.max_interval;
                 let brought = self.within(pause, self.outbox.bring_back(longest)).await;
                 self.clock.is_to_be_followed = brought.is_err();
             }

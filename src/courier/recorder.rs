@@ -219,8 +219,8 @@ mod tests {
             failures: 1,
             needs_person: true,
         });
-        let held = recorder.record(&lease, hold);
-        let recovered = recorder.record(&lease, Change::Recover);
+        let first = recorder.record(&lease, hold);
+        let second = recorder.record(&lease, Change::Recover);
         let writer = async {
             let mut written = Vec::new();
             for _ in 0..2 {
@@ -230,8 +230,8 @@ mod tests {
             }
             written
         };
-        let (recovered, held, written) = tokio::join!(recovered, held, writer);
-        assert!(recovered.is_ok() && held.is_ok());
+        let (second, first, written) = tokio::join!(second, first, writer);
+        assert!(second.is_ok() && first.is_ok());
         assert_eq!(written, [true, false]);
     }
 }

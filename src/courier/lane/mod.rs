@@ -13,6 +13,7 @@ mod budget;
 mod completed;
 mod culprits;
 mod end;
+mod expiry;
 mod intake;
 mod occupied;
 mod outcome;

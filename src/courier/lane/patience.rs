@@ -1,33 +1,18 @@
-//! Giving up on a lane that has been waiting for a person for longer than
-//! `retry.give_up_on_holds_after`.
-//!
-//! The wait begins with the lane's first such hold, which the database keeps, and ends when the
-//! platform takes contacts of the lane again. A contact fails when it has been due for as long, too:
-//! one that came yesterday into a lane which has been dead for months gets its own time. What fails
-//! is found out by a request each time: a batch is tried, and answered in the same way again. Then the
-//! rest of the lane that is old enough fails with it, unsent.
+//! How long a lane has been waiting for a person.
 
-use std::mem;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::at_work::LaneAtWork;
-use super::completed::Completed;
-use crate::contact::{Contact, ContactId};
-use crate::courier::underway::Underway;
-use crate::outbox::{Change, OutboxError, Recorded};
-use crate::platform::verdict::{self, Wait};
-use crate::telemetry::event::RowsExpired;
+use crate::platform::verdict::Wait;
 
 /// How long a lane has been waiting for a person, and what follows from it.
 #[derive(Default)]
 pub(super) struct Patience {
     /// The beginning of the wait.
-    since: Option<Instant>,
+    pub(super) since: Option<Instant>,
     /// Why the rest of the lane is given up.
-    over: Option<Wait>,
+    pub(super) over: Option<Wait>,
 }
 
 impl Patience {
@@ -49,95 +34,4 @@ impl Patience {
     pub(super) fn end(&mut self) {
         *self = Self::default();
     }
-}
-
-impl LaneAtWork {
-    /// How long a contact of the lane may wait, if the lane itself has been waiting for as long.
-    fn limit_of_patience(&self) -> Option<Duration> {
-        let limit = self.context.tuning().give_up_on_holds_after;
-        let waited = self.patience.since?.elapsed();
-        (!limit.is_zero() && waited >= limit).then_some(limit)
-    }
-
-    /// Whether all of the batch has been waiting for a person for too long.
-    pub(super) fn has_waited_too_long(&self, underway: &Underway, wait: &Wait) -> bool {
-        wait.reason.waits_for_a_person()
-            && self.limit_of_patience().is_some_and(|limit| {
-                let contacts = &underway.batch.contacts;
-                contacts
-                    .iter()
-                    .all(|one| age(one, underway.read_at) >= limit)
-            })
-    }
-
-    /// Ends a batch that has been waiting for a person for too long.
-    pub(super) fn give_up_on_hold(&mut self, underway: Underway, wait: &Wait) {
-        let closing = verdict::give_up_on_hold(&underway.batch, wait);
-        let search = self.culprits.give_up(&underway);
-        self.close(underway, closing, search);
-    }
-
-    /// Lets the rest of the lane fail, too, if the lane has been waiting for a person for too long.
-    pub(super) fn give_up_rest_after(&mut self, wait: &Wait) {
-        if wait.reason.waits_for_a_person() && self.limit_of_patience().is_some() {
-            self.patience.over = Some(wait.clone());
-        }
-    }
-
-    /// Lets a page of the rest fail: the next one when this is written.
-    pub(super) async fn give_up_rest(&mut self) -> Result<(), OutboxError> {
-        let (Some(wait), Some(limit)) = (self.patience.over.clone(), self.limit_of_patience())
-        else {
-            return Ok(());
-        };
-        // What is left is found out about by a later request.
-        if self.end.is_some() || self.context.life.is_stopping() || self.turn_is_over() {
-            return Ok(());
-        }
-        for underway in mem::take(&mut self.ready) {
-            if self.has_waited_too_long(&underway, &wait) {
-                self.give_up_on_hold(underway, &wait);
-            } else {
-                self.ready.push_back(underway);
-            }
-        }
-        while self.end.is_none() {
-            self.read_ahead().await?;
-            let read_at = self.reading.read_at;
-            let (old, young): (Vec<Contact>, Vec<Contact>) = mem::take(&mut self.reading.waiting)
-                .into_iter()
-                .partition(|contact| age(contact, read_at) >= limit);
-            for contact in &young {
-                self.occupied.rows.remove(&contact.id);
-            }
-            if !old.is_empty() {
-                self.expire(&old, &wait);
-                return Ok(());
-            }
-            if young.is_empty() {
-                self.patience.over = None;
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn expire(&mut self, contacts: &[Contact], wait: &Wait) {
-        self.turn.batches += 1;
-        let ids: Vec<ContactId> = contacts.iter().map(|contact| contact.id).collect();
-        let rows = verdict::expire_on_hold(&ids, wait);
-        let lane = Arc::clone(&self.lease);
-        self.record(Change::Refuse(rows.clone()), move |recorded| {
-            if matches!(recorded, Ok(Recorded::Done)) {
-                let (lane, rows) = (&lane.lane, &rows);
-                RowsExpired { lane, rows }.emit();
-            }
-            Completed::Refused(ids, recorded)
-        });
-    }
-}
-
-/// How long a contact has been due that was read then.
-fn age(contact: &Contact, read_at: Instant) -> Duration {
-    contact.due_for + read_at.elapsed()
 }

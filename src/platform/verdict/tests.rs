@@ -573,9 +573,14 @@ fn a_person_has_to_act_where_time_stands_still_but_for_a_limit_of_the_platform()
     // [token], [forbidden], [not found], [task running]
     let people = [401, 403, 404].map(|http| waiting(&three(), &error(http, "")).reason);
     assert!(people.into_iter().all(WaitReason::waits_for_a_person));
-    assert!(WaitReason::TaskRunning.waits_for_a_person() && WaitReason::AllRefused.waits_for_a_person());
+    assert!(
+        WaitReason::TaskRunning.waits_for_a_person() && WaitReason::AllRefused.waits_for_a_person()
+    );
     for reason in WaitReason::OF_BATCHES {
-        assert!(!(reason.waits_for_a_person() && reason.runs_out()), "{reason:?}");
+        assert!(
+            !(reason.waits_for_a_person() && reason.runs_out()),
+            "{reason:?}"
+        );
     }
     assert!(!WaitReason::RateLimited.waits_for_a_person());
 }
