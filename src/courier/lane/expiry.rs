@@ -78,7 +78,7 @@ impl LaneAtWork {
                 .into_iter()
                 .partition(|contact| age(contact, read_at) >= limit);
             for contact in &young {
-                self.occupied.rows.remove(&contact.id);
+                self.occupied.let_go(contact.id);
             }
             if !old.is_empty() {
                 self.expire(&old, &wait);
