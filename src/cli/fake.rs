@@ -110,6 +110,10 @@ impl Outbox for FakeOutbox {
         Ok(0)
     }
 
+    async fn newest_lanes(&self, _: i64) -> Result<Vec<Lane>, OutboxError> {
+        Ok(Vec::new())
+    }
+
     async fn find_lanes(&self, _: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
         unreachable!("no command does this")
     }

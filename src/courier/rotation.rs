@@ -28,6 +28,10 @@ impl Rotation {
         self.lanes.clear();
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.lanes.values().map(VecDeque::len).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.lanes.is_empty()
     }

@@ -38,6 +38,9 @@ const BUSY: u32 = 4;
 /// Searches take at most every so manieth part of the time.
 const SEARCH_SHARE: u32 = 5;
 
+/// Of so many new contacts at most the lanes are looked at.
+const MOST_NEWS: i64 = 1_000;
+
 /// At most so many lanes rest in memory.
 const MOST_RESTING: usize = 50_000;
 
@@ -50,6 +53,10 @@ pub(super) struct Scout {
     search: Search,
     /// Lanes that were found and have no place yet.
     ahead: Rotation,
+    /// Lanes of new contacts that have no place yet. They take turns with the others, so that whoever
+    /// has just come does not wait for a whole round.
+    fresh: Rotation,
+    is_turn_of_fresh: bool,
     /// When the last search ended, and how long it took.
     searched: Option<(Instant, Duration)>,
     at_work: HashSet<Lane>,
@@ -97,6 +104,8 @@ impl Scout {
             instance,
             search: Search::new(instance),
             ahead: Rotation::default(),
+            fresh: Rotation::default(),
+            is_turn_of_fresh: true,
             searched: None,
             newest: None,
             has_news: false,
@@ -112,6 +121,9 @@ impl Scout {
 
     /// Looks around until the courier ends, then waits for the lanes at work.
     pub(super) async fn run(mut self) {
+        if self.context.notice_interval.is_some() {
+            self.newest = self.context.outbox.newest().await.ok();
+        }
         while !self.context.life.is_stopping() {
             let pulse = Arc::clone(&self.context.pulse);
             let look = pulse.scout.turning(self.look_and_report()).await;
@@ -181,10 +193,7 @@ impl Scout {
                     self.has_news |= wait.is_some();
                     return;
                 }
-                newest = &mut news => {
-                    (self.newest, self.has_news) = (Some(newest), true);
-                    return;
-                }
+                newest = &mut news => return self.take_news(newest).await,
                 Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
@@ -192,6 +201,21 @@ impl Scout {
             if self.context.notes.others_wait() || self.tasks.is_empty() || rests {
                 return;
             }
+        }
+    }
+
+    /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
+    async fn take_news(&mut self, newest: i64) {
+        let noticed = self.newest.replace(newest).unwrap_or(newest);
+        self.has_news = true;
+        let behind = noticed.max(newest.saturating_sub(MOST_NEWS));
+        let lanes = self.context.outbox.newest_lanes(behind).await;
+        if self.fresh.len() > self.context.places() {
+            self.fresh.clear();
+        }
+        // The search tells of the trouble.
+        for lane in lanes.unwrap_or_default() {
+            self.fresh.put(lane);
         }
     }
 
@@ -267,16 +291,26 @@ impl Scout {
             look.ripe_in = self.search().await?;
             look.searched = true;
         }
+        let mut without_place = 0;
         while let Some(lane) = self.next_candidate() {
-            if !self.has_place(&lane) {
-                self.ahead.put(lane);
+            if self.has_place(&lane, self.is_turn_of_fresh) {
+                look.started += usize::from(self.start(&lane).await?);
+                continue;
+            }
+            let waiting = if self.is_turn_of_fresh {
+                &mut self.fresh
+            } else {
+                &mut self.ahead
+            };
+            waiting.put(lane);
+            without_place += 1;
+            // Those of the other kind may still have one.
+            if without_place > 1 {
                 break;
             }
-            if self.start(&lane).await? {
-                look.started += 1;
-            }
         }
-        let others_wait = self.ahead.iter().any(|lane| self.may_start(lane));
+        let mut waiting = self.ahead.iter().chain(self.fresh.iter());
+        let others_wait = waiting.any(|lane| self.may_start(lane));
         self.context.notes.set_others_wait(others_wait);
         Ok(look)
     }
@@ -285,9 +319,19 @@ impl Scout {
     fn next_candidate(&mut self) -> Option<Lane> {
         loop {
             let at_work = &self.users_at_work;
-            let lane = self
-                .ahead
-                .next(|user| at_work.get(user).copied().unwrap_or(0))?;
+            let at_work = |user: &str| at_work.get(user).copied().unwrap_or(0);
+            let is_empty = [self.ahead.is_empty(), self.fresh.is_empty()];
+            self.is_turn_of_fresh = match is_empty {
+                [true, true] => return None,
+                [true, false] => true,
+                [false, true] => false,
+                [false, false] => !self.is_turn_of_fresh,
+            };
+            let lane = if self.is_turn_of_fresh {
+                self.fresh.next(at_work)?
+            } else {
+                self.ahead.next(at_work)?
+            };
             if self.may_start(&lane) {
                 return Some(lane);
             }
@@ -308,13 +352,13 @@ impl Scout {
         }
     }
 
-    /// Whether there is a place for the lane. A lane that is known to answer, and the first lane of a
-    /// user, do not wait for others' turns to end.
-    fn has_place(&self, lane: &Lane) -> bool {
+    /// Whether there is a place for the lane. The first lane of a user, a lane that is known to answer
+    /// and one that has new contacts do not wait for others' turns to end.
+    fn has_place(&self, lane: &Lane, is_fresh: bool) -> bool {
         let places = self.context.places();
         let is_first = !self.users_at_work.contains_key(lane.user_id());
         let is_well = self.context.permits.is_well(lane);
-        let more = 2 * usize::from(is_first) + usize::from(is_well);
+        let more = 2 * usize::from(is_first) + usize::from(is_well) + usize::from(is_fresh);
         let places = places + places * more / 4;
         self.at_work.len() < places
     }

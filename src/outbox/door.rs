@@ -109,6 +109,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// with each contact that is inserted.
     async fn newest(&self) -> Result<i64, OutboxError>;
 
+    /// Returns the lanes of the newest contacts behind this id that are due, those of a few hundred
+    /// contacts at most.
+    async fn newest_lanes(&self, behind: i64) -> Result<Vec<Lane>, OutboxError>;
+
     /// Leases a lane and adopts its open batches in one transaction. Returns `None` if another courier
     /// has the lane or if it is on hold.
     async fn lease(&self, lane: &Lane, instance: Uuid) -> Result<Option<LeasedLane>, OutboxError>;

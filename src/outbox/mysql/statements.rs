@@ -427,9 +427,14 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE hold_reason = ?",
     release_lane: "UPDATE delivery_lane SET lease_owner = NULL
          WHERE user_id = ? AND task_id = ? AND lease_token = ?",
-    // Reads the pending part of the index from end to end.
     // An id that does not fit comes out negative, and changes all the same.
     newest: "SELECT CAST(coalesce(max(id), 0) AS SIGNED) FROM contact_outbox",
+    newest_lanes: "
+        SELECT user_id, task_id FROM contact_outbox AS c FORCE INDEX (PRIMARY)
+        WHERE c.id > ? AND c.status = 'pending'
+          AND (c.not_before IS NULL OR c.not_before <= NOW(6))
+        ORDER BY c.id DESC LIMIT 256",
+    // Reads the pending part of the index from end to end.
     backlog: concat!(
         "WITH lane AS (
              SELECT c.user_id, c.task_id,

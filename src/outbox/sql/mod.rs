@@ -152,6 +152,11 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("newest", Limit::Short, newest).await
     }
 
+    async fn newest_lanes(&self, behind: i64) -> Result<Vec<Lane>, OutboxError> {
+        let newest = || reading::newest_lanes(&self.dialect, behind);
+        self.call("newest_lanes", Limit::Short, newest).await
+    }
+
     async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
         let find = || reading::find_lanes(&self.dialect, query);
         self.call("find_lanes", Limit::Patient, find).await

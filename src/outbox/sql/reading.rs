@@ -1,5 +1,7 @@
 //! Finding lanes, reading ahead in one, counting what is left.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::ask::ask;
@@ -42,6 +44,20 @@ pub(in crate::outbox) async fn walk<D: Dialect>(
 pub(super) async fn newest<D: Dialect>(dialect: &D) -> Result<i64, SqlError> {
     let mut session = dialect.reading().await?;
     Ok(ask::<D>(D::STATEMENTS.newest).number(&mut session).await?)
+}
+
+pub(super) async fn newest_lanes<D: Dialect>(
+    dialect: &D,
+    behind: i64,
+) -> Result<Vec<Lane>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let contacts = ask::<D>(D::STATEMENTS.newest_lanes)
+        .bind(behind)
+        .fetch_all(&mut session)
+        .await?;
+    let mut seen = HashSet::new();
+    let lanes = contacts.iter().filter_map(rows::lane);
+    Ok(lanes.filter(|lane| seen.insert(lane.clone())).collect())
 }
 
 pub(super) async fn read_page<D: Dialect>(

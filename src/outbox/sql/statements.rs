@@ -81,6 +81,8 @@ pub(in crate::outbox) struct Statements {
     /// Counts what is left, by class [courier].
     /// The greatest id of a contact, or 0.
     pub(in crate::outbox) newest: &'static str,
+    /// An id. The lanes of the newest contacts behind it.
+    pub(in crate::outbox) newest_lanes: &'static str,
     pub(in crate::outbox) backlog: &'static str,
 
     /// Reads the tokens of lanes, which no one else changes from then on [lanes].
@@ -177,6 +179,7 @@ pub(in crate::outbox) fn hot(
         ("pending_rows", courier.pending_rows.sql),
         ("release_lane", courier.release_lane),
         ("newest", courier.newest),
+        ("newest_lanes", courier.newest_lanes),
         ("backlog", courier.backlog),
         ("lock_lanes", courier.lock_lanes),
         ("find_batches", courier.find_batches),

@@ -353,8 +353,14 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE hold_reason = ?1",
     release_lane: "UPDATE delivery_lane SET lease_owner = NULL
          WHERE user_id = ?1 AND task_id = ?2 AND lease_token = ?3",
-    // Reads the two small indexes from end to end.
     newest: "SELECT coalesce(max(id), 0) FROM contact_outbox",
+    newest_lanes: concat!(
+        "SELECT user_id, task_id FROM contact_outbox NOT INDEXED
+         WHERE id > ?1 AND status = 'pending' AND (not_before IS NULL OR not_before <= ",
+        now!(),
+        ") ORDER BY id DESC LIMIT 256"
+    ),
+    // Reads the two small indexes from end to end.
     backlog: concat!(
         "WITH due (user_id, task_id, contacts) AS (
              SELECT user_id, task_id, count(*)
