@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What all lanes hold together, beyond their parts: sixteen requests of usual length.
-const ALL: usize = 16 * 1_048_576;
+/// What all lanes hold together, beyond their parts: twelve requests of usual length. What is in flight
+/// is in memory twice, as contacts and as JSON.
+const ALL: usize = 12 * 1_048_576;
 
 /// What a single lane holds at the most, so that no lane has it all.
 const ONE: usize = ALL / 2;

@@ -40,6 +40,8 @@ impl SettingsFile {
     /// Writes other settings and tells the courier.
     pub(super) async fn reload(&self, courier: &Program, dice: &mut Dice) {
         self.write(dice);
+        // Before it listens for signals, one would end it.
+        courier.says("courier started").await;
         courier.signal("HUP").await;
     }
 }

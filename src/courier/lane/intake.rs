@@ -21,8 +21,8 @@ use crate::telemetry::traces::Origin;
 const ID_TOO_GREAT: &str = "a contact's id is greater than 9223372036854775807, which the courier \
      cannot settle: delete the row and insert it again with an id that the database gives";
 
-/// At most so many bytes are read at once: as many as two requests of usual length.
-const PAGE_BYTES: usize = 2 * 1_048_576;
+/// At most so many bytes are read at once: as many as a request of usual length has.
+const PAGE_BYTES: usize = 1_048_576;
 
 impl LaneAtWork {
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
