@@ -84,6 +84,7 @@ on_every_database!(
     three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound,
     a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
     a_row_that_makes_the_platform_fail_each_time_ends_alone,
+    a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between,
     failures_that_nobody_is_named_for_come_to_an_end,
 );
 
@@ -196,6 +197,23 @@ async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_s
     assert_eq!(db.count(hold).await, 1);
     let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
     assert_eq!(db.count(succeeded).await, 60, "the other lane goes on");
+}
+
+async fn a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between(db: &Db) {
+    for n in 0..20 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poison = [number(13)];
+    let mut options = options(Duration::ZERO);
+    // Longer than a lane keeps its place for.
+    options.tuning.backoff.initial_interval = Duration::from_millis(260);
+    options.tuning.backoff.max_interval = Duration::from_millis(260);
+    options.tuning.backoff.jitter = 0.0;
+    let fail = move |batch: &Batch| answer(if carries(batch, &poison) { 500 } else { 200 });
+    run(db, fail, options).await;
+    // The run ends after twelve failures in a row, with a small part that is not taken apart yet.
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert!(db.count(succeeded).await >= 15);
 }
 
 async fn a_row_that_makes_the_platform_fail_each_time_ends_alone(db: &Db) {

@@ -122,7 +122,11 @@ impl LaneAtWork {
             }
             let lane = &self.lease.lane;
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
-            let underway = underway.traced(&self.context.traces, Origin::Adopted);
+            let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
+            if underway.failing_since.is_some() && underway.batch.maybe_delivered {
+                // The lane's failures in a row outlive the place that it had.
+                underway.failed_sends = underway.batch.attempts.min(self.failures);
+            }
             self.refuse(changed);
             self.occupied.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;

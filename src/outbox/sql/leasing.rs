@@ -56,7 +56,7 @@ pub(super) async fn bring_back<D: Dialect>(
     dialect: &D,
     longest_hold: Duration,
 ) -> Result<(), SqlError> {
-    let mut session = dialect.begin_one().await?;
+    let mut session = dialect.begin().await?;
     ask::<D>(D::STATEMENTS.bring_back_holds)
         .bind(to_seconds(longest_hold))
         .execute(&mut session)
