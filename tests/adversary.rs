@@ -5,8 +5,8 @@
 //! It knows nothing of how the program works. It judges by four rules: no row lies, no request comes
 //! without progress or delay, the good lane is served meanwhile, and memory and requests are bounded.
 //!
-//! What happens comes from a seed. It is printed; `COURIER_TEST_SEED` has the same again (as far as a
-//! race can be repeated), and `COURIER_TEST_SEEDS` says how many seeds are tried.
+//! What happens comes from a seed, the same one each time (as far as a race can be repeated).
+//! `COURIER_TEST_SEED` takes another one, and `COURIER_TEST_SEEDS=N` tries N new ones. Each is printed.
 
 #![expect(
     clippy::expect_used,
