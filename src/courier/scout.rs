@@ -291,22 +291,20 @@ impl Scout {
             look.ripe_in = self.search().await?;
             look.searched = true;
         }
-        let mut without_place = 0;
+        // One that has no place does not stand before another that has.
+        let mut without_place = Vec::new();
         while let Some(lane) = self.next_candidate() {
             if self.has_place(&lane, self.is_turn_of_fresh) {
                 look.started += usize::from(self.start(&lane).await?);
-                continue;
-            }
-            let waiting = if self.is_turn_of_fresh {
-                &mut self.fresh
             } else {
-                &mut self.ahead
-            };
-            waiting.put(lane);
-            without_place += 1;
-            // Those of the other kind may still have one.
-            if without_place > 1 {
-                break;
+                without_place.push((lane, self.is_turn_of_fresh));
+            }
+        }
+        for (lane, is_fresh) in without_place {
+            if is_fresh {
+                self.fresh.put(lane);
+            } else {
+                self.ahead.put(lane);
             }
         }
         let mut waiting = self.ahead.iter().chain(self.fresh.iter());
@@ -358,7 +356,7 @@ impl Scout {
         let places = self.context.places();
         let is_first = !self.users_at_work.contains_key(lane.user_id());
         let is_well = self.context.permits.is_well(lane);
-        let more = 2 * usize::from(is_first) + usize::from(is_well) + usize::from(is_fresh);
+        let more = 2 * usize::from(is_first) + 2 * usize::from(is_well) + usize::from(is_fresh);
         let places = places + places * more / 4;
         self.at_work.len() < places
     }
