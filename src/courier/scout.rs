@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::context::Context;
@@ -64,6 +64,8 @@ pub(super) struct Scout {
     users_at_work: HashMap<Arc<str>, usize>,
     /// The greatest id of a contact that was noticed.
     newest: Option<i64>,
+    /// When to ask for it next, however often a rest ends before.
+    notice_due: Instant,
     /// Whether there is reason to search at once.
     has_news: bool,
     tasks: JoinSet<LaneEnd>,
@@ -108,6 +110,7 @@ impl Scout {
             is_turn_of_fresh: true,
             searched: None,
             newest: None,
+            notice_due: Instant::now(),
             has_news: false,
             at_work: HashSet::new(),
             users_at_work: HashMap::new(),
@@ -184,7 +187,8 @@ impl Scout {
         let wait = [ripe_in, rested_in].into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
-        let news = notice(Arc::clone(&context), self.newest, self.search_due_in());
+        let due = self.notice_due.max(Instant::now() + self.search_due_in());
+        let news = notice(Arc::clone(&context), self.newest, due);
         tokio::pin!(rest, news);
         loop {
             let resting = self.resting.len();
@@ -207,6 +211,8 @@ impl Scout {
     /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
     async fn take_news(&mut self, newest: i64) {
         let noticed = self.newest.replace(newest).unwrap_or(newest);
+        let interval = self.context.notice_interval.unwrap_or_default();
+        self.notice_due = Instant::now() + interval;
         self.has_news = true;
         let behind = noticed.max(newest.saturating_sub(MOST_NEWS));
         let lanes = self.context.outbox.newest_lanes(behind).await;
@@ -521,13 +527,13 @@ impl Scout {
     }
 }
 
-/// Waits until there are contacts that were not noticed yet, and returns the greatest id. `pause`:
-/// how long they would not be searched for in any case. Never returns while the setting is off.
-async fn notice(context: Arc<Context>, noticed: Option<i64>, pause: Duration) -> i64 {
+/// Waits until there are contacts that were not noticed yet, and returns the greatest id. Asks
+/// from `due` on. Never returns while the setting is off.
+async fn notice(context: Arc<Context>, noticed: Option<i64>, due: Instant) -> i64 {
     let Some(interval) = context.notice_interval else {
         return pending().await;
     };
-    sleep(interval.max(pause)).await;
+    sleep_until(due).await;
     loop {
         match context.outbox.newest().await {
             Ok(newest) if Some(newest) != noticed => return newest,
