@@ -25,8 +25,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("delivery.shutdown_grace", Kind::Duration),
 ];
 
-/// Far beyond what any platform takes, and still no strain on memory.
-const MOST_IN_FLIGHT: usize = 10_000;
+/// Requests at once: the most is far beyond what any platform takes, and still no strain on memory.
+pub(super) const IN_FLIGHT: RangeInclusive<usize> = 1..=10_000;
 
 /// A database that is asked more often has no time for anything else.
 const LEAST_NOTICE: Duration = Duration::from_millis(1);
@@ -127,15 +127,15 @@ impl DeliverySettings {
             humantime::format_duration(self.poll_interval),
             "must be more than 0s",
         );
+        let (most, of_a_lane) = (self.max_in_flight, self.max_in_flight_per_lane);
         faults.demand(
-            self.max_in_flight_per_lane >= 1,
+            IN_FLIGHT.contains(&of_a_lane),
             "delivery.max_in_flight_per_lane",
-            self.max_in_flight_per_lane,
-            "must be at least 1",
+            of_a_lane,
+            "must be 1 to 10000",
         );
-        let most = self.max_in_flight;
         faults.demand(
-            most >= self.max_in_flight_per_lane.max(1) && most <= MOST_IN_FLIGHT,
+            IN_FLIGHT.contains(&most) && (most >= of_a_lane || !IN_FLIGHT.contains(&of_a_lane)),
             "delivery.max_in_flight",
             most,
             "must be 1 to 10000 and not less than delivery.max_in_flight_per_lane",

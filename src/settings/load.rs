@@ -77,10 +77,11 @@ impl Settings {
         if !faults.is_empty() {
             return Err(SettingsError { faults });
         }
-        let settings: Self = layered
+        let mut settings: Self = layered
             .build()
             .and_then(Config::try_deserialize)
             .map_err(|e| unforeseen(&e))?;
+        settings.give_way(|key| origins.contains_key(key));
         settings.check().map_err(|mut error| {
             for fault in &mut error.faults {
                 fault.origin = origins.get(fault.key.as_str()).map(ToString::to_string);

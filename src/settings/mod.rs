@@ -13,6 +13,7 @@ mod change;
 mod database;
 mod delivery;
 mod error;
+mod give_way;
 mod key;
 mod keys;
 mod load;

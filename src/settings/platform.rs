@@ -38,7 +38,7 @@ pub struct PlatformSettings {
     /// How long a request may take in all. Default 30s.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// How long connecting may take; at most `timeout`. Default 5s.
+    /// How long connecting may take; at most `timeout`. Default 5s, or `timeout` if that is less.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
     /// Values of `code` in an answer that speak of the whole task, not of a row: it is running and
@@ -100,7 +100,7 @@ impl PlatformSettings {
             faults.demand(!value.is_zero(), key, shown, "must be more than 0s");
         }
         faults.demand(
-            self.connect_timeout <= self.timeout,
+            self.connect_timeout <= self.timeout || self.timeout.is_zero(),
             "platform.connect_timeout",
             humantime::format_duration(self.connect_timeout),
             "must not be longer than platform.timeout",

@@ -66,10 +66,17 @@ impl RetrySettings {
     pub(super) fn check(&self, faults: &mut Faults) {
         let initial = humantime::format_duration(self.initial_interval);
         faults.demand(
-            !self.initial_interval.is_zero() && self.initial_interval <= self.max_interval,
+            !self.initial_interval.is_zero()
+                && (self.initial_interval <= self.max_interval || self.max_interval.is_zero()),
             "retry.initial_interval",
             initial,
             "must be more than 0s and not longer than retry.max_interval",
+        );
+        faults.demand(
+            !self.max_interval.is_zero(),
+            "retry.max_interval",
+            humantime::format_duration(self.max_interval),
+            "must be more than 0s",
         );
         faults.demand(
             self.multiplier.is_finite() && self.multiplier >= 1.0,

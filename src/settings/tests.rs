@@ -241,11 +241,12 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
         ("delivery.batch_size=101", "must be 1 to 100"),
         ("delivery.notice_interval=0s", "must be at least 1ms"),
         ("delivery.poll_interval=0s", "must be more than 0s"),
-        ("delivery.max_in_flight_per_lane=0", "must be at least 1"),
+        ("delivery.max_in_flight_per_lane=0", "must be 1 to 10000"),
         (
-            "delivery.max_in_flight=1",
-            "not less than delivery.max_in_flight_per_lane",
+            "delivery.max_in_flight_per_lane=10001",
+            "must be 1 to 10000",
         ),
+        ("delivery.max_in_flight=0", "must be 1 to 10000"),
         ("delivery.max_in_flight=10001", "must be 1 to 10000"),
         ("delivery.lease=999ms", "must be at least 1s"),
         ("database.max_connections=1", "must be at least 2"),
@@ -254,10 +255,7 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
             "write sqlite://…, postgres://… or mysql://…",
         ),
         ("platform.connect_timeout=0s", "must be more than 0s"),
-        (
-            "platform.connect_timeout=31s",
-            "must not be longer than platform.timeout",
-        ),
+        ("platform.timeout=0s", "must be more than 0s"),
         (
             "platform.base_url=ftp://x",
             "must begin with https:// or http://",
@@ -271,10 +269,7 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
         ("retry.multiplier=NaN", "must be at least 1"),
         ("retry.jitter=1.1", "must be 0 to 1"),
         ("retention.older_than=59m", "must be at least 1h, or empty"),
-        (
-            "retry.initial_interval=6m",
-            "not longer than retry.max_interval",
-        ),
+        ("retry.max_interval=0s", "must be more than 0s"),
         ("retry.initial_interval=0s", "must be more than 0s"),
         (
             "rate_limit.requests_per_second=0",
@@ -294,6 +289,42 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
     }
     settings(&flags(&["platform.base_url=http://127.0.0.1:8080/prefix/"]));
     settings(&flags(&["log.level=info,contact_courier=debug"]));
+}
+
+#[test]
+fn a_default_gives_way_to_what_was_set_and_two_that_were_set_contradict() {
+    // Each pair: a value less than the other's default, and one that is greater.
+    for (less, more, rule) in [
+        (
+            ("platform.connect_timeout", "40s"),
+            ("platform.timeout", "2s"),
+            "must not be longer than platform.timeout",
+        ),
+        (
+            ("delivery.max_in_flight_per_lane", "16"),
+            ("delivery.max_in_flight", "1"),
+            "not less than delivery.max_in_flight_per_lane",
+        ),
+        (
+            ("retry.initial_interval", "6m"),
+            ("retry.max_interval", "100ms"),
+            "not longer than retry.max_interval",
+        ),
+    ] {
+        let flag = |(key, value): (&str, &str)| format!("{key}={value}");
+        for set in [less, more] {
+            let settings = settings(&flags(&[&flag(set)]));
+            let table = toml::Table::try_from(&settings).unwrap();
+            for key in [less.0, more.0] {
+                let (section, name) = key.split_once('.').unwrap();
+                let value = &table[section][name];
+                let shown = value.as_str().map_or(value.to_string(), str::to_owned);
+                assert_eq!(shown, set.1, "{key} with {set:?}");
+            }
+        }
+        let said = fault(&flags(&[&flag(less), &flag(more)]));
+        assert!(said.contains(" (--set): ") && said.contains(rule), "{said}");
+    }
 }
 
 #[test]
