@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::problem::{Problem, shown};
 use super::record::{Given, Record, column};
+use super::rounded::{ROUNDED, is_rounded, is_whole_no_more, rounded_within};
 use crate::contact::{Contact, Lane, OutboxRow, RequestDefaults, Violation};
 use crate::outbox::NewContact;
 
@@ -143,10 +144,22 @@ impl Fields {
         }
     }
 
+    fn rounded(&mut self, column: &'static str, number: &str) {
+        self.problem(column, format!("{}: {ROUNDED}", shown(number)));
+    }
+
     fn text(&mut self, column: &'static str) -> Option<String> {
         match self.take(column)? {
+            Given::Text(text) | Given::Json(Value::String(text)) if is_rounded(column, &text) => {
+                self.rounded(column, &text);
+                None
+            }
             Given::Text(text) | Given::Json(Value::String(text)) => Some(text),
             Given::Json(Value::Number(n)) if n.is_i64() || n.is_u64() => Some(n.to_string()),
+            Given::Json(Value::Number(n)) if is_whole_no_more(column, &n) => {
+                self.rounded(column, &n.to_string());
+                None
+            }
             Given::Json(_) | Given::Nested(_) => {
                 self.problem(column, "is not a text");
                 None
@@ -186,9 +199,13 @@ impl Fields {
         let word = self.word(column)?;
         // The columns are 32 bits wide.
         let number = word.parse::<i32>().ok().map(i64::from);
-        if number.is_none() {
-            let shown = shown(&word);
-            self.problem(column, format!("{shown} is not a whole number of 32 bits"));
+        match number {
+            Some(_) => {}
+            None if is_rounded(column, &word) => self.rounded(column, &word),
+            None => {
+                let shown = shown(&word);
+                self.problem(column, format!("{shown} is not a whole number of 32 bits"));
+            }
         }
         number
     }
@@ -210,12 +227,14 @@ impl Fields {
     }
 
     fn list(&mut self, column: &'static str) -> Option<String> {
-        match self.take(column)? {
-            Given::Text(json) | Given::Json(Value::String(json)) | Given::Nested(json) => {
-                Some(json)
-            }
-            Given::Json(value) => Some(value.to_string()),
+        let list = match self.take(column)? {
+            Given::Text(json) | Given::Json(Value::String(json)) | Given::Nested(json) => json,
+            Given::Json(value) => value.to_string(),
+        };
+        if let Some(number) = rounded_within(&list) {
+            self.rounded(column, &number);
         }
+        Some(list)
     }
 
     fn instant(&mut self, column: &'static str) -> Option<String> {
@@ -329,6 +348,50 @@ mod tests {
             let said = said(csv(&[phone, (column, value)]));
             assert_eq!(said, [format!("line 37, column {column}: {complaint}")]);
         }
+    }
+
+    #[test]
+    fn a_number_that_a_spreadsheet_has_rounded_is_refused_from_csv_and_json() {
+        let refused = |record, column, number| {
+            let complaint = format!("line 37, column {column}: \"{number}\": {ROUNDED}");
+            assert_eq!(said(record), [complaint]);
+        };
+        let vars = r#"[{"name": "order", "text": "2.0260131E+13"}]"#;
+        for (column, value, shown) in [
+            ("phone", "1.30121E+10", "1.3***E+10"),
+            ("phone", "13012121211.0", "130***11.0"),
+            ("user_id", "1.1E+5", ""),
+            ("user_id", "1.1E+15", "1.1E+15"),
+            ("task_id", "1.1E+15", "1.1E+15"),
+            ("sub_user_id", "1.1E+15", "1.1E+15"),
+            ("idempotency_key", "2.0260131E+13", "2.0***E+13"),
+            ("source_id", "1.2E+06", "1.2E+06"),
+            ("custom_vars", vars, "2.0***E+13"),
+        ] {
+            let given = [("phone", "13012121211"), (column, value)];
+            let given = if column == "phone" {
+                &given[1..]
+            } else {
+                &given
+            };
+            if shown.is_empty() {
+                let said = said(csv(given));
+                assert!(!said[0].contains(ROUNDED), "{said:?}");
+                continue;
+            }
+            refused(csv(given), column, shown);
+            let object = given
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), json!(text)));
+            refused(json(Value::Object(object.collect())), column, shown);
+        }
+        refused(json(json!({"phone": 1.301_21e10})), "phone", "130***00.0");
+        let id = json!({"phone": "1", "user_id": 17.0});
+        refused(json(id), "user_id", "17.0");
+        assert_eq!(
+            said(json(json!({"phone": "1", "user_id": 1.5}))),
+            ["line 37, column user_id: is not a text"]
+        );
     }
 
     #[test]

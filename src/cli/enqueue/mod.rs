@@ -12,6 +12,7 @@ mod lines;
 mod pass;
 mod problem;
 mod record;
+mod rounded;
 mod source;
 
 pub(super) use self::command::{EnqueueArgs, run};
