@@ -177,6 +177,122 @@ async fn explain_tells_the_whole_story_of_each_contact() {
     );
 }
 
+/// What it says of a number, and what it says meanwhile.
+fn of_number(db: &Db, more: &[&str]) -> Output {
+    let output = program(db, &[&["explain", "--phone"], more].concat());
+    for text in [&output.stdout, &output.stderr] {
+        masked_numbers(String::from_utf8(text.clone()).unwrap());
+    }
+    output
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_finds_a_contact_by_its_key_and_by_its_number() {
+    let db = outbox().await;
+    assert_eq!(
+        said(&db, &["explain", "--key", "order-1"]),
+        said(&db, &["explain", "1"])
+    );
+    let nobody = program(&db, &["explain", "--key", "order-2"]);
+    assert_eq!(
+        error(&nobody, 1),
+        "error: there is no contact with the idempotency_key \"order-2\": it was deleted, or never \
+         inserted\n"
+    );
+    let one = of_number(&db, &["13012121212"]);
+    let whole = "numbers have no index: reading the whole table, the newest contacts first, for \
+                 2m 30s at most\n";
+    assert_eq!(String::from_utf8(one.stderr).unwrap(), whole);
+    assert_eq!(
+        String::from_utf8(one.stdout).unwrap(),
+        said(&db, &["explain", "2"])
+    );
+    let nobody = of_number(&db, &["13012121212", "--lane", "u-2/t-9"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(nobody.stderr).unwrap(),
+        format!(
+            "{whole}error: no contact of lane u-2/t-9 has the number 130***1212: the whole table was \
+             read\n"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_lists_the_contacts_that_share_a_number() {
+    let db = outbox().await;
+    db.execute("UPDATE contact_outbox SET phone = '13012121212' WHERE id IN (4, 5)")
+        .await;
+    let several = of_number(&db, &["13012121212"]);
+    steady(|| {
+        assert_snapshot!("explain_phone", String::from_utf8(several.stdout).unwrap());
+    });
+    let json = of_number(&db, &["13012121212", "--json", "--lane", "u-1/t-1"]);
+    let json = String::from_utf8(json.stdout).unwrap();
+    let ids: Vec<_> = json
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["contact"]["id"].clone()
+        })
+        .collect();
+    assert_eq!(ids, [4, 2]);
+    for wrong in [
+        &["explain"][..],
+        &["explain", "1", "--key", "order-1"],
+        &["explain", "1", "--lane", "u-1/t-1"],
+        &["explain", "--phone", "1", "--lane", "u"],
+    ] {
+        assert_eq!(program(&db, wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_counted_by_cause_lane_or_kind() {
+    let db = outbox().await;
+    db.execute("UPDATE contact_outbox SET fail_kind = 'rejected' WHERE id = 4")
+        .await;
+    steady(|| {
+        for by in ["cause", "lane", "kind"] {
+            let counted = said(&db, &["failures", "--by", by]);
+            assert_snapshot!(format!("failures_by_{by}"), counted);
+        }
+        let json = said(&db, &["failures", "--by", "lane", "--json"]);
+        assert_snapshot!("failures_by_lane_json", json);
+    });
+    let csv = said(
+        &db,
+        &["failures", "--by", "kind", "--csv", "--since", "150m"],
+    );
+    let csv: Vec<_> = csv
+        .lines()
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .collect();
+    assert_eq!(csv[0], ["contacts", "last_seconds_ago", "fail_kind"]);
+    assert_eq!((csv[1][0], csv[1][2]), ("1", "rejected"));
+    assert_eq!((csv[2][0], csv[2][2]), ("1", "unconfirmed"));
+    let none = said(&db, &["failures", "--by", "cause", "--user", "u-2"]);
+    assert_eq!(none, "nothing failed\n");
+    let more = said(&db, &["failures", "--by", "cause", "--limit", "1"]);
+    assert_eq!(more.lines().count(), 2, "{more}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_causes_are_cut_only_on_a_terminal() {
+    let db = outbox().await;
+    let long = "格式不正确".repeat(20);
+    db.execute(&format!(
+        "UPDATE contact_outbox SET fail_cause = '{long}' WHERE id = 2"
+    ))
+    .await;
+    for command in ["failures", "failures --by cause"] {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let whole = said(&db, &arguments);
+        assert!(whole.contains(&long), "{whole}");
+        let shown = on_a_terminal(&db, command, "");
+        assert!(!shown.contains(&long) && shown.contains('…'), "{shown}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     let db = outbox().await;

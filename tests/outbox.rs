@@ -14,6 +14,7 @@ mod server;
 mod outbox {
     mod clock;
     mod fencing;
+    mod finding;
     mod histories;
     mod holds;
     mod hostile;

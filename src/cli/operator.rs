@@ -112,7 +112,8 @@ impl FilterArgs {
     }
 }
 
-fn lane(text: &str) -> Result<Lane, UsageError> {
+/// A lane as `--lane` has it.
+pub(super) fn lane(text: &str) -> Result<Lane, UsageError> {
     let lane = text
         .split_once('/')
         .and_then(|(user, task)| Lane::new(user, task).ok());

@@ -51,9 +51,10 @@ pub use self::lanes::{
 pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
     AskedFor, BatchReport, ContactReport, FailedContact, FailureCount, FailureCursor,
-    FailureFilter, FailurePage, InstanceReport, LaneCounts, LaneReport, LaneStanding, LaneState,
-    Moment, Operations, OutcomeCount, Overview, Owner, PausedLane, PendingCounts, PruneStep,
-    Pruning, Requeued, SentAs, ServerReport, ServerSetting, Story, Trial,
+    FailureFilter, FailureGroup, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneReport,
+    LaneStanding, LaneState, Moment, Operations, OutcomeCount, Overview, Owner, PausedLane,
+    PendingCounts, PhoneSearch, PhoneStep, PruneStep, Pruning, Requeued, SentAs, ServerReport,
+    ServerSetting, Story, Trial,
 };
 pub use self::postgres::PostgresOutbox;
 pub use self::servers::Access;

@@ -320,6 +320,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "unwritten" => &["'[1,2]'", BATCHES, BATCHES],
         "rate_taken" => &["1", "'all'"],
         "lanes" | "paused" => &["10"],
+        "contact_by_key" => &["'order-1001'"],
         "failures" => &[
             "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL", "NULL",
             "NULL", "NULL", "NULL", "10",

@@ -6,28 +6,47 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
+use super::search::{End, MOST, PATIENCE, nothing, search};
 use super::summary::summary;
 use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
 use crate::cli::span::{ago, contacts, count, span};
-use crate::cli::table::{lines, table};
+use crate::cli::table::{lines, numbers, table};
 use crate::contact::ContactId;
-use crate::outbox::{BatchReport, LaneStanding, Moment, Requeued, Story};
+use crate::outbox::{BatchReport, LaneStanding, Moment, Operations, PhoneSearch, Requeued, Story};
 use crate::settings::Settings;
 
 /// Tells a contact's whole story: every batch it was in, each answer, and what comes next
 ///
-/// Times are the database's, in UTC. The phone number is masked.
+/// Times are the database's, in UTC. The phone number is masked. Where several contacts have the
+/// number that is asked for, a list of them comes instead, the newest first.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ExplainArgs {
     #[command(flatten)]
     pub(in crate::cli) settings: SettingsArgs,
-    /// The row's id in `contact_outbox`
-    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
-    id: i64,
-    /// Prints JSON
+    #[command(flatten)]
+    which: Which,
+    /// With --phone: of this lane only
+    #[arg(long, value_name = "USER/TASK", conflicts_with_all = ["id", "key"])]
+    lane: Option<String>,
+    /// Prints JSON; where several contacts have the number, a line for each
     #[arg(long)]
     json: bool,
+}
+
+/// What is known of the contact.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The row's id in `contact_outbox`
+    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    id: Option<i64>,
+    /// Its `idempotency_key`
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Its `phone`, as the table has it; reads the whole table
+    #[arg(long, value_name = "NUMBER")]
+    phone: Option<String>,
 }
 
 /// The story, begun with its end.
@@ -43,23 +62,104 @@ pub(in crate::cli) async fn run(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let lane = args.lane.as_deref().map(operator::lane).transpose()?;
     let operations = operator::connect(settings).await?;
-    let Some(story) = operations.story(ContactId(args.id)).await? else {
-        bail!(
-            "there is no contact {}: it was deleted, or never inserted",
-            args.id
-        );
+    if let Some(phone) = &args.which.phone {
+        let phone = phone.trim().to_owned();
+        return all_with(&PhoneSearch { phone, lane }, args.json, &*operations, out).await;
+    }
+    let id = match (&args.which.key, args.which.id) {
+        (Some(key), _) => operations.find_key(key).await?,
+        (None, id) => id.map(ContactId),
     };
-    if args.json {
+    let story = match id {
+        Some(id) => operations.story(id).await?,
+        None => None,
+    };
+    match (story, &args.which) {
+        (Some(story), _) => tell(&story, args.json, out),
+        (None, Which { key: Some(key), .. }) => bail!(
+            "there is no contact with the idempotency_key {key:?}: it was deleted, or never inserted"
+        ),
+        (None, which) => bail!(
+            "there is no contact {}: it was deleted, or never inserted",
+            which.id.unwrap_or_default()
+        ),
+    }
+}
+
+fn tell(story: &Story, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if json {
         let told = Told {
-            summary: summary(&story),
-            story: &story,
+            summary: summary(story),
+            story,
         };
         writeln!(out, "{}", serde_json::to_string(&told)?)?;
     } else {
-        write!(out, "{}", shown(&story))?;
+        write!(out, "{}", shown(story))?;
     }
     Ok(())
+}
+
+/// Tells of the contacts with a number: the story of one, a list of several.
+async fn all_with(
+    wanted: &PhoneSearch,
+    json: bool,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let (found, end) = search(wanted, PATIENCE, operations).await?;
+    let mut stories = Vec::new();
+    for id in found {
+        // One that was deleted meanwhile has none.
+        stories.extend(operations.story(id).await?);
+    }
+    match stories.as_slice() {
+        [] => nothing(wanted, end)?,
+        [story] => tell(story, json, out)?,
+        several if json => {
+            for story in several {
+                tell(story, json, out)?;
+            }
+        }
+        several => write!(out, "{}", listed(several))?,
+    }
+    if !json {
+        tell_of_the_rest(end, out)?;
+    }
+    Ok(())
+}
+
+fn tell_of_the_rest(end: End, out: &mut dyn Write) -> anyhow::Result<()> {
+    match end {
+        End::Whole => {}
+        End::Enough => writeln!(
+            out,
+            "\nthere are more than {MOST}: --lane USER/TASK looks for those of one lane"
+        )?,
+        End::Time(id) => writeln!(
+            out,
+            "\ncontacts before id {id} were not read: the time is up"
+        )?,
+    }
+    Ok(())
+}
+
+fn listed(stories: &[Story]) -> String {
+    let mut list = table(&["id", "lane", "key", "phone", "status", "inserted"]);
+    for Story { contact, .. } in stories {
+        let ended = contact.fail_kind.as_deref();
+        list.add_row([
+            contact.id.to_string(),
+            format!("{}/{}", contact.user_id, contact.task_id),
+            contact.idempotency_key.clone().unwrap_or("-".into()),
+            contact.phone.to_string(),
+            ended.map_or(contact.status.clone(), |kind| format!("failed, {kind}")),
+            or_dash(contact.created_at.as_ref()),
+        ]);
+    }
+    numbers(&mut list, &[0]);
+    format!("{}\n`explain ID` tells the story of one\n", lines(&list))
 }
 
 fn shown(story: &Story) -> String {

@@ -58,6 +58,8 @@ pub struct FailedContact {
     pub attempts: u32,
     /// The last batch it was part of.
     pub batch_id: Option<String>,
+    /// The app's own key.
+    pub idempotency_key: Option<String>,
     /// When it failed: UTC, for people.
     pub finished_at: String,
     #[serde(rename = "finished_seconds_ago", serialize_with = "seconds")]
@@ -90,6 +92,43 @@ pub struct FailureCount {
     /// `None`: the contacts are not `unconfirmed`, or the journal does not tell.
     pub sent: Option<SentAs>,
     pub contacts: u64,
+}
+
+/// What failed contacts are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailuresBy {
+    Cause,
+    Lane,
+    Kind,
+}
+
+impl FailuresBy {
+    /// The word of the statements.
+    pub(in crate::outbox) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cause => "cause",
+            Self::Lane => "lane",
+            Self::Kind => "kind",
+        }
+    }
+}
+
+/// Failed contacts of one cause, lane or kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureGroup {
+    /// The cause, `USER/TASK` or the kind.
+    pub shared: String,
+    pub contacts: u64,
+    /// How long ago the last of them failed.
+    pub last_ago: Duration,
+}
+
+pub(in crate::outbox) fn failure_group(row: &impl Columns) -> FailureGroup {
+    FailureGroup {
+        shared: row.text("shared").unwrap_or_default(),
+        contacts: to_total(row, "contacts"),
+        last_ago: to_duration(row.seconds("last_ago")),
+    }
 }
 
 pub(in crate::outbox) fn failure_count(row: &impl Columns) -> FailureCount {
@@ -156,6 +195,7 @@ pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
         cause: row.text("fail_cause").unwrap_or_default(),
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
+        idempotency_key: row.text("idempotency_key"),
         finished_at: row.text("finished").unwrap_or_default(),
         finished_ago: to_duration(row.seconds("finished_ago")),
         options: asked_for(row),

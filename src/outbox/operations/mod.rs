@@ -14,6 +14,7 @@
 )]
 
 mod failures;
+mod finding;
 mod overview;
 mod pruning;
 mod server;
@@ -26,8 +27,10 @@ use async_trait::async_trait;
 use serde::{Serialize, Serializer};
 
 pub use self::failures::{
-    AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage, SentAs,
+    AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
+    FailuresBy, SentAs,
 };
+pub use self::finding::{PhoneSearch, PhoneStep};
 pub use self::overview::{
     InstanceReport, LaneCounts, LaneReport, LaneState, Overview, Owner, PausedLane, PendingCounts,
 };
@@ -37,7 +40,8 @@ pub use self::server::{ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
 
-pub(super) use self::failures::{failed, failure_count, failure_page, kinds_of};
+pub(super) use self::failures::{failed, failure_count, failure_group, failure_page, kinds_of};
+pub(super) use self::finding::phone_step;
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
 pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding, says_it_is_older};
 pub(super) use self::server::at_least;
@@ -81,6 +85,26 @@ pub trait Operations: Send + Sync + 'static {
         &self,
         filter: &FailureFilter,
     ) -> Result<Vec<FailureCount>, OutboxError>;
+
+    /// Counts the failed contacts that pass the filter by what they have in common, the most first: at
+    /// most `limit` counts.
+    async fn count_failures_by(
+        &self,
+        filter: &FailureFilter,
+        by: FailuresBy,
+        limit: u32,
+    ) -> Result<Vec<FailureGroup>, OutboxError>;
+
+    /// Returns the contact that has this key.
+    async fn find_key(&self, key: &str) -> Result<Option<ContactId>, OutboxError>;
+
+    /// Looks for a number in the next part of the table, which ends before `before`, or else with the
+    /// newest contact. All parts together are the whole table: no index has numbers.
+    async fn find_phone(
+        &self,
+        search: &PhoneSearch,
+        before: Option<ContactId>,
+    ) -> Result<PhoneStep, OutboxError>;
 
     /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended. Leaves
     /// contacts that have not failed as they are. Returns how many had failed.

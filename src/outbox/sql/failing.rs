@@ -7,7 +7,8 @@ use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
-    self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
+    self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
+    FailuresBy,
 };
 use crate::outbox::span::to_seconds;
 
@@ -38,6 +39,22 @@ pub(super) async fn count<D: Dialect>(
         .fetch_all(&mut session)
         .await?;
     Ok(counts.iter().map(operations::failure_count).collect())
+}
+
+pub(super) async fn count_by<D: Dialect>(
+    dialect: &D,
+    filter: &FailureFilter,
+    by: FailuresBy,
+    limit: u32,
+) -> Result<Vec<FailureGroup>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let kinds = operations::kinds_of(filter);
+    let groups = passing::<D>(D::OPERATING.failures_by, filter, kinds.as_deref())
+        .bind(by.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(&mut session)
+        .await?;
+    Ok(groups.iter().map(operations::failure_group).collect())
 }
 
 /// A statement with the parameters of a filter.

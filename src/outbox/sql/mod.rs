@@ -9,6 +9,7 @@ mod call;
 pub(super) mod dialect;
 mod driver;
 mod failing;
+mod finding;
 pub(super) mod inserting;
 pub(super) mod leasing;
 pub(super) mod migrating;
@@ -36,10 +37,11 @@ use self::failing::plain;
 use super::error::SqlError;
 use super::page::Reader;
 use super::{
-    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailurePage,
-    Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, Lease, LeasedLane,
-    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit, PausedLane,
-    PruneStep, Pruning, RateClaim, Recorded, ServerReport, Story, Trial, Write, WriteHealth,
+    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
+    FailurePage, FailuresBy, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport,
+    Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit,
+    PausedLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, ServerReport,
+    Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
@@ -267,6 +269,29 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         filter: &FailureFilter,
     ) -> Result<Vec<FailureCount>, OutboxError> {
         self.watch(|| failing::count(&self.dialect, filter)).await
+    }
+
+    async fn count_failures_by(
+        &self,
+        filter: &FailureFilter,
+        by: FailuresBy,
+        limit: u32,
+    ) -> Result<Vec<FailureGroup>, OutboxError> {
+        self.watch(|| failing::count_by(&self.dialect, filter, by, limit))
+            .await
+    }
+
+    async fn find_key(&self, key: &str) -> Result<Option<ContactId>, OutboxError> {
+        self.watch(|| finding::key(&self.dialect, key)).await
+    }
+
+    async fn find_phone(
+        &self,
+        search: &PhoneSearch,
+        before: Option<ContactId>,
+    ) -> Result<PhoneStep, OutboxError> {
+        self.watch(|| finding::phone(&self.dialect, search, before))
+            .await
     }
 
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {

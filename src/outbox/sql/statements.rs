@@ -133,8 +133,17 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) failures: Statement,
     /// Counts them [the same up to the ages].
     pub(in crate::outbox) count_failures: Statement,
+    /// Counts them by what they have in common, the most first [the same up to the ages, `cause`, `lane`
+    /// or `kind`, limit].
+    pub(in crate::outbox) failures_by: Statement,
     /// Those of the contacts that have failed [contacts].
     pub(in crate::outbox) failures_named: &'static str,
+
+    /// The contact that has a key [key].
+    pub(in crate::outbox) contact_by_key: &'static str,
+    /// A page of the table from its end on: which of its contacts have a number, and, in a row that has
+    /// `found` 0, the first of all [number, user, task, the id before which it ends, limit].
+    pub(in crate::outbox) contacts_by_phone: Statement,
 
     /// A page of the table from end to end [age in seconds, last id, limit].
     pub(in crate::outbox) prunable_contacts: Statement,
@@ -196,6 +205,7 @@ pub(in crate::outbox) fn hot(
         ("lanes", operating.lanes),
         ("paused", operating.paused),
         ("failures", operating.failures.sql),
+        ("contact_by_key", operating.contact_by_key),
         ("prunable_contacts", operating.prunable_contacts.sql),
         ("prunable_batches", operating.prunable_batches.sql),
         ("contacts_standing", operating.contacts_standing.sql),

@@ -96,7 +96,8 @@ macro_rules! failed_columns {
     () => {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
-             c.number_add_suffix, c.encryption, CAST(c.finished_at AS CHAR) AS cursor_at, ",
+             c.idempotency_key, c.number_add_suffix, c.encryption,
+             CAST(c.finished_at AS CHAR) AS cursor_at, ",
             moment!("c.finished_at", "finished"),
             ", ",
             sent_columns!()
@@ -306,6 +307,30 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
           ORDER BY c.fail_kind"
     ))
     .with(&[1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
+    failures_by: Statement::new(concat!(
+        "SELECT CASE ? WHEN 'cause' THEN c.fail_cause
+                 WHEN 'lane' THEN CONCAT(c.user_id, '/', c.task_id)
+                 ELSE c.fail_kind END AS shared, COUNT(*) AS contacts, ",
+        seconds_since!("MAX(c.finished_at)"),
+        " AS last_ago FROM ",
+        passing!(),
+        " GROUP BY shared ORDER BY contacts DESC, shared LIMIT ?"
+    ))
+    .with(&[7, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 8]),
+    contact_by_key: "SELECT c.id FROM contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
+         WHERE c.idempotency_key = ?",
+    contacts_by_phone: Statement::new(
+        "WITH page AS (
+             SELECT c.id, c.user_id, c.task_id, c.phone
+             FROM contact_outbox AS c FORCE INDEX (PRIMARY)
+             WHERE c.id < ? ORDER BY c.id DESC LIMIT ?
+         )
+         SELECT id, 1 AS found FROM page
+         WHERE TRIM(phone) = ? AND (? IS NULL OR user_id = ?) AND (? IS NULL OR task_id = ?)
+         UNION ALL
+         SELECT MIN(id), 0 FROM page",
+    )
+    .with(&[4, 5, 1, 2, 2, 3, 3]),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

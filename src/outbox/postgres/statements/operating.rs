@@ -87,8 +87,8 @@ macro_rules! failed_columns {
     () => {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause,
-             c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, c.number_add_suffix,
-             c.encryption, c.finished_at::text AS cursor_at, ",
+             c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, c.idempotency_key,
+             c.number_add_suffix, c.encryption, c.finished_at::text AS cursor_at, ",
             moment!("c.finished_at", "finished"),
             ", ",
             sent_columns!()
@@ -273,6 +273,28 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
           ORDER BY c.fail_kind"
     )),
+    failures_by: Statement::new(concat!(
+        "SELECT (CASE $7::text WHEN 'cause' THEN c.fail_cause
+                 WHEN 'lane' THEN c.user_id::text || '/' || c.task_id::text
+                 ELSE c.fail_kind END) COLLATE \"C\" AS shared, count(*) AS contacts,
+             (extract(epoch FROM now()) - extract(epoch FROM max(c.finished_at)))::float8
+                 AS last_ago
+         FROM contact_outbox c WHERE ",
+        passing!(),
+        " GROUP BY shared ORDER BY contacts DESC, shared LIMIT $8"
+    )),
+    contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = $1",
+    contacts_by_phone: Statement::new(
+        "WITH page AS MATERIALIZED (
+             SELECT id, user_id, task_id, phone FROM contact_outbox
+             WHERE id < $4 ORDER BY id DESC LIMIT $5
+         )
+         SELECT id, 1::bigint AS found FROM page
+         WHERE btrim(phone) = $1
+           AND ($2::text IS NULL OR user_id = $2) AND ($3::text IS NULL OR task_id = $3)
+         UNION ALL
+         SELECT min(id), 0 FROM page",
+    ),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

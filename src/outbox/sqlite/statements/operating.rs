@@ -109,7 +109,7 @@ macro_rules! failed_columns {
     () => {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
-             c.number_add_suffix, c.encryption, c.finished_at AS cursor_at, ",
+             c.idempotency_key, c.number_add_suffix, c.encryption, c.finished_at AS cursor_at, ",
             moment!("c.finished_at", "finished"),
             ", ",
             sent_columns!()
@@ -295,6 +295,27 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
           ORDER BY c.fail_kind"
     )),
+    failures_by: Statement::new(concat!(
+        "SELECT CASE ?7 WHEN 'cause' THEN c.fail_cause
+                 WHEN 'lane' THEN c.user_id || '/' || c.task_id
+                 ELSE c.fail_kind END AS shared, count(*) AS contacts, ",
+        seconds_since!("max(c.finished_at)"),
+        " AS last_ago
+         FROM contact_outbox c INDEXED BY contact_outbox_failed WHERE ",
+        passing!(),
+        " GROUP BY shared ORDER BY contacts DESC, shared LIMIT ?8"
+    )),
+    contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = ?1",
+    contacts_by_phone: Statement::new(
+        "WITH page AS MATERIALIZED (
+             SELECT id, user_id, task_id, phone FROM contact_outbox NOT INDEXED
+             WHERE id < ?4 ORDER BY id DESC LIMIT ?5
+         )
+         SELECT id, 1 AS found FROM page
+         WHERE trim(phone) = ?1 AND (?2 IS NULL OR user_id = ?2) AND (?3 IS NULL OR task_id = ?3)
+         UNION ALL
+         SELECT min(id), 0 FROM page",
+    ),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

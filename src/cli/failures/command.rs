@@ -1,0 +1,142 @@
+//! The command `failures`: its arguments, and what it does with them.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use clap::Args;
+
+use super::counted;
+use super::listed::Format;
+use crate::cli::UsageError;
+use crate::cli::operator::{self, FilterArgs};
+use crate::cli::settings_args::SettingsArgs;
+use crate::outbox::{FailureCursor, FailuresBy, Operations};
+use crate::settings::Settings;
+
+/// Lists the contacts that failed, the last first, with phone numbers masked
+#[derive(Args, Debug)]
+pub(in crate::cli) struct FailuresArgs {
+    #[command(flatten)]
+    pub(in crate::cli) settings: SettingsArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Counts them by what they have in common, the most first
+    #[arg(long, value_name = "WHAT", value_enum)]
+    by: Option<By>,
+    /// At most so many [default: 50 in a table, else all]
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Prints JSON lines, one for each contact or count
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Prints CSV
+    #[arg(long)]
+    csv: bool,
+}
+
+/// What they are counted by.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum By {
+    /// The words of `fail_cause`
+    Cause,
+    /// The lane
+    Lane,
+    /// The `fail_kind`
+    Kind,
+}
+
+impl From<By> for FailuresBy {
+    fn from(by: By) -> Self {
+        match by {
+            By::Cause => Self::Cause,
+            By::Lane => Self::Lane,
+            By::Kind => Self::Kind,
+        }
+    }
+}
+
+/// How many a table shows unless more are asked for.
+const IN_A_TABLE: u32 = 50;
+
+/// How many are asked for at once.
+const PAGE: u32 = 1_000;
+
+pub(in crate::cli) async fn run(
+    args: &FailuresArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if args.limit == Some(0) {
+        return Err(UsageError("--limit 0 lists nothing: write 1 or more".into()).into());
+    }
+    // Before the database is asked: wrong usage is told at once.
+    args.filter.filter()?;
+    let operations = operator::connect(settings).await?;
+    let mut format = Format::new(args.json, args.csv, stdout().is_terminal());
+    match args.by {
+        Some(by) => count(args, by.into(), &format, &*operations, out).await,
+        None => list(args, &mut format, &*operations, out).await,
+    }
+}
+
+/// How many are listed.
+fn limit(args: &FailuresArgs, format: &Format) -> u32 {
+    args.limit.unwrap_or(match format {
+        Format::Table { .. } => IN_A_TABLE,
+        Format::Json | Format::Csv => u32::MAX,
+    })
+}
+
+fn tell_of_more(out: &mut dyn Write) -> anyhow::Result<()> {
+    Ok(writeln!(
+        out,
+        "\nthere may be more: --limit N shows so many"
+    )?)
+}
+
+async fn count(
+    args: &FailuresArgs,
+    by: FailuresBy,
+    format: &Format,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let limit = limit(args, format);
+    let filter = args.filter.filter()?;
+    let groups = operations.count_failures_by(&filter, by, limit).await?;
+    counted::write(&groups, by, format, out)?;
+    let full = u32::try_from(groups.len())? == limit;
+    if full && args.limit.is_none() {
+        tell_of_more(out)?;
+    }
+    Ok(())
+}
+
+async fn list(
+    args: &FailuresArgs,
+    format: &mut Format,
+    operations: &dyn Operations,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    format.begin(out)?;
+    let mut left = limit(args, format);
+    let filter = args.filter.filter()?;
+    let mut after: Option<FailureCursor> = None;
+    let more = loop {
+        let page = operations
+            .failures(&filter, after.as_ref(), left.min(PAGE))
+            .await?;
+        left = left.saturating_sub(u32::try_from(page.failures.len())?);
+        for failed in &page.failures {
+            format.write(failed, out)?;
+        }
+        after = page.next;
+        if after.is_none() || left == 0 {
+            break after.is_some();
+        }
+    };
+    format.end(out)?;
+    if more && args.limit.is_none() {
+        tell_of_more(out)?;
+    }
+    Ok(())
+}
