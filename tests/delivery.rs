@@ -32,6 +32,7 @@ mod delivery {
     mod requeue;
     mod rows;
     mod shared;
+    mod standing;
     mod stopping;
     mod unfit;
     mod unwritable;

@@ -15,6 +15,7 @@ mod failures;
 #[cfg(test)]
 mod fake;
 mod generate;
+mod headline;
 mod migrate;
 mod operator;
 mod prune;

@@ -13,6 +13,7 @@
     reason = "most fields are named as the columns that they come from"
 )]
 
+mod conclusion;
 mod failures;
 mod finding;
 mod overview;
@@ -26,13 +27,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Serialize, Serializer};
 
+pub use self::conclusion::Conclusion;
 pub use self::failures::{
     AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
     FailuresBy, SentAs,
 };
 pub use self::finding::{PhoneSearch, PhoneStep};
 pub use self::overview::{
-    InstanceReport, LaneCounts, LaneReport, LaneState, Overview, Owner, PausedLane, PendingCounts,
+    InstanceReport, LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, PausedLane,
+    PendingCounts,
 };
 
 pub use self::pruning::{PruneStep, Pruning};

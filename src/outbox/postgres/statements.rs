@@ -278,10 +278,11 @@ pub(super) const FITNESS: &str = "
 /// The statements that every database has.
 pub(super) static STATEMENTS: Statements = Statements {
     beat: Statement::new(
-        "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES ($1, $2, $3, $4)
+        "INSERT INTO courier_instance (id, host, pid, lease_ms, standing)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (id) DO UPDATE
              SET host = excluded.host, pid = excluded.pid, lease_ms = excluded.lease_ms,
-                 heartbeat_at = now()",
+                 standing = excluded.standing, heartbeat_at = now()",
     ),
     alive: None,
     // The time when the row is looked at, not `now()`: the statement may have waited for a heartbeat.
@@ -303,6 +304,15 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE closed_at IS NULL AND failing_since > now()",
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE heartbeat_at < now() - interval '1 day'",
+    keep_rate: Statement::new(
+        "INSERT INTO rate_budget (name, given_until, learned, learned_at)
+         VALUES ('learned', 0, $1, now())
+         ON CONFLICT (name) DO UPDATE
+             SET learned = excluded.learned, learned_at = excluded.learned_at",
+    ),
+    learned_rate: "SELECT learned,
+             (extract(epoch FROM now()) - extract(epoch FROM learned_at))::float8 AS learned_ago
+         FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL",
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1",
     remove_instance: "DELETE FROM courier_instance WHERE id = $1",
     // An owner that registered while this statement waited for the lane's row is not seen as alive and

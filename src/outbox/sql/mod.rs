@@ -39,9 +39,9 @@ use super::page::Reader;
 use super::{
     Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
     FailurePage, FailuresBy, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport,
-    Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit,
-    PausedLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, ServerReport,
-    Story, Trial, Write, WriteHealth,
+    LearnedRate, Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount, Overview, Page,
+    PageLimit, PausedLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded,
+    ServerReport, Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
@@ -137,6 +137,16 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         unanswered.0 = None;
         writes.beat(&went);
         went
+    }
+
+    async fn keep_rate(&self, learned: &LearnedRate) -> Result<(), OutboxError> {
+        let keep = || leasing::keep_rate(&self.dialect, learned);
+        self.call("keep_rate", Limit::Short, keep).await
+    }
+
+    async fn learned_rate(&self) -> Result<Option<LearnedRate>, OutboxError> {
+        let read = || leasing::learned_rate(&self.dialect);
+        self.call("learned_rate", Limit::Short, read).await
     }
 
     async fn bring_back(&self, longest_hold: Duration) -> Result<(), OutboxError> {

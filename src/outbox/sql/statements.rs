@@ -46,7 +46,8 @@ impl From<&'static str> for Statement {
 /// The statements of the courier, but for those that belong to what a dialect does in its own way.
 #[derive(Debug)]
 pub(in crate::outbox) struct Statements {
-    /// Registers a courier or renews its heartbeat [id, host, pid, lease in milliseconds].
+    /// Registers a courier or renews its heartbeat [id, host, pid, lease in milliseconds,
+    /// what it says of itself].
     pub(in crate::outbox) beat: Statement,
     /// Counts the courier [id] if others see that it lives; `None`: `beat` is sure to have done it.
     pub(in crate::outbox) alive: Option<&'static str>,
@@ -78,12 +79,16 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) lift_holds: &'static str,
     /// Gives a lane back [user, task, token].
     pub(in crate::outbox) release_lane: &'static str,
-    /// Counts what is left, by class [courier].
     /// The greatest id of a contact, or 0.
     pub(in crate::outbox) newest: &'static str,
     /// An id. The lanes of the newest contacts behind it.
     pub(in crate::outbox) newest_lanes: &'static str,
+    /// Counts what is left, by class [courier].
     pub(in crate::outbox) backlog: &'static str,
+    /// Keeps what was learned of the rate [JSON].
+    pub(in crate::outbox) keep_rate: Statement,
+    /// Reads it, and how long ago it was kept.
+    pub(in crate::outbox) learned_rate: &'static str,
 
     /// Reads the tokens of lanes, which no one else changes from then on [lanes].
     pub(in crate::outbox) lock_lanes: &'static str,
