@@ -7,31 +7,38 @@ use indicatif::HumanCount;
 use super::report::StatusReport;
 use crate::cli::headline::{headline, seconds};
 use crate::cli::span::{batches, contacts, span};
-use crate::cli::table::{lines, numbers, short, table};
+use crate::cli::table::{lines_within, numbers, short, table};
 use crate::outbox::{ClosedGate, InstanceReport, LaneReport, PausedLane};
 
 /// How much of a message is shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
 
-pub(super) fn show(status: &StatusReport) -> String {
+/// `width`: that of the screen, if it is shown on one.
+pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     let server = status.server.as_ref();
     let server = server.map_or_else(String::new, |server| format!("Server   {server}\n"));
     let headline = headline(&status.conclusion);
     let mut parts = vec![format!("{headline}\n"), server + &totals(status)];
     if !status.held_users.is_empty() {
-        parts.push(format!("Users on hold\n{}", users(&status.held_users)));
+        parts.push(format!(
+            "Users on hold\n{}",
+            users(&status.held_users, width)
+        ));
     }
     if !status.paused_lanes.is_empty() {
-        parts.push(format!("Lanes on hold\n{}", paused(&status.paused_lanes)));
+        parts.push(format!(
+            "Lanes on hold\n{}",
+            paused(&status.paused_lanes, width)
+        ));
     }
     if !status.busiest_lanes.is_empty() {
-        let lanes = busiest(&status.busiest_lanes);
+        let lanes = busiest(&status.busiest_lanes, width);
         parts.push(format!("Lanes with most pending\n{lanes}"));
     }
     parts.push(if status.overview.instances.is_empty() {
         "No courier is registered: start one with `contact-courier run`\n".to_owned()
     } else {
-        format!("Couriers\n{}", instances(&status.overview.instances))
+        format!("Couriers\n{}", instances(&status.overview.instances, width))
     });
     parts.join("\n")
 }
@@ -72,7 +79,7 @@ fn speed(status: &StatusReport) -> String {
     }
 }
 
-fn users(gates: &[ClosedGate]) -> String {
+fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
     let mut table = table(&["user", "reason", "since", "next try", "message"]);
     for gate in gates {
         let next = if gate.next_try_in_seconds > 0.0 {
@@ -88,10 +95,10 @@ fn users(gates: &[ClosedGate]) -> String {
             short(&gate.message, MESSAGE),
         ]);
     }
-    lines(&table)
+    lines_within(&mut table, width)
 }
 
-fn paused(lanes: &[PausedLane]) -> String {
+fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
     let mut table = table(&[
         "lane", "reason", "since", "next try", "failures", "pending", "message",
     ]);
@@ -112,10 +119,10 @@ fn paused(lanes: &[PausedLane]) -> String {
         ]);
     }
     numbers(&mut table, &[4, 5]);
-    lines(&table)
+    lines_within(&mut table, width)
 }
 
-fn busiest(lanes: &[LaneReport]) -> String {
+fn busiest(lanes: &[LaneReport], width: Option<u16>) -> String {
     let mut table = table(&["lane", "pending", "oldest", "state", "courier"]);
     for lane in lanes {
         let owner = lane.owner.as_ref();
@@ -128,10 +135,10 @@ fn busiest(lanes: &[LaneReport]) -> String {
         ]);
     }
     numbers(&mut table, &[1]);
-    lines(&table)
+    lines_within(&mut table, width)
 }
 
-fn instances(instances: &[InstanceReport]) -> String {
+fn instances(instances: &[InstanceReport], width: Option<u16>) -> String {
     let mut table = table(&["courier", "started", "heartbeat", "state"]);
     let ago = |time: Duration| format!("{} ago", span(time));
     for instance in instances {
@@ -147,7 +154,7 @@ fn instances(instances: &[InstanceReport]) -> String {
             state.to_owned(),
         ]);
     }
-    lines(&table)
+    lines_within(&mut table, width)
 }
 
 #[cfg(test)]
@@ -183,6 +190,7 @@ mod tests {
         StatusReport::of(
             Some("db1:5432".into()),
             Overview {
+                at: "2026-01-01T12:03:10Z".into(),
                 pending: PendingCounts {
                     due: 12_000,
                     deferred: 5,
@@ -261,7 +269,7 @@ Couriers
 courier  started    heartbeat  state
 one (7)  1d 6h ago  4s ago     alive
 ";
-        assert_eq!(show(&status()), expected);
+        assert_eq!(show(&status(), None), expected);
     }
 
     #[test]
@@ -278,6 +286,6 @@ Speed    0.0 contacts/s
 
 No courier is registered: start one with `contact-courier run`
 ";
-        assert_eq!(show(&empty), expected);
+        assert_eq!(show(&empty, None), expected);
     }
 }

@@ -68,12 +68,6 @@ impl Overview {
         }
     }
 
-    /// Returns the gate that keeps a user's requests back at every courier that lives.
-    pub fn gate_for(&self, user_id: &str) -> Option<&ClosedGate> {
-        let gates = self.standings(|standing| standing.gate_for(user_id))?;
-        first_try(gates)
-    }
-
     /// Returns the gates of users, those that every courier has and those that only some have.
     pub fn user_gates(&self) -> Vec<&ClosedGate> {
         let standings = self
@@ -112,23 +106,11 @@ impl Overview {
     }
 
     fn living(&self) -> impl Iterator<Item = &InstanceReport> {
-        self.instances.iter().filter(|courier| courier.alive)
+        living(&self.instances)
     }
 
     fn gate_for_all(&self) -> Option<&ClosedGate> {
-        first_try(self.standings(Standing::gate_for_all)?)
-    }
-
-    /// Returns the gate of each courier that lives; `None`: one has none, or there is no courier.
-    fn standings<'a>(
-        &'a self,
-        gate: impl Fn(&'a Standing) -> Option<&'a ClosedGate>,
-    ) -> Option<Vec<&'a ClosedGate>> {
-        let gates: Option<Vec<_>> = self
-            .living()
-            .map(|courier| courier.standing.as_ref().and_then(&gate))
-            .collect();
-        gates.filter(|gates| !gates.is_empty())
+        at_all(&self.instances, Standing::gate_for_all)
     }
 
     fn users_kept_back(&self) -> u64 {
@@ -140,11 +122,30 @@ impl Overview {
     }
 }
 
-/// The gate that is tried first.
-fn first_try(gates: Vec<&ClosedGate>) -> Option<&ClosedGate> {
+/// Returns the gate that keeps a user's requests back at every courier that lives, the one that is tried
+/// first.
+pub(in crate::outbox) fn gate_for<'a>(
+    couriers: &'a [InstanceReport],
+    user_id: &str,
+) -> Option<&'a ClosedGate> {
+    at_all(couriers, |standing| standing.gate_for(user_id))
+}
+
+fn living(couriers: &[InstanceReport]) -> impl Iterator<Item = &InstanceReport> {
+    couriers.iter().filter(|courier| courier.alive)
+}
+
+/// Of a gate that every living courier has, the one that is tried first. `None`: one has none, or there
+/// is no courier.
+fn at_all<'a>(
+    couriers: &'a [InstanceReport],
+    gate: impl Fn(&'a Standing) -> Option<&'a ClosedGate>,
+) -> Option<&'a ClosedGate> {
+    let gates = living(couriers).map(|courier| courier.standing.as_ref().and_then(&gate));
+    let gates: Option<Vec<_>> = gates.collect();
     let sooner =
         |a: &&ClosedGate, b: &&ClosedGate| a.next_try_in_seconds.total_cmp(&b.next_try_in_seconds);
-    gates.into_iter().min_by(sooner)
+    gates?.into_iter().min_by(sooner)
 }
 
 #[cfg(test)]
@@ -212,7 +213,8 @@ mod tests {
             two.user_gates(),
             [&gate(Some("v"), 7.0), &gate(Some("u"), 5.0)]
         );
-        assert!(two.gate_for("u").is_some() && two.gate_for("w").is_none());
+        let gate_for = |user| gate_for(&two.instances, user);
+        assert!(gate_for("u").is_some() && gate_for("w").is_none());
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub use self::server::{ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
 
+pub(super) use self::conclusion::gate_for;
 pub(super) use self::failures::{failed, failure_count, failure_group, failure_page, kinds_of};
 pub(super) use self::finding::phone_step;
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};

@@ -12,6 +12,8 @@ use crate::outbox::span::to_duration;
 /// The contacts that wait, the state of the lanes, and the couriers that run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Overview {
+    /// When this was so: an instant of the database's clock, for people.
+    pub at: String,
     pub pending: PendingCounts,
     /// For how long the oldest contact that is due has been due: since its `not_before`, else since
     /// it was inserted. (In each lane the smallest id counts as the oldest.) `None`: none is due.
@@ -160,6 +162,7 @@ pub(in crate::outbox) fn overview(
     instances: Vec<InstanceReport>,
 ) -> Overview {
     Overview {
+        at: totals.text("seen_at").unwrap_or_default(),
         pending: PendingCounts {
             due: to_total(totals, "due"),
             deferred: to_total(totals, "deferred"),

@@ -200,7 +200,8 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
              (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
                  ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
-                 ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'failed') AS newest_failed
+                 ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'failed') AS newest_failed,
+             DATE_FORMAT(NOW(6), '%Y-%m-%dT%H:%i:%sZ') AS seen_at
          FROM standing"
     ),
     instances: concat!(

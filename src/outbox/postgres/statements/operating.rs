@@ -167,7 +167,8 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
              (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
-                 AS newest WHERE newest.status = 'failed') AS newest_failed
+                 AS newest WHERE newest.status = 'failed') AS newest_failed,
+             to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS seen_at
          FROM standing"
     ),
     instances: "SELECT id::text AS id, host, pid, standing,

@@ -187,7 +187,8 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
                  AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox WHERE id > 0
                  ORDER BY id DESC LIMIT 100)
-                 AS newest WHERE newest.status = 'failed') AS newest_failed
+                 AS newest WHERE newest.status = 'failed') AS newest_failed,
+             strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS seen_at
          FROM standing"
     ),
     instances: concat!(
