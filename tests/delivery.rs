@@ -19,6 +19,7 @@ mod support;
 mod world;
 
 mod delivery {
+    mod cancel;
     mod clock;
     mod crash;
     mod dead;

@@ -51,10 +51,11 @@ pub use self::lanes::{
 };
 pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
-    AskedFor, BatchReport, Conclusion, ContactReport, FailedContact, FailureCount, FailureCursor,
-    FailureFilter, FailureGroup, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneReport,
-    LaneStanding, LaneState, Moment, NewestEnds, Operations, OutcomeCount, Overview, Owner,
-    PausedLane, PendingCounts, PhoneSearch, PhoneStep, PruneStep, Pruning, Requeued, SentAs,
+    Action, AskedFor, BatchReport, Cancelled, Conclusion, ContactReport, FailedContact,
+    FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage, FailuresBy,
+    InstanceReport, LaneCounts, LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names,
+    NewestEnds, Operations, OutcomeCount, Overview, Owner, Part, PausedLane, PendingCounts,
+    PendingFilter, PendingLane, PhoneSearch, PhoneStep, PruneStep, Pruning, Requeued, SentAs,
     ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::postgres::PostgresOutbox;

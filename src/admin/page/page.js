@@ -37,7 +37,7 @@ const WORDS = {
     rate: "Rate in use", rateOf: (part, limit) => `${part} of ${limit} requests/s`, inFlight: "Requests in flight",
     requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
     states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
-    kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired" },
+    kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired", cancelled: "cancelled" },
     alive: "alive", silent: "silent", thisOne: "this one",
     reasons: {
       unreachable: "Platform not reachable", answer_lost: "Answer lost", server_error: "Platform error",
@@ -102,7 +102,7 @@ const WORDS = {
     rate: "当前速率", rateOf: (part, limit) => `${limit} 次请求/秒的 ${part}`, inFlight: "进行中的请求",
     requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
     states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
-    kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃" },
+    kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃", cancelled: "已取消" },
     alive: "在线", silent: "无心跳", thisOne: "本实例",
     reasons: {
       unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",

@@ -45,6 +45,7 @@ fn failed(contact: &ContactReport) -> String {
         Some("duplicate") => "the number is already in the task",
         Some("unconfirmed") => "the platform may or may not have it",
         Some("expired") => "it was surely not delivered, and was given up",
+        Some("cancelled") => "it was surely not delivered, and an operator ended it",
         _ => "it failed",
     };
     format!("Failed{when}: {why} ({cause}).")

@@ -98,6 +98,7 @@ macro_rules! stands {
     };
 }
 
+pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 

@@ -92,6 +92,7 @@ macro_rules! primary {
     };
 }
 
+pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 
@@ -272,7 +273,9 @@ pub(super) const FITNESS: &str = "
         (SELECT string_agg(named.oid::regclass::text, ', ')
          FROM unnest(ARRAY[to_regclass('contact_outbox'), to_regclass('contact_requeue'),
              to_regclass('delivery_lane'), to_regclass('delivery_batch'),
-             to_regclass('courier_instance'), to_regclass('rate_budget')]) AS named (oid)
+             to_regclass('courier_instance'), to_regclass('rate_budget'),
+             to_regclass('delivery_pause'), to_regclass('delivery_resume'),
+             to_regclass('operator_action')]) AS named (oid)
          WHERE named.oid IS NOT NULL AND row_security_active(named.oid)) AS secured";
 
 /// The statements that every database has.

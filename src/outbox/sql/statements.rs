@@ -164,6 +164,25 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) delete_batches: &'static str,
 }
 
+/// The statements of operators who change what is under way.
+#[derive(Debug)]
+pub(in crate::outbox) struct Intervening {
+    /// Counts pending contacts by lane [user, task, the oldest age in seconds, each null for any].
+    pub(in crate::outbox) count_pending: Statement,
+    /// The open batches that are on their way or may have arrived [user, task, each null for any].
+    pub(in crate::outbox) going: Statement,
+    /// Some ten thousand pending contacts of a lane, by their ids [user, task, the oldest age in seconds
+    /// or null, last id].
+    pub(in crate::outbox) pending: Statement,
+    /// Those of the contacts that are there [contacts], [keys].
+    pub(in crate::outbox) contacts_by_id: &'static str,
+    pub(in crate::outbox) contacts_by_key: &'static str,
+    /// Makes the row of a lane if there is none [user, task].
+    pub(in crate::outbox) make_lane: Statement,
+    /// Adds a part to an action [id, action, host, user, selection, rows or null, 1 if it is the last].
+    pub(in crate::outbox) note_action: Statement,
+}
+
 /// Which migrations the database has; the same in every SQL.
 pub(super) const APPLIED: &str =
     "SELECT version, checksum FROM contact_courier_migrations WHERE success";

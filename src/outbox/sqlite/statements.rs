@@ -114,6 +114,7 @@ macro_rules! next_lane {
     };
 }
 
+pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 
