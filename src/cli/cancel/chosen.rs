@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(words, "1 contact by id, 2 contacts by key");
         let lane = ChosenArgs {
             lane: Some("u/t".into()),
-            created_since: Some(Duration::from_secs(7_200)),
+            created_since: Some(Duration::from_hours(2)),
             ..ChosenArgs::default()
         };
         lane.check().unwrap();

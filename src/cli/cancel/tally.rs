@@ -1,7 +1,5 @@
 //! How many contacts a cancellation is about, and what became of them.
 
-use std::fmt::Write as _;
-
 use indicatif::HumanCount;
 use serde_json::json;
 
@@ -47,24 +45,25 @@ impl Tally {
     }
 
     pub(super) fn shown(&self) -> String {
-        let mut text = if self.pending == 0 {
+        let mut lines = vec![if self.pending == 0 {
             "nothing to cancel: no pending contact matches\n".to_owned()
         } else {
             let lanes = count(self.lanes, "lane", "lanes");
             format!("{} pending in {lanes}\n", contacts(self.pending))
-        };
+        }];
         if self.unmatched > 0 {
             let unmatched = HumanCount(self.unmatched);
-            let _ = writeln!(text, "{unmatched} of the names named no pending contact");
+            lines.push(format!(
+                "{unmatched} of the names named no pending contact\n"
+            ));
         }
         if self.on_their_way > 0 {
-            let _ = writeln!(
-                text,
-                "up to {} of them may be on the way to the platform, and would be left",
-                HumanCount(self.on_their_way)
-            );
+            let going = HumanCount(self.on_their_way);
+            lines.push(format!(
+                "up to {going} of them may be on the way to the platform, and would be left\n"
+            ));
         }
-        text
+        lines.concat()
     }
 
     pub(super) fn json(&self, done: &Cancelled, dry_run: bool) -> serde_json::Value {
@@ -78,20 +77,15 @@ impl Tally {
 
 /// What became of them, in lines.
 pub(super) fn done(done: &Cancelled) -> String {
-    let mut text = format!("{} cancelled\n", contacts(done.cancelled));
-    for (left, why) in [
+    let left = [
         (
             done.on_their_way,
-            "may be on the way to the platform, and the platform's answer decides",
+            "on the way to the platform, perhaps; its answer decides",
         ),
-        (
-            done.locked,
-            "another session keeps their rows locked; run it again",
-        ),
-    ] {
-        if left > 0 {
-            let _ = writeln!(text, "{} left as they are: {why}", contacts(left));
-        }
-    }
-    text
+        (done.locked, "locked by another session; run it again"),
+    ];
+    let left = left.iter().filter(|(left, _)| *left > 0);
+    let left = left.map(|(left, why)| format!("{} left: {why}\n", contacts(*left)));
+    let cancelled = format!("{} cancelled\n", contacts(done.cancelled));
+    std::iter::once(cancelled).chain(left).collect()
 }

@@ -6,6 +6,7 @@ use super::ask::{Ask, ask};
 use super::dialect::{Dialect, Session};
 use super::failing::plain;
 use super::history;
+use super::statements::Statement;
 use super::value::List;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};
@@ -33,10 +34,8 @@ pub(super) async fn count<D: Dialect>(
     Ok(operations::pending_lanes(&counts, &going))
 }
 
-fn of_lanes<'a, D: Dialect>(
-    statement: super::statements::Statement,
-    filter: &'a PendingFilter,
-) -> Ask<'a, D> {
+/// A statement about the lanes of a filter.
+fn of_lanes<D: Dialect>(statement: Statement, filter: &PendingFilter) -> Ask<'_, D> {
     ask(statement)
         .bind(filter.user_id.as_deref())
         .bind(filter.task_id.as_deref())
