@@ -87,6 +87,9 @@ network_of() {
     else
         echo --skip-networking
     fi
+    if [ -f "$1/tls/server.pem" ]; then
+        printf '%s\n' "--ssl-cert=$1/tls/server.pem" "--ssl-key=$1/tls/server.key"
+    fi
 }
 
 mariadb_url() {

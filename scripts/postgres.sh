@@ -71,6 +71,8 @@ postgres_settings=(
 
 start_postgres() {
     local dir=$1
+    # What a test wants of its own server besides. The last one counts.
+    if [ -f "$dir/more.conf" ]; then cat "$dir/more.conf" >>"$dir/data/postgresql.conf"; fi
     as_postgres "$(postgres_bin)/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w start >/dev/null 2>&1 ||
         { cat "$dir/server.log" >&2; return 1; }
 }

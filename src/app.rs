@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use nix::unistd::{Uid, User};
 
+use crate::address::DatabaseKind;
 use crate::admin::{About, Subject};
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::lifecycle::Lifecycle;
@@ -21,7 +21,7 @@ use crate::outbox::{
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
-use crate::settings::{DatabaseKind, RateScope, Settings, TracesSettings};
+use crate::settings::{RateScope, Settings, TracesSettings};
 use crate::telemetry::event;
 use crate::telemetry::traces::{Exporter, TraceOptions, Traces};
 
@@ -66,8 +66,11 @@ pub async fn connect_database(settings: &Settings) -> anyhow::Result<Database> {
 async fn connect(settings: &Settings, access: Access) -> anyhow::Result<Database> {
     // The address prints itself without its password.
     open_database(settings, access).await.with_context(|| {
-        let url = &settings.database.url;
-        format!("cannot open the database; check database.url = {url}")
+        let (key, url) = (settings.database.url_key(), settings.database.url());
+        match key {
+            "database.url" => format!("cannot open the database; check {key} = {url}"),
+            _ => format!("cannot open the database {url}; check {key}"),
+        }
     })
 }
 
@@ -83,7 +86,7 @@ pub async fn open_to_work(settings: &Settings) -> anyhow::Result<Database> {
 /// The same without making anything: a file of SQLite must be there. Whoever only reads is served by
 /// a standby, too, while no server takes writes.
 pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
-    let url = &settings.database.url;
+    let url = settings.database.url();
     if url.kind() == Some(DatabaseKind::Sqlite) && !SqliteOutbox::is_there(url.expose()) {
         bail!(
             "there is no database {url}; check database.url, or make it by `contact-courier migrate`"
@@ -94,17 +97,19 @@ pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
 
 async fn open_database(settings: &Settings, access: Access) -> anyhow::Result<Database> {
     let database = &settings.database;
-    let (url, connections) = (database.url.expose(), database.max_connections);
-    Ok(match database.url.kind() {
-        Some(DatabaseKind::Sqlite) => {
-            Database::new(SqliteOutbox::connect(url, connections).await?, settings)
-        }
+    let (url, connections) = (database.url(), database.max_connections);
+    let address = database.address()?;
+    Ok(match url.kind() {
+        Some(DatabaseKind::Sqlite) => Database::new(
+            SqliteOutbox::connect(url.expose(), connections).await?,
+            settings,
+        ),
         Some(DatabaseKind::Postgres) => Database::new(
-            PostgresOutbox::connect_to(url, connections, access).await?,
+            PostgresOutbox::connect_to(&address, connections, access).await?,
             settings,
         ),
         Some(DatabaseKind::MySql) => {
-            let outbox = MySqlOutbox::connect_to(url, connections, access).await?;
+            let outbox = MySqlOutbox::connect_to(&address, connections, access).await?;
             if !outbox.is_durable().await? {
                 event::NotDurable.emit();
             }
@@ -187,16 +192,8 @@ pub fn subject(
     }
 }
 
-/// The name of this host.
-pub fn host_name() -> String {
+fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
-}
-
-/// The name of the user whom this process belongs to, or the number.
-pub fn os_user() -> String {
-    let id = Uid::current();
-    let user = User::from_uid(id).ok().flatten();
-    user.map_or_else(|| id.to_string(), |user| user.name)
 }
 
 /// The platform over HTTP.

@@ -14,13 +14,13 @@
 //! call is made inside a transaction; no instant of this host's clock reaches the database; nothing
 //! but the verdict decides how a row ends.
 
+pub mod address;
 pub mod admin;
 pub mod app;
 pub mod batch;
 pub mod cli;
 pub mod contact;
 pub mod courier;
-mod hosts;
 mod http;
 mod lock;
 pub mod mask;
@@ -32,3 +32,4 @@ pub mod settings;
 pub mod settlement;
 pub mod simulator;
 pub mod telemetry;
+mod trust;

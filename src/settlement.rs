@@ -40,18 +40,15 @@ pub enum FailKind {
     Unconfirmed,
     /// Surely not delivered; we gave up after `retry.give_up_after` or `retry.give_up_on_holds_after`.
     Expired,
-    /// Surely not delivered; an operator ended it.
-    Cancelled,
 }
 
 impl FailKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::Invalid,
         Self::Rejected,
         Self::Duplicate,
         Self::Unconfirmed,
         Self::Expired,
-        Self::Cancelled,
     ];
 
     /// The word in the column.
@@ -62,7 +59,6 @@ impl FailKind {
             Self::Duplicate => "duplicate",
             Self::Unconfirmed => "unconfirmed",
             Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
         }
     }
 }

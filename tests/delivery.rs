@@ -19,7 +19,6 @@ mod support;
 mod world;
 
 mod delivery {
-    mod cancel;
     mod clock;
     mod crash;
     mod dead;
@@ -33,7 +32,6 @@ mod delivery {
     mod requeue;
     mod rows;
     mod shared;
-    mod standing;
     mod stopping;
     mod unfit;
     mod unwritable;

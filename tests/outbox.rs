@@ -12,7 +12,6 @@ mod support;
 mod server;
 
 mod outbox {
-    mod cancelling;
     mod clock;
     mod fencing;
     mod finding;

@@ -18,7 +18,7 @@ use self::rooms::house::{House, Imports};
 
 /// The rooms from the top of the house to its bottom. A room may use those below it. A room is a
 /// file or a folder of `src`; ARCHITECTURE.md names them in the same order.
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "main",
     "cli",
     "app",
@@ -33,8 +33,9 @@ const ROOMS: [&str; 18] = [
     "batch",
     "contact",
     "mask",
-    "hosts",
+    "address",
     "http",
+    "trust",
     "lock",
     "nearest",
 ];

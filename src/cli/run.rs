@@ -70,6 +70,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
         database: &named(&settings, &database),
+        encryption: &encryption(&database).await,
         settings: &serde_json::to_string(&settings)?,
     }
     .emit();
@@ -131,7 +132,10 @@ async fn open(
                 Ok(database) => return Ok(database),
                 Err(error) => error,
             };
-            let passes = |error: &OutboxError| error.is_transient();
+            // Who trusts the wrong authority has to change the settings.
+            let passes = |error: &OutboxError| {
+                error.is_transient() && !matches!(error, OutboxError::Untrusted(_))
+            };
             if args.once || !error.downcast_ref().is_some_and(passes) {
                 return Err(error);
             }
@@ -169,10 +173,21 @@ async fn open(
 
 /// The database's address, and which of its servers is used where there are several.
 fn named(settings: &Settings, database: &app::Database) -> String {
-    let url = &settings.database.url;
+    let url = settings.database.url();
     match database.outbox.place() {
         Some(place) if url.names_several() => format!("{url}, at {place}"),
         _ => url.to_string(),
+    }
+}
+
+/// How the way to the database is secured.
+async fn encryption(database: &app::Database) -> String {
+    match database.operations.server().await {
+        Ok(server) => {
+            let security = server.security.map(|security| security.to_string());
+            security.unwrap_or_else(|| "none, it is a file".into())
+        }
+        Err(error) => format!("not known: {error}"),
     }
 }
 

@@ -10,7 +10,6 @@
 
 pub mod backoff;
 mod breaker;
-mod bulletin;
 mod context;
 mod daemon;
 mod dispatcher;

@@ -4,6 +4,7 @@ use sqlx::Error;
 use sqlx::error::DatabaseError;
 
 use super::{schema, server};
+use crate::trust;
 
 /// A failure of our own side. What a database says is expected (a lane that somebody else has, a
 /// write that came too late) is a value, not an error.
@@ -16,6 +17,10 @@ pub enum OutboxError {
     /// may help.
     #[error("the database does not answer: {0}")]
     Lost(String),
+    /// The server cannot show that it is the right one, or speaks no TLS. Trying again may help: it may
+    /// get another certificate.
+    #[error("the way to the database is not secure: {0}")]
+    Untrusted(String),
     /// All connections were in use, or none could be made.
     #[error("no database connection within {} s", server::CONNECT_TIMEOUT.as_secs())]
     NoConnection,
@@ -69,6 +74,7 @@ impl OutboxError {
         match self {
             Self::Unavailable(_)
             | Self::Lost(_)
+            | Self::Untrusted(_)
             | Self::NoConnection
             | Self::ReadOnly(_)
             | Self::Locked(_)
@@ -146,13 +152,24 @@ pub(super) fn none_unwritten(
     }
 }
 
+/// What the driver says of a server that offers no TLS.
+const NO_TLS: &str = "server does not support TLS";
+
 /// Translates an error of a connection to a server; `by_code` knows the server's own errors.
 pub(super) fn translate_server(
     error: sqlx::Error,
     by_code: fn(&dyn DatabaseError) -> OutboxError,
 ) -> OutboxError {
+    if let Some(why) = trust::refusal(&error, "database.ca_file") {
+        return OutboxError::Untrusted(why);
+    }
     match error {
         Error::Database(error) => by_code(&*error),
+        Error::Tls(why) if why.to_string() == NO_TLS => OutboxError::Untrusted(
+            "the server offers no TLS; turn it on there, or set database.tls = \"off\" where nobody \
+             can be in between"
+                .into(),
+        ),
         Error::PoolTimedOut => OutboxError::NoConnection,
         Error::Io(_)
         | Error::Tls(_)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::{ConnectOptions, Connection};
 
 use super::OutboxError;
+use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Tls};
 
 /// How long to wait for a connection: long enough for a busy server, short enough for a person who
 /// waits for the error message.
@@ -59,4 +60,22 @@ pub(super) fn place(socket: Option<&Path>, host: &str, port: u16) -> String {
         None if host.contains(':') => format!("[{host}]:{port}"),
         None => format!("{host}:{port}"),
     }
+}
+
+/// How far a server is.
+pub(super) fn distance(socket: Option<&Path>, host: &str) -> Distance {
+    socket.map_or_else(|| Distance::of(host), |_| Distance::Socket)
+}
+
+/// How the way to a server of an address has to be secured.
+pub(super) fn tls(
+    address: &Address,
+    kind: DatabaseKind,
+    distance: Distance,
+) -> Result<Tls, OutboxError> {
+    let failed = |why: String| OutboxError::Failed(why);
+    let stated = Parameters::read(&address.url, kind).map_err(|error| failed(error.to_string()))?;
+    let names_authority = stated.names_authority || address.ca_file.is_some();
+    address::in_force(address.tls, stated.tls, names_authority, (kind, distance))
+        .map_err(|error| failed(error.to_string()))
 }

@@ -12,7 +12,7 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +21,8 @@ use sqlx::{Connection, Database, Error, Pool};
 use tokio::time::{Instant, timeout};
 
 use super::{OutboxError, server};
-use crate::telemetry::event::DatabaseMoved;
+use crate::address::{Address, Renew};
+use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
 
 /// How a connection of this kind is made.
 pub(super) type Options<D> = <<D as Database>::Connection as Connection>::Options;
@@ -35,6 +36,9 @@ const CHECK_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where there are other servers to be tried, none is waited for longer.
 const LOOK_WITHIN: Duration = Duration::from_secs(3);
+
+/// How often the files that an address comes from are looked at for a change.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After a round in which no server was found that would do.
 const REST: Duration = Duration::from_secs(1);
@@ -66,6 +70,9 @@ pub(super) trait Kind: Database {
     /// Where the server is, for people: `host:port`, or the path of its socket.
     fn place(options: &Options<Self>) -> String;
 
+    /// The name of the database on it.
+    fn database(options: &Options<Self>) -> Option<&str>;
+
     /// What the pool of connections has beyond what every pool of ours has.
     fn pool_options() -> PoolOptions<Self> {
         PoolOptions::new()
@@ -84,7 +91,8 @@ impl<D: Kind> Clone for Servers<D> {
 
 #[derive(Debug)]
 struct Shared<D: Kind> {
-    hosts: Vec<Host<D>>,
+    /// Their number and places never change.
+    hosts: RwLock<Vec<Host<D>>>,
     access: Access,
     context: D::Context,
     max_connections: u32,
@@ -100,6 +108,16 @@ struct Shared<D: Kind> {
 struct Host<D: Kind> {
     place: String,
     options: Options<D>,
+}
+
+// A kind of server is never cloned itself, which is what the derived one would ask for.
+impl<D: Kind> Clone for Host<D> {
+    fn clone(&self) -> Self {
+        Self {
+            place: self.place.clone(),
+            options: self.options.clone(),
+        }
+    }
 }
 
 /// The server that is used now.
@@ -169,7 +187,7 @@ impl<D: Kind> Found<D> {
                 pool: pool(&hosts[at].options, max_connections, shared),
                 since: Instant::now(),
             }),
-            hosts,
+            hosts: RwLock::new(hosts),
             access,
             context,
             max_connections,
@@ -188,12 +206,44 @@ impl<D: Kind> Servers<D> {
 
     /// How to make another connection to it.
     pub(super) fn options(&self) -> Options<D> {
-        self.0.host().options.clone()
+        self.0.host().options
     }
 
     /// Where it is.
     pub(super) fn place(&self) -> String {
-        self.0.host().place.clone()
+        self.0.host().place
+    }
+
+    /// Takes over what changes in the files that the address comes from, for new connections; `options`
+    /// makes those of each server out of an address. Ends with the servers.
+    pub(super) fn follow(
+        &self,
+        renew: Arc<dyn Renew>,
+        options: impl Fn(&Address) -> Result<Vec<Options<D>>, OutboxError> + Send + 'static,
+    ) {
+        let shared = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                let renewed = match renew.renewed() {
+                    None => continue,
+                    Some(Ok(address)) => options(&address).map_err(|error| error.to_string()),
+                    Some(Err(why)) => Err(why),
+                };
+                let why = match renewed.map(|options| shared.renew(options)) {
+                    Ok(true) => None,
+                    Ok(false) => Some("it is another database now, which takes a restart".into()),
+                    Err(why) => Some(why),
+                };
+                DatabaseAddressChanged {
+                    why: why.as_deref(),
+                }
+                .emit();
+            }
+        });
     }
 
     /// How many connections there are at most.
@@ -214,6 +264,7 @@ impl<D: Kind> Servers<D> {
             OutboxError::NoConnection => OutboxError::Lost(format!("no connection to {place}")),
             OutboxError::Lost(why) => OutboxError::Lost(format!("{why} ({place})")),
             OutboxError::ReadOnly(why) => OutboxError::ReadOnly(format!("{why} ({place})")),
+            OutboxError::Untrusted(why) => OutboxError::Untrusted(format!("{why} ({place})")),
             other => return other,
         };
         self.0.give_up(began);
@@ -227,8 +278,35 @@ impl<D: Kind> Shared<D> {
         look(&self.present.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn host(&self) -> &Host<D> {
-        &self.hosts[self.read(|present| present.host)]
+    fn host(&self) -> Host<D> {
+        let at = self.read(|present| present.host);
+        self.known()[at].clone()
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Vec<Host<D>>> {
+        // As above.
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connects by these options from now on; the connections there are stay. Returns `false` if they
+    /// are of other servers or databases: a courier does not move.
+    fn renew(&self, options: Vec<Options<D>>) -> bool {
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        let same = |(host, new): (&Host<D>, &Options<D>)| {
+            host.place == D::place(new) && D::database(&host.options) == D::database(new)
+        };
+        if hosts.len() != options.len() || !hosts.iter().zip(&options).all(same) {
+            return false;
+        }
+        for (host, options) in hosts.iter_mut().zip(options) {
+            host.options = options;
+        }
+        let hosts = hosts.clone();
+        self.read(|present| {
+            let options = hosts[present.host].options.clone();
+            present.pool.set_connect_options(options);
+        });
+        true
     }
 
     /// Gives up all connections that were made before `began`, and looks for another server.
@@ -245,16 +323,16 @@ impl<D: Kind> Shared<D> {
         if present.since > began && present.host == host {
             return;
         }
-        let options = &self.hosts[host].options;
+        let options = self.known()[host].options.clone();
         let new = Present {
             host,
-            pool: pool(options, self.max_connections, &Arc::downgrade(self)),
+            pool: pool(&options, self.max_connections, &Arc::downgrade(self)),
             since: Instant::now(),
         };
         let old = std::mem::replace(&mut *present, new);
         drop(present);
         // Whoever is about to connect there finds the other one.
-        old.pool.set_connect_options(options.clone());
+        old.pool.set_connect_options(options);
         while let Some(idle) = old.pool.try_acquire() {
             drop(idle.detach());
         }
@@ -263,7 +341,7 @@ impl<D: Kind> Shared<D> {
 
     /// Looks for a server that will do, until there is one, if there is a choice.
     fn search(self: &Arc<Self>) {
-        if self.hosts.len() < 2 || self.searching.swap(true, Ordering::AcqRel) {
+        if self.known().len() < 2 || self.searching.swap(true, Ordering::AcqRel) {
             return;
         }
         let shared = Arc::downgrade(self);
@@ -271,10 +349,11 @@ impl<D: Kind> Shared<D> {
             while let Some(shared) = shared.upgrade() {
                 let began = Instant::now();
                 let from = shared.read(|present| present.host);
-                if let Ok(host) = find(&shared.hosts, from, shared.access, &shared.context).await {
+                let hosts = shared.known().clone();
+                if let Ok(host) = find(&hosts, from, shared.access, &shared.context).await {
                     if host != from {
                         shared.change(host, began);
-                        let (from, to) = (&shared.hosts[from].place, &shared.hosts[host].place);
+                        let (from, to) = (&hosts[from].place, &hosts[host].place);
                         DatabaseMoved { from, to }.emit();
                     }
                     shared.searching.store(false, Ordering::Release);

@@ -1,7 +1,5 @@
 //! The platform's bearer token: given once, or kept in a file that is read again when it changes.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -10,6 +8,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::lock::lock;
+use crate::settings::{SecretFileError, Version, read_secret};
 
 /// Where the token comes from.
 pub struct TokenSource(Source);
@@ -27,25 +26,6 @@ enum Source {
 /// How often a token file is looked at for a change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells one writing of a file from another, also if it was replaced by renaming.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version {
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-}
-
-impl Version {
-    fn of(path: &Path) -> std::io::Result<Self> {
-        let file = fs::metadata(path)?;
-        Ok(Self {
-            inode: file.ino(),
-            length: file.len(),
-            modified: (file.mtime(), file.mtime_nsec()),
-        })
-    }
-}
-
 /// The file as it was when it was last read.
 struct Seen {
     version: Version,
@@ -55,16 +35,19 @@ struct Seen {
 /// The token file cannot be used; the token itself never stands in the message.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The file cannot be read.
-    #[error("cannot read platform.token_file = {path}: {why}")]
+    /// The file cannot be read, or holds no single line.
+    #[error("platform.token_file = {path} {why}")]
     Unreadable {
         /// `platform.token_file`.
         path: PathBuf,
-        why: std::io::Error,
+        why: SecretFileError,
     },
-    /// The file has nothing in it.
-    #[error("the token file {0} is empty")]
-    Empty(PathBuf),
+    /// The file holds something that is no token.
+    #[error(
+        "platform.token_file = {0} holds more than a token; write the token alone, of visible ASCII \
+         characters, without `Bearer` and without blanks"
+    )]
+    NoToken(PathBuf),
     /// The token cannot stand in a header: it holds a line break, say.
     #[error("the token holds characters that no HTTP header may have")]
     Unusable,
@@ -97,16 +80,16 @@ impl TokenSource {
             path: path.clone(),
             why,
         };
-        let version = Version::of(path).map_err(unreadable)?;
+        let version = Version::of(path).map_err(|why| unreadable(why.into()))?;
         let mut last = lock(last);
         if let Some(seen) = last.as_ref().filter(|seen| seen.version == version) {
             return Ok(seen.bearer.clone());
         }
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        if text.trim().is_empty() {
-            return Err(TokenError::Empty(path.clone()));
+        let token = read_secret(path).map_err(unreadable)?;
+        if !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(TokenError::NoToken(path.clone()));
         }
-        let bearer = bearer(text.trim())?;
+        let bearer = bearer(&token)?;
         *last = Some(Seen {
             version,
             bearer: bearer.clone(),
@@ -144,7 +127,7 @@ fn bearer(token: &str) -> Result<HeaderValue, TokenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
+    use std::fs::{self, File};
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -202,14 +185,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let missing = TokenSource::file(&path).err().unwrap().to_string();
-        assert!(missing.contains("cannot read platform.token_file") && missing.contains("token"));
+        assert!(missing.contains("platform.token_file = ") && missing.contains("cannot be read"));
         fs::write(&path, " \n").unwrap();
-        assert!(
-            TokenSource::file(&path)
-                .err()
-                .unwrap()
-                .to_string()
-                .ends_with("is empty")
-        );
+        let empty = TokenSource::file(&path).err().unwrap().to_string();
+        assert!(empty.ends_with("is empty"), "{empty}");
+    }
+
+    #[test]
+    fn a_file_with_more_than_the_token_is_refused_as_the_setting_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        for (text, words) in [
+            ("\u{feff}geheim", "byte order mark"),
+            ("Bearer geheim\n", "without `Bearer`"),
+            ("ge heim", "without blanks"),
+            ("geheim \n", "without blanks"),
+            ("geheim\ngeheim\n", "more than one line"),
+            ("gehéim", "ASCII"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let said = TokenSource::file(&path).err().unwrap().to_string();
+            assert!(
+                said.contains(words) && said.contains("token_file"),
+                "{said}"
+            );
+            assert!(!said.contains("geheim") && !said.contains("heim"), "{said}");
+        }
     }
 }

@@ -125,6 +125,10 @@ mod tests {
     /// Another value than the default for every key.
     const OTHERS: &[&str] = &[
         "database.url=sqlite://other.db",
+        "database.url_file=/url",
+        "database.password_file=/password",
+        "database.tls=verify",
+        "database.ca_file=/ca.pem",
         "database.max_connections=3",
         "database.auto_migrate=false",
         "platform.base_url=http://127.0.0.1:1",

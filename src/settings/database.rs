@@ -1,19 +1,39 @@
 //! `[database]`: where the outbox table is.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
+use url::Url;
 
-use super::error::Faults;
+use super::certificates;
+use super::error::{Fault, Faults, SettingsError};
 use super::key::{Key, Kind};
-use super::shown::HIDDEN;
-use crate::hosts;
+use super::secret_file::{Version, read_secret};
+use super::shown::empty_if_none;
+use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Renew, Tls};
+use crate::lock::lock;
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new("database.url", Kind::Text),
+    // Not to be shown while it is of the wrong type: a password may stand anywhere in it.
+    Key::new("database.url", Kind::Text).secret(),
+    Key::new("database.url_file", Kind::Path).optional(),
+    Key::new("database.password_file", Kind::Path).optional(),
+    Key::new(
+        "database.tls",
+        Kind::OneOf(&["off", "prefer", "require", "verify"]),
+    )
+    .optional(),
+    Key::new("database.ca_file", Kind::Path).optional(),
     Key::new("database.max_connections", Kind::Whole),
     Key::new("database.auto_migrate", Kind::Switch),
 ];
+
+/// The address where none is given.
+const DEFAULT: &str = "sqlite://contact-courier.db";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,37 +42,152 @@ pub struct DatabaseSettings {
     /// `mysql://USER:PASSWORD@HOST/NAME`. Several servers (`HOST:PORT,HOST:PORT`) are tried in turn
     /// until one takes writes. Default `sqlite://contact-courier.db`.
     pub url: DatabaseUrl,
+    /// A file with the address, in the place of `url`; read again when it changes. Default: none.
+    #[serde(serialize_with = "empty_if_none")]
+    pub url_file: Option<PathBuf>,
+    /// A file with the password, which then stands in no address; read again when it changes. Default:
+    /// none.
+    #[serde(serialize_with = "empty_if_none")]
+    pub password_file: Option<PathBuf>,
+    /// How the way to a server is secured: `off`, `prefer`, `require` or `verify`. Empty: a server on
+    /// another host has its certificate verified, and of one on this host nothing is demanded. Default
+    /// empty.
+    #[serde(serialize_with = "empty_if_none")]
+    pub tls: Option<Tls>,
+    /// A file with certificates of authorities (PEM) that are trusted beside the system's. Default:
+    /// none.
+    #[serde(serialize_with = "empty_if_none")]
+    pub ca_file: Option<PathBuf>,
     /// At most so many connections at once; at least 2. Default 8.
     pub max_connections: u32,
     /// Whether missing migrations are applied at start; otherwise `migrate` has to be called.
     /// Default true.
     pub auto_migrate: bool,
+    /// What the file with the address holds.
+    #[serde(skip)]
+    found: Option<DatabaseUrl>,
 }
 
 impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
-            url: DatabaseUrl("sqlite://contact-courier.db".into()),
+            url: DatabaseUrl(DEFAULT.into()),
+            url_file: None,
+            password_file: None,
+            tls: None,
+            ca_file: None,
             max_connections: 8,
             auto_migrate: true,
+            found: None,
         }
     }
 }
 
 impl DatabaseSettings {
+    /// Returns the address that is in force.
+    pub fn url(&self) -> &DatabaseUrl {
+        self.found.as_ref().unwrap_or(&self.url)
+    }
+
+    /// Returns the key that the address in force comes from.
+    pub fn url_key(&self) -> &'static str {
+        match self.url_file {
+            Some(_) => "database.url_file",
+            None => "database.url",
+        }
+    }
+
+    /// These settings with what the file with the address holds now.
+    pub(super) fn reread(&self) -> Result<Self, SettingsError> {
+        let found = self.url_file.as_deref();
+        let found = found
+            .map(|file| read("database.url_file", file))
+            .transpose()?;
+        Ok(Self {
+            found: found.map(|url| DatabaseUrl(url.trim().to_owned())),
+            ..self.clone()
+        })
+    }
+
+    /// Returns all that is needed to connect. Fails if a file of it cannot be used.
+    pub fn address(&self) -> Result<Address, SettingsError> {
+        let files = Files {
+            settings: self.clone(),
+            // Before they are read: what is written meanwhile is seen as a change.
+            seen: Mutex::new(self.versions()),
+        };
+        let has_files = self.url_file.is_some() || self.password_file.is_some();
+        let renew = has_files.then(|| Arc::new(files) as Arc<dyn Renew>);
+        Ok(Address {
+            renew,
+            ..self.bare()?
+        })
+    }
+
+    fn bare(&self) -> Result<Address, SettingsError> {
+        if let Some(file) = &self.ca_file {
+            certificates::read("database.ca_file", file)?;
+        }
+        let password = self.password_file.as_deref();
+        let password = password
+            .map(|file| read("database.password_file", file))
+            .transpose()?;
+        Ok(Address {
+            url: self.url().expose().to_owned(),
+            password: password.map(SecretString::from),
+            tls: self.tls,
+            ca_file: self.ca_file.clone(),
+            renew: None,
+        })
+    }
+
+    fn versions(&self) -> Vec<Option<Version>> {
+        let files = [&self.url_file, &self.password_file];
+        let files = files.into_iter().flatten();
+        files.map(|file| Version::of(file).ok()).collect()
+    }
+
+    /// Whether the address can be read, and what it says about TLS can hold.
+    fn check_url(&self, kind: DatabaseKind) -> Result<(), String> {
+        let url = self.url().expose();
+        let hosts = match kind {
+            DatabaseKind::Sqlite => Vec::new(),
+            _ => address::split(url).map_err(|error| error.to_string())?,
+        };
+        let parameters = Parameters::read(url, kind).map_err(|error| error.to_string())?;
+        if self.password_file.is_some() {
+            check_password(url, &parameters)?;
+        }
+        let names_authority = parameters.names_authority || self.ca_file.is_some();
+        for distance in hosts.iter().filter_map(|host| distance(host, &parameters)) {
+            let way = (kind, distance);
+            address::in_force(self.tls, parameters.tls, names_authority, way)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
     pub(super) fn check(&self, faults: &mut Faults) {
         faults.demand(
-            self.url.kind().is_some(),
+            self.url_file.is_none() || self.url.expose() == DEFAULT,
             "database.url",
             &self.url,
+            "set either database.url or database.url_file and leave the other out",
+        );
+        let (key, url) = match self.found {
+            Some(_) => ("database.url_file", self.url()),
+            None => ("database.url", &self.url),
+        };
+        faults.demand(
+            url.kind().is_some(),
+            key,
+            url,
             "write sqlite://…, postgres://… or mysql://…",
         );
-        let is_server = matches!(
-            self.url.kind(),
-            Some(DatabaseKind::Postgres | DatabaseKind::MySql)
-        );
-        if let (true, Err(error)) = (is_server, hosts::split(self.url.expose())) {
-            faults.demand(false, "database.url", &self.url, &error.to_string());
+        if let Some(kind) = url.kind()
+            && let Err(rule) = self.check_url(kind)
+        {
+            faults.demand(false, key, url, &rule);
         }
         // With one connection a reader would wait for the writer that waits for it.
         faults.demand(
@@ -64,15 +199,35 @@ impl DatabaseSettings {
     }
 }
 
-/// The databases that this program speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DatabaseKind {
-    /// `sqlite:`.
-    Sqlite,
-    /// `postgres:` or `postgresql:`.
-    Postgres,
-    /// `mysql:` or `mariadb:`.
-    MySql,
+/// With a file for it, no password stands in the address.
+fn check_password(url: &str, parameters: &Parameters) -> Result<(), String> {
+    let has_password = Url::parse(url).is_ok_and(|url| url.password().is_some());
+    if has_password || parameters.has_password {
+        return Err("take the password out of it, for there is database.password_file".into());
+    }
+    Ok(())
+}
+
+/// Reads the file with a secret that a key names.
+fn read(key: &str, file: &Path) -> Result<String, Fault> {
+    read_secret(file).map_err(|error| Fault {
+        key: key.into(),
+        found: format!("{key} = {}", file.display()),
+        origin: None,
+        rule: error.to_string(),
+    })
+}
+
+/// How far the server of an address is; `None`: the address does not say where it is, which the driver
+/// will know.
+fn distance(url: &str, parameters: &Parameters) -> Option<Distance> {
+    if let Some(host) = &parameters.host {
+        return Some(Distance::of(host));
+    }
+    let url = Url::parse(url).ok()?;
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let host = percent_decode_str(host).decode_utf8().ok()?;
+    Some(Distance::of(&host))
 }
 
 /// The address of a database. It prints itself without the password that it may hold.
@@ -93,28 +248,19 @@ impl DatabaseUrl {
 
     /// Which database it is of; `None`: none that this program speaks.
     pub fn kind(&self) -> Option<DatabaseKind> {
-        match self.scheme() {
-            "sqlite" => Some(DatabaseKind::Sqlite),
-            "postgres" | "postgresql" => Some(DatabaseKind::Postgres),
-            "mysql" | "mariadb" => Some(DatabaseKind::MySql),
-            _ => None,
-        }
+        DatabaseKind::of(&self.0)
     }
 
     /// Whether it names several servers.
     pub fn names_several(&self) -> bool {
         let is_file = self.kind() == Some(DatabaseKind::Sqlite);
-        !is_file && hosts::split(&self.0).is_ok_and(|hosts| hosts.len() > 1)
-    }
-
-    fn scheme(&self) -> &str {
-        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+        !is_file && address::split(&self.0).is_ok_and(|hosts| hosts.len() > 1)
     }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_password(&self.0))
+        f.write_str(&address::without_password(&self.0))
     }
 }
 
@@ -130,65 +276,90 @@ impl Serialize for DatabaseUrl {
     }
 }
 
-/// Hides whatever may be a password. It looks for the last `@` of all, since people forget to
-/// escape a `/`, `?` or `@` in a password: rather too much is hidden than too little.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        let plain = !url.contains('@') && !url.contains("password");
-        return if plain { url.into() } else { HIDDEN.into() };
-    };
-    let (user, rest) = match rest.rsplit_once('@') {
-        Some((user, rest)) => match user.split_once(':') {
-            Some((name, _)) => (format!("{name}:{HIDDEN}@"), rest),
-            None => (format!("{user}@"), rest),
-        },
-        None => (String::new(), rest),
-    };
-    let Some((place, query)) = rest.split_once('?') else {
-        return format!("{scheme}://{user}{rest}");
-    };
-    let query: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((name, _)) if name.to_ascii_lowercase().contains("password") => {
-                format!("{name}={HIDDEN}")
-            }
-            _ => pair.to_owned(),
-        })
-        .collect();
-    format!("{scheme}://{user}{place}?{}", query.join("&"))
+/// Looks at the files of the settings.
+struct Files {
+    settings: DatabaseSettings,
+    seen: Mutex<Vec<Option<Version>>>,
+}
+
+impl Renew for Files {
+    fn renewed(&self) -> Option<Result<Address, String>> {
+        let now = self.settings.versions();
+        let mut seen = lock(&self.seen);
+        if *seen == now {
+            return None;
+        }
+        *seen = now;
+        drop(seen);
+        let read = self.settings.reread().and_then(|settings| settings.bare());
+        Some(read.map_err(|error| error.to_string()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret;
+
+    fn with_files(folder: &Path, url: &str, password: &str) -> DatabaseSettings {
+        let (url_file, password_file) = (folder.join("url"), folder.join("password"));
+        std::fs::write(&url_file, url).unwrap();
+        std::fs::write(&password_file, password).unwrap();
+        let settings = DatabaseSettings {
+            url_file: Some(url_file),
+            password_file: Some(password_file),
+            ..DatabaseSettings::default()
+        };
+        settings.reread().unwrap()
+    }
+
+    fn password(address: &Address) -> &str {
+        address.password.as_ref().unwrap().expose_secret()
+    }
 
     #[test]
-    fn a_password_is_hidden_however_it_is_written() {
-        for (url, shown) in [
-            ("postgres://me:pw@db/x", "postgres://me:***@db/x"),
-            ("postgres://me:p/w@db/x", "postgres://me:***@db/x"),
-            ("postgres://me:p@w?x@db/x", "postgres://me:***@db/x"),
-            (
-                "postgres://db/x?user=me&password=pw&sslmode=require",
-                "postgres://db/x?user=me&password=***&sslmode=require",
-            ),
-            ("mysql://me:p#w@db/x", "mysql://me:***@db/x"),
-            (
-                "mariadb://me:pw@db/x?socket=/run/mysqld/mysqld.sock",
-                "mariadb://me:***@db/x?socket=/run/mysqld/mysqld.sock",
-            ),
-            ("postgres://me:pw@a:1,b:2/x", "postgres://me:***@a:1,b:2/x"),
-            ("mysql://me:p,w@a,[::1]/x", "mysql://me:***@a,[::1]/x"),
-            ("postgres://me:p/w@a:1,b/x", "postgres://me:***@a:1,b/x"),
-            ("postgres://me:pw@a,me:pw@b/x", "postgres://me:***@b/x"),
-            ("postgres:me:pw@db", "***"),
-            ("postgres://me@db/x", "postgres://me@db/x"),
-            ("sqlite://contact-courier.db", "sqlite://contact-courier.db"),
+    fn what_stands_in_files_is_read_again_when_it_changes_and_only_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = with_files(folder.path(), "postgres://me@localhost/x\n", "p/w?@#% 1\n");
+        assert_eq!(settings.url().expose(), "postgres://me@localhost/x");
+        let address = settings.address().unwrap();
+        assert_eq!(password(&address), "p/w?@#% 1");
+        let renew = address.renew.unwrap();
+        assert!(renew.renewed().is_none());
+        // As careful programs write: beside it, and renamed.
+        let (new, old) = (folder.path().join("new"), folder.path().join("password"));
+        std::fs::write(&new, "other").unwrap();
+        std::fs::rename(&new, &old).unwrap();
+        assert_eq!(password(&renew.renewed().unwrap().unwrap()), "other");
+        assert!(renew.renewed().is_none());
+        std::fs::remove_file(&old).unwrap();
+        let said = renew.renewed().unwrap().unwrap_err();
+        assert!(said.contains("database.password_file"), "{said}");
+        assert!(renew.renewed().is_none());
+    }
+
+    #[test]
+    fn a_password_is_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for url in [
+            "postgres://me:hush@localhost/x",
+            "postgres://localhost/x?password=hush",
         ] {
-            let url = DatabaseUrl::new(url);
-            assert_eq!(url.to_string(), shown);
-            assert_eq!(format!("{url:?}"), format!("DatabaseUrl({shown})"));
+            let settings = with_files(folder.path(), url, "hush");
+            let mut faults = Faults::default();
+            settings.check(&mut faults);
+            let said = faults.0.first().expect("a fault").to_string();
+            assert!(
+                said.contains("database.password_file") && !said.contains("hush"),
+                "{said}"
+            );
         }
+    }
+
+    #[test]
+    fn an_address_prints_itself_without_its_password() {
+        let url = DatabaseUrl::new("postgres://me:pw@db/x");
+        assert_eq!(url.to_string(), "postgres://me:***@db/x");
+        assert_eq!(format!("{url:?}"), "DatabaseUrl(postgres://me:***@db/x)");
     }
 }

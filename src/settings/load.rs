@@ -16,6 +16,7 @@ use super::key::{Key, Raw};
 use super::keys::keys;
 use super::sections::Settings;
 use super::shown::HIDDEN;
+use crate::address;
 use crate::nearest::nearest;
 
 /// The file that is read, if it is there, when no other is named.
@@ -44,11 +45,22 @@ impl Settings {
             reason = "this is the place where the environment is read"
         )]
         let environment = std::env::vars_os().collect();
-        Self::from_layers(&Layers {
+        let settings = Self::from_layers(&Layers {
             file: read_file(file)?,
             environment,
             flags: flags.to_vec(),
-        })
+        })?;
+        settings.with_files()
+    }
+
+    /// The same with what the file of the database's address holds.
+    fn with_files(self) -> Result<Self, SettingsError> {
+        let read = Self {
+            database: self.database.reread()?,
+            ..self
+        };
+        read.check()?;
+        Ok(read)
     }
 
     /// Puts the layers together and checks the result. Pure: the same layers, the same settings.
@@ -59,6 +71,7 @@ impl Settings {
             entries.extend(file_entries(path, text)?);
         }
         entries.extend(environment_entries(&layers.environment));
+        faults.extend(strays(&layers.environment));
         entries.extend(layers.flags.iter().map(|flag| flag_entry(flag)));
 
         let mut layered = Config::builder();
@@ -88,8 +101,26 @@ impl Settings {
             }
             error
         })?;
+        settings.holder = holder(&settings, &origins);
         Ok(settings)
     }
+}
+
+/// Returns the settings file if a secret stands in it.
+fn holder(settings: &Settings, origins: &BTreeMap<&str, Origin>) -> Option<PathBuf> {
+    let has_password = settings.database.url.to_string() != settings.database.url.expose();
+    let secrets = [("platform.token", true), ("database.url", has_password)];
+    secrets
+        .into_iter()
+        .find_map(|(key, is_secret)| match origins.get(key) {
+            Some(Origin::File(path)) if is_secret => Some(path.clone()),
+            _ => None,
+        })
+}
+
+/// A name as somebody wrote it. What is no name may be a secret in the wrong place.
+fn shown_name(name: &str) -> &str {
+    if address::is_name(name) { name } else { HIDDEN }
 }
 
 /// Every value was tried alone, so this is a fault of the program; still no reason to panic.
@@ -190,8 +221,8 @@ impl Entry {
             .find(|name| name.rsplit('.').next() == Some(last))
             .or_else(|| nearest(&self.name, known));
         Fault {
-            found: format!("unknown setting {}", self.name),
-            key: self.name,
+            found: format!("unknown setting {}", shown_name(&self.name)),
+            key: shown_name(&self.name).to_owned(),
             origin: Some(self.origin.to_string()),
             rule: match meant {
                 Some(name) => format!("did you mean {name}?"),
@@ -231,7 +262,7 @@ fn file_entries(path: &Path, text: &str) -> Result<Vec<Result<Entry, Fault>>, Fa
             continue;
         };
         if !keys().any(|key| key.name.split('.').next() == Some(&section)) && content.is_empty() {
-            let found = format!("unknown section [{section}]");
+            let found = format!("unknown section [{}]", shown_name(&section));
             entries.push(Err(layer_fault(&found, &origin, &"remove it")));
         }
         entries.extend(content.into_iter().map(|(name, value)| {
@@ -276,6 +307,60 @@ fn environment_entries(environment: &[(OsString, OsString)]) -> Vec<Result<Entry
         .collect()
 }
 
+/// What else of the environment somebody may take for a setting of ours.
+const NEARLY: &str = "COURIER_";
+
+/// Variables that nobody reads, and that look like settings: one underscore is missing.
+fn strays(environment: &[(OsString, OsString)]) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = environment
+        .iter()
+        .filter_map(|(variable, _)| {
+            let variable = variable.to_str()?;
+            let name = variable.strip_prefix(NEARLY)?;
+            if name.starts_with('_') || is_of_a_service(name) {
+                return None;
+            }
+            let meant = meant(&name.to_ascii_lowercase())?;
+            let (section, key) = meant.split_once('.')?;
+            let (section, key) = (section.to_ascii_uppercase(), key.to_ascii_uppercase());
+            Some(Fault {
+                key: meant.to_owned(),
+                found: format!("the environment variable {variable} is not read"),
+                origin: None,
+                rule: format!("did you mean {PREFIX}{section}__{key}? Write it so, or remove it"),
+            })
+        })
+        .collect();
+    faults.sort_by(|one, other| one.found.cmp(&other.found));
+    faults
+}
+
+/// What Kubernetes sets for each service: one may be called `courier`, or `courier-admin`.
+fn is_of_a_service(name: &str) -> bool {
+    let is_port = name == "PORT" || name.ends_with("_PORT") || name.contains("_PORT_");
+    is_port || name.starts_with("PORT_") || name.contains("SERVICE_")
+}
+
+/// The key that `database_url` most likely means.
+fn meant(name: &str) -> Option<&'static str> {
+    let flat = |key: &Key| key.name.replace('.', "_");
+    let is_last = |key: &Key| key.name.rsplit('.').next() == Some(name);
+    if let Some(key) = keys().find(|key| flat(key) == name || is_last(key)) {
+        return Some(key.name);
+    }
+    let of_section = |key: &&Key| {
+        let section = key.name.split('.').next().unwrap_or_default();
+        let rest = name.strip_prefix(section);
+        rest.is_some_and(|rest| rest.starts_with('_'))
+    };
+    let all: Vec<String> = keys().map(flat).collect();
+    let nearest = nearest(name, all.iter().map(String::as_str));
+    let nearest = nearest.and_then(|nearest| keys().find(|key| flat(key) == nearest));
+    nearest
+        .or_else(|| keys().find(of_section))
+        .map(|key| key.name)
+}
+
 fn flag_entry(flag: &str) -> Result<Entry, Fault> {
     match flag.split_once('=') {
         Some((name, value)) => Ok(Entry {
@@ -284,7 +369,10 @@ fn flag_entry(flag: &str) -> Result<Entry, Fault> {
             origin: Origin::Flag,
         }),
         None => Err(layer_fault(
-            flag,
+            // Without the key's end nobody knows where a secret begins.
+            flag.split(|c: char| c != '.' && c != '_' && !c.is_ascii_alphanumeric())
+                .next()
+                .unwrap_or_default(),
             &Origin::Flag,
             &"write section.key=value, such as --set delivery.linger=2s",
         )),

@@ -9,6 +9,7 @@
 
 mod address;
 mod admin;
+mod certificates;
 mod change;
 mod database;
 mod delivery;
@@ -23,13 +24,14 @@ mod rate_limit;
 mod request;
 mod retention;
 mod retry;
+mod secret_file;
 mod sections;
 mod shown;
 mod traces;
 
 pub use self::admin::AdminSettings;
 pub use self::change::SettingChange;
-pub use self::database::{DatabaseKind, DatabaseSettings, DatabaseUrl};
+pub use self::database::{DatabaseSettings, DatabaseUrl};
 pub use self::delivery::{DeliverySettings, SuffixBy};
 pub use self::error::{Fault, SettingsError};
 pub use self::load::{DEFAULT_FILE, Layers};
@@ -39,6 +41,7 @@ pub use self::rate_limit::{RateLimitSettings, RateScope};
 pub use self::request::RequestSettings;
 pub use self::retention::RetentionSettings;
 pub use self::retry::RetrySettings;
+pub use self::secret_file::{ExposedFile, SecretFileError, Version, read_secret};
 pub use self::sections::Settings;
 pub use self::traces::TracesSettings;
 

@@ -1,5 +1,7 @@
 //! All settings together, section by section.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::admin::AdminSettings;
@@ -12,6 +14,7 @@ use super::rate_limit::RateLimitSettings;
 use super::request::RequestSettings;
 use super::retention::RetentionSettings;
 use super::retry::RetrySettings;
+use super::secret_file::{self, ExposedFile};
 use super::traces::TracesSettings;
 use crate::contact::RequestDefaults;
 
@@ -29,6 +32,9 @@ pub struct Settings {
     pub admin: AdminSettings,
     pub traces: TracesSettings,
     pub log: LogSettings,
+    /// The settings file, if a secret stands in it.
+    #[serde(skip)]
+    pub(super) holder: Option<PathBuf>,
 }
 
 impl Settings {
@@ -47,6 +53,29 @@ impl Settings {
             return Ok(());
         }
         Err(SettingsError { faults: faults.0 })
+    }
+
+    /// Returns the files with a secret that others may read.
+    pub fn exposed_files(&self) -> Vec<ExposedFile> {
+        let files = [
+            &self.platform.token_file,
+            &self.database.url_file,
+            &self.database.password_file,
+            &self.holder,
+        ];
+        let files = files.into_iter().flatten();
+        files
+            .filter_map(|file| secret_file::exposed(file))
+            .collect()
+    }
+
+    /// Whether any secret stands in a file.
+    pub fn has_secret_files(&self) -> bool {
+        let (platform, database) = (&self.platform, &self.database);
+        platform.token_file.is_some()
+            || database.url_file.is_some()
+            || database.password_file.is_some()
+            || self.holder.is_some()
     }
 
     /// Fails if no token is set: for the commands that call the platform.

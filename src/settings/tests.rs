@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::keys::keys;
 use super::*;
+use crate::address::DatabaseKind;
 use crate::contact::RequestDefaults;
 
 fn file(text: &str) -> Layers {
@@ -372,7 +373,7 @@ fn token_and_token_file_exclude_each_other() {
 fn a_secret_is_never_shown() {
     let settings = settings(&flags(&[
         "platform.token=hunter2",
-        "database.url=postgres://me:hunter2@db/x?sslpassword=hunter2",
+        "database.url=postgres://me:hunter2@db/x?password=hunter2",
     ]));
     let printed = format!(
         "{settings:?} {} {}",
@@ -391,6 +392,18 @@ fn a_secret_is_never_shown() {
         flags(&["traces.endpoint=https://x/?key=hunter2"]),
         flags(&["traces.endpoint=me:hunter2@x:y"]),
         flags(&["database.url=oracle://me:hunter2@x"]),
+        flags(&["database.url=postgres://me:hunter2@db/x?sslpassword=hunter2"]),
+        flags(&["database.url=postgres://me:hunter2"]),
+        flags(&["database.url=host=db password=hunter2"]),
+        flags(&["database.url:postgres://me:hunter2@db/x"]),
+        flags(&["database.url:postgres://me:hunter2@db/x?sslmode=require"]),
+        flags(&["database.url postgres://me:hunter2@db/x"]),
+        file("[database]\nurl = [\"postgres://me:hunter2@db/x\"]"),
+        file("[database]\nurl = { password = \"hunter2\" }"),
+        file("[database]\n\"postgres://me:hunter2@db/x\" = 1"),
+        file("[\"postgres://me:hunter2@db/x\"]"),
+        file("database = \"postgres://me:hunter2@db/x\""),
+        environment(&[("COURIER_DATABASE_URL", "postgres://me:hunter2@db/x")]),
     ] {
         let error = Settings::from_layers(&wrong).unwrap_err();
         let printed = format!("{error} {error:?}");
@@ -497,4 +510,88 @@ fn several_servers_are_shown_and_their_password_is_not() {
     let layers = environment(&[("COURIER__DATABASE__URL", address)]);
     let shown = settings(&layers).database.url.to_string();
     assert_eq!(shown, "postgres://me:***@a:5432,b:5433/shop");
+}
+
+#[test]
+fn a_variable_with_one_underscore_too_few_is_refused_with_the_right_name() {
+    for (variable, right) in [
+        ("COURIER_DATABASE_URL", "COURIER__DATABASE__URL"),
+        ("COURIER_DATABSE_URL", "COURIER__DATABASE__URL"),
+        ("COURIER_PLATFORM_TOKEN", "COURIER__PLATFORM__TOKEN"),
+        ("COURIER_TOKEN_FILE", "COURIER__PLATFORM__TOKEN_FILE"),
+        (
+            "COURIER_RATE_LIMIT_PER_USER",
+            "COURIER__RATE_LIMIT__PER_USER",
+        ),
+        ("COURIER_LOG_COLOUR", "COURIER__LOG__"),
+    ] {
+        let said = fault(&environment(&[(variable, "hush")]));
+        assert!(
+            said.contains(variable) && said.contains(right) && !said.contains("hush"),
+            "{said}"
+        );
+    }
+    settings(&environment(&[
+        ("COURIER_TEST_SEED", "1"),
+        ("COURIER_VERSION", "1"),
+        ("COURIER_PORT", "tcp://10.0.0.1:80"),
+        ("COURIER_SERVICE_HOST", "10.0.0.1"),
+        ("COURIER_ADMIN_SERVICE_PORT_METRICS", "9464"),
+        ("COURIER_ADMIN_PORT_9464_TCP_ADDR", "10.0.0.1"),
+        ("OTHER_DATABASE_URL", "x"),
+    ]));
+}
+
+#[test]
+fn a_database_elsewhere_is_verified_unless_the_settings_say_otherwise() {
+    let url = |url: &str| format!("database.url={url}");
+    for (tls, fine) in [
+        ("", "postgres://db/x"),
+        ("", "postgres://db/x?sslmode=verify-full"),
+        ("", "postgres://localhost/x?sslmode=require"),
+        ("", "mysql://db/x?ssl-mode=VERIFY_IDENTITY&ssl-ca=/ca.pem"),
+        ("off", "mysql://db/x"),
+        ("require", "mysql://a,b/x?ssl-mode=REQUIRED"),
+    ] {
+        settings(&flags(&[&url(fine), &format!("database.tls={tls}")]));
+    }
+    for (tls, wrong, words) in [
+        (
+            "",
+            "postgres://me:hush@db/x?sslmode=require",
+            "database.tls = \"require\"",
+        ),
+        (
+            "",
+            "mysql://localhost,db/x?ssl-mode=DISABLED",
+            "database.tls = \"off\"",
+        ),
+        (
+            "verify",
+            "postgres://db/x?sslmode=require",
+            "remove the parameter",
+        ),
+        (
+            "off",
+            "mysql://db/x?ssl-mode=REQUIRED",
+            "remove the parameter",
+        ),
+        ("require", "mysql://db/x?ssl-ca=/ca.pem", "none is verified"),
+        (
+            "",
+            "postgres://me:hush@db/x?ssl_mode=verify-full",
+            "write sslmode",
+        ),
+        ("", "mysql://db/x?useSSL=true", "write ssl-mode"),
+        ("", "sqlite://x.db?mod=ro", "write mode"),
+    ] {
+        let said = fault(&flags(&[&url(wrong), &format!("database.tls={tls}")]));
+        assert!(
+            said.contains("database.url = ") && said.contains(words),
+            "{said}"
+        );
+        assert!(!said.contains("hush"), "{said}");
+    }
+    let said = fault(&flags(&["database.tls=full"]));
+    assert!(said.contains("off, prefer, require, verify"), "{said}");
 }

@@ -1,5 +1,6 @@
 //! Trying to write: it says whether the courier could work, and leaves nothing.
 
+use contact_courier::address::Address;
 use contact_courier::outbox::{
     Access, MySqlOutbox, Operations, OutboxError, PostgresOutbox, SqliteOutbox, Trial,
 };
@@ -103,7 +104,8 @@ async fn a_session_that_may_only_read_is_told_as_such_on_postgres() {
     ))
     .await;
     // As `doctor` connects: to write would be refused already.
-    let other = PostgresOutbox::connect_to(&db.url, 1, Access::Read);
+    let address = Address::from(&db.url);
+    let other = PostgresOutbox::connect_to(&address, 1, Access::Read);
     let other = other.await.expect("connects");
     is_read_only(&other.try_writing().await);
 }

@@ -11,7 +11,7 @@ use contact_courier::contact::{ContactId, Lane, RequestOptions};
 use contact_courier::outbox::{
     Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
     MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, Recorded, RowOutcome,
-    SqliteOutbox, Standing, Write,
+    SqliteOutbox, Write,
 };
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -410,7 +410,6 @@ pub(crate) fn instance(id: Uuid) -> Instance {
         host: "test".into(),
         pid: 1,
         lease: Duration::from_secs(30),
-        standing: Standing::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A database server of one test alone, which may be killed and started again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Output};
 
 use tokio::process::Command;
@@ -88,6 +88,11 @@ impl Server {
         let socket = |server: &Self| server.dir.display().to_string().replace('/', "%2F");
         let (first, second) = (socket(self), socket(other));
         format!("postgres://postgres@{first},{second}/postgres")
+    }
+
+    /// The folder that holds all of it.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Ends it as a crash would.

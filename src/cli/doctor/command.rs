@@ -35,11 +35,30 @@ pub(in crate::cli) async fn run(
         "settings",
         "all keys are known and keep their rules",
     )])?;
+    report.tell(secrets(settings))?;
     let (checks, couriers) = database::checks(settings).await;
     report.tell(checks)?;
     report.tell(platform::checks(settings).await)?;
     report.tell(limits::checks(settings, couriers))?;
     report.end()
+}
+
+/// Whether files with secrets are closed to others.
+fn secrets(settings: &Settings) -> Vec<Check> {
+    let exposed = settings.exposed_files();
+    if exposed.is_empty() && settings.has_secret_files() {
+        let found = "the files that hold them are closed to other users";
+        return vec![Check::ok("secrets", found)];
+    }
+    let told = exposed.iter().map(|file| {
+        let path = file.path.display();
+        let found = format!(
+            "others may read or write {path} (its mode is {:04o})",
+            file.mode
+        );
+        Check::warning("secrets", found, format!("chmod o= {path}"))
+    });
+    told.collect()
 }
 
 /// Tells each check as soon as it is made; as JSON, all of them at the end.

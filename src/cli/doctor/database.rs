@@ -5,11 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use super::check::Check;
 use super::writing;
+use crate::address::DatabaseKind;
 use crate::app::{self, Database};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
-use crate::outbox::{Outbox, OutboxError, Overview, PausedLane, ServerReport, ServerSetting};
-use crate::settings::{DatabaseKind, Settings};
+use crate::outbox::{
+    Outbox, OutboxError, Overview, PausedLane, Security, ServerReport, ServerSetting,
+};
+use crate::settings::Settings;
 
 /// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
 const CLOCKS_APART: f64 = 30.0;
@@ -22,9 +25,11 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     let database = match app::find_database(settings).await {
         Ok(database) => database,
         Err(error) => {
-            let todo = match settings.database.url.kind() {
+            let untrusted = matches!(error.downcast_ref(), Some(OutboxError::Untrusted(_)));
+            let todo = match settings.database.url().kind() {
                 Some(DatabaseKind::Sqlite) => writing::FILE,
-                _ => "start it, or correct database.url, its user or its password",
+                _ if untrusted => "docs/security.md tells how a way is secured",
+                _ => "start it, or correct its address, user or password",
             };
             return (
                 vec![Check::failed("database", format!("{error:#}"), todo)],
@@ -37,7 +42,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     match database.outbox.check_schema().await {
         Ok(()) => {
             checks.push(Check::ok("migrations", "the schema is this program's"));
-            let (outbox, couriers) = outbox(&database, settings.database.url.kind()).await;
+            let (outbox, couriers) = outbox(&database, settings.database.url().kind()).await;
             checks.extend(outbox);
             (checks, couriers)
         }
@@ -60,6 +65,7 @@ async fn server(database: &Database) -> Vec<Check> {
     };
     let host = before.midpoint(host_clock());
     let mut checks = vec![version(&server, database.outbox.place())];
+    checks.extend(server.security.as_ref().map(encryption));
     checks.extend(durability(&server));
     checks.extend(server.sql_mode.as_ref().and_then(not_strict));
     checks.extend(server.cluster.map(cluster));
@@ -91,6 +97,17 @@ fn version(server: &ServerReport, place: Option<String>) -> Check {
             format!("install {wanted}"),
         ),
     }
+}
+
+/// How the way to the server is secured.
+fn encryption(security: &Security) -> Check {
+    let found = security.to_string();
+    if security.is_weak() {
+        let todo = "others on the way may read the password and the contacts, or pretend to be the \
+                    server; set database.tls = \"verify\", and database.ca_file if need be";
+        return Check::warning("encryption", found, todo);
+    }
+    Check::ok("encryption", found)
 }
 
 fn durability(server: &ServerReport) -> Vec<Check> {
@@ -245,6 +262,7 @@ fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::{Distance, Tls};
     use crate::outbox::PendingCounts;
 
     fn lines(checks: &[Check]) -> Vec<String> {
@@ -267,6 +285,7 @@ mod tests {
             ],
             sql_mode: Some(setting("sql_mode", "", Some("add STRICT_TRANS_TABLES"))),
             cluster: None,
+            security: None,
             clock: 0.0,
         };
         assert_eq!(
@@ -282,6 +301,50 @@ mod tests {
             sessions.unwrap().to_string(),
             "warning  sessions    sql_mode is empty; add STRICT_TRANS_TABLES"
         );
+    }
+
+    #[test]
+    fn a_way_that_others_can_read_is_a_warning_unless_it_is_on_this_host() {
+        for (tls, distance, protocol, line) in [
+            (
+                Tls::Verify,
+                Distance::Far,
+                Some("TLSv1.3"),
+                "ok       encryption  encrypted (TLSv1.3), the server's certificate is verified",
+            ),
+            (
+                Tls::Prefer,
+                Distance::Loopback,
+                Some(""),
+                "ok       encryption  not encrypted, on this host",
+            ),
+            (
+                Tls::Prefer,
+                Distance::Far,
+                Some(""),
+                "warning  encryption  not encrypted; others on the way",
+            ),
+            (
+                Tls::Require,
+                Distance::Far,
+                None,
+                "warning  encryption  encrypted, the server's certificate is not verified; others",
+            ),
+            (
+                Tls::Prefer,
+                Distance::Socket,
+                None,
+                "ok       encryption  the server does not say whether it is encrypted, over a socket",
+            ),
+        ] {
+            let protocol = protocol.map(str::to_owned);
+            let said = encryption(&Security {
+                tls,
+                distance,
+                protocol,
+            });
+            assert!(said.to_string().starts_with(line), "{said}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Whether the database takes what the courier writes.
 
 use super::check::Check;
+use crate::address::DatabaseKind;
 use crate::outbox::{OutboxError, Trial};
-use crate::settings::DatabaseKind;
 
 /// What came of trying, where so many couriers live.
 pub(super) fn check(trial: &Trial, kind: Option<DatabaseKind>, couriers: usize) -> Check {

@@ -15,7 +15,6 @@ mod culprits;
 mod end;
 mod expiry;
 mod intake;
-mod loners;
 mod occupied;
 mod outcome;
 mod patience;

@@ -16,6 +16,7 @@ mod session;
 mod statements;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::error::BoxDynError;
@@ -29,7 +30,7 @@ use uuid::Uuid;
 
 use self::cluster::Cluster;
 use self::error::translate;
-use self::statements::{FENCE_LANES, STATEMENTS, intervening, operating};
+use self::statements::{FENCE_LANES, STATEMENTS, operating};
 use super::conflict::retried;
 use super::error::SqlError;
 use super::page::Reader;
@@ -42,14 +43,14 @@ use super::sql::ask::ask;
 use super::sql::dialect::{Dialect, Language};
 use super::sql::recording::Written;
 use super::sql::session::Writing;
-use super::sql::statements::{Intervening, Operating, Statements};
+use super::sql::statements::{Operating, Statements};
 use super::sql::value::{List, Value};
 use super::{
     Access, Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
     fitness, server as network,
 };
+use crate::address::Address;
 use crate::contact::{ContactId, Lane};
-use crate::hosts;
 
 /// The outbox on MySQL or MariaDB.
 pub type MySqlOutbox = SqlOutbox<MySql>;
@@ -67,27 +68,35 @@ pub struct MySql {
 impl MySqlOutbox {
     /// Connects to write; fails within seconds if the server cannot be reached, or takes no writes.
     /// The address may name several servers.
-    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
-        Self::connect_to(url, max_connections, Access::Write).await
+    pub async fn connect(
+        address: impl Into<Address>,
+        max_connections: u32,
+    ) -> Result<Self, OutboxError> {
+        Self::connect_to(&address.into(), max_connections, Access::Write).await
     }
 
     /// The same to read or to write.
     pub async fn connect_to(
-        url: &str,
+        address: &Address,
         max_connections: u32,
         access: Access,
     ) -> Result<Self, OutboxError> {
-        let hosts = hosts::split(url).map_err(|error| OutboxError::Failed(error.to_string()))?;
-        let hosts = hosts.iter().map(|url| session::options(url));
-        let hosts = hosts.collect::<Result<_, _>>()?;
         let cluster = Cluster::default();
-        let found = Found::<sqlx::MySql>::find(hosts, access, cluster.clone()).await?;
+        let found =
+            Found::<sqlx::MySql>::find(session::each(address)?, access, cluster.clone()).await?;
         let facts = session::meet(found.options(), &cluster).await?;
         let statements = facts.statements(max_connections);
-        let found = found
-            .adapted(|options: MySqlConnectOptions| options.statement_cache_capacity(statements));
+        let adapt =
+            move |options: MySqlConnectOptions| options.statement_cache_capacity(statements);
+        let servers = found.adapted(adapt).used(max_connections);
+        if let Some(renew) = &address.renew {
+            servers.follow(Arc::clone(renew), move |address| {
+                let each = session::each(address)?;
+                Ok(each.into_iter().map(adapt).collect())
+            });
+        }
         Ok(Self::new(MySql {
-            servers: found.used(max_connections),
+            servers,
             packet: facts.packet,
             cluster,
         }))
@@ -152,6 +161,10 @@ impl servers::Kind for sqlx::MySql {
         network::place(socket, options.get_host(), options.get_port())
     }
 
+    fn database(options: &MySqlConnectOptions) -> Option<&str> {
+        options.get_database()
+    }
+
     fn pool_options() -> MySqlPoolOptions {
         MySqlPoolOptions::new()
             .idle_timeout(session::LONGEST_IDLE)
@@ -163,7 +176,6 @@ impl Language for MySql {
     type Db = sqlx::MySql;
     const STATEMENTS: &'static Statements = &STATEMENTS;
     const OPERATING: &'static Operating = &operating::OPERATING;
-    const INTERVENING: &'static Intervening = &intervening::INTERVENING;
     const SCHEMA: &'static Schema = &migrating::SCHEMA;
 
     fn bind(parameters: &mut MySqlArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
@@ -252,7 +264,7 @@ impl Dialect for MySql {
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server::server(&self.servers.pool()).await
+        server::server(&self.servers.pool(), &self.servers.options()).await
     }
 
     async fn find_lanes(

@@ -1,16 +1,23 @@
 //! The kind of the server, and the settings that its durability rests on.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
+use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{MySqlPool, Result, Row};
 
 use super::cluster::Kind;
-use super::session::kind;
+use super::session::{self, kind};
+use super::statements::PROTOCOL;
 use super::statements::operating::{REPLICAS, REPLICATION, SERVER};
-use crate::outbox::operations::{ServerReport, ServerSetting};
+use crate::outbox::operations::{Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
+use crate::outbox::server as network;
 
-pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
+pub(super) async fn server(
+    pool: &MySqlPool,
+    options: &MySqlConnectOptions,
+) -> Result<ServerReport> {
     let mut session = pool.acquire().await?;
     let cluster = Kind::of(&mut session).await?;
     let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
@@ -47,8 +54,20 @@ pub(super) async fn server(pool: &MySqlPool) -> Result<ServerReport> {
         product: format!("{product} {version}"),
         durability,
         cluster: cluster.map(Kind::as_str),
+        security: Some(security(pool, options).await),
         clock: told.seconds("clock").unwrap_or_default(),
     })
+}
+
+/// How the way is secured.
+async fn security(pool: &MySqlPool, options: &MySqlConnectOptions) -> Security {
+    let asked = sqlx::raw_sql(PROTOCOL).fetch_optional(pool).await;
+    let socket = options.get_socket().map(PathBuf::as_path);
+    Security {
+        tls: session::tls(options),
+        distance: network::distance(socket, options.get_host()),
+        protocol: asked.ok().flatten().and_then(|told| told.text("Value")),
+    }
 }
 
 /// What a session that is not told otherwise does with values that do not fit.

@@ -4,15 +4,18 @@
 //! It guarantees that sessions lock single rows and no gaps between them, speak UTC, and behave the
 //! same whatever the server's defaults are.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{MySqlConnection, Result};
 
 use super::cluster::Cluster;
 use super::error::{PASSWORD_NEEDS_TLS, translate};
 use super::statements::{FACTS, USER, WHETHER_TLS};
+use crate::address::{self, Address, DatabaseKind, Tls};
 use crate::outbox::rows::Columns;
 use crate::outbox::{OutboxError, operations, server};
 
@@ -59,11 +62,50 @@ pub(super) const PATIENT: &str = "
         /*M!100100 , max_statement_time = 0 */
         /*!80000 , max_execution_time = 0, wait_timeout = 28800 */";
 
-/// The options of an address.
-pub(super) fn options(url: &str) -> Result<MySqlConnectOptions, OutboxError> {
+/// The options of sessions on each of the servers of an address.
+pub(super) fn each(address: &Address) -> Result<Vec<MySqlConnectOptions>, OutboxError> {
+    let hosts = address::split(&address.url);
+    let hosts = hosts.map_err(|error| OutboxError::Failed(error.to_string()))?;
+    hosts.iter().map(|url| options(url, address)).collect()
+}
+
+/// The options of sessions on one of them.
+pub(super) fn options(url: &str, address: &Address) -> Result<MySqlConnectOptions, OutboxError> {
     let options = MySqlConnectOptions::from_str(url).map_err(translate)?;
     let host = server::without_brackets(options.get_host());
-    Ok(options.host(&host).charset("utf8mb4"))
+    let distance = server::distance(options.get_socket().map(PathBuf::as_path), &host);
+    let tls = server::tls(address, DatabaseKind::MySql, distance)?;
+    let options = options.host(&host).charset("utf8mb4").ssl_mode(mode(tls));
+    let options = match &address.ca_file {
+        Some(file) => options.ssl_ca(file),
+        None => options,
+    };
+    Ok(match &address.password {
+        Some(password) => options.password(password.expose_secret()),
+        None => options,
+    })
+}
+
+/// How the way is secured, in the driver's words.
+fn mode(tls: Tls) -> MySqlSslMode {
+    match tls {
+        Tls::Off => MySqlSslMode::Disabled,
+        Tls::Prefer => MySqlSslMode::Preferred,
+        Tls::Require => MySqlSslMode::Required,
+        Tls::VerifyCa => MySqlSslMode::VerifyCa,
+        Tls::Verify => MySqlSslMode::VerifyIdentity,
+    }
+}
+
+/// The same back.
+pub(super) fn tls(options: &MySqlConnectOptions) -> Tls {
+    match options.get_ssl_mode() {
+        MySqlSslMode::Disabled => Tls::Off,
+        MySqlSslMode::Preferred => Tls::Prefer,
+        MySqlSslMode::Required => Tls::Require,
+        MySqlSslMode::VerifyCa => Tls::VerifyCa,
+        MySqlSslMode::VerifyIdentity => Tls::Verify,
+    }
 }
 
 /// One connection by itself.
@@ -100,10 +142,7 @@ pub(super) async fn meet(
 /// Whether the server will take the user's password again after it has forgotten the user, as it
 /// does when it restarts. Without TLS it takes some kinds of passwords only while it remembers them.
 async fn password_lasts(session: &mut MySqlConnection, options: &MySqlConnectOptions) -> bool {
-    if !matches!(
-        options.get_ssl_mode(),
-        MySqlSslMode::Disabled | MySqlSslMode::Preferred
-    ) {
+    if tls(options) >= Tls::Require {
         return true;
     }
     // Whatever stands between us and the server may not know these questions.

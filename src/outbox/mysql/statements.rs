@@ -98,7 +98,6 @@ macro_rules! stands {
     };
 }
 
-pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 
@@ -351,6 +350,9 @@ pub(super) const FACTS: &str = "
 /// How this session is encrypted; empty if it is not.
 pub(super) const WHETHER_TLS: &str = "SHOW SESSION STATUS LIKE 'Ssl_cipher'";
 
+/// The version of TLS that this session is encrypted by; empty if it is not.
+pub(super) const PROTOCOL: &str = "SHOW SESSION STATUS LIKE 'Ssl_version'";
+
 /// What the server knows of this session's user.
 pub(super) const USER: &str = "SHOW CREATE USER CURRENT_USER()";
 
@@ -360,11 +362,10 @@ pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit
 /// The statements that every database has.
 pub(super) static STATEMENTS: Statements = Statements {
     beat: Statement::new(
-        "INSERT INTO courier_instance (id, host, pid, lease_ms, standing) VALUES (?, ?, ?, ?, ?)
-         ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, standing = ?,
-             heartbeat_at = NOW(6)",
+        "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, heartbeat_at = NOW(6)",
     )
-    .with(&[1, 2, 3, 4, 5, 2, 3, 4, 5]),
+    .with(&[1, 2, 3, 4, 2, 3, 4]),
     // Whether others see that it lives.
     alive: Some(concat!(
         "SELECT COUNT(*) FROM courier_instance AS me WHERE me.id = ? AND ",
@@ -386,18 +387,6 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE b.closed_at IS NULL AND b.failing_since > NOW(6)",
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE heartbeat_at < NOW(6) - INTERVAL 1 DAY",
-    keep_rate: Statement::new(
-        "INSERT INTO rate_budget (name, given_until, learned, learned_at)
-         VALUES ('learned', 0, ?, NOW(6))
-         ON DUPLICATE KEY UPDATE learned = ?, learned_at = NOW(6)",
-    )
-    .with(&[1, 1]),
-    learned_rate: concat!(
-        "SELECT learned, ",
-        seconds_since!("learned_at"),
-        " AS learned_ago
-         FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL"
-    ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?",
     // Only a row that is there [courier, user, task, courier].

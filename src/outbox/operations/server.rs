@@ -1,6 +1,10 @@
 //! The kind of the database, for `doctor`.
 
+use std::fmt;
+
 use serde::Serialize;
+
+use crate::address::{Distance, Tls};
 
 /// The database as it presents itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,8 +19,51 @@ pub struct ServerReport {
     pub sql_mode: Option<ServerSetting>,
     /// The kind of cluster that it is a node of, if all nodes of it may take writes.
     pub cluster: Option<&'static str>,
+    /// How the way to it is secured; `None`: it is a file.
+    pub security: Option<Security>,
     /// Its clock: seconds since 1970.
     pub clock: f64,
+}
+
+/// How the way to a server is secured: what was demanded, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Security {
+    /// What was demanded.
+    #[serde(skip)]
+    pub tls: Tls,
+    /// How far the server is.
+    #[serde(skip)]
+    pub distance: Distance,
+    /// The version of TLS, as the server says; empty: not encrypted; `None`: it does not say.
+    pub protocol: Option<String>,
+}
+
+impl Security {
+    /// Whether others may pretend to be the server, or read along.
+    pub fn is_weak(&self) -> bool {
+        self.distance == Distance::Far && !self.tls.verifies()
+    }
+}
+
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let checked = match self.tls {
+            Tls::Verify => "the server's certificate is verified",
+            Tls::VerifyCa => "the certificate is verified, but not the server's name",
+            _ => "the server's certificate is not verified",
+        };
+        let place = match self.distance {
+            Distance::Socket => ", over a socket of this host",
+            Distance::Loopback => ", on this host",
+            Distance::Far => "",
+        };
+        match self.protocol.as_deref() {
+            Some("") => write!(f, "not encrypted{place}"),
+            Some(protocol) => write!(f, "encrypted ({protocol}), {checked}"),
+            None if self.tls >= Tls::Require => write!(f, "encrypted, {checked}"),
+            None => write!(f, "the server does not say whether it is encrypted{place}"),
+        }
+    }
 }
 
 /// A setting of the database.

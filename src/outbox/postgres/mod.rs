@@ -12,7 +12,7 @@ mod session;
 mod statements;
 
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::error::BoxDynError;
@@ -23,10 +23,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::error::translate;
-use self::session::{BEGIN_UNHURRIED, SESSION, STEADY_PLANS};
+use self::session::BEGIN_UNHURRIED;
 use self::statements::{
     CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS, STILL_PENDING,
-    intervening, operating,
+    operating,
 };
 use super::error::SqlError;
 use super::page::Reader;
@@ -37,15 +37,15 @@ use super::servers::{self, Found, Servers};
 use super::sql::dialect::{Dialect, Language};
 use super::sql::recording::Written;
 use super::sql::session::Writing;
-use super::sql::statements::{Intervening, Operating, Statements};
+use super::sql::statements::{Operating, Statements};
 use super::sql::value::Value;
 use super::sql::{SqlOutbox, inserting, rates, reading};
 use super::{
     Access, Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
     fitness, server as network,
 };
+use crate::address::Address;
 use crate::contact::{ContactId, Lane};
-use crate::hosts;
 
 /// The outbox on PostgreSQL.
 pub type PostgresOutbox = SqlOutbox<Postgres>;
@@ -59,37 +59,32 @@ pub struct Postgres {
 impl PostgresOutbox {
     /// Connects to write; fails within seconds if the server cannot be reached, or takes no writes.
     /// The address may name several servers.
-    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
-        Self::connect_to(url, max_connections, Access::Write).await
+    pub async fn connect(
+        address: impl Into<Address>,
+        max_connections: u32,
+    ) -> Result<Self, OutboxError> {
+        Self::connect_to(&address.into(), max_connections, Access::Write).await
     }
 
     /// The same to read or to write.
     pub async fn connect_to(
-        url: &str,
+        address: &Address,
         max_connections: u32,
         access: Access,
     ) -> Result<Self, OutboxError> {
-        let hosts = hosts::split(url).map_err(|error| OutboxError::Failed(error.to_string()))?;
-        let hosts = hosts.iter().map(|url| Self::connect_options(url));
-        let hosts = hosts.collect::<Result<_, _>>()?;
-        let servers = Found::<sqlx::Postgres>::find(hosts, access, ())
+        let servers = Found::<sqlx::Postgres>::find(session::each(address)?, access, ())
             .await?
             .used(max_connections);
+        if let Some(renew) = &address.renew {
+            servers.follow(Arc::clone(renew), session::each);
+        }
         Ok(Self::new(Postgres { servers }))
     }
 
     /// The options of this program's sessions, for tests that look at plans.
     #[doc(hidden)]
     pub fn connect_options(url: &str) -> Result<PgConnectOptions, OutboxError> {
-        let options = PgConnectOptions::from_str(url).map_err(translate)?;
-        let host = network::without_brackets(options.get_host());
-        Ok(options
-            .host(&host)
-            .application_name("contact-courier")
-            // The server's default does as well, and poolers do not know it.
-            .extra_float_digits(None)
-            .options(SESSION)
-            .options(STEADY_PLANS))
+        session::options(url, &url.into())
     }
 
     /// Names and texts of the statements that run all day, for tests that look at plans.
@@ -135,13 +130,16 @@ impl servers::Kind for sqlx::Postgres {
         let socket = options.get_socket().map(PathBuf::as_path);
         network::place(socket, options.get_host(), options.get_port())
     }
+
+    fn database(options: &PgConnectOptions) -> Option<&str> {
+        options.get_database()
+    }
 }
 
 impl Language for Postgres {
     type Db = sqlx::Postgres;
     const STATEMENTS: &'static Statements = &STATEMENTS;
     const OPERATING: &'static Operating = &operating::OPERATING;
-    const INTERVENING: &'static Intervening = &intervening::INTERVENING;
     const SCHEMA: &'static Schema = &migrating::SCHEMA;
 
     fn bind(parameters: &mut PgArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
@@ -221,7 +219,7 @@ impl Dialect for Postgres {
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server::server(&self.servers.pool()).await
+        server::server(&self.servers.pool(), &self.servers.options()).await
     }
 
     async fn find_lanes(session: &mut PgConnection, query: &LaneQuery) -> Result<Vec<LaneFound>> {

@@ -1,14 +1,17 @@
 //! The kind of the server, and the settings that its durability rests on.
 
-use sqlx::postgres::PgRow;
+use std::path::PathBuf;
+
+use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{PgPool, Result};
 
 use super::session;
-use super::statements::operating::SERVER;
-use crate::outbox::operations::{self, ServerReport, ServerSetting};
+use super::statements::operating::{SERVER, WHETHER_TLS};
+use crate::outbox::operations::{self, Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
+use crate::outbox::server as network;
 
-pub(super) async fn server(pool: &PgPool) -> Result<ServerReport> {
+pub(super) async fn server(pool: &PgPool, options: &PgConnectOptions) -> Result<ServerReport> {
     let told = sqlx::query(SERVER).fetch_one(pool).await?;
     let version = told.text("version").unwrap_or_default();
     let pooled = session::is_pooled(pool).await?;
@@ -45,8 +48,21 @@ pub(super) async fn server(pool: &PgPool) -> Result<ServerReport> {
         durability,
         sql_mode: None,
         cluster: None,
+        security: Some(security(pool, options, pooled).await),
         clock: told.seconds("clock").unwrap_or_default(),
     })
+}
+
+/// How the way is secured. Of one that ends at a pooler the server knows nothing.
+async fn security(pool: &PgPool, options: &PgConnectOptions, pooled: bool) -> Security {
+    let asked = sqlx::query(WHETHER_TLS).fetch_optional(pool).await;
+    let protocol = asked.ok().flatten().and_then(|told| told.text("protocol"));
+    let socket = options.get_socket().map(PathBuf::as_path);
+    Security {
+        tls: session::tls(options),
+        distance: network::distance(socket, options.get_host()),
+        protocol: protocol.filter(|_| !pooled),
+    }
 }
 
 /// Where there are standbys: whether one that takes this server's place has all of its commits.

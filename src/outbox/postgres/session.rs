@@ -5,16 +5,20 @@
 //! is set once more at its beginning, in the same round trip; what else is needed is looked at before
 //! the courier starts ([`check`]).
 
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::PgRow;
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::timeout;
 
 use super::error::translate;
 use super::statements::{BACKEND, FITNESS};
+use crate::address::{self, Address, DatabaseKind, Tls};
 use crate::outbox::rows::Columns;
-use crate::outbox::{OutboxError, fitness};
+use crate::outbox::{OutboxError, fitness, server};
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
@@ -51,6 +55,59 @@ pub(super) const BEGIN_UNHURRIED: &str = "
 
 /// How long a second session of a pooler's is waited for.
 const SECOND_SESSION: Duration = Duration::from_secs(2);
+
+/// The options of sessions on each of the servers of an address.
+pub(super) fn each(address: &Address) -> Result<Vec<PgConnectOptions>, OutboxError> {
+    let hosts = address::split(&address.url);
+    let hosts = hosts.map_err(|error| OutboxError::Failed(error.to_string()))?;
+    hosts.iter().map(|url| options(url, address)).collect()
+}
+
+/// The options of sessions on one of them.
+pub(super) fn options(url: &str, address: &Address) -> Result<PgConnectOptions, OutboxError> {
+    let options = PgConnectOptions::from_str(url).map_err(translate)?;
+    let host = server::without_brackets(options.get_host());
+    let distance = server::distance(options.get_socket().map(PathBuf::as_path), &host);
+    let tls = server::tls(address, DatabaseKind::Postgres, distance)?;
+    let options = options
+        .host(&host)
+        .application_name("contact-courier")
+        // The server's default does as well, and poolers do not know it.
+        .extra_float_digits(None)
+        .ssl_mode(mode(tls))
+        .options(SESSION)
+        .options(STEADY_PLANS);
+    let options = match &address.ca_file {
+        Some(file) => options.ssl_root_cert(file),
+        None => options,
+    };
+    Ok(match &address.password {
+        Some(password) => options.password(password.expose_secret()),
+        None => options,
+    })
+}
+
+/// How the way is secured, in the driver's words.
+fn mode(tls: Tls) -> PgSslMode {
+    match tls {
+        Tls::Off => PgSslMode::Disable,
+        Tls::Prefer => PgSslMode::Prefer,
+        Tls::Require => PgSslMode::Require,
+        Tls::VerifyCa => PgSslMode::VerifyCa,
+        Tls::Verify => PgSslMode::VerifyFull,
+    }
+}
+
+/// The same back.
+pub(super) fn tls(options: &PgConnectOptions) -> Tls {
+    match options.get_ssl_mode() {
+        PgSslMode::Disable | PgSslMode::Allow => Tls::Off,
+        PgSslMode::Prefer => Tls::Prefer,
+        PgSslMode::Require => Tls::Require,
+        PgSslMode::VerifyCa => Tls::VerifyCa,
+        PgSslMode::VerifyFull => Tls::Verify,
+    }
+}
 
 /// Begins a transaction that writes.
 pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {

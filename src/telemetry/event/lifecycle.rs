@@ -14,6 +14,8 @@ pub struct Started<'a> {
     pub base_url: &'a str,
     /// Where contacts come from, without its password.
     pub database: &'a str,
+    /// How the way there is secured.
+    pub encryption: &'a str,
     /// The settings in force in one line, secrets hidden.
     pub settings: &'a str,
 }
@@ -24,6 +26,7 @@ impl Started<'_> {
             instance,
             base_url,
             database,
+            encryption,
             settings,
         } = self;
         info!(target: LIFECYCLE,
@@ -31,9 +34,25 @@ impl Started<'_> {
             instance,
             base_url,
             database,
+            encryption,
             settings,
             "courier started"
         );
+    }
+}
+
+/// A file that the database's address comes from has changed.
+pub struct DatabaseAddressChanged<'a> {
+    /// Why it is not used; `None`: new connections use it.
+    pub why: Option<&'a str>,
+}
+
+impl DatabaseAddressChanged<'_> {
+    pub fn emit(&self) {
+        match self.why {
+            None => info!(target: LIFECYCLE, "new database connections use the changed file"),
+            Some(error) => warn!(target: LIFECYCLE, error, "the changed file is not used"),
+        }
     }
 }
 

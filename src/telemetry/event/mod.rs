@@ -23,8 +23,8 @@ pub use self::lane::{
     TakenOver,
 };
 pub use self::lifecycle::{
-    AdminListening, DatabaseAwaited, LogLinesLost, SettingsNotReloaded, SettingsReloaded, Started,
-    Stopped, Stopping, SupervisorUntold,
+    AdminListening, DatabaseAddressChanged, DatabaseAwaited, LogLinesLost, SettingsNotReloaded,
+    SettingsReloaded, Started, Stopped, Stopping, SupervisorUntold,
 };
 pub use self::platform::{
     BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,

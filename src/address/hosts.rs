@@ -11,8 +11,9 @@ use url::Url;
 pub(crate) enum AddressError {
     /// Most likely a character in the user or the password that means something in an address.
     #[error(
-        "it cannot be read: write SCHEME://USER:PASSWORD@HOST:PORT/NAME, and in user and password \
-         %25 for %, %2F for /, %3F for ?, %23 for #, %40 for @, %3A for :"
+        "it cannot be read: write SCHEME://USER:PASSWORD@HOST:PORT/NAME; special characters of user \
+         and password need percent-encoding (%25 for %, %2F for /, %3F for ?, %23 for #, %40 for @, \
+         %3A for :), or put the password into database.password_file, where they need none"
     )]
     Unreadable,
     /// An empty place in the list of servers.

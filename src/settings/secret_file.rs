@@ -1,0 +1,122 @@
+//! Files with a secret in them: how one is read, whether it has changed, and who else could read it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file with a secret cannot be used. What stands in it is never told.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFileError {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// It holds bytes that are no text.
+    #[error("is not UTF-8 text; write it anew")]
+    NoText,
+    /// There is nothing in it.
+    #[error("is empty")]
+    Empty,
+    /// It begins with a mark that some editors write.
+    #[error("begins with a byte order mark; save it as UTF-8 without one")]
+    Marked,
+    /// There is more than one line in it.
+    #[error("holds more than one line; write the secret alone")]
+    Lines,
+}
+
+/// Tells one writing of a file from another, also if it was replaced by renaming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    /// The writing that is there now.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let file = fs::metadata(path)?;
+        Ok(Self {
+            inode: file.ino(),
+            length: file.len(),
+            modified: (file.mtime(), file.mtime_nsec()),
+        })
+    }
+}
+
+/// Reads the one line of a file.
+pub fn read_secret(path: &Path) -> Result<String, SecretFileError> {
+    let text = String::from_utf8(fs::read(path)?).map_err(|_| SecretFileError::NoText)?;
+    if text.starts_with('\u{feff}') {
+        return Err(SecretFileError::Marked);
+    }
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.trim().is_empty() {
+        return Err(SecretFileError::Empty);
+    }
+    if line.contains(['\n', '\r', '\0']) {
+        return Err(SecretFileError::Lines);
+    }
+    Ok(line.to_owned())
+}
+
+/// A file with a secret that users may read who are neither its owner nor of its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExposedFile {
+    pub path: PathBuf,
+    /// Its rights, as `chmod` takes them.
+    pub mode: u32,
+}
+
+/// Returns the file if others may read it. One that is not there is not told here.
+pub(super) fn exposed(path: &Path) -> Option<ExposedFile> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o007 != 0).then(|| ExposedFile {
+        path: path.to_owned(),
+        mode,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_line_of_a_file_is_its_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (text, secret) in [
+            ("geheim", "geheim"),
+            ("geheim\n", "geheim"),
+            ("geheim\r\n", "geheim"),
+            (" ge heim ", " ge heim "),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(read_secret(&path).unwrap(), secret);
+        }
+        for (text, why) in [
+            (&b"\xef\xbb\xbfgeheim"[..], "byte order mark"),
+            (b"geheim\ngeheim\n", "one line"),
+            (b"geheim\0", "one line"),
+            (b" \n", "empty"),
+            (b"\xff\xfe", "UTF-8"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let said = read_secret(&path).unwrap_err().to_string();
+            assert!(said.contains(why) && !said.contains("geheim"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_told_and_one_of_a_group_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "geheim").unwrap();
+        for (mode, is_told) in [(0o600, false), (0o440, false), (0o644, true), (0o602, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(exposed(&path).is_some(), is_told, "{mode:o}");
+        }
+    }
+}
