@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use nix::unistd::{Uid, User};
 
 use crate::address::DatabaseKind;
 use crate::admin::{About, Subject};
@@ -192,8 +193,16 @@ pub fn subject(
     }
 }
 
-fn host_name() -> String {
+/// The name of this host.
+pub fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// The name of the user whom this process belongs to, or the number.
+pub fn os_user() -> String {
+    let id = Uid::current();
+    let user = User::from_uid(id).ok().flatten();
+    user.map_or_else(|| id.to_string(), |user| user.name)
 }
 
 /// The platform over HTTP.

@@ -40,15 +40,18 @@ pub enum FailKind {
     Unconfirmed,
     /// Surely not delivered; we gave up after `retry.give_up_after` or `retry.give_up_on_holds_after`.
     Expired,
+    /// Surely not delivered; an operator ended it.
+    Cancelled,
 }
 
 impl FailKind {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Invalid,
         Self::Rejected,
         Self::Duplicate,
         Self::Unconfirmed,
         Self::Expired,
+        Self::Cancelled,
     ];
 
     /// The word in the column.
@@ -59,6 +62,7 @@ impl FailKind {
             Self::Duplicate => "duplicate",
             Self::Unconfirmed => "unconfirmed",
             Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -294,6 +294,59 @@ async fn long_causes_are_cut_only_on_a_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
+    let db = outbox().await;
+    let sending = "UPDATE delivery_batch SET state = 'sending' WHERE id = 'batch-4'";
+    db.execute(sending).await;
+    let lane = ["cancel", "--lane", "u-2/t-9"];
+    let said = |more: &[&str]| said(&db, &[&lane[..], more].concat());
+    steady(|| assert_snapshot!("cancel_dry_run", said(&["--dry-run"])));
+    assert_eq!(db.count("FROM operator_action").await, 0);
+    steady(|| assert_snapshot!("cancel", said(&["--yes", "--reason", "wrong list"])));
+    let statuses = [db.of(5, "status").await, db.of(6, "fail_kind").await];
+    assert_eq!(statuses, [Some("pending".into()), Some("cancelled".into())]);
+    let cause = db.of(7, "fail_cause").await.unwrap();
+    assert!(
+        cause.starts_with("cancelled by ") && cause.ends_with(": wrong list"),
+        "{cause}"
+    );
+    let noted = "FROM operator_action WHERE action = 'cancel' AND selection = 'lane u-2/t-9'
+        AND affected = 2 AND ended_at IS NOT NULL AND os_user <> '' AND host <> ''";
+    assert_eq!(db.count(noted).await, 1);
+    steady(|| {
+        let taken_back = ["requeue", "--kind", "cancelled", "--yes"];
+        assert_eq!(
+            self::said(&db, &taken_back),
+            "         2  cancelled\n2 contacts requeued\n"
+        );
+    });
+    let json = self::said(
+        &db,
+        &[
+            "cancel", "7", "2", "99", "--key", "order-1", "--yes", "--json",
+        ],
+    );
+    assert_eq!(
+        json,
+        "{\"cancelled\":1,\"dry_run\":false,\"left_locked\":0,\"left_on_their_way\":0,\"pending\":1}\n"
+    );
+    let nothing = self::said(&db, &["cancel", "2", "--yes"]);
+    assert_eq!(
+        nothing,
+        "nothing to cancel: no pending contact matches\n1 of the names named no pending contact\n"
+    );
+    for (wrong, words) in [
+        (&["cancel"][..], "error: say which: ids"),
+        (&["cancel", "5", "--user", "u-2", "--yes"], "not both"),
+        (&["cancel", "5"], "nobody can be asked here"),
+        (&["cancel", "--lane", "u-2", "--yes"], "is no lane"),
+    ] {
+        let told = error(&program(&db, wrong), 2);
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     let db = outbox().await;
     steady(|| {

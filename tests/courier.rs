@@ -84,6 +84,7 @@ on_every_database!(
     three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound,
     a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
     a_row_that_makes_the_platform_fail_each_time_ends_alone,
+    a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane,
     a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between,
     failures_that_nobody_is_named_for_come_to_an_end,
 );
@@ -246,6 +247,38 @@ async fn a_row_that_makes_the_platform_fail_each_time_ends_alone(db: &Db) {
     let alone = "FROM contact_outbox WHERE fail_kind = 'unconfirmed'
                  AND fail_cause LIKE '%with this contact alone fail%'";
     assert_eq!(db.count(alone).await, 1);
+}
+
+async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(db: &Db) {
+    for n in 0..30 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poison = [number(0)];
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 1;
+    options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
+    // After three failures in a row the lane would wait for longer than the run does.
+    options.tuning.backoff.initial_interval = Duration::from_millis(1);
+    options.tuning.backoff.multiplier = 30.0;
+    options.tuning.backoff.jitter = 0.0;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let fail = move |batch: &Batch| {
+        let is_poison = carries(batch, &poison);
+        counted.fetch_add(usize::from(is_poison), Ordering::Relaxed);
+        answer(if is_poison { 500 } else { 200 })
+    };
+    let left = run(db, fail.clone(), options.clone()).await;
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 29);
+    let held = "FROM delivery_lane WHERE held_until IS NOT NULL";
+    assert_eq!(db.count(held).await, 0, "only the row waits: {left:?}");
+    // The row is not sent sooner because others come.
+    db.contact("u/t", &number(99)).await;
+    let before = sent.load(Ordering::Relaxed);
+    run(db, fail, options).await;
+    assert_eq!(db.count(succeeded).await, 30);
+    assert!(sent.load(Ordering::Relaxed) <= before + 4);
 }
 
 /// A list that names no number; rows that are there already are in it, too.

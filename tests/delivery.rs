@@ -19,6 +19,7 @@ mod support;
 mod world;
 
 mod delivery {
+    mod cancel;
     mod clock;
     mod crash;
     mod dead;
@@ -32,6 +33,7 @@ mod delivery {
     mod requeue;
     mod rows;
     mod shared;
+    mod standing;
     mod stopping;
     mod unfit;
     mod unwritable;

@@ -12,6 +12,7 @@ mod support;
 mod server;
 
 mod outbox {
+    mod cancelling;
     mod clock;
     mod fencing;
     mod finding;

@@ -1,5 +1,6 @@
 //! What the status page shows, as JSON: `/api/status`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,7 +13,8 @@ use super::readiness::{Readiness, Ready};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
-use crate::outbox::{FailedContact, LaneReport, Overview, PausedLane};
+use crate::outbox::{ClosedGate, Conclusion, FailedContact, LaneReport, Overview, PausedLane};
+use crate::platform::verdict::WaitReason;
 use crate::telemetry::metrics;
 
 /// What does not change while the courier runs.
@@ -54,8 +56,34 @@ pub(super) struct Status<'a> {
     lanes: Option<&'a [LaneReport]>,
     paused: Option<&'a [PausedLane]>,
     failures: Option<&'a [FailedContact]>,
+    /// What follows from the picture.
+    #[serde(flatten)]
+    concluded: Option<Concluded<'a>>,
+    /// What our own words say at the end of a message, by the reason of a wait; the page says it in the
+    /// reader's language.
+    advice: BTreeMap<&'static str, &'static str>,
     limits: ListLimits,
     history: Charts,
+}
+
+/// What follows from a picture. The names are those of `status --json`.
+#[derive(Debug, Serialize)]
+struct Concluded<'a> {
+    conclusion: Conclusion,
+    held_users: Vec<&'a ClosedGate>,
+    contacts_per_second: f64,
+    done_in_seconds: Option<f64>,
+}
+
+impl<'a> Concluded<'a> {
+    fn from(overview: &'a Overview) -> Self {
+        Self {
+            conclusion: overview.conclusion(),
+            held_users: overview.user_gates(),
+            contacts_per_second: overview.contacts_per_second(),
+            done_in_seconds: overview.done_in_seconds(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +156,8 @@ impl Sources {
             lanes: picture.map(|picture| &*picture.lanes),
             paused: picture.map(|picture| &*picture.paused),
             failures: picture.map(|picture| &*picture.failures),
+            concluded: picture.map(|picture| Concluded::from(&picture.overview)),
+            advice: advice(),
             limits: ListLimits {
                 lanes: SHOWN,
                 paused: SHOWN,
@@ -136,4 +166,11 @@ impl Sources {
             history: self.history.charts(),
         })
     }
+}
+
+fn advice() -> BTreeMap<&'static str, &'static str> {
+    let reasons = WaitReason::OF_BATCHES.into_iter();
+    let reasons = reasons.chain([WaitReason::AllRefused]);
+    let advice = reasons.map(|reason| (reason.as_str(), reason.advice()));
+    advice.filter(|(_, advice)| !advice.is_empty()).collect()
 }

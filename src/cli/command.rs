@@ -6,8 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::settings_args::SettingsArgs;
 use super::{
-    config, demo, doctor, enqueue, explain, failures, generate, migrate, prune, requeue, run,
-    simulate, status,
+    cancel, config, demo, doctor, enqueue, explain, failures, generate, migrate, prune, requeue,
+    run, simulate, status,
 };
 
 /// Delivers contacts from an outbox table of your database to an AI calling platform: each once,
@@ -44,6 +44,7 @@ enum OperatorCommand {
     Failures(failures::FailuresArgs),
     Explain(explain::ExplainArgs),
     Requeue(requeue::RequeueArgs),
+    Cancel(cancel::CancelArgs),
     Prune(prune::PruneArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -95,6 +96,10 @@ async fn operate(command: OperatorCommand, before: &SettingsArgs) -> anyhow::Res
         OperatorCommand::Requeue(args) => {
             let settings = before.load(&args.settings)?;
             requeue::run(&args, &settings, out).await
+        }
+        OperatorCommand::Cancel(args) => {
+            let settings = before.load(&args.settings)?;
+            cancel::run(&args, &settings, out).await
         }
         OperatorCommand::Prune(args) => {
             let settings = before.load(&args.settings)?;

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{
-    Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane,
-    NewContact, Outbox, OutboxError, Page, PageLimit, RateClaim, Recorded, Write,
+    Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
+    LeasedLane, NewContact, Outbox, OutboxError, Page, PageLimit, RateClaim, Recorded, Write,
 };
 
 #[derive(Default)]
@@ -95,6 +95,14 @@ impl Outbox for FakeOutbox {
     }
 
     async fn beat(&self, _: &Instance) -> Result<bool, OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn keep_rate(&self, _: &LearnedRate) -> Result<(), OutboxError> {
+        unreachable!("no command does this")
+    }
+
+    async fn learned_rate(&self) -> Result<Option<LearnedRate>, OutboxError> {
         unreachable!("no command does this")
     }
 

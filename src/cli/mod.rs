@@ -4,6 +4,8 @@
 //! begins with `error: `; the exit code is 0 for done, 1 for failed at run time, 2 for wrong usage
 //! or settings.
 
+mod asking;
+mod cancel;
 mod command;
 mod config;
 mod demo;
@@ -15,6 +17,7 @@ mod failures;
 #[cfg(test)]
 mod fake;
 mod generate;
+mod headline;
 mod migrate;
 mod operator;
 mod prune;
@@ -26,6 +29,7 @@ mod simulate;
 mod span;
 mod status;
 mod table;
+mod who;
 
 pub use self::command::Cli;
 pub use self::exit::{UsageError, report};

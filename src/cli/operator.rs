@@ -61,6 +61,8 @@ enum Kind {
     Unconfirmed,
     /// Surely not delivered; given up
     Expired,
+    /// Surely not delivered; ended by `cancel`
+    Cancelled,
 }
 
 impl From<Kind> for FailKind {
@@ -71,6 +73,7 @@ impl From<Kind> for FailKind {
             Kind::Duplicate => Self::Duplicate,
             Kind::Unconfirmed => Self::Unconfirmed,
             Kind::Expired => Self::Expired,
+            Kind::Cancelled => Self::Cancelled,
         }
     }
 }

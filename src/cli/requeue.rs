@@ -5,16 +5,16 @@
 //! so when it is broken off: it works in small transactions.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::io::{IsTerminal, Write, stderr};
 
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::UsageError;
 use super::operator::{self, FilterArgs};
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
+use super::{UsageError, asking};
 use crate::contact::{ContactId, RequestDefaults, Suffix};
 use crate::outbox::{AskedFor, FailKind, FailedContact, FailureCount, Operations, SentAs};
 use crate::settings::Settings;
@@ -74,7 +74,7 @@ pub(super) async fn run(
     }
     let mut requeued = 0;
     let goes_on = tally.to_requeue > 0 && !args.dry_run;
-    if goes_on && (args.yes || confirmed(tally.to_requeue, out)?) {
+    if goes_on && (args.yes || asking::confirmed(&question(tally.to_requeue), out)?) {
         requeued = requeue(args, &*operations, &safety, tally.to_requeue).await?;
     }
     if args.json {
@@ -91,10 +91,7 @@ impl RequeueArgs {
         let ways = [!self.ids.is_empty(), !self.filter.is_empty(), self.all];
         let said = match ways.iter().filter(|way| **way).count() {
             0 => "say which: ids, a filter such as --kind expired, or --all",
-            1 if !self.dry_run && !self.yes && (self.json || !stdin().is_terminal()) => {
-                "nobody can be asked here: give --yes, or --dry-run"
-            }
-            1 => return Ok(()),
+            1 => return asking::check(self.yes, self.dry_run, self.json),
             _ => "give ids, or a filter, or --all: one of the three",
         };
         Err(UsageError(said.into()))
@@ -208,15 +205,8 @@ impl Tally {
     }
 }
 
-fn confirmed(n: u64, out: &mut dyn Write) -> anyhow::Result<bool> {
-    write!(out, "Requeue {}? [y/N] ", contacts(n))?;
-    out.flush()?;
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(
-        answer.trim().to_ascii_lowercase().as_str(),
-        "y" | "yes"
-    ))
+fn question(n: u64) -> String {
+    format!("Requeue {}?", contacts(n))
 }
 
 async fn requeue(

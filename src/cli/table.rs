@@ -1,6 +1,8 @@
 //! Tables on the terminal.
 
-use comfy_table::{CellAlignment, Table, presets};
+use std::io::{IsTerminal, stdout};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// A table with these headers, without borders: columns are easy to cut out of it.
 pub(super) fn table(headers: &[&str]) -> Table {
@@ -27,6 +29,25 @@ pub(super) fn lines(table: &Table) -> String {
     table
         .lines()
         .fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// The same on a screen of this width: what does not fit is cut, so that no row takes two lines.
+pub(super) fn lines_within(table: &mut Table, width: Option<u16>) -> String {
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width);
+        for row in table.row_iter_mut() {
+            row.max_height(1);
+        }
+    }
+    lines(table)
+}
+
+/// Returns the width of the terminal; `None`: standard output is none.
+pub(super) fn terminal_width() -> Option<u16> {
+    const USUAL: u16 = 80;
+    let is_terminal = stdout().is_terminal();
+    is_terminal.then(|| Table::new().width().unwrap_or(USUAL))
 }
 
 /// A text in one line of at most so many characters.
@@ -59,5 +80,21 @@ mod tests {
     fn a_long_text_is_cut_and_a_text_of_lines_is_one() {
         assert_eq!(short("a\n b", 10), "a b");
         assert_eq!(short("号码格式不正确", 5), "号码格式…");
+    }
+
+    #[test]
+    fn on_a_narrow_screen_each_row_is_one_line_that_fits() {
+        let mut table = table(&["lane", "message"]);
+        table.add_row(["u/t", &"something went wrong ".repeat(10)]);
+        table.add_row([
+            "u/t",
+            "任务正在拨打中,请先暂停任务,任务正在拨打中,请先暂停任务",
+        ]);
+        let text = lines_within(&mut table, Some(40));
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 40),
+            "{text}"
+        );
     }
 }

@@ -1,10 +1,11 @@
 //! The context: the parts of one courier that the scout, all lanes and the dispatcher work with.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::bulletin::Bulletin;
 use super::gates::Gates;
 use super::heartbeat::LeaseClock;
 use super::hold::Holding;
@@ -17,7 +18,6 @@ use super::recorder::Recorder;
 use super::tuning::{Tuner, Tuning};
 use super::watch::DatabaseWatch;
 use crate::contact::RequestDefaults;
-use crate::lock::lock;
 use crate::outbox::Outbox;
 use crate::platform::client::Platform;
 use crate::platform::verdict::WaitReason;
@@ -31,11 +31,11 @@ pub(super) struct Context {
     pub(super) recorder: Recorder,
     pub(super) leases: LeaseClock,
     /// The rate limits, and the budget for retries.
-    pub(super) limiter: RateLimiter,
+    pub(super) limiter: Arc<RateLimiter>,
     /// One permit per request that may be under way.
     pub(super) permits: Permits,
-    /// Who may not send for now; see [`Self::gates`].
-    pub(super) gates: Mutex<Gates>,
+    /// What the courier says of itself, with the gates; see [`Self::gates`].
+    pub(super) bulletin: Arc<Bulletin>,
     /// The settings that can change while the courier works; see [`Self::tuning`].
     pub(super) tuner: Tuner,
     /// `delivery.notice_interval`.
@@ -91,21 +91,27 @@ impl Context {
     /// Opens the gates that wait for a new token, and ends the rests of the lanes behind them.
     pub(super) fn token_changed(&self) {
         self.gates().token_changed();
+        self.bulletin.has_news();
         self.notes.forget(WaitReason::Forbidden.as_str());
         self.new_tokens.send_replace(());
     }
 
     pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {
-        lock(&self.gates)
+        self.bulletin.gates()
     }
 
-    /// Changes the gates, and reports the breaker if it opens or closes by that.
+    /// Changes the gates. Reports the breaker if it opens or closes by that, and tells people of gates
+    /// that close or open.
     pub(super) fn move_gates<T>(&self, act: impl FnOnce(&mut Gates) -> T) -> T {
         let mut gates = self.gates();
-        let before = gates.breaker_is_open();
+        let (before, closed) = (gates.breaker_is_open(), gates.closed());
         let done = act(&mut gates);
         let open = gates.breaker_is_open();
+        let is_news = gates.closed() != closed;
         drop(gates);
+        if is_news {
+            self.bulletin.has_news();
+        }
         if open != before {
             BreakerMoved { open }.emit();
         }

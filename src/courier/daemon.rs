@@ -1,12 +1,13 @@
 //! The courier: its parts put together, run, and ended.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::bulletin::Bulletin;
 use super::context::Context;
 use super::heartbeat::{self, LeaseClock};
 use super::hold::Holding;
@@ -21,7 +22,7 @@ use super::scout::Scout;
 use super::tuning::Tuner;
 use super::watch::DatabaseWatch;
 use super::{retuning, token};
-use crate::outbox::{Backlog, Instance, Outbox, OutboxError};
+use crate::outbox::{Backlog, Instance, Outbox, OutboxError, Standing};
 use crate::platform::client::Platform;
 use crate::telemetry::event::Stopped;
 use crate::telemetry::traces::Traces;
@@ -60,6 +61,7 @@ impl Courier {
             host: options.host.clone(),
             pid: std::process::id(),
             lease: options.lease,
+            standing: Standing::default(),
         };
         let beats = heartbeat::interval(options.lease);
         let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
@@ -100,19 +102,25 @@ impl Courier {
         let outbox = Arc::clone(&self.outbox);
         let id = self.instance.id;
         let grace = self.options.shutdown_grace;
+        let limiter = Arc::new(self.limiter(&watch));
+        let bulletin = Arc::new(Bulletin::new(Arc::clone(&limiter), self.tuner.clone()));
         let (leases, heart) = heartbeat::start(
             Arc::clone(&outbox),
             self.instance.clone(),
             Arc::clone(&watch),
             Arc::clone(&self.pulse),
             life.clone(),
-            self.tuner.clone(),
+            Arc::clone(&bulletin),
         )
         .await?;
         token::at_start(&*outbox).await?;
+        if let Some(learned) = outbox.learned_rate().await? {
+            limiter.learn(&learned);
+        }
         let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
         self.pulse.begin();
-        let context = Arc::new(self.context(recorder, leases, watch, life.clone()));
+        let parts = (limiter, Arc::clone(&bulletin));
+        let context = Arc::new(self.context(parts, recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
             let scouting = async {
@@ -138,32 +146,43 @@ impl Courier {
         };
         let clean = worked.is_some();
         worked.transpose()?;
-        let leaving = leave(&*outbox, id, &heart, until, clean);
+        let leaving = async {
+            if let Some(learned) = bulletin.learned().filter(|_| clean) {
+                // Without it the next courier learns anew.
+                outbox.keep_rate(&learned).await.ok();
+            }
+            leave(&*outbox, id, &heart, until, clean).await
+        };
         let backlog = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
         Stopped { clean }.emit();
         backlog.unwrap_or(Ok(None))
     }
 
+    fn limiter(&self, watch: &Arc<DatabaseWatch>) -> RateLimiter {
+        let shared = self.options.shared_limits.then(|| SharedRates {
+            outbox: Arc::clone(&self.outbox),
+            watch: Arc::clone(watch),
+        });
+        RateLimiter::new(&self.tuner.current().limits, shared)
+    }
+
     fn context(
         self,
+        (limiter, bulletin): (Arc<RateLimiter>, Arc<Bulletin>),
         recorder: Recorder,
         leases: LeaseClock,
         watch: Arc<DatabaseWatch>,
         life: Lifecycle,
     ) -> Context {
         let tuning = self.tuner.current();
-        let shared = self.options.shared_limits.then(|| SharedRates {
-            outbox: Arc::clone(&self.outbox),
-            watch: Arc::clone(&watch),
-        });
         Context {
-            limiter: RateLimiter::new(&tuning.limits, shared),
+            limiter,
             permits: Permits::new(tuning.max_in_flight),
             outbox: self.outbox,
             platform: self.platform,
             recorder,
             leases,
-            gates: Mutex::default(),
+            bulletin,
             tuner: self.tuner,
             notice_interval: self.options.notice_interval,
             poll_interval: self.options.poll_interval,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Down};
 use crate::contact::Lane;
+use crate::outbox::ClosedGate;
 use crate::platform::verdict::{Scope, Wait, WaitReason};
 
 /// The breaker lets a probe through after this time at the latest. A probe costs a single request,
@@ -27,6 +28,12 @@ const MOST_PROBES: usize = 4;
 
 /// With so many users that have a gate, those whose time is up are forgotten.
 const MOST_USERS: usize = 10_000;
+
+/// At most so many gates of users are told to people.
+const MOST_REPORTED: usize = 20;
+
+/// So many characters of the platform's words are told.
+const MOST_WORDS: usize = 200;
 
 /// How long a gate stays closed.
 pub(super) struct Closing<F> {
@@ -51,6 +58,9 @@ pub(super) struct Gates {
 #[derive(Debug)]
 struct Gate {
     reason: WaitReason,
+    /// The platform's words, or ours.
+    message: String,
+    since: Instant,
     until: Instant,
     failures: u32,
     probes: Vec<Probe>,
@@ -68,10 +78,22 @@ impl Gate {
     fn new(reason: WaitReason, now: Instant) -> Self {
         Self {
             reason,
+            message: String::new(),
+            since: now,
             until: now,
             failures: 0,
             probes: Vec::new(),
             fresh_at: now,
+        }
+    }
+
+    fn report(&self, user: Option<&str>, now: Instant) -> ClosedGate {
+        ClosedGate {
+            user_id: user.map(str::to_owned),
+            reason: self.reason.as_str().to_owned(),
+            message: self.message.chars().take(MOST_WORDS).collect(),
+            closed_seconds: now.saturating_duration_since(self.since).as_secs_f64(),
+            next_try_in_seconds: self.until.saturating_duration_since(now).as_secs_f64(),
         }
     }
 
@@ -166,6 +188,7 @@ impl Gates {
             return None;
         }
         closed.reason = wait.reason;
+        closed.message.clone_from(&wait.message);
         // A `Retry-After` of zero counts as absent: it would be no backoff at all.
         let asked = wait.retry_after.filter(|asked| !asked.is_zero());
         // Requests that were under way together count as one failure.
@@ -201,6 +224,24 @@ impl Gates {
     /// Whether the platform has answered a lane since then.
     pub(super) fn has_answered_since(&self, then: Instant) -> bool {
         self.answered_at.is_some_and(|at| at > then)
+    }
+
+    /// Returns the gates that are closed: that for everybody first, then the users' from the oldest on,
+    /// some of them; and how many more there are.
+    pub(super) fn report(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
+        let mut users: Vec<_> = self.users.iter().collect();
+        users.sort_by_key(|(_, gate)| gate.since);
+        let more = users.len().saturating_sub(MOST_REPORTED);
+        let users = users
+            .into_iter()
+            .map(|(user, gate)| gate.report(Some(user), now));
+        let all = self.platform.iter().map(|gate| gate.report(None, now));
+        (all.chain(users.take(MOST_REPORTED)).collect(), more)
+    }
+
+    /// Returns how many gates are closed: for everybody, and for single users.
+    pub(super) fn closed(&self) -> (bool, usize) {
+        (self.platform.is_some(), self.users.len())
     }
 
     /// Whether the breaker keeps requests back, be it those of one user.

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
+use super::bulletin::Bulletin;
 use super::lifecycle::Lifecycle;
 use super::pulse::Pulse;
-use super::tuning::{Tuner, Tuning};
+use super::tuning::Tuning;
 use super::watch::{DatabaseWatch, DatabaseWork};
-use crate::outbox::{Instance, Outbox, OutboxError};
+use crate::outbox::{Instance, LearnedRate, Outbox, OutboxError};
 use crate::telemetry::event::ClockWentBack;
 
 /// Heartbeats per lease time: two may fail before the lease is lost.
@@ -47,21 +48,22 @@ pub(super) async fn start(
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
     life: Lifecycle,
-    tuner: Tuner,
+    bulletin: Arc<Bulletin>,
 ) -> Result<(LeaseClock, tokio::task::JoinHandle<()>), OutboxError> {
     let good_until = Instant::now() + instance.lease;
     let mut clock = DatabaseClock::default();
     clock.note(outbox.beat(&instance).await?);
     // Nobody may have been there to see it go back.
-    outbox.bring_back(longest_hold(&tuner.current())).await?;
+    outbox.bring_back(longest_hold(&bulletin.tuning())).await?;
     let (sender, receiver) = watch::channel(good_until);
     let heart = Heart {
         outbox,
         instance,
         watch,
         pulse,
-        tuner,
+        bulletin,
         clock,
+        kept: None,
     };
     let task = tokio::spawn(async move {
         tokio::select! {
@@ -82,8 +84,10 @@ struct Heart {
     instance: Instance,
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
-    tuner: Tuner,
+    bulletin: Arc<Bulletin>,
     clock: DatabaseClock,
+    /// What was last kept of the platform's rate.
+    kept: Option<LearnedRate>,
 }
 
 impl Heart {
@@ -92,7 +96,9 @@ impl Heart {
         let mut failed = false;
         loop {
             self.pulse.heartbeat.turn();
-            tokio::time::sleep(if failed { pause.min(SOON) } else { pause }).await;
+            self.wait(if failed { pause.min(SOON) } else { pause })
+                .await;
+            self.instance.standing = self.bulletin.standing();
             let begun = Instant::now();
             let beat = self.within(pause, self.outbox.beat(&self.instance)).await;
             failed = beat.is_err();
@@ -102,10 +108,47 @@ impl Heart {
             }
             if !failed && self.clock.is_to_be_followed {
                 // A wait that the platform has asked for may end early: one request finds out.
-                let longest = self.tuner.current().backoff.max_interval;
+                let longest = self.bulletin.tuning().backoff.max_interval;
                 let brought = self.within(pause, self.outbox.bring_back(longest)).await;
                 self.clock.is_to_be_followed = brought.is_err();
             }
+            if !failed {
+                self.keep_rate(pause).await;
+            }
+        }
+    }
+
+    /// Waits until the next heartbeat is due. News come sooner, but not at once: more may follow.
+    async fn wait(&self, pause: Duration) {
+        let news = async {
+            self.bulletin.news().await;
+            sleep(SOON).await;
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = news => {}
+        }
+    }
+
+    /// Keeps what was learned of the platform's rate, if there is something new.
+    async fn keep_rate(&mut self, limit: Duration) {
+        let Some(learned) = self.bulletin.learned() else {
+            return;
+        };
+        let is_known = |kept: LearnedRate| {
+            let seconds_ago = learned.seconds_ago;
+            let kept = LearnedRate {
+                seconds_ago,
+                ..kept
+            };
+            kept == learned
+        };
+        if self.kept.is_some_and(is_known) {
+            return;
+        }
+        let kept = self.within(limit, self.outbox.keep_rate(&learned)).await;
+        if kept.is_ok() {
+            self.kept = Some(learned);
         }
     }
 

@@ -10,6 +10,7 @@
 
 pub mod backoff;
 mod breaker;
+mod bulletin;
 mod context;
 mod daemon;
 mod dispatcher;

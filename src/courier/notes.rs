@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tokio::time::Instant;
+
+use crate::batch::BatchId;
 use crate::contact::Lane;
 use crate::lock::lock;
 
@@ -11,9 +14,24 @@ use crate::lock::lock;
 pub(super) struct Notes {
     /// Why each waiting lane waits.
     waiting: Mutex<HashMap<Lane, &'static str>>,
+    /// Single rows that fail by themselves.
+    loners: Mutex<HashMap<BatchId, Loner>>,
     others_wait: AtomicBool,
     lanes_at_work: AtomicUsize,
 }
+
+/// A single row that fails by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loner {
+    /// It is not sent again before.
+    pub(super) resend_at: Instant,
+    /// How many of its sends in a row had no usable answer.
+    pub(super) failed_sends: u32,
+}
+
+/// At most this many rows that fail by themselves are remembered. Those beyond it are sent again
+/// sooner, as the budget for retries allows.
+const MOST_LONERS: usize = 10_000;
 
 /// At most this many waiting lanes are remembered, so that memory stays bounded. Beyond that the
 /// log repeats itself.
@@ -54,6 +72,25 @@ impl Notes {
     /// Forgets the lanes that wait for this reason, because it may have gone.
     pub(super) fn forget(&self, reason: &'static str) {
         lock(&self.waiting).retain(|_, waits| *waits != reason);
+    }
+
+    /// Notes when a row that fails by itself is sent again.
+    pub(super) fn set_loner(&self, batch: BatchId, loner: Loner) {
+        let mut loners = lock(&self.loners);
+        if loners.len() >= MOST_LONERS {
+            loners.clear();
+        }
+        loners.insert(batch, loner);
+    }
+
+    /// Returns what is known of a row that fails by itself.
+    pub(super) fn loner(&self, batch: BatchId) -> Option<Loner> {
+        lock(&self.loners).get(&batch).copied()
+    }
+
+    /// Forgets a row that has its end.
+    pub(super) fn forget_loner(&self, batch: BatchId) {
+        lock(&self.loners).remove(&batch);
     }
 
     /// Notes that a lane no longer waits. Returns whether that is news.

@@ -84,6 +84,8 @@ struct Rest {
     until: Instant,
     /// Whether it is put to work then without a search.
     comes_back: bool,
+    /// Whether new contacts end it.
+    is_idle: bool,
 }
 
 /// The result of one look around.
@@ -221,6 +223,9 @@ impl Scout {
         }
         // The search tells of the trouble.
         for lane in lanes.unwrap_or_default() {
+            if self.resting.get(&lane).is_some_and(|rest| rest.is_idle) {
+                self.resting.remove(&lane);
+            }
             self.fresh.put(lane);
         }
     }
@@ -256,26 +261,41 @@ impl Scout {
         }
         self.context.notes.set_lanes_at_work(self.at_work.len());
         self.context.gates().back(&lane);
-        let (until, comes_back) = match end {
-            LaneEnd::Failed => (Instant::now() + COOLING, false),
-            LaneEnd::Behind => (Instant::now() + CATCHING_UP, false),
-            LaneEnd::Rests { until, is_brief } => {
-                if is_brief {
-                    self.brief.insert(lane.clone(), until + MARGIN);
-                }
-                (until, true)
+        let (until, is_brief) = match end {
+            LaneEnd::Failed => return self.cools(lane, COOLING),
+            LaneEnd::Behind => return self.cools(lane, CATCHING_UP),
+            LaneEnd::Rests { until, is_brief } | LaneEnd::Idles { until, is_brief } => {
+                (until, is_brief)
             }
             LaneEnd::Done | LaneEnd::Lost => return,
         };
-        self.rests(lane, until, comes_back);
+        if is_brief {
+            self.brief.insert(lane.clone(), until + MARGIN);
+        }
+        let rest = Rest {
+            until,
+            comes_back: true,
+            is_idle: matches!(end, LaneEnd::Idles { .. }),
+        };
+        self.rests(lane, rest);
     }
 
-    fn rests(&mut self, lane: Lane, until: Instant, comes_back: bool) {
+    /// Leaves a lane alone for so long; then the searches may find it.
+    fn cools(&mut self, lane: Lane, time: Duration) {
+        let rest = Rest {
+            until: Instant::now() + time,
+            comes_back: false,
+            is_idle: false,
+        };
+        self.rests(lane, rest);
+    }
+
+    fn rests(&mut self, lane: Lane, rest: Rest) {
         if self.resting.len() >= MOST_RESTING {
             // The searches find them again, those with a hold when it is over.
             self.resting.retain(|_, rest| !rest.comes_back);
         }
-        self.resting.insert(lane, Rest { until, comes_back });
+        self.resting.insert(lane, rest);
     }
 
     async fn look_and_report(&mut self) -> Option<Look> {
@@ -433,14 +453,14 @@ impl Scout {
             None => Ok(false),
             // Another courier is writing it, or an app has locked it.
             Some(OutboxError::Locked(_)) => {
-                self.rests(lane.clone(), Instant::now() + COOLING, false);
+                self.cools(lane.clone(), COOLING);
                 Ok(false)
             }
             Some(error) if error.is_transient() => Err(error),
             Some(error) => {
                 let text = error.to_string();
                 LaneFailed { lane, error: &text }.emit();
-                self.rests(lane.clone(), Instant::now() + COOLING, false);
+                self.cools(lane.clone(), COOLING);
                 Ok(false)
             }
         }
@@ -505,7 +525,12 @@ impl Scout {
                 if self.brief.contains_key(lane) {
                     self.brief.insert(lane.clone(), later + MARGIN);
                 }
-                self.rests(lane.clone(), later, true);
+                let rest = Rest {
+                    until: later,
+                    comes_back: true,
+                    is_idle: false,
+                };
+                self.rests(lane.clone(), rest);
                 None
             }
         }

@@ -29,6 +29,8 @@ pub(super) struct Underway {
     pub(super) sent_at: Instant,
     /// How many of its sends in a row may have arrived and had no usable answer.
     pub(super) failed_sends: u32,
+    /// Whether it is a single row that fails by itself.
+    pub(super) is_loner: bool,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
     pub(super) trace: BatchTrace,
@@ -55,6 +57,7 @@ impl Underway {
             is_retry: false,
             sent_at: now,
             failed_sends: 0,
+            is_loner: false,
             search: None,
             trace: BatchTrace::default(),
         }
@@ -76,6 +79,7 @@ impl Underway {
             is_retry: false,
             sent_at: now,
             failed_sends: 0,
+            is_loner: false,
             search,
             trace: BatchTrace::default(),
         }
@@ -138,6 +142,7 @@ impl Underway {
                 is_retry: failing_since.is_some(),
                 sent_at: now,
                 failed_sends: 0,
+                is_loner: false,
                 search: None,
                 trace: BatchTrace::default(),
             },

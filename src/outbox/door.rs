@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::span::to_micros;
 use super::{
-    Cursor, Insertion, Instance, LaneFound, LaneQuery, Lease, LeasedLane, OutboxError, Page,
-    PageLimit, Recorded, Write,
+    Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease, LeasedLane, OutboxError,
+    Page, PageLimit, Recorded, Write,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
@@ -152,6 +152,12 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Returns those of the contacts whose rows other sessions keep locked, without waiting for them.
     async fn locked(&self, contacts: &[ContactId]) -> Result<Vec<ContactId>, OutboxError>;
+
+    /// Keeps what was learned of the platform's rate for couriers that start later.
+    async fn keep_rate(&self, learned: &LearnedRate) -> Result<(), OutboxError>;
+
+    /// Returns what was learned last, as of now; `None`: nothing.
+    async fn learned_rate(&self) -> Result<Option<LearnedRate>, OutboxError>;
 
     /// Claims the next slice of a shared rate. Slices of one name never overlap, whoever claims them.
     /// Returns the microseconds from the beginning of this call to the beginning of the slice; a

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::OutboxError;
+use super::{OutboxError, Standing};
 use crate::batch::BatchId;
 use crate::contact::{Lane, OutboxRow, RequestOptions};
 
@@ -20,6 +20,8 @@ pub struct Instance {
     pub pid: u32,
     /// How long after its last heartbeat its leases stay good (`delivery.lease`).
     pub lease: Duration,
+    /// What it says of itself, for people.
+    pub standing: Standing,
 }
 
 /// The right to work a lane, until the instance's heartbeat has been silent for the lease time.

@@ -38,6 +38,7 @@ mod servers;
 mod span;
 mod sql;
 mod sqlite;
+mod standing;
 mod trial;
 mod write;
 
@@ -50,15 +51,17 @@ pub use self::lanes::{
 };
 pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
-    AskedFor, BatchReport, ContactReport, FailedContact, FailureCount, FailureCursor,
-    FailureFilter, FailureGroup, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneReport,
-    LaneStanding, LaneState, Moment, Operations, OutcomeCount, Overview, Owner, PausedLane,
-    PendingCounts, PhoneSearch, PhoneStep, PruneStep, Pruning, Requeued, Security, SentAs,
-    ServerReport, ServerSetting, Story, Trial,
+    Action, AskedFor, BatchReport, Cancelled, Conclusion, ContactReport, FailedContact,
+    FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage, FailuresBy,
+    InstanceReport, LaneCounts, LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names,
+    NewestEnds, Operations, OutcomeCount, Overview, Owner, Part, PausedLane, PendingCounts,
+    PendingFilter, PendingLane, PhoneSearch, PhoneStep, PruneStep, Pruning, Requeued, Security,
+    SentAs, ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::postgres::PostgresOutbox;
 pub use self::servers::Access;
 pub use self::sql::SqlOutbox;
 pub use self::sqlite::SqliteOutbox;
+pub use self::standing::{ClosedGate, LearnedRate, Standing};
 pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
 pub use crate::settlement::{FailKind, Final, RowOutcome};

@@ -28,6 +28,7 @@ use super::{
     Change, Close, Final, Hold, JournalEntry, Lease, Postpone, Recorded, RowOutcome, Write,
 };
 use crate::contact::{ContactId, Lane};
+use crate::settlement::FailKind;
 
 #[cfg(test)]
 mod tests;
@@ -178,6 +179,19 @@ pub struct Failed<'a> {
     pub(super) batch_id: Option<Uuid>,
     pub fail_kind: &'a str,
     pub(super) fail_cause: String,
+}
+
+impl Failed<'_> {
+    /// A row that is in no request.
+    pub(super) fn without_batch(id: i64, kind: FailKind, cause: &str) -> Self {
+        Self {
+            id,
+            attempts: 0,
+            batch_id: None,
+            fail_kind: kind.as_str(),
+            fail_cause: storable(cause),
+        }
+    }
 }
 
 /// The state of a batch, and how many requests have carried it.

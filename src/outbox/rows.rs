@@ -12,7 +12,7 @@ use sqlx::{ColumnIndex, Row};
 use uuid::Uuid;
 
 use super::span::to_duration;
-use super::{Backlog, LaneFound};
+use super::{Backlog, LaneFound, LearnedRate};
 use crate::contact::{Lane, OutboxRow};
 
 /// How one database hands out the columns of a row. What is null or cannot be read is `None`.
@@ -181,4 +181,15 @@ pub(super) fn backlog(rows: &[impl Columns]) -> Backlog {
         }
     }
     backlog
+}
+
+/// What was learned of the rate, as of now. What cannot be read is forgotten.
+pub(super) fn learned_rate(row: &impl Columns) -> Option<LearnedRate> {
+    let mut learned: LearnedRate = serde_json::from_str(&row.text("learned")?).ok()?;
+    learned.seconds_ago += to_duration(row.seconds("learned_ago")).as_secs_f64();
+    let numbers = [learned.hurt, learned.low, learned.stays_seconds];
+    let is_sound = numbers
+        .iter()
+        .all(|number| number.is_finite() && *number >= 0.0);
+    is_sound.then_some(learned)
 }

@@ -42,13 +42,13 @@ const ENGLISH: Words = Words {
 const CHINESE: Words = Words {
     language: "zh-CN,zh",
     lang: "zh-CN",
-    headline: "1 个任务已暂停",
+    headline: "1 个通道暂停发送",
     reason: "任务正在运行，请先暂停",
     headings: [
         "概览",
-        "已暂停的任务",
+        "已暂停的通道",
         "与平台的通信",
-        "待发送最多的任务",
+        "待发送最多的通道",
         "最近的失败",
         "运行中的实例",
     ],
@@ -191,7 +191,7 @@ async fn the_page_says_so_when_the_courier_is_gone() {
     browser.open(&format!("http://{}/", courier.address)).await;
     let headline = "document.getElementById('headline-text').textContent";
     until("nothing is due", async || {
-        browser.text(headline).await == "All delivered"
+        browser.text(headline).await == "No contact was inserted yet"
     })
     .await;
     courier.program.kill().await;

@@ -19,6 +19,8 @@ async fn a_watched_status_shows_what_changes_and_ends_well_with_ctrl_c() {
         watch.printed().contains("Pending  3 contacts")
     })
     .await;
+    let change = "Z  3 more pending than at the last look\n";
+    assert!(watch.printed().contains(change), "{}", watch.printed());
     watch.signal("INT").await;
     let ended = watch.ended().await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));

@@ -8,8 +8,9 @@ use std::time::Duration;
 use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
-    Change, Close, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations,
-    Outbox, PageLimit, PostgresOutbox, Pruning, RateClaim, Recorded, RowOutcome, Trial, Write,
+    Action, Change, Close, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, Names, NewContact,
+    Operations, Outbox, PageLimit, PendingFilter, PostgresOutbox, Pruning, RateClaim, Recorded,
+    RowOutcome, Trial, Write,
 };
 use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -201,6 +202,25 @@ async fn operate(outbox: &(impl Outbox + Operations), contact: ContactId) {
     };
     insertion.add(&[contact]).await.unwrap();
     insertion.commit().await.unwrap();
+    cancel(outbox).await;
+}
+
+/// Cancels the contact that was inserted.
+async fn cancel(outbox: &impl Operations) {
+    let found = outbox.named(Names::Keys(&["order-1002"])).await.unwrap();
+    let filter = PendingFilter::default();
+    assert_eq!(outbox.count_pending(&filter).await.unwrap().len(), 1);
+    let lane = &found[0].lane;
+    let ids = outbox.pending(lane, &filter, ContactId(0)).await.unwrap();
+    let action = Action {
+        id: Uuid::now_v7(),
+        name: "cancel",
+        host: "here".into(),
+        os_user: "me".into(),
+        selection: "all".into(),
+    };
+    let cancelled = outbox.cancel(lane, &ids, "no", &action).await.unwrap();
+    assert_eq!(cancelled.cancelled, 1);
 }
 
 async fn look_again(outbox: &impl Operations, contact: ContactId) {

@@ -214,7 +214,7 @@ async fn stranger(db: &Db, grants: &[&str]) -> String {
 }
 
 /// What the owner of a schema may do on MySQL and MariaDB, on a table or the whole database.
-const OWNS: [&str; 7] = [
+const OWNS: [&str; 10] = [
     "contact_outbox",
     "contact_requeue",
     "courier_instance",
@@ -222,6 +222,9 @@ const OWNS: [&str; 7] = [
     "delivery_batch",
     "delivery_lane",
     "rate_budget",
+    "delivery_pause",
+    "delivery_resume",
+    "operator_action",
 ];
 
 #[tokio::test]

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use contact_courier::batch::BatchId;
 use contact_courier::outbox::{
-    Change, FailKind, FailedContact, FailureFilter, Hold, LaneCounts, LaneState, Overview,
-    PendingCounts, Postpone,
+    Change, ClosedGate, Conclusion, FailKind, FailedContact, FailureFilter, Hold, LaneCounts,
+    LaneState, NewestEnds, Overview, PendingCounts, Postpone,
 };
 
-use crate::support::{Db, Kind, entry, on_every_database};
+use crate::support::{Db, Kind, entry, instance, on_every_database};
 
 on_every_database!(
     an_empty_outbox_has_nothing_to_tell,
     the_overview_counts_due_deferred_and_held_contacts_and_lanes_by_state,
     the_oldest_pending_contact_is_the_one_that_has_been_due_for_longest,
     couriers_are_told_with_their_heartbeats,
+    what_a_courier_says_of_itself_is_told_as_of_now,
+    how_the_newest_contacts_ended_is_counted,
     lanes_come_by_what_is_pending_with_state_and_owner,
     paused_lanes_come_with_reason_and_next_try_the_longest_held_first,
     a_pause_whose_contacts_are_gone_is_none,
@@ -73,7 +75,14 @@ async fn overview(db: &Db) -> Overview {
 }
 
 async fn an_empty_outbox_has_nothing_to_tell(db: &Db) {
-    assert_eq!(overview(db).await, Overview::default());
+    let told = overview(db).await;
+    assert!(told.at.ends_with('Z'), "{told:?}");
+    let at = told.at.clone();
+    let nothing = Overview {
+        at,
+        ..Overview::default()
+    };
+    assert_eq!(told, nothing);
     assert!(db.operations.lanes(10).await.expect("lanes").is_empty());
     assert!(db.operations.paused(10).await.expect("pauses").is_empty());
     let page = db
@@ -157,6 +166,44 @@ async fn couriers_are_told_with_their_heartbeats(db: &Db) {
     assert!((99..200).contains(&told[0].started_ago.as_secs()));
     assert!(told[0].heartbeat_ago < Duration::from_secs(20) && told[0].alive);
     assert!((59..90).contains(&told[1].heartbeat_ago.as_secs()) && !told[1].alive);
+}
+
+async fn what_a_courier_says_of_itself_is_told_as_of_now(db: &Db) {
+    let mut courier = instance(db.courier().await);
+    courier.standing.gates = vec![ClosedGate {
+        reason: "unauthorized".into(),
+        message: "令牌无效 😀".into(),
+        closed_seconds: 10.0,
+        next_try_in_seconds: 90.0,
+        ..ClosedGate::default()
+    }];
+    db.outbox.beat(&courier).await.expect("it beats");
+    let conclusion = overview(db).await.conclusion();
+    let Conclusion::Stopped { gate } = conclusion else {
+        panic!("{conclusion:?}");
+    };
+    assert_eq!(gate.message, "令牌无效 😀");
+    assert!((10.0..60.0).contains(&gate.closed_seconds), "{gate:?}");
+    assert!((40.0..90.1).contains(&gate.next_try_in_seconds), "{gate:?}");
+    // Who is silent keeps nobody back.
+    db.silence(courier.id).await;
+    assert_eq!(overview(db).await.conclusion(), Conclusion::Empty);
+    db.execute("UPDATE courier_instance SET standing = 'nonsense'")
+        .await;
+    assert_eq!(overview(db).await.instances[0].standing, None);
+}
+
+async fn how_the_newest_contacts_ended_is_counted(db: &Db) {
+    assert_eq!(overview(db).await.newest, NewestEnds::default());
+    for n in 0..3 {
+        failed(db, "u/t", "rejected", "no", n).await;
+    }
+    db.contact("u/t", "13012121211").await;
+    let ends = NewestEnds {
+        succeeded: 0,
+        failed: 3,
+    };
+    assert_eq!(overview(db).await.newest, ends);
 }
 
 async fn lanes_come_by_what_is_pending_with_state_and_owner(db: &Db) {

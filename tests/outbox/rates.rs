@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contact_courier::outbox::RateClaim;
+use contact_courier::outbox::{LearnedRate, RateClaim};
 
 use crate::support::{Db, on_every_database};
 
@@ -12,6 +12,7 @@ on_every_database!(
     a_slice_may_begin_as_far_back_as_the_burst_says,
     a_slice_begins_as_far_ahead_as_the_claim_leads,
     claims_that_are_made_at_the_same_time_do_not_overlap,
+    what_was_learned_of_the_rate_is_there_for_the_next_courier,
 );
 
 const MINUTE: i64 = 60_000_000;
@@ -98,4 +99,30 @@ async fn claims_that_are_made_at_the_same_time_do_not_overlap(db: &Db) {
         );
     }
     assert_eq!(db.count("FROM rate_budget").await, 1);
+}
+
+async fn what_was_learned_of_the_rate_is_there_for_the_next_courier(db: &Db) {
+    let learned = async || db.outbox.learned_rate().await.expect("it can be asked");
+    assert_eq!(learned().await, None);
+    let mut kept = LearnedRate {
+        hurt: 20.5,
+        low: 14.0,
+        stays_seconds: 20.0,
+        seconds_ago: 3.0,
+    };
+    db.outbox.keep_rate(&kept).await.expect("it is kept");
+    kept.hurt = 19.5;
+    db.outbox.keep_rate(&kept).await.expect("it is kept");
+    let hour_ago = db.now(-3_600);
+    db.execute(&format!(
+        "UPDATE rate_budget SET learned_at = {hour_ago} WHERE name = 'learned'"
+    ))
+    .await;
+    let told = learned().await.expect("something was learned");
+    assert!((3_603.0..3_700.0).contains(&told.seconds_ago), "{told:?}");
+    kept.seconds_ago = told.seconds_ago;
+    assert_eq!(told, kept);
+    db.execute("UPDATE rate_budget SET learned = 'nonsense' WHERE name = 'learned'")
+        .await;
+    assert_eq!(learned().await, None);
 }

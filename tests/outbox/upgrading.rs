@@ -1,6 +1,7 @@
 //! Databases that an earlier program made, and what servers and clusters ask of every table.
 
 use contact_courier::contact::ContactId;
+use contact_courier::outbox::FailKind;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
@@ -131,6 +132,29 @@ async fn what_was_requeued_before_gets_keys_and_nothing_is_lost() {
         db.outbox.check_schema().await.expect("fine");
         assert_nothing_is_lost(&db).await;
         assert_eq!(db.outbox.migrate().await.expect("migrates"), 0);
+        assert_kinds(&db).await;
+    }
+}
+
+/// The kinds of failures that the table takes, however old it is, and none besides.
+async fn assert_kinds(db: &Db) {
+    for kind in FailKind::ALL {
+        failed(db, "u/kinds", kind.as_str(), "no", 60).await;
+    }
+    let row = db.contact("u/t", "1").await;
+    let now = db.now(0);
+    let another = format!(
+        "UPDATE contact_outbox SET status = 'failed', fail_kind = 'lost', finished_at = {now}
+         WHERE id = {row}"
+    );
+    let said = db.try_execute(&another).await.expect_err("is refused");
+    let rule = "fail_kind_is_one_of_the_documented_kinds";
+    assert!(said.contains(rule), "{said}");
+    if let Raw::Sqlite(_) = db.raw {
+        let fine = db
+            .text("integrity_check", "FROM pragma_integrity_check")
+            .await;
+        assert_eq!(fine.as_deref(), Some("ok"));
     }
 }
 

@@ -11,7 +11,7 @@ use contact_courier::contact::{ContactId, Lane, RequestOptions};
 use contact_courier::outbox::{
     Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
     MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, Recorded, RowOutcome,
-    SqliteOutbox, Write,
+    SqliteOutbox, Standing, Write,
 };
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -410,6 +410,7 @@ pub(crate) fn instance(id: Uuid) -> Instance {
         host: "test".into(),
         pid: 1,
         lease: Duration::from_secs(30),
+        standing: Standing::default(),
     }
 }
 

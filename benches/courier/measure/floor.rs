@@ -11,7 +11,7 @@ use contact_courier::batch::{BatchId, MAX_BATCH};
 use contact_courier::contact::{ContactId, Lane, OutboxRow, RequestOptions};
 use contact_courier::outbox::{
     Change, Close, Cursor, FailKind, Final, Instance, JournalEntry, LaneQuery, Lease, Outbox,
-    PageLimit, Recorded, RowOutcome, Write,
+    PageLimit, Recorded, RowOutcome, Standing, Write,
 };
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -37,6 +37,7 @@ pub(crate) async fn run(bench: &Bench, database: &Database, contacts: Contacts) 
         host: "bench".into(),
         pid: std::process::id(),
         lease: Duration::from_mins(10),
+        standing: Standing::default(),
     };
     outbox.beat(&instance).await?;
     let began = Instant::now();

@@ -3,6 +3,8 @@
 // text, never as markup, so nothing that an app or the platform says can become part of the page.
 
 const REFRESH_MS = 5000;
+/** So many rows of a list are shown on a small screen. */
+const FOLDED = 3;
 const SVG = "http://www.w3.org/2000/svg";
 
 const WORDS = {
@@ -13,10 +15,12 @@ const WORDS = {
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
     refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
     noCurve: "The curve begins in a moment.", hourAgo: (seconds) => `${span(seconds)} ago`, now: "now", most: (value) => `most: ${value}`,
-    ago: (time) => `${time} ago`,
+    ago: (time) => `${time} ago`, asOf: (time) => `as of ${time}`, goneIn: (time) => `gone in about ${time}`,
+    more: (n) => `and ${n} more`, showAll: (n) => `Show ${n} more`, times: (n) => `${n} times`,
+    allLanes: "all lanes", everybody: "everything",
     due: (n) => `${n} due`, held: (n) => `${n} on hold`, deferred: (n) => `${n} for later`,
     nothingDue: "nothing is due", sinceDue: "since it was due",
-    perSecond: (n) => `${n}/s`, contactsSince: (n) => `${n} delivered since the start`,
+    perSecond: (n) => `${n} contacts/s`, contactsSince: (n) => `${n} delivered since the start`,
     failedSince: (n) => `${n} since the start`,
     noPaused: "No lane is paused.", noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
     notKnown: "Not known: the database has not answered yet.",
@@ -30,10 +34,10 @@ const WORDS = {
       instances: () => "All couriers on this database.",
     },
     breaker: "Breaker", breakerOpen: "open: requests are held back", breakerClosed: "closed",
-    rate: "Rate in use", rateOf: (part, limit) => `${part} of ${limit}/s`, inFlight: "Requests in flight",
+    rate: "Rate in use", rateOf: (part, limit) => `${part} of ${limit} requests/s`, inFlight: "Requests in flight",
     requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
     states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
-    kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired" },
+    kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired", cancelled: "cancelled" },
     alive: "alive", silent: "silent", thisOne: "this one",
     reasons: {
       unreachable: "Platform not reachable", answer_lost: "Answer lost", server_error: "Platform error",
@@ -42,12 +46,27 @@ const WORDS = {
       task_running: "Task is running: pause it", all_refused: "All refused alike", stopping: "Courier stopped",
       rows_not_writable: "Outcomes cannot be written",
     },
+    hints: {
+      unauthorized: "Check platform.token or platform.token_file.", forbidden: "The token may not act for this user_id.",
+      not_found: "Check user_id, task_id and platform.base_url.", task_running: "Pause the task on the platform; sending then goes on by itself.",
+      all_refused: "Something may be wrong with all of them, the task or the account; sending goes on slowly by itself.",
+      redirected: "Redirects are not followed: correct platform.base_url.",
+      rows_not_writable: "Look at the database's rights, triggers and space; sending then goes on by itself.",
+    },
     heads: {
       gone: ["The courier does not answer", "What is shown is what it said last."],
       unhealthy: "The courier stands still", stopping: "The courier is stopping",
-      database: "The database does not answer", breaker: "The platform fails; requests are held back",
+      database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
+      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`,
+      noCourier: "Nothing is sent: no courier runs",
       paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
       pausedMore: (n) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + "Other lanes go on.",
+      users: (n) => n === "1" ? "Nothing is sent for 1 user" : `Nothing is sent for ${n} users`,
+      pausedAndUsers: (lanes, users) => `${lanes}; nothing is sent for ${users === "1" ? "1 user" : `${users} users`}`,
+      usersMore: "Others are sent as usual.",
+      ended: "Nothing waits", endedMore: (done, bad) => `Of the newest ${done + bad} contacts ${done} were delivered and ${bad} failed.`,
+      noneDelivered: "Nothing was delivered", noneDeliveredMore: (n) => n === 1 ? "The newest contact failed." : `The newest ${n} contacts all failed.`,
+      empty: "No contact was inserted yet", emptyMore: "",
       delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
       later: "Nothing is due", laterMore: (n) => n === "1" ? "1 contact waits for its time." : `${n} contacts wait for their time.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
@@ -56,19 +75,21 @@ const WORDS = {
   },
   zh: {
     overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
-    paused: "已暂停的任务", flow: "与平台的通信", lanes: "待发送最多的任务",
+    paused: "已暂停的通道", flow: "与平台的通信", lanes: "待发送最多的通道",
     failures: "最近的失败", instances: "运行中的实例", links: "原始数据",
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
     noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
-    ago: (time) => `${time}前`,
+    ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`,
+    more: (n) => `另有 ${n} 个`, showAll: (n) => `再显示 ${n} 个`, times: (n) => `${n} 次`,
+    allLanes: "全部通道", everybody: "全部",
     due: (n) => `${n} 个可发送`, held: (n) => `${n} 个暂停中`, deferred: (n) => `${n} 个未到时间`,
-    nothingDue: "没有到期的号码", sinceDue: "自到期起",
-    perSecond: (n) => `${n}/秒`, contactsSince: (n) => `启动以来成功 ${n} 个`,
+    nothingDue: "没有到期的号码", sinceDue: "从到期时算起",
+    perSecond: (n) => `${n} 个号码/秒`, contactsSince: (n) => `启动以来成功 ${n} 个`,
     failedSince: (n) => `启动以来 ${n} 个`,
-    noPaused: "没有暂停的任务。", noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
+    noPaused: "没有暂停的通道。", noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
     notKnown: "暂无数据：数据库尚未应答。",
-    laneHead: "任务", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
+    laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
     state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
     started: "启动于", beat: "最近心跳", soon: "尽快", inTime: (time) => `${time}后`,
     tried: (n) => `连续失败 ${n} 次`,
@@ -77,24 +98,38 @@ const WORDS = {
       failures: (n) => `最新的在前，最多 ${n} 个；号码已脱敏。`,
       instances: () => "使用此数据库的所有实例。",
     },
-    breaker: "熔断器", breakerOpen: "已断开：暂不发送请求", breakerClosed: "正常",
-    rate: "当前速率", rateOf: (part, limit) => `上限 ${limit}/秒 的 ${part}`, inFlight: "进行中的请求",
+    breaker: "熔断器", breakerOpen: "已熔断：暂不发送", breakerClosed: "正常",
+    rate: "当前速率", rateOf: (part, limit) => `${limit} 次请求/秒的 ${part}`, inFlight: "进行中的请求",
     requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
     states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
-    kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃" },
+    kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃", cancelled: "已取消" },
     alive: "在线", silent: "无心跳", thisOne: "本实例",
     reasons: {
       unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",
       unreadable: "应答无法识别", redirected: "被重定向", rate_limited: "请求过于频繁",
       unauthorized: "令牌无效", forbidden: "无权操作此用户", not_found: "用户或任务不存在",
-      task_running: "任务正在运行，请先暂停", all_refused: "全部以相同原因被拒", stopping: "实例已停止",
+      task_running: "任务正在运行，请先暂停", all_refused: "整批因同一原因被拒", stopping: "实例已停止",
       rows_not_writable: "结果无法写入数据库",
+    },
+    hints: {
+      unauthorized: "请检查 platform.token 或 platform.token_file。", forbidden: "此令牌无权操作该 user_id。",
+      not_found: "请检查 user_id、task_id 和 platform.base_url。", task_running: "请在平台上暂停任务，之后会自动继续发送。",
+      all_refused: "可能是这批号码、任务或账户有问题；程序会自动放慢并继续尝试。",
+      redirected: "程序不跟随重定向：请修正 platform.base_url。",
+      rows_not_writable: "请检查数据库的权限、触发器和空间，之后会自动继续发送。",
     },
     heads: {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],
-      unhealthy: "程序停滞", stopping: "程序正在停止",
-      database: "数据库没有应答", breaker: "平台持续出错，暂不发送请求",
-      paused: (n) => `${n} 个任务已暂停`, pausedMore: (n) => (n === "0" ? "" : `${n} 个号码在等待，`) + "其他任务照常发送。",
+      unhealthy: "程序卡住（工作循环停转）", stopping: "程序正在停止",
+      database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
+      stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`,
+      noCourier: "暂停发送：没有运行中的实例",
+      paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n) => (n === "0" ? "" : `${n} 个号码在等待，`) + "其他通道照常发送。",
+      users: (n) => `${n} 个用户的号码暂停发送`, pausedAndUsers: (lanes, users) => `${lanes}；另有 ${users} 个用户暂停发送`,
+      usersMore: "其他用户照常发送。",
+      ended: "没有等待的号码", endedMore: (done, bad) => `最新的 ${done + bad} 个号码中，成功 ${done} 个，失败 ${bad} 个。`,
+      noneDelivered: "没有发送成功的号码", noneDeliveredMore: (n) => `最新的 ${n} 个号码全部失败。`,
+      empty: "尚未写入任何号码", emptyMore: "",
       delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
       later: "暂无到期号码", laterMore: (n) => `${n} 个号码未到发送时间。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
@@ -146,18 +181,35 @@ const tag = (tone, text) => make("span", { class: "tag", "data-tone": tone }, te
 const lane = (row) => make("span", { class: "lane" }, `${row.user_id}/${row.task_id}`);
 const words = (text) => (text ? make("span", { class: "words" }, text) : null);
 
-/** A table of rows, or words that say that there are none. Columns: [title, cell, class]. */
-function table(id, rows, columns, empty, limit) {
+/** The platform's words without our advice at their end, and the advice in the reader's language. */
+function message(s, row) {
+  const advice = s.advice[row.reason];
+  const quoted = advice && row.message.endsWith(advice) ? row.message.slice(0, -advice.length) : row.message;
+  return [words(quoted), words(say.hints[row.reason])].filter((x) => x);
+}
+
+const nextTry = (seconds) => (seconds > 0 ? say.inTime(span(seconds)) : say.soon);
+
+/** The tables that the reader has unfolded on a small screen. */
+const unfolded = new Set();
+
+/** A table of rows, or words that say that there are none. Columns: [title, cell, class]. `total`: how many there are. */
+function table(id, rows, columns, empty, limit, total) {
   if (!rows) return at(id).replaceChildren(make("p", { class: "empty" }, say.notKnown));
   if (!rows.length) return at(id).replaceChildren(make("p", { class: "empty" }, empty));
   const head = columns.map(([title, , kind]) => make("th", { scope: "col", role: "columnheader", class: kind || "" }, title));
   const body = rows.map((row) => make("tr", { role: "row" }, ...columns.map(([title, cell, kind]) =>
     make("td", { role: "cell", class: kind || "", "data-label": title },
       make("div", {}, ...[cell(row)].flat())))));
-  at(id).replaceChildren(make("table", { role: "table" },
+  const folded = Math.max(0, rows.length - FOLDED);
+  const unfold = folded && !unfolded.has(id) ? make("button", { type: "button", class: "unfold" }, say.showAll(folded)) : null;
+  if (unfold) unfold.addEventListener("click", () => { unfolded.add(id); unfold.previousSibling.classList.remove("folded"); unfold.remove(); });
+  const left = (total || 0) - rows.length;
+  const parts = [make("table", { role: "table", class: unfold ? "folded" : "" },
     make("caption", {}, say.captions[id](limit)),
     make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)),
-    make("tbody", { role: "rowgroup" }, ...body)));
+    make("tbody", { role: "rowgroup" }, ...body)), unfold, left > 0 ? make("p", { class: "quiet" }, say.more(whole.format(left))) : null];
+  at(id).replaceChildren(...parts.filter((x) => x));
 }
 
 /** The last hour as a curve. A value that is not known is a gap. */
@@ -195,7 +247,9 @@ function tiles(s) {
   const total = o && o.pending.due + o.pending.held + o.pending.deferred;
   at("pending").textContent = o ? whole.format(total) : "–";
   const parts = o ? ["due", "held", "deferred"].filter((kind) => o.pending[kind]) : [];
-  at("pending-more").textContent = parts.map((kind) => say[kind](whole.format(o.pending[kind]))).join(" · ");
+  const kinds = parts.map((kind) => say[kind](whole.format(o.pending[kind])));
+  if (s.done_in_seconds) kinds.push(say.goneIn(span(s.done_in_seconds)));
+  at("pending-more").textContent = kinds.join(" · ");
   chart("pending-chart", say.pending, pending, step, (n) => whole.format(n));
 
   const age = o && o.oldest_pending_seconds;
@@ -230,15 +284,35 @@ function flow(s) {
   at("flow").replaceChildren(...facts.map(([name, ...value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...value))));
 }
 
+/** Failures with the same cause in one lane stand together. */
+function grouped(failures) {
+  const groups = new Map();
+  for (const row of failures || []) {
+    const key = JSON.stringify([row.user_id, row.task_id, row.fail_kind, row.fail_cause]);
+    const group = groups.get(key);
+    if (group) group.count += 1;
+    else groups.set(key, { ...row, count: 1 });
+  }
+  return failures && [...groups.values()];
+}
+
+/** Users for whom nothing is sent, and paused lanes. */
+function paused(s) {
+  if (!s.paused) return s.paused;
+  const users = s.held_users.map((gate) => ({ ...gate, all: true, held_seconds: gate.closed_seconds }));
+  return [...users, ...s.paused];
+}
+
 function tables(s) {
   const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
-  table("paused", s.paused, [
-    [say.laneHead, lane, "wide"],
-    [say.why, (row) => [say.reasons[row.reason] || row.reason, words(row.message)], "wide"],
-    [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x)],
-    [say.next, (row) => (row.next_try_in_seconds > 0 ? say.inTime(span(row.next_try_in_seconds)) : say.soon)],
-    [say.waiting, (row) => whole.format(row.pending), "number"],
-  ], say.noPaused, s.limits.paused);
+  const users = s.held_users ? s.held_users.length : 0;
+  table("paused", paused(s), [
+    [say.laneHead, (row) => (row.all ? make("span", { class: "lane" }, `${row.user_id} · ${say.allLanes}`) : lane(row)), "wide"],
+    [say.why, (row) => [say.reasons[row.reason] || row.reason, ...message(s, row)], "wide"],
+    [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
+    [say.next, (row) => nextTry(row.next_try_in_seconds), "whole"],
+    [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
+  ], say.noPaused, s.limits.paused, s.outbox && s.outbox.lanes.held + users);
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
     [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],
@@ -246,8 +320,8 @@ function tables(s) {
     [say.oldest, (row) => (row.oldest_seconds === null ? "–" : span(row.oldest_seconds)), "number"],
     [say.pending, (row) => whole.format(row.pending), "number"],
   ], say.noLanes, s.limits.lanes);
-  table("failures", s.failures, [
-    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(`#${row.id}`)]],
+  table("failures", grouped(s.failures), [
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.more(row.count - 1) : `#${row.id}`)]],
     [say.laneHead, lane],
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
@@ -262,19 +336,39 @@ function tables(s) {
   ], say.notKnown, s.limits.instances);
 }
 
-/** The one thing to know first: [tone, what, more]. */
+/** The one thing to know first: [tone, what, more]. What follows from the database the courier has concluded. */
 function verdict(s) {
   const heads = say.heads;
   if (s.health.status === "unhealthy") return ["bad", heads.unhealthy, s.health.reason];
   if (s.health.status === "stopping") return ["calm", heads.stopping, ""];
-  if (s.database.error) return ["bad", heads.database, s.database.error];
-  if (s.rate.breaker_open) return ["bad", heads.breaker, ""];
-  if (!s.outbox) return ["calm", heads.starting, ""];
-  const { due, held, deferred } = s.outbox.pending;
-  if (s.outbox.lanes.held) return ["warn", heads.paused(whole.format(s.outbox.lanes.held)), heads.pausedMore(whole.format(held))];
-  if (due) return ["good", heads.delivering, heads.deliveringMore(whole.format(due))];
-  if (deferred) return ["good", heads.later, heads.laterMore(whole.format(deferred))];
-  return ["good", heads.done, heads.doneMore];
+  if (s.database.error) {
+    const seen = s.database.seen_seconds_ago;
+    return ["bad", seen === null ? heads.databaseFirst : heads.database(span(seen)), s.database.error];
+  }
+  if (!s.conclusion) return ["calm", heads.starting, ""];
+  const c = s.conclusion;
+  switch (c.state) {
+    case "no_courier": return ["bad", heads.noCourier, heads.deliveringMore(whole.format(c.due))];
+    case "stopped": {
+      const why = say.reasons[c.gate.reason] || c.gate.reason;
+      const quoted = message(s, c.gate).map((part) => part.textContent);
+      const times = heads.stoppedMore(span(c.gate.closed_seconds), nextTry(c.gate.next_try_in_seconds));
+      return ["bad", heads.stopped(why), [times, ...quoted].join(" ")];
+    }
+    case "partly": {
+      const [lanes, users] = [whole.format(c.lanes), whole.format(c.users)];
+      if (!c.users) return ["warn", heads.paused(lanes), heads.pausedMore(whole.format(c.contacts))];
+      if (!c.lanes) return ["warn", heads.users(users), heads.usersMore];
+      return ["warn", heads.pausedAndUsers(heads.paused(lanes), users), heads.pausedMore(whole.format(c.contacts))];
+    }
+    case "delivering": return ["good", heads.delivering, heads.deliveringMore(whole.format(c.due))];
+    case "later": return ["good", heads.later, heads.laterMore(whole.format(c.deferred))];
+    case "ended": return c.succeeded
+      ? ["warn", heads.ended, heads.endedMore(c.succeeded, c.failed)]
+      : ["bad", heads.noneDelivered, heads.noneDeliveredMore(c.failed)];
+    case "empty": return ["calm", heads.empty, heads.emptyMore];
+    default: return ["good", heads.done, heads.doneMore];
+  }
 }
 
 function headline([tone, what, more]) {
@@ -286,8 +380,21 @@ function headline([tone, what, more]) {
   }
 }
 
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+
+/** Says of when the numbers are, if they are not of now. */
+function asOf(secondsAgo) {
+  const stale = secondsAgo !== null;
+  document.body.classList.toggle("stale", stale);
+  at("as-of").textContent = stale ? say.asOf(clock.format(Date.now() - secondsAgo * 1000)) : "";
+}
+
+let shownAt = null;
+
 function show(s) {
   at("about").textContent = say.about(s);
+  shownAt = Date.now();
+  asOf(s.database.error ? s.database.seen_seconds_ago : null);
   headline(verdict(s));
   tiles(s);
   flow(s);
@@ -299,9 +406,9 @@ async function refresh() {
     const answer = await fetch("api/status", { cache: "no-store", signal: AbortSignal.timeout(REFRESH_MS) });
     if (!answer.ok) throw new Error(String(answer.status));
     show(await answer.json());
-    document.body.classList.remove("stale");
   } catch {
     headline(["bad", ...say.heads.gone]);
+    asOf(shownAt === null ? null : (Date.now() - shownAt) / 1000);
     document.body.classList.add("stale");
   }
   document.body.dataset.refreshed = "yes";

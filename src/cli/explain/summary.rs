@@ -1,5 +1,7 @@
 //! Why a contact ended as it did, or what will happen to it next, in a sentence.
 
+use std::time::Duration;
+
 use crate::cli::span::{ago, contacts, span};
 use crate::outbox::{BatchReport, ContactReport, LaneStanding, Story};
 
@@ -43,6 +45,7 @@ fn failed(contact: &ContactReport) -> String {
         Some("duplicate") => "the number is already in the task",
         Some("unconfirmed") => "the platform may or may not have it",
         Some("expired") => "it was surely not delivered, and was given up",
+        Some("cancelled") => "it was surely not delivered, and an operator ended it",
         _ => "it failed",
     };
     format!("Failed{when}: {why} ({cause}).")
@@ -54,7 +57,7 @@ fn next(story: &Story) -> String {
     let later = story.contact.not_before.as_ref();
     match (open, later) {
         (Some(batch), _) if batch.state == "sending" => sending(batch, story.lane.as_ref()),
-        (Some(batch), _) => waiting(batch, story.lane.as_ref()),
+        (Some(batch), _) => waiting(batch, story),
         (None, Some(later)) if later.seconds_ago < 0.0 => {
             format!(
                 "it is not to be sent before its time, {}",
@@ -77,9 +80,15 @@ fn sending(batch: &BatchReport, lane: Option<&LaneStanding>) -> String {
     }
 }
 
-fn waiting(batch: &BatchReport, lane: Option<&LaneStanding>) -> String {
+fn waiting(batch: &BatchReport, story: &Story) -> String {
+    if batch.attempts == 0 {
+        return match held(story) {
+            Some(held) => format!("its batch was not sent yet; {held}"),
+            None => "its batch waits for its turn to be sent".to_owned(),
+        };
+    }
     let again = format!("its batch was sent {} and waits", times(batch.attempts));
-    match lane.and_then(held) {
+    match held(story) {
         Some(held) => format!("{again}; {held}"),
         None => format!("{again} for its turn to be sent again"),
     }
@@ -96,28 +105,43 @@ fn unsent(story: &Story) -> String {
     } else {
         "it was requeued and not sent again yet"
     };
-    match &story.lane {
-        Some(lane) => match (held(lane), &lane.owner) {
-            (Some(held), _) => format!("{again}; {held}; {ahead}"),
-            (None, Some(owner)) => format!(
-                "{again}; courier {} ({}) is at work in its lane; {ahead}",
-                owner.host, owner.pid
-            ),
-            (None, None) => format!("{again}; its lane waits for a courier; {ahead}"),
+    let waits_for = held(story).unwrap_or_else(|| match &story.lane {
+        Some(lane) => match &lane.owner {
+            Some(owner) => {
+                format!(
+                    "courier {} ({}) is at work in its lane",
+                    owner.host, owner.pid
+                )
+            }
+            None => "its lane waits for a courier".to_owned(),
         },
-        None => format!("{again}; no courier has come to its lane so far; {ahead}"),
-    }
+        None => "no courier has come to its lane so far".to_owned(),
+    });
+    format!("{again}; {waits_for}; {ahead}")
 }
 
-/// Why the lane is on hold, if it is.
-fn held(lane: &LaneStanding) -> Option<String> {
+/// Why it is kept back, if it is: everybody, its user, or its lane.
+fn held(story: &Story) -> Option<String> {
+    if let Some(gate) = &story.gate {
+        let whose = match &gate.user_id {
+            Some(_) => "nothing is sent for its user",
+            None => "nothing is sent at all",
+        };
+        let next = Duration::try_from_secs_f64(gate.next_try_in_seconds).unwrap_or_default();
+        return Some(format!("{whose} ({}), {}", gate.reason, next_try(next)));
+    }
+    let lane = story.lane.as_ref()?;
     let reason = lane.reason.as_ref()?;
-    let next = if lane.next_try_in.is_zero() {
+    let next = next_try(lane.next_try_in);
+    Some(format!("its lane is on hold ({reason}), {next}"))
+}
+
+fn next_try(time: Duration) -> String {
+    if time.is_zero() {
         "it is tried again now".to_owned()
     } else {
-        format!("the next try is in {}", span(lane.next_try_in))
-    };
-    Some(format!("its lane is on hold ({reason}), {next}"))
+        format!("the next try is in {}", span(time))
+    }
 }
 
 fn requests(n: u32) -> String {
@@ -138,8 +162,7 @@ fn times(n: u32) -> String {
 mod tests {
     use super::*;
     use crate::contact::{ContactId, Phone};
-    use crate::outbox::{Moment, Owner, Requeued};
-    use std::time::Duration;
+    use crate::outbox::{ClosedGate, Moment, Owner, Requeued};
 
     fn at(seconds_ago: f64) -> Moment {
         Moment {
@@ -168,6 +191,7 @@ mod tests {
             requeued: Vec::new(),
             batches: Vec::new(),
             lane: None,
+            gate: None,
             ahead: 0,
         }
     }
@@ -295,6 +319,40 @@ mod tests {
         assert_eq!(
             summary(&open),
             "Pending: its batch was sent 2 times and waits for its turn to be sent again."
+        );
+    }
+
+    #[test]
+    fn a_contact_that_a_gate_keeps_back_says_so_before_its_lane() {
+        let mut kept = story("pending");
+        kept.gate = Some(ClosedGate {
+            reason: "unauthorized".into(),
+            next_try_in_seconds: 20.0,
+            ..ClosedGate::default()
+        });
+        kept.lane = Some(LaneStanding {
+            owner: Some(owner()),
+            ..LaneStanding::default()
+        });
+        assert_eq!(
+            summary(&kept),
+            "Pending: it was not sent yet; nothing is sent at all (unauthorized), the next try is in \
+             20s; it is the next of its lane."
+        );
+        kept.batches = vec![BatchReport {
+            attempts: 0,
+            ..batch("waiting")
+        }];
+        assert_eq!(
+            summary(&kept),
+            "Pending: its batch was not sent yet; nothing is sent at all (unauthorized), the next \
+             try is in 20s."
+        );
+        kept.gate = None;
+        kept.lane = None;
+        assert_eq!(
+            summary(&kept),
+            "Pending: its batch waits for its turn to be sent."
         );
     }
 }

@@ -1,15 +1,18 @@
 //! The command `status`: its arguments, and what it does with them.
 
+use std::cmp::Ordering;
 use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
 
 use clap::Args;
+use indicatif::HumanCount;
 
 use super::alive;
 use super::report::StatusReport;
 use super::shown::show;
 use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
+use crate::cli::table::terminal_width;
 use crate::settings::Settings;
 
 /// Shows what waits, which lanes are on hold and why, and which couriers run
@@ -63,6 +66,7 @@ pub(in crate::cli) async fn run(
         return print(&status, args.json, out);
     };
     let clears = !args.json && stdout().is_terminal();
+    let mut before = None;
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -76,7 +80,13 @@ pub(in crate::cli) async fn run(
             write!(out, "\x1b[H\x1b[2J")?;
         }
         match asked {
-            Ok(status) => print(&status, args.json, out)?,
+            Ok(status) => {
+                if !args.json {
+                    writeln!(out, "{}", changed(&status, before.as_ref()))?;
+                }
+                print(&status, args.json, out)?;
+                before = Some(status);
+            }
             // It is watched because something is going on: it may well come back.
             Err(error) if error.is_transient() => writeln!(std::io::stderr(), "{error}")?,
             Err(error) => return Err(error.into()),
@@ -84,11 +94,26 @@ pub(in crate::cli) async fn run(
     }
 }
 
+/// The time, and what has changed since the last look.
+fn changed(now: &StatusReport, before: Option<&StatusReport>) -> String {
+    let at = &now.overview.at;
+    let Some(before) = before else {
+        return at.clone();
+    };
+    let [was, is] = [before, now].map(|status| status.overview.pending.total());
+    let change = match is.cmp(&was) {
+        Ordering::Less => format!("{} fewer pending", HumanCount(was - is)),
+        Ordering::Equal => "as many pending".to_owned(),
+        Ordering::Greater => format!("{} more pending", HumanCount(is - was)),
+    };
+    format!("{at}  {change} than at the last look")
+}
+
 fn print(status: &StatusReport, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     if json {
         writeln!(out, "{}", serde_json::to_string(status)?)?;
     } else {
-        write!(out, "{}", show(status))?;
+        write!(out, "{}", show(status, terminal_width()))?;
     }
     Ok(out.flush()?)
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::app::Database;
-use crate::outbox::{LaneReport, OutboxError, Overview, PausedLane};
+use crate::outbox::{ClosedGate, Conclusion, LaneReport, OutboxError, Overview, PausedLane};
 
 #[derive(Debug, Serialize)]
 pub(super) struct StatusReport {
@@ -16,16 +16,42 @@ pub(super) struct StatusReport {
     pub(super) busiest_lanes: Vec<LaneReport>,
     /// The longest held first.
     pub(super) paused_lanes: Vec<PausedLane>,
+    /// The one thing to know first.
+    pub(super) conclusion: Conclusion,
+    /// Users for whom nothing is sent, the longest held first.
+    pub(super) held_users: Vec<ClosedGate>,
+    /// By all couriers together, over the last minute or so.
+    pub(super) contacts_per_second: f64,
+    /// When what is due is gone, if it goes on so; `None`: nobody can tell.
+    pub(super) done_in_seconds: Option<f64>,
 }
 
 impl StatusReport {
     pub(super) async fn ask(database: &Database, limit: u32) -> Result<Self, OutboxError> {
         let operations = &database.operations;
-        Ok(Self {
-            server: database.outbox.place(),
-            overview: operations.overview().await?,
-            busiest_lanes: operations.lanes(limit).await?,
-            paused_lanes: operations.paused(limit).await?,
-        })
+        let overview = operations.overview().await?;
+        let busiest_lanes = operations.lanes(limit).await?;
+        let paused_lanes = operations.paused(limit).await?;
+        let server = database.outbox.place();
+        Ok(Self::of(server, overview, busiest_lanes, paused_lanes))
+    }
+
+    /// The report of what was seen.
+    pub(super) fn of(
+        server: Option<String>,
+        overview: Overview,
+        busiest_lanes: Vec<LaneReport>,
+        paused_lanes: Vec<PausedLane>,
+    ) -> Self {
+        Self {
+            server,
+            conclusion: overview.conclusion(),
+            held_users: overview.user_gates().into_iter().cloned().collect(),
+            contacts_per_second: overview.contacts_per_second(),
+            done_in_seconds: overview.done_in_seconds(),
+            overview,
+            busiest_lanes,
+            paused_lanes,
+        }
     }
 }

@@ -5,33 +5,46 @@ use std::time::Duration;
 use indicatif::HumanCount;
 
 use super::report::StatusReport;
+use crate::cli::headline::{headline, seconds};
 use crate::cli::span::{batches, contacts, span};
-use crate::cli::table::{lines, numbers, short, table};
-use crate::outbox::{InstanceReport, LaneReport, Overview, PausedLane};
+use crate::cli::table::{lines_within, numbers, short, table};
+use crate::outbox::{ClosedGate, InstanceReport, LaneReport, PausedLane};
 
 /// How much of a message is shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
 
-pub(super) fn show(status: &StatusReport) -> String {
+/// `width`: that of the screen, if it is shown on one.
+pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     let server = status.server.as_ref();
     let server = server.map_or_else(String::new, |server| format!("Server   {server}\n"));
-    let mut parts = vec![server + &totals(&status.overview)];
+    let headline = headline(&status.conclusion);
+    let mut parts = vec![format!("{headline}\n"), server + &totals(status)];
+    if !status.held_users.is_empty() {
+        parts.push(format!(
+            "Users on hold\n{}",
+            users(&status.held_users, width)
+        ));
+    }
     if !status.paused_lanes.is_empty() {
-        parts.push(format!("Lanes on hold\n{}", paused(&status.paused_lanes)));
+        parts.push(format!(
+            "Lanes on hold\n{}",
+            paused(&status.paused_lanes, width)
+        ));
     }
     if !status.busiest_lanes.is_empty() {
-        let lanes = busiest(&status.busiest_lanes);
+        let lanes = busiest(&status.busiest_lanes, width);
         parts.push(format!("Lanes with most pending\n{lanes}"));
     }
     parts.push(if status.overview.instances.is_empty() {
         "No courier is registered: start one with `contact-courier run`\n".to_owned()
     } else {
-        format!("Couriers\n{}", instances(&status.overview.instances))
+        format!("Couriers\n{}", instances(&status.overview.instances, width))
     });
     parts.join("\n")
 }
 
-fn totals(overview: &Overview) -> String {
+fn totals(status: &StatusReport) -> String {
+    let overview = &status.overview;
     let pending = &overview.pending;
     let lanes = &overview.lanes;
     let oldest = overview.oldest_pending.map_or_else(
@@ -42,7 +55,8 @@ fn totals(overview: &Overview) -> String {
         "Pending  {}: {} due, {} held, {} for later\n\
          Oldest   {oldest}\n\
          Lanes    {} due, {} held, {} at work, {} idle\n\
-         Journal  {} open\n",
+         Journal  {} open\n\
+         Speed    {}\n",
         contacts(pending.total()),
         HumanCount(pending.due),
         HumanCount(pending.held),
@@ -52,10 +66,39 @@ fn totals(overview: &Overview) -> String {
         HumanCount(lanes.leased),
         HumanCount(lanes.idle),
         batches(overview.open_batches),
+        speed(status),
     )
 }
 
-fn paused(lanes: &[PausedLane]) -> String {
+/// How fast it goes, and how long it takes if it goes on so.
+fn speed(status: &StatusReport) -> String {
+    let speed = format!("{:.1} contacts/s", status.contacts_per_second);
+    match status.done_in_seconds {
+        Some(left) => format!("{speed}; what is due is gone in about {}", seconds(left)),
+        None => speed,
+    }
+}
+
+fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
+    let mut table = table(&["user", "reason", "since", "next try", "message"]);
+    for gate in gates {
+        let next = if gate.next_try_in_seconds > 0.0 {
+            format!("in {}", seconds(gate.next_try_in_seconds))
+        } else {
+            "now".to_owned()
+        };
+        table.add_row([
+            gate.user_id.clone().unwrap_or_default(),
+            gate.reason.clone(),
+            seconds(gate.closed_seconds),
+            next,
+            short(&gate.message, MESSAGE),
+        ]);
+    }
+    lines_within(&mut table, width)
+}
+
+fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
     let mut table = table(&[
         "lane", "reason", "since", "next try", "failures", "pending", "message",
     ]);
@@ -76,10 +119,10 @@ fn paused(lanes: &[PausedLane]) -> String {
         ]);
     }
     numbers(&mut table, &[4, 5]);
-    lines(&table)
+    lines_within(&mut table, width)
 }
 
-fn busiest(lanes: &[LaneReport]) -> String {
+fn busiest(lanes: &[LaneReport], width: Option<u16>) -> String {
     let mut table = table(&["lane", "pending", "oldest", "state", "courier"]);
     for lane in lanes {
         let owner = lane.owner.as_ref();
@@ -92,10 +135,10 @@ fn busiest(lanes: &[LaneReport]) -> String {
         ]);
     }
     numbers(&mut table, &[1]);
-    lines(&table)
+    lines_within(&mut table, width)
 }
 
-fn instances(instances: &[InstanceReport]) -> String {
+fn instances(instances: &[InstanceReport], width: Option<u16>) -> String {
     let mut table = table(&["courier", "started", "heartbeat", "state"]);
     let ago = |time: Duration| format!("{} ago", span(time));
     for instance in instances {
@@ -111,18 +154,43 @@ fn instances(instances: &[InstanceReport]) -> String {
             state.to_owned(),
         ]);
     }
-    lines(&table)
+    lines_within(&mut table, width)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::{LaneCounts, LaneState, Owner, PendingCounts};
+    use crate::outbox::{
+        LaneCounts, LaneState, NewestEnds, Overview, Owner, PendingCounts, Standing,
+    };
+
+    fn courier() -> InstanceReport {
+        InstanceReport {
+            id: "i".into(),
+            host: "one".into(),
+            pid: 7,
+            started_ago: Duration::from_hours(30),
+            heartbeat_ago: Duration::from_secs(4),
+            alive: true,
+            standing: Some(Standing {
+                gates: vec![ClosedGate {
+                    user_id: Some("v".into()),
+                    reason: "forbidden".into(),
+                    message: "无权操作".into(),
+                    closed_seconds: 700.0,
+                    next_try_in_seconds: 30.0,
+                }],
+                contacts_per_second: 12.0,
+                ..Standing::default()
+            }),
+        }
+    }
 
     fn status() -> StatusReport {
-        StatusReport {
-            server: Some("db1:5432".into()),
-            overview: Overview {
+        StatusReport::of(
+            Some("db1:5432".into()),
+            Overview {
+                at: "2026-01-01T12:03:10Z".into(),
                 pending: PendingCounts {
                     due: 12_000,
                     deferred: 5,
@@ -136,16 +204,10 @@ mod tests {
                     idle: 7,
                 },
                 open_batches: 3,
-                instances: vec![InstanceReport {
-                    id: "i".into(),
-                    host: "one".into(),
-                    pid: 7,
-                    started_ago: Duration::from_hours(30),
-                    heartbeat_ago: Duration::from_secs(4),
-                    alive: true,
-                }],
+                newest: NewestEnds::default(),
+                instances: vec![courier()],
             },
-            busiest_lanes: vec![
+            vec![
                 LaneReport {
                     user_id: "u".into(),
                     task_id: "t".into(),
@@ -165,7 +227,7 @@ mod tests {
                     ..LaneReport::default()
                 },
             ],
-            paused_lanes: vec![PausedLane {
+            vec![PausedLane {
                 user_id: "u".into(),
                 task_id: "held".into(),
                 reason: "task_running".into(),
@@ -175,17 +237,24 @@ mod tests {
                 failures: 4,
                 pending: 100,
             }],
-        }
+        )
     }
 
     #[test]
     fn everything_is_told_in_plain_lines() {
         let expected = "\
+1 lane is on hold with 100 contacts, and nothing is sent for 1 user. The others go on
+
 Server   db1:5432
 Pending  12,105 contacts: 12,000 due, 100 held, 5 for later
 Oldest   due for 1h 2m
 Lanes    1 due, 1 held, 1 at work, 7 idle
 Journal  3 batches open
+Speed    12.0 contacts/s; what is due is gone in about 16m 40s
+
+Users on hold
+user  reason     since    next try  message
+v     forbidden  11m 40s  in 30s    无权操作
 
 Lanes on hold
 lane    reason        since  next try  failures  pending  message
@@ -200,25 +269,23 @@ Couriers
 courier  started    heartbeat  state
 one (7)  1d 6h ago  4s ago     alive
 ";
-        assert_eq!(show(&status()), expected);
+        assert_eq!(show(&status(), None), expected);
     }
 
     #[test]
     fn an_empty_outbox_says_so_and_that_nobody_works() {
-        let empty = StatusReport {
-            server: None,
-            overview: Overview::default(),
-            busiest_lanes: Vec::new(),
-            paused_lanes: Vec::new(),
-        };
+        let empty = StatusReport::of(None, Overview::default(), Vec::new(), Vec::new());
         let expected = "\
+No contact was inserted yet
+
 Pending  0 contacts: 0 due, 0 held, 0 for later
 Oldest   none is due
 Lanes    0 due, 0 held, 0 at work, 0 idle
 Journal  0 batches open
+Speed    0.0 contacts/s
 
 No courier is registered: start one with `contact-courier run`
 ";
-        assert_eq!(show(&empty), expected);
+        assert_eq!(show(&empty, None), expected);
     }
 }

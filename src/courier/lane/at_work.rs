@@ -11,6 +11,7 @@ use super::budget::budget;
 use super::completed::Completed;
 use super::culprits::Culprits;
 use super::end::LaneEnd;
+use super::loners::Loners;
 use super::occupied::Occupied;
 use super::patience::Patience;
 use super::reading::Reading;
@@ -35,6 +36,10 @@ const BRIEF: Duration = Duration::from_secs(5);
 /// After so many failures in a row it does.
 const PATIENCE: u32 = 12;
 
+/// A lane in which only rows wait that fail by themselves is looked at again after so long at the
+/// latest: rows that were put off may be due.
+const LONGEST_IDLE: Duration = Duration::from_secs(5);
+
 /// Batches whose outcome is being written while others are sent.
 const SETTLING: usize = 4;
 
@@ -44,6 +49,8 @@ pub(in crate::courier) struct LaneAtWork {
     pub(super) reading: Reading,
     /// Open batches that wait to be sent (again).
     pub(super) ready: VecDeque<Underway>,
+    /// Single rows that fail by themselves.
+    pub(super) loners: Loners,
     pub(super) culprits: Culprits,
     pub(super) occupied: Occupied,
     steps: JoinSet<Completed>,
@@ -80,6 +87,7 @@ impl LaneAtWork {
             lease: leased.lease,
             reading: Reading::new(now),
             ready: VecDeque::new(),
+            loners: Loners::default(),
             culprits: Culprits::default(),
             steps: JoinSet::new(),
             sending: 0,
@@ -175,7 +183,7 @@ impl LaneAtWork {
         }
         let held = self.held_until.take();
         let Some(until) = held.max(self.rests_until.take()) else {
-            return self.reading.rewind();
+            return self.reading.rewind() || self.wait_for_loners().await;
         };
         let wait = until.saturating_duration_since(Instant::now());
         if wait > NEAR || self.failures > PATIENCE {
@@ -185,6 +193,23 @@ impl LaneAtWork {
         }
         self.context.life.sleep(wait).await;
         self.context.gates().enter(&self.lease.lane, Instant::now())
+    }
+
+    /// Waits for a row that fails by itself if its time comes soon. Otherwise the lane rests, until
+    /// then or until other rows come.
+    async fn wait_for_loners(&mut self) -> bool {
+        let now = Instant::now();
+        let Some(until) = self.loners.first() else {
+            return false;
+        };
+        let wait = until.saturating_duration_since(now);
+        if wait > NEAR {
+            let (until, is_brief) = (until.min(now + LONGEST_IDLE), wait <= BRIEF);
+            self.end = Some(LaneEnd::Idles { until, is_brief });
+            return false;
+        }
+        self.context.life.sleep(wait).await;
+        true
     }
 
     /// A lane with nothing to send finds nothing out: another one may probe.
@@ -201,9 +226,11 @@ impl LaneAtWork {
             return Ok(());
         }
         self.read_ahead().await?;
-        let open = self.ready.iter().map(|underway| &underway.batch);
-        let batches: Vec<BatchId> = open.clone().map(|batch| batch.id).collect();
+        let open = self.ready.iter().chain(self.loners.iter());
+        let open: Vec<&Batch> = open.map(|underway| &underway.batch).collect();
+        let batches: Vec<BatchId> = open.iter().map(|batch| batch.id).collect();
         let contacts = open
+            .iter()
             .flat_map(|batch| &batch.contacts)
             .chain(&self.reading.waiting);
         let contacts: Vec<ContactId> = contacts.map(|contact| contact.id).collect();
@@ -235,6 +262,10 @@ impl LaneAtWork {
             };
             match self.pay(&underway) {
                 Ok(turn) => self.begin(underway, turn),
+                // The others need no budget.
+                Err(later) if underway.is_loner => {
+                    self.loners.put(underway, later, &self.context.notes);
+                }
                 Err(later) => {
                     self.rests_until = Some(later);
                     self.again(underway);
@@ -288,8 +319,26 @@ impl LaneAtWork {
         self.turn.is_over(self.context.notes.others_wait())
     }
 
-    /// Returns the next batch: one that waits to be sent again, or a new one.
+    /// Returns the next batch. A row that fails by itself never goes first where there are others: if
+    /// its failure holds the lane, they have gone before.
     async fn next(&mut self) -> Result<Option<Underway>, OutboxError> {
+        if self.turn.batches > 0
+            && let Some(loner) = self.loners.take_due(Instant::now())
+        {
+            return Ok(Some(loner));
+        }
+        if let Some(other) = self.next_in_order().await? {
+            return Ok(Some(other));
+        }
+        // What is being read may have ended the lane.
+        let may_go = self.end.is_none();
+        Ok(may_go
+            .then(|| self.loners.take_due(Instant::now()))
+            .flatten())
+    }
+
+    /// Returns one that waits to be sent again, or a new one.
+    async fn next_in_order(&mut self) -> Result<Option<Underway>, OutboxError> {
         if let Some(underway) = self.ready.pop_front() {
             return Ok(Some(underway));
         }

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 pub(in crate::courier) enum LaneEnd {
     /// There is nothing more to do for now, or it is the turn of others.
     Done,
-    /// The lane may not send before this instant. `is_brief`: `run --once` waits for it.
+    /// The lane may not send before this instant. `is_brief`: `run --once` waits for it, here and below.
     Rests { until: Instant, is_brief: bool },
+    /// The lane has nothing to send before this instant, unless contacts come.
+    Idles { until: Instant, is_brief: bool },
     /// The lane has another owner, or may have one.
     Lost,
     /// The server that reads is behind the one that writes; the lane has work again when it has

@@ -71,6 +71,13 @@ impl LaneAtWork {
                 self.ready.push_back(underway);
             }
         }
+        for (resend_at, underway) in self.loners.take_all() {
+            if self.has_waited_too_long(&underway, &wait) {
+                self.give_up_on_hold(underway, &wait);
+            } else {
+                self.loners.put(underway, resend_at, &self.context.notes);
+            }
+        }
         while self.end.is_none() {
             self.read_ahead().await?;
             let read_at = self.reading.read_at;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
+use super::pause::SENDS_TO_SPLIT;
 use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
@@ -136,8 +137,20 @@ impl LaneAtWork {
                 let closing = verdict::unconfirmed(batch, "its courier stopped while it was sent");
                 self.close(underway, closing, None);
             } else {
-                self.ready.push_back(underway);
+                self.recognise_loner(&mut underway);
+                self.again(underway);
             }
+        }
+    }
+
+    /// Takes a single row that has been failing for a row that fails by itself. If the lane fails, the
+    /// others tell.
+    fn recognise_loner(&mut self, underway: &mut Underway) {
+        let batch = &underway.batch;
+        let fails = underway.failing_since.is_some() && batch.maybe_delivered;
+        underway.is_loner = fails && batch.contacts.len() == 1 && batch.attempts >= SENDS_TO_SPLIT;
+        if let Some(loner) = self.context.notes.loner(batch.id) {
+            underway.failed_sends = loner.failed_sends;
         }
     }
 }

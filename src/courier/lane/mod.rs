@@ -15,6 +15,7 @@ mod culprits;
 mod end;
 mod expiry;
 mod intake;
+mod loners;
 mod occupied;
 mod outcome;
 mod patience;

@@ -55,7 +55,8 @@ impl LaneAtWork {
 
     /// Notes in the batches that wait that the task has taken a row.
     fn task_takes(&mut self) {
-        let waiting = self.ready.iter_mut().chain(self.culprits.waiting_mut());
+        let waiting = self.ready.iter_mut().chain(self.loners.iter_mut());
+        let waiting = waiting.chain(self.culprits.waiting_mut());
         for underway in waiting {
             underway.batch.taken_since = true;
         }
@@ -116,8 +117,12 @@ impl LaneAtWork {
             read_at,
             mut trace,
             failing_since,
+            is_loner,
             ..
         } = underway;
+        if is_loner {
+            self.context.notes.forget_loner(batch.id);
+        }
         trace.settles();
         // The parts of a batch that fails by itself have been failing with it.
         let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
@@ -184,6 +189,12 @@ impl LaneAtWork {
 
     /// Lets a batch wait for its turn that was postponed.
     pub(super) fn again(&mut self, underway: Underway) {
+        if underway.is_loner {
+            let now = Instant::now();
+            let known = self.context.notes.loner(underway.id());
+            let resend_at = known.map_or(now, |loner| loner.resend_at);
+            return self.loners.put(underway, resend_at, &self.context.notes);
+        }
         match underway.search {
             None => self.ready.push_back(underway),
             Some(search) => self.culprits.put_back(search, underway),

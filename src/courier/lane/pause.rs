@@ -10,6 +10,7 @@ use super::completed::Completed;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gates::Closing;
+use crate::courier::notes::Loner;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
@@ -17,7 +18,7 @@ use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneStopped};
 
 /// So many sends of a batch fail before its parts are tried, while the platform answers others.
-const SENDS_TO_SPLIT: u32 = 3;
+pub(super) const SENDS_TO_SPLIT: u32 = 3;
 
 /// The same where there are no others.
 const SENDS_WITHOUT_OTHERS: u32 = 5;
@@ -56,10 +57,19 @@ impl LaneAtWork {
         }
         if underway.failed_sends >= SENDS_TO_SPLIT && underway.batch.contacts.len() == 1 {
             self.culprits.leave(&mut underway);
+            underway.is_loner = true;
         }
-        let delay = self.hold(&wait, underway.sent_at);
+        let waits_alone = self.waits_alone(&underway, &wait);
+        let delay = if waits_alone {
+            self.context.tuning().backoff.delay(underway.failed_sends)
+        } else {
+            self.hold(&wait, underway.sent_at)
+        };
+        if underway.is_loner {
+            self.remember_loner(&underway, delay);
+        }
         let (batch, lane) = (&underway.batch, &self.lease.lane);
-        let news = self.context.notes.lane_waits(lane, wait.reason.as_str());
+        let news = !waits_alone && self.context.notes.lane_waits(lane, wait.reason.as_str());
         BatchPostponed {
             batch,
             wait: &wait,
@@ -73,7 +83,7 @@ impl LaneAtWork {
             maybe_delivered: batch.maybe_delivered,
             failing: wait.reason.runs_out(),
             // A lane that is stopped keeps the hold that it has.
-            hold: (self.writing != Writing::Fails).then(|| Hold {
+            hold: (self.writing != Writing::Fails && !waits_alone).then(|| Hold {
                 reason: wait.reason.as_str(),
                 message: wait.message,
                 delay,
@@ -84,6 +94,24 @@ impl LaneAtWork {
         underway.is_retry = true;
         underway.trace.waits(wait.reason.as_str());
         self.record(change, |recorded| Completed::Postponed(underway, recorded));
+    }
+
+    /// Whether only this row waits, because it fails by itself: the platform answers others meanwhile.
+    fn waits_alone(&self, underway: &Underway, wait: &Wait) -> bool {
+        let others_pass = |since| self.context.gates().has_answered_since(since);
+        underway.is_loner
+            && wait.maybe_delivered
+            && wait.retry_after.is_none()
+            && underway.failing_since.is_some_and(others_pass)
+    }
+
+    fn remember_loner(&self, underway: &Underway, delay: Duration) {
+        let (resend_at, failed_sends) = (Instant::now() + delay, underway.failed_sends);
+        let loner = Loner {
+            resend_at,
+            failed_sends,
+        };
+        self.context.notes.set_loner(underway.id(), loner);
     }
 
     /// Whether the batch fails by itself: the platform answers others meanwhile. If there are no others,

@@ -34,6 +34,18 @@ const LONGEST_WHILE: Duration = Duration::from_mins(2);
 /// Beyond that height, from nothing to the full rate would take so long. Slow at first.
 const EXPLORE: Duration = Duration::from_mins(1);
 
+/// What a refusal has taught.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Learned {
+    pub(super) at: Instant,
+    /// The level that it was lowered to.
+    pub(super) low: f64,
+    /// The level at which it hurt.
+    pub(super) hurt: f64,
+    /// How long the level stays below that.
+    pub(super) stays: Duration,
+}
+
 /// The level since it was last lowered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Level(Option<Lowered>);
@@ -66,6 +78,27 @@ impl Level {
     /// The part of the rate that may be used, above 0 to 1.
     pub(super) fn at(&self, now: Instant) -> f64 {
         self.0.map_or(1.0, |lowered| lowered.level(now))
+    }
+
+    /// Returns what was learned when the level was last lowered, in parts of the rate.
+    pub(super) fn learned(&self) -> Option<Learned> {
+        self.0.map(|lowered| Learned {
+            at: lowered.at,
+            low: lowered.low,
+            hurt: lowered.hurt,
+            stays: lowered.stays,
+        })
+    }
+
+    /// Goes on from what was learned before.
+    pub(super) fn from_learned(learned: Learned) -> Self {
+        Self(Some(Lowered {
+            at: learned.at,
+            low: learned.low.clamp(LOWEST, 1.0),
+            hurt: learned.hurt.clamp(LOWEST, 1.0),
+            stays: learned.stays.min(LONGEST_WHILE),
+            quick: 0,
+        }))
     }
 
     /// Lowers the level, because the platform said "too many" to a request that went at `sent`.
@@ -227,6 +260,18 @@ mod tests {
             }
         }
         day
+    }
+
+    #[test]
+    fn what_was_learned_outlives_the_courier() {
+        let now = Instant::now() + SECOND;
+        let mut level = Level::default();
+        level.lower(now, now);
+        let restarted = Level::from_learned(level.learned().unwrap());
+        for seconds in [0, 5, 20, 60, 200] {
+            let later = now + SECOND * seconds;
+            assert!((restarted.at(later) - level.at(later)).abs() < 1e-9);
+        }
     }
 
     #[test]

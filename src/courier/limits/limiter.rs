@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::bucket::Bucket;
 use super::keyed::Keyed;
-use super::level::Level;
+use super::level::{Learned, Level};
 use super::limit::{Limit, Queued};
 use super::probes::ProbeBudget;
 use super::retries::RetryBudget;
@@ -15,6 +15,7 @@ use super::settings::RateLimits;
 use super::share::SharedRates;
 use crate::contact::Lane;
 use crate::lock::lock;
+use crate::outbox::LearnedRate;
 use crate::telemetry::event::RateLevel;
 
 /// A lane whose turn is further away than this gives its place to others.
@@ -96,8 +97,7 @@ impl RateLimiter {
 
     /// Returns the rate for all requests that is used now.
     fn per_second(&self) -> f64 {
-        let rate = lock(&self.all.bucket).rate();
-        self.level() * rate.map_or(f64::INFINITY, |rate| rate.per_second())
+        self.level() * self.configured().unwrap_or(f64::INFINITY)
     }
 
     /// Fails if the turn of the lane and its user is not near, with the instant to ask again.
@@ -158,6 +158,42 @@ impl RateLimiter {
     /// Returns the part of the configured rate that is used, 0 to 1.
     pub(in crate::courier) fn level(&self) -> f64 {
         lock(&self.level).at(Instant::now())
+    }
+
+    /// Returns what was learned of the platform's rate, in requests per second.
+    pub(in crate::courier) fn learned(&self) -> Option<LearnedRate> {
+        let learned = lock(&self.level).learned()?;
+        let rate = self.configured()?;
+        Some(LearnedRate {
+            hurt: learned.hurt * rate,
+            low: learned.low * rate,
+            stays_seconds: learned.stays.as_secs_f64(),
+            seconds_ago: learned.at.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Goes on from what another courier, or an earlier one, has learned.
+    pub(in crate::courier) fn learn(&self, learned: &LearnedRate) {
+        let Some(rate) = self.configured() else {
+            return;
+        };
+        let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let now = Instant::now();
+        // A host that has just started has no instant so long ago; then it is learned anew.
+        if let Some(at) = now.checked_sub(seconds(learned.seconds_ago)) {
+            *lock(&self.level) = Level::from_learned(Learned {
+                at,
+                low: learned.low / rate,
+                hurt: learned.hurt / rate,
+                stays: seconds(learned.stays_seconds),
+            });
+        }
+    }
+
+    /// Returns the configured rate, if there is one.
+    fn configured(&self) -> Option<f64> {
+        let rate = lock(&self.all.bucket).rate();
+        rate.map(|rate| rate.per_second())
     }
 
     /// Lowers the level: the platform said "too many" to a request that went at `sent`.

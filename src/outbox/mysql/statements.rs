@@ -98,6 +98,7 @@ macro_rules! stands {
     };
 }
 
+pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 
@@ -362,10 +363,11 @@ pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit
 /// The statements that every database has.
 pub(super) static STATEMENTS: Statements = Statements {
     beat: Statement::new(
-        "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?, ?, ?, ?)
-         ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, heartbeat_at = NOW(6)",
+        "INSERT INTO courier_instance (id, host, pid, lease_ms, standing) VALUES (?, ?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE host = ?, pid = ?, lease_ms = ?, standing = ?,
+             heartbeat_at = NOW(6)",
     )
-    .with(&[1, 2, 3, 4, 2, 3, 4]),
+    .with(&[1, 2, 3, 4, 5, 2, 3, 4, 5]),
     // Whether others see that it lives.
     alive: Some(concat!(
         "SELECT COUNT(*) FROM courier_instance AS me WHERE me.id = ? AND ",
@@ -387,6 +389,18 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE b.closed_at IS NULL AND b.failing_since > NOW(6)",
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE heartbeat_at < NOW(6) - INTERVAL 1 DAY",
+    keep_rate: Statement::new(
+        "INSERT INTO rate_budget (name, given_until, learned, learned_at)
+         VALUES ('learned', 0, ?, NOW(6))
+         ON DUPLICATE KEY UPDATE learned = ?, learned_at = NOW(6)",
+    )
+    .with(&[1, 1]),
+    learned_rate: concat!(
+        "SELECT learned, ",
+        seconds_since!("learned_at"),
+        " AS learned_ago
+         FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL"
+    ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?",
     // Only a row that is there [courier, user, task, courier].

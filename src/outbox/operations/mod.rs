@@ -13,8 +13,11 @@
     reason = "most fields are named as the columns that they come from"
 )]
 
+mod cancelling;
+mod conclusion;
 mod failures;
 mod finding;
+mod history;
 mod overview;
 mod pruning;
 mod server;
@@ -26,13 +29,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Serialize, Serializer};
 
+pub use self::cancelling::{Cancelled, NamedContact, Names, PendingFilter, PendingLane};
+pub use self::conclusion::Conclusion;
 pub use self::failures::{
     AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
     FailuresBy, SentAs,
 };
 pub use self::finding::{PhoneSearch, PhoneStep};
+pub use self::history::{Action, Part};
 pub use self::overview::{
-    InstanceReport, LaneCounts, LaneReport, LaneState, Overview, Owner, PausedLane, PendingCounts,
+    InstanceReport, LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, PausedLane,
+    PendingCounts,
 };
 
 pub use self::pruning::{PruneStep, Pruning};
@@ -40,6 +47,8 @@ pub use self::server::{Security, ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
 
+pub(super) use self::cancelling::{going, named_contact, pending_lanes};
+pub(super) use self::conclusion::gate_for;
 pub(super) use self::failures::{failed, failure_count, failure_group, failure_page, kinds_of};
 pub(super) use self::finding::phone_step;
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
@@ -50,7 +59,7 @@ pub(super) use self::trial::{Trying, records};
 
 use super::OutboxError;
 use super::rows::Columns;
-use crate::contact::ContactId;
+use crate::contact::{ContactId, Lane};
 
 /// The database with the outbox table, as its operators need it.
 #[async_trait]
@@ -109,6 +118,34 @@ pub trait Operations: Send + Sync + 'static {
     /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended. Leaves
     /// contacts that have not failed as they are. Returns how many had failed.
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError>;
+
+    /// Counts the pending contacts that pass the filter, by lane.
+    async fn count_pending(&self, filter: &PendingFilter) -> Result<Vec<PendingLane>, OutboxError>;
+
+    /// Returns pending contacts of a lane that pass the filter, by their ids, behind `after`: some ten
+    /// thousand at most; none: there are no more.
+    async fn pending(
+        &self,
+        lane: &Lane,
+        filter: &PendingFilter,
+        after: ContactId,
+    ) -> Result<Vec<ContactId>, OutboxError>;
+
+    /// Returns those of the contacts that are there.
+    async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError>;
+
+    /// Ends those of a lane's contacts that are pending and surely not delivered, and notes the action,
+    /// all in one transaction.
+    async fn cancel(
+        &self,
+        lane: &Lane,
+        ids: &[ContactId],
+        cause: &str,
+        action: &Action,
+    ) -> Result<Cancelled, OutboxError>;
+
+    /// Notes a part of an action.
+    async fn note_action(&self, action: &Action, part: Part) -> Result<(), OutboxError>;
 
     /// Returns a contact's whole story; `None`: there is no contact of this id.
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError>;

@@ -5,12 +5,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{optional_seconds, seconds, to_total};
+use crate::outbox::Standing;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 
 /// The contacts that wait, the state of the lanes, and the couriers that run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Overview {
+    /// When this was so: an instant of the database's clock, for people.
+    pub at: String,
     pub pending: PendingCounts,
     /// For how long the oldest contact that is due has been due: since its `not_before`, else since
     /// it was inserted. (In each lane the smallest id counts as the oldest.) `None`: none is due.
@@ -20,8 +23,17 @@ pub struct Overview {
     pub lanes: LaneCounts,
     /// Batches that are or may be on their way, or wait to be sent again.
     pub open_batches: u64,
+    /// How the newest contacts ended.
+    pub newest: NewestEnds,
     /// The couriers that are registered, the one that started first first.
     pub instances: Vec<InstanceReport>,
+}
+
+/// How the newest contacts ended: those with the greatest ids, a hundred at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NewestEnds {
+    pub succeeded: u64,
+    pub failed: u64,
 }
 
 /// Contacts that are not final, in three parts.
@@ -99,6 +111,8 @@ pub struct InstanceReport {
     pub heartbeat_ago: Duration,
     /// Whether that is less than its lease: if not, its lanes are free.
     pub alive: bool,
+    /// What it says of itself; `None`: nothing that can be read.
+    pub standing: Option<Standing>,
 }
 
 /// A lane and what waits in it.
@@ -148,6 +162,7 @@ pub(in crate::outbox) fn overview(
     instances: Vec<InstanceReport>,
 ) -> Overview {
     Overview {
+        at: totals.text("seen_at").unwrap_or_default(),
         pending: PendingCounts {
             due: to_total(totals, "due"),
             deferred: to_total(totals, "deferred"),
@@ -161,17 +176,25 @@ pub(in crate::outbox) fn overview(
             idle: to_total(totals, "lanes_idle"),
         },
         open_batches: to_total(totals, "open_batches"),
+        newest: NewestEnds {
+            succeeded: to_total(totals, "newest_succeeded"),
+            failed: to_total(totals, "newest_failed"),
+        },
         instances,
     }
 }
 
 pub(in crate::outbox) fn instance_report(row: &impl Columns) -> InstanceReport {
+    let heartbeat_ago = to_duration(row.seconds("heartbeat_ago"));
+    let standing = row.text("standing");
+    let standing = standing.and_then(|json| serde_json::from_str::<Standing>(&json).ok());
     InstanceReport {
+        standing: standing.map(|standing| standing.after(heartbeat_ago)),
         id: row.text("id").unwrap_or_default(),
         host: row.text("host").unwrap_or_default(),
         pid: to_total(row, "pid"),
         started_ago: to_duration(row.seconds("started_ago")),
-        heartbeat_ago: to_duration(row.seconds("heartbeat_ago")),
+        heartbeat_ago,
         alive: row.flag("alive").unwrap_or_default(),
     }
 }

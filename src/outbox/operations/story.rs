@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::failures::masked;
 use super::{Owner, optional_seconds, seconds, to_total};
 use crate::contact::{ContactId, Phone};
+use crate::outbox::ClosedGate;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 
@@ -20,6 +21,8 @@ pub struct Story {
     pub batches: Vec<BatchReport>,
     /// Its lane, if it was ever worked.
     pub lane: Option<LaneStanding>,
+    /// The gate that keeps all requests of its user back, at every courier.
+    pub gate: Option<ClosedGate>,
     /// If it is pending: pending contacts of its lane that stand before it, as long as none of them
     /// was put off.
     pub ahead: u64,

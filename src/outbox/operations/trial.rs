@@ -13,7 +13,7 @@ use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, RequestOptions};
 use crate::outbox::{
     Change, Close, FailKind, Final, Hold, Instance, JournalEntry, Lease, OutboxError, Postpone,
-    RateClaim, RowOutcome, Write,
+    RateClaim, RowOutcome, Standing, Write,
 };
 
 /// The result of trying to write.
@@ -59,6 +59,7 @@ impl Trying {
                 host: "doctor".into(),
                 pid: std::process::id(),
                 lease: Duration::from_secs(1),
+                standing: Standing::default(),
             },
             lane: Lane::new("doctor", &name)
                 .map_err(|error| OutboxError::Failed(error.to_string()))?,

@@ -26,7 +26,7 @@ use self::error::translate;
 use self::session::BEGIN_UNHURRIED;
 use self::statements::{
     CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS, STILL_PENDING,
-    operating,
+    intervening, operating,
 };
 use super::error::SqlError;
 use super::page::Reader;
@@ -37,7 +37,7 @@ use super::servers::{self, Found, Servers};
 use super::sql::dialect::{Dialect, Language};
 use super::sql::recording::Written;
 use super::sql::session::Writing;
-use super::sql::statements::{Operating, Statements};
+use super::sql::statements::{Intervening, Operating, Statements};
 use super::sql::value::Value;
 use super::sql::{SqlOutbox, inserting, rates, reading};
 use super::{
@@ -140,6 +140,7 @@ impl Language for Postgres {
     type Db = sqlx::Postgres;
     const STATEMENTS: &'static Statements = &STATEMENTS;
     const OPERATING: &'static Operating = &operating::OPERATING;
+    const INTERVENING: &'static Intervening = &intervening::INTERVENING;
     const SCHEMA: &'static Schema = &migrating::SCHEMA;
 
     fn bind(parameters: &mut PgArguments, value: &Value<'_>) -> Result<(), BoxDynError> {

@@ -92,6 +92,7 @@ macro_rules! primary {
     };
 }
 
+pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 
@@ -272,16 +273,19 @@ pub(super) const FITNESS: &str = "
         (SELECT string_agg(named.oid::regclass::text, ', ')
          FROM unnest(ARRAY[to_regclass('contact_outbox'), to_regclass('contact_requeue'),
              to_regclass('delivery_lane'), to_regclass('delivery_batch'),
-             to_regclass('courier_instance'), to_regclass('rate_budget')]) AS named (oid)
+             to_regclass('courier_instance'), to_regclass('rate_budget'),
+             to_regclass('delivery_pause'), to_regclass('delivery_resume'),
+             to_regclass('operator_action')]) AS named (oid)
          WHERE named.oid IS NOT NULL AND row_security_active(named.oid)) AS secured";
 
 /// The statements that every database has.
 pub(super) static STATEMENTS: Statements = Statements {
     beat: Statement::new(
-        "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES ($1, $2, $3, $4)
+        "INSERT INTO courier_instance (id, host, pid, lease_ms, standing)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (id) DO UPDATE
              SET host = excluded.host, pid = excluded.pid, lease_ms = excluded.lease_ms,
-                 heartbeat_at = now()",
+                 standing = excluded.standing, heartbeat_at = now()",
     ),
     alive: None,
     // The time when the row is looked at, not `now()`: the statement may have waited for a heartbeat.
@@ -303,6 +307,15 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE closed_at IS NULL AND failing_since > now()",
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE heartbeat_at < now() - interval '1 day'",
+    keep_rate: Statement::new(
+        "INSERT INTO rate_budget (name, given_until, learned, learned_at)
+         VALUES ('learned', 0, $1, now())
+         ON CONFLICT (name) DO UPDATE
+             SET learned = excluded.learned, learned_at = excluded.learned_at",
+    ),
+    learned_rate: "SELECT learned,
+             (extract(epoch FROM now()) - extract(epoch FROM learned_at))::float8 AS learned_ago
+         FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL",
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1",
     remove_instance: "DELETE FROM courier_instance WHERE id = $1",
     // An owner that registered while this statement waited for the lane's row is not seen as alive and

@@ -13,7 +13,7 @@ use crate::outbox::error::{INSTANCES, SqlError, all_written};
 use crate::outbox::journal::{adopted, open_batches, open_entry};
 use crate::outbox::rows::{self, Columns};
 use crate::outbox::span::{to_duration, to_millis, to_seconds};
-use crate::outbox::{Instance, Lease, LeasedLane};
+use crate::outbox::{Instance, LearnedRate, Lease, LeasedLane};
 
 pub(super) async fn beat<D: Dialect>(dialect: &D, instance: &Instance) -> Result<bool, SqlError> {
     let mut tx = dialect.begin().await?;
@@ -33,11 +33,14 @@ pub(super) async fn write_beat<D: Dialect>(
     instance: &Instance,
 ) -> Result<bool, SqlError> {
     let ahead = ask::<D>(D::STATEMENTS.bring_back_beats).execute(tx).await?;
+    // It is for people; a heartbeat does not fail for it.
+    let standing = serde_json::to_string(&instance.standing).ok();
     let beaten = ask::<D>(D::STATEMENTS.beat)
         .bind(instance.id)
         .bind(instance.host.as_str())
         .bind(i64::from(instance.pid))
         .bind(to_millis(instance.lease))
+        .bind(standing.as_deref())
         .execute(tx)
         .await?;
     all_written(INSTANCES, 1, beaten)?;
@@ -65,6 +68,27 @@ pub(super) async fn bring_back<D: Dialect>(
         .execute(&mut session)
         .await?;
     Ok(dialect.commit(session).await?)
+}
+
+pub(super) async fn keep_rate<D: Dialect>(
+    dialect: &D,
+    learned: &LearnedRate,
+) -> Result<(), SqlError> {
+    let json = serde_json::to_string(learned).unwrap_or_default();
+    let mut session = dialect.begin_one().await?;
+    ask::<D>(D::STATEMENTS.keep_rate)
+        .bind(json.as_str())
+        .execute(&mut session)
+        .await?;
+    Ok(dialect.commit(session).await?)
+}
+
+pub(super) async fn learned_rate<D: Dialect>(dialect: &D) -> Result<Option<LearnedRate>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let kept = ask::<D>(D::STATEMENTS.learned_rate)
+        .fetch_optional(&mut session)
+        .await?;
+    Ok(kept.as_ref().and_then(rows::learned_rate))
 }
 
 pub(super) async fn retire<D: Dialect>(dialect: &D, instance: Uuid) -> Result<(), SqlError> {

@@ -6,10 +6,12 @@
 
 pub(super) mod ask;
 mod call;
+mod cancelling;
 pub(super) mod dialect;
 mod driver;
 mod failing;
 mod finding;
+mod history;
 pub(super) mod inserting;
 pub(super) mod leasing;
 pub(super) mod migrating;
@@ -37,10 +39,11 @@ use self::failing::plain;
 use super::error::SqlError;
 use super::page::Reader;
 use super::{
-    Backlog, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
-    FailurePage, FailuresBy, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport,
-    Lease, LeasedLane, Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit,
-    PausedLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, ServerReport,
+    Action, Backlog, Cancelled, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter,
+    FailureGroup, FailurePage, FailuresBy, Insertion, Instance, InstanceReport, LaneFound,
+    LaneQuery, LaneReport, LearnedRate, Lease, LeasedLane, NamedContact, Names, Operations, Outbox,
+    OutboxError, OutcomeCount, Overview, Page, PageLimit, Part, PausedLane, PendingFilter,
+    PendingLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, ServerReport,
     Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
@@ -137,6 +140,16 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         unanswered.0 = None;
         writes.beat(&went);
         went
+    }
+
+    async fn keep_rate(&self, learned: &LearnedRate) -> Result<(), OutboxError> {
+        let keep = || leasing::keep_rate(&self.dialect, learned);
+        self.call("keep_rate", Limit::Short, keep).await
+    }
+
+    async fn learned_rate(&self) -> Result<Option<LearnedRate>, OutboxError> {
+        let read = || leasing::learned_rate(&self.dialect);
+        self.call("learned_rate", Limit::Short, read).await
     }
 
     async fn bring_back(&self, longest_hold: Duration) -> Result<(), OutboxError> {
@@ -296,6 +309,41 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
 
     async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
         self.watch(|| failing::requeue(&self.dialect, ids)).await
+    }
+
+    async fn count_pending(&self, filter: &PendingFilter) -> Result<Vec<PendingLane>, OutboxError> {
+        self.watch(|| cancelling::count(&self.dialect, filter))
+            .await
+    }
+
+    async fn pending(
+        &self,
+        lane: &Lane,
+        filter: &PendingFilter,
+        after: ContactId,
+    ) -> Result<Vec<ContactId>, OutboxError> {
+        self.watch(|| cancelling::pending(&self.dialect, lane, filter, after))
+            .await
+    }
+
+    async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError> {
+        self.watch(|| cancelling::named(&self.dialect, names)).await
+    }
+
+    async fn cancel(
+        &self,
+        lane: &Lane,
+        ids: &[ContactId],
+        cause: &str,
+        action: &Action,
+    ) -> Result<Cancelled, OutboxError> {
+        self.watch(|| cancelling::cancel(&self.dialect, lane, ids, cause, action))
+            .await
+    }
+
+    async fn note_action(&self, action: &Action, part: Part) -> Result<(), OutboxError> {
+        self.watch(|| history::note_alone(&self.dialect, action, part))
+            .await
     }
 
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError> {

@@ -86,7 +86,9 @@ pub(super) async fn story<D: Dialect>(
     } else {
         0
     };
+    let couriers = read_instances::<D>(&mut session).await?;
     Ok(Some(Story {
+        gate: operations::gate_for(&couriers, &contact.user_id).cloned(),
         requeued,
         batches: trail.complete(),
         lane: lane.as_ref().map(operations::lane_standing),

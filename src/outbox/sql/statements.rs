@@ -46,7 +46,8 @@ impl From<&'static str> for Statement {
 /// The statements of the courier, but for those that belong to what a dialect does in its own way.
 #[derive(Debug)]
 pub(in crate::outbox) struct Statements {
-    /// Registers a courier or renews its heartbeat [id, host, pid, lease in milliseconds].
+    /// Registers a courier or renews its heartbeat [id, host, pid, lease in milliseconds,
+    /// what it says of itself].
     pub(in crate::outbox) beat: Statement,
     /// Counts the courier [id] if others see that it lives; `None`: `beat` is sure to have done it.
     pub(in crate::outbox) alive: Option<&'static str>,
@@ -78,12 +79,16 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) lift_holds: &'static str,
     /// Gives a lane back [user, task, token].
     pub(in crate::outbox) release_lane: &'static str,
-    /// Counts what is left, by class [courier].
     /// The greatest id of a contact, or 0.
     pub(in crate::outbox) newest: &'static str,
     /// An id. The lanes of the newest contacts behind it.
     pub(in crate::outbox) newest_lanes: &'static str,
+    /// Counts what is left, by class [courier].
     pub(in crate::outbox) backlog: &'static str,
+    /// Keeps what was learned of the rate [JSON].
+    pub(in crate::outbox) keep_rate: Statement,
+    /// Reads it, and how long ago it was kept.
+    pub(in crate::outbox) learned_rate: &'static str,
 
     /// Reads the tokens of lanes, which no one else changes from then on [lanes].
     pub(in crate::outbox) lock_lanes: &'static str,
@@ -157,6 +162,25 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) contacts_standing: Statement,
     /// Deletes closed batches [ids as text].
     pub(in crate::outbox) delete_batches: &'static str,
+}
+
+/// The statements of operators who change what is under way.
+#[derive(Debug)]
+pub(in crate::outbox) struct Intervening {
+    /// Counts pending contacts by lane [user, task, the oldest age in seconds, each null for any].
+    pub(in crate::outbox) count_pending: Statement,
+    /// The open batches that are on their way or may have arrived [user, task, each null for any].
+    pub(in crate::outbox) going: Statement,
+    /// Some ten thousand pending contacts of a lane, by their ids [user, task, the oldest age in seconds
+    /// or null, last id].
+    pub(in crate::outbox) pending: Statement,
+    /// Those of the contacts that are there [contacts], [keys].
+    pub(in crate::outbox) contacts_by_id: &'static str,
+    pub(in crate::outbox) contacts_by_key: &'static str,
+    /// Makes the row of a lane if there is none [user, task].
+    pub(in crate::outbox) make_lane: Statement,
+    /// Adds a part to an action [id, action, host, user, selection, rows or null, 1 if it is the last].
+    pub(in crate::outbox) note_action: Statement,
 }
 
 /// Which migrations the database has; the same in every SQL.

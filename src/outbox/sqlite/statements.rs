@@ -114,6 +114,7 @@ macro_rules! next_lane {
     };
 }
 
+pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 
@@ -274,10 +275,11 @@ pub(super) const ENCODING: &str = "PRAGMA encoding";
 /// The statements that every database has.
 pub(super) static STATEMENTS: Statements = Statements {
     beat: Statement::new(concat!(
-        "INSERT INTO courier_instance (id, host, pid, lease_ms) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO courier_instance (id, host, pid, lease_ms, standing)
+         VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO UPDATE
              SET host = excluded.host, pid = excluded.pid, lease_ms = excluded.lease_ms,
-                 heartbeat_at = ",
+                 standing = excluded.standing, heartbeat_at = ",
         now!()
     )),
     alive: None,
@@ -309,6 +311,19 @@ pub(super) static STATEMENTS: Statements = Statements {
     ),
     clear_silent_instances: "DELETE FROM courier_instance
          WHERE unixepoch(heartbeat_at) < unixepoch('now', '-1 day')",
+    keep_rate: Statement::new(concat!(
+        "INSERT INTO rate_budget (name, given_until, learned, learned_at)
+         VALUES ('learned', 0, ?1, ",
+        now!(),
+        ")
+         ON CONFLICT (name) DO UPDATE
+             SET learned = excluded.learned, learned_at = excluded.learned_at"
+    )),
+    learned_rate: concat!(
+        "SELECT learned, ",
+        seconds_since!("learned_at"),
+        " AS learned_ago FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL"
+    ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?1",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?1",
     lease_lane: concat!(

@@ -71,7 +71,7 @@ impl WaitReason {
     }
 
     /// Returns what a person can do about it, to be put behind the platform's words.
-    pub(super) const fn advice(self) -> &'static str {
+    pub const fn advice(self) -> &'static str {
         match self {
             Self::Unauthorized => "; check platform.token or platform.token_file",
             Self::Forbidden => "; the token may not act for this user_id",

@@ -24,7 +24,7 @@ macro_rules! standing {
                  WHERE b.closed_at IS NULL
                  UNION ALL
                  SELECT l.user_id, l.task_id, 0, 0, NULL, NULL, 0,
-                     (l.held_until > NOW(6)) IS TRUE,
+                     l.hold_reason IS NOT NULL,
                      CASE WHEN ",
             is_alive!("l.lease_owner"),
             "        THEN l.lease_owner END
@@ -41,7 +41,7 @@ macro_rules! standing {
                  FROM lane
              ), standing AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held,
-                     CASE WHEN held THEN 'held'
+                     CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
                           WHEN due > 0 OR open_batches > 0 THEN 'due'
                           ELSE 'idle' END AS state,
@@ -196,11 +196,16 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
              CAST(COALESCE(SUM(state = 'held'), 0) AS SIGNED) AS lanes_held,
              CAST(COALESCE(SUM(state = 'leased'), 0) AS SIGNED) AS lanes_leased,
              CAST(COALESCE(SUM(state = 'idle'), 0) AS SIGNED) AS lanes_idle,
-             CAST(COALESCE(SUM(open_batches), 0) AS SIGNED) AS open_batches
+             CAST(COALESCE(SUM(open_batches), 0) AS SIGNED) AS open_batches,
+             (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
+                 ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
+             (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
+                 ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'failed') AS newest_failed,
+             DATE_FORMAT(NOW(6), '%Y-%m-%dT%H:%i:%sZ') AS seen_at
          FROM standing"
     ),
     instances: concat!(
-        "SELECT i.id, i.host, i.pid, ",
+        "SELECT i.id, i.host, i.pid, i.standing, ",
         seconds_since!("i.started_at"),
         " AS started_ago, ",
         seconds_since!("i.heartbeat_at"),
@@ -234,7 +239,8 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
             WHERE l.hold_reason IS NOT NULL AND (
                 EXISTS (SELECT 1 FROM ",
         pending!(),
-        "           WHERE c.status = 'pending' AND c.user_id = l.user_id AND c.task_id = l.task_id)
+        "           WHERE c.status = 'pending' AND c.user_id = l.user_id AND c.task_id = l.task_id
+                  AND (c.not_before IS NULL OR c.not_before <= NOW(6)))
                 OR EXISTS (SELECT 1 FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
                     WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
             ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?

@@ -24,7 +24,7 @@ macro_rules! standing {
                  SELECT user_id, task_id, 0, 0, NULL, NULL, 1, false, NULL
                  FROM delivery_batch WHERE closed_at IS NULL
                  UNION ALL
-                 SELECT l.user_id, l.task_id, 0, 0, NULL, NULL, 0, (l.held_until > now()) IS TRUE,
+                 SELECT l.user_id, l.task_id, 0, 0, NULL, NULL, 0, l.hold_reason IS NOT NULL,
                      CASE WHEN ",
             is_alive!("l.lease_owner"),
             "        THEN l.lease_owner::text END
@@ -37,7 +37,7 @@ macro_rules! standing {
                  FROM facts GROUP BY user_id, task_id
              ), standing AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held,
-                     CASE WHEN held THEN 'held'
+                     CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
                           WHEN due > 0 OR open_batches > 0 THEN 'due'
                           ELSE 'idle' END AS state,
@@ -168,10 +168,15 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
              count(*) FILTER (WHERE state = 'held') AS lanes_held,
              count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
              count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
-             coalesce(sum(open_batches), 0)::bigint AS open_batches
+             coalesce(sum(open_batches), 0)::bigint AS open_batches,
+             (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
+                 AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
+             (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
+                 AS newest WHERE newest.status = 'failed') AS newest_failed,
+             to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS seen_at
          FROM standing"
     ),
-    instances: "SELECT id::text AS id, host, pid,
+    instances: "SELECT id::text AS id, host, pid, standing,
              (extract(epoch FROM now()) - extract(epoch FROM started_at))::float8 AS started_ago,
              (extract(epoch FROM now()) - extract(epoch FROM heartbeat_at))::float8
                  AS heartbeat_ago,
@@ -205,7 +210,7 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
                   WHERE c.status = 'pending' AND c.not_before IS NULL
                     AND c.user_id = l.user_id AND c.task_id = l.task_id LIMIT 1),
                  (SELECT true FROM contact_outbox c
-                  WHERE c.status = 'pending' AND c.not_before IS NOT NULL
+                  WHERE c.status = 'pending' AND c.not_before <= now()
                     AND c.user_id = l.user_id AND c.task_id = l.task_id LIMIT 1),
                  (SELECT true FROM delivery_batch b
                   WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id

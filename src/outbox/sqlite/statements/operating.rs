@@ -27,9 +27,8 @@ macro_rules! standing {
                  SELECT user_id, task_id, 0, 0, NULL, NULL, 1, 0, NULL
                  FROM delivery_batch INDEXED BY delivery_batch_open WHERE closed_at IS NULL
                  UNION ALL
-                 SELECT l.user_id, l.task_id, 0, 0, NULL, NULL, 0, l.held_until > ",
-            now!(),
-            " IS TRUE, CASE WHEN ",
+                 SELECT l.user_id, l.task_id, 0, 0, NULL, NULL, 0,
+                     l.hold_reason IS NOT NULL, CASE WHEN ",
             is_alive!("l.lease_owner"),
             " THEN l.lease_owner END
                  FROM delivery_lane l
@@ -41,7 +40,7 @@ macro_rules! standing {
              ), standing (user_id, task_id, due, deferred, open_batches, owner, held, state,
                  oldest) AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held,
-                     CASE WHEN held THEN 'held'
+                     CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
                           WHEN due > 0 OR open_batches > 0 THEN 'due'
                           ELSE 'idle' END,
@@ -182,11 +181,18 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
              count(*) FILTER (WHERE state = 'held') AS lanes_held,
              count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
              count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
-             coalesce(sum(open_batches), 0) AS open_batches
+             coalesce(sum(open_batches), 0) AS open_batches,
+             (SELECT count(*) FROM (SELECT status FROM contact_outbox WHERE id > 0
+                 ORDER BY id DESC LIMIT 100)
+                 AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
+             (SELECT count(*) FROM (SELECT status FROM contact_outbox WHERE id > 0
+                 ORDER BY id DESC LIMIT 100)
+                 AS newest WHERE newest.status = 'failed') AS newest_failed,
+             strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS seen_at
          FROM standing"
     ),
     instances: concat!(
-        "SELECT id, host, pid, ",
+        "SELECT id, host, pid, standing, ",
         seconds_since!("started_at"),
         " AS started_ago, ",
         seconds_since!("heartbeat_at"),
@@ -224,8 +230,9 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
                     WHERE c.status = 'pending' AND c.not_before IS NULL
                       AND c.user_id = l.user_id AND c.task_id = l.task_id)
                 OR EXISTS (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_deferred
-                    WHERE c.status = 'pending' AND c.not_before IS NOT NULL
-                      AND c.user_id = l.user_id AND c.task_id = l.task_id)
+                    WHERE c.status = 'pending' AND c.not_before <= ",
+        now!(),
+        "             AND c.user_id = l.user_id AND c.task_id = l.task_id)
                 OR EXISTS (SELECT 1 FROM delivery_batch b INDEXED BY delivery_batch_open
                     WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
             ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?1

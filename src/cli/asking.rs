@@ -1,0 +1,27 @@
+//! The question before a command changes something.
+
+use std::io::{BufRead, IsTerminal, Write, stdin};
+
+use super::UsageError;
+
+/// Refuses a run that would have to ask where nobody can be asked. `speaks`: the output is for programs.
+pub(super) fn check(yes: bool, dry_run: bool, speaks: bool) -> Result<(), UsageError> {
+    if !dry_run && !yes && (speaks || !stdin().is_terminal()) {
+        return Err(UsageError(
+            "nobody can be asked here: give --yes, or --dry-run".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Asks, and returns whether the answer is yes.
+pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> anyhow::Result<bool> {
+    write!(out, "{question} [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
+}

@@ -1,0 +1,141 @@
+//! The bulletin: what this courier says of itself with each heartbeat, so that whoever asks the
+//! database learns what only the courier knows.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::gates::Gates;
+use super::limits::RateLimiter;
+use super::tuning::{Tuner, Tuning};
+use crate::lock::lock;
+use crate::outbox::{LearnedRate, Standing};
+use crate::telemetry::metrics;
+
+/// The speed is that of the last minute or so.
+const MEMORY: Duration = Duration::from_secs(30);
+
+pub(super) struct Bulletin {
+    gates: Mutex<Gates>,
+    limiter: Arc<RateLimiter>,
+    tuner: Tuner,
+    /// Tells that there is news which people wait for.
+    news: Notify,
+    speed: Mutex<Speed>,
+}
+
+impl Bulletin {
+    /// The bulletin of a courier that has done nothing yet.
+    pub(super) fn new(limiter: Arc<RateLimiter>, tuner: Tuner) -> Self {
+        Self {
+            gates: Mutex::default(),
+            limiter,
+            tuner,
+            news: Notify::new(),
+            speed: Mutex::new(Speed::new(ended(), Instant::now())),
+        }
+    }
+
+    pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {
+        lock(&self.gates)
+    }
+
+    /// Has the next heartbeat come soon.
+    pub(super) fn has_news(&self) {
+        self.news.notify_one();
+    }
+
+    /// Waits for news.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Returns what the courier says now.
+    pub(super) fn standing(&self) -> Standing {
+        let now = Instant::now();
+        let (gates, more_gates) = self.gates().report(now);
+        Standing {
+            gates,
+            more_gates,
+            requests_per_second: self.tuning().limits.requests_per_second,
+            rate_level: self.limiter.level(),
+            contacts_per_second: lock(&self.speed).note(ended(), now),
+        }
+    }
+
+    /// Returns the settings that can change, as they are now.
+    pub(super) fn tuning(&self) -> Arc<Tuning> {
+        self.tuner.current()
+    }
+
+    /// Returns what it has learned of the platform's rate.
+    pub(super) fn learned(&self) -> Option<LearnedRate> {
+        self.limiter.learned()
+    }
+}
+
+/// How many contacts this process has brought to their end.
+fn ended() -> u64 {
+    let totals = metrics::totals();
+    totals.succeeded + totals.failed
+}
+
+/// Contacts in a second. What was long ago counts less and less.
+#[derive(Debug)]
+struct Speed {
+    ended: u64,
+    at: Instant,
+    per_second: f64,
+}
+
+impl Speed {
+    fn new(ended: u64, at: Instant) -> Self {
+        Self {
+            ended,
+            at,
+            per_second: 0.0,
+        }
+    }
+
+    /// Notes how many have ended by now, and returns the speed.
+    fn note(&mut self, ended: u64, now: Instant) -> f64 {
+        let time = now.saturating_duration_since(self.at);
+        if time.is_zero() {
+            return self.per_second;
+        }
+        let more = u32::try_from(ended.saturating_sub(self.ended)).unwrap_or(u32::MAX);
+        let lately = f64::from(more) / time.as_secs_f64();
+        let weight = 1.0 - (-time.div_duration_f64(MEMORY)).exp();
+        self.per_second += (lately - self.per_second) * weight;
+        // A speed that nobody can see is none.
+        if self.per_second < 0.001 {
+            self.per_second = 0.0;
+        }
+        (self.ended, self.at) = (ended, now);
+        self.per_second
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_speed_follows_the_last_minute() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut speed = Speed::new(1_000, begun);
+        let mut ended = 1_000;
+        for beat in 1..=12 {
+            ended += 500;
+            speed.note(ended, at(beat * 10));
+        }
+        assert!((speed.per_second - 50.0).abs() < 2.0, "{speed:?}");
+        speed.note(ended, at(240));
+        assert!(speed.per_second < 1.0, "{speed:?}");
+        speed.note(ended, at(3_600));
+        assert!(speed.per_second < f64::MIN_POSITIVE, "{speed:?}");
+    }
+}

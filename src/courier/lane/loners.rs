@@ -1,0 +1,49 @@
+//! Single rows that fail by themselves, while other rows pass.
+//!
+//! Each waits for its own time, so that it holds up no other row of its lane. The courier remembers
+//! these times while the lane has no place.
+
+use tokio::time::Instant;
+
+use crate::courier::notes::{Loner, Notes};
+use crate::courier::underway::Underway;
+
+#[derive(Default)]
+pub(super) struct Loners(Vec<(Instant, Underway)>);
+
+impl Loners {
+    /// Lets a row wait for its time.
+    pub(super) fn put(&mut self, underway: Underway, resend_at: Instant, notes: &Notes) {
+        let failed_sends = underway.failed_sends;
+        let loner = Loner {
+            resend_at,
+            failed_sends,
+        };
+        notes.set_loner(underway.id(), loner);
+        self.0.push((resend_at, underway));
+    }
+
+    /// Takes the row out whose time has come, if there is one.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Underway> {
+        let due = self.0.iter().position(|(at, _)| *at <= now)?;
+        Some(self.0.remove(due).1)
+    }
+
+    /// Takes all of them out.
+    pub(super) fn take_all(&mut self) -> Vec<(Instant, Underway)> {
+        std::mem::take(&mut self.0)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Underway> {
+        self.0.iter().map(|(_, underway)| underway)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
+        self.0.iter_mut().map(|(_, underway)| underway)
+    }
+
+    /// Returns the first time that one waits for.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.0.iter().map(|(at, _)| *at).min()
+    }
+}

@@ -1,0 +1,65 @@
+//! What operators ask and write who change what is under way.
+
+use crate::outbox::sql::statements::{Intervening, Statement};
+
+/// Whether a row was inserted at most so many seconds ago; null: at any time.
+macro_rules! created_since {
+    () => {
+        "c.created_at >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))"
+    };
+}
+
+pub(in crate::outbox::mysql) static INTERVENING: Intervening = Intervening {
+    count_pending: Statement::new(concat!(
+        "SELECT c.user_id, c.task_id, COUNT(*) AS contacts FROM ",
+        pending!(),
+        " WHERE c.status = 'pending'
+            AND (? IS NULL OR c.user_id = ?) AND (? IS NULL OR c.task_id = ?) AND ",
+        created_since!(),
+        " GROUP BY c.user_id, c.task_id ORDER BY c.user_id, c.task_id"
+    ))
+    .with(&[1, 1, 2, 2, 3]),
+    going: Statement::new(
+        "SELECT b.user_id, b.task_id, b.contact_ids
+         FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
+         WHERE b.closed_at IS NULL AND (b.state = 'sending' OR b.maybe_delivered)
+           AND (? IS NULL OR b.user_id = ?) AND (? IS NULL OR b.task_id = ?)",
+    )
+    .with(&[1, 1, 2, 2]),
+    pending: Statement::new(concat!(
+        "SELECT c.id FROM ",
+        pending!(),
+        " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ? AND ",
+        created_since!(),
+        " AND c.id > ? ORDER BY c.id LIMIT 20000"
+    )),
+    contacts_by_id: concat!(
+        "SELECT c.id, c.user_id, c.task_id, c.status FROM ",
+        contact_ids!(),
+        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+          ORDER BY c.id"
+    ),
+    contacts_by_key: "SELECT c.id, c.user_id, c.task_id, c.status
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (
+             idempotency_key VARCHAR(512) CHARACTER SET utf8mb4 PATH '$'
+         )) AS named
+         STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
+             ON c.idempotency_key = named.idempotency_key
+         ORDER BY c.idempotency_key",
+    // An upsert locks the row for writing at once: see `NEW_RATE`.
+    make_lane: Statement::new(
+        "INSERT INTO delivery_lane (user_id, task_id) VALUES (?, ?)
+         ON DUPLICATE KEY UPDATE user_id = user_id",
+    ),
+    note_action: Statement::new(concat!(
+        "INSERT INTO operator_action (id, action, host, os_user, selection, affected, ended_at)
+         SELECT ?, ?, ?, ?, ?, ?, CASE WHEN ? = 1 THEN NOW(6) END FROM DUAL WHERE true",
+        stands!(),
+        "
+         ON DUPLICATE KEY UPDATE
+             affected = CASE WHEN ? IS NULL THEN operator_action.affected
+                 ELSE COALESCE(operator_action.affected, 0) + ? END,
+             changed_at = NOW(6), ended_at = CASE WHEN ? = 1 THEN NOW(6) END"
+    ))
+    .with(&[1, 2, 3, 4, 5, 6, 7, 6, 6, 7]),
+};

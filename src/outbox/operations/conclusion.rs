@@ -1,0 +1,243 @@
+//! The one thing to know first about an outbox: concluded here, so that status, page and explain say
+//! the same.
+
+use serde::Serialize;
+
+use super::overview::{InstanceReport, Overview};
+use crate::outbox::{ClosedGate, Standing};
+
+/// How things stand, in one word for programs and what goes with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Conclusion {
+    /// Contacts are due, and no courier lives.
+    NoCourier { due: u64 },
+    /// No courier sends anything: a gate keeps everybody's requests back.
+    Stopped { gate: ClosedGate },
+    /// Some contacts are kept back; the others go on.
+    Partly {
+        /// Lanes on hold that have contacts.
+        lanes: u64,
+        /// Due contacts in them.
+        contacts: u64,
+        /// Users none of whose lanes is sent.
+        users: u64,
+    },
+    /// Contacts are due and are being sent.
+    Delivering { due: u64 },
+    /// Contacts wait for their time.
+    Later { deferred: u64 },
+    /// Nothing waits, and the newest contacts were all delivered.
+    Delivered,
+    /// Nothing waits. Of the newest contacts some were delivered, or none.
+    Ended { succeeded: u64, failed: u64 },
+    /// There is no contact at all.
+    Empty,
+}
+
+impl Overview {
+    /// Concludes how things stand.
+    pub fn conclusion(&self) -> Conclusion {
+        let pending = &self.pending;
+        if let Some(gate) = self.gate_for_all() {
+            return Conclusion::Stopped { gate: gate.clone() };
+        }
+        if self.living().next().is_none() && pending.due + pending.held > 0 {
+            let due = pending.due + pending.held;
+            return Conclusion::NoCourier { due };
+        }
+        let users = self.users_kept_back();
+        if self.lanes.held > 0 || users > 0 {
+            return Conclusion::Partly {
+                lanes: self.lanes.held,
+                contacts: pending.held,
+                users,
+            };
+        }
+        if pending.due > 0 {
+            return Conclusion::Delivering { due: pending.due };
+        }
+        if pending.deferred > 0 {
+            let deferred = pending.deferred;
+            return Conclusion::Later { deferred };
+        }
+        match (self.newest.succeeded, self.newest.failed) {
+            (0, 0) => Conclusion::Empty,
+            (_, 0) => Conclusion::Delivered,
+            (succeeded, failed) => Conclusion::Ended { succeeded, failed },
+        }
+    }
+
+    /// Returns the gates of users, those that every courier has and those that only some have.
+    pub fn user_gates(&self) -> Vec<&ClosedGate> {
+        let standings = self
+            .living()
+            .filter_map(|courier| courier.standing.as_ref());
+        let gates = standings.flat_map(|standing| &standing.gates);
+        let mut gates: Vec<&ClosedGate> = gates.filter(|gate| gate.user_id.is_some()).collect();
+        gates.sort_by(|a, b| {
+            let longer = b.closed_seconds.total_cmp(&a.closed_seconds);
+            a.user_id.cmp(&b.user_id).then(longer)
+        });
+        gates.dedup_by(|a, b| a.user_id == b.user_id);
+        gates.sort_by(|a, b| b.closed_seconds.total_cmp(&a.closed_seconds));
+        gates
+    }
+
+    /// Returns how many contacts come to their end in a second, by all couriers together.
+    pub fn contacts_per_second(&self) -> f64 {
+        let standings = self
+            .living()
+            .filter_map(|courier| courier.standing.as_ref());
+        // The sum of none is minus zero.
+        standings.fold(0.0, |sum, standing| sum + standing.contacts_per_second)
+    }
+
+    /// Returns in how many seconds what is due now is gone, if it goes on as it does; `None`: nothing
+    /// is due, or nobody can tell.
+    pub fn done_in_seconds(&self) -> Option<f64> {
+        let (due, speed) = (self.pending.due, self.contacts_per_second());
+        if due == 0 || speed <= 0.0 || self.gate_for_all().is_some() {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let due = due as f64;
+        Some(due / speed)
+    }
+
+    fn living(&self) -> impl Iterator<Item = &InstanceReport> {
+        living(&self.instances)
+    }
+
+    fn gate_for_all(&self) -> Option<&ClosedGate> {
+        at_all(&self.instances, Standing::gate_for_all)
+    }
+
+    fn users_kept_back(&self) -> u64 {
+        let more = self
+            .living()
+            .filter_map(|courier| courier.standing.as_ref());
+        let more = more.map(|standing| standing.more_gates).max().unwrap_or(0);
+        u64::try_from(self.user_gates().len() + more).unwrap_or(u64::MAX)
+    }
+}
+
+/// Returns the gate that keeps a user's requests back at every courier that lives, the one that is tried
+/// first.
+pub(in crate::outbox) fn gate_for<'a>(
+    couriers: &'a [InstanceReport],
+    user_id: &str,
+) -> Option<&'a ClosedGate> {
+    at_all(couriers, |standing| standing.gate_for(user_id))
+}
+
+fn living(couriers: &[InstanceReport]) -> impl Iterator<Item = &InstanceReport> {
+    couriers.iter().filter(|courier| courier.alive)
+}
+
+/// Of a gate that every living courier has, the one that is tried first. `None`: one has none, or there
+/// is no courier.
+fn at_all<'a>(
+    couriers: &'a [InstanceReport],
+    gate: impl Fn(&'a Standing) -> Option<&'a ClosedGate>,
+) -> Option<&'a ClosedGate> {
+    let gates = living(couriers).map(|courier| courier.standing.as_ref().and_then(&gate));
+    let gates: Option<Vec<_>> = gates.collect();
+    let sooner =
+        |a: &&ClosedGate, b: &&ClosedGate| a.next_try_in_seconds.total_cmp(&b.next_try_in_seconds);
+    gates?.into_iter().min_by(sooner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::NewestEnds;
+
+    fn gate(user: Option<&str>, closed: f64) -> ClosedGate {
+        ClosedGate {
+            user_id: user.map(str::to_owned),
+            reason: "unauthorized".into(),
+            closed_seconds: closed,
+            ..ClosedGate::default()
+        }
+    }
+
+    fn courier(gates: Vec<ClosedGate>) -> InstanceReport {
+        InstanceReport {
+            alive: true,
+            standing: Some(Standing {
+                gates,
+                contacts_per_second: 2.0,
+                ..Standing::default()
+            }),
+            ..InstanceReport::default()
+        }
+    }
+
+    fn overview(instances: Vec<InstanceReport>) -> Overview {
+        let mut overview = Overview {
+            instances,
+            ..Overview::default()
+        };
+        overview.pending.due = 10;
+        overview
+    }
+
+    #[test]
+    fn a_gate_for_everybody_is_told_before_all_else_if_every_courier_has_it() {
+        let mut stopped = overview(vec![courier(vec![gate(None, 9.0)])]);
+        stopped.lanes.held = 1;
+        let conclusion = stopped.conclusion();
+        assert!(
+            matches!(conclusion, Conclusion::Stopped { .. }),
+            "{conclusion:?}"
+        );
+        assert_eq!(stopped.done_in_seconds(), None);
+        stopped.instances.push(courier(Vec::new()));
+        stopped.lanes.held = 0;
+        assert_eq!(stopped.conclusion(), Conclusion::Delivering { due: 10 });
+        assert_eq!(stopped.done_in_seconds(), Some(2.5));
+    }
+
+    #[test]
+    fn users_that_are_kept_back_are_told_though_their_lanes_are_not_on_hold() {
+        let theirs = || vec![gate(Some("u"), 5.0), gate(Some("v"), 7.0)];
+        let two = overview(vec![courier(theirs()), courier(theirs())]);
+        let partly = Conclusion::Partly {
+            lanes: 0,
+            contacts: 0,
+            users: 2,
+        };
+        assert_eq!(two.conclusion(), partly);
+        assert_eq!(
+            two.user_gates(),
+            [&gate(Some("v"), 7.0), &gate(Some("u"), 5.0)]
+        );
+        let gate_for = |user| gate_for(&two.instances, user);
+        assert!(gate_for("u").is_some() && gate_for("w").is_none());
+    }
+
+    #[test]
+    fn a_courier_that_is_gone_stops_nobody_and_sends_nothing() {
+        let mut gone = courier(vec![gate(None, 9.0)]);
+        gone.alive = false;
+        let alone = overview(vec![gone]);
+        assert_eq!(alone.conclusion(), Conclusion::NoCourier { due: 10 });
+        assert_eq!(alone.done_in_seconds(), None);
+    }
+
+    #[test]
+    fn all_delivered_is_said_only_if_it_is_so() {
+        let mut idle = overview(vec![courier(Vec::new())]);
+        idle.pending.due = 0;
+        assert_eq!(idle.conclusion(), Conclusion::Empty);
+        let newest = |succeeded, failed| NewestEnds { succeeded, failed };
+        idle.newest = newest(3, 0);
+        assert_eq!(idle.conclusion(), Conclusion::Delivered);
+        idle.newest = newest(0, 7);
+        let (succeeded, failed) = (0, 7);
+        assert_eq!(idle.conclusion(), Conclusion::Ended { succeeded, failed });
+        idle.pending.deferred = 4;
+        assert_eq!(idle.conclusion(), Conclusion::Later { deferred: 4 });
+    }
+}

@@ -1,0 +1,87 @@
+//! What operators ask and write who change what is under way.
+
+use crate::outbox::sql::statements::{Intervening, Statement};
+
+/// Whether a row was inserted at most `$age` seconds ago; null: at any time.
+macro_rules! created_since {
+    ($age:literal) => {
+        concat!(
+            "created_at >= coalesce(now() - ",
+            $age,
+            "::float8 * interval '1 second', '-infinity')"
+        )
+    };
+}
+
+/// Counts the pending rows that are in one of the two small indexes.
+macro_rules! counted {
+    ($index:literal) => {
+        concat!(
+            "SELECT user_id, task_id, count(*) AS contacts FROM contact_outbox
+             WHERE status = 'pending' AND ",
+            $index,
+            " AND ($1::text IS NULL OR user_id = $1) AND ($2::text IS NULL OR task_id = $2) AND ",
+            created_since!("$3"),
+            " GROUP BY user_id, task_id"
+        )
+    };
+}
+
+/// The columns of a `NamedContact`.
+macro_rules! named {
+    () => {
+        concat!(
+            primary!(),
+            "SELECT id, user_id, task_id, status FROM contact_outbox "
+        )
+    };
+}
+
+pub(in crate::outbox::postgres) static INTERVENING: Intervening = Intervening {
+    count_pending: Statement::new(concat!(
+        primary!(),
+        "SELECT user_id, task_id, sum(contacts)::bigint AS contacts FROM (",
+        counted!("not_before IS NULL"),
+        " UNION ALL ",
+        counted!("not_before IS NOT NULL"),
+        ") AS counted GROUP BY user_id, task_id ORDER BY user_id, task_id"
+    )),
+    going: Statement::new(concat!(
+        primary!(),
+        "SELECT user_id, task_id, contact_ids FROM delivery_batch
+         WHERE closed_at IS NULL AND (state = 'sending' OR maybe_delivered)
+           AND ($1::text IS NULL OR user_id = $1) AND ($2::text IS NULL OR task_id = $2)"
+    )),
+    pending: Statement::new(concat!(
+        primary!(),
+        "(SELECT id FROM contact_outbox
+          WHERE status = 'pending' AND not_before IS NULL
+            AND user_id = $1 AND (task_id, id) > ($2, $4) AND task_id <= $2 AND ",
+        created_since!("$3"),
+        " ORDER BY user_id, task_id, id LIMIT 20000)
+         UNION ALL
+         (SELECT id FROM contact_outbox
+          WHERE status = 'pending' AND not_before IS NOT NULL
+            AND user_id = $1 AND task_id = $2 AND id > $4 AND ",
+        created_since!("$3"),
+        " ORDER BY contact_outbox.id LIMIT 20000)
+         ORDER BY 1 LIMIT 20000"
+    )),
+    contacts_by_id: concat!(named!(), "WHERE id = ANY ($1) ORDER BY id"),
+    contacts_by_key: concat!(
+        named!(),
+        "WHERE idempotency_key = ANY ($1) ORDER BY idempotency_key"
+    ),
+    make_lane: Statement::new(
+        "INSERT INTO delivery_lane (user_id, task_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    ),
+    note_action: Statement::new(
+        "INSERT INTO operator_action AS a
+             (id, action, host, os_user, selection, affected, ended_at)
+         VALUES ($1, $2, $3, $4, $5, $6::bigint, CASE WHEN $7::bigint = 1 THEN now() END)
+         ON CONFLICT (id) DO UPDATE
+             SET affected = CASE WHEN excluded.affected IS NULL THEN a.affected
+                     ELSE coalesce(a.affected, 0) + excluded.affected END,
+                 changed_at = now(), ended_at = excluded.ended_at",
+    ),
+};

@@ -1,0 +1,85 @@
+//! What operators ask and write who change what is under way.
+
+use crate::outbox::sql::statements::{Intervening, Statement};
+
+/// Whether a row was inserted at most `$age` seconds ago; null: at any time.
+macro_rules! created_since {
+    ($age:literal) => {
+        concat!(
+            "created_at >= coalesce(strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ",
+            $age,
+            " || ' seconds'), '')"
+        )
+    };
+}
+
+/// Counts the pending rows that are in one of the two small indexes.
+macro_rules! counted {
+    ($index:literal, $rows:literal) => {
+        concat!(
+            "SELECT user_id, task_id, count(*) AS contacts FROM contact_outbox INDEXED BY ",
+            $index,
+            " WHERE status = 'pending' AND ",
+            $rows,
+            " AND (?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR task_id = ?2) AND ",
+            created_since!("?3"),
+            " GROUP BY user_id, task_id"
+        )
+    };
+}
+
+/// The ids of a lane that are in one of them.
+macro_rules! ids {
+    ($index:literal, $rows:literal) => {
+        concat!(
+            "SELECT id FROM contact_outbox INDEXED BY ",
+            $index,
+            " WHERE status = 'pending' AND ",
+            $rows,
+            " AND user_id = ?1 AND task_id = ?2 AND id > ?4 AND ",
+            created_since!("?3")
+        )
+    };
+}
+
+pub(in crate::outbox::sqlite) static INTERVENING: Intervening = Intervening {
+    count_pending: Statement::new(concat!(
+        "SELECT user_id, task_id, sum(contacts) AS contacts FROM (",
+        counted!("contact_outbox_immediate", "not_before IS NULL"),
+        " UNION ALL ",
+        counted!("contact_outbox_deferred", "not_before IS NOT NULL"),
+        ") GROUP BY user_id, task_id ORDER BY user_id, task_id"
+    )),
+    going: Statement::new(
+        "SELECT user_id, task_id, contact_ids
+         FROM delivery_batch INDEXED BY delivery_batch_open
+         WHERE closed_at IS NULL AND (state = 'sending' OR maybe_delivered)
+           AND (?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR task_id = ?2)",
+    ),
+    pending: Statement::new(concat!(
+        ids!("contact_outbox_immediate", "not_before IS NULL"),
+        " UNION ALL ",
+        ids!("contact_outbox_deferred", "not_before IS NOT NULL"),
+        " ORDER BY id LIMIT 20000"
+    )),
+    contacts_by_id: "SELECT id, user_id, task_id, status FROM contact_outbox NOT INDEXED
+         WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id",
+    contacts_by_key: "SELECT id, user_id, task_id, status FROM contact_outbox
+         WHERE idempotency_key IN (SELECT value FROM json_each(?1)) ORDER BY idempotency_key",
+    make_lane: Statement::new(
+        "INSERT INTO delivery_lane (user_id, task_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    ),
+    note_action: Statement::new(concat!(
+        "INSERT INTO operator_action AS a
+             (id, action, host, os_user, selection, affected, ended_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN ?7 = 1 THEN ",
+        now!(),
+        " END)
+         ON CONFLICT (id) DO UPDATE
+             SET affected = CASE WHEN excluded.affected IS NULL THEN a.affected
+                     ELSE coalesce(a.affected, 0) + excluded.affected END,
+                 changed_at = ",
+        now!(),
+        ", ended_at = excluded.ended_at"
+    )),
+};

@@ -1,0 +1,128 @@
+//! What a courier says of itself with each heartbeat: for people, and for the couriers that start
+//! after it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What one courier knows that its database does not show: who may not send for now beyond single
+/// lanes, and how fast it sends. All times are as of the heartbeat that brought it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Standing {
+    /// The gates that are closed, that for everybody first; of users' gates the oldest, up to a
+    /// bound.
+    pub gates: Vec<ClosedGate>,
+    /// How many more there are.
+    pub more_gates: usize,
+    /// `rate_limit.requests_per_second`.
+    pub requests_per_second: f64,
+    /// Which part of it is used, 0 to 1.
+    pub rate_level: f64,
+    /// Contacts that became final in a second, over the last minute or so.
+    pub contacts_per_second: f64,
+}
+
+/// A gate that is closed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClosedGate {
+    /// Whose requests it keeps back; `None`: everybody's.
+    pub user_id: Option<String>,
+    /// One word for programs: `unauthorized`, `forbidden`, `unreachable` …
+    pub reason: String,
+    /// The platform's words, or ours.
+    pub message: String,
+    /// How long it has been closed.
+    pub closed_seconds: f64,
+    /// How long until a request finds out whether it may open; zero: as soon as there is one.
+    pub next_try_in_seconds: f64,
+}
+
+impl Standing {
+    /// The same some time later.
+    pub(super) fn after(mut self, time: Duration) -> Self {
+        for gate in &mut self.gates {
+            gate.closed_seconds += time.as_secs_f64();
+            gate.next_try_in_seconds = (gate.next_try_in_seconds - time.as_secs_f64()).max(0.0);
+        }
+        self
+    }
+
+    /// Returns the gate that keeps everybody's requests back.
+    pub fn gate_for_all(&self) -> Option<&ClosedGate> {
+        self.gates.iter().find(|gate| gate.user_id.is_none())
+    }
+
+    /// Returns the gate that keeps back the requests of a user, be it that for everybody.
+    pub fn gate_for(&self, user_id: &str) -> Option<&ClosedGate> {
+        let is_theirs = |gate: &&ClosedGate| gate.user_id.as_deref() == Some(user_id);
+        self.gate_for_all()
+            .or_else(|| self.gates.iter().find(is_theirs))
+    }
+}
+
+/// What was learned of the rate that the platform allows, in requests per second. A courier that
+/// starts goes on from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LearnedRate {
+    /// The rate at which the platform said "too many".
+    pub hurt: f64,
+    /// The rate that was used after that.
+    pub low: f64,
+    /// How long the rate stays below the one that hurt.
+    pub stays_seconds: f64,
+    /// How long ago that was.
+    pub seconds_ago: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(user: Option<&str>, next: f64) -> ClosedGate {
+        ClosedGate {
+            user_id: user.map(str::to_owned),
+            reason: "unauthorized".into(),
+            closed_seconds: 5.0,
+            next_try_in_seconds: next,
+            ..ClosedGate::default()
+        }
+    }
+
+    #[test]
+    fn what_was_said_some_time_ago_is_told_as_of_now() {
+        let standing = Standing {
+            gates: vec![gate(None, 30.0), gate(Some("u"), 2.0)],
+            ..Standing::default()
+        };
+        let later = standing.after(Duration::from_secs(10));
+        let mut expected = vec![gate(None, 20.0), gate(Some("u"), 0.0)];
+        for gate in &mut expected {
+            gate.closed_seconds = 15.0;
+        }
+        assert_eq!(later.gates, expected);
+    }
+
+    #[test]
+    fn a_user_is_kept_back_by_its_own_gate_and_by_that_for_all() {
+        let mut standing = Standing {
+            gates: vec![gate(Some("u"), 2.0)],
+            ..Standing::default()
+        };
+        assert!(standing.gate_for("u").is_some());
+        assert!(standing.gate_for("v").is_none());
+        standing.gates.push(gate(None, 1.0));
+        assert_eq!(standing.gate_for("v"), Some(&standing.gates[1]));
+    }
+
+    #[test]
+    fn what_another_version_says_is_read_as_far_as_it_is_known() {
+        let read: Standing = serde_json::from_str(r#"{"more_gates":5,"new":1}"#).unwrap();
+        let known = Standing {
+            more_gates: 5,
+            ..Standing::default()
+        };
+        assert_eq!(read, known);
+    }
+}
