@@ -73,4 +73,8 @@ say_what_was_tested() {
                 "(COURIER_TEST_DATABASES=\"postgres mariadb mysql\" asks for all)" >&2
         fi
     done
+    # What tests have said of themselves.
+    if [ -n "$not_run" ]; then
+        sort -u <<<"$not_run" | sed 's/^/test-databases.sh: NOT RUN: /' >&2
+    fi
 }

@@ -12,7 +12,8 @@
 # and MySQL on loopback, too) and are stopped and removed when the command ends, however it ends. The
 # command finds them in COURIER_TEST_POSTGRES_URL, COURIER_TEST_MARIADB_URL and COURIER_TEST_MYSQL_URL, as
 # administrator: it makes its own databases. For a server that is left out, COURIER_TEST_WITHOUT_... says
-# why; so do the last lines on standard error.
+# why; so do the last lines on standard error, which also name the programs of docs/from-an-app.md whose
+# language is not here.
 # A test that wants to kill its server makes one of its own in a directory of COURIER_TEST_SERVERS, by
 # private-server.sh; what is left there is stopped, too.
 # With --measuring in front of the command they keep what they confirm, and the variables are called
@@ -64,6 +65,7 @@ chmod 755 "$dir"
 mkdir -m 755 "$dir/own"
 child=
 began=
+not_run=
 servers=()
 # shellcheck disable=SC2317 # The traps call it.
 cleanup() {
@@ -78,6 +80,7 @@ cleanup() {
         if [ -d "${own}pgpool" ]; then "$here/pgpool.sh" stop "${own%/}"; fi
         for kind in "${kinds[@]}"; do "stop_$kind" "${own%/}"; done
     done
+    not_run=$(cat "$dir/own/not-run" 2>/dev/null || true)
     rm -rf "$dir"
     if [ "$purpose" = TEST ] && [ -n "$began" ]; then say_what_was_tested; fi
     exit "$code"

@@ -23,6 +23,8 @@ mod world;
 
 mod docs {
     mod grants;
+    mod languages;
+    mod results;
     mod steps;
     mod translation;
     mod versions;
@@ -476,37 +478,4 @@ async fn the_sqlite_snippet_inserts_one_row_however_often_it_is_run() {
         assert_eq!(answer.len(), 1, "the row that was asked for at the end");
     }
     assert_eq!(pending(&mut shop).await, ["order-1001"]);
-}
-
-#[tokio::test]
-async fn the_python_snippet_inserts_one_row_and_reads_the_result() {
-    let (folder, mut shop) = shop().await;
-    let run = || {
-        Command::new("python3")
-            .args(["-c", &snippet("docs/from-an-app.md", "```python")])
-            .current_dir(folder.path())
-            .output()
-    };
-    let Ok(first) = run() else {
-        eprintln!("NOT RUN: there is no python3 here, so the page's Python was not tried");
-        return;
-    };
-    assert!(
-        first.status.success(),
-        "{}",
-        String::from_utf8_lossy(&first.stderr)
-    );
-    let fail = "UPDATE contact_outbox SET status = 'failed', fail_kind = 'rejected',
-        fail_cause = 'no such number', finished_at = datetime('now')";
-    assert_eq!(pending(&mut shop).await, ["order-1001"]);
-    sqlx::query(fail).execute(&mut shop).await.unwrap();
-    let again = run().unwrap();
-    assert!(
-        again.status.success(),
-        "{}",
-        String::from_utf8_lossy(&again.stderr)
-    );
-    let said = String::from_utf8(again.stdout).unwrap();
-    assert_eq!(said.trim(), "rejected no such number");
-    assert!(pending(&mut shop).await.is_empty(), "no second row");
 }

@@ -29,6 +29,7 @@ mod outbox {
     mod rates;
     mod reading;
     mod requeueing;
+    mod results;
     mod schema;
     mod stale;
     mod table;

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::settings_args::SettingsArgs;
 use super::{
     cancel, config, demo, doctor, enqueue, explain, failures, generate, migrate, prune, requeue,
-    run, simulate, status,
+    results, run, simulate, status,
 };
 
 /// Delivers contacts from an outbox table of your database to an AI calling platform: each once,
@@ -43,6 +43,7 @@ enum OperatorCommand {
     Status(status::StatusArgs),
     Failures(failures::FailuresArgs),
     Explain(explain::ExplainArgs),
+    Results(results::ResultsArgs),
     Requeue(requeue::RequeueArgs),
     Cancel(cancel::CancelArgs),
     Prune(prune::PruneArgs),
@@ -92,6 +93,10 @@ async fn operate(command: OperatorCommand, before: &SettingsArgs) -> anyhow::Res
         OperatorCommand::Explain(args) => {
             let settings = before.load(&args.settings)?;
             explain::run(&args, &settings, out).await
+        }
+        OperatorCommand::Results(args) => {
+            let settings = before.load(&args.settings)?;
+            results::run(&args, &settings, out).await
         }
         OperatorCommand::Requeue(args) => {
             let settings = before.load(&args.settings)?;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::app;
 use crate::cli::settings_args::SettingsArgs;
@@ -12,11 +13,16 @@ use crate::telemetry::logging;
 
 /// Applies the migrations that the database lacks
 ///
-/// `run` does so by itself unless `database.auto_migrate` is false.
+/// `run` does so by itself unless `database.auto_migrate` is false. Only this command makes the index
+/// of results, and only if it is asked to.
 #[derive(Args, Debug)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    /// Also makes the index that `results` needs, and apps that read results in their order: each
+    /// contact that ends then costs a little more
+    #[arg(long)]
+    results_index: bool,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -28,20 +34,44 @@ pub(super) async fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let _log = logging::init(&settings.log)?;
-    let outbox = app::connect_outbox(settings).await?;
-    migrate(outbox.as_ref(), args.json, out).await
-}
-
-async fn migrate(outbox: &dyn Outbox, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    outbox.check_fitness().await?;
-    let applied = outbox.migrate().await?;
-    match (json, applied) {
-        (true, _) => writeln!(out, "{}", serde_json::json!({ "applied": applied }))?,
-        (false, 0) => writeln!(out, "nothing to do: the schema is up to date")?,
-        (false, 1) => writeln!(out, "1 migration applied")?,
-        (false, _) => writeln!(out, "{applied} migrations applied")?,
+    let database = app::connect_database(settings).await?;
+    app::refuse_old(&*database.operations).await?;
+    let applied = migrate(&*database.outbox).await?;
+    if !args.json {
+        writeln!(out, "{}", told(applied))?;
+    }
+    let made = if args.results_index {
+        Some(database.operations.make_results_index().await?)
+    } else {
+        None
+    };
+    match made {
+        _ if args.json => writeln!(out, "{}", as_json(applied, made))?,
+        Some(true) => writeln!(out, "the index of results was made")?,
+        Some(false) => writeln!(out, "the index of results is there already")?,
+        None => {}
     }
     Ok(())
+}
+
+async fn migrate(outbox: &dyn Outbox) -> anyhow::Result<usize> {
+    outbox.check_fitness().await?;
+    Ok(outbox.migrate().await?)
+}
+
+fn told(applied: usize) -> String {
+    match applied {
+        0 => "nothing to do: the schema is up to date".into(),
+        1 => "1 migration applied".into(),
+        _ => format!("{applied} migrations applied"),
+    }
+}
+
+fn as_json(applied: usize, made: Option<bool>) -> Value {
+    match made {
+        Some(made) => json!({ "applied": applied, "results_index_made": made }),
+        None => json!({ "applied": applied }),
+    }
 }
 
 #[cfg(test)]
@@ -51,19 +81,21 @@ mod tests {
 
     #[tokio::test]
     async fn it_says_how_many_migrations_were_applied() {
-        for (json, missing, said) in [
-            (false, 0, "nothing to do: the schema is up to date\n"),
-            (false, 1, "1 migration applied\n"),
-            (false, 3, "3 migrations applied\n"),
-            (true, 3, "{\"applied\":3}\n"),
+        for (missing, said) in [
+            (0, "nothing to do: the schema is up to date"),
+            (1, "1 migration applied"),
+            (3, "3 migrations applied"),
         ] {
             let outbox = FakeOutbox {
                 missing_migrations: missing,
                 ..FakeOutbox::default()
             };
-            let mut out = Vec::new();
-            migrate(&outbox, json, &mut out).await.unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), said);
+            assert_eq!(told(migrate(&outbox).await.unwrap()), said);
         }
+        assert_eq!(as_json(3, None).to_string(), "{\"applied\":3}");
+        assert_eq!(
+            as_json(0, Some(true)).to_string(),
+            "{\"applied\":0,\"results_index_made\":true}"
+        );
     }
 }

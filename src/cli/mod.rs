@@ -23,6 +23,7 @@ mod operator;
 mod prune;
 mod reload;
 mod requeue;
+mod results;
 mod run;
 mod settings_args;
 mod simulate;

@@ -126,6 +126,14 @@ pub(super) fn unknown_tables() -> OutboxError {
     ))
 }
 
+/// The index of results was to be made, and there is something else by its name.
+pub(super) fn name_is_taken() -> OutboxError {
+    OutboxError::Schema(
+        "the index contact_outbox_results cannot be made: something else has its name in this schema"
+            .into(),
+    )
+}
+
 /// The history is not there for this user, or not there at all, which a server may not tell apart.
 pub(super) fn may_not_read(said: &str) -> OutboxError {
     OutboxError::Failed(format!(

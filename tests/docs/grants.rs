@@ -8,9 +8,9 @@ use std::time::Duration;
 use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
-    Action, Change, Close, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, Names, NewContact,
-    Operations, Outbox, PageLimit, PendingFilter, PostgresOutbox, Pruning, RateClaim, Recorded,
-    RowOutcome, Trial, Write,
+    Action, Change, Close, Cursor, FailKind, FailureFilter, FailuresBy, Final, MySqlOutbox, Names,
+    NewContact, Operations, Outbox, PageLimit, PendingFilter, PhoneSearch, PostgresOutbox, Pruning,
+    RateClaim, Recorded, ResultsFrom, ResultsIndex, RowOutcome, Trial, Write,
 };
 use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -40,7 +40,9 @@ fn snippets(database: &str) -> (String, String) {
     let [grants, insert] = found.as_slice() else {
         panic!("{} blocks", found.len());
     };
-    (grants.clone(), insert.clone())
+    // The database of a test has a name of its own.
+    let here = |sql: &String| sql.replacen("USE shop;", "", usize::from(database == "mysql"));
+    (here(grants), here(insert))
 }
 
 fn as_user(db: &Db, user: &str) -> String {
@@ -176,6 +178,18 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     outbox.count_failures(&all).await.unwrap();
     outbox.failures_named(&[contact]).await.unwrap();
     outbox.story(contact).await.unwrap().unwrap();
+    let counts = outbox.count_failures_by(&all, FailuresBy::Lane, 10).await;
+    assert_eq!(counts.unwrap().len(), 1);
+    assert_eq!(outbox.find_key("order-1001").await.unwrap(), Some(contact));
+    let search = PhoneSearch {
+        phone: "13012121211".into(),
+        lane: None,
+    };
+    assert_eq!(
+        outbox.find_phone(&search, None).await.unwrap().found,
+        [contact]
+    );
+    assert_eq!(outbox.results_index().await.unwrap(), ResultsIndex::Missing);
 }
 
 /// What the courier's user may do beyond `run`.
@@ -228,6 +242,15 @@ async fn look_again(outbox: &impl Operations, contact: ContactId) {
     assert_eq!((story.batches.len(), story.requeued.len()), (2, 1));
 }
 
+/// With the index that the owner has made, whoever only looks reads results.
+async fn follow(db: &Db, viewer: &impl Operations, contact: ContactId) {
+    assert!(db.operations.make_results_index().await.unwrap());
+    assert_eq!(viewer.results_index().await.unwrap(), ResultsIndex::There);
+    let all = ResultsFrom::Ago(Duration::from_hours(1));
+    let results = viewer.results(&all, 10).await.unwrap();
+    assert_eq!((results.len(), results[0].id), (1, contact));
+}
+
 async fn create_postgres_user(db: &Db, user: &str) {
     // Users are the whole server's, and may be there from an earlier test.
     db.execute(&format!(
@@ -267,6 +290,7 @@ async fn the_grants_are_what_each_user_needs_and_the_insert_makes_one_row(db: &D
         .await
         .unwrap();
     look(&viewer, contact).await;
+    follow(db, &viewer, contact).await;
     let trials = (courier.try_writing().await, viewer.try_writing().await);
     let right = matches!(trials, (Trial::Passed, Trial::OnlyReads));
     assert!(right, "{trials:?}");
@@ -309,6 +333,7 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
         .await
         .unwrap();
     look(&viewer, contact).await;
+    follow(&db, &viewer, contact).await;
     let trials = (courier.try_writing().await, viewer.try_writing().await);
     let right = matches!(trials, (Trial::Passed, Trial::OnlyReads));
     assert!(right, "{trials:?}");

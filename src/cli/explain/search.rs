@@ -104,3 +104,65 @@ impl Drop for Progress {
         self.0.finish_and_clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{NewContact, Outbox, SqliteOutbox};
+
+    async fn outbox(folder: &tempfile::TempDir, contacts: usize) -> SqliteOutbox {
+        let file = folder.path().join("shop.db");
+        let url = format!("sqlite://{}", file.display());
+        let outbox = SqliteOutbox::connect(&url, 2).await.unwrap();
+        outbox.migrate().await.unwrap();
+        let contact = NewContact {
+            user_id: "u".into(),
+            task_id: "t".into(),
+            phone: "13012121211".into(),
+            ..NewContact::default()
+        };
+        let mut insertion = outbox.begin_insert().await.unwrap();
+        insertion.add(&vec![contact; contacts]).await.unwrap();
+        insertion.commit().await.unwrap();
+        outbox
+    }
+
+    fn wanted(phone: &str) -> PhoneSearch {
+        PhoneSearch {
+            phone: phone.into(),
+            lane: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_search_ends_with_the_table_with_enough_or_with_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = outbox(&folder, MOST + 1).await;
+        let there = search(&wanted("13012121211"), PATIENCE, &outbox).await;
+        let (found, end) = there.unwrap();
+        assert_eq!((found.len(), end), (MOST, End::Enough));
+        assert!(found.is_sorted_by(|one, next| one > next), "{found:?}");
+        let none = search(&wanted("13012121212"), PATIENCE, &outbox).await;
+        assert_eq!(none.unwrap(), (vec![], End::Whole));
+        let hasty = search(&wanted("13012121212"), Duration::ZERO, &outbox).await;
+        assert_eq!(hasty.unwrap(), (vec![], End::Time(ContactId(1))));
+    }
+
+    #[test]
+    fn nothing_found_says_where_it_was_looked_without_the_number() {
+        let said = |end| {
+            nothing(&wanted("13012121212"), end)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            said(End::Whole),
+            "no contact has the number 130***1212: the whole table was read"
+        );
+        assert_eq!(
+            said(End::Time(ContactId(7))),
+            "no contact from id 7 on has the number 130***1212; older ones were not read, as the \
+             time is up: look for --key or an id, or ask the database"
+        );
+    }
+}

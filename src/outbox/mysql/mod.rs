@@ -4,6 +4,7 @@
 
 mod cluster;
 mod error;
+mod indexing;
 mod inserting;
 mod leasing;
 mod lists;
@@ -250,6 +251,11 @@ impl Dialect for MySql {
     async fn migrate(&self) -> Result<usize, OutboxError> {
         let options = self.servers.options();
         retried(|| migrating::migrate(&options, &self.cluster)).await
+    }
+
+    async fn make_results_index(&self) -> Result<bool, OutboxError> {
+        let options = self.servers.options();
+        retried(|| indexing::make_results_index(&options, &self.cluster)).await
     }
 
     async fn shared_history(session: &mut MySqlConnection) -> Result<Vec<MySqlRow>> {

@@ -20,6 +20,7 @@ mod finding;
 mod history;
 mod overview;
 mod pruning;
+mod results;
 mod server;
 mod story;
 mod trial;
@@ -43,6 +44,7 @@ pub use self::overview::{
 };
 
 pub use self::pruning::{PruneStep, Pruning};
+pub use self::results::{ContactResult, ResultCursor, ResultsFrom, ResultsIndex};
 pub use self::server::{Security, ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
@@ -53,6 +55,7 @@ pub(super) use self::failures::{failed, failure_count, failure_group, failure_pa
 pub(super) use self::finding::phone_step;
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
 pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding, says_it_is_older};
+pub(super) use self::results::{contact_result, results_index};
 pub(super) use self::server::at_least;
 pub(super) use self::story::{Trail, batch_report, contact_report, lane_standing, requeued};
 pub(super) use self::trial::{Trying, records};
@@ -114,6 +117,20 @@ pub trait Operations: Send + Sync + 'static {
         search: &PhoneSearch,
         before: Option<ContactId>,
     ) -> Result<PhoneStep, OutboxError>;
+
+    /// Returns whether the index is there that has results in their order.
+    async fn results_index(&self) -> Result<ResultsIndex, OutboxError>;
+
+    /// Makes that index, which may take long, and returns whether it was not there.
+    async fn make_results_index(&self) -> Result<bool, OutboxError>;
+
+    /// Returns what became of contacts, in the order in which they ended: at most `limit` of them. Needs
+    /// the index.
+    async fn results(
+        &self,
+        from: &ResultsFrom,
+        limit: u32,
+    ) -> Result<Vec<ContactResult>, OutboxError>;
 
     /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended. Leaves
     /// contacts that have not failed as they are. Returns how many had failed.

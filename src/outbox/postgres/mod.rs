@@ -4,6 +4,7 @@
 //! is; plans stay the same however stale the table's statistics are ([`session`]).
 
 mod error;
+mod indexing;
 mod lists;
 mod migrating;
 mod recording;
@@ -209,6 +210,10 @@ impl Dialect for Postgres {
             return Err(fitness::no_lock());
         }
         migrating::migrate(&self.servers.options()).await
+    }
+
+    async fn make_results_index(&self) -> Result<bool, OutboxError> {
+        indexing::make_results_index(&self.servers.options()).await
     }
 
     async fn shared_history(session: &mut PgConnection) -> Result<Vec<PgRow>> {

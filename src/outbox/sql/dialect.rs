@@ -83,6 +83,8 @@ pub(in crate::outbox) trait Dialect: Language {
 
     /// Makes the history's table, takes over what is ours in the shared one and applies what is missing.
     async fn migrate(&self) -> Result<usize, OutboxError>;
+    /// Makes the index of results and returns whether it was not there.
+    async fn make_results_index(&self) -> Result<bool, OutboxError>;
     /// Reads the history that is shared with apps.
     async fn shared_history(session: &mut Session<Self>) -> Result<Vec<Row<Self>>>;
     async fn check_fitness(&self) -> Result<(), OutboxError>;

@@ -21,6 +21,7 @@ mod pruning;
 pub(super) mod rates;
 pub(super) mod reading;
 pub(super) mod recording;
+mod results;
 pub(super) mod session;
 pub(super) mod statements;
 mod trying;
@@ -39,12 +40,12 @@ use self::failing::plain;
 use super::error::SqlError;
 use super::page::Reader;
 use super::{
-    Action, Backlog, Cancelled, Cursor, FailedContact, FailureCount, FailureCursor, FailureFilter,
-    FailureGroup, FailurePage, FailuresBy, Insertion, Instance, InstanceReport, LaneFound,
-    LaneQuery, LaneReport, LearnedRate, Lease, LeasedLane, NamedContact, Names, Operations, Outbox,
-    OutboxError, OutcomeCount, Overview, Page, PageLimit, Part, PausedLane, PendingFilter,
-    PendingLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, ServerReport,
-    Story, Trial, Write, WriteHealth,
+    Action, Backlog, Cancelled, ContactResult, Cursor, FailedContact, FailureCount, FailureCursor,
+    FailureFilter, FailureGroup, FailurePage, FailuresBy, Insertion, Instance, InstanceReport,
+    LaneFound, LaneQuery, LaneReport, LearnedRate, Lease, LeasedLane, NamedContact, Names,
+    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit, Part, PausedLane,
+    PendingFilter, PendingLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded,
+    ResultsFrom, ResultsIndex, ServerReport, Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
@@ -304,6 +305,23 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         before: Option<ContactId>,
     ) -> Result<PhoneStep, OutboxError> {
         self.watch(|| finding::phone(&self.dialect, search, before))
+            .await
+    }
+
+    async fn results_index(&self) -> Result<ResultsIndex, OutboxError> {
+        self.watch(|| results::index(&self.dialect)).await
+    }
+
+    async fn make_results_index(&self) -> Result<bool, OutboxError> {
+        self.dialect.make_results_index().await
+    }
+
+    async fn results(
+        &self,
+        from: &ResultsFrom,
+        limit: u32,
+    ) -> Result<Vec<ContactResult>, OutboxError> {
+        self.watch(|| results::results(&self.dialect, from, limit))
             .await
     }
 

@@ -150,6 +150,12 @@ pub(in crate::outbox) struct Operating {
     /// `found` 0, the first of all [number, user, task, the id before which it ends, limit].
     pub(in crate::outbox) contacts_by_phone: Statement,
 
+    /// Results in their order [the instant that they end after, so many seconds before it, or before now
+    /// where only these are given; or the last one's `finished_at` and id; limit].
+    pub(in crate::outbox) results: Statement,
+    /// Whether the index of this order is `there` or `unfinished`.
+    pub(in crate::outbox) results_index: &'static str,
+
     /// A page of the table from end to end [age in seconds, last id, limit].
     pub(in crate::outbox) prunable_contacts: Statement,
     pub(in crate::outbox) prunable_batches: Statement,

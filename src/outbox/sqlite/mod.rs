@@ -5,6 +5,7 @@
 //! and wait for nobody. WAL with `synchronous=FULL` keeps what is committed through the loss of power.
 
 mod error;
+mod indexing;
 mod migrating;
 mod server;
 mod statements;
@@ -188,6 +189,10 @@ impl Dialect for Sqlite {
 
     async fn migrate(&self) -> Result<usize, OutboxError> {
         migrating::migrate(&self.writer).await
+    }
+
+    async fn make_results_index(&self) -> Result<bool, OutboxError> {
+        indexing::make_results_index(&self.writer).await
     }
 
     async fn shared_history(session: &mut SqliteConnection) -> Result<Vec<SqliteRow>> {

@@ -44,3 +44,8 @@ pub(in crate::outbox::mysql) const COPY: &str = "
 /// Version, checksum.
 pub(in crate::outbox::mysql) const LEAVE: &str =
     "DELETE FROM _sqlx_migrations WHERE version = ? AND checksum = ?";
+
+/// Apps and couriers go on meanwhile.
+pub(in crate::outbox::mysql) const MAKE_RESULTS_INDEX: &str = "
+    ALTER TABLE contact_outbox ADD INDEX contact_outbox_results (finished_at, id),
+        ALGORITHM = INPLACE, LOCK = NONE";

@@ -346,6 +346,22 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE c.status = 'failed' ORDER BY c.id"
     ),
+    results: Statement::new(
+        "SELECT c.id, c.idempotency_key, c.user_id, c.task_id, c.status, c.fail_kind, c.fail_cause,
+             DATE_FORMAT(c.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS finished_at,
+             TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01'), c.finished_at) AS finished
+         FROM contact_outbox AS c FORCE INDEX (contact_outbox_results)
+         WHERE c.finished_at >= COALESCE(
+                 LEAST(COALESCE(CAST(? AS DATETIME(6)), NOW(6)), NOW(6))
+                     - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))
+           AND c.finished_at >= COALESCE(CAST(? AS DATETIME(6)), TIMESTAMP('1970-01-02'))
+           AND (? IS NULL OR c.finished_at > ? OR c.id > ?)
+         ORDER BY c.finished_at, c.id LIMIT ?",
+    )
+    .with(&[1, 2, 3, 3, 3, 4, 5]),
+    results_index: "SELECT 'there' AS state FROM information_schema.statistics
+         WHERE table_schema = DATABASE() AND table_name = 'contact_outbox'
+           AND index_name = 'contact_outbox_results' LIMIT 1",
     prunable_contacts: Statement::new(concat!(
         "SELECT c.id,
              c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND

@@ -42,3 +42,16 @@ pub(in crate::outbox::postgres) fn is_empty(schema: &str) -> String {
 pub(in crate::outbox::postgres) fn drop_shared(schema: &str) -> String {
     format!("DROP TABLE {schema}._sqlx_migrations")
 }
+
+/// Whoever builds an index of the table concurrently holds this lock until it is done. Two such locks
+/// exclude each other, and nobody else: apps go on.
+pub(in crate::outbox::postgres) const AWAIT_INDEXING: &str =
+    "BEGIN; LOCK TABLE contact_outbox IN SHARE UPDATE EXCLUSIVE MODE; COMMIT";
+
+/// What an interrupted build has left.
+pub(in crate::outbox::postgres) const DROP_RESULTS_INDEX: &str =
+    "DROP INDEX CONCURRENTLY IF EXISTS contact_outbox_results";
+
+pub(in crate::outbox::postgres) const MAKE_RESULTS_INDEX: &str = "
+    CREATE INDEX CONCURRENTLY IF NOT EXISTS contact_outbox_results
+    ON contact_outbox (finished_at, id) WHERE finished_at IS NOT NULL";

@@ -312,6 +312,23 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
     ),
+    results: Statement::new(
+        "SELECT id, idempotency_key, user_id, task_id, status, fail_kind, fail_cause,
+             to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')
+                 AS finished_at,
+             (extract(epoch FROM finished_at) * 1000000)::bigint AS finished
+         FROM contact_outbox
+         WHERE finished_at IS NOT NULL
+           AND finished_at >= coalesce(
+               least(coalesce(($1::text || 'Z')::timestamptz, now()), now())
+                   - $2::float8 * interval '1 second', '-infinity')
+           AND (finished_at, id)
+               > (coalesce(($3::text || 'Z')::timestamptz, '-infinity'), coalesce($4::bigint, 0))
+         ORDER BY contact_outbox.finished_at, contact_outbox.id LIMIT $5",
+    ),
+    results_index: "SELECT CASE WHEN i.indisvalid THEN 'there' ELSE 'unfinished' END AS state
+         FROM pg_index i WHERE i.indexrelid = to_regclass('contact_outbox_results')
+           AND i.indrelid = to_regclass('contact_outbox')",
     prunable_contacts: Statement::new(
         "SELECT id,
              status <> 'pending' AND finished_at < now() - $1 * interval '1 second' AS old,

@@ -21,3 +21,7 @@ pub(in crate::outbox::sqlite) const COPY: &str = "
 /// Version, checksum.
 pub(in crate::outbox::sqlite) const LEAVE: &str =
     "DELETE FROM _sqlx_migrations WHERE version = ?1 AND checksum = ?2";
+
+pub(in crate::outbox::sqlite) const MAKE_RESULTS_INDEX: &str = "
+    CREATE INDEX IF NOT EXISTS contact_outbox_results
+    ON contact_outbox (finished_at, id) WHERE finished_at IS NOT NULL";

@@ -330,6 +330,21 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
     ),
+    results: Statement::new(
+        "SELECT id, idempotency_key, user_id, task_id, status, fail_kind, fail_cause,
+             replace(finished_at, ' ', 'T') || 'Z' AS finished_at,
+             CAST(round(unixepoch(finished_at, 'subsec') * 1000) AS INTEGER) * 1000 AS finished
+         FROM contact_outbox INDEXED BY contact_outbox_results
+         WHERE finished_at IS NOT NULL
+           AND finished_at >= coalesce(strftime('%Y-%m-%d %H:%M:%f',
+               min(coalesce(?1, strftime('%Y-%m-%d %H:%M:%f', 'now')),
+                   strftime('%Y-%m-%d %H:%M:%f', 'now')),
+               '-' || ?2 || ' seconds'), '')
+           AND (finished_at, id) > (coalesce(?3, ''), coalesce(?4, 0))
+         ORDER BY contact_outbox.finished_at, contact_outbox.id LIMIT ?5",
+    ),
+    results_index: "SELECT 'there' AS state FROM sqlite_schema
+         WHERE type = 'index' AND name = 'contact_outbox_results' AND tbl_name = 'contact_outbox'",
     prunable_contacts: Statement::new(concat!(
         "SELECT id, status <> 'pending' AND finished_at < ",
         so_long_ago!("?1"),

@@ -1,0 +1,40 @@
+//! The index of results, which is made only where somebody asks for it.
+
+use sqlx::MySqlConnection;
+use sqlx::mysql::MySqlConnectOptions;
+
+use super::cluster::Cluster;
+use super::error::translate;
+use super::session;
+use super::statements::migrating as statements;
+use super::statements::operating::OPERATING;
+use crate::outbox::{OutboxError, server};
+
+/// Makes the index while apps and couriers go on; whether it was not there. Whoever migrates meanwhile
+/// waits.
+pub(super) async fn make_results_index(
+    options: &MySqlConnectOptions,
+    cluster: &Cluster,
+) -> Result<bool, OutboxError> {
+    let mut session = session::open(options, cluster).await?;
+    for statement in [session::PATIENT, statements::LOCK] {
+        run(&mut session, statement).await?;
+    }
+    let found = sqlx::query(OPERATING.results_index)
+        .fetch_optional(&mut session)
+        .await
+        .map_err(translate)?;
+    if found.is_none() {
+        run(&mut session, statements::MAKE_RESULTS_INDEX).await?;
+    }
+    server::part(session).await;
+    Ok(found.is_none())
+}
+
+async fn run(session: &mut MySqlConnection, statement: &'static str) -> Result<(), OutboxError> {
+    sqlx::raw_sql(statement)
+        .execute(session)
+        .await
+        .map_err(translate)?;
+    Ok(())
+}
