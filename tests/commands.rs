@@ -478,6 +478,62 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
+    let db = outbox().await;
+    let paused = said(&db, &["pause", "u-2/t-9", "--reason", "wrong script"]);
+    assert_eq!(
+        paused,
+        "lane u-2/t-9: paused until it is resumed; 3 contacts pending in it\n"
+    );
+    let status = said(&db, &["status"]);
+    assert!(status.contains("\nu-2/t-9  paused"), "{status}");
+    assert!(status.contains("when resumed"), "{status}");
+    let told = said(&db, &["explain", "7"]);
+    assert!(
+        told.starts_with("Pending: it was not sent yet; it is paused by "),
+        "{told}"
+    );
+    assert!(
+        told.contains(": wrong script; it ends when somebody resumes;"),
+        "{told}"
+    );
+    let all = said(&db, &["pause", "--all", "--for", "2h", "--json"]);
+    assert_eq!(
+        all,
+        "{\"for_seconds\":7200.0,\"paused\":\"all lanes\",\"pending\":3}\n"
+    );
+    let status = said(&db, &["status"]);
+    assert!(
+        status.starts_with("Nothing is sent: paused for "),
+        "{status}"
+    );
+    let resumed = said(&db, &["resume", "u-2/t-9"]);
+    let mut lines = resumed.lines();
+    assert_eq!(
+        lines.next(),
+        Some("lane u-2/t-9: 1 pause and 1 hold ended; tried at once")
+    );
+    let rest = lines.next().unwrap();
+    assert!(
+        rest.starts_with("still paused with all lanes: by "),
+        "{rest}"
+    );
+    assert_eq!(
+        said(&db, &["resume", "--all"]),
+        "all lanes: 1 pause and 0 holds ended; tried at once\n"
+    );
+    for wrong in [
+        &["pause"][..],
+        &["resume"],
+        &["pause", "u-2"],
+        &["pause", "--all", "--user", "u-2"],
+        &["pause", "--all", "--for", "0s"],
+    ] {
+        assert_eq!(program(&db, wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     let db = outbox().await;
     steady(|| {

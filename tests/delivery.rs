@@ -28,6 +28,7 @@ mod delivery {
     mod load;
     mod locked;
     mod logs;
+    mod pause;
     mod pooled;
     mod reload;
     mod requeue;

@@ -24,6 +24,7 @@ mod outbox {
     mod long;
     mod mysql;
     mod operations;
+    mod pausing;
     mod plans;
     mod pruning;
     mod rates;

@@ -58,7 +58,7 @@ pub(super) struct Status<'a> {
     failures: Option<&'a [FailedContact]>,
     /// What follows from the picture.
     #[serde(flatten)]
-    concluded: Option<Concluded<'a>>,
+    concluded: Option<Concluded>,
     /// What our own words say at the end of a message, by the reason of a wait; the page says it in the
     /// reader's language.
     advice: BTreeMap<&'static str, &'static str>,
@@ -68,15 +68,15 @@ pub(super) struct Status<'a> {
 
 /// What follows from a picture. The names are those of `status --json`.
 #[derive(Debug, Serialize)]
-struct Concluded<'a> {
+struct Concluded {
     conclusion: Conclusion,
-    held_users: Vec<&'a ClosedGate>,
+    held_users: Vec<ClosedGate>,
     contacts_per_second: f64,
     done_in_seconds: Option<f64>,
 }
 
-impl<'a> Concluded<'a> {
-    fn from(overview: &'a Overview) -> Self {
+impl Concluded {
+    fn from(overview: &Overview) -> Self {
         Self {
             conclusion: overview.conclusion(),
             held_users: overview.user_gates(),

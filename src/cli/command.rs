@@ -6,8 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::settings_args::SettingsArgs;
 use super::{
-    cancel, config, demo, doctor, enqueue, explain, failures, generate, migrate, prune, requeue,
-    results, run, simulate, status,
+    cancel, config, demo, doctor, enqueue, explain, failures, generate, migrate, pause, prune,
+    requeue, results, run, simulate, status,
 };
 
 /// Delivers contacts from an outbox table of your database to an AI calling platform: each once,
@@ -46,6 +46,8 @@ enum OperatorCommand {
     Results(results::ResultsArgs),
     Requeue(requeue::RequeueArgs),
     Cancel(cancel::CancelArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
     Prune(prune::PruneArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -105,6 +107,14 @@ async fn operate(command: OperatorCommand, before: &SettingsArgs) -> anyhow::Res
         OperatorCommand::Cancel(args) => {
             let settings = before.load(&args.settings)?;
             cancel::run(&args, &settings, out).await
+        }
+        OperatorCommand::Pause(args) => {
+            let settings = before.load(&args.settings)?;
+            pause::pause(&args, &settings, out).await
+        }
+        OperatorCommand::Resume(args) => {
+            let settings = before.load(&args.settings)?;
+            pause::resume(&args, &settings, out).await
         }
         OperatorCommand::Prune(args) => {
             let settings = before.load(&args.settings)?;

@@ -11,7 +11,8 @@ use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{
     Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
-    LeasedLane, NewContact, Outbox, OutboxError, Page, PageLimit, RateClaim, Recorded, Write,
+    LeasedLane, NewContact, Orders, Outbox, OutboxError, Page, PageLimit, RateClaim, Recorded,
+    Write,
 };
 
 #[derive(Default)]
@@ -132,6 +133,10 @@ impl Outbox for FakeOutbox {
 
     async fn lift_holds(&self, _: &str) -> Result<u64, OutboxError> {
         unreachable!("no command does this")
+    }
+
+    async fn orders(&self) -> Result<Orders, OutboxError> {
+        Ok(Orders::default())
     }
 
     async fn release(&self, _: &Lease) -> Result<(), OutboxError> {

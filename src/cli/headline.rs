@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::HumanCount;
 
 use super::span::{contacts, count, span};
-use crate::outbox::{ClosedGate, Conclusion};
+use crate::outbox::{ClosedGate, Conclusion, PAUSED};
 
 /// One line that says how things stand.
 pub(super) fn headline(conclusion: &Conclusion) -> String {
@@ -47,6 +47,10 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
 
 /// Why a gate is closed, since when, and what comes next.
 pub(super) fn why(gate: &ClosedGate) -> String {
+    if gate.reason == PAUSED {
+        let since = seconds(gate.closed_seconds);
+        return format!("paused for {since} {}; {}", gate.message, until(gate));
+    }
     let next = if gate.next_try_in_seconds > 0.0 {
         format!("next try in {}", seconds(gate.next_try_in_seconds))
     } else {
@@ -54,6 +58,15 @@ pub(super) fn why(gate: &ClosedGate) -> String {
     };
     let since = seconds(gate.closed_seconds);
     format!("{} for {since}; {next}; {}", gate.reason, gate.message)
+}
+
+/// When a pause ends.
+pub(super) fn until(pause: &ClosedGate) -> String {
+    if pause.next_try_in_seconds > 0.0 {
+        format!("it ends in {}", seconds(pause.next_try_in_seconds))
+    } else {
+        "it ends when somebody resumes".to_owned()
+    }
 }
 
 fn partly(lanes: u64, held: u64, users: u64) -> String {

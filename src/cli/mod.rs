@@ -20,6 +20,7 @@ mod generate;
 mod headline;
 mod migrate;
 mod operator;
+mod pause;
 mod prune;
 mod reload;
 mod requeue;

@@ -212,18 +212,26 @@ async fn heed(mut signals: Signals, life: Lifecycle, grace: Duration) {
 }
 
 fn nothing_is_left(backlog: &Backlog) -> anyhow::Result<()> {
-    let left = backlog.due + backlog.held + backlog.elsewhere;
+    let left = backlog.due + backlog.held + backlog.elsewhere + backlog.paused;
     if left == 0 {
         return Ok(());
     }
+    let paused = match backlog.paused {
+        0 => String::new(),
+        n if n == left => "; an operator has paused them (`resume` ends it)".into(),
+        n => format!("; {n} of them an operator has paused (`resume` ends it)"),
+    };
     let contacts = if left == 1 {
         "contact is"
     } else {
         "contacts are"
     };
     match &backlog.held_because {
-        Some(because) => bail!("{left} {contacts} left for a later run; the platform: {because}"),
-        None => bail!("{left} {contacts} left for a later run; the log tells why"),
+        Some(because) => {
+            bail!("{left} {contacts} left for a later run{paused}; the platform: {because}")
+        }
+        None if backlog.paused == left => bail!("{left} {contacts} left for a later run{paused}"),
+        None => bail!("{left} {contacts} left for a later run{paused}; the log tells why"),
     }
 }
 
@@ -249,6 +257,15 @@ mod tests {
         assert_eq!(
             said,
             "3 contacts are left for a later run; the platform: 401 token"
+        );
+        let paused = Backlog {
+            paused: 2,
+            ..Backlog::default()
+        };
+        let said = nothing_is_left(&paused).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "2 contacts are left for a later run; an operator has paused them (`resume` ends it)"
         );
     }
 }

@@ -12,6 +12,7 @@ use super::hold::Holding;
 use super::lifecycle::Lifecycle;
 use super::limits::RateLimiter;
 use super::notes::Notes;
+use super::pauses::Pauses;
 use super::permits::Permits;
 use super::pulse::Pulse;
 use super::recorder::Recorder;
@@ -54,6 +55,10 @@ pub(super) struct Context {
     pub(super) notes: Notes,
     /// Tells the scout of new tokens.
     pub(super) new_tokens: watch::Sender<()>,
+    /// The lanes that operators have paused.
+    pub(super) pauses: Pauses,
+    /// Tells the scout that operators have paused or resumed something.
+    pub(super) orders: watch::Sender<()>,
 }
 
 /// At most this many lanes waiting on locked rows get an extra place. Each keeps its batches in

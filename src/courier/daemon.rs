@@ -15,13 +15,14 @@ use super::lifecycle::Lifecycle;
 use super::limits::{RateLimiter, SharedRates};
 use super::notes::Notes;
 use super::options::CourierOptions;
+use super::pauses::Pauses;
 use super::permits::Permits;
 use super::pulse::Pulse;
 use super::recorder::Recorder;
 use super::scout::Scout;
 use super::tuning::Tuner;
 use super::watch::DatabaseWatch;
-use super::{retuning, token};
+use super::{pauses, retuning, token};
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError, Standing};
 use crate::platform::client::Platform;
 use crate::telemetry::event::Stopped;
@@ -117,9 +118,10 @@ impl Courier {
         if let Some(learned) = outbox.learned_rate().await? {
             limiter.learn(&learned);
         }
+        let pauses = Pauses::at_start(&*outbox).await?;
         let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
         self.pulse.begin();
-        let parts = (limiter, Arc::clone(&bulletin));
+        let parts = (limiter, Arc::clone(&bulletin), pauses);
         let context = Arc::new(self.context(parts, recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
@@ -134,6 +136,7 @@ impl Courier {
                 scouted = scouting => scouted?,
                 () = token::follow(&context) => {}
                 () = retuning::follow(&context) => {}
+                () = pauses::follow(&context) => {}
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
@@ -168,7 +171,7 @@ impl Courier {
 
     fn context(
         self,
-        (limiter, bulletin): (Arc<RateLimiter>, Arc<Bulletin>),
+        (limiter, bulletin, pauses): (Arc<RateLimiter>, Arc<Bulletin>, Pauses),
         recorder: Recorder,
         leases: LeaseClock,
         watch: Arc<DatabaseWatch>,
@@ -194,6 +197,8 @@ impl Courier {
             pulse: self.pulse,
             notes: Notes::default(),
             new_tokens: watch::Sender::new(()),
+            pauses,
+            orders: watch::Sender::new(()),
         }
     }
 }

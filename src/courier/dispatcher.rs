@@ -32,7 +32,7 @@ pub(super) enum Dispatched {
 pub(super) enum NotSent {
     /// The courier is ending; the batch was not even journalled anew.
     Stopping,
-    /// A gate was closed while it waited for the rate limit.
+    /// A gate was closed, or the lane paused, while it waited for its turn.
     NotNow,
     /// The lane has another owner, or may have one.
     LeaseLost,
@@ -66,11 +66,13 @@ impl Dispatcher<'_> {
         };
         let permit = tokio::select! {
             biased;
-            () = context.life.stopping() => None,
-            permit = turn => permit,
+            () = context.life.stopping() => Err(NotSent::Stopping),
+            () = context.pauses.paused(&lease.lane) => Err(NotSent::NotNow),
+            permit = turn => permit.ok_or(NotSent::Stopping),
         };
-        let Some(mut permit) = permit else {
-            return Dispatched::NotSent(NotSent::Stopping);
+        let mut permit = match permit {
+            Ok(permit) => permit,
+            Err(not_sent) => return Dispatched::NotSent(not_sent),
         };
         if !context.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
@@ -85,6 +87,7 @@ impl Dispatcher<'_> {
         let hindered = tokio::select! {
             biased;
             () = context.life.stopping() => Some(NotSent::Stopping),
+            () = context.pauses.paused(&lease.lane) => Some(NotSent::NotNow),
             () = underway.trace.held(HeldBy::RateLimit, rate_wait.during(limiter.ready(&lease.lane))) => context
                 .gates()
                 .is_shut(&lease.lane, Instant::now())

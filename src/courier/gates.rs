@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Down};
 use crate::contact::Lane;
-use crate::outbox::ClosedGate;
+use crate::outbox::{ClosedGate, OrderScope};
 use crate::platform::verdict::{Scope, Wait, WaitReason};
 
 /// The breaker lets a probe through after this time at the latest. A probe costs a single request,
@@ -257,6 +257,19 @@ impl Gates {
         self.on_the_way(lane).any(|gate| gate.is_probe(lane))
     }
 
+    /// Lets a request through at once that finds out whether the gates in the way of these lanes may open.
+    pub(super) fn try_now(&mut self, scope: &OrderScope, now: Instant) {
+        let users = self.users.iter_mut().filter(|(user, _)| match scope {
+            OrderScope::All => true,
+            OrderScope::User(one) => user.as_ref() == one,
+            OrderScope::Lane(lane) => user.as_ref() == lane.user_id(),
+        });
+        let users = users.map(|(_, gate)| gate);
+        for gate in self.platform.iter_mut().chain(users) {
+            gate.until = gate.until.min(now);
+        }
+    }
+
     /// Opens the gates that were closed because the old token was refused.
     pub(super) fn token_changed(&mut self) {
         self.platform.take_if(|gate| gate.waits_for_a_token());
@@ -356,6 +369,21 @@ mod tests {
         assert!(!gates.admits(&lane("c", "1"), later));
         gates.back(&lane("b", "1"));
         assert!(gates.admits(&lane("c", "1"), later));
+    }
+
+    #[test]
+    fn what_an_operator_resumes_is_tried_at_once_by_a_single_lane() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
+        close(&mut gates, &lane("b", "1"), WaitReason::Forbidden, now);
+        gates.try_now(&OrderScope::User("a".into()), now);
+        assert!(gates.enter(&lane("a", "2"), now));
+        assert!(!gates.admits(&lane("a", "1"), now), "one finds out");
+        assert!(!gates.admits(&lane("b", "1"), now));
+        close(&mut gates, &lane("c", "1"), WaitReason::Unauthorized, now);
+        gates.try_now(&OrderScope::All, now);
+        assert!(gates.admits(&lane("b", "1"), now));
     }
 
     #[test]

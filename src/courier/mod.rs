@@ -24,6 +24,7 @@ pub mod limits;
 mod locked;
 mod notes;
 mod options;
+mod pauses;
 mod permits;
 pub mod pulse;
 mod recorder;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::batch::BatchId;
 use crate::contact::Lane;
 use crate::lock::lock;
+use crate::outbox::OrderScope;
 
 #[derive(Debug, Default)]
 pub(super) struct Notes {
@@ -91,6 +92,11 @@ impl Notes {
     /// Forgets a row that has its end.
     pub(super) fn forget_loner(&self, batch: BatchId) {
         lock(&self.loners).remove(&batch);
+    }
+
+    /// Forgets why these lanes wait, because an operator has them tried at once.
+    pub(super) fn forget_lanes(&self, scope: &OrderScope) {
+        lock(&self.waiting).retain(|lane, _| !scope.covers(lane));
     }
 
     /// Notes that a lane no longer waits. Returns whether that is news.

@@ -72,6 +72,8 @@ pub(super) struct Scout {
     lanes: HashMap<Id, Lane>,
     resting: HashMap<Lane, Rest>,
     new_tokens: watch::Receiver<()>,
+    /// What operators order.
+    orders: watch::Receiver<()>,
     /// Lanes that rest for a moment only, and until when `run --once` waits for them.
     brief: HashMap<Lane, Instant>,
     /// Whether it reports trouble with the database, because it goes on in spite of that.
@@ -104,6 +106,7 @@ impl Scout {
     pub(super) fn new(context: Arc<Context>, instance: Uuid) -> Self {
         Self {
             new_tokens: context.new_tokens.subscribe(),
+            orders: context.orders.subscribe(),
             context,
             instance,
             search: Search::new(instance),
@@ -201,6 +204,7 @@ impl Scout {
                 }
                 newest = &mut news => return self.take_news(newest).await,
                 Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
+                Ok(()) = self.orders.changed() => return self.take_orders(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
             let rests = self.resting.len() > resting;
@@ -234,6 +238,18 @@ impl Scout {
     fn take_new_token(&mut self) {
         for rest in self.resting.values_mut().filter(|rest| rest.comes_back) {
             rest.until = Instant::now();
+        }
+    }
+
+    /// Searches for the lanes that are not paused any more, and ends the rests of those that operators
+    /// have tried at once.
+    fn take_orders(&mut self) {
+        self.has_news = true;
+        for scope in self.context.pauses.take_resumed() {
+            let resting = self.resting.iter_mut();
+            for (_, rest) in resting.filter(|(lane, rest)| rest.comes_back && scope.covers(lane)) {
+                rest.until = Instant::now();
+            }
         }
     }
 
@@ -389,8 +405,9 @@ impl Scout {
 
     /// Whether nothing is known that keeps the lane from sending now, or soon.
     fn may_start(&self, lane: &Lane) -> bool {
-        !self.at_work.contains(lane)
-            && !self.resting.contains_key(lane)
+        let is_away = self.at_work.contains(lane) || self.resting.contains_key(lane);
+        let is_paused = self.context.pauses.is_paused(lane);
+        !(is_away || is_paused)
             && self.context.gates().admits(lane, Instant::now())
             && self.context.limiter.is_near(lane).is_ok()
             && !(self.context.permits.is_slow(lane) && self.slow_have_their_places())

@@ -27,6 +27,8 @@ pub(super) enum DatabaseWork {
     Rate,
     /// Letting lanes go that waited for another token.
     Token,
+    /// Reading what operators order.
+    Orders,
 }
 
 /// Work that failed and was not tried again for so long counts as trouble no more.

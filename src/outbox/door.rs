@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::span::to_micros;
 use super::{
-    Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease, LeasedLane, OutboxError,
-    Page, PageLimit, Recorded, Write,
+    Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease, LeasedLane, Orders,
+    OutboxError, Page, PageLimit, Recorded, Write,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
@@ -54,6 +54,8 @@ pub struct Backlog {
     pub due: u64,
     /// Pending rows that are due, in lanes that other live couriers work.
     pub elsewhere: u64,
+    /// Pending rows that are due, in lanes that an operator has paused.
+    pub paused: u64,
     /// Pending rows that are due, in lanes on hold.
     pub held: u64,
     /// The words of the hold that keeps most of them back.
@@ -120,6 +122,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Ends the holds of all lanes that wait for this reason, and returns how many there were. The
     /// reason may have gone: a courier that starts may have a new token.
     async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError>;
+
+    /// Reads what operators order. It costs next to nothing.
+    async fn orders(&self) -> Result<Orders, OutboxError>;
 
     /// Gives the lane back, if it is still this lease's.
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError>;

@@ -27,6 +27,7 @@ mod journal;
 mod lanes;
 mod mysql;
 mod operations;
+mod orders;
 mod page;
 #[doc(hidden)]
 pub mod plan;
@@ -59,6 +60,7 @@ pub use self::operations::{
     Requeued, ResultCursor, ResultsFrom, ResultsIndex, Security, SentAs, ServerReport,
     ServerSetting, Story, Trial,
 };
+pub use self::orders::{OrderScope, Orders, PAUSED, Pause, PausedLanes, Resumed};
 pub use self::postgres::PostgresOutbox;
 pub use self::servers::Access;
 pub use self::sql::SqlOutbox;

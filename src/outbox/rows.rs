@@ -164,7 +164,7 @@ pub(super) fn tokens(rows: &[impl Columns]) -> HashMap<Lane, i64> {
         .collect()
 }
 
-/// Adds up counts by `class` (`due`, `elsewhere`, `held`, `deferred`), greatest first; rows of
+/// Adds up counts by `class` (`due`, `elsewhere`, `paused`, `held`, `deferred`), greatest first; rows of
 /// `held` are apart by their hold's words.
 pub(super) fn backlog(rows: &[impl Columns]) -> Backlog {
     let mut backlog = Backlog::default();
@@ -173,6 +173,7 @@ pub(super) fn backlog(rows: &[impl Columns]) -> Backlog {
         match row.text("class").as_deref() {
             Some("due") => backlog.due += contacts,
             Some("elsewhere") => backlog.elsewhere += contacts,
+            Some("paused") => backlog.paused += contacts,
             Some("held") => {
                 backlog.held += contacts;
                 backlog.held_because = backlog.held_because.or_else(|| row.text("because"));

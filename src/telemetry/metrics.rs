@@ -56,7 +56,7 @@ const DELIVERY_SECONDS: &[f64] = &[
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
-pub(super) const OPERATIONS: [&str; 23] = [
+pub(super) const OPERATIONS: [&str; 24] = [
     "check_fitness",
     "check_schema",
     "beat",
@@ -69,6 +69,7 @@ pub(super) const OPERATIONS: [&str; 23] = [
     "find_lanes",
     "lease",
     "lift_holds",
+    "orders",
     "release",
     "read_page",
     "record",
@@ -111,6 +112,7 @@ pub(super) struct Requests {
     pub(super) limited: Histogram,
     pub(super) in_flight: IntGauge,
     pub(super) breaker_open: IntGauge,
+    pub(super) pauses: IntGauge,
     pub(super) rate_level: Gauge,
 }
 
@@ -238,6 +240,10 @@ impl Requests {
             breaker_open: made.whole(
                 "courier_breaker_open",
                 "1 while the breaker keeps requests from a platform that fails, else 0.",
+            ),
+            pauses: made.whole(
+                "courier_pauses",
+                "Pauses of operators that are in force: of lanes, of users, of everything.",
             ),
         }
     }

@@ -16,7 +16,7 @@ on_every_database!(
 );
 
 /// The names that dashboards hold on to.
-pub(crate) const NAMES: [&str; 17] = [
+pub(crate) const NAMES: [&str; 18] = [
     "courier_contacts_total",
     "courier_requests_total",
     "courier_request_duration_seconds",
@@ -29,6 +29,7 @@ pub(crate) const NAMES: [&str; 17] = [
     "courier_rate_limit_wait_seconds",
     "courier_in_flight_requests",
     "courier_breaker_open",
+    "courier_pauses",
     "courier_rate_level",
     "courier_database_seconds",
     "courier_log_lines_lost_total",
@@ -64,6 +65,7 @@ async fn before_anything_has_happened_every_metric_is_there_and_explained(db: &D
         "courier_database_seconds_count{operation=\"record\"}",
         "courier_in_flight_requests",
         "courier_breaker_open",
+        "courier_pauses",
     ] {
         assert_eq!(metrics.count(zero), 0, "{zero}");
     }

@@ -9,8 +9,9 @@ use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Action, Change, Close, Cursor, FailKind, FailureFilter, FailuresBy, Final, MySqlOutbox, Names,
-    NewContact, Operations, Outbox, PageLimit, PendingFilter, PhoneSearch, PostgresOutbox, Pruning,
-    RateClaim, Recorded, ResultsFrom, ResultsIndex, RowOutcome, Trial, Write,
+    NewContact, Operations, OrderScope, Outbox, PageLimit, PendingFilter, PhoneSearch,
+    PostgresOutbox, Pruning, RateClaim, Recorded, ResultsFrom, ResultsIndex, RowOutcome, Trial,
+    Write,
 };
 use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -152,6 +153,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
     outbox.release(&lease).await.unwrap();
     outbox.backlog(me).await.unwrap();
     outbox.lift_holds("nothing").await.unwrap();
+    outbox.orders().await.unwrap();
     outbox.bring_back(Duration::ZERO).await.unwrap();
     outbox.retire(me).await.unwrap();
 }
@@ -171,6 +173,7 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     outbox.overview().await.unwrap();
     outbox.lanes(10).await.unwrap();
     outbox.paused(10).await.unwrap();
+    outbox.pauses().await.unwrap();
     outbox.instances().await.unwrap();
     let all = FailureFilter::default();
     let failed = outbox.failures(&all, None, 10).await.unwrap();
@@ -235,6 +238,11 @@ async fn cancel(outbox: &impl Operations) {
     };
     let cancelled = outbox.cancel(lane, &ids, "no", &action).await.unwrap();
     assert_eq!(cancelled.cancelled, 1);
+    let scope = OrderScope::Lane(lane.clone());
+    let paused = outbox.pause(&scope, "no", None, &action).await;
+    paused.unwrap();
+    let resumed = outbox.resume(&scope, &action).await.unwrap();
+    assert_eq!(resumed.pauses, 1);
 }
 
 async fn look_again(outbox: &impl Operations, contact: ContactId) {

@@ -218,6 +218,7 @@ async fn the_backlog_tells_due_held_elsewhere_and_deferred_apart(db: &Db) {
     db.record(&lease, &[postpone(&batch, "task_running", false)])
         .await;
     let expected = Backlog {
+        paused: 0,
         due: 3,
         elsewhere: 1,
         held: 1,

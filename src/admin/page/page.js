@@ -26,7 +26,7 @@ const WORDS = {
     notKnown: "Not known: the database has not answered yet.",
     laneHead: "Lane", why: "Why", pausedFor: "Paused for", next: "Next try", waiting: "Waiting",
     state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
-    started: "Started", beat: "Last heartbeat", soon: "as soon as possible", inTime: (time) => `in ${time}`,
+    started: "Started", beat: "Last heartbeat", soon: "as soon as possible", whenResumed: "when somebody resumes", inTime: (time) => `in ${time}`,
     tried: (n) => n === 1 ? "1 failure" : `${n} failures in a row`,
     captions: {
       paused: (n) => `The longest paused first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
@@ -43,7 +43,7 @@ const WORDS = {
       unreachable: "Platform not reachable", answer_lost: "Answer lost", server_error: "Platform error",
       unreadable: "Answer not readable", redirected: "Redirected", rate_limited: "Too many requests",
       unauthorized: "Token not accepted", forbidden: "Not allowed for this user", not_found: "No such user or task",
-      task_running: "Task is running: pause it", all_refused: "All refused alike", stopping: "Courier stopped",
+      task_running: "Task is running: pause it", all_refused: "All refused alike", paused: "Paused by an operator", stopping: "Courier stopped",
       rows_not_writable: "Outcomes cannot be written",
     },
     hints: {
@@ -91,7 +91,7 @@ const WORDS = {
     notKnown: "暂无数据：数据库尚未应答。",
     laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
     state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
-    started: "启动于", beat: "最近心跳", soon: "尽快", inTime: (time) => `${time}后`,
+    started: "启动于", beat: "最近心跳", soon: "尽快", whenResumed: "由运维人员恢复时", inTime: (time) => `${time}后`,
     tried: (n) => `连续失败 ${n} 次`,
     captions: {
       paused: (n) => `按暂停时长排序，最多 ${n} 个。`, lanes: (n) => `按数量排序，最多 ${n} 个。`,
@@ -108,7 +108,7 @@ const WORDS = {
       unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",
       unreadable: "应答无法识别", redirected: "被重定向", rate_limited: "请求过于频繁",
       unauthorized: "令牌无效", forbidden: "无权操作此用户", not_found: "用户或任务不存在",
-      task_running: "任务正在运行，请先暂停", all_refused: "整批因同一原因被拒", stopping: "实例已停止",
+      task_running: "任务正在运行，请先暂停", paused: "由运维人员暂停", all_refused: "整批因同一原因被拒", stopping: "实例已停止",
       rows_not_writable: "结果无法写入数据库",
     },
     hints: {
@@ -188,7 +188,7 @@ function message(s, row) {
   return [words(quoted), words(say.hints[row.reason])].filter((x) => x);
 }
 
-const nextTry = (seconds) => (seconds > 0 ? say.inTime(span(seconds)) : say.soon);
+const nextTry = (row) => (row.next_try_in_seconds > 0 ? say.inTime(span(row.next_try_in_seconds)) : row.reason === "paused" ? say.whenResumed : say.soon);
 
 /** The tables that the reader has unfolded on a small screen. */
 const unfolded = new Set();
@@ -310,7 +310,7 @@ function tables(s) {
     [say.laneHead, (row) => (row.all ? make("span", { class: "lane" }, `${row.user_id} · ${say.allLanes}`) : lane(row)), "wide"],
     [say.why, (row) => [say.reasons[row.reason] || row.reason, ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
-    [say.next, (row) => nextTry(row.next_try_in_seconds), "whole"],
+    [say.next, (row) => nextTry(row), "whole"],
     [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
   ], say.noPaused, s.limits.paused, s.outbox && s.outbox.lanes.held + users);
   table("lanes", s.lanes, [
@@ -352,7 +352,7 @@ function verdict(s) {
     case "stopped": {
       const why = say.reasons[c.gate.reason] || c.gate.reason;
       const quoted = message(s, c.gate).map((part) => part.textContent);
-      const times = heads.stoppedMore(span(c.gate.closed_seconds), nextTry(c.gate.next_try_in_seconds));
+      const times = heads.stoppedMore(span(c.gate.closed_seconds), nextTry(c.gate));
       return ["bad", heads.stopped(why), [times, ...quoted].join(" ")];
     }
     case "partly": {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::cli::headline::until;
 use crate::cli::span::{ago, contacts, span};
-use crate::outbox::{BatchReport, ContactReport, LaneStanding, Story};
+use crate::outbox::{BatchReport, ContactReport, LaneStanding, PAUSED, Story};
 
 /// One line of plain English.
 pub(super) fn summary(story: &Story) -> String {
@@ -123,6 +124,9 @@ fn unsent(story: &Story) -> String {
 /// Why it is kept back, if it is: everybody, its user, or its lane.
 fn held(story: &Story) -> Option<String> {
     if let Some(gate) = &story.gate {
+        if gate.reason == PAUSED {
+            return Some(format!("it is paused {}; {}", gate.message, until(gate)));
+        }
         let whose = match &gate.user_id {
             Some(_) => "nothing is sent for its user",
             None => "nothing is sent at all",

@@ -46,7 +46,7 @@ impl StatusReport {
         Self {
             server,
             conclusion: overview.conclusion(),
-            held_users: overview.user_gates().into_iter().cloned().collect(),
+            held_users: overview.user_gates(),
             contacts_per_second: overview.contacts_per_second(),
             done_in_seconds: overview.done_in_seconds(),
             overview,

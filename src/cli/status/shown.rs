@@ -8,7 +8,7 @@ use super::report::StatusReport;
 use crate::cli::headline::{headline, seconds};
 use crate::cli::span::{batches, contacts, span};
 use crate::cli::table::{lines_within, numbers, short, table};
-use crate::outbox::{ClosedGate, InstanceReport, LaneReport, PausedLane};
+use crate::outbox::{ClosedGate, InstanceReport, LaneReport, PAUSED, PausedLane};
 
 /// How much of a message is shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
@@ -85,7 +85,7 @@ fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
         let next = if gate.next_try_in_seconds > 0.0 {
             format!("in {}", seconds(gate.next_try_in_seconds))
         } else {
-            "now".to_owned()
+            at_once(&gate.reason)
         };
         table.add_row([
             gate.user_id.clone().unwrap_or_default(),
@@ -98,13 +98,23 @@ fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
     lines_within(&mut table, width)
 }
 
+/// When the next try is, if it is not put off.
+fn at_once(reason: &str) -> String {
+    let next = if reason == PAUSED {
+        "when resumed"
+    } else {
+        "now"
+    };
+    next.to_owned()
+}
+
 fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
     let mut table = table(&[
         "lane", "reason", "since", "next try", "failures", "pending", "message",
     ]);
     for lane in lanes {
         let next = if lane.next_try_in.is_zero() {
-            "now".to_owned()
+            at_once(&lane.reason)
         } else {
             format!("in {}", span(lane.next_try_in))
         };
@@ -206,6 +216,7 @@ mod tests {
                 open_batches: 3,
                 newest: NewestEnds::default(),
                 instances: vec![courier()],
+                pauses: Vec::new(),
             },
             vec![
                 LaneReport {

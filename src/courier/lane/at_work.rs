@@ -178,7 +178,8 @@ impl LaneAtWork {
     /// Goes on when nothing is under way and nothing could be begun: waits, or reads the lane from
     /// its start again. Returns whether there may be more to do.
     async fn go_on(&mut self) -> bool {
-        if self.end.is_some() || self.context.life.is_stopping() || self.turn_is_over() {
+        let is_over = self.context.life.is_stopping() || self.turn_is_over() || self.is_paused();
+        if self.end.is_some() || is_over {
             return false;
         }
         let held = self.held_until.take();
@@ -305,7 +306,12 @@ impl LaneAtWork {
             && self.sending < at_once
             && self.steps.len() < at_once + SETTLING
             && !self.context.life.is_stopping()
+            && !self.is_paused()
             && self.gates_admit()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.context.pauses.is_paused(&self.lease.lane)
     }
 
     /// Whether no gate is in the way. A lane that goes ahead as a probe sends one request at a

@@ -98,6 +98,21 @@ macro_rules! stands {
     };
 }
 
+/// Whether an operator has paused the lane that a table expression has the columns of.
+macro_rules! is_paused {
+    ($lane:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM delivery_pause AS p
+                 WHERE (p.user_id = '' OR p.user_id = ",
+            $lane,
+            ".user_id AND p.task_id IN ('', ",
+            $lane,
+            ".task_id))
+                   AND (p.paused_until IS NULL OR p.paused_until > NOW(6)))"
+        )
+    };
+}
+
 pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
@@ -462,7 +477,10 @@ pub(super) static STATEMENTS: Statements = Statements {
         "    WHERE c.status = 'pending' GROUP BY c.user_id, c.task_id
          ), classed AS (
              SELECT lane.due AS contacts,
-                 CASE WHEN l.held_until > NOW(6) THEN 'held'
+                 CASE WHEN ",
+        is_paused!("lane"),
+        " THEN 'paused'
+                      WHEN l.held_until > NOW(6) THEN 'held'
                       WHEN l.lease_owner <> ? AND ",
         is_alive!("l.lease_owner"),
         " THEN 'elsewhere'

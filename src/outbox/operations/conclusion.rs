@@ -3,8 +3,11 @@
 
 use serde::Serialize;
 
+use super::overview::PausedLane;
 use super::overview::{InstanceReport, Overview};
-use crate::outbox::{ClosedGate, Standing};
+use super::story::ContactReport;
+use crate::contact::Lane;
+use crate::outbox::{ClosedGate, OrderScope, Pause, Standing};
 
 /// How things stand, in one word for programs and what goes with it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,7 +43,7 @@ impl Overview {
     pub fn conclusion(&self) -> Conclusion {
         let pending = &self.pending;
         if let Some(gate) = self.gate_for_all() {
-            return Conclusion::Stopped { gate: gate.clone() };
+            return Conclusion::Stopped { gate };
         }
         if self.living().next().is_none() && pending.due + pending.held > 0 {
             let due = pending.due + pending.held;
@@ -69,7 +72,19 @@ impl Overview {
     }
 
     /// Returns the gates of users, those that every courier has and those that only some have.
-    pub fn user_gates(&self) -> Vec<&ClosedGate> {
+    pub fn user_gates(&self) -> Vec<ClosedGate> {
+        let paused = self.pauses.iter();
+        let paused = paused.filter(|pause| matches!(pause.scope, OrderScope::User(_)));
+        let mut all: Vec<ClosedGate> = paused.map(Pause::gate).collect();
+        let of_couriers = self.gates_of_couriers().into_iter();
+        let is_new = |gate: &&ClosedGate| all.iter().all(|one| one.user_id != gate.user_id);
+        let more: Vec<ClosedGate> = of_couriers.filter(is_new).cloned().collect();
+        all.extend(more);
+        all.sort_by(|a, b| b.closed_seconds.total_cmp(&a.closed_seconds));
+        all
+    }
+
+    fn gates_of_couriers(&self) -> Vec<&ClosedGate> {
         let standings = self
             .living()
             .filter_map(|courier| courier.standing.as_ref());
@@ -109,8 +124,14 @@ impl Overview {
         living(&self.instances)
     }
 
-    fn gate_for_all(&self) -> Option<&ClosedGate> {
-        at_all(&self.instances, Standing::gate_for_all)
+    /// The pause of everything, or else the gate that every courier has closed for everybody.
+    fn gate_for_all(&self) -> Option<ClosedGate> {
+        let is_of_all = |pause: &&Pause| pause.scope == OrderScope::All;
+        let pause = self.pauses.iter().find(is_of_all);
+        pause.map(Pause::gate).or_else(|| {
+            let gate = at_all(&self.instances, Standing::gate_for_all);
+            gate.cloned()
+        })
     }
 
     fn users_kept_back(&self) -> u64 {
@@ -122,12 +143,41 @@ impl Overview {
     }
 }
 
+/// Returns what keeps a contact's requests back besides its lane's hold: a pause, or a gate that every
+/// living courier has closed.
+pub(in crate::outbox) fn gate_in_the_way(
+    pauses: &[Pause],
+    couriers: &[InstanceReport],
+    contact: &ContactReport,
+) -> Option<ClosedGate> {
+    let lane = Lane::new(&contact.user_id, &contact.task_id).ok();
+    let covers = |pause: &&Pause| lane.as_ref().is_some_and(|lane| pause.scope.covers(lane));
+    pauses.iter().find(covers).map_or_else(
+        || gate_for(couriers, &contact.user_id).cloned(),
+        |pause| Some(pause.gate()),
+    )
+}
+
+/// The lanes on hold, those that an operator has paused first.
+pub(in crate::outbox) fn with_paused(
+    held: Vec<PausedLane>,
+    mut paused: Vec<PausedLane>,
+    limit: u32,
+) -> Vec<PausedLane> {
+    let is_new = |lane: &PausedLane| {
+        let same =
+            |one: &PausedLane| (&one.user_id, &one.task_id) == (&lane.user_id, &lane.task_id);
+        !paused.iter().any(same)
+    };
+    let held: Vec<PausedLane> = held.into_iter().filter(is_new).collect();
+    paused.extend(held);
+    paused.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    paused
+}
+
 /// Returns the gate that keeps a user's requests back at every courier that lives, the one that is tried
 /// first.
-pub(in crate::outbox) fn gate_for<'a>(
-    couriers: &'a [InstanceReport],
-    user_id: &str,
-) -> Option<&'a ClosedGate> {
+fn gate_for<'a>(couriers: &'a [InstanceReport], user_id: &str) -> Option<&'a ClosedGate> {
     at_all(couriers, |standing| standing.gate_for(user_id))
 }
 
@@ -211,7 +261,7 @@ mod tests {
         assert_eq!(two.conclusion(), partly);
         assert_eq!(
             two.user_gates(),
-            [&gate(Some("v"), 7.0), &gate(Some("u"), 5.0)]
+            [gate(Some("v"), 7.0), gate(Some("u"), 5.0)]
         );
         let gate_for = |user| gate_for(&two.instances, user);
         assert!(gate_for("u").is_some() && gate_for("w").is_none());

@@ -50,7 +50,7 @@ pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued
 pub use self::trial::Trial;
 
 pub(super) use self::cancelling::{going, named_contact, pending_lanes};
-pub(super) use self::conclusion::gate_for;
+pub(super) use self::conclusion::{gate_in_the_way, with_paused};
 pub(super) use self::failures::{failed, failure_count, failure_group, failure_page, kinds_of};
 pub(super) use self::finding::phone_step;
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
@@ -60,8 +60,8 @@ pub(super) use self::server::at_least;
 pub(super) use self::story::{Trail, batch_report, contact_report, lane_standing, requeued};
 pub(super) use self::trial::{Trying, records};
 
-use super::OutboxError;
 use super::rows::Columns;
+use super::{OrderScope, OutboxError, Pause, Resumed};
 use crate::contact::{ContactId, Lane};
 
 /// The database with the outbox table, as its operators need it.
@@ -160,6 +160,23 @@ pub trait Operations: Send + Sync + 'static {
         cause: &str,
         action: &Action,
     ) -> Result<Cancelled, OutboxError>;
+
+    /// Returns the pauses that are in force, the oldest first.
+    async fn pauses(&self) -> Result<Vec<Pause>, OutboxError>;
+
+    /// Pauses lanes, until somebody resumes or for so long, and notes the action. A pause that is there
+    /// becomes this one.
+    async fn pause(
+        &self,
+        scope: &OrderScope,
+        reason: &str,
+        last: Option<Duration>,
+        action: &Action,
+    ) -> Result<(), OutboxError>;
+
+    /// Ends all pauses within a scope, and the holds of its lanes; has the couriers try them at once,
+    /// whatever they wait for; and notes the action.
+    async fn resume(&self, scope: &OrderScope, action: &Action) -> Result<Resumed, OutboxError>;
 
     /// Notes a part of an action.
     async fn note_action(&self, action: &Action, part: Part) -> Result<(), OutboxError>;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{optional_seconds, seconds, to_total};
-use crate::outbox::Standing;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
+use crate::outbox::{Pause, Standing};
 
 /// The contacts that wait, the state of the lanes, and the couriers that run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -27,6 +27,8 @@ pub struct Overview {
     pub newest: NewestEnds,
     /// The couriers that are registered, the one that started first first.
     pub instances: Vec<InstanceReport>,
+    /// What operators have paused, the oldest first.
+    pub pauses: Vec<Pause>,
 }
 
 /// How the newest contacts ended: those with the greatest ids, a hundred at most.
@@ -160,6 +162,7 @@ pub struct PausedLane {
 pub(in crate::outbox) fn overview(
     totals: &impl Columns,
     instances: Vec<InstanceReport>,
+    pauses: Vec<Pause>,
 ) -> Overview {
     Overview {
         at: totals.text("seen_at").unwrap_or_default(),
@@ -181,6 +184,7 @@ pub(in crate::outbox) fn overview(
             failed: to_total(totals, "newest_failed"),
         },
         instances,
+        pauses,
     }
 }
 

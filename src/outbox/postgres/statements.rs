@@ -92,6 +92,21 @@ macro_rules! primary {
     };
 }
 
+/// Whether an operator has paused the lane that a table expression has the columns of.
+macro_rules! is_paused {
+    ($lane:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM delivery_pause p
+                 WHERE (p.user_id = '' OR p.user_id = ",
+            $lane,
+            ".user_id AND p.task_id IN ('', ",
+            $lane,
+            ".task_id))
+                   AND (p.paused_until IS NULL OR p.paused_until > now()))"
+        )
+    };
+}
+
 pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
@@ -395,7 +410,10 @@ pub(super) static STATEMENTS: Statements = Statements {
              GROUP BY user_id, task_id
          ), classed AS (
              SELECT due.contacts,
-                 CASE WHEN l.held_until > now() THEN 'held'
+                 CASE WHEN ",
+        is_paused!("due"),
+        " THEN 'paused'
+                      WHEN l.held_until > now() THEN 'held'
                       WHEN l.lease_owner <> $1 AND ",
         is_alive!("l.lease_owner"),
         " THEN 'elsewhere'

@@ -41,6 +41,21 @@ fn of_lanes<D: Dialect>(statement: Statement, filter: &PendingFilter) -> Ask<'_,
         .bind(filter.task_id.as_deref())
 }
 
+/// Counts the pending contacts of a lane.
+pub(super) async fn pending_in<D: Dialect>(
+    session: &mut Session<D>,
+    lane: &Lane,
+) -> sqlx::Result<u64> {
+    let counts = ask::<D>(D::INTERVENING.count_pending)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .bind(None::<f64>)
+        .fetch_all(session)
+        .await?;
+    let lanes = operations::pending_lanes(&counts, &[]);
+    Ok(lanes.iter().map(|lane| lane.contacts).sum())
+}
+
 pub(super) async fn pending<D: Dialect>(
     dialect: &D,
     lane: &Lane,

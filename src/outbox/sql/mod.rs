@@ -16,6 +16,7 @@ pub(super) mod inserting;
 pub(super) mod leasing;
 pub(super) mod migrating;
 mod operating;
+mod orders;
 mod patience;
 mod pruning;
 pub(super) mod rates;
@@ -43,9 +44,10 @@ use super::{
     Action, Backlog, Cancelled, ContactResult, Cursor, FailedContact, FailureCount, FailureCursor,
     FailureFilter, FailureGroup, FailurePage, FailuresBy, Insertion, Instance, InstanceReport,
     LaneFound, LaneQuery, LaneReport, LearnedRate, Lease, LeasedLane, NamedContact, Names,
-    Operations, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit, Part, PausedLane,
-    PendingFilter, PendingLane, PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded,
-    ResultsFrom, ResultsIndex, ServerReport, Story, Trial, Write, WriteHealth,
+    Operations, OrderScope, Orders, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit,
+    Part, Pause, PausedLane, PendingFilter, PendingLane, PhoneSearch, PhoneStep, PruneStep,
+    Pruning, RateClaim, Recorded, ResultsFrom, ResultsIndex, Resumed, ServerReport, Story, Trial,
+    Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
@@ -186,6 +188,11 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
     async fn lift_holds(&self, reason: &str) -> Result<u64, OutboxError> {
         let lift = || leasing::lift_holds(&self.dialect, reason);
         self.call("lift_holds", Limit::Patient, lift).await
+    }
+
+    async fn orders(&self) -> Result<Orders, OutboxError> {
+        let read = || orders::orders(&self.dialect);
+        self.call("orders", Limit::Short, read).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
@@ -356,6 +363,30 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         action: &Action,
     ) -> Result<Cancelled, OutboxError> {
         self.watch(|| cancelling::cancel(&self.dialect, lane, ids, cause, action))
+            .await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, OutboxError> {
+        let read = || async {
+            let mut session = self.dialect.reading().await?;
+            Ok(orders::pauses::<D>(&mut session).await?)
+        };
+        self.watch(read).await
+    }
+
+    async fn pause(
+        &self,
+        scope: &OrderScope,
+        reason: &str,
+        last: Option<Duration>,
+        action: &Action,
+    ) -> Result<(), OutboxError> {
+        self.watch(|| orders::pause(&self.dialect, scope, reason, last, action))
+            .await
+    }
+
+    async fn resume(&self, scope: &OrderScope, action: &Action) -> Result<Resumed, OutboxError> {
+        self.watch(|| orders::resume(&self.dialect, scope, action))
             .await
     }
 

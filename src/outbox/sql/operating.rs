@@ -7,7 +7,9 @@ use super::ask::{Ask, ask};
 use super::dialect::{Dialect, Session};
 use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
 use super::value::List;
+use super::{cancelling, orders};
 use crate::contact::ContactId;
+use crate::outbox::OrderScope;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
     self, ContactReport, InstanceReport, LaneReport, OutcomeCount, Overview, PausedLane, Requeued,
@@ -20,7 +22,8 @@ pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlErr
         .fetch_one(&mut session)
         .await?;
     let instances = read_instances::<D>(&mut session).await?;
-    Ok(operations::overview(&totals, instances))
+    let pauses = orders::pauses::<D>(&mut session).await?;
+    Ok(operations::overview(&totals, instances, pauses))
 }
 
 pub(super) async fn instances<D: Dialect>(dialect: &D) -> Result<Vec<InstanceReport>, SqlError> {
@@ -50,11 +53,23 @@ pub(super) async fn paused<D: Dialect>(
     limit: u32,
 ) -> Result<Vec<PausedLane>, SqlError> {
     let mut session = dialect.reading().await?;
-    let paused = ask::<D>(D::OPERATING.paused)
+    let on_hold = ask::<D>(D::OPERATING.paused)
         .bind(i64::from(limit))
         .fetch_all(&mut session)
         .await?;
-    Ok(paused.iter().map(operations::paused_lane).collect())
+    let held = on_hold.iter().map(operations::paused_lane).collect();
+    let pauses = orders::pauses::<D>(&mut session).await?;
+    let mut by_operators = Vec::new();
+    for pause in pauses {
+        if by_operators.len() >= limit as usize {
+            break;
+        }
+        if let OrderScope::Lane(lane) = &pause.scope {
+            let pending = cancelling::pending_in::<D>(&mut session, lane).await?;
+            by_operators.extend(pause.lane(pending));
+        }
+    }
+    Ok(operations::with_paused(held, by_operators, limit))
 }
 
 pub(super) async fn story<D: Dialect>(
@@ -87,8 +102,9 @@ pub(super) async fn story<D: Dialect>(
         0
     };
     let couriers = read_instances::<D>(&mut session).await?;
+    let pauses = orders::pauses::<D>(&mut session).await?;
     Ok(Some(Story {
-        gate: operations::gate_for(&couriers, &contact.user_id).cloned(),
+        gate: operations::gate_in_the_way(&pauses, &couriers, &contact),
         requeued,
         batches: trail.complete(),
         lane: lane.as_ref().map(operations::lane_standing),

@@ -185,6 +185,19 @@ pub(in crate::outbox) struct Intervening {
     pub(in crate::outbox) contacts_by_key: &'static str,
     /// Makes the row of a lane if there is none [user, task].
     pub(in crate::outbox) make_lane: Statement,
+    /// The pauses that are in force.
+    pub(in crate::outbox) pauses: &'static str,
+    /// The same, and what was resumed lately.
+    pub(in crate::outbox) orders: &'static str,
+    /// Pauses, or changes a pause [user, task, each empty for any, reason, seconds or null].
+    pub(in crate::outbox) pause: Statement,
+    /// Forgets pauses that have ended, and what was resumed ten minutes ago.
+    pub(in crate::outbox) forget_orders: [&'static str; 2],
+    /// Ends the pauses, the holds, of lanes [user, task, each empty for any].
+    pub(in crate::outbox) end_pauses: Statement,
+    pub(in crate::outbox) end_holds: Statement,
+    /// Has couriers try lanes at once [id, user, task, each empty for any].
+    pub(in crate::outbox) resume: Statement,
     /// Adds a part to an action [id, action, host, user, selection, rows or null, 1 if it is the last].
     pub(in crate::outbox) note_action: Statement,
 }

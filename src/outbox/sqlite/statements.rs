@@ -114,6 +114,23 @@ macro_rules! next_lane {
     };
 }
 
+/// Whether an operator has paused the lane that a table expression has the columns of.
+macro_rules! is_paused {
+    ($lane:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM delivery_pause p
+                 WHERE (p.user_id = '' OR p.user_id = ",
+            $lane,
+            ".user_id AND p.task_id IN ('', ",
+            $lane,
+            ".task_id))
+                   AND (p.paused_until IS NULL OR p.paused_until > ",
+            now!(),
+            "))"
+        )
+    };
+}
+
 pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
@@ -390,7 +407,9 @@ pub(super) static STATEMENTS: Statements = Statements {
          GROUP BY user_id, task_id
          ), classed (contacts, class, because) AS (
              SELECT due.contacts,
-                 CASE WHEN l.held_until > ",
+                 CASE WHEN ",
+        is_paused!("due"),
+        " THEN 'paused' WHEN l.held_until > ",
         now!(),
         " THEN 'held'
                       WHEN l.lease_owner <> ?1 AND ",

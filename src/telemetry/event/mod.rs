@@ -9,6 +9,7 @@ mod batch;
 mod database;
 mod lane;
 mod lifecycle;
+mod orders;
 mod platform;
 mod target;
 mod traces;
@@ -26,6 +27,7 @@ pub use self::lifecycle::{
     AdminListening, DatabaseAddressChanged, DatabaseAwaited, LogLinesLost, SettingsNotReloaded,
     SettingsReloaded, Started, Stopped, Stopping, SupervisorUntold,
 };
+pub use self::orders::{PausesInForce, Resumed, SendingPaused, SendingUnpaused};
 pub use self::platform::{
     BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
 };

@@ -9,6 +9,28 @@ macro_rules! created_since {
     };
 }
 
+/// The columns of a `Pause`, of those that are in force.
+macro_rules! pauses {
+    ($more:literal) => {
+        concat!(
+            "SELECT user_id, task_id, reason, ",
+            seconds_since!("paused_at"),
+            " AS paused_for, -",
+            seconds_since!("paused_until"),
+            " AS ends_in",
+            $more,
+            " FROM delivery_pause WHERE (paused_until IS NULL OR paused_until > NOW(6))"
+        )
+    };
+}
+
+/// Whether a lane's row is meant: user twice, task twice, each empty for any.
+macro_rules! meant {
+    () => {
+        "(? = '' OR user_id = ?) AND (? = '' OR task_id = ?)"
+    };
+}
+
 pub(in crate::outbox::mysql) static INTERVENING: Intervening = Intervening {
     count_pending: Statement::new(concat!(
         "SELECT c.user_id, c.task_id, COUNT(*) AS contacts FROM ",
@@ -51,6 +73,33 @@ pub(in crate::outbox::mysql) static INTERVENING: Intervening = Intervening {
         "INSERT INTO delivery_lane (user_id, task_id) VALUES (?, ?)
          ON DUPLICATE KEY UPDATE user_id = user_id",
     ),
+    pauses: concat!(pauses!(""), " ORDER BY paused_at, user_id, task_id"),
+    orders: concat!(
+        pauses!(", NULL AS resume_id"),
+        " UNION ALL SELECT user_id, task_id, NULL, NULL, NULL, id FROM delivery_resume"
+    ),
+    pause: Statement::new(
+        "INSERT INTO delivery_pause (user_id, task_id, reason, paused_until)
+         VALUES (?, ?, ?, NOW(6) + INTERVAL ? * 1e6 MICROSECOND)
+         ON DUPLICATE KEY UPDATE reason = ?, paused_at = NOW(6),
+             paused_until = NOW(6) + INTERVAL ? * 1e6 MICROSECOND",
+    )
+    .with(&[1, 2, 3, 4, 3, 4]),
+    forget_orders: [
+        "DELETE FROM delivery_pause WHERE paused_until <= NOW(6)",
+        "DELETE FROM delivery_resume WHERE resumed_at < NOW(6) - INTERVAL 10 MINUTE",
+    ],
+    end_pauses: Statement::new(concat!("DELETE FROM delivery_pause WHERE ", meant!()))
+        .with(&[1, 1, 2, 2]),
+    end_holds: Statement::new(concat!(
+        "UPDATE delivery_lane
+         SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
+         WHERE held_until > NOW(6) AND ",
+        meant!(),
+        stands!()
+    ))
+    .with(&[1, 1, 2, 2]),
+    resume: Statement::new("INSERT INTO delivery_resume (id, user_id, task_id) VALUES (?, ?, ?)"),
     note_action: Statement::new(concat!(
         "INSERT INTO operator_action (id, action, host, os_user, selection, affected, ended_at)
          SELECT ?, ?, ?, ?, ?, ?, CASE WHEN ? = 1 THEN NOW(6) END FROM DUAL WHERE true",

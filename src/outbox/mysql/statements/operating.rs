@@ -29,11 +29,16 @@ macro_rules! standing {
             is_alive!("l.lease_owner"),
             "        THEN l.lease_owner END
                  FROM delivery_lane AS l
-             ), lane AS (
+             ), known AS (
                  SELECT user_id, task_id, SUM(due) AS due, SUM(deferred) AS deferred,
                      MIN(first_id) AS first_id, MIN(first_due) AS first_due,
                      SUM(open_batches) AS open_batches, MAX(held) AS held, MAX(owner) AS owner
                  FROM facts GROUP BY user_id, task_id
+             ), lane AS (
+                 SELECT user_id, task_id, due, deferred, first_id, first_due, open_batches,
+                     held OR ",
+            is_paused!("known"),
+            " AS held, owner FROM known
              ), aged AS (
                  SELECT user_id, task_id, due, deferred, open_batches, held, owner, first_due,
                      (SELECT c.created_at FROM contact_outbox AS c FORCE INDEX (PRIMARY)

@@ -27,6 +27,20 @@ macro_rules! counted {
     };
 }
 
+/// The columns of a `Pause`, of those that are in force.
+macro_rules! pauses {
+    ($more:literal) => {
+        concat!(
+            primary!(),
+            "SELECT user_id, task_id, reason,
+                 (extract(epoch FROM now()) - extract(epoch FROM paused_at))::float8 AS paused_for,
+                 (extract(epoch FROM paused_until) - extract(epoch FROM now()))::float8 AS ends_in",
+            $more,
+            " FROM delivery_pause WHERE paused_until IS NULL OR paused_until > now()"
+        )
+    };
+}
+
 /// The columns of a `NamedContact`.
 macro_rules! named {
     () => {
@@ -74,6 +88,34 @@ pub(in crate::outbox::postgres) static INTERVENING: Intervening = Intervening {
     ),
     make_lane: Statement::new(
         "INSERT INTO delivery_lane (user_id, task_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    ),
+    pauses: concat!(pauses!(""), " ORDER BY paused_at, user_id, task_id"),
+    orders: concat!(
+        pauses!(", NULL::text AS resume_id"),
+        " UNION ALL
+          SELECT user_id, task_id, NULL, NULL, NULL, id::text FROM delivery_resume"
+    ),
+    pause: Statement::new(
+        "INSERT INTO delivery_pause (user_id, task_id, reason, paused_until)
+         VALUES ($1, $2, $3, now() + $4::float8 * interval '1 second')
+         ON CONFLICT (user_id, task_id) DO UPDATE
+             SET reason = excluded.reason, paused_at = now(), paused_until = excluded.paused_until",
+    ),
+    forget_orders: [
+        "DELETE FROM delivery_pause WHERE paused_until <= now()",
+        "DELETE FROM delivery_resume WHERE resumed_at < now() - interval '10 minutes'",
+    ],
+    end_pauses: Statement::new(
+        "DELETE FROM delivery_pause
+         WHERE ($1 = '' OR user_id = $1) AND ($2 = '' OR task_id = $2)",
+    ),
+    end_holds: Statement::new(
+        "UPDATE delivery_lane
+         SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
+         WHERE held_until > now() AND ($1 = '' OR user_id = $1) AND ($2 = '' OR task_id = $2)",
+    ),
+    resume: Statement::new(
+        "INSERT INTO delivery_resume (id, user_id, task_id) VALUES ($1, $2, $3)",
     ),
     note_action: Statement::new(
         "INSERT INTO operator_action AS a

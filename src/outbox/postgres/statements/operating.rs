@@ -29,12 +29,17 @@ macro_rules! standing {
             is_alive!("l.lease_owner"),
             "        THEN l.lease_owner::text END
                  FROM delivery_lane l
-             ), lane AS (
+             ), known AS (
                  SELECT user_id, task_id, sum(due)::bigint AS due, sum(deferred)::bigint AS deferred,
                      min(first_id) AS first_id, min(first_due) AS first_due,
                      sum(open_batches)::bigint AS open_batches, bool_or(held) AS held,
                      max(owner) AS owner
                  FROM facts GROUP BY user_id, task_id
+             ), lane AS (
+                 SELECT user_id, task_id, due, deferred, first_id, first_due, open_batches,
+                     held OR ",
+            is_paused!("known"),
+            " AS held, owner FROM known
              ), standing AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held,
                      CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'

@@ -42,6 +42,22 @@ macro_rules! ids {
     };
 }
 
+/// The columns of a `Pause`, of those that are in force.
+macro_rules! pauses {
+    ($more:literal) => {
+        concat!(
+            "SELECT user_id, task_id, reason, ",
+            seconds_since!("paused_at"),
+            " AS paused_for, -",
+            seconds_since!("paused_until"),
+            " AS ends_in",
+            $more,
+            " FROM delivery_pause WHERE paused_until IS NULL OR paused_until > ",
+            now!()
+        )
+    };
+}
+
 pub(in crate::outbox::sqlite) static INTERVENING: Intervening = Intervening {
     count_pending: Statement::new(concat!(
         "SELECT user_id, task_id, sum(contacts) AS contacts FROM (",
@@ -68,6 +84,37 @@ pub(in crate::outbox::sqlite) static INTERVENING: Intervening = Intervening {
          WHERE idempotency_key IN (SELECT value FROM json_each(?1)) ORDER BY idempotency_key",
     make_lane: Statement::new(
         "INSERT INTO delivery_lane (user_id, task_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    ),
+    pauses: concat!(pauses!(""), " ORDER BY paused_at, user_id, task_id"),
+    orders: concat!(
+        pauses!(", NULL AS resume_id"),
+        " UNION ALL SELECT user_id, task_id, NULL, NULL, NULL, id FROM delivery_resume"
+    ),
+    pause: Statement::new(concat!(
+        "INSERT INTO delivery_pause (user_id, task_id, reason, paused_until)
+         VALUES (?1, ?2, ?3, strftime('%Y-%m-%d %H:%M:%f', 'now', ?4 || ' seconds'))
+         ON CONFLICT (user_id, task_id) DO UPDATE
+             SET reason = excluded.reason, paused_until = excluded.paused_until, paused_at = ",
+        now!()
+    )),
+    forget_orders: [
+        concat!("DELETE FROM delivery_pause WHERE paused_until <= ", now!()),
+        "DELETE FROM delivery_resume
+         WHERE resumed_at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-10 minutes')",
+    ],
+    end_pauses: Statement::new(
+        "DELETE FROM delivery_pause
+         WHERE (?1 = '' OR user_id = ?1) AND (?2 = '' OR task_id = ?2)",
+    ),
+    end_holds: Statement::new(concat!(
+        "UPDATE delivery_lane
+         SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
+         WHERE held_until > ",
+        now!(),
+        " AND (?1 = '' OR user_id = ?1) AND (?2 = '' OR task_id = ?2)"
+    )),
+    resume: Statement::new(
+        "INSERT INTO delivery_resume (id, user_id, task_id) VALUES (?1, ?2, ?3)",
     ),
     note_action: Statement::new(concat!(
         "INSERT INTO operator_action AS a

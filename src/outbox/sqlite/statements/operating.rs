@@ -32,11 +32,17 @@ macro_rules! standing {
             is_alive!("l.lease_owner"),
             " THEN l.lease_owner END
                  FROM delivery_lane l
-             ), lane (user_id, task_id, due, deferred, first_id, first_due, open_batches, held,
+             ), known (user_id, task_id, due, deferred, first_id, first_due, open_batches, held,
                  owner) AS (
                  SELECT user_id, task_id, sum(due), sum(deferred), min(first_id), min(first_due),
                      sum(open_batches), max(held), max(owner)
                  FROM facts GROUP BY user_id, task_id
+             ), lane (user_id, task_id, due, deferred, first_id, first_due, open_batches, held,
+                 owner) AS (
+                 SELECT user_id, task_id, due, deferred, first_id, first_due, open_batches,
+                     held OR ",
+            is_paused!("known"),
+            ", owner FROM known
              ), standing (user_id, task_id, due, deferred, open_batches, owner, held, state,
                  oldest) AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held,

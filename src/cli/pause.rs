@@ -1,0 +1,180 @@
+//! `pause` and `resume`: stop sending for a lane, a user or all, and go on.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::settings_args::SettingsArgs;
+use super::span::{contacts, count};
+use super::{UsageError, operator, who};
+use crate::outbox::{Operations, OrderScope, Pause, PendingFilter};
+use crate::settings::Settings;
+
+/// Which lanes.
+#[derive(Args, Debug)]
+struct ScopeArgs {
+    /// This lane
+    #[arg(value_name = "USER/TASK", conflicts_with_all = ["user", "all"])]
+    lane: Option<String>,
+    /// All lanes of this `user_id`
+    #[arg(long, value_name = "USER_ID", conflicts_with = "all")]
+    user: Option<String>,
+    /// All lanes
+    #[arg(long)]
+    all: bool,
+}
+
+impl ScopeArgs {
+    fn scope(&self) -> Result<OrderScope, UsageError> {
+        match (&self.lane, &self.user, self.all) {
+            (Some(lane), ..) => operator::lane(lane).map(OrderScope::Lane),
+            (_, Some(user), _) if !user.is_empty() => Ok(OrderScope::User(user.clone())),
+            (.., true) => Ok(OrderScope::All),
+            _ => Err(UsageError(
+                "say which: USER/TASK, --user USER_ID, or --all".into(),
+            )),
+        }
+    }
+}
+
+/// Stops sending for a lane, a user, or all
+///
+/// In force for every courier within a second, until `resume`, or as long as `--for` says. Requests
+/// under way end, and what became of them is written. Contacts wait, and may still be inserted.
+#[derive(Args, Debug)]
+pub(super) struct PauseArgs {
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Why; shown wherever the pause is
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Ends by itself after so long, such as 2h
+    #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+    lasts: Option<Duration>,
+    /// Prints a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn lasting(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time.is_zero() {
+        return Err("write 1s or more".into());
+    }
+    Ok(time)
+}
+
+/// Ends pauses, and has everything in the way tried at once
+///
+/// Ends all pauses of the lane, of the user and its lanes, or all that there are. Also ends whatever
+/// else these lanes wait for: a hold, a refused token or user, a `Retry-After`, the breaker. A single
+/// request finds out whether that has gone.
+#[derive(Args, Debug)]
+pub(super) struct ResumeArgs {
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Prints a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn pause(
+    args: &PauseArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let scope = args.scope.scope()?;
+    let operations = operator::connect(settings).await?;
+    let until = args.lasts.map(humantime::format_duration);
+    let selection = match &until {
+        Some(until) => format!("{scope}, for {until}"),
+        None => scope.to_string(),
+    };
+    let action = who::action("pause", &selection);
+    let reason = who::by(&action, args.reason.as_deref());
+    operations
+        .pause(&scope, &reason, args.lasts, &action)
+        .await?;
+    let pending = pending(&*operations, &scope).await?;
+    if args.json {
+        let seconds = args.lasts.map(|lasts| lasts.as_secs_f64());
+        let told = json!({"paused": scope, "for_seconds": seconds, "pending": pending});
+        writeln!(out, "{told}")?;
+        return Ok(());
+    }
+    let until = until.map_or_else(
+        || "until it is resumed".into(),
+        |time| format!("for {time}"),
+    );
+    writeln!(
+        out,
+        "{scope}: paused {until}; {} pending in it",
+        contacts(pending)
+    )?;
+    Ok(())
+}
+
+pub(super) async fn resume(
+    args: &ResumeArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let scope = args.scope.scope()?;
+    let operations = operator::connect(settings).await?;
+    let action = who::action("resume", &scope.to_string());
+    let resumed = operations.resume(&scope, &action).await?;
+    let wider: Vec<Pause> = operations
+        .pauses()
+        .await?
+        .into_iter()
+        .filter(|pause| is_wider(&pause.scope, &scope))
+        .collect();
+    if args.json {
+        let told = json!({
+            "resumed": scope, "pauses_ended": resumed.pauses, "holds_ended": resumed.holds,
+            "still_paused_by": wider,
+        });
+        writeln!(out, "{told}")?;
+        return Ok(());
+    }
+    let pauses = count(resumed.pauses, "pause", "pauses");
+    let holds = count(resumed.holds, "hold", "holds");
+    writeln!(out, "{scope}: {pauses} and {holds} ended; tried at once")?;
+    for pause in wider {
+        writeln!(out, "still paused with {}: {}", pause.scope, pause.reason)?;
+    }
+    Ok(())
+}
+
+/// Whether a pause that is still there keeps the whole of what was resumed.
+fn is_wider(pause: &OrderScope, resumed: &OrderScope) -> bool {
+    match (pause, resumed) {
+        (OrderScope::All, OrderScope::User(_) | OrderScope::Lane(_)) => true,
+        (OrderScope::User(user), OrderScope::Lane(lane)) => user == lane.user_id(),
+        _ => false,
+    }
+}
+
+async fn pending(operations: &dyn Operations, scope: &OrderScope) -> anyhow::Result<u64> {
+    let (user_id, task_id) = match scope {
+        OrderScope::All => (None, None),
+        OrderScope::User(user) => (Some(user.clone()), None),
+        OrderScope::Lane(lane) => (
+            Some(lane.user_id().to_owned()),
+            Some(lane.task_id().to_owned()),
+        ),
+    };
+    let filter = PendingFilter {
+        user_id,
+        task_id,
+        created_since: None,
+    };
+    let lanes = operations.count_pending(&filter).await?;
+    Ok(lanes.iter().map(|lane| lane.contacts).sum())
+}

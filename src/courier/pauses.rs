@@ -1,0 +1,176 @@
+//! Pauses: the lanes that operators have paused, as the database says a few times a second.
+//!
+//! Nothing new is sent for such a lane, and it has no place; what is under way ends. What an operator
+//! has resumed is tried at once: the gates in its way let a probe pass, and its rest is over.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::context::Context;
+use super::watch::DatabaseWork;
+use crate::contact::Lane;
+use crate::lock::lock;
+use crate::outbox::{OrderScope, Orders, Outbox, OutboxError, Pause, PausedLanes};
+use crate::telemetry::event::{PausesInForce, Resumed, SendingPaused, SendingUnpaused};
+
+/// How often the database is asked. An order is in force within a second.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Between questions while the database is away.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The lanes that are paused, and the orders that were carried out.
+#[derive(Debug)]
+pub(super) struct Pauses {
+    paused: watch::Sender<Arc<PausedLanes>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    pauses: Vec<Pause>,
+    /// Resumes that were heeded, or were there before this courier.
+    resumes: HashSet<String>,
+    /// What was resumed and the scout does not know yet.
+    resumed: Vec<OrderScope>,
+}
+
+impl Pauses {
+    /// Reads what is in force before anything is sent.
+    pub(super) async fn at_start(outbox: &dyn Outbox) -> Result<Self, OutboxError> {
+        let orders = outbox.orders().await?;
+        let pauses = Self {
+            paused: watch::Sender::new(Arc::default()),
+            known: Mutex::default(),
+        };
+        pauses.heed(orders);
+        // Nothing of this courier waits yet.
+        lock(&pauses.known).resumed.clear();
+        Ok(pauses)
+    }
+
+    pub(super) fn is_paused(&self, lane: &Lane) -> bool {
+        self.paused.borrow().has(lane)
+    }
+
+    /// Resolves when the lane is paused.
+    pub(super) async fn paused(&self, lane: &Lane) {
+        let mut paused = self.paused.subscribe();
+        if paused.wait_for(|paused| paused.has(lane)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Returns what was resumed since the last call.
+    pub(super) fn take_resumed(&self) -> Vec<OrderScope> {
+        std::mem::take(&mut lock(&self.known).resumed)
+    }
+
+    /// Heeds the orders as they are now. Returns what was resumed, and whether anything is new.
+    fn heed(&self, orders: Orders) -> (Vec<OrderScope>, bool) {
+        let mut known = lock(&self.known);
+        let scopes = |pauses: &[Pause]| -> Vec<OrderScope> {
+            pauses.iter().map(|pause| pause.scope.clone()).collect()
+        };
+        let (before, now) = (scopes(&known.pauses), scopes(&orders.pauses));
+        for pause in orders.pauses.iter().filter(|p| !before.contains(&p.scope)) {
+            SendingPaused {
+                scope: &pause.scope,
+                reason: pause.reason.clone(),
+            }
+            .emit();
+        }
+        for scope in before.iter().filter(|scope| !now.contains(scope)) {
+            SendingUnpaused { scope }.emit();
+        }
+        let is_new = |(id, _): &&(String, OrderScope)| !known.resumes.contains(id);
+        let resumed: Vec<OrderScope> = orders
+            .resumes
+            .iter()
+            .filter(is_new)
+            .map(|(_, scope)| scope.clone())
+            .collect();
+        known.resumes = orders.resumes.into_iter().map(|(id, _)| id).collect();
+        known.resumed.extend(resumed.iter().cloned());
+        let is_news = before != now || !resumed.is_empty();
+        self.paused
+            .send_replace(Arc::new(PausedLanes::of(&orders.pauses)));
+        PausesInForce(orders.pauses.len()).emit();
+        known.pauses = orders.pauses;
+        (resumed, is_news)
+    }
+}
+
+/// Follows the orders of operators. Does not end.
+pub(super) async fn follow(context: &Context) {
+    loop {
+        sleep(INTERVAL).await;
+        let asked = Instant::now();
+        let orders = context.outbox.orders().await;
+        context.watch.note(DatabaseWork::Orders, asked, &orders);
+        let Ok(orders) = orders else {
+            sleep(RETRY).await;
+            continue;
+        };
+        let (resumed, is_news) = context.pauses.heed(orders);
+        for scope in &resumed {
+            Resumed { scope }.emit();
+            context.gates().try_now(scope, Instant::now());
+            context.notes.forget_lanes(scope);
+        }
+        if is_news {
+            context.orders.send_replace(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause(scope: OrderScope) -> Pause {
+        Pause {
+            scope,
+            reason: "by anna".into(),
+            paused_seconds: 0.0,
+            ends_in_seconds: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_is_heeded_once_and_a_pause_ends_when_it_is_gone() {
+        let pauses = Pauses {
+            paused: watch::Sender::new(Arc::default()),
+            known: Mutex::default(),
+        };
+        let lane = Lane::new("u", "t").unwrap();
+        let orders = |paused: bool, resumes: &[&str]| Orders {
+            pauses: paused
+                .then(|| pause(OrderScope::User("u".into())))
+                .into_iter()
+                .collect(),
+            resumes: resumes
+                .iter()
+                .map(|id| ((*id).to_owned(), OrderScope::All))
+                .collect(),
+        };
+        assert_eq!(
+            pauses.heed(orders(true, &["1"])),
+            (vec![OrderScope::All], true)
+        );
+        assert!(pauses.is_paused(&lane));
+        pauses.paused(&lane).await;
+        assert_eq!(pauses.heed(orders(true, &["1"])), (vec![], false));
+        assert_eq!(pauses.heed(orders(false, &["1"])), (vec![], true));
+        assert!(!pauses.is_paused(&lane));
+        assert_eq!(pauses.take_resumed(), [OrderScope::All]);
+        assert_eq!(
+            pauses.heed(orders(false, &["2"])),
+            (vec![OrderScope::All], true)
+        );
+    }
+}
