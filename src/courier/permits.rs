@@ -1,8 +1,9 @@
 //! Permits: at most so many requests at once, given out in turns.
 //!
 //! Turns go round by user first and then by lane, so that a user with many lanes does not hold up
-//! another's only one. Lanes whose requests hang get no more than a share of the permits, and lanes
-//! of which nothing is known leave some to those that answer.
+//! another's only one. Every second permit goes to a lane that is known to answer, if one waits. Lanes
+//! whose requests hang get no more than a share of the permits, and lanes of which nothing is known
+//! leave some to those that answer.
 
 mod health;
 mod turns;
@@ -36,6 +37,8 @@ struct State {
     room_inside: usize,
     health: Health,
     turns: Turns<oneshot::Sender<Permit>>,
+    /// Whether the last permit went to a lane that is known to answer.
+    was_well: bool,
 }
 
 /// The right to have one request under way.
@@ -59,6 +62,7 @@ impl Permits {
             room_inside: size,
             health: Health::default(),
             turns: Turns::default(),
+            was_well: false,
         })))
     }
 
@@ -121,11 +125,19 @@ impl Permits {
         let slow_may_go = state.slow_in_use < slow_share(state.size);
         let unknown_may_go = state.unknown_in_use < state.size - reserve(state.size);
         let health = &state.health;
-        let (lane, waiter) = state.turns.next(|lane| {
-            health.is_well(lane) || unknown_may_go && (slow_may_go || !health.is_slow(lane))
-        })?;
+        let well = |lane: &Lane| health.is_well(lane);
+        let others = |lane: &Lane| unknown_may_go && (slow_may_go || !health.is_slow(lane));
+        // Every second permit is for a lane that answers, however many others wait.
+        let first = if state.was_well {
+            None
+        } else {
+            state.turns.next(well)
+        };
+        let next = first.or_else(|| state.turns.next(|lane| well(lane) || others(lane)));
+        let (lane, waiter) = next?;
         let is_slow = state.health.is_slow(&lane);
         let is_unknown = !state.health.is_well(&lane);
+        state.was_well = !is_unknown;
         state.in_use += 1;
         state.waiting_inside += 1;
         state.slow_in_use += usize::from(is_slow);
@@ -230,12 +242,11 @@ mod tests {
         assert_eq!(all(&permits).await.len(), 6);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_user_with_many_lanes_does_not_hold_up_another() {
-        let permits = Permits::new(1);
-        let first = all(&permits).await;
+    /// The order in which lanes get the only permit when they ask for it in this order.
+    async fn order_of(permits: &Permits, lanes: &[(&str, &str)]) -> Vec<String> {
+        let first = permits.acquire(&lane("first", "t"), 8).await;
         let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
-        for (user, task) in [("a", "1"), ("a", "2"), ("a", "3"), ("b", "1")] {
+        for (user, task) in lanes {
             let (permits, sender, lane) = (permits.clone(), sender.clone(), lane(user, task));
             tokio::spawn(async move {
                 let permit = permits.acquire(&lane, 8).await;
@@ -249,7 +260,33 @@ mod tests {
         while let Some(lane) = order.recv().await {
             came.push(lane);
         }
+        came
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_with_many_lanes_does_not_hold_up_another() {
+        let asks = [("a", "1"), ("a", "2"), ("a", "3"), ("b", "1")];
+        let came = order_of(&Permits::new(1), &asks).await;
         assert_eq!(came, ["a/1", "b/1", "a/2", "a/3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_second_permit_is_for_a_lane_that_answers() {
+        let permits = Permits::new(1);
+        for task in ["1", "2", "3"] {
+            permits.note(&lane("well", task), Duration::from_millis(1), true);
+        }
+        let asks = [
+            ("new1", "t"),
+            ("new2", "t"),
+            ("new3", "t"),
+            ("well", "1"),
+            ("well", "2"),
+            ("well", "3"),
+        ];
+        let came = order_of(&permits, &asks).await;
+        let expected = ["well/1", "new1/t", "well/2", "new2/t", "well/3", "new3/t"];
+        assert_eq!(came, expected);
     }
 
     #[tokio::test(start_paused = true)]

@@ -192,8 +192,7 @@ impl Scout {
         let wait = [ripe_in, rested_in].into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
-        let due = self.notice_due.max(Instant::now() + self.search_due_in());
-        let news = notice(Arc::clone(&context), self.newest, due);
+        let news = notice(Arc::clone(&context), self.newest, self.notice_due);
         tokio::pin!(rest, news);
         loop {
             let resting = self.resting.len();
@@ -217,11 +216,14 @@ impl Scout {
     /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
     async fn take_news(&mut self, newest: i64) {
         let noticed = self.newest.replace(newest).unwrap_or(newest);
-        let interval = self.context.notice_interval.unwrap_or_default();
-        self.notice_due = Instant::now() + interval;
         self.has_news = true;
         let behind = noticed.max(newest.saturating_sub(MOST_NEWS));
+        let asked = Instant::now();
         let lanes = self.context.outbox.newest_lanes(behind).await;
+        // It takes a bounded share of the time, too.
+        let interval = self.context.notice_interval.unwrap_or_default();
+        let pause = interval.max(asked.elapsed() * (SEARCH_SHARE - 1));
+        self.notice_due = Instant::now() + pause;
         if self.fresh.len() > self.context.places() {
             self.fresh.clear();
         }
