@@ -60,6 +60,8 @@ pub(super) struct Scout {
     /// When the last search ended, and how long it took.
     searched: Option<(Instant, Duration)>,
     at_work: HashSet<Lane>,
+    /// Those of them for which contacts came meanwhile.
+    more_for: HashSet<Lane>,
     /// How many of them each user has.
     users_at_work: HashMap<Arc<str>, usize>,
     /// The greatest id of a contact that was noticed.
@@ -118,6 +120,7 @@ impl Scout {
             notice_due: Instant::now(),
             has_news: false,
             at_work: HashSet::new(),
+            more_for: HashSet::new(),
             users_at_work: HashMap::new(),
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
@@ -213,6 +216,23 @@ impl Scout {
         }
     }
 
+    /// Asks for new contacts while lanes are put to work, if it is time: leases take theirs.
+    async fn ask_for_news(&mut self) {
+        let now = Instant::now();
+        let Some(interval) = self
+            .context
+            .notice_interval
+            .filter(|_| self.notice_due <= now)
+        else {
+            return;
+        };
+        match self.context.outbox.newest().await {
+            Ok(newest) if self.newest != Some(newest) => self.take_news(newest).await,
+            // The search tells of the trouble.
+            Ok(_) | Err(_) => self.notice_due = now + interval,
+        }
+    }
+
     /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
     async fn take_news(&mut self, newest: i64) {
         let noticed = self.newest.replace(newest).unwrap_or(newest);
@@ -232,7 +252,11 @@ impl Scout {
             if self.resting.get(&lane).is_some_and(|rest| rest.is_idle) {
                 self.resting.remove(&lane);
             }
-            self.fresh.put(lane);
+            if self.at_work.contains(&lane) {
+                self.more_for.insert(lane);
+            } else {
+                self.fresh.put(lane);
+            }
         }
     }
 
@@ -270,6 +294,7 @@ impl Scout {
             return;
         };
         self.at_work.remove(&lane);
+        let has_more = self.more_for.remove(&lane);
         let user = lane.user_id();
         if let Some(lanes) = self.users_at_work.get_mut(user) {
             *lanes -= 1;
@@ -280,6 +305,8 @@ impl Scout {
         self.context.notes.set_lanes_at_work(self.at_work.len());
         self.context.gates().back(&lane);
         let (until, is_brief) = match end {
+            // It may have read its rows before the news came.
+            LaneEnd::Done | LaneEnd::Idles { .. } if has_more => return self.fresh.put(lane),
             LaneEnd::Failed => return self.cools(lane, COOLING),
             LaneEnd::Behind => return self.cools(lane, CATCHING_UP),
             LaneEnd::Rests { until, is_brief } | LaneEnd::Idles { until, is_brief } => {
@@ -340,6 +367,7 @@ impl Scout {
         while let Some(lane) = self.next_candidate() {
             if self.has_place(&lane, self.is_turn_of_fresh) {
                 look.started += usize::from(self.start(&lane).await?);
+                self.ask_for_news().await;
             } else {
                 without_place.push((lane, self.is_turn_of_fresh));
             }

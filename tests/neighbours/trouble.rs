@@ -15,8 +15,8 @@ const BAD: usize = 300;
 /// Good contacts, one after the other.
 const GOOD: usize = 10;
 
-/// So many requests of others may come in while a good contact waits: four seconds' worth.
-const OTHERS: usize = 4 * 100;
+/// So many requests of others may come in while a good contact waits: two seconds' worth.
+const OTHERS: usize = 2 * 100;
 
 /// A good contact that has not come by then does not come.
 const NEVER: Duration = Duration::from_secs(20);
@@ -30,6 +30,7 @@ on_every_database!(
     lanes_that_hang_do_not_hold_up_a_good_one,
     a_hundred_users_that_hang_do_not_hold_up_one_that_is_known_to_answer,
     a_user_with_many_good_lanes_does_not_hold_up_another,
+    a_new_contact_does_not_wait_for_a_whole_round,
 );
 
 /// The program beside a platform, with rows that are in trouble.
@@ -157,5 +158,10 @@ async fn a_hundred_users_that_hang_do_not_hold_up_one_that_is_known_to_answer(db
 async fn a_user_with_many_good_lanes_does_not_hold_up_another(db: &Db) {
     let settings = [("rate_limit.requests_per_second", "20")];
     let street = Street::of(db, &settings, tasks("good-too", BAD)).await;
+    street.serves_good_contacts_after(3).await;
+}
+
+async fn a_new_contact_does_not_wait_for_a_whole_round(db: &Db) {
+    let street = Street::of(db, &[], users("good-too", 4 * BAD)).await;
     street.serves_good_contacts_after(3).await;
 }
