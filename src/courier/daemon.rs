@@ -22,7 +22,7 @@ use super::recorder::Recorder;
 use super::scout::Scout;
 use super::tuning::Tuner;
 use super::watch::DatabaseWatch;
-use super::{pauses, retuning, token};
+use super::{orders, retuning, token};
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError, Standing};
 use crate::platform::client::Platform;
 use crate::telemetry::event::Stopped;
@@ -136,7 +136,7 @@ impl Courier {
                 scouted = scouting => scouted?,
                 () = token::follow(&context) => {}
                 () = retuning::follow(&context) => {}
-                () = pauses::follow(&context) => {}
+                () = orders::follow(&context) => {}
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.

@@ -24,6 +24,7 @@ pub mod limits;
 mod locked;
 mod notes;
 mod options;
+mod orders;
 mod pauses;
 mod permits;
 pub mod pulse;

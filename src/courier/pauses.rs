@@ -1,27 +1,16 @@
-//! Pauses: the lanes that operators have paused, as the database says a few times a second.
+//! Pauses: the lanes that operators have paused, as the database said last.
 //!
-//! Nothing new is sent for such a lane, and it has no place; what is under way ends. What an operator
-//! has resumed is tried at once: the gates in its way let a probe pass, and its rest is over.
+//! Nothing new is sent for such a lane, and it has no place; what is under way ends.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
 
-use super::context::Context;
-use super::watch::DatabaseWork;
 use crate::contact::Lane;
 use crate::lock::lock;
 use crate::outbox::{OrderScope, Orders, Outbox, OutboxError, Pause, PausedLanes};
-use crate::telemetry::event::{PausesInForce, Resumed, SendingPaused, SendingUnpaused};
-
-/// How often the database is asked. An order is in force within a second.
-const INTERVAL: Duration = Duration::from_millis(250);
-
-/// Between questions while the database is away.
-const RETRY: Duration = Duration::from_secs(1);
+use crate::telemetry::event::{PausesInForce, SendingPaused, SendingUnpaused};
 
 /// The lanes that are paused, and the orders that were carried out.
 #[derive(Debug)]
@@ -71,7 +60,7 @@ impl Pauses {
     }
 
     /// Heeds the orders as they are now. Returns what was resumed, and whether anything is new.
-    fn heed(&self, orders: Orders) -> (Vec<OrderScope>, bool) {
+    pub(super) fn heed(&self, orders: Orders) -> (Vec<OrderScope>, bool) {
         let mut known = lock(&self.known);
         let scopes = |pauses: &[Pause]| -> Vec<OrderScope> {
             pauses.iter().map(|pause| pause.scope.clone()).collect()
@@ -102,29 +91,6 @@ impl Pauses {
         PausesInForce(orders.pauses.len()).emit();
         known.pauses = orders.pauses;
         (resumed, is_news)
-    }
-}
-
-/// Follows the orders of operators. Does not end.
-pub(super) async fn follow(context: &Context) {
-    loop {
-        sleep(INTERVAL).await;
-        let asked = Instant::now();
-        let orders = context.outbox.orders().await;
-        context.watch.note(DatabaseWork::Orders, asked, &orders);
-        let Ok(orders) = orders else {
-            sleep(RETRY).await;
-            continue;
-        };
-        let (resumed, is_news) = context.pauses.heed(orders);
-        for scope in &resumed {
-            Resumed { scope }.emit();
-            context.gates().try_now(scope, Instant::now());
-            context.notes.forget_lanes(scope);
-        }
-        if is_news {
-            context.orders.send_replace(());
-        }
     }
 }
 

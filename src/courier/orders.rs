@@ -1,0 +1,41 @@
+//! Orders of operators: the database is asked for them a few times a second.
+//!
+//! What was paused is in [`super::pauses`]. What was resumed is tried at once: the gates in its way let
+//! a probe pass, and its rest is over.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::context::Context;
+use super::watch::DatabaseWork;
+use crate::telemetry::event::Resumed;
+
+/// How often the database is asked. An order is in force within a second.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Between questions while the database is away.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Follows the orders of operators. Does not end.
+pub(super) async fn follow(context: &Context) {
+    loop {
+        sleep(INTERVAL).await;
+        let asked = Instant::now();
+        let orders = context.outbox.orders().await;
+        context.watch.note(DatabaseWork::Orders, asked, &orders);
+        let Ok(orders) = orders else {
+            sleep(RETRY).await;
+            continue;
+        };
+        let (resumed, is_news) = context.pauses.heed(orders);
+        for scope in &resumed {
+            Resumed { scope }.emit();
+            context.gates().try_now(scope, Instant::now());
+            context.notes.forget_lanes(scope);
+        }
+        if is_news {
+            context.orders.send_replace(());
+        }
+    }
+}
