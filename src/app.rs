@@ -159,11 +159,14 @@ pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<C
 
 /// Where the ways of the courier's batches are told; nowhere unless the settings name a collector.
 pub fn traces(courier: &Courier, settings: &Settings) -> anyhow::Result<(Traces, Exporter)> {
-    let TracesSettings { endpoint, ratio } = &settings.traces;
+    let TracesSettings {
+        endpoint, ratio, ..
+    } = &settings.traces;
     let Some(endpoint) = endpoint.clone() else {
         return Ok((Traces::default(), Exporter::default()));
     };
     let options = TraceOptions {
+        way: settings.way_to_collector(&endpoint)?,
         endpoint,
         ratio: *ratio,
         instance: courier.instance(),
@@ -215,6 +218,7 @@ pub fn http_platform(settings: &Settings) -> anyhow::Result<HttpPlatform> {
     };
     let options = ClientOptions {
         base_url: platform.base_url.clone(),
+        way: settings.way_to_platform()?,
         timeout: platform.timeout,
         connect_timeout: platform.connect_timeout,
     };

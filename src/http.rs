@@ -4,11 +4,117 @@
 //! They share no client, and so neither a connection nor a token.
 
 use std::error::Error;
+use std::sync::Arc;
 
-use reqwest::{Client, ClientBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
 
-/// A client that follows no redirect and tries nothing again by itself.
-pub(crate) fn client() -> ClientBuilder {
+use crate::trust;
+
+/// The way of a client to its server.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The section of the settings that tells it, for errors.
+    pub section: &'static str,
+    /// The proxy in between. It may hold a password.
+    pub proxy: Option<Url>,
+    /// The certificates of authorities that are trusted beside the system's, as PEM.
+    pub authorities: Vec<u8>,
+}
+
+/// A client could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum WayError {
+    /// Nobody is trusted.
+    #[error(
+        "this machine has no certificates of authorities, so that no https:// address can be trusted; \
+         install them (the package ca-certificates), or set {0}.ca_file"
+    )]
+    NoAuthorities(&'static str),
+    /// Anything else.
+    #[error("{0}")]
+    SetUp(String),
+}
+
+impl Way {
+    /// No proxy, and the system's authorities.
+    pub fn straight(section: &'static str) -> Self {
+        Self {
+            section,
+            proxy: None,
+            authorities: Vec::new(),
+        }
+    }
+
+    /// A client that goes this way to an address, follows no redirect and tries nothing again by itself.
+    pub(crate) fn client(&self, to: &Url) -> Result<ClientBuilder, WayError> {
+        let roots = self.roots();
+        if roots.is_empty() && to.scheme() == "https" {
+            return Err(WayError::NoAuthorities(self.section));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| WayError::SetUp(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = begun().tls_backend_preconfigured(tls);
+        let Some(proxy) = &self.proxy else {
+            // The environment's would take the token otherwise.
+            return Ok(client.no_proxy());
+        };
+        let proxy = Proxy::all(proxy.as_str()).map_err(|error| WayError::SetUp(chain(error)))?;
+        Ok(client.proxy(proxy.no_proxy(None::<NoProxy>)))
+    }
+
+    /// The system's authorities, as far as they can be read, and those that are named.
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let named = CertificateDer::pem_slice_iter(&self.authorities).flatten();
+        roots.add_parsable_certificates(named);
+        roots
+    }
+
+    /// An error in one line, without the address and with what to do, as far as it is the way's.
+    pub(crate) fn explain(&self, error: reqwest::Error) -> String {
+        let section = self.section;
+        let is_connect = error.is_connect();
+        let why = trust::refusal(&error, &format!("{section}.ca_file"));
+        let why = why.unwrap_or_else(|| chain(error));
+        match &self.proxy {
+            Some(proxy) if is_connect => {
+                let proxy = without_user(proxy);
+                format!("{why} (through the proxy {proxy}; check {section}.proxy)")
+            }
+            _ => why,
+        }
+    }
+}
+
+/// A proxy as people may see it.
+pub(crate) fn without_user(proxy: &Url) -> String {
+    let mut shown = proxy.clone();
+    // An address that can have no user has none.
+    if shown
+        .set_username("")
+        .and(shown.set_password(None))
+        .is_err()
+    {
+        return proxy.scheme().to_owned();
+    }
+    shown.as_str().trim_end_matches('/').to_owned()
+}
+
+/// A client for this host alone: no proxy, no TLS.
+pub(crate) fn on_this_host() -> ClientBuilder {
+    begun().no_proxy().tls_certs_only([])
+}
+
+fn begun() -> ClientBuilder {
     // Another part of the process may have chosen a provider already; any will do.
     rustls::crypto::ring::default_provider()
         .install_default()

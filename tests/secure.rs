@@ -24,5 +24,6 @@ mod secure {
     mod database;
     mod listener;
     mod password;
+    mod platform;
     mod refused;
 }

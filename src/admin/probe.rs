@@ -62,7 +62,7 @@ fn callable(mut listen: SocketAddr) -> SocketAddr {
 
 async fn get(address: SocketAddr, listen: SocketAddr) -> Result<Life, ProbeError> {
     // The courier is on this host and speaks plain HTTP: no proxy is asked, no certificate needed.
-    let client = http::client().no_proxy().tls_certs_only([]).build();
+    let client = http::on_this_host().build();
     let client = client.map_err(|error| ProbeError::Unreachable(listen, http::cause(&error)))?;
     let asked = client.get(format!("http://{address}/healthz")).send();
     let answer = asked.await.map_err(|error| {

@@ -18,7 +18,8 @@ use super::token::TokenSource;
 use super::verdict::{Answer, Reply};
 use super::wire;
 use crate::batch::Batch;
-use crate::http;
+pub use crate::http::Way;
+use crate::http::{self, WayError};
 
 /// The largest answer that is read: 100 failures take some 20 KB.
 const MAX_BODY: usize = 1024 * 1024;
@@ -47,7 +48,7 @@ pub trait Platform: Send + Sync + 'static {
 pub enum ClientError {
     /// TLS or the connection pool could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
-    SetUp(String),
+    SetUp(#[from] WayError),
     /// No path can be appended to the base URL.
     #[error("platform.base_url {0} cannot be a base: give one like https://host.example")]
     BaseUrl(Url),
@@ -67,7 +68,7 @@ impl HttpPlatform {
         }
         let connections = Connections::new(options.clone());
         Ok(Self {
-            connections: connections.map_err(|e| ClientError::SetUp(http::chain(e)))?,
+            connections: connections?,
             base_url: options.base_url.clone(),
             token,
         })
@@ -104,20 +105,22 @@ impl HttpPlatform {
         match sent {
             Ok(response) => {
                 self.connections.heed(response.headers());
-                Self::read(response).await
+                self.read(response).await
             }
             // Only these two are sure not to have sent a byte of the request.
-            Err(e) if e.is_connect() || e.is_builder() => Reply::NotSent(http::chain(e)),
-            Err(e) => Reply::Lost(http::chain(e)),
+            Err(e) if e.is_connect() || e.is_builder() => {
+                Reply::NotSent(self.connections.explain(e))
+            }
+            Err(e) => Reply::Lost(self.connections.explain(e)),
         }
     }
 
-    async fn read(response: Response) -> Reply {
+    async fn read(&self, response: Response) -> Reply {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
         match http::body(response, MAX_BODY).await {
             Ok(body) => answer(status, retry_after, &body),
-            Err(e) => Reply::Lost(http::chain(e)),
+            Err(e) => Reply::Lost(self.connections.explain(e)),
         }
     }
 }

@@ -14,13 +14,15 @@ use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::http;
+use crate::http::{self, Way, WayError};
 use crate::lock::lock;
 
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Scheme, host and, if the reseller has one, a path.
     pub base_url: Url,
+    /// How it gets there.
+    pub way: Way,
     /// Limit of a whole request, answer included.
     pub timeout: Duration,
     /// Limit of connecting.
@@ -49,7 +51,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(options: &ClientOptions, longest_idle: Duration) -> reqwest::Result<Self> {
+    fn new(options: &ClientOptions, longest_idle: Duration) -> Result<Self, WayError> {
         Ok(Self {
             client: client(options, longest_idle)?,
             since: Instant::now(),
@@ -60,7 +62,7 @@ impl Kept {
 
 impl Connections {
     /// Fails if TLS cannot be set up.
-    pub(super) fn new(options: ClientOptions) -> reqwest::Result<Self> {
+    pub(super) fn new(options: ClientOptions) -> Result<Self, WayError> {
         Ok(Self {
             fresh: client(&options, Duration::ZERO)?,
             kept: Mutex::new(Kept::new(&options, LONGEST_IDLE)?),
@@ -98,6 +100,11 @@ impl Connections {
         }
     }
 
+    /// Why a request has failed, in one line.
+    pub(super) fn explain(&self, error: reqwest::Error) -> String {
+        self.options.way.explain(error)
+    }
+
     /// Requests under way keep the connections that they have.
     fn renew(&self, kept: &mut Kept, longest_idle: Duration) {
         // What could be set up once can be set up again, or goes on as it is.
@@ -108,19 +115,21 @@ impl Connections {
 }
 
 /// Keeps no connection if idle ones are good for no time at all.
-fn client(options: &ClientOptions, longest_idle: Duration) -> reqwest::Result<Client> {
+fn client(options: &ClientOptions, longest_idle: Duration) -> Result<Client, WayError> {
     let idle_connections = if longest_idle.is_zero() {
         0
     } else {
         usize::MAX
     };
-    http::client()
+    let client = options.way.client(&options.base_url)?;
+    client
         .timeout(options.timeout)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(longest_idle)
         .pool_max_idle_per_host(idle_connections)
         .tcp_nodelay(true)
         .build()
+        .map_err(|error| WayError::SetUp(http::chain(error)))
 }
 
 /// `Keep-Alive: timeout=5, max=100`.
@@ -165,6 +174,7 @@ mod tests {
         });
         let options = ClientOptions {
             base_url: Url::parse(&format!("http://{address}")).unwrap(),
+            way: Way::straight("platform"),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
         };

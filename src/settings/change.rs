@@ -89,6 +89,8 @@ impl Settings {
     fn secret(&self, key: &str) -> Option<&str> {
         match key {
             "database.url" => Some(self.database.url.expose()),
+            "platform.proxy" => self.platform.proxy.secret(),
+            "traces.proxy" => self.traces.proxy.secret(),
             "platform.token" => self
                 .platform
                 .token
@@ -134,6 +136,8 @@ mod tests {
         "platform.base_url=http://127.0.0.1:1",
         "platform.token=hunter2",
         "platform.token_file=/token",
+        "platform.proxy=environment",
+        "platform.ca_file=/ca.pem",
         "platform.timeout=1m",
         "platform.connect_timeout=1s",
         "platform.lane_codes=1",
@@ -169,6 +173,8 @@ mod tests {
         "retention.older_than=90d",
         "admin.listen=",
         "traces.endpoint=http://127.0.0.1:4318",
+        "traces.proxy=http://127.0.0.1:3128",
+        "traces.ca_file=/ca.pem",
         "traces.ratio=0.5",
         "log.format=json",
         "log.level=debug",

@@ -14,6 +14,7 @@ use config::{Config, ConfigError, Value};
 use super::error::{Fault, SettingsError};
 use super::key::{Key, Raw};
 use super::keys::keys;
+use super::proxy::{ProxySetting, ProxyVariables};
 use super::sections::Settings;
 use super::shown::HIDDEN;
 use crate::address;
@@ -101,6 +102,11 @@ impl Settings {
             }
             error
         })?;
+        let text = |(name, value): &'_ (OsString, OsString)| {
+            Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+        };
+        let texts: Vec<(String, String)> = layers.environment.iter().filter_map(text).collect();
+        settings.proxies = ProxyVariables::of(&texts);
         settings.holder = holder(&settings, &origins);
         Ok(settings)
     }
@@ -109,13 +115,22 @@ impl Settings {
 /// Returns the settings file if a secret stands in it.
 fn holder(settings: &Settings, origins: &BTreeMap<&str, Origin>) -> Option<PathBuf> {
     let has_password = settings.database.url.to_string() != settings.database.url.expose();
-    let secrets = [("platform.token", true), ("database.url", has_password)];
+    let secrets = [
+        ("platform.token", true),
+        ("database.url", has_password),
+        ("platform.proxy", has_user(&settings.platform.proxy)),
+        ("traces.proxy", has_user(&settings.traces.proxy)),
+    ];
     secrets
         .into_iter()
         .find_map(|(key, is_secret)| match origins.get(key) {
             Some(Origin::File(path)) if is_secret => Some(path.clone()),
             _ => None,
         })
+}
+
+fn has_user(proxy: &ProxySetting) -> bool {
+    matches!(proxy, ProxySetting::At(url) if url.password().is_some())
 }
 
 /// A name as somebody wrote it. What is no name may be a secret in the wrong place.

@@ -10,12 +10,16 @@ use url::Url;
 use super::address;
 use super::error::{Fault, Faults};
 use super::key::{Key, Kind};
+use super::proxy::ProxySetting;
 use super::shown::{HIDDEN, empty_if_none, hidden};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("platform.base_url", Kind::Url).secret(),
     Key::new("platform.token", Kind::Text).optional().secret(),
     Key::new("platform.token_file", Kind::Path).optional(),
+    // It may hold a password.
+    Key::new("platform.proxy", Kind::Text).secret(),
+    Key::new("platform.ca_file", Kind::Path).optional(),
     Key::new("platform.timeout", Kind::Duration),
     Key::new("platform.connect_timeout", Kind::Duration),
     Key::new("platform.lane_codes", Kind::Wholes).live(),
@@ -35,6 +39,14 @@ pub struct PlatformSettings {
     /// A file with the token; read again when it changes. Default: none.
     #[serde(serialize_with = "empty_if_none")]
     pub token_file: Option<PathBuf>,
+    /// The proxy on the way to the platform: empty for none, whatever the environment says;
+    /// `environment`: as `HTTPS_PROXY` and `NO_PROXY` say, and never for this host; or
+    /// `http://USER:PASSWORD@HOST:PORT`. Default empty.
+    pub proxy: ProxySetting,
+    /// A file with certificates of authorities (PEM) that are trusted beside the system's. Default:
+    /// none.
+    #[serde(serialize_with = "empty_if_none")]
+    pub ca_file: Option<PathBuf>,
     /// How long a request may take in all. Default 30s.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
@@ -58,6 +70,8 @@ impl Default for PlatformSettings {
             base_url: default_base_url(),
             token: None,
             token_file: None,
+            proxy: ProxySetting::None,
+            ca_file: None,
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             lane_codes: vec![6007],
@@ -92,6 +106,7 @@ impl PlatformSettings {
         let instead = "the token is platform.token_file";
         address::check(faults, "platform.base_url", &self.base_url, instead);
         self.check_token(faults);
+        self.proxy.check(faults, "platform.proxy");
         for (key, value) in [
             ("platform.timeout", self.timeout),
             ("platform.connect_timeout", self.connect_timeout),

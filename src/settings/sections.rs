@@ -1,15 +1,18 @@
 //! All settings together, section by section.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::admin::AdminSettings;
+use super::certificates;
 use super::database::DatabaseSettings;
 use super::delivery::{DeliverySettings, SuffixBy};
 use super::error::{Faults, SettingsError};
 use super::log::LogSettings;
 use super::platform::PlatformSettings;
+use super::proxy::ProxyVariables;
 use super::rate_limit::RateLimitSettings;
 use super::request::RequestSettings;
 use super::retention::RetentionSettings;
@@ -17,6 +20,7 @@ use super::retry::RetrySettings;
 use super::secret_file::{self, ExposedFile};
 use super::traces::TracesSettings;
 use crate::contact::RequestDefaults;
+use crate::http::Way;
 
 /// All settings, in the sections of the file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -32,6 +36,9 @@ pub struct Settings {
     pub admin: AdminSettings,
     pub traces: TracesSettings,
     pub log: LogSettings,
+    /// The proxies that the environment names.
+    #[serde(skip)]
+    pub(super) proxies: ProxyVariables,
     /// The settings file, if a secret stands in it.
     #[serde(skip)]
     pub(super) holder: Option<PathBuf>,
@@ -53,6 +60,24 @@ impl Settings {
             return Ok(());
         }
         Err(SettingsError { faults: faults.0 })
+    }
+
+    /// Returns the way to the platform. Fails if a file of it cannot be used.
+    pub fn way_to_platform(&self) -> Result<Way, SettingsError> {
+        let platform = &self.platform;
+        let proxy = platform.proxy.of(&platform.base_url, &self.proxies);
+        way("platform", proxy, platform.ca_file.as_deref())
+    }
+
+    /// Returns the way to the collector of traces at this address, likewise.
+    pub fn way_to_collector(&self, endpoint: &Url) -> Result<Way, SettingsError> {
+        let proxy = self.traces.proxy.of(endpoint, &self.proxies);
+        way("traces", proxy, self.traces.ca_file.as_deref())
+    }
+
+    /// Whether the environment names a proxy for the platform, whether it is used or not.
+    pub fn environment_names_a_proxy(&self) -> bool {
+        self.proxies.name_one_for(&self.platform.base_url)
     }
 
     /// Returns the files with a secret that others may read.
@@ -94,4 +119,17 @@ impl Settings {
             max_contact_bytes: self.delivery.max_contact_bytes,
         }
     }
+}
+
+fn way(
+    section: &'static str,
+    proxy: Option<Url>,
+    ca_file: Option<&Path>,
+) -> Result<Way, SettingsError> {
+    let authorities = ca_file.map(|file| certificates::read(&format!("{section}.ca_file"), file));
+    Ok(Way {
+        section,
+        proxy,
+        authorities: authorities.transpose()?.unwrap_or_default(),
+    })
 }

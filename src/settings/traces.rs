@@ -1,16 +1,21 @@
 //! `[traces]`: to whom the way of each batch is told, and of how many.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::address;
 use super::error::Faults;
 use super::key::{Key, Kind};
+use super::proxy::ProxySetting;
 use super::shown::empty_if_none;
 
 pub(super) const KEYS: &[Key] = &[
     // Not to be shown while it is wrong: what is wrong may be a password in it.
     Key::new("traces.endpoint", Kind::Url).optional().secret(),
+    Key::new("traces.proxy", Kind::Text).secret(),
+    Key::new("traces.ca_file", Kind::Path).optional(),
     Key::new("traces.ratio", Kind::Number),
 ];
 
@@ -21,6 +26,12 @@ pub struct TracesSettings {
     /// `/v1/traces` is appended unless it ends so. Empty: off. Default empty.
     #[serde(serialize_with = "empty_if_none")]
     pub endpoint: Option<Url>,
+    /// The proxy on the way to the collector, as `platform.proxy`. Default empty.
+    pub proxy: ProxySetting,
+    /// A file with certificates of authorities (PEM) that are trusted beside the system's. Default:
+    /// none.
+    #[serde(serialize_with = "empty_if_none")]
+    pub ca_file: Option<PathBuf>,
     /// The part of all batches that is traced, 0 to 1. Default 1.
     pub ratio: f64,
 }
@@ -29,6 +40,8 @@ impl Default for TracesSettings {
     fn default() -> Self {
         Self {
             endpoint: None,
+            proxy: ProxySetting::None,
+            ca_file: None,
             ratio: 1.0,
         }
     }
@@ -40,6 +53,7 @@ impl TracesSettings {
             let instead = "a collector of your own can add what another one asks for";
             address::check(faults, "traces.endpoint", url, instead);
         }
+        self.proxy.check(faults, "traces.proxy");
         let kept = (0.0..=1.0).contains(&self.ratio);
         faults.demand(kept, "traces.ratio", self.ratio, "must be 0 to 1");
     }

@@ -40,6 +40,29 @@ impl Authority {
         }
     }
 
+    /// The same with a certificate that was good for one day, long ago.
+    pub(super) fn sign_expired(&self, names: &str, folder: &Path) {
+        self.sign(names, folder);
+        let place = self.0.path();
+        let config = "[ca]\ndefault_ca = x\n[x]\ndatabase = index\nserial = serial\nnew_certs_dir = .\n\
+                      default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n";
+        for (file, text) in [("config", config), ("index", ""), ("serial", "01")] {
+            std::fs::write(place.join(file), text).unwrap();
+        }
+        self.openssl(
+            "ca -batch -config config -cert ca.pem -keyfile ca.key -in server.csr -extfile names \
+             -startdate 20200101000000Z -enddate 20200102000000Z -notext -out server.pem",
+        );
+        std::fs::copy(place.join("server.pem"), folder.join("server.pem")).unwrap();
+    }
+
+    /// Shows the authority's own certificate in the place of a server's.
+    pub(super) fn show_itself(&self, folder: &Path) {
+        for (from, to) in [("ca.pem", "server.pem"), ("ca.key", "server.key")] {
+            std::fs::copy(self.0.path().join(from), folder.join(to)).unwrap();
+        }
+    }
+
     fn openssl(&self, arguments: &str) {
         let mut openssl = Command::new("openssl");
         openssl

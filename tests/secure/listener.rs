@@ -1,9 +1,15 @@
-//! A server that offers no TLS and writes down whatever it is sent.
+//! Servers that write down whatever they are sent: one that offers no TLS, and one that speaks nothing
+//! else.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What a server said first, and what it answers to what it is sent then.
 #[derive(Clone, Copy)]
@@ -20,13 +26,35 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(speech: Speech) -> Self {
+        Self::hearing(move |mut caller, ears| hear(&mut caller, speech, ears))
+    }
+
+    /// One that speaks TLS by the certificate and the key of a folder.
+    pub(super) fn with_tls(folder: &Path, speech: Speech) -> Self {
+        let chain = CertificateDer::pem_file_iter(folder.join("server.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain.map(Result::unwrap).collect(), key)
+            .unwrap();
+        let config = Arc::new(config);
+        Self::hearing(move |caller, ears| {
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            hear(&mut StreamOwned::new(tls, caller), speech, ears);
+        })
+    }
+
+    fn hearing(hear: impl Fn(TcpStream, &Mutex<Vec<u8>>) + Send + 'static) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears = Arc::clone(&heard);
         thread::spawn(move || {
             for caller in socket.incoming().flatten() {
-                hear(caller, speech, &ears);
+                hear(caller, &ears);
             }
         });
         Self { port, heard }
@@ -46,15 +74,17 @@ impl Listener {
 }
 
 /// Answers each message with the next answer, and hangs up when it has none.
-fn hear(mut caller: TcpStream, speech: Speech, ears: &Mutex<Vec<u8>>) {
-    caller.write_all(speech.greeting).ok();
+fn hear(caller: &mut (impl Read + Write), speech: Speech, ears: &Mutex<Vec<u8>>) {
+    if !speech.greeting.is_empty() {
+        caller.write_all(speech.greeting).ok();
+    }
     let mut answers = speech.answers.iter();
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = caller.read(&mut buffer) {
         ears.lock().unwrap().extend_from_slice(&buffer[..length]);
         match answers.next() {
-            Some(answer) => caller.write_all(answer).ok(),
-            None => caller.shutdown(Shutdown::Both).ok(),
+            Some(answer) => caller.write_all(answer).and_then(|()| caller.flush()).ok(),
+            None => return,
         };
     }
 }

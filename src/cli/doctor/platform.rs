@@ -1,13 +1,16 @@
 //! The platform: whether it answers over TLS, and takes the token.
 
-use std::net::IpAddr;
+use std::path::Path;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::check::Check;
 use crate::app;
+use crate::http;
+use crate::platform::client::Way;
+use crate::platform::token::TokenError;
 use crate::platform::verdict::{Answer, Reply};
-use crate::settings::Settings;
+use crate::settings::{ProxySetting, Settings, is_this_host};
 
 /// All of it.
 pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
@@ -15,27 +18,81 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
     let platform = match app::http_platform(settings) {
         Ok(platform) => platform,
         Err(error) => {
-            let todo = "set platform.token or platform.token_file";
-            return vec![
-                tls(base_url),
-                Check::failed("token", format!("{error:#}"), todo),
-            ];
+            let (name, todo) = if error.is::<TokenError>() {
+                ("token", "correct platform.token or platform.token_file")
+            } else if settings.require_platform_token().is_err() {
+                ("token", "set platform.token or platform.token_file")
+            } else {
+                (
+                    "platform",
+                    "docs/security.md tells of the way to the platform",
+                )
+            };
+            let mut checks = way(settings);
+            checks.push(Check::failed(name, format!("{error:#}"), todo));
+            return checks;
         }
     };
-    let mut checks = vec![tls(base_url)];
-    checks.extend(judge(base_url, &platform.ask_about_token().await));
+    let mut checks = way(settings);
+    let reply = platform.ask_about_token().await;
+    checks.extend(judge(base_url, &reply, unreached(settings)));
     checks
 }
 
-fn tls(base_url: &Url) -> Check {
-    let near = match base_url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match (base_url.scheme(), near) {
-        ("https", _) => Check::ok("tls", "certificates are checked by the system's roots"),
+/// The way to the platform, and to a collector of traces if there is one.
+fn way(settings: &Settings) -> Vec<Check> {
+    let platform = &settings.platform;
+    let mut checks = vec![tls(&platform.base_url, platform.ca_file.as_deref())];
+    if let Ok(Way {
+        proxy: Some(proxy), ..
+    }) = settings.way_to_platform()
+    {
+        let proxy = http::without_user(&proxy);
+        let found = format!("requests to the platform go through {proxy} (platform.proxy)");
+        checks.push(Check::ok("proxy", found));
+    }
+    let traces = &settings.traces;
+    checks.extend(traces.endpoint.as_ref().map(|endpoint| {
+        let authorities = trusted(traces.ca_file.as_deref());
+        match settings.way_to_collector(endpoint) {
+            Ok(Way {
+                proxy: Some(proxy), ..
+            }) => {
+                let proxy = http::without_user(&proxy);
+                let found = format!("they go to {endpoint} through {proxy}, by {authorities}");
+                Check::ok("traces", found)
+            }
+            Ok(_) => Check::ok("traces", format!("they go to {endpoint}, by {authorities}")),
+            Err(error) => Check::failed("traces", error.to_string(), "correct traces.ca_file"),
+        }
+    }));
+    checks
+}
+
+/// What to do when the platform cannot be reached.
+fn unreached(settings: &Settings) -> &'static str {
+    let unused = settings.platform.proxy == ProxySetting::None;
+    if unused && settings.environment_names_a_proxy() {
+        return "the environment names a proxy, which is not used; platform.proxy = \"environment\" \
+                uses it";
+    }
+    "check platform.base_url, the network, DNS and certificates"
+}
+
+/// Whose certificates are trusted.
+fn trusted(ca_file: Option<&Path>) -> String {
+    match ca_file {
+        None => "the system's authorities".into(),
+        Some(file) => format!("the system's authorities and those of {}", file.display()),
+    }
+}
+
+fn tls(base_url: &Url, ca_file: Option<&Path>) -> Check {
+    match (base_url.scheme(), is_this_host(base_url)) {
+        ("https", _) => Check::ok(
+            "tls",
+            format!("certificates are checked by {}", trusted(ca_file)),
+        ),
         (_, true) => Check::ok("tls", "none, but the platform is on this host"),
         _ => Check::warning(
             "tls",
@@ -46,7 +103,7 @@ fn tls(base_url: &Url) -> Check {
 }
 
 /// What came back for the question about the token.
-fn judge(base_url: &Url, reply: &Reply) -> Vec<Check> {
+fn judge(base_url: &Url, reply: &Reply, unreached: &str) -> Vec<Check> {
     let reached = || Check::ok("platform", format!("{base_url} answers"));
     let answer = match reply {
         Reply::NoToken(why) => {
@@ -55,8 +112,7 @@ fn judge(base_url: &Url, reply: &Reply) -> Vec<Check> {
         }
         Reply::NotSent(why) => {
             let found = format!("{base_url} cannot be reached: {why}");
-            let todo = "check platform.base_url, the network, DNS and certificates";
-            return vec![Check::failed("platform", found, todo)];
+            return vec![Check::failed("platform", found, unreached)];
         }
         Reply::Lost(why) => {
             let found = format!("{base_url} gave no whole answer: {why}");
@@ -132,7 +188,7 @@ mod tests {
 
     fn said(reply: &Reply) -> Vec<String> {
         let base_url = "https://p.example/".parse().unwrap();
-        judge(&base_url, reply)
+        judge(&base_url, reply, "")
             .iter()
             .map(ToString::to_string)
             .collect()
@@ -193,7 +249,7 @@ mod tests {
             ("http://localhost", false),
             ("http://p.example", true),
         ] {
-            let check = tls(&url.parse().unwrap());
+            let check = tls(&url.parse().unwrap(), None);
             assert_eq!(check.todo.is_some(), warned, "{url}");
         }
     }

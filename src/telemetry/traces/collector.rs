@@ -12,7 +12,7 @@ use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use url::Url;
 
-use crate::http;
+use crate::http::{self, Way, WayError};
 
 /// How long a collector may take for a request: what OpenTelemetry's own exporters grant.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,12 +29,13 @@ const TRANSIENT: [u16; 4] = [429, 502, 503, 504];
 /// The client of the collector could not be built.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the HTTP client for traces.endpoint: {0}")]
-pub struct CollectorError(reqwest::Error);
+pub struct CollectorError(#[from] WayError);
 
 /// A collector that takes OTLP over HTTP.
 pub(super) struct Collector {
     client: Client,
     address: Url,
+    way: Way,
 }
 
 /// What a collector did with a request that it did not refuse.
@@ -60,15 +61,17 @@ pub(super) struct Refused {
 }
 
 impl Collector {
-    pub(super) fn new(endpoint: &Url) -> Result<Self, CollectorError> {
-        let client = http::client()
+    pub(super) fn new(endpoint: &Url, way: Way) -> Result<Self, CollectorError> {
+        let client = way
+            .client(endpoint)?
             .timeout(TIMEOUT)
             .pool_max_idle_per_host(1)
             .build()
-            .map_err(CollectorError)?;
+            .map_err(|error| WayError::SetUp(http::chain(error)))?;
         Ok(Self {
             client,
             address: address(endpoint),
+            way,
         })
     }
 
@@ -80,7 +83,7 @@ impl Collector {
             .header(CONTENT_TYPE, "application/x-protobuf")
             .body(request)
             .send();
-        let answer = sent.await.map_err(unreachable)?;
+        let answer = sent.await.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
         if !status.is_success() {
             return Err(Refused {
@@ -88,9 +91,15 @@ impl Collector {
                 why: format!("it answers HTTP {}", status.as_u16()),
             });
         }
-        Ok(read(
-            &http::body(answer, MAX_BODY).await.map_err(unreachable)?,
-        ))
+        let body = http::body(answer, MAX_BODY).await;
+        Ok(read(&body.map_err(|error| self.unreachable(error))?))
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> Refused {
+        Refused {
+            is_transient: true,
+            why: self.way.explain(error),
+        }
     }
 }
 
@@ -102,13 +111,6 @@ fn address(endpoint: &Url) -> Url {
         address.set_path(&format!("{path}/v1/traces"));
     }
     address
-}
-
-fn unreachable(error: reqwest::Error) -> Refused {
-    Refused {
-        is_transient: true,
-        why: http::chain(error),
-    }
 }
 
 /// What an answer says that is no refusal. One that cannot be read says nothing against it.

@@ -18,6 +18,7 @@ use super::handle::Traces;
 use super::otlp::{self, HostTime};
 use super::queue::{Counts, Queue};
 use super::way::Way;
+use crate::http;
 use crate::telemetry::event::{CollectorWatch, SpansExported, SpansLost};
 
 /// Ways in one request, at most.
@@ -35,6 +36,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// Where ways are told, by whom, and how many.
 #[derive(Clone, Debug)]
 pub struct TraceOptions {
+    /// How requests get there.
+    pub way: http::Way,
     /// `traces.endpoint`.
     pub endpoint: Url,
     /// `traces.ratio`.
@@ -59,7 +62,7 @@ impl Exporter {
         let (queue, receiver) = Queue::open(options.ratio, Arc::clone(&counts));
         let stop = CancellationToken::new();
         let work = Work {
-            collector: Collector::new(&options.endpoint)?,
+            collector: Collector::new(&options.endpoint, options.way.clone())?,
             instance: options.instance,
             counts: Arc::clone(&counts),
             receiver,

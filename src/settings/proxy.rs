@@ -1,0 +1,222 @@
+//! The way of requests to the outside: through which proxy, if any.
+
+use hyper_util::client::proxy::matcher::Matcher;
+use serde::{Deserialize, Serialize, Serializer};
+use url::{Host, Url};
+
+use super::error::Faults;
+use super::shown::HIDDEN;
+
+/// The word for the proxies of the environment.
+const ENVIRONMENT: &str = "environment";
+
+/// Which proxy requests go through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProxySetting {
+    /// None, whatever the environment says.
+    #[default]
+    None,
+    /// As the variables `HTTPS_PROXY` and `NO_PROXY` say.
+    Environment,
+    /// This one. It may hold a password, which is not shown.
+    At(Url),
+}
+
+impl<'de> Deserialize<'de> for ProxySetting {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.trim() {
+            "" => Ok(Self::None),
+            ENVIRONMENT => Ok(Self::Environment),
+            // The error is never shown: it may quote a password.
+            address => Url::parse(address)
+                .map(Self::At)
+                .map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl Serialize for ProxySetting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.serialize_str(""),
+            Self::Environment => serializer.serialize_str(ENVIRONMENT),
+            Self::At(url) => serializer.serialize_str(&shown(url)),
+        }
+    }
+}
+
+/// A proxy as people may see it: whether it has a password, and not which.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    if url.password().is_some() && shown.set_password(Some(HIDDEN)).is_err() {
+        return HIDDEN.into();
+    }
+    shown.into()
+}
+
+impl ProxySetting {
+    pub(super) fn check(&self, faults: &mut Faults, key: &str) {
+        let Self::At(url) = self else {
+            return;
+        };
+        let is_known = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let bare = url.path().trim_matches('/').is_empty() && url.query().is_none();
+        faults.demand(
+            is_known && bare,
+            key,
+            HIDDEN,
+            "write http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ if the proxy asks for it, \
+             or \"environment\", or \"\" for none",
+        );
+    }
+
+    /// The proxy for an address.
+    pub(super) fn of(&self, address: &Url, environment: &ProxyVariables) -> Option<Url> {
+        match self {
+            Self::None => None,
+            Self::At(proxy) => Some(proxy.clone()),
+            Self::Environment => environment.proxy_of(address),
+        }
+    }
+
+    /// The secret in it, to tell one from another.
+    pub(super) fn secret(&self) -> Option<&str> {
+        match self {
+            Self::At(url) => Some(url.as_str()),
+            _ => None,
+        }
+    }
+}
+
+/// What the environment says about proxies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ProxyVariables {
+    http: String,
+    https: String,
+    all: String,
+    except: String,
+}
+
+impl ProxyVariables {
+    /// Takes them out of an environment; names in small letters come first, as elsewhere.
+    pub(super) fn of(environment: &[(String, String)]) -> Self {
+        let value = |name: &str| {
+            let found = |name: &str| {
+                let mut all = environment.iter();
+                all.find(|(known, value)| *known == name && !value.is_empty())
+                    .map(|(_, value)| value.clone())
+            };
+            found(name)
+                .or_else(|| found(&name.to_ascii_uppercase()))
+                .unwrap_or_default()
+        };
+        Self {
+            http: value("http_proxy"),
+            https: value("https_proxy"),
+            all: value("all_proxy"),
+            except: value("no_proxy"),
+        }
+    }
+
+    /// Whether it names a proxy for such an address.
+    pub(super) fn name_one_for(&self, address: &Url) -> bool {
+        self.proxy_of(address).is_some()
+    }
+
+    /// Never one for this host: it would send the request elsewhere.
+    fn proxy_of(&self, address: &Url) -> Option<Url> {
+        if is_this_host(address) {
+            return None;
+        }
+        let matcher = Matcher::builder()
+            .http(self.http.as_str())
+            .https(self.https.as_str())
+            .all(self.all.as_str())
+            .no(self.except.as_str())
+            .build();
+        matcher.intercept(&address.as_str().parse().ok()?)?;
+        // The matcher keeps user and password apart.
+        let own = match address.scheme() {
+            "https" => &self.https,
+            _ => &self.http,
+        };
+        let text = if own.is_empty() { &self.all } else { own };
+        let with_scheme = format!("http://{text}");
+        let text = if text.contains("://") {
+            text
+        } else {
+            &with_scheme
+        };
+        Url::parse(text).ok()
+    }
+}
+
+/// Whether an address is of this host.
+pub fn is_this_host(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(environment: &[(&str, &str)], address: &str) -> Option<String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<(String, String)> = environment.iter().map(owned).collect();
+        let variables = ProxyVariables::of(&environment);
+        let address = Url::parse(address).unwrap();
+        let proxy = ProxySetting::Environment.of(&address, &variables)?;
+        assert_eq!(ProxySetting::None.of(&address, &variables), None);
+        Some(crate::http::without_user(&proxy))
+    }
+
+    #[test]
+    fn the_environment_is_asked_only_where_the_settings_say_so_and_never_for_this_host() {
+        let environment = [
+            ("HTTPS_PROXY", "http://me:hush@a:1"),
+            ("http_proxy", "b:2"),
+            ("NO_PROXY", "near.example,10.0.0.0/8"),
+        ];
+        let of = |address| proxy(&environment, address);
+        assert_eq!(of("https://far.example").as_deref(), Some("http://a:1"));
+        assert_eq!(of("http://far.example").as_deref(), Some("http://b:2"));
+        for direct in [
+            "https://near.example",
+            "https://x.near.example",
+            "https://10.1.2.3",
+            "https://localhost:1",
+            "https://127.0.0.1",
+            "http://[::1]:1",
+        ] {
+            assert_eq!(of(direct), None, "{direct}");
+        }
+        let all = [("ALL_PROXY", "http://c:3"), ("https_proxy", "")];
+        assert_eq!(proxy(&all, "https://x").as_deref(), Some("http://c:3"));
+        assert_eq!(proxy(&[], "https://x"), None);
+    }
+
+    #[test]
+    fn a_password_of_a_proxy_is_not_shown() {
+        let read = |text: &str| serde_json::from_value::<ProxySetting>(text.into());
+        let proxy = read("http://me:hush@a:1").unwrap();
+        let shown = serde_json::to_string(&proxy).unwrap();
+        assert_eq!(shown, "\"http://me:***@a:1/\"");
+        assert_eq!(read("").unwrap(), ProxySetting::None);
+        assert_eq!(read("environment").unwrap(), ProxySetting::Environment);
+        let mut faults = Faults::default();
+        read("socks5://me:hush@a:1")
+            .unwrap()
+            .check(&mut faults, "platform.proxy");
+        let said = faults.0[0].to_string();
+        assert!(
+            said.contains("http://HOST:PORT") && !said.contains("hush"),
+            "{said}"
+        );
+    }
+}
