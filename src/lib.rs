@@ -33,3 +33,4 @@ pub mod settlement;
 pub mod simulator;
 pub mod telemetry;
 mod trust;
+mod visible;

@@ -7,6 +7,7 @@
 //! failure is it".
 
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 
 /// What the platform shows at the start of a number.
 const VISIBLE_START: usize = 3;
@@ -28,31 +29,82 @@ pub fn mask(number: &str) -> String {
 }
 
 /// A text with every number in it masked: what looks like a phone number is a run of seven or more
-/// digits, which single spaces or hyphens may divide.
+/// digits, which one or two of the characters that people put between digits may divide. An address
+/// of the network is none.
 pub fn mask_within(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let mut run = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let divides = matches!(c, ' ' | '-')
-            && run.ends_with(|last: char| last.is_ascii_digit())
-            && chars.peek().is_some_and(char::is_ascii_digit);
-        if c.is_ascii_digit() || divides {
+    let (mut run, mut gap) = (String::new(), String::new());
+    for c in text.chars() {
+        if in_ascii(c).is_ascii_digit() {
+            run.push_str(&gap);
+            gap.clear();
             run.push(c);
+        } else if !run.is_empty() && is_between(c) && !c.is_control() && gap.chars().count() < 2 {
+            gap.push(c);
         } else {
             end_run(&mut masked, &mut run);
+            masked.push_str(&gap);
+            gap.clear();
             masked.push(c);
         }
     }
     end_run(&mut masked, &mut run);
-    masked
+    masked + &gap
+}
+
+/// The same, and masked is this number, too, in whatever shape it stands there: with blanks, hyphens or
+/// dots, in full-width digits, with or without a country code, and if it is no number at all.
+pub fn mask_own(text: &str, number: &str) -> String {
+    let own: Vec<char> = canonical(without_suffix(number)).chars().collect();
+    // Of a shorter one nothing is shown, and it stands in every date.
+    if own.len() < SHORTEST_OWN {
+        return mask_within(text);
+    }
+    let shown = mask(&own.iter().collect::<String>());
+    let chars: Vec<char> = text.chars().collect();
+    let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
+    while at < chars.len() {
+        if let Some(length) = own_at(&chars[at..], &own) {
+            masked.push_str(&shown);
+            at += length;
+        } else {
+            masked.push(chars[at]);
+            at += 1;
+        }
+    }
+    mask_within(&masked)
+}
+
+/// A number of fewer characters is masked only where it stands for itself.
+const SHORTEST_OWN: usize = 5;
+
+/// How many characters of a text are this number, with what stands between its digits.
+fn own_at(text: &[char], own: &[char]) -> Option<usize> {
+    let mut wanted = own.iter();
+    let mut next = *wanted.next()?;
+    for (at, c) in text.iter().enumerate() {
+        if in_ascii(*c) == next {
+            match wanted.next() {
+                Some(after) => next = *after,
+                None => return Some(at + 1),
+            }
+        } else if at == 0 || !is_between(*c) {
+            return None;
+        }
+    }
+    None
 }
 
 fn end_run(masked: &mut String, run: &mut String) {
-    let digits: String = run.chars().filter(char::is_ascii_digit).collect();
-    match digits.len() {
-        0..7 => masked.push_str(run),
-        _ => masked.push_str(&mask(&digits)),
+    let digits: String = run
+        .chars()
+        .map(in_ascii)
+        .filter(char::is_ascii_digit)
+        .collect();
+    if digits.len() < 7 || run.parse::<Ipv4Addr>().is_ok() {
+        masked.push_str(run);
+    } else {
+        masked.push_str(&mask(&digits));
     }
     run.clear();
 }
@@ -132,21 +184,32 @@ fn plain(number: &str) -> Cow<'_, str> {
     if number.chars().all(is_plain) {
         return Cow::Borrowed(number);
     }
-    let between = |c: &char| {
-        !c.is_whitespace()
-            && !matches!(c, '-' | '.' | '(' | ')' | '/')
-            // Hyphens and dashes, blanks and marks that do not show.
-            && !matches!(c, '\u{2010}'..='\u{2015}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-            && !matches!(c, '\u{2060}' | '\u{feff}' | '\u{ff0d}' | '\u{ff0e}' | '\u{ff08}' | '\u{ff09}')
-    };
-    let in_ascii = |c: char| match c {
+    Cow::Owned(
+        number
+            .chars()
+            .filter(|c| !is_between(*c))
+            .map(in_ascii)
+            .collect(),
+    )
+}
+
+/// Whether people put this character between the digits of a number.
+fn is_between(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '-' | '.' | '(' | ')' | '/')
+        // Hyphens and dashes, blanks and marks that do not show.
+        || matches!(c, '\u{2010}'..='\u{2015}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}' | '\u{feff}' | '\u{ff0d}' | '\u{ff0e}' | '\u{ff08}' | '\u{ff09}')
+}
+
+fn in_ascii(c: char) -> char {
+    match c {
         '\u{ff0b}' => '+',
         '\u{ff10}'..='\u{ff19}' => {
             char::from_u32(u32::from(c) - 0xff10 + u32::from('0')).unwrap_or(c)
         }
         c => c,
-    };
-    Cow::Owned(number.chars().filter(between).map(in_ascii).collect())
+    }
 }
 
 /// A number without each of the beginnings that do not tell it from others, the shortest rest last.
@@ -399,6 +462,53 @@ mod tests {
             mask_within(text),
             "6007: 130***1211、+861***1212 (code 422)"
         );
+    }
+
+    #[test]
+    fn a_number_within_a_text_is_masked_in_whatever_shape_it_stands_there() {
+        for (text, shown) in [
+            ("号码 13012121211 在黑名单", "号码 130***1211 在黑名单"),
+            ("130 1212 1211.", "130***1211."),
+            ("130-1212-1211, 130.1212.1211", "130***1211, 130***1211"),
+            ("１３０１２１２１２１１", "130***1211"),
+            ("(130) 1212-1211", "(130***1211"),
+            ("+86 130 1212 1211", "+861***1211"),
+            ("130\u{a0}1212\u{2013}1211", "130***1211"),
+            (
+                "6007: 98 of 100, 10.0.0.1:80, 192.168.100.20",
+                "6007: 98 of 100, 10.0.0.1:80, 192.168.100.20",
+            ),
+            ("1\n2\n3\n4\n5\n6\n7", "1\n2\n3\n4\n5\n6\n7"),
+        ] {
+            assert_eq!(mask_within(text), shown);
+        }
+    }
+
+    #[test]
+    fn the_number_of_a_row_is_masked_although_it_does_not_look_like_one() {
+        for (number, text, shown) in [
+            ("12345", "号码 1 2 3 4 5 无效", "号码 1***45 无效"),
+            ("+86 130-1212-1211", "13012121211!", "130***1211!"),
+            (
+                "13012121211_x7",
+                "+86-130.1212.1211_x7",
+                "+86-130***1211_x7",
+            ),
+            (
+                "U2FsdGVkX1+a/b==",
+                "bad U2FsdGVkX1+a/b== here",
+                "bad U2F***+ab== here",
+            ),
+            ("1", "1 of 11", "1 of 11"),
+            ("13012121211", "13012121212", "130***1212"),
+        ] {
+            let masked = mask_own(text, number);
+            if number.starts_with('U') {
+                assert!(!masked.contains("sdGVk"), "{masked}");
+            } else {
+                assert_eq!(masked, shown, "{number}");
+            }
+        }
     }
 
     #[test]

@@ -746,3 +746,71 @@ fn the_help_of_every_command_is_as_it_was() {
         assert!(page.exists(), "{command}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rows_hold_does_nothing_to_a_terminal_or_a_spreadsheet() {
+    let db = outbox().await;
+    // A formula, a terminal's title and colour, a reversed order, and a line of its own.
+    db.execute(
+        "UPDATE contact_outbox SET idempotency_key = '=HYPERLINK(\"http://x\")',
+             fail_cause = '@' || char(27) || ']0;x' || char(7) || char(27) || '[31m' || char(8238)
+                 || 'evil' || char(10) || 'status  succeeded'
+         WHERE id = 2",
+    )
+    .await;
+    for arguments in [
+        &["failures"][..],
+        &["failures", "--csv"],
+        &["failures", "--json"],
+        &["failures", "--by", "cause"],
+        &["explain", "2"],
+        &["explain", "2", "--json"],
+        &["requeue", "--kind", "rejected", "--dry-run"],
+    ] {
+        let text = said(&db, arguments);
+        let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!text.contains(acts), "{arguments:?}: {text:?}");
+    }
+    let csv = said(&db, &["failures", "--csv"]);
+    assert!(
+        csv.contains("'=HYPERLINK") && csv.contains("'@\\u001b]0;x"),
+        "{csv}"
+    );
+    let story = said(&db, &["explain", "2"]);
+    assert!(story.contains("evil\\u000astatus  succeeded"), "{story}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_the_platform_quotes_is_masked_wherever_it_is_shown() {
+    let db = outbox().await;
+    for cause in [
+        "号码 13012121212 在黑名单",
+        "+86 130-1212-1212",
+        "１３０１２１２１２１２",
+        "130.1212.1212, 与 13012121299 重复",
+    ] {
+        db.execute(&format!(
+            "UPDATE contact_outbox SET fail_cause = '{cause}' WHERE id = 2"
+        ))
+        .await;
+        for arguments in [
+            &["failures"][..],
+            &["failures", "--csv"],
+            &["failures", "--json"],
+            &["failures", "--by", "cause"],
+            &["explain", "2"],
+            &["explain", "2", "--json"],
+        ] {
+            let text = said(&db, arguments);
+            let digits: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+            let whole = ["1301212121", "１３０１２１２１２１", "1301212129"];
+            assert!(
+                !whole.iter().any(|number| digits.contains(number)),
+                "{text}"
+            );
+        }
+    }
+    // The table keeps the platform's words, for the app.
+    let kept = db.of(2, "fail_cause").await.unwrap();
+    assert!(kept.contains("13012121299"), "{kept}");
+}

@@ -5,6 +5,7 @@ use std::io::stdout;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::settings_args::SettingsArgs;
+use super::visible::Visible;
 use super::{
     cancel, config, demo, doctor, enqueue, explain, failures, generate, migrate, pause, prune,
     requeue, results, run, simulate, status,
@@ -58,31 +59,31 @@ impl Cli {
         let before = self.settings;
         match self.command {
             Command::Run(args) => run::run(&args, before.followed_by(&args.settings)).await,
-            Command::Demo(args) => demo::run(&args, &mut stdout()).await,
+            Command::Demo(args) => demo::run(&args, &mut Visible::new(stdout())).await,
             Command::Simulate(args) => simulate::run(*args).await,
             Command::Config(args) => {
                 let settings = before.load(&args.settings)?;
-                config::run(&args, &settings, &mut stdout())
+                config::run(&args, &settings, &mut Visible::new(stdout()))
             }
             Command::Migrate(args) => {
                 let settings = before.load(&args.settings)?;
-                migrate::run(&args, &settings, &mut stdout()).await
+                migrate::run(&args, &settings, &mut Visible::new(stdout())).await
             }
             Command::Enqueue(args) => {
                 let settings = before.load(&args.settings)?;
-                enqueue::run(&args, &settings, &mut stdout()).await
+                enqueue::run(&args, &settings, &mut Visible::new(stdout())).await
             }
             Command::Completions(args) => {
-                generate::completions(&args, &mut Cli::command(), &mut stdout())
+                generate::completions(&args, &mut Cli::command(), &mut Visible::new(stdout()))
             }
-            Command::Man(args) => generate::man(&args, Cli::command(), &mut stdout()),
+            Command::Man(args) => generate::man(&args, Cli::command(), &mut Visible::new(stdout())),
             Command::Operate(command) => operate(command, &before).await,
         }
     }
 }
 
 async fn operate(command: OperatorCommand, before: &SettingsArgs) -> anyhow::Result<()> {
-    let out = &mut stdout();
+    let out = &mut Visible::new(stdout());
     match command {
         OperatorCommand::Status(args) => {
             let settings = before.load(&args.settings)?;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use super::visible::Visible;
 use crate::settings::SettingsError;
 
 /// The command cannot be run as it was given: exit code 2.
@@ -27,6 +28,7 @@ pub fn report(outcome: anyhow::Result<()>, stderr: &mut dyn Write) -> ExitCode {
         Some(wrong) => wrong.faults.iter().map(ToString::to_string).collect(),
         None => vec![format!("{error:#}")],
     };
+    let mut stderr = Visible::new(stderr);
     for line in lines {
         // With standard error gone, there is nobody left to tell; the exit code still says it.
         if writeln!(stderr, "error: {}", line.replace('\n', " ")).is_err() {

@@ -31,6 +31,7 @@ mod simulate;
 mod span;
 mod status;
 mod table;
+mod visible;
 mod who;
 
 pub use self::command::Cli;

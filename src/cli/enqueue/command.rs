@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::source::{Format, Source};
 use crate::app;
 use crate::cli::settings_args::SettingsArgs;
+use crate::cli::visible::Visible;
 use crate::outbox::Inserted;
 use crate::settings::Settings;
 use crate::telemetry::logging;
@@ -89,7 +90,7 @@ fn refuse(
         });
         writeln!(out, "{answer}")?;
     } else {
-        let mut stderr = std::io::stderr();
+        let mut stderr = Visible::new(std::io::stderr());
         for problem in &checked.first_problems {
             writeln!(stderr, "{name} {problem}")?;
         }

@@ -15,6 +15,7 @@ use crate::cli::table::{lines, numbers, table};
 use crate::contact::ContactId;
 use crate::outbox::{BatchReport, LaneStanding, Moment, Operations, PhoneSearch, Requeued, Story};
 use crate::settings::Settings;
+use crate::visible::spelt_out;
 
 /// Tells a contact's whole story: every batch it was in, each answer, and what comes next
 ///
@@ -152,7 +153,7 @@ fn listed(stories: &[Story]) -> String {
         list.add_row([
             contact.id.to_string(),
             format!("{}/{}", contact.user_id, contact.task_id),
-            contact.idempotency_key.clone().unwrap_or("-".into()),
+            one_line(contact.idempotency_key.as_deref().unwrap_or("-")),
             contact.phone.to_string(),
             ended.map_or(contact.status.clone(), |kind| format!("failed, {kind}")),
             or_dash(contact.created_at.as_ref()),
@@ -167,7 +168,7 @@ fn shown(story: &Story) -> String {
     let mut facts = table(&["contact", &contact.id.to_string()]);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            facts.add_row([name.to_owned(), value]);
+            facts.add_row([name.to_owned(), one_line(&value)]);
         }
     };
     fact(
@@ -183,11 +184,16 @@ fn shown(story: &Story) -> String {
     fact("created_at", contact.created_at.as_ref().map(moment));
     fact("not_before", contact.not_before.as_ref().map(moment));
     fact("finished_at", contact.finished_at.as_ref().map(moment));
-    let mut parts = vec![format!("{}\n", summary(story)), lines(&facts)];
+    let mut parts = vec![format!("{}\n", one_line(&summary(story))), lines(&facts)];
     parts.extend(story.requeued.iter().map(end_undone));
     parts.extend(story.batches.iter().map(told));
     parts.extend(story.lane.as_ref().map(standing));
     parts.join("\n")
+}
+
+/// A text of others, whose line breaks would look like lines of ours.
+fn one_line(text: &str) -> String {
+    spelt_out(text).into_owned()
 }
 
 fn moment(moment: &Moment) -> String {
@@ -208,7 +214,7 @@ fn end_undone(end: &Requeued) -> String {
     );
     facts.add_row(["had failed as".to_owned(), before]);
     if let Some(cause) = &end.fail_cause {
-        facts.add_row(["fail_cause".to_owned(), cause.clone()]);
+        facts.add_row(["fail_cause".to_owned(), one_line(cause)]);
     }
     lines(&facts)
 }
@@ -216,7 +222,7 @@ fn end_undone(end: &Requeued) -> String {
 fn told(batch: &BatchReport) -> String {
     let mut facts = table(&["batch", &batch.id]);
     let mut fact = |name: &str, value: String| {
-        facts.add_row([name.to_owned(), value]);
+        facts.add_row([name.to_owned(), one_line(&value)]);
     };
     let split = batch.parent_id.as_ref();
     let of = split.map_or_else(String::new, |parent| format!(", split off {parent}"));
@@ -253,7 +259,7 @@ fn sent(attempts: u32) -> String {
 fn standing(lane: &LaneStanding) -> String {
     let mut facts = table(&["the lane now", ""]);
     let mut fact = |name: &str, value: String| {
-        facts.add_row([name.to_owned(), value]);
+        facts.add_row([name.to_owned(), one_line(&value)]);
     };
     match &lane.owner {
         Some(owner) => fact("in the hands of", format!("{} ({})", owner.host, owner.pid)),

@@ -1,9 +1,35 @@
-//! One line of CSV.
+//! One line of CSV, which a spreadsheet only shows.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 pub(super) fn csv_line(out: &mut dyn Write, cells: &[&str]) -> anyhow::Result<()> {
     let mut line = csv::Writer::from_writer(Vec::new());
-    line.write_record(cells)?;
+    let harmless: Vec<Cow<'_, str>> = cells.iter().map(|cell| harmless(cell)).collect();
+    line.write_record(harmless.iter().map(AsRef::as_ref))?;
     Ok(out.write_all(&line.into_inner()?)?)
+}
+
+/// A cell that is no formula: a spreadsheet would run one that begins with such a sign, and what it
+/// runs may send the other cells elsewhere. It takes what begins with `'` for text.
+fn harmless(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        let mut out = Vec::new();
+        let cells = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "1=1", "", "号码"];
+        csv_line(&mut out, &cells).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        assert_eq!(line, "'=1+1,'+1,'-1,'@x,'\tx,\"'\rx\",1=1,,号码\n");
+    }
 }

@@ -13,6 +13,7 @@ use super::shown::show;
 use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
 use crate::cli::table::terminal_width;
+use crate::cli::visible::Visible;
 use crate::settings::Settings;
 
 /// Shows what waits, which lanes are on hold and why, and which couriers run
@@ -77,7 +78,8 @@ pub(in crate::cli) async fn run(
         }
         let asked = StatusReport::ask(&database, args.limit).await;
         if clears {
-            write!(out, "\x1b[H\x1b[2J")?;
+            // Past what keeps others from doing so.
+            write!(stdout(), "\x1b[H\x1b[2J")?;
         }
         match asked {
             Ok(status) => {
@@ -88,7 +90,9 @@ pub(in crate::cli) async fn run(
                 before = Some(status);
             }
             // It is watched because something is going on: it may well come back.
-            Err(error) if error.is_transient() => writeln!(std::io::stderr(), "{error}")?,
+            Err(error) if error.is_transient() => {
+                writeln!(Visible::new(std::io::stderr()), "{error}")?;
+            }
             Err(error) => return Err(error.into()),
         }
     }

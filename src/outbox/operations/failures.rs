@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{seconds, to_total};
 use crate::contact::{ContactId, Phone, Suffix};
+use crate::mask;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 use crate::settlement::FailKind;
@@ -123,9 +124,13 @@ pub struct FailureGroup {
     pub last_ago: Duration,
 }
 
-pub(in crate::outbox) fn failure_group(row: &impl Columns) -> FailureGroup {
+pub(in crate::outbox) fn failure_group(row: &impl Columns, by: FailuresBy) -> FailureGroup {
+    let shared = row.text("shared").unwrap_or_default();
     FailureGroup {
-        shared: row.text("shared").unwrap_or_default(),
+        shared: match by {
+            FailuresBy::Cause => mask::mask_within(&shared),
+            FailuresBy::Lane | FailuresBy::Kind => shared,
+        },
         contacts: to_total(row, "contacts"),
         last_ago: to_duration(row.seconds("last_ago")),
     }
@@ -186,13 +191,15 @@ pub(in crate::outbox) fn failure_page(rows: &[impl Columns], limit: u32) -> Fail
 
 /// A failed contact out of a row.
 pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
+    let phone = Phone::new(row.text("phone").unwrap_or_default());
+    let cause = row.text("fail_cause").unwrap_or_default();
     FailedContact {
         id: ContactId(row.integer("id").unwrap_or_default()),
         user_id: row.text("user_id").unwrap_or_default(),
         task_id: row.text("task_id").unwrap_or_default(),
-        phone: Phone::new(row.text("phone").unwrap_or_default()),
+        cause: mask::mask_own(&cause, phone.expose()),
+        phone,
         kind: row.text("fail_kind").unwrap_or_default(),
-        cause: row.text("fail_cause").unwrap_or_default(),
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
         idempotency_key: row.text("idempotency_key"),

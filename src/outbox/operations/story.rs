@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::failures::masked;
 use super::{Owner, optional_seconds, seconds, to_total};
 use crate::contact::{ContactId, Phone};
+use crate::mask;
 use crate::outbox::ClosedGate;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
@@ -122,15 +123,16 @@ fn moment(row: &impl Columns, column: &str) -> Option<Moment> {
 }
 
 pub(in crate::outbox) fn contact_report(row: &impl Columns) -> ContactReport {
+    let phone = Phone::new(row.text("phone").unwrap_or_default());
     ContactReport {
         id: ContactId(row.integer("id").unwrap_or_default()),
         user_id: row.text("user_id").unwrap_or_default(),
         task_id: row.text("task_id").unwrap_or_default(),
-        phone: Phone::new(row.text("phone").unwrap_or_default()),
         idempotency_key: row.text("idempotency_key"),
         status: row.text("status").unwrap_or_default(),
         fail_kind: row.text("fail_kind"),
-        fail_cause: row.text("fail_cause"),
+        fail_cause: cause(row, &phone),
+        phone,
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
         created_at: moment(row, "created_at"),
@@ -139,11 +141,18 @@ pub(in crate::outbox) fn contact_report(row: &impl Columns) -> ContactReport {
     }
 }
 
-pub(in crate::outbox) fn requeued(row: &impl Columns) -> Requeued {
+/// The words of a failure, in which the platform may have quoted the number.
+fn cause(row: &impl Columns, phone: &Phone) -> Option<String> {
+    let cause = row.text("fail_cause")?;
+    Some(mask::mask_own(&cause, phone.expose()))
+}
+
+/// An end that was undone, of a contact with this number.
+pub(in crate::outbox) fn requeued(row: &impl Columns, phone: &Phone) -> Requeued {
     Requeued {
         requeued_at: moment(row, "requeued_at"),
         fail_kind: row.text("fail_kind").unwrap_or_default(),
-        fail_cause: row.text("fail_cause"),
+        fail_cause: cause(row, phone),
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
         finished_at: moment(row, "finished_at"),

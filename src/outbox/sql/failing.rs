@@ -54,7 +54,10 @@ pub(super) async fn count_by<D: Dialect>(
         .bind(i64::from(limit))
         .fetch_all(&mut session)
         .await?;
-    Ok(groups.iter().map(operations::failure_group).collect())
+    Ok(groups
+        .iter()
+        .map(|row| operations::failure_group(row, by))
+        .collect())
 }
 
 /// A statement with the parameters of a filter.

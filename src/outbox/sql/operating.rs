@@ -88,7 +88,10 @@ pub(super) async fn story<D: Dialect>(
         .bind(id.0)
         .fetch_all(&mut session)
         .await?;
-    let requeued: Vec<_> = requeued.iter().map(operations::requeued).collect();
+    let requeued: Vec<_> = requeued
+        .iter()
+        .map(|row| operations::requeued(row, &contact.phone))
+        .collect();
     let trail = follow::<D>(&mut session, &contact, &requeued).await?;
     let lane = ask::<D>(D::OPERATING.lane)
         .bind(contact.user_id.as_str())

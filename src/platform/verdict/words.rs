@@ -2,6 +2,7 @@
 
 use super::reply::Answer;
 use crate::mask;
+use crate::visible;
 
 /// Returns the answer in words for the journal and the log: short, and any number in it is masked.
 pub(super) fn words(answer: &Answer) -> String {
@@ -21,7 +22,7 @@ const LONGEST_WORDS: usize = 500;
 
 pub(super) fn shortened(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !visible::acts(*c))
         .take(LONGEST_WORDS)
         .collect()
 }

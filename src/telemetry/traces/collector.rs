@@ -13,6 +13,7 @@ use reqwest::header::CONTENT_TYPE;
 use url::Url;
 
 use crate::http::{self, Way, WayError};
+use crate::visible;
 
 /// How long a collector may take for a request: what OpenTelemetry's own exporters grant.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -122,7 +123,7 @@ fn read(body: &[u8]) -> Taken {
             why: partly
                 .error_message
                 .chars()
-                .filter(|c| !c.is_control())
+                .filter(|c| !visible::acts(*c))
                 .take(LONGEST_WORDS)
                 .collect(),
         },
