@@ -1,5 +1,7 @@
 //! Trying to write: it says whether the courier could work, and leaves nothing.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use contact_courier::address::Address;
 use contact_courier::outbox::{
     Access, MySqlOutbox, Operations, OutboxError, PostgresOutbox, SqliteOutbox, Trial,
@@ -121,4 +123,17 @@ async fn a_file_that_may_only_be_read_is_told_as_such() {
 fn is_read_only(trial: &Trial) {
     let read_only = matches!(trial, Trial::Failed(OutboxError::ReadOnly(_)));
     assert!(read_only, "{trial:?}");
+}
+
+#[tokio::test]
+async fn a_new_sqlite_file_and_the_files_beside_it_are_their_owners_alone() {
+    let db = Db::sqlite().await;
+    db.contact("u/t", "13012121211").await;
+    let path = db.url.trim_start_matches("sqlite://");
+    for ending in ["", "-wal", "-shm"] {
+        let file = format!("{path}{ending}");
+        let facts = std::fs::metadata(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let mode = facts.permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{file}");
+    }
 }

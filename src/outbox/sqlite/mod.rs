@@ -11,6 +11,9 @@ mod server;
 mod statements;
 mod transaction;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -92,11 +95,13 @@ impl SqliteOutbox {
                 .max_connections(size)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
         };
+        make_private(options.get_filename());
         let writer = options.clone().create_if_missing(true);
         let writer = pool(1)
             .connect_with(
                 writer
                     .pragma("cache_size", WRITER_CACHE)
+                    .pragma("secure_delete", "ON")
                     .pragma("wal_autocheckpoint", CHECKPOINT_AFTER),
             )
             .await
@@ -128,6 +133,14 @@ impl SqliteOutbox {
         self.dialect.readers.close().await;
         self.dialect.writer.close().await;
     }
+}
+
+/// Makes a file that is not there, for its owner alone: it will hold people's numbers. SQLite gives the
+/// files beside it the same mode. If it cannot be made, SQLite says why.
+fn make_private(file: &Path) {
+    let mut open = OpenOptions::new();
+    let made = open.write(true).create_new(true).mode(0o600).open(file);
+    drop(made);
 }
 
 impl Language for Sqlite {
