@@ -418,8 +418,15 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 
 fn pages() -> Vec<PathBuf> {
     let is_page = |path: &PathBuf| path.extension().is_some_and(|e| e == "md");
-    let folders =
-        ["", "docs", "benches", "deploy", "deploy/prometheus"].map(|folder| root().join(folder));
+    let folders = [
+        "",
+        "docs",
+        "docs/zh-CN",
+        "benches",
+        "deploy",
+        "deploy/prometheus",
+    ]
+    .map(|folder| root().join(folder));
     let pages: Vec<PathBuf> = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())
