@@ -24,9 +24,18 @@ use crate::{blocks, read, snippet};
 const USERS: [&str; 3] = ["app", "courier", "viewer"];
 
 /// Who may do what, and may not: a statement of each that has to be refused.
-const REFUSED: [(&str, &str); 8] = [
+const REFUSED: [(&str, &str); 10] = [
     ("app", "UPDATE contact_outbox SET phone = '1'"),
     ("app", "DELETE FROM contact_outbox"),
+    (
+        "app",
+        "INSERT INTO contact_outbox (id, user_id, task_id, phone)
+         VALUES (9223372036854775807, 'u', 't', '13012121211')",
+    ),
+    (
+        "app",
+        "INSERT INTO contact_outbox (user_id, task_id, phone, attempts) VALUES ('u', 't', '1', 7)",
+    ),
     ("app", "SELECT count(*) FROM delivery_batch"),
     ("courier", "UPDATE contact_outbox SET phone = '1'"),
     ("courier", "UPDATE contact_outbox SET user_id = 'u-2'"),
