@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use nix::unistd::{Uid, User};
+use uuid::Uuid;
 
 use crate::address::DatabaseKind;
 use crate::admin::{About, Subject};
@@ -15,9 +16,10 @@ use crate::courier::limits::RateLimits;
 use crate::courier::retention::Retention;
 use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
+use crate::mask::mask_within;
 use crate::outbox::{
-    Access, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqlOutbox, SqliteOutbox,
-    WriteHealth,
+    Access, Action, MySqlOutbox, Operations, Outbox, OutboxError, Part, PostgresOutbox, SqlOutbox,
+    SqliteOutbox, WriteHealth,
 };
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
@@ -80,7 +82,14 @@ async fn connect(settings: &Settings, access: Access) -> anyhow::Result<Database
 pub async fn open_to_work(settings: &Settings) -> anyhow::Result<Database> {
     let database = connect_database(settings).await?;
     refuse_old(&*database.operations).await?;
-    prepare_outbox(&*database.outbox, settings).await?;
+    let applied = prepare_outbox(&*database.outbox, settings).await?;
+    if applied > 0 {
+        let action = action(
+            "migrate",
+            &format!("{applied} migrations, at the start of `run`"),
+        );
+        note(&*database.operations, &action, None).await;
+    }
     Ok(database)
 }
 
@@ -121,17 +130,19 @@ async fn open_database(settings: &Settings, access: Access) -> anyhow::Result<Da
 }
 
 /// Makes sure that the schema is up to date; brings it there if it may (`database.auto_migrate`).
-/// Where nothing is missing it asks for no right to change tables. Refuses a database on which the
+/// Returns how many migrations were applied. Where nothing is missing it asks for no right to change tables. Refuses a database on which the
 /// courier could not do its work.
-pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow::Result<()> {
+pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow::Result<usize> {
     outbox.check_fitness().await?;
     match outbox.check_schema().await {
         Err(OutboxError::Schema(_)) if settings.database.auto_migrate => {
-            outbox.migrate().await?;
+            Ok(outbox.migrate().await?)
         }
-        checked => checked?,
+        checked => {
+            checked?;
+            Ok(0)
+        }
     }
-    Ok(())
 }
 
 /// Refuses a database that is too old for this program: it would say so in riddles, again and again.
@@ -199,6 +210,33 @@ pub fn subject(
 /// The name of this host.
 pub fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+/// An action that begins here and now, by whom this process belongs to.
+pub fn action(name: &'static str, selection: &str) -> Action {
+    Action {
+        id: Uuid::now_v7(),
+        name,
+        host: host_name(),
+        os_user: os_user(),
+        selection: mask_within(selection),
+    }
+}
+
+/// Notes an action that is over. What was done stands, also if the history cannot tell of it.
+pub async fn note(operations: &dyn Operations, action: &Action, affected: Option<u64>) {
+    let part = Part {
+        affected,
+        is_last: true,
+    };
+    if let Err(error) = operations.note_action(action, part).await {
+        let (action, error) = (action.name, error.to_string());
+        event::ActionNotNoted {
+            action,
+            error: &error,
+        }
+        .emit();
+    }
 }
 
 /// The name of the user whom this process belongs to, or the number.

@@ -534,6 +534,66 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_history_tells_who_did_what_and_holds_no_number() {
+    let db = outbox().await;
+    let nobody = said(&db, &["history"]);
+    assert_eq!(nobody, "nobody has done anything so far\n");
+    said(&db, &["requeue", "2", "4", "--yes"]);
+    said(
+        &db,
+        &[
+            "requeue",
+            "--cause",
+            "13012121213",
+            "--kind",
+            "unconfirmed",
+            "--dry-run",
+        ],
+    );
+    said(
+        &db,
+        &[
+            "cancel",
+            "--lane",
+            "u-1/t-1",
+            "--yes",
+            "--reason",
+            "13012121213 asked",
+        ],
+    );
+    said(&db, &["requeue", "--cause", "asked", "--yes"]);
+    said(&db, &["pause", "--user", "u-2", "--for", "2h"]);
+    said(&db, &["prune", "--older-than", "90d"]);
+    let lines = said(&db, &["history", "--json", "--limit", "5"]);
+    let told: Vec<String> = lines
+        .lines()
+        .map(|line| {
+            let action: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(action["ended_at"].is_string(), "{line}");
+            assert!(!action["os_user"].as_str().unwrap().is_empty(), "{line}");
+            let text = |key: &str| action[key].as_str().unwrap().to_owned();
+            let rows = action["affected"].to_string();
+            format!("{} {rows} {}", text("action"), text("selection"))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "prune 0 what ended longer ago than 90d 0h",
+            "pause null user u-2, for 2h",
+            "requeue 2 failed: cause asked",
+            "cancel 2 lane u-1/t-1",
+            "requeue 2 2 contacts by id",
+        ]
+    );
+    let table = said(&db, &["history", "--limit", "1"]);
+    assert!(table.starts_with("when "), "{table}");
+    assert!(table.contains(" prune "), "{table}");
+    let causes = db.count("FROM contact_requeue WHERE fail_cause LIKE '%13012121213%'");
+    assert_eq!(causes.await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     let db = outbox().await;
     steady(|| {

@@ -17,6 +17,7 @@ mod outbox {
     mod fencing;
     mod finding;
     mod histories;
+    mod history;
     mod holds;
     mod hostile;
     mod intake;

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{
-    Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
-    LeasedLane, NewContact, Orders, Outbox, OutboxError, Page, PageLimit, RateClaim, Recorded,
-    Write,
+    ActionReport, Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery,
+    LearnedRate, Lease, LeasedLane, NewContact, Orders, Outbox, OutboxError, Page, PageLimit,
+    RateClaim, Recorded, Write,
 };
 
 #[derive(Default)]
@@ -137,6 +137,10 @@ impl Outbox for FakeOutbox {
 
     async fn orders(&self) -> Result<Orders, OutboxError> {
         Ok(Orders::default())
+    }
+
+    async fn newest_actions(&self) -> Result<Vec<ActionReport>, OutboxError> {
+        unreachable!("no command does this")
     }
 
     async fn release(&self, _: &Lease) -> Result<(), OutboxError> {

@@ -45,6 +45,15 @@ pub(super) async fn run(
     } else {
         None
     };
+    if applied > 0 || made == Some(true) {
+        let index = if made == Some(true) {
+            ", index of results"
+        } else {
+            ""
+        };
+        let action = app::action("migrate", &format!("{applied} migrations{index}"));
+        app::note(&*database.operations, &action, None).await;
+    }
     match made {
         _ if args.json => writeln!(out, "{}", as_json(applied, made))?,
         Some(true) => writeln!(out, "the index of results was made")?,

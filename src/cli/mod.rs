@@ -18,6 +18,7 @@ mod failures;
 mod fake;
 mod generate;
 mod headline;
+mod history;
 mod migrate;
 mod operator;
 mod pause;

@@ -108,6 +108,25 @@ impl FilterArgs {
         })
     }
 
+    /// What was asked for, for the history.
+    pub(super) fn in_words(&self) -> String {
+        let age = |age: &Duration| humantime::format_duration(*age).to_string();
+        let kinds = self.kind.iter().copied().map(FailKind::from);
+        let kinds: Vec<&str> = kinds.map(FailKind::as_str).collect();
+        let asked = [
+            ("lane", self.lane.clone()),
+            ("user", self.user.clone()),
+            ("task", self.task.clone()),
+            ("kind", (!kinds.is_empty()).then(|| kinds.join(","))),
+            ("cause", self.cause.clone()),
+            ("since", self.since.as_ref().map(age)),
+            ("until", self.until.as_ref().map(age)),
+        ];
+        let asked = asked.into_iter();
+        let words = asked.filter_map(|(name, value)| Some(format!("{name} {}", value?)));
+        format!("failed: {}", words.collect::<Vec<_>>().join(", "))
+    }
+
     /// Whether anything was asked for.
     pub(super) fn is_empty(&self) -> bool {
         self.filter()

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::settings_args::SettingsArgs;
 use super::span::{contacts, count};
 use super::{UsageError, operator, who};
+use crate::app;
 use crate::outbox::{Operations, OrderScope, Pause, PendingFilter};
 use crate::settings::Settings;
 
@@ -96,7 +97,7 @@ pub(super) async fn pause(
         Some(until) => format!("{scope}, for {until}"),
         None => scope.to_string(),
     };
-    let action = who::action("pause", &selection);
+    let action = app::action("pause", &selection);
     let reason = who::by(&action, args.reason.as_deref());
     operations
         .pause(&scope, &reason, args.lasts, &action)
@@ -127,7 +128,7 @@ pub(super) async fn resume(
 ) -> anyhow::Result<()> {
     let scope = args.scope.scope()?;
     let operations = operator::connect(settings).await?;
-    let action = who::action("resume", &scope.to_string());
+    let action = app::action("resume", &scope.to_string());
     let resumed = operations.resume(&scope, &action).await?;
     let wider: Vec<Pause> = operations
         .pauses()

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::operator;
 use super::settings_args::SettingsArgs;
 use super::span::{batches, contacts, span};
-use crate::outbox::{Operations, Pruning};
+use crate::app;
+use crate::outbox::{Action, Operations, Pruning};
 use crate::settings::Settings;
 
 /// Deletes contacts that ended long ago, and the batches of the journal that tell of none
@@ -51,7 +52,12 @@ pub(super) async fn run(
         older_than: args.older_than,
         dry_run: args.dry_run,
     };
-    let (gone, journal) = prune(pruning, &*operations).await?;
+    let age = span(args.older_than);
+    let action = app::action("prune", &format!("what ended longer ago than {age}"));
+    let (gone, journal) = prune(pruning, &*operations, &action).await?;
+    if !args.dry_run {
+        app::note(&*operations, &action, Some(0)).await;
+    }
     if args.json {
         let answer = json!({"contacts": gone, "batches": journal, "dry_run": args.dry_run});
         writeln!(out, "{answer}")?;
@@ -66,12 +72,17 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn prune(pruning: Pruning, operations: &dyn Operations) -> anyhow::Result<(u64, u64)> {
+async fn prune(
+    pruning: Pruning,
+    operations: &dyn Operations,
+    action: &Action,
+) -> anyhow::Result<(u64, u64)> {
+    let action = Some(action);
     let (mut gone, mut journal) = (0, 0);
     let mut progress = Progress::new("contacts", pruning.older_than);
     let mut after = None;
     loop {
-        let step = operations.prune_contacts(pruning, after).await?;
+        let step = operations.prune_contacts(pruning, after, action).await?;
         gone += step.pruned;
         progress.reached(step.reached, gone);
         after = step.next;
@@ -82,7 +93,9 @@ async fn prune(pruning: Pruning, operations: &dyn Operations) -> anyhow::Result<
     let mut progress = Progress::new("batches", pruning.older_than);
     let mut after: Option<String> = None;
     loop {
-        let step = operations.prune_batches(pruning, after.as_deref()).await?;
+        let step = operations
+            .prune_batches(pruning, after.as_deref(), action)
+            .await?;
         journal += step.pruned;
         progress.reached(step.reached, journal);
         after = step.next;

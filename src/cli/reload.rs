@@ -11,6 +11,7 @@ use crate::courier::lifecycle::Hangups;
 use crate::courier::pulse::Pulse;
 use crate::courier::supervisor;
 use crate::courier::tuning::Tuner;
+use crate::outbox::Operations;
 use crate::settings::{Settings, SettingsError};
 use crate::telemetry::event::{SettingsNotReloaded, SettingsReloaded};
 use crate::telemetry::logging::LogLevel;
@@ -23,6 +24,8 @@ pub(super) struct Reloading {
     pub(super) settings: Settings,
     /// The courier's.
     pub(super) tuner: Tuner,
+    /// Where it is kept who did what.
+    pub(super) operations: Arc<dyn Operations>,
     /// Which lines are logged.
     pub(super) log: LogLevel,
 }
@@ -34,14 +37,21 @@ impl Reloading {
         loop {
             hangups.next().await;
             supervisor::reloading();
-            if let Err(error) = self.reload() {
-                SettingsNotReloaded { error: &error }.emit();
-            }
+            let reloaded = self.reload();
             supervisor::reloaded();
+            match reloaded {
+                Ok(keys) if keys.is_empty() => {}
+                Ok(keys) => {
+                    let action = app::action("reload", &keys.join(", "));
+                    app::note(&*self.operations, &action, None).await;
+                }
+                Err(error) => SettingsNotReloaded { error: &error }.emit(),
+            }
         }
     }
 
-    fn reload(&mut self) -> Result<(), SettingsError> {
+    /// Returns the keys whose value is another one from now on.
+    fn reload(&mut self) -> Result<Vec<&'static str>, SettingsError> {
         let new = self.places.read()?;
         // The next start would fail for it.
         new.require_platform_token()?;
@@ -58,6 +68,7 @@ impl Reloading {
         if !heard {
             told.emit();
         }
-        Ok(())
+        let live = changes.iter().filter(|change| change.live);
+        Ok(live.map(|change| change.key).collect())
     }
 }

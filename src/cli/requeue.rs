@@ -15,6 +15,7 @@ use super::operator::{self, FilterArgs};
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
 use super::{UsageError, asking};
+use crate::app;
 use crate::contact::{ContactId, RequestDefaults, Suffix};
 use crate::outbox::{AskedFor, FailKind, FailedContact, FailureCount, Operations, SentAs};
 use crate::settings::Settings;
@@ -95,6 +96,21 @@ impl RequeueArgs {
             _ => "give ids, or a filter, or --all: one of the three",
         };
         Err(UsageError(said.into()))
+    }
+
+    /// Which contacts, for the history.
+    fn in_words(&self) -> String {
+        let which = match (self.ids.len(), self.all) {
+            (0, true) => "everything that failed".to_owned(),
+            (0, false) => self.filter.in_words(),
+            (n, _) => format!("{} by id", contacts(n as u64)),
+        };
+        let all_the_same = if self.even_unsafe {
+            ", even unsafe"
+        } else {
+            ""
+        };
+        which + all_the_same
     }
 
     fn ids(&self) -> Vec<ContactId> {
@@ -216,6 +232,7 @@ async fn requeue(
     total: u64,
 ) -> anyhow::Result<u64> {
     let bar = progress(total);
+    let action = app::action("requeue", &args.in_words());
     let mut requeued = 0;
     let mut some = async |failed: Vec<FailedContact>| -> anyhow::Result<()> {
         let ids: Vec<ContactId> = failed
@@ -224,7 +241,7 @@ async fn requeue(
             .map(|f| f.id)
             .collect();
         if !ids.is_empty() {
-            requeued += operations.requeue(&ids).await?;
+            requeued += operations.requeue(&ids, Some(&action)).await?;
             bar.set_position(requeued);
         }
         Ok(())
@@ -245,6 +262,7 @@ async fn requeue(
             some(operations.failures_named(ids).await?).await?;
         }
     }
+    app::note(operations, &action, Some(0)).await;
     bar.finish_and_clear();
     Ok(requeued)
 }

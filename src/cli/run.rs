@@ -85,6 +85,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
         places,
         settings: settings.clone(),
         tuner: courier.tuner(),
+        operations: Arc::clone(&database.operations),
         log: level,
     };
     beside.spawn(reloading.heed(hangups, courier.pulse()));

@@ -22,7 +22,7 @@ use super::recorder::Recorder;
 use super::scout::Scout;
 use super::tuning::Tuner;
 use super::watch::DatabaseWatch;
-use super::{orders, retuning, token};
+use super::{actions, orders, retuning, token};
 use crate::outbox::{Backlog, Instance, Outbox, OutboxError, Standing};
 use crate::platform::client::Platform;
 use crate::telemetry::event::Stopped;
@@ -136,7 +136,7 @@ impl Courier {
                 scouted = scouting => scouted?,
                 () = token::follow(&context) => {}
                 () = retuning::follow(&context) => {}
-                () = orders::follow(&context) => {}
+                () = heed_operators(&context) => {}
             }
             drop(context);
             // The scout and its lanes were the last to hold the recorder's handle.
@@ -201,6 +201,11 @@ impl Courier {
             orders: watch::Sender::new(()),
         }
     }
+}
+
+/// Heeds what operators order, and tells what they did. Does not end.
+async fn heed_operators(context: &Context) {
+    tokio::join!(orders::follow(context), actions::follow(context));
 }
 
 /// Resolves when requests in flight have had their time to finish, or must not have any.

@@ -8,6 +8,7 @@
 //! [`supervisor`] what systemd hears of it, [`tuning`] what can change meanwhile.
 //! [`Courier`] puts these parts together and runs them.
 
+mod actions;
 pub mod backoff;
 mod breaker;
 mod bulletin;

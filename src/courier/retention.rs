@@ -58,7 +58,7 @@ impl Retention {
         let (mut contacts, mut batches) = (0, 0);
         let mut after = None;
         loop {
-            let step = self.operations.prune_contacts(pruning, after).await?;
+            let step = self.operations.prune_contacts(pruning, after, None).await?;
             contacts += step.pruned;
             after = step.next;
             if after.is_none() || life.is_stopping() {
@@ -70,7 +70,7 @@ impl Retention {
         while !life.is_stopping() {
             let step = self
                 .operations
-                .prune_batches(pruning, after.as_deref())
+                .prune_batches(pruning, after.as_deref(), None)
                 .await?;
             batches += step.pruned;
             after = step.next;

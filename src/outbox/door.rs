@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::span::to_micros;
 use super::{
-    Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease, LeasedLane, Orders,
-    OutboxError, Page, PageLimit, Recorded, Write,
+    ActionReport, Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
+    LeasedLane, Orders, OutboxError, Page, PageLimit, Recorded, Write,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
@@ -125,6 +125,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Reads what operators order. It costs next to nothing.
     async fn orders(&self) -> Result<Orders, OutboxError>;
+
+    /// Returns what operators did last, the last first.
+    async fn newest_actions(&self) -> Result<Vec<ActionReport>, OutboxError>;
 
     /// Gives the lane back, if it is still this lease's.
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError>;

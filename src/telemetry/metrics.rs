@@ -56,7 +56,7 @@ const DELIVERY_SECONDS: &[f64] = &[
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
-pub(super) const OPERATIONS: [&str; 24] = [
+pub(super) const OPERATIONS: [&str; 25] = [
     "check_fitness",
     "check_schema",
     "beat",
@@ -70,6 +70,7 @@ pub(super) const OPERATIONS: [&str; 24] = [
     "lease",
     "lift_holds",
     "orders",
+    "newest_actions",
     "release",
     "read_page",
     "record",

@@ -78,6 +78,14 @@ async fn nothing_of_a_paused_user_goes_out_while_two_couriers_send_and_all_of_it
     world.none(leased).await;
 
     said(&world, &["resume", "--user", "user-3"]).await;
+    // Each courier tells once of each action.
+    for courier in &couriers {
+        for action in ["\"pause\"", "\"resume\""] {
+            let told = format!("\"action\":{action}");
+            courier.says(&told).await;
+            assert_eq!(courier.log().matches(&told).count(), 1, "{told}");
+        }
+    }
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;

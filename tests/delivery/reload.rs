@@ -102,6 +102,11 @@ async fn a_reload_frees_who_waits_at_a_slow_rate_and_says_what_changed_and_what_
     })
     .await;
     assert_eq!(lines("settings reloaded"), 1);
+    let noted = "FROM operator_action WHERE action = 'reload' AND ended_at IS NOT NULL";
+    super::world::until("the history tells of it", async || {
+        db.count(noted).await == 1
+    })
+    .await;
     courier.kill().await;
 }
 

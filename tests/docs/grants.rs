@@ -163,6 +163,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
     outbox.backlog(me).await.unwrap();
     outbox.lift_holds("nothing").await.unwrap();
     outbox.orders().await.unwrap();
+    outbox.newest_actions().await.unwrap();
     outbox.bring_back(Duration::ZERO).await.unwrap();
     outbox.retire(me).await.unwrap();
 }
@@ -183,6 +184,7 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     outbox.lanes(10).await.unwrap();
     outbox.paused(10).await.unwrap();
     outbox.pauses().await.unwrap();
+    outbox.history(10).await.unwrap();
     outbox.instances().await.unwrap();
     let all = FailureFilter::default();
     let failed = outbox.failures(&all, None, 10).await.unwrap();
@@ -206,7 +208,7 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
 
 /// What the courier's user may do beyond `run`.
 async fn operate(outbox: &(impl Outbox + Operations), contact: ContactId) {
-    assert_eq!(outbox.requeue(&[contact]).await.unwrap(), 1);
+    assert_eq!(outbox.requeue(&[contact], None).await.unwrap(), 1);
     deliver(outbox, Final::Succeeded).await;
     look_again(outbox, contact).await;
     let pruning = Pruning {
@@ -214,10 +216,21 @@ async fn operate(outbox: &(impl Outbox + Operations), contact: ContactId) {
         dry_run: false,
     };
     assert_eq!(
-        outbox.prune_contacts(pruning, None).await.unwrap().pruned,
+        outbox
+            .prune_contacts(pruning, None, None)
+            .await
+            .unwrap()
+            .pruned,
         1
     );
-    assert_eq!(outbox.prune_batches(pruning, None).await.unwrap().pruned, 2);
+    assert_eq!(
+        outbox
+            .prune_batches(pruning, None, None)
+            .await
+            .unwrap()
+            .pruned,
+        2
+    );
     let mut insertion = outbox.begin_insert().await.unwrap();
     let contact = NewContact {
         user_id: "u-2".into(),

@@ -70,7 +70,7 @@ async fn what_is_cancelled_has_failed_with_its_cause_and_is_not_found_any_more(d
     assert_eq!(cancel(db, "u/t", &[]).await, only(0));
     assert_eq!(db.names(me).await, ["u/other"]);
     // It can be sent on its way again.
-    let requeued = db.operations.requeue(&[ContactId(row)]).await;
+    let requeued = db.operations.requeue(&[ContactId(row)], None).await;
     assert_eq!(requeued.expect("requeues"), 1);
     assert_eq!(db.names(me).await, ["u/other", "u/t"]);
 }

@@ -227,7 +227,7 @@ async fn tells(outbox: &MySqlOutbox) {
         .failures;
     assert_eq!(failed.len(), 4);
     let ids: Vec<_> = failed.iter().map(|failed| failed.id).collect();
-    assert_eq!(outbox.requeue(&ids).await.expect("requeues"), 4);
+    assert_eq!(outbox.requeue(&ids, None).await.expect("requeues"), 4);
     outbox.overview().await.expect("an overview");
     let mode = outbox.server().await.expect("tells").sql_mode;
     assert!(mode.expect("a mode").risk.is_some(), "it is not strict");
@@ -238,9 +238,15 @@ async fn tells(outbox: &MySqlOutbox) {
         older_than: Duration::ZERO,
         dry_run: false,
     };
-    let step = outbox.prune_contacts(pruning, None).await.expect("prunes");
+    let step = outbox
+        .prune_contacts(pruning, None, None)
+        .await
+        .expect("prunes");
     assert_eq!(step.pruned, 36);
-    outbox.prune_batches(pruning, None).await.expect("prunes");
+    outbox
+        .prune_batches(pruning, None, None)
+        .await
+        .expect("prunes");
 }
 
 /// So many contacts in four lanes.

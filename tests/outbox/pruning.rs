@@ -37,7 +37,7 @@ async fn prune(db: &Db, pruning: Pruning) -> (u64, u64) {
     let (mut contacts, mut batches) = (0, 0);
     let mut after = None;
     loop {
-        let step = db.operations.prune_contacts(pruning, after).await;
+        let step = db.operations.prune_contacts(pruning, after, None).await;
         let step = step.expect("prunes");
         contacts += step.pruned;
         after = step.next;
@@ -47,7 +47,10 @@ async fn prune(db: &Db, pruning: Pruning) -> (u64, u64) {
     }
     let mut after: Option<String> = None;
     loop {
-        let step = db.operations.prune_batches(pruning, after.as_deref()).await;
+        let step = db
+            .operations
+            .prune_batches(pruning, after.as_deref(), None)
+            .await;
         let step = step.expect("prunes");
         batches += step.pruned;
         after = step.next;
@@ -164,7 +167,7 @@ async fn the_walk_goes_on_where_it_was_and_ends_where_nothing_is_old(db: &Db) {
     }
     let mut after = None;
     for (pruned, end) in [(1_000, false), (1_000, false), (0, true)] {
-        let step = db.operations.prune_contacts(OLD, after).await;
+        let step = db.operations.prune_contacts(OLD, after, None).await;
         let step = step.expect("prunes");
         assert_eq!((step.pruned, step.next.is_none()), (pruned, end));
         assert_eq!(step.reached >= OLD.older_than, !end);
@@ -177,7 +180,7 @@ async fn what_was_kept_of_a_requeued_contact_goes_with_it(db: &Db) {
     let row = failed(db, "u/t", "rejected", "no", 60).await;
     let stays = failed(db, "u/t", "rejected", "no", 60).await;
     let both = [row, stays].map(ContactId);
-    db.operations.requeue(&both).await.expect("requeues");
+    db.operations.requeue(&both, None).await.expect("requeues");
     let old = db.now(-LONG);
     db.execute(&format!(
         "UPDATE contact_outbox SET status = 'succeeded', created_at = {old}, finished_at = {old}

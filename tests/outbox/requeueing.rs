@@ -30,7 +30,7 @@ async fn story(db: &Db, id: i64) -> Story {
 
 async fn requeue(db: &Db, ids: &[i64]) -> u64 {
     let ids: Vec<ContactId> = ids.iter().copied().map(ContactId).collect();
-    db.operations.requeue(&ids).await.expect("requeues")
+    db.operations.requeue(&ids, None).await.expect("requeues")
 }
 
 async fn what_failed_becomes_pending_again_and_how_it_had_ended_is_kept(db: &Db) {

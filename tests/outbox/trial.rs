@@ -29,18 +29,20 @@ async fn what_the_courier_writes_can_be_written_and_nothing_of_it_is_left(db: &D
         "delivery_batch",
         "courier_instance",
         "rate_budget",
+        "operator_action",
     ] {
         assert_eq!(db.count(&format!("FROM {table}")).await, 0, "{table}");
     }
     assert_eq!(db.of(contact, "status").await.as_deref(), Some("pending"));
 }
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     "contact_outbox",
     "delivery_lane",
     "delivery_batch",
     "courier_instance",
     "rate_budget",
+    "operator_action",
 ];
 
 async fn a_right_that_is_missing_is_told_and_who_only_looks_is_known(db: &Db) {

@@ -36,13 +36,13 @@ async fn write_everything(db: &Db) -> Result<(), OutboxError> {
             restart: Duration::ZERO,
         })
         .await?;
-    db.operations.requeue(&[ContactId(1)]).await?;
+    db.operations.requeue(&[ContactId(1)], None).await?;
     let pruning = Pruning {
         older_than: Duration::ZERO,
         dry_run: false,
     };
-    db.operations.prune_contacts(pruning, None).await?;
-    db.operations.prune_batches(pruning, None).await?;
+    db.operations.prune_contacts(pruning, None, None).await?;
+    db.operations.prune_batches(pruning, None, None).await?;
     let mut insertion = outbox.begin_insert().await?;
     let contact = NewContact {
         user_id: "u".into(),

@@ -265,14 +265,14 @@ async fn a_requeue_that_changes_nothing_is_an_error(db: &Db) {
     }]);
     db.record(&lease, &[refuse]).await;
     db.obstruct_updates("contact_outbox").await;
-    let error = db.operations.requeue(&[ContactId(row)]).await;
+    let error = db.operations.requeue(&[ContactId(row)], None).await;
     match error.expect_err("not requeued") {
         OutboxError::Unwritten { table, rows } => assert_eq!((table, rows), ("contact_outbox", 1)),
         other => panic!("{other}"),
     }
     assert_eq!(db.count("FROM contact_requeue").await, 0);
     db.clear("contact_outbox").await;
-    let requeued = db.operations.requeue(&[ContactId(row)]).await;
+    let requeued = db.operations.requeue(&[ContactId(row)], None).await;
     assert_eq!(requeued.expect("requeues"), 1);
 }
 

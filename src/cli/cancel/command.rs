@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::chosen::{Chosen, ChosenArgs, Found};
 use super::tally::{Tally, done};
+use crate::app;
 use crate::cli::settings_args::SettingsArgs;
 use crate::cli::span::contacts;
 use crate::cli::{asking, operator, who};
@@ -61,7 +62,7 @@ pub(in crate::cli) async fn run(
         tally.pending > 0 && !args.dry_run && (args.yes || asking::confirmed(&question, out)?);
     let mut result = Cancelled::default();
     if goes_on {
-        let action = who::action("cancel", &chosen.in_words());
+        let action = app::action("cancel", &chosen.in_words());
         let cause = who::by(&action, args.reason.as_deref());
         let mut work = Work {
             operations: &*operations,

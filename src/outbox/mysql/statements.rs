@@ -98,6 +98,23 @@ macro_rules! stands {
     };
 }
 
+/// An instant (an expression) as text for people, and how long ago it was, under a name.
+macro_rules! moment {
+    ($instant:literal, $name:literal) => {
+        concat!(
+            "DATE_FORMAT(",
+            $instant,
+            ", '%Y-%m-%dT%H:%i:%sZ') AS ",
+            $name,
+            ", ",
+            seconds_since!($instant),
+            " AS ",
+            $name,
+            "_ago"
+        )
+    };
+}
+
 /// Whether an operator has paused the lane that a table expression has the columns of.
 macro_rules! is_paused {
     ($lane:literal) => {

@@ -1,6 +1,11 @@
 //! Who did what: the rows of `operator_action`.
 
+use serde::Serialize;
 use uuid::Uuid;
+
+use super::Moment;
+use super::story::moment;
+use crate::outbox::rows::Columns;
 
 /// Something that an operator does. It may take several transactions: each adds what it has changed to
 /// the same row.
@@ -32,5 +37,53 @@ impl Part {
             affected: Some(affected),
             is_last: false,
         }
+    }
+}
+
+/// An action as it was kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActionReport {
+    pub id: String,
+    pub action: String,
+    pub host: String,
+    pub os_user: String,
+    pub selection: String,
+    /// How many rows; `None`: they are not counted.
+    pub affected: Option<u64>,
+    pub began_at: Option<Moment>,
+    /// `None`: it is under way, or was broken off.
+    pub ended_at: Option<Moment>,
+    /// When the last part of it was noted.
+    #[serde(skip)]
+    pub changed_ago: f64,
+}
+
+/// An action of which nothing was heard for so many seconds was broken off.
+const BROKEN_OFF: f64 = 60.0;
+
+impl ActionReport {
+    pub(in crate::outbox) fn read(row: &impl Columns) -> Self {
+        let affected = row.integer("affected");
+        Self {
+            id: row.text("id").unwrap_or_default(),
+            action: row.text("action").unwrap_or_default(),
+            host: row.text("host").unwrap_or_default(),
+            os_user: row.text("os_user").unwrap_or_default(),
+            selection: row.text("selection").unwrap_or_default(),
+            affected: affected.and_then(|affected| u64::try_from(affected).ok()),
+            began_at: moment(row, "began_at"),
+            ended_at: moment(row, "ended_at"),
+            changed_ago: row.seconds("changed_ago").unwrap_or_default(),
+        }
+    }
+
+    /// Whether nothing comes behind what was noted.
+    pub fn is_over(&self) -> bool {
+        self.ended_at.is_some() || self.is_broken_off()
+    }
+
+    /// Whether it did not come to its end.
+    pub fn is_broken_off(&self) -> bool {
+        self.ended_at.is_none() && self.changed_ago > BROKEN_OFF
     }
 }

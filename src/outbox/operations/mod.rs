@@ -37,7 +37,7 @@ pub use self::failures::{
     FailuresBy, SentAs,
 };
 pub use self::finding::{PhoneSearch, PhoneStep};
-pub use self::history::{Action, Part};
+pub use self::history::{Action, ActionReport, Part};
 pub use self::overview::{
     InstanceReport, LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, PausedLane,
     PendingCounts,
@@ -133,8 +133,10 @@ pub trait Operations: Send + Sync + 'static {
     ) -> Result<Vec<ContactResult>, OutboxError>;
 
     /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended. Leaves
-    /// contacts that have not failed as they are. Returns how many had failed.
-    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError>;
+    /// contacts that have not failed as they are. Notes that as a part of an action. Returns how many had
+    /// failed.
+    async fn requeue(&self, ids: &[ContactId], action: Option<&Action>)
+    -> Result<u64, OutboxError>;
 
     /// Counts the pending contacts that pass the filter, by lane.
     async fn count_pending(&self, filter: &PendingFilter) -> Result<Vec<PendingLane>, OutboxError>;
@@ -178,6 +180,9 @@ pub trait Operations: Send + Sync + 'static {
     /// whatever they wait for; and notes the action.
     async fn resume(&self, scope: &OrderScope, action: &Action) -> Result<Resumed, OutboxError>;
 
+    /// Returns what operators did, the last first, at most so many.
+    async fn history(&self, limit: u32) -> Result<Vec<ActionReport>, OutboxError>;
+
     /// Notes a part of an action.
     async fn note_action(&self, action: &Action, part: Part) -> Result<(), OutboxError>;
 
@@ -185,19 +190,21 @@ pub trait Operations: Send + Sync + 'static {
     async fn story(&self, id: ContactId) -> Result<Option<Story>, OutboxError>;
 
     /// Deletes final contacts that are old: the next step behind a contact, in a transaction of its
-    /// own.
+    /// own, which also notes it as a part of an action.
     async fn prune_contacts(
         &self,
         pruning: Pruning,
         after: Option<ContactId>,
+        action: Option<&Action>,
     ) -> Result<PruneStep<ContactId>, OutboxError>;
 
     /// Deletes closed batches that are old and none of whose contacts is there any more: the next
-    /// step behind a batch, in a transaction of its own.
+    /// step behind a batch, in a transaction of its own. The last step also deletes old actions.
     async fn prune_batches(
         &self,
         pruning: Pruning,
         after: Option<&str>,
+        action: Option<&Action>,
     ) -> Result<PruneStep<String>, OutboxError>;
 
     /// Tries whether the courier's own transactions work for this user: runs each and undoes it.

@@ -113,7 +113,7 @@ pub struct LaneStanding {
     pub owner: Option<Owner>,
 }
 
-fn moment(row: &impl Columns, column: &str) -> Option<Moment> {
+pub(super) fn moment(row: &impl Columns, column: &str) -> Option<Moment> {
     Some(Moment {
         at: row.text(column)?,
         seconds_ago: row

@@ -92,6 +92,23 @@ macro_rules! primary {
     };
 }
 
+/// An instant (an expression) as text for people, and how long ago it was, under a name.
+macro_rules! moment {
+    ($instant:literal, $name:literal) => {
+        concat!(
+            "to_char(",
+            $instant,
+            " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS ",
+            $name,
+            ", (extract(epoch FROM now()) - extract(epoch FROM ",
+            $instant,
+            "))::float8 AS ",
+            $name,
+            "_ago"
+        )
+    };
+}
+
 /// Whether an operator has paused the lane that a table expression has the columns of.
 macro_rules! is_paused {
     ($lane:literal) => {

@@ -2,13 +2,14 @@
 
 use super::ask::{Ask, ask};
 use super::dialect::Dialect;
+use super::history;
 use super::statements::Statement;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
-    self, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
-    FailuresBy,
+    self, Action, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
+    FailurePage, FailuresBy,
 };
 use crate::outbox::span::to_seconds;
 
@@ -87,12 +88,17 @@ pub(super) async fn named<D: Dialect>(
     Ok(failed.iter().map(operations::failed).collect())
 }
 
-pub(super) async fn requeue<D: Dialect>(dialect: &D, ids: &[ContactId]) -> Result<u64, SqlError> {
+pub(super) async fn requeue<D: Dialect>(
+    dialect: &D,
+    ids: &[ContactId],
+    action: Option<&Action>,
+) -> Result<u64, SqlError> {
     let mut ids = plain(ids);
     // They are locked in their order.
     ids.sort_unstable();
     let mut tx = dialect.begin().await?;
     let requeued = D::requeue(&mut tx, &ids).await?;
+    history::note_part::<D>(&mut tx, action, requeued).await?;
     dialect.commit(tx).await?;
     Ok(requeued)
 }

@@ -1,9 +1,12 @@
 //! Who did what.
 
+use std::time::Duration;
+
 use super::ask::ask;
 use super::dialect::{Dialect, Session};
 use crate::outbox::error::SqlError;
-use crate::outbox::operations::{Action, Part};
+use crate::outbox::operations::{Action, ActionReport, Part};
+use crate::outbox::span::to_seconds;
 
 /// Notes a part of an action in the transaction that does it.
 pub(super) async fn note<D: Dialect>(
@@ -23,6 +26,41 @@ pub(super) async fn note<D: Dialect>(
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// The same for so many rows, if it belongs to an action.
+pub(super) async fn note_part<D: Dialect>(
+    tx: &mut Session<D>,
+    action: Option<&Action>,
+    affected: u64,
+) -> Result<(), SqlError> {
+    match action {
+        Some(action) => note::<D>(tx, action, Part::some(affected)).await,
+        None => Ok(()),
+    }
+}
+
+/// Reads the last actions.
+pub(super) async fn actions<D: Dialect>(
+    dialect: &D,
+    limit: u32,
+) -> Result<Vec<ActionReport>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let actions = ask::<D>(D::INTERVENING.actions)
+        .bind(i64::from(limit))
+        .fetch_all(&mut session)
+        .await?;
+    Ok(actions.iter().map(ActionReport::read).collect())
+}
+
+/// Deletes actions that began longer ago.
+pub(super) async fn forget<D: Dialect>(dialect: &D, older_than: Duration) -> Result<(), SqlError> {
+    let mut session = dialect.begin_one().await?;
+    ask::<D>(D::INTERVENING.forget_actions)
+        .bind(to_seconds(older_than))
+        .execute(&mut session)
+        .await?;
+    Ok(dialect.commit(session).await?)
 }
 
 /// Notes it by itself.

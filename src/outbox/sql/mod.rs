@@ -41,16 +41,19 @@ use self::failing::plain;
 use super::error::SqlError;
 use super::page::Reader;
 use super::{
-    Action, Backlog, Cancelled, ContactResult, Cursor, FailedContact, FailureCount, FailureCursor,
-    FailureFilter, FailureGroup, FailurePage, FailuresBy, Insertion, Instance, InstanceReport,
-    LaneFound, LaneQuery, LaneReport, LearnedRate, Lease, LeasedLane, NamedContact, Names,
-    Operations, OrderScope, Orders, Outbox, OutboxError, OutcomeCount, Overview, Page, PageLimit,
-    Part, Pause, PausedLane, PendingFilter, PendingLane, PhoneSearch, PhoneStep, PruneStep,
-    Pruning, RateClaim, Recorded, ResultsFrom, ResultsIndex, Resumed, ServerReport, Story, Trial,
-    Write, WriteHealth,
+    Action, ActionReport, Backlog, Cancelled, ContactResult, Cursor, FailedContact, FailureCount,
+    FailureCursor, FailureFilter, FailureGroup, FailurePage, FailuresBy, Insertion, Instance,
+    InstanceReport, LaneFound, LaneQuery, LaneReport, LearnedRate, Lease, LeasedLane, NamedContact,
+    Names, Operations, OrderScope, Orders, Outbox, OutboxError, OutcomeCount, Overview, Page,
+    PageLimit, Part, Pause, PausedLane, PendingFilter, PendingLane, PhoneSearch, PhoneStep,
+    PruneStep, Pruning, RateClaim, Recorded, ResultsFrom, ResultsIndex, Resumed, ServerReport,
+    Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
+
+/// How many actions a courier looks at: more than people do in a few seconds.
+const NEWEST_ACTIONS: u32 = 50;
 
 /// The outbox on a database of this kind, behind both of its doors.
 ///
@@ -195,6 +198,11 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("orders", Limit::Short, read).await
     }
 
+    async fn newest_actions(&self) -> Result<Vec<ActionReport>, OutboxError> {
+        let read = || history::actions(&self.dialect, NEWEST_ACTIONS);
+        self.call("newest_actions", Limit::Short, read).await
+    }
+
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError> {
         let release = || leasing::release(&self.dialect, lease);
         self.call("release", Limit::Patient, release).await
@@ -332,8 +340,13 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
             .await
     }
 
-    async fn requeue(&self, ids: &[ContactId]) -> Result<u64, OutboxError> {
-        self.watch(|| failing::requeue(&self.dialect, ids)).await
+    async fn requeue(
+        &self,
+        ids: &[ContactId],
+        action: Option<&Action>,
+    ) -> Result<u64, OutboxError> {
+        self.watch(|| failing::requeue(&self.dialect, ids, action))
+            .await
     }
 
     async fn count_pending(&self, filter: &PendingFilter) -> Result<Vec<PendingLane>, OutboxError> {
@@ -390,6 +403,10 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
             .await
     }
 
+    async fn history(&self, limit: u32) -> Result<Vec<ActionReport>, OutboxError> {
+        self.watch(|| history::actions(&self.dialect, limit)).await
+    }
+
     async fn note_action(&self, action: &Action, part: Part) -> Result<(), OutboxError> {
         self.watch(|| history::note_alone(&self.dialect, action, part))
             .await
@@ -403,8 +420,9 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         &self,
         pruning: Pruning,
         after: Option<ContactId>,
+        action: Option<&Action>,
     ) -> Result<PruneStep<ContactId>, OutboxError> {
-        self.watch(|| pruning::contacts(&self.dialect, pruning, after))
+        self.watch(|| pruning::contacts(&self.dialect, pruning, after, action))
             .await
     }
 
@@ -412,8 +430,9 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         &self,
         pruning: Pruning,
         after: Option<&str>,
+        action: Option<&Action>,
     ) -> Result<PruneStep<String>, OutboxError> {
-        self.watch(|| pruning::batches(&self.dialect, pruning, after))
+        self.watch(|| pruning::batches(&self.dialect, pruning, after, action))
             .await
     }
 

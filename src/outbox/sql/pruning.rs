@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use super::ask::ask;
 use super::dialect::{Dialect, Session};
 use super::failing::plain;
+use super::history;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
-    BATCHES, CONTACTS, PrunePage, PruneStep, Pruning, bereft, holding, says_it_is_older,
+    Action, BATCHES, CONTACTS, PrunePage, PruneStep, Pruning, bereft, holding, says_it_is_older,
 };
 use crate::outbox::rows::Columns;
 use crate::outbox::span::to_seconds;
@@ -21,6 +22,7 @@ pub(super) async fn contacts<D: Dialect>(
     dialect: &D,
     pruning: Pruning,
     after: Option<ContactId>,
+    action: Option<&Action>,
 ) -> Result<PruneStep<ContactId>, SqlError> {
     let mut session = dialect.reading().await?;
     let age = to_seconds(pruning.older_than);
@@ -35,12 +37,17 @@ pub(super) async fn contacts<D: Dialect>(
     let page = PrunePage::new(&read, CONTACTS, id, |_| false);
     let mut pruned = u64::try_from(page.old.len()).unwrap_or(u64::MAX);
     if !pruning.dry_run && pruned > 0 {
-        pruned = delete_contacts(dialect, age, &plain(&page.old)).await?;
+        pruned = delete_contacts(dialect, age, &plain(&page.old), action).await?;
     }
     Ok(page.step(pruned))
 }
 
-async fn delete_contacts<D: Dialect>(dialect: &D, age: f64, old: &[i64]) -> sqlx::Result<u64> {
+async fn delete_contacts<D: Dialect>(
+    dialect: &D,
+    age: f64,
+    old: &[i64],
+    action: Option<&Action>,
+) -> Result<u64, SqlError> {
     let mut tx = dialect.begin().await?;
     let deleted = ask::<D>(D::OPERATING.delete_contacts)
         .bind(age)
@@ -51,6 +58,7 @@ async fn delete_contacts<D: Dialect>(dialect: &D, age: f64, old: &[i64]) -> sqlx
         .bind(List::Contacts(old))
         .execute(&mut tx)
         .await?;
+    history::note_part::<D>(&mut tx, action, deleted).await?;
     dialect.commit(tx).await?;
     Ok(deleted)
 }
@@ -59,6 +67,7 @@ pub(super) async fn batches<D: Dialect>(
     dialect: &D,
     pruning: Pruning,
     after: Option<&str>,
+    action: Option<&Action>,
 ) -> Result<PruneStep<String>, SqlError> {
     let mut session = dialect.reading().await?;
     let read = ask::<D>(D::OPERATING.prunable_batches)
@@ -79,19 +88,28 @@ pub(super) async fn batches<D: Dialect>(
     let gone = bereft(old, &standing);
     let mut pruned = u64::try_from(gone.len()).unwrap_or(u64::MAX);
     if !pruning.dry_run && pruned > 0 {
-        pruned = delete_batches(dialect, &gone).await?;
+        pruned = delete_batches(dialect, &gone, action).await?;
     }
-    Ok(page.step(pruned))
+    let step = page.step(pruned);
+    if step.next.is_none() && !pruning.dry_run {
+        history::forget(dialect, pruning.older_than).await?;
+    }
+    Ok(step)
 }
 
-async fn delete_batches<D: Dialect>(dialect: &D, gone: &[String]) -> sqlx::Result<u64> {
+async fn delete_batches<D: Dialect>(
+    dialect: &D,
+    gone: &[String],
+    action: Option<&Action>,
+) -> Result<u64, SqlError> {
     let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
-    let mut session = dialect.begin_one().await?;
+    let mut tx = dialect.begin().await?;
     let deleted = ask::<D>(D::OPERATING.delete_batches)
         .bind(List::Texts(&gone))
-        .execute(&mut session)
+        .execute(&mut tx)
         .await?;
-    dialect.commit(session).await?;
+    history::note_part::<D>(&mut tx, action, deleted).await?;
+    dialect.commit(tx).await?;
     Ok(deleted)
 }
 

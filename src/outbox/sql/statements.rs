@@ -198,6 +198,10 @@ pub(in crate::outbox) struct Intervening {
     pub(in crate::outbox) end_holds: Statement,
     /// Has couriers try lanes at once [id, user, task, each empty for any].
     pub(in crate::outbox) resume: Statement,
+    /// The last actions [limit].
+    pub(in crate::outbox) actions: Statement,
+    /// Deletes old ones [age in seconds].
+    pub(in crate::outbox) forget_actions: Statement,
     /// Adds a part to an action [id, action, host, user, selection, rows or null, 1 if it is the last].
     pub(in crate::outbox) note_action: Statement,
 }

@@ -1,11 +1,11 @@
 //! Trying what the courier writes, in transactions that are undone.
 
 use super::dialect::Dialect;
-use super::{leasing, recording};
+use super::{history, leasing, recording};
 use crate::contact::MAX_CONTACT_BYTES;
 use crate::outbox::OutboxError;
 use crate::outbox::error::SqlError;
-use crate::outbox::operations::{Trial, Trying, records};
+use crate::outbox::operations::{Action, Part, Trial, Trying, records};
 
 /// Runs each of the courier's transactions and undoes it.
 pub(super) async fn try_writing<D: Dialect>(dialect: &D) -> Trial {
@@ -17,6 +17,7 @@ pub(super) async fn try_writing<D: Dialect>(dialect: &D) -> Trial {
         beat(dialect, &trying).await,
         deliver(dialect, &trying).await,
         claim(dialect, &trying).await,
+        note(dialect, &trying).await,
     ];
     Trial::of(tried.map(|tried| tried.map_err(|error| error.translated(D::translate))))
 }
@@ -40,6 +41,25 @@ async fn deliver<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlErro
     dialect.rollback(tx).await?;
     dialect.locked(&[i64::MAX]).await?;
     Ok(())
+}
+
+async fn note<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
+    let action = Action {
+        id: trying.instance.id,
+        name: "doctor",
+        host: String::new(),
+        os_user: String::new(),
+        selection: String::new(),
+    };
+    let mut tx = dialect.begin().await?;
+    for is_last in [false, true] {
+        let part = Part {
+            affected: Some(1),
+            is_last,
+        };
+        history::note::<D>(&mut tx, &action, part).await?;
+    }
+    Ok(dialect.rollback(tx).await?)
 }
 
 async fn claim<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {

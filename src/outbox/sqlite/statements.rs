@@ -114,6 +114,23 @@ macro_rules! next_lane {
     };
 }
 
+/// An instant (an expression) as text for people, and how long ago it was, under a name.
+macro_rules! moment {
+    ($instant:literal, $name:literal) => {
+        concat!(
+            "strftime('%Y-%m-%dT%H:%M:%SZ', ",
+            $instant,
+            ") AS ",
+            $name,
+            ", ",
+            seconds_since!($instant),
+            " AS ",
+            $name,
+            "_ago"
+        )
+    };
+}
+
 /// Whether an operator has paused the lane that a table expression has the columns of.
 macro_rules! is_paused {
     ($lane:literal) => {

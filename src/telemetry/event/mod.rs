@@ -27,7 +27,9 @@ pub use self::lifecycle::{
     AdminListening, DatabaseAddressChanged, DatabaseAwaited, LogLinesLost, SettingsNotReloaded,
     SettingsReloaded, Started, Stopped, Stopping, SupervisorUntold,
 };
-pub use self::orders::{PausesInForce, Resumed, SendingPaused, SendingUnpaused};
+pub use self::orders::{
+    ActionNotNoted, OperatorActed, PausesInForce, Resumed, SendingPaused, SendingUnpaused,
+};
 pub use self::platform::{
     BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
 };

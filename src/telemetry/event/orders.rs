@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 
-use tracing::info;
+use tracing::{info, warn};
 
-use super::target::LANES;
+use super::target::{LANES, LIFECYCLE};
 use crate::telemetry::metrics::METRICS;
 
 /// An operator has paused lanes.
@@ -51,5 +51,52 @@ impl PausesInForce {
     pub fn emit(&self) {
         let pauses = i64::try_from(self.0).unwrap_or(i64::MAX);
         METRICS.requests.pauses.set(pauses);
+    }
+}
+
+/// An operator has done something, here or elsewhere.
+pub struct OperatorActed<'a> {
+    /// The command.
+    pub action: &'a str,
+    /// Which contacts, lanes or settings.
+    pub selection: &'a str,
+    /// How many rows.
+    pub affected: Option<u64>,
+    pub os_user: &'a str,
+    pub host: &'a str,
+    /// Whether it did not come to its end.
+    pub is_broken_off: bool,
+}
+
+impl OperatorActed<'_> {
+    pub fn emit(&self) {
+        let Self {
+            action,
+            selection,
+            affected,
+            os_user,
+            host,
+            ..
+        } = self;
+        let state = if self.is_broken_off {
+            "broken off"
+        } else {
+            "done"
+        };
+        info!(target: LIFECYCLE, action, selection, affected, os_user, host, state, "an operator did something");
+    }
+}
+
+/// What was done could not be kept in the history.
+pub struct ActionNotNoted<'a> {
+    /// The command.
+    pub action: &'a str,
+    pub error: &'a str,
+}
+
+impl ActionNotNoted<'_> {
+    pub fn emit(&self) {
+        let Self { action, error } = self;
+        warn!(target: LIFECYCLE, action, error, "the history does not tell of it");
     }
 }

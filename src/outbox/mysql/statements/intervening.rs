@@ -100,6 +100,18 @@ pub(in crate::outbox::mysql) static INTERVENING: Intervening = Intervening {
     ))
     .with(&[1, 1, 2, 2]),
     resume: Statement::new("INSERT INTO delivery_resume (id, user_id, task_id) VALUES (?, ?, ?)"),
+    actions: Statement::new(concat!(
+        "SELECT a.id, a.action, a.host, a.os_user, a.selection, a.affected, ",
+        seconds_since!("a.changed_at"),
+        " AS changed_ago, ",
+        moment!("a.began_at", "began_at"),
+        ", ",
+        moment!("a.ended_at", "ended_at"),
+        " FROM operator_action AS a ORDER BY a.began_at DESC, a.id DESC LIMIT ?"
+    )),
+    forget_actions: Statement::new(
+        "DELETE FROM operator_action WHERE began_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND",
+    ),
     note_action: Statement::new(concat!(
         "INSERT INTO operator_action (id, action, host, os_user, selection, affected, ended_at)
          SELECT ?, ?, ?, ?, ?, ?, CASE WHEN ? = 1 THEN NOW(6) END FROM DUAL WHERE true",

@@ -61,23 +61,6 @@ macro_rules! standing {
     };
 }
 
-/// An instant (an expression) as text for people, and how long ago it was, under a name.
-macro_rules! moment {
-    ($instant:literal, $name:literal) => {
-        concat!(
-            "DATE_FORMAT(",
-            $instant,
-            ", '%Y-%m-%dT%H:%i:%sZ') AS ",
-            $name,
-            ", ",
-            seconds_since!($instant),
-            " AS ",
-            $name,
-            "_ago"
-        )
-    };
-}
-
 /// The last batch of a contact that may have arrived.
 macro_rules! last_batch {
     () => {

@@ -117,6 +117,19 @@ pub(in crate::outbox::postgres) static INTERVENING: Intervening = Intervening {
     resume: Statement::new(
         "INSERT INTO delivery_resume (id, user_id, task_id) VALUES ($1, $2, $3)",
     ),
+    actions: Statement::new(concat!(
+        "SELECT a.id::text AS id, a.action, a.host, a.os_user, a.selection, a.affected,
+             (extract(epoch FROM now()) - extract(epoch FROM a.changed_at))::float8
+                 AS changed_ago, ",
+        moment!("a.began_at", "began_at"),
+        ", ",
+        moment!("a.ended_at", "ended_at"),
+        " FROM operator_action AS a
+          ORDER BY a.began_at DESC, a.id DESC LIMIT $1"
+    )),
+    forget_actions: Statement::new(
+        "DELETE FROM operator_action WHERE began_at < now() - $1 * interval '1 second'",
+    ),
     note_action: Statement::new(
         "INSERT INTO operator_action AS a
              (id, action, host, os_user, selection, affected, ended_at)

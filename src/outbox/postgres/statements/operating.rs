@@ -55,23 +55,6 @@ macro_rules! standing {
     };
 }
 
-/// An instant (an expression) as text for people, and how long ago it was, under a name.
-macro_rules! moment {
-    ($instant:literal, $name:literal) => {
-        concat!(
-            "to_char(",
-            $instant,
-            " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS ",
-            $name,
-            ", (extract(epoch FROM now()) - extract(epoch FROM ",
-            $instant,
-            "))::float8 AS ",
-            $name,
-            "_ago"
-        )
-    };
-}
-
 /// The last batch of a contact that may have arrived.
 macro_rules! last_batch {
     () => {

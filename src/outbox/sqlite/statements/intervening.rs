@@ -116,6 +116,19 @@ pub(in crate::outbox::sqlite) static INTERVENING: Intervening = Intervening {
     resume: Statement::new(
         "INSERT INTO delivery_resume (id, user_id, task_id) VALUES (?1, ?2, ?3)",
     ),
+    actions: Statement::new(concat!(
+        "SELECT a.id, a.action, a.host, a.os_user, a.selection, a.affected, ",
+        seconds_since!("a.changed_at"),
+        " AS changed_ago, ",
+        moment!("a.began_at", "began_at"),
+        ", ",
+        moment!("a.ended_at", "ended_at"),
+        " FROM operator_action AS a ORDER BY a.began_at DESC, a.id DESC LIMIT ?1"
+    )),
+    forget_actions: Statement::new(
+        "DELETE FROM operator_action
+         WHERE began_at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ?1 || ' seconds')",
+    ),
     note_action: Statement::new(concat!(
         "INSERT INTO operator_action AS a
              (id, action, host, os_user, selection, affected, ended_at)

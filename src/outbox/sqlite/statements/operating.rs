@@ -65,23 +65,6 @@ macro_rules! standing {
     };
 }
 
-/// An instant (an expression) as text for people, and how long ago it was, under a name.
-macro_rules! moment {
-    ($instant:literal, $name:literal) => {
-        concat!(
-            "strftime('%Y-%m-%dT%H:%M:%SZ', ",
-            $instant,
-            ") AS ",
-            $name,
-            ", ",
-            seconds_since!($instant),
-            " AS ",
-            $name,
-            "_ago"
-        )
-    };
-}
-
 /// The instant that is so many seconds (a parameter) ago.
 macro_rules! so_long_ago {
     ($seconds:literal) => {
