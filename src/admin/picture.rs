@@ -110,6 +110,10 @@ fn seen(overview: &Overview) -> OutboxSeen {
     OutboxSeen {
         pending: overview.pending.total(),
         oldest: overview.oldest_pending.unwrap_or_default(),
+        done_in: match overview.pending.due {
+            0 => Some(0.0),
+            _ => overview.done_in_seconds(),
+        },
         lanes: [
             ("due", lanes.due),
             ("held", lanes.held),

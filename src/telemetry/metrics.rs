@@ -122,6 +122,7 @@ pub(super) struct Outbox {
     pub(super) calls: HistogramVec,
     pub(super) pending: Gauge,
     pub(super) oldest: Gauge,
+    pub(super) done_in: Gauge,
     pub(super) lanes: GaugeVec,
 }
 
@@ -286,6 +287,11 @@ impl Outbox {
                 "courier_oldest_pending_seconds",
                 "Seconds that the oldest contact that is due has been due, 0 if there is none; \
                  NaN while the database does not answer.",
+            )),
+            done_in: unknown(made.gauge(
+                "courier_backlog_seconds",
+                "Seconds until the contacts that are due are gone, if it goes on as in the last \
+                 minute; 0 if none is due, NaN while nobody can tell.",
             )),
         }
     }

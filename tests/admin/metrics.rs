@@ -16,7 +16,7 @@ on_every_database!(
 );
 
 /// The names that dashboards hold on to.
-pub(crate) const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 19] = [
     "courier_contacts_total",
     "courier_requests_total",
     "courier_request_duration_seconds",
@@ -24,6 +24,7 @@ pub(crate) const NAMES: [&str; 18] = [
     "courier_delivery_latency_seconds",
     "courier_outbox_pending",
     "courier_oldest_pending_seconds",
+    "courier_backlog_seconds",
     "courier_lanes",
     "courier_retries_total",
     "courier_rate_limit_wait_seconds",

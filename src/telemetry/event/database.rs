@@ -126,6 +126,8 @@ pub struct OutboxSeen {
     pub pending: u64,
     /// How long the oldest of those that are due has been due; zero if there is none.
     pub oldest: Duration,
+    /// In how many seconds those that are due are gone, if it goes on so; `None`: nobody can tell.
+    pub done_in: Option<f64>,
     /// Lanes by state.
     pub lanes: [(&'static str, u64); 4],
 }
@@ -134,6 +136,7 @@ impl OutboxSeen {
     pub fn emit(&self) {
         METRICS.outbox.pending.set(precise(self.pending));
         METRICS.outbox.oldest.set(self.oldest.as_secs_f64());
+        METRICS.outbox.done_in.set(self.done_in.unwrap_or(f64::NAN));
         for (state, lanes) in self.lanes {
             let gauge = METRICS.outbox.lanes.with_label_values(&[state]);
             gauge.set(precise(lanes));
@@ -149,6 +152,7 @@ impl OutboxUnseen {
     pub fn emit(&self) {
         METRICS.outbox.pending.set(f64::NAN);
         METRICS.outbox.oldest.set(f64::NAN);
+        METRICS.outbox.done_in.set(f64::NAN);
         for state in LANE_STATES {
             METRICS
                 .outbox
