@@ -21,6 +21,7 @@ pub mod batch;
 pub mod cli;
 pub mod contact;
 pub mod courier;
+mod host;
 mod http;
 mod lock;
 pub mod mask;

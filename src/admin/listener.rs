@@ -18,6 +18,7 @@ use super::{routes, server, waiting};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
+use crate::host::Names;
 use crate::outbox::{Operations, Outbox, WriteHealth};
 use crate::telemetry::event::AdminListening;
 
@@ -53,18 +54,20 @@ pub struct Subject {
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
+    names: Names,
     is_announced: AtomicBool,
 }
 
 impl Admin {
-    /// Listens. Port 0 takes any free one.
-    pub async fn bind(address: SocketAddr) -> Result<Self, CannotListen> {
+    /// Listens, and answers to these names beside those of this host. Port 0 takes any free one.
+    pub async fn bind(address: SocketAddr, names: &[String]) -> Result<Self, CannotListen> {
         let cannot = |source| CannotListen { address, source };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         Ok(Self {
             listener,
             address,
+            names: Names::of_this_host_and(names),
             is_announced: AtomicBool::new(false),
         })
     }
@@ -84,7 +87,7 @@ impl Admin {
             return;
         }
         self.announce();
-        let app = waiting::router(self.address, why);
+        let app = waiting::router(self.names.clone(), why);
         server::serve(&self.listener, app, ClientLimits::default()).await;
     }
 
@@ -92,7 +95,7 @@ impl Admin {
     pub async fn serve(self, subject: Subject) {
         self.announce();
         let Self {
-            listener, address, ..
+            listener, names, ..
         } = self;
         let sources = Sources {
             about: Arc::new(subject.about),
@@ -104,7 +107,7 @@ impl Admin {
             pictures: Pictures::default(),
             history: Arc::new(History::default()),
         };
-        let app = routes::router(address, sources.clone());
+        let app = routes::router(names, sources.clone());
         tokio::select! {
             () = server::serve(&listener, app, ClientLimits::default()) => {}
             () = sources.readiness.keep(&*subject.outbox, &subject.writes) => {}

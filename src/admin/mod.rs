@@ -7,13 +7,13 @@
 
 mod health;
 mod history;
-mod host;
 mod listener;
 mod page;
 mod picture;
 pub mod probe;
 mod readiness;
 mod routes;
+mod seats;
 mod server;
 mod status;
 mod waiting;

@@ -1,7 +1,5 @@
 //! What is answered where.
 
-use std::net::SocketAddr;
-
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,15 +8,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::host;
 use super::page::page;
 use super::status::Sources;
+use crate::host::Names;
 use crate::telemetry::metrics;
 
 const NOT_FOUND: &str = "not found; there are /, /metrics, /healthz and /readyz\n";
 
-const FOREIGN_HOST: &str = "this address answers only requests to a loopback address; to be reached \
-    by another name, let admin.listen be an address that is not a loopback one\n";
+const FOREIGN_HOST: &str = "this server does not answer to that name; name it in admin.hosts, or ask \
+    by an IP address\n";
 
 /// What every answer says to a browser: show it as what it is, keep it to yourself, load nothing.
 /// The status page alone has another policy.
@@ -41,8 +39,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Everything that is answered by a server that listens on `address`.
-pub(super) fn router(address: SocketAddr, sources: Sources) -> Router {
+/// Everything that is answered by a server of these names.
+pub(super) fn router(names: Names, sources: Sources) -> Router {
     let app = Router::new()
         .route("/", get(page))
         .route("/api/status", get(status))
@@ -51,19 +49,19 @@ pub(super) fn router(address: SocketAddr, sources: Sources) -> Router {
         .route("/readyz", get(ready))
         .fallback(|| async { (StatusCode::NOT_FOUND, NOT_FOUND) })
         .with_state(sources);
-    guarded(address, app)
+    guarded(names, app)
 }
 
 /// The same for those alone who may ask, with what every answer says.
-pub(super) fn guarded(address: SocketAddr, app: Router) -> Router {
-    app.layer(middleware::from_fn_with_state(address, guard))
+pub(super) fn guarded(names: Names, app: Router) -> Router {
+    app.layer(middleware::from_fn_with_state(names, guard))
 }
 
 /// Turns foreign hosts away, and adds what every answer says.
-async fn guard(State(address): State<SocketAddr>, request: Request, next: Next) -> Response {
+async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.map(|host| host.to_str().unwrap_or_default());
-    let mut response = if host::may_ask(address, host) {
+    let mut response = if names.may_ask(host) {
         next.run(request).await
     } else {
         (StatusCode::MISDIRECTED_REQUEST, FOREIGN_HOST).into_response()

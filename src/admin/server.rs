@@ -1,19 +1,24 @@
 //! Connections: how many at once, and how long each may take.
 //!
-//! A client that says nothing, or takes nothing, is cut off; beyond the limit new ones wait. So
-//! nobody who can reach the port can exhaust the memory or the file descriptors of the courier.
+//! A client that says nothing, or takes nothing, is cut off. Beyond the limit, one that says nothing
+//! gives its place to a new one. So nobody who can reach the port can exhaust the memory or the file
+//! descriptors of the courier, or keep its health checks from being answered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+use super::seats::{Seat, Seats};
 
 /// The largest head of a request that is read. More would be none of ours.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -37,7 +42,7 @@ impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             connections: 64,
-            head_within: Duration::from_secs(30),
+            head_within: Duration::from_secs(5),
             connection: Duration::from_mins(5),
             last_answer: Duration::from_secs(10),
         }
@@ -46,37 +51,43 @@ impl Default for ClientLimits {
 
 /// Serves until it is dropped; its connections end with it.
 pub(super) async fn serve(listener: &TcpListener, app: Router, limits: ClientLimits) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let seats = Seats::new(limits.connections);
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         let Ok((stream, _)) = listener.accept().await else {
             sleep(BREATH).await;
             continue;
         };
-        let app = app.clone();
-        connections.spawn(async move {
-            converse(stream, app, limits).await;
-            drop(place);
-        });
+        let seat = seats.take().await;
+        connections.spawn(converse(stream, app.clone(), limits, seat));
     }
 }
 
 /// One connection, from its first request to its end.
-async fn converse(stream: TcpStream, app: Router, limits: ClientLimits) {
+async fn converse(stream: TcpStream, app: Router, limits: ClientLimits, seat: Seat) {
+    let seat = Arc::new(seat);
+    let (app, at_work) = (TowerToHyperService::new(app), Arc::clone(&seat));
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let work = at_work.works();
+        let answer = app.call(request);
+        async move {
+            let answer = answer.await;
+            drop(work);
+            answer
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        .serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);
     // How a connection ended is the client's business.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = sleep(limits.connection) => connection.as_mut().graceful_shutdown(),
+        () = seat.gives_way.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     timeout(limits.last_answer, connection).await.ok();
 }
@@ -127,6 +138,35 @@ mod tests {
         words.resize(LARGEST_HEAD * 2, b'x');
         let answer = said(address, &words).await;
         assert!(!answer.contains("here"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn idle_connections_give_way_to_one_that_asks() {
+        let limits = ClientLimits {
+            connections: 4,
+            ..ClientLimits::default()
+        };
+        let address = server(limits).await;
+        let mut silent = Vec::new();
+        for words in [&b""[..], b"GET / HT", GET, b""] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(words).await.unwrap();
+            silent.push(client);
+        }
+        // The third has its answer, and keeps its connection.
+        let mut answer = [0; 12];
+        silent[2].read_exact(&mut answer).await.unwrap();
+        for _ in 0..8 {
+            let asked = timeout(limits.head_within / 2, async {
+                let mut client = TcpStream::connect(address).await.unwrap();
+                client.write_all(GET).await.unwrap();
+                client.read_exact(&mut answer).await.unwrap();
+                silent.push(client);
+            });
+            asked
+                .await
+                .expect("an answer long before the silent ones are cut off");
+        }
     }
 
     #[tokio::test]

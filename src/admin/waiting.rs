@@ -1,7 +1,5 @@
 //! What is answered before there is a database to work on: the courier lives, and is not ready.
 
-use std::net::SocketAddr;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -10,6 +8,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::routes::{guarded, metrics};
+use crate::host::Names;
 
 /// Why the courier waits.
 type Why = State<watch::Receiver<String>>;
@@ -22,7 +21,7 @@ struct Waiting {
 }
 
 /// Everything that is answered meanwhile.
-pub(super) fn router(address: SocketAddr, why: watch::Receiver<String>) -> Router {
+pub(super) fn router(names: Names, why: watch::Receiver<String>) -> Router {
     let waits = |State(why): Why| async move {
         let why = why.borrow().clone();
         let said = format!("the courier waits for its database: {why}\n");
@@ -34,7 +33,7 @@ pub(super) fn router(address: SocketAddr, why: watch::Receiver<String>) -> Route
         .route("/readyz", get(not_ready))
         .fallback(waits)
         .with_state(why);
-    guarded(address, app)
+    guarded(names, app)
 }
 
 async fn alive() -> Json<Waiting> {

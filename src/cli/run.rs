@@ -197,7 +197,7 @@ async fn encryption(database: &app::Database) -> String {
 async fn listen(args: &RunArgs, settings: &Settings) -> anyhow::Result<Option<Admin>> {
     let address = settings.admin.listen.filter(|_| !args.once);
     Ok(match address {
-        Some(address) => Some(Admin::bind(address).await?),
+        Some(address) => Some(Admin::bind(address, &settings.admin.hosts).await?),
         None => None,
     })
 }

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::key::{Key, Kind};
 use super::shown::empty_if_none;
 
-pub(super) const KEYS: &[Key] = &[Key::new("admin.listen", Kind::Address).optional()];
+pub(super) const KEYS: &[Key] = &[
+    Key::new("admin.listen", Kind::Address).optional(),
+    Key::new("admin.hosts", Kind::Texts),
+];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -16,12 +19,16 @@ pub struct AdminSettings {
     /// `127.0.0.1:9464`. Whoever reaches it sees lanes and counts, but no numbers and no secrets.
     #[serde(serialize_with = "empty_if_none")]
     pub listen: Option<SocketAddr>,
+    /// The names by which it may be asked, beside `localhost`, this host's own and IP addresses.
+    /// Default: none.
+    pub hosts: Vec<String>,
 }
 
 impl Default for AdminSettings {
     fn default() -> Self {
         Self {
             listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+            hosts: Vec::new(),
         }
     }
 }

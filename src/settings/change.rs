@@ -172,6 +172,7 @@ mod tests {
         "rate_limit.scope=cluster",
         "retention.older_than=90d",
         "admin.listen=",
+        "admin.hosts=courier.example",
         "traces.endpoint=http://127.0.0.1:4318",
         "traces.proxy=http://127.0.0.1:3128",
         "traces.ca_file=/ca.pem",

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -21,6 +22,7 @@ use super::ledger::TaskRoute;
 use super::platform::{Answer, Platform};
 use super::tcp::Wire;
 use super::wire::{self, Complaint};
+use crate::host::Names;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -39,6 +41,7 @@ type Shared = State<Arc<Platform>>;
 
 /// Every path of the simulator. `stop` ends what would never end by itself.
 pub(super) fn router(platform: Arc<Platform>, stop: CancellationToken) -> Router {
+    let names = Names::of_this_host_and(&[]);
     Router::new()
         .route(
             "/agent-api/user/{user_id}/task/{task_id}/number",
@@ -51,7 +54,19 @@ pub(super) fn router(platform: Arc<Platform>, stop: CancellationToken) -> Router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(SizeLimits::MAX_BYTES))
+        .layer(middleware::from_fn_with_state(names, guard))
         .with_state(Site { platform, stop })
+}
+
+/// Keeps pages of the web from the simulator's own paths. The platform's are asked by any name.
+async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    let host = host.map(|host| host.to_str().unwrap_or_default());
+    if request.uri().path().starts_with("/simulator") && !names.may_ask(host) {
+        let why = "the simulator does not answer to that name; ask by an IP address";
+        return json(StatusCode::MISDIRECTED_REQUEST, wire::error(421, why));
+    }
+    next.run(request).await
 }
 
 async fn add_numbers(
@@ -101,7 +116,12 @@ async fn faults(State(platform): Shared) -> Response {
 }
 
 /// Puts other faults in force and answers with them.
-async fn set_faults(State(platform): Shared, body: Bytes) -> Response {
+async fn set_faults(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Response {
+    // A page of the web may send other types without asking first.
+    if !is_json(&headers) {
+        let why = "send it with the header content-type: application/json";
+        return json(StatusCode::UNSUPPORTED_MEDIA_TYPE, wire::error(415, why));
+    }
     let read = serde_json::from_slice::<Faults>(&body).map_err(|e| e.to_string());
     let set = read.and_then(|faults| {
         platform

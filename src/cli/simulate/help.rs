@@ -18,10 +18,10 @@ To rehearse an outage, start the simulator and point the courier at it:
 Make the platform fail for a while, then let it recover, without a restart (the new faults replace \
 the old ones; a key that is left out has its default):
 
-  curl -d '{\"error_before\": 1}' http://127.0.0.1:8790/simulator/faults
-  curl -d '{\"running_tasks\": [\"t-1\"], \"rows\": {\"dropped\": 0.1}}' \\
+  curl --json '{\"error_before\": 1}' http://127.0.0.1:8790/simulator/faults
+  curl --json '{\"running_tasks\": [\"t-1\"], \"rows\": {\"dropped\": 0.1}}' \\
     http://127.0.0.1:8790/simulator/faults
-  curl -d '{}' http://127.0.0.1:8790/simulator/faults
+  curl --json '{}' http://127.0.0.1:8790/simulator/faults
 
 Then look at what arrived; every number should have times_held 1, however often it was received:
 
