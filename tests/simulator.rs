@@ -653,7 +653,8 @@ async fn dropped_and_uncounted_numbers_are_missing_in_the_answer_and_told_by_the
     }
     let rig = Rig::with(json!({"rows": {"blacklisted": 1}})).await;
     let data = &rig.answer(&import(&[GOOD])).await["data"];
-    assert_eq!(data["fail_datas"][0]["fail_cause"], "号码在黑名单中。");
+    let quoted = format!("号码 {GOOD} 在黑名单中。");
+    assert_eq!(data["fail_datas"][0]["fail_cause"], quoted);
 }
 
 #[tokio::test]

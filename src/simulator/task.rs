@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::cipher;
-use super::failure::Failure;
+use super::failure::{self, BLACKLISTED, Failure};
 use super::faults::{RowFault, RowLuck};
 use super::number;
 use super::state::{NumberState, RefusalState, TaskState};
@@ -16,8 +16,6 @@ use super::wire::{ImportRequest, Row};
 pub(super) const MALFORMED: &str = "格式不正确。";
 /// A number that the task already has, or that is in the request twice.
 pub(super) const DUPLICATE: &str = "号码重复。";
-/// A number that [`RowFault::Blacklisted`] befell.
-pub(super) const BLACKLISTED: &str = "号码在黑名单中。";
 
 /// By what an import goes besides its request.
 #[derive(Clone, Copy, Debug)]
@@ -86,9 +84,10 @@ struct Judged<'r> {
     fate: Fate,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Refusal {
-    cause: Option<&'static str>,
+    /// As it was said.
+    cause: Option<String>,
     duplicate: bool,
 }
 
@@ -111,7 +110,7 @@ impl Task {
         let mut failures = Vec::new();
         for Judged { row, number, fate } in &judged {
             if let Fate::Refused(cause) = *fate {
-                self.note_refusal(&row.phone, cause);
+                self.note_refusal(&row.phone, number, cause);
                 let number = number.clone();
                 failures.push(Failure { number, cause });
             }
@@ -242,12 +241,12 @@ impl Task {
         }
     }
 
-    fn note_refusal(&mut self, number: &str, cause: &'static str) {
-        let refusal = self.refusals.entry(number.into()).or_default();
+    fn note_refusal(&mut self, phone: &str, number: &str, cause: &'static str) {
+        let refusal = self.refusals.entry(phone.into()).or_default();
         if cause == DUPLICATE {
             refusal.duplicate = true;
         } else {
-            refusal.cause = Some(cause);
+            refusal.cause = Some(failure::said(cause, number).into_owned());
         }
     }
 }
@@ -267,7 +266,7 @@ fn number_state(number: &str, record: &Record) -> NumberState {
 fn refusal_state(number: &str, refusal: &Refusal) -> RefusalState {
     RefusalState {
         number: number.to_owned(),
-        cause: refusal.cause.map(str::to_owned),
+        cause: refusal.cause.clone(),
         duplicate: refusal.duplicate.then(|| DUPLICATE.to_owned()),
     }
 }
@@ -475,7 +474,8 @@ mod tests {
         task.import(&sent, &rules(blacklisted), String::new);
         assert_eq!(held(&task, "13012121212"), 0);
         let state = task.state("u", "t");
-        assert!(state.refusal("13012121212").unwrap().said(BLACKLISTED));
+        let said = failure::said(BLACKLISTED, "13012121212");
+        assert!(state.refusal("13012121212").unwrap().said(&said));
         assert_eq!(state.number("13012121211").unwrap().times_uncounted, 1);
     }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::faults::{AnswerStyle, CountStyle, DataStyle, FailListStyle, MaskStyle};
 use super::mask::masked;
 use super::state::Violations;
@@ -211,7 +211,7 @@ struct FailData<'a> {
     #[serde(rename = "fail_data")]
     number: String,
     #[serde(rename = "fail_cause")]
-    cause: &'a str,
+    cause: Cow<'a, str>,
     /// A field that no page knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     remark: Option<u8>,
@@ -229,7 +229,7 @@ impl Style<'_> {
         let remark = self.answer.extra_fields.then_some(3);
         let shown = failures.iter().map(|failure| FailData {
             number: masked(&failure.number, self.mask),
-            cause: failure.cause,
+            cause: failure::said(failure.cause, &failure.number),
             remark,
         });
         shown.collect()

@@ -9,7 +9,8 @@ use super::seed::say;
 use crate::world::{Lane, World};
 
 /// The platform's words for a number that is on its black list.
-const BLACKLISTED: &str = "号码在黑名单中。";
+/// How the words end that quote the number.
+const BLACKLISTED: &str = "在黑名单中。";
 
 /// A row at its end.
 #[derive(Debug)]
@@ -206,7 +207,10 @@ impl Row<'_> {
             let twice = self.contact.class == Class::Twice;
             return check(twice && self.was_refused_wordless(), "never refused");
         };
-        check(is_bad != (words == BLACKLISTED), "another row's words")?;
+        check(
+            is_bad != words.ends_with(BLACKLISTED),
+            "another row's words",
+        )?;
         check(
             self.quotes(Some(words)) || self.was_refused_wordless(),
             "not the platform's words for it",
@@ -216,7 +220,11 @@ impl Row<'_> {
     /// Whether the cause is what the platform said, in a list or about the row alone.
     fn quotes(&self, said: Option<&str>) -> bool {
         let cause = self.cause.as_deref();
-        said.is_some() && (cause == said || cause.and_then(|c| c.strip_prefix("422 ")) == said)
+        let alone = cause.and_then(|cause| cause.strip_prefix("422 "));
+        // A refusal of the whole request does not quote the number.
+        let unquoted = said.is_some_and(|said| said.ends_with(BLACKLISTED))
+            && alone.is_some_and(|cause| cause.ends_with(BLACKLISTED));
+        said.is_some() && (cause == said || alone == said || unquoted)
     }
 
     fn says(&self, words: &str) -> bool {
