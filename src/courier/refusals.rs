@@ -13,6 +13,7 @@ const MANY: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Refusals {
     rows: usize,
+    /// Those of the first row.
     words: Option<String>,
     /// Whether a row ended in another way, or with other words.
     mixed: bool,
@@ -38,7 +39,7 @@ impl Refusals {
     fn add(&mut self, rows: usize, words: &str) {
         self.rows += rows;
         let first = self.words.get_or_insert_with(|| words.to_owned());
-        self.mixed |= first != words;
+        self.mixed |= !are_same(first, words);
     }
 
     /// Returns the words if every row of a batch was refused with the same. `streak` holds the rows
@@ -49,12 +50,32 @@ impl Refusals {
             *streak = Self::default();
             return None;
         };
-        if streak.words.as_ref() != Some(&words) {
+        let goes_on = |first: &String| are_same(first, &words);
+        if !streak.words.as_ref().is_some_and(goes_on) {
             *streak = Self::default();
         }
         streak.add(self.rows, &words);
         (self.rows > 1 || streak.rows >= MANY).then_some(words)
     }
+}
+
+/// Whether two refusals say the same: the number of the row that they quote may be another.
+fn are_same(one: &str, other: &str) -> bool {
+    one == other || without_numbers(one) == without_numbers(other)
+}
+
+/// The words with a mark in the place of each number, masked or not.
+fn without_numbers(words: &str) -> String {
+    let mut text = String::with_capacity(words.len());
+    for c in words.chars() {
+        let is_number = c.is_ascii_digit() || c == '*';
+        match (is_number, text.ends_with('#')) {
+            (false, _) => text.push(c),
+            (true, false) => text.push('#'),
+            (true, true) => {}
+        }
+    }
+    text
 }
 
 /// Whether the platform takes contacts of this lane: at least one row was not refused.
@@ -112,6 +133,16 @@ mod tests {
         for other in [failed(FailKind::Rejected, "格式不正确。"), succeeded()] {
             assert_eq!(unanimous(&[no(), other], false, &mut streak), None);
         }
+    }
+
+    #[test]
+    fn words_that_differ_in_the_number_that_they_quote_are_the_same() {
+        let mut streak = Refusals::default();
+        let no = |number: &str| failed(FailKind::Rejected, &format!("号码 {number} 不在任务范围"));
+        let two = [no("13012121211"), no("130***0000")];
+        assert!(unanimous(&two, false, &mut streak).is_some());
+        let other = [no("13012121211"), failed(FailKind::Rejected, "余额不足 1")];
+        assert_eq!(unanimous(&other, false, &mut streak), None);
     }
 
     #[test]
