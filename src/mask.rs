@@ -29,27 +29,58 @@ pub fn mask(number: &str) -> String {
 }
 
 /// A text with every number in it masked: what looks like a phone number is a run of seven or more
-/// digits, which one or two of the characters that people put between digits may divide. An address
-/// of the network is none.
+/// digits, which up to three of the characters that people put between digits may divide. An address
+/// of the network is none, and what is masked already stays.
 pub fn mask_within(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let (mut run, mut gap) = (String::new(), String::new());
-    for c in text.chars() {
-        if in_ascii(c).is_ascii_digit() {
-            run.push_str(&gap);
-            gap.clear();
-            run.push(c);
-        } else if !run.is_empty() && is_between(c) && !c.is_control() && gap.chars().count() < 2 {
-            gap.push(c);
+    let chars: Vec<char> = text.chars().collect();
+    let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
+    while at < chars.len() {
+        let end = group_end(&chars, at);
+        if end == at {
+            masked.push(chars[at]);
+            at += 1;
+        } else if is_shown_end(&chars, at, end) {
+            masked.extend(&chars[at..end]);
+            at = end;
         } else {
-            end_run(&mut masked, &mut run);
-            masked.push_str(&gap);
-            gap.clear();
-            masked.push(c);
+            let end = run_end(&chars, at, end);
+            end_run(&mut masked, &chars[at..end]);
+            at = end;
         }
     }
-    end_run(&mut masked, &mut run);
-    masked + &gap
+    masked
+}
+
+/// Where the digits end that begin here.
+fn group_end(chars: &[char], at: usize) -> usize {
+    let digits = chars[at..].iter().map(|c| in_ascii(*c));
+    at + digits.take_while(char::is_ascii_digit).count()
+}
+
+/// Whether these digits are what a mask shows of a number.
+fn is_shown_end(chars: &[char], at: usize, end: usize) -> bool {
+    at > 0 && chars[at - 1] == '*' || chars.get(end) == Some(&'*')
+}
+
+/// Where a number ends whose first digits are these: it goes on behind a gap, until it is as long as a
+/// number is.
+fn run_end(chars: &[char], at: usize, mut end: usize) -> usize {
+    const LONG: usize = 11;
+    const GAP: usize = 3;
+    let mut digits = end - at;
+    while digits < LONG {
+        let rest = &chars[end..];
+        let is_gap = |c: &&char| is_between(**c) && (**c == '\t' || !c.is_control());
+        let gap = rest.iter().take(GAP + 1).take_while(is_gap).count();
+        let next = end + gap;
+        let group = group_end(chars, next);
+        if gap == 0 || gap > GAP || group == next || is_shown_end(chars, next, group) {
+            break;
+        }
+        digits += group - next;
+        end = group;
+    }
+    end
 }
 
 /// The same, and masked is this number, too, in whatever shape it stands there: with blanks, hyphens or
@@ -62,17 +93,18 @@ pub fn mask_own(text: &str, number: &str) -> String {
     }
     let shown = mask(&own.iter().collect::<String>());
     let chars: Vec<char> = text.chars().collect();
-    let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
+    let (mut masked, mut between, mut at) = (String::with_capacity(text.len()), String::new(), 0);
     while at < chars.len() {
         if let Some(length) = own_at(&chars[at..], &own) {
-            masked.push_str(&shown);
+            masked += &mask_within(&std::mem::take(&mut between));
+            masked += &shown;
             at += length;
         } else {
-            masked.push(chars[at]);
+            between.push(chars[at]);
             at += 1;
         }
     }
-    mask_within(&masked)
+    masked + &mask_within(&between)
 }
 
 /// A number of fewer characters is masked only where it stands for itself.
@@ -95,18 +127,15 @@ fn own_at(text: &[char], own: &[char]) -> Option<usize> {
     None
 }
 
-fn end_run(masked: &mut String, run: &mut String) {
-    let digits: String = run
-        .chars()
-        .map(in_ascii)
-        .filter(char::is_ascii_digit)
-        .collect();
+fn end_run(masked: &mut String, run: &[char]) {
+    let digits = run.iter().map(|c| in_ascii(*c));
+    let digits: String = digits.filter(char::is_ascii_digit).collect();
+    let run: String = run.iter().collect();
     if digits.len() < 7 || run.parse::<Ipv4Addr>().is_ok() {
-        masked.push_str(run);
+        masked.push_str(&run);
     } else {
         masked.push_str(&mask(&digits));
     }
-    run.clear();
 }
 
 /// The ends of a number that the platform shows: two numbers with equal ends could have the same
@@ -478,6 +507,13 @@ mod tests {
                 "6007: 98 of 100, 10.0.0.1:80, 192.168.100.20",
                 "6007: 98 of 100, 10.0.0.1:80, 192.168.100.20",
             ),
+            (
+                "130***1211 130***1212 (6007)",
+                "130***1211 130***1212 (6007)",
+            ),
+            ("13012121211/13012121212", "130***1211/130***1212"),
+            ("130 - 1212 - 1211", "130***1211"),
+            ("130\t1212\t1211", "130***1211"),
             ("1\n2\n3\n4\n5\n6\n7", "1\n2\n3\n4\n5\n6\n7"),
         ] {
             assert_eq!(mask_within(text), shown);
@@ -488,6 +524,11 @@ mod tests {
     fn the_number_of_a_row_is_masked_although_it_does_not_look_like_one() {
         for (number, text, shown) in [
             ("12345", "号码 1 2 3 4 5 无效", "号码 1***45 无效"),
+            (
+                "13012121211",
+                "6007 13012121211 (6007)",
+                "6007 130***1211 (6007)",
+            ),
             ("+86 130-1212-1211", "13012121211!", "130***1211!"),
             (
                 "13012121211_x7",

@@ -51,6 +51,11 @@ pub(crate) fn without_password(url: &str) -> String {
     if slashes.is_empty() && (!is_file || rest.contains('@')) {
         return HIDDEN.into();
     }
+    let is_inside_parameter = |at: usize| rest[..at].contains('?') && rest[..at].contains('=');
+    if rest.rfind('@').is_some_and(is_inside_parameter) {
+        // Whether it ends a user's name or stands in a parameter's value nobody can tell.
+        return format!("{scheme}:{slashes}{HIDDEN}");
+    }
     let (user, rest) = match rest.rsplit_once('@') {
         Some((user, rest)) => match user.split_once(':') {
             Some((name, _)) => (format!("{name}:{HIDDEN}@"), rest),
@@ -126,6 +131,8 @@ mod tests {
                 "postgres://db/x?user=me&pass=pw",
                 "postgres://db/x?user=me&pass=***",
             ),
+            ("postgres://db/x?user=me&password=p@w", "postgres://***"),
+            ("mysql://db:3306/x?password=a:b@c", "mysql://***"),
             ("postgres://db/x?p%61ssword=pw", "postgres://db/x?***"),
             ("mysql://db/x?pw", "mysql://db/x?***"),
             ("postgres://db/x#password=pw", "postgres://db/x#***"),

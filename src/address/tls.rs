@@ -142,6 +142,8 @@ pub(crate) fn in_force(
     }
     let tls = match (wanted, stated) {
         (Some(wanted), _) => wanted,
+        // Some clouds' certificates are for other names, and an authority of the server's own vouches.
+        (None, Some(Tls::VerifyCa)) if names_authority => Tls::VerifyCa,
         (None, Some(stated)) if distance == Distance::Far && stated < Tls::Verify => {
             return Err(TlsError::Weak(match stated {
                 Tls::VerifyCa => Tls::Require,
@@ -210,7 +212,9 @@ mod tests {
             assert_eq!(in_force(None, Some(less), false, FAR), weak);
         }
         let weak = Err(TlsError::Weak(Tls::Require));
-        assert_eq!(in_force(None, Some(Tls::VerifyCa), true, FAR), weak);
+        assert_eq!(in_force(None, Some(Tls::VerifyCa), false, FAR), weak);
+        let by_authority = in_force(None, Some(Tls::VerifyCa), true, FAR);
+        assert_eq!(by_authority, Ok(Tls::VerifyCa));
     }
 
     #[test]

@@ -60,9 +60,16 @@ pub(super) async fn serve(listener: &TcpListener, app: Router, limits: ClientLim
             continue;
         };
         let seat = seats.take().await;
+        // Those that give way need a moment to end.
+        while connections.len() >= 2 * limits.connections {
+            connections.join_next().await;
+        }
         connections.spawn(converse(stream, app.clone(), limits, seat));
     }
 }
+
+/// An idle connection that gives way has so long to end.
+const GIVES_WAY_WITHIN: Duration = Duration::from_millis(100);
 
 /// One connection, from its first request to its end.
 async fn converse(stream: TcpStream, app: Router, limits: ClientLimits, seat: Seat) {
@@ -84,12 +91,14 @@ async fn converse(stream: TcpStream, app: Router, limits: ClientLimits, seat: Se
         .serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);
     // How a connection ended is the client's business.
-    tokio::select! {
+    let left = tokio::select! {
         _ = connection.as_mut() => return,
-        () = sleep(limits.connection) => connection.as_mut().graceful_shutdown(),
-        () = seat.gives_way.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    timeout(limits.last_answer, connection).await.ok();
+        () = sleep(limits.connection) => limits.last_answer,
+        // It is idle: what it was asked is answered, or on its way.
+        () = seat.gives_way.cancelled() => limits.last_answer.min(GIVES_WAY_WITHIN),
+    };
+    connection.as_mut().graceful_shutdown();
+    timeout(left, connection).await.ok();
 }
 
 #[cfg(test)]

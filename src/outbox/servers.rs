@@ -291,17 +291,20 @@ impl<D: Kind> Shared<D> {
     /// Connects by these options from now on; the connections there are stay. Returns `false` if they
     /// are of other servers or databases: a courier does not move.
     fn renew(&self, options: Vec<Options<D>>) -> bool {
-        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         let same = |(host, new): (&Host<D>, &Options<D>)| {
             host.place == D::place(new) && D::database(&host.options) == D::database(new)
         };
-        if hosts.len() != options.len() || !hosts.iter().zip(&options).all(same) {
-            return false;
-        }
-        for (host, options) in hosts.iter_mut().zip(options) {
-            host.options = options;
-        }
-        let hosts = hosts.clone();
+        // Whoever changes the server locks what is present first, and then these: they are let go of here.
+        let hosts = {
+            let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+            if hosts.len() != options.len() || !hosts.iter().zip(&options).all(same) {
+                return false;
+            }
+            for (host, options) in hosts.iter_mut().zip(options) {
+                host.options = options;
+            }
+            hosts.clone()
+        };
         self.read(|present| {
             let options = hosts[present.host].options.clone();
             present.pool.set_connect_options(options);

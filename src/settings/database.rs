@@ -118,9 +118,10 @@ impl DatabaseSettings {
         };
         let has_files = self.url_file.is_some() || self.password_file.is_some();
         let renew = has_files.then(|| Arc::new(files) as Arc<dyn Renew>);
+        // The address may have changed since the start of the process.
         Ok(Address {
             renew,
-            ..self.bare()?
+            ..self.reread()?.bare()?
         })
     }
 

@@ -6,7 +6,9 @@ use url::Url;
 
 use super::check::Check;
 use crate::app;
+use crate::cli::table::short;
 use crate::http;
+use crate::mask::mask_within;
 use crate::platform::client::Way;
 use crate::platform::token::TokenError;
 use crate::platform::verdict::{Answer, Reply};
@@ -161,10 +163,16 @@ fn judge(base_url: &Url, reply: &Reply, unreached: &str) -> Vec<Check> {
     }
 }
 
+/// So much of the platform's words is shown.
+const MOST_WORDS: usize = 200;
+
 fn words(answer: &Answer) -> String {
     let http = answer.http;
     match &answer.document {
-        Some(document) => format!("HTTP {http}, {} {}", document.code, document.message),
+        Some(document) => {
+            let said = short(&mask_within(&document.message), MOST_WORDS);
+            format!("HTTP {http}, {} {said}", document.code)
+        }
         None => format!("HTTP {http} without the documented JSON"),
     }
 }

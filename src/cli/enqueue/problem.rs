@@ -43,7 +43,7 @@ impl fmt::Display for Problem {
 /// (in a file whose columns have slipped, numbers turn up anywhere).
 pub(super) fn shown(value: &str) -> String {
     const MOST: usize = 40;
-    if value.chars().filter(char::is_ascii_digit).count() >= 7 {
+    if value.chars().filter(|c| c.is_numeric()).count() >= 7 {
         return format!("{:?}", mask(value));
     }
     if value.chars().count() <= MOST {
@@ -60,6 +60,7 @@ mod tests {
     #[test]
     fn a_value_that_may_be_a_number_is_masked_wherever_it_turns_up() {
         assert_eq!(shown("13012121211"), "\"130***1211\"");
+        assert!(!shown("１３０１２１２１２１１").contains("１２１２"));
         assert_eq!(shown("x"), "\"x\"");
         assert_eq!(shown("a\nb"), "\"a\\nb\"");
     }
