@@ -19,7 +19,8 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
             lanes,
             contacts: held,
             users,
-        } => partly(*lanes, *held, *users),
+            due,
+        } => partly(*lanes, *held, *users, *due),
         Conclusion::Delivering { due } => format!("Delivering: {} due", waiting(*due)),
         Conclusion::Later { deferred } => {
             format!(
@@ -69,7 +70,7 @@ pub(super) fn until(pause: &ClosedGate) -> String {
     }
 }
 
-fn partly(lanes: u64, held: u64, users: u64) -> String {
+fn partly(lanes: u64, held: u64, users: u64, due: u64) -> String {
     let lanes = (lanes > 0).then(|| {
         let on_hold = if lanes == 1 { "is" } else { "are" };
         format!(
@@ -83,7 +84,8 @@ fn partly(lanes: u64, held: u64, users: u64) -> String {
         format!("nothing is sent for {nothing}")
     });
     let parts: Vec<String> = lanes.into_iter().chain(users).collect();
-    let mut text = format!("{}. The others go on", parts.join(", and "));
+    let others = if due > 0 { ". The others go on" } else { "" };
+    let mut text = parts.join(", and ") + others;
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
     }
@@ -141,6 +143,7 @@ mod tests {
                     lanes: 2,
                     contacts: 30,
                     users: 1,
+                    due: 1,
                 },
                 "2 lanes are on hold with 30 contacts, and nothing is sent for 1 user. The others \
                  go on",
@@ -150,8 +153,9 @@ mod tests {
                     lanes: 0,
                     contacts: 0,
                     users: 2,
+                    due: 0,
                 },
-                "Nothing is sent for 2 users. The others go on",
+                "Nothing is sent for 2 users",
             ),
         ]);
     }

@@ -17,7 +17,9 @@ use super::span::contacts;
 use super::{UsageError, asking};
 use crate::app;
 use crate::contact::{ContactId, RequestDefaults, Suffix};
-use crate::outbox::{AskedFor, FailKind, FailedContact, FailureCount, Operations, SentAs};
+use crate::outbox::{
+    AskedFor, FailKind, FailedContact, FailureCount, FailureFilter, Operations, SentAs,
+};
 use crate::settings::Settings;
 
 /// Sends contacts that failed on their way again
@@ -113,6 +115,16 @@ impl RequeueArgs {
         which + all_the_same
     }
 
+    /// The filter. What an operator has cancelled goes out again only if its kind is named.
+    fn filtered(&self) -> Result<FailureFilter, UsageError> {
+        let mut filter = self.filter.filter()?;
+        if filter.kinds.is_empty() {
+            let kinds = FailKind::ALL.into_iter();
+            filter.kinds = kinds.filter(|kind| *kind != FailKind::Cancelled).collect();
+        }
+        Ok(filter)
+    }
+
     fn ids(&self) -> Vec<ContactId> {
         self.ids.iter().copied().map(ContactId).collect()
     }
@@ -142,7 +154,7 @@ async fn find(
     operations: &dyn Operations,
 ) -> anyhow::Result<Vec<FailureCount>> {
     if args.ids.is_empty() {
-        return Ok(operations.count_failures(&args.filter.filter()?).await?);
+        return Ok(operations.count_failures(&args.filtered()?).await?);
     }
     let failed = operations.failures_named(&args.ids()).await?;
     Ok(failed
@@ -247,7 +259,7 @@ async fn requeue(
         Ok(())
     };
     if args.ids.is_empty() {
-        let filter = args.filter.filter()?;
+        let filter = args.filtered()?;
         let mut after = None;
         loop {
             let page = operations.failures(&filter, after.as_ref(), CHUNK).await?;

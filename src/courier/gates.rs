@@ -32,6 +32,9 @@ const MOST_USERS: usize = 10_000;
 /// At most so many gates of users are told to people.
 const MOST_REPORTED: usize = 20;
 
+/// A gate of a user to which nobody comes for so long is not told any more: nothing of the user waits.
+const LEFT: Duration = Duration::from_mins(1);
+
 /// So many characters of the platform's words are told.
 const MOST_WORDS: usize = 200;
 
@@ -85,6 +88,11 @@ impl Gate {
             probes: Vec::new(),
             fresh_at: now,
         }
+    }
+
+    /// Whether nobody has come to the gate since it could be tried.
+    fn is_left(&self, now: Instant) -> bool {
+        self.probes.is_empty() && now.saturating_duration_since(self.until) > LEFT
     }
 
     fn report(&self, user: Option<&str>, now: Instant) -> ClosedGate {
@@ -229,7 +237,8 @@ impl Gates {
     /// Returns the gates that are closed: that for everybody first, then the users' from the oldest on,
     /// some of them; and how many more there are.
     pub(super) fn report(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
-        let mut users: Vec<_> = self.users.iter().collect();
+        let users = self.users.iter().filter(|(_, gate)| !gate.is_left(now));
+        let mut users: Vec<_> = users.collect();
         users.sort_by_key(|(_, gate)| gate.since);
         let more = users.len().saturating_sub(MOST_REPORTED);
         let users = users

@@ -62,6 +62,8 @@ pub(super) struct Scout {
     at_work: HashSet<Lane>,
     /// Those of them for which contacts came meanwhile.
     more_for: HashSet<Lane>,
+    /// Those of them that an operator has tried at once, so that no rest of theirs counts.
+    tried_now: HashSet<Lane>,
     /// How many of them each user has.
     users_at_work: HashMap<Arc<str>, usize>,
     /// The greatest id of a contact that was noticed.
@@ -121,6 +123,7 @@ impl Scout {
             has_news: false,
             at_work: HashSet::new(),
             more_for: HashSet::new(),
+            tried_now: HashSet::new(),
             users_at_work: HashMap::new(),
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
@@ -276,6 +279,8 @@ impl Scout {
             for (_, rest) in resting.filter(|(lane, rest)| rest.comes_back && scope.covers(lane)) {
                 rest.until = Instant::now();
             }
+            let at_work = self.at_work.iter().filter(|lane| scope.covers(lane));
+            self.tried_now.extend(at_work.cloned());
         }
     }
 
@@ -295,6 +300,7 @@ impl Scout {
         };
         self.at_work.remove(&lane);
         let has_more = self.more_for.remove(&lane);
+        let is_tried_now = self.tried_now.remove(&lane);
         let user = lane.user_id();
         if let Some(lanes) = self.users_at_work.get_mut(user) {
             *lanes -= 1;
@@ -305,6 +311,8 @@ impl Scout {
         self.context.notes.set_lanes_at_work(self.at_work.len());
         self.context.gates().back(&lane);
         let (until, is_brief) = match end {
+            LaneEnd::Lost => return,
+            _ if is_tried_now => return self.fresh.put(lane),
             // It may have read its rows before the news came.
             LaneEnd::Done | LaneEnd::Idles { .. } if has_more => return self.fresh.put(lane),
             LaneEnd::Failed => return self.cools(lane, COOLING),
@@ -312,7 +320,7 @@ impl Scout {
             LaneEnd::Rests { until, is_brief } | LaneEnd::Idles { until, is_brief } => {
                 (until, is_brief)
             }
-            LaneEnd::Done | LaneEnd::Lost => return,
+            LaneEnd::Done => return,
         };
         if is_brief {
             self.brief.insert(lane.clone(), until + MARGIN);
@@ -428,6 +436,14 @@ impl Scout {
         let places = self.context.places();
         let is_first = !self.users_at_work.contains_key(lane.user_id());
         let is_well = self.context.permits.is_well(lane);
+        if !is_well {
+            // Half of the places are never taken by lanes that are known to answer alone.
+            let permits = &self.context.permits;
+            let others = self.at_work.iter().filter(|lane| !permits.is_well(lane));
+            if others.count() < places / 2 && self.at_work.len() < 2 * places {
+                return true;
+            }
+        }
         let more = 2 * usize::from(is_first) + 2 * usize::from(is_well) + usize::from(is_fresh);
         let places = places + places * more / 4;
         self.at_work.len() < places

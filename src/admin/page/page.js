@@ -60,10 +60,10 @@ const WORDS = {
       stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`,
       noCourier: "Nothing is sent: no courier runs",
       paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
-      pausedMore: (n) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + "Other lanes go on.",
+      pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + (others ? "Other lanes go on." : "No other contact is due."),
       users: (n) => n === "1" ? "Nothing is sent for 1 user" : `Nothing is sent for ${n} users`,
       pausedAndUsers: (lanes, users) => `${lanes}; nothing is sent for ${users === "1" ? "1 user" : `${users} users`}`,
-      usersMore: "Others are sent as usual.",
+      usersMore: (others) => others ? "Others are sent as usual." : "",
       ended: "Nothing waits", endedMore: (done, bad) => `Of the newest ${done + bad} contacts ${done} were delivered and ${bad} failed.`,
       noneDelivered: "Nothing was delivered", noneDeliveredMore: (n) => n === 1 ? "The newest contact failed." : `The newest ${n} contacts all failed.`,
       empty: "No contact was inserted yet", emptyMore: "",
@@ -124,9 +124,9 @@ const WORDS = {
       database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
       stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`,
       noCourier: "暂停发送：没有运行中的实例",
-      paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n) => (n === "0" ? "" : `${n} 个号码在等待，`) + "其他通道照常发送。",
+      paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n, others) => (n === "0" ? "" : `${n} 个号码在等待，`) + (others ? "其他通道照常发送。" : "没有其他到期的号码。"),
       users: (n) => `${n} 个用户的号码暂停发送`, pausedAndUsers: (lanes, users) => `${lanes}；另有 ${users} 个用户暂停发送`,
-      usersMore: "其他用户照常发送。",
+      usersMore: (others) => others ? "其他用户照常发送。" : "",
       ended: "没有等待的号码", endedMore: (done, bad) => `最新的 ${done + bad} 个号码中，成功 ${done} 个，失败 ${bad} 个。`,
       noneDelivered: "没有发送成功的号码", noneDeliveredMore: (n) => `最新的 ${n} 个号码全部失败。`,
       empty: "尚未写入任何号码", emptyMore: "",
@@ -356,10 +356,11 @@ function verdict(s) {
       return ["bad", heads.stopped(why), [times, ...quoted].join(" ")];
     }
     case "partly": {
-      const [lanes, users] = [whole.format(c.lanes), whole.format(c.users)];
-      if (!c.users) return ["warn", heads.paused(lanes), heads.pausedMore(whole.format(c.contacts))];
-      if (!c.lanes) return ["warn", heads.users(users), heads.usersMore];
-      return ["warn", heads.pausedAndUsers(heads.paused(lanes), users), heads.pausedMore(whole.format(c.contacts))];
+      const [lanes, users, others] = [whole.format(c.lanes), whole.format(c.users), c.due > 0];
+      const [tone, more] = [others ? "warn" : "bad", heads.pausedMore(whole.format(c.contacts), others)];
+      if (!c.users) return [tone, heads.paused(lanes), more];
+      if (!c.lanes) return [tone, heads.users(users), heads.usersMore(others)];
+      return [tone, heads.pausedAndUsers(heads.paused(lanes), users), more];
     }
     case "delivering": return ["good", heads.delivering, heads.deliveringMore(whole.format(c.due))];
     case "later": return ["good", heads.later, heads.laterMore(whole.format(c.deferred))];

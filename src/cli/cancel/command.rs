@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write, stderr};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
 
 use super::chosen::{Chosen, ChosenArgs, Found};
 use super::tally::{Tally, done};
@@ -52,6 +53,7 @@ pub(in crate::cli) async fn run(
     asking::check(args.yes, args.dry_run, args.json)?;
     let chosen = args.chosen.chosen()?;
     let operations = operator::connect(settings).await?;
+    let noted = Instant::now();
     let plan = Plan::make(&chosen, &*operations).await?;
     let tally = &plan.tally;
     if !args.json {
@@ -70,6 +72,7 @@ pub(in crate::cli) async fn run(
             action,
             bar: progress(tally.pending),
             done: &mut result,
+            noted,
         };
         work.cancel(&plan).await?;
     }
@@ -136,6 +139,8 @@ struct Work<'a> {
     cause: String,
     bar: ProgressBar,
     done: &'a mut Cancelled,
+    /// When the contacts were counted: an age is as of then.
+    noted: Instant,
 }
 
 impl Work<'_> {
@@ -165,7 +170,9 @@ impl Work<'_> {
     async fn lane(&mut self, lane: &Lane, filter: &PendingFilter) -> anyhow::Result<()> {
         let mut after = ContactId(0);
         loop {
-            let ids = self.operations.pending(lane, filter, after).await?;
+            let mut filter = filter.clone();
+            filter.created_since = filter.created_since.map(|age| age + self.noted.elapsed());
+            let ids = self.operations.pending(lane, &filter, after).await?;
             let Some(last) = ids.last() else {
                 return Ok(());
             };

@@ -22,6 +22,7 @@ pub(super) struct Following {
     overlap: Duration,
     /// Where the first round begins.
     begin: ResultsFrom,
+    began: Instant,
     /// The one that ended last.
     last: Option<(i64, ResultCursor)>,
     /// Those that ended so shortly before the last one that they will be read again.
@@ -34,6 +35,7 @@ impl Following {
         Self {
             overlap,
             begin,
+            began: Instant::now(),
             last: None,
             handed: BTreeSet::new(),
             looked: Instant::now(),
@@ -66,7 +68,11 @@ impl Following {
 
     fn from(&mut self) -> ResultsFrom {
         let Some((_, last)) = &self.last else {
-            return self.begin.clone();
+            // What has ended since the beginning is among it, however long that is ago.
+            return match &self.begin {
+                ResultsFrom::Ago(age) => ResultsFrom::Ago(*age + self.began.elapsed()),
+                begin => begin.clone(),
+            };
         };
         if self.looked.elapsed() < self.overlap / LOOKS {
             return ResultsFrom::Behind(last.clone());

@@ -203,6 +203,10 @@ impl LaneAtWork {
         let Some(until) = self.loners.first() else {
             return false;
         };
+        // Behind a gate, looking again and again would be all that it does.
+        if !self.gates_admit() {
+            return false;
+        }
         let wait = until.saturating_duration_since(now);
         if wait > NEAR {
             let (until, is_brief) = (until.min(now + LONGEST_IDLE), wait <= BRIEF);

@@ -123,7 +123,8 @@ impl LaneAtWork {
         let others_pass = || self.context.gates().has_answered_since(since);
         let sends = underway.failed_sends;
         if underway.batch.contacts.len() == 1 {
-            let is_long = sends >= SENDS_TO_GIVE_UP || since.elapsed() >= FAILING_TO_GIVE_UP;
+            let is_long = sends >= SENDS_TO_GIVE_UP
+                || sends >= SENDS_TO_SPLIT && since.elapsed() >= FAILING_TO_GIVE_UP;
             return is_long && others_pass();
         }
         sends >= SENDS_WITHOUT_OTHERS || sends >= SENDS_TO_SPLIT && others_pass()

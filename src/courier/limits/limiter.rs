@@ -30,6 +30,9 @@ const INSIDE: Duration = Duration::from_millis(500);
 /// At least so many requests may.
 const LEAST_INSIDE: usize = 4;
 
+/// What was learned below this part of the configured rate is not taken over from another courier.
+const LEAST_LEARNED: f64 = 1.0 / 16.0;
+
 /// What pays for a request of a lane that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::courier) enum Budget {
@@ -177,6 +180,10 @@ impl RateLimiter {
         let Some(rate) = self.configured() else {
             return;
         };
+        // A platform that refuses however slowly it is asked has taught nothing about its rate.
+        if learned.hurt < rate * LEAST_LEARNED {
+            return;
+        }
         let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let now = Instant::now();
         // A host that has just started has no instant so long ago; then it is learned anew.
@@ -367,5 +374,23 @@ mod tests {
             waits.push(began.elapsed().as_secs());
         }
         assert_eq!(waits, [0, 10, 2, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learned_is_taken_over_unless_it_teaches_nothing() {
+        let limits = limits(50.0);
+        let rates = RateLimiter::new(&limits, None);
+        assert_eq!(rates.learned(), None);
+        rates.too_many(Instant::now());
+        let learned = rates.learned().unwrap();
+        let next = RateLimiter::new(&limits, None);
+        next.learn(&learned);
+        assert!((next.level() - rates.level()).abs() < 1e-9);
+        let other = RateLimiter::new(&limits, None);
+        other.learn(&LearnedRate {
+            hurt: learned.hurt / 100.0,
+            ..learned
+        });
+        assert_eq!(other.learned(), None);
     }
 }

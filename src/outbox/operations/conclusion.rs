@@ -25,6 +25,8 @@ pub enum Conclusion {
         contacts: u64,
         /// Users none of whose lanes is sent.
         users: u64,
+        /// Due contacts in lanes that are not on hold.
+        due: u64,
     },
     /// Contacts are due and are being sent.
     Delivering { due: u64 },
@@ -55,6 +57,7 @@ impl Overview {
                 lanes: self.lanes.held,
                 contacts: pending.held,
                 users,
+                due: pending.due,
             };
         }
         if pending.due > 0 {
@@ -257,6 +260,7 @@ mod tests {
             lanes: 0,
             contacts: 0,
             users: 2,
+            due: 10,
         };
         assert_eq!(two.conclusion(), partly);
         assert_eq!(

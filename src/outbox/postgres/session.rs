@@ -43,14 +43,15 @@ pub(super) const STEADY_PLANS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// The same as [`SESSION`], for one transaction.
+/// The same as [`SESSION`], for one transaction. A statement has to see what was committed while the one
+/// before it waited for a lock, whatever isolation the database or the user has by default.
 const BEGIN: &str = "
-    BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
+    BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
     SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = '120s'";
 
 /// The same where somebody may take time between two statements.
 pub(super) const BEGIN_UNHURRIED: &str = "
-    BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
+    BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
     SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = '120s'";
 
 /// How long a second session of a pooler's is waited for.
