@@ -561,7 +561,11 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
             "13012121213 asked",
         ],
     );
-    said(&db, &["requeue", "--cause", "asked", "--yes"]);
+    // What was cancelled goes out again only if its kind is named.
+    let nothing = said(&db, &["requeue", "--cause", "asked", "--dry-run"]);
+    assert!(nothing.contains("no failed contact matches"), "{nothing}");
+    let cancelled = ["--kind", "cancelled", "--cause", "asked"];
+    said(&db, &[&["requeue", "--yes"], &cancelled[..]].concat());
     said(&db, &["pause", "--user", "u-2", "--for", "2h"]);
     said(&db, &["prune", "--older-than", "90d"]);
     let lines = said(&db, &["history", "--json", "--limit", "5"]);
@@ -581,7 +585,7 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
         [
             "prune 0 what ended longer ago than 90d 0h",
             "pause null user u-2, for 2h",
-            "requeue 2 failed: cause asked",
+            "requeue 2 failed: kind cancelled, cause asked",
             "cancel 2 lane u-1/t-1",
             "requeue 2 2 contacts by id",
         ]
