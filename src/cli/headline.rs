@@ -1,10 +1,8 @@
 //! The one thing to know first, as a line for people.
 
-use std::time::Duration;
-
 use indicatif::HumanCount;
 
-use super::span::{contacts, count, span};
+use super::span::{contacts, count, seconds};
 use crate::outbox::{ClosedGate, Conclusion, PAUSED};
 
 /// One line that says how things stand.
@@ -102,11 +100,6 @@ fn waiting_on(n: u64) -> String {
 
 fn were(n: u64) -> String {
     format!("{} {}", HumanCount(n), if n == 1 { "was" } else { "were" })
-}
-
-/// A span that comes as a number of seconds.
-pub(super) fn seconds(seconds: f64) -> String {
-    span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 #[cfg(test)]

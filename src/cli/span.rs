@@ -17,13 +17,18 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
+/// The same for a span that comes as a number of seconds.
+pub(super) fn seconds(seconds: f64) -> String {
+    span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
 /// The same for something that happened so many seconds ago; negative: to come.
-pub(super) fn ago(seconds: f64) -> String {
-    let time = Duration::try_from_secs_f64(seconds.abs()).unwrap_or_default();
-    if seconds < 0.0 {
-        format!("in {}", span(time))
+pub(super) fn ago(ago: f64) -> String {
+    let time = seconds(ago.abs());
+    if ago < 0.0 {
+        format!("in {time}")
     } else {
-        format!("{} ago", span(time))
+        format!("{time} ago")
     }
 }
 

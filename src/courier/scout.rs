@@ -436,17 +436,18 @@ impl Scout {
         let places = self.context.places();
         let is_first = !self.users_at_work.contains_key(lane.user_id());
         let is_well = self.context.permits.is_well(lane);
-        if !is_well {
-            // Half of the places are never taken by lanes that are known to answer alone.
-            let permits = &self.context.permits;
-            let others = self.at_work.iter().filter(|lane| !permits.is_well(lane));
-            if others.count() < places / 2 && self.at_work.len() < 2 * places {
-                return true;
-            }
-        }
         let more = 2 * usize::from(is_first) + 2 * usize::from(is_well) + usize::from(is_fresh);
-        let places = places + places * more / 4;
-        self.at_work.len() < places
+        let at_work = self.at_work.len();
+        if at_work < places + places * more / 4 {
+            return true;
+        }
+        if is_well || at_work >= 2 * places {
+            return false;
+        }
+        // Half of the places are never taken by lanes that are known to answer alone.
+        let permits = &self.context.permits;
+        let others = self.at_work.iter().filter(|lane| !permits.is_well(lane));
+        others.count() < places / 2
     }
 
     /// Whether nothing is known that keeps the lane from sending now, or soon.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use indicatif::HumanCount;
 
 use super::report::StatusReport;
-use crate::cli::headline::{headline, seconds};
-use crate::cli::span::{batches, contacts, span};
+use crate::cli::headline::headline;
+use crate::cli::span::{batches, contacts, seconds, span};
 use crate::cli::table::{lines_within, numbers, short, table};
 use crate::outbox::{ClosedGate, InstanceReport, LaneReport, PAUSED, PausedLane};
 
@@ -82,30 +82,24 @@ fn speed(status: &StatusReport) -> String {
 fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
     let mut table = table(&["user", "reason", "since", "next try", "message"]);
     for gate in gates {
-        let next = if gate.next_try_in_seconds > 0.0 {
-            format!("in {}", seconds(gate.next_try_in_seconds))
-        } else {
-            at_once(&gate.reason)
-        };
         table.add_row([
             gate.user_id.clone().unwrap_or_default(),
             gate.reason.clone(),
             seconds(gate.closed_seconds),
-            next,
+            next_try(&gate.reason, gate.next_try_in_seconds),
             short(&gate.message, MESSAGE),
         ]);
     }
     lines_within(&mut table, width)
 }
 
-/// When the next try is, if it is not put off.
-fn at_once(reason: &str) -> String {
-    let next = if reason == PAUSED {
-        "when resumed"
-    } else {
-        "now"
-    };
-    next.to_owned()
+/// When the next try is, in so many seconds.
+fn next_try(reason: &str, in_seconds: f64) -> String {
+    match reason {
+        _ if in_seconds > 0.0 => format!("in {}", seconds(in_seconds)),
+        PAUSED => "when resumed".to_owned(),
+        _ => "now".to_owned(),
+    }
 }
 
 fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
@@ -113,16 +107,11 @@ fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
         "lane", "reason", "since", "next try", "failures", "pending", "message",
     ]);
     for lane in lanes {
-        let next = if lane.next_try_in.is_zero() {
-            at_once(&lane.reason)
-        } else {
-            format!("in {}", span(lane.next_try_in))
-        };
         table.add_row([
             format!("{}/{}", lane.user_id, lane.task_id),
             lane.reason.clone(),
             span(lane.held_for),
-            next,
+            next_try(&lane.reason, lane.next_try_in.as_secs_f64()),
             lane.failures.to_string(),
             HumanCount(lane.pending).to_string(),
             short(&lane.message, MESSAGE),
