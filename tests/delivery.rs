@@ -19,6 +19,7 @@ mod support;
 mod world;
 
 mod delivery {
+    mod app;
     mod cancel;
     mod clock;
     mod crash;
@@ -35,6 +36,7 @@ mod delivery {
     mod rows;
     mod shared;
     mod standing;
+    mod starting;
     mod stopping;
     mod unfit;
     mod unwritable;

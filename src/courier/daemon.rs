@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::bulletin::Bulletin;
 use super::context::Context;
+use super::entry::{Entered, Entry};
 use super::heartbeat::{self, LeaseClock};
 use super::hold::Holding;
 use super::lifecycle::Lifecycle;
@@ -105,20 +106,19 @@ impl Courier {
         let grace = self.options.shutdown_grace;
         let limiter = Arc::new(self.limiter(&watch));
         let bulletin = Arc::new(Bulletin::new(Arc::clone(&limiter), self.tuner.clone()));
-        let (leases, heart) = heartbeat::start(
-            Arc::clone(&outbox),
-            self.instance.clone(),
-            Arc::clone(&watch),
-            Arc::clone(&self.pulse),
-            life.clone(),
-            Arc::clone(&bulletin),
-        )
-        .await?;
-        token::at_start(&*outbox).await?;
-        if let Some(learned) = outbox.learned_rate().await? {
-            limiter.learn(&learned);
+        let entry = self.entry(&watch, &life, &bulletin, until);
+        let Some(entered) = entered(&entry).await? else {
+            return Ok(None);
+        };
+        if let Some(learned) = &entered.learned {
+            limiter.learn(learned);
         }
-        let pauses = Pauses::at_start(&*outbox).await?;
+        let Entered {
+            leases,
+            heart,
+            pauses,
+            ..
+        } = entered;
         let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
         self.pulse.begin();
         let parts = (limiter, Arc::clone(&bulletin), pauses);
@@ -159,6 +159,24 @@ impl Courier {
         let backlog = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
         Stopped { clean }.emit();
         backlog.unwrap_or(Ok(None))
+    }
+
+    fn entry(
+        &self,
+        watch: &Arc<DatabaseWatch>,
+        life: &Lifecycle,
+        bulletin: &Arc<Bulletin>,
+        until: Until,
+    ) -> Entry {
+        Entry {
+            outbox: Arc::clone(&self.outbox),
+            instance: self.instance.clone(),
+            watch: Arc::clone(watch),
+            pulse: Arc::clone(&self.pulse),
+            life: life.clone(),
+            bulletin: Arc::clone(bulletin),
+            is_patient: until == Until::Stopped,
+        }
     }
 
     fn limiter(&self, watch: &Arc<DatabaseWatch>) -> RateLimiter {
@@ -203,6 +221,20 @@ impl Courier {
     }
 }
 
+/// Resolves when the courier may work, or with `None` when it is to stop before.
+async fn entered(entry: &Entry) -> Result<Option<Entered>, OutboxError> {
+    tokio::select! {
+        entered = entry.enter() => entered.map(Some),
+        () = entry.life.stopping() => {
+            let leaving = entry.outbox.retire(entry.instance.id);
+            // Without a database the heartbeat runs out by itself.
+            let clean = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
+            Stopped { clean: clean.is_ok_and(|left| left.is_ok()) }.emit();
+            Ok(None)
+        }
+    }
+}
+
 /// Heeds what operators order, and tells what they did. Does not end.
 async fn heed_operators(context: &Context) {
     tokio::join!(orders::follow(context), actions::follow(context));
@@ -222,7 +254,7 @@ async fn grace_is_over(life: &Lifecycle, grace: Duration) {
 async fn leave(
     outbox: &dyn Outbox,
     instance: Uuid,
-    heart: &JoinHandle<()>,
+    heart: &AbortOnDropHandle<()>,
     until: Until,
     clean: bool,
 ) -> Result<Option<Backlog>, OutboxError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::bulletin::Bulletin;
 use super::lifecycle::Lifecycle;
@@ -41,7 +42,7 @@ pub(super) fn interval(lease: Duration) -> Duration {
     lease / BEATS_PER_LEASE
 }
 
-/// Registers the instance and keeps its heart beating until the returned task is aborted.
+/// Registers the instance and keeps its heart beating until the returned task is dropped.
 pub(super) async fn start(
     outbox: Arc<dyn Outbox>,
     instance: Instance,
@@ -49,7 +50,7 @@ pub(super) async fn start(
     pulse: Arc<Pulse>,
     life: Lifecycle,
     bulletin: Arc<Bulletin>,
-) -> Result<(LeaseClock, tokio::task::JoinHandle<()>), OutboxError> {
+) -> Result<(LeaseClock, AbortOnDropHandle<()>), OutboxError> {
     let good_until = Instant::now() + instance.lease;
     let mut clock = DatabaseClock::default();
     clock.note(outbox.beat(&instance).await?);
@@ -71,7 +72,7 @@ pub(super) async fn start(
             () = life.killed() => {}
         }
     });
-    Ok((LeaseClock(receiver), task))
+    Ok((LeaseClock(receiver), AbortOnDropHandle::new(task)))
 }
 
 /// The longest hold that the settings allow.

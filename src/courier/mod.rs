@@ -15,6 +15,7 @@ mod bulletin;
 mod context;
 mod daemon;
 mod dispatcher;
+mod entry;
 mod gates;
 mod heartbeat;
 mod hold;

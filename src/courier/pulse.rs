@@ -75,16 +75,30 @@ impl Pulse {
         self.begun.cancelled().await;
     }
 
+    /// Waits for the database before the loops begin. All of them count as turning meanwhile.
+    pub(super) async fn all_turning<T>(&self, waits: impl Future<Output = T>) -> T {
+        tokio::pin!(waits);
+        loop {
+            self.beats().for_each(Beat::turn);
+            if let Ok(done) = tokio::time::timeout(LEAST_INTERVAL, &mut waits).await {
+                self.beats().for_each(Beat::turn);
+                return done;
+            }
+        }
+    }
+
     pub(super) fn is_turning(&self) -> bool {
         self.report().iter().all(LoopReport::is_turning)
     }
 
     pub fn report(&self) -> Vec<LoopReport> {
+        self.beats().map(Beat::report).collect()
+    }
+
+    fn beats(&self) -> impl Iterator<Item = &Beat> {
         [&self.scout, &self.heartbeat]
             .into_iter()
             .chain(&self.writers)
-            .map(Beat::report)
-            .collect()
     }
 }
 
@@ -155,6 +169,13 @@ mod tests {
         let pulse = Pulse::new(Duration::from_secs(1), LONG, 1);
         pulse.writers[0].turning(tokio::time::sleep(LONG)).await;
         assert_eq!(standing(&pulse), ["scout"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn before_the_loops_begin_a_wait_for_the_database_turns_them_all() {
+        let pulse = Pulse::new(Duration::from_secs(1), LONG, 2);
+        pulse.all_turning(tokio::time::sleep(LONG)).await;
+        assert_eq!(standing(&pulse), [""; 0]);
     }
 
     #[tokio::test(start_paused = true)]

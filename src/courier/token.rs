@@ -17,27 +17,14 @@ use crate::telemetry::event::TokenChanged;
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Tries at start: a deadlock with another courier is soon over, an outage is not.
-const TRIES: u32 = 3;
-
-/// Ends the holds of all lanes that wait for another token. Returns how many lanes that were.
-async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> {
+/// Ends the holds of all lanes that wait for another token, which may have been changed while no
+/// courier ran. Returns how many lanes that were.
+pub(super) async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> {
     let mut lanes = 0;
     for reason in [WaitReason::Unauthorized, WaitReason::Forbidden] {
         lanes += outbox.lift_holds(reason.as_str()).await?;
     }
     Ok(lanes)
-}
-
-/// Ends the holds at the start: the token may have been changed while no courier ran.
-pub(super) async fn at_start(outbox: &dyn Outbox) -> Result<(), OutboxError> {
-    for _ in 1..TRIES {
-        match lift_holds(outbox).await {
-            Err(error) if error.is_transient() => tokio::time::sleep(RETRY).await,
-            lifted => return lifted.map(|_| ()),
-        }
-    }
-    lift_holds(outbox).await.map(|_| ())
 }
 
 /// Ends the pauses that wait for a token whenever it changes.

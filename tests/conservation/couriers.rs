@@ -29,7 +29,9 @@ impl Courier {
     /// Whether it has waited for the database since it was started.
     fn waits_to_start(&self) -> bool {
         let log = self.program.log();
-        log.contains("waiting for the database") && !log.contains("courier started")
+        let goes_on = ["courier started", "the database answers again"];
+        let last = |words: &str| log.rfind(words);
+        last("waiting for the database") > goes_on.into_iter().filter_map(last).max()
     }
 }
 

@@ -1,11 +1,11 @@
 //! An app that keeps rows locked in a transaction of its own, for as long as it likes.
 
 use contact_courier::simulator::Faults;
-use sqlx::{Connection, MySqlConnection, PgConnection};
 
+use super::app::App;
 use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, good, goods, lanes, until};
-use crate::support::{Db, Raw, on_every_server};
+use crate::support::{Db, on_every_server};
 
 on_every_server!(rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone);
 
@@ -13,48 +13,6 @@ on_every_server!(rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone);
 const LOCKED: usize = 40;
 const LANES: usize = 46;
 const PER_LANE: usize = 3;
-
-/// An app in the middle of a transaction that has locked rows.
-enum App {
-    MySql(MySqlConnection),
-    Postgres(PgConnection),
-}
-
-impl App {
-    /// Locks the contacts with these ids: one by one, for MySQL locks every row that it looks at.
-    async fn locks(db: &Db, ids: &[String]) -> Self {
-        let mut app = match &db.raw {
-            Raw::Sqlite(_) => panic!("SQLite locks the whole database"),
-            Raw::MySql(_) => {
-                Self::MySql(MySqlConnection::connect(&db.url).await.expect("connects"))
-            }
-            Raw::Postgres(_) => {
-                Self::Postgres(PgConnection::connect(&db.url).await.expect("connects"))
-            }
-        };
-        app.run("BEGIN".into()).await;
-        for id in ids {
-            app.run(format!(
-                "SELECT id FROM contact_outbox WHERE id = {id} FOR UPDATE"
-            ))
-            .await;
-        }
-        app
-    }
-
-    async fn run(&mut self, sql: String) {
-        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
-        match self {
-            Self::MySql(app) => sql.execute(app).await.map(drop),
-            Self::Postgres(app) => sql.execute(app).await.map(drop),
-        }
-        .expect("runs");
-    }
-
-    async fn ends(mut self) {
-        self.run("ROLLBACK".into()).await;
-    }
-}
 
 async fn rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone(db: &Db) {
     let world = World::new(db, Faults::default()).await;
