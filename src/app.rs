@@ -17,8 +17,9 @@ use crate::courier::retention::Retention;
 use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
 use crate::mask::mask_within;
+pub use crate::operators::note;
 use crate::outbox::{
-    Access, Action, MySqlOutbox, Operations, Outbox, OutboxError, Part, PostgresOutbox, SqlOutbox,
+    Access, Action, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqlOutbox,
     SqliteOutbox, WriteHealth,
 };
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
@@ -220,22 +221,6 @@ pub fn action(name: &'static str, selection: &str) -> Action {
         host: host_name(),
         os_user: os_user(),
         selection: mask_within(selection),
-    }
-}
-
-/// Notes an action that is over. What was done stands, also if the history cannot tell of it.
-pub async fn note(operations: &dyn Operations, action: &Action, affected: Option<u64>) {
-    let part = Part {
-        affected,
-        is_last: true,
-    };
-    if let Err(error) = operations.note_action(action, part).await {
-        let (action, error) = (action.name, error.to_string());
-        event::ActionNotNoted {
-            action,
-            error: &error,
-        }
-        .emit();
     }
 }
 

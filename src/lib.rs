@@ -26,6 +26,7 @@ mod http;
 mod lock;
 pub mod mask;
 mod nearest;
+pub mod operators;
 #[warn(missing_docs)]
 pub mod outbox;
 pub mod platform;

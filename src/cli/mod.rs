@@ -33,7 +33,6 @@ mod span;
 mod status;
 mod table;
 mod visible;
-mod who;
 
 pub use self::command::Cli;
 pub use self::exit::{UsageError, report};

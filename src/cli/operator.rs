@@ -8,6 +8,7 @@ use clap::Args;
 use super::UsageError;
 use crate::app;
 use crate::contact::Lane;
+use crate::operators::lane_of;
 use crate::outbox::{FailKind, FailureFilter, Operations};
 use crate::settings::Settings;
 
@@ -108,25 +109,6 @@ impl FilterArgs {
         })
     }
 
-    /// What was asked for, for the history.
-    pub(super) fn in_words(&self) -> String {
-        let age = |age: &Duration| humantime::format_duration(*age).to_string();
-        let kinds = self.kind.iter().copied().map(FailKind::from);
-        let kinds: Vec<&str> = kinds.map(FailKind::as_str).collect();
-        let asked = [
-            ("lane", self.lane.clone()),
-            ("user", self.user.clone()),
-            ("task", self.task.clone()),
-            ("kind", (!kinds.is_empty()).then(|| kinds.join(","))),
-            ("cause", self.cause.clone()),
-            ("since", self.since.as_ref().map(age)),
-            ("until", self.until.as_ref().map(age)),
-        ];
-        let asked = asked.into_iter();
-        let words = asked.filter_map(|(name, value)| Some(format!("{name} {}", value?)));
-        format!("failed: {}", words.collect::<Vec<_>>().join(", "))
-    }
-
     /// Whether anything was asked for.
     pub(super) fn is_empty(&self) -> bool {
         self.filter()
@@ -136,10 +118,8 @@ impl FilterArgs {
 
 /// A lane as `--lane` has it.
 pub(super) fn lane(text: &str) -> Result<Lane, UsageError> {
-    let lane = text
-        .split_once('/')
-        .and_then(|(user, task)| Lane::new(user, task).ok());
-    lane.ok_or_else(|| UsageError(format!("--lane {text:?} is no lane: write USER_ID/TASK_ID")))
+    lane_of(text)
+        .ok_or_else(|| UsageError(format!("--lane {text:?} is no lane: write USER_ID/TASK_ID")))
 }
 
 #[cfg(test)]

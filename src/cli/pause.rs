@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::settings_args::SettingsArgs;
 use super::span::{contacts, count};
-use super::{UsageError, operator, who};
+use super::{UsageError, operator};
 use crate::app;
-use crate::outbox::{Operations, OrderScope, Pause, PendingFilter};
+use crate::operators::{self, PauseOrder, pending_in};
+use crate::outbox::OrderScope;
 use crate::settings::Settings;
 
 /// Which lanes.
@@ -90,28 +91,25 @@ pub(super) async fn pause(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let scope = args.scope.scope()?;
-    let operations = operator::connect(settings).await?;
-    let until = args.lasts.map(humantime::format_duration);
-    let selection = match &until {
-        Some(until) => format!("{scope}, for {until}"),
-        None => scope.to_string(),
+    let order = PauseOrder {
+        scope: args.scope.scope()?,
+        lasts: args.lasts,
+        reason: args.reason.clone(),
     };
-    let action = app::action("pause", &selection);
-    let reason = who::by(&action, args.reason.as_deref());
-    operations
-        .pause(&scope, &reason, args.lasts, &action)
-        .await?;
-    let pending = pending(&*operations, &scope).await?;
+    let operations = operator::connect(settings).await?;
+    let action = app::action("pause", &order.in_words());
+    order.carry_out(&*operations, &action).await?;
+    let scope = &order.scope;
+    let pending = pending_in(&*operations, scope).await?;
     if args.json {
         let seconds = args.lasts.map(|lasts| lasts.as_secs_f64());
         let told = json!({"paused": scope, "for_seconds": seconds, "pending": pending});
         writeln!(out, "{told}")?;
         return Ok(());
     }
-    let until = until.map_or_else(
+    let until = args.lasts.map_or_else(
         || "until it is resumed".into(),
-        |time| format!("for {time}"),
+        |time| format!("for {}", humantime::format_duration(time)),
     );
     writeln!(
         out,
@@ -129,13 +127,7 @@ pub(super) async fn resume(
     let scope = args.scope.scope()?;
     let operations = operator::connect(settings).await?;
     let action = app::action("resume", &scope.to_string());
-    let resumed = operations.resume(&scope, &action).await?;
-    let wider: Vec<Pause> = operations
-        .pauses()
-        .await?
-        .into_iter()
-        .filter(|pause| is_wider(&pause.scope, &scope))
-        .collect();
+    let (resumed, wider) = operators::resume(&*operations, &scope, &action).await?;
     if args.json {
         let told = json!({
             "resumed": scope, "pauses_ended": resumed.pauses, "holds_ended": resumed.holds,
@@ -151,31 +143,4 @@ pub(super) async fn resume(
         writeln!(out, "still paused with {}: {}", pause.scope, pause.reason)?;
     }
     Ok(())
-}
-
-/// Whether a pause that is still there keeps the whole of what was resumed.
-fn is_wider(pause: &OrderScope, resumed: &OrderScope) -> bool {
-    match (pause, resumed) {
-        (OrderScope::All, OrderScope::User(_) | OrderScope::Lane(_)) => true,
-        (OrderScope::User(user), OrderScope::Lane(lane)) => user == lane.user_id(),
-        _ => false,
-    }
-}
-
-async fn pending(operations: &dyn Operations, scope: &OrderScope) -> anyhow::Result<u64> {
-    let (user_id, task_id) = match scope {
-        OrderScope::All => (None, None),
-        OrderScope::User(user) => (Some(user.clone()), None),
-        OrderScope::Lane(lane) => (
-            Some(lane.user_id().to_owned()),
-            Some(lane.task_id().to_owned()),
-        ),
-    };
-    let filter = PendingFilter {
-        user_id,
-        task_id,
-        created_since: None,
-    };
-    let lanes = operations.count_pending(&filter).await?;
-    Ok(lanes.iter().map(|lane| lane.contacts).sum())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::HumanCount;
+pub(super) use crate::operators::{batches, contacts, count};
 
 /// A span in its two greatest units: `3d 4h`, `2h 5m`, `42s`.
 pub(super) fn span(time: Duration) -> String {
@@ -32,21 +32,6 @@ pub(super) fn ago(ago: f64) -> String {
     }
 }
 
-/// A count with a noun: `1 contact`, `12,000 contacts`.
-pub(super) fn count(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", HumanCount(n), if n == 1 { one } else { many })
-}
-
-/// The most common nouns.
-pub(super) fn contacts(n: u64) -> String {
-    count(n, "contact", "contacts")
-}
-
-/// The same for batches.
-pub(super) fn batches(n: u64) -> String {
-    count(n, "batch", "batches")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,11 +49,5 @@ mod tests {
         }
         assert_eq!(ago(61.4), "1m 1s ago");
         assert_eq!(ago(-7_200.0), "in 2h 0m");
-    }
-
-    #[test]
-    fn counts_agree_with_their_nouns() {
-        assert_eq!(contacts(1), "1 contact");
-        assert_eq!(batches(12_000), "12,000 batches");
     }
 }

@@ -1,6 +1,5 @@
 //! Which contacts are to be cancelled: those that are named, or those of a filter.
 
-use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
@@ -11,12 +10,9 @@ use clap::Args;
 
 use crate::cli::UsageError;
 use crate::cli::operator;
-use crate::cli::span::count;
-use crate::contact::{ContactId, Lane};
-use crate::outbox::{NamedContact, Names, Operations, PendingFilter};
-
-/// How many names the database is asked about at once.
-const CHUNK: usize = 500;
+use crate::contact::ContactId;
+use crate::operators::Chosen;
+use crate::outbox::PendingFilter;
 
 /// The part of the command line that says which.
 #[derive(Args, Debug, Default)]
@@ -39,16 +35,6 @@ pub(super) struct ChosenArgs {
     /// Those that were inserted at most so long ago, such as 2h
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     created_since: Option<Duration>,
-}
-
-/// What was asked for.
-#[derive(Debug)]
-pub(super) enum Chosen {
-    Named {
-        ids: Vec<ContactId>,
-        keys: Vec<String>,
-    },
-    Filter(PendingFilter),
 }
 
 impl ChosenArgs {
@@ -76,12 +62,7 @@ impl ChosenArgs {
         if let Some(file) = &self.ids_file {
             ids.extend(read_ids(file)?);
         }
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(Chosen::Named {
-            ids,
-            keys: self.key.clone(),
-        })
+        Ok(Chosen::named(ids, self.key.clone()))
     }
 
     fn filter(&self) -> Result<PendingFilter, UsageError> {
@@ -95,79 +76,6 @@ impl ChosenArgs {
             task_id,
             created_since: self.created_since,
         })
-    }
-}
-
-impl Chosen {
-    /// In words, without a name: keys may be anything.
-    pub(super) fn in_words(&self) -> String {
-        match self {
-            Self::Named { ids, keys } => {
-                let named = [
-                    (ids.len(), "contact by id", "contacts by id"),
-                    (keys.len(), "contact by key", "contacts by key"),
-                ];
-                let named = named.iter().filter(|(n, ..)| *n > 0);
-                let words = named.map(|(n, one, many)| count(*n as u64, one, many));
-                words.collect::<Vec<_>>().join(", ")
-            }
-            Self::Filter(filter) => {
-                let of = match (&filter.user_id, &filter.task_id) {
-                    (Some(user), Some(task)) => format!("lane {user}/{task}"),
-                    (Some(user), None) => format!("user {user}"),
-                    _ => "all lanes".into(),
-                };
-                filter.created_since.map_or_else(
-                    || of.clone(),
-                    |age| {
-                        format!(
-                            "{of}, inserted in the last {}",
-                            humantime::format_duration(age)
-                        )
-                    },
-                )
-            }
-        }
-    }
-}
-
-/// The named contacts that are there, by lane; those that are final apart.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) pending: BTreeMap<Lane, Vec<ContactId>>,
-    /// How many names there were, and how many of them name a pending contact.
-    pub(super) named: u64,
-    pub(super) matched: u64,
-}
-
-impl Found {
-    /// Looks the names up.
-    pub(super) async fn find(
-        ids: &[ContactId],
-        keys: &[String],
-        operations: &dyn Operations,
-    ) -> anyhow::Result<Self> {
-        let mut contacts: Vec<NamedContact> = Vec::new();
-        for ids in ids.chunks(CHUNK) {
-            contacts.extend(operations.named(Names::Ids(ids)).await?);
-        }
-        for keys in keys.chunks(CHUNK) {
-            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            contacts.extend(operations.named(Names::Keys(&keys)).await?);
-        }
-        let mut found = Self {
-            named: (ids.len() + keys.len()) as u64,
-            ..Self::default()
-        };
-        let mut seen = HashSet::new();
-        for contact in contacts.into_iter().filter(|contact| contact.is_pending) {
-            found.matched += 1;
-            if seen.insert(contact.id) {
-                let ids = found.pending.entry(contact.lane).or_default();
-                ids.push(contact.id);
-            }
-        }
-        Ok(found)
     }
 }
 

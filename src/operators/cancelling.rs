@@ -1,0 +1,195 @@
+//! Ends pending contacts before they are sent.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::chosen::{Chosen, Found};
+use super::history::by;
+use super::progress::Progress;
+use crate::contact::{ContactId, Lane};
+use crate::outbox::{Action, Cancelled, Operations, OutboxError, Part, PendingFilter, PendingLane};
+
+/// How many contacts one transaction cancels.
+const CHUNK: usize = 500;
+
+/// How many contacts a cancellation is about.
+#[derive(Debug, Default)]
+pub struct CancelTally {
+    pub pending: u64,
+    /// At most so many of them are left: they are on their way, or may have arrived.
+    pub on_their_way: u64,
+    pub lanes: u64,
+    /// How many of the names named no pending contact.
+    pub unmatched: u64,
+}
+
+impl CancelTally {
+    /// Of contacts by name. `lanes`: what is pending in all of their lanes.
+    fn of_names(found: &Found, lanes: &[PendingLane]) -> Self {
+        let of_lane = |lane: &PendingLane| {
+            let named = found.pending.get(&lane.lane).map_or(0, Vec::len) as u64;
+            lane.on_their_way.min(named)
+        };
+        Self {
+            pending: found.pending.values().map(|ids| ids.len() as u64).sum(),
+            on_their_way: lanes.iter().map(of_lane).sum(),
+            lanes: found.pending.len() as u64,
+            unmatched: found.named - found.matched,
+        }
+    }
+
+    /// Of a filter.
+    fn of_lanes(lanes: &[PendingLane]) -> Self {
+        Self {
+            pending: lanes.iter().map(|lane| lane.contacts).sum(),
+            on_their_way: lanes.iter().map(|lane| lane.on_their_way).sum(),
+            lanes: lanes.len() as u64,
+            unmatched: 0,
+        }
+    }
+
+    /// What there was and what became of it, for programs.
+    pub fn json(&self, done: &Cancelled, dry_run: bool) -> serde_json::Value {
+        json!({
+            "pending": self.pending, "cancelled": done.cancelled,
+            "left_on_their_way": if dry_run { self.on_their_way } else { done.on_their_way },
+            "left_locked": done.locked, "dry_run": dry_run,
+        })
+    }
+}
+
+/// What is to be cancelled, counted.
+#[derive(Debug)]
+pub struct Cancellation {
+    tally: CancelTally,
+    parts: Parts,
+    /// When the contacts were counted: an age is as of then.
+    noted: Instant,
+}
+
+#[derive(Debug)]
+enum Parts {
+    Named(Found),
+    Lanes(PendingFilter, Vec<PendingLane>),
+}
+
+impl Cancellation {
+    /// Looks what there is.
+    pub async fn plan(chosen: &Chosen, operations: &dyn Operations) -> Result<Self, OutboxError> {
+        let noted = Instant::now();
+        let (tally, parts) = match chosen {
+            Chosen::Named { ids, keys } => {
+                let found = Found::find(ids, keys, operations).await?;
+                let mut lanes = Vec::new();
+                for lane in found.pending.keys() {
+                    lanes.extend(operations.count_pending(&of(lane)).await?);
+                }
+                (CancelTally::of_names(&found, &lanes), Parts::Named(found))
+            }
+            Chosen::Filter(filter) => {
+                let lanes = operations.count_pending(filter).await?;
+                let tally = CancelTally::of_lanes(&lanes);
+                (tally, Parts::Lanes(filter.clone(), lanes))
+            }
+        };
+        Ok(Self {
+            tally,
+            parts,
+            noted,
+        })
+    }
+
+    pub fn tally(&self) -> &CancelTally {
+        &self.tally
+    }
+
+    /// Cancels what was planned, in small transactions.
+    pub async fn carry_out(
+        &self,
+        operations: &dyn Operations,
+        action: &Action,
+        reason: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Result<Cancelled, OutboxError> {
+        let mut work = Work {
+            operations,
+            action,
+            cause: format!("cancelled {}", by(action, reason)),
+            progress,
+            done: Cancelled::default(),
+        };
+        match &self.parts {
+            Parts::Named(found) => {
+                for (lane, ids) in &found.pending {
+                    work.some(lane, ids).await?;
+                }
+            }
+            Parts::Lanes(filter, lanes) => {
+                for lane in lanes {
+                    work.lane(&lane.lane, filter, || self.noted.elapsed())
+                        .await?;
+                }
+            }
+        }
+        let last = Part {
+            affected: Some(0),
+            is_last: true,
+        };
+        operations.note_action(action, last).await?;
+        Ok(work.done)
+    }
+}
+
+/// All that is pending in a lane.
+fn of(lane: &Lane) -> PendingFilter {
+    PendingFilter {
+        user_id: Some(lane.user_id().to_owned()),
+        task_id: Some(lane.task_id().to_owned()),
+        created_since: None,
+    }
+}
+
+/// The cancelling.
+struct Work<'a> {
+    operations: &'a dyn Operations,
+    action: &'a Action,
+    cause: String,
+    progress: Progress<'a>,
+    done: Cancelled,
+}
+
+impl Work<'_> {
+    /// Once over a lane. What is inserted meanwhile may be among it, up to where it ends.
+    async fn lane(
+        &mut self,
+        lane: &Lane,
+        filter: &PendingFilter,
+        passed: impl Fn() -> Duration,
+    ) -> Result<(), OutboxError> {
+        let mut after = ContactId(0);
+        loop {
+            let mut filter = filter.clone();
+            filter.created_since = filter.created_since.map(|age| age + passed());
+            let ids = self.operations.pending(lane, &filter, after).await?;
+            let Some(last) = ids.last() else {
+                return Ok(());
+            };
+            after = *last;
+            self.some(lane, &ids).await?;
+        }
+    }
+
+    async fn some(&mut self, lane: &Lane, ids: &[ContactId]) -> Result<(), OutboxError> {
+        for ids in ids.chunks(CHUNK) {
+            let cancelled = self
+                .operations
+                .cancel(lane, ids, &self.cause, self.action)
+                .await?;
+            self.done += cancelled;
+            (self.progress)(ids.len() as u64);
+        }
+        Ok(())
+    }
+}

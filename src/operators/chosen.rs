@@ -1,0 +1,106 @@
+//! Which pending contacts are meant: those that are named, or those of a filter.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::words::count;
+use crate::contact::{ContactId, Lane};
+use crate::outbox::{NamedContact, Names, Operations, OutboxError, PendingFilter};
+
+/// How many names the database is asked about at once.
+const CHUNK: usize = 500;
+
+/// What was asked for.
+#[derive(Debug)]
+pub enum Chosen {
+    Named {
+        ids: Vec<ContactId>,
+        keys: Vec<String>,
+    },
+    Filter(PendingFilter),
+}
+
+/// Reads a lane, as `USER_ID/TASK_ID`.
+pub fn lane_of(text: &str) -> Option<Lane> {
+    let (user, task) = text.split_once('/')?;
+    Lane::new(user, task).ok()
+}
+
+impl Chosen {
+    /// By name, each id once.
+    pub fn named(mut ids: Vec<ContactId>, keys: Vec<String>) -> Self {
+        ids.sort_unstable();
+        ids.dedup();
+        Self::Named { ids, keys }
+    }
+
+    /// In words, without a name: keys may be anything.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Named { ids, keys } => {
+                let named = [
+                    (ids.len(), "contact by id", "contacts by id"),
+                    (keys.len(), "contact by key", "contacts by key"),
+                ];
+                let named = named.iter().filter(|(n, ..)| *n > 0);
+                let words = named.map(|(n, one, many)| count(*n as u64, one, many));
+                words.collect::<Vec<_>>().join(", ")
+            }
+            Self::Filter(filter) => {
+                let of = match (&filter.user_id, &filter.task_id) {
+                    (Some(user), Some(task)) => format!("lane {user}/{task}"),
+                    (Some(user), None) => format!("user {user}"),
+                    _ => "all lanes".into(),
+                };
+                filter.created_since.map_or_else(
+                    || of.clone(),
+                    |age| {
+                        format!(
+                            "{of}, inserted in the last {}",
+                            humantime::format_duration(age)
+                        )
+                    },
+                )
+            }
+        }
+    }
+}
+
+/// The named contacts that are there, by lane; those that are final apart.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) pending: BTreeMap<Lane, Vec<ContactId>>,
+    /// How many names there were, and how many of them name a pending contact.
+    pub(super) named: u64,
+    pub(super) matched: u64,
+}
+
+impl Found {
+    /// Looks the names up.
+    pub(super) async fn find(
+        ids: &[ContactId],
+        keys: &[String],
+        operations: &dyn Operations,
+    ) -> Result<Self, OutboxError> {
+        let mut contacts: Vec<NamedContact> = Vec::new();
+        for ids in ids.chunks(CHUNK) {
+            contacts.extend(operations.named(Names::Ids(ids)).await?);
+        }
+        for keys in keys.chunks(CHUNK) {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            contacts.extend(operations.named(Names::Keys(&keys)).await?);
+        }
+        let mut found = Self {
+            named: (ids.len() + keys.len()) as u64,
+            ..Self::default()
+        };
+        let mut seen = HashSet::new();
+        for contact in contacts.into_iter().filter(|contact| contact.is_pending) {
+            found.matched += 1;
+            if seen.insert(contact.id) {
+                let ids = found.pending.entry(contact.lane).or_default();
+                ids.push(contact.id);
+            }
+        }
+        Ok(found)
+    }
+}

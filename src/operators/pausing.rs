@@ -1,0 +1,135 @@
+//! Stops sending for a lane, a user or all, and goes on.
+
+use std::time::Duration;
+
+use super::history::by;
+use crate::outbox::{Action, Operations, OrderScope, OutboxError, Pause, PendingFilter, Resumed};
+
+/// A pause that is asked for.
+#[derive(Debug)]
+pub struct PauseOrder {
+    pub scope: OrderScope,
+    /// How long; `None`: until somebody resumes.
+    pub lasts: Option<Duration>,
+    pub reason: Option<String>,
+}
+
+impl PauseOrder {
+    /// Which lanes and for how long, in words.
+    pub fn in_words(&self) -> String {
+        match self.lasts {
+            Some(lasts) => format!("{}, for {}", self.scope, humantime::format_duration(lasts)),
+            None => self.scope.to_string(),
+        }
+    }
+
+    /// Puts it in force.
+    pub async fn carry_out(
+        &self,
+        operations: &dyn Operations,
+        action: &Action,
+    ) -> Result<(), OutboxError> {
+        let reason = by(action, self.reason.as_deref());
+        operations
+            .pause(&self.scope, &reason, self.lasts, action)
+            .await
+    }
+}
+
+/// Counts the pending contacts in a scope.
+pub async fn pending_in(
+    operations: &dyn Operations,
+    scope: &OrderScope,
+) -> Result<u64, OutboxError> {
+    let (user_id, task_id) = match scope {
+        OrderScope::All => (None, None),
+        OrderScope::User(user) => (Some(user.clone()), None),
+        OrderScope::Lane(lane) => (
+            Some(lane.user_id().to_owned()),
+            Some(lane.task_id().to_owned()),
+        ),
+    };
+    let filter = PendingFilter {
+        user_id,
+        task_id,
+        created_since: None,
+    };
+    let lanes = operations.count_pending(&filter).await?;
+    Ok(lanes.iter().map(|lane| lane.contacts).sum())
+}
+
+/// The pauses that concern a scope.
+#[derive(Debug, Default)]
+pub struct Paused {
+    /// Those that a resume of it ends.
+    pub within: Vec<Pause>,
+    /// Those that keep the whole of it all the same.
+    pub wider: Vec<Pause>,
+}
+
+impl Paused {
+    /// Looks which there are.
+    pub async fn find(
+        operations: &dyn Operations,
+        scope: &OrderScope,
+    ) -> Result<Self, OutboxError> {
+        let mut found = Self::default();
+        for pause in operations.pauses().await? {
+            if is_within(&pause.scope, scope) {
+                found.within.push(pause);
+            } else if is_within(scope, &pause.scope) {
+                found.wider.push(pause);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Ends all pauses within a scope and has its lanes tried at once. Returns what it ended, and the
+/// pauses that keep the whole of it all the same.
+pub async fn resume(
+    operations: &dyn Operations,
+    scope: &OrderScope,
+    action: &Action,
+) -> Result<(Resumed, Vec<Pause>), OutboxError> {
+    let resumed = operations.resume(scope, action).await?;
+    let paused = Paused::find(operations, scope).await?;
+    Ok((resumed, paused.wider))
+}
+
+/// Whether the first scope is a part of the second, or the same.
+fn is_within(part: &OrderScope, whole: &OrderScope) -> bool {
+    match (part, whole) {
+        (_, OrderScope::All) => true,
+        (OrderScope::User(part), OrderScope::User(user)) => part == user,
+        (OrderScope::Lane(part), _) => whole.covers(part),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::Lane;
+
+    #[test]
+    fn a_lane_is_a_part_of_its_user_and_both_are_parts_of_all() {
+        let user = |user: &str| OrderScope::User(user.into());
+        let lane = |user, task| OrderScope::Lane(Lane::new(user, task).unwrap());
+        for (part, whole, is_part) in [
+            (OrderScope::All, OrderScope::All, true),
+            (user("u"), OrderScope::All, true),
+            (lane("u", "t"), OrderScope::All, true),
+            (OrderScope::All, user("u"), false),
+            (user("u"), user("u"), true),
+            (user("u"), user("v"), false),
+            (user("u"), lane("u", "t"), false),
+            (lane("u", "t"), user("u"), true),
+            (lane("u", "t"), user("v"), false),
+            (lane("u", "t"), lane("u", "t"), true),
+            (lane("u", "t"), lane("u", "x"), false),
+        ] {
+            assert_eq!(is_within(&part, &whole), is_part, "{part} in {whole}");
+        }
+    }
+}

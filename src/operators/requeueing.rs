@@ -1,0 +1,362 @@
+//! Sends what failed on its way again.
+//!
+//! It guarantees that nothing but failed contacts is touched, and that a contact whose second send is
+//! not safe is left out unless that is asked for in so many words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::history::note;
+use super::progress::Progress;
+use super::words::contacts;
+use crate::contact::{ContactId, RequestDefaults, Suffix};
+use crate::outbox::{
+    Action, AskedFor, FailKind, FailedContact, FailureCount, FailureFilter, Operations,
+    OutboxError, SentAs,
+};
+
+/// How many contacts one transaction requeues.
+const CHUNK: u32 = 500;
+
+/// Which failed contacts.
+#[derive(Clone, Debug)]
+pub enum Failed {
+    Named(Vec<ContactId>),
+    /// Those that pass. What an operator has cancelled goes out again only if its kind is named.
+    Filter(FailureFilter),
+}
+
+impl Failed {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Named(ids) => format!("{} by id", contacts(ids.len() as u64)),
+            Self::Filter(filter) if *filter == FailureFilter::default() => {
+                "everything that failed".into()
+            }
+            Self::Filter(filter) => in_words(filter),
+        }
+    }
+}
+
+/// A filter of failed contacts in words.
+fn in_words(filter: &FailureFilter) -> String {
+    let age = |age: &Duration| humantime::format_duration(*age).to_string();
+    let kinds: Vec<&str> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
+    let (lane, user, task) = match (&filter.user_id, &filter.task_id) {
+        (Some(user), Some(task)) => (Some(format!("{user}/{task}")), None, None),
+        (user, task) => (None, user.clone(), task.clone()),
+    };
+    let asked = [
+        ("lane", lane),
+        ("user", user),
+        ("task", task),
+        ("kind", (!kinds.is_empty()).then(|| kinds.join(","))),
+        ("cause", filter.cause.clone()),
+        ("since", filter.since.as_ref().map(age)),
+        ("until", filter.until.as_ref().map(age)),
+    ];
+    let asked = asked.into_iter();
+    let words = asked.filter_map(|(name, value)| Some(format!("{name} {}", value?)));
+    format!("failed: {}", words.collect::<Vec<_>>().join(", "))
+}
+
+/// How contacts would be sent now.
+#[derive(Clone, Debug)]
+pub struct Safety(pub RequestDefaults);
+
+impl Safety {
+    /// Whether a second send may put the person into the task twice.
+    ///
+    /// The first one may have arrived, and then the second is refused as a duplicate only if it is the
+    /// same number to the platform: neither of them with a suffix, or both with the courier's. How the
+    /// first one was sent the journal says, for the settings may have changed since.
+    fn is_unsafe(&self, kind: &str, asked: AskedFor, sent: Option<SentAs>) -> bool {
+        if kind != FailKind::Unconfirmed.as_str() {
+            return false;
+        }
+        let encryption = asked.encryption.unwrap_or(self.0.encryption);
+        let suffix = self.0.suffix(asked.number_add_suffix, encryption);
+        suffix == Suffix::Platform || sent != Some(SentAs { suffix, encryption })
+    }
+}
+
+/// What is to be requeued.
+#[derive(Clone, Debug)]
+pub struct Requeue {
+    pub which: Failed,
+    /// Whether those go too that the platform may put into their task twice.
+    pub even_unsafe: bool,
+    pub safety: Safety,
+}
+
+impl Requeue {
+    /// Which contacts, for the history.
+    pub fn in_words(&self) -> String {
+        let all_the_same = if self.even_unsafe {
+            ", even unsafe"
+        } else {
+            ""
+        };
+        self.which.in_words() + all_the_same
+    }
+
+    /// Counts what there is.
+    pub async fn count(&self, operations: &dyn Operations) -> Result<RequeueTally, OutboxError> {
+        let found = match &self.which {
+            Failed::Filter(filter) => operations.count_failures(&filled(filter)).await?,
+            Failed::Named(ids) => {
+                let failed = operations.failures_named(ids).await?;
+                failed.into_iter().map(one).collect()
+            }
+        };
+        Ok(RequeueTally::of(&found, &self.safety, self.even_unsafe))
+    }
+
+    /// Requeues, in small transactions. Returns how many contacts.
+    pub async fn carry_out(
+        &self,
+        operations: &dyn Operations,
+        action: &Action,
+        progress: Progress<'_>,
+    ) -> Result<u64, OutboxError> {
+        let mut requeued = 0;
+        let mut some = async |failed: Vec<FailedContact>| -> Result<(), OutboxError> {
+            let ids = self.to_requeue(&failed);
+            if !ids.is_empty() {
+                let now = operations.requeue(&ids, Some(action)).await?;
+                requeued += now;
+                progress(now);
+            }
+            Ok(())
+        };
+        match &self.which {
+            Failed::Named(ids) => {
+                for ids in ids.chunks(CHUNK as usize) {
+                    some(operations.failures_named(ids).await?).await?;
+                }
+            }
+            Failed::Filter(filter) => {
+                let filter = filled(filter);
+                let mut after = None;
+                loop {
+                    let page = operations.failures(&filter, after.as_ref(), CHUNK).await?;
+                    some(page.failures).await?;
+                    after = page.next;
+                    if after.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        note(operations, action, Some(0)).await;
+        Ok(requeued)
+    }
+
+    fn to_requeue(&self, failed: &[FailedContact]) -> Vec<ContactId> {
+        let safety = &self.safety;
+        let goes =
+            |f: &&FailedContact| self.even_unsafe || !safety.is_unsafe(&f.kind, f.options, f.sent);
+        failed.iter().filter(goes).map(|f| f.id).collect()
+    }
+}
+
+/// The filter with the kinds that it means.
+fn filled(filter: &FailureFilter) -> FailureFilter {
+    let mut filter = filter.clone();
+    if filter.kinds.is_empty() {
+        let kinds = FailKind::ALL.into_iter();
+        filter.kinds = kinds.filter(|kind| *kind != FailKind::Cancelled).collect();
+    }
+    filter
+}
+
+fn one(failed: FailedContact) -> FailureCount {
+    FailureCount {
+        kind: failed.kind,
+        options: failed.options,
+        sent: failed.sent,
+        contacts: 1,
+    }
+}
+
+/// How many there are.
+#[derive(Debug, Default)]
+pub struct RequeueTally {
+    pub kinds: BTreeMap<String, u64>,
+    /// How many of them are not safe to send again.
+    pub not_safe: u64,
+    pub to_requeue: u64,
+}
+
+impl RequeueTally {
+    fn of(found: &[FailureCount], safety: &Safety, even_unsafe: bool) -> Self {
+        let mut tally = Self::default();
+        for count in found {
+            *tally.kinds.entry(count.kind.clone()).or_default() += count.contacts;
+            let not_safe = safety.is_unsafe(&count.kind, count.options, count.sent);
+            if not_safe {
+                tally.not_safe += count.contacts;
+            }
+            if even_unsafe || !not_safe {
+                tally.to_requeue += count.contacts;
+            }
+        }
+        tally
+    }
+
+    /// What there was and what became of it, for programs.
+    pub fn json(&self, requeued: u64, dry_run: bool) -> serde_json::Value {
+        json!({
+            "failed": self.kinds, "unsafe": self.not_safe, "to_requeue": self.to_requeue,
+            "requeued": requeued, "dry_run": dry_run,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn safety(courier_appends_suffix: bool) -> Safety {
+        Safety(RequestDefaults {
+            courier_appends_suffix,
+            ..RequestDefaults::default()
+        })
+    }
+
+    fn asked(number_add_suffix: Option<bool>, encryption: Option<bool>) -> AskedFor {
+        AskedFor {
+            number_add_suffix,
+            encryption,
+        }
+    }
+
+    const fn sent(suffix: Suffix, encryption: bool) -> SentAs {
+        SentAs { suffix, encryption }
+    }
+
+    #[test]
+    fn the_history_tells_which_were_meant() {
+        let lane = FailureFilter {
+            user_id: Some("u".into()),
+            task_id: Some("t".into()),
+            kinds: vec![FailKind::Expired, FailKind::Rejected],
+            since: Some(Duration::from_hours(2)),
+            ..FailureFilter::default()
+        };
+        for (which, words) in [
+            (Failed::Named(vec![ContactId(7)]), "1 contact by id"),
+            (
+                Failed::Filter(FailureFilter::default()),
+                "everything that failed",
+            ),
+            (
+                Failed::Filter(lane),
+                "failed: lane u/t, kind expired,rejected, since 2h",
+            ),
+        ] {
+            assert_eq!(which.in_words(), words);
+        }
+    }
+
+    #[test]
+    fn a_second_send_is_safe_if_it_is_the_same_number_to_the_platform() {
+        let suffix = asked(Some(true), None);
+        let nothing = asked(None, None);
+        let (by_platform, by_courier) = (safety(false), safety(true));
+        for (safety, asked, sent, is_safe) in [
+            (&by_platform, nothing, Some(sent(Suffix::None, false)), true),
+            (
+                &by_platform,
+                nothing,
+                Some(sent(Suffix::Platform, false)),
+                false,
+            ),
+            (
+                &by_platform,
+                nothing,
+                Some(sent(Suffix::Courier, false)),
+                false,
+            ),
+            (&by_platform, nothing, Some(sent(Suffix::None, true)), false),
+            (&by_platform, nothing, None, false),
+            (
+                &by_platform,
+                suffix,
+                Some(sent(Suffix::Platform, false)),
+                false,
+            ),
+            (
+                &by_platform,
+                suffix,
+                Some(sent(Suffix::Courier, false)),
+                false,
+            ),
+            (
+                &by_courier,
+                suffix,
+                Some(sent(Suffix::Courier, false)),
+                true,
+            ),
+            (
+                &by_courier,
+                suffix,
+                Some(sent(Suffix::Platform, false)),
+                false,
+            ),
+            (&by_courier, suffix, Some(sent(Suffix::None, false)), false),
+            (&by_courier, suffix, None, false),
+        ] {
+            let is_unsafe = safety.is_unsafe("unconfirmed", asked, sent);
+            assert_eq!(is_unsafe, !is_safe, "{asked:?} {sent:?}");
+            assert!(!safety.is_unsafe("expired", asked, sent));
+        }
+    }
+
+    #[test]
+    fn the_platform_appends_the_suffix_of_a_ciphertext_whatever_the_settings_say() {
+        let encrypted = asked(Some(true), Some(true));
+        let sent = Some(sent(Suffix::Courier, true));
+        assert!(safety(true).is_unsafe("unconfirmed", encrypted, sent));
+    }
+
+    #[test]
+    fn where_a_row_says_nothing_the_settings_of_today_decide_how_it_would_be_sent() {
+        let today = Safety(RequestDefaults {
+            number_add_suffix: true,
+            courier_appends_suffix: true,
+            ..RequestDefaults::default()
+        });
+        let (nothing, none) = (asked(None, None), Some(sent(Suffix::None, false)));
+        assert!(today.is_unsafe("unconfirmed", nothing, none));
+        let courier = Some(sent(Suffix::Courier, false));
+        assert!(!today.is_unsafe("unconfirmed", nothing, courier));
+        assert!(!today.is_unsafe("unconfirmed", asked(Some(false), None), none));
+    }
+
+    #[test]
+    fn what_is_unsafe_is_counted_apart_and_left_out() {
+        let found = [
+            ("unconfirmed", asked(Some(true), None), 3),
+            ("unconfirmed", asked(None, None), 2),
+            ("expired", asked(Some(true), None), 10),
+        ]
+        .map(|(kind, options, contacts)| FailureCount {
+            kind: kind.into(),
+            options,
+            sent: Some(sent(Suffix::None, false)),
+            contacts,
+        });
+        let tally = RequeueTally::of(&found, &safety(false), false);
+        assert_eq!((tally.not_safe, tally.to_requeue), (3, 12));
+        assert_eq!(tally.kinds["unconfirmed"], 5);
+        let tally = RequeueTally::of(&found, &safety(false), true);
+        assert_eq!((tally.not_safe, tally.to_requeue), (3, 15));
+        assert_eq!(
+            tally.json(0, true).to_string(),
+            r#"{"dry_run":true,"failed":{"expired":10,"unconfirmed":5},"requeued":0,"to_requeue":15,"unsafe":3}"#
+        );
+    }
+}
