@@ -10,14 +10,15 @@ test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB (and 
 test-matrix: ## The same for each version of each database that can be had; writes the table of docs/databases.md
 	scripts/test-matrix.sh $(MATRIX)
 
-check: tools ## Formatting, lints, docs, licences, advisories where they are at hand, unused dependencies, and the scripts where shellcheck is installed
+check: tools ## Formatting, lints, docs, licences, advisories where they are at hand, unused dependencies, manifests, and the scripts where shellcheck is installed
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
 	cargo deny --log-level error check licenses bans sources
 	scripts/advisories.sh
 	cargo machete
-	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/test-package/*.sh .ci/run; fi
+	scripts/manifests.sh
+	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/test-package/*.sh deploy/docker/*.sh deploy/docker/*/*.sh .ci/run; fi
 
 bench: ## Measures the release binary on private databases: speed, CPU, memory, latency, limits (BENCH=--quick)
 	cargo bench --locked --bench courier -- $(BENCH)

@@ -32,7 +32,9 @@ mod server;
 
 mod deploy {
     mod alerts;
+    mod compose;
     mod containers;
     mod monitoring;
     mod systemd;
+    mod yaml;
 }

@@ -1,5 +1,5 @@
-//! Images and manifests: what they ask of the program is there. (That a container starts is not tried
-//! here: it takes a Docker.)
+//! Images and manifests: what they ask of the program is there. (That a container starts is tried by
+//! `make image-test`.)
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -7,13 +7,12 @@ use std::process::Command;
 use contact_courier::simulator::Faults;
 use serde_json::Value;
 
-use super::monitoring::{folder, promtool, read};
+use super::monitoring::read;
 use crate::asking::Courier;
 use crate::support::Db;
 use crate::world::World;
 
 const DOCKERFILE: &str = "docker/Dockerfile";
-const COMPOSITION: &str = "docker/compose.yaml";
 const DEPLOYMENT: &str = "kubernetes/deployment.yaml";
 
 /// Runs the program, which has to be content, and answers its output.
@@ -37,7 +36,15 @@ fn every_setting_that_is_given_in_the_environment_is_one() {
         }
     }
     let unit = "systemd/contact-courier.service";
-    for file in [DOCKERFILE, COMPOSITION, DEPLOYMENT, unit] {
+    let compositions = [
+        "docker/compose.yaml",
+        "docker/postgres.yaml",
+        "docker/mysql.yaml",
+    ];
+    for file in [DOCKERFILE, DEPLOYMENT, unit]
+        .into_iter()
+        .chain(compositions)
+    {
         let text = read(file);
         let given = text.match_indices("COURIER__").map(|(start, _)| {
             let name = &text[start..];
@@ -87,27 +94,4 @@ async fn a_courier_answers_what_the_probes_ask() {
     for path in paths {
         crate::world::until(path, async || courier.get(path).await.code == 200).await;
     }
-}
-
-#[test]
-fn what_a_container_mounts_of_this_folder_is_there() {
-    let composition = read(COMPOSITION);
-    let mounts = composition.lines().filter_map(|line| {
-        let (file, _) = line.trim().strip_prefix("- ")?.split_once(":/")?;
-        Some(file)
-    });
-    let mut found = 0;
-    // The others are volumes.
-    for file in mounts.filter(|file| file.contains('.')) {
-        let path = folder().join("docker").join(file);
-        assert!(path.is_file(), "{file}");
-        found += 1;
-    }
-    assert!(found >= 5, "{found} files are mounted");
-    promtool(&[
-        "check",
-        "config",
-        "--syntax-only",
-        "../docker/prometheus.yml",
-    ]);
 }
