@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use nix::unistd::{Uid, User};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::address::DatabaseKind;
@@ -13,6 +14,7 @@ use crate::admin::{About, Subject};
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::limits::RateLimits;
+use crate::courier::redaction::Redaction;
 use crate::courier::retention::Retention;
 use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
@@ -249,12 +251,35 @@ pub fn http_platform(settings: &Settings) -> anyhow::Result<HttpPlatform> {
 }
 
 /// The caretaker that deletes what is old, if the settings ask for one.
-pub fn retention(database: &Database, courier: &Courier, settings: &Settings) -> Option<Retention> {
+fn retention(database: &Database, courier: &Courier, settings: &Settings) -> Option<Retention> {
     settings.retention.older_than.map(|older_than| Retention {
         operations: Arc::clone(&database.operations),
         instance: courier.instance(),
         older_than,
     })
+}
+
+/// The caretaker that takes out what is personal, if the settings ask for one.
+fn redaction(database: &Database, courier: &Courier, settings: &Settings) -> Option<Redaction> {
+    let redact_after = settings.retention.redact_after?;
+    let operations = Arc::clone(&database.operations);
+    Some(Redaction::new(operations, courier.instance(), redact_after))
+}
+
+/// Starts the caretakers that the settings ask for.
+pub fn care(
+    database: &Database,
+    courier: &Courier,
+    settings: &Settings,
+    life: &Lifecycle,
+    beside: &mut JoinSet<()>,
+) {
+    if let Some(retention) = retention(database, courier, settings) {
+        beside.spawn(retention.run(life.clone()));
+    }
+    if let Some(redaction) = redaction(database, courier, settings) {
+        beside.spawn(redaction.run(life.clone()));
+    }
 }
 
 /// What of the settings a running courier takes over.

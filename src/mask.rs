@@ -86,26 +86,55 @@ fn run_end(chars: &[char], at: usize, mut end: usize) -> usize {
 /// The same, and masked is this number, too, in whatever shape it stands there: with blanks, hyphens or
 /// dots, in full-width digits, with or without a country code, and if it is no number at all.
 pub fn mask_own(text: &str, number: &str) -> String {
-    let own: Vec<char> = canonical(without_suffix(number)).chars().collect();
+    let own = own(number);
     // Of a shorter one nothing is shown, and it stands in every date.
     if own.len() < SHORTEST_OWN {
         return mask_within(text);
     }
+    replaced(text, &own, mask_within).unwrap_or_else(|| mask_within(text))
+}
+
+/// A text with this number masked in whatever shape it stands there, and nothing else; `None`: it does
+/// not stand there.
+pub fn mask_number(text: &str, number: &str) -> Option<String> {
+    let own = own(number);
+    // What is shorter is nobody's number.
+    (own.len() >= SHORTEST_OF_A_PERSON)
+        .then(|| replaced(text, &own, str::to_owned))
+        .flatten()
+}
+
+/// Whether both are one number, in whatever shapes they are written.
+pub fn is_same_number(one: &str, other: &str) -> bool {
+    one.trim() == other.trim() || own(one) == own(other)
+}
+
+/// The characters that a number has in every shape.
+fn own(number: &str) -> Vec<char> {
+    canonical(without_suffix(number.trim())).chars().collect()
+}
+
+/// A text with a number masked, and with what stands around it changed; `None`: it does not stand there.
+fn replaced(text: &str, own: &[char], around: impl Fn(&str) -> String) -> Option<String> {
     let shown = mask(&own.iter().collect::<String>());
     let chars: Vec<char> = text.chars().collect();
     let (mut masked, mut between, mut at) = (String::with_capacity(text.len()), String::new(), 0);
+    let mut is_there = false;
     while at < chars.len() {
-        if let Some(length) = own_at(&chars[at..], &own) {
-            masked += &mask_within(&std::mem::take(&mut between));
+        if let Some(length) = own_at(&chars[at..], own) {
+            masked += &around(&std::mem::take(&mut between));
             masked += &shown;
             at += length;
+            is_there = true;
         } else {
             between.push(chars[at]);
             at += 1;
         }
     }
-    masked + &mask_within(&between)
+    is_there.then(|| masked + &around(&between))
 }
+
+const SHORTEST_OF_A_PERSON: usize = 4;
 
 /// A number of fewer characters is masked only where it stands for itself.
 const SHORTEST_OWN: usize = 5;

@@ -613,7 +613,7 @@ async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     let named = said(&db, &["requeue", "1", "3", "--yes", "--json"]);
     assert_eq!(
         named,
-        "{\"dry_run\":false,\"failed\":{\"unconfirmed\":1},\"requeued\":0,\"to_requeue\":0,\"unsafe\":1}\n"
+        "{\"dry_run\":false,\"failed\":{\"unconfirmed\":1},\"redacted\":0,\"requeued\":0,\"to_requeue\":0,\"unsafe\":1}\n"
     );
     steady(|| {
         let all_the_same = ["requeue", "1", "3", "--yes", "--even-unsafe"];
@@ -704,6 +704,55 @@ async fn prune_says_what_it_would_delete_and_deletes_it() {
     assert_eq!(db.count("FROM delivery_batch").await, 2);
     let hasty = program(&db, &["prune", "--older-than", "1s"]);
     assert_eq!(hasty.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erase_counts_first_and_leaves_what_may_be_sent() {
+    let db = outbox().await;
+    db.execute(
+        "UPDATE contact_outbox SET phone = '+86 130-1212-1211', name = '张三' WHERE id IN (2, 3)",
+    )
+    .await;
+    db.execute("UPDATE contact_outbox SET idempotency_key = 'shop:13012121211' WHERE id = 3")
+        .await;
+    let pending = db.contact("u-1/t-1", "13012121211").await;
+    let erase = |more: &[&str]| {
+        let output = program(&db, &[&["erase", "--phone", "13012121211"], more].concat());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{errors}");
+        assert_eq!(
+            errors,
+            "numbers have no index: reading the whole table, the newest contacts first\n"
+        );
+        masked_numbers(String::from_utf8(output.stdout).unwrap())
+            .replace(&pending.to_string(), "[id]")
+    };
+    steady(|| assert_snapshot!("erase_dry_run", erase(&["--dry-run"])));
+    assert_eq!(
+        db.count("FROM contact_outbox WHERE redacted_at IS NOT NULL")
+            .await,
+        0
+    );
+    steady(|| assert_snapshot!("erase", erase(&["--yes"])));
+    steady(|| assert_snapshot!("erase_json", erase(&["--yes", "--json"])));
+    assert_eq!(db.of(2, "phone").await.as_deref(), Some("+86***1211"));
+    assert_eq!(db.of(2, "name").await, None);
+    let explained = said(&db, &["explain", "2"]);
+    assert!(
+        explained.contains("What is personal was taken out of it"),
+        "{explained}"
+    );
+    let requeued = said(&db, &["requeue", "2", "--yes"]);
+    assert!(
+        requeued.contains("there is no number to send"),
+        "{requeued}"
+    );
+    let history = said(&db, &["history", "--limit", "1"]);
+    assert!(history.contains("contacts with one number"), "{history}");
+    let by_key = said(&db, &["erase", "--key", "nobody", "--yes"]);
+    assert_eq!(by_key, "nothing to erase: no contact has this key\n");
+    let nobody = program(&db, &["erase", "--yes"]);
+    assert_eq!(nobody.status.code(), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ mod server;
 mod outbox {
     mod cancelling;
     mod clock;
+    mod erasing;
     mod fencing;
     mod finding;
     mod histories;

@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::settings_args::SettingsArgs;
 use super::visible::Visible;
 use super::{
-    cancel, config, demo, doctor, enqueue, explain, failures, generate, history, migrate, pause,
-    prune, requeue, results, run, simulate, status,
+    cancel, config, demo, doctor, enqueue, erase, explain, failures, generate, history, migrate,
+    pause, prune, requeue, results, run, simulate, status,
 };
 
 /// Delivers contacts from an outbox table of your database to an AI calling platform: each once,
@@ -50,6 +50,7 @@ enum OperatorCommand {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Prune(prune::PruneArgs),
+    Erase(erase::EraseArgs),
     History(history::HistoryArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -125,6 +126,10 @@ async fn operate(command: OperatorCommand, before: &SettingsArgs) -> anyhow::Res
         OperatorCommand::Prune(args) => {
             let settings = before.load(&args.settings)?;
             prune::run(&args, &settings, out).await
+        }
+        OperatorCommand::Erase(args) => {
+            let settings = before.load(&args.settings)?;
+            erase::run(&args, &settings, out).await
         }
         OperatorCommand::Doctor(args) => {
             let settings = before.load(&args.settings)?;

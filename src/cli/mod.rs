@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod doctor;
 mod enqueue;
+mod erase;
 mod exit;
 mod explain;
 mod failures;

@@ -120,6 +120,12 @@ fn shown(tally: &RequeueTally, args: &RequeueArgs) -> String {
         let others = HumanCount(named - found);
         lines.push(format!("{others} of the ids named no failed contact\n"));
     }
+    if tally.redacted > 0 {
+        let n = contacts(tally.redacted);
+        lines.push(format!(
+            "{n} left out: what is personal was taken out, so there is no number to send\n"
+        ));
+    }
     if tally.not_safe > 0 {
         let what = if args.even_unsafe {
             "not safe to send again, and taken all the same (--even-unsafe): the platform may \

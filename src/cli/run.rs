@@ -89,9 +89,8 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
         log: level,
     };
     beside.spawn(reloading.heed(hangups, courier.pulse()));
-    let retention = app::retention(&database, &courier, &settings);
-    if let Some(retention) = retention.filter(|_| !args.once) {
-        beside.spawn(retention.run(life.clone()));
+    if !args.once {
+        app::care(&database, &courier, &settings, &life, &mut beside);
     }
     if let Some(admin) = admin {
         let subject = app::subject(database, &courier, &life, &settings);

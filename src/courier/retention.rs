@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::eldest::is_the_eldest;
 use super::lifecycle::Lifecycle;
 use crate::outbox::{Operations, OutboxError, Pruning};
 use crate::telemetry::event::{Pruned, PruningFailed};
@@ -47,7 +48,7 @@ impl Retention {
 
     /// Deletes everything that is old enough, if no courier has run longer.
     pub async fn round(&self, life: &Lifecycle) -> Result<(), OutboxError> {
-        if !self.is_the_eldest().await? {
+        if !is_the_eldest(&*self.operations, self.instance).await? {
             return Ok(());
         }
         let begun = Instant::now();
@@ -89,12 +90,5 @@ impl Retention {
             .emit();
         }
         Ok(())
-    }
-
-    /// Whether no living courier started before this one.
-    async fn is_the_eldest(&self) -> Result<bool, OutboxError> {
-        let instances = self.operations.instances().await?;
-        let eldest = instances.into_iter().find(|instance| instance.alive);
-        Ok(eldest.is_some_and(|eldest| eldest.id == self.instance.to_string()))
     }
 }

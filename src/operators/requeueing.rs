@@ -158,7 +158,8 @@ impl Requeue {
         let safety = &self.safety;
         let goes =
             |f: &&FailedContact| self.even_unsafe || !safety.is_unsafe(&f.kind, f.options, f.sent);
-        failed.iter().filter(goes).map(|f| f.id).collect()
+        let whole = failed.iter().filter(|f| !f.redacted);
+        whole.filter(goes).map(|f| f.id).collect()
     }
 }
 
@@ -177,6 +178,7 @@ fn one(failed: FailedContact) -> FailureCount {
         kind: failed.kind,
         options: failed.options,
         sent: failed.sent,
+        redacted: failed.redacted,
         contacts: 1,
     }
 }
@@ -185,6 +187,8 @@ fn one(failed: FailedContact) -> FailureCount {
 #[derive(Debug, Default)]
 pub struct RequeueTally {
     pub kinds: BTreeMap<String, u64>,
+    /// How many of them have no number any more, so that there is nothing to send.
+    pub redacted: u64,
     /// How many of them are not safe to send again.
     pub not_safe: u64,
     pub to_requeue: u64,
@@ -195,6 +199,10 @@ impl RequeueTally {
         let mut tally = Self::default();
         for count in found {
             *tally.kinds.entry(count.kind.clone()).or_default() += count.contacts;
+            if count.redacted {
+                tally.redacted += count.contacts;
+                continue;
+            }
             let not_safe = safety.is_unsafe(&count.kind, count.options, count.sent);
             if not_safe {
                 tally.not_safe += count.contacts;
@@ -209,8 +217,8 @@ impl RequeueTally {
     /// What there was and what became of it, for programs.
     pub fn json(&self, requeued: u64, dry_run: bool) -> serde_json::Value {
         json!({
-            "failed": self.kinds, "unsafe": self.not_safe, "to_requeue": self.to_requeue,
-            "requeued": requeued, "dry_run": dry_run,
+            "failed": self.kinds, "redacted": self.redacted, "unsafe": self.not_safe,
+            "to_requeue": self.to_requeue, "requeued": requeued, "dry_run": dry_run,
         })
     }
 }
@@ -339,14 +347,16 @@ mod tests {
     #[test]
     fn what_is_unsafe_is_counted_apart_and_left_out() {
         let found = [
-            ("unconfirmed", asked(Some(true), None), 3),
-            ("unconfirmed", asked(None, None), 2),
-            ("expired", asked(Some(true), None), 10),
+            ("unconfirmed", asked(Some(true), None), 3, false),
+            ("unconfirmed", asked(None, None), 2, false),
+            ("expired", asked(Some(true), None), 10, false),
+            ("expired", asked(None, None), 4, true),
         ]
-        .map(|(kind, options, contacts)| FailureCount {
+        .map(|(kind, options, contacts, redacted)| FailureCount {
             kind: kind.into(),
             options,
             sent: Some(sent(Suffix::None, false)),
+            redacted,
             contacts,
         });
         let tally = RequeueTally::of(&found, &safety(false), false);
@@ -356,7 +366,7 @@ mod tests {
         assert_eq!((tally.not_safe, tally.to_requeue), (3, 15));
         assert_eq!(
             tally.json(0, true).to_string(),
-            r#"{"dry_run":true,"failed":{"expired":10,"unconfirmed":5},"requeued":0,"to_requeue":15,"unsafe":3}"#
+            r#"{"dry_run":true,"failed":{"expired":14,"unconfirmed":5},"redacted":4,"requeued":0,"to_requeue":15,"unsafe":3}"#
         );
     }
 }

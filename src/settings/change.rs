@@ -171,6 +171,7 @@ mod tests {
         "rate_limit.burst=2",
         "rate_limit.scope=cluster",
         "retention.older_than=90d",
+        "retention.redact_after=30d",
         "admin.listen=",
         "admin.hosts=courier.example",
         "traces.endpoint=http://127.0.0.1:4318",

@@ -270,6 +270,10 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
         ("retry.multiplier=NaN", "must be at least 1"),
         ("retry.jitter=1.1", "must be 0 to 1"),
         ("retention.older_than=59m", "must be at least 1h, or empty"),
+        (
+            "retention.redact_after=59m",
+            "must be at least 1h, or empty",
+        ),
         ("retry.max_interval=0s", "must be more than 0s"),
         ("retry.initial_interval=0s", "must be more than 0s"),
         (
@@ -471,6 +475,9 @@ fn nothing_is_deleted_unless_it_is_asked_for() {
     let days = set("retention.older_than=90d").older_than;
     assert_eq!(days, Some(Duration::from_hours(90 * 24)));
     assert_eq!(set("retention.older_than=").older_than, None);
+    assert_eq!(Settings::default().retention.redact_after, None);
+    let day = set("retention.redact_after=1d").redact_after;
+    assert_eq!(day, Some(Duration::from_hours(24)));
 }
 
 #[test]

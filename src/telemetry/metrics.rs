@@ -124,6 +124,7 @@ pub(super) struct Outbox {
     pub(super) oldest: Gauge,
     pub(super) done_in: Gauge,
     pub(super) lanes: GaugeVec,
+    pub(super) redacted: IntCounter,
 }
 
 impl Metrics {
@@ -278,6 +279,11 @@ impl Outbox {
         Self {
             calls,
             lanes,
+            redacted: made.counter(
+                "courier_redacted_contacts_total",
+                "Contacts that ended longer ago than retention.redact_after and that what is personal was \
+                 taken out of.",
+            ),
             pending: unknown(made.gauge(
                 "courier_outbox_pending",
                 "Contacts of the whole outbox that are not final; NaN while the database does not \

@@ -16,7 +16,7 @@ on_every_database!(
 );
 
 /// The names that dashboards hold on to.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 20] = [
     "courier_contacts_total",
     "courier_requests_total",
     "courier_request_duration_seconds",
@@ -33,6 +33,7 @@ pub(crate) const NAMES: [&str; 19] = [
     "courier_pauses",
     "courier_rate_level",
     "courier_database_seconds",
+    "courier_redacted_contacts_total",
     "courier_log_lines_lost_total",
     "courier_trace_spans_total",
     "courier_build_info",

@@ -37,7 +37,7 @@ const REFUSED: [(&str, &str); 10] = [
         "INSERT INTO contact_outbox (user_id, task_id, phone, attempts) VALUES ('u', 't', '1', 7)",
     ),
     ("app", "SELECT count(*) FROM delivery_batch"),
-    ("courier", "UPDATE contact_outbox SET phone = '1'"),
+    ("courier", "UPDATE contact_outbox SET sort = 1"),
     ("courier", "UPDATE contact_outbox SET user_id = 'u-2'"),
     ("courier", "CREATE TABLE another (id int)"),
     ("viewer", "UPDATE contact_outbox SET status = 'pending'"),
@@ -242,6 +242,11 @@ async fn operate(outbox: &(impl Outbox + Operations), contact: ContactId) {
     insertion.add(&[contact]).await.unwrap();
     insertion.commit().await.unwrap();
     cancel(outbox).await;
+    let found = outbox.named(Names::Keys(&["order-1002"])).await.unwrap();
+    assert_eq!(outbox.erase(&[found[0].id], None).await.unwrap().erased, 1);
+    let number = outbox.find_number("13012121212", None).await.unwrap();
+    assert_eq!(number.found, []);
+    outbox.redact(Duration::ZERO, None).await.unwrap();
 }
 
 /// Cancels the contact that was inserted.

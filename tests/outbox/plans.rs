@@ -278,6 +278,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
     const BATCHES: &str = r#"'[{"id":"a"},{"id":"b"}]'"#;
     const OPENED: &str = r#"'[{"id":"a","user_id":"u","task_id":"t00003","lease_token":1}]'"#;
     const DEPARTING: &str = r#"'[{"id":"a","contacts":[7, 8, 9]}]'"#;
+    const EPOCH: &str = "'1970-01-01 00:00:01'";
     match name {
         "rows_ahead" | "batches_ahead" => &["'u'", "'u'", "'t00003'", "64"],
         "ripen_lanes" => &["1e0", "99", "2000000", "1e0", LANES, "'i'"],
@@ -287,29 +288,15 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "open_entries" => &["'u'", "'t00003'"],
         "release_lane" => &["'u'", "'t00003'", "7"],
         "read_deferred" => &[
-            "9",
-            "9",
-            "9",
-            "9",
-            "9",
-            "9",
-            "9",
-            "9",
-            "9",
-            "9",
-            "'u'",
-            "'t00003'",
-            "'1970-01-01 00:00:01'",
-            "'1970-01-01 00:00:01'",
-            "0",
+            "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "'u'", "'t00003'", EPOCH, EPOCH, "0",
             "100",
         ],
         "read_immediate" => &[
             "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "'u'", "'t00003'", "0", "100",
         ],
         "pending_rows" => &["9", "9", "9", "9", "9", "9", "9", "9", "9", "9", IDS],
-        "stale_rows" => &[IDS],
-        "find_batches" | "sending_batches" | "taken_keys" | "delete_batches" => &[KEYS],
+        "stale_rows" | "standing" | "personal" | "earlier_batches" | "forget_causes" => &[IDS],
+        "find_batches" | "sending_batches" | "taken_keys" | "delete_batches" | "answers" => &[KEYS],
         "fence_lanes" | "lock_lanes" | "change_lanes" => &[LANES],
         "open_batches" => &[OPENED, DEPARTING],
         "backlog" => &["'i'"],
@@ -329,6 +316,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "prunable_batches" => &["1e0", "1e0", "''", "100"],
         "contacts_standing" => &[IDS, "NULL", "NULL"],
         "delete_contacts" => &[IDS, "1e0"],
+        "reword" => &[KEYS, "'x'"],
         _ => &[BATCHES],
     }
 }

@@ -184,6 +184,7 @@ fn shown(story: &Story) -> String {
     fact("created_at", contact.created_at.as_ref().map(moment));
     fact("not_before", contact.not_before.as_ref().map(moment));
     fact("finished_at", contact.finished_at.as_ref().map(moment));
+    fact("redacted_at", contact.redacted_at.as_ref().map(moment));
     let mut parts = vec![format!("{}\n", one_line(&summary(story))), lines(&facts)];
     parts.extend(story.requeued.iter().map(end_undone));
     parts.extend(story.batches.iter().map(told));

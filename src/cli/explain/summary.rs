@@ -9,11 +9,20 @@ use crate::outbox::{BatchReport, ContactReport, LaneStanding, PAUSED, Story};
 /// One line of plain English.
 pub(super) fn summary(story: &Story) -> String {
     let contact = &story.contact;
-    match contact.status.as_str() {
+    let told = match contact.status.as_str() {
         "succeeded" => succeeded(story),
         "failed" => failed(contact),
         _ => format!("Pending: {}.", next(story)),
-    }
+    };
+    told + &redacted(contact)
+}
+
+/// Why so little is there of it.
+fn redacted(contact: &ContactReport) -> String {
+    contact.redacted_at.as_ref().map_or_else(String::new, |at| {
+        let when = ago(at.seconds_ago);
+        format!(" What is personal was taken out of it {when}; it cannot be sent again.")
+    })
 }
 
 fn succeeded(story: &Story) -> String {
@@ -191,6 +200,7 @@ mod tests {
                 created_at: Some(at(90.0)),
                 not_before: None,
                 finished_at: None,
+                redacted_at: None,
             },
             requeued: Vec::new(),
             batches: Vec::new(),

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use self::cluster::Cluster;
 use self::error::translate;
-use self::statements::{FENCE_LANES, STATEMENTS, intervening, operating};
+use self::statements::{FENCE_LANES, STATEMENTS, erasing, intervening, operating};
 use super::conflict::retried;
 use super::error::SqlError;
 use super::page::Reader;
@@ -44,7 +44,7 @@ use super::sql::ask::ask;
 use super::sql::dialect::{Dialect, Language};
 use super::sql::recording::Written;
 use super::sql::session::Writing;
-use super::sql::statements::{Intervening, Operating, Statements};
+use super::sql::statements::{Erasing, Intervening, Operating, Statements};
 use super::sql::value::{List, Value};
 use super::{
     Access, Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
@@ -178,6 +178,7 @@ impl Language for MySql {
     const STATEMENTS: &'static Statements = &STATEMENTS;
     const OPERATING: &'static Operating = &operating::OPERATING;
     const INTERVENING: &'static Intervening = &intervening::INTERVENING;
+    const ERASING: &'static Erasing = &erasing::ERASING;
     const SCHEMA: &'static Schema = &migrating::SCHEMA;
 
     fn bind(parameters: &mut MySqlArguments, value: &Value<'_>) -> Result<(), BoxDynError> {

@@ -130,6 +130,7 @@ macro_rules! is_paused {
     };
 }
 
+pub(super) mod erasing;
 pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
@@ -681,7 +682,7 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
         ("rate_taken", RATE_TAKEN),
         ("taken_keys", TAKEN_KEYS),
     ];
-    hot(&STATEMENTS, &operating::OPERATING, &own)
+    hot(&STATEMENTS, &operating::OPERATING, &erasing::ERASING, &own)
 });
 
 /// What keeps the server, or this session, from taking writes. MySQL and MariaDB, old and new, know

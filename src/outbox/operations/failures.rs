@@ -65,6 +65,9 @@ pub struct FailedContact {
     pub finished_at: String,
     #[serde(rename = "finished_seconds_ago", serialize_with = "seconds")]
     pub finished_ago: Duration,
+    /// Whether what is personal was taken out of it, so that it cannot be sent again.
+    #[serde(skip_serializing_if = "is_false")]
+    pub redacted: bool,
     #[serde(skip)]
     pub options: AskedFor,
     #[serde(skip)]
@@ -92,6 +95,8 @@ pub struct FailureCount {
     pub options: AskedFor,
     /// `None`: the contacts are not `unconfirmed`, or the journal does not tell.
     pub sent: Option<SentAs>,
+    /// Whether what is personal was taken out of them, so that they cannot be sent again.
+    pub redacted: bool,
     pub contacts: u64,
 }
 
@@ -141,6 +146,7 @@ pub(in crate::outbox) fn failure_count(row: &impl Columns) -> FailureCount {
         kind: row.text("fail_kind").unwrap_or_default(),
         options: asked_for(row),
         sent: sent_as(row),
+        redacted: row.flag("redacted").unwrap_or_default(),
         contacts: to_total(row, "contacts"),
     }
 }
@@ -162,6 +168,14 @@ fn sent_as(row: &impl Columns) -> Option<SentAs> {
     };
     let encryption = row.text("sent_encryption")?.parse().ok()?;
     Some(SentAs { suffix, encryption })
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands in a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 pub(super) fn masked<S: Serializer>(phone: &Phone, serializer: S) -> Result<S::Ok, S::Error> {
@@ -205,6 +219,7 @@ pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
         idempotency_key: row.text("idempotency_key"),
         finished_at: row.text("finished").unwrap_or_default(),
         finished_ago: to_duration(row.seconds("finished_ago")),
+        redacted: row.flag("redacted").unwrap_or_default(),
         options: asked_for(row),
         sent: sent_as(row),
     }

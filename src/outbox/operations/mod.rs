@@ -15,6 +15,7 @@
 
 mod cancelling;
 mod conclusion;
+mod erasing;
 mod failures;
 mod finding;
 mod history;
@@ -32,6 +33,7 @@ use serde::{Serialize, Serializer};
 
 pub use self::cancelling::{Cancelled, NamedContact, Names, PendingFilter, PendingLane};
 pub use self::conclusion::Conclusion;
+pub use self::erasing::{Erasable, Erased, RedactStep};
 pub use self::failures::{
     AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
     FailuresBy, SentAs,
@@ -51,6 +53,9 @@ pub use self::trial::Trial;
 
 pub(super) use self::cancelling::{going, named_contact, pending_lanes};
 pub(super) use self::conclusion::{gate_in_the_way, with_paused};
+pub(super) use self::erasing::{
+    Answers, LOOKED_AT, Personal, Redacted, erasable, numbers_step, personal, redact_page,
+};
 pub(super) use self::failures::{failed, failure_count, failure_group, failure_page, kinds_of};
 pub(super) use self::finding::phone_step;
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
@@ -206,6 +211,34 @@ pub trait Operations: Send + Sync + 'static {
         after: Option<&str>,
         action: Option<&Action>,
     ) -> Result<PruneStep<String>, OutboxError>;
+
+    /// Looks for a number, in whatever shape it is written, in the next part of the table, which ends
+    /// before `before`, or else with the newest contact. All parts together are the whole table.
+    async fn find_number(
+        &self,
+        number: &str,
+        before: Option<ContactId>,
+    ) -> Result<PhoneStep, OutboxError>;
+
+    /// Returns how those of the contacts that are there stand to being erased.
+    async fn erasable(&self, ids: &[ContactId]) -> Result<Vec<(ContactId, Erasable)>, OutboxError>;
+
+    /// Takes what is personal out of those of the contacts that are final and in no open batch, out of
+    /// what was kept of them and out of the journal's words about them, all in one transaction. Notes
+    /// that as a part of an action.
+    async fn erase(
+        &self,
+        ids: &[ContactId],
+        action: Option<&Action>,
+    ) -> Result<Erased, OutboxError>;
+
+    /// Does the same to contacts that ended longer ago: the next step behind a contact, in small
+    /// transactions.
+    async fn redact(
+        &self,
+        older_than: Duration,
+        after: Option<ContactId>,
+    ) -> Result<RedactStep, OutboxError>;
 
     /// Tries whether the courier's own transactions work for this user: runs each and undoes it.
     async fn try_writing(&self) -> Trial;

@@ -62,6 +62,9 @@ pub struct ContactReport {
     pub created_at: Option<Moment>,
     pub not_before: Option<Moment>,
     pub finished_at: Option<Moment>,
+    /// When what is personal was taken out of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redacted_at: Option<Moment>,
 }
 
 /// An end that a requeue undid.
@@ -138,6 +141,7 @@ pub(in crate::outbox) fn contact_report(row: &impl Columns) -> ContactReport {
         created_at: moment(row, "created_at"),
         not_before: moment(row, "not_before"),
         finished_at: moment(row, "finished_at"),
+        redacted_at: moment(row, "redacted_at"),
     }
 }
 

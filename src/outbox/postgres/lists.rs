@@ -6,6 +6,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, Encode, Postgres, Type};
 
 use crate::outbox::NewContact;
+use crate::outbox::operations::Redacted;
 use crate::outbox::plan::{Closed, Failed, LaneChanged, Opened, Postponed};
 use crate::outbox::sql::value::List;
 
@@ -31,6 +32,7 @@ pub(super) fn bind(parameters: &mut PgArguments, list: &List<'_>) -> Bound {
         List::Failed(rows) => failed(parameters, rows),
         List::LanesChanged(lanes) => lanes_changed(parameters, lanes),
         List::NewContacts(contacts) => new_contacts(parameters, contacts),
+        List::Redacted(rows) => redacted(parameters, rows),
     }
 }
 
@@ -82,6 +84,14 @@ fn failed(parameters: &mut PgArguments, rows: &[Failed<'_>]) -> Bound {
     column(parameters, rows, |row| row.batch_id)?;
     column(parameters, rows, |row| row.fail_kind)?;
     column(parameters, rows, |row| row.fail_cause.as_str())
+}
+
+fn redacted(parameters: &mut PgArguments, rows: &[Redacted]) -> Bound {
+    column(parameters, rows, |row| row.id)?;
+    column(parameters, rows, |row| row.phone.as_str())?;
+    column(parameters, rows, |row| row.sub_user_id.as_deref())?;
+    column(parameters, rows, |row| row.fail_cause.as_deref())?;
+    column(parameters, rows, |row| row.idempotency_key.as_deref())
 }
 
 fn lanes_changed(parameters: &mut PgArguments, lanes: &[LaneChanged<'_>]) -> Bound {

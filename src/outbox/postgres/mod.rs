@@ -27,7 +27,7 @@ use self::error::translate;
 use self::session::BEGIN_UNHURRIED;
 use self::statements::{
     CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS, STILL_PENDING,
-    intervening, operating,
+    erasing, intervening, operating,
 };
 use super::error::SqlError;
 use super::page::Reader;
@@ -38,7 +38,7 @@ use super::servers::{self, Found, Servers};
 use super::sql::dialect::{Dialect, Language};
 use super::sql::recording::Written;
 use super::sql::session::Writing;
-use super::sql::statements::{Intervening, Operating, Statements};
+use super::sql::statements::{Erasing, Intervening, Operating, Statements};
 use super::sql::value::Value;
 use super::sql::{SqlOutbox, inserting, rates, reading};
 use super::{
@@ -142,6 +142,7 @@ impl Language for Postgres {
     const STATEMENTS: &'static Statements = &STATEMENTS;
     const OPERATING: &'static Operating = &operating::OPERATING;
     const INTERVENING: &'static Intervening = &intervening::INTERVENING;
+    const ERASING: &'static Erasing = &erasing::ERASING;
     const SCHEMA: &'static Schema = &migrating::SCHEMA;
 
     fn bind(parameters: &mut PgArguments, value: &Value<'_>) -> Result<(), BoxDynError> {

@@ -124,6 +124,7 @@ macro_rules! is_paused {
     };
 }
 
+pub(super) mod erasing;
 pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
@@ -581,7 +582,7 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
         ("still_pending", STILL_PENDING),
         ("claim_rate", CLAIM_RATE),
     ];
-    hot(&STATEMENTS, &operating::OPERATING, &own)
+    hot(&STATEMENTS, &operating::OPERATING, &erasing::ERASING, &own)
 });
 
 /// Whether the server, and this session, take writes. One that was demoted keeps its sessions. The

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::driver::Driver;
 use super::leasing;
 use super::recording::{self, Written};
-use super::statements::{Intervening, Operating, Statements};
+use super::statements::{Erasing, Intervening, Operating, Statements};
 use super::value::{List, Value};
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::SqlError;
@@ -42,6 +42,7 @@ pub(in crate::outbox) trait Language:
     const STATEMENTS: &'static Statements;
     const OPERATING: &'static Operating;
     const INTERVENING: &'static Intervening;
+    const ERASING: &'static Erasing;
     const SCHEMA: &'static Schema;
 
     fn bind(parameters: &mut Parameters<Self>, value: &Value<'_>) -> Result<(), BoxDynError>;

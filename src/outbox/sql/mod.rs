@@ -9,6 +9,7 @@ mod call;
 mod cancelling;
 pub(super) mod dialect;
 mod driver;
+mod erasing;
 mod failing;
 mod finding;
 mod history;
@@ -41,13 +42,13 @@ use self::failing::plain;
 use super::error::SqlError;
 use super::page::Reader;
 use super::{
-    Action, ActionReport, Backlog, Cancelled, ContactResult, Cursor, FailedContact, FailureCount,
-    FailureCursor, FailureFilter, FailureGroup, FailurePage, FailuresBy, Insertion, Instance,
-    InstanceReport, LaneFound, LaneQuery, LaneReport, LearnedRate, Lease, LeasedLane, NamedContact,
-    Names, Operations, OrderScope, Orders, Outbox, OutboxError, OutcomeCount, Overview, Page,
-    PageLimit, Part, Pause, PausedLane, PendingFilter, PendingLane, PhoneSearch, PhoneStep,
-    PruneStep, Pruning, RateClaim, Recorded, ResultsFrom, ResultsIndex, Resumed, ServerReport,
-    Story, Trial, Write, WriteHealth,
+    Action, ActionReport, Backlog, Cancelled, ContactResult, Cursor, Erasable, Erased,
+    FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
+    FailuresBy, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, LearnedRate,
+    Lease, LeasedLane, NamedContact, Names, Operations, OrderScope, Orders, Outbox, OutboxError,
+    OutcomeCount, Overview, Page, PageLimit, Part, Pause, PausedLane, PendingFilter, PendingLane,
+    PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, RedactStep, ResultsFrom,
+    ResultsIndex, Resumed, ServerReport, Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
@@ -433,6 +434,37 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         action: Option<&Action>,
     ) -> Result<PruneStep<String>, OutboxError> {
         self.watch(|| pruning::batches(&self.dialect, pruning, after, action))
+            .await
+    }
+
+    async fn find_number(
+        &self,
+        number: &str,
+        before: Option<ContactId>,
+    ) -> Result<PhoneStep, OutboxError> {
+        self.watch(|| erasing::find(&self.dialect, number, before))
+            .await
+    }
+
+    async fn erasable(&self, ids: &[ContactId]) -> Result<Vec<(ContactId, Erasable)>, OutboxError> {
+        self.watch(|| erasing::standing(&self.dialect, ids)).await
+    }
+
+    async fn erase(
+        &self,
+        ids: &[ContactId],
+        action: Option<&Action>,
+    ) -> Result<Erased, OutboxError> {
+        self.watch(|| erasing::erase(&self.dialect, ids, action))
+            .await
+    }
+
+    async fn redact(
+        &self,
+        older_than: Duration,
+        after: Option<ContactId>,
+    ) -> Result<RedactStep, OutboxError> {
+        self.watch(|| erasing::redact(&self.dialect, older_than, after))
             .await
     }
 

@@ -156,7 +156,8 @@ pub(in crate::outbox) struct Operating {
     /// Whether the index of this order is `there` or `unfinished`.
     pub(in crate::outbox) results_index: &'static str,
 
-    /// A page of the table from end to end [age in seconds, last id, limit].
+    /// A page of the table from end to end [age in seconds, last id, limit]. Contacts also say whether
+    /// they are redacted.
     pub(in crate::outbox) prunable_contacts: Statement,
     pub(in crate::outbox) prunable_batches: Statement,
     /// Deletes those that are final and old, whatever has happened to them since they were read [age in
@@ -168,6 +169,28 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) contacts_standing: Statement,
     /// Deletes closed batches [ids as text].
     pub(in crate::outbox) delete_batches: &'static str,
+}
+
+/// The statements that take out what is personal.
+#[derive(Debug)]
+pub(in crate::outbox) struct Erasing {
+    /// A page of the table from its end on: ids, and numbers that are not longer [characters, the id
+    /// before which it ends, limit].
+    pub(in crate::outbox) numbers: Statement,
+    /// How those of the contacts stand that are there [contacts].
+    pub(in crate::outbox) standing: Statement,
+    /// Reads what is personal in those of the contacts that are final, and locks their rows [contacts].
+    pub(in crate::outbox) personal: Statement,
+    /// Takes it out [records]: [`Redacted`](crate::outbox::operations::Redacted).
+    pub(in crate::outbox) redact: Statement,
+    /// The batches that contacts were in before they were requeued [contacts].
+    pub(in crate::outbox) earlier_batches: Statement,
+    /// Forgets why they had failed [contacts].
+    pub(in crate::outbox) forget_causes: Statement,
+    /// What the journal says of batches [ids as text].
+    pub(in crate::outbox) answers: Statement,
+    /// Says this of closed batches instead [text, ids as text].
+    pub(in crate::outbox) reword: Statement,
 }
 
 /// The statements of operators who change what is under way.
@@ -224,6 +247,7 @@ pub(super) const NUMBERS_DELIVERED: &str = "SELECT count(*) FROM
 pub(in crate::outbox) fn hot(
     courier: &Statements,
     operating: &Operating,
+    erasing: &Erasing,
     own: &[(&'static str, &'static str)],
 ) -> Vec<(&'static str, &'static str)> {
     let open_entries = courier
@@ -258,6 +282,13 @@ pub(in crate::outbox) fn hot(
         ("contacts_standing", operating.contacts_standing.sql),
         ("delete_contacts", operating.delete_contacts.sql),
         ("delete_batches", operating.delete_batches),
+        ("standing", erasing.standing.sql),
+        ("personal", erasing.personal.sql),
+        ("redact", erasing.redact.sql),
+        ("earlier_batches", erasing.earlier_batches.sql),
+        ("forget_causes", erasing.forget_causes.sql),
+        ("answers", erasing.answers.sql),
+        ("reword", erasing.reword.sql),
     ];
     let all = all.into_iter().chain(open_entries);
     all.chain(own.iter().copied()).collect()

@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::outbox::NewContact;
+use crate::outbox::operations::Redacted;
 use crate::outbox::plan::{Closed, Failed, LaneChanged, LaneKey, Opened, Postponed, Resent, json};
 
 /// One parameter of a statement. `None` is null.
@@ -36,6 +37,7 @@ pub(in crate::outbox) enum List<'a> {
     Failed(&'a [Failed<'a>]),
     LanesChanged(&'a [LaneChanged<'a>]),
     NewContacts(&'a [NewContact]),
+    Redacted(&'a [Redacted]),
 }
 
 impl List<'_> {
@@ -67,6 +69,7 @@ impl List<'_> {
             Self::Failed(rows) => rows,
             Self::LanesChanged(lanes) => lanes,
             Self::NewContacts(contacts) => contacts,
+            Self::Redacted(rows) => rows,
         }
     }
 }

@@ -29,7 +29,7 @@ use sqlx::{Arguments, ConnectOptions, Result, Row, SqliteConnection, SqlitePool}
 use self::error::translate;
 use self::statements::{
     CLAIM_RATE, ENCODING, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS,
-    STILL_PENDING, intervening, operating,
+    STILL_PENDING, erasing, intervening, operating,
 };
 use self::transaction::{BEGIN, Writing, begin};
 use super::error::{CONTACTS, SqlError, none_unwritten};
@@ -40,7 +40,7 @@ use super::schema::Schema;
 use super::sql::ask::ask;
 use super::sql::dialect::{Dialect, Language};
 use super::sql::recording::Written;
-use super::sql::statements::{Intervening, Operating, Statements};
+use super::sql::statements::{Erasing, Intervening, Operating, Statements};
 use super::sql::value::{List, Value};
 use super::sql::{SqlOutbox, inserting, rates, reading};
 use super::{
@@ -148,6 +148,7 @@ impl Language for Sqlite {
     const STATEMENTS: &'static Statements = &STATEMENTS;
     const OPERATING: &'static Operating = &operating::OPERATING;
     const INTERVENING: &'static Intervening = &intervening::INTERVENING;
+    const ERASING: &'static Erasing = &erasing::ERASING;
     const SCHEMA: &'static Schema = &migrating::SCHEMA;
 
     fn bind(parameters: &mut SqliteArguments, value: &Value<'_>) -> Result<(), BoxDynError> {

@@ -148,6 +148,7 @@ macro_rules! is_paused {
     };
 }
 
+pub(super) mod erasing;
 pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
@@ -559,5 +560,5 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
         ("still_pending", STILL_PENDING),
         ("claim_rate", CLAIM_RATE),
     ];
-    hot(&STATEMENTS, &operating::OPERATING, &own)
+    hot(&STATEMENTS, &operating::OPERATING, &erasing::ERASING, &own)
 });

@@ -77,6 +77,47 @@ impl PruningFailed<'_> {
     }
 }
 
+/// What is personal was taken out of some contacts that ended long ago.
+pub struct RedactedSome {
+    pub contacts: u64,
+}
+
+impl RedactedSome {
+    pub fn emit(&self) {
+        METRICS.outbox.redacted.inc_by(self.contacts);
+    }
+}
+
+/// What is personal was taken out of all contacts that ended long ago.
+pub struct Redacted {
+    pub contacts: u64,
+    pub took: Duration,
+}
+
+impl Redacted {
+    pub fn emit(&self) {
+        info!(target: DATABASE,
+            contacts = self.contacts,
+            duration_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            "took what is personal out of what ended longer ago than retention.redact_after"
+        );
+    }
+}
+
+/// What is personal could not be taken out of contacts that ended long ago.
+pub struct RedactingFailed<'a> {
+    pub error: &'a str,
+}
+
+impl RedactingFailed<'_> {
+    pub fn emit(&self) {
+        warn!(target: DATABASE,
+            error = self.error,
+            "cannot redact what is older than retention.redact_after; trying again later"
+        );
+    }
+}
+
 /// The database does not do what it is asked to.
 pub struct DatabaseTrouble<'a> {
     pub error: &'a str,

@@ -17,7 +17,7 @@ mod traces;
 pub use self::batch::{BatchClosed, BatchPostponed, RowsExpired, RowsRefused};
 pub use self::database::{
     ClockWentBack, DatabaseBack, DatabaseCall, DatabaseMoved, DatabaseTrouble, NotDurable,
-    OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
+    OutboxSeen, OutboxUnseen, Pruned, PruningFailed, Redacted, RedactedSome, RedactingFailed,
 };
 pub use self::lane::{
     LaneFailed, LanePaused, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,

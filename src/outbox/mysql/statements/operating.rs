@@ -85,7 +85,7 @@ macro_rules! failed_columns {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
              c.idempotency_key, c.number_add_suffix, c.encryption,
-             CAST(c.finished_at AS CHAR) AS cursor_at, ",
+             c.redacted_at IS NOT NULL AS redacted, CAST(c.finished_at AS CHAR) AS cursor_at, ",
             moment!("c.finished_at", "finished"),
             ", ",
             sent_columns!()
@@ -117,7 +117,7 @@ pub(in crate::outbox::mysql) const LOCK_FAILED: &str = concat!(
     "SELECT c.id FROM ",
     contact_ids!(),
     " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
-      WHERE c.status = 'failed' FOR UPDATE /*!80001 OF c */"
+      WHERE c.status = 'failed' AND c.redacted_at IS NULL FOR UPDATE /*!80001 OF c */"
 );
 
 /// Ids. How they had ended is kept.
@@ -136,7 +136,7 @@ pub(in crate::outbox::mysql) const REQUEUE: &str = concat!(
     contact_ids!(),
     " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
       SET c.status = 'pending', c.fail_kind = NULL, c.fail_cause = NULL, c.finished_at = NULL
-      WHERE c.status = 'failed'",
+      WHERE c.status = 'failed' AND c.redacted_at IS NULL",
     stands!()
 );
 
@@ -243,6 +243,8 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         moment!("c.not_before", "not_before"),
         ", ",
         moment!("c.finished_at", "finished_at"),
+        ", ",
+        moment!("c.redacted_at", "redacted_at"),
         " FROM contact_outbox AS c WHERE c.id = ?"
     ),
     requeues: concat!(
@@ -293,11 +295,13 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     ))
     .with(&[1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 7, 7, 8, 9]),
     count_failures: Statement::new(concat!(
-        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, COUNT(*) AS contacts, ",
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption,
+             c.redacted_at IS NOT NULL AS redacted, COUNT(*) AS contacts, ",
         sent_columns!(),
         " FROM ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, sent_suffix,
+             sent_encryption
           ORDER BY c.fail_kind"
     ))
     .with(&[1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
@@ -354,7 +358,8 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         "SELECT c.id,
              c.status <> 'pending' AND c.finished_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND
                  AS old,
-             c.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before, ",
+             c.created_at < NOW(6) - INTERVAL ? * 1e6 MICROSECOND AS made_before,
+             c.redacted_at IS NOT NULL AS redacted, ",
         seconds_since!("c.created_at"),
         " AS age
          FROM contact_outbox AS c FORCE INDEX (PRIMARY) WHERE c.id > ? ORDER BY c.id LIMIT ?"

@@ -76,7 +76,8 @@ macro_rules! failed_columns {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause,
              c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, c.idempotency_key,
-             c.number_add_suffix, c.encryption, c.finished_at::text AS cursor_at, ",
+             c.number_add_suffix, c.encryption, c.redacted_at IS NOT NULL AS redacted,
+             c.finished_at::text AS cursor_at, ",
             moment!("c.finished_at", "finished"),
             ", ",
             sent_columns!()
@@ -101,7 +102,8 @@ macro_rules! passing {
 pub(in crate::outbox::postgres) const REQUEUE: &str = "
     WITH failed AS (
         SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at FROM contact_outbox
-        WHERE id = ANY ($1) AND status = 'failed' ORDER BY id FOR NO KEY UPDATE
+        WHERE id = ANY ($1) AND status = 'failed' AND redacted_at IS NULL
+        ORDER BY id FOR NO KEY UPDATE
     ), kept AS (
         INSERT INTO contact_requeue
             (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
@@ -215,6 +217,8 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         moment!("c.not_before", "not_before"),
         ", ",
         moment!("c.finished_at", "finished_at"),
+        ", ",
+        moment!("c.redacted_at", "redacted_at"),
         " FROM contact_outbox c WHERE c.id = $1"
     ),
     requeues: concat!(
@@ -262,13 +266,15 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
           ORDER BY c.finished_at DESC, c.id DESC LIMIT $9"
     )),
     count_failures: Statement::new(concat!(
-        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts, ",
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption,
+             c.redacted_at IS NOT NULL AS redacted, count(*) AS contacts, ",
         sent_columns!(),
         " FROM contact_outbox c",
         last_batch!(),
         "WHERE ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, sent_suffix,
+             sent_encryption
           ORDER BY c.fail_kind"
     )),
     failures_by: Statement::new(concat!(
@@ -321,6 +327,7 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         "SELECT id,
              status <> 'pending' AND finished_at < now() - $1 * interval '1 second' AS old,
              created_at < now() - $1 * interval '1 second' AS made_before,
+             redacted_at IS NOT NULL AS redacted,
              (extract(epoch FROM now()) - extract(epoch FROM created_at))::float8 AS age
          FROM contact_outbox WHERE id > $2 ORDER BY id LIMIT $3",
     ),

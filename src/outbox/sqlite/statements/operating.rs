@@ -97,7 +97,8 @@ macro_rules! failed_columns {
     () => {
         concat!(
             "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
-             c.idempotency_key, c.number_add_suffix, c.encryption, c.finished_at AS cursor_at, ",
+             c.idempotency_key, c.number_add_suffix, c.encryption,
+             c.redacted_at IS NOT NULL AS redacted, c.finished_at AS cursor_at, ",
             moment!("c.finished_at", "finished"),
             ", ",
             sent_columns!()
@@ -130,13 +131,15 @@ pub(in crate::outbox::sqlite) const KEEP_ENDS: &str = "
         (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
     SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at
     FROM contact_outbox NOT INDEXED
-    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed'";
+    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed'
+      AND redacted_at IS NULL";
 
 /// ?1 ids.
 pub(in crate::outbox::sqlite) const REQUEUE: &str = "
     UPDATE contact_outbox NOT INDEXED
     SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
-    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed'";
+    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed'
+      AND redacted_at IS NULL";
 
 /// The columns of a `BatchReport`.
 macro_rules! batch_columns {
@@ -236,6 +239,8 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         moment!("c.not_before", "not_before"),
         ", ",
         moment!("c.finished_at", "finished_at"),
+        ", ",
+        moment!("c.redacted_at", "redacted_at"),
         " FROM contact_outbox c WHERE c.id = ?1"
     ),
     requeues: concat!(
@@ -282,13 +287,15 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
           ORDER BY c.finished_at DESC, c.id DESC LIMIT ?9"
     )),
     count_failures: Statement::new(concat!(
-        "SELECT c.fail_kind, c.number_add_suffix, c.encryption, count(*) AS contacts, ",
+        "SELECT c.fail_kind, c.number_add_suffix, c.encryption,
+             c.redacted_at IS NOT NULL AS redacted, count(*) AS contacts, ",
         sent_columns!(),
         " FROM contact_outbox c INDEXED BY contact_outbox_failed",
         last_batch!(),
         "WHERE ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, sent_suffix, sent_encryption
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, sent_suffix,
+             sent_encryption
           ORDER BY c.fail_kind"
     )),
     failures_by: Statement::new(concat!(
@@ -340,7 +347,7 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         " AS old,
              created_at < ",
         so_long_ago!("?1"),
-        " AS made_before, ",
+        " AS made_before, redacted_at IS NOT NULL AS redacted, ",
         seconds_since!("created_at"),
         " AS age
          FROM contact_outbox WHERE id > ?2 ORDER BY id LIMIT ?3"

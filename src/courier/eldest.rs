@@ -1,0 +1,15 @@
+//! Which of several couriers on one database does what only one of them should do.
+
+use uuid::Uuid;
+
+use crate::outbox::{Operations, OutboxError};
+
+/// Whether no living courier started before this one.
+pub(super) async fn is_the_eldest(
+    operations: &dyn Operations,
+    instance: Uuid,
+) -> Result<bool, OutboxError> {
+    let instances = operations.instances().await?;
+    let eldest = instances.into_iter().find(|instance| instance.alive);
+    Ok(eldest.is_some_and(|eldest| eldest.id == instance.to_string()))
+}

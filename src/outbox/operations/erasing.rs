@@ -1,0 +1,330 @@
+//! Taking what is personal out of final contacts.
+//!
+//! What is left tells how the contact ended, and nothing of the person but the masked number. The app's
+//! key stays, for the app finds its contact by it, and it forbids a second INSERT; only a key that holds
+//! the number is changed.
+
+use std::collections::HashSet;
+use std::mem;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::PhoneStep;
+use crate::contact::ContactId;
+use crate::mask::{is_same_number, mask, mask_number, mask_within};
+use crate::outbox::rows::Columns;
+
+/// How a contact stands to being erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasable {
+    Yes,
+    Pending,
+    /// It is final, and an open batch of the journal holds it.
+    InOpenBatch,
+    /// Nothing personal is left in it.
+    Already,
+}
+
+/// What became of contacts that were to be erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    pub erased: u64,
+    /// How many of those had a key that held the number, and was changed.
+    pub keys: u64,
+    /// Left as they are, because they are pending.
+    pub pending: u64,
+    /// Left as they are, because an open batch holds them.
+    pub in_open_batch: u64,
+    /// Left as they are, because another session keeps their rows locked.
+    pub locked: u64,
+}
+
+impl std::ops::AddAssign for Erased {
+    fn add_assign(&mut self, other: Self) {
+        self.erased += other.erased;
+        self.keys += other.keys;
+        self.pending += other.pending;
+        self.in_open_batch += other.in_open_batch;
+        self.locked += other.locked;
+    }
+}
+
+/// One step of the walk that redacts what ended long ago.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedactStep {
+    pub redacted: u64,
+    /// Behind which contact the next step begins; `None`: the walk is over.
+    pub next: Option<ContactId>,
+}
+
+/// A page of the walk.
+pub(in crate::outbox) struct RedactPage {
+    /// What ended long enough ago.
+    pub(in crate::outbox) old: Vec<i64>,
+    /// Behind which contact the walk goes on.
+    pub(in crate::outbox) next: Option<ContactId>,
+}
+
+/// How many contacts a step of the walk looks at.
+pub(in crate::outbox) const LOOKED_AT: usize = 5_000;
+
+/// A page out of at most `limit` rows.
+pub(in crate::outbox) fn redact_page<C: Columns>(rows: &[C], limit: usize) -> RedactPage {
+    let is = |row: &C, what: &str| row.flag(what).unwrap_or_default();
+    let goes_on = rows.len() >= limit && rows.iter().any(|row| is(row, "made_before"));
+    let last = rows.last().filter(|_| goes_on);
+    let old = rows
+        .iter()
+        .filter(|row| is(row, "old") && !is(row, "redacted"));
+    RedactPage {
+        old: old.filter_map(|row| row.integer("id")).collect(),
+        next: last.and_then(|row| row.integer("id")).map(ContactId),
+    }
+}
+
+/// The contacts of a part of the table that have a number, in whatever shape it is written.
+pub(in crate::outbox) fn numbers_step(rows: &[impl Columns], number: &str) -> PhoneStep {
+    let mut step = PhoneStep::default();
+    for row in rows {
+        let Some(id) = row.integer("id").map(ContactId) else {
+            continue;
+        };
+        step.next = Some(id);
+        let phone = row.text("phone");
+        if phone.is_some_and(|phone| is_same_number(&phone, number)) {
+            step.found.push(id);
+        }
+    }
+    step
+}
+
+pub(in crate::outbox) fn erasable(row: &impl Columns) -> Option<(ContactId, Erasable)> {
+    let state = match row.text("state")?.as_str() {
+        "free" => Erasable::Yes,
+        "pending" => Erasable::Pending,
+        "open" => Erasable::InOpenBatch,
+        _ => Erasable::Already,
+    };
+    Some((ContactId(row.integer("id")?), state))
+}
+
+/// What is personal in a row, as far as it is needed to mask it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::outbox) struct Personal {
+    id: i64,
+    phone: String,
+    /// For an encrypted number.
+    phone_mask: Option<String>,
+    /// Texts of the person that somebody may have quoted.
+    quotable: Vec<String>,
+    sub_user_id: Option<String>,
+    fail_cause: Option<String>,
+    idempotency_key: Option<String>,
+    /// The last batch that held it.
+    pub(in crate::outbox) batch: Option<String>,
+}
+
+/// A row without what is personal: the texts that stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(in crate::outbox) struct Redacted {
+    pub(in crate::outbox) id: i64,
+    pub(in crate::outbox) phone: String,
+    pub(in crate::outbox) sub_user_id: Option<String>,
+    pub(in crate::outbox) fail_cause: Option<String>,
+    /// `None`: the key stays.
+    pub(in crate::outbox) idempotency_key: Option<String>,
+}
+
+/// A shorter text stands in too many words.
+const QUOTABLE: usize = 2;
+
+/// The longest part of a key that stays: the whole key fits into the narrowest column.
+const KEY: usize = 200;
+
+pub(in crate::outbox) fn personal(row: &impl Columns) -> Personal {
+    let quotable = ["name", "email", "company", "extra"];
+    let quotable = quotable.into_iter().filter_map(|column| row.text(column));
+    Personal {
+        id: row.integer("id").unwrap_or_default(),
+        phone: row.text("phone").unwrap_or_default(),
+        phone_mask: row.text("phone_mask"),
+        quotable: quotable
+            .map(|text| text.trim().to_owned())
+            .filter(|text| text.chars().count() >= QUOTABLE)
+            .collect(),
+        sub_user_id: row.text("sub_user_id"),
+        fail_cause: row.text("fail_cause"),
+        idempotency_key: row.text("idempotency_key"),
+        batch: row.text("batch_id"),
+    }
+}
+
+impl Personal {
+    /// The same row without it.
+    pub(in crate::outbox) fn redacted(&self) -> Redacted {
+        let key = self.idempotency_key.as_deref();
+        Redacted {
+            id: self.id,
+            phone: mask(self.phone_mask.as_ref().unwrap_or(&self.phone).trim()),
+            sub_user_id: self.sub_user_id.as_deref().map(|id| self.without(id)),
+            fail_cause: self.fail_cause.as_deref().map(|cause| self.words(cause)),
+            idempotency_key: key.and_then(|key| self.key(key)),
+        }
+    }
+
+    /// The words of somebody, in which the person may be quoted.
+    pub(in crate::outbox) fn words(&self, words: &str) -> String {
+        let mut words = mask_within(&self.without(words));
+        for quoted in &self.quotable {
+            if words.contains(quoted) {
+                words = words.replace(quoted, "***");
+            }
+        }
+        words
+    }
+
+    /// A text without the number.
+    fn without(&self, text: &str) -> String {
+        mask_number(text, &self.phone).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The key in the place of one that holds the number. It stays unique.
+    fn key(&self, key: &str) -> Option<String> {
+        let masked: String = mask_number(key, &self.phone)?.chars().take(KEY).collect();
+        Some(format!("{masked}#{}", Uuid::now_v7()))
+    }
+}
+
+/// The journal's words about batches, as they are read from contacts up to the first ancestors.
+#[derive(Debug, Default)]
+pub(in crate::outbox) struct Answers {
+    seen: HashSet<String>,
+    wanted: Vec<String>,
+    /// Batches, and what to say of each instead.
+    pub(in crate::outbox) reworded: Vec<(String, String)>,
+}
+
+impl Answers {
+    pub(in crate::outbox) fn of(batches: impl Iterator<Item = String>) -> Self {
+        Self {
+            wanted: batches.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The batches to read next; none: all were read.
+    pub(in crate::outbox) fn wanted(&mut self) -> Vec<String> {
+        let mut wanted = mem::take(&mut self.wanted);
+        wanted.retain(|id| self.seen.insert(id.clone()));
+        wanted
+    }
+
+    /// Takes in a batch.
+    pub(in crate::outbox) fn read(&mut self, row: &impl Columns, personal: &[Personal]) {
+        self.wanted.extend(row.text("parent_id"));
+        let (Some(id), Some(answer)) = (row.text("id"), row.text("answer")) else {
+            return;
+        };
+        let reworded = personal
+            .iter()
+            .fold(answer.clone(), |answer, person| person.words(&answer));
+        if reworded != answer {
+            self.reworded.push((id, reworded));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn person(phone: &str) -> Personal {
+        Personal {
+            id: 7,
+            phone: phone.into(),
+            ..Personal::default()
+        }
+    }
+
+    #[test]
+    fn a_key_stays_unless_it_holds_the_number() {
+        let person = person("+86 130-1212-1211");
+        assert_eq!(person.key("order-20260101130"), None);
+        let changed = person.key("shop:13012121211:5").unwrap();
+        assert!(changed.starts_with("shop:130***1211:5#"), "{changed}");
+        assert_ne!(person.key("shop:13012121211:5").unwrap(), changed);
+        let long = format!("{}13012121211", "k".repeat(240));
+        assert!(person.key(&long).unwrap().len() < 255);
+    }
+
+    #[test]
+    fn words_quote_neither_the_number_nor_the_person() {
+        let mut person = person("13012121211");
+        person.quotable = vec!["张三".into(), "a@b.example".into()];
+        let words =
+            person.words("号码 １３０ 1212 1211（张三, a@b.example）在黑名单; 13112341234 too");
+        assert_eq!(words, "号码 130***1211（***, ***）在黑名单; 131***1234 too");
+    }
+
+    #[test]
+    fn of_an_encrypted_number_the_expected_mask_is_left() {
+        let mut person = person("c1f3d5e7a9b1c3d5");
+        person.phone_mask = Some("13012121211".into());
+        assert_eq!(person.redacted().phone, "130***1211");
+    }
+
+    /// The shapes in which somebody may write a number.
+    fn shapes(number: &str) -> Vec<String> {
+        let wide = number.chars().map(|c| {
+            let digit = c.to_digit(10).unwrap_or_default();
+            char::from_u32(0xff10 + digit).unwrap_or(c)
+        });
+        let apart = |between: &str| {
+            let (head, tail) = number.split_at(3);
+            format!("{head}{between}{tail}")
+        };
+        vec![
+            number.to_owned(),
+            wide.collect(),
+            apart(" "),
+            apart("-"),
+            apart("."),
+            format!("+86{number}"),
+            format!("0086 {number}"),
+            format!("{number}_k7"),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_stays_holds_the_number_in_any_shape(
+            number in "1[3-9][0-9]{9}",
+            (written, quoted) in (0_usize..8, 0_usize..8),
+            (before, behind) in ("[a-z:；，# ]{0,5}", "[a-z:；，# ]{0,5}"),
+        ) {
+            let shapes = shapes(&number);
+            let text = format!("{before}{}{behind}", shapes[quoted]);
+            let mut person = person(&shapes[written]);
+            person.sub_user_id = Some(text.clone());
+            person.fail_cause = Some(text.clone());
+            person.idempotency_key = Some(text);
+            let left = person.redacted();
+            let key = left.idempotency_key.unwrap();
+            // Behind it stands what keeps it unique.
+            let key = key.rsplit_once('#').unwrap().0.to_owned();
+            for stays in [left.phone, left.sub_user_id.unwrap(), left.fail_cause.unwrap(), key] {
+                let digits: String = stays
+                    .chars()
+                    .filter_map(|c| char::from_digit(
+                        u32::from(c).checked_sub(0xff10).filter(|d| *d < 10)
+                            .or_else(|| c.to_digit(10))?, 10))
+                    .collect();
+                prop_assert!(!digits.contains(&number), "{stays}");
+                prop_assert!(digits.len() <= 12, "{stays}");
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Taking out what is personal.
+
+use crate::outbox::sql::statements::{Erasing, Statement};
+
+/// A text (a column) that is not so long that nobody would have quoted it.
+macro_rules! short {
+    ($text:literal) => {
+        concat!(
+            "CASE WHEN char_length(",
+            $text,
+            ") <= 200 THEN ",
+            $text,
+            " END AS ",
+            $text
+        )
+    };
+}
+
+pub(in crate::outbox::postgres) static ERASING: Erasing = Erasing {
+    numbers: Statement::new(
+        "SELECT id, CASE WHEN char_length(phone) <= $1::bigint THEN phone END AS phone
+         FROM contact_outbox WHERE id < $2 ORDER BY id DESC LIMIT $3",
+    ),
+    standing: Statement::new(
+        "SELECT c.id, CASE
+             WHEN c.redacted_at IS NOT NULL THEN 'redacted'
+             WHEN c.status = 'pending' THEN 'pending'
+             WHEN (SELECT true FROM delivery_batch b
+                   WHERE b.closed_at IS NULL AND b.user_id = c.user_id AND b.task_id = c.task_id
+                     AND c.id = ANY (b.contact_ids) LIMIT 1) THEN 'open'
+             ELSE 'free' END AS state
+         FROM contact_outbox c WHERE c.id = ANY ($1) ORDER BY c.id",
+    ),
+    personal: Statement::new(concat!(
+        "SELECT id, CASE WHEN char_length(phone) <= 1000 THEN phone
+                ELSE left(phone, 10) || '***' || right(phone, 10) END AS phone,
+             CASE WHEN encryption THEN left(phone_mask, 1000) END AS phone_mask, ",
+        short!("name"),
+        ", ",
+        short!("email"),
+        ", ",
+        short!("company"),
+        ", ",
+        short!("extra"),
+        ", ",
+        short!("sub_user_id"),
+        ", fail_cause, idempotency_key, batch_id::text AS batch_id
+         FROM contact_outbox
+         WHERE id = ANY ($1) AND status <> 'pending' AND redacted_at IS NULL
+         ORDER BY id FOR UPDATE"
+    )),
+    redact: Statement::counting(
+        "WITH written AS (
+             UPDATE contact_outbox AS c
+             SET phone = r.phone, name = NULL, email = NULL, company = NULL, sex = NULL,
+                 source_id = NULL, industry_id = NULL, grade_id = NULL, components = NULL,
+                 custom_vars = NULL, extra = NULL, control_select_robot = NULL, phone_mask = NULL,
+                 sub_user_id = r.sub_user_id, fail_cause = r.fail_cause,
+                 idempotency_key = coalesce(r.idempotency_key, c.idempotency_key),
+                 redacted_at = now()
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+                 AS r (id, phone, sub_user_id, fail_cause, idempotency_key)
+             WHERE c.id = r.id AND c.status <> 'pending' AND c.redacted_at IS NULL
+             RETURNING c.redacted_at
+         )
+         SELECT count(*) FROM written WHERE redacted_at IS NOT NULL",
+    ),
+    earlier_batches: Statement::new(
+        "SELECT batch_id::text AS batch_id FROM contact_requeue
+         WHERE contact_id = ANY ($1) AND batch_id IS NOT NULL",
+    ),
+    forget_causes: Statement::new(
+        "UPDATE contact_requeue SET fail_cause = NULL
+         WHERE contact_id = ANY ($1) AND fail_cause IS NOT NULL",
+    ),
+    answers: Statement::new(
+        "SELECT id::text AS id, parent_id::text AS parent_id, answer FROM delivery_batch
+         WHERE id = ANY ($1::text[]::uuid[])",
+    ),
+    reword: Statement::new(
+        "UPDATE delivery_batch SET answer = $1
+         WHERE id = ANY ($2::text[]::uuid[]) AND closed_at IS NOT NULL",
+    ),
+};
