@@ -55,4 +55,61 @@ check_compositions() {
     echo "manifests: compose has read deploy/docker with each database"
 }
 
+kustomize=()
+find_kustomize() {
+    if kubectl version --client >/dev/null 2>&1; then
+        kustomize=(kubectl kustomize)
+    elif command -v kustomize >/dev/null; then
+        kustomize=(kustomize build)
+    elif find_place; then
+        kustomize=(in_place "$place" nobody env HOME=/tmp kubectl kustomize)
+    else
+        not_checked "deploy/kubernetes: there is no kubectl or kustomize here, and $why"
+        return 1
+    fi
+}
+
+# A Python of its own with it, made once.
+validate=()
+find_validator() {
+    local version=1.37.0 home
+    home=$(dirname "$(roots_dir)")/kubernetes-validate-$version
+    if [ ! -x "$home/bin/kubernetes-validate" ]; then
+        rm -rf "$home"
+        if ! { python3 -m venv "$home" && "$home/bin/pip" install --quiet "kubernetes-validate==$version"; } \
+            >"$dir/pip.log" 2>&1; then
+            rm -rf "$home"
+            not_checked "the schemas of deploy/kubernetes: python3 could not install kubernetes-validate" \
+                "($(tail -n 1 "$dir/pip.log"))"
+            return 1
+        fi
+    fi
+    validate=("$home/bin/kubernetes-validate" --strict)
+}
+
+# Each overlay as it is, and with all components.
+check_kubernetes() {
+    find_kustomize || return 0
+    local overlays=$dir/deploy/kubernetes/overlays overlay built
+    for overlay in postgres mysql; do
+        cp -r "$overlays/$overlay" "$overlays/$overlay-whole"
+        printf 'components:\n  - ../../components/monitoring\n  - ../../components/autoscaling\n' \
+            >>"$overlays/$overlay-whole/kustomization.yaml"
+        for built in "$overlay" "$overlay-whole"; do
+            "${kustomize[@]}" "$overlays/$built" >"$dir/$built.yaml" ||
+                fail "kustomize finds fault with deploy/kubernetes/overlays/$built"
+        done
+    done
+    echo "manifests: kustomize has put deploy/kubernetes together for each database"
+    find_validator || return 0
+    # The resources of the Prometheus operator are none of Kubernetes' own.
+    "${validate[@]}" "$dir"/*.yaml >"$dir/validated" 2>&1 ||
+        { grep -v '^INFO' "$dir/validated" >&2; fail "deploy/kubernetes does not fit the schemas of Kubernetes"; }
+    echo "manifests: $(grep -c '^INFO .* passed' "$dir/validated") resources fit the schemas of Kubernetes"
+    grep -o 'schema for kind [A-Za-z]*' "$dir/validated" | sort -u | while read -r _ _ _ kind; do
+        not_checked "resources of the kind $kind: there is no schema"
+    done
+}
+
 check_compositions
+check_kubernetes

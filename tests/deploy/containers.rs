@@ -13,7 +13,7 @@ use crate::support::Db;
 use crate::world::World;
 
 const DOCKERFILE: &str = "docker/Dockerfile";
-const DEPLOYMENT: &str = "kubernetes/deployment.yaml";
+const DEPLOYMENT: &str = "kubernetes/base/deployment.yaml";
 
 /// Runs the program, which has to be content, and answers its output.
 fn said(arguments: &[&str]) -> Vec<u8> {
@@ -41,10 +41,7 @@ fn every_setting_that_is_given_in_the_environment_is_one() {
         "docker/postgres.yaml",
         "docker/mysql.yaml",
     ];
-    for file in [DOCKERFILE, DEPLOYMENT, unit]
-        .into_iter()
-        .chain(compositions)
-    {
+    for file in [DOCKERFILE, unit].into_iter().chain(compositions) {
         let text = read(file);
         let given = text.match_indices("COURIER__").map(|(start, _)| {
             let name = &text[start..];
@@ -57,6 +54,21 @@ fn every_setting_that_is_given_in_the_environment_is_one() {
             assert!(names.contains(name), "{file}: {name} is no setting");
         }
     }
+}
+
+/// The user of the image, by number, as a cluster that lets no root in wants it.
+pub(super) fn user_of_the_image() -> String {
+    let dockerfile = read(DOCKERFILE);
+    let mut users = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("USER "));
+    users.next_back().unwrap().to_owned()
+}
+
+#[test]
+fn the_image_says_which_version_it_is() {
+    let label = format!("image.version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(read(DOCKERFILE).contains(&label), "{label}");
 }
 
 #[test]
