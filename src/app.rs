@@ -27,7 +27,7 @@ use crate::outbox::{
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
 use crate::platform::verdict::Rules;
-use crate::settings::{RateScope, Settings, TracesSettings};
+use crate::settings::{DatabaseSettings, RateScope, Settings, TracesSettings};
 use crate::telemetry::event;
 use crate::telemetry::traces::{Exporter, TraceOptions, Traces};
 
@@ -43,11 +43,11 @@ pub struct Database {
 }
 
 impl Database {
-    fn new<D>(database: SqlOutbox<D>, settings: &Settings) -> Self
+    fn new<D>(database: SqlOutbox<D>, longest_contact: u64) -> Self
     where
         SqlOutbox<D>: Clone + Outbox + Operations,
     {
-        let database = database.with_longest_contact(settings.delivery.max_contact_bytes);
+        let database = database.with_longest_contact(longest_contact);
         Self {
             writes: database.write_health(),
             operations: Arc::new(database.clone()),
@@ -70,14 +70,8 @@ pub async fn connect_database(settings: &Settings) -> anyhow::Result<Database> {
 }
 
 async fn connect(settings: &Settings, access: Access) -> anyhow::Result<Database> {
-    // The address prints itself without its password.
-    open_database(settings, access).await.with_context(|| {
-        let (key, url) = (settings.database.url_key(), settings.database.url());
-        match key {
-            "database.url" => format!("cannot open the database; check {key} = {url}"),
-            _ => format!("cannot open the database {url}; check {key}"),
-        }
-    })
+    let longest_contact = settings.delivery.max_contact_bytes;
+    open_database(&settings.database, longest_contact, access).await
 }
 
 /// The database as a courier needs it: one of its servers takes writes, is new enough, and has the
@@ -85,7 +79,7 @@ async fn connect(settings: &Settings, access: Access) -> anyhow::Result<Database
 pub async fn open_to_work(settings: &Settings) -> anyhow::Result<Database> {
     let database = connect_database(settings).await?;
     refuse_old(&*database.operations).await?;
-    let applied = prepare_outbox(&*database.outbox, settings).await?;
+    let applied = prepare_outbox(&*database.outbox, &settings.database).await?;
     if applied > 0 {
         let action = action(
             "migrate",
@@ -96,51 +90,100 @@ pub async fn open_to_work(settings: &Settings) -> anyhow::Result<Database> {
     Ok(database)
 }
 
+/// The database that keeps the rates, if that is another one; likewise.
+pub async fn open_rates(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Outbox>>> {
+    let Some(of_rates) = settings.rates_database() else {
+        return Ok(None);
+    };
+    // No contact is read there.
+    let database = open_database(&of_rates, 0, Access::Write).await?;
+    refuse_old(&*database.operations).await?;
+    prepare_outbox(&*database.outbox, &of_rates).await?;
+    Ok(Some(database.outbox))
+}
+
+/// Looks at the database that keeps the rates, without making anything. Returns how many couriers share
+/// them.
+pub async fn find_rates(of_rates: &DatabaseSettings) -> anyhow::Result<usize> {
+    refuse_missing(of_rates)?;
+    let database = open_database(of_rates, 0, Access::Write).await?;
+    refuse_old(&*database.operations).await?;
+    database.outbox.check_fitness().await?;
+    database.outbox.check_schema().await?;
+    Ok(database.outbox.sharers().await?)
+}
+
 /// The same without making anything: a file of SQLite must be there. Whoever only reads is served by
 /// a standby, too, while no server takes writes.
 pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
-    let url = settings.database.url();
-    if url.kind() == Some(DatabaseKind::Sqlite) && !SqliteOutbox::is_there(url.expose()) {
-        bail!(
-            "there is no database {url}; check database.url, or make it by `contact-courier migrate`"
-        );
-    }
+    refuse_missing(&settings.database)?;
     connect(settings, Access::Read).await
 }
 
-async fn open_database(settings: &Settings, access: Access) -> anyhow::Result<Database> {
-    let database = &settings.database;
+/// To open a file of SQLite is to make it.
+fn refuse_missing(database: &DatabaseSettings) -> anyhow::Result<()> {
+    let (url, key) = (database.url(), database.url_key());
+    if url.kind() == Some(DatabaseKind::Sqlite) && !SqliteOutbox::is_there(url.expose()) {
+        bail!("there is no database {url}; check {key}, or make it by `contact-courier migrate`");
+    }
+    Ok(())
+}
+
+async fn open_database(
+    database: &DatabaseSettings,
+    longest_contact: u64,
+    access: Access,
+) -> anyhow::Result<Database> {
+    // Boxed, for the compiler has a limit on futures within futures.
+    let connected = Box::pin(connect_to(database, longest_contact, access));
+    // The address prints itself without its password.
+    connected.await.with_context(|| {
+        let (key, url) = (database.url_key(), database.url());
+        if database.url_file.is_some() {
+            format!("cannot open the database {url}; check {key}")
+        } else {
+            format!("cannot open the database; check {key} = {url}")
+        }
+    })
+}
+
+async fn connect_to(
+    database: &DatabaseSettings,
+    longest_contact: u64,
+    access: Access,
+) -> anyhow::Result<Database> {
     let (url, connections) = (database.url(), database.max_connections);
     let address = database.address()?;
     Ok(match url.kind() {
         Some(DatabaseKind::Sqlite) => Database::new(
             SqliteOutbox::connect(url.expose(), connections).await?,
-            settings,
+            longest_contact,
         ),
         Some(DatabaseKind::Postgres) => Database::new(
             PostgresOutbox::connect_to(&address, connections, access).await?,
-            settings,
+            longest_contact,
         ),
         Some(DatabaseKind::MySql) => {
             let outbox = MySqlOutbox::connect_to(&address, connections, access).await?;
             if !outbox.is_durable().await? {
                 event::NotDurable.emit();
             }
-            Database::new(outbox, settings)
+            Database::new(outbox, longest_contact)
         }
         None => bail!("it is no address of a known database"),
     })
 }
 
 /// Makes sure that the schema is up to date; brings it there if it may (`database.auto_migrate`).
-/// Returns how many migrations were applied. Where nothing is missing it asks for no right to change tables. Refuses a database on which the
-/// courier could not do its work.
-pub async fn prepare_outbox(outbox: &dyn Outbox, settings: &Settings) -> anyhow::Result<usize> {
+/// Returns how many migrations were applied. Where nothing is missing it asks for no right to change
+/// tables. Refuses a database on which the courier could not do its work.
+pub async fn prepare_outbox(
+    outbox: &dyn Outbox,
+    database: &DatabaseSettings,
+) -> anyhow::Result<usize> {
     outbox.check_fitness().await?;
     match outbox.check_schema().await {
-        Err(OutboxError::Schema(_)) if settings.database.auto_migrate => {
-            Ok(outbox.migrate().await?)
-        }
+        Err(OutboxError::Schema(_)) if database.auto_migrate => Ok(outbox.migrate().await?),
         checked => {
             checked?;
             Ok(0)
@@ -162,13 +205,25 @@ pub async fn new_sqlite(path: &Path) -> anyhow::Result<Database> {
     let url = format!("sqlite://{}", path.display());
     let outbox = SqliteOutbox::connect(&url, 4).await?;
     outbox.migrate().await?;
-    Ok(Database::new(outbox, &Settings::default()))
+    Ok(Database::new(
+        outbox,
+        Settings::default().delivery.max_contact_bytes,
+    ))
 }
 
-/// A courier by the settings, on this outbox.
-pub fn courier(outbox: Arc<dyn Outbox>, settings: &Settings) -> anyhow::Result<Courier> {
+/// A courier by the settings, on this outbox; `rates` is the database that keeps its rates, if that is
+/// another one.
+pub fn courier(
+    outbox: Arc<dyn Outbox>,
+    rates: Option<Arc<dyn Outbox>>,
+    settings: &Settings,
+) -> anyhow::Result<Courier> {
     let platform: Arc<dyn Platform> = Arc::new(http_platform(settings)?);
-    Ok(Courier::new(outbox, platform, courier_options(settings)))
+    let courier = Courier::new(outbox, platform, courier_options(settings));
+    Ok(match rates {
+        Some(rates) => courier.with_rates(rates),
+        None => courier,
+    })
 }
 
 /// Where the ways of the courier's batches are told; nowhere unless the settings name a collector.

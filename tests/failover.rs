@@ -31,5 +31,6 @@ mod failover {
     mod demoted;
     mod operators;
     mod outage;
+    mod rates;
     mod silent;
 }

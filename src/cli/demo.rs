@@ -211,7 +211,7 @@ async fn deliver(
     settings.retry.initial_interval = Duration::from_millis(100);
     settings.retry.max_interval = Duration::from_secs(1);
     settings.rate_limit.requests_per_second = 200.0;
-    let courier = app::courier(outbox, &settings)?;
+    let courier = app::courier(outbox, None, &settings)?;
     let life = Lifecycle::new();
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let bar = progress(contacts);

@@ -172,6 +172,10 @@ impl Outbox for FakeOutbox {
         unreachable!("no command does this")
     }
 
+    async fn sharers(&self) -> Result<usize, OutboxError> {
+        unreachable!("no command does this")
+    }
+
     async fn claim_rate(&self, _: &RateClaim<'_>) -> Result<i64, OutboxError> {
         unreachable!("no command does this")
     }

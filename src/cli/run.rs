@@ -16,7 +16,7 @@ use crate::courier::Until;
 use crate::courier::backoff::BackoffPolicy;
 use crate::courier::lifecycle::{Hangups, Lifecycle, Signals};
 use crate::courier::supervisor;
-use crate::outbox::{Backlog, OutboxError};
+use crate::outbox::{Backlog, Outbox, OutboxError};
 use crate::settings::Settings;
 use crate::telemetry::event::{DatabaseAwaited, Started, Stopping};
 use crate::telemetry::logging::{self, Log};
@@ -62,10 +62,10 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let hangups = Hangups::listen().context("cannot listen for signals")?;
     let admin = listen(args, &settings).await?;
-    let Some(database) = open(args, &settings, &mut signals, admin.as_ref()).await? else {
+    let Some((database, rates)) = open(args, &settings, &mut signals, admin.as_ref()).await? else {
         return Ok(());
     };
-    let courier = app::courier(Arc::clone(&database.outbox), &settings)?;
+    let courier = app::courier(Arc::clone(&database.outbox), rates, &settings)?;
     Started {
         instance: &courier.instance().to_string(),
         base_url: settings.platform.base_url.as_str(),
@@ -117,19 +117,19 @@ const AGAIN: BackoffPolicy = BackoffPolicy {
     jitter: 0.5,
 };
 
-/// The database, ready to be worked on. A courier that goes on for ever waits for one that is not there
+/// The database, ready to be worked on, and that of the rates if it is another one. A courier that goes on for ever waits for one that is not there
 /// yet; `None`: it was stopped meanwhile.
 async fn open(
     args: &RunArgs,
     settings: &Settings,
     signals: &mut Signals,
     admin: Option<&Admin>,
-) -> anyhow::Result<Option<app::Database>> {
+) -> anyhow::Result<Option<Opened>> {
     let (tell, why) = watch::channel("it was not asked yet".to_owned());
     let opened = async {
         for failures in 1.. {
-            let error = match app::open_to_work(settings).await {
-                Ok(database) => return Ok(database),
+            let error = match open_both(settings).await {
+                Ok(opened) => return Ok(opened),
                 Err(error) => error,
             };
             // Who trusts the wrong authority has to change the settings.
@@ -169,6 +169,14 @@ async fn open(
             Ok(None)
         }
     }
+}
+
+/// The courier's database, and that of its rates if it is another one.
+type Opened = (app::Database, Option<Arc<dyn Outbox>>);
+
+async fn open_both(settings: &Settings) -> anyhow::Result<Opened> {
+    let database = app::open_to_work(settings).await?;
+    Ok((database, app::open_rates(settings).await?))
 }
 
 /// The database's address, and which of its servers is used where there are several.

@@ -62,6 +62,7 @@ impl Bulletin {
             requests_per_second: self.tuning().limits.requests_per_second,
             rate_level: self.limiter.level(),
             contacts_per_second: lock(&self.speed).note(ended(), now),
+            is_guest: false,
         }
     }
 

@@ -13,7 +13,7 @@ use super::entry::{Entered, Entry};
 use super::heartbeat::{self, LeaseClock};
 use super::hold::Holding;
 use super::lifecycle::Lifecycle;
-use super::limits::{RateLimiter, SharedRates};
+use super::limits::{Guest, RateLimiter, SharedRates};
 use super::notes::Notes;
 use super::options::CourierOptions;
 use super::pauses::Pauses;
@@ -36,6 +36,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 /// A courier that is ready to run.
 pub struct Courier {
     outbox: Arc<dyn Outbox>,
+    /// Where the rates are kept, if that is another database.
+    rates: Option<Arc<dyn Outbox>>,
     platform: Arc<dyn Platform>,
     options: CourierOptions,
     instance: Instance,
@@ -69,12 +71,19 @@ impl Courier {
         let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
         Self {
             outbox,
+            rates: None,
             platform,
             pulse: Arc::new(pulse),
             tuner: Tuner::new(options.tuning.clone()),
             options,
             instance,
         }
+    }
+
+    /// Shares its rates with the couriers of other databases, in this one.
+    pub fn with_rates(mut self, rates: Arc<dyn Outbox>) -> Self {
+        self.rates = Some(rates);
+        self
     }
 
     /// Traces the batches of this courier.
@@ -104,9 +113,10 @@ impl Courier {
         let outbox = Arc::clone(&self.outbox);
         let id = self.instance.id;
         let grace = self.options.shutdown_grace;
-        let limiter = Arc::new(self.limiter(&watch));
+        let rates = self.rates(&watch);
+        let limiter = Arc::new(self.limiter(&rates));
         let bulletin = Arc::new(Bulletin::new(Arc::clone(&limiter), self.tuner.clone()));
-        let entry = self.entry(&watch, &life, &bulletin, until);
+        let entry = self.entry((&watch, rates), &life, &bulletin, until);
         let Some(entered) = entered(&entry).await? else {
             return Ok(None);
         };
@@ -116,6 +126,7 @@ impl Courier {
         let Entered {
             leases,
             heart,
+            guest,
             pauses,
             ..
         } = entered;
@@ -150,11 +161,9 @@ impl Courier {
         let clean = worked.is_some();
         worked.transpose()?;
         let leaving = async {
-            if let Some(learned) = bulletin.learned().filter(|_| clean) {
-                // Without it the next courier learns anew.
-                outbox.keep_rate(&learned).await.ok();
-            }
-            leave(&*outbox, id, &heart, until, clean).await
+            let learned = bulletin.learned().filter(|_| clean);
+            let left = leave(&*outbox, id, &heart, until, clean);
+            tokio::join!(left, entry.leave_rates(learned, guest)).0
         };
         let backlog = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
         Stopped { clean }.emit();
@@ -163,7 +172,7 @@ impl Courier {
 
     fn entry(
         &self,
-        watch: &Arc<DatabaseWatch>,
+        (watch, rates): (&Arc<DatabaseWatch>, SharedRates),
         life: &Lifecycle,
         bulletin: &Arc<Bulletin>,
         until: Until,
@@ -175,15 +184,26 @@ impl Courier {
             pulse: Arc::clone(&self.pulse),
             life: life.clone(),
             bulletin: Arc::clone(bulletin),
+            rates,
             is_patient: until == Until::Stopped,
         }
     }
 
-    fn limiter(&self, watch: &Arc<DatabaseWatch>) -> RateLimiter {
-        let shared = self.options.shared_limits.then(|| SharedRates {
-            outbox: Arc::clone(&self.outbox),
+    /// Where the rates are kept, be they this courier's alone.
+    fn rates(&self, watch: &Arc<DatabaseWatch>) -> SharedRates {
+        let elsewhere = self.rates.as_ref().map(Arc::clone);
+        let guest = elsewhere
+            .clone()
+            .map(|rates| Guest::new(rates, &self.instance));
+        SharedRates {
+            outbox: elsewhere.unwrap_or_else(|| Arc::clone(&self.outbox)),
             watch: Arc::clone(watch),
-        });
+            guest: guest.map(Arc::new),
+        }
+    }
+
+    fn limiter(&self, rates: &SharedRates) -> RateLimiter {
+        let shared = self.options.shared_limits.then(|| rates.clone());
         RateLimiter::new(&self.tuner.current().limits, shared)
     }
 
@@ -226,10 +246,13 @@ async fn entered(entry: &Entry) -> Result<Option<Entered>, OutboxError> {
     tokio::select! {
         entered = entry.enter() => entered.map(Some),
         () = entry.life.stopping() => {
-            let leaving = entry.outbox.retire(entry.instance.id);
+            let leaving = async {
+                let left = entry.outbox.retire(entry.instance.id);
+                tokio::join!(left, entry.leave_rates(None, None)).0
+            };
             // Without a database the heartbeat runs out by itself.
-            let clean = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
-            Stopped { clean: clean.is_ok_and(|left| left.is_ok()) }.emit();
+            let left = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
+            Stopped { clean: left.is_ok_and(|left| left.is_ok()) }.emit();
             Ok(None)
         }
     }

@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::bulletin::Bulletin;
 use super::heartbeat::{self, LeaseClock};
 use super::lifecycle::Lifecycle;
+use super::limits::SharedRates;
 use super::pauses::Pauses;
 use super::pulse::Pulse;
 use super::token;
@@ -34,6 +35,8 @@ pub(super) struct Entry {
     pub(super) pulse: Arc<Pulse>,
     pub(super) life: Lifecycle,
     pub(super) bulletin: Arc<Bulletin>,
+    /// Where the rates are kept.
+    pub(super) rates: SharedRates,
     /// Whether it waits for as long as it takes.
     pub(super) is_patient: bool,
 }
@@ -42,6 +45,8 @@ pub(super) struct Entry {
 pub(super) struct Entered {
     pub(super) leases: LeaseClock,
     pub(super) heart: AbortOnDropHandle<()>,
+    /// Keeps the courier registered where the rates are kept.
+    pub(super) guest: Option<AbortOnDropHandle<()>>,
     pub(super) learned: Option<LearnedRate>,
     pub(super) pauses: Pauses,
 }
@@ -50,16 +55,39 @@ impl Entry {
     /// Registers the courier, ends the holds that a new token may end, and asks what was learned and
     /// ordered before.
     pub(super) async fn enter(&self) -> Result<Entered, OutboxError> {
-        let outbox = &*self.outbox;
+        let (outbox, rates) = (&*self.outbox, &*self.rates.outbox);
+        let guest = self.rates.guest.clone();
+        if let Some(guest) = &guest {
+            self.insist(async || guest.register().await).await?;
+        }
         let (leases, heart) = self.insist(async || self.register().await).await?;
         self.insist(async || token::lift_holds(outbox).await)
             .await?;
         Ok(Entered {
             leases,
             heart,
-            learned: self.insist(async || outbox.learned_rate().await).await?,
+            guest: guest.map(|guest| {
+                AbortOnDropHandle::new(tokio::spawn(async move { guest.stay().await }))
+            }),
+            learned: self.insist(async || rates.learned_rate().await).await?,
             pauses: self.insist(async || Pauses::at_start(outbox).await).await?,
         })
+    }
+
+    /// Keeps what was learned of the rate, without which the next courier learns anew, and lets others
+    /// share it without this one.
+    pub(super) async fn leave_rates(
+        &self,
+        learned: Option<LearnedRate>,
+        presence: Option<AbortOnDropHandle<()>>,
+    ) {
+        drop(presence);
+        if let Some(learned) = learned {
+            self.rates.outbox.keep_rate(&learned).await.ok();
+        }
+        if let Some(guest) = &self.rates.guest {
+            guest.leave().await;
+        }
     }
 
     async fn register(&self) -> Result<(LeaseClock, AbortOnDropHandle<()>), OutboxError> {
@@ -70,6 +98,7 @@ impl Entry {
             Arc::clone(&self.pulse),
             self.life.clone(),
             Arc::clone(&self.bulletin),
+            Arc::clone(&self.rates.outbox),
         )
         .await
     }

@@ -50,6 +50,7 @@ pub(super) async fn start(
     pulse: Arc<Pulse>,
     life: Lifecycle,
     bulletin: Arc<Bulletin>,
+    rates: Arc<dyn Outbox>,
 ) -> Result<(LeaseClock, AbortOnDropHandle<()>), OutboxError> {
     let good_until = Instant::now() + instance.lease;
     let mut clock = DatabaseClock::default();
@@ -63,6 +64,7 @@ pub(super) async fn start(
         watch,
         pulse,
         bulletin,
+        rates,
         clock,
         kept: None,
     };
@@ -86,6 +88,8 @@ struct Heart {
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
     bulletin: Arc<Bulletin>,
+    /// Where the rates are kept.
+    rates: Arc<dyn Outbox>,
     clock: DatabaseClock,
     /// What was last kept of the platform's rate.
     kept: Option<LearnedRate>,
@@ -147,8 +151,9 @@ impl Heart {
         if self.kept.is_some_and(is_known) {
             return;
         }
-        let kept = self.within(limit, self.outbox.keep_rate(&learned)).await;
-        if kept.is_ok() {
+        let keep = tokio::time::timeout(limit, self.rates.keep_rate(&learned));
+        // What is not kept now is kept with the next heartbeat.
+        if let Ok(Ok(())) = self.pulse.heartbeat.turning(keep).await {
             self.kept = Some(learned);
         }
     }

@@ -167,6 +167,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// Returns what was learned last, as of now; `None`: nothing.
     async fn learned_rate(&self) -> Result<Option<LearnedRate>, OutboxError>;
 
+    /// Returns how many living couriers are registered here, guests among them: they share the rates
+    /// that are kept here.
+    async fn sharers(&self) -> Result<usize, OutboxError>;
+
     /// Claims the next slice of a shared rate. Slices of one name never overlap, whoever claims them.
     /// Returns the microseconds from the beginning of this call to the beginning of the slice; a
     /// negative number if it has begun already. A claim need not survive the loss of power.

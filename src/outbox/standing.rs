@@ -21,6 +21,10 @@ pub struct Standing {
     pub rate_level: f64,
     /// Contacts that became final in a second, over the last minute or so.
     pub contacts_per_second: f64,
+    /// Whether its contacts are in another database: here it is a guest that shares the rates
+    /// (`rate_limit.database_url`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_guest: bool,
 }
 
 /// A gate that is closed.

@@ -7,6 +7,7 @@ use std::fmt;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use super::database::DatabaseUrl;
 use super::key::Key;
 use super::keys::keys;
 use super::sections::Settings;
@@ -74,8 +75,7 @@ impl Settings {
         mixed.delivery.max_in_flight_per_lane = new.delivery.max_in_flight_per_lane;
         mixed.delivery.max_request_bytes = new.delivery.max_request_bytes;
         mixed.retry = new.retry.clone();
-        mixed.rate_limit = new.rate_limit.clone();
-        mixed.rate_limit.scope = self.rate_limit.scope;
+        mixed.rate_limit.go_by(&new.rate_limit);
         mixed.log.level.clone_from(&new.log.level);
         mixed
     }
@@ -89,6 +89,10 @@ impl Settings {
     fn secret(&self, key: &str) -> Option<&str> {
         match key {
             "database.url" => Some(self.database.url.expose()),
+            "rate_limit.database_url" => {
+                let url = self.rate_limit.database_url.as_ref();
+                url.map(DatabaseUrl::expose)
+            }
             "platform.proxy" => self.platform.proxy.secret(),
             "traces.proxy" => self.traces.proxy.secret(),
             "platform.token" => self
@@ -170,6 +174,9 @@ mod tests {
         "rate_limit.per_lane=1",
         "rate_limit.burst=2",
         "rate_limit.scope=cluster",
+        "rate_limit.database_url=sqlite://rates.db",
+        "rate_limit.database_url_file=/url",
+        "rate_limit.database_password_file=/password",
         "retention.older_than=90d",
         "retention.redact_after=30d",
         "admin.listen=",
@@ -182,12 +189,27 @@ mod tests {
         "log.level=debug",
     ];
 
+    /// What has to be set before another key may be.
+    fn needed(other: &str) -> &'static [&'static str] {
+        let key = other.split('=').next().unwrap_or_default();
+        match key {
+            "rate_limit.database_url" | "rate_limit.database_url_file" => {
+                &["rate_limit.scope=cluster"]
+            }
+            "rate_limit.database_password_file" => &[
+                "rate_limit.scope=cluster",
+                "rate_limit.database_url=postgres://me@localhost/rates",
+            ],
+            _ => &[],
+        }
+    }
+
     #[test]
     fn each_key_that_changes_is_told_and_taken_over_only_if_it_is_live() {
-        let was = Settings::default();
         let mut told = Vec::new();
         for other in OTHERS {
-            let new = with(&[other]);
+            let was = with(needed(other));
+            let new = with(&[needed(other), &[other]].concat());
             let changes = was.changes_to(&new);
             assert_eq!(changes.len(), 1, "{other}: {changes:?}");
             let taken = was.with_live_of(&new);

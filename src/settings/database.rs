@@ -65,7 +65,20 @@ pub struct DatabaseSettings {
     pub auto_migrate: bool,
     /// What the file with the address holds.
     #[serde(skip)]
-    found: Option<DatabaseUrl>,
+    pub(super) found: Option<DatabaseUrl>,
+    /// What the keys of its address begin with.
+    #[serde(skip)]
+    pub(super) prefix: Prefix,
+}
+
+/// What keys begin with: `database.` where nothing else is said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prefix(pub(super) &'static str);
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("database.")
+    }
 }
 
 impl Default for DatabaseSettings {
@@ -79,6 +92,7 @@ impl Default for DatabaseSettings {
             max_connections: 8,
             auto_migrate: true,
             found: None,
+            prefix: Prefix::default(),
         }
     }
 }
@@ -90,18 +104,22 @@ impl DatabaseSettings {
     }
 
     /// Returns the key that the address in force comes from.
-    pub fn url_key(&self) -> &'static str {
+    pub fn url_key(&self) -> String {
         match self.url_file {
-            Some(_) => "database.url_file",
-            None => "database.url",
+            Some(_) => self.key("url_file"),
+            None => self.key("url"),
         }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix.0)
     }
 
     /// These settings with what the file with the address holds now.
     pub(super) fn reread(&self) -> Result<Self, SettingsError> {
         let found = self.url_file.as_deref();
         let found = found
-            .map(|file| read("database.url_file", file))
+            .map(|file| read(&self.key("url_file"), file))
             .transpose()?;
         Ok(Self {
             found: found.map(|url| DatabaseUrl(url.trim().to_owned())),
@@ -131,7 +149,7 @@ impl DatabaseSettings {
         }
         let password = self.password_file.as_deref();
         let password = password
-            .map(|file| read("database.password_file", file))
+            .map(|file| read(&self.key("password_file"), file))
             .transpose()?;
         Ok(Address {
             url: self.url().expose().to_owned(),
@@ -157,7 +175,7 @@ impl DatabaseSettings {
         };
         let parameters = Parameters::read(url, kind).map_err(|error| error.to_string())?;
         if self.password_file.is_some() {
-            check_password(url, &parameters)?;
+            check_password(url, &parameters, &self.key("password_file"))?;
         }
         let names_authority = parameters.names_authority || self.ca_file.is_some();
         for distance in hosts.iter().filter_map(|host| distance(host, &parameters)) {
@@ -168,16 +186,19 @@ impl DatabaseSettings {
         Ok(())
     }
 
-    pub(super) fn check(&self, faults: &mut Faults) {
+    /// Checks the address alone.
+    pub(super) fn check_address(&self, faults: &mut Faults) {
+        let (in_url, in_file) = (self.key("url"), self.key("url_file"));
+        let rule = format!("set either {in_url} or {in_file} and leave the other out");
         faults.demand(
             self.url_file.is_none() || self.url.expose() == DEFAULT,
-            "database.url",
+            &in_url,
             &self.url,
-            "set either database.url or database.url_file and leave the other out",
+            &rule,
         );
         let (key, url) = match self.found {
-            Some(_) => ("database.url_file", self.url()),
-            None => ("database.url", &self.url),
+            Some(_) => (&in_file, self.url()),
+            None => (&in_url, &self.url),
         };
         faults.demand(
             url.kind().is_some(),
@@ -190,6 +211,10 @@ impl DatabaseSettings {
         {
             faults.demand(false, key, url, &rule);
         }
+    }
+
+    pub(super) fn check(&self, faults: &mut Faults) {
+        self.check_address(faults);
         // With one connection a reader would wait for the writer that waits for it.
         faults.demand(
             self.max_connections >= 2,
@@ -201,10 +226,10 @@ impl DatabaseSettings {
 }
 
 /// With a file for it, no password stands in the address.
-fn check_password(url: &str, parameters: &Parameters) -> Result<(), String> {
+fn check_password(url: &str, parameters: &Parameters, file: &str) -> Result<(), String> {
     let has_password = Url::parse(url).is_ok_and(|url| url.password().is_some());
     if has_password || parameters.has_password {
-        return Err("take the password out of it, for there is database.password_file".into());
+        return Err(format!("take the password out of it, for there is {file}"));
     }
     Ok(())
 }

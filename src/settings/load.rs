@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigError, Value};
 
+use super::database::DatabaseUrl;
 use super::error::{Fault, SettingsError};
 use super::key::{Key, Raw};
 use super::keys::keys;
@@ -54,10 +55,12 @@ impl Settings {
         settings.with_files()
     }
 
-    /// The same with what the file of the database's address holds.
+    /// The same with what the files of the databases' addresses hold.
     fn with_files(self) -> Result<Self, SettingsError> {
+        let database = self.database.reread()?;
         let read = Self {
-            database: self.database.reread()?,
+            rate_limit: self.rate_limit.reread(&database)?,
+            database,
             ..self
         };
         read.check()?;
@@ -114,10 +117,15 @@ impl Settings {
 
 /// Returns the settings file if a secret stands in it.
 fn holder(settings: &Settings, origins: &BTreeMap<&str, Origin>) -> Option<PathBuf> {
-    let has_password = settings.database.url.to_string() != settings.database.url.expose();
+    let has_password = |url: &DatabaseUrl| url.to_string() != url.expose();
+    let of_rates = settings.rate_limit.database_url.as_ref();
     let secrets = [
         ("platform.token", true),
-        ("database.url", has_password),
+        ("database.url", has_password(&settings.database.url)),
+        (
+            "rate_limit.database_url",
+            of_rates.is_some_and(has_password),
+        ),
         ("platform.proxy", has_user(&settings.platform.proxy)),
         ("traces.proxy", has_user(&settings.traces.proxy)),
     ];

@@ -1,8 +1,11 @@
 //! `[rate_limit]`: how many requests the platform lets us send.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use super::error::Faults;
+use super::database::{DatabaseSettings, DatabaseUrl, Prefix};
+use super::error::{Faults, SettingsError};
 use super::key::{Key, Kind};
 use super::shown::empty_if_none;
 
@@ -16,6 +19,11 @@ pub(super) const KEYS: &[Key] = &[
         .live(),
     Key::new("rate_limit.burst", Kind::Whole).live(),
     Key::new("rate_limit.scope", Kind::OneOf(&["instance", "cluster"])),
+    Key::new("rate_limit.database_url", Kind::Text)
+        .optional()
+        .secret(),
+    Key::new("rate_limit.database_url_file", Kind::Path).optional(),
+    Key::new("rate_limit.database_password_file", Kind::Path).optional(),
 ];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,7 +42,26 @@ pub struct RateLimitSettings {
     /// Whom the limits are for. Default `instance`: each courier has them for itself; `cluster`:
     /// all couriers on one database share them.
     pub scope: RateScope,
+    /// The database that keeps the rates for `scope = "cluster"`, as `database.url` is written: for
+    /// couriers of several databases that have one limit together. It has the tables of this program,
+    /// too; `database.tls`, `ca_file` and `auto_migrate` count for it. Default: none, `database.url`.
+    #[serde(serialize_with = "empty_if_none")]
+    pub database_url: Option<DatabaseUrl>,
+    /// A file with that address, in the place of `database_url`; read again when it changes. Default:
+    /// none.
+    #[serde(serialize_with = "empty_if_none")]
+    pub database_url_file: Option<PathBuf>,
+    /// A file with its password, which then stands in no address; read again when it changes.
+    /// Default: none.
+    #[serde(serialize_with = "empty_if_none")]
+    pub database_password_file: Option<PathBuf>,
+    /// What the file with the address holds.
+    #[serde(skip)]
+    found: Option<DatabaseUrl>,
 }
+
+/// Connections to a database that keeps the rates alone.
+const CONNECTIONS: u32 = 2;
 
 /// Whom the limits are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +82,75 @@ impl Default for RateLimitSettings {
             per_lane: None,
             burst: 1,
             scope: RateScope::Instance,
+            database_url: None,
+            database_url_file: None,
+            database_password_file: None,
+            found: None,
         }
     }
 }
 
 impl RateLimitSettings {
-    pub(super) fn check(&self, faults: &mut Faults) {
+    /// Takes over what a running courier can.
+    pub(super) fn go_by(&mut self, new: &Self) {
+        self.requests_per_second = new.requests_per_second;
+        self.per_user = new.per_user;
+        self.per_lane = new.per_lane;
+        self.burst = new.burst;
+    }
+
+    /// These settings with what the file with the address holds now.
+    pub(super) fn reread(&self, own: &DatabaseSettings) -> Result<Self, SettingsError> {
+        let read = self.database(own).map(|database| database.reread());
+        Ok(Self {
+            found: read.transpose()?.and_then(|database| database.found),
+            ..self.clone()
+        })
+    }
+
+    /// Returns the database that keeps the rates, if that is another one than the courier's own. A claim
+    /// at a time needs few connections.
+    pub(super) fn database(&self, own: &DatabaseSettings) -> Option<DatabaseSettings> {
+        if self.database_url.is_none() && self.database_url_file.is_none() {
+            return None;
+        }
+        let nowhere = DatabaseSettings::default();
+        Some(DatabaseSettings {
+            url: self.database_url.clone().unwrap_or(nowhere.url),
+            url_file: self.database_url_file.clone(),
+            password_file: self.database_password_file.clone(),
+            tls: own.tls,
+            ca_file: own.ca_file.clone(),
+            max_connections: CONNECTIONS,
+            auto_migrate: own.auto_migrate,
+            found: self.found.clone(),
+            prefix: Prefix("rate_limit.database_"),
+        })
+    }
+
+    /// A database of the rates needs the scope that shares them.
+    fn check_database(&self, own: &DatabaseSettings, faults: &mut Faults) {
+        let Some(database) = self.database(own) else {
+            let file = self.database_password_file.as_deref();
+            faults.demand(
+                file.is_none(),
+                "rate_limit.database_password_file",
+                file.unwrap_or("".as_ref()).display(),
+                "set rate_limit.database_url, too, or leave it out",
+            );
+            return;
+        };
+        faults.demand(
+            self.scope == RateScope::Cluster,
+            "rate_limit.database_url",
+            database.url(),
+            "set rate_limit.scope = \"cluster\", too, or leave it out",
+        );
+        database.check_address(faults);
+    }
+
+    pub(super) fn check(&self, own: &DatabaseSettings, faults: &mut Faults) {
+        self.check_database(own, faults);
         for (key, rate) in [
             (
                 "rate_limit.requests_per_second",

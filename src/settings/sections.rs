@@ -52,7 +52,7 @@ impl Settings {
         self.platform.check(&mut faults);
         self.delivery.check(&mut faults);
         self.retry.check(&mut faults);
-        self.rate_limit.check(&mut faults);
+        self.rate_limit.check(&self.database, &mut faults);
         self.retention.check(&mut faults);
         self.traces.check(&mut faults);
         self.log.check(&mut faults);
@@ -82,25 +82,31 @@ impl Settings {
 
     /// Returns the files with a secret that others may read.
     pub fn exposed_files(&self) -> Vec<ExposedFile> {
-        let files = [
-            &self.platform.token_file,
-            &self.database.url_file,
-            &self.database.password_file,
-            &self.holder,
-        ];
-        let files = files.into_iter().flatten();
-        files
+        self.secret_files()
             .filter_map(|file| secret_file::exposed(file))
             .collect()
     }
 
     /// Whether any secret stands in a file.
     pub fn has_secret_files(&self) -> bool {
-        let (platform, database) = (&self.platform, &self.database);
-        platform.token_file.is_some()
-            || database.url_file.is_some()
-            || database.password_file.is_some()
-            || self.holder.is_some()
+        self.secret_files().next().is_some()
+    }
+
+    fn secret_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let files = [
+            &self.platform.token_file,
+            &self.database.url_file,
+            &self.database.password_file,
+            &self.rate_limit.database_url_file,
+            &self.rate_limit.database_password_file,
+            &self.holder,
+        ];
+        files.into_iter().flatten()
+    }
+
+    /// Returns the database that keeps the rates, if that is another one.
+    pub fn rates_database(&self) -> Option<DatabaseSettings> {
+        self.rate_limit.database(&self.database)
     }
 
     /// Fails if no token is set: for the commands that call the platform.

@@ -121,7 +121,9 @@ async fn postgres(url: &str, sql: &str) -> Result<String, String> {
 /// Whatever a courier asks of its outbox in a day. There is one contact, which is pending.
 async fn deliver(outbox: &impl Outbox, end: Final) {
     let settings = Settings::default();
-    app::prepare_outbox(outbox, &settings).await.unwrap();
+    app::prepare_outbox(outbox, &settings.database)
+        .await
+        .unwrap();
     let (me, lane) = (Uuid::now_v7(), lane("u-1/t-1"));
     outbox.beat(&instance(me)).await.unwrap();
     outbox.beat(&instance(me)).await.unwrap();

@@ -38,6 +38,7 @@ pub(in crate::cli) async fn run(
     report.tell(secrets(settings))?;
     let (checks, couriers) = database::checks(settings).await;
     report.tell(checks)?;
+    report.tell(database::rates(settings).await)?;
     report.tell(platform::checks(settings).await)?;
     report.tell(limits::checks(settings, couriers))?;
     report.end()

@@ -54,6 +54,33 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     }
 }
 
+/// The database that keeps the rates, if that is another one.
+pub(super) async fn rates(settings: &Settings) -> Vec<Check> {
+    let Some(of_rates) = settings.rates_database() else {
+        return Vec::new();
+    };
+    let check = match app::find_rates(&of_rates).await {
+        Err(error) => Check::failed(
+            "rates",
+            format!("{error:#}"),
+            "without it a courier that starts waits, and one that runs sends at its part of the rates",
+        ),
+        Ok(sharers) => Check::ok(
+            "rates",
+            format!("kept in {}; {}", of_rates.url(), shared_by(sharers)),
+        ),
+    };
+    vec![check]
+}
+
+fn shared_by(sharers: usize) -> String {
+    match sharers {
+        0 => "no courier is registered there".into(),
+        1 => "1 courier is registered there".into(),
+        n => format!("{n} couriers are registered there"),
+    }
+}
+
 async fn server(database: &Database) -> Vec<Check> {
     let before = host_clock();
     let server = match database.operations.server().await {

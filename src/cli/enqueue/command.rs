@@ -66,7 +66,7 @@ pub(in crate::cli) async fn run(
         return summarise(args, &checked, Inserted::default(), out);
     }
     let outbox = app::connect_outbox(settings).await?;
-    app::prepare_outbox(outbox.as_ref(), settings).await?;
+    app::prepare_outbox(outbox.as_ref(), &settings.database).await?;
     let inserted = insert(&mut source, &rules, &checked, outbox.as_ref()).await?;
     summarise(args, &checked, inserted, out)
 }

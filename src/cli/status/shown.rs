@@ -40,6 +40,13 @@ pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     } else {
         format!("Couriers\n{}", instances(&status.overview.instances, width))
     });
+    match status.overview.guests {
+        0 => {}
+        1 => parts.push("1 courier of another database shares the rates kept here\n".to_owned()),
+        n => parts.push(format!(
+            "{n} couriers of other databases share the rates kept here\n"
+        )),
+    }
     parts.join("\n")
 }
 
@@ -205,6 +212,7 @@ mod tests {
                 open_batches: 3,
                 newest: NewestEnds::default(),
                 instances: vec![courier()],
+                guests: 2,
                 pauses: Vec::new(),
             },
             vec![
@@ -268,6 +276,8 @@ u/later        5  -       idle    -
 Couriers
 courier  started    heartbeat  state
 one (7)  1d 6h ago  4s ago     alive
+
+2 couriers of other databases share the rates kept here
 ";
         assert_eq!(show(&status(), None), expected);
     }

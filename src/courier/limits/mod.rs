@@ -2,7 +2,8 @@
 //!
 //! Every request passes here, first sends, retries and the smaller batches of a search alike. The
 //! rates are kept by each courier for itself, or shared by all on one database
-//! (`rate_limit.scope`). Beside the rates: the level, which falls when the platform says "too
+//! (`rate_limit.scope`), or by those of several databases in one that keeps the rates
+//! (`rate_limit.database_url`). Beside the rates: the level, which falls when the platform says "too
 //! many", and the budgets for lanes that have failed.
 //!
 //! `RateLimiter` holds the parts and does the waiting; each part is pure and has its own file.
@@ -10,6 +11,7 @@
 //! has come, and what a timer is late by is lost: at 50 requests per second some 5 % of the rate.
 
 mod bucket;
+mod guest;
 mod keyed;
 mod level;
 mod limit;
@@ -20,6 +22,7 @@ mod retries;
 mod settings;
 mod share;
 
+pub(super) use self::guest::Guest;
 pub(super) use self::limiter::{Budget, NEAR, OwnTurn, RateLimiter};
 pub use self::settings::RateLimits;
 pub(super) use self::share::SharedRates;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use super::guest::{Away, Guest};
 use super::rate::Rate;
 use crate::courier::watch::{DatabaseWatch, DatabaseWork};
 use crate::outbox::{Outbox, RateClaim};
@@ -27,6 +28,12 @@ const FURTHEST: (Duration, u32) = (Duration::from_secs(10), 100);
 /// the couriers hold is used up by then.
 const RESTART: (Duration, u32) = (Duration::from_secs(3), 10);
 
+/// So long after the database is back everybody knows it, and what was taken alone is used up.
+const NOTICED: Duration = Duration::from_secs(3);
+
+/// Keeps a second from holding the slot at its end, too.
+const HAIR: Duration = Duration::from_micros(1);
+
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -39,6 +46,8 @@ pub(in crate::courier) struct SharedRates {
     pub(in crate::courier) outbox: Arc<dyn Outbox>,
     /// Logs trouble with it, once per outage.
     pub(in crate::courier) watch: Arc<DatabaseWatch>,
+    /// This courier there, if that is not its own database.
+    pub(in crate::courier) guest: Option<Arc<Guest>>,
 }
 
 /// The part of one courier in one rate.
@@ -81,15 +90,18 @@ impl Share {
                 NextSlot::Wait(until) => sleep_until(until).await,
                 NextSlot::Claim(slice, lead) => {
                     let asked = Instant::now();
-                    let begins = self.claim(rate, &slice, lead).await;
-                    part.claimed(slice.from(begins), asked.elapsed());
+                    match self.claim(rate, &slice, lead).await {
+                        Ok(begins) => part.claimed(slice.from(begins), asked.elapsed()),
+                        Err(away) => part.goes_alone(&slice, away, Instant::now()),
+                    }
                 }
             }
         }
     }
 
-    /// Claims the slice, and returns when it begins.
-    async fn claim(&self, rate: Rate, slice: &Slice, lead: Duration) -> Instant {
+    /// Claims the slice, and returns when it begins. `Err`: the database that keeps the rates alone
+    /// does not answer.
+    async fn claim(&self, rate: Rate, slice: &Slice, lead: Duration) -> Result<Instant, Away> {
         // Each height of a rate has a name of its own, so that slots claimed at the old height,
         // which may be far ahead, do not delay the new one.
         let name = format!("{}@{}", self.name, rate.per_second());
@@ -102,16 +114,25 @@ impl Share {
             restart: slice.after(RESTART),
         };
         loop {
+            let guest = self.shared.guest.as_ref();
+            if let Some(away) = guest.and_then(|guest| guest.away()) {
+                return Err(away);
+            }
             // The database reads its clock a little later than this, after the wait for a
             // connection or, on SQLite, for a turn. A slice is used too early by that time.
             let asked = Instant::now();
             let begins_in = self.shared.outbox.claim_rate(&claim).await;
-            let watch = &self.shared.watch;
-            watch.note(DatabaseWork::Rate, asked, &begins_in);
-            if let Ok(begins_in) = begins_in {
-                return shifted(asked, begins_in);
+            match (begins_in, guest) {
+                (Err(error), Some(guest)) => guest.misses(&error),
+                (begins_in, _) => {
+                    let watch = &self.shared.watch;
+                    watch.note(DatabaseWork::Rate, asked, &begins_in);
+                    if let Ok(begins_in) = begins_in {
+                        return Ok(shifted(asked, begins_in));
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
             }
-            tokio::time::sleep(RETRY).await;
         }
     }
 }
@@ -135,8 +156,11 @@ struct Part {
     last: Option<Instant>,
     /// How long claims have lately taken. Slots earlier than that after a claim would be lost.
     lead: Duration,
-    /// Whether the next claim is the first since the rate is another one.
-    changed: bool,
+    /// How far ahead the next claim begins at least: the rate is another one, or others may not know
+    /// yet that the database is back.
+    least_lead: Duration,
+    /// The end of the last slice that was taken without the database.
+    alone_until: Option<Instant>,
 }
 
 /// A time for one request. Behind its end the time may be another courier's.
@@ -171,7 +195,10 @@ impl Part {
     /// Goes by this rate from now on, and gives up the slots of another one.
     fn goes_by(&mut self, rate: Rate) {
         if self.rate != Some(rate) {
-            self.changed = self.rate.is_some();
+            if self.rate.is_some() {
+                // No second may hold both requests by the old rate and requests by the new one.
+                self.least_lead = self.least_lead.max(SECOND);
+            }
             (self.rate, self.slice, self.last) = (Some(rate), Slice::default(), None);
         }
     }
@@ -195,14 +222,34 @@ impl Part {
             period,
             left: self.demand.of_a_second(now, period),
         };
-        // No second may hold both requests by the old rate and requests by the new one.
-        let lead = if self.changed { SECOND } else { self.lead };
-        NextSlot::Claim(slice, lead)
+        NextSlot::Claim(slice, self.lead.max(self.least_lead))
     }
 
     fn claimed(&mut self, slice: Slice, took: Duration) {
-        (self.slice, self.changed) = (slice, false);
+        (self.slice, self.least_lead) = (slice, Duration::ZERO);
         self.lead = took.max(self.lead.mul_f64(FORGET)).min(SECOND);
+    }
+}
+
+impl Part {
+    /// Takes a slice of this courier's own part of the rate, in the place of one that cannot be claimed.
+    fn goes_alone(&mut self, slice: &Slice, away: Away, now: Instant) {
+        let part = slice.period * away.sharers;
+        let room = SECOND.as_nanos() / part.as_nanos().max(1);
+        let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
+        // All may send at the same instants, so a second holds a whole number of each one's.
+        let period = part.max(SECOND / room + HAIR);
+        let left = room.min(slice.left.max(1));
+        // What was claimed before is used up by then.
+        let begins = (away.since + slice.after(RESTART)).max(now);
+        let begins = self.alone_until.map_or(begins, |until| until.max(begins));
+        self.slice = Slice {
+            next: Some(begins),
+            period,
+            left,
+        };
+        self.alone_until = Some(begins + self.slice.span());
+        self.least_lead = NOTICED.max(period);
     }
 }
 
@@ -347,6 +394,17 @@ mod tests {
         answers_in: Duration,
         change: impl Fn(&mut Part),
     ) -> Vec<Instant> {
+        send_while(couriers, rate, answers_in, change, |_| None)
+    }
+
+    /// The same with a database that may be away.
+    fn send_while(
+        couriers: usize,
+        rate: Rate,
+        answers_in: Duration,
+        change: impl Fn(&mut Part),
+        away: impl Fn(Instant) -> Option<Away>,
+    ) -> Vec<Instant> {
         let start = Instant::now();
         let mut couriers: Vec<_> = (0..couriers).map(|_| (start, Part::default())).collect();
         let mut given: HashMap<String, Instant> = HashMap::new();
@@ -366,6 +424,9 @@ mod tests {
                     went.push(*now);
                 }
                 NextSlot::Wait(until) => *now = until.max(*now),
+                NextSlot::Claim(slice, _) if away(*now).is_some() => {
+                    part.goes_alone(&slice, away(*now).unwrap(), *now);
+                }
                 NextSlot::Claim(slice, lead) => {
                     let name = format!("{:?}", part.rate);
                     let earliest = *now + lead;
@@ -435,6 +496,25 @@ mod tests {
         // Where one goes over into the other, no second holds more than the higher of both.
         assert!(busiest_second(&went) <= 50, "{}", busiest_second(&went));
         assert!(went.len() > 800, "{}", went.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_the_database_each_goes_by_its_part_and_together_they_keep_the_rate() {
+        let start = Instant::now();
+        let (from, until) = (start + SECOND * 3, start + SECOND * 13);
+        let away = |now: Instant| {
+            (from..until).contains(&now).then_some(Away {
+                since: from,
+                sharers: 3,
+            })
+        };
+        let went = send_while(3, Rate::new(50.0, 1), MS * 3, |_| {}, away);
+        assert!(busiest_second(&went) <= 50, "{}", busiest_second(&went));
+        let alone = (from + SECOND * 4)..until;
+        let alone = went.iter().filter(|at| alone.contains(at)).count();
+        assert!(alone > 260, "{alone} of 300");
+        let after = went.iter().filter(|at| **at > until + SECOND * 4).count();
+        assert!(after > 130, "{after} of 150");
     }
 
     #[tokio::test(start_paused = true)]

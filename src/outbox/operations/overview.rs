@@ -27,6 +27,8 @@ pub struct Overview {
     pub newest: NewestEnds,
     /// The couriers that are registered, the one that started first first.
     pub instances: Vec<InstanceReport>,
+    /// Living couriers of other databases that share the rates which are kept here.
+    pub guests: usize,
     /// What operators have paused, the oldest first.
     pub pauses: Vec<Pause>,
 }
@@ -117,6 +119,14 @@ pub struct InstanceReport {
     pub standing: Option<Standing>,
 }
 
+impl InstanceReport {
+    /// Whether it is here for the rates alone.
+    pub(in crate::outbox) fn is_guest(&self) -> bool {
+        let standing = self.standing.as_ref();
+        standing.is_some_and(|standing| standing.is_guest)
+    }
+}
+
 /// A lane and what waits in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LaneReport {
@@ -161,9 +171,11 @@ pub struct PausedLane {
 
 pub(in crate::outbox) fn overview(
     totals: &impl Columns,
-    instances: Vec<InstanceReport>,
+    registered: Vec<InstanceReport>,
     pauses: Vec<Pause>,
 ) -> Overview {
+    let (guests, instances): (Vec<_>, _) =
+        registered.into_iter().partition(InstanceReport::is_guest);
     Overview {
         at: totals.text("seen_at").unwrap_or_default(),
         pending: PendingCounts {
@@ -184,6 +196,7 @@ pub(in crate::outbox) fn overview(
             failed: to_total(totals, "newest_failed"),
         },
         instances,
+        guests: guests.iter().filter(|guest| guest.alive).count(),
         pauses,
     }
 }

@@ -159,6 +159,11 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("learned_rate", Limit::Short, read).await
     }
 
+    async fn sharers(&self) -> Result<usize, OutboxError> {
+        let count = || operating::sharers(&self.dialect);
+        self.call("sharers", Limit::Short, count).await
+    }
+
     async fn bring_back(&self, longest_hold: Duration) -> Result<(), OutboxError> {
         let bring = || leasing::bring_back(&self.dialect, longest_hold);
         self.call("bring_back", Limit::Patient, bring).await

@@ -21,9 +21,9 @@ pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlErr
     let totals = ask::<D>(D::OPERATING.overview)
         .fetch_one(&mut session)
         .await?;
-    let instances = read_instances::<D>(&mut session).await?;
+    let registered = read_registered::<D>(&mut session).await?;
     let pauses = orders::pauses::<D>(&mut session).await?;
-    Ok(operations::overview(&totals, instances, pauses))
+    Ok(operations::overview(&totals, registered, pauses))
 }
 
 pub(super) async fn instances<D: Dialect>(dialect: &D) -> Result<Vec<InstanceReport>, SqlError> {
@@ -31,9 +31,25 @@ pub(super) async fn instances<D: Dialect>(dialect: &D) -> Result<Vec<InstanceRep
     Ok(read_instances::<D>(&mut session).await?)
 }
 
+/// Returns how many living couriers share the rates that are kept here: those of this database and
+/// the guests.
+pub(super) async fn sharers<D: Dialect>(dialect: &D) -> Result<usize, SqlError> {
+    let mut session = dialect.reading().await?;
+    let registered = read_registered::<D>(&mut session).await?;
+    Ok(registered.iter().filter(|courier| courier.alive).count())
+}
+
+/// The couriers whose contacts are here.
 async fn read_instances<D: Dialect>(session: &mut Session<D>) -> sqlx::Result<Vec<InstanceReport>> {
-    let instances = ask::<D>(D::OPERATING.instances).fetch_all(session).await?;
-    Ok(instances.iter().map(operations::instance_report).collect())
+    let registered = read_registered::<D>(session).await?.into_iter();
+    Ok(registered.filter(|courier| !courier.is_guest()).collect())
+}
+
+async fn read_registered<D: Dialect>(
+    session: &mut Session<D>,
+) -> sqlx::Result<Vec<InstanceReport>> {
+    let registered = ask::<D>(D::OPERATING.instances).fetch_all(session).await?;
+    Ok(registered.iter().map(operations::instance_report).collect())
 }
 
 pub(super) async fn lanes<D: Dialect>(

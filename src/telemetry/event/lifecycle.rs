@@ -67,6 +67,35 @@ impl DatabaseAwaited<'_> {
     }
 }
 
+/// The database that keeps the rates does not answer.
+pub struct SharedRatesAway<'a> {
+    pub error: &'a str,
+    /// How many couriers share the rates, as far as is known.
+    pub sharers: u32,
+}
+
+impl SharedRatesAway<'_> {
+    pub fn emit(&self) {
+        let Self { error, sharers } = self;
+        warn!(
+            target: LIFECYCLE,
+            error, sharers, "the shared rates are away; sending at this courier's part of them"
+        );
+    }
+}
+
+/// It answers again.
+pub struct SharedRatesBack {
+    pub sharers: u32,
+}
+
+impl SharedRatesBack {
+    pub fn emit(&self) {
+        let sharers = self.sharers;
+        info!(target: LIFECYCLE, sharers, "the shared rates are back");
+    }
+}
+
 /// Log lines could not be written in time.
 pub struct LogLinesLost {
     /// How many since this was last told.

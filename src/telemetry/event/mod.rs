@@ -25,7 +25,8 @@ pub use self::lane::{
 };
 pub use self::lifecycle::{
     AdminListening, DatabaseAddressChanged, DatabaseAwaited, LogLinesLost, SettingsNotReloaded,
-    SettingsReloaded, Started, Stopped, Stopping, SupervisorUntold,
+    SettingsReloaded, SharedRatesAway, SharedRatesBack, Started, Stopped, Stopping,
+    SupervisorUntold,
 };
 pub use self::orders::{
     ActionNotNoted, OperatorActed, PausesInForce, Resumed, SendingPaused, SendingUnpaused,

@@ -1,0 +1,101 @@
+//! The database that keeps the rates of several goes away, and comes back.
+
+use contact_courier::simulator::Faults;
+
+use super::cable::{Cable, State};
+use crate::support::{Db, on_every_server};
+use crate::world::{World, goods, lanes, until};
+
+on_every_server!(
+    couriers_of_two_databases_take_their_rate_from_a_third_and_go_on_without_it,
+    a_courier_that_starts_without_the_rates_waits_for_them,
+);
+
+const EACH: usize = 60;
+
+/// The claims that are kept for the rate of all.
+const CLAIMED: &str = "FROM rate_budget WHERE name LIKE 'all@%'";
+
+/// A world with a database of its own, whose rates are kept at the end of the cable.
+async fn world<'a>(own: &'a Db, cable: &Cable, platform: Option<&World<'_>>) -> World<'a> {
+    let mut world = World::new(own, Faults::default()).await;
+    if let Some(platform) = platform {
+        world.set("platform.base_url", &platform.simulator.base_url());
+    }
+    world.set("rate_limit.scope", "cluster");
+    world.set("rate_limit.database_url", &cable.url);
+    world.set("rate_limit.requests_per_second", "20");
+    world.set("delivery.batch_size", "1");
+    world
+}
+
+async fn couriers_of_two_databases_take_their_rate_from_a_third_and_go_on_without_it(rates: &Db) {
+    let cable = Cable::to(rates).await;
+    let owns = [Db::sqlite().await, Db::sqlite().await];
+    let first = world(&owns[0], &cable, None).await;
+    let second = world(&owns[1], &cable, Some(&first)).await;
+    let couriers = [first.start(&["run"]), second.start(&["run"])];
+    until("both are guests there", async || {
+        let overview = rates.operations.overview().await.unwrap();
+        overview.instances.is_empty() && overview.guests == 2
+    })
+    .await;
+    let insert = async |nth: usize| {
+        first.insert(&lanes(2)[0], &goods(2 * nth, EACH)).await;
+        second.insert(&lanes(2)[1], &goods(2 * nth + 1, EACH)).await;
+    };
+    let is_delivered =
+        async || first.with_status("pending").await + second.with_status("pending").await == 0;
+    insert(0).await;
+    until("all is delivered", is_delivered).await;
+    assert_eq!(rates.count(CLAIMED).await, 1);
+    for own in &owns {
+        assert_eq!(
+            own.count("FROM rate_budget WHERE name <> 'learned'").await,
+            0
+        );
+    }
+
+    cable.put(State::Pulled);
+    insert(1).await;
+    for courier in &couriers {
+        courier.says("the shared rates are away").await;
+    }
+    until("all is delivered without the rates", is_delivered).await;
+    cable.put(State::Plugged);
+    for courier in &couriers {
+        courier.says("the shared rates are back").await;
+    }
+    insert(2).await;
+    until("all is delivered again", is_delivered).await;
+    for courier in couriers {
+        courier.signal("TERM").await;
+        let ended = courier.ended().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.tail());
+        let away = ended.err.matches("the shared rates are away").count();
+        assert_eq!(away, 1, "{}", ended.tail());
+        assert!(ended.err.contains("\"sharers\":2"), "{}", ended.tail());
+        // Its own database was there all the time.
+        assert!(!ended.err.contains("database trouble"), "{}", ended.tail());
+    }
+    let held = first.simulator.totals().numbers_held;
+    assert_eq!(held, u64::try_from(3 * 2 * EACH).unwrap());
+    assert_eq!(rates.count("FROM courier_instance").await, 0);
+}
+
+async fn a_courier_that_starts_without_the_rates_waits_for_them(rates: &Db) {
+    let cable = Cable::to(rates).await;
+    let own = Db::sqlite().await;
+    let world = world(&own, &cable, None).await;
+    world.insert(&lanes(1)[0], &goods(0, 1)).await;
+    cable.put(State::Pulled);
+    let courier = world.start(&["run"]);
+    courier.says("waiting for the database").await;
+    assert_eq!(world.simulator.totals().requests, 0);
+    cable.put(State::Plugged);
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
