@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo package package-test tools package-tools
+.PHONY: help check test bench demo package package-test image-test tools package-tools
 
 help: ## Lists what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ check: tools ## Formatting, lints, docs, licences, advisories where they are at 
 	scripts/advisories.sh
 	cargo machete
 	scripts/manifests.sh
-	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/test-package/*.sh deploy/docker/*.sh deploy/docker/*/*.sh .ci/run; fi
+	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/test-package/*.sh scripts/test-image/*.sh deploy/docker/*.sh deploy/docker/*/*.sh .ci/run; fi
 
 bench: ## Measures the release binary on private databases: speed, CPU, memory, latency, limits (BENCH=--quick)
 	cargo bench --locked --bench courier -- $(BENCH)
@@ -31,6 +31,9 @@ package: package-tools ## Builds a Debian package of the release binary, in targ
 
 package-test: package ## Installs that package into a throwaway Debian with systemd and tries it there (as root)
 	scripts/test-package.sh target/package/contact-courier.deb
+
+image-test: ## Builds the image on base images made here, and runs it in a container (as root; BINARY= spares the compilation)
+	scripts/test-image.sh $(BINARY)
 
 package-tools:
 	@cargo deb --version >/dev/null 2>&1 || cargo install --locked cargo-deb
