@@ -1,4 +1,5 @@
-//! A platform that notes when each request came in, and takes everything unless told otherwise.
+//! A platform that notes when each request came in, and takes everything unless told otherwise: by an
+//! answer of its own, or by a door with a delay and a limit.
 //!
 //! It has a thread of its own, so that nothing else in this process stands between a request and
 //! the note about it.
@@ -16,8 +17,22 @@ use axum::response::IntoResponse;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Success; which counts a platform gives is its own business.
 const ANSWER: &str = r#"{"code":200,"status":"success","message":"号码导入任务成功","data":[]}"#;
+
+/// Says no more than that it was too much.
+const TOO_MANY: &str = r#"{"code":429,"status":"error","message":"too many"}"#;
+
+/// What is between the courier and the platform.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Door {
+    /// A request comes in up to so much later than it was sent, chosen by chance.
+    pub(crate) delay: Duration,
+    /// No second, wherever it begins, holds more requests that are let in; others get a 429.
+    pub(crate) per_second: Option<usize>,
+}
 
 /// What the platform answers to a path: a status, and a body of JSON.
 pub(crate) type Answer = fn(&str) -> (StatusCode, &'static str);
@@ -36,6 +51,8 @@ pub(crate) struct Arrival {
     pub(crate) path: String,
     /// Empty, unless bodies are kept.
     pub(crate) body: Bytes,
+    /// Whether the door let it in.
+    pub(crate) let_in: bool,
 }
 
 /// The server; it ends when this is dropped.
@@ -49,6 +66,7 @@ struct Noted {
     arrivals: Mutex<Vec<Arrival>>,
     keep_bodies: bool,
     answer: Answer,
+    door: Door,
 }
 
 impl Arrivals {
@@ -57,12 +75,22 @@ impl Arrivals {
         Self::answering(keep_bodies, success)
     }
 
+    /// The same behind a door.
+    pub(crate) fn behind(door: Door) -> Result<Self> {
+        Self::start(false, success, door)
+    }
+
     /// Listens on a free port.
     pub(crate) fn answering(keep_bodies: bool, answer: Answer) -> Result<Self> {
+        Self::start(keep_bodies, answer, Door::default())
+    }
+
+    fn start(keep_bodies: bool, answer: Answer, door: Door) -> Result<Self> {
         let noted = Arc::new(Noted {
             arrivals: Mutex::default(),
             keep_bodies,
             answer,
+            door,
         });
         let app = Router::new().fallback(take).with_state(Arc::clone(&noted));
         let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
@@ -146,12 +174,20 @@ async fn take(
     uri: Uri,
     request: axum::extract::Request,
 ) -> impl IntoResponse {
+    let most = noted.door.delay.as_secs_f64();
+    if most > 0.0 {
+        let delay = Duration::from_secs_f64(rand::random_range(0.0..most));
+        tokio::time::sleep(delay).await;
+    }
     let at = Instant::now();
     // The whole body has to be read in any case, or the connection could not be used again.
     let body = axum::body::to_bytes(request.into_body(), 8 * 1024 * 1024).await;
     let body = body.unwrap_or_default();
-    noted.lock().push(Arrival {
+    let mut arrivals = noted.lock();
+    let let_in = has_room(&arrivals, at, noted.door.per_second);
+    arrivals.push(Arrival {
         at,
+        let_in,
         path: uri.path().to_owned(),
         body: if noted.keep_bodies {
             body
@@ -159,6 +195,22 @@ async fn take(
             Bytes::new()
         },
     });
-    let (status, body) = (noted.answer)(uri.path());
+    drop(arrivals);
+    let (status, body) = if let_in {
+        (noted.answer)(uri.path())
+    } else {
+        (StatusCode::TOO_MANY_REQUESTS, TOO_MANY)
+    };
     (status, [(header::CONTENT_TYPE, "application/json")], body)
+}
+
+/// Whether the second before this instant holds fewer requests that were let in than the limit.
+fn has_room(arrivals: &[Arrival], at: Instant, per_second: Option<usize>) -> bool {
+    let Some(limit) = per_second else {
+        return true;
+    };
+    let lately = |arrival: &&Arrival| at.saturating_duration_since(arrival.at) < SECOND;
+    // They come nearly in order: far behind the limit none can be of this second.
+    let last = arrivals.iter().rev().take(20 * limit);
+    last.filter(lately).filter(|arrival| arrival.let_in).count() < limit
 }

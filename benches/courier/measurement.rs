@@ -18,6 +18,8 @@ pub(crate) enum Measurement {
     Idle,
     /// `measure::latency`
     Latency,
+    /// `measure::trickle`
+    Trickle,
     /// `measure::small_lane`
     SmallLane,
     /// `measure::neighbours`
@@ -26,11 +28,15 @@ pub(crate) enum Measurement {
     Rate,
     /// `measure::rate`, with several couriers.
     Cluster,
+    /// `measure::door`: the configured limit is the true one, over a network that jitters.
+    Jitter,
+    /// `measure::door`: the true limit is lower.
+    UnknownLimit,
 }
 
 impl Measurement {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Drain(Engine::Postgres),
         Self::Drain(Engine::Sqlite),
         Self::Drain(Engine::MariaDb),
@@ -41,6 +47,7 @@ impl Measurement {
         Self::LargeRows,
         Self::Idle,
         Self::Latency,
+        Self::Trickle,
         Self::SmallLane,
         Self::Neighbours(Engine::Postgres),
         Self::Neighbours(Engine::Sqlite),
@@ -48,6 +55,8 @@ impl Measurement {
         Self::Neighbours(Engine::MySql),
         Self::Rate,
         Self::Cluster,
+        Self::Jitter,
+        Self::UnknownLimit,
     ];
 
     /// What it is called on the command line.
@@ -63,6 +72,7 @@ impl Measurement {
             Self::LargeRows => "large-rows",
             Self::Idle => "idle",
             Self::Latency => "latency",
+            Self::Trickle => "trickle",
             Self::SmallLane => "small-lane",
             Self::Neighbours(Engine::Postgres) => "neighbours-postgres",
             Self::Neighbours(Engine::MariaDb) => "neighbours-mariadb",
@@ -70,6 +80,8 @@ impl Measurement {
             Self::Neighbours(Engine::Sqlite) => "neighbours-sqlite",
             Self::Rate => "rate-limit",
             Self::Cluster => "cluster",
+            Self::Jitter => "jitter",
+            Self::UnknownLimit => "unknown-limit",
         }
     }
 
@@ -82,11 +94,14 @@ impl Measurement {
             Self::Memory => "peak memory with 1,000 lanes and a backlog",
             Self::LargeRows => "peak memory with rows of 60 kB, on each database",
             Self::Idle => "CPU with 1,000 empty lanes",
-            Self::Latency => "from commit to request at low load",
+            Self::Latency => "from commit to request at low load, on each database",
+            Self::Trickle => "how full requests are with 1,000 lanes of a row a second",
             Self::SmallLane => "first row of a small lane behind 1,000,000 rows of another",
             Self::Neighbours(_) => "a good lane beside 1,000 in each kind of trouble",
             Self::Rate => "use and excess of a limit of 50 requests per second",
             Self::Cluster => "the same by three couriers that share it",
+            Self::Jitter => "the same where requests are delayed by 0 to 60 ms",
+            Self::UnknownLimit => "the same where the platform allows 20 requests per second",
         }
     }
 }

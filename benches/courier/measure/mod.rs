@@ -3,6 +3,7 @@
 mod backlog;
 mod bench;
 mod deferred;
+mod door;
 mod drain;
 mod floor;
 mod idle;
@@ -14,6 +15,7 @@ mod rate;
 mod run;
 mod small_lane;
 mod throughput;
+mod trickle;
 
 pub(crate) use self::bench::Bench;
 pub(crate) use self::run::run;

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::bench::Bench;
 use super::{
-    backlog, deferred, idle, large_rows, latency, memory, neighbours, rate, small_lane, throughput,
+    backlog, deferred, door, idle, large_rows, latency, memory, neighbours, rate, small_lane,
+    throughput, trickle,
 };
 use crate::measurement::Measurement;
 use crate::table::Table;
@@ -19,9 +20,12 @@ pub(crate) async fn run(measurement: Measurement, bench: &Bench, table: &mut Tab
         Measurement::LargeRows => large_rows::run(bench, table).await,
         Measurement::Idle => idle::run(bench, table).await,
         Measurement::Latency => latency::run(bench, table).await,
+        Measurement::Trickle => trickle::run(bench, table).await,
         Measurement::SmallLane => small_lane::run(bench, table).await,
         Measurement::Neighbours(engine) => neighbours::run(bench, engine, table).await,
         Measurement::Rate => rate::run(bench, table).await,
         Measurement::Cluster => rate::run_cluster(bench, table).await,
+        Measurement::Jitter => door::jitter(bench, table).await,
+        Measurement::UnknownLimit => door::unknown_limit(bench, table).await,
     }
 }
