@@ -5,7 +5,8 @@
 # The package's maintainer is who DEBFULLNAME and DEBEMAIL say, as Debian's own tools have it; else the
 # authors.
 set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")/.."
+here=$(dirname "$(readlink -f "$0")")
+cd "$here/.."
 
 release=target/release/contact-courier
 if [ $# -gt 0 ]; then
@@ -18,6 +19,7 @@ mkdir -p target/package
 "$release" completions bash >target/package/contact-courier.bash
 "$release" completions zsh >target/package/_contact-courier
 "$release" completions fish >target/package/contact-courier.fish
+"$here/package-pages.sh" target/package
 maintainer=()
 if [ -n "${DEBFULLNAME-}" ] && [ -n "${DEBEMAIL-}" ]; then
     maintainer=(--maintainer "$DEBFULLNAME <$DEBEMAIL>")

@@ -9,6 +9,7 @@ look_at_contents() {
     keeps_settings "$tree"
     waits_for_its_administrator "$tree"
     has_all_files "$tree"
+    links_lead_somewhere "$tree"
     program_runs "$tree"
 }
 
@@ -53,9 +54,33 @@ has_all_files() {
     for file in zsh/vendor-completions/_contact-courier fish/vendor_completions.d/contact-courier.fish \
         contact-courier/prometheus/rules.yml contact-courier/prometheus/runbook.md \
         contact-courier/grafana/contact-courier.json doc/contact-courier/README.Debian \
-        doc/contact-courier/docs/operating.md doc/contact-courier/copyright; do
+        doc/contact-courier/docs/operating.md doc/contact-courier/deploy/docker/compose.yaml \
+        doc/contact-courier/copyright; do
         [ -s "$1/usr/share/$file" ] || fail "there is no $file"
     done
+}
+
+# Each relative link of each page, as it stands where it is installed, and each heading that it names.
+links_lead_somewhere() {
+    local tree=$1 page target path heading found=0
+    while IFS=$'\t' read -r page target; do
+        path=${target%%#*} heading=
+        if [[ $target == *'#'* ]]; then heading=${target#*#}; fi
+        if [ -n "$path" ]; then path=$(dirname "$page")/$path; else path=$page; fi
+        [ -e "$path" ] || fail "${page#"$tree"} has a link to $target, which is not there"
+        if [[ $heading && $path == *.md ]] && ! has_heading "$path" "$heading"; then
+            fail "${page#"$tree"} has a link to $target, where there is no such heading"
+        fi
+        found=$((found + 1))
+    done < <(find "$tree/usr/share" -name '*.md' -exec perl -0777 -ne \
+        'while (/\]\(([^()\s]+)\)/g) { my $to = $1; print "$ARGV\t$to\n" unless $to =~ m{://} }' {} +)
+    [ "$found" -gt 50 ] || fail "only $found links were found in the pages"
+}
+
+# Whether a page has a heading with this anchor, as the web makes it of the heading's text.
+has_heading() {
+    perl -CSD -Mutf8 -ne 'next unless s/^#+\s+//; chomp; s/[^\w\s-]//g; s/\s/-/g; print lc($_), "\n"' "$1" |
+        grep -xF -- "$2" >/dev/null
 }
 
 program_runs() {

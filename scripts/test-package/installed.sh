@@ -61,6 +61,10 @@ installs_and_waits() {
     install_package /test/contact-courier.deb
     expect ActiveState inactive
     expect UnitFileState disabled
+    local said
+    # The man pages of others are not there.
+    said=$(systemd-analyze verify --man=no "$unit.service" 2>&1) || fail "systemd finds fault with the unit: $said"
+    if grep -F "$unit" <<<"$said" >&2; then fail "systemd finds fault with the unit"; fi
     systemd-analyze security --threshold=20 "$unit" >/dev/null || fail "the sandbox is not tight"
     if systemctl start "$unit" 2>/dev/null; then fail "it starts without a token"; fi
     systemctl stop "$unit"

@@ -16,15 +16,29 @@ sources() {
 }
 
 make_machine() {
-    local suite proxy='' options=()
-    # shellcheck source=/dev/null
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    local package=$1 suite=$2 proxy='' options=()
     [ -n "$(sources)" ] || fail "apt knows no source of Debian's packages: apt-get update"
     eval "$(apt-config shell proxy Acquire::http::Proxy)"
     if [ -n "$proxy" ]; then options+=(--aptopt="Acquire::http::Proxy \"$proxy\""); fi
-    sources | mmdebstrap --quiet --variant=minbase "${options[@]}" \
-        --include="systemd,systemd-sysv,dbus,sqlite3,curl,procps,$(dependencies "$1")" \
+    sources_of "$suite" | mmdebstrap --quiet --variant=minbase "${options[@]}" \
+        --include="systemd,systemd-sysv,dbus,sqlite3,curl,procps,$(dependencies "$package")" \
         "$suite" "$dir/root" - 2>"$dir/root.log" || { cat "$dir/root.log" >&2; exit 2; }
+}
+
+# The Debian of this host, by its name.
+own_suite() (
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    echo "${VERSION_CODENAME-}"
+)
+
+# The lines of apt's sources for a release: this host's own, or the same mirror's.
+sources_of() {
+    if [ "$1" = "$(own_suite)" ]; then
+        sources
+    else
+        sources | awk -v suite="$1" '$2 !~ /security/ { print "deb", $2, suite, "main"; exit }'
+    fi
 }
 
 machine=
@@ -42,6 +56,8 @@ boot_machine() {
     fi
     (
         enter_cgroup
+        # A systemd of 256 or newer does not boot on the control groups of old.
+        if wants_new_groups; then export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=yes; fi
         exec systemd-nspawn "${options[@]}" </dev/null >"$dir/console.log" 2>&1
     ) &
     machine=$!
@@ -55,6 +71,10 @@ boot_machine() {
         tries=$((tries - 1))
         sleep 0.1
     done
+}
+
+wants_new_groups() {
+    [ "$(chroot "$dir/root" systemctl --version | awk 'NR == 1 { print int($2) }')" -ge 256 ]
 }
 
 # Some unit that a container has no use for may fail.
