@@ -5,17 +5,14 @@
 packages=(postgresql postgresql-client pgbouncer mariadb-server mariadb-client sqlite3 chromium
     chromium-driver prometheus)
 
-have_all() {
-    [ -n "$(postgres_bin)" ] && [ -n "$(mariadb_server)" ] && [ -x /usr/sbin/pgbouncer ] &&
-        command -v chromium >/dev/null && command -v chromedriver >/dev/null &&
-        command -v prometheus >/dev/null && command -v promtool >/dev/null
-}
+have_all() { [ -z "$(missing_packages)" ]; }
 
 install_missing() {
     if have_all; then return; fi
+    local missing
+    missing=$(missing_packages)
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "$0: PostgreSQL, PgBouncer, MariaDB, Chromium with its driver or Prometheus is missing here;" \
-            "install them (Debian: ${packages[*]})" >&2
+        echo "$0: programs that the tests run are missing here: $(how_to_install "${missing% }")" >&2
         exit 2
     fi
     forbid_services
@@ -28,7 +25,7 @@ install_missing() {
         exit 2
     fi
     if ! have_all; then
-        echo "$0: the packages were installed, but not where they are looked for" >&2
+        echo "$0: the packages were installed, but not where they are looked for: $(missing_packages)" >&2
         exit 2
     fi
 }

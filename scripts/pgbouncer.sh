@@ -15,7 +15,9 @@ here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/postgres.sh
 . "$here/postgres.sh"
 
+# Elsewhere than on Debian it may be in another folder of PATH, as test-databases.sh has set it.
 pooler=/usr/sbin/pgbouncer
+if [ -z "$postgres_place" ] && [ ! -x "$pooler" ]; then pooler=$(command -v pgbouncer || echo "$pooler"); fi
 
 case $action in
 start)

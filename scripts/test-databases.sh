@@ -41,6 +41,8 @@ done
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=scripts/roots.sh
 . "$here/roots.sh"
+# shellcheck source=scripts/programs.sh
+. "$here/programs.sh"
 # shellcheck source=scripts/npm.sh
 . "$here/npm.sh"
 # shellcheck source=scripts/install-databases.sh
@@ -58,6 +60,7 @@ if [ "$purpose" = BENCH ]; then
     . "$here/measuring.sh"
 fi
 
+look_elsewhere
 install_missing
 # Directly under /tmp, whatever TMPDIR says: a socket's path must be shorter than 107 characters.
 dir=$(mktemp -d /tmp/courier-db.XXXXXX)

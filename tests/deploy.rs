@@ -34,6 +34,7 @@ mod deploy {
     mod alerts;
     mod compose;
     mod containers;
+    mod elsewhere;
     mod kubernetes;
     mod monitoring;
     mod systemd;
