@@ -36,4 +36,6 @@ mod table;
 mod visible;
 
 pub use self::command::Cli;
+#[doc(hidden)]
+pub use self::enqueue::csv_lines;
 pub use self::exit::{UsageError, report};
