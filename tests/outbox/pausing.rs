@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use contact_courier::outbox::{
-    Action, Change, Conclusion, Hold, OrderScope, Orders, Pause, Resumed,
+    Action, Change, Conclusion, Hold, OrderScope, Orders, Pause, Postpone, Resumed,
 };
 use uuid::Uuid;
 
-use crate::support::{Db, lane, on_every_database};
+use crate::support::{Db, entry, lane, on_every_database};
 
 on_every_database!(
     a_pause_is_in_force_until_it_is_resumed_or_its_time_is_up,
@@ -15,6 +15,7 @@ on_every_database!(
     what_was_resumed_is_told_to_couriers_for_a_while,
     a_paused_lane_is_held_in_all_that_is_counted,
     who_paused_is_kept,
+    the_time_of_a_pause_counts_for_no_limit,
 );
 
 fn action(name: &'static str) -> Action {
@@ -214,4 +215,70 @@ async fn who_paused_is_kept(db: &Db) {
         );
         assert_eq!(db.count(&noted).await, 1, "{name}");
     }
+}
+
+/// Has a lane wait for a person, and a batch of it fail, since 1000 seconds.
+async fn stuck(db: &Db, name: &str) {
+    let (me, row) = (db.courier().await, db.contact(name, "1").await);
+    let lease = db.lease(name, me).await.lease;
+    let batch = entry(&[row]);
+    db.record(&lease, &[Change::Open(batch.clone())]).await;
+    let hold = || Hold {
+        reason: "not_found",
+        message: String::new(),
+        delay: Duration::ZERO,
+        failures: 1,
+        needs_person: true,
+    };
+    let postpone = Change::Postpone(Postpone {
+        batch: batch.batch,
+        attempts: 1,
+        maybe_delivered: false,
+        failing: true,
+        hold: Some(hold()),
+    });
+    db.record(&lease, &[postpone]).await;
+    db.outbox.release(&lease).await.expect("releases");
+    let past = db.now(-1000);
+    db.execute(&format!("UPDATE delivery_lane SET waits_since = {past}"))
+        .await;
+    db.execute(&format!("UPDATE delivery_batch SET failing_since = {past}"))
+        .await;
+}
+
+/// For how long a lane has been waiting, and its batch failing.
+async fn counted(db: &Db, name: &str) -> [u64; 2] {
+    let me = db.courier().await;
+    let leased = db.lease(name, me).await;
+    db.outbox.release(&leased.lease).await.expect("releases");
+    [leased.waiting_for, leased.open[0].failing_for].map(|time| time.as_secs())
+}
+
+async fn the_time_of_a_pause_counts_for_no_limit(db: &Db) {
+    for name in ["u/t", "v/t", "w/t"] {
+        stuck(db, name).await;
+    }
+    assert!(counted(db, "u/t").await.iter().all(|time| *time >= 1000));
+    // Until somebody resumes.
+    pause(db, &user("u"), None).await;
+    resume(db, &user("u")).await;
+    let time = counted(db, "u/t").await;
+    assert!(time.iter().all(|time| *time < 100), "{time:?}");
+    // Until its time is up.
+    let lane = OrderScope::Lane(lane("v/t"));
+    pause(db, &lane, Some(Duration::from_hours(1))).await;
+    let then = db.now(-300);
+    db.execute(&format!("UPDATE delivery_pause SET paused_until = {then}"))
+        .await;
+    for _ in 0..2 {
+        let time = counted(db, "v/t").await;
+        let right = time.iter().all(|time| (300..400).contains(time));
+        assert!(right, "{time:?}");
+        // It is forgotten, and what it was about is not.
+        resume(db, &user("x")).await;
+        assert_eq!(db.count("FROM delivery_pause").await, 0);
+    }
+    // One that was never paused.
+    let time = counted(db, "w/t").await;
+    assert!(time.iter().all(|time| *time >= 1000), "{time:?}");
 }

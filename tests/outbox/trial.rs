@@ -55,6 +55,8 @@ async fn a_right_that_is_missing_is_told_and_who_only_looks_is_known(db: &Db) {
     for table in TABLES {
         grant("SELECT", table).await;
     }
+    // A lease asks when the last pause ended.
+    grant("SELECT", "delivery_pause").await;
     let operations = as_user(db, &user).await;
     let trial = operations.try_writing().await;
     assert!(matches!(trial, Trial::OnlyReads), "{trial:?}");

@@ -130,6 +130,20 @@ macro_rules! is_paused {
     };
 }
 
+/// When the last pause of a lane (two expressions) ended by itself.
+macro_rules! unpaused_at {
+    ($user:literal, $task:literal) => {
+        concat!(
+            "(SELECT MAX(p.paused_until) FROM delivery_pause AS p
+              WHERE (p.user_id = '' OR p.user_id = ",
+            $user,
+            " AND p.task_id IN ('', ",
+            $task,
+            ")) AND p.paused_until <= NOW(6))"
+        )
+    };
+}
+
 pub(super) mod erasing;
 pub(super) mod intervening;
 pub(super) mod migrating;
@@ -207,10 +221,13 @@ pub(super) const NEW_LANE: &str = "
 
 /// User, task, instance. What the lease is; no row: it is somebody else's after all.
 pub(super) const LEASED: &str = concat!(
-    "SELECT lease_token, failures, hold_reason, ",
-    seconds_since!("waits_since"),
-    " AS waiting_for
-      FROM delivery_lane WHERE user_id = ? AND task_id = ? AND lease_owner = ?"
+    "SELECT l.lease_token, l.failures, l.hold_reason, ",
+    seconds_since!("l.waits_since"),
+    " AS waiting_for, TIMESTAMPDIFF(MICROSECOND, ",
+    unpaused_at!("l.user_id", "l.task_id"),
+    ", NOW(6)) / 1e6 AS unpaused_ago
+      FROM delivery_lane AS l FORCE INDEX (PRIMARY)
+      WHERE l.user_id = ? AND l.task_id = ? AND l.lease_owner = ?"
 );
 
 /// The most bytes of a contact, user, task, the last one's instant and id, limit. Rows that were put off

@@ -124,6 +124,20 @@ macro_rules! is_paused {
     };
 }
 
+/// When the last pause of a lane (two expressions) ended by itself.
+macro_rules! unpaused_at {
+    ($user:literal, $task:literal) => {
+        concat!(
+            "(SELECT max(p.paused_until) FROM delivery_pause p
+              WHERE (p.user_id = '' OR p.user_id = ",
+            $user,
+            " AND p.task_id IN ('', ",
+            $task,
+            ")) AND p.paused_until <= now())"
+        )
+    };
+}
+
 pub(super) mod erasing;
 pub(super) mod intervening;
 pub(super) mod migrating;
@@ -364,7 +378,10 @@ pub(super) static STATEMENTS: Statements = Statements {
         is_alive!("l.lease_owner"),
         ") IS NOT TRUE
          RETURNING l.lease_token, l.failures::bigint AS failures, l.hold_reason,
-             (extract(epoch FROM now()) - extract(epoch FROM l.waits_since))::float8 AS waiting_for"
+             (extract(epoch FROM now()) - extract(epoch FROM l.waits_since))::float8 AS waiting_for,
+             (extract(epoch FROM now()) - extract(epoch FROM ",
+        unpaused_at!("$1", "$2"),
+        "))::float8 AS unpaused_ago"
     ),
     // It returns all open batches, also such as were not written, with the token that they have now.
     adopt_batches: Statement::new(

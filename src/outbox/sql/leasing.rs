@@ -126,7 +126,13 @@ pub(super) async fn write_lease<D: Dialect>(
     };
     let token = rows::needed("lease_token", leased.integer("lease_token"))?;
     let open = adopt_batches::<D>(tx, lane, token).await?;
-    let open = open.iter().map(open_entry).collect::<sqlx::Result<_>>()?;
+    // The time of a pause does not count, but for what it began and ended with.
+    let unpaused = leased.seconds("unpaused_ago");
+    let since_then = |ago: Option<f64>| ago.map(|ago| ago.min(unpaused.unwrap_or(ago)));
+    let mut open: Vec<_> = open.iter().map(open_entry).collect::<sqlx::Result<_>>()?;
+    for entry in &mut open {
+        entry.failing_for = since_then(entry.failing_for);
+    }
     let (adopted, obstacle) = adopted(open, token);
     let ids: Vec<i64> = adopted
         .iter()
@@ -141,7 +147,7 @@ pub(super) async fn write_lease<D: Dialect>(
         }),
         open: open_batches(adopted, rows),
         held_because: leased.text("hold_reason"),
-        waiting_for: to_duration(leased.seconds("waiting_for")),
+        waiting_for: to_duration(since_then(leased.seconds("waiting_for"))),
         obstacle,
     }))
 }

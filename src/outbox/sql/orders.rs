@@ -60,6 +60,13 @@ pub(super) async fn resume<D: Dialect>(
 ) -> Result<Resumed, SqlError> {
     let (user, task) = scope.columns();
     let mut tx = dialect.begin().await?;
+    for leave_out in D::INTERVENING.leave_out_pauses {
+        ask::<D>(leave_out)
+            .bind(user)
+            .bind(task)
+            .execute(&mut tx)
+            .await?;
+    }
     ask::<D>(D::INTERVENING.forget_orders[0])
         .execute(&mut tx)
         .await?;

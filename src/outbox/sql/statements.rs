@@ -65,7 +65,8 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) free_lanes: &'static str,
     /// Removes a courier [id].
     pub(in crate::outbox) remove_instance: &'static str,
-    /// Takes a lane and returns its row; no row: it is not free, or on hold [user, task, courier].
+    /// Takes a lane and returns its row, and how long ago a pause of it ended by itself; no row: it is
+    /// not free, or on hold [user, task, courier].
     pub(in crate::outbox) lease_lane: &'static str,
     /// Brings a lane's open batches into the name of a token [user, task, token]. What was under way when
     /// its owner stopped may have arrived.
@@ -216,6 +217,9 @@ pub(in crate::outbox) struct Intervening {
     pub(in crate::outbox) pause: Statement,
     /// Forgets pauses that have ended, and what was resumed ten minutes ago.
     pub(in crate::outbox) forget_orders: [&'static str; 2],
+    /// Has lanes wait, batches fail, since the end of a pause at the earliest: of one that has ended, or
+    /// that ends now [user, task, each empty for any].
+    pub(in crate::outbox) leave_out_pauses: [Statement; 2],
     /// Ends the pauses, the holds, of lanes [user, task, each empty for any].
     pub(in crate::outbox) end_pauses: Statement,
     pub(in crate::outbox) end_holds: Statement,

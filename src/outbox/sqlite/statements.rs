@@ -148,6 +148,22 @@ macro_rules! is_paused {
     };
 }
 
+/// When the last pause of a lane (two expressions) ended by itself.
+macro_rules! unpaused_at {
+    ($user:literal, $task:literal) => {
+        concat!(
+            "(SELECT max(p.paused_until) FROM delivery_pause p
+              WHERE (p.user_id = '' OR p.user_id = ",
+            $user,
+            " AND p.task_id IN ('', ",
+            $task,
+            ")) AND p.paused_until <= ",
+            now!(),
+            ")"
+        )
+    };
+}
+
 pub(super) mod erasing;
 pub(super) mod intervening;
 pub(super) mod migrating;
@@ -375,7 +391,10 @@ pub(super) static STATEMENTS: Statements = Statements {
         ") IS NOT TRUE
          RETURNING lease_token, failures, hold_reason, ",
         seconds_since!("waits_since"),
-        " AS waiting_for"
+        " AS waiting_for,
+             unixepoch('now', 'subsec') - unixepoch(",
+        unpaused_at!("?1", "?2"),
+        ", 'subsec') AS unpaused_ago"
     ),
 
     adopt_batches: Statement::new(

@@ -9,6 +9,23 @@ macro_rules! created_since {
     };
 }
 
+/// When the last pause of a lane (a table with its columns) ended: by itself, or now because it is one of
+/// those that a resume ends (user twice, task twice, each empty for any).
+macro_rules! pause_end {
+    ($lane:literal) => {
+        concat!(
+            "(SELECT MAX(LEAST(COALESCE(p.paused_until, NOW(6)), NOW(6))) FROM delivery_pause AS p
+              WHERE (p.user_id = '' OR p.user_id = ",
+            $lane,
+            ".user_id AND p.task_id IN ('', ",
+            $lane,
+            ".task_id))
+                AND (p.paused_until <= NOW(6)
+                    OR (? = '' OR p.user_id = ?) AND (? = '' OR p.task_id = ?)))"
+        )
+    };
+}
+
 /// The columns of a `Pause`, of those that are in force.
 macro_rules! pauses {
     ($more:literal) => {
@@ -88,6 +105,24 @@ pub(in crate::outbox::mysql) static INTERVENING: Intervening = Intervening {
     forget_orders: [
         "DELETE FROM delivery_pause WHERE paused_until <= NOW(6)",
         "DELETE FROM delivery_resume WHERE resumed_at < NOW(6) - INTERVAL 10 MINUTE",
+    ],
+    leave_out_pauses: [
+        Statement::new(concat!(
+            "UPDATE delivery_lane AS l SET l.waits_since = ",
+            pause_end!("l"),
+            " WHERE l.waits_since < ",
+            pause_end!("l"),
+            stands!()
+        ))
+        .with(&[1, 1, 2, 2, 1, 1, 2, 2]),
+        Statement::new(concat!(
+            "UPDATE delivery_batch AS b FORCE INDEX (delivery_batch_open) SET b.failing_since = ",
+            pause_end!("b"),
+            " WHERE b.closed_at IS NULL AND b.failing_since < ",
+            pause_end!("b"),
+            stands!()
+        ))
+        .with(&[1, 1, 2, 2, 1, 1, 2, 2]),
     ],
     end_pauses: Statement::new(concat!("DELETE FROM delivery_pause WHERE ", meant!()))
         .with(&[1, 1, 2, 2]),

@@ -2,6 +2,28 @@
 
 use crate::outbox::sql::statements::{Intervening, Statement};
 
+/// When the last pause of a lane (a table with its columns) ended: by itself, or now because it is one of
+/// those that a resume ends (?1 user, ?2 task, each empty for any).
+macro_rules! pause_end {
+    ($lane:literal) => {
+        concat!(
+            "(SELECT max(min(coalesce(p.paused_until, ",
+            now!(),
+            "), ",
+            now!(),
+            ")) FROM delivery_pause p
+              WHERE (p.user_id = '' OR p.user_id = ",
+            $lane,
+            ".user_id AND p.task_id IN ('', ",
+            $lane,
+            ".task_id))
+                AND (p.paused_until <= ",
+            now!(),
+            "       OR (?1 = '' OR p.user_id = ?1) AND (?2 = '' OR p.task_id = ?2)))"
+        )
+    };
+}
+
 /// Whether a row was inserted at most `$age` seconds ago; null: at any time.
 macro_rules! created_since {
     ($age:literal) => {
@@ -101,6 +123,20 @@ pub(in crate::outbox::sqlite) static INTERVENING: Intervening = Intervening {
         concat!("DELETE FROM delivery_pause WHERE paused_until <= ", now!()),
         "DELETE FROM delivery_resume
          WHERE resumed_at < strftime('%Y-%m-%d %H:%M:%f', 'now', '-10 minutes')",
+    ],
+    leave_out_pauses: [
+        Statement::new(concat!(
+            "UPDATE delivery_lane AS l SET waits_since = ",
+            pause_end!("l"),
+            " WHERE l.waits_since < ",
+            pause_end!("l")
+        )),
+        Statement::new(concat!(
+            "UPDATE delivery_batch AS b INDEXED BY delivery_batch_open SET failing_since = ",
+            pause_end!("b"),
+            " WHERE b.closed_at IS NULL AND b.failing_since < ",
+            pause_end!("b")
+        )),
     ],
     end_pauses: Statement::new(
         "DELETE FROM delivery_pause
