@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use contact_courier::simulator::{Config, Simulator};
 use insta::assert_snapshot;
-use support::{Db, Kind};
+use support::{Db, Kind, Raw};
 
 /// The program, asked about a database, with none of our variables in its environment.
 fn program(db: &Db, arguments: &[&str]) -> Output {
@@ -483,7 +483,7 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
     let paused = said(&db, &["pause", "u-2/t-9", "--reason", "wrong script"]);
     assert_eq!(
         paused,
-        "lane u-2/t-9: paused until it is resumed; 3 contacts pending in it\n"
+        "lane u-2/t-9: paused until it is resumed\n3 contacts pending in it\n"
     );
     let status = said(&db, &["status"]);
     assert!(status.contains("\nu-2/t-9  paused"), "{status}");
@@ -625,6 +625,34 @@ async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     });
     assert_eq!(db.of(1, "status").await.as_deref(), Some("succeeded"));
     assert_eq!(db.of(3, "status").await.as_deref(), Some("pending"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_is_told_before_its_contacts_are_counted() {
+    let db = Db::postgres().await;
+    let Raw::Postgres(pool) = &db.raw else {
+        unreachable!("a PostgreSQL database")
+    };
+    let mut locked = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE contact_outbox IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *locked)
+        .await
+        .unwrap();
+    let mut pause = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+        .args(["pause", "--all", "--set"])
+        .arg(format!("database.url={}", db.url))
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(pause.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert_eq!(first, "all lanes: paused until it is resumed");
+    locked.rollback().await.unwrap();
+    let last = lines.next().unwrap().unwrap();
+    assert!(last.ends_with("pending in it"), "{last}");
+    assert!(pause.wait().unwrap().success());
 }
 
 /// What the program shows on a terminal, where somebody types an answer.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::settings_args::SettingsArgs;
 use super::span::{contacts, count};
@@ -100,24 +101,36 @@ pub(super) async fn pause(
     let action = app::action("pause", &order.in_words());
     order.carry_out(&*operations, &action).await?;
     let scope = &order.scope;
-    let pending = pending_in(&*operations, scope).await?;
+    if !args.json {
+        let until = args.lasts.map_or_else(
+            || "until it is resumed".into(),
+            |time| format!("for {}", humantime::format_duration(time)),
+        );
+        writeln!(out, "{scope}: paused {until}")?;
+        out.flush()?;
+    }
+    // The pause is in force: whatever becomes of the count, it has been done.
+    let pending = timeout(COUNTING, pending_in(&*operations, scope)).await;
+    let pending = pending.ok().transpose()?;
     if args.json {
         let seconds = args.lasts.map(|lasts| lasts.as_secs_f64());
         let told = json!({"paused": scope, "for_seconds": seconds, "pending": pending});
         writeln!(out, "{told}")?;
         return Ok(());
     }
-    let until = args.lasts.map_or_else(
-        || "until it is resumed".into(),
-        |time| format!("for {}", humantime::format_duration(time)),
-    );
-    writeln!(
-        out,
-        "{scope}: paused {until}; {} pending in it",
-        contacts(pending)
-    )?;
+    match pending {
+        Some(pending) => writeln!(out, "{} pending in it", contacts(pending))?,
+        None => writeln!(
+            out,
+            "more contacts pending in it than can be counted in {}",
+            humantime::format_duration(COUNTING)
+        )?,
+    }
     Ok(())
 }
+
+/// How long a pause that is in force is kept from its end by counting what it is about.
+const COUNTING: Duration = Duration::from_secs(10);
 
 pub(super) async fn resume(
     args: &ResumeArgs,
