@@ -51,6 +51,36 @@ pub fn mask_within(text: &str) -> String {
     masked
 }
 
+/// The same without the ends that a mask shows, so that two texts which differ by a number are alike.
+pub fn hide_within(text: &str) -> String {
+    let mut masked = mask_within(text);
+    while masked.contains("****") {
+        masked = masked.replace("****", MASKED);
+    }
+    let parts: Vec<&str> = masked.split(MASKED).collect();
+    let last = parts.len() - 1;
+    let part = |(nth, part): (usize, &&str)| {
+        let (mut chars, mut hidden) = (part.chars(), VISIBLE_END);
+        while nth > 0 && hidden > 0 && chars.as_str().starts_with(|c: char| c.is_ascii_digit()) {
+            chars.next();
+            hidden -= 1;
+        }
+        hidden = VISIBLE_START;
+        while nth < last && hidden > 0 && chars.as_str().ends_with(|c: char| c.is_ascii_digit()) {
+            chars.next_back();
+            hidden -= 1;
+        }
+        let part = chars.as_str();
+        let bare = part.strip_suffix('+').filter(|_| nth < last);
+        bare.unwrap_or(part).to_owned()
+    };
+    let parts: Vec<String> = parts.iter().enumerate().map(part).collect();
+    parts.join(MASKED)
+}
+
+/// What stands for digits that are not shown.
+const MASKED: &str = "***";
+
 /// Where the digits end that begin here.
 fn group_end(chars: &[char], at: usize) -> usize {
     let digits = chars[at..].iter().map(|c| in_ascii(*c));
@@ -444,6 +474,22 @@ mod tests {
         let mut all = Vec::new();
         each_spelling(number, |spelling| all.push(spelling.to_owned()));
         all
+    }
+
+    #[test]
+    fn texts_that_differ_by_a_number_are_alike_when_it_is_hidden() {
+        for text in [
+            "号码 13012121211 在黑名单 2026",
+            "号码 +86 131-1234-5678 在黑名单 2026",
+            "号码 911***8179 在黑名单 2026",
+            "号码 911****8179 在黑名单 2026",
+            "号码 *** 在黑名单 2026",
+        ] {
+            assert_eq!(hide_within(text), "号码 *** 在黑名单 2026", "{text}");
+        }
+        assert_eq!(hide_within("no number, 404"), "no number, 404");
+        assert_eq!(hide_within("13012121211,13012121212"), "***,***");
+        assert_eq!(hide_within(""), "");
     }
 
     #[test]

@@ -195,7 +195,7 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     outbox.failures_named(&[contact]).await.unwrap();
     outbox.story(contact).await.unwrap().unwrap();
     let counts = outbox.count_failures_by(&all, FailuresBy::Lane, 10).await;
-    assert_eq!(counts.unwrap().len(), 1);
+    assert_eq!(counts.unwrap().groups.len(), 1);
     assert_eq!(outbox.find_key("order-1001").await.unwrap(), Some(contact));
     let search = PhoneSearch {
         phone: "13012121211".into(),

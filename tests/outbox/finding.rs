@@ -13,6 +13,7 @@ on_every_database!(
     contacts_are_found_by_their_number_step_by_step_the_newest_first,
     failures_are_counted_by_cause_lane_and_kind_the_most_first,
     failed_contacts_come_with_their_key,
+    causes_that_differ_by_a_number_are_one,
 );
 
 async fn a_contact_is_found_by_its_key(db: &Db) {
@@ -75,7 +76,7 @@ async fn failures_are_counted_by_cause_lane_and_kind_the_most_first(db: &Db) {
     db.contact("u/b", "13012121212").await;
     let count = async |by, filter: &FailureFilter, limit| {
         let groups = db.operations.count_failures_by(filter, by, limit).await;
-        let groups = groups.expect("counts");
+        let groups = groups.expect("counts").groups;
         groups
             .into_iter()
             .map(|group| (group.shared, group.contacts, group.last_ago))
@@ -114,6 +115,23 @@ async fn failures_are_counted_by_cause_lane_and_kind_the_most_first(db: &Db) {
     };
     let some = short(count(FailuresBy::Lane, &filter, 10).await);
     assert_eq!(some, [pair("u/b", 1)]);
+}
+
+async fn causes_that_differ_by_a_number_are_one(db: &Db) {
+    for number in ["13012121211", "13112121212", "+86 132-1212-1213"] {
+        failed(db, "u/a", "rejected", &format!("{number} 在黑名单"), 60).await;
+    }
+    failed(db, "u/a", "rejected", "格式不正确。", 60).await;
+    failed(db, "u/a", "rejected", "a rule", 60).await;
+    let all = FailureFilter::default();
+    let counted = db.operations.count_failures_by(&all, FailuresBy::Cause, 2);
+    let counted = counted.await.expect("counts");
+    let groups = counted.groups.iter();
+    let groups: Vec<_> = groups
+        .map(|group| (group.shared.as_str(), group.contacts))
+        .collect();
+    assert_eq!(groups, [("*** 在黑名单", 3), ("a rule", 1)]);
+    assert_eq!((counted.more, counted.contacts_of_more), (1, 1));
 }
 
 async fn failed_contacts_come_with_their_key(db: &Db) {

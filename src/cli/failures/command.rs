@@ -1,6 +1,6 @@
 //! The command `failures`: its arguments, and what it does with them.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 use clap::Args;
 
@@ -9,6 +9,7 @@ use super::listed::Format;
 use crate::cli::UsageError;
 use crate::cli::operator::{self, FilterArgs};
 use crate::cli::settings_args::SettingsArgs;
+use crate::cli::span::{contacts, count};
 use crate::outbox::{FailureCursor, FailuresBy, Operations};
 use crate::settings::Settings;
 
@@ -22,7 +23,7 @@ pub(in crate::cli) struct FailuresArgs {
     /// Counts them by what they have in common, the most first
     #[arg(long, value_name = "WHAT", value_enum)]
     by: Option<By>,
-    /// At most so many [default: 50 in a table, else all]
+    /// At most so many [default: 50 in a table, else all; of counts 1000]
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
     /// Prints JSON lines, one for each contact or count
@@ -57,6 +58,9 @@ impl From<By> for FailuresBy {
 /// How many a table shows unless more are asked for.
 const IN_A_TABLE: u32 = 50;
 
+/// How many groups are told to a program unless more are asked for.
+const GROUPS: u32 = 1_000;
+
 /// How many are asked for at once.
 const PAGE: u32 = 1_000;
 
@@ -73,7 +77,7 @@ pub(in crate::cli) async fn run(
     let operations = operator::connect(settings).await?;
     let mut format = Format::new(args.json, args.csv, stdout().is_terminal());
     match args.by {
-        Some(by) => count(args, by.into(), &format, &*operations, out).await,
+        Some(by) => count_by(args, by.into(), &format, &*operations, out).await,
         None => list(args, &mut format, &*operations, out).await,
     }
 }
@@ -93,20 +97,31 @@ fn tell_of_more(out: &mut dyn Write) -> anyhow::Result<()> {
     )?)
 }
 
-async fn count(
+async fn count_by(
     args: &FailuresArgs,
     by: FailuresBy,
     format: &Format,
     operations: &dyn Operations,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let limit = limit(args, format);
+    let limit = args.limit.unwrap_or(match format {
+        Format::Table { .. } => IN_A_TABLE,
+        Format::Json | Format::Csv => GROUPS,
+    });
     let filter = args.filter.filter()?;
-    let groups = operations.count_failures_by(&filter, by, limit).await?;
-    counted::write(&groups, by, format, out)?;
-    let full = u32::try_from(groups.len())? == limit;
-    if full && args.limit.is_none() {
-        tell_of_more(out)?;
+    let counted = operations.count_failures_by(&filter, by, limit).await?;
+    counted::write(&counted.groups, by, format, out)?;
+    if counted.more > 0 {
+        let more = format!(
+            "{} with {}: --limit N shows so many",
+            count(counted.more, "more group", "more groups"),
+            contacts(counted.contacts_of_more)
+        );
+        match format {
+            Format::Table { .. } => writeln!(out, "\n{more}")?,
+            // The output is for programs.
+            Format::Json | Format::Csv => writeln!(stderr(), "{more}")?,
+        }
     }
     Ok(())
 }

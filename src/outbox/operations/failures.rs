@@ -1,5 +1,6 @@
 //! The contacts that failed, and which of them are asked for.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -119,25 +120,76 @@ impl FailuresBy {
     }
 }
 
+/// Failed contacts, counted by what they have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailureGroups {
+    /// The most first.
+    pub groups: Vec<FailureGroup>,
+    /// How many groups there are beside them.
+    pub more: u64,
+    /// How many contacts those have.
+    pub contacts_of_more: u64,
+}
+
 /// Failed contacts of one cause, lane or kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureGroup {
-    /// The cause, `USER/TASK` or the kind.
+    /// The cause without the numbers that it may quote, `USER/TASK` or the kind.
     pub shared: String,
     pub contacts: u64,
     /// How long ago the last of them failed.
     pub last_ago: Duration,
 }
 
-pub(in crate::outbox) fn failure_group(row: &impl Columns, by: FailuresBy) -> FailureGroup {
-    let shared = row.text("shared").unwrap_or_default();
-    FailureGroup {
-        shared: match by {
-            FailuresBy::Cause => mask::mask_within(&shared),
+/// More groups are not told apart: nobody reads them.
+const TOLD_APART: usize = 10_000;
+
+/// The groups, as their parts are read: causes that differ by the number that they quote are one.
+#[derive(Debug, Default)]
+pub(in crate::outbox) struct Grouping {
+    groups: HashMap<String, (u64, Duration)>,
+    /// Parts of groups that are not told apart, and their contacts.
+    rest: (u64, u64),
+}
+
+impl Grouping {
+    pub(in crate::outbox) fn add(&mut self, row: &impl Columns, by: FailuresBy) {
+        let shared = row.text("shared").unwrap_or_default();
+        let shared = match by {
+            FailuresBy::Cause => mask::hide_within(&shared),
             FailuresBy::Lane | FailuresBy::Kind => shared,
-        },
-        contacts: to_total(row, "contacts"),
-        last_ago: to_duration(row.seconds("last_ago")),
+        };
+        let contacts = to_total(row, "contacts");
+        let last_ago = to_duration(row.seconds("last_ago"));
+        if self.groups.len() >= TOLD_APART && !self.groups.contains_key(&shared) {
+            self.rest.0 += 1;
+            self.rest.1 += contacts;
+            return;
+        }
+        let group = self.groups.entry(shared).or_insert((0, last_ago));
+        group.0 += contacts;
+        group.1 = group.1.min(last_ago);
+    }
+
+    /// The greatest groups, at most `limit` of them.
+    pub(in crate::outbox) fn most(self, limit: u32) -> FailureGroups {
+        let group = |(shared, (contacts, last_ago))| FailureGroup {
+            shared,
+            contacts,
+            last_ago,
+        };
+        let mut groups: Vec<FailureGroup> = self.groups.into_iter().map(group).collect();
+        groups.sort_by(|one, other| {
+            let by_size = other.contacts.cmp(&one.contacts);
+            by_size.then_with(|| one.shared.cmp(&other.shared))
+        });
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = groups.split_off(limit.min(groups.len()));
+        FailureGroups {
+            groups,
+            more: more.len() as u64 + self.rest.0,
+            contacts_of_more: more.iter().map(|group| group.contacts).sum::<u64>() + self.rest.1,
+        }
     }
 }
 

@@ -35,8 +35,8 @@ pub use self::cancelling::{Cancelled, NamedContact, Names, PendingFilter, Pendin
 pub use self::conclusion::Conclusion;
 pub use self::erasing::{Erasable, Erased, RedactStep};
 pub use self::failures::{
-    AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
-    FailuresBy, SentAs,
+    AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
+    FailureGroups, FailurePage, FailuresBy, SentAs,
 };
 pub use self::finding::{PhoneSearch, PhoneStep};
 pub use self::history::{Action, ActionReport, Part};
@@ -56,7 +56,7 @@ pub(super) use self::conclusion::{gate_in_the_way, with_paused};
 pub(super) use self::erasing::{
     Answers, LOOKED_AT, Personal, Redacted, erasable, numbers_step, personal, redact_page,
 };
-pub(super) use self::failures::{failed, failure_count, failure_group, failure_page, kinds_of};
+pub(super) use self::failures::{Grouping, failed, failure_count, failure_page, kinds_of};
 pub(super) use self::finding::phone_step;
 pub(super) use self::overview::{instance_report, lane_report, overview, paused_lane};
 pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding, says_it_is_older};
@@ -104,13 +104,13 @@ pub trait Operations: Send + Sync + 'static {
     ) -> Result<Vec<FailureCount>, OutboxError>;
 
     /// Counts the failed contacts that pass the filter by what they have in common, the most first: at
-    /// most `limit` counts.
+    /// most `limit` counts, and how many more there are.
     async fn count_failures_by(
         &self,
         filter: &FailureFilter,
         by: FailuresBy,
         limit: u32,
-    ) -> Result<Vec<FailureGroup>, OutboxError>;
+    ) -> Result<FailureGroups, OutboxError>;
 
     /// Returns the contact that has this key.
     async fn find_key(&self, key: &str) -> Result<Option<ContactId>, OutboxError>;

@@ -8,8 +8,8 @@ use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
-    self, Action, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
-    FailurePage, FailuresBy,
+    self, Action, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroups,
+    FailurePage, FailuresBy, Grouping,
 };
 use crate::outbox::span::to_seconds;
 
@@ -47,18 +47,18 @@ pub(super) async fn count_by<D: Dialect>(
     filter: &FailureFilter,
     by: FailuresBy,
     limit: u32,
-) -> Result<Vec<FailureGroup>, SqlError> {
+) -> Result<FailureGroups, SqlError> {
     let mut session = dialect.reading().await?;
     let kinds = operations::kinds_of(filter);
-    let groups = passing::<D>(D::OPERATING.failures_by, filter, kinds.as_deref())
+    let mut grouping = Grouping::default();
+    passing::<D>(D::OPERATING.failures_by, filter, kinds.as_deref())
         .bind(by.as_str())
-        .bind(i64::from(limit))
-        .fetch_all(&mut session)
+        .fetch_while(&mut session, |row| {
+            grouping.add(&row, by);
+            true
+        })
         .await?;
-    Ok(groups
-        .iter()
-        .map(|row| operations::failure_group(row, by))
-        .collect())
+    Ok(grouping.most(limit))
 }
 
 /// A statement with the parameters of a filter.

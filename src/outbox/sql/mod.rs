@@ -43,7 +43,7 @@ use super::error::SqlError;
 use super::page::Reader;
 use super::{
     Action, ActionReport, Backlog, Cancelled, ContactResult, Cursor, Erasable, Erased,
-    FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup, FailurePage,
+    FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroups, FailurePage,
     FailuresBy, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, LearnedRate,
     Lease, LeasedLane, NamedContact, Names, Operations, OrderScope, Orders, Outbox, OutboxError,
     OutcomeCount, Overview, Page, PageLimit, Part, Pause, PausedLane, PendingFilter, PendingLane,
@@ -311,7 +311,7 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         filter: &FailureFilter,
         by: FailuresBy,
         limit: u32,
-    ) -> Result<Vec<FailureGroup>, OutboxError> {
+    ) -> Result<FailureGroups, OutboxError> {
         self.watch(|| failing::count_by(&self.dialect, filter, by, limit))
             .await
     }

@@ -140,7 +140,7 @@ pub(in crate::outbox) struct Operating {
     /// Counts them [the same up to the ages].
     pub(in crate::outbox) count_failures: Statement,
     /// Counts them by what they have in common, the most first [the same up to the ages, `cause`, `lane`
-    /// or `kind`, limit].
+    /// or `kind`].
     pub(in crate::outbox) failures_by: Statement,
     /// Those of the contacts that have failed [contacts].
     pub(in crate::outbox) failures_named: &'static str,

@@ -312,9 +312,9 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         seconds_since!("MAX(c.finished_at)"),
         " AS last_ago FROM ",
         passing!(),
-        " GROUP BY shared ORDER BY contacts DESC, shared LIMIT ?"
+        " GROUP BY shared ORDER BY contacts DESC, shared"
     ))
-    .with(&[7, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 8]),
+    .with(&[7, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
     contact_by_key: "SELECT c.id FROM contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
          WHERE c.idempotency_key = ?",
     contacts_by_phone: Statement::new(

@@ -285,7 +285,7 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
                  AS last_ago
          FROM contact_outbox c WHERE ",
         passing!(),
-        " GROUP BY shared ORDER BY contacts DESC, shared LIMIT $8"
+        " GROUP BY shared ORDER BY contacts DESC, shared"
     )),
     contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = $1",
     contacts_by_phone: Statement::new(
