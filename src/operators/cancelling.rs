@@ -26,15 +26,11 @@ pub struct CancelTally {
 }
 
 impl CancelTally {
-    /// Of contacts by name. `lanes`: what is pending in all of their lanes.
-    fn of_names(found: &Found, lanes: &[PendingLane]) -> Self {
-        let of_lane = |lane: &PendingLane| {
-            let named = found.pending.get(&lane.lane).map_or(0, Vec::len) as u64;
-            lane.on_their_way.min(named)
-        };
+    /// Of contacts by name, of which so many are on their way.
+    fn of_names(found: &Found, on_their_way: u64) -> Self {
         Self {
             pending: found.pending.values().map(|ids| ids.len() as u64).sum(),
-            on_their_way: lanes.iter().map(of_lane).sum(),
+            on_their_way,
             lanes: found.pending.len() as u64,
             unmatched: found.named - found.matched,
         }
@@ -82,11 +78,14 @@ impl Cancellation {
         let (tally, parts) = match chosen {
             Chosen::Named { ids, keys } => {
                 let found = Found::find(ids, keys, operations).await?;
-                let mut lanes = Vec::new();
-                for lane in found.pending.keys() {
-                    lanes.extend(operations.count_pending(&of(lane)).await?);
+                // Of their lanes only the journal is read, however much waits there.
+                let mut on_their_way = 0;
+                for (lane, ids) in &found.pending {
+                    let going = operations.on_their_way(lane).await?;
+                    on_their_way += ids.iter().filter(|id| going.contains(id)).count() as u64;
                 }
-                (CancelTally::of_names(&found, &lanes), Parts::Named(found))
+                let tally = CancelTally::of_names(&found, on_their_way);
+                (tally, Parts::Named(found))
             }
             Chosen::Filter(filter) => {
                 let lanes = operations.count_pending(filter).await?;
@@ -139,15 +138,6 @@ impl Cancellation {
         };
         operations.note_action(action, last).await?;
         Ok(work.done)
-    }
-}
-
-/// All that is pending in a lane.
-fn of(lane: &Lane) -> PendingFilter {
-    PendingFilter {
-        user_id: Some(lane.user_id().to_owned()),
-        task_id: Some(lane.task_id().to_owned()),
-        created_since: None,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use contact_courier::contact::ContactId;
+use contact_courier::operators::{Cancellation, Chosen};
 use contact_courier::outbox::{
     Action, Cancelled, Change, JournalEntry, Names, PendingFilter, PendingLane, Postpone, Recorded,
 };
@@ -20,7 +21,27 @@ on_every_database!(
     pending_contacts_are_counted_and_found_by_lane_user_and_age,
     contacts_are_found_by_id_and_by_key,
     each_part_of_an_action_is_added_to_its_row,
+    of_named_contacts_only_they_are_counted,
 );
+
+async fn of_named_contacts_only_they_are_counted(db: &Db) {
+    let me = db.courier().await;
+    let going = db.contact("u/t", "1").await;
+    let lease = db.lease("u/t", me).await.lease;
+    db.record(&lease, &[Change::Open(entry(&[going]))]).await;
+    let free = db.contact("u/t", "2").await;
+    for (named, on_their_way) in [(vec![free], 0), (vec![going], 1), (vec![free, going], 1)] {
+        let chosen = Chosen::Named {
+            ids: named.iter().copied().map(ContactId).collect(),
+            keys: Vec::new(),
+        };
+        let plan = Cancellation::plan(&chosen, &*db.operations).await;
+        let plan = plan.expect("counts");
+        let tally = plan.tally();
+        assert_eq!(tally.pending, named.len() as u64);
+        assert_eq!(tally.on_their_way, on_their_way, "{named:?}");
+    }
+}
 
 const CAUSE: &str = "cancelled by anna on db1: wrong list";
 

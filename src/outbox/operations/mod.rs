@@ -26,6 +26,7 @@ mod server;
 mod story;
 mod trial;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -154,6 +155,9 @@ pub trait Operations: Send + Sync + 'static {
         filter: &PendingFilter,
         after: ContactId,
     ) -> Result<Vec<ContactId>, OutboxError>;
+
+    /// Returns the contacts of a lane that are on their way, or may have arrived.
+    async fn on_their_way(&self, lane: &Lane) -> Result<HashSet<ContactId>, OutboxError>;
 
     /// Returns those of the contacts that are there.
     async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError>;

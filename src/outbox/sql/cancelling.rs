@@ -74,6 +74,15 @@ pub(super) async fn pending<D: Dialect>(
     Ok(ids.map(ContactId).collect())
 }
 
+pub(super) async fn going<D: Dialect>(
+    dialect: &D,
+    lane: &Lane,
+) -> Result<HashSet<ContactId>, SqlError> {
+    let mut session = dialect.reading().await?;
+    let going = on_their_way::<D>(&mut session, lane).await?;
+    Ok(going.into_iter().map(ContactId).collect())
+}
+
 pub(super) async fn named<D: Dialect>(
     dialect: &D,
     names: Names<'_>,

@@ -29,6 +29,7 @@ pub(super) mod statements;
 mod trying;
 pub(super) mod value;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -368,6 +369,10 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
     ) -> Result<Vec<ContactId>, OutboxError> {
         self.watch(|| cancelling::pending(&self.dialect, lane, filter, after))
             .await
+    }
+
+    async fn on_their_way(&self, lane: &Lane) -> Result<HashSet<ContactId>, OutboxError> {
+        self.watch(|| cancelling::going(&self.dialect, lane)).await
     }
 
     async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError> {
