@@ -5,7 +5,7 @@
 )]
 
 use contact_courier::simulator::{Config, Faults, Running, Simulator, State};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -450,6 +450,23 @@ async fn stopping_lets_go_of_the_port_though_clients_keep_connections_open() {
 }
 
 #[tokio::test]
+async fn its_own_paths_are_answered_by_a_name_that_it_was_given() {
+    let rig = Rig::start(Faults::default()).await;
+    assert_eq!(rig.totals_by("simulator").await, 421);
+    let config = Config {
+        hosts: vec!["simulator".into()],
+        ..Config::default()
+    };
+    let named = Rig {
+        running: Simulator::start(config).await.unwrap(),
+        client: rig.client,
+    };
+    for (host, status) in [("simulator:8790", 200), ("evil.example", 421)] {
+        assert_eq!(named.totals_by(host).await, status, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn impossible_faults_do_not_start() {
     let faults = Faults {
         garbled: 1.5,
@@ -465,6 +482,13 @@ async fn impossible_faults_do_not_start() {
 }
 
 impl Rig {
+    /// The status of an answer to a request by this name.
+    async fn totals_by(&self, host: &str) -> u16 {
+        let url = format!("{}/simulator/totals", self.running.base_url());
+        let asked = self.client.get(url).header(HOST, host).send().await;
+        asked.unwrap().status().as_u16()
+    }
+
     /// Puts faults in force over HTTP.
     async fn set(&self, faults: Value) {
         let path = "/simulator/faults";

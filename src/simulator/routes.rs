@@ -40,8 +40,8 @@ impl FromRef<Site> for Arc<Platform> {
 type Shared = State<Arc<Platform>>;
 
 /// Every path of the simulator. `stop` ends what would never end by itself.
-pub(super) fn router(platform: Arc<Platform>, stop: CancellationToken) -> Router {
-    let names = Names::of_this_host_and(&[]);
+/// The simulator's own may be asked by these names.
+pub(super) fn router(platform: Arc<Platform>, names: Names, stop: CancellationToken) -> Router {
     Router::new()
         .route(
             "/agent-api/user/{user_id}/task/{task_id}/number",
@@ -63,7 +63,7 @@ async fn guard(State(names): State<Names>, request: Request, next: Next) -> Resp
     let host = request.headers().get(header::HOST);
     let host = host.map(|host| host.to_str().unwrap_or_default());
     if request.uri().path().starts_with("/simulator") && !names.may_ask(host) {
-        let why = "the simulator does not answer to that name; ask by an IP address";
+        let why = "the simulator does not answer to that name; ask by an IP address, or start it with --host NAME";
         return json(StatusCode::MISDIRECTED_REQUEST, wire::error(421, why));
     }
     next.run(request).await

@@ -14,6 +14,7 @@ use super::platform::Platform;
 use super::routes;
 use super::state::{State, Totals};
 use super::tcp::{Entrance, Wire};
+use crate::host::Names;
 
 /// How long [`Running::stop`] waits for requests under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -29,16 +30,19 @@ pub struct Config {
     pub seed: u64,
     /// What goes wrong.
     pub faults: Faults,
+    /// The names by which its own paths may be asked, beside `localhost` and this host's.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Config {
-    /// Any free port of the loopback address, `demo-token`, seed 1, no faults.
+    /// Any free port of the loopback address, `demo-token`, seed 1, no faults, no more names.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             token: "demo-token".into(),
             seed: 1,
             faults: Faults::default(),
+            hosts: Vec::new(),
         }
     }
 }
@@ -57,7 +61,8 @@ impl Simulator {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let app = routes::router(Arc::clone(&platform), stop.clone());
+        let names = Names::of_this_host_and(&config.hosts);
+        let app = routes::router(Arc::clone(&platform), names, stop.clone());
         let app = app.into_make_service_with_connect_info::<Wire>();
         let server = axum::serve(Entrance(listener), app)
             .with_graceful_shutdown(stop.clone().cancelled_owned());

@@ -25,6 +25,11 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, default_value = "demo-token")]
     pub token: String,
 
+    /// A name by which `/simulator/...` may be asked, beside `localhost`, this host's own and IP addresses;
+    /// may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+
     /// Repeats the faults of an earlier run
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
@@ -52,6 +57,7 @@ async fn serve(args: SimulateArgs, stop: impl Future, out: &mut impl Write) -> R
         token: args.token.clone(),
         seed: args.seed,
         faults,
+        hosts: args.host.clone(),
     };
     let running = Simulator::start(config)
         .await
