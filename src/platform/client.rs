@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Response;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use url::Url;
 
 pub use super::connections::ClientOptions;
@@ -97,15 +97,18 @@ impl HttpPlatform {
             path.pop_if_empty().extend(["agent-api", "token"]);
         }
         let asked = self.connections.kept().get(url);
-        let asked = asked.header(AUTHORIZATION, bearer).header(ACCEPT, JSON);
-        self.came_back(asked.send().await).await
+        let asked = asked
+            .header(AUTHORIZATION, bearer.clone())
+            .header(ACCEPT, JSON);
+        self.came_back(asked.send().await, &bearer).await
     }
 
-    async fn came_back(&self, sent: reqwest::Result<Response>) -> Reply {
+    /// What came back for a request with this token.
+    async fn came_back(&self, sent: reqwest::Result<Response>, bearer: &HeaderValue) -> Reply {
         match sent {
             Ok(response) => {
                 self.connections.heed(response.headers());
-                self.read(response).await
+                self.read(response, bearer).await
             }
             // Only these two are sure not to have sent a byte of the request.
             Err(e) if e.is_connect() || e.is_builder() => {
@@ -115,11 +118,11 @@ impl HttpPlatform {
         }
     }
 
-    async fn read(&self, response: Response) -> Reply {
+    async fn read(&self, response: Response, bearer: &HeaderValue) -> Reply {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
         match http::body(response, MAX_BODY).await {
-            Ok(body) => answer(status, retry_after, &body),
+            Ok(body) => answer(status, retry_after, &body, token_in(bearer)),
             Err(e) => Reply::Lost(self.connections.explain(e)),
         }
     }
@@ -144,7 +147,7 @@ impl Platform for HttpPlatform {
         };
         let sent = client
             .post(self.address(batch))
-            .header(AUTHORIZATION, bearer)
+            .header(AUTHORIZATION, bearer.clone())
             .header(CONTENT_TYPE, JSON)
             .header(ACCEPT, JSON)
             .header("X-Request-Id", &id)
@@ -152,7 +155,7 @@ impl Platform for HttpPlatform {
             .body(body)
             .send()
             .await;
-        self.came_back(sent).await
+        self.came_back(sent, &bearer).await
     }
 
     async fn token_changed(&self) {
@@ -160,13 +163,27 @@ impl Platform for HttpPlatform {
     }
 }
 
-fn answer(http: u16, retry_after: Option<Duration>, body: &[u8]) -> Reply {
+/// The platform may quote the token in its words, which are kept, shown and logged: it is taken out where
+/// they come in.
+fn answer(http: u16, retry_after: Option<Duration>, body: &[u8], token: Option<&str>) -> Reply {
+    let mut document = wire::decode(body);
+    if let (Some(document), Some(token)) = (&mut document, token) {
+        document.hide(token);
+    }
     Reply::Answer(Answer {
         http,
         retry_after,
-        document: wire::decode(body),
+        document,
     })
 }
+
+/// The token of a request, unless it is so short that it stands in words by chance.
+fn token_in(bearer: &HeaderValue) -> Option<&str> {
+    let token = bearer.to_str().ok()?.strip_prefix("Bearer ")?;
+    (token.len() >= SHORTEST_TOKEN).then_some(token)
+}
+
+const SHORTEST_TOKEN: usize = 4;
 
 /// `Retry-After` in seconds, or as a date. A date is measured against the answer's own `Date`, for
 /// two hosts may disagree about the time.
@@ -194,6 +211,22 @@ mod tests {
             .iter()
             .map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap()))
             .collect()
+    }
+
+    #[test]
+    fn a_token_that_the_platform_quotes_is_taken_out_of_all_of_its_words() {
+        let body = r#"{"code": 401, "message": "token s3cret-token 无效",
+            "data": {"taskNumberCount": 0, "fail_datas":
+                [{"fail_data": "911***8179", "fail_cause": "not for s3cret\u002dtoken"}]}}"#;
+        let bearer = HeaderValue::from_static("Bearer s3cret-token");
+        let Reply::Answer(answer) = answer(401, None, body.as_bytes(), token_in(&bearer)) else {
+            panic!("an answer");
+        };
+        let document = answer.document.unwrap();
+        assert_eq!(document.message, "token *** 无效");
+        assert_eq!(document.failures[0].cause, "not for ***");
+        assert_eq!(document.failures[0].number, "911***8179");
+        assert_eq!(token_in(&HeaderValue::from_static("Bearer abc")), None);
     }
 
     #[test]

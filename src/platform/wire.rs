@@ -121,6 +121,21 @@ pub struct Failure {
     pub cause: String,
 }
 
+impl Document {
+    /// Takes a secret out of the platform's words.
+    pub(super) fn hide(&mut self, secret: &str) {
+        let causes = self.failures.iter_mut().map(|failure| &mut failure.cause);
+        for words in causes.chain([&mut self.message]) {
+            if words.contains(secret) {
+                *words = words.replace(secret, HIDDEN);
+            }
+        }
+    }
+}
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
 /// Reads a body. `None`: it is not the documented JSON.
 pub fn decode(body: &[u8]) -> Option<Document> {
     let Value::Object(mut top) = parse(body)? else {
