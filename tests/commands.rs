@@ -820,6 +820,35 @@ async fn doctor_has_a_line_for_everything_and_ends_with_1_if_something_failed() 
     assert!(text.contains("\nFAILED   platform    http://"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment_that_is_not_used_is_told() {
+    let db = Db::sqlite().await;
+    let told = |command: &[&str], more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+            .args(command)
+            .args(["--set", &format!("database.url={}", db.url)])
+            .args(["--set", "platform.base_url=https://platform.example"])
+            .args(["--set", "admin.listen="])
+            .args(more)
+            .env_clear()
+            .env("HTTPS_PROXY", "http://me:hush@127.0.0.1:9")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(!said.contains("hush"), "{said}");
+        said.contains("the environment names a proxy, which is not used")
+    };
+    // Without a token, doctor asks nobody; nor does a courier without contacts.
+    let run = ["run", "--once", "--set", "platform.token=t0ken"];
+    for command in [&["doctor"][..], &run] {
+        assert!(told(command, &[]), "{command:?}");
+        let used = ["--set", "platform.proxy=environment"];
+        assert!(!told(command, &used), "{command:?}");
+    }
+}
+
 #[test]
 fn a_database_that_is_not_there_is_not_made_by_looking_at_it() {
     for command in [

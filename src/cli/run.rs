@@ -18,7 +18,7 @@ use crate::courier::lifecycle::{Hangups, Lifecycle, Signals};
 use crate::courier::supervisor;
 use crate::outbox::{Backlog, Outbox, OutboxError};
 use crate::settings::Settings;
-use crate::telemetry::event::{DatabaseAwaited, Started, Stopping};
+use crate::telemetry::event::{DatabaseAwaited, ProxyLeftOut, Started, Stopping};
 use crate::telemetry::logging::{self, Log};
 
 /// Delivers contacts until it is stopped
@@ -74,6 +74,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
         settings: &serde_json::to_string(&settings)?,
     }
     .emit();
+    ProxyLeftOut::emit_if(settings.leaves_out_a_proxy());
     let life = Lifecycle::new();
     // Ends with this function, whatever becomes of the courier.
     let mut beside = JoinSet::new();

@@ -12,7 +12,7 @@ use super::delivery::{DeliverySettings, SuffixBy};
 use super::error::{Faults, SettingsError};
 use super::log::LogSettings;
 use super::platform::PlatformSettings;
-use super::proxy::ProxyVariables;
+use super::proxy::{ProxySetting, ProxyVariables};
 use super::rate_limit::RateLimitSettings;
 use super::request::RequestSettings;
 use super::retention::RetentionSettings;
@@ -75,9 +75,10 @@ impl Settings {
         way("traces", proxy, self.traces.ca_file.as_deref())
     }
 
-    /// Whether the environment names a proxy for the platform, whether it is used or not.
-    pub fn environment_names_a_proxy(&self) -> bool {
-        self.proxies.name_one_for(&self.platform.base_url)
+    /// Whether the environment names a proxy for the platform that is not used.
+    pub fn leaves_out_a_proxy(&self) -> bool {
+        self.platform.proxy == ProxySetting::None
+            && self.proxies.name_one_for(&self.platform.base_url)
     }
 
     /// Returns the files with a secret that others may read.

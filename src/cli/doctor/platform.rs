@@ -12,7 +12,7 @@ use crate::mask::mask_within;
 use crate::platform::client::Way;
 use crate::platform::token::TokenError;
 use crate::platform::verdict::{Answer, Reply};
-use crate::settings::{ProxySetting, Settings, is_this_host};
+use crate::settings::{Settings, is_this_host};
 
 /// All of it.
 pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
@@ -52,6 +52,8 @@ fn way(settings: &Settings) -> Vec<Check> {
         let proxy = http::without_user(&proxy);
         let found = format!("requests to the platform go through {proxy} (platform.proxy)");
         checks.push(Check::ok("proxy", found));
+    } else if settings.leaves_out_a_proxy() {
+        checks.push(Check::ok("proxy", UNUSED_PROXY));
     }
     let traces = &settings.traces;
     checks.extend(traces.endpoint.as_ref().map(|endpoint| {
@@ -71,12 +73,14 @@ fn way(settings: &Settings) -> Vec<Check> {
     checks
 }
 
+/// Of the environment's proxies.
+const UNUSED_PROXY: &str =
+    "the environment names a proxy, which is not used; platform.proxy = \"environment\" uses it";
+
 /// What to do when the platform cannot be reached.
 fn unreached(settings: &Settings) -> &'static str {
-    let unused = settings.platform.proxy == ProxySetting::None;
-    if unused && settings.environment_names_a_proxy() {
-        return "the environment names a proxy, which is not used; platform.proxy = \"environment\" \
-                uses it";
+    if settings.leaves_out_a_proxy() {
+        return UNUSED_PROXY;
     }
     "check platform.base_url, the network, DNS and certificates"
 }

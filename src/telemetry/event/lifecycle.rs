@@ -41,6 +41,19 @@ impl Started<'_> {
     }
 }
 
+/// The environment names a proxy for the platform, and the settings do not want it.
+pub struct ProxyLeftOut;
+
+impl ProxyLeftOut {
+    pub fn emit_if(it_is_so: bool) {
+        if it_is_so {
+            info!(target: LIFECYCLE,
+                "the environment names a proxy, which is not used; platform.proxy = \"environment\" uses it"
+            );
+        }
+    }
+}
+
 /// A file that the database's address comes from has changed.
 pub struct DatabaseAddressChanged<'a> {
     /// Why it is not used; `None`: new connections use it.

@@ -24,9 +24,9 @@ pub use self::lane::{
     TakenOver,
 };
 pub use self::lifecycle::{
-    AdminListening, DatabaseAddressChanged, DatabaseAwaited, LogLinesLost, SettingsNotReloaded,
-    SettingsReloaded, SharedRatesAway, SharedRatesBack, Started, Stopped, Stopping,
-    SupervisorUntold,
+    AdminListening, DatabaseAddressChanged, DatabaseAwaited, LogLinesLost, ProxyLeftOut,
+    SettingsNotReloaded, SettingsReloaded, SharedRatesAway, SharedRatesBack, Started, Stopped,
+    Stopping, SupervisorUntold,
 };
 pub use self::orders::{
     ActionNotNoted, OperatorActed, PausesInForce, Resumed, SendingPaused, SendingUnpaused,
