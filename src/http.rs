@@ -4,6 +4,7 @@
 //! They share no client, and so neither a connection nor a token.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, redirect};
@@ -15,7 +16,7 @@ use url::Url;
 use crate::trust;
 
 /// The way of a client to its server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Way {
     /// The section of the settings that tells it, for errors.
     pub section: &'static str,
@@ -23,6 +24,17 @@ pub struct Way {
     pub proxy: Option<Url>,
     /// The certificates of authorities that are trusted beside the system's, as PEM.
     pub authorities: Vec<u8>,
+}
+
+/// Without the proxy's user, whose name may be a token.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way")
+            .field("section", &self.section)
+            .field("proxy", &self.proxy.as_ref().map(without_user))
+            .field("authorities", &self.authorities.len())
+            .finish()
+    }
 }
 
 /// A client could not be set up.

@@ -1,5 +1,7 @@
 //! The way of requests to the outside: through which proxy, if any.
 
+use std::fmt;
+
 use hyper_util::client::proxy::matcher::Matcher;
 use serde::{Deserialize, Serialize, Serializer};
 use url::{Host, Url};
@@ -11,15 +13,25 @@ use super::shown::HIDDEN;
 const ENVIRONMENT: &str = "environment";
 
 /// Which proxy requests go through.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum ProxySetting {
     /// None, whatever the environment says.
     #[default]
     None,
     /// As the variables `HTTPS_PROXY` and `NO_PROXY` say.
     Environment,
-    /// This one. It may hold a password, which is not shown.
+    /// This one. It may hold a password, or a token for a user, which are not shown.
     At(Url),
+}
+
+impl fmt::Debug for ProxySetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Environment => f.write_str("Environment"),
+            Self::At(url) => write!(f, "At({})", shown(url)),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for ProxySetting {
@@ -46,10 +58,11 @@ impl Serialize for ProxySetting {
     }
 }
 
-/// A proxy as people may see it: whether it has a password, and not which.
+/// A proxy as people may see it: whether it knows a user, and not which. The name may be a token.
 fn shown(url: &Url) -> String {
+    let has_user = !url.username().is_empty() || url.password().is_some();
     let mut shown = url.clone();
-    if url.password().is_some() && shown.set_password(Some(HIDDEN)).is_err() {
+    if has_user && (shown.set_username(HIDDEN).is_err() || shown.set_password(None).is_err()) {
         return HIDDEN.into();
     }
     shown.into()
@@ -90,12 +103,19 @@ impl ProxySetting {
 }
 
 /// What the environment says about proxies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct ProxyVariables {
     http: String,
     https: String,
     all: String,
     except: String,
+}
+
+/// Each of them may hold a password.
+impl fmt::Debug for ProxyVariables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyVariables").finish_non_exhaustive()
+    }
 }
 
 impl ProxyVariables {
@@ -204,9 +224,27 @@ mod tests {
     #[test]
     fn a_password_of_a_proxy_is_not_shown() {
         let read = |text: &str| serde_json::from_value::<ProxySetting>(text.into());
-        let proxy = read("http://me:hush@a:1").unwrap();
-        let shown = serde_json::to_string(&proxy).unwrap();
-        assert_eq!(shown, "\"http://me:***@a:1/\"");
+        for (text, told) in [
+            ("http://me:hush@a:1", "http://***@a:1/"),
+            ("http://hush@a:1", "http://***@a:1/"),
+            ("http://:hush@a:1", "http://***@a:1/"),
+            ("http://a:1", "http://a:1/"),
+        ] {
+            let proxy = read(text).unwrap();
+            let shown = serde_json::to_string(&proxy).unwrap();
+            assert_eq!(shown, format!("\"{told}\""));
+            let way = crate::http::Way {
+                section: "platform",
+                proxy: Some(Url::parse(text).unwrap()),
+                authorities: Vec::new(),
+            };
+            let variables = ProxyVariables::of(&[("HTTP_PROXY".into(), text.into())]);
+            let debugged = format!("{proxy:?} {way:?} {variables:?}");
+            assert!(
+                debugged.contains("a:1") && !debugged.contains("hush"),
+                "{debugged}"
+            );
+        }
         assert_eq!(read("").unwrap(), ProxySetting::None);
         assert_eq!(read("environment").unwrap(), ProxySetting::Environment);
         let mut faults = Faults::default();
