@@ -7,7 +7,6 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use nix::unistd::{Uid, User};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::address::DatabaseKind;
 use crate::admin::{About, Subject};
@@ -18,8 +17,8 @@ use crate::courier::redaction::Redaction;
 use crate::courier::retention::Retention;
 use crate::courier::tuning::Tuning;
 use crate::courier::{Courier, CourierOptions};
-use crate::mask::mask_within;
 pub use crate::operators::note;
+use crate::operators::{self, Safety};
 use crate::outbox::{
     Access, Action, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqlOutbox,
     SqliteOutbox, WriteHealth,
@@ -262,6 +261,7 @@ pub fn subject(
             platform: settings.platform.base_url.to_string(),
         },
         tuner: courier.tuner(),
+        safety: Safety(settings.request_defaults()),
     }
 }
 
@@ -272,13 +272,7 @@ pub fn host_name() -> String {
 
 /// An action that begins here and now, by whom this process belongs to.
 pub fn action(name: &'static str, selection: &str) -> Action {
-    Action {
-        id: Uuid::now_v7(),
-        name,
-        host: host_name(),
-        os_user: os_user(),
-        selection: mask_within(selection),
-    }
+    operators::action(name, &host_name(), &os_user(), selection)
 }
 
 /// The name of the user whom this process belongs to, or the number.

@@ -24,6 +24,8 @@ mod world;
 mod server;
 
 mod admin {
+    mod acting;
+    mod acting_page;
     mod alive;
     mod asking;
     mod browser;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::actions::Hands;
 use super::history::History;
+use super::login::{Door, UsersFile, UsersFileError};
 use super::picture::Pictures;
 use super::readiness::Readiness;
 use super::server::ClientLimits;
@@ -19,18 +22,25 @@ use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
 use crate::host::Names;
+use crate::operators::Safety;
 use crate::outbox::{Operations, Outbox, WriteHealth};
 use crate::telemetry::event::AdminListening;
 
-/// Nothing can listen on the address.
+/// The admin server cannot begin.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen on admin.listen = {address}: {source}; choose another address, or leave it \
-     empty to do without"
-)]
-pub struct CannotListen {
-    address: SocketAddr,
-    source: io::Error,
+pub enum AdminError {
+    /// Nothing can listen on the address.
+    #[error(
+        "cannot listen on admin.listen = {address}: {source}; choose another address, or leave it \
+         empty to do without"
+    )]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    /// It is not clear who may log in.
+    #[error(transparent)]
+    Users(#[from] UsersFileError),
 }
 
 /// What the answers are about.
@@ -48,6 +58,8 @@ pub struct Subject {
     pub operations: Arc<dyn Operations>,
     /// What does not change.
     pub about: About,
+    /// How contacts would be sent if they were requeued.
+    pub safety: Safety,
 }
 
 /// The admin server: it listens, and answers while one of its futures is polled.
@@ -55,19 +67,28 @@ pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
     names: Names,
+    /// Where users log in; `None`: the page only shows.
+    door: Option<Door>,
     is_announced: AtomicBool,
 }
 
 impl Admin {
     /// Listens, and answers to these names beside those of this host. Port 0 takes any free one.
-    pub async fn bind(address: SocketAddr, names: &[String]) -> Result<Self, CannotListen> {
-        let cannot = |source| CannotListen { address, source };
+    /// `users`: the file of those who may log in.
+    pub async fn bind(
+        address: SocketAddr,
+        names: &[String],
+        users: Option<&Path>,
+    ) -> Result<Self, AdminError> {
+        let users = users.map(UsersFile::open).transpose()?;
+        let cannot = |source| AdminError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         Ok(Self {
             listener,
             address,
             names: Names::of_this_host_and(names),
+            door: users.map(Door::new),
             is_announced: AtomicBool::new(false),
         })
     }
@@ -95,7 +116,10 @@ impl Admin {
     pub async fn serve(self, subject: Subject) {
         self.announce();
         let Self {
-            listener, names, ..
+            listener,
+            names,
+            door,
+            ..
         } = self;
         let sources = Sources {
             about: Arc::new(subject.about),
@@ -106,13 +130,29 @@ impl Admin {
             readiness: Readiness::default(),
             pictures: Pictures::default(),
             history: Arc::new(History::default()),
+            log_in: door.is_some(),
         };
-        let app = routes::router(names, sources.clone());
+        let operations = subject.operations;
+        let hands = door.clone().map(|door| {
+            let host = sources.about.host.clone();
+            let hands = Hands::new(door.clone(), operations.clone(), subject.safety, host);
+            (door, hands)
+        });
+        let app = routes::router(names, sources.clone(), hands);
         tokio::select! {
             () = server::serve(&listener, app, ClientLimits::default()) => {}
             () = sources.readiness.keep(&*subject.outbox, &subject.writes) => {}
-            () = sources.pictures.keep(&*subject.operations) => {}
+            () = sources.pictures.keep(&*operations) => {}
             () = sources.history.keep(&sources.pictures) => {}
+            () = follow(door.as_ref()) => {}
         }
+    }
+}
+
+/// Follows the users' file, if there is one. Does not end.
+async fn follow(door: Option<&Door>) {
+    match door {
+        Some(door) => door.follow().await,
+        None => std::future::pending().await,
     }
 }

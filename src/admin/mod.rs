@@ -2,21 +2,26 @@
 //!
 //! Neighbours: the courier's pulse, the telemetry's metrics, and the outbox, which a task of this
 //! module asks now and then. It guarantees that every answer comes at once, also while the platform
-//! or the database is away: no request waits for either. It serves reading alone, shows numbers
-//! masked and secrets never, and bounds what a client can take of the process.
+//! or the database is away: no request waits for either, save an action of a user who has logged in.
+//! Without a file of users it serves reading alone. It shows numbers masked and secrets never, and
+//! bounds what a client can take of the process.
 
+mod actions;
 mod health;
 mod history;
 mod listener;
+mod login;
 mod page;
 mod picture;
 pub mod probe;
 mod readiness;
+mod refusal;
 mod routes;
 mod seats;
 mod server;
 mod status;
 mod waiting;
 
-pub use self::listener::{Admin, CannotListen, Subject};
+pub use self::listener::{Admin, AdminError, Subject};
+pub use self::login::{UsersError, UsersFile, UsersFileError, hash_line};
 pub use self::status::About;

@@ -12,7 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+const SCRIPT: &str = concat!(
+    include_str!("page/page.js"),
+    include_str!("page/actions.js")
+);
 
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     include_str!("page/page.html")

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
+use super::actions::{self, Hands};
+use super::login::{self, Door, refuse_foreign};
 use super::page::page;
 use super::status::Sources;
 use crate::host::Names;
@@ -39,9 +41,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Everything that is answered by a server of these names.
-pub(super) fn router(names: Names, sources: Sources) -> Router {
-    let app = Router::new()
+/// Everything that is answered by a server of these names. `hands`: what users may act with.
+pub(super) fn router(names: Names, sources: Sources, hands: Option<(Door, Hands)>) -> Router {
+    let mut app = Router::new()
         .route("/", get(page))
         .route("/api/status", get(status))
         .route("/metrics", get(metrics))
@@ -49,6 +51,10 @@ pub(super) fn router(names: Names, sources: Sources) -> Router {
         .route("/readyz", get(ready))
         .fallback(|| async { (StatusCode::NOT_FOUND, NOT_FOUND) })
         .with_state(sources);
+    if let Some((door, hands)) = hands {
+        let acting = login::router(door).merge(actions::router(hands));
+        app = app.merge(acting.layer(middleware::from_fn(refuse_foreign)));
+    }
     guarded(names, app)
 }
 

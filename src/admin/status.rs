@@ -38,6 +38,8 @@ pub(super) struct Sources {
     pub(super) readiness: Readiness,
     pub(super) pictures: Pictures,
     pub(super) history: Arc<History>,
+    /// Whether users may log in and act.
+    pub(super) log_in: bool,
 }
 
 /// The answer of `/api/status`.
@@ -64,6 +66,8 @@ pub(super) struct Status<'a> {
     advice: BTreeMap<&'static str, &'static str>,
     limits: ListLimits,
     history: Charts,
+    /// Whether users may log in and act.
+    log_in: bool,
 }
 
 /// What follows from a picture. The names are those of `status --json`.
@@ -164,6 +168,7 @@ impl Sources {
                 failures: SHOWN,
             },
             history: self.history.charts(),
+            log_in: self.log_in,
         })
     }
 }

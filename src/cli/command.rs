@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::settings_args::SettingsArgs;
 use super::visible::Visible;
 use super::{
-    cancel, config, demo, doctor, enqueue, erase, explain, failures, generate, history, migrate,
-    pause, prune, requeue, results, run, simulate, status,
+    cancel, config, demo, doctor, enqueue, erase, explain, failures, generate, hash_password,
+    history, migrate, pause, prune, requeue, results, run, simulate, status,
 };
 
 /// Delivers contacts from an outbox table of your database to an AI calling platform: each once,
@@ -34,6 +34,7 @@ enum Command {
     #[command(flatten)]
     Operate(OperatorCommand),
     Config(config::ConfigArgs),
+    HashPassword(hash_password::HashPasswordArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -75,6 +76,7 @@ impl Cli {
                 let settings = before.load(&args.settings)?;
                 enqueue::run(&args, &settings, &mut Visible::new(stdout())).await
             }
+            Command::HashPassword(args) => hash_password::run(&args, &mut Visible::new(stdout())),
             Command::Completions(args) => {
                 generate::completions(&args, &mut Cli::command(), &mut Visible::new(stdout()))
             }

@@ -18,6 +18,7 @@ mod failures;
 #[cfg(test)]
 mod fake;
 mod generate;
+mod hash_password;
 mod headline;
 mod history;
 mod migrate;

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
 use tokio::time::timeout;
 
 use super::settings_args::SettingsArgs;
@@ -113,9 +112,7 @@ pub(super) async fn pause(
     let pending = timeout(COUNTING, pending_in(&*operations, scope)).await;
     let pending = pending.ok().transpose()?;
     if args.json {
-        let seconds = args.lasts.map(|lasts| lasts.as_secs_f64());
-        let told = json!({"paused": scope, "for_seconds": seconds, "pending": pending});
-        writeln!(out, "{told}")?;
+        writeln!(out, "{}", order.json(pending))?;
         return Ok(());
     }
     match pending {
@@ -140,19 +137,15 @@ pub(super) async fn resume(
     let scope = args.scope.scope()?;
     let operations = operator::connect(settings).await?;
     let action = app::action("resume", &scope.to_string());
-    let (resumed, wider) = operators::resume(&*operations, &scope, &action).await?;
+    let resumed = operators::resume(&*operations, &scope, &action).await?;
     if args.json {
-        let told = json!({
-            "resumed": scope, "pauses_ended": resumed.pauses, "holds_ended": resumed.holds,
-            "still_paused_by": wider,
-        });
-        writeln!(out, "{told}")?;
+        writeln!(out, "{}", resumed.json(&scope))?;
         return Ok(());
     }
-    let pauses = count(resumed.pauses, "pause", "pauses");
-    let holds = count(resumed.holds, "hold", "holds");
+    let pauses = count(resumed.ended.pauses, "pause", "pauses");
+    let holds = count(resumed.ended.holds, "hold", "holds");
     writeln!(out, "{scope}: {pauses} and {holds} ended; tried at once")?;
-    for pause in wider {
+    for pause in resumed.wider {
         writeln!(out, "still paused with {}: {}", pause.scope, pause.reason)?;
     }
     Ok(())

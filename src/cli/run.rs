@@ -204,10 +204,11 @@ async fn encryption(database: &app::Database) -> String {
 /// one of several on this host.
 async fn listen(args: &RunArgs, settings: &Settings) -> anyhow::Result<Option<Admin>> {
     let address = settings.admin.listen.filter(|_| !args.once);
-    Ok(match address {
-        Some(address) => Some(Admin::bind(address, &settings.admin.hosts).await?),
-        None => None,
-    })
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let (hosts, users) = (&settings.admin.hosts, settings.admin.users_file.as_deref());
+    Ok(Some(Admin::bind(address, hosts, users).await?))
 }
 
 /// Ends the courier softly at the first signal and hard at the second.

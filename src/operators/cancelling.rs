@@ -51,7 +51,7 @@ impl CancelTally {
         json!({
             "pending": self.pending, "cancelled": done.cancelled,
             "left_on_their_way": if dry_run { self.on_their_way } else { done.on_their_way },
-            "left_locked": done.locked, "dry_run": dry_run,
+            "left_locked": done.locked, "unmatched": self.unmatched, "dry_run": dry_run,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Who did it, in words, and that it is over.
 
+use uuid::Uuid;
+
 use crate::mask::mask_within;
 use crate::outbox::{Action, Operations, Part};
 use crate::telemetry::event;
@@ -8,6 +10,17 @@ use crate::telemetry::event;
 pub fn by(action: &Action, reason: Option<&str>) -> String {
     let why = reason.map_or_else(String::new, |reason| format!(": {}", mask_within(reason)));
     format!("by {} on {}{why}", action.os_user, action.host)
+}
+
+/// An action that begins now.
+pub fn action(name: &'static str, host: &str, who: &str, selection: &str) -> Action {
+    Action {
+        id: Uuid::now_v7(),
+        name,
+        host: host.to_owned(),
+        os_user: mask_within(who),
+        selection: mask_within(selection),
+    }
 }
 
 /// Notes an action that is over. What was done stands, also if the history cannot tell of it.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::history::by;
 use crate::outbox::{Action, Operations, OrderScope, OutboxError, Pause, PendingFilter, Resumed};
 
@@ -21,6 +23,13 @@ impl PauseOrder {
             Some(lasts) => format!("{}, for {}", self.scope, humantime::format_duration(lasts)),
             None => self.scope.to_string(),
         }
+    }
+
+    /// What is in force and how many contacts wait in it, for programs; `None`: they are too many to be
+    /// counted in time.
+    pub fn json(&self, pending: Option<u64>) -> serde_json::Value {
+        let seconds = self.lasts.map(|lasts| lasts.as_secs_f64());
+        json!({"paused": self.scope, "for_seconds": seconds, "pending": pending})
     }
 
     /// Puts it in force.
@@ -85,16 +94,36 @@ impl Paused {
     }
 }
 
-/// Ends all pauses within a scope and has its lanes tried at once. Returns what it ended, and the
-/// pauses that keep the whole of it all the same.
+/// What a resume has done.
+#[derive(Debug)]
+pub struct Resumption {
+    pub ended: Resumed,
+    /// The pauses that keep the whole of it all the same.
+    pub wider: Vec<Pause>,
+}
+
+impl Resumption {
+    /// What it was and what became of it, for programs.
+    pub fn json(&self, scope: &OrderScope) -> serde_json::Value {
+        json!({
+            "resumed": scope, "pauses_ended": self.ended.pauses, "holds_ended": self.ended.holds,
+            "still_paused_by": self.wider,
+        })
+    }
+}
+
+/// Ends all pauses within a scope and has its lanes tried at once.
 pub async fn resume(
     operations: &dyn Operations,
     scope: &OrderScope,
     action: &Action,
-) -> Result<(Resumed, Vec<Pause>), OutboxError> {
-    let resumed = operations.resume(scope, action).await?;
+) -> Result<Resumption, OutboxError> {
+    let ended = operations.resume(scope, action).await?;
     let paused = Paused::find(operations, scope).await?;
-    Ok((resumed, paused.wider))
+    Ok(Resumption {
+        ended,
+        wider: paused.wider,
+    })
 }
 
 /// Whether the first scope is a part of the second, or the same.

@@ -181,6 +181,7 @@ mod tests {
         "retention.redact_after=30d",
         "admin.listen=",
         "admin.hosts=courier.example",
+        "admin.users_file=/users",
         "traces.endpoint=http://127.0.0.1:4318",
         "traces.proxy=http://127.0.0.1:3128",
         "traces.ca_file=/ca.pem",

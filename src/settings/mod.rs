@@ -43,7 +43,9 @@ pub use self::rate_limit::{RateLimitSettings, RateScope};
 pub use self::request::RequestSettings;
 pub use self::retention::RetentionSettings;
 pub use self::retry::RetrySettings;
-pub use self::secret_file::{ExposedFile, SecretFileError, Version, read_secret};
+pub use self::secret_file::{
+    ExposedFile, SecretFileError, Version, read_secret, read_secret_lines,
+};
 pub use self::sections::Settings;
 pub use self::traces::TracesSettings;
 

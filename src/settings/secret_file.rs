@@ -45,17 +45,23 @@ impl Version {
     }
 }
 
-/// Reads the one line of a file.
-pub fn read_secret(path: &Path) -> Result<String, SecretFileError> {
+/// Reads the lines of a file.
+pub fn read_secret_lines(path: &Path) -> Result<String, SecretFileError> {
     let text = String::from_utf8(fs::read(path)?).map_err(|_| SecretFileError::NoText)?;
     if text.starts_with('\u{feff}') {
         return Err(SecretFileError::Marked);
     }
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.trim().is_empty() {
+    if text.trim().is_empty() {
         return Err(SecretFileError::Empty);
     }
+    Ok(text)
+}
+
+/// Reads the one line of a file.
+pub fn read_secret(path: &Path) -> Result<String, SecretFileError> {
+    let text = read_secret_lines(path)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
     if line.contains(['\n', '\r', '\0']) {
         return Err(SecretFileError::Lines);
     }

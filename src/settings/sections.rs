@@ -98,6 +98,7 @@ impl Settings {
             &self.platform.token_file,
             &self.database.url_file,
             &self.database.password_file,
+            &self.admin.users_file,
             &self.rate_limit.database_url_file,
             &self.rate_limit.database_password_file,
             &self.holder,

@@ -179,6 +179,7 @@ function draw(name, attributes) {
 
 const tag = (tone, text) => make("span", { class: "tag", "data-tone": tone }, text);
 const lane = (row) => make("span", { class: "lane" }, `${row.user_id}/${row.task_id}`);
+const ofLane = (row) => ({ way: "lane", what: `${row.user_id}/${row.task_id}` });
 const words = (text) => (text ? make("span", { class: "words" }, text) : null);
 
 /** The platform's words without our advice at their end, and the advice in the reader's language. */
@@ -205,11 +206,13 @@ function table(id, rows, columns, empty, limit, total) {
   const unfold = folded && !unfolded.has(id) ? make("button", { type: "button", class: "unfold" }, say.showAll(folded)) : null;
   if (unfold) unfold.addEventListener("click", () => { unfolded.add(id); unfold.previousSibling.classList.remove("folded"); unfold.remove(); });
   const left = (total || 0) - rows.length;
+  const held = at(id).contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const parts = [make("table", { role: "table", class: unfold ? "folded" : "" },
     make("caption", {}, say.captions[id](limit)),
     make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)),
     make("tbody", { role: "rowgroup" }, ...body)), unfold, left > 0 ? make("p", { class: "quiet" }, say.more(whole.format(left))) : null];
   at(id).replaceChildren(...parts.filter((x) => x));
+  if (held) [...at(id).querySelectorAll("[data-key]")].find((element) => element.dataset.key === held)?.focus();
 }
 
 /** The last hour as a curve. A value that is not known is a gap. */
@@ -312,6 +315,7 @@ function tables(s) {
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
     [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
+    ...actColumn((row) => inRow("resume", row.all ? { way: "user", what: row.user_id } : ofLane(row))),
   ], say.noPaused, s.limits.paused, s.outbox && s.outbox.lanes.held + users);
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
@@ -319,6 +323,7 @@ function tables(s) {
     [say.worker, (row) => (row.owner ? `${row.owner.host} · ${row.owner.pid}` : "–")],
     [say.oldest, (row) => (row.oldest_seconds === null ? "–" : span(row.oldest_seconds)), "number"],
     [say.pending, (row) => whole.format(row.pending), "number"],
+    ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
   table("failures", grouped(s.failures), [
     [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.more(row.count - 1) : `#${row.id}`)]],
@@ -326,6 +331,7 @@ function tables(s) {
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
     [say.when, (row) => say.ago(span(row.finished_seconds_ago)), "number"],
+    ...actColumn((row) => inRow("requeue", row.count > 1 ? { ...ofLane(row), kinds: [row.fail_kind] } : { way: "ids", what: String(row.id) })),
   ], say.noFailures, s.limits.failures);
   table("instances", s.outbox && s.outbox.instances, [
     [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
@@ -392,7 +398,10 @@ function asOf(secondsAgo) {
 
 let shownAt = null;
 
+let nextRefresh = 0;
+
 function show(s) {
+  offer(s);
   at("about").textContent = say.about(s);
   shownAt = Date.now();
   asOf(s.database.error ? s.database.seen_seconds_ago : null);
@@ -413,7 +422,8 @@ async function refresh() {
     document.body.classList.add("stale");
   }
   document.body.dataset.refreshed = "yes";
-  setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", refresh, { once: true }) : refresh()), REFRESH_MS);
+  clearTimeout(nextRefresh);
+  nextRefresh = setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", refresh, { once: true }) : refresh()), REFRESH_MS);
 }
 
 for (const element of document.querySelectorAll("[data-t]")) element.textContent = say[element.dataset.t];

@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::check::{Check, Level};
 use super::{database, limits, platform};
+use crate::admin::UsersFile;
 use crate::cli::settings_args::SettingsArgs;
+use crate::cli::span::count;
 use crate::settings::Settings;
 
 /// Checks settings, database, platform and outbox, and says what to do about what is wrong
@@ -36,6 +38,7 @@ pub(in crate::cli) async fn run(
         "all keys are known and keep their rules",
     )])?;
     report.tell(secrets(settings))?;
+    report.tell(users(settings))?;
     let (checks, couriers) = database::checks(settings).await;
     report.tell(checks)?;
     report.tell(database::rates(settings).await)?;
@@ -60,6 +63,20 @@ fn secrets(settings: &Settings) -> Vec<Check> {
         Check::warning("secrets", found, format!("chmod o= {path}"))
     });
     told.collect()
+}
+
+/// Whether the file of those who may log in to the status page can be used.
+fn users(settings: &Settings) -> Vec<Check> {
+    let file = settings.admin.users_file.as_deref();
+    let opened = file.map(UsersFile::open);
+    let told = opened.map(|opened| match opened {
+        Ok(users) => {
+            let found = count(users.count() as u64, "user", "users");
+            Check::ok("users", format!("{found} may log in to the status page"))
+        }
+        Err(error) => Check::failed("users", error.to_string(), "correct the file"),
+    });
+    told.into_iter().collect()
 }
 
 /// Tells each check as soon as it is made; as JSON, all of them at the end.

@@ -9,6 +9,7 @@ mod batch;
 mod database;
 mod lane;
 mod lifecycle;
+mod login;
 mod orders;
 mod platform;
 mod target;
@@ -28,6 +29,7 @@ pub use self::lifecycle::{
     SettingsNotReloaded, SettingsReloaded, SharedRatesAway, SharedRatesBack, Started, Stopped,
     Stopping, SupervisorUntold,
 };
+pub use self::login::{LogInRefused, LoggedIn, UsersChanged};
 pub use self::orders::{
     ActionNotNoted, OperatorActed, PausesInForce, Resumed, SendingPaused, SendingUnpaused,
 };

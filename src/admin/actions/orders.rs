@@ -1,0 +1,283 @@
+//! What a request asks for, and what of it makes sense.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use crate::admin::refusal::Refusal;
+use crate::contact::ContactId;
+use crate::mask::mask_within;
+use crate::operators::{Chosen, Failed, PauseOrder, Requeue, Safety, lane_of};
+use crate::outbox::{FailKind, FailureFilter, OrderScope, PendingFilter};
+
+/// Pause lanes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseBody {
+    pub(super) dry_run: bool,
+    lane: Option<String>,
+    user: Option<String>,
+    #[serde(default)]
+    all: bool,
+    reason: Option<String>,
+    for_seconds: Option<u32>,
+}
+
+impl PauseBody {
+    pub(super) fn order(self) -> Result<PauseOrder, Refusal> {
+        if self.for_seconds == Some(0) {
+            return Err(Refusal::wrong("for_seconds is 0: write 1 or more"));
+        }
+        let seconds = self.for_seconds.map(u64::from);
+        Ok(PauseOrder {
+            scope: scope(self.lane.as_deref(), self.user, self.all)?,
+            lasts: seconds.map(Duration::from_secs),
+            reason: said(self.reason),
+        })
+    }
+}
+
+/// Resume lanes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResumeBody {
+    pub(super) dry_run: bool,
+    lane: Option<String>,
+    user: Option<String>,
+    #[serde(default)]
+    all: bool,
+}
+
+impl ResumeBody {
+    pub(super) fn scope(self) -> Result<OrderScope, Refusal> {
+        scope(self.lane.as_deref(), self.user, self.all)
+    }
+}
+
+/// Cancel pending contacts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CancelBody {
+    pub(super) dry_run: bool,
+    lane: Option<String>,
+    user: Option<String>,
+    #[serde(default)]
+    ids: Vec<i64>,
+    created_since_seconds: Option<f64>,
+    reason: Option<String>,
+}
+
+impl CancelBody {
+    /// Which contacts, and why.
+    pub(super) fn chosen(self) -> Result<(Chosen, Option<String>), Refusal> {
+        let created_since = self.created_since_seconds.map(age).transpose()?;
+        let by_filter = self.lane.is_some() || self.user.is_some() || created_since.is_some();
+        let chosen = match (&*self.ids, by_filter) {
+            ([], false) => return Err(Refusal::wrong("say which: lane, user, ids or an age")),
+            (_, false) => Chosen::named(ids(&self.ids)?, Vec::new()),
+            ([], true) => {
+                let (user_id, task_id) = parts(self.lane.as_deref(), self.user)?;
+                Chosen::Filter(PendingFilter {
+                    user_id,
+                    task_id,
+                    created_since,
+                })
+            }
+            _ => return Err(Refusal::wrong("give ids or a filter, not both")),
+        };
+        Ok((chosen, said(self.reason)))
+    }
+}
+
+/// Requeue failed contacts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RequeueBody {
+    pub(super) dry_run: bool,
+    lane: Option<String>,
+    user: Option<String>,
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    ids: Vec<i64>,
+    #[serde(default)]
+    kinds: Vec<String>,
+    since_seconds: Option<f64>,
+    #[serde(default)]
+    even_unsafe: bool,
+}
+
+impl RequeueBody {
+    pub(super) fn requeue(self, safety: &Safety) -> Result<Requeue, Refusal> {
+        let (user_id, task_id) = parts(self.lane.as_deref(), self.user)?;
+        let kinds = self.kinds.iter().map(|kind| kind_of(kind));
+        let filter = FailureFilter {
+            user_id,
+            task_id,
+            kinds: kinds.collect::<Result<_, _>>()?,
+            since: self.since_seconds.map(age).transpose()?,
+            ..FailureFilter::default()
+        };
+        let by_filter = filter != FailureFilter::default();
+        let ways = [!self.ids.is_empty(), by_filter, self.all];
+        let which = match ways.iter().filter(|way| **way).count() {
+            0 => return Err(Refusal::wrong("say which: ids, lane, user, kinds or all")),
+            1 if by_filter || self.all => Failed::Filter(filter),
+            1 => Failed::Named(ids(&self.ids)?),
+            _ => {
+                return Err(Refusal::wrong(
+                    "give ids, or a filter, or all: one of the three",
+                ));
+            }
+        };
+        Ok(Requeue {
+            which,
+            even_unsafe: self.even_unsafe,
+            safety: safety.clone(),
+        })
+    }
+}
+
+fn scope(lane: Option<&str>, user: Option<String>, all: bool) -> Result<OrderScope, Refusal> {
+    match (parts(lane, user)?, lane, all) {
+        ((Some(user), None), None, false) => Ok(OrderScope::User(user)),
+        (_, Some(text), false) => lane_of(text)
+            .map(OrderScope::Lane)
+            .ok_or_else(|| no_lane(text)),
+        ((None, None), None, true) => Ok(OrderScope::All),
+        _ => Err(Refusal::wrong("say which: lane, user or all, one of them")),
+    }
+}
+
+/// User and task of a lane, or the user alone.
+fn parts(
+    lane: Option<&str>,
+    user: Option<String>,
+) -> Result<(Option<String>, Option<String>), Refusal> {
+    match (lane, user) {
+        (Some(_), Some(_)) => Err(Refusal::wrong("give a lane or a user, not both")),
+        (Some(text), None) => {
+            let lane = lane_of(text).ok_or_else(|| no_lane(text))?;
+            Ok((Some(lane.user_id().into()), Some(lane.task_id().into())))
+        }
+        (None, Some(user)) if user.is_empty() => Err(Refusal::wrong("user is empty: name one")),
+        (None, user) => Ok((user, None)),
+    }
+}
+
+fn no_lane(text: &str) -> Refusal {
+    let text = mask_within(text);
+    let said = format!("{text:?} is no lane: write USER_ID/TASK_ID");
+    Refusal::new(StatusCode::BAD_REQUEST, "no_lane", said)
+}
+
+fn ids(ids: &[i64]) -> Result<Vec<ContactId>, Refusal> {
+    match ids.iter().find(|id| **id < 1) {
+        Some(id) => {
+            let said = format!("{id} is no id of a contact: write whole numbers above 0");
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "no_id", said))
+        }
+        None => Ok(ids.iter().copied().map(ContactId).collect()),
+    }
+}
+
+fn age(seconds: f64) -> Result<Duration, Refusal> {
+    // Rounded up: what it was counted with is at least meant.
+    let age = Duration::try_from_secs_f64(seconds.ceil());
+    age.map_err(|_| Refusal::wrong(format!("{seconds} is no number of seconds")))
+}
+
+fn kind_of(word: &str) -> Result<FailKind, Refusal> {
+    let kind = FailKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    kind.ok_or_else(|| {
+        let known = FailKind::ALL.map(FailKind::as_str).join(", ");
+        Refusal::wrong(format!("{:?} is no kind: {known}", mask_within(word)))
+    })
+}
+
+/// A reason that says something.
+fn said(reason: Option<String>) -> Option<String> {
+    reason.filter(|reason| !reason.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::RequestDefaults;
+
+    fn read<T: serde::de::DeserializeOwned>(json: &str) -> T {
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"))
+    }
+
+    #[test]
+    fn lanes_are_named_in_one_way() {
+        for (json, words) in [
+            (r#"{"dry_run":true,"lane":"u/t"}"#, Some("lane u/t")),
+            (r#"{"dry_run":true,"user":"u"}"#, Some("user u")),
+            (r#"{"dry_run":true,"all":true}"#, Some("all lanes")),
+            (
+                r#"{"dry_run":true,"all":true,"for_seconds":7200}"#,
+                Some("all lanes, for 2h"),
+            ),
+            (r#"{"dry_run":true}"#, None),
+            (r#"{"dry_run":true,"lane":"u"}"#, None),
+            (r#"{"dry_run":true,"user":""}"#, None),
+            (r#"{"dry_run":true,"lane":"u/t","user":"u"}"#, None),
+            (r#"{"dry_run":true,"lane":"u/t","all":true}"#, None),
+            (r#"{"dry_run":true,"user":"u","all":true}"#, None),
+            (r#"{"dry_run":true,"all":true,"for_seconds":0}"#, None),
+        ] {
+            let order = read::<PauseBody>(json).order();
+            let told = order.ok().map(|order| order.in_words());
+            assert_eq!(told.as_deref(), words, "{json}");
+        }
+    }
+
+    #[test]
+    fn pending_contacts_are_chosen_by_name_or_by_a_filter() {
+        for (json, words) in [
+            (
+                r#"{"dry_run":true,"ids":[7,7,8]}"#,
+                Some("2 contacts by id"),
+            ),
+            (r#"{"dry_run":true,"lane":"u/t"}"#, Some("lane u/t")),
+            (
+                r#"{"dry_run":true,"user":"u","created_since_seconds":3600.2}"#,
+                Some("user u, inserted in the last 1h 1s"),
+            ),
+            (r#"{"dry_run":true}"#, None),
+            (r#"{"dry_run":true,"ids":[0]}"#, None),
+            (r#"{"dry_run":true,"ids":[7],"lane":"u/t"}"#, None),
+            (r#"{"dry_run":true,"created_since_seconds":-1}"#, None),
+        ] {
+            let chosen = read::<CancelBody>(json).chosen();
+            let told = chosen.ok().map(|(chosen, _)| chosen.in_words());
+            assert_eq!(told.as_deref(), words, "{json}");
+        }
+    }
+
+    #[test]
+    fn failed_contacts_are_chosen_in_one_of_three_ways() {
+        let safety = Safety(RequestDefaults::default());
+        for (json, words) in [
+            (r#"{"dry_run":true,"ids":[7]}"#, Some("1 contact by id")),
+            (
+                r#"{"dry_run":true,"all":true}"#,
+                Some("everything that failed"),
+            ),
+            (
+                r#"{"dry_run":true,"lane":"u/t","kinds":["expired"],"even_unsafe":true}"#,
+                Some("failed: lane u/t, kind expired, even unsafe"),
+            ),
+            (r#"{"dry_run":true}"#, None),
+            (r#"{"dry_run":true,"kinds":["succeeded"]}"#, None),
+            (r#"{"dry_run":true,"ids":[7],"all":true}"#, None),
+            (r#"{"dry_run":true,"user":"u","all":true}"#, None),
+        ] {
+            let requeue = read::<RequeueBody>(json).requeue(&safety);
+            let told = requeue.ok().map(|requeue| requeue.in_words());
+            assert_eq!(told.as_deref(), words, "{json}");
+        }
+    }
+}

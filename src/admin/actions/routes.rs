@@ -1,0 +1,115 @@
+//! Where actions are asked for. Whoever has not logged in is turned away before anything is read.
+
+use axum::extract::{Request, State};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::hands::{Hands, soon};
+use super::orders::{CancelBody, PauseBody, RequeueBody, ResumeBody};
+use crate::admin::login::json as read;
+use crate::admin::refusal::Refusal;
+use crate::operators::{Cancellation, Paused, Resumption, pending_in, resume as resume_lanes};
+use crate::outbox::Cancelled;
+
+type Answer = Result<Json<Value>, Refusal>;
+
+/// All actions.
+pub(in crate::admin) fn router(hands: Hands) -> Router {
+    Router::new()
+        .route("/api/pause", post(pause))
+        .route("/api/resume", post(resume))
+        .route("/api/cancel", post(cancel))
+        .route("/api/requeue", post(requeue))
+        .with_state(hands)
+}
+
+/// The user, and what is asked for.
+async fn asked<T: DeserializeOwned>(
+    hands: &Hands,
+    request: Request,
+) -> Result<(String, T), Refusal> {
+    let user = hands.door.user(request.headers())?;
+    Ok((user, read(request).await?))
+}
+
+async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
+    let (user, body): (_, PauseBody) = asked(&hands, request).await?;
+    let dry_run = body.dry_run;
+    let order = body.order()?;
+    let operations = &*hands.operations;
+    if dry_run {
+        let pending = soon(pending_in(operations, &order.scope)).await.ok();
+        let there = soon(Paused::find(operations, &order.scope)).await?;
+        let told = json!({
+            "scope": order.scope, "pending": pending, "dry_run": true,
+            "replaces": there.within, "still_paused_by": there.wider,
+        });
+        return Ok(Json(told));
+    }
+    let action = hands.action("pause", &user, &order.in_words());
+    soon(order.carry_out(operations, &action)).await?;
+    // The pause is in force: whatever becomes of the count, it has been done.
+    let pending = soon(pending_in(operations, &order.scope)).await.ok();
+    Ok(Json(order.json(pending)))
+}
+
+async fn resume(State(hands): State<Hands>, request: Request) -> Answer {
+    let (user, body): (_, ResumeBody) = asked(&hands, request).await?;
+    let dry_run = body.dry_run;
+    let scope = body.scope()?;
+    let operations = &*hands.operations;
+    if dry_run {
+        let there = soon(Paused::find(operations, &scope)).await?;
+        let pending = soon(pending_in(operations, &scope)).await.ok();
+        let told = json!({
+            "scope": scope, "pending": pending, "dry_run": true,
+            "pauses": there.within, "still_paused_by": there.wider,
+        });
+        return Ok(Json(told));
+    }
+    let action = hands.action("resume", &user, &scope.to_string());
+    let resumed: Resumption = soon(resume_lanes(operations, &scope, &action)).await?;
+    Ok(Json(resumed.json(&scope)))
+}
+
+async fn cancel(State(hands): State<Hands>, request: Request) -> Answer {
+    let (user, body): (_, CancelBody) = asked(&hands, request).await?;
+    let dry_run = body.dry_run;
+    let (chosen, reason) = body.chosen()?;
+    let plan = soon(Cancellation::plan(&chosen, &*hands.operations)).await?;
+    if dry_run || plan.tally().pending == 0 {
+        let told = plan.tally().json(&Cancelled::default(), dry_run);
+        return Ok(Json(told));
+    }
+    let action = hands.action("cancel", &user, &chosen.in_words());
+    let operations = hands.operations.clone();
+    let work = async move {
+        let reason = reason.as_deref();
+        let done = plan
+            .carry_out(&*operations, &action, reason, &mut |_| ())
+            .await?;
+        Ok(plan.tally().json(&done, false))
+    };
+    hands.long(work).await.map(Json)
+}
+
+async fn requeue(State(hands): State<Hands>, request: Request) -> Answer {
+    let (user, body): (_, RequeueBody) = asked(&hands, request).await?;
+    let dry_run = body.dry_run;
+    let requeue = body.requeue(&hands.safety)?;
+    let tally = soon(requeue.count(&*hands.operations)).await?;
+    if dry_run || tally.to_requeue == 0 {
+        return Ok(Json(tally.json(0, dry_run)));
+    }
+    let action = hands.action("requeue", &user, &requeue.in_words());
+    let operations = hands.operations.clone();
+    let work = async move {
+        let done = requeue
+            .carry_out(&*operations, &action, &mut |_| ())
+            .await?;
+        Ok(tally.json(done, false))
+    };
+    hands.long(work).await.map(Json)
+}

@@ -1,0 +1,84 @@
+//! The door: everything that decides whether somebody may act.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode};
+
+use super::checks::{Checks, Place};
+use super::request::{session, token};
+use super::sessions::{Keys, Sessions};
+use super::users_file::UsersFile;
+use crate::admin::refusal::Refusal;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::admin) struct Door(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    users: UsersFile,
+    sessions: Sessions,
+    checks: Checks,
+}
+
+impl Door {
+    pub(in crate::admin) fn new(users: UsersFile) -> Self {
+        Self(Arc::new(Parts {
+            users,
+            sessions: Sessions::default(),
+            checks: Checks::default(),
+        }))
+    }
+
+    /// Follows the file of the users. Does not end.
+    pub(in crate::admin) async fn follow(&self) {
+        self.0.users.follow().await;
+    }
+
+    /// The user for whom a request acts.
+    pub(in crate::admin) fn user(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+        let user = self.seen(headers, true);
+        let said = "log in first: there is no session, or it is over";
+        user.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "no_session", said))
+    }
+
+    /// The same for one who only looks.
+    pub(super) fn looking(&self, headers: &HeaderMap) -> Option<String> {
+        self.seen(headers, false)
+    }
+
+    fn seen(&self, headers: &HeaderMap, acts: bool) -> Option<String> {
+        let (id, token) = (session(headers)?, token(headers)?);
+        let users = self.0.users.users();
+        self.0.sessions.user(id, token, &users, acts)
+    }
+
+    /// A place for a log-in.
+    pub(super) fn place(&self) -> Result<Place, Refusal> {
+        let said = "too many log-ins at once; try again in a few seconds";
+        let place = self.0.checks.place();
+        place.ok_or_else(|| Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many", said))
+    }
+
+    /// Begins a session, if this is the user's password.
+    pub(super) async fn enter(&self, place: Place, name: String, password: String) -> Option<Keys> {
+        let users = self.0.users.users();
+        let right = place
+            .check(Arc::clone(&users), name.clone(), password)
+            .await;
+        right
+            .then(|| self.0.sessions.begin(&name, &users))
+            .flatten()
+    }
+
+    /// Whether there is a user of this name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.0.users.users().hash(name).is_some()
+    }
+
+    pub(super) fn leave(&self, headers: &HeaderMap) {
+        if let Some(id) = session(headers) {
+            self.0.sessions.end(id);
+        }
+    }
+}

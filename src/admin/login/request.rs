@@ -1,0 +1,158 @@
+//! Requests that change something: whether the page itself made them, and what they say.
+
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, COOKIE, HOST, ORIGIN};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::admin::refusal::Refusal;
+
+/// The name of the cookie.
+pub(super) const SESSION: &str = "courier_session";
+
+/// The header with the token.
+const TOKEN: &str = "x-courier-token";
+
+/// More than any of our requests says.
+const LARGEST: usize = 256 * 1024;
+
+/// How long a request may take to arrive.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// Refuses what a browser sends for a page from elsewhere.
+pub(in crate::admin) async fn refuse_foreign(request: Request, next: Next) -> Response {
+    if request.method() != Method::GET && is_foreign(request.headers()) {
+        let said = "a page from elsewhere asked for this; use the status page itself";
+        return Refusal::new(StatusCode::FORBIDDEN, "foreign", said).into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether a page of another origin made the request. Browsers say it in `Sec-Fetch-Site`. Where they
+/// do not, because the connection is not secure, they say the origin. Other programs say neither.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name: &str| Some(headers.get(name)?.to_str().unwrap_or("?"));
+    if let Some(site) = text("sec-fetch-site") {
+        return site != "same-origin";
+    }
+    let Some(origin) = text(ORIGIN.as_str()) else {
+        return false;
+    };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host.is_none() || host != text(HOST.as_str())
+}
+
+/// Whether the browser has the page by TLS, as far as it says.
+pub(super) fn is_secure(headers: &HeaderMap) -> bool {
+    let origin = headers.get(ORIGIN);
+    origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
+}
+
+/// The session's id.
+pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter();
+    let cookies = cookies.filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';'));
+    pairs.find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == SESSION).then_some(value)
+    })
+}
+
+/// The session's token.
+pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(TOKEN)?.to_str().ok()
+}
+
+/// What the request says, in JSON. No form of a page can send that type.
+pub(in crate::admin) async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+    let is_json = |value: &str| value.split(';').next().map(str::trim) == Some("application/json");
+    let kind = request.headers().get(CONTENT_TYPE);
+    if !kind.is_some_and(|kind| kind.to_str().is_ok_and(is_json)) {
+        let said = "send it as application/json";
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "wrong",
+            said,
+        ));
+    }
+    let body = timeout(WITHIN, to_bytes(request.into_body(), LARGEST)).await;
+    let body = body.map_err(|_| {
+        let said = format!("the request did not arrive within {} s", WITHIN.as_secs());
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "wrong", said)
+    })?;
+    let body = body.map_err(|_| {
+        let said = format!("the request is cut off, or longer than {LARGEST} bytes");
+        Refusal::wrong(said)
+    })?;
+    // The error quotes no value of ours, save a name that is none.
+    serde_json::from_slice(&body).map_err(|error| Refusal::wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderName, HeaderValue};
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn the_page_itself_is_told_from_pages_from_elsewhere() {
+        let host = ("host", "10.0.0.1:9464");
+        for (more, foreign) in [
+            (vec![], false),
+            (vec![("sec-fetch-site", "same-origin")], false),
+            (vec![("sec-fetch-site", "same-site")], true),
+            (vec![("sec-fetch-site", "cross-site")], true),
+            (vec![("sec-fetch-site", "none")], true),
+            (vec![("origin", "http://10.0.0.1:9464")], false),
+            (vec![("origin", "https://10.0.0.1:9464")], false),
+            (vec![("origin", "http://10.0.0.1:9465")], true),
+            (vec![("origin", "http://10.0.0.1")], true),
+            (vec![("origin", "http://evil.example")], true),
+            (vec![("origin", "null")], true),
+            (vec![("origin", "")], true),
+        ] {
+            let mut all = more.clone();
+            all.push(host);
+            assert_eq!(is_foreign(&headers(&all)), foreign, "{more:?}");
+        }
+        let both = [
+            ("origin", "https://courier.example"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        // A proxy in between asks by another name.
+        assert!(!is_foreign(&headers(&[both[0], both[1], host])));
+        assert!(is_secure(&headers(&both)) && !is_secure(&headers(&[host])));
+    }
+
+    #[test]
+    fn the_session_is_found_among_other_cookies() {
+        for (cookie, id) in [
+            ("courier_session=abc", Some("abc")),
+            ("a=b; courier_session=abc;c=d", Some("abc")),
+            ("xcourier_session=abc", None),
+            ("courier_session", None),
+            ("", None),
+        ] {
+            assert_eq!(session(&headers(&[("cookie", cookie)])), id, "{cookie}");
+        }
+        let two = headers(&[("cookie", "a=b")]);
+        assert_eq!((session(&two), token(&two)), (None, None));
+        assert_eq!(token(&headers(&[("x-courier-token", "t")])), Some("t"));
+    }
+}

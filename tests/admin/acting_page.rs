@@ -1,0 +1,269 @@
+//! Logging in and acting on the status page in a real browser.
+
+use std::path::Path;
+
+use contact_courier::simulator::Faults;
+use serde_json::Value;
+
+use super::acting::{ANNA, write_users};
+use super::asking::Courier;
+use super::browser::Browser;
+use crate::support::Db;
+use crate::world::{World, goods, lanes, until};
+
+/// What is read and pressed in one of the languages.
+struct Words {
+    language: &'static str,
+    lang: &'static str,
+    log_in: &'static str,
+    log_out: &'static str,
+    wrong: &'static str,
+    look: &'static str,
+    close: &'static str,
+    pause: [&'static str; 4],
+    cancel: [&'static str; 4],
+    requeue: [&'static str; 4],
+    resume: [&'static str; 4],
+}
+
+const ENGLISH: Words = Words {
+    language: "en-GB,en",
+    lang: "en",
+    log_in: "Log in",
+    log_out: "Log out",
+    wrong: "This is not a user with its password.",
+    look: "Look first",
+    close: "Close",
+    pause: [
+        "Pause",
+        "Pause lane user-0/task_0?",
+        "Yes, pause",
+        "paused until it is resumed; 250 contacts pending in it",
+    ],
+    cancel: [
+        "Cancel contacts",
+        "Cancel 250 contacts?",
+        "Yes, cancel them",
+        "250 contacts cancelled.",
+    ],
+    requeue: [
+        "Requeue",
+        "Requeue 250 contacts?",
+        "Yes, requeue",
+        "250 contacts requeued.",
+    ],
+    resume: [
+        "Resume",
+        "Resume lane user-0/task_0?",
+        "Yes, resume",
+        "1 pause and",
+    ],
+};
+
+const CHINESE: Words = Words {
+    language: "zh-CN,zh",
+    lang: "zh-CN",
+    log_in: "登录",
+    log_out: "退出登录",
+    wrong: "用户名或密码不正确。",
+    look: "先查看",
+    close: "关闭",
+    pause: [
+        "暂停",
+        "暂停通道 user-0/task_0？",
+        "确认暂停",
+        "已暂停，直到恢复；250 个号码待发送",
+    ],
+    cancel: [
+        "取消号码",
+        "取消 250 个号码？",
+        "确认取消",
+        "已取消 250 个号码。",
+    ],
+    requeue: [
+        "重新发送",
+        "重新发送 250 个号码？",
+        "确认重新发送",
+        "已重新放回 250 个号码。",
+    ],
+    resume: [
+        "恢复",
+        "恢复通道 user-0/task_0？",
+        "确认恢复",
+        "结束了 1 个暂停",
+    ],
+};
+
+#[tokio::test]
+async fn users_log_in_and_act_in_both_languages_on_any_screen() {
+    for (words, width, dark) in [
+        (ENGLISH, 1280, false),
+        (CHINESE, 390, true),
+        (CHINESE, 1280, true),
+        (ENGLISH, 390, false),
+    ] {
+        let db = Db::sqlite().await;
+        let faults = Faults {
+            running_tasks: vec!["task_0".into()],
+            ..Faults::default()
+        };
+        let mut world = World::new(&db, faults).await;
+        // Longer than the test, so that the page stands still.
+        world.set("retry.initial_interval", "10m");
+        world.set("retry.max_interval", "10m");
+        write_users(&mut world, ANNA);
+        world.insert(&lanes(1)[0], &goods(0, 250)).await;
+        let courier = Courier::start(&mut world).await;
+        until("the lane is on hold", async || {
+            let status = courier.get("/api/status").await.json();
+            status["outbox"]["pending"]["held"] == 250
+        })
+        .await;
+        let browser = Browser::start().await;
+        browser.look(words.language, width, dark).await;
+        browser.open(&format!("http://{}/", courier.address)).await;
+        let mut page = Page {
+            browser,
+            words,
+            width,
+            dark,
+            shots: 0,
+        };
+        page.logs_in(&courier).await;
+        page.acts(&db).await;
+        page.logs_out().await;
+        let history = world.run(&["history", "--json"]).await.out;
+        assert_eq!(
+            history.matches("anna (status page)").count(),
+            4,
+            "{history}"
+        );
+    }
+}
+
+struct Page {
+    browser: Browser,
+    words: Words,
+    width: u32,
+    dark: bool,
+    shots: u32,
+}
+
+const DIALOG: &str = "document.getElementById('dialog')";
+
+impl Page {
+    /// A wrong password is told; the right one brings the actions, and lasts when the page is loaded
+    /// anew.
+    async fn logs_in(&mut self, courier: &Courier) {
+        self.press("#who", self.words.log_in).await;
+        self.write("user", "anna").await;
+        self.write("password", "wrong").await;
+        self.press("#dialog", self.words.log_in).await;
+        self.reads("#dialog", self.words.wrong).await;
+        let complaints = self.browser.complaints().await;
+        assert!(complaints.len() == 1 && complaints[0].to_string().contains("401"));
+        self.is_readable().await;
+        self.write("password", "geheim").await;
+        self.press("#dialog", self.words.log_in).await;
+        self.reads("#who", self.words.log_out).await;
+        assert_eq!(self.browser.value(&format!("{DIALOG}.open")).await, false);
+        let here = format!("http://{}/", courier.address);
+        self.browser.open(&here).await;
+        self.reads("#who", "anna").await;
+        self.reads("#lanes", self.words.pause[0]).await;
+        self.is_readable().await;
+        // The cookie is kept from scripts.
+        assert_eq!(self.browser.value("document.cookie").await, "");
+    }
+
+    /// The four actions, each of which says what it would do before it does it.
+    async fn acts(&mut self, db: &Db) {
+        let pauses = "FROM delivery_pause";
+        self.press("#lanes", self.words.pause[0]).await;
+        self.goes_through(self.words.pause, db, pauses, [0, 1])
+            .await;
+        let cancelled = "FROM contact_outbox WHERE fail_kind = 'cancelled'";
+        self.press("#lanes", self.words.cancel[0]).await;
+        self.goes_through(self.words.cancel, db, cancelled, [0, 250])
+            .await;
+        self.press("#actions", self.words.requeue[0]).await;
+        self.write("what", "user-0/task_0").await;
+        let check = format!("{DIALOG}.querySelector('[value=cancelled]').click()");
+        self.browser.value(&check).await;
+        self.goes_through(self.words.requeue, db, cancelled, [250, 0])
+            .await;
+        self.press("#actions", self.words.resume[0]).await;
+        self.write("what", "user-0/task_0").await;
+        self.goes_through(self.words.resume, db, pauses, [1, 0])
+            .await;
+        assert_eq!(self.browser.complaints().await, [""; 0].map(Value::from));
+    }
+
+    async fn goes_through(&mut self, words: [&str; 4], db: &Db, rest: &str, counts: [i64; 2]) {
+        let [_, question, yes, done] = words;
+        self.is_readable().await;
+        self.press("#dialog", self.words.look).await;
+        self.reads("#dialog", question).await;
+        self.is_readable().await;
+        assert_eq!(db.count(rest).await, counts[0], "{rest}");
+        self.press("#dialog", yes).await;
+        self.reads("#dialog", done).await;
+        self.is_readable().await;
+        assert_eq!(db.count(rest).await, counts[1], "{rest}");
+        self.press("#dialog", self.words.close).await;
+    }
+
+    async fn logs_out(&mut self) {
+        self.press("#who", self.words.log_out).await;
+        self.reads("#who", self.words.log_in).await;
+        let hidden = "document.getElementById('actions').hidden";
+        assert_eq!(self.browser.value(hidden).await, true);
+        let buttons = "document.querySelectorAll('#lanes button, #paused button').length";
+        until("nothing can be done in the tables", async || {
+            self.browser.value(buttons).await == 0
+        })
+        .await;
+    }
+
+    /// Presses the button with this text, when it is there.
+    async fn press(&self, within: &str, text: &str) {
+        let press = format!(
+            "[...document.querySelectorAll('{within} button')].some(b => b.textContent === '{text}' && (b.click(), true))"
+        );
+        until(text, async || self.browser.value(&press).await == true).await;
+    }
+
+    /// Fills in a field.
+    async fn write(&self, name: &str, text: &str) {
+        let field = format!("{DIALOG}.querySelector('[name={name}]')");
+        let write = format!("{field} && ({field}.value = '{text}')");
+        until(name, async || self.browser.value(&write).await == text).await;
+    }
+
+    /// Waits until a part of the page says something.
+    async fn reads(&self, within: &str, text: &str) {
+        let says = format!("document.querySelector('{within}').innerText.includes('{text}')");
+        until(text, async || self.browser.value(&says).await == true).await;
+    }
+
+    /// It fits the screen, and its text stands out from its ground. Leaves a picture of it.
+    async fn is_readable(&mut self) {
+        self.shots += 1;
+        let (lang, width, nth) = (self.words.lang, self.width, self.shots);
+        let name = format!("acting-{lang}-{width}-{}-{nth:02}.png", self.dark);
+        let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        self.browser.picture(&picture).await;
+        for element in ["document.documentElement", DIALOG] {
+            let beyond = format!("{element}.scrollWidth - {element}.clientWidth");
+            assert_eq!(
+                self.browser.value(&beyond).await,
+                0,
+                "{element} scrolls sideways"
+            );
+        }
+        let pale = self.browser.value(include_str!("contrast.js")).await;
+        assert_eq!(pale, Value::Array(Vec::new()), "too little contrast");
+        let nameless = "[...document.querySelectorAll('input, select')].filter(f => !f.labels.length).map(f => f.name)";
+        assert_eq!(self.browser.value(nameless).await, Value::Array(Vec::new()));
+    }
+}
