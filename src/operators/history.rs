@@ -12,13 +12,14 @@ pub fn by(action: &Action, reason: Option<&str>) -> String {
     format!("by {} on {}{why}", action.os_user, action.host)
 }
 
-/// An action that begins now.
+/// An action that begins now. `who` stays as it is: a user's name may be a number of the staff, and a
+/// masked one would be that of others, too.
 pub fn action(name: &'static str, host: &str, who: &str, selection: &str) -> Action {
     Action {
         id: Uuid::now_v7(),
         name,
         host: host.to_owned(),
-        os_user: mask_within(who),
+        os_user: who.to_owned(),
         selection: mask_within(selection),
     }
 }
@@ -36,5 +37,25 @@ pub async fn note(operations: &dyn Operations, action: &Action, affected: Option
             error: &error,
         }
         .emit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_stay_apart_whatever_their_names_look_like() {
+        for who in [
+            "20231234 (status page)",
+            "20235634 (status page)",
+            "1301212",
+        ] {
+            let action = action("cancel", "db1", who, "lane 13012121211/t");
+            assert_eq!(action.os_user, who);
+            let by = by(&action, Some("13012121211 asked"));
+            assert!(by.starts_with(&format!("by {who} on db1: ")), "{by}");
+            assert!(!format!("{by} {}", action.selection).contains("13012121211"));
+        }
     }
 }
