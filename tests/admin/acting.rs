@@ -395,6 +395,16 @@ async fn the_users_are_read_again_and_whoever_is_gone_is_out() {
     assert!(!may().await);
     assert_eq!(courier.log_in("ben", "geheim").await.code, 200);
     assert_eq!(courier.log_in("anna", "geheim").await.code, 401);
+    write_users(&mut world, ANNA);
+    until("anna may log in", async || {
+        courier.log_in("anna", "geheim").await.code == 200
+    })
+    .await;
+    let keys = courier.anna().await.headers();
+    write_users(&mut world, "# nobody\n");
+    courier.program.says("nobody may log in").await;
+    assert_eq!(courier.post("/api/pause", &keys, &body).await.code, 401);
+    assert_eq!(courier.log_in("anna", "geheim").await.code, 401);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub enum UsersError {
 }
 
 /// The users of a file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Users {
     hashes: HashMap<String, String>,
     /// The hash that takes longest: one who is not there is checked against it.

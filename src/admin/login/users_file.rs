@@ -26,6 +26,19 @@ pub enum UsersFileError {
     Wrong(PathBuf, UsersError),
 }
 
+impl UsersFileError {
+    /// Whether nothing is wrong but that there is no user.
+    fn is_nobody(&self) -> bool {
+        match self {
+            Self::Unreadable(_, SecretFileError::Unreadable(error)) => {
+                error.kind() == io::ErrorKind::NotFound
+            }
+            Self::Unreadable(_, why) => matches!(why, SecretFileError::Empty),
+            Self::Wrong(_, why) => matches!(why, UsersError::Nobody),
+        }
+    }
+}
+
 /// The users that are in force.
 #[derive(Debug)]
 pub struct UsersFile {
@@ -65,30 +78,30 @@ impl UsersFile {
     pub(super) async fn follow(&self) {
         loop {
             sleep(LOOK_EVERY).await;
-            match self.look() {
-                Ok(false) => {}
-                Ok(true) => UsersChanged { why: None }.emit(),
-                Err(error) => {
-                    let why = Some(error.to_string());
-                    UsersChanged { why }.emit();
-                }
+            if let Some(changed) = self.look() {
+                changed.emit();
             }
         }
     }
 
-    /// Takes over what has changed, and returns whether something has. A file that is bad or gone
-    /// changes nothing, and is an error once.
-    fn look(&self) -> Result<bool, UsersFileError> {
-        let version = Version::of(&self.path);
+    /// Takes over what has changed; `None`: nothing has. Without a user in it, or without a file, nobody
+    /// may log in. A file that is wrong changes nothing.
+    fn look(&self) -> Option<UsersChanged> {
+        let version = Version::of(&self.path).ok();
         let mut last = lock(&self.last);
-        if last.version == version.as_ref().ok().copied() {
-            return Ok(false);
+        if last.version == version {
+            return None;
         }
-        last.version = version.as_ref().ok().copied();
-        let gone = |error: io::Error| UsersFileError::Unreadable(self.path.clone(), error.into());
-        version.map_err(gone)?;
-        last.users = Arc::new(read(&self.path)?);
-        Ok(true)
+        last.version = version;
+        match read(&self.path) {
+            Ok(users) => last.users = Arc::new(users),
+            Err(error) if error.is_nobody() => {
+                last.users = Arc::default();
+                return Some(UsersChanged::Nobody(error.to_string()));
+            }
+            Err(error) => return Some(UsersChanged::Wrong(error.to_string())),
+        }
+        Some(UsersChanged::InForce)
     }
 }
 
@@ -117,25 +130,46 @@ mod tests {
         };
         write(&format!("anna:{HASH}\n"));
         let file = UsersFile::open(&path).unwrap();
-        assert!(!file.look().unwrap());
+        assert!(file.look().is_none());
         assert!(file.users().hash("anna").is_some());
 
         write(&format!("ben:{HASH}\n"));
-        assert!(file.look().unwrap());
+        assert!(matches!(file.look(), Some(UsersChanged::InForce)));
         assert!(file.users().hash("anna").is_none() && file.users().hash("ben").is_some());
 
         write("ben:geheim\n");
-        let said = file.look().unwrap_err().to_string();
+        let Some(UsersChanged::Wrong(said)) = file.look() else {
+            panic!("a wrong file is told");
+        };
         assert!(
             said.contains("line 1") && !said.contains("geheim"),
             "{said}"
         );
-        assert!(!file.look().unwrap());
-        fs::remove_file(&path).unwrap();
-        let said = file.look().unwrap_err().to_string();
-        assert!(said.contains("cannot be read"), "{said}");
-        assert!(!file.look().unwrap());
+        assert!(file.look().is_none());
         assert!(file.users().hash("ben").is_some());
+    }
+
+    #[test]
+    fn the_last_user_can_be_locked_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        for nobody in [None, Some(""), Some("\n"), Some("# nobody\n")] {
+            fs::write(&path, format!("anna:{HASH}\n")).unwrap();
+            let file = UsersFile::open(&path).unwrap();
+            match nobody {
+                None => fs::remove_file(&path).unwrap(),
+                Some(text) => fs::write(&path, text).unwrap(),
+            }
+            let told = file.look();
+            assert!(matches!(told, Some(UsersChanged::Nobody(_))), "{nobody:?}");
+            assert!(file.look().is_none(), "told once");
+            assert!(!file.users().has("anna", "geheim"));
+            assert_eq!(file.count(), 0);
+
+            fs::write(&path, format!("anna:{HASH}\n")).unwrap();
+            assert!(matches!(file.look(), Some(UsersChanged::InForce)));
+            assert!(file.users().has("anna", "geheim"));
+        }
     }
 
     #[test]

@@ -28,16 +28,23 @@ impl LogInRefused<'_> {
 }
 
 /// The file of those who may log in has changed.
-pub struct UsersChanged {
-    /// Why it is not used; `None`: it is in force.
-    pub why: Option<String>,
+pub enum UsersChanged {
+    /// It is in force.
+    InForce,
+    /// It names nobody, or is gone: why nobody may log in.
+    Nobody(String),
+    /// It is not used: why.
+    Wrong(String),
 }
 
 impl UsersChanged {
     pub fn emit(&self) {
-        match &self.why {
-            None => info!(target: LIFECYCLE, "the changed admin.users_file is in force"),
-            Some(error) => {
+        match self {
+            Self::InForce => info!(target: LIFECYCLE, "the changed admin.users_file is in force"),
+            Self::Nobody(error) => {
+                warn!(target: LIFECYCLE, error, "nobody may log in to the status page any longer, and all sessions have ended");
+            }
+            Self::Wrong(error) => {
                 warn!(target: LIFECYCLE, error, "the changed admin.users_file is not used: those of before may log in");
             }
         }
