@@ -1,7 +1,8 @@
 //! The places of connections: when all are taken, one that is idle gives way.
 //!
 //! A connection is idle until the head of a request is there, and again when its answer is made. So
-//! whoever opens connections and says nothing cannot keep others from being answered.
+//! whoever opens connections and says nothing cannot keep others from being answered. The same holds for
+//! log-ins that are still arriving.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -9,6 +9,10 @@ use super::request::{session, token};
 use super::sessions::{Keys, Sessions};
 use super::users_file::UsersFile;
 use crate::admin::refusal::Refusal;
+use crate::admin::seats::Seats;
+
+/// So many log-ins may be arriving at once.
+const ARRIVING: usize = 16;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ struct Parts {
     users: UsersFile,
     sessions: Sessions,
     checks: Checks,
+    /// Of the log-ins that are arriving.
+    seats: Seats,
 }
 
 impl Door {
@@ -27,6 +33,7 @@ impl Door {
             users,
             sessions: Sessions::default(),
             checks: Checks::default(),
+            seats: Seats::new(ARRIVING),
         }))
     }
 
@@ -53,11 +60,23 @@ impl Door {
         self.0.sessions.user(id, token, &users, acts)
     }
 
+    /// What somebody says who wants to log in. One who says it slowly gives way to others, so that
+    /// neither the places of log-ins nor all connections can be kept from them.
+    pub(super) async fn hear<T>(
+        &self,
+        arrives: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let seat = self.0.seats.take().await;
+        tokio::select! {
+            biased;
+            said = arrives => said,
+            () = seat.gives_way.cancelled() => Err(too_many()),
+        }
+    }
+
     /// A place for a log-in.
     pub(super) fn place(&self) -> Result<Place, Refusal> {
-        let said = "too many log-ins at once; try again in a few seconds";
-        let place = self.0.checks.place();
-        place.ok_or_else(|| Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many", said))
+        self.0.checks.place().ok_or_else(too_many)
     }
 
     /// Begins a session, if this is the user's password.
@@ -81,4 +100,9 @@ impl Door {
             self.0.sessions.end(id);
         }
     }
+}
+
+fn too_many() -> Refusal {
+    let said = "too many log-ins at once; try again in a few seconds";
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many", said)
 }

@@ -31,9 +31,9 @@ struct LogIn {
 }
 
 async fn log_in(State(door): State<Door>, request: Request) -> Result<impl IntoResponse, Refusal> {
-    let place = door.place()?;
     let is_secure = is_secure(request.headers());
-    let LogIn { user, password } = read(request).await?;
+    let LogIn { user, password } = door.hear(read(request)).await?;
+    let place = door.place()?;
     let Some(keys) = door.enter(place, user.clone(), password).await else {
         // A name that is none may be a password.
         let user = if door.knows(&user) { &user } else { "unknown" };
