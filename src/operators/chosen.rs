@@ -10,7 +10,7 @@ use crate::outbox::{NamedContact, Names, Operations, OutboxError, PendingFilter}
 const CHUNK: usize = 500;
 
 /// What was asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Chosen {
     Named {
         ids: Vec<ContactId>,

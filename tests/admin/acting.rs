@@ -151,6 +151,53 @@ async fn each_action_does_what_the_command_does(db: &Db) {
     the_history_names_the_user(&world).await;
 }
 
+/// On the one database whose reads can be held up.
+mod on_postgres {
+    crate::support::on_databases!(postgres Postgres:
+        a_pause_waits_for_no_count_and_one_count_is_under_way_at_a_time
+    );
+
+    use contact_courier::outbox::PostgresOutbox;
+    use sqlx::ConnectOptions;
+
+    use super::*;
+
+    async fn a_pause_waits_for_no_count_and_one_count_is_under_way_at_a_time(db: &Db) {
+        let mut world = World::new(db, Faults::default()).await;
+        write_users(&mut world, ANNA);
+        let courier = Courier::start(&mut world).await;
+        let keys = courier.anna().await.headers();
+        let options = PostgresOutbox::connect_options(&db.url).unwrap();
+        let mut other = options.connect().await.unwrap();
+        let lock = "BEGIN; LOCK TABLE contact_outbox IN ACCESS EXCLUSIVE MODE";
+        sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+        let body = json!({"dry_run": false, "all": true});
+        let pause = courier.post("/api/pause", &keys, &body);
+        let others = async {
+            until("the pause is in force", async || {
+                db.count("FROM delivery_pause").await == 1
+            })
+            .await;
+            // One of three looks has its turn, and the first to answer is one that has none.
+            let body = json!({"dry_run": true, "all": true});
+            let [one, two] =
+                ["one", "two"].map(|_| async { courier.post("/api/requeue", &keys, &body).await });
+            tokio::pin!(one, two);
+            let refused = tokio::select! {
+                answer = one => answer,
+                answer = two => answer,
+            };
+            sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+            refused
+        };
+        let (paused, refused) = tokio::join!(pause, others);
+        assert_eq!(paused.code, 200, "{}", paused.body);
+        assert_eq!(refused.code, 409, "{}", refused.body);
+        let told = refused.json()["error"].to_string();
+        assert!(told.contains("another look is under way"), "{told}");
+    }
+}
+
 /// Everything that actions change about a lane, with one name for whoever did it.
 async fn state(world: &World<'_>, Lane(user, task): &Lane) -> Vec<Vec<Option<String>>> {
     let of = format!("WHERE user_id = '{user}' AND task_id = '{task}'");

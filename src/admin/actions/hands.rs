@@ -1,22 +1,23 @@
 //! Doing it: short actions at once, long ones in a task of their own.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::turn::Turn;
 use crate::admin::login::Door;
 use crate::admin::refusal::Refusal;
-use crate::lock::lock;
-use crate::operators::{Safety, action};
-use crate::outbox::{Action, Operations, OutboxError};
+use crate::operators::{Safety, action, pending_in};
+use crate::outbox::{Action, Operations, OrderScope, OutboxError};
 
-/// Counting may take so long, and so may a short action.
+/// A look that has to be may take so long, and so may a short action.
 const WITHIN: Duration = Duration::from_secs(20);
+
+/// Counting that may be left out keeps an answer for so long at most.
+const COUNTING: Duration = Duration::from_secs(10);
 
 /// After so long a long action is answered with: it goes on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -28,10 +29,11 @@ pub(in crate::admin) struct Hands {
     pub(super) operations: Arc<dyn Operations>,
     pub(super) safety: Safety,
     host: String,
-    /// Free while no long action runs.
-    free: Arc<Semaphore>,
-    /// The long actions. They end with the last of these hands.
-    tasks: Arc<Mutex<JoinSet<()>>>,
+    /// Of the long actions.
+    acting: Turn,
+    /// Of what may read much of the outbox. The courier's connections are used for it, and one stays at
+    /// it to the end, also when nobody waits any longer.
+    looking: Turn,
 }
 
 impl Hands {
@@ -46,8 +48,8 @@ impl Hands {
             operations,
             safety,
             host,
-            free: Arc::new(Semaphore::new(1)),
-            tasks: Arc::default(),
+            acting: Turn::new(),
+            looking: Turn::new(),
         }
     }
 
@@ -62,26 +64,37 @@ impl Hands {
     where
         F: Future<Output = Result<Value, OutboxError>> + Send + 'static,
     {
-        let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
-            let said = "another action is under way; try again when it has ended";
-            Refusal::new(StatusCode::CONFLICT, "busy", said)
-        })?;
-        let (tell, told) = oneshot::channel();
-        {
-            let mut tasks = lock(&self.tasks);
-            while tasks.try_join_next().is_some() {}
-            tasks.spawn(async move {
-                let result = work.await;
-                drop(permit);
-                // Whoever asked may be gone; the history tells of it.
-                tell.send(result).ok();
-            });
-        }
+        let said = "another action is under way; try again when it has ended";
+        let begun = self.acting.begin(work);
+        let told = begun.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, "busy", said))?;
         match timeout(ANSWER_WITHIN, told).await {
             Ok(Ok(result)) => result.map_err(|error| failed(&error)),
             Ok(Err(_)) => Err(broken_off()),
             Err(_) => Ok(json!({"under_way": true})),
         }
+    }
+
+    /// Looks at what may be much, one at a time.
+    pub(super) async fn look<T, F>(&self, work: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, OutboxError>> + Send + 'static,
+    {
+        let said = "another look is under way; try again when it has ended";
+        let begun = self.looking.begin(work);
+        let told = begun.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, "looking", said))?;
+        match timeout(WITHIN, told).await {
+            Ok(Ok(result)) => result.map_err(|error| failed(&error)),
+            Ok(Err(_)) => Err(broken_off()),
+            Err(_) => Err(late()),
+        }
+    }
+
+    /// Returns how many are pending in the scope; `None`: it cannot be told soon.
+    pub(super) async fn pending(&self, scope: &OrderScope) -> Option<u64> {
+        let (operations, scope) = (Arc::clone(&self.operations), scope.clone());
+        let count = async move { pending_in(&*operations, &scope).await };
+        timeout(COUNTING, self.look(count)).await.ok()?.ok()
     }
 }
 
@@ -89,11 +102,13 @@ impl Hands {
 pub(super) async fn soon<T>(
     call: impl Future<Output = Result<T, OutboxError>>,
 ) -> Result<T, Refusal> {
-    let Ok(result) = timeout(WITHIN, call).await else {
-        let said = format!("no answer of the database within {} s", WITHIN.as_secs());
-        return Err(Refusal::new(StatusCode::GATEWAY_TIMEOUT, "database", said));
-    };
+    let result = timeout(WITHIN, call).await.map_err(|_| late())?;
     result.map_err(|error| failed(&error))
+}
+
+fn late() -> Refusal {
+    let said = format!("no answer of the database within {} s", WITHIN.as_secs());
+    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "database", said)
 }
 
 fn failed(error: &OutboxError) -> Refusal {

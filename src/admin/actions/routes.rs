@@ -10,7 +10,7 @@ use super::hands::{Hands, soon};
 use super::orders::{CancelBody, PauseBody, RequeueBody, ResumeBody};
 use crate::admin::login::json as read;
 use crate::admin::refusal::Refusal;
-use crate::operators::{Cancellation, Paused, Resumption, pending_in, resume as resume_lanes};
+use crate::operators::{Cancellation, Paused, Resumption, resume as resume_lanes};
 use crate::outbox::Cancelled;
 
 type Answer = Result<Json<Value>, Refusal>;
@@ -40,8 +40,8 @@ async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
     let order = body.order()?;
     let operations = &*hands.operations;
     if dry_run {
-        let pending = soon(pending_in(operations, &order.scope)).await.ok();
         let there = soon(Paused::find(operations, &order.scope)).await?;
+        let pending = hands.pending(&order.scope).await;
         let told = json!({
             "scope": order.scope, "pending": pending, "dry_run": true,
             "replaces": there.within, "still_paused_by": there.wider,
@@ -51,7 +51,7 @@ async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
     let action = hands.action("pause", &user, &order.in_words());
     soon(order.carry_out(operations, &action)).await?;
     // The pause is in force: whatever becomes of the count, it has been done.
-    let pending = soon(pending_in(operations, &order.scope)).await.ok();
+    let pending = hands.pending(&order.scope).await;
     Ok(Json(order.json(pending)))
 }
 
@@ -62,7 +62,7 @@ async fn resume(State(hands): State<Hands>, request: Request) -> Answer {
     let operations = &*hands.operations;
     if dry_run {
         let there = soon(Paused::find(operations, &scope)).await?;
-        let pending = soon(pending_in(operations, &scope)).await.ok();
+        let pending = hands.pending(&scope).await;
         let told = json!({
             "scope": scope, "pending": pending, "dry_run": true,
             "pauses": there.within, "still_paused_by": there.wider,
@@ -78,7 +78,9 @@ async fn cancel(State(hands): State<Hands>, request: Request) -> Answer {
     let (user, body): (_, CancelBody) = asked(&hands, request).await?;
     let dry_run = body.dry_run;
     let (chosen, reason) = body.chosen()?;
-    let plan = soon(Cancellation::plan(&chosen, &*hands.operations)).await?;
+    let (which, operations) = (chosen.clone(), hands.operations.clone());
+    let plan = async move { Cancellation::plan(&which, &*operations).await };
+    let plan = hands.look(plan).await?;
     if dry_run || plan.tally().pending == 0 {
         let told = plan.tally().json(&Cancelled::default(), dry_run);
         return Ok(Json(told));
@@ -99,7 +101,9 @@ async fn requeue(State(hands): State<Hands>, request: Request) -> Answer {
     let (user, body): (_, RequeueBody) = asked(&hands, request).await?;
     let dry_run = body.dry_run;
     let requeue = body.requeue(&hands.safety)?;
-    let tally = soon(requeue.count(&*hands.operations)).await?;
+    let (which, operations) = (requeue.clone(), hands.operations.clone());
+    let tally = async move { which.count(&*operations).await };
+    let tally = hands.look(tally).await?;
     if dry_run || tally.to_requeue == 0 {
         return Ok(Json(tally.json(0, dry_run)));
     }

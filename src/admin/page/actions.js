@@ -42,6 +42,7 @@ const ACT = {
     refused: {
       no_user: "This is not a user with its password.", too_many: "Too many log-ins at once. Try again in a few seconds.",
       no_session: "The session is over. Log in again.", busy: "Another action is under way. Try again when it has ended.",
+      looking: "Another look is under way. Try again when it has ended.",
       no_lane: "This is no lane. Write USER_ID/TASK_ID.", no_id: "These are no ids of contacts. Write whole numbers above 0.",
       foreign: "The courier takes this for a page from elsewhere. Does a proxy in between change the Host?",
     },
@@ -86,6 +87,7 @@ const ACT = {
     refused: {
       no_user: "用户名或密码不正确。", too_many: "同时登录的人过多，请几秒后再试。",
       no_session: "会话已结束，请重新登录。", busy: "另一个操作正在进行，请等它结束后再试。",
+      looking: "另一次查询正在进行，请等它结束后再试。",
       no_lane: "这不是通道，请按 USER_ID/TASK_ID 填写。", no_id: "id 应为大于 0 的整数。",
       foreign: "程序认为请求来自其他页面。中间的代理是否改写了 Host？",
     },
