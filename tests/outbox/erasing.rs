@@ -21,6 +21,7 @@ on_every_database!(
     an_erasure_is_noted_without_the_number,
     two_that_erase_at_once_do_not_mind,
     a_long_text_is_no_obstacle,
+    a_batch_is_asked_only_about_those_who_were_in_it,
     what_ended_long_ago_is_redacted_and_nothing_else,
     a_round_goes_on_where_the_last_one_was,
 );
@@ -322,6 +323,31 @@ async fn a_long_text_is_no_obstacle(db: &Db) {
     assert_eq!(erase(db, &[row]).await.erased, 1);
     assert_eq!(db.of(row, "phone").await.as_deref(), Some("777***7777"));
     assert_eq!(db.of(row, "sub_user_id").await, None);
+}
+
+async fn a_batch_is_asked_only_about_those_who_were_in_it(db: &Db) {
+    let mut rows = Vec::new();
+    for name in ["Ann Miller", "refused", "**"] {
+        let row = failed(db, "u/t", "rejected", "no", 60).await;
+        db.execute(&format!(
+            "UPDATE contact_outbox SET name = '{name}' WHERE id = {row}"
+        ))
+        .await;
+        rows.push(row);
+    }
+    let ids = [ContactId(rows[0])];
+    db.operations.requeue(&ids, None).await.expect("requeues");
+    let me = db.courier().await;
+    let lease = db.lease("u/t", me).await.lease;
+    let batch = entry(&rows[..1]);
+    let mut end = close(batch.batch, &rows[..1]);
+    end.answer = "refused: 130***1211, Ann Miller".into();
+    db.record(&lease, &[Change::Open(batch.clone())]).await;
+    db.record(&lease, &[Change::Close(end)]).await;
+    assert_eq!(erase(db, &rows).await.erased, 3);
+    let of_the_batch = format!("FROM delivery_batch WHERE id = '{}'", batch.batch);
+    let answer = db.text("answer", &of_the_batch).await.expect("an answer");
+    assert_eq!(answer, "refused: 130***1211, ***");
 }
 
 fn redaction(db: &Db, instance: uuid::Uuid) -> Redaction {

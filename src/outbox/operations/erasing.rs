@@ -4,7 +4,7 @@
 //! key stays, for the app finds its contact by it, and it forbids a second INSERT; only a key that holds
 //! the number is changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 
 use serde::Serialize;
@@ -122,7 +122,9 @@ pub(in crate::outbox) struct Personal {
     fail_cause: Option<String>,
     idempotency_key: Option<String>,
     /// The last batch that held it.
-    pub(in crate::outbox) batch: Option<String>,
+    batch: Option<String>,
+    /// Those that held it before it was requeued.
+    earlier: Vec<String>,
 }
 
 /// A row without what is personal: the texts that stay.
@@ -139,6 +141,12 @@ pub(in crate::outbox) struct Redacted {
 /// A shorter text stands in too many words.
 const QUOTABLE: usize = 2;
 
+/// A shorter text is masked only where it is a whole word, if it is written in letters that make words.
+const PART_OF_WORDS: usize = 5;
+
+/// Words that were masked are not longer than this, unless they were before.
+const WORDS: usize = 2_000;
+
 /// The longest part of a key that stays: the whole key fits into the narrowest column.
 const KEY: usize = 200;
 
@@ -151,13 +159,56 @@ pub(in crate::outbox) fn personal(row: &impl Columns) -> Personal {
         phone_mask: row.text("phone_mask"),
         quotable: quotable
             .map(|text| text.trim().to_owned())
-            .filter(|text| text.chars().count() >= QUOTABLE)
+            .filter(|text| is_quotable(text))
             .collect(),
         sub_user_id: row.text("sub_user_id"),
         fail_cause: row.text("fail_cause"),
         idempotency_key: row.text("idempotency_key"),
         batch: row.text("batch_id"),
+        earlier: Vec::new(),
     }
+}
+
+/// Tells each of the persons in which batches it was before it was requeued.
+pub(in crate::outbox) fn earlier_batches(rows: &[impl Columns], personal: &mut [Personal]) {
+    let mut earlier: HashMap<i64, Vec<String>> = HashMap::new();
+    for row in rows {
+        if let (Some(id), Some(batch)) = (row.integer("contact_id"), row.text("batch_id")) {
+            earlier.entry(id).or_default().push(batch);
+        }
+    }
+    for person in personal {
+        person.earlier = earlier.remove(&person.id).unwrap_or_default();
+    }
+}
+
+/// Whether a text says anything of a person: what consists of stars is a mask itself, and to mask it would
+/// only make it longer.
+fn is_quotable(text: &str) -> bool {
+    text.chars().count() >= QUOTABLE && text.chars().any(|c| c != '*')
+}
+
+/// Words with a text of the person masked.
+fn without_quoted(words: &str, quoted: &str) -> String {
+    if quoted.chars().count() >= PART_OF_WORDS {
+        return words.replace(quoted, "***");
+    }
+    let in_a_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let (mut masked, mut copied) = (String::with_capacity(words.len()), 0);
+    for (at, _) in words.match_indices(quoted) {
+        let end = at + quoted.len();
+        let goes_on_before = in_a_word(words[..at].chars().next_back());
+        let goes_on_behind = in_a_word(words[end..].chars().next());
+        let cuts = goes_on_before && in_a_word(quoted.chars().next())
+            || goes_on_behind && in_a_word(quoted.chars().next_back());
+        if !cuts {
+            masked.push_str(&words[copied..at]);
+            masked.push_str("***");
+            copied = end;
+        }
+    }
+    masked.push_str(&words[copied..]);
+    masked
 }
 
 impl Personal {
@@ -174,14 +225,21 @@ impl Personal {
     }
 
     /// The words of somebody, in which the person may be quoted.
-    pub(in crate::outbox) fn words(&self, words: &str) -> String {
-        let mut words = mask_within(&self.without(words));
+    pub(in crate::outbox) fn words(&self, said: &str) -> String {
+        let mut words = mask_within(&self.without(said));
         for quoted in &self.quotable {
-            if words.contains(quoted) {
-                words = words.replace(quoted, "***");
-            }
+            words = without_quoted(&words, quoted);
         }
-        words
+        let longest = WORDS.max(said.chars().count());
+        match words.char_indices().nth(longest) {
+            Some((end, _)) => words[..end].to_owned(),
+            None => words,
+        }
+    }
+
+    /// The batches that are known to have held it; their ancestors did, too.
+    pub(in crate::outbox) fn batches(&self) -> impl Iterator<Item = &String> {
+        self.earlier.iter().chain(&self.batch)
     }
 
     /// A text without the number.
@@ -201,8 +259,8 @@ impl Personal {
 pub(in crate::outbox) struct Answers {
     seen: HashSet<String>,
     wanted: Vec<String>,
-    /// Batches, and what to say of each instead.
-    pub(in crate::outbox) reworded: Vec<(String, String)>,
+    /// What was read: the parent of a batch, and its answer.
+    batches: HashMap<String, (Option<String>, Option<String>)>,
 }
 
 impl Answers {
@@ -221,17 +279,38 @@ impl Answers {
     }
 
     /// Takes in a batch.
-    pub(in crate::outbox) fn read(&mut self, row: &impl Columns, personal: &[Personal]) {
-        self.wanted.extend(row.text("parent_id"));
-        let (Some(id), Some(answer)) = (row.text("id"), row.text("answer")) else {
-            return;
-        };
-        let reworded = personal
-            .iter()
-            .fold(answer.clone(), |answer, person| person.words(&answer));
-        if reworded != answer {
-            self.reworded.push((id, reworded));
+    pub(in crate::outbox) fn read(&mut self, row: &impl Columns) {
+        let parent = row.text("parent_id");
+        self.wanted.extend(parent.clone());
+        if let Some(id) = row.text("id") {
+            self.batches.insert(id, (parent, row.text("answer")));
         }
+    }
+
+    /// Returns the batches to reword, and what to say of each instead. A batch is asked only about the
+    /// persons who were in it: a text of anybody else stands there by chance.
+    pub(in crate::outbox) fn reworded(mut self, personal: &[Personal]) -> Vec<(String, String)> {
+        let mut reworded = HashMap::new();
+        for person in personal {
+            let mut next: Vec<String> = person.batches().cloned().collect();
+            let mut walked = HashSet::new();
+            while let Some(id) = next.pop() {
+                if !walked.insert(id.clone()) {
+                    continue;
+                }
+                let Some((parent, answer)) = self.batches.get_mut(&id) else {
+                    continue;
+                };
+                next.extend(parent.clone());
+                let Some(answer) = answer else { continue };
+                let words = person.words(answer);
+                if words != *answer {
+                    answer.clone_from(&words);
+                    reworded.insert(id, words);
+                }
+            }
+        }
+        reworded.into_iter().collect()
     }
 }
 
@@ -267,6 +346,23 @@ mod tests {
         let words =
             person.words("号码 １３０ 1212 1211（张三, a@b.example）在黑名单; 13112341234 too");
         assert_eq!(words, "号码 130***1211（***, ***）在黑名单; 131***1234 too");
+    }
+
+    #[test]
+    fn stars_are_nothing_to_mask_and_no_words_grow_without_end() {
+        assert!(!is_quotable("**") && !is_quotable("x") && is_quotable("李四"));
+        let mut person = person("13012121211");
+        person.quotable = vec!["ab".into(); 3];
+        let words = person.words(&"ab ".repeat(3_000));
+        assert_eq!(words.chars().count(), 9_000);
+    }
+
+    #[test]
+    fn a_short_text_is_masked_only_where_it_is_a_word() {
+        let mut person = person("13012121211");
+        person.quotable = vec!["60".into(), "Li".into(), "张三".into(), "Smith".into()];
+        let words = person.words("6007: Li, 60 or List (vip张三A, Smithy)");
+        assert_eq!(words, "6007: ***, *** or List (vip***A, ***y)");
     }
 
     #[test]

@@ -13,7 +13,6 @@ use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};
 use crate::outbox::operations::{
     self, Action, Answers, Erasable, Erased, LOOKED_AT, Personal, PhoneStep, RedactStep, Redacted,
 };
-use crate::outbox::rows::Columns;
 use crate::outbox::span::to_seconds;
 
 /// How many numbers are looked at in a step: some tens of milliseconds.
@@ -105,9 +104,9 @@ pub(super) async fn erase<D: Dialect>(
         .bind(List::Contacts(&free))
         .fetch_all(&mut tx)
         .await?;
-    let personal: Vec<Personal> = rows.iter().map(operations::personal).collect();
+    let mut personal: Vec<Personal> = rows.iter().map(operations::personal).collect();
     let redacted: Vec<Redacted> = personal.iter().map(Personal::redacted).collect();
-    reword::<D>(&mut tx, &free, &personal).await?;
+    reword::<D>(&mut tx, &free, &mut personal).await?;
     ask::<D>(D::ERASING.forget_causes)
         .bind(List::Contacts(&free))
         .execute(&mut tx)
@@ -145,15 +144,15 @@ async fn sorted<D: Dialect>(
 async fn reword<D: Dialect>(
     tx: &mut Session<D>,
     ids: &[i64],
-    personal: &[Personal],
+    personal: &mut [Personal],
 ) -> Result<(), SqlError> {
     let earlier = ask::<D>(D::ERASING.earlier_batches)
         .bind(List::Contacts(ids))
         .fetch_all(tx)
         .await?;
-    let earlier = earlier.iter().filter_map(|row| row.text("batch_id"));
-    let last = personal.iter().filter_map(|person| person.batch.clone());
-    let mut answers = Answers::of(earlier.chain(last));
+    operations::earlier_batches(&earlier, personal);
+    let batches = personal.iter().flat_map(|person| person.batches().cloned());
+    let mut answers = Answers::of(batches);
     loop {
         let wanted = answers.wanted();
         if wanted.is_empty() {
@@ -165,10 +164,10 @@ async fn reword<D: Dialect>(
             .fetch_all(tx)
             .await?;
         for row in &rows {
-            answers.read(row, personal);
+            answers.read(row);
         }
     }
-    for (batch, answer) in &answers.reworded {
+    for (batch, answer) in &answers.reworded(personal) {
         ask::<D>(D::ERASING.reword)
             .bind(answer.as_str())
             .bind(List::Texts(&[batch.as_str()]))

@@ -184,7 +184,7 @@ pub(in crate::outbox) struct Erasing {
     pub(in crate::outbox) personal: Statement,
     /// Takes it out [records]: [`Redacted`](crate::outbox::operations::Redacted).
     pub(in crate::outbox) redact: Statement,
-    /// The batches that contacts were in before they were requeued [contacts].
+    /// The batches that contacts were in before they were requeued, each with its contact [contacts].
     pub(in crate::outbox) earlier_batches: Statement,
     /// Forgets why they had failed [contacts].
     pub(in crate::outbox) forget_causes: Statement,

@@ -79,7 +79,7 @@ pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
         stands!()
     )),
     earlier_batches: Statement::new(concat!(
-        "SELECT q.batch_id FROM ",
+        "SELECT q.contact_id, q.batch_id FROM ",
         contact_ids!(),
         " AS named STRAIGHT_JOIN contact_requeue AS q FORCE INDEX (contact_requeue_by_contact)
               ON q.contact_id = named.id

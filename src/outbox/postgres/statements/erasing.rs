@@ -66,7 +66,7 @@ pub(in crate::outbox::postgres) static ERASING: Erasing = Erasing {
          SELECT count(*) FROM written WHERE redacted_at IS NOT NULL",
     ),
     earlier_batches: Statement::new(
-        "SELECT batch_id::text AS batch_id FROM contact_requeue
+        "SELECT contact_id, batch_id::text AS batch_id FROM contact_requeue
          WHERE contact_id = ANY ($1) AND batch_id IS NOT NULL",
     ),
     forget_causes: Statement::new(

@@ -67,7 +67,7 @@ pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
            AND contact_outbox.redacted_at IS NULL"
     )),
     earlier_batches: Statement::new(
-        "SELECT batch_id FROM contact_requeue
+        "SELECT contact_id, batch_id FROM contact_requeue
          WHERE contact_id IN (SELECT value FROM json_each(?1)) AND batch_id IS NOT NULL",
     ),
     forget_causes: Statement::new(
