@@ -21,6 +21,8 @@ on_every_database!(
     an_erasure_is_noted_without_the_number,
     two_that_erase_at_once_do_not_mind,
     a_long_text_is_no_obstacle,
+    what_a_lane_waits_for_quotes_nobody_who_was_erased,
+    an_encrypted_number_is_found_by_its_ciphertext_and_by_a_mask_that_is_whole,
     a_batch_is_asked_only_about_those_who_were_in_it,
     what_ended_long_ago_is_redacted_and_nothing_else,
     a_round_goes_on_where_the_last_one_was,
@@ -315,14 +317,57 @@ async fn two_that_erase_at_once_do_not_mind(db: &Db) {
 async fn a_long_text_is_no_obstacle(db: &Db) {
     let row = failed(db, "u/t", "invalid", "too long", 60).await;
     let long = "7".repeat(5_000);
+    let sub = "s".repeat(300);
     db.execute(&format!(
-        "UPDATE contact_outbox SET phone = '{long}', name = '{long}', sub_user_id = '{long}',
+        "UPDATE contact_outbox SET phone = '{long}', name = '{long}', sub_user_id = '{sub}',
              phone_mask = '{long}' WHERE id = {row}"
     ))
     .await;
     assert_eq!(erase(db, &[row]).await.erased, 1);
     assert_eq!(db.of(row, "phone").await.as_deref(), Some("777***7777"));
-    assert_eq!(db.of(row, "sub_user_id").await, None);
+    assert_eq!(db.of(row, "sub_user_id").await, Some(sub));
+}
+
+async fn what_a_lane_waits_for_quotes_nobody_who_was_erased(db: &Db) {
+    let row = failed(db, "u/t", "rejected", "no", 60).await;
+    let other = failed(db, "u/other", "rejected", "no", 60).await;
+    db.execute("UPDATE contact_outbox SET name = '张三'").await;
+    let me = db.courier().await;
+    for lane in ["u/t", "u/other"] {
+        db.lease(lane, me).await;
+    }
+    db.execute(
+        "UPDATE delivery_lane SET hold_reason = 'all_refused', hold_message = '张三 is refused'",
+    )
+    .await;
+    assert_eq!(erase(db, &[row]).await.erased, 1);
+    let of = |task: &str| format!("FROM delivery_lane WHERE user_id = 'u' AND task_id = '{task}'");
+    let said = db.text("hold_message", &of("t")).await;
+    assert_eq!(said.as_deref(), Some("*** is refused"));
+    let said = db.text("hold_message", &of("other")).await;
+    assert_eq!(said.as_deref(), Some("张三 is refused"));
+    assert_eq!(standing(db, other).await, Some(Erasable::Yes));
+}
+
+async fn an_encrypted_number_is_found_by_its_ciphertext_and_by_a_mask_that_is_whole(db: &Db) {
+    let mut rows = Vec::new();
+    for mask in [NUMBER, "130***1211"] {
+        let row = db.contact("u/t", "c1f3d5e7a9b1c3d5").await;
+        db.execute(&format!(
+            "UPDATE contact_outbox SET encryption = true, phone_mask = '{mask}' WHERE id = {row}"
+        ))
+        .await;
+        rows.push(ContactId(row));
+    }
+    rows.reverse();
+    for (number, wanted) in [
+        ("c1f3d5e7a9b1c3d5", &rows[..]),
+        (NUMBER, &rows[1..]),
+        ("130***1211", &[]),
+    ] {
+        let step = db.operations.find_number(number, None).await;
+        assert_eq!(step.expect("looks").found, wanted, "{number}");
+    }
 }
 
 async fn a_batch_is_asked_only_about_those_who_were_in_it(db: &Db) {

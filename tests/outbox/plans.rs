@@ -295,7 +295,8 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
             "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "'u'", "'t00003'", "0", "100",
         ],
         "pending_rows" => &["9", "9", "9", "9", "9", "9", "9", "9", "9", "9", IDS],
-        "stale_rows" | "standing" | "personal" | "earlier_batches" | "forget_causes" => &[IDS],
+        "stale_rows" | "standing" | "personal" | "earlier_batches" | "forget_causes"
+        | "held_lanes" => &[IDS],
         "find_batches" | "sending_batches" | "taken_keys" | "delete_batches" | "answers" => &[KEYS],
         "fence_lanes" | "lock_lanes" | "change_lanes" => &[LANES],
         "open_batches" => &[OPENED, DEPARTING],
@@ -317,6 +318,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "contacts_standing" => &[IDS, "NULL", "NULL"],
         "delete_contacts" => &[IDS, "1e0"],
         "reword" => &[KEYS, "'x'"],
+        "reword_hold" => &["'x'", "'u'", "'t'", "'y'"],
         _ => &[BATCHES],
     }
 }

@@ -91,8 +91,10 @@ pub(in crate::outbox) fn numbers_step(rows: &[impl Columns], number: &str) -> Ph
             continue;
         };
         step.next = Some(id);
-        let phone = row.text("phone");
-        if phone.is_some_and(|phone| is_same_number(&phone, number)) {
+        // The mask that is expected of an encrypted number may be the whole number.
+        let whole = row.text("phone_mask").filter(|mask| !mask.contains('*'));
+        let mut written = row.text("phone").into_iter().chain(whole);
+        if written.any(|phone| is_same_number(&phone, number)) {
             step.found.push(id);
         }
     }
@@ -252,6 +254,44 @@ impl Personal {
         let masked: String = mask_number(key, &self.phone)?.chars().take(KEY).collect();
         Some(format!("{masked}#{}", Uuid::now_v7()))
     }
+}
+
+/// What a lane was told to wait for, and what to say instead.
+pub(in crate::outbox) struct Hold {
+    pub(in crate::outbox) user_id: String,
+    pub(in crate::outbox) task_id: String,
+    pub(in crate::outbox) said: String,
+    pub(in crate::outbox) instead: String,
+}
+
+/// The holds of lanes that quote one of the persons who are in the lane.
+pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> Vec<Hold> {
+    let persons: HashMap<i64, &Personal> = personal.iter().map(|one| (one.id, one)).collect();
+    let mut holds: HashMap<(String, String), Hold> = HashMap::new();
+    for row in rows {
+        let person = row.integer("id").and_then(|id| persons.get(&id));
+        let (Some(person), Some(user_id), Some(task_id), Some(said)) = (
+            person,
+            row.text("user_id"),
+            row.text("task_id"),
+            row.text("hold_message"),
+        ) else {
+            continue;
+        };
+        let lane = (user_id.clone(), task_id.clone());
+        let hold = holds.entry(lane).or_insert_with(|| Hold {
+            instead: said.clone(),
+            user_id,
+            task_id,
+            said,
+        });
+        hold.instead = person.words(&hold.instead);
+    }
+    let mut holds: Vec<Hold> = holds.into_values().collect();
+    holds.retain(|hold| hold.instead != hold.said);
+    // Lanes are locked in their order.
+    holds.sort_by(|a, b| (&a.user_id, &a.task_id).cmp(&(&b.user_id, &b.task_id)));
+    holds
 }
 
 /// The journal's words about batches, as they are read from contacts up to the first ancestors.

@@ -55,8 +55,8 @@ pub use self::trial::Trial;
 pub(super) use self::cancelling::{going, named_contact, pending_lanes};
 pub(super) use self::conclusion::{gate_in_the_way, with_paused};
 pub(super) use self::erasing::{
-    Answers, LOOKED_AT, Personal, Redacted, earlier_batches, erasable, numbers_step, personal,
-    redact_page,
+    Answers, LOOKED_AT, Personal, Redacted, earlier_batches, erasable, holds, numbers_step,
+    personal, redact_page,
 };
 pub(super) use self::failures::{Grouping, failed, failure_count, failure_page, kinds_of};
 pub(super) use self::finding::phone_step;

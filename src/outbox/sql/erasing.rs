@@ -107,6 +107,7 @@ pub(super) async fn erase<D: Dialect>(
     let mut personal: Vec<Personal> = rows.iter().map(operations::personal).collect();
     let redacted: Vec<Redacted> = personal.iter().map(Personal::redacted).collect();
     reword::<D>(&mut tx, &free, &mut personal).await?;
+    reword_holds::<D>(&mut tx, &free, &personal).await?;
     ask::<D>(D::ERASING.forget_causes)
         .bind(List::Contacts(&free))
         .execute(&mut tx)
@@ -171,6 +172,29 @@ async fn reword<D: Dialect>(
         ask::<D>(D::ERASING.reword)
             .bind(answer.as_str())
             .bind(List::Texts(&[batch.as_str()]))
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Takes what is personal out of what the contacts' lanes wait for: if all of a batch was refused, a lane
+/// waits with the words about a row.
+async fn reword_holds<D: Dialect>(
+    tx: &mut Session<D>,
+    ids: &[i64],
+    personal: &[Personal],
+) -> Result<(), SqlError> {
+    let held = ask::<D>(D::ERASING.held_lanes)
+        .bind(List::Contacts(ids))
+        .fetch_all(tx)
+        .await?;
+    for hold in operations::holds(&held, personal) {
+        ask::<D>(D::ERASING.reword_hold)
+            .bind(hold.instead.as_str())
+            .bind(hold.user_id.as_str())
+            .bind(hold.task_id.as_str())
+            .bind(hold.said.as_str())
             .execute(tx)
             .await?;
     }

@@ -175,7 +175,8 @@ pub(in crate::outbox) struct Operating {
 /// The statements that take out what is personal.
 #[derive(Debug)]
 pub(in crate::outbox) struct Erasing {
-    /// A page of the table from its end on: ids, and numbers that are not longer [characters, the id
+    /// A page of the table from its end on: ids, numbers, and the masks of encrypted ones, that are not
+    /// longer [characters, the id
     /// before which it ends, limit].
     pub(in crate::outbox) numbers: Statement,
     /// How those of the contacts stand that are there [contacts].
@@ -188,6 +189,11 @@ pub(in crate::outbox) struct Erasing {
     pub(in crate::outbox) earlier_batches: Statement,
     /// Forgets why they had failed [contacts].
     pub(in crate::outbox) forget_causes: Statement,
+    /// What the lanes of contacts were told to wait for, each with its contact [contacts].
+    pub(in crate::outbox) held_lanes: Statement,
+    /// Says this of a lane instead, unless it has been told something else since [text, user, task, what
+    /// was said].
+    pub(in crate::outbox) reword_hold: Statement,
     /// What the journal says of batches [ids as text].
     pub(in crate::outbox) answers: Statement,
     /// Says this of closed batches instead [text, ids as text].
@@ -291,6 +297,8 @@ pub(in crate::outbox) fn hot(
         ("redact", erasing.redact.sql),
         ("earlier_batches", erasing.earlier_batches.sql),
         ("forget_causes", erasing.forget_causes.sql),
+        ("held_lanes", erasing.held_lanes.sql),
+        ("reword_hold", erasing.reword_hold.sql),
         ("answers", erasing.answers.sql),
         ("reword", erasing.reword.sql),
     ];

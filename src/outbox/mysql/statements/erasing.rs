@@ -26,10 +26,13 @@ macro_rules! batches_named {
 
 pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
     numbers: Statement::new(
-        "SELECT c.id, CASE WHEN CHAR_LENGTH(c.phone) <= ? THEN c.phone END AS phone
+        "SELECT c.id, CASE WHEN CHAR_LENGTH(c.phone) <= ? THEN c.phone END AS phone,
+             CASE WHEN c.encryption AND CHAR_LENGTH(c.phone_mask) <= ? THEN c.phone_mask END
+                 AS phone_mask
          FROM contact_outbox AS c FORCE INDEX (PRIMARY)
          WHERE c.id < ? ORDER BY c.id DESC LIMIT ?",
-    ),
+    )
+    .with(&[1, 1, 2, 3]),
     standing: Statement::new(concat!(
         "SELECT c.id, CASE
              WHEN c.redacted_at IS NOT NULL THEN 'redacted'
@@ -53,9 +56,7 @@ pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
         short!("company"),
         ", ",
         short!("extra"),
-        ", ",
-        short!("sub_user_id"),
-        ", c.fail_cause, c.idempotency_key, c.batch_id
+        ", c.sub_user_id, c.fail_cause, c.idempotency_key, c.batch_id
          FROM ",
         contact_ids!(),
         " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
@@ -92,6 +93,18 @@ pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
               ON q.contact_id = named.id
           SET q.fail_cause = NULL WHERE q.fail_cause IS NOT NULL"
     )),
+    held_lanes: Statement::new(concat!(
+        "SELECT c.id, l.user_id, l.task_id, l.hold_message FROM ",
+        contact_ids!(),
+        " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
+          STRAIGHT_JOIN delivery_lane AS l FORCE INDEX (PRIMARY)
+              ON l.user_id = c.user_id AND l.task_id = c.task_id
+          WHERE l.hold_message <> ''"
+    )),
+    reword_hold: Statement::new(
+        "UPDATE delivery_lane SET hold_message = ?
+         WHERE user_id = ? AND task_id = ? AND hold_message = ?",
+    ),
     answers: Statement::new(concat!(
         "SELECT b.id, b.parent_id, b.answer FROM ",
         batches_named!()

@@ -18,7 +18,8 @@ macro_rules! short {
 
 pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
     numbers: Statement::new(
-        "SELECT id, CASE WHEN length(phone) <= ?1 THEN phone END AS phone
+        "SELECT id, CASE WHEN length(phone) <= ?1 THEN phone END AS phone,
+             CASE WHEN encryption AND length(phone_mask) <= ?1 THEN phone_mask END AS phone_mask
          FROM contact_outbox NOT INDEXED WHERE id < ?2 ORDER BY id DESC LIMIT ?3",
     ),
     standing: Statement::new(
@@ -43,9 +44,7 @@ pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
         short!("company"),
         ", ",
         short!("extra"),
-        ", ",
-        short!("sub_user_id"),
-        ", fail_cause, idempotency_key, batch_id
+        ", sub_user_id, fail_cause, idempotency_key, batch_id
          FROM contact_outbox NOT INDEXED
          WHERE id IN (SELECT value FROM json_each(?1))
            AND status <> 'pending' AND redacted_at IS NULL
@@ -73,6 +72,16 @@ pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
     forget_causes: Statement::new(
         "UPDATE contact_requeue SET fail_cause = NULL
          WHERE contact_id IN (SELECT value FROM json_each(?1)) AND fail_cause IS NOT NULL",
+    ),
+    held_lanes: Statement::new(
+        "SELECT c.id, l.user_id, l.task_id, l.hold_message
+         FROM contact_outbox c NOT INDEXED
+         JOIN delivery_lane l ON l.user_id = c.user_id AND l.task_id = c.task_id
+         WHERE c.id IN (SELECT value FROM json_each(?1)) AND l.hold_message <> ''",
+    ),
+    reword_hold: Statement::new(
+        "UPDATE delivery_lane SET hold_message = ?1
+         WHERE user_id = ?2 AND task_id = ?3 AND hold_message = ?4",
     ),
     answers: Statement::new(
         "SELECT id, parent_id, answer FROM delivery_batch
