@@ -657,6 +657,38 @@ async fn a_pause_is_told_before_its_contacts_are_counted() {
     assert!(pause.wait().unwrap().success());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_whose_contacts_cannot_be_counted_is_told_all_the_same() {
+    let db = Db::postgres().await;
+    let Raw::Postgres(pool) = &db.raw else {
+        unreachable!("a PostgreSQL database")
+    };
+    let mut locked = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE contact_outbox IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *locked)
+        .await
+        .unwrap();
+    let mut pause = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+        .args(["pause", "--all", "--set"])
+        .arg(format!("database.url={}", db.url))
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(pause.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert_eq!(first, "all lanes: paused until it is resumed");
+    sqlx::query("ALTER TABLE contact_outbox RENAME TO elsewhere")
+        .execute(&mut *locked)
+        .await
+        .unwrap();
+    locked.commit().await.unwrap();
+    let last = lines.next().unwrap().unwrap();
+    assert_eq!(last, "the contacts pending in it could not be counted");
+    assert!(pause.wait().unwrap().success());
+}
+
 /// What the program shows on a terminal, where somebody types an answer.
 fn on_a_terminal(db: &Db, arguments: &str, typed: &str) -> String {
     let program = env!("CARGO_BIN_EXE_contact-courier");
