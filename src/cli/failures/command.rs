@@ -10,7 +10,7 @@ use crate::cli::UsageError;
 use crate::cli::operator::{self, FilterArgs};
 use crate::cli::settings_args::SettingsArgs;
 use crate::cli::span::{contacts, count};
-use crate::outbox::{FailureCursor, FailuresBy, Operations};
+use crate::outbox::{FailureCursor, FailureGroups, FailuresBy, Operations};
 use crate::settings::Settings;
 
 /// Lists the contacts that failed, the last first, with phone numbers masked
@@ -112,11 +112,7 @@ async fn count_by(
     let counted = operations.count_failures_by(&filter, by, limit).await?;
     counted::write(&counted.groups, by, format, out)?;
     if counted.more > 0 {
-        let more = format!(
-            "{} with {}: --limit N shows so many",
-            count(counted.more, "more group", "more groups"),
-            contacts(counted.contacts_of_more)
-        );
+        let more = more_groups(&counted);
         match format {
             Format::Table { .. } => writeln!(out, "\n{more}")?,
             // The output is for programs.
@@ -124,6 +120,19 @@ async fn count_by(
         }
     }
     Ok(())
+}
+
+fn more_groups(counted: &FailureGroups) -> String {
+    let least = if counted.all_told_apart {
+        ""
+    } else {
+        "at least "
+    };
+    format!(
+        "{least}{} with {}: --limit N shows so many",
+        count(counted.more, "more group", "more groups"),
+        contacts(counted.contacts_of_more)
+    )
 }
 
 async fn list(

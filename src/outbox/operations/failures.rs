@@ -125,8 +125,9 @@ impl FailuresBy {
 pub struct FailureGroups {
     /// The most first.
     pub groups: Vec<FailureGroup>,
-    /// How many groups there are beside them.
+    /// How many groups there are beside them; if not all are told apart, at least so many.
     pub more: u64,
+    pub all_told_apart: bool,
     /// How many contacts those have.
     pub contacts_of_more: u64,
 }
@@ -148,8 +149,8 @@ const TOLD_APART: usize = 10_000;
 #[derive(Debug, Default)]
 pub(in crate::outbox) struct Grouping {
     groups: HashMap<String, (u64, Duration)>,
-    /// Parts of groups that are not told apart, and their contacts.
-    rest: (u64, u64),
+    /// The contacts of the groups that are not told apart.
+    rest: Option<u64>,
 }
 
 impl Grouping {
@@ -162,8 +163,7 @@ impl Grouping {
         let contacts = to_total(row, "contacts");
         let last_ago = to_duration(row.seconds("last_ago"));
         if self.groups.len() >= TOLD_APART && !self.groups.contains_key(&shared) {
-            self.rest.0 += 1;
-            self.rest.1 += contacts;
+            self.rest = Some(self.rest.unwrap_or_default() + contacts);
             return;
         }
         let group = self.groups.entry(shared).or_insert((0, last_ago));
@@ -187,8 +187,11 @@ impl Grouping {
         let more = groups.split_off(limit.min(groups.len()));
         FailureGroups {
             groups,
-            more: more.len() as u64 + self.rest.0,
-            contacts_of_more: more.iter().map(|group| group.contacts).sum::<u64>() + self.rest.1,
+            // How many groups the parts are of is not known; more than none.
+            more: more.len() as u64 + u64::from(self.rest.is_some()),
+            all_told_apart: self.rest.is_none(),
+            contacts_of_more: more.iter().map(|group| group.contacts).sum::<u64>()
+                + self.rest.unwrap_or_default(),
         }
     }
 }
@@ -274,5 +277,26 @@ pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
         redacted: row.flag("redacted").unwrap_or_default(),
         options: asked_for(row),
         sent: sent_as(row),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_groups_that_are_not_told_apart_the_least_is_told() {
+        let groups =
+            [("one", 7), ("two", 5)].map(|(shared, n)| (shared.into(), (n, Duration::ZERO)));
+        let grouping = Grouping {
+            groups: groups.into(),
+            rest: Some(30),
+        };
+        let most = grouping.most(1);
+        assert_eq!(
+            (most.groups.len(), most.more, most.contacts_of_more),
+            (1, 2, 35)
+        );
+        assert!(!most.all_told_apart);
     }
 }
