@@ -47,7 +47,7 @@ pub(super) struct EraseArgs {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// The number, in whatever shape the table has it; reads the whole table
+    /// The number, in whatever shape the table has it, or the ciphertext; reads the whole table
     #[arg(long, value_name = "NUMBER")]
     phone: Option<String>,
     /// The contact with this `idempotency_key`
