@@ -23,6 +23,9 @@ use crate::telemetry::event::{DatabaseAwaited, DatabaseBack};
 /// Between two tries.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// A database that keeps the rates is told that the courier ends for no longer than that.
+const LEAVE_RATES_WITHIN: Duration = Duration::from_secs(3);
+
 /// The tries of a courier that ends when its work is done: a deadlock with another courier is soon
 /// over, an outage is not.
 const TRIES: u32 = 3;
@@ -82,12 +85,16 @@ impl Entry {
         presence: Option<AbortOnDropHandle<()>>,
     ) {
         drop(presence);
-        if let Some(learned) = learned {
-            self.rates.outbox.keep_rate(&learned).await.ok();
-        }
-        if let Some(guest) = &self.rates.guest {
-            guest.leave().await;
-        }
+        let leaving = async {
+            if let Some(learned) = learned {
+                self.rates.outbox.keep_rate(&learned).await.ok();
+            }
+            if let Some(guest) = &self.rates.guest {
+                guest.leave().await;
+            }
+        };
+        // What is due is delivered; nobody waits for long because of the rates.
+        tokio::time::timeout(LEAVE_RATES_WITHIN, leaving).await.ok();
     }
 
     async fn register(&self) -> Result<(LeaseClock, AbortOnDropHandle<()>), OutboxError> {

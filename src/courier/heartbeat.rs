@@ -151,7 +151,7 @@ impl Heart {
         if self.kept.is_some_and(is_known) {
             return;
         }
-        let keep = tokio::time::timeout(limit, self.rates.keep_rate(&learned));
+        let keep = tokio::time::timeout(limit.min(SOON), self.rates.keep_rate(&learned));
         // What is not kept now is kept with the next heartbeat.
         if let Ok(Ok(())) = self.pulse.heartbeat.turning(keep).await {
             self.kept = Some(learned);

@@ -9,6 +9,7 @@ use crate::world::{World, goods, lanes, until};
 on_every_server!(
     couriers_of_two_databases_take_their_rate_from_a_third_and_go_on_without_it,
     a_courier_that_starts_without_the_rates_waits_for_them,
+    a_courier_whose_rates_are_kept_in_its_own_database_stays_at_home_there,
 );
 
 const EACH: usize = 60;
@@ -98,4 +99,25 @@ async fn a_courier_that_starts_without_the_rates_waits_for_them(rates: &Db) {
         .await;
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
+}
+
+/// All apps have the same setting, also the one whose database it names.
+async fn a_courier_whose_rates_are_kept_in_its_own_database_stays_at_home_there(own: &Db) {
+    let cable = Cable::to(own).await;
+    let world = world(own, &cable, None).await;
+    let courier = world.start(&["run"]);
+    until("it is at home, and a guest", async || {
+        let overview = own.operations.overview().await.unwrap();
+        overview.instances.len() == 1 && overview.guests == 1
+    })
+    .await;
+    world.insert(&lanes(1)[0], &goods(0, 5)).await;
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    let overview = own.operations.overview().await.unwrap();
+    assert_eq!((overview.instances.len(), overview.guests), (1, 1));
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+    assert_eq!(own.count("FROM courier_instance").await, 0);
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
 
 use crate::lock::lock;
 use crate::outbox::{Instance, Outbox, OutboxError, Standing};
@@ -39,11 +40,13 @@ pub(super) struct Away {
 }
 
 impl Guest {
-    /// A guest in this database that has not registered yet.
+    /// A guest in this database that has not registered yet. Its id is another one than the courier's,
+    /// which may be at home there: by another address nobody would see that.
     pub(in crate::courier) fn new(outbox: Arc<dyn Outbox>, instance: &Instance) -> Self {
         Self {
             outbox,
             instance: Instance {
+                id: Uuid::now_v7(),
                 standing: Standing {
                     is_guest: true,
                     ..Standing::default()
