@@ -25,8 +25,8 @@ impl PauseOrder {
         }
     }
 
-    /// What is in force and how many contacts wait in it, for programs; `None`: they are too many to be
-    /// counted in time.
+    /// What is in force and how many contacts wait in it, for programs; `None`: they could not
+    /// be counted.
     pub fn json(&self, pending: Option<u64>) -> serde_json::Value {
         let seconds = self.lasts.map(|lasts| lasts.as_secs_f64());
         json!({"paused": self.scope, "for_seconds": seconds, "pending": pending})

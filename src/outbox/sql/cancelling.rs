@@ -105,6 +105,21 @@ pub(super) async fn named<D: Dialect>(
     Ok(rows.iter().filter_map(operations::named_contact).collect())
 }
 
+/// Returns these contacts in the order in which transactions lock and write them, without those that
+/// another session keeps locked, and how many these are.
+pub(super) async fn unlocked<D: Dialect>(
+    dialect: &D,
+    ids: &[ContactId],
+) -> Result<(Vec<i64>, u64), SqlError> {
+    let mut ids = plain(ids);
+    ids.sort_unstable();
+    ids.dedup();
+    let locked = dialect.locked(&ids).await?;
+    let locked: HashSet<i64> = locked.iter().map(|id| id.0).collect();
+    ids.retain(|id| !locked.contains(id));
+    Ok((ids, locked.len() as u64))
+}
+
 pub(super) async fn cancel<D: Dialect>(
     dialect: &D,
     lane: &Lane,
@@ -112,14 +127,8 @@ pub(super) async fn cancel<D: Dialect>(
     cause: &str,
     action: &Action,
 ) -> Result<Cancelled, SqlError> {
-    let mut ids = plain(ids);
-    // They are written in their order.
-    ids.sort_unstable();
-    ids.dedup();
     // A row that another session keeps locked would keep the lane locked, too.
-    let locked = dialect.locked(&ids).await?;
-    let locked: HashSet<i64> = locked.iter().map(|id| id.0).collect();
-    ids.retain(|id| !locked.contains(id));
+    let (ids, locked) = unlocked(dialect, ids).await?;
     let mut tx = dialect.begin().await?;
     lock::<D>(dialect, &mut tx, lane).await?;
     let going = on_their_way::<D>(&mut tx, lane).await?;
@@ -130,7 +139,7 @@ pub(super) async fn cancel<D: Dialect>(
     Ok(Cancelled {
         cancelled,
         on_their_way: going.len() as u64,
-        locked: locked.len() as u64,
+        locked,
     })
 }
 

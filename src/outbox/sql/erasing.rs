@@ -1,9 +1,9 @@
 //! Taking what is personal out of final contacts, in small transactions.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::ask::ask;
+use super::cancelling::unlocked;
 use super::dialect::{Dialect, Session};
 use super::failing::plain;
 use super::history;
@@ -89,17 +89,11 @@ pub(super) async fn erase<D: Dialect>(
     ids: &[ContactId],
     action: Option<&Action>,
 ) -> Result<Erased, SqlError> {
-    let mut ids = plain(ids);
-    // They are locked in their order.
-    ids.sort_unstable();
-    ids.dedup();
     // A row that another session keeps locked would keep us from the others.
-    let locked = dialect.locked(&ids).await?;
-    let locked: HashSet<i64> = locked.iter().map(|id| id.0).collect();
-    ids.retain(|id| !locked.contains(id));
+    let (ids, locked) = unlocked(dialect, ids).await?;
     let mut tx = dialect.begin().await?;
     let (free, mut erased) = sorted::<D>(&mut tx, &ids).await?;
-    erased.locked = locked.len() as u64;
+    erased.locked = locked;
     let rows = ask::<D>(D::ERASING.personal)
         .bind(List::Contacts(&free))
         .fetch_all(&mut tx)
