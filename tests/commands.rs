@@ -15,6 +15,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use contact_courier::simulator::{Config, Simulator};
 use insta::assert_snapshot;
+use sqlx::{Postgres, Transaction};
 use support::{Db, Kind, Raw};
 
 /// The program, asked about a database, with none of our variables in its environment.
@@ -629,9 +630,15 @@ async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     assert_eq!(db.of(3, "status").await.as_deref(), Some("pending"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pause_is_told_before_its_contacts_are_counted() {
-    let db = Db::postgres().await;
+/// Has all lanes paused while the table is locked. Returns the lock, the program and its lines behind
+/// the one that tells the pause.
+async fn paused_beside_a_locked_table(
+    db: &Db,
+) -> (
+    Transaction<'static, Postgres>,
+    Child,
+    impl Iterator<Item = std::io::Result<String>>,
+) {
     let Raw::Postgres(pool) = &db.raw else {
         unreachable!("a PostgreSQL database")
     };
@@ -651,6 +658,13 @@ async fn a_pause_is_told_before_its_contacts_are_counted() {
     let mut lines = BufReader::new(pause.stdout.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
     assert_eq!(first, "all lanes: paused until it is resumed");
+    (locked, pause, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_is_told_before_its_contacts_are_counted() {
+    let db = Db::postgres().await;
+    let (locked, mut pause, mut lines) = paused_beside_a_locked_table(&db).await;
     locked.rollback().await.unwrap();
     let last = lines.next().unwrap().unwrap();
     assert!(last.ends_with("pending in it"), "{last}");
@@ -660,25 +674,7 @@ async fn a_pause_is_told_before_its_contacts_are_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_whose_contacts_cannot_be_counted_is_told_all_the_same() {
     let db = Db::postgres().await;
-    let Raw::Postgres(pool) = &db.raw else {
-        unreachable!("a PostgreSQL database")
-    };
-    let mut locked = pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE contact_outbox IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *locked)
-        .await
-        .unwrap();
-    let mut pause = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
-        .args(["pause", "--all", "--set"])
-        .arg(format!("database.url={}", db.url))
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(pause.stdout.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
-    assert_eq!(first, "all lanes: paused until it is resumed");
+    let (mut locked, mut pause, mut lines) = paused_beside_a_locked_table(&db).await;
     sqlx::query("ALTER TABLE contact_outbox RENAME TO elsewhere")
         .execute(&mut *locked)
         .await
