@@ -1,4 +1,4 @@
-//! What the fuzz targets try, for any bytes. The stable test `tests/fuzz.rs` runs the same.
+//! What the fuzz targets try, for any bytes. The stable test `tests/it/fuzz.rs` runs the same.
 
 use contact_courier::cli::csv_lines;
 use contact_courier::mask::{Fit, Name, Shown, mask, mask_number, mask_own, mask_within};

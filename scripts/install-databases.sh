@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # For test-databases.sh: installs what is missing, where that can be done: the servers, and the browser
-# and the Prometheus of the tests of tests/admin and tests/deploy.
+# and the Prometheus of the tests of tests/it/admin and tests/it/deploy.
 
 packages=(postgresql postgresql-client pgbouncer mariadb-server mariadb-client sqlite3 chromium
     chromium-driver prometheus)

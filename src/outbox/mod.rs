@@ -7,7 +7,7 @@
 //! `sql` is both doors on any database, written once. `postgres`, `mysql` and `sqlite` bring the
 //! statements and what each database does in its own way: see `sql::dialect`.
 //!
-//! Every database guarantees this (the contract suite in `tests/outbox/` proves it on each):
+//! Every database guarantees this (the contract suite in `tests/it/outbox/` proves it on each):
 //!
 //! - **Fencing.** A lane's token only grows. A write in the name of an older token changes nothing
 //!   and returns [`Recorded::Fenced`].

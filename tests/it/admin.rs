@@ -1,0 +1,20 @@
+//! What operators ask the running program: metrics, health checks, the status page.
+//!
+//! The real program works between a real database and the simulated platform, and is asked over
+//! HTTP.
+
+mod acting;
+mod acting_page;
+mod alive;
+pub(crate) mod asking;
+mod browser;
+mod endpoints;
+mod metrics;
+mod page;
+mod privacy;
+pub(crate) mod prometheus;
+mod scraped;
+mod starting;
+mod trouble;
+mod unread;
+mod watching;

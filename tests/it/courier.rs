@@ -1,0 +1,401 @@
+//! The courier against a scripted platform, on every database: what the real binary meets too
+//! rarely to be waited for.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use contact_courier::batch::Batch;
+use contact_courier::courier::lifecycle::Lifecycle;
+use contact_courier::courier::{Courier, CourierOptions, Until};
+use contact_courier::outbox::Backlog;
+use contact_courier::platform::client::Platform;
+use contact_courier::platform::verdict::{Answer, Reply};
+use contact_courier::platform::wire;
+
+use crate::support::{Db, on_every_database, on_every_server};
+
+/// Answers by a rule.
+struct Scripted<F>(F);
+
+#[async_trait]
+impl<F: Fn(&Batch) -> Reply + Send + Sync + 'static> Platform for Scripted<F> {
+    async fn deliver(&self, batch: &Batch) -> Reply {
+        (self.0)(batch)
+    }
+}
+
+fn answer(code: u16) -> Reply {
+    let body = format!("{{\"code\":{code},\"message\":\"\",\"data\":[]}}");
+    Reply::Answer(Answer {
+        http: 200,
+        retry_after: None,
+        document: wire::decode(body.as_bytes()),
+    })
+}
+
+fn options(linger: Duration) -> CourierOptions {
+    let mut options = CourierOptions {
+        poll_interval: Duration::from_millis(20),
+        ..CourierOptions::default()
+    };
+    let tuning = &mut options.tuning;
+    tuning.linger = linger;
+    tuning.limits.requests_per_second = 10_000.0;
+    // Longer than a courier holds a lane for: whoever fails once is left for a later run.
+    tuning.backoff.initial_interval = Duration::from_hours(1);
+    tuning.backoff.max_interval = Duration::from_hours(1);
+    options
+}
+
+async fn run(
+    db: &Db,
+    platform: impl Fn(&Batch) -> Reply + Send + Sync + 'static,
+    options: CourierOptions,
+) -> Backlog {
+    let outbox = Arc::clone(&db.outbox);
+    let courier = Courier::new(outbox, Arc::new(Scripted(platform)), options);
+    courier
+        .run(Lifecycle::new(), Until::Done)
+        .await
+        .expect("the database works")
+        .expect("it ends by itself")
+}
+
+on_every_database!(
+    while_the_platform_says_when_to_come_back_nothing_is_sent,
+    lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others,
+    an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice,
+    a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger,
+    three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound,
+    a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
+    a_row_that_makes_the_platform_fail_each_time_ends_alone,
+    a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane,
+    a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between,
+    failures_that_nobody_is_named_for_come_to_an_end,
+);
+
+async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &Db) {
+    for lane in 0..80 {
+        db.contact(&format!("a/t{lane}"), "13000001111").await;
+    }
+    db.contact("b/t", "13000001111").await;
+    let refuse_a = |batch: &Batch| {
+        answer(if batch.lane.user_id() == "a" {
+            403
+        } else {
+            200
+        })
+    };
+    let left = run(db, refuse_a, options(Duration::ZERO)).await;
+    assert_eq!(
+        db.count("FROM contact_outbox WHERE status = 'succeeded'")
+            .await,
+        1
+    );
+    assert_eq!(left.due + left.held, 80);
+}
+
+async fn an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice(db: &Db) {
+    for n in 0..50 {
+        db.contact("u/t", &format!("130{n:02}00{n:04}")).await;
+    }
+    db.execute("UPDATE contact_outbox SET number_add_suffix = true")
+        .await;
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 5;
+    options.tuning.max_in_flight_per_lane = 1;
+    let left = run(db, |_| answer(503), options).await;
+    let unconfirmed = "FROM contact_outbox WHERE fail_kind = 'unconfirmed'";
+    assert_eq!(
+        db.count(unconfirmed).await,
+        5,
+        "the batch that was sent, and no other"
+    );
+    assert_eq!((left.due, left.held), (0, 45));
+}
+
+async fn a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger(db: &Db) {
+    db.contact("u/t", "13000001111").await;
+    let future = db.now(8 * 3600);
+    db.execute(&format!("UPDATE contact_outbox SET created_at = {future}"))
+        .await;
+    run(db, |_| answer(200), options(Duration::from_hours(1))).await;
+    assert_eq!(
+        db.count("FROM contact_outbox WHERE status = 'succeeded'")
+            .await,
+        1
+    );
+}
+
+/// The n-th of numbers that cannot be confused.
+fn number(n: usize) -> String {
+    format!("130{n:02}00{n:04}")
+}
+
+/// Whether a batch carries one of these numbers.
+fn carries(batch: &Batch, numbers: &[String]) -> bool {
+    let mut carried = batch.contacts.iter().map(|contact| contact.phone.expose());
+    carried.any(|carried| numbers.iter().any(|number| number == carried))
+}
+
+async fn three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound(db: &Db) {
+    for n in 0..100 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let culprits = [5, 50, 99].map(number);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let refuse = move |batch: &Batch| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        answer(if carries(batch, &culprits) { 400 } else { 200 })
+    };
+    let left = run(db, refuse, options(Duration::ZERO)).await;
+    assert_eq!(left, Backlog::default());
+    let rejected = "FROM contact_outbox WHERE fail_kind = 'rejected'";
+    assert_eq!(db.count(rejected).await, 3);
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 97);
+    // 2·3·log2(100/3) + 3 is 33.3, and the batch itself.
+    let requests = requests.load(Ordering::Relaxed);
+    assert!(requests <= 34, "{requests}");
+    let orphans = "FROM delivery_batch WHERE parent_id NOT IN (SELECT id FROM delivery_batch)";
+    assert_eq!(db.count(orphans).await, 0);
+}
+
+async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so(db: &Db) {
+    for n in 0..60 {
+        db.contact("u/bad", &number(n)).await;
+        db.contact("u/good", &number(n)).await;
+    }
+    let refuse = |batch: &Batch| {
+        let bad = batch.lane.task_id() == "bad";
+        answer(if bad { 1234 } else { 200 })
+    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 20;
+    options.tuning.max_in_flight_per_lane = 1;
+    let left = run(db, refuse, options).await;
+    assert_eq!((left.due, left.held), (0, 40));
+    let rejected = "FROM contact_outbox WHERE fail_kind = 'rejected'";
+    assert_eq!(db.count(rejected).await, 20, "one batch, and no other");
+    let hold = "FROM delivery_lane WHERE task_id = 'bad' AND hold_reason = 'all_refused'
+                AND failures = 1 AND hold_message LIKE '%1234%'";
+    assert_eq!(db.count(hold).await, 1);
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 60, "the other lane goes on");
+}
+
+async fn a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between(db: &Db) {
+    for n in 0..20 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poison = [number(13)];
+    let mut options = options(Duration::ZERO);
+    // Longer than a lane keeps its place for.
+    options.tuning.backoff.initial_interval = Duration::from_millis(260);
+    options.tuning.backoff.max_interval = Duration::from_millis(260);
+    options.tuning.backoff.jitter = 0.0;
+    let fail = move |batch: &Batch| answer(if carries(batch, &poison) { 500 } else { 200 });
+    run(db, fail, options).await;
+    // The run ends after twelve failures in a row, with a small part that is not taken apart yet.
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert!(db.count(succeeded).await >= 15);
+}
+
+async fn a_row_that_makes_the_platform_fail_each_time_ends_alone(db: &Db) {
+    for n in 0..100 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poison = [number(57)];
+    let mut options = options(Duration::ZERO);
+    // After eight failures in a row it waits for longer than the lane is held for.
+    options.tuning.backoff.initial_interval = Duration::from_millis(1);
+    options.tuning.backoff.multiplier = 3.0;
+    options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
+    let fail = move |batch: &Batch| answer(if carries(batch, &poison) { 500 } else { 200 });
+    run(db, fail.clone(), options.clone()).await;
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 99);
+    // It goes on failing, and others pass.
+    let long_ago = db.now(-1_800);
+    db.execute(&format!(
+        "UPDATE delivery_batch SET failing_since = {long_ago} WHERE state <> 'closed'"
+    ))
+    .await;
+    db.execute("UPDATE delivery_lane SET held_until = NULL, failures = 0")
+        .await;
+    db.contact("u/other", &number(1)).await;
+    for _ in 0..2 {
+        run(db, fail.clone(), options.clone()).await;
+    }
+    assert_eq!(db.count(succeeded).await, 100);
+    let alone = "FROM contact_outbox WHERE fail_kind = 'unconfirmed'
+                 AND fail_cause LIKE '%with this contact alone fail%'";
+    assert_eq!(db.count(alone).await, 1);
+}
+
+async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(db: &Db) {
+    for n in 0..30 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poison = [number(0)];
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 1;
+    options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
+    // After three failures in a row the lane would wait for longer than the run does.
+    options.tuning.backoff.initial_interval = Duration::from_millis(1);
+    options.tuning.backoff.multiplier = 30.0;
+    options.tuning.backoff.jitter = 0.0;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let fail = move |batch: &Batch| {
+        let is_poison = carries(batch, &poison);
+        counted.fetch_add(usize::from(is_poison), Ordering::Relaxed);
+        answer(if is_poison { 500 } else { 200 })
+    };
+    let left = run(db, fail.clone(), options.clone()).await;
+    let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
+    assert_eq!(db.count(succeeded).await, 29);
+    let held = "FROM delivery_lane WHERE held_until IS NOT NULL";
+    assert_eq!(db.count(held).await, 0, "only the row waits: {left:?}");
+    // The row is not sent sooner because others come.
+    db.contact("u/t", &number(99)).await;
+    let before = sent.load(Ordering::Relaxed);
+    run(db, fail, options).await;
+    assert_eq!(db.count(succeeded).await, 30);
+    assert!(sent.load(Ordering::Relaxed) <= before + 4);
+}
+
+/// A list that names no number; rows that are there already are in it, too.
+fn nameless(batch: &Batch, bad: &[String], held: &mut HashSet<String>) -> Reply {
+    let (mut count, mut causes) = (0, Vec::new());
+    for contact in &batch.contacts {
+        let number = contact.phone.expose().to_owned();
+        if bad.contains(&number) {
+            causes.push("格式不正确。");
+        } else if held.insert(number) {
+            count += 1;
+        } else {
+            causes.push("号码重复。");
+        }
+    }
+    let entry = |cause: &&str| format!("{{\"fail_data\":\"\",\"fail_cause\":\"{cause}\"}}");
+    let list: Vec<String> = causes.iter().map(entry).collect();
+    let list = list.join(",");
+    let body = format!(
+        "{{\"code\":200,\"data\":{{\"taskNumberCount\":{count},\"fail_datas\":[{list}]}}}}"
+    );
+    Reply::Answer(Answer {
+        http: 200,
+        retry_after: None,
+        document: wire::decode(body.as_bytes()),
+    })
+}
+
+async fn failures_that_nobody_is_named_for_come_to_an_end(db: &Db) {
+    for n in 0..100 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let bad = [3, 40, 97].map(number);
+    let (requests, held) = (AtomicUsize::new(0), Mutex::default());
+    let (requests, held) = (Arc::new(requests), Arc::new(held));
+    let (counted, task) = (Arc::clone(&requests), Arc::clone(&held));
+    let platform = move |batch: &Batch| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        nameless(batch, &bad, &mut task.lock().expect("nobody panicked"))
+    };
+    let left = run(db, platform, options(Duration::ZERO)).await;
+    assert_eq!(left, Backlog::default());
+    let count = async |end: &str| {
+        let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
+        db.count(&rest).await
+    };
+    assert_eq!(count("succeeded").await, 97);
+    assert_eq!(count("rejected").await, 3);
+    assert_eq!(held.lock().expect("nobody panicked").len(), 97);
+    let requests = requests.load(Ordering::Relaxed);
+    assert!(requests < 200, "{requests}");
+}
+
+async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {
+    for lane in 0..20 {
+        db.contact(&format!("u/t{lane:02}"), "13000001111").await;
+    }
+    let wait = Duration::from_secs(1);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    let platform = move |_: &Batch| {
+        let mut calls = noted.lock().expect("nobody panicked");
+        calls.push(Instant::now());
+        if calls.len() > 3 {
+            return answer(200);
+        }
+        Reply::Answer(Answer {
+            http: 429,
+            retry_after: Some(wait),
+            document: None,
+        })
+    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.max_in_flight = 1;
+    let left = run(db, platform, options).await;
+    assert_eq!((left.due, left.held), (0, 0));
+    let calls = calls.lock().expect("nobody panicked");
+    // Each of the first three was answered with 429: the next one came when the time was up.
+    for pair in calls[..4].windows(2) {
+        assert!(pair[1] - pair[0] >= wait, "{:?}", pair[1] - pair[0]);
+    }
+    assert_eq!(calls.len(), 23);
+}
+
+/// On servers alone, for it takes several couriers at once.
+mod sharing {
+    use super::*;
+
+    on_every_server!(couriers_that_share_a_rate_do_not_break_it_together);
+
+    async fn couriers_that_share_a_rate_do_not_break_it_together(db: &Db) {
+        const RATE: usize = 20;
+        for lane in 0..6 {
+            for n in 0..10 {
+                db.contact(&format!("u/t{lane}"), &format!("130{n:02}00{n:04}"))
+                    .await;
+            }
+        }
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let couriers = (0..2).map(|_| {
+            let sent = Arc::clone(&sent);
+            let mut options = options(Duration::ZERO);
+            options.tuning.batch_size = 1;
+            options.tuning.limits.requests_per_second = 20.0;
+            options.shared_limits = true;
+            let platform = move |_: &Batch| {
+                sent.lock().expect("nobody panicked").push(Instant::now());
+                answer(200)
+            };
+            run(db, platform, options)
+        });
+        both(couriers).await;
+        let sent = sent.lock().expect("nobody panicked");
+        assert_eq!(sent.len(), 60);
+        let second = Duration::from_secs(1);
+        for first in sent.iter() {
+            let within = sent
+                .iter()
+                .filter(|at| **at >= *first && **at - *first <= second);
+            // One more than the rate: a courier may be held up between its slot and its request.
+            assert!(within.count() <= RATE + 1);
+        }
+    }
+
+    /// Both at the same time.
+    async fn both(mut couriers: impl Iterator<Item = impl Future<Output = Backlog>>) {
+        let (one, other) = (couriers.next(), couriers.next());
+        let (one, other) = (one.expect("a courier"), other.expect("another"));
+        tokio::join!(one, other);
+    }
+}

@@ -1,0 +1,31 @@
+//! The contract suite of the outbox: every case is written once and runs on every database.
+
+mod cancelling;
+mod clock;
+mod erasing;
+mod fencing;
+mod finding;
+mod histories;
+mod history;
+mod holds;
+mod hostile;
+mod intake;
+mod leases;
+mod long;
+mod mysql;
+mod operations;
+mod pausing;
+mod plans;
+mod pruning;
+mod rates;
+mod reading;
+mod requeueing;
+mod results;
+mod schema;
+mod stale;
+mod table;
+mod trial;
+mod troubles;
+mod unwritten;
+mod upgrading;
+mod writes;
