@@ -8,7 +8,9 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 cd "$here/.."
 
-release=target/release/contact-courier
+# Where cargo builds is told by its settings and CARGO_TARGET_DIR, too; cargo-deb looks there.
+built=$(cargo metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+release=$built/release/contact-courier
 if [ $# -gt 0 ]; then
     if ! [ "$1" -ef "$release" ]; then install -D "$1" "$release"; fi
 else
