@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::containers::user_of_the_image;
@@ -248,6 +248,46 @@ fn every_selector_and_port_is_that_of_the_couriers_pods() {
         assert_eq!(target[key], deployment[key]);
     }
     assert_eq!(target["name"], deployment["metadata"]["name"]);
+}
+
+#[test]
+fn the_network_and_the_namespace_let_pass_what_the_security_page_says() {
+    let of_namespace = |name: &str| {
+        let label = json!({ "kubernetes.io/metadata.name": name });
+        json!([{ "namespaceSelector": { "matchLabels": label } }])
+    };
+    let spec = &document(&format!("{BASE}/network.yaml"))["spec"];
+    assert_eq!(texts(&spec["policyTypes"]), ["Ingress", "Egress"]);
+    let [from_outside] = spec["ingress"].as_array().unwrap().as_slice() else {
+        panic!("one rule: {spec}");
+    };
+    assert_eq!(from_outside["from"], of_namespace("monitoring"));
+    let [names, platform] = spec["egress"].as_array().unwrap().as_slice() else {
+        panic!("two rules: {spec}");
+    };
+    assert_eq!(names["to"], of_namespace("kube-system"));
+    let ports = |rule: &Value| -> Vec<u64> {
+        let ports = rule["ports"].as_array().unwrap().iter();
+        ports.map(|port| port["port"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((ports(names), ports(platform)), (vec![53, 53], vec![443]));
+    for (database, port) in [("postgres", 5432), ("mysql", 3306)] {
+        let overlay = format!("kubernetes/overlays/{database}/kustomization.yaml");
+        let patch = document(&overlay)["patches"][0]["patch"].clone();
+        let added = format!("{{ protocol: TCP, port: {port} }}");
+        assert!(patch.as_str().unwrap().contains(&added), "{overlay}");
+    }
+    let namespace = document(&format!("{BASE}/namespace.yaml"));
+    let enforced = &namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"];
+    assert_eq!(enforced, "restricted");
+    for pod in pods() {
+        let profile = &pod["spec"]["securityContext"]["seccompProfile"]["type"];
+        assert_eq!(profile, "RuntimeDefault");
+        assert_eq!(
+            pod["spec"]["containers"][0]["resources"]["limits"]["memory"],
+            "256Mi"
+        );
+    }
 }
 
 #[test]
