@@ -169,6 +169,12 @@ impl<T> Default for Isolations<T> {
 
 impl<T> Isolations<T> {
     /// Returns the pieces that are not under way.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &T> {
+        let searches = self.0.values();
+        searches.flat_map(|search| search.pieces.iter().map(|piece| &piece.item))
+    }
+
+    /// Returns the pieces that are not under way.
     pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut T> {
         let searches = self.0.values_mut();
         searches.flat_map(|search| search.pieces.iter_mut().map(|piece| &mut piece.item))

@@ -15,13 +15,13 @@ use crate::outbox::OrderScope;
 pub(super) struct Notes {
     /// Why each waiting lane waits.
     waiting: Mutex<HashMap<Lane, &'static str>>,
-    /// Single rows that fail by themselves.
+    /// Batches that fail by themselves.
     loners: Mutex<HashMap<BatchId, Loner>>,
     others_wait: AtomicBool,
     lanes_at_work: AtomicUsize,
 }
 
-/// A single row that fails by itself.
+/// A batch that fails by itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loner {
     /// It is not sent again before.
@@ -30,7 +30,7 @@ pub(super) struct Loner {
     pub(super) failed_sends: u32,
 }
 
-/// At most this many rows that fail by themselves are remembered. Those beyond it are sent again
+/// At most this many batches that fail by themselves are remembered. Those beyond it are sent again
 /// sooner, as the budget for retries allows.
 const MOST_LONERS: usize = 10_000;
 
@@ -75,7 +75,7 @@ impl Notes {
         lock(&self.waiting).retain(|_, waits| *waits != reason);
     }
 
-    /// Notes when a row that fails by itself is sent again.
+    /// Notes when a batch that fails by itself is sent again.
     pub(super) fn set_loner(&self, batch: BatchId, loner: Loner) {
         let mut loners = lock(&self.loners);
         if loners.len() >= MOST_LONERS {
@@ -84,12 +84,12 @@ impl Notes {
         loners.insert(batch, loner);
     }
 
-    /// Returns what is known of a row that fails by itself.
+    /// Returns what is known of a batch that fails by itself.
     pub(super) fn loner(&self, batch: BatchId) -> Option<Loner> {
         lock(&self.loners).get(&batch).copied()
     }
 
-    /// Forgets a row that has its end.
+    /// Forgets a batch that has its end.
     pub(super) fn forget_loner(&self, batch: BatchId) {
         lock(&self.loners).remove(&batch);
     }

@@ -29,7 +29,7 @@ pub(super) struct Underway {
     pub(super) sent_at: Instant,
     /// How many of its sends in a row may have arrived and had no usable answer.
     pub(super) failed_sends: u32,
-    /// Whether it is a single row that fails by itself.
+    /// Whether it waits beside the others of its lane: it fails by itself, or needs a budget.
     pub(super) is_loner: bool,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,

@@ -74,6 +74,12 @@ on_every_database!(
     a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
     a_row_that_makes_the_platform_fail_each_time_ends_alone,
     a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane,
+    one_row_that_fails_each_time_holds_up_none_of_500,
+    two_rows_that_fail_each_time_hold_up_none_of_500,
+    ten_rows_that_fail_each_time_hold_up_none_of_500,
+    a_row_that_fails_each_time_holds_up_nothing_after_a_restart_in_the_middle_of_the_search,
+    a_row_that_fails_each_time_does_not_hold_a_lane_that_has_no_other,
+    a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches_open,
     a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between,
     failures_that_nobody_is_named_for_come_to_an_end,
 );
@@ -133,7 +139,7 @@ async fn a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger(db: 
 
 /// The n-th of numbers that cannot be confused.
 fn number(n: usize) -> String {
-    format!("130{n:02}00{n:04}")
+    format!("130{n:04}{n:04}")
 }
 
 /// Whether a batch carries one of these numbers.
@@ -268,6 +274,164 @@ async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(
     run(db, fail, options).await;
     assert_eq!(db.count(succeeded).await, 30);
     assert!(sent.load(Ordering::Relaxed) <= before + 4);
+}
+
+/// Counts the requests, and those that carry a row which makes each of them fail.
+#[derive(Clone)]
+struct Poisoned {
+    poison: Arc<Vec<String>>,
+    requests: Arc<AtomicUsize>,
+    failed: Arc<AtomicUsize>,
+}
+
+impl Poisoned {
+    fn new(poison: &[usize]) -> Self {
+        let poison = poison.iter().copied().map(number).collect();
+        Self {
+            poison: Arc::new(poison),
+            requests: Arc::default(),
+            failed: Arc::default(),
+        }
+    }
+
+    fn handle(&self, batch: &Batch) -> Reply {
+        let fails = carries(batch, &self.poison);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.failed.fetch_add(usize::from(fails), Ordering::Relaxed);
+        answer(if fails { 500 } else { 200 })
+    }
+
+    fn platform(&self) -> impl Fn(&Batch) -> Reply + Send + Sync + use<> {
+        let this = self.clone();
+        move |batch: &Batch| this.handle(batch)
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        let count = |counted: &AtomicUsize| counted.load(Ordering::Relaxed);
+        (count(&self.requests), count(&self.failed))
+    }
+}
+
+/// Each wait is so many times the last one, and the first is a millisecond. A run ends when the lane waits
+/// for more than five seconds.
+fn steep(mut options: CourierOptions, multiplier: f64) -> CourierOptions {
+    options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
+    options.tuning.backoff.initial_interval = Duration::from_millis(1);
+    options.tuning.backoff.multiplier = multiplier;
+    options.tuning.backoff.jitter = 0.0;
+    options
+}
+
+const SUCCEEDED: &str = "FROM contact_outbox WHERE status = 'succeeded'";
+
+const HELD: &str = "FROM delivery_lane WHERE held_until IS NOT NULL";
+
+/// 500 rows in a lane, of which these fail each time: all others are delivered, and the lane is never
+/// held for long. The same goes for a row that comes after a restart.
+async fn holds_up_none_of_500(db: &Db, poison: &[usize], multiplier: f64, most: usize) {
+    for n in 0..500 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poisoned = Poisoned::new(poison);
+    let options = steep(options(Duration::ZERO), multiplier);
+    let left = run(db, poisoned.platform(), options.clone()).await;
+    let good = i64::try_from(500 - poison.len()).expect("few");
+    assert_eq!(db.count(SUCCEEDED).await, good, "{left:?}");
+    assert_eq!(db.count(HELD).await, 0, "only the rows wait: {left:?}");
+    let (requests, failed) = poisoned.counts();
+    assert!(requests <= most, "{requests} requests, {failed} failed");
+    eprintln!("{requests} requests, {failed} failed");
+    // Another courier does not know what this one knew.
+    db.contact("u/t", &number(600)).await;
+    let left = run(db, poisoned.platform(), options).await;
+    assert_eq!(db.count(SUCCEEDED).await, good + 1, "{left:?}");
+    let (again, _) = poisoned.counts();
+    let tries = 6 * poison.len();
+    assert!(again <= requests + 1 + tries, "{again} after {requests}");
+}
+
+async fn one_row_that_fails_each_time_holds_up_none_of_500(db: &Db) {
+    holds_up_none_of_500(db, &[57], 30.0, 40).await;
+}
+
+async fn two_rows_that_fail_each_time_hold_up_none_of_500(db: &Db) {
+    holds_up_none_of_500(db, &[0, 301], 30.0, 70).await;
+}
+
+async fn ten_rows_that_fail_each_time_hold_up_none_of_500(db: &Db) {
+    let poison: Vec<usize> = (0..10).map(|nth| nth * 50 + nth).collect();
+    // Where each of the first batches fails, only their parts tell that the lane does not.
+    holds_up_none_of_500(db, &poison, 5.0, 260).await;
+}
+
+async fn a_row_that_fails_each_time_holds_up_nothing_after_a_restart_in_the_middle_of_the_search(
+    db: &Db,
+) {
+    for n in 0..500 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poisoned = Poisoned::new(&[57]);
+    let options = steep(options(Duration::ZERO), 5.0);
+    // Each courier ends after some requests more than the last one.
+    for most in 1..12 {
+        let life = Lifecycle::new();
+        let (ends, counted) = (life.clone(), AtomicUsize::new(0));
+        let answer = poisoned.platform();
+        let platform = move |batch: &Batch| {
+            if counted.fetch_add(1, Ordering::Relaxed) >= most {
+                ends.stop();
+            }
+            answer(batch)
+        };
+        let outbox = Arc::clone(&db.outbox);
+        let courier = Courier::new(outbox, Arc::new(Scripted(platform)), options.clone());
+        let ended = courier.run(life, Until::Done).await;
+        ended.expect("the database works");
+    }
+    let left = run(db, poisoned.platform(), options).await;
+    assert_eq!(db.count(SUCCEEDED).await, 499, "{left:?}");
+    assert_eq!(db.count(HELD).await, 0, "{left:?}");
+    let (requests, failed) = poisoned.counts();
+    assert!(requests <= 110, "{requests} requests, {failed} failed");
+}
+
+async fn a_row_that_fails_each_time_does_not_hold_a_lane_that_has_no_other(db: &Db) {
+    db.contact("u/t", &number(0)).await;
+    let poisoned = Poisoned::new(&[0]);
+    let options = steep(options(Duration::ZERO), 30.0);
+    run(db, poisoned.platform(), options.clone()).await;
+    let (requests, _) = poisoned.counts();
+    assert_eq!(requests, 4, "the next one is a long time away");
+    db.contact("u/t", &number(1)).await;
+    run(db, poisoned.platform(), options).await;
+    assert_eq!(db.count(SUCCEEDED).await, 1);
+    assert!(poisoned.counts().0 <= requests + 4, "it waits for its time");
+}
+
+async fn a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches_open(db: &Db) {
+    const BATCH: usize = 10;
+    for n in 0..3_000 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let poison: Vec<usize> = (BATCH..3_000).step_by(2 * BATCH).collect();
+    let poisoned = Poisoned::new(&poison);
+    // What has failed twice waits for longer than the run does.
+    let mut options = steep(options(Duration::ZERO), 1e7);
+    options.tuning.batch_size = BATCH;
+    options.tuning.max_in_flight_per_lane = 1;
+    let left = run(db, poisoned.platform(), options).await;
+    let batches = db
+        .count("FROM delivery_batch WHERE state <> 'closed'")
+        .await;
+    // 1,000 rows, or the batch more that was composed just before.
+    assert!((100..=101).contains(&batches), "{batches}, {left:?}");
+    db.execute("UPDATE delivery_lane SET held_until = NULL")
+        .await;
+    let leased = db.lease("u/t", db.courier().await).await;
+    let rows: usize = leased.open.iter().map(|batch| batch.rows.len()).sum();
+    assert!(rows <= 1_000 + BATCH, "{rows} rows are read at once");
+    let more = "FROM contact_outbox WHERE status = 'pending' AND phone >= '13021'";
+    assert!(db.count(more).await > 800, "the rest has to wait");
 }
 
 /// A list that names no number; rows that are there already are in it, too.

@@ -17,18 +17,16 @@ use super::patience::Patience;
 use super::reading::Reading;
 use super::turn::Turn;
 use super::writing::Writing;
-use crate::batch::{Batch, BatchId, compose};
+use crate::batch::{Batch, BatchId};
 use crate::contact::ContactId;
 use crate::courier::context::Context;
 use crate::courier::dispatcher::Dispatcher;
-use crate::courier::isolation::NextPiece;
 use crate::courier::limits::{Budget, NEAR, OwnTurn};
 use crate::courier::store::{Answer, NotRecorded};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
 use crate::outbox::{Change, Lease, LeasedLane, OutboxError, Recorded};
 use crate::telemetry::event::{LaneFailed, LeaseLost};
-use crate::telemetry::traces::Origin;
 
 /// `run --once` does not end during a wait up to this long.
 const BRIEF: Duration = Duration::from_secs(5);
@@ -36,7 +34,7 @@ const BRIEF: Duration = Duration::from_secs(5);
 /// After so many failures in a row it does.
 const PATIENCE: u32 = 12;
 
-/// A lane in which only rows wait that fail by themselves is looked at again after so long at the
+/// A lane in which only batches wait that fail by themselves is looked at again after so long at the
 /// latest: rows that were put off may be due.
 const LONGEST_IDLE: Duration = Duration::from_secs(5);
 
@@ -49,7 +47,7 @@ pub(in crate::courier) struct LaneAtWork {
     pub(super) reading: Reading,
     /// Open batches that wait to be sent (again).
     pub(super) ready: VecDeque<Underway>,
-    /// Single rows that fail by themselves.
+    /// Batches that fail by themselves.
     pub(super) loners: Loners,
     pub(super) culprits: Culprits,
     pub(super) occupied: Occupied,
@@ -57,6 +55,8 @@ pub(in crate::courier) struct LaneAtWork {
     /// How many batches are being sent.
     pub(super) sending: usize,
     pub(super) failures: u32,
+    /// When the platform last answered a batch of the lane.
+    pub(super) answered_at: Option<Instant>,
     /// No batch is sent before this instant, as the database knows.
     pub(super) held_until: Option<Instant>,
     /// The lane has no turn or no budget before this instant.
@@ -91,6 +91,7 @@ impl LaneAtWork {
             culprits: Culprits::default(),
             steps: JoinSet::new(),
             sending: 0,
+            answered_at: None,
             held_until: None,
             rests_until: None,
             budget: held_because.and_then(budget),
@@ -196,11 +197,11 @@ impl LaneAtWork {
         self.context.gates().enter(&self.lease.lane, Instant::now())
     }
 
-    /// Waits for a row that fails by itself if its time comes soon. Otherwise the lane rests, until
+    /// Waits for a batch that fails by itself if its time comes soon. Otherwise the lane rests, until
     /// then or until other rows come.
     async fn wait_for_loners(&mut self) -> bool {
         let now = Instant::now();
-        let Some(until) = self.loners.first() else {
+        let Some((until, failed_sends)) = self.loners.first() else {
             return false;
         };
         // Behind a gate, looking again and again would be all that it does.
@@ -209,7 +210,8 @@ impl LaneAtWork {
         }
         let wait = until.saturating_duration_since(now);
         if wait > NEAR {
-            let (until, is_brief) = (until.min(now + LONGEST_IDLE), wait <= BRIEF);
+            let is_brief = wait <= BRIEF && failed_sends <= PATIENCE;
+            let until = until.min(now + LONGEST_IDLE);
             self.end = Some(LaneEnd::Idles { until, is_brief });
             return false;
         }
@@ -262,13 +264,14 @@ impl LaneAtWork {
                 self.rests_until = Some(later);
                 return Ok(());
             }
-            let Some(underway) = self.next().await? else {
+            let Some(mut underway) = self.next().await? else {
                 return Ok(());
             };
             match self.pay(&underway) {
                 Ok(turn) => self.begin(underway, turn),
                 // The others need no budget.
-                Err(later) if underway.is_loner => {
+                Err(later) if underway.is_loner || underway.is_retry && self.failures == 0 => {
+                    underway.is_loner = true;
                     self.loners.put(underway, later, &self.context.notes);
                 }
                 Err(later) => {
@@ -327,62 +330,6 @@ impl LaneAtWork {
 
     pub(super) fn turn_is_over(&self) -> bool {
         self.turn.is_over(self.context.notes.others_wait())
-    }
-
-    /// Returns the next batch. A row that fails by itself never goes first where there are others: if
-    /// its failure holds the lane, they have gone before.
-    async fn next(&mut self) -> Result<Option<Underway>, OutboxError> {
-        if self.turn.batches > 0
-            && let Some(loner) = self.loners.take_due(Instant::now())
-        {
-            return Ok(Some(loner));
-        }
-        if let Some(other) = self.next_in_order().await? {
-            return Ok(Some(other));
-        }
-        // What is being read may have ended the lane.
-        let may_go = self.end.is_none();
-        Ok(may_go
-            .then(|| self.loners.take_due(Instant::now()))
-            .flatten())
-    }
-
-    /// Returns one that waits to be sent again, or a new one.
-    async fn next_in_order(&mut self) -> Result<Option<Underway>, OutboxError> {
-        if let Some(underway) = self.ready.pop_front() {
-            return Ok(Some(underway));
-        }
-        while let Some(next) = self.culprits.next() {
-            match next {
-                NextPiece::Send(piece) => return Ok(Some(piece)),
-                NextPiece::Cut(piece, cut) => self.take_apart(piece, cut),
-            }
-        }
-        if self.reading.is_behind || self.turn_is_over() || self.culprits.look_hopeless() {
-            return Ok(None);
-        }
-        self.read_ahead().await?;
-        if self.end.is_some() || self.lingers() {
-            return Ok(None);
-        }
-        let room = self.context.tuning().room();
-        let Some(composed) = compose(&mut self.reading.waiting, &self.occupied.numbers, room)
-        else {
-            return Ok(None);
-        };
-        self.occupied.numbers.insert(&composed.contacts);
-        let batch = Batch::new(BatchId::generate(), self.lease.lane.clone(), composed);
-        let underway = Underway::new(batch, self.reading.read_at, Instant::now());
-        Ok(Some(
-            underway.traced(&self.context.traces, Origin::Composed),
-        ))
-    }
-
-    /// Whether the lane waits for more rows. Not before the first batch: a row of that was due, or
-    /// the scout would not have leased the lane.
-    fn lingers(&self) -> bool {
-        let room = self.context.tuning().room();
-        self.turn.batches > 0 && self.reading.lingers(room, self.context.linger())
     }
 
     fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {

@@ -42,6 +42,11 @@ impl Culprits {
     }
 
     /// Returns the pieces that wait to be sent or cut.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Underway> {
+        self.isolations.waiting()
+    }
+
+    /// Returns the pieces that wait to be sent or cut.
     pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
         self.isolations.waiting_mut()
     }

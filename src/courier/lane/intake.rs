@@ -125,8 +125,10 @@ impl LaneAtWork {
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
             if underway.failing_since.is_some() && underway.batch.maybe_delivered {
-                // The lane's failures in a row outlive the place that it had.
-                underway.failed_sends = underway.batch.attempts.min(self.failures);
+                // Failures in a row outlive the place that the lane had. Those of a batch that waited by
+                // itself are not the lane's.
+                let most = self.failures.max(SENDS_TO_SPLIT);
+                underway.failed_sends = underway.batch.attempts.min(most);
             }
             self.refuse(changed);
             self.occupied.numbers.insert(&underway.batch.contacts);
@@ -143,14 +145,15 @@ impl LaneAtWork {
         }
     }
 
-    /// Takes a single row that has been failing for a row that fails by itself. If the lane fails, the
-    /// others tell.
+    /// Sets a single row aside that has been failing, and what is known to fail by itself. If the lane
+    /// fails, the others tell.
     fn recognise_loner(&mut self, underway: &mut Underway) {
         let batch = &underway.batch;
         let fails = underway.failing_since.is_some() && batch.maybe_delivered;
         underway.is_loner = fails && batch.contacts.len() == 1 && batch.attempts >= SENDS_TO_SPLIT;
         if let Some(loner) = self.context.notes.loner(batch.id) {
             underway.failed_sends = loner.failed_sends;
+            underway.is_loner = true;
         }
     }
 }

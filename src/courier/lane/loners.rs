@@ -1,6 +1,6 @@
-//! Single rows that fail by themselves, while other rows pass.
+//! Batches that fail by themselves, while others pass: most of them hold a single row.
 //!
-//! Each waits for its own time, so that it holds up no other row of its lane. The courier remembers
+//! Each waits for its own time, so that it holds up no other batch of its lane. The courier remembers
 //! these times while the lane has no place.
 
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use crate::courier::underway::Underway;
 pub(super) struct Loners(Vec<(Instant, Underway)>);
 
 impl Loners {
-    /// Lets a row wait for its time.
+    /// Lets a batch wait for its time.
     pub(super) fn put(&mut self, underway: Underway, resend_at: Instant, notes: &Notes) {
         let failed_sends = underway.failed_sends;
         let loner = Loner {
@@ -23,7 +23,7 @@ impl Loners {
         self.0.push((resend_at, underway));
     }
 
-    /// Takes the row out whose time has come, if there is one.
+    /// Takes the batch out whose time has come, if there is one.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Underway> {
         let due = self.0.iter().position(|(at, _)| *at <= now)?;
         Some(self.0.remove(due).1)
@@ -42,8 +42,9 @@ impl Loners {
         self.0.iter_mut().map(|(_, underway)| underway)
     }
 
-    /// Returns the first time that one waits for.
-    pub(super) fn first(&self) -> Option<Instant> {
-        self.0.iter().map(|(at, _)| *at).min()
+    /// Returns the first time that one waits for, and how often that one has failed.
+    pub(super) fn first(&self) -> Option<(Instant, u32)> {
+        let times = self.0.iter().map(|(at, one)| (*at, one.failed_sends));
+        times.min()
     }
 }

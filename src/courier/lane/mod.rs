@@ -17,6 +17,7 @@ mod expiry;
 mod intake;
 mod loners;
 mod occupied;
+mod order;
 mod outcome;
 mod patience;
 mod pause;

@@ -85,9 +85,9 @@ impl LaneAtWork {
     /// Acts on what the answer says beyond this batch: whether the lane is well, and where to look
     /// for culprits. Returns the search that the batch belongs to.
     fn answered(&mut self, underway: &Underway, closing: &Closing) -> Option<Search> {
-        let lane = &self.lease.lane;
-        self.context
-            .move_gates(|gates| gates.open(lane, Instant::now()));
+        let (lane, now) = (&self.lease.lane, Instant::now());
+        self.answered_at = Some(now);
+        self.context.move_gates(|gates| gates.open(lane, now));
         let batch = &underway.batch;
         let first = underway.search.unwrap_or(batch.id);
         let search = self.culprits.search(underway, closing);
@@ -124,7 +124,8 @@ impl LaneAtWork {
             self.context.notes.forget_loner(batch.id);
         }
         trace.settles();
-        // The parts of a batch that fails by itself have been failing with it.
+        // The parts of a batch that fails by itself have been failing with it, and its last failure is
+        // one of each.
         let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
         let now = Instant::now();
         let open = &closing.unsettled;
@@ -137,6 +138,7 @@ impl LaneAtWork {
             .map(|child| child.traced(&self.context.traces, Origin::Split))
             .map(|child| Underway {
                 failing_since,
+                failed_sends: u32::from(failing_since.is_some()),
                 ..child
             })
             .collect();
@@ -196,6 +198,7 @@ impl LaneAtWork {
             return self.loners.put(underway, resend_at, &self.context.notes);
         }
         match underway.search {
+            None if underway.failed_sends > 0 => self.ready.push_front(underway),
             None => self.ready.push_back(underway),
             Some(search) => self.culprits.put_back(search, underway),
         }

@@ -20,14 +20,17 @@ use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneSto
 /// So many sends of a batch fail before its parts are tried, while the platform answers others.
 pub(super) const SENDS_TO_SPLIT: u32 = 3;
 
-/// The same where there are no others.
+/// A single row leaves its search after so many, the last one of the whole batch included.
+const SENDS_TO_LEAVE: u32 = 2;
+
+/// As [`SENDS_TO_SPLIT`], where there are no others.
 const SENDS_WITHOUT_OTHERS: u32 = 5;
 
 /// So many sends of a single row fail before it is given up, while the platform answers others. By
 /// chance that does not happen, however often the platform fails.
 const SENDS_TO_GIVE_UP: u32 = 20;
 
-/// The same for one that has been failing for so long: the count does not survive another owner.
+/// The same for a row that has been failing for so long: the count does not survive another owner.
 const FAILING_TO_GIVE_UP: Duration = Duration::from_mins(15);
 
 impl LaneAtWork {
@@ -55,10 +58,7 @@ impl LaneAtWork {
             self.wait_without_batch(&wait, underway.sent_at);
             return self.give_up_on_hold(underway, &wait);
         }
-        if underway.failed_sends >= SENDS_TO_SPLIT && underway.batch.contacts.len() == 1 {
-            self.culprits.leave(&mut underway);
-            underway.is_loner = true;
-        }
+        self.set_aside(&mut underway, &wait);
         let waits_alone = self.waits_alone(&underway, &wait);
         let delay = if waits_alone {
             self.context.tuning().backoff.delay(underway.failed_sends)
@@ -96,13 +96,47 @@ impl LaneAtWork {
         self.record(change, |recorded| Completed::Postponed(underway, recorded));
     }
 
-    /// Whether only this row waits, because it fails by itself: the platform answers others meanwhile.
+    /// Sets a batch aside that fails by itself: the platform answers others of the lane meanwhile. A
+    /// single row leaves its search, which goes on without it.
+    fn set_aside(&mut self, underway: &mut Underway, wait: &Wait) {
+        let is_single = underway.batch.contacts.len() == 1;
+        let sends = if underway.search.is_some() {
+            SENDS_TO_LEAVE
+        } else {
+            SENDS_TO_SPLIT
+        };
+        let is_aside = wait.maybe_delivered && self.others_of_lane_pass(underway)
+            || is_single && underway.failed_sends >= sends;
+        if is_single && is_aside {
+            self.culprits.leave(underway);
+        }
+        underway.is_loner |= is_aside;
+    }
+
+    /// Whether the platform has answered another batch of the lane since this one began to fail, or
+    /// while it was under way.
+    fn others_of_lane_pass(&self, underway: &Underway) -> bool {
+        let since = underway.failing_since.unwrap_or(underway.sent_at);
+        let since = since.min(underway.sent_at);
+        self.answered_at.is_some_and(|answered| answered > since)
+    }
+
+    /// Whether only this batch waits, because it fails by itself: the platform answers others
+    /// meanwhile, or the lane has no others that could wait with it.
     fn waits_alone(&self, underway: &Underway, wait: &Wait) -> bool {
         let others_pass = |since| self.context.gates().has_answered_since(since);
         underway.is_loner
             && wait.maybe_delivered
             && wait.retry_after.is_none()
-            && underway.failing_since.is_some_and(others_pass)
+            && (underway.failing_since.is_some_and(others_pass)
+                || self.others_of_lane_pass(underway)
+                || self.has_no_others())
+    }
+
+    /// Whether nothing is known of other rows of the lane that are due.
+    fn has_no_others(&self) -> bool {
+        let is_idle = self.sending == 0 && self.ready.is_empty();
+        is_idle && self.reading.is_drained() && self.culprits.waiting().next().is_none()
     }
 
     fn remember_loner(&self, underway: &Underway, delay: Duration) {
@@ -114,8 +148,8 @@ impl LaneAtWork {
         self.context.notes.set_loner(underway.id(), loner);
     }
 
-    /// Whether the batch fails by itself: the platform answers others meanwhile. If there are no others,
-    /// its own parts can tell.
+    /// Whether the batch is to be taken apart or given up, because it fails by itself: the platform
+    /// answers others meanwhile. If there are no others, its own parts can tell.
     fn is_to_blame(&self, underway: &Underway) -> bool {
         let Some(since) = underway.failing_since else {
             return false;

@@ -100,6 +100,11 @@ impl Reading {
         self.rewound = false;
     }
 
+    /// Whether no row waits, and none is due behind the cursor.
+    pub(super) fn is_drained(&self) -> bool {
+        self.at_end && self.waiting.is_empty()
+    }
+
     /// Notes rows that are not pending any more by the word of the journal.
     pub(super) fn note_stale(&mut self, rows: Vec<ContactId>) {
         self.stale.extend(rows);

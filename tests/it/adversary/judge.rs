@@ -16,6 +16,8 @@ struct Row {
     status: String,
     kind: Option<String>,
     cause: Option<String>,
+    /// Whether what is personal in it was erased. Its number is as it was seen before.
+    is_erased: bool,
 }
 
 /// What the judge has seen of the rows, by key: some are deleted later.
@@ -24,11 +26,16 @@ pub(super) struct Judge {
     rows: BTreeMap<String, Row>,
     /// Lanes in which an app changes rows in flight. What was sent is not what stands there.
     pub(super) changed: HashSet<Lane>,
+    /// Rows that may have been sent on their way again after an end, by key.
+    requeued: HashSet<String>,
+    /// How many requests had carried the numbers of rows when they were cancelled, by key.
+    cancelled: HashMap<String, u32>,
 }
 
 impl Judge {
     /// Looks at all rows. One that is final may not say anything else later, unless it is requeued.
-    pub(super) async fn look(&mut self, world: &World<'_>) {
+    /// Returns those that are final, by key, with their numbers.
+    pub(super) async fn look(&mut self, world: &World<'_>) -> Vec<(String, String)> {
         let columns = [
             "idempotency_key",
             "user_id",
@@ -37,10 +44,12 @@ impl Judge {
             "status",
             "fail_kind",
             "fail_cause",
+            "redacted_at",
         ];
+        let mut finals = Vec::new();
         for row in world.table(&columns, "FROM contact_outbox").await {
-            let [key, user, task, phone, status, kind, cause] =
-                <[_; 7]>::try_from(row).expect("seven columns");
+            let [key, user, task, phone, status, kind, cause, redacted] =
+                <[_; 8]>::try_from(row).expect("eight columns");
             let key = key.expect("a key");
             let row = Row {
                 lane: Lane(user.unwrap(), task.unwrap()),
@@ -48,27 +57,44 @@ impl Judge {
                 status: status.unwrap(),
                 kind,
                 cause,
+                is_erased: redacted.is_some(),
             };
-            if let Some(before) = self.rows.get(&key)
-                && before.status == "succeeded"
-            {
-                assert_eq!(row.status, "succeeded", "it was final: {before:?} {row:?}");
+            if row.status != "pending" {
+                finals.push((key.clone(), row.phone.clone()));
             }
+            let row = match self.rows.get(&key) {
+                Some(before) => row.after(before),
+                None => row,
+            };
             self.rows.insert(key, row);
         }
+        finals
     }
 
-    /// How many rows it has seen.
-    pub(super) fn rows(&self) -> usize {
-        self.rows.len()
+    /// Notes that what ended in this way may be sent once more.
+    pub(super) fn requeues(&mut self, kind: &str) {
+        let rows = self.rows.iter();
+        let ended = rows.filter(|(_, row)| row.kind.as_deref() == Some(kind));
+        self.requeued.extend(ended.map(|(key, _)| key.clone()));
+    }
+
+    /// Notes what has been cancelled. From now on no request carries it.
+    pub(super) fn cancels(&mut self, site: &Site) {
+        for (key, row) in &self.rows {
+            if row.kind.as_deref() == Some("cancelled") {
+                let number = kept(&row.phone, site.task(&row.lane).normalises);
+                let carried = entry(site, &row.lane, &number).carried;
+                self.cancelled.entry(key.clone()).or_insert(carried);
+            }
+        }
     }
 
     /// Every row says what is so, or that nobody can know.
     pub(super) fn no_row_lies(&self, site: &Site) {
         let mut lies = Vec::new();
-        let mut by_number: HashMap<(&Lane, String), Vec<&Row>> = HashMap::new();
+        let mut by_number: HashMap<(&Lane, String), Vec<(&String, &Row)>> = HashMap::new();
         let mut ends: BTreeMap<String, usize> = BTreeMap::new();
-        for row in self.rows.values() {
+        for (key, row) in &self.rows {
             let task = site.task(&row.lane);
             let end = row.kind.as_deref().unwrap_or(&row.status);
             *ends.entry(format!("{:?} {end}", task.mood)).or_default() += 1;
@@ -79,14 +105,25 @@ impl Judge {
             {
                 lies.push(format!("{lie}: {task:?} {row:?} {entry:?}"));
             }
-            by_number.entry((&row.lane, number)).or_default().push(row);
+            by_number
+                .entry((&row.lane, number))
+                .or_default()
+                .push((key, row));
         }
         for ((lane, number), rows) in by_number {
             let (task, entry) = (site.task(lane), entry(site, lane, &number));
-            let known = |row: &&&Row| {
+            let known = |(key, row): &&(&String, &Row)| {
                 let end = row.kind.as_deref().unwrap_or(&row.status);
-                ["succeeded", "unconfirmed", "duplicate", "pending"].contains(&end)
+                // One that was unconfirmed before may have been cancelled.
+                let is_unclear = end == "cancelled" && self.requeued.contains(*key);
+                is_unclear || ["succeeded", "unconfirmed", "duplicate", "pending"].contains(&end)
             };
+            if let [(key, row)] = rows[..]
+                && row.kind.as_deref() == Some("cancelled")
+                && self.cancelled.get(key) != Some(&entry.carried)
+            {
+                lies.push(format!("cancelled, and sent: {task:?} {row:?} {entry:?}"));
+            }
             if task.mood.is_honest() && entry.held > 0 && !rows.iter().any(|row| known(&row)) {
                 lies.push(format!(
                     "held, and nobody knows: {task:?} {rows:?} {entry:?}"
@@ -118,6 +155,22 @@ fn entry(site: &Site, lane: &Lane, number: &str) -> Entry {
 }
 
 impl Row {
+    /// The row as it stands after it was seen before. What was erased keeps its end.
+    fn after(mut self, before: &Self) -> Self {
+        let end = (&before.status, &before.kind);
+        if before.status == "succeeded" || before.is_erased {
+            let now = (&self.status, &self.kind);
+            assert_eq!(now, end, "it was final: {before:?} {self:?}");
+        }
+        if self.is_erased {
+            assert_ne!(self.status, "pending", "erased: {before:?} {self:?}");
+            let is_masked = !is_good(&before.phone) || self.phone.contains('*');
+            assert!(before.is_erased || is_masked, "{before:?} {self:?}");
+            self.phone.clone_from(&before.phone);
+        }
+        self
+    }
+
     fn is_true(&self, task: Task, number: &str, entry: &Entry) -> Result<(), &'static str> {
         let honest = task.mood.is_honest();
         match (self.status.as_str(), self.kind.as_deref()) {
@@ -149,6 +202,7 @@ impl Row {
             ("failed", Some("rejected" | "duplicate" | "unconfirmed")) => {
                 check(entry.carried > 0, "it was never sent")
             }
+            ("failed", Some("cancelled")) => Ok(()),
             ("failed", Some("invalid")) => {
                 let long = self
                     .cause

@@ -11,7 +11,7 @@ pub(super) enum Mood {
     Honest,
     /// The same, and the numbers that it refuses are not named.
     Quiet,
-    /// The same as honest, but each request that carries a certain number fails.
+    /// The same as honest, but each request that carries one of certain numbers fails.
     Poisoned,
     /// What it says may be true or false, and may be nothing that anybody has written down.
     Liar,
@@ -54,12 +54,6 @@ impl Mood {
         matches!(self, Self::Unknown | Self::Forbidden | Self::Running)
     }
 
-    /// Whether rows of the lane may still be pending when all others are done: a row that fails each time
-    /// is given up after minutes, and its lane waits with it.
-    pub(super) fn may_wait(self) -> bool {
-        self.waits_for_a_person() || self == Self::Poisoned
-    }
-
     /// One in so many requests has no answer that can be used.
     pub(super) fn is_lost_once_in(self) -> u64 {
         match self {
@@ -76,6 +70,8 @@ pub(super) struct Task {
     pub(super) mood: Mood,
     /// Numbers are the same however they are written.
     pub(super) normalises: bool,
+    /// A request fails that carries a number with this end, where the mood is so.
+    pub(super) poison: &'static str,
 }
 
 impl Task {
@@ -83,6 +79,7 @@ impl Task {
         Self {
             mood,
             normalises: dice.once_in(2),
+            poison: dice.one_of(&["66", "66", "6"]),
         }
     }
 }

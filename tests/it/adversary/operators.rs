@@ -1,11 +1,12 @@
-//! Operators: they requeue, prune, look and reload, all at the wrong time.
+//! Operators: they requeue, cancel, pause, erase, prune, look and reload, all at the wrong time.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::judge::Judge;
+use super::platform::Platform;
 use super::seed::Dice;
-use crate::world::{Program, World};
+use crate::world::{Lane, Program, World};
 
 /// A settings file that is written anew while couriers run.
 pub(super) struct SettingsFile(PathBuf);
@@ -47,12 +48,64 @@ impl SettingsFile {
 }
 
 /// Sends what failed on its way again.
-pub(super) async fn requeue(world: &World<'_>, dice: &mut Dice) {
+pub(super) async fn requeue(judge: &mut Judge, world: &World<'_>, dice: &mut Dice) {
     let kind = dice.one_of(&["unconfirmed", "rejected", "duplicate", "invalid"]);
-    let ended = world
-        .run(&["requeue", "--kind", kind, "--yes", "--until", "100ms"])
-        .await;
-    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    carry_out(
+        world,
+        &["requeue", "--kind", kind, "--yes", "--until", "100ms"],
+    )
+    .await;
+    // What was requeued has its old end no more in the table, but in what the judge saw before.
+    judge.requeues(kind);
+}
+
+/// Ends what is pending in a lane.
+pub(super) async fn cancel(judge: &mut Judge, world: &World<'_>, platform: &Platform, lane: &Lane) {
+    let name = name(lane);
+    carry_out(world, &["cancel", "--lane", &name, "--yes", "--json"]).await;
+    judge.look(world).await;
+    judge.cancels(&platform.site());
+}
+
+/// Stops a lane, or all lanes of its user.
+pub(super) async fn pause(world: &World<'_>, lane: &Lane, dice: &mut Dice) {
+    let name = name(lane);
+    if dice.once_in(2) {
+        carry_out(world, &["pause", &name, "--reason", "why not"]).await;
+    } else {
+        carry_out(world, &["pause", "--user", &lane.0, "--json"]).await;
+    }
+}
+
+/// Lets everything go on.
+pub(super) async fn resume_all(world: &World<'_>) {
+    carry_out(world, &["resume", "--all", "--json"]).await;
+}
+
+/// Takes what is personal out of a row that is final, and maybe out of all with its number.
+pub(super) async fn erase(judge: &mut Judge, world: &World<'_>, dice: &mut Dice) {
+    let finals = judge.look(world).await;
+    if finals.is_empty() {
+        return;
+    }
+    let (key, phone) = dice.one_of(&finals);
+    let is_number = phone.len() > 7 && phone.chars().all(|c| c.is_ascii_digit());
+    let which = if is_number && dice.once_in(2) {
+        ["--phone", &phone]
+    } else {
+        ["--key", &key]
+    };
+    carry_out(world, &["erase", which[0], which[1], "--yes", "--json"]).await;
+    judge.look(world).await;
+}
+
+fn name(Lane(user, task): &Lane) -> String {
+    format!("{user}/{task}")
+}
+
+async fn carry_out(world: &World<'_>, command: &[&str]) {
+    let ended = world.run(command).await;
+    assert_eq!(ended.code, Some(0), "{command:?}: {}", ended.tail());
 }
 
 /// Deletes what ended some time ago. Half of what is final has ended long ago.
@@ -67,13 +120,11 @@ pub(super) async fn prune(judge: &mut Judge, world: &World<'_>) {
         .await;
     // What goes is final and will not change.
     judge.look(world).await;
-    let ended = world.run(&["prune", "--older-than", "1h"]).await;
-    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    carry_out(world, &["prune", "--older-than", "1h"]).await;
 }
 
 /// Looks.
 pub(super) async fn look(world: &World<'_>, dice: &mut Dice) {
     let command = dice.one_of(&["status", "failures"]);
-    let ended = world.run(&[command, "--json"]).await;
-    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    carry_out(world, &[command, "--json"]).await;
 }

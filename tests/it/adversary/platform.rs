@@ -194,7 +194,7 @@ impl Site {
             Mood::Forbidden => turned_away(403, 403),
             Mood::Running => turned_away(200, 6007),
             Mood::Down if nth <= 6 => self.loses(request, task),
-            Mood::Poisoned if request.numbers.iter().any(|n| n.ends_with("66")) => {
+            Mood::Poisoned if request.numbers.iter().any(|n| n.ends_with(task.poison)) => {
                 self.is_unclear(request, task);
                 Deed::Answers(none(500))
             }

@@ -1,0 +1,116 @@
+//! The order in which a lane sends its batches.
+//!
+//! What waits to be sent again goes before what is new, with two exceptions, so that what makes the
+//! platform fail each time does not stand in the way of the others: a batch that is known to fail by
+//! itself never goes first where there are others, and when a single batch has failed, another one tells
+//! whether the batch fails or the lane.
+
+use tokio::time::Instant;
+
+use super::at_work::LaneAtWork;
+use crate::batch::{Batch, BatchId, compose};
+use crate::courier::isolation::NextPiece;
+use crate::courier::underway::Underway;
+use crate::outbox::OutboxError;
+use crate::telemetry::traces::Origin;
+
+/// While so many rows of the lane are in batches that have been sent to no effect, it begins no other
+/// batch. All that it has open is read at once when it is leased.
+const MOST_ROWS_IN_TROUBLE: usize = 1_000;
+
+impl LaneAtWork {
+    /// Returns the next batch. One that fails by itself never goes first where there are others: if
+    /// its failure holds the lane, they have gone before.
+    pub(super) async fn next(&mut self) -> Result<Option<Underway>, OutboxError> {
+        if self.turn.batches > 0
+            && let Some(loner) = self.loners.take_due(Instant::now())
+        {
+            return Ok(Some(loner));
+        }
+        if let Some(other) = self.next_in_order().await? {
+            return Ok(Some(other));
+        }
+        // What is being read may have ended the lane.
+        let may_go = self.end.is_none();
+        Ok(may_go
+            .then(|| self.loners.take_due(Instant::now()))
+            .flatten())
+    }
+
+    /// Returns a part of one that failed, one that waits to be sent again, or a new one.
+    async fn next_in_order(&mut self) -> Result<Option<Underway>, OutboxError> {
+        while let Some(next) = self.culprits.next() {
+            match next {
+                NextPiece::Send(piece) => return Ok(Some(piece)),
+                NextPiece::Cut(piece, cut) => self.take_apart(piece, cut),
+            }
+        }
+        if self.has_one_suspect()
+            && let Some(other) = self.other_than_suspect().await?
+        {
+            return Ok(Some(other));
+        }
+        if let Some(underway) = self.ready.pop_front() {
+            return Ok(Some(underway));
+        }
+        if !self.may_compose() {
+            return Ok(None);
+        }
+        self.read_ahead().await?;
+        Ok(self.compose())
+    }
+
+    /// Whether the lane waits because of a single batch, and only another one can tell why.
+    fn has_one_suspect(&self) -> bool {
+        let failing = self.ready.iter().filter(|one| one.failed_sends > 0);
+        self.failures > 0 && failing.count() == 1
+    }
+
+    /// Returns a batch that has not failed. If the lane fails, this one may fail with it, so none is
+    /// tried that could not be sent again.
+    async fn other_than_suspect(&mut self) -> Result<Option<Underway>, OutboxError> {
+        let is_safe = |one: &Underway| one.failed_sends == 0 && one.batch.options.resend_is_safe();
+        if let Some(place) = self.ready.iter().position(is_safe) {
+            return Ok(self.ready.remove(place));
+        }
+        if !self.may_compose() {
+            return Ok(None);
+        }
+        self.read_ahead().await?;
+        let mut waiting = self.reading.waiting.iter();
+        let are_safe = waiting.all(|contact| contact.options.resend_is_safe());
+        Ok(if are_safe { self.compose() } else { None })
+    }
+
+    fn may_compose(&self) -> bool {
+        let hindered = self.reading.is_behind || self.turn_is_over();
+        !hindered && !self.culprits.look_hopeless() && self.in_trouble() < MOST_ROWS_IN_TROUBLE
+    }
+
+    /// How many rows are in batches that have been sent to no effect, or in parts of such batches.
+    fn in_trouble(&self) -> usize {
+        let waiting = self.ready.iter().chain(self.loners.iter());
+        let waiting = waiting.chain(self.culprits.waiting());
+        waiting.map(|one| one.batch.contacts.len()).sum()
+    }
+
+    /// Returns a new batch of the rows that were read.
+    fn compose(&mut self) -> Option<Underway> {
+        if self.end.is_some() || self.lingers() {
+            return None;
+        }
+        let room = self.context.tuning().room();
+        let composed = compose(&mut self.reading.waiting, &self.occupied.numbers, room)?;
+        self.occupied.numbers.insert(&composed.contacts);
+        let batch = Batch::new(BatchId::generate(), self.lease.lane.clone(), composed);
+        let underway = Underway::new(batch, self.reading.read_at, Instant::now());
+        Some(underway.traced(&self.context.traces, Origin::Composed))
+    }
+
+    /// Whether the lane waits for more rows. Not before the first batch: a row of that was due, or
+    /// the scout would not have leased the lane.
+    fn lingers(&self) -> bool {
+        let room = self.context.tuning().room();
+        self.turn.batches > 0 && self.reading.lingers(room, self.context.linger())
+    }
+}
