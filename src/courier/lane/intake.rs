@@ -3,6 +3,7 @@
 //!
 //! It guarantees that a row comes in once, and that a row which breaks a rule is refused unsent.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -143,6 +144,9 @@ impl LaneAtWork {
                 self.again(underway);
             }
         }
+        // What has failed most often is taken apart or given up the soonest.
+        let ready = self.ready.make_contiguous();
+        ready.sort_by_key(|underway| Reverse(underway.failed_sends));
     }
 
     /// Sets a single row aside that has been failing, and what is known to fail by itself. If the lane

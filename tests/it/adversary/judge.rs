@@ -26,7 +26,7 @@ pub(super) struct Judge {
     rows: BTreeMap<String, Row>,
     /// Lanes in which an app changes rows in flight. What was sent is not what stands there.
     pub(super) changed: HashSet<Lane>,
-    /// Rows that may have been sent on their way again after an end, by key.
+    /// Rows that were sent on their way again after an end, by key.
     requeued: HashSet<String>,
     /// How many requests had carried the numbers of rows when they were cancelled, by key.
     cancelled: HashMap<String, u32>,
@@ -71,11 +71,11 @@ impl Judge {
         finals
     }
 
-    /// Notes that what ended in this way may be sent once more.
-    pub(super) fn requeues(&mut self, kind: &str) {
-        let rows = self.rows.iter();
-        let ended = rows.filter(|(_, row)| row.kind.as_deref() == Some(kind));
-        self.requeued.extend(ended.map(|(key, _)| key.clone()));
+    /// Notes what may be sent once more after an end.
+    pub(super) async fn requeues(&mut self, world: &World<'_>) {
+        let requeued = "FROM contact_outbox WHERE id IN (SELECT contact_id FROM contact_requeue)";
+        let keys = world.table(&["idempotency_key"], requeued).await;
+        self.requeued.extend(keys.into_iter().flatten().flatten());
     }
 
     /// Notes what has been cancelled. From now on no request carries it.
@@ -120,7 +120,8 @@ impl Judge {
             };
             if let [(key, row)] = rows[..]
                 && row.kind.as_deref() == Some("cancelled")
-                && self.cancelled.get(key) != Some(&entry.carried)
+                && (self.cancelled.get(key) != Some(&entry.carried)
+                    || entry.held > 0 && !self.requeued.contains(key))
             {
                 lies.push(format!("cancelled, and sent: {task:?} {row:?} {entry:?}"));
             }
@@ -174,7 +175,7 @@ impl Row {
     fn is_true(&self, task: Task, number: &str, entry: &Entry) -> Result<(), &'static str> {
         let honest = task.mood.is_honest();
         match (self.status.as_str(), self.kind.as_deref()) {
-            ("pending", None) => Ok(()),
+            ("pending", None) | ("failed", Some("cancelled")) => Ok(()),
             ("succeeded", None) if honest => {
                 check(entry.held > 0, "succeeded, and the platform has not got it")
             }
@@ -202,7 +203,6 @@ impl Row {
             ("failed", Some("rejected" | "duplicate" | "unconfirmed")) => {
                 check(entry.carried > 0, "it was never sent")
             }
-            ("failed", Some("cancelled")) => Ok(()),
             ("failed", Some("invalid")) => {
                 let long = self
                     .cause

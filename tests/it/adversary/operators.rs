@@ -55,8 +55,7 @@ pub(super) async fn requeue(judge: &mut Judge, world: &World<'_>, dice: &mut Dic
         &["requeue", "--kind", kind, "--yes", "--until", "100ms"],
     )
     .await;
-    // What was requeued has its old end no more in the table, but in what the judge saw before.
-    judge.requeues(kind);
+    judge.requeues(world).await;
 }
 
 /// Ends what is pending in a lane.

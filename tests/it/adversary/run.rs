@@ -120,6 +120,8 @@ impl<'a> Run<'a> {
             ("platform.timeout", "500ms"),
             ("platform.connect_timeout", "500ms"),
             ("delivery.linger", "10ms"),
+            // On a machine that is busy, a heartbeat takes its time.
+            ("delivery.lease", "5s"),
             ("retry.initial_interval", "20ms"),
             ("retry.max_interval", "200ms"),
         ] {
