@@ -93,7 +93,7 @@ check_kubernetes() {
     local overlays=$dir/deploy/kubernetes/overlays overlay built
     for overlay in postgres mysql; do
         cp -r "$overlays/$overlay" "$overlays/$overlay-whole"
-        printf 'components:\n  - ../../components/monitoring\n  - ../../components/autoscaling\n' \
+        printf 'components:\n  - ../../components/monitoring\n  - ../../components/autoscaling\n  - ../../components/admin-tls\n' \
             >>"$overlays/$overlay-whole/kustomization.yaml"
         for built in "$overlay" "$overlay-whole"; do
             "${kustomize[@]}" "$overlays/$built" >"$dir/$built.yaml" ||

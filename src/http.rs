@@ -121,7 +121,7 @@ pub(crate) fn without_user(proxy: &Url) -> String {
     shown.as_str().trim_end_matches('/').to_owned()
 }
 
-/// A client for this host alone: no proxy, no TLS.
+/// A client for this host alone: no proxy, no authority.
 pub(crate) fn on_this_host() -> ClientBuilder {
     begun().no_proxy().tls_certs_only([])
 }

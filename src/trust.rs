@@ -86,6 +86,19 @@ fn certificate(why: &CertificateError, ca_file: &str) -> String {
     }
 }
 
+/// Why a certificate is refused for the time alone.
+pub(crate) fn untimely(why: &CertificateError) -> Option<String> {
+    match why {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            Some(format!("it has expired on {}", day(*not_after)))
+        }
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            Some(format!("it does not hold before {}", day(*not_before)))
+        }
+        _ => None,
+    }
+}
+
 fn expired(when: &str) -> String {
     format!("its certificate has expired{when}; renew it there, or set this host's clock right")
 }
@@ -106,7 +119,8 @@ fn names(presented: &[String]) -> String {
     bare.collect::<Vec<_>>().join(" and ")
 }
 
-fn day(time: UnixTime) -> String {
+/// The day of a time, for people.
+pub(crate) fn day(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).ok();
     let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     time.map_or_else(String::new, |time| {

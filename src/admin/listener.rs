@@ -2,21 +2,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::actions::Hands;
 use super::history::History;
-use super::login::{Door, UsersFile, UsersFileError};
+use super::login::{Door, UsersFile, UsersFileError, Viewers};
 use super::picture::Pictures;
 use super::readiness::Readiness;
 use super::server::ClientLimits;
 use super::status::{About, Sources};
+use super::tls::Tls;
 use super::{routes, server, waiting};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
@@ -24,6 +26,7 @@ use crate::courier::tuning::Tuner;
 use crate::host::Names;
 use crate::operators::Safety;
 use crate::outbox::{Operations, Outbox, WriteHealth};
+use crate::settings::{AdminSettings, CertificateError};
 use crate::telemetry::event::AdminListening;
 
 /// The admin server cannot begin.
@@ -38,9 +41,12 @@ pub enum AdminError {
         address: SocketAddr,
         source: io::Error,
     },
-    /// It is not clear who may log in.
+    /// It is not clear who may log in, or look.
     #[error(transparent)]
     Users(#[from] UsersFileError),
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 /// What the answers are about.
@@ -69,26 +75,33 @@ pub struct Admin {
     names: Names,
     /// Where users log in; `None`: the page only shows.
     door: Option<Door>,
+    /// Those who may look; `None`: all may.
+    viewers: Option<Viewers>,
+    /// How connections are secured; `None`: not at all.
+    tls: Option<Tls>,
     is_announced: AtomicBool,
 }
 
 impl Admin {
-    /// Listens, and answers to these names beside those of this host. Port 0 takes any free one.
-    /// `users`: the file of those who may log in.
-    pub async fn bind(
-        address: SocketAddr,
-        names: &[String],
-        users: Option<&Path>,
-    ) -> Result<Self, AdminError> {
-        let users = users.map(UsersFile::open).transpose()?;
+    /// Listens on the address, as the settings say. Port 0 takes any free one.
+    pub async fn bind(address: SocketAddr, settings: &AdminSettings) -> Result<Self, AdminError> {
+        let open = |key, file: &Option<PathBuf>| {
+            let file = file.as_deref();
+            file.map(|file| UsersFile::open(key, file)).transpose()
+        };
+        let users = open("admin.users_file", &settings.users_file)?;
+        let viewers = open("admin.viewers_file", &settings.viewers_file)?;
+        let tls = settings.certificate().map(Tls::open).transpose()?;
         let cannot = |source| AdminError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         Ok(Self {
             listener,
             address,
-            names: Names::of_this_host_and(names),
+            names: Names::of_this_host_and(&settings.hosts),
             door: users.map(Door::new),
+            viewers: viewers.map(Viewers::new),
+            tls,
             is_announced: AtomicBool::new(false),
         })
     }
@@ -108,19 +121,26 @@ impl Admin {
             return;
         }
         self.announce();
-        let app = waiting::router(self.names.clone(), why);
-        server::serve(&self.listener, app, ClientLimits::default()).await;
+        let app = waiting::router(self.names.clone(), self.viewers.clone(), why);
+        let tls = self.tls.as_ref();
+        tokio::select! {
+            () = server::serve(&self.listener, tls, app, ClientLimits::default()) => {}
+            () = self.follow() => {}
+        }
+    }
+
+    /// Follows the files of users, viewers and the certificate, where there are any. Does not end.
+    async fn follow(&self) {
+        let users = OptionFuture::from(self.door.as_ref().map(Door::follow));
+        let viewers = OptionFuture::from(self.viewers.as_ref().map(Viewers::follow));
+        let certificate = OptionFuture::from(self.tls.as_ref().map(Tls::follow));
+        tokio::join!(users, viewers, certificate);
+        std::future::pending::<()>().await;
     }
 
     /// Answers until it is dropped.
     pub async fn serve(self, subject: Subject) {
         self.announce();
-        let Self {
-            listener,
-            names,
-            door,
-            ..
-        } = self;
         let sources = Sources {
             about: Arc::new(subject.about),
             started: Instant::now(),
@@ -130,29 +150,26 @@ impl Admin {
             readiness: Readiness::default(),
             pictures: Pictures::default(),
             history: Arc::new(History::default()),
-            log_in: door.is_some(),
+            log_in: self.door.is_some(),
         };
         let operations = subject.operations;
-        let hands = door.clone().map(|door| {
+        let hands = self.door.clone().map(|door| {
             let host = sources.about.host.clone();
             let hands = Hands::new(door.clone(), operations.clone(), subject.safety, host);
             (door, hands)
         });
-        let app = routes::router(names, sources.clone(), hands);
+        let app = routes::router(
+            self.names.clone(),
+            self.viewers.clone(),
+            sources.clone(),
+            hands,
+        );
         tokio::select! {
-            () = server::serve(&listener, app, ClientLimits::default()) => {}
+            () = server::serve(&self.listener, self.tls.as_ref(), app, ClientLimits::default()) => {}
             () = sources.readiness.keep(&*subject.outbox, &subject.writes) => {}
             () = sources.pictures.keep(&*operations) => {}
             () = sources.history.keep(&sources.pictures) => {}
-            () = follow(door.as_ref()) => {}
+            () = self.follow() => {}
         }
-    }
-}
-
-/// Follows the users' file, if there is one. Does not end.
-async fn follow(door: Option<&Door>) {
-    match door {
-        Some(door) => door.follow().await,
-        None => std::future::pending().await,
     }
 }

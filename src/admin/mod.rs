@@ -20,8 +20,10 @@ mod routes;
 mod seats;
 mod server;
 mod status;
+mod tls;
 mod waiting;
 
 pub use self::listener::{Admin, AdminError, Subject};
 pub use self::login::{UsersError, UsersFile, UsersFileError, hash_line};
 pub use self::status::About;
+pub use self::tls::{CertificateTime, check_certificate};

@@ -44,8 +44,8 @@ pub enum ProbeError {
 }
 
 /// Asks the courier that listens on this address.
-pub async fn ask(listen: SocketAddr) -> Result<Life, ProbeError> {
-    let asked = timeout(WITHIN, get(callable(listen), listen));
+pub async fn ask(listen: SocketAddr, by_tls: bool) -> Result<Life, ProbeError> {
+    let asked = timeout(WITHIN, get(callable(listen), listen, by_tls));
     asked.await.unwrap_or(Err(ProbeError::Silent(listen)))
 }
 
@@ -60,11 +60,14 @@ fn callable(mut listen: SocketAddr) -> SocketAddr {
     listen
 }
 
-async fn get(address: SocketAddr, listen: SocketAddr) -> Result<Life, ProbeError> {
-    // The courier is on this host and speaks plain HTTP: no proxy is asked, no certificate needed.
-    let client = http::on_this_host().build();
+async fn get(address: SocketAddr, listen: SocketAddr, by_tls: bool) -> Result<Life, ProbeError> {
+    // The courier is on this host: no proxy is asked, and nothing depends on whose certificate it is.
+    let client = http::on_this_host()
+        .tls_danger_accept_invalid_certs(by_tls)
+        .build();
+    let scheme = if by_tls { "https" } else { "http" };
     let client = client.map_err(|error| ProbeError::Unreachable(listen, http::cause(&error)))?;
-    let asked = client.get(format!("http://{address}/healthz")).send();
+    let asked = client.get(format!("{scheme}://{address}/healthz")).send();
     let answer = asked.await.map_err(|error| {
         if error.is_connect() {
             ProbeError::Unreachable(listen, http::cause(&error))
@@ -94,7 +97,7 @@ mod tests {
             assert_ne!(stream.read(&mut head).await.unwrap(), 0);
             stream.write_all(answer).await.unwrap();
         };
-        let (life, ()) = tokio::join!(ask(address), serve);
+        let (life, ()) = tokio::join!(ask(address, false), serve);
         life
     }
 
@@ -121,7 +124,7 @@ mod tests {
             stream.write_all(head).await.unwrap();
             while stream.write_all(&[b' '; 4096]).await.is_ok() {}
         };
-        let (error, ()) = tokio::join!(ask(address), serve);
+        let (error, ()) = tokio::join!(ask(address, false), serve);
         assert!(matches!(error, Err(ProbeError::Foreign(_))), "{error:?}");
     }
 
@@ -129,7 +132,7 @@ mod tests {
     async fn one_that_keeps_silent_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let error = ask(address).await.unwrap_err();
+        let error = ask(address, false).await.unwrap_err();
         assert!(matches!(error, ProbeError::Silent(_)), "{error}");
     }
 

@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 
 use super::actions::{self, Hands};
-use super::login::{self, Door, refuse_foreign};
+use super::login::{self, Door, Viewers, refuse_foreign};
 use super::page::page;
 use super::status::Sources;
 use crate::host::Names;
@@ -42,7 +42,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// Everything that is answered by a server of these names. `hands`: what users may act with.
-pub(super) fn router(names: Names, sources: Sources, hands: Option<(Door, Hands)>) -> Router {
+/// `viewers`: those who may look; `None`: all may.
+pub(super) fn router(
+    names: Names,
+    viewers: Option<Viewers>,
+    sources: Sources,
+    hands: Option<(Door, Hands)>,
+) -> Router {
     let mut app = Router::new()
         .route("/", get(page))
         .route("/api/status", get(status))
@@ -55,11 +61,14 @@ pub(super) fn router(names: Names, sources: Sources, hands: Option<(Door, Hands)
         let acting = login::router(door).merge(actions::router(hands));
         app = app.merge(acting.layer(middleware::from_fn(refuse_foreign)));
     }
-    guarded(names, app)
+    guarded(names, viewers, app)
 }
 
 /// The same for those alone who may ask, with what every answer says.
-pub(super) fn guarded(names: Names, app: Router) -> Router {
+pub(super) fn guarded(names: Names, viewers: Option<Viewers>, mut app: Router) -> Router {
+    if let Some(viewers) = viewers {
+        app = app.layer(middleware::from_fn_with_state(viewers, login::admit));
+    }
     app.layer(middleware::from_fn_with_state(names, guard))
 }
 

@@ -14,11 +14,14 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::seats::{Seat, Seats};
+use super::tls::Tls;
 
 /// The largest head of a request that is read. More would be none of ours.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -50,7 +53,12 @@ impl Default for ClientLimits {
 }
 
 /// Serves until it is dropped; its connections end with it.
-pub(super) async fn serve(listener: &TcpListener, app: Router, limits: ClientLimits) {
+pub(super) async fn serve(
+    listener: &TcpListener,
+    tls: Option<&Tls>,
+    app: Router,
+    limits: ClientLimits,
+) {
     let seats = Seats::new(limits.connections);
     let mut connections = JoinSet::new();
     loop {
@@ -64,15 +72,39 @@ pub(super) async fn serve(listener: &TcpListener, app: Router, limits: ClientLim
         while connections.len() >= 2 * limits.connections {
             connections.join_next().await;
         }
-        connections.spawn(converse(stream, app.clone(), limits, seat));
+        let app = app.clone();
+        match tls.map(Tls::acceptor) {
+            None => connections.spawn(converse(stream, app, limits, seat)),
+            Some(acceptor) => connections.spawn(shake_hands(stream, acceptor, app, limits, seat)),
+        };
     }
 }
 
 /// An idle connection that gives way has so long to end.
 const GIVES_WAY_WITHIN: Duration = Duration::from_millis(100);
 
+/// One connection by TLS. Until that is agreed on, it is idle.
+async fn shake_hands(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    app: Router,
+    limits: ClientLimits,
+    seat: Seat,
+) {
+    let agreed = tokio::select! {
+        agreed = timeout(limits.head_within, acceptor.accept(stream)) => agreed,
+        () = seat.gives_way.cancelled() => return,
+    };
+    if let Ok(Ok(stream)) = agreed {
+        converse(stream, app, limits, seat).await;
+    }
+}
+
 /// One connection, from its first request to its end.
-async fn converse(stream: TcpStream, app: Router, limits: ClientLimits, seat: Seat) {
+async fn converse<S>(stream: S, app: Router, limits: ClientLimits, seat: Seat)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let seat = Arc::new(seat);
     let (app, at_work) = (TowerToHyperService::new(app), Arc::clone(&seat));
     let answer = service_fn(move |request: Request<Incoming>| {
@@ -115,7 +147,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = Router::new().route("/", get(|| async { "here" }));
-        tokio::spawn(async move { serve(&listener, app, limits).await });
+        tokio::spawn(async move { serve(&listener, None, app, limits).await });
         address
     }
 

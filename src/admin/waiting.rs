@@ -7,6 +7,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::login::Viewers;
 use super::routes::{guarded, metrics};
 use crate::host::Names;
 
@@ -21,7 +22,11 @@ struct Waiting {
 }
 
 /// Everything that is answered meanwhile.
-pub(super) fn router(names: Names, why: watch::Receiver<String>) -> Router {
+pub(super) fn router(
+    names: Names,
+    viewers: Option<Viewers>,
+    why: watch::Receiver<String>,
+) -> Router {
     let waits = |State(why): Why| async move {
         let why = why.borrow().clone();
         let said = format!("the courier waits for its database: {why}\n");
@@ -33,7 +38,7 @@ pub(super) fn router(names: Names, why: watch::Receiver<String>) -> Router {
         .route("/readyz", get(not_ready))
         .fallback(waits)
         .with_state(why);
-    guarded(names, app)
+    guarded(names, viewers, app)
 }
 
 async fn alive() -> Json<Waiting> {

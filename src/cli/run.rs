@@ -207,8 +207,7 @@ async fn listen(args: &RunArgs, settings: &Settings) -> anyhow::Result<Option<Ad
     let Some(address) = address else {
         return Ok(None);
     };
-    let (hosts, users) = (&settings.admin.hosts, settings.admin.users_file.as_deref());
-    Ok(Some(Admin::bind(address, hosts, users).await?))
+    Ok(Some(Admin::bind(address, &settings.admin).await?))
 }
 
 /// Ends the courier softly at the first signal and hard at the second.

@@ -182,6 +182,9 @@ mod tests {
         "admin.listen=",
         "admin.hosts=courier.example",
         "admin.users_file=/users",
+        "admin.viewers_file=/viewers",
+        "admin.cert_file=/cert.pem",
+        "admin.key_file=/key.pem",
         "traces.endpoint=http://127.0.0.1:4318",
         "traces.proxy=http://127.0.0.1:3128",
         "traces.ca_file=/ca.pem",
@@ -201,6 +204,9 @@ mod tests {
                 "rate_limit.scope=cluster",
                 "rate_limit.database_url=postgres://me@localhost/rates",
             ],
+            "admin.cert_file" | "admin.key_file" => {
+                &["admin.cert_file=/other.pem", "admin.key_file=/other.pem"]
+            }
             _ => &[],
         }
     }

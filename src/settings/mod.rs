@@ -27,6 +27,7 @@ mod retention;
 mod retry;
 mod secret_file;
 mod sections;
+mod server_certificate;
 mod shown;
 mod traces;
 
@@ -47,6 +48,7 @@ pub use self::secret_file::{
     ExposedFile, SecretFileError, Version, read_secret, read_secret_lines,
 };
 pub use self::sections::Settings;
+pub use self::server_certificate::{CertificateError, ServerCertificate};
 pub use self::traces::TracesSettings;
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ impl Settings {
         self.retry.check(&mut faults);
         self.rate_limit.check(&self.database, &mut faults);
         self.retention.check(&mut faults);
+        self.admin.check(&mut faults);
         self.traces.check(&mut faults);
         self.log.check(&mut faults);
         if faults.0.is_empty() {
@@ -99,6 +100,8 @@ impl Settings {
             &self.database.url_file,
             &self.database.password_file,
             &self.admin.users_file,
+            &self.admin.viewers_file,
+            &self.admin.key_file,
             &self.rate_limit.database_url_file,
             &self.rate_limit.database_password_file,
             &self.holder,

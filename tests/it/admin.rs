@@ -14,6 +14,7 @@ mod page;
 mod privacy;
 pub(crate) mod prometheus;
 mod scraped;
+mod secured;
 mod starting;
 mod trouble;
 mod unread;

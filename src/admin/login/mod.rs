@@ -1,5 +1,5 @@
 //! Who may do something on the status page: users of a file, their sessions, and requests that nobody
-//! else can have made for them.
+//! else can have made for them. And who may look, where not everybody may.
 //!
 //! A request acts for a user if it comes from the page itself, with the cookie of a session and with
 //! its token. The browser keeps the cookie from scripts, and the token from pages of other origins, so
@@ -13,9 +13,11 @@ mod routes;
 mod sessions;
 mod users;
 mod users_file;
+mod viewers;
 
 pub(super) use self::door::Door;
 pub(super) use self::request::{json, refuse_foreign};
 pub(super) use self::routes::router;
 pub use self::users::{UsersError, hash_line};
 pub use self::users_file::{UsersFile, UsersFileError};
+pub(super) use self::viewers::{Viewers, admit};

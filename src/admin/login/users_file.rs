@@ -19,22 +19,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum UsersFileError {
     /// It cannot be read as text.
-    #[error("admin.users_file = {0} {1}")]
-    Unreadable(PathBuf, SecretFileError),
+    #[error("{0} = {1} {2}")]
+    Unreadable(&'static str, PathBuf, SecretFileError),
     /// Something in it is no user.
-    #[error("admin.users_file = {0}: {1}")]
-    Wrong(PathBuf, UsersError),
+    #[error("{0} = {1}: {2}")]
+    Wrong(&'static str, PathBuf, UsersError),
 }
 
 impl UsersFileError {
     /// Whether nothing is wrong but that there is no user.
     fn is_nobody(&self) -> bool {
         match self {
-            Self::Unreadable(_, SecretFileError::Unreadable(error)) => {
+            Self::Unreadable(_, _, SecretFileError::Unreadable(error)) => {
                 error.kind() == io::ErrorKind::NotFound
             }
-            Self::Unreadable(_, why) => matches!(why, SecretFileError::Empty),
-            Self::Wrong(_, why) => matches!(why, UsersError::Nobody),
+            Self::Unreadable(_, _, why) => matches!(why, SecretFileError::Empty),
+            Self::Wrong(_, _, why) => matches!(why, UsersError::Nobody),
         }
     }
 }
@@ -42,6 +42,8 @@ impl UsersFileError {
 /// The users that are in force.
 #[derive(Debug)]
 pub struct UsersFile {
+    /// The setting that names it.
+    key: &'static str,
     path: PathBuf,
     last: Mutex<Last>,
 }
@@ -54,11 +56,12 @@ struct Last {
 }
 
 impl UsersFile {
-    /// Reads the file, which has to be good.
-    pub fn open(path: &Path) -> Result<Self, UsersFileError> {
+    /// Reads the file that a setting names, which has to be good.
+    pub fn open(key: &'static str, path: &Path) -> Result<Self, UsersFileError> {
         let version = Version::of(path).ok();
-        let users = Arc::new(read(path)?);
+        let users = Arc::new(read(key, path)?);
         Ok(Self {
+            key,
             path: path.to_owned(),
             last: Mutex::new(Last { version, users }),
         })
@@ -79,7 +82,7 @@ impl UsersFile {
         loop {
             sleep(LOOK_EVERY).await;
             if let Some(changed) = self.look() {
-                changed.emit();
+                changed.emit(self.key);
             }
         }
     }
@@ -93,7 +96,7 @@ impl UsersFile {
             return None;
         }
         last.version = version;
-        match read(&self.path) {
+        match read(self.key, &self.path) {
             Ok(users) => last.users = Arc::new(users),
             Err(error) if error.is_nobody() => {
                 last.users = Arc::default();
@@ -105,10 +108,10 @@ impl UsersFile {
     }
 }
 
-fn read(path: &Path) -> Result<Users, UsersFileError> {
-    let unreadable = |why| UsersFileError::Unreadable(path.to_owned(), why);
+fn read(key: &'static str, path: &Path) -> Result<Users, UsersFileError> {
+    let unreadable = |why| UsersFileError::Unreadable(key, path.to_owned(), why);
     let text = read_secret_lines(path).map_err(unreadable)?;
-    Users::read(&text).map_err(|why| UsersFileError::Wrong(path.to_owned(), why))
+    Users::read(&text).map_err(|why| UsersFileError::Wrong(key, path.to_owned(), why))
 }
 
 #[cfg(test)]
@@ -129,7 +132,7 @@ mod tests {
             fs::rename(&new, &path).unwrap();
         };
         write(&format!("anna:{HASH}\n"));
-        let file = UsersFile::open(&path).unwrap();
+        let file = UsersFile::open("admin.users_file", &path).unwrap();
         assert!(file.look().is_none());
         assert!(file.users().hash("anna").is_some());
 
@@ -155,7 +158,7 @@ mod tests {
         let path = folder.path().join("users");
         for nobody in [None, Some(""), Some("\n"), Some("# nobody\n")] {
             fs::write(&path, format!("anna:{HASH}\n")).unwrap();
-            let file = UsersFile::open(&path).unwrap();
+            let file = UsersFile::open("admin.users_file", &path).unwrap();
             match nobody {
                 None => fs::remove_file(&path).unwrap(),
                 Some(text) => fs::write(&path, text).unwrap(),
@@ -180,7 +183,9 @@ mod tests {
             if let Some(text) = text {
                 fs::write(&path, text).unwrap();
             }
-            let said = UsersFile::open(&path).unwrap_err().to_string();
+            let said = UsersFile::open("admin.users_file", &path)
+                .unwrap_err()
+                .to_string();
             assert!(said.starts_with("admin.users_file = /"), "{said}");
         }
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::check::{Check, Level};
 use super::{database, limits, platform};
-use crate::admin::UsersFile;
+use crate::admin::{CertificateTime, UsersFile, check_certificate};
 use crate::cli::settings_args::SettingsArgs;
 use crate::cli::span::count;
 use crate::settings::Settings;
@@ -39,6 +39,7 @@ pub(in crate::cli) async fn run(
     )])?;
     report.tell(secrets(settings))?;
     report.tell(users(settings))?;
+    report.tell(admin(settings).into_iter().collect())?;
     let (checks, couriers) = database::checks(settings).await;
     report.tell(checks)?;
     report.tell(database::rates(settings).await)?;
@@ -65,18 +66,69 @@ fn secrets(settings: &Settings) -> Vec<Check> {
     told.collect()
 }
 
-/// Whether the file of those who may log in to the status page can be used.
+/// Whether the files of those who may log in to the status page, or look at it, can be used.
 fn users(settings: &Settings) -> Vec<Check> {
-    let file = settings.admin.users_file.as_deref();
-    let opened = file.map(UsersFile::open);
-    let told = opened.map(|opened| match opened {
-        Ok(users) => {
-            let found = count(users.count() as u64, "user", "users");
-            Check::ok("users", format!("{found} may log in to the status page"))
-        }
-        Err(error) => Check::failed("users", error.to_string(), "correct the file"),
-    });
-    told.into_iter().collect()
+    let admin = &settings.admin;
+    let users = (
+        "admin.users_file",
+        &admin.users_file,
+        "log in to the status page",
+    );
+    let viewers = (
+        "admin.viewers_file",
+        &admin.viewers_file,
+        "look at the admin port",
+    );
+    let told = [users, viewers]
+        .into_iter()
+        .filter_map(|(key, file, what)| {
+            let opened = UsersFile::open(key, file.as_deref()?);
+            Some(match opened {
+                Ok(users) => {
+                    let found = count(users.count() as u64, "user", "users");
+                    Check::ok("users", format!("{found} may {what}"))
+                }
+                Err(error) => Check::failed("users", error.to_string(), "correct the file"),
+            })
+        });
+    told.collect()
+}
+
+/// Whether the certificate of the admin port can be used, and whether passwords go without one.
+fn admin(settings: &Settings) -> Option<Check> {
+    let admin = &settings.admin;
+    let listen = admin.listen?;
+    let Some(files) = admin.certificate() else {
+        let takes_passwords = admin.users_file.is_some() || admin.viewers_file.is_some();
+        return (takes_passwords && !listen.ip().is_loopback()).then(|| {
+            Check::warning(
+                "admin",
+                format!("passwords go to admin.listen = {listen} without TLS"),
+                "set admin.cert_file and admin.key_file, unless a proxy with TLS is in front",
+            )
+        });
+    };
+    Some(match check_certificate(&files) {
+        Ok(CertificateTime {
+            untimely: None,
+            until,
+        }) => Check::ok(
+            "admin",
+            format!("the admin port speaks TLS, with a certificate until {until}"),
+        ),
+        Ok(CertificateTime {
+            untimely: Some(why),
+            ..
+        }) => Check::warning(
+            "admin",
+            format!("the certificate of the admin port is refused: {why}"),
+            format!(
+                "renew {}, or set this host's clock right",
+                files.certificate.display()
+            ),
+        ),
+        Err(error) => Check::failed("admin", error.to_string(), "correct the files"),
+    })
 }
 
 /// Tells each check as soon as it is made; as JSON, all of them at the end.

@@ -18,7 +18,7 @@ pub(super) async fn tell(
         let why = "admin.listen is empty, so no courier can be asked whether it lives";
         return Err(UsageError(why.into()).into());
     };
-    let life = probe::ask(listen).await?;
+    let life = probe::ask(listen, settings.admin.certificate().is_some()).await?;
     if json {
         writeln!(out, "{}", serde_json::to_string(&life)?)?;
     } else {

@@ -29,7 +29,7 @@ pub use self::lifecycle::{
     SettingsNotReloaded, SettingsReloaded, SharedRatesAway, SharedRatesBack, Started, Stopped,
     Stopping, SupervisorUntold,
 };
-pub use self::login::{LogInRefused, LoggedIn, UsersChanged};
+pub use self::login::{CertificateNews, LogInRefused, LoggedIn, UsersChanged, ViewerRefused};
 pub use self::orders::{
     ActionNotNoted, OperatorActed, PausesInForce, Resumed, SendingPaused, SendingUnpaused,
 };

@@ -23,6 +23,11 @@ impl Prometheus {
     /// Scrapes `courier` as the job that the alert rules ask for, and evaluates rules, which may be
     /// an empty text.
     pub(crate) async fn start(courier: SocketAddr, rules: &str) -> Self {
+        Self::start_so(courier, rules, "").await
+    }
+
+    /// The same with more lines for the job, each indented by two.
+    pub(crate) async fn start_so(courier: SocketAddr, rules: &str, more: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         fs::write(dir.path().join("rules.yml"), rules).expect("writes");
         let config = dir.path().join("prometheus.yml");
@@ -30,7 +35,7 @@ impl Prometheus {
             "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}\n\
              rule_files: [rules.yml]\n\
              scrape_configs:\n\
-             - job_name: contact-courier\n  static_configs: [{{targets: ['{courier}']}}]\n"
+             - job_name: contact-courier\n  static_configs: [{{targets: ['{courier}']}}]\n{more}"
         );
         fs::write(&config, text).expect("writes");
         let address = free_address();

@@ -35,8 +35,8 @@ fn named(place: &str) -> (BTreeSet<String>, Vec<PathBuf>) {
 
 #[test]
 fn every_kustomization_uses_all_files_of_its_folder_and_finds_all_that_it_names() {
-    let components =
-        ["monitoring", "autoscaling"].map(|name| format!("kubernetes/components/{name}"));
+    let components = ["monitoring", "autoscaling", "admin-tls"]
+        .map(|name| format!("kubernetes/components/{name}"));
     let places = OVERLAYS.map(str::to_owned).into_iter().chain(components);
     for place in places.chain([BASE.to_owned(), "grafana".to_owned()]) {
         let (files, folders) = named(&place);
@@ -61,7 +61,7 @@ fn every_kustomization_uses_all_files_of_its_folder_and_finds_all_that_it_names(
         let text = read(&format!("{overlay}/kustomization.yaml"));
         let offered = text.lines().filter_map(|line| line.strip_prefix("#   - "));
         let offered: Vec<&str> = offered.filter_map(|rest| rest.split(' ').next()).collect();
-        assert_eq!(offered.len(), 2, "{overlay}");
+        assert_eq!(offered.len(), 3, "{overlay}");
         for name in offered {
             let component = document(&format!("{overlay}/{name}/kustomization.yaml"));
             assert_eq!(component["kind"], "Component", "{name}");
@@ -131,6 +131,36 @@ fn mounted<'a>(pod: &'a Value, path: &'a str) -> (&'a str, &'a str) {
         map.as_str().or(secret.as_str()).unwrap(),
         key.to_str().unwrap(),
     )
+}
+
+#[test]
+fn with_tls_of_the_admin_port_the_probes_use_it_and_its_files_are_mounted() {
+    let component = document("kubernetes/components/admin-tls/kustomization.yaml");
+    let patch = component["patches"][0]["patch"].as_str().unwrap();
+    let patch: Value = serde_saphyr::from_str(patch).unwrap();
+    let pod = &patch["spec"]["template"];
+    let container = &pod["spec"]["containers"][0];
+    let [courier, _] = pods();
+    assert_eq!(container["name"], courier["spec"]["containers"][0]["name"]);
+    for (probe, _) in pairs(&courier["spec"]["containers"][0])
+        .into_iter()
+        .filter(|(name, _)| name.ends_with("Probe"))
+    {
+        assert_eq!(container[probe]["httpGet"]["scheme"], "HTTPS", "{probe}");
+    }
+    let variables = container["env"].as_array().unwrap();
+    let files = variables
+        .iter()
+        .map(|one| (one["name"].as_str().unwrap(), &one["value"]));
+    let files: Vec<_> = files
+        .map(|(name, path)| (name, mounted(pod, path.as_str().unwrap())))
+        .collect();
+    let secret = |key| ("contact-courier-admin-tls", key);
+    let expected = [
+        ("COURIER__ADMIN__CERT_FILE", secret("tls.crt")),
+        ("COURIER__ADMIN__KEY_FILE", secret("tls.key")),
+    ];
+    assert_eq!(files, expected);
 }
 
 fn accepted(file: &Path) -> toml::Table {

@@ -6,11 +6,11 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// An authority, in a folder that goes with it.
-pub(super) struct Authority(TempDir);
+pub(crate) struct Authority(TempDir);
 
 impl Authority {
     /// Makes one.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let made = Self(tempfile::tempdir().unwrap());
         made.openssl(&format!(
             "req -x509 {KEY} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"
@@ -19,13 +19,13 @@ impl Authority {
     }
 
     /// The file with its own certificate.
-    pub(super) fn ca(&self) -> PathBuf {
+    pub(crate) fn ca(&self) -> PathBuf {
         self.0.path().join("ca.pem")
     }
 
     /// Signs a certificate for names such as `DNS:localhost,IP:127.0.0.1`, and writes it and its key
     /// into a folder as `server.pem` and `server.key`.
-    pub(super) fn sign(&self, names: &str, folder: &Path) {
+    pub(crate) fn sign(&self, names: &str, folder: &Path) {
         let subject = format!("subjectAltName={names}");
         std::fs::write(self.0.path().join("names"), subject).unwrap();
         self.openssl(&format!(
@@ -41,7 +41,7 @@ impl Authority {
     }
 
     /// The same with a certificate that was good for one day, long ago.
-    pub(super) fn sign_expired(&self, names: &str, folder: &Path) {
+    pub(crate) fn sign_expired(&self, names: &str, folder: &Path) {
         self.sign(names, folder);
         let place = self.0.path();
         let config = "[ca]\ndefault_ca = x\n[x]\ndatabase = index\nserial = serial\nnew_certs_dir = .\n\
@@ -57,7 +57,7 @@ impl Authority {
     }
 
     /// Shows the authority's own certificate in the place of a server's.
-    pub(super) fn show_itself(&self, folder: &Path) {
+    pub(crate) fn show_itself(&self, folder: &Path) {
         for (from, to) in [("ca.pem", "server.pem"), ("ca.key", "server.key")] {
             std::fs::copy(self.0.path().join(from), folder.join(to)).unwrap();
         }
