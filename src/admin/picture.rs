@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::outbox::{
-    FailedContact, FailureFilter, LaneReport, Operations, OutboxError, Overview, PausedLane,
+    FailedContact, FailureFilter, LaneOutlook, Operations, OutboxError, Overview, PausedLane,
+    SHARERS,
 };
 use crate::telemetry::event::{DatabaseCall, OutboxSeen, OutboxUnseen};
 
@@ -32,7 +33,7 @@ pub(super) const SHOWN: u32 = 10;
 pub(super) struct Picture {
     pub(super) at: Instant,
     pub(super) overview: Overview,
-    pub(super) lanes: Vec<LaneReport>,
+    pub(super) lanes: Vec<LaneOutlook>,
     pub(super) paused: Vec<PausedLane>,
     pub(super) failures: Vec<FailedContact>,
 }
@@ -126,13 +127,13 @@ fn seen(overview: &Overview) -> OutboxSeen {
 async fn look(operations: &dyn Operations) -> Result<Picture, OutboxError> {
     let all = FailureFilter::default();
     let overview = timed("overview", operations.overview()).await?;
-    let lanes = timed("lanes", operations.lanes(SHOWN)).await?;
+    let lanes = timed("lanes", operations.lanes(SHARERS)).await?;
     let paused = timed("paused", operations.paused(SHOWN)).await?;
     let failures = timed("failures", operations.failures(&all, None, SHOWN)).await?;
     Ok(Picture {
         at: Instant::now(),
+        lanes: overview.outlook(lanes, SHOWN),
         overview,
-        lanes,
         paused,
         failures: failures.failures,
     })

@@ -13,7 +13,7 @@ use super::readiness::{Readiness, Ready};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
-use crate::outbox::{ClosedGate, Conclusion, FailedContact, LaneReport, Overview, PausedLane};
+use crate::outbox::{ClosedGate, Conclusion, FailedContact, LaneOutlook, Overview, PausedLane};
 use crate::platform::verdict::WaitReason;
 use crate::telemetry::metrics;
 
@@ -55,7 +55,7 @@ pub(super) struct Status<'a> {
     totals: Totals,
     database: Database,
     outbox: Option<&'a Overview>,
-    lanes: Option<&'a [LaneReport]>,
+    lanes: Option<&'a [LaneOutlook]>,
     paused: Option<&'a [PausedLane]>,
     failures: Option<&'a [FailedContact]>,
     /// What follows from the picture.

@@ -54,11 +54,11 @@ pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
     Action, ActionReport, AskedFor, BatchReport, Cancelled, Conclusion, ContactReport,
     ContactResult, Erasable, Erased, FailedContact, FailureCount, FailureCursor, FailureFilter,
-    FailureGroup, FailureGroups, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneReport,
-    LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds, Operations, OutcomeCount,
-    Overview, Owner, Part, PausedLane, PendingCounts, PendingFilter, PendingLane, PhoneSearch,
-    PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom, ResultsIndex,
-    Security, SentAs, ServerReport, ServerSetting, Story, Trial,
+    FailureGroup, FailureGroups, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneOutlook,
+    LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds, Operations,
+    OutcomeCount, Overview, Owner, Part, PausedLane, PendingCounts, PendingFilter, PendingLane,
+    PhoneSearch, PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom,
+    ResultsIndex, SHARERS, Security, SentAs, ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::orders::{OrderScope, Orders, PAUSED, Pause, PausedLanes, Resumed};
 pub use self::postgres::PostgresOutbox;

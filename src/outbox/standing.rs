@@ -17,6 +17,12 @@ pub struct Standing {
     pub more_gates: usize,
     /// `rate_limit.requests_per_second`.
     pub requests_per_second: f64,
+    /// `rate_limit.per_user`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_user: Option<f64>,
+    /// `rate_limit.per_lane`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_lane: Option<f64>,
     /// Which part of it is used, 0 to 1.
     pub rate_level: f64,
     /// Contacts that became final in a second, over the last minute or so.

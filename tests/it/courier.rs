@@ -555,7 +555,7 @@ mod sharing {
             };
             run(db, platform, options)
         });
-        both(couriers).await;
+        Box::pin(both(couriers)).await;
         let sent = sent.lock().expect("nobody panicked");
         assert_eq!(sent.len(), 60);
         let second = Duration::from_secs(1);

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::app::Database;
-use crate::outbox::{ClosedGate, Conclusion, LaneReport, OutboxError, Overview, PausedLane};
+use crate::outbox::{
+    ClosedGate, Conclusion, LaneOutlook, LaneReport, OutboxError, Overview, PausedLane, SHARERS,
+};
 
 #[derive(Debug, Serialize)]
 pub(super) struct StatusReport {
@@ -13,7 +15,7 @@ pub(super) struct StatusReport {
     #[serde(flatten)]
     pub(super) overview: Overview,
     /// With most pending contacts.
-    pub(super) busiest_lanes: Vec<LaneReport>,
+    pub(super) busiest_lanes: Vec<LaneOutlook>,
     /// The longest held first.
     pub(super) paused_lanes: Vec<PausedLane>,
     /// The one thing to know first.
@@ -30,17 +32,18 @@ impl StatusReport {
     pub(super) async fn ask(database: &Database, limit: u32) -> Result<Self, OutboxError> {
         let operations = &database.operations;
         let overview = operations.overview().await?;
-        let busiest_lanes = operations.lanes(limit).await?;
+        let lanes = operations.lanes(limit.max(SHARERS)).await?;
         let paused_lanes = operations.paused(limit).await?;
         let server = database.outbox.place();
-        Ok(Self::of(server, overview, busiest_lanes, paused_lanes))
+        let lanes = (lanes, limit);
+        Ok(Self::of(server, overview, lanes, paused_lanes))
     }
 
-    /// The report of what was seen.
+    /// The report of what was seen. Of the lanes only so many are shown.
     pub(super) fn of(
         server: Option<String>,
         overview: Overview,
-        busiest_lanes: Vec<LaneReport>,
+        (lanes, shown): (Vec<LaneReport>, u32),
         paused_lanes: Vec<PausedLane>,
     ) -> Self {
         Self {
@@ -49,8 +52,8 @@ impl StatusReport {
             held_users: overview.user_gates(),
             contacts_per_second: overview.contacts_per_second(),
             done_in_seconds: overview.done_in_seconds(),
+            busiest_lanes: overview.outlook(lanes, shown),
             overview,
-            busiest_lanes,
             paused_lanes,
         }
     }

@@ -8,7 +8,7 @@ use super::report::StatusReport;
 use crate::cli::headline::headline;
 use crate::cli::span::{batches, contacts, seconds, span};
 use crate::cli::table::{lines_within, numbers, short, table};
-use crate::outbox::{ClosedGate, InstanceReport, LaneReport, PAUSED, PausedLane};
+use crate::outbox::{ClosedGate, InstanceReport, LaneOutlook, PAUSED, PausedLane};
 
 /// How much of a message is shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
@@ -128,13 +128,15 @@ fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
     lines_within(&mut table, width)
 }
 
-fn busiest(lanes: &[LaneReport], width: Option<u16>) -> String {
-    let mut table = table(&["lane", "pending", "oldest", "state", "courier"]);
-    for lane in lanes {
+fn busiest(lanes: &[LaneOutlook], width: Option<u16>) -> String {
+    let mut table = table(&["lane", "pending", "gone in", "oldest", "state", "courier"]);
+    for outlook in lanes {
+        let lane = &outlook.lane;
         let owner = lane.owner.as_ref();
         table.add_row([
             format!("{}/{}", lane.user_id, lane.task_id),
             HumanCount(lane.pending).to_string(),
+            gone_in(outlook),
             lane.oldest.map_or_else(|| "-".to_owned(), span),
             lane.state.as_str().to_owned(),
             owner.map_or_else(|| "-".to_owned(), |o| format!("{} ({})", o.host, o.pid)),
@@ -142,6 +144,15 @@ fn busiest(lanes: &[LaneReport], width: Option<u16>) -> String {
     }
     numbers(&mut table, &[1]);
     lines_within(&mut table, width)
+}
+
+/// When what is due in a lane is gone.
+fn gone_in(outlook: &LaneOutlook) -> String {
+    match outlook.done_in_seconds {
+        Some(left) => seconds(left),
+        None if outlook.kept_back => "held".to_owned(),
+        None => "-".to_owned(),
+    }
 }
 
 fn instances(instances: &[InstanceReport], width: Option<u16>) -> String {
@@ -167,7 +178,7 @@ fn instances(instances: &[InstanceReport], width: Option<u16>) -> String {
 mod tests {
     use super::*;
     use crate::outbox::{
-        LaneCounts, LaneState, NewestEnds, Overview, Owner, PendingCounts, Standing,
+        LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, PendingCounts, Standing,
     };
 
     fn courier() -> InstanceReport {
@@ -190,6 +201,38 @@ mod tests {
                 ..Standing::default()
             }),
         }
+    }
+
+    fn lanes() -> Vec<LaneReport> {
+        vec![
+            LaneReport {
+                user_id: "u".into(),
+                task_id: "t".into(),
+                pending: 12_000,
+                due: 12_000,
+                oldest: Some(Duration::from_secs(3_725)),
+                state: LaneState::Leased,
+                owner: Some(Owner {
+                    id: "i".into(),
+                    host: "one".into(),
+                    pid: 7,
+                }),
+            },
+            LaneReport {
+                user_id: "u".into(),
+                task_id: "later".into(),
+                pending: 5,
+                ..LaneReport::default()
+            },
+            LaneReport {
+                user_id: "u".into(),
+                task_id: "held".into(),
+                pending: 4,
+                due: 3,
+                state: LaneState::Held,
+                ..LaneReport::default()
+            },
+        ]
     }
 
     fn status() -> StatusReport {
@@ -215,26 +258,7 @@ mod tests {
                 guests: 2,
                 pauses: Vec::new(),
             },
-            vec![
-                LaneReport {
-                    user_id: "u".into(),
-                    task_id: "t".into(),
-                    pending: 12_000,
-                    oldest: Some(Duration::from_secs(3_725)),
-                    state: LaneState::Leased,
-                    owner: Some(Owner {
-                        id: "i".into(),
-                        host: "one".into(),
-                        pid: 7,
-                    }),
-                },
-                LaneReport {
-                    user_id: "u".into(),
-                    task_id: "later".into(),
-                    pending: 5,
-                    ..LaneReport::default()
-                },
-            ],
+            (lanes(), 10),
             vec![PausedLane {
                 user_id: "u".into(),
                 task_id: "held".into(),
@@ -269,9 +293,10 @@ lane    reason        since  next try  failures  pending  message
 u/held  task_running  2m 5s  in 30s           4      100  任务正在拨打中,请先暂停任务
 
 Lanes with most pending
-lane     pending  oldest  state   courier
-u/t       12,000  1h 2m   leased  one (7)
-u/later        5  -       idle    -
+lane     pending  gone in  oldest  state   courier
+u/t       12,000  16m 40s  1h 2m   leased  one (7)
+u/later        5  -        -       idle    -
+u/held         4  held     -       held    -
 
 Couriers
 courier  started    heartbeat  state
@@ -284,7 +309,7 @@ one (7)  1d 6h ago  4s ago     alive
 
     #[test]
     fn an_empty_outbox_says_so_and_that_nobody_works() {
-        let empty = StatusReport::of(None, Overview::default(), Vec::new(), Vec::new());
+        let empty = StatusReport::of(None, Overview::default(), (Vec::new(), 10), Vec::new());
         let expected = "\
 No contact was inserted yet
 

@@ -123,7 +123,7 @@ impl Overview {
         Some(due / speed)
     }
 
-    fn living(&self) -> impl Iterator<Item = &InstanceReport> {
+    pub(super) fn living(&self) -> impl Iterator<Item = &InstanceReport> {
         living(&self.instances)
     }
 
@@ -135,6 +135,17 @@ impl Overview {
             let gate = at_all(&self.instances, Standing::gate_for_all);
             gate.cloned()
         })
+    }
+
+    /// Whether nothing is sent for this user: it is paused, or everything is, or every living courier has
+    /// closed a gate.
+    pub(super) fn keeps_back(&self, user_id: &str) -> bool {
+        let is_paused = |pause: &Pause| match &pause.scope {
+            OrderScope::All => true,
+            OrderScope::User(user) => user == user_id,
+            OrderScope::Lane(_) => false,
+        };
+        self.pauses.iter().any(is_paused) || gate_for(&self.instances, user_id).is_some()
     }
 
     fn users_kept_back(&self) -> u64 {

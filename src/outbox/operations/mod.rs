@@ -19,6 +19,7 @@ mod erasing;
 mod failures;
 mod finding;
 mod history;
+mod outlook;
 mod overview;
 mod pruning;
 mod results;
@@ -46,6 +47,7 @@ pub use self::overview::{
     PendingCounts,
 };
 
+pub use self::outlook::{LaneOutlook, SHARERS};
 pub use self::pruning::{PruneStep, Pruning};
 pub use self::results::{ContactResult, ResultCursor, ResultsFrom, ResultsIndex};
 pub use self::server::{Security, ServerReport, ServerSetting};

@@ -134,6 +134,8 @@ pub struct LaneReport {
     pub task_id: String,
     /// Contacts that are not final, those with a later `not_before` among them.
     pub pending: u64,
+    /// Those of them that are due.
+    pub due: u64,
     /// For how long its oldest contact that is due has been due.
     #[serde(rename = "oldest_seconds", serialize_with = "optional_seconds")]
     pub oldest: Option<Duration>,
@@ -221,6 +223,7 @@ pub(in crate::outbox) fn lane_report(row: &impl Columns) -> LaneReport {
         user_id: row.text("user_id").unwrap_or_default(),
         task_id: row.text("task_id").unwrap_or_default(),
         pending: to_total(row, "pending"),
+        due: to_total(row, "due"),
         oldest: age(row, "oldest"),
         state: LaneState::read(row.text("state").as_deref()),
         owner: owner(row),

@@ -17,6 +17,7 @@ struct Words {
     lang: &'static str,
     headline: &'static str,
     reason: &'static str,
+    kept_back: &'static str,
     headings: [&'static str; 6],
     rejected: &'static str,
     alive: &'static str,
@@ -27,6 +28,7 @@ const ENGLISH: Words = Words {
     lang: "en",
     headline: "1 lane is paused",
     reason: "Task is running: pause it",
+    kept_back: "on hold",
     headings: [
         "Overview",
         "Paused lanes",
@@ -44,6 +46,7 @@ const CHINESE: Words = Words {
     lang: "zh-CN",
     headline: "1 个通道暂停发送",
     reason: "任务正在运行，请先暂停",
+    kept_back: "暂停中",
     headings: [
         "概览",
         "已暂停的通道",
@@ -143,6 +146,7 @@ async fn tells(browser: &Browser, words: &Words) {
         lanes.contains("user-0/task_0") && lanes.contains("250"),
         "{lanes}"
     );
+    assert!(lanes.contains(words.kept_back), "{lanes}");
     let failures = browser.text(&text("failures")).await;
     assert!(failures.contains(words.rejected), "{failures}");
     assert!(failures.contains("onerror"), "as text: {failures}");

@@ -220,14 +220,14 @@ async fn lanes_come_by_what_is_pending_with_state_and_owner(db: &Db) {
     let told = db.operations.lanes(10).await.expect("lanes");
     let short: Vec<_> = told
         .iter()
-        .map(|lane| (lane.task_id.as_str(), lane.pending, lane.state))
+        .map(|lane| (lane.task_id.as_str(), lane.pending, lane.due, lane.state))
         .collect();
     assert_eq!(
         short,
         [
-            ("big", 3, LaneState::Leased),
-            ("later", 2, LaneState::Idle),
-            ("held", 1, LaneState::Held),
+            ("big", 3, 3, LaneState::Leased),
+            ("later", 2, 0, LaneState::Idle),
+            ("held", 1, 1, LaneState::Held),
         ]
     );
     let owner = told[0].owner.as_ref().expect("an owner");

@@ -204,7 +204,7 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     lanes: concat!(
         standing!(),
         "SELECT most.user_id, most.task_id, CAST(most.due + most.deferred AS SIGNED) AS pending,
-             most.oldest, most.state, most.owner AS owner_id, i.host AS owner_host,
+             CAST(most.due AS SIGNED) AS due, most.oldest, most.state, most.owner AS owner_id, i.host AS owner_host,
              i.pid AS owner_pid
          FROM (SELECT * FROM standing WHERE due + deferred > 0
                ORDER BY due + deferred DESC, user_id, task_id LIMIT ?) AS most

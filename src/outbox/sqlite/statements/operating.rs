@@ -195,7 +195,8 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
     ),
     lanes: concat!(
         standing!(),
-        "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.oldest,
+        "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.due,
+             most.oldest,
              most.state, most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
          FROM (SELECT * FROM standing WHERE due + deferred > 0
                ORDER BY due + deferred DESC, user_id, task_id LIMIT ?1) AS most
