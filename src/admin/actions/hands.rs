@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::latest::{About, BROKEN_OFF, Going, Latest};
 use super::turn::Turn;
 use crate::admin::login::Door;
 use crate::admin::refusal::Refusal;
@@ -19,8 +21,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// Counting that may be left out keeps an answer for so long at most.
 const COUNTING: Duration = Duration::from_secs(10);
 
-/// After so long a long action is answered with: it goes on.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// After so long a long action is answered with: it goes on. Whoever wants to know asks how far it is.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// What actions are done with. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +33,7 @@ pub(in crate::admin) struct Hands {
     host: String,
     /// Of the long actions.
     acting: Turn,
+    pub(super) latest: Latest,
     /// Of what may read much of the outbox. The courier's connections are used for it, and one stays at
     /// it to the end, also when nobody waits any longer.
     looking: Turn,
@@ -49,6 +52,7 @@ impl Hands {
             safety,
             host,
             acting: Turn::new(),
+            latest: Latest::default(),
             looking: Turn::new(),
         }
     }
@@ -60,17 +64,29 @@ impl Hands {
     }
 
     /// Does something long, one at a time, and answers with what became of it, or that it goes on.
-    pub(super) async fn long<F>(&self, work: F) -> Result<Value, Refusal>
+    pub(super) async fn long<F>(
+        &self,
+        about: About,
+        work: impl FnOnce(Arc<Going>) -> F + Send + 'static,
+    ) -> Result<Value, Refusal>
     where
         F: Future<Output = Result<Value, OutboxError>> + Send + 'static,
     {
         let said = "another action is under way; try again when it has ended";
-        let begun = self.acting.begin(work);
+        let (latest, (tell, id)) = (self.latest.clone(), oneshot::channel());
+        let begun = self.acting.begin(async move {
+            let going = Arc::new(latest.begin(about));
+            tell.send(going.id()).ok();
+            let result = work(Arc::clone(&going)).await;
+            going.end(result.as_ref().cloned().map_err(ToString::to_string));
+            result
+        });
         let told = begun.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, "busy", said))?;
+        let id = id.await.map_err(|_| broken_off())?;
         match timeout(ANSWER_WITHIN, told).await {
             Ok(Ok(result)) => result.map_err(|error| failed(&error)),
             Ok(Err(_)) => Err(broken_off()),
-            Err(_) => Ok(json!({"under_way": true})),
+            Err(_) => Ok(json!({"under_way": id})),
         }
     }
 
@@ -120,6 +136,5 @@ fn failed(error: &OutboxError) -> Refusal {
 }
 
 fn broken_off() -> Refusal {
-    let said = "it was broken off; `history` tells how far it came";
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "database", said)
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "database", BROKEN_OFF)
 }

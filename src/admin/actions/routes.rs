@@ -1,12 +1,16 @@
 //! Where actions are asked for. Whoever has not logged in is turned away before anything is read.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
-use axum::routing::post;
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::hands::{Hands, soon};
+use super::latest::{About, Going};
 use super::orders::{CancelBody, PauseBody, RequeueBody, ResumeBody};
 use crate::admin::login::json as read;
 use crate::admin::refusal::Refusal;
@@ -22,7 +26,14 @@ pub(in crate::admin) fn router(hands: Hands) -> Router {
         .route("/api/resume", post(resume))
         .route("/api/cancel", post(cancel))
         .route("/api/requeue", post(requeue))
+        .route("/api/action", get(latest))
         .with_state(hands)
+}
+
+/// The long action that is under way, or the last one. Asking for it does not keep a session.
+async fn latest(State(hands): State<Hands>, headers: HeaderMap) -> Answer {
+    hands.door.looks(&headers)?;
+    Ok(Json(json!({"action": hands.latest.told()})))
 }
 
 /// The user, and what is asked for.
@@ -87,14 +98,21 @@ async fn cancel(State(hands): State<Hands>, request: Request) -> Answer {
     }
     let action = hands.action("cancel", &user, &chosen.in_words());
     let operations = hands.operations.clone();
-    let work = async move {
+    let about = About {
+        action: "cancel",
+        user,
+        which: chosen.in_words(),
+        total: plan.tally().pending,
+    };
+    let work = |going: Arc<Going>| async move {
         let reason = reason.as_deref();
+        let mut tell = |more| going.advance(more);
         let done = plan
-            .carry_out(&*operations, &action, reason, &mut |_| ())
+            .carry_out(&*operations, &action, reason, &mut tell)
             .await?;
         Ok(plan.tally().json(&done, false))
     };
-    hands.long(work).await.map(Json)
+    hands.long(about, work).await.map(Json)
 }
 
 async fn requeue(State(hands): State<Hands>, request: Request) -> Answer {
@@ -109,11 +127,16 @@ async fn requeue(State(hands): State<Hands>, request: Request) -> Answer {
     }
     let action = hands.action("requeue", &user, &requeue.in_words());
     let operations = hands.operations.clone();
-    let work = async move {
-        let done = requeue
-            .carry_out(&*operations, &action, &mut |_| ())
-            .await?;
+    let about = About {
+        action: "requeue",
+        user,
+        which: requeue.in_words(),
+        total: tally.to_requeue,
+    };
+    let work = |going: Arc<Going>| async move {
+        let mut tell = |more| going.advance(more);
+        let done = requeue.carry_out(&*operations, &action, &mut tell).await?;
         Ok(tally.json(done, false))
     };
-    hands.long(work).await.map(Json)
+    hands.long(about, work).await.map(Json)
 }

@@ -44,12 +44,14 @@ impl Door {
 
     /// The user for whom a request acts.
     pub(in crate::admin) fn user(&self, headers: &HeaderMap) -> Result<String, Refusal> {
-        let user = self.seen(headers, true);
-        let said = "log in first: there is no session, or it is over";
-        user.ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "no_session", said))
+        self.seen(headers, true).ok_or_else(no_session)
     }
 
-    /// The same for one who only looks.
+    /// The same for one who only looks, which does not keep a session.
+    pub(in crate::admin) fn looks(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+        self.looking(headers).ok_or_else(no_session)
+    }
+
     pub(super) fn looking(&self, headers: &HeaderMap) -> Option<String> {
         self.seen(headers, false)
     }
@@ -100,6 +102,11 @@ impl Door {
             self.0.sessions.end(id);
         }
     }
+}
+
+fn no_session() -> Refusal {
+    let said = "log in first: there is no session, or it is over";
+    Refusal::new(StatusCode::UNAUTHORIZED, "no_session", said)
 }
 
 fn too_many() -> Refusal {

@@ -38,7 +38,10 @@ const ACT = {
       : `${n} not safe to send again, and left out: the platform may have it, and the person could be in the task twice.`,
     redacted: (n) => `${n} left out: what is personal was taken out, so there is no number to send.`,
     requeueAsk: (n) => `Requeue ${n}?`, requeued: (n) => `${n} requeued.`,
-    underWay: "It takes longer, and goes on. The history tells of it: contact-courier history.",
+    going: (what, who, done, total) => `${what}, begun by ${who}: ${done} of ${total} so far`,
+    ended: (what, who, time) => `${what}, begun by ${who}, ended ${time} ago.`,
+    named: (name, which) => `${name} (${which})`, goesOn: "It goes on if you close this or leave the page. How far it is stands under “Actions”.",
+    brokenOff: (why) => `It did not come to its end: ${why}`,
     refused: {
       no_user: "This is not a user with its password.", too_many: "Too many log-ins at once. Try again in a few seconds.",
       no_session: "The session is over. Log in again.", busy: "Another action is under way. Try again when it has ended.",
@@ -83,7 +86,10 @@ const ACT = {
       : `${n}重新发送并不安全，已排除：平台可能已收到，同一个人可能被加入任务两次。`,
     redacted: (n) => `已排除 ${n}：个人信息已删除，没有可发送的号码。`,
     requeueAsk: (n) => `重新发送 ${n}？`, requeued: (n) => `已重新放回 ${n}。`,
-    underWay: "操作需要更长时间，正在继续。结果见：contact-courier history。",
+    going: (what, who, done, total) => `${who} 发起的${what}：已处理 ${done}，共 ${total}`,
+    ended: (what, who, time) => `${who} 发起的${what}已于 ${time}前结束。`,
+    named: (name, which) => `${name}（${which}）`, goesOn: "关闭窗口或离开页面后仍会继续，进度显示在“操作”中。",
+    brokenOff: (why) => `操作未能完成：${why}`,
     refused: {
       no_user: "用户名或密码不正确。", too_many: "同时登录的人过多，请几秒后再试。",
       no_session: "会话已结束，请重新登录。", busy: "另一个操作正在进行，请等它结束后再试。",
@@ -318,9 +324,48 @@ function question(action, chosen, said) {
     [back, submit(act.yes[action], action === "cancel" ? "main danger" : "main")],
     async () => {
       const done = await tell(`api/${action}`, { ...body(action, chosen), dry_run: false });
-      ask(act.names[action], ...lines(done.under_way ? [act.underWay] : DONE[action](done)), foot(button(act.close, shut, "main")));
+      const parts = done.under_way ? [make("div", { class: "going" })] : lines(DONE[action](done));
+      ask(act.names[action], ...parts, done.under_way && make("p", { class: "quiet" }, act.goesOn), foot(button(act.close, shut, "main")));
       refreshTables();
+      watchAction();
     }));
+}
+
+/** An ended action is told for so many seconds. */
+const TOLD_FOR = 600;
+
+/** Which contacts, if that can be said in the reader's language. */
+function whichOf(text) {
+  const [, kind, name] = /^(?:failed: )?(lane|user) ([^ ,]+)$/.exec(text) || [];
+  return kind ? act.scopes[kind](name) : "";
+}
+
+/** How far the long action is, or what became of the last one. */
+function actionParts(a) {
+  const which = whichOf(a.which);
+  const what = which ? act.named(act.names[a.action], which) : act.names[a.action];
+  if (a.ended_seconds_ago === null) {
+    const text = act.going(what, a.user, whole.format(a.done), act.contacts(a.total));
+    const bar = make("progress", { max: Math.max(a.total, 1), value: Math.min(a.done, a.total), "aria-label": text });
+    return [make("p", {}, text), bar];
+  }
+  return lines([act.ended(what, a.user, span(a.ended_seconds_ago)), ...(a.error ? [act.brokenOff(a.error)] : DONE[a.action](a.result))]);
+}
+
+let nextWatch = 0;
+
+/** Shows the long action, and again each second while it is under way. */
+async function watchAction() {
+  clearTimeout(nextWatch);
+  if (!whoActs) return;
+  let a = null;
+  try {
+    ({ action: a } = await tell("api/action"));
+  } catch { /* The page shows that the courier does not answer, or that nobody is logged in. */ }
+  const isTold = a && (a.ended_seconds_ago === null || a.ended_seconds_ago < TOLD_FOR);
+  for (const place of document.querySelectorAll(".going")) place.replaceChildren(...(isTold ? actionParts(a) : []));
+  if (!isTold || a.ended_seconds_ago !== null) return;
+  nextWatch = setTimeout(watchAction, 1000);
 }
 
 /** Asks for the numbers again at once. */
@@ -346,10 +391,11 @@ let isOffered = false;
 
 /** Offers to log in, if the courier takes users at all, and goes on with the session of this tab. */
 async function offer(s) {
+  if (isOffered) watchAction();
   if (!s.log_in || isOffered) return;
   isOffered = true;
   at("actions").replaceChildren(make("h2", {}, act.title), make("p", { class: "quiet" }, act.intro),
-    make("div", { class: "row" }, ...Object.keys(FORMS).map((action) => button(act.names[action], () => begin(action)))));
+    make("div", { class: "row" }, ...Object.keys(FORMS).map((action) => button(act.names[action], () => begin(action)))), make("div", { class: "going" }));
   let user = null;
   try {
     if (sessionStorage.getItem(KEPT)) ({ user } = await tell("api/session"));

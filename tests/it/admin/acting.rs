@@ -66,7 +66,7 @@ impl Courier {
 }
 
 /// Contacts that wait for an hour yet.
-async fn insert(db: &Db, lane: &Lane, phones: &[String]) {
+pub(super) async fn insert(db: &Db, lane: &Lane, phones: &[String]) {
     let (Lane(user, task), later) = (lane, db.now(3_600));
     for phone in phones {
         db.execute(&format!(
@@ -154,7 +154,8 @@ async fn each_action_does_what_the_command_does(db: &Db) {
 /// On the one database whose reads can be held up.
 mod on_postgres {
     crate::support::on_databases!(postgres Postgres:
-        a_pause_waits_for_no_count_and_one_count_is_under_way_at_a_time
+        a_pause_waits_for_no_count_and_one_count_is_under_way_at_a_time,
+        a_long_action_tells_how_far_it_is_and_what_became_of_it
     );
 
     use contact_courier::outbox::PostgresOutbox;
@@ -195,6 +196,49 @@ mod on_postgres {
         assert_eq!(refused.code, 409, "{}", refused.body);
         let told = refused.json()["error"].to_string();
         assert!(told.contains("another look is under way"), "{told}");
+    }
+
+    async fn a_long_action_tells_how_far_it_is_and_what_became_of_it(db: &Db) {
+        let mut world = World::new(db, Faults::default()).await;
+        write_users(&mut world, ANNA);
+        let lane = &lanes(1)[0];
+        insert(db, lane, &goods(0, 3)).await;
+        let courier = Courier::start(&mut world).await;
+        let keys = courier.anna().await.headers();
+        let action = async || {
+            let head = format!("GET /api/action HTTP/1.1\r\nHost: localhost\r\n{keys}");
+            send(courier.address, &head, "").await
+        };
+        assert_eq!(courier.get("/api/action").await.code, 401);
+        assert_eq!(action().await.json()["action"], Value::Null);
+        let options = PostgresOutbox::connect_options(&db.url).unwrap();
+        let mut other = options.connect().await.unwrap();
+        // It may be read, and not written.
+        let lock = "BEGIN; LOCK TABLE contact_outbox IN SHARE MODE";
+        sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+        let Lane(user, task) = lane;
+        let body = json!({"dry_run": false, "lane": format!("{user}/{task}")});
+        let begun = courier.post("/api/cancel", &keys, &body).await;
+        assert_eq!(begun.json(), json!({"under_way": 1}), "{}", begun.body);
+        let busy = courier.post("/api/cancel", &keys, &body).await;
+        assert_eq!(busy.code, 409, "{}", busy.body);
+        let told = action().await.json()["action"].take();
+        assert_eq!(
+            (&told["action"], &told["user"]),
+            (&json!("cancel"), &json!("anna"))
+        );
+        assert_eq!((&told["done"], &told["total"]), (&json!(0), &json!(3)));
+        assert_eq!(told["ended_seconds_ago"], Value::Null);
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+        until("it has ended", async || {
+            action().await.json()["action"]["ended_seconds_ago"].is_number()
+        })
+        .await;
+        let told = action().await.json()["action"].take();
+        assert_eq!(
+            (&told["done"], &told["result"]["cancelled"]),
+            (&json!(3), &json!(3))
+        );
     }
 }
 

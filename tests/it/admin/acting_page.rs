@@ -5,7 +5,7 @@ use std::path::Path;
 use contact_courier::simulator::Faults;
 use serde_json::Value;
 
-use super::acting::{ANNA, write_users};
+use super::acting::{ANNA, insert, write_users};
 use super::asking::Courier;
 use super::browser::Browser;
 use crate::support::Db;
@@ -24,6 +24,8 @@ struct Words {
     cancel: [&'static str; 4],
     requeue: [&'static str; 4],
     resume: [&'static str; 4],
+    so_far: &'static str,
+    ended: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -58,6 +60,8 @@ const ENGLISH: Words = Words {
         "Yes, resume",
         "1 pause and",
     ],
+    so_far: "Cancel contacts (lane user-0/task_0), begun by anna: 0 of 3 contacts so far",
+    ended: "3 contacts cancelled.",
 };
 
 const CHINESE: Words = Words {
@@ -92,6 +96,8 @@ const CHINESE: Words = Words {
         "确认恢复",
         "结束了 1 个暂停",
     ],
+    so_far: "anna 发起的取消号码（通道 user-0/task_0）：已处理 0，共 3 个号码",
+    ended: "已取消 3 个号码。",
 };
 
 #[tokio::test]
@@ -138,6 +144,58 @@ async fn users_log_in_and_act_in_both_languages_on_any_screen() {
             4,
             "{history}"
         );
+    }
+}
+
+/// On the one database whose writes can be held up while it is read.
+mod on_postgres {
+    crate::support::on_databases!(postgres Postgres:
+        an_action_that_takes_long_can_be_left_and_come_back_to
+    );
+
+    use contact_courier::outbox::PostgresOutbox;
+    use sqlx::ConnectOptions;
+
+    use super::*;
+
+    async fn an_action_that_takes_long_can_be_left_and_come_back_to(db: &Db) {
+        let mut world = World::new(db, Faults::default()).await;
+        write_users(&mut world, ANNA);
+        let courier = Courier::start(&mut world).await;
+        let here = format!("http://{}/", courier.address);
+        let options = PostgresOutbox::connect_options(&db.url).unwrap();
+        for (nth, (words, width, dark)) in [(ENGLISH, 1280, true), (CHINESE, 390, false)]
+            .into_iter()
+            .enumerate()
+        {
+            insert(db, &lanes(1)[0], &goods(nth, 3)).await;
+            let browser = Browser::start().await;
+            browser.look(words.language, width, dark).await;
+            browser.open(&here).await;
+            let mut page = Page {
+                browser,
+                words,
+                width,
+                dark,
+                shots: 100,
+            };
+            page.logs_in(&courier).await;
+            let mut other = options.connect().await.unwrap();
+            let lock = "BEGIN; LOCK TABLE contact_outbox IN SHARE MODE";
+            sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+            page.press("#lanes", page.words.cancel[0]).await;
+            page.press("#dialog", page.words.look).await;
+            page.press("#dialog", page.words.cancel[2]).await;
+            page.reads("#dialog", page.words.so_far).await;
+            page.is_readable().await;
+            page.browser.open(&here).await;
+            page.reads("#actions", page.words.so_far).await;
+            page.is_readable().await;
+            sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+            page.reads("#actions", page.words.ended).await;
+            page.is_readable().await;
+            assert_eq!(page.browser.complaints().await, [""; 0].map(Value::from));
+        }
     }
 }
 
