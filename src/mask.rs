@@ -376,7 +376,8 @@ impl Name {
     /// How well it fits a number.
     pub fn fit(&self, number: &Shown) -> Fit {
         let one = |mask: &Mask| {
-            let exact = number.spellings.contains(&mask.text);
+            // A mask may be of several numbers, whatever an app expects.
+            let exact = !mask.is_masked && number.spellings.contains(&mask.text);
             let fits = || number.spellings.iter().any(|known| mask.matches(known));
             let foretold = || {
                 number
@@ -676,6 +677,10 @@ mod tests {
         // [whose failure]
         assert_eq!(
             fit("130***1211", "bXkgY2lwaGVy", Some("130***1211")),
+            Fit::Masked
+        );
+        assert_eq!(
+            fit("13012121211", "bXkgY2lwaGVy", Some("13012121211")),
             Fit::Exact
         );
         assert_eq!(

@@ -18,12 +18,14 @@ pub(super) struct Attribution<'a> {
 
 /// Finds the row of each entry, without guessing: an exact number first, then the visible ends. In
 /// a batch of one there is nothing to tell apart.
-pub(super) fn attribute<'a>(batch: &Batch, failures: &'a [Failure]) -> Attribution<'a> {
+pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attribution<'a> {
     let mut found = Attribution {
         rows: BTreeMap::new(),
         unattributed: Vec::new(),
     };
-    let shown = |c: &Contact| Shown::new(c.phone.expose(), c.phone_mask.as_deref());
+    // What a number that is not encrypted looks like is known.
+    let foretold = |c: &'a Contact| c.phone_mask.as_deref().filter(|_| batch.options.encryption);
+    let shown = |c: &'a Contact| Shown::new(c.phone.expose(), foretold(c));
     let rows: Vec<Shown> = match failures {
         [] => Vec::new(),
         _ => batch.contacts.iter().map(shown).collect(),

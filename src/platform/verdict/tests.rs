@@ -460,6 +460,27 @@ fn a_mask_could_be_any_encrypted_row_that_tells_no_mask() {
 }
 
 #[test]
+fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
+    // [unattributed], [whose failure]
+    let twice = imported(None, &[("130***", "号码重复"), ("130***", "号码格式错误")]);
+    let mut batch = sent_before(batch_of(&["13000007021", "1300000"]));
+    batch.contacts[0].phone_mask = Some("130***".into());
+    assert_eq!(closed(&batch, &twice).settled, []);
+    // What an app says of a number that is there to be seen does not count.
+    let mut batch = sent_before(batch_of(&["13900007021", "13100001111"]));
+    batch.contacts[0].phone_mask = Some("131***1111".into());
+    let listed = imported(Some(1), &[("131***1111", "号码格式错误")]);
+    let expected = [(1, "succeeded"), (2, "rejected")];
+    assert_eq!(ends(&closed(&batch, &listed)), expected);
+    let mut batch = sent_before(batch_of(&["bXk=", "Y2lwaGVy"]));
+    batch.options.encryption = true;
+    for (contact, mask) in batch.contacts.iter_mut().zip(["130***", "130***1211"]) {
+        contact.phone_mask = Some(mask.into());
+    }
+    assert_eq!(closed(&batch, &twice).settled, []);
+}
+
+#[test]
 fn counts_that_do_not_add_up_settle_what_is_certain_and_ask_for_the_rest() {
     // [shortfall]
     let closing = closed(&three(), &imported(Some(1), &[("131***2222", "坏")]));
