@@ -78,6 +78,11 @@ impl Context {
         self.tuning().max_lanes() + locked.min(MOST_LOCKED)
     }
 
+    /// Returns how many lanes are at work at the most, of all kinds that get places beyond the usual ones.
+    pub(super) fn most_lanes(&self) -> usize {
+        self.places() * 13 / 4
+    }
+
     /// Returns how long a contact waits for others to go with it: not at all while rate and permits
     /// have room.
     pub(super) fn linger(&self) -> Duration {

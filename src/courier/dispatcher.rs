@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::breaker;
 use super::context::Context;
 use super::limits::OwnTurn;
+use super::permits::Permit;
 use super::store::NotRecorded;
 use super::underway::{Journal, Underway};
 use crate::contact::ContactId;
@@ -42,38 +43,58 @@ pub(super) enum NotSent {
     NotRecorded(NotRecorded),
 }
 
+/// The turn of a lane to send one request.
+pub(super) struct Admission {
+    permit: Permit,
+    rate_wait: RateLimitWait,
+}
+
 /// Borrows the courier's parts for one send.
 pub(super) struct Dispatcher<'a>(pub(super) &'a Context);
 
 impl Dispatcher<'_> {
-    /// Sends the batch once, in the turn of its lane.
-    pub(super) async fn send(
+    /// Waits for the turn of the batch's lane.
+    pub(super) async fn admit(
         &self,
-        lease: &Arc<Lease>,
         underway: &mut Underway,
         turn: OwnTurn,
-    ) -> Dispatched {
+    ) -> Result<Admission, NotSent> {
         let context = self.0;
         let limiter = &context.limiter;
         let mut rate_wait = RateLimitWait::default();
-        let trace = &mut underway.trace;
+        let (trace, lane) = (&mut underway.trace, &underway.batch.lane);
         let turn = async {
             trace
                 .held(HeldBy::RateLimit, rate_wait.during(turn.ready()))
                 .await;
-            let permit = context.permits.acquire(&lease.lane, limiter.room_inside());
+            let permit = context.permits.acquire(lane, limiter.room_inside());
             trace.held(HeldBy::Permit, permit).await
         };
         let permit = tokio::select! {
             biased;
             () = context.life.stopping() => Err(NotSent::Stopping),
-            () = context.pauses.paused(&lease.lane) => Err(NotSent::NotNow),
+            () = context.pauses.paused(lane) => Err(NotSent::NotNow),
             permit = turn => permit.ok_or(NotSent::Stopping),
         };
-        let mut permit = match permit {
-            Ok(permit) => permit,
-            Err(not_sent) => return Dispatched::NotSent(not_sent),
-        };
+        Ok(Admission {
+            permit: permit?,
+            rate_wait,
+        })
+    }
+
+    /// Sends the batch once.
+    pub(super) async fn send(
+        &self,
+        lease: &Arc<Lease>,
+        underway: &mut Underway,
+        admission: Admission,
+    ) -> Dispatched {
+        let context = self.0;
+        let limiter = &context.limiter;
+        let Admission {
+            mut permit,
+            mut rate_wait,
+        } = admission;
         if !context.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }

@@ -31,6 +31,7 @@ mod orders;
 mod pauses;
 mod permits;
 pub mod pulse;
+mod queue;
 mod recorder;
 pub mod redaction;
 mod refusals;
@@ -43,6 +44,7 @@ mod store;
 pub mod supervisor;
 mod token;
 pub mod tuning;
+mod turns;
 mod underway;
 mod watch;
 

@@ -1,21 +1,26 @@
 //! The rotation: lanes that were found and wait for a place, by user. Pure.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::turns::Turns;
 use crate::contact::Lane;
 
 /// Lanes in the order in which they get their places: the user with the fewest lanes at work comes
-/// first, and users with as many take turns.
+/// first, of several that whose last turn is longest ago; and of its lanes the one whose last turn is.
 #[derive(Debug, Default)]
 pub(super) struct Rotation {
     order: VecDeque<Arc<str>>,
     lanes: HashMap<Arc<str>, VecDeque<Lane>>,
+    all: HashSet<Lane>,
 }
 
 impl Rotation {
-    /// Puts a lane behind the others of its user.
+    /// Puts a lane behind the others of its user, unless it waits already.
     pub(super) fn put(&mut self, lane: Lane) {
+        if !self.all.insert(lane.clone()) {
+            return;
+        }
         let user: Arc<str> = lane.user_id().into();
         if !self.lanes.contains_key(&user) {
             self.order.push_back(Arc::clone(&user));
@@ -23,13 +28,53 @@ impl Rotation {
         self.lanes.entry(user).or_default().push_back(lane);
     }
 
+    /// Takes a lane out, if it waits.
+    pub(super) fn remove(&mut self, lane: &Lane) {
+        if !self.all.remove(lane) {
+            return;
+        }
+        let Some(lanes) = self.lanes.get_mut(lane.user_id()) else {
+            return;
+        };
+        lanes.retain(|other| other != lane);
+        if lanes.is_empty() {
+            self.lanes.remove(lane.user_id());
+            self.order.retain(|user| **user != *lane.user_id());
+        }
+    }
+
+    /// Keeps so many lanes of each user, and so many in all: those whose last turn is longest ago.
+    pub(super) fn keep(&mut self, turns: &Turns, most_of_a_user: usize, most: usize) {
+        for lanes in self.lanes.values_mut() {
+            if lanes.len() > most_of_a_user {
+                lanes
+                    .make_contiguous()
+                    .sort_by_cached_key(|lane| turns.of_lane(lane));
+                for lane in lanes.drain(most_of_a_user..) {
+                    self.all.remove(&lane);
+                }
+            }
+        }
+        if self.len() <= most {
+            return;
+        }
+        let mut all: Vec<Lane> = self.lanes.drain().flat_map(|(_, lanes)| lanes).collect();
+        all.sort_by_cached_key(|lane| turns.of_lane(lane));
+        all.truncate(most);
+        self.clear();
+        for lane in all {
+            self.put(lane);
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.order.clear();
         self.lanes.clear();
+        self.all.clear();
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lanes.values().map(VecDeque::len).sum()
+        self.all.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -41,12 +86,19 @@ impl Rotation {
     }
 
     /// Takes out the next lane. `at_work`: how many lanes of a user are at work.
-    pub(super) fn next(&mut self, at_work: impl Fn(&str) -> usize) -> Option<Lane> {
-        let load = |(_, user): &(usize, &Arc<str>)| at_work(user);
+    pub(super) fn next(&mut self, turns: &Turns, at_work: impl Fn(&str) -> usize) -> Option<Lane> {
+        let load = |(_, user): &(usize, &Arc<str>)| (at_work(user), turns.of_user(user));
         let (nth, _) = self.order.iter().enumerate().min_by_key(load)?;
         let user = self.order.remove(nth)?;
         let lanes = self.lanes.get_mut(&user)?;
-        let next = lanes.pop_front();
+        let last_turn = |(_, lane): &(usize, &Lane)| turns.of_lane(lane);
+        let longest = lanes.iter().enumerate().min_by_key(last_turn);
+        let next = longest
+            .map(|(nth, _)| nth)
+            .and_then(|nth| lanes.remove(nth));
+        if let Some(next) = &next {
+            self.all.remove(next);
+        }
         if lanes.is_empty() {
             self.lanes.remove(&user);
         } else {
@@ -69,7 +121,8 @@ mod tests {
     }
 
     fn order(rotation: &mut Rotation, at_work: impl Fn(&str) -> usize) -> Vec<String> {
-        std::iter::from_fn(|| rotation.next(&at_work))
+        let turns = Turns::default();
+        std::iter::from_fn(|| rotation.next(&turns, &at_work))
             .map(|lane| lane.to_string())
             .collect()
     }
@@ -80,6 +133,56 @@ mod tests {
         let order = order(&mut rotation, |_| 0);
         assert_eq!(order, ["a/1", "b/1", "c/1", "a/2", "a/3"]);
         assert!(rotation.is_empty());
+    }
+
+    #[test]
+    fn of_users_and_lanes_whose_last_turn_is_longest_ago_comes_first() {
+        let mut turns = Turns::default();
+        for (user, task) in [("a", "1"), ("b", "1"), ("a", "2")] {
+            turns.note(&Lane::new(user, task).unwrap());
+        }
+        let mut rotation = rotation(&[("a", "2"), ("a", "1"), ("a", "3"), ("b", "1"), ("c", "1")]);
+        let order: Vec<String> = std::iter::from_fn(|| {
+            let next = rotation.next(&turns, |_| 0)?;
+            turns.note(&next);
+            Some(next.to_string())
+        })
+        .collect();
+        assert_eq!(order, ["c/1", "b/1", "a/3", "a/1", "a/2"]);
+    }
+
+    #[test]
+    fn a_lane_waits_once_until_it_is_taken_out() {
+        let mut rotation = rotation(&[("a", "1"), ("a", "1"), ("a", "2"), ("b", "1")]);
+        assert_eq!(rotation.len(), 3);
+        rotation.remove(&Lane::new("a", "1").unwrap());
+        rotation.remove(&Lane::new("b", "1").unwrap());
+        rotation.remove(&Lane::new("c", "1").unwrap());
+        assert_eq!(order(&mut rotation, |_| 0), ["a/2"]);
+    }
+
+    #[test]
+    fn of_too_many_lanes_those_are_kept_whose_last_turn_is_longest_ago() {
+        let mut turns = Turns::default();
+        for (user, task) in [("a", "1"), ("b", "1"), ("a", "2")] {
+            turns.note(&Lane::new(user, task).unwrap());
+        }
+        let names = [("a", "1"), ("a", "2"), ("a", "3"), ("b", "1"), ("c", "1")];
+        for (of_a_user, all, kept) in [
+            (3, 5, vec!["c/1", "b/1", "a/3", "a/1", "a/2"]),
+            (2, 5, vec!["c/1", "b/1", "a/3", "a/1"]),
+            (2, 3, vec!["c/1", "a/3", "a/1"]),
+        ] {
+            let mut rotation = rotation(&names);
+            rotation.keep(&turns, of_a_user, all);
+            let mut order: Vec<String> = std::iter::from_fn(|| rotation.next(&turns, |_| 0))
+                .map(|lane| lane.to_string())
+                .collect();
+            order.sort();
+            let mut kept = kept;
+            kept.sort_unstable();
+            assert_eq!(order, kept);
+        }
     }
 
     #[test]

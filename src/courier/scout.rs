@@ -10,7 +10,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::context::Context;
 use super::lane::{LaneAtWork, LaneEnd, budget};
 use super::permits::slow_share;
-use super::rotation::Rotation;
+use super::queue::{Candidate, Queue};
 use super::search::Search;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
@@ -41,6 +41,13 @@ const SEARCH_SHARE: u32 = 5;
 /// Of so many new contacts at most the lanes are looked at.
 const MOST_NEWS: i64 = 1_000;
 
+/// A look ends when so many lanes had no place, and so many that are known to answer.
+const MOST_LOOKED_AT: usize = 32;
+
+/// Lanes of which nothing is known have places until so many times the usual number of lanes are at
+/// work.
+const MOST_PLACES: usize = 3;
+
 /// At most so many lanes rest in memory.
 const MOST_RESTING: usize = 50_000;
 
@@ -51,15 +58,11 @@ pub(super) struct Scout {
     context: Arc<Context>,
     instance: Uuid,
     search: Search,
-    /// Lanes that were found and have no place yet.
-    ahead: Rotation,
-    /// Lanes of new contacts that have no place yet. They take turns with the others, so that whoever
-    /// has just come does not wait for a whole round.
-    fresh: Rotation,
-    is_turn_of_fresh: bool,
+    queue: Queue,
     /// When the last search ended, and how long it took.
     searched: Option<(Instant, Duration)>,
-    at_work: HashSet<Lane>,
+    /// Lanes at work, each with the way to tell it of new contacts.
+    at_work: HashMap<Lane, Arc<Notify>>,
     /// Those of them for which contacts came meanwhile.
     more_for: HashSet<Lane>,
     /// Those of them that an operator has tried at once, so that no rest of theirs counts.
@@ -114,14 +117,12 @@ impl Scout {
             context,
             instance,
             search: Search::new(instance),
-            ahead: Rotation::default(),
-            fresh: Rotation::default(),
-            is_turn_of_fresh: true,
+            queue: Queue::default(),
             searched: None,
             newest: None,
             notice_due: Instant::now(),
             has_news: false,
-            at_work: HashSet::new(),
+            at_work: HashMap::new(),
             more_for: HashSet::new(),
             tried_now: HashSet::new(),
             users_at_work: HashMap::new(),
@@ -163,6 +164,10 @@ impl Scout {
                 // Only a search tells that nothing is left.
                 self.searched = None;
                 if !look.searched {
+                    // Without a good lease it does not search.
+                    if !self.context.leases.is_good() {
+                        self.rest(None).await;
+                    }
                     continue;
                 }
                 // Lanes of another courier are delivered by it, or free when its lease ends. Its
@@ -247,20 +252,25 @@ impl Scout {
         let interval = self.context.notice_interval.unwrap_or_default();
         let pause = interval.max(asked.elapsed() * (SEARCH_SHARE - 1));
         self.notice_due = Instant::now() + pause;
-        if self.fresh.len() > self.context.places() {
-            self.fresh.clear();
-        }
         // The search tells of the trouble.
+        let mut waiting = Vec::new();
         for lane in lanes.unwrap_or_default() {
             if self.resting.get(&lane).is_some_and(|rest| rest.is_idle) {
                 self.resting.remove(&lane);
             }
-            if self.at_work.contains(&lane) {
+            if let Some(at_work) = self.at_work.get(&lane) {
+                at_work.notify_one();
                 self.more_for.insert(lane);
-            } else {
-                self.fresh.put(lane);
+            } else if self.may_start(&lane) {
+                waiting.push(lane);
             }
         }
+        self.have_contacts(waiting);
+    }
+
+    fn have_contacts(&mut self, lanes: Vec<Lane>) {
+        let places = self.context.places();
+        self.queue.has_contacts(lanes, places, Instant::now());
     }
 
     /// Ends the rests of all lanes: their holds may be over.
@@ -279,7 +289,7 @@ impl Scout {
             for (_, rest) in resting.filter(|(lane, rest)| rest.comes_back && scope.covers(lane)) {
                 rest.until = Instant::now();
             }
-            let at_work = self.at_work.iter().filter(|lane| scope.covers(lane));
+            let at_work = self.at_work.keys().filter(|lane| scope.covers(lane));
             self.tried_now.extend(at_work.cloned());
         }
     }
@@ -312,9 +322,11 @@ impl Scout {
         self.context.gates().back(&lane);
         let (until, is_brief) = match end {
             LaneEnd::Lost => return,
-            _ if is_tried_now => return self.fresh.put(lane),
+            _ if is_tried_now => return self.queue.goes_at_once(lane),
             // It may have read its rows before the news came.
-            LaneEnd::Done | LaneEnd::Idles { .. } if has_more => return self.fresh.put(lane),
+            LaneEnd::Done | LaneEnd::Idles { .. } if has_more => {
+                return self.have_contacts(vec![lane]);
+            }
             LaneEnd::Failed => return self.cools(lane, COOLING),
             LaneEnd::Behind => return self.cools(lane, CATCHING_UP),
             LaneEnd::Rests { until, is_brief } | LaneEnd::Idles { until, is_brief } => {
@@ -372,46 +384,47 @@ impl Scout {
         }
         // One that has no place does not stand before another that has.
         let mut without_place = Vec::new();
-        while let Some(lane) = self.next_candidate() {
-            if self.has_place(&lane, self.is_turn_of_fresh) {
-                look.started += usize::from(self.start(&lane).await?);
-                self.ask_for_news().await;
-            } else {
-                without_place.push((lane, self.is_turn_of_fresh));
-            }
-        }
-        for (lane, is_fresh) in without_place {
-            if is_fresh {
-                self.fresh.put(lane);
-            } else {
-                self.ahead.put(lane);
-            }
-        }
-        let mut waiting = self.ahead.iter().chain(self.fresh.iter());
+        let started = self.start_those_with_place(&mut without_place).await;
+        self.queue.put_back(without_place);
+        look.started = started?;
+        let mut waiting = self.queue.iter();
         let others_wait = waiting.any(|lane| self.may_start(lane));
         self.context.notes.set_others_wait(others_wait);
         Ok(look)
     }
 
-    /// Takes out the lane whose turn it is.
-    fn next_candidate(&mut self) -> Option<Lane> {
-        loop {
-            let at_work = &self.users_at_work;
-            let at_work = |user: &str| at_work.get(user).copied().unwrap_or(0);
-            let is_empty = [self.ahead.is_empty(), self.fresh.is_empty()];
-            self.is_turn_of_fresh = match is_empty {
-                [true, true] => return None,
-                [true, false] => true,
-                [false, true] => false,
-                [false, false] => !self.is_turn_of_fresh,
-            };
-            let lane = if self.is_turn_of_fresh {
-                self.fresh.next(at_work)?
+    /// Puts lanes to work in their turn. Returns how many.
+    async fn start_those_with_place(
+        &mut self,
+        without: &mut Vec<Candidate>,
+    ) -> Result<usize, OutboxError> {
+        let mut started = 0;
+        while let Some(candidate) = self.next_candidate(without.len()) {
+            if self.has_place(&candidate) {
+                started += usize::from(self.start(&candidate.lane).await?);
+                self.ask_for_news().await;
             } else {
-                self.ahead.next(at_work)?
+                without.push(candidate);
+            }
+        }
+        Ok(started)
+    }
+
+    /// Takes out the lane whose turn it is, of those that may start. When so many had no place, only
+    /// lanes that are known to answer may still have one, and not every one is asked.
+    fn next_candidate(&mut self, without_place: usize) -> Option<Candidate> {
+        if without_place >= 2 * MOST_LOOKED_AT {
+            return None;
+        }
+        loop {
+            let next = if without_place < MOST_LOOKED_AT {
+                self.queue.next(&self.users_at_work)?
+            } else {
+                let permits = &self.context.permits;
+                self.queue.next_of(|lane| permits.is_well(lane))?
             };
-            if self.may_start(&lane) {
-                return Some(lane);
+            if self.may_start(&next.lane) {
+                return Some(next);
             }
         }
     }
@@ -423,36 +436,41 @@ impl Scout {
             .into_iter()
             .partition(|(_, rest)| rest.until <= now);
         self.resting = resting;
-        for (lane, rest) in over {
-            if rest.comes_back {
-                self.ahead.put(lane);
-            }
-        }
+        let come_back = over.into_iter().filter(|(_, rest)| rest.comes_back);
+        self.queue.found(come_back.map(|(lane, _)| lane).collect());
     }
 
     /// Whether there is a place for the lane. The first lane of a user, a lane that is known to answer
     /// and one that has new contacts do not wait for others' turns to end.
-    fn has_place(&self, lane: &Lane, is_fresh: bool) -> bool {
+    fn has_place(&self, Candidate { lane, is_fresh }: &Candidate) -> bool {
         let places = self.context.places();
         let is_first = !self.users_at_work.contains_key(lane.user_id());
         let is_well = self.context.permits.is_well(lane);
-        let more = 2 * usize::from(is_first) + 2 * usize::from(is_well) + usize::from(is_fresh);
+        let quarters = [
+            (true, 4),
+            (is_first, 2),
+            (is_well, 2),
+            (*is_fresh, 1),
+            (is_first && *is_fresh, 4),
+        ];
+        let quarters = quarters.iter().filter(|(has, _)| *has);
+        let most = places * quarters.map(|(_, quarters)| quarters).sum::<usize>() / 4;
         let at_work = self.at_work.len();
-        if at_work < places + places * more / 4 {
+        if at_work < most {
             return true;
         }
-        if is_well || at_work >= 2 * places {
+        if is_well || at_work >= MOST_PLACES * places {
             return false;
         }
-        // Half of the places are never taken by lanes that are known to answer alone.
+        // Lanes that are known to answer never take all places, whosever they are.
         let permits = &self.context.permits;
-        let others = self.at_work.iter().filter(|lane| !permits.is_well(lane));
+        let others = self.at_work.keys().filter(|lane| !permits.is_well(lane));
         others.count() < places / 2
     }
 
     /// Whether nothing is known that keeps the lane from sending now, or soon.
     fn may_start(&self, lane: &Lane) -> bool {
-        let is_away = self.at_work.contains(lane) || self.resting.contains_key(lane);
+        let is_away = self.at_work.contains_key(lane) || self.resting.contains_key(lane);
         let is_paused = self.context.pauses.is_paused(lane);
         !(is_away || is_paused)
             && self.context.gates().admits(lane, Instant::now())
@@ -463,7 +481,7 @@ impl Scout {
     /// Whether no more lanes that hang may be at work: they would only wait for their permits.
     fn slow_have_their_places(&self) -> bool {
         let permits = &self.context.permits;
-        let slow = self.at_work.iter().filter(|lane| permits.is_slow(lane));
+        let slow = self.at_work.keys().filter(|lane| permits.is_slow(lane));
         slow.count() >= slow_share(self.context.tuning().max_in_flight)
     }
 
@@ -471,7 +489,7 @@ impl Scout {
         let Some((ended, _)) = self.searched else {
             return true;
         };
-        let is_idle = self.tasks.is_empty() || self.ahead.is_empty();
+        let is_idle = self.tasks.is_empty() || self.queue.is_used_up();
         let poll = self.context.poll_interval / BUSY;
         let is_time = is_idle || self.has_news || ended.elapsed() >= poll;
         is_time && self.search_due_in().is_zero()
@@ -497,10 +515,7 @@ impl Scout {
         let found = found?;
         self.searched = Some((Instant::now(), asked.elapsed()));
         self.has_news = false;
-        self.ahead.clear();
-        for lane in found.ripe {
-            self.ahead.put(lane);
-        }
+        self.queue.found(found.ripe);
         Ok(found.ripe_in)
     }
 
@@ -567,13 +582,16 @@ impl Scout {
 
     fn put_to_work(&mut self, leased: LeasedLane, paid: bool) {
         let (context, lane) = (Arc::clone(&self.context), leased.lease.lane.clone());
+        let news = Arc::new(Notify::new());
+        let hears = Arc::clone(&news);
         let task = self
             .tasks
-            .spawn(async move { LaneAtWork::new(context, leased, paid).run().await });
+            .spawn(async move { LaneAtWork::new(context, leased, hears, paid).run().await });
         self.brief.remove(&lane);
+        self.queue.has_turn(&lane);
         *self.users_at_work.entry(lane.user_id().into()).or_default() += 1;
         self.lanes.insert(task.id(), lane.clone());
-        self.at_work.insert(lane);
+        self.at_work.insert(lane, news);
         self.context.notes.set_lanes_at_work(self.at_work.len());
     }
 

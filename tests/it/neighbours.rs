@@ -4,6 +4,7 @@
 //! is inserted when the one before it has arrived. What other requests come in between is counted:
 //! a good lane may wait for its turn, but not for the trouble of the others.
 
+mod busy;
 mod platform;
 mod trouble;
 

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::budget::budget;
 use super::completed::Completed;
@@ -20,8 +21,8 @@ use super::writing::Writing;
 use crate::batch::{Batch, BatchId};
 use crate::contact::ContactId;
 use crate::courier::context::Context;
-use crate::courier::dispatcher::Dispatcher;
-use crate::courier::limits::{Budget, NEAR, OwnTurn};
+use crate::courier::dispatcher::{Admission, NotSent};
+use crate::courier::limits::{Budget, NEAR};
 use crate::courier::store::{Answer, NotRecorded};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
@@ -51,9 +52,15 @@ pub(in crate::courier) struct LaneAtWork {
     pub(super) loners: Loners,
     pub(super) culprits: Culprits,
     pub(super) occupied: Occupied,
-    steps: JoinSet<Completed>,
-    /// How many batches are being sent.
+    /// Hears of new contacts.
+    news: Arc<Notify>,
+    pub(super) steps: JoinSet<Completed>,
+    /// Batches whose turn has come, or will not.
+    pub(super) admitted: VecDeque<(Underway, Result<Admission, NotSent>)>,
+    /// How many batches are being sent, or wait for their turn.
     pub(super) sending: usize,
+    /// How many of them wait for their turn.
+    pub(super) queued: usize,
     pub(super) failures: u32,
     /// When the platform last answered a batch of the lane.
     pub(super) answered_at: Option<Instant>,
@@ -64,7 +71,7 @@ pub(in crate::courier) struct LaneAtWork {
     /// What pays for a request while the lane fails.
     pub(super) budget: Option<Budget>,
     /// Whether the next one is paid.
-    paid: bool,
+    pub(super) paid: bool,
     pub(super) turn: Turn,
     pub(super) writing: Writing,
     pub(super) patience: Patience,
@@ -73,9 +80,14 @@ pub(in crate::courier) struct LaneAtWork {
 }
 
 impl LaneAtWork {
-    /// Takes up a lane, with the batches that were left open in it. `paid`: a budget has paid for its
-    /// first request.
-    pub(in crate::courier) fn new(context: Arc<Context>, leased: LeasedLane, paid: bool) -> Self {
+    /// Takes up a lane, with the batches that were left open in it. `news`: new contacts came.
+    /// `paid`: a budget has paid for its first request.
+    pub(in crate::courier) fn new(
+        context: Arc<Context>,
+        leased: LeasedLane,
+        news: Arc<Notify>,
+        paid: bool,
+    ) -> Self {
         let now = Instant::now();
         let held_because = leased.held_because.as_deref();
         let writing = Writing::expected(&leased);
@@ -89,8 +101,11 @@ impl LaneAtWork {
             ready: VecDeque::new(),
             loners: Loners::default(),
             culprits: Culprits::default(),
+            news,
             steps: JoinSet::new(),
+            admitted: VecDeque::new(),
             sending: 0,
+            queued: 0,
             answered_at: None,
             held_until: None,
             rests_until: None,
@@ -148,7 +163,11 @@ impl LaneAtWork {
             };
             if let Err(error) = begun {
                 self.end.get_or_insert(LaneEnd::Done);
-                while self.step().await {}
+                // What was not sent yet gives its permit back.
+                self.admitted.clear();
+                while self.step().await {
+                    self.admitted.clear();
+                }
                 return Err(error);
             }
             self.let_others_probe();
@@ -158,10 +177,12 @@ impl LaneAtWork {
         }
     }
 
-    /// Waits for one of the steps that were begun, or for the end of a rest meanwhile. Returns `false`
-    /// if there is none.
+    /// Waits for one of the steps that were begun, for new contacts, or for the end of a rest meanwhile.
+    /// Returns `false` if no step was begun.
     async fn step(&mut self) -> bool {
         let rest = self.rests_until.filter(|_| !self.steps.is_empty());
+        let waits = !self.reading.waiting.is_empty() && !self.steps.is_empty();
+        let lingers = waits && self.may_begin();
         tokio::select! {
             step = self.steps.join_next() => match step {
                 None => return false,
@@ -169,6 +190,13 @@ impl LaneAtWork {
                 // A step that panicked has left its batch in the journal; the next owner finds it.
                 Some(Err(_)) => self.end = Some(LaneEnd::Failed),
             },
+            () = self.news.notified(), if !self.steps.is_empty() => {
+                // A batch that waits for its turn takes in what has come, when it has it.
+                if self.queued == 0 || !self.context.permits.are_short() {
+                    self.reading.goes_on();
+                }
+            }
+            () = sleep(NEAR), if lingers => {}
             () = sleep_until(rest.unwrap_or_else(Instant::now)), if rest.is_some() => {
                 self.rests_until = None;
             }
@@ -201,6 +229,10 @@ impl LaneAtWork {
     /// then or until other rows come.
     async fn wait_for_loners(&mut self) -> bool {
         let now = Instant::now();
+        // Rows that are left for the next turn do not wait for it.
+        if !self.reading.waiting.is_empty() {
+            return false;
+        }
         let Some((until, failed_sends)) = self.loners.first() else {
             return false;
         };
@@ -259,6 +291,7 @@ impl LaneAtWork {
     /// Begins as many sends as the lane may have under way.
     async fn fill(&mut self) -> Result<(), OutboxError> {
         self.give_up_rest().await?;
+        self.send_admitted().await;
         while self.may_begin() {
             if let Err(later) = self.context.limiter.is_near(&self.lease.lane) {
                 self.rests_until = Some(later);
@@ -281,23 +314,6 @@ impl LaneAtWork {
             }
         }
         Ok(())
-    }
-
-    /// Pays for one more request, and takes its turn. `Err`: there is none before that instant.
-    fn pay(&mut self, underway: &Underway) -> Result<OwnTurn, Instant> {
-        let limiter = &self.context.limiter;
-        let budget = match (self.failures > 0, underway.is_retry) {
-            (true, _) => self.budget,
-            (false, true) => Some(Budget::Retries),
-            (false, false) => None,
-        };
-        let turn = limiter.take_turn(&self.lease.lane)?;
-        match budget {
-            Some(budget) if !self.paid => limiter.pay(budget)?,
-            _ => {}
-        }
-        self.paid = false;
-        Ok(turn)
     }
 
     fn may_begin(&self) -> bool {
@@ -332,19 +348,12 @@ impl LaneAtWork {
         self.turn.is_over(self.context.notes.others_wait())
     }
 
-    fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {
-        self.sending += 1;
-        self.turn.batches += 1;
-        self.reading.batch_goes();
-        let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
-        self.steps.spawn(async move {
-            let dispatched = Dispatcher(&context).send(&lease, &mut underway, turn).await;
-            Completed::Sent(underway, dispatched)
-        });
-    }
-
     fn finish(&mut self, step: Completed) {
         match step {
+            Completed::Admitted(underway, admitted) => {
+                self.queued -= 1;
+                self.admitted.push_back((underway, admitted));
+            }
             Completed::Sent(underway, dispatched) => self.sent(underway, dispatched),
             Completed::Closed(closed, recorded) => {
                 if self.end_unless_done(recorded, Some(closed.batch.id)) {

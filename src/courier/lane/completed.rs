@@ -3,12 +3,14 @@
 use super::culprits::Search;
 use crate::batch::Batch;
 use crate::contact::ContactId;
-use crate::courier::dispatcher::Dispatched;
+use crate::courier::dispatcher::{Admission, Dispatched, NotSent};
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 
 /// A step that was begun and is done.
 pub(super) enum Completed {
+    /// The turn of a batch has come, or will not.
+    Admitted(Underway, Result<Admission, NotSent>),
     Sent(Underway, Dispatched),
     Closed(ClosedBatch, Answer),
     Postponed(Underway, Answer),

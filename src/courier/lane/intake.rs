@@ -32,7 +32,7 @@ impl LaneAtWork {
         let (rows, room) = (context.page_size(), context.tuning().room());
         while self.reading.wants_more(room) {
             // What is read has its room before it comes, so that lanes which read at once share it.
-            let bytes = self.occupied.reserve(PAGE_BYTES, context.places());
+            let bytes = self.occupied.reserve(PAGE_BYTES, context.most_lanes());
             if bytes == 0 {
                 break;
             }

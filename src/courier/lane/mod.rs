@@ -12,6 +12,7 @@ mod at_work;
 mod budget;
 mod completed;
 mod culprits;
+mod departure;
 mod end;
 mod expiry;
 mod intake;

@@ -8,7 +8,7 @@
 use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
-use crate::batch::{Batch, BatchId, compose};
+use crate::batch::{Batch, BatchId, Room, compose};
 use crate::courier::isolation::NextPiece;
 use crate::courier::underway::Underway;
 use crate::outbox::OutboxError;
@@ -101,6 +101,7 @@ impl LaneAtWork {
         }
         let room = self.context.tuning().room();
         let composed = compose(&mut self.reading.waiting, &self.occupied.numbers, room)?;
+        self.turn.has_composed = true;
         self.occupied.numbers.insert(&composed.contacts);
         let batch = Batch::new(BatchId::generate(), self.lease.lane.clone(), composed);
         let underway = Underway::new(batch, self.reading.read_at, Instant::now());
@@ -111,6 +112,16 @@ impl LaneAtWork {
     /// the scout would not have leased the lane.
     fn lingers(&self) -> bool {
         let room = self.context.tuning().room();
-        self.turn.batches > 0 && self.reading.lingers(room, self.context.linger())
+        let waits = self.turn.batches > 0 && self.reading.lingers(room, self.context.linger());
+        waits || self.leaves_rest(room)
+    }
+
+    /// Whether the rows that do not fill a request are left for later while requests are scarce: for the
+    /// batch that waits for its turn already, or for the lane's next turn if other lanes wait for theirs.
+    fn leaves_rest(&self, room: Room) -> bool {
+        let others_come = self.turn.has_composed && self.context.notes.others_wait();
+        (self.queued > 0 || others_come)
+            && self.reading.is_rest(room)
+            && self.context.permits.are_short()
     }
 }

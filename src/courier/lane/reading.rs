@@ -95,6 +95,11 @@ impl Reading {
         true
     }
 
+    /// Looks once more behind the cursor: contacts came.
+    pub(super) fn goes_on(&mut self) {
+        self.at_end = false;
+    }
+
     /// Notes that a batch is sent: rows may have been committed since the lane's start was read.
     pub(super) fn batch_goes(&mut self) {
         self.rewound = false;
@@ -114,11 +119,14 @@ impl Reading {
         self.stale.contains(&row)
     }
 
-    /// Whether there are fewer rows than fill a batch, no more are there, and the oldest is still young
-    /// enough to wait for more.
+    /// Whether fewer rows wait than fill a batch, and no more are there.
+    pub(super) fn is_rest(&self, room: Room) -> bool {
+        self.at_end && !self.fills(room)
+    }
+
+    /// Whether that is so, and the oldest is still young enough to wait for more.
     pub(super) fn lingers(&self, room: Room, linger: Duration) -> bool {
-        self.at_end
-            && !self.fills(room)
+        self.is_rest(room)
             && self
                 .waiting
                 .front()

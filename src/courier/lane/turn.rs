@@ -18,6 +18,8 @@ pub(super) struct Turn {
     began: Instant,
     /// Batches sent so far.
     pub(super) batches: u32,
+    /// Whether one of them was composed in this turn.
+    pub(super) has_composed: bool,
 }
 
 impl Turn {
@@ -25,6 +27,7 @@ impl Turn {
         Self {
             began: now,
             batches: 0,
+            has_composed: false,
         }
     }
 

@@ -28,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const INSIDE: Duration = Duration::from_millis(500);
 
 /// At least so many requests may.
-const LEAST_INSIDE: usize = 4;
+const LEAST_INSIDE: usize = 2;
 
 /// What was learned below this part of the configured rate is not taken over from another courier.
 const LEAST_LEARNED: f64 = 1.0 / 16.0;

@@ -24,23 +24,33 @@ const ANSWERS: [(&str, u16, &str); 5] = [
     ),
 ];
 
+/// A user whose name begins so has an answer to the first request alone, that of a good one.
+const ONCE: &str = "good-once";
+
+/// A user whose name begins so has the answer of a good one when the platform lets go.
+const HELD: &str = "good-held";
+
 /// A platform of one test; it ends when this is dropped.
 pub(crate) struct Platform {
     pub(crate) base_url: String,
     came: watch::Receiver<Vec<String>>,
+    lets_go: watch::Sender<bool>,
     server: AbortHandle,
 }
 
 impl Platform {
     pub(crate) async fn start() -> Self {
         let (sender, came) = watch::channel(Vec::new());
-        let app = Router::new().fallback(answer).with_state(Arc::new(sender));
+        let lets_go = watch::Sender::new(false);
+        let state = (Arc::new(sender), lets_go.subscribe());
+        let app = Router::new().fallback(answer).with_state(state);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let serving = tokio::spawn(async { axum::serve(listener, app).await });
         Self {
             base_url,
             came,
+            lets_go,
             server: serving.abort_handle(),
         }
     }
@@ -48,6 +58,11 @@ impl Platform {
     /// The users of all requests so far.
     pub(crate) fn came(&self) -> Vec<String> {
         self.came.borrow().clone()
+    }
+
+    /// Answers the users that are held.
+    pub(crate) fn let_go(&self) {
+        self.lets_go.send_replace(true);
     }
 
     /// Waits until requests are as they shall be, and returns them.
@@ -64,7 +79,9 @@ impl Drop for Platform {
     }
 }
 
-async fn answer(State(came): State<Arc<watch::Sender<Vec<String>>>>, uri: Uri) -> Response {
+type Answering = (Arc<watch::Sender<Vec<String>>>, watch::Receiver<bool>);
+
+async fn answer(State((came, mut lets_go)): State<Answering>, uri: Uri) -> Response {
     let known = |segment: &&str| {
         let kinds = ANSWERS.iter().map(|(kind, ..)| *kind);
         kinds
@@ -72,7 +89,17 @@ async fn answer(State(came): State<Arc<watch::Sender<Vec<String>>>>, uri: Uri) -
             .any(|kind| segment.starts_with(kind))
     };
     let user = uri.path().split('/').find(known).unwrap_or_default();
+    if user.starts_with(ONCE) && came.borrow().iter().any(|earlier| earlier == user) {
+        came.send_modify(|came| came.push(user.to_owned()));
+        return pending().await;
+    }
     came.send_modify(|came| came.push(user.to_owned()));
+    if user.starts_with(HELD) {
+        lets_go
+            .wait_for(|lets_go| *lets_go)
+            .await
+            .expect("the test goes on");
+    }
     let Some((_, status, body)) = ANSWERS.iter().find(|(kind, ..)| user.starts_with(kind)) else {
         return pending().await;
     };

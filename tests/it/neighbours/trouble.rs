@@ -31,6 +31,7 @@ on_every_database!(
     a_hundred_users_that_hang_do_not_hold_up_one_that_is_known_to_answer,
     a_user_with_many_good_lanes_does_not_hold_up_another,
     a_new_contact_does_not_wait_for_a_whole_round,
+    a_contact_does_not_wait_for_the_answer_to_another_of_its_lane,
 );
 
 /// The program beside a platform, with rows that are in trouble.
@@ -164,4 +165,27 @@ async fn a_user_with_many_good_lanes_does_not_hold_up_another(db: &Db) {
 async fn a_new_contact_does_not_wait_for_a_whole_round(db: &Db) {
     let street = Street::of(db, &[], users("good-too", 4 * BAD)).await;
     street.serves_good_contacts_after(3).await;
+}
+
+async fn a_contact_does_not_wait_for_the_answer_to_another_of_its_lane(db: &Db) {
+    let street = Street::of(db, &[], Vec::new()).await;
+    for nth in 1..=3 {
+        db.execute(&format!(
+            "INSERT INTO contact_outbox (user_id, task_id, phone)
+             VALUES ('good-once', 'task', '131{nth:08}')"
+        ))
+        .await;
+        let came = street.platform.until(|came| came.len() == nth);
+        assert!(
+            timeout(NEVER, came).await.is_ok(),
+            "contact {nth} never came"
+        );
+        if nth == 1 {
+            street
+                .world
+                .none("FROM contact_outbox WHERE status = 'pending'")
+                .await;
+        }
+    }
+    street.program.kill().await;
 }

@@ -1,0 +1,105 @@
+//! How a batch goes out: it is paid for, waits for its turn, is filled up, and is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::at_work::LaneAtWork;
+use super::completed::Completed;
+use crate::batch::{Composed, compose};
+use crate::courier::dispatcher::{Dispatched, Dispatcher, NotSent};
+use crate::courier::limits::{Budget, OwnTurn};
+use crate::courier::underway::{Journal, Underway};
+
+/// A batch that has waited for its turn for so long is filled up with what has come meanwhile.
+const LONG: Duration = Duration::from_millis(20);
+
+impl LaneAtWork {
+    /// Pays for one more request, and takes its turn. `Err`: there is none before that instant.
+    pub(super) fn pay(&mut self, underway: &Underway) -> Result<OwnTurn, Instant> {
+        let limiter = &self.context.limiter;
+        let budget = match (self.failures > 0, underway.is_retry) {
+            (true, _) => self.budget,
+            (false, true) => Some(Budget::Retries),
+            (false, false) => None,
+        };
+        let turn = limiter.take_turn(&self.lease.lane)?;
+        match budget {
+            Some(budget) if !self.paid => limiter.pay(budget)?,
+            _ => {}
+        }
+        self.paid = false;
+        Ok(turn)
+    }
+
+    /// Lets a batch wait for its turn.
+    pub(super) fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {
+        self.sending += 1;
+        self.queued += 1;
+        self.turn.batches += 1;
+        self.reading.batch_goes();
+        let context = Arc::clone(&self.context);
+        self.steps.spawn(async move {
+            let admitted = Dispatcher(&context).admit(&mut underway, turn).await;
+            Completed::Admitted(underway, admitted)
+        });
+    }
+
+    /// Sends the batches whose turn has come.
+    pub(super) async fn send_admitted(&mut self) {
+        while let Some((mut underway, admitted)) = self.admitted.pop_front() {
+            let admitted = match self.end {
+                None => admitted,
+                Some(_) => admitted.and(Err(NotSent::NotNow)),
+            };
+            let admission = match admitted {
+                Ok(admission) => admission,
+                Err(not_sent) => {
+                    self.sent(underway, Dispatched::NotSent(not_sent));
+                    continue;
+                }
+            };
+            self.fill_up(&mut underway).await;
+            if self.end.is_some() {
+                self.sent(underway, Dispatched::NotSent(NotSent::NotNow));
+                continue;
+            }
+            let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
+            self.steps.spawn(async move {
+                let way = Dispatcher(&context);
+                let dispatched = way.send(&lease, &mut underway, admission).await;
+                Completed::Sent(underway, dispatched)
+            });
+        }
+    }
+
+    /// Takes more contacts into a batch that the journal does not know yet, if some have come while it
+    /// waited for its turn.
+    async fn fill_up(&mut self, underway: &mut Underway) {
+        let room = self.context.tuning().room();
+        let is_full = underway.batch.contacts.len() >= room.contacts;
+        if underway.journal != Journal::New || is_full || underway.begun.elapsed() < LONG {
+            return;
+        }
+        if !self.reading.is_behind {
+            self.reading.goes_on();
+            // What cannot be read now goes later.
+            self.read_ahead().await.ok();
+        }
+        // They count as due since the last page, as those that are read by now.
+        let before = self.reading.read_at.duration_since(underway.read_at);
+        let contacts = std::mem::take(&mut underway.batch.contacts);
+        self.occupied.numbers.remove(&contacts);
+        for mut contact in contacts.into_iter().rev() {
+            contact.due_for += before;
+            self.reading.waiting.push_front(contact);
+        }
+        // Nothing keeps the first of them from going, so that there is a batch.
+        let composed = compose(&mut self.reading.waiting, &self.occupied.numbers, room);
+        if let Some(Composed { contacts, .. }) = composed {
+            self.occupied.numbers.insert(&contacts);
+            (underway.batch.contacts, underway.read_at) = (contacts, self.reading.read_at);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The queue: lanes with due contacts that have no place yet. Pure.
+//!
+//! Some were found by a search, others have new contacts. Both kinds take turns, so that whoever has
+//! just come does not wait for a whole round over all lanes. Where more lanes have new contacts than
+//! there are places, new contacts are no news: the searches bring such lanes in turns with all others.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::rotation::Rotation;
+use super::turns::Turns;
+use crate::contact::Lane;
+
+/// At most so many lanes of a user wait that a search has found. Others may be found later.
+const MOST_OF_A_USER: usize = 64;
+
+/// At most so many lanes wait that a search has found.
+const MOST: usize = 1_024;
+
+/// After more lanes had new contacts than there are places, new contacts are no news for so long.
+const FLOOD: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// Lanes that a search has found, or whose rest is over.
+    found: Rotation,
+    /// Lanes of new contacts.
+    fresh: Rotation,
+    /// Whether the last one that was taken out had new contacts.
+    was_fresh: bool,
+    /// Until when new contacts are no news, if lanes wait that a search has found.
+    flood_until: Option<Instant>,
+    /// The lanes that have had new contacts since that was set.
+    heard: HashSet<Lane>,
+    turns: Turns,
+}
+
+/// A lane that was taken out of the queue.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) lane: Lane,
+    /// Whether it has new contacts.
+    pub(super) is_fresh: bool,
+}
+
+impl Queue {
+    /// Lets lanes wait that a search has found, or whose rest is over.
+    pub(super) fn found(&mut self, lanes: Vec<Lane>) {
+        for lane in lanes {
+            self.turns.begins_to_wait(&lane);
+            self.found.put(lane);
+        }
+        self.found.keep(&self.turns, MOST_OF_A_USER, MOST);
+    }
+
+    /// Lets a lane wait that is to be tried at once.
+    pub(super) fn goes_at_once(&mut self, lane: Lane) {
+        self.fresh.put(lane);
+    }
+
+    /// Lets lanes wait that have new contacts, if these are news while there are so many places.
+    pub(super) fn has_contacts(&mut self, lanes: Vec<Lane>, places: usize, now: Instant) {
+        let is_flood = self.flood_until.is_some_and(|until| now < until) && !self.is_used_up();
+        for lane in lanes {
+            if is_flood {
+                self.heard.insert(lane);
+            } else {
+                self.turns.begins_to_wait(&lane);
+                self.fresh.put(lane);
+            }
+        }
+        let many = if is_flood {
+            self.heard.len()
+        } else {
+            self.fresh.len()
+        };
+        if many > places {
+            self.flood_until = Some(now + FLOOD);
+            self.fresh.clear();
+            self.heard.clear();
+        }
+    }
+
+    /// Notes that a lane has its turn.
+    pub(super) fn has_turn(&mut self, lane: &Lane) {
+        self.turns.note(lane);
+        self.found.remove(lane);
+        self.fresh.remove(lane);
+    }
+
+    /// Takes out the lane whose turn it is. `at_work`: how many lanes of a user are at work.
+    pub(super) fn next(&mut self, at_work: &HashMap<Arc<str>, usize>) -> Option<Candidate> {
+        let at_work = |user: &str| at_work.get(user).copied().unwrap_or(0);
+        self.was_fresh = match (self.found.is_empty(), self.fresh.is_empty()) {
+            (true, true) => return None,
+            (false, false) => !self.was_fresh,
+            (none_found, _) => none_found,
+        };
+        let is_fresh = self.was_fresh;
+        let of = if is_fresh {
+            &mut self.fresh
+        } else {
+            &mut self.found
+        };
+        let lane = of.next(&self.turns, at_work)?;
+        Some(Candidate { lane, is_fresh })
+    }
+
+    /// Takes out the lane whose last turn is longest ago of those for which this holds.
+    pub(super) fn next_of(&mut self, holds: impl Fn(&Lane) -> bool) -> Option<Candidate> {
+        let waiting = [(&self.found, false), (&self.fresh, true)];
+        let waiting = waiting
+            .into_iter()
+            .flat_map(|(of, is_fresh)| of.iter().map(move |lane| (lane, is_fresh)))
+            .filter(|(lane, _)| holds(lane));
+        let (lane, is_fresh) = waiting.min_by_key(|(lane, _)| self.turns.of_lane(lane))?;
+        let lane = lane.clone();
+        let of = if is_fresh {
+            &mut self.fresh
+        } else {
+            &mut self.found
+        };
+        of.remove(&lane);
+        Some(Candidate { lane, is_fresh })
+    }
+
+    /// Puts back lanes for which there was no place.
+    pub(super) fn put_back(&mut self, candidates: Vec<Candidate>) {
+        for Candidate { lane, is_fresh } in candidates {
+            if is_fresh {
+                self.fresh.put(lane);
+            } else {
+                self.found.put(lane);
+            }
+        }
+    }
+
+    /// Whether no lane waits that a search has found.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {
+        self.found.iter().chain(self.fresh.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(user: &str) -> Lane {
+        Lane::new(user, "t").unwrap()
+    }
+
+    fn lanes<const N: usize>(users: [&str; N]) -> Vec<Lane> {
+        users.map(lane).into()
+    }
+
+    fn order(queue: &mut Queue) -> Vec<String> {
+        let next = || queue.next(&HashMap::new());
+        let users = std::iter::from_fn(next).map(|next| next.lane.user_id().to_owned());
+        users.collect()
+    }
+
+    #[test]
+    fn who_has_just_come_does_not_wait_for_a_whole_round() {
+        let mut queue = Queue::default();
+        queue.found(lanes(["a", "b", "c"]));
+        queue.has_contacts(lanes(["new", "newer"]), 8, Instant::now());
+        assert_eq!(order(&mut queue), ["new", "a", "newer", "b", "c"]);
+    }
+
+    #[test]
+    fn where_more_come_than_there_are_places_for_all_take_turns() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.found(lanes(["found"]));
+        queue.has_contacts(lanes(["a", "b", "c"]), 2, now);
+        queue.goes_at_once(lane("tried"));
+        queue.has_contacts(lanes(["d"]), 2, now + FLOOD / 2);
+        assert_eq!(order(&mut queue), ["tried", "found"]);
+        // It is over when few have come for a while.
+        queue.found(lanes(["found"]));
+        queue.has_contacts(lanes(["d"]), 2, now + FLOOD);
+        queue.has_contacts(lanes(["e"]), 2, now + FLOOD);
+        assert_eq!(order(&mut queue), ["d", "found", "e"]);
+    }
+
+    #[test]
+    fn few_at_a_time_are_many_too() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.found(lanes(["found"]));
+        for step in 0..9 {
+            queue.has_contacts(lanes(["a", "b"]), 2, now + FLOOD * step / 4);
+        }
+        queue.has_contacts(lanes(["c"]), 2, now + FLOOD * 5 / 2);
+        assert_eq!(order(&mut queue), ["found"]);
+    }
+
+    #[test]
+    fn where_nobody_waits_new_contacts_are_news() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.has_contacts(lanes(["a", "b", "c"]), 2, now);
+        queue.has_contacts(lanes(["d"]), 2, now);
+        assert_eq!(order(&mut queue), ["d"]);
+    }
+
+    #[test]
+    fn who_comes_later_waits_behind_who_waits_already() {
+        let mut queue = Queue::default();
+        queue.found(lanes(["old", "other"]));
+        queue.has_turn(&lane("old"));
+        queue.found(lanes(["old"]));
+        queue.has_turn(&lane("other"));
+        queue.found(lanes(["later"]));
+        assert_eq!(order(&mut queue), ["old", "later"]);
+    }
+
+    #[test]
+    fn a_lane_of_a_kind_can_be_taken_out_alone() {
+        let mut queue = Queue::default();
+        queue.found(lanes(["a", "b", "c", "d"]));
+        queue.has_contacts(lanes(["new"]), 8, Instant::now());
+        queue.has_turn(&lane("b"));
+        queue.found(lanes(["b"]));
+        let mut next = |users: [&str; 2]| {
+            let next = queue.next_of(|lane| users.contains(&lane.user_id()));
+            next.map(|next| (next.lane.user_id().to_owned(), next.is_fresh))
+        };
+        assert_eq!(next(["b", "c"]), Some(("c".into(), false)));
+        assert_eq!(next(["b", "c"]), Some(("b".into(), false)));
+        assert_eq!(next(["b", "c"]), None);
+        assert_eq!(next(["new", "c"]), Some(("new".into(), true)));
+        assert_eq!(order(&mut queue), ["a", "d"]);
+    }
+
+    #[test]
+    fn what_has_no_place_keeps_its_kind() {
+        let mut queue = Queue::default();
+        queue.found(lanes(["a"]));
+        queue.has_contacts(lanes(["new"]), 8, Instant::now());
+        let next = |queue: &mut Queue| queue.next(&HashMap::new()).unwrap();
+        let taken = vec![next(&mut queue), next(&mut queue)];
+        assert!(queue.is_used_up() && queue.iter().next().is_none());
+        queue.put_back(taken);
+        assert_eq!(order(&mut queue), ["new", "a"]);
+    }
+
+    #[test]
+    fn a_lane_that_has_had_its_turn_waits_behind_those_that_have_not() {
+        let mut queue = Queue::default();
+        queue.found(lanes(["a", "b", "c"]));
+        queue.has_contacts(lanes(["a"]), 8, Instant::now());
+        queue.has_turn(&lane("a"));
+        queue.found(lanes(["a"]));
+        assert_eq!(order(&mut queue), ["b", "c", "a"]);
+    }
+
+    #[test]
+    fn one_user_does_not_fill_the_queue() {
+        let mut queue = Queue::default();
+        let many = (0..MOST).map(|task| Lane::new("many", &task.to_string()).unwrap());
+        queue.found(many.collect());
+        queue.found(lanes(["one"]));
+        assert_eq!(queue.iter().count(), MOST_OF_A_USER + 1);
+        queue.found((0..2 * MOST).map(|user| lane(&user.to_string())).collect());
+        assert_eq!(queue.iter().count(), MOST);
+    }
+}

@@ -1,0 +1,78 @@
+//! Turns: when lanes and users last had a place. Pure.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::contact::Lane;
+
+/// At most so many lanes, and so many users, are remembered. Of more than that the older half is
+/// forgotten, and counts as never served.
+const MOST: usize = 50_000;
+
+/// The order in which lanes and users had their places: whoever waits longest comes next.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    last: u64,
+    lanes: HashMap<Lane, u64>,
+    users: HashMap<Arc<str>, u64>,
+}
+
+impl Turns {
+    /// Notes that a lane has a place.
+    pub(super) fn note(&mut self, lane: &Lane) {
+        self.last += 1;
+        self.lanes.insert(lane.clone(), self.last);
+        self.users.insert(lane.user_id().into(), self.last);
+        forget_older_half(&mut self.lanes);
+        forget_older_half(&mut self.users);
+    }
+
+    /// Notes that a lane begins to wait. One of which no turn is known comes behind those that wait already.
+    pub(super) fn begins_to_wait(&mut self, lane: &Lane) {
+        self.lanes.entry(lane.clone()).or_insert(self.last);
+        self.users.entry(lane.user_id().into()).or_insert(self.last);
+        forget_older_half(&mut self.lanes);
+        forget_older_half(&mut self.users);
+    }
+
+    /// Returns which place in the order was the lane's last; 0: none that is known.
+    pub(super) fn of_lane(&self, lane: &Lane) -> u64 {
+        self.lanes.get(lane).copied().unwrap_or(0)
+    }
+
+    /// The same of a user.
+    pub(super) fn of_user(&self, user: &str) -> u64 {
+        self.users.get(user).copied().unwrap_or(0)
+    }
+}
+
+fn forget_older_half<K>(turns: &mut HashMap<K, u64>) {
+    if turns.len() <= MOST {
+        return;
+    }
+    let mut order: Vec<u64> = turns.values().copied().collect();
+    let middle = order.len() / 2;
+    let (_, middle, _) = order.select_nth_unstable(middle);
+    let middle = *middle;
+    turns.retain(|_, turn| *turn >= middle);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_had_a_place_is_known_and_only_so_much_of_it() {
+        let lane = |nth: usize| Lane::new(&format!("u-{nth}"), "t").unwrap();
+        let mut turns = Turns::default();
+        for nth in 0..=MOST {
+            turns.note(&lane(nth));
+        }
+        assert_eq!(turns.of_lane(&lane(0)), 0, "the oldest are forgotten");
+        assert_eq!(turns.of_user("u-0"), 0);
+        let last = u64::try_from(MOST).unwrap() + 1;
+        assert_eq!(turns.of_lane(&lane(MOST)), last);
+        assert_eq!(turns.of_user(&format!("u-{MOST}")), last);
+        assert!(turns.lanes.len() > MOST / 3 && turns.users.len() <= MOST);
+    }
+}
