@@ -240,7 +240,10 @@ impl Seen {
     fn admit(&mut self, contact: &Contact) -> bool {
         let Self { ends, of_one } = self;
         of_one.clear();
-        for known in [Some(contact.phone.expose()), contact.phone_mask.as_deref()] {
+        // Only of an encrypted number does the mask that an app expects tell anything.
+        let foretold = contact.phone_mask.as_deref();
+        let foretold = foretold.filter(|_| contact.options.encryption);
+        for known in [Some(contact.phone.expose()), foretold] {
             let Some(known) = known else { continue };
             each_spelling(known, |spelling| of_one.push(VisibleEnds::of(spelling)));
         }
@@ -302,6 +305,21 @@ mod tests {
             contact(2, "13099991111", false),
         ];
         assert_eq!(compose_all(lane, 100).len(), 2);
+    }
+
+    #[test]
+    fn a_mask_that_an_app_expects_for_a_number_that_is_not_encrypted_splits_no_batch() {
+        let lane = |encryption| {
+            let masked = |id, phone| {
+                let mut contact = contact(id, phone, false);
+                contact.phone_mask = Some("130***".into());
+                contact.options.encryption = encryption;
+                contact
+            };
+            vec![masked(1, "13000001111"), masked(2, "13000002222")]
+        };
+        assert_eq!(compose_all(lane(false), 100).len(), 1);
+        assert_eq!(compose_all(lane(true), 100).len(), 2);
     }
 
     #[test]

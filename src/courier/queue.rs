@@ -31,6 +31,8 @@ pub(super) struct Queue {
     fresh: Rotation,
     /// Whether the last one that was taken out had new contacts.
     was_fresh: bool,
+    /// Those of them that an operator has ordered to be tried at once. The searches may not find them.
+    ordered: HashSet<Lane>,
     /// Until when new contacts are no news, if lanes wait that a search has found.
     flood_until: Option<Instant>,
     /// The lanes that have had new contacts since that was set.
@@ -56,8 +58,9 @@ impl Queue {
         self.found.keep(&self.turns, MOST_OF_A_USER, MOST);
     }
 
-    /// Lets a lane wait that is to be tried at once.
+    /// Lets a lane wait that is to be tried at once, as an operator has ordered.
     pub(super) fn goes_at_once(&mut self, lane: Lane) {
+        self.ordered.insert(lane.clone());
         self.fresh.put(lane);
     }
 
@@ -81,12 +84,16 @@ impl Queue {
             self.flood_until = Some(now + FLOOD);
             self.fresh.clear();
             self.heard.clear();
+            for lane in &self.ordered {
+                self.fresh.put(lane.clone());
+            }
         }
     }
 
     /// Notes that a lane has its turn.
     pub(super) fn has_turn(&mut self, lane: &Lane) {
         self.turns.note(lane);
+        self.ordered.remove(lane);
         self.found.remove(lane);
         self.fresh.remove(lane);
     }
@@ -181,11 +188,12 @@ mod tests {
         queue.has_contacts(lanes(["a", "b", "c"]), 2, now);
         queue.goes_at_once(lane("tried"));
         queue.has_contacts(lanes(["d"]), 2, now + FLOOD / 2);
+        queue.has_contacts(lanes(["e", "f"]), 2, now + FLOOD / 2);
         assert_eq!(order(&mut queue), ["tried", "found"]);
         // It is over when few have come for a while.
         queue.found(lanes(["found"]));
-        queue.has_contacts(lanes(["d"]), 2, now + FLOOD);
-        queue.has_contacts(lanes(["e"]), 2, now + FLOOD);
+        queue.has_contacts(lanes(["d"]), 2, now + FLOOD * 2);
+        queue.has_contacts(lanes(["e"]), 2, now + FLOOD * 2);
         assert_eq!(order(&mut queue), ["d", "found", "e"]);
     }
 

@@ -51,8 +51,9 @@ const MOST_PLACES: usize = 3;
 /// At most so many lanes rest in memory.
 const MOST_RESTING: usize = 50_000;
 
-/// `run --once` waits so much longer than a lane rests for: the database counts from a little later.
-const MARGIN: Duration = Duration::from_secs(1);
+/// `run --once` waits so much longer than a lane rests for: the database counts from when the hold was
+/// written, and a write may take so long.
+const MARGIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Scout {
     context: Arc<Context>,

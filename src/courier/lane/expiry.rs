@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
 use crate::contact::{Contact, ContactId};
-use crate::courier::underway::Underway;
+use crate::courier::underway::{Journal, Underway};
 use crate::outbox::{Change, OutboxError, Recorded};
 use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::RowsExpired;
@@ -65,7 +65,9 @@ impl LaneAtWork {
             return Ok(());
         }
         for underway in mem::take(&mut self.ready) {
-            if self.has_waited_too_long(&underway, &wait) {
+            // One that the journal does not know is not closed there. Its rows are read again.
+            let is_open = underway.journal == Journal::Waiting;
+            if is_open && self.has_waited_too_long(&underway, &wait) {
                 self.give_up_on_hold(underway, &wait);
             } else {
                 self.ready.push_back(underway);
