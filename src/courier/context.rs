@@ -65,6 +65,11 @@ pub(super) struct Context {
 /// memory.
 const MOST_LOCKED: usize = 1_000;
 
+/// How many quarters of [`Context::places`] there are for all lanes, and how many more for the first lane
+/// of a user, for one that is known to answer, for one with new contacts, and for the first of a user
+/// that has new contacts.
+pub(super) const QUARTERS: [usize; 5] = [4, 2, 2, 1, 4];
+
 impl Context {
     /// Returns the settings that can change, as they are now.
     pub(super) fn tuning(&self) -> Arc<Tuning> {
@@ -80,7 +85,7 @@ impl Context {
 
     /// Returns how many lanes are at work at the most, of all kinds that get places beyond the usual ones.
     pub(super) fn most_lanes(&self) -> usize {
-        self.places() * 13 / 4
+        self.places() * QUARTERS.iter().sum::<usize>() / 4
     }
 
     /// Returns how long a contact waits for others to go with it: not at all while rate and permits

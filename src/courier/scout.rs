@@ -15,7 +15,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
-use super::context::Context;
+use super::context::{Context, QUARTERS};
 use super::lane::{LaneAtWork, LaneEnd, budget};
 use super::permits::slow_share;
 use super::queue::{Candidate, Queue};
@@ -447,15 +447,9 @@ impl Scout {
         let places = self.context.places();
         let is_first = !self.users_at_work.contains_key(lane.user_id());
         let is_well = self.context.permits.is_well(lane);
-        let quarters = [
-            (true, 4),
-            (is_first, 2),
-            (is_well, 2),
-            (*is_fresh, 1),
-            (is_first && *is_fresh, 4),
-        ];
-        let quarters = quarters.iter().filter(|(has, _)| *has);
-        let most = places * quarters.map(|(_, quarters)| quarters).sum::<usize>() / 4;
+        let has = [true, is_first, is_well, *is_fresh, is_first && *is_fresh];
+        let quarters = QUARTERS.iter().zip(has).filter(|(_, has)| *has);
+        let most = places * quarters.map(|(quarters, _)| quarters).sum::<usize>() / 4;
         let at_work = self.at_work.len();
         if at_work < most {
             return true;
