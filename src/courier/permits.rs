@@ -1,9 +1,9 @@
 //! Permits: at most so many requests at once, given out in turns.
 //!
 //! Turns go round by user first and then by lane, so that a user with many lanes does not hold up
-//! another's only one. Every second permit goes to a lane that is known to answer, if one waits. Lanes
-//! whose requests hang get no more than a share of the permits, and lanes of which nothing is known
-//! leave some to those that answer.
+//! another's only one. Lanes whose requests hang get no more than a share of the permits, and lanes of
+//! which nothing is known leave some to those that answer. While a request of such a lane hangs, every
+//! second permit goes to a lane that is known to answer, if one waits.
 
 mod health;
 mod turns;
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use self::health::Health;
 use self::turns::Turns;
@@ -31,7 +32,9 @@ struct State {
     slow_in_use: usize,
     /// How many are in use by lanes that are not known to answer.
     unknown_in_use: usize,
-    /// How many of them wait for the journal or the rate.
+    /// Since when requests of lanes are out of which nothing is known, in the order in which they went.
+    unknown_out: Vec<Instant>,
+    /// How many of the permits wait for the journal or the rate.
     waiting_inside: usize,
     /// How many of them may.
     room_inside: usize,
@@ -47,6 +50,8 @@ pub(super) struct Permit {
     permits: Permits,
     is_slow: bool,
     is_unknown: bool,
+    /// Since when its request is out, if nothing is known of the lane.
+    unknown_out: Option<Instant>,
     /// Whether its request has not gone out yet.
     waits_inside: bool,
 }
@@ -58,6 +63,7 @@ impl Permits {
             in_use: 0,
             slow_in_use: 0,
             unknown_in_use: 0,
+            unknown_out: Vec::new(),
             waiting_inside: 0,
             room_inside: size,
             health: Health::default(),
@@ -108,6 +114,12 @@ impl Permits {
         lock(&self.0).health.is_slow(lane)
     }
 
+    /// Whether a request seems to hang of a lane of which nothing is known: others may hang, too. Those
+    /// that are known to hang have their share, and hold up nobody.
+    pub(super) fn some_hang(&self) -> bool {
+        lock(&self.0).some_hang()
+    }
+
     /// Gives out what is free.
     fn give(&self) {
         while let Some((waiter, permit)) = self.next() {
@@ -124,11 +136,12 @@ impl Permits {
         }
         let slow_may_go = state.slow_in_use < slow_share(state.size);
         let unknown_may_go = state.unknown_in_use < state.size - reserve(state.size);
+        let some_hang = state.some_hang();
         let health = &state.health;
         let well = |lane: &Lane| health.is_well(lane);
         let others = |lane: &Lane| unknown_may_go && (slow_may_go || !health.is_slow(lane));
-        // Every second permit is for a lane that answers, however many others wait.
-        let first = if state.was_well {
+        // While some hang, every second permit is for a lane that answers, however many others wait.
+        let first = if state.was_well || !some_hang {
             None
         } else {
             state.turns.next(well)
@@ -146,9 +159,17 @@ impl Permits {
             permits: self.clone(),
             is_slow,
             is_unknown,
+            unknown_out: None,
             waits_inside: true,
         };
         Some((waiter, permit))
+    }
+}
+
+impl State {
+    fn some_hang(&self) -> bool {
+        let longest = self.unknown_out.first();
+        longest.is_some_and(|since| self.health.hangs(since.elapsed()))
     }
 }
 
@@ -167,7 +188,15 @@ impl Permit {
     pub(super) fn goes_out(&mut self) {
         if self.waits_inside {
             self.waits_inside = false;
-            lock(&self.permits.0).waiting_inside -= 1;
+            {
+                let mut state = lock(&self.permits.0);
+                state.waiting_inside -= 1;
+                if self.is_unknown && !self.is_slow {
+                    let now = Instant::now();
+                    state.unknown_out.push(now);
+                    self.unknown_out = Some(now);
+                }
+            }
             self.permits.give();
         }
     }
@@ -180,6 +209,10 @@ impl Drop for Permit {
             state.in_use -= 1;
             state.slow_in_use -= usize::from(self.is_slow);
             state.unknown_in_use -= usize::from(self.is_unknown);
+            let mut out = state.unknown_out.iter();
+            if let Some(nth) = out.position(|since| Some(*since) == self.unknown_out) {
+                state.unknown_out.remove(nth);
+            }
             state.waiting_inside -= usize::from(self.waits_inside);
         }
         self.permits.give();
@@ -189,7 +222,7 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::timeout;
+    use tokio::time::{advance, timeout};
 
     fn lane(user: &str, task: &str) -> Lane {
         Lane::new(user, task).unwrap()
@@ -271,8 +304,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_second_permit_is_for_a_lane_that_answers() {
-        let permits = Permits::new(1);
+    async fn while_one_hangs_every_second_permit_is_for_a_lane_that_answers() {
+        let permits = Permits::new(2);
+        let mut hanging = permits.acquire(&lane("new", "t"), 8).await.unwrap();
+        hanging.goes_out();
         for task in ["1", "2", "3"] {
             permits.note(&lane("well", task), Duration::from_millis(1), true);
         }
@@ -284,9 +319,22 @@ mod tests {
             ("well", "2"),
             ("well", "3"),
         ];
-        let came = order_of(&permits, &asks).await;
-        let expected = ["well/1", "new1/t", "well/2", "new2/t", "well/3", "new3/t"];
-        assert_eq!(came, expected);
+        let in_turns = ["new1/t", "new2/t", "new3/t", "well/1", "well/2", "well/3"];
+        assert_eq!(order_of(&permits, &asks).await, in_turns);
+        advance(Duration::from_secs(2)).await;
+        assert!(permits.some_hang());
+        let alternating = ["well/1", "new1/t", "well/2", "new2/t", "well/3", "new3/t"];
+        assert_eq!(order_of(&permits, &asks).await, alternating);
+        permits.note(&lane("new", "t"), Duration::from_secs(30), false);
+        drop(hanging);
+        assert!(!permits.some_hang());
+        let mut slow = permits.acquire(&lane("new", "t"), 8).await.unwrap();
+        slow.goes_out();
+        advance(Duration::from_secs(2)).await;
+        assert!(
+            !permits.some_hang(),
+            "it is known to hang, and has its share"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -41,11 +41,12 @@ const SEARCH_SHARE: u32 = 5;
 /// Of so many new contacts at most the lanes are looked at.
 const MOST_NEWS: i64 = 1_000;
 
-/// A look ends when so many lanes had no place, and so many that are known to answer.
+/// A look ends when so many lanes had no place, and so many that are known to answer while others
+/// hang.
 const MOST_LOOKED_AT: usize = 32;
 
-/// Lanes of which nothing is known have places until so many times the usual number of lanes are at
-/// work.
+/// While some hang, lanes of which nothing is known have places until so many times the usual number of
+/// lanes are at work.
 const MOST_PLACES: usize = 3;
 
 /// At most so many lanes rest in memory.
@@ -412,17 +413,16 @@ impl Scout {
     }
 
     /// Takes out the lane whose turn it is, of those that may start. When so many had no place, only
-    /// lanes that are known to answer may still have one, and not every one is asked.
+    /// lanes that are known to answer may still have one while others hang, and not every one is asked.
     fn next_candidate(&mut self, without_place: usize) -> Option<Candidate> {
-        if without_place >= 2 * MOST_LOOKED_AT {
-            return None;
-        }
+        let permits = &self.context.permits;
         loop {
             let next = if without_place < MOST_LOOKED_AT {
                 self.queue.next(&self.users_at_work)?
-            } else {
-                let permits = &self.context.permits;
+            } else if without_place < 2 * MOST_LOOKED_AT && permits.some_hang() {
                 self.queue.next_of(|lane| permits.is_well(lane))?
+            } else {
+                return None;
             };
             if self.may_start(&next.lane) {
                 return Some(next);
@@ -441,12 +441,14 @@ impl Scout {
         self.queue.found(come_back.map(|(lane, _)| lane).collect());
     }
 
-    /// Whether there is a place for the lane. The first lane of a user, a lane that is known to answer
-    /// and one that has new contacts do not wait for others' turns to end.
+    /// Whether there is a place for the lane. The first lane of a user, one that has new contacts, and
+    /// while others hang one that is known to answer do not wait for others' turns to end.
     fn has_place(&self, Candidate { lane, is_fresh }: &Candidate) -> bool {
         let places = self.context.places();
         let is_first = !self.users_at_work.contains_key(lane.user_id());
-        let is_well = self.context.permits.is_well(lane);
+        let permits = &self.context.permits;
+        let some_hang = permits.some_hang();
+        let is_well = some_hang && permits.is_well(lane);
         let has = [true, is_first, is_well, *is_fresh, is_first && *is_fresh];
         let quarters = QUARTERS.iter().zip(has).filter(|(_, has)| *has);
         let most = places * quarters.map(|(quarters, _)| quarters).sum::<usize>() / 4;
@@ -454,11 +456,10 @@ impl Scout {
         if at_work < most {
             return true;
         }
-        if is_well || at_work >= MOST_PLACES * places {
+        if is_well || !some_hang || at_work >= MOST_PLACES * places {
             return false;
         }
         // Lanes that are known to answer never take all places, whosever they are.
-        let permits = &self.context.permits;
         let others = self.at_work.keys().filter(|lane| !permits.is_well(lane));
         others.count() < places / 2
     }

@@ -11,6 +11,9 @@ const LEAST: Duration = Duration::from_secs(5);
 /// A request with an answer is slow if it took so many times as long as usual.
 const TIMES_USUAL: u32 = 4;
 
+/// A request that is out no longer does not hang yet, whatever others take.
+const PROMPT: Duration = Duration::from_secs(1);
+
 /// By how much one request moves the usual time.
 const WEIGHT: f64 = 0.1;
 
@@ -36,6 +39,11 @@ impl Health {
         }
         keep(&mut self.slow, lane, is_slow);
         keep(&mut self.well, lane, answered && !is_slow);
+    }
+
+    /// Whether a request that is out for so long seems to hang.
+    pub(super) fn hangs(&self, out_for: Duration) -> bool {
+        out_for > PROMPT && out_for > self.usual * TIMES_USUAL
     }
 
     pub(super) fn is_slow(&self, lane: &Lane) -> bool {

@@ -1,7 +1,7 @@
 //! A platform that answers each user in a way of its own, and notes who came.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
@@ -34,6 +34,7 @@ const HELD: &str = "good-held";
 pub(crate) struct Platform {
     pub(crate) base_url: String,
     came: watch::Receiver<Vec<String>>,
+    paths: Paths,
     lets_go: watch::Sender<bool>,
     server: AbortHandle,
 }
@@ -42,7 +43,8 @@ impl Platform {
     pub(crate) async fn start() -> Self {
         let (sender, came) = watch::channel(Vec::new());
         let lets_go = watch::Sender::new(false);
-        let state = (Arc::new(sender), lets_go.subscribe());
+        let paths = Paths::default();
+        let state = (Arc::new(sender), Arc::clone(&paths), lets_go.subscribe());
         let app = Router::new().fallback(answer).with_state(state);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -50,6 +52,7 @@ impl Platform {
         Self {
             base_url,
             came,
+            paths,
             lets_go,
             server: serving.abort_handle(),
         }
@@ -58,6 +61,11 @@ impl Platform {
     /// The users of all requests so far.
     pub(crate) fn came(&self) -> Vec<String> {
         self.came.borrow().clone()
+    }
+
+    /// The paths of all requests so far: one per lane.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.paths.lock().unwrap().clone()
     }
 
     /// Answers the users that are held.
@@ -79,9 +87,16 @@ impl Drop for Platform {
     }
 }
 
-type Answering = (Arc<watch::Sender<Vec<String>>>, watch::Receiver<bool>);
+type Paths = Arc<Mutex<Vec<String>>>;
 
-async fn answer(State((came, mut lets_go)): State<Answering>, uri: Uri) -> Response {
+type Answering = (
+    Arc<watch::Sender<Vec<String>>>,
+    Paths,
+    watch::Receiver<bool>,
+);
+
+async fn answer(State((came, paths, mut lets_go)): State<Answering>, uri: Uri) -> Response {
+    paths.lock().unwrap().push(uri.path().to_owned());
     let known = |segment: &&str| {
         let kinds = ANSWERS.iter().map(|(kind, ..)| *kind);
         kinds
