@@ -379,15 +379,11 @@ impl Name {
             // A mask may be of several numbers, whatever an app expects.
             let exact = !mask.is_masked && number.spellings.contains(&mask.text);
             let fits = || number.spellings.iter().any(|known| mask.matches(known));
-            let foretold = || {
-                number
-                    .foretold
-                    .as_ref()
-                    .is_some_and(|told| mask.is_like(told))
-            };
+            let foretold = number.foretold.as_ref();
             if exact {
                 Fit::Exact
-            } else if mask.is_masked && (fits() || foretold()) {
+            } else if foretold.is_some_and(|told| mask.may_be_of(told)) || mask.is_masked && fits()
+            {
                 Fit::Masked
             } else {
                 Fit::None
@@ -454,11 +450,14 @@ impl Mask {
             })
     }
 
-    /// Whether it differs from a mask that was foretold in the number of its stars alone.
-    fn is_like(&self, foretold: &Self) -> bool {
-        foretold.is_masked
-            && (&self.start, &self.middle, &self.end)
-                == (&foretold.start, &foretold.middle, &foretold.end)
+    /// Whether it could be of a number of which an app has told this mask. Either may show more.
+    fn may_be_of(&self, told: &Self) -> bool {
+        if !told.is_masked || !self.is_masked {
+            return told.is_masked && told.matches(&self.text);
+        }
+        let start = self.start.starts_with(&told.start) || told.start.starts_with(&self.start);
+        let end = self.end.ends_with(&told.end) || told.end.ends_with(&self.end);
+        start && end
     }
 }
 

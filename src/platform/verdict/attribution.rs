@@ -12,8 +12,32 @@ pub(super) struct Attribution<'a> {
     /// Position of a row in the batch → why it failed. A row that is listed twice keeps its first
     /// cause.
     pub(super) rows: BTreeMap<usize, &'a str>,
-    /// The causes of entries that fit no row, or several.
-    pub(super) unattributed: Vec<&'a str>,
+    /// Entries that fit no row, or several.
+    pub(super) unattributed: Vec<Unattributed<'a>>,
+}
+
+/// An entry that nobody can tell the row of.
+pub(super) struct Unattributed<'a> {
+    pub(super) cause: &'a str,
+    /// The positions of the rows that it fits. Empty: it may be any row.
+    fits: Vec<usize>,
+}
+
+impl Attribution<'_> {
+    /// Whether each entry that is not attributed is about one of some rows that are not listed.
+    pub(super) fn is_narrow(&self) -> bool {
+        let is_narrow = |entry: &Unattributed<'_>| {
+            let mut fits = entry.fits.iter();
+            !entry.fits.is_empty() && !fits.any(|row| self.rows.contains_key(row))
+        };
+        self.unattributed.iter().all(is_narrow)
+    }
+
+    /// Whether one of them could be about the row at this position.
+    pub(super) fn could_be(&self, row: usize) -> bool {
+        let could = |entry: &Unattributed<'_>| entry.fits.is_empty() || entry.fits.contains(&row);
+        self.unattributed.iter().any(could)
+    }
 }
 
 /// Finds the row of each entry, without guessing: an exact number first, then the visible ends. In
@@ -32,38 +56,33 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
     };
     for failure in failures {
         let row = match rows.len() {
-            1 => Some(0),
+            1 => Ok(0),
             _ => row_of(batch, &rows, &failure.number),
         };
+        let cause = &failure.cause;
         match row {
-            Some(row) => {
-                found.rows.entry(row).or_insert(&failure.cause);
+            Ok(row) => {
+                found.rows.entry(row).or_insert(cause);
             }
-            None => found.unattributed.push(&failure.cause),
+            Err(fits) => found.unattributed.push(Unattributed { cause, fits }),
         }
     }
     found
 }
 
-fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Option<usize> {
+/// Finds the position of the row of this name. `Err`: there are several that it fits, or none.
+fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Result<usize, Vec<usize>> {
     if could_be_hidden(batch, named) {
-        return None;
+        return Err(Vec::new());
     }
     let name = Name::new(named);
-    let fits: Vec<Fit> = rows.iter().map(|row| name.fit(row)).collect();
-    let best = fits
-        .iter()
-        .copied()
-        .max()
-        .filter(|best| *best > Fit::None)?;
-    let mut rows = fits
-        .iter()
-        .enumerate()
-        .filter(|(_, fit)| **fit == best)
-        .map(|(row, _)| row);
-    match (rows.next(), rows.next()) {
-        (Some(row), None) => Some(row),
-        _ => None,
+    let fits = rows.iter().map(|row| name.fit(row)).enumerate();
+    let fits: Vec<(usize, Fit)> = fits.filter(|(_, fit)| *fit > Fit::None).collect();
+    let best = fits.iter().map(|(_, fit)| *fit).max();
+    let mut those = fits.iter().filter(|(_, fit)| Some(*fit) == best);
+    match (those.next(), those.next()) {
+        (Some((row, _)), None) => Ok(*row),
+        _ => Err(fits.into_iter().map(|(row, _)| row).collect()),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing {
     let found = attribute(batch, &document.failures);
     let mut settled = listed(batch, &found, rules);
-    let open = not_listed(batch, &found);
+    let mut open = not_listed(batch, &found);
     let answer = summary(batch, document);
     if let Some(cause) = cause_of_all(&found, open.len(), document) {
         settled.extend(open.iter().map(|&contact| RowOutcome {
@@ -34,6 +34,11 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
         settled.extend(open.iter().map(|&contact| succeeded(contact)));
         return closing(Outcome::Imported, answer, settled, Vec::new());
     }
+    if counts_less_by_the_unattributed(&found, open.len(), document) {
+        let sure = not_meant(batch, &found);
+        open.retain(|contact| !sure.contains(contact));
+        settled.extend(sure.into_iter().map(succeeded));
+    }
     if !can_be_asked_again(batch) {
         settled.extend(open.iter().map(|&contact| unaccounted(batch, contact)));
         return closing(Outcome::Unaccounted, answer, settled, Vec::new());
@@ -51,6 +56,19 @@ fn counts_more_than_it_can(found: &Attribution<'_>, open: usize, document: &Docu
     let most = open.saturating_sub(found.unattributed.len());
     let count = document.task_number_count.unwrap_or(0);
     usize::try_from(count).is_ok_and(|count| count > most)
+}
+
+/// Whether the counts say that each entry which is not attributed is about a row of its own, of some
+/// that are not listed. Then those that none of them fits are in the task.
+fn counts_less_by_the_unattributed(
+    found: &Attribution<'_>,
+    open: usize,
+    document: &Document,
+) -> bool {
+    let counted = open.checked_sub(found.unattributed.len());
+    let counted = counted.and_then(|counted| u64::try_from(counted).ok());
+    let is_counted = counted.is_some() && document.task_number_count == counted;
+    is_counted && !found.unattributed.is_empty() && found.is_narrow()
 }
 
 /// Some rows are both counted and listed as failed, and nobody can tell which. What is certain all the
@@ -92,9 +110,10 @@ fn contradicted(
 /// Why all rows that no entry could be told to be about have failed: nothing was imported, there are
 /// as many such rows as such entries, and the entries all say the same.
 fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -> Option<&'a str> {
-    let (&cause, others) = found.unattributed.split_first()?;
+    let (first, others) = found.unattributed.split_first()?;
     let all_failed = document.task_number_count == Some(0) && found.unattributed.len() == open;
-    (all_failed && others.iter().all(|&other| other == cause)).then_some(cause)
+    let are_alike = others.iter().all(|other| other.cause == first.cause);
+    (all_failed && are_alike).then_some(first.cause)
 }
 
 /// A refusal. With a list, the rows that it names are to blame and the others go again; without
@@ -149,6 +168,14 @@ fn listed(batch: &Batch, found: &Attribution<'_>, rules: &Rules) -> Vec<RowOutco
 fn not_listed(batch: &Batch, found: &Attribution<'_>) -> Vec<ContactId> {
     let rows = batch.contacts.iter().enumerate();
     rows.filter(|(row, _)| !found.rows.contains_key(row))
+        .map(|(_, contact)| contact.id)
+        .collect()
+}
+
+/// Rows that no entry of the list could be about.
+fn not_meant(batch: &Batch, found: &Attribution<'_>) -> Vec<ContactId> {
+    let rows = batch.contacts.iter().enumerate();
+    rows.filter(|(row, _)| !found.rows.contains_key(row) && !found.could_be(*row))
         .map(|(_, contact)| contact.id)
         .collect()
 }

@@ -411,6 +411,44 @@ fn an_entry_that_fits_no_row_or_several_is_never_guessed() {
 }
 
 #[test]
+fn what_no_entry_could_be_about_is_in_if_the_counts_say_so() {
+    // [unattributed]
+    let numbers = ["13000001111", "13100002222", "13111112222", "13200003333"];
+    let either = ("131***2222", "坏");
+    let listed = |count, failures: &[(&str, &str)]| {
+        let closing = closed(&batch_of(&numbers), &imported(count, failures));
+        let settled: Vec<i64> = closing.settled.iter().map(|row| row.contact.0).collect();
+        let unsettled: Vec<i64> = closing.unsettled.iter().map(|contact| contact.0).collect();
+        (settled, unsettled)
+    };
+    assert_eq!(listed(Some(3), &[either]), (vec![1, 4], vec![2, 3]));
+    let first = ("130***1111", "坏");
+    assert_eq!(listed(Some(2), &[either, first]), (vec![1, 4], vec![2, 3]));
+    let nothing = (vec![], vec![1, 2, 3, 4]);
+    for (count, failures) in [
+        (None, &[either][..]),
+        (Some(2), &[either]),
+        // Two are not in, and it is the same entry twice, or nobody knows whose the other one is.
+        (Some(3), &[either, ("139***9999", "坏")]),
+        (Some(2), &[either, ("139***9999", "坏")]),
+    ] {
+        assert_eq!(listed(count, failures), nothing, "{failures:?}");
+    }
+    // One of the two is listed by its number. The other entry may be about it, or about the other one.
+    let exact = ("13100002222", "坏");
+    assert_eq!(listed(Some(2), &[either, exact]), (vec![2], vec![1, 3, 4]));
+    let unsafe_one = unsafe_to_resend(batch_of(&numbers));
+    let expected = [
+        (1, "succeeded"),
+        (2, "unconfirmed"),
+        (3, "unconfirmed"),
+        (4, "succeeded"),
+    ];
+    let closing = closed(&unsafe_one, &imported(Some(3), &[either]));
+    assert_eq!(ends(&closing), expected);
+}
+
+#[test]
 fn when_all_have_failed_for_one_reason_no_name_is_needed() {
     // [unattributed, all alike]
     let gone = |cause| ("***", cause);
@@ -472,12 +510,31 @@ fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
     let listed = imported(Some(1), &[("131***1111", "号码格式错误")]);
     let expected = [(1, "succeeded"), (2, "rejected")];
     assert_eq!(ends(&closed(&batch, &listed)), expected);
-    let mut batch = sent_before(batch_of(&["bXk=", "Y2lwaGVy"]));
-    batch.options.encryption = true;
-    for (contact, mask) in batch.contacts.iter_mut().zip(["130***", "130***1211"]) {
-        contact.phone_mask = Some(mask.into());
+    let encrypted = |masks: [&str; 2]| {
+        let mut batch = sent_before(batch_of(&["bXk=", "Y2lwaGVy"]));
+        batch.options.encryption = true;
+        for (contact, mask) in batch.contacts.iter_mut().zip(masks) {
+            contact.phone_mask = Some(mask.into());
+        }
+        batch
+    };
+    assert_eq!(
+        closed(&encrypted(["130***", "130***1211"]), &twice).settled,
+        []
+    );
+    // An app may tell less than the platform shows, or more. It must not be another row's failure then.
+    let one = imported(Some(1), &[("130***1211", "号码格式错误")]);
+    for told in ["130****", "***", "1301***51211"] {
+        let batch = encrypted([told, "130***1211"]);
+        assert_eq!(closed(&batch, &one).settled, [], "{told}");
+        let batch = encrypted([told, "131***1211"]);
+        let expected = [(1, "rejected"), (2, "succeeded")];
+        assert_eq!(ends(&closed(&batch, &one)), expected, "{told}");
     }
-    assert_eq!(closed(&batch, &twice).settled, []);
+    let unmasked = imported(Some(1), &[("13012121211", "号码格式错误")]);
+    let expected = [(1, "rejected"), (2, "succeeded")];
+    let batch = encrypted(["130***1211", "131***1211"]);
+    assert_eq!(ends(&closed(&batch, &unmasked)), expected);
 }
 
 #[test]
