@@ -9,6 +9,7 @@
 mod actions;
 mod health;
 mod history;
+mod knocks;
 mod listener;
 mod login;
 mod page;

@@ -4,7 +4,7 @@
 //! gives its place to a new one. So nobody who can reach the port can exhaust the memory or the file
 //! descriptors of the courier, or keep its health checks from being answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,14 +14,19 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use super::knocks::Knocks;
 use super::seats::{Seat, Seats};
 use super::tls::Tls;
+use crate::lock::lock;
 
 /// The largest head of a request that is read. More would be none of ours.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -60,10 +65,11 @@ pub(super) async fn serve(
     limits: ClientLimits,
 ) {
     let seats = Seats::new(limits.connections);
+    let knocks = Arc::new(Mutex::new(Knocks::default()));
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             sleep(BREATH).await;
             continue;
         };
@@ -73,31 +79,36 @@ pub(super) async fn serve(
             connections.join_next().await;
         }
         let app = app.clone();
-        match tls.map(Tls::acceptor) {
-            None => connections.spawn(converse(stream, app, limits, seat)),
-            Some(acceptor) => connections.spawn(shake_hands(stream, acceptor, app, limits, seat)),
+        let Some(tls) = tls.map(Tls::config) else {
+            connections.spawn(converse(stream, app, limits, seat));
+            continue;
         };
+        let knocks = Arc::clone(&knocks);
+        let admits = move || lock(&knocks).admit(peer.ip(), Instant::now());
+        connections.spawn(async move {
+            let agreed = tokio::select! {
+                agreed = timeout(limits.head_within, shake_hands(stream, tls, admits)) => agreed,
+                () = seat.gives_way.cancelled() => return,
+            };
+            if let Ok(Some(stream)) = agreed {
+                converse(stream, app, limits, seat).await;
+            }
+        });
     }
 }
 
 /// An idle connection that gives way has so long to end.
 const GIVES_WAY_WITHIN: Duration = Duration::from_millis(100);
 
-/// One connection by TLS. Until that is agreed on, it is idle.
+/// Agrees on TLS with a client that has asked for it, if that is admitted then.
 async fn shake_hands(
     stream: TcpStream,
-    acceptor: TlsAcceptor,
-    app: Router,
-    limits: ClientLimits,
-    seat: Seat,
-) {
-    let agreed = tokio::select! {
-        agreed = timeout(limits.head_within, acceptor.accept(stream)) => agreed,
-        () = seat.gives_way.cancelled() => return,
-    };
-    if let Ok(Ok(stream)) = agreed {
-        converse(stream, app, limits, seat).await;
-    }
+    config: Arc<ServerConfig>,
+    admits: impl FnOnce() -> bool,
+) -> Option<TlsStream<TcpStream>> {
+    let asked = LazyConfigAcceptor::new(Acceptor::default(), stream).await;
+    let asked = asked.ok().filter(|_| admits())?;
+    asked.into_stream(config).await.ok()
 }
 
 /// One connection, from its first request to its end.

@@ -9,7 +9,6 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError as Refused, RootCertStore, ServerConfig};
 use tokio::time::sleep;
-use tokio_rustls::TlsAcceptor;
 
 use crate::lock::lock;
 use crate::settings::{CertificateError, ServerCertificate, Version};
@@ -33,7 +32,7 @@ struct Last {
     seen: Versions,
     read: Versions,
     chain: Vec<CertificateDer<'static>>,
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     /// Why its time is not now, as it was told.
     untimely: Option<String>,
 }
@@ -43,20 +42,20 @@ impl Tls {
     /// nevertheless: contacts are sent without it, and whoever looks says what is wrong.
     pub(super) fn open(files: ServerCertificate) -> Result<Self, CertificateError> {
         let read = versions(&files);
-        let (chain, acceptor) = load(&files)?;
+        let (chain, config) = load(&files)?;
         let last = Mutex::new(Last {
             seen: read,
             read,
             chain,
-            acceptor,
+            config,
             untimely: None,
         });
         Ok(Self { files, last })
     }
 
-    /// What takes new connections.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        lock(&self.last).acceptor.clone()
+    /// How new connections are secured.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&lock(&self.last).config)
     }
 
     /// Follows the files, and the time of the certificate. Does not end.
@@ -81,8 +80,8 @@ impl Tls {
         if is_new {
             last.read = seen;
             match load(&self.files) {
-                Ok((chain, acceptor)) => {
-                    (last.chain, last.acceptor) = (chain, acceptor);
+                Ok((chain, config)) => {
+                    (last.chain, last.config) = (chain, config);
                     news.push(CertificateNews::InForce);
                 }
                 Err(error) => news.push(CertificateNews::Unused(error.to_string())),
@@ -152,7 +151,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn load(
     files: &ServerCertificate,
-) -> Result<(Vec<CertificateDer<'static>>, TlsAcceptor), CertificateError> {
+) -> Result<(Vec<CertificateDer<'static>>, Arc<ServerConfig>), CertificateError> {
     let (chain, key) = files.read()?;
     let unfit = |error: rustls::Error| {
         let why = match error {
@@ -168,5 +167,5 @@ fn load(
         .with_single_cert(chain.clone(), key)
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((chain, TlsAcceptor::from(Arc::new(config))))
+    Ok((chain, Arc::new(config)))
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::acting::{ANNA, write_users};
@@ -46,8 +47,8 @@ fn write_viewers(world: &mut World<'_>, name: &str) -> PathBuf {
     file
 }
 
-/// Asks over TLS, trusting this authority alone. Returns the answer and the server's certificate.
-async fn securely(courier: &Courier, authority: &Authority, path: &str) -> (String, Vec<u8>) {
+/// How a client trusts this authority alone.
+fn trusting(authority: &Authority) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(authority.ca()).unwrap();
     roots.add(ca).unwrap();
@@ -57,9 +58,14 @@ async fn securely(courier: &Courier, authority: &Authority, path: &str) -> (Stri
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+/// Asks over TLS. Returns the answer and the server's certificate.
+async fn securely(courier: &Courier, authority: &Authority, path: &str) -> (String, Vec<u8>) {
     let stream = TcpStream::connect(courier.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let connector = TlsConnector::from(Arc::new(config));
+    let connector = trusting(authority);
     let mut stream = connector.connect(name, stream).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -105,11 +111,9 @@ async fn with_a_certificate_the_port_speaks_tls_alone_and_a_new_one_is_taken_ove
     let (_, still) = securely(&courier, &authority, "/healthz").await;
     assert_eq!(still, shown);
     authority.sign(HERE, &folder);
-    until("the new certificate is shown", async || {
-        securely(&courier, &authority, "/healthz").await.1 != shown
-    })
-    .await;
     courier.program.says("of the admin port is in force").await;
+    let (_, new) = securely(&courier, &authority, "/healthz").await;
+    assert_ne!(new, shown);
     let key = fs::read_to_string(folder.join("server.key")).unwrap();
     let secret = key.lines().nth(1).unwrap();
     assert!(!courier.program.log().contains(secret));
@@ -198,6 +202,39 @@ async fn connections_that_agree_on_nothing_keep_nobody_from_asking() {
     for mut stream in silent {
         stream.read_to_end(&mut Vec::new()).await.ok();
     }
+}
+
+#[tokio::test]
+async fn one_host_that_knocks_without_end_costs_a_bounded_time_and_keeps_nobody_out() {
+    const KNOCKS: u64 = 300;
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    let (authority, folder) = (Authority::new(), world.dir.path().join("tls"));
+    authority.sign(HERE, &folder);
+    show(&mut world, &folder);
+    let courier = Courier::start(&mut world).await;
+    let (connector, began) = (trusting(&authority), Instant::now());
+    let knock = async || {
+        let from = TcpSocket::new_v4().unwrap();
+        from.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let stream = from.connect(courier.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        u64::from(connector.connect(name, stream).await.is_ok())
+    };
+    let mut admitted = 0;
+    for _ in 0..KNOCKS {
+        admitted += knock().await;
+    }
+    let seconds = began.elapsed().as_secs() + 2;
+    assert!(
+        (20..=20 * seconds).contains(&admitted),
+        "{admitted} in {seconds} s"
+    );
+    for _ in 0..30 {
+        knock().await;
+    }
+    let (answer, _) = securely(&courier, &authority, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 impl Courier {
