@@ -56,13 +56,15 @@ impl Bulletin {
     pub(super) fn standing(&self) -> Standing {
         let now = Instant::now();
         let (gates, more_gates) = self.gates().report(now);
-        let limits = self.tuning().limits;
+        let tuning = self.tuning();
+        let limits = tuning.limits;
         Standing {
             gates,
             more_gates,
             requests_per_second: limits.requests_per_second,
             per_user: limits.per_user,
             per_lane: limits.per_lane,
+            batch_size: Some(tuning.batch_size),
             rate_level: self.limiter.level(),
             contacts_per_second: lock(&self.speed).note(ended(), now),
             is_guest: false,

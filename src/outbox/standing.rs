@@ -23,7 +23,10 @@ pub struct Standing {
     /// `rate_limit.per_lane`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_lane: Option<f64>,
-    /// Which part of it is used, 0 to 1.
+    /// `delivery.batch_size`; `None`: a courier of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Which part of `requests_per_second` is used, 0 to 1.
     pub rate_level: f64,
     /// Contacts that became final in a second, over the last minute or so.
     pub contacts_per_second: f64,

@@ -115,10 +115,13 @@ fn highest(overview: &Overview, limit: impl Fn(&Standing) -> Option<f64>) -> f64
     let standings = overview
         .living()
         .filter_map(|courier| courier.standing.as_ref());
-    let limits = standings.map(|standing| limit(standing).unwrap_or(f64::INFINITY));
+    let limits = standings.map(|standing| {
+        let of_a_request = standing.batch_size.unwrap_or(MAX_BATCH) as u64;
+        limit(standing).map_or(f64::INFINITY, |limit| limit * contacts(of_a_request))
+    });
     let highest = limits.fold(0.0, f64::max);
     if highest > 0.0 {
-        highest * contacts(MAX_BATCH as u64)
+        highest
     } else {
         f64::INFINITY
     }
@@ -246,16 +249,20 @@ mod tests {
 
     #[test]
     fn a_lane_is_no_faster_than_the_rates_of_its_own() {
-        let limited = |per_lane, per_user| Standing {
-            contacts_per_second: 1_000.0,
-            per_lane,
-            per_user,
-            ..Standing::default()
-        };
         let lanes = [lane("u", "a", 6_000), lane("u", "b", 3_000)];
-        let gone = |per_lane, per_user| gone(&overview(limited(per_lane, per_user), 9_000), &lanes);
-        assert_eq!(gone(None, None), [Some(9), Some(6)]);
-        assert_eq!(gone(Some(1.0), None), [Some(60), Some(30)]);
-        assert_eq!(gone(None, Some(1.0)), [Some(90), Some(60)]);
+        let gone = |per_lane, per_user, batch_size| {
+            let standing = Standing {
+                contacts_per_second: 1_000.0,
+                per_lane,
+                per_user,
+                batch_size,
+                ..Standing::default()
+            };
+            gone(&overview(standing, 9_000), &lanes)
+        };
+        assert_eq!(gone(None, None, None), [Some(9), Some(6)]);
+        assert_eq!(gone(Some(1.0), None, None), [Some(60), Some(30)]);
+        assert_eq!(gone(None, Some(1.0), None), [Some(90), Some(60)]);
+        assert_eq!(gone(None, Some(1.0), Some(10)), [Some(900), Some(600)]);
     }
 }
