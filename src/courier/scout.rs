@@ -5,20 +5,21 @@
 //! it may not send for a while. Its neighbours are the search, which finds lanes in the outbox, and
 //! [`LaneAtWork`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
-use super::context::{Context, QUARTERS};
+use super::context::Context;
 use super::lane::{LaneAtWork, LaneEnd, budget};
-use super::permits::slow_share;
+use super::places::Places;
 use super::queue::{Candidate, Queue};
+use super::rests::{Rest, Rests};
 use super::search::Search;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
@@ -45,17 +46,6 @@ const MOST_NEWS: i64 = 1_000;
 /// hang.
 const MOST_LOOKED_AT: usize = 32;
 
-/// While some hang, lanes of which nothing is known have places until so many times the usual number of
-/// lanes are at work.
-const MOST_PLACES: usize = 3;
-
-/// At most so many lanes rest in memory.
-const MOST_RESTING: usize = 50_000;
-
-/// `run --once` waits so much longer than a lane rests for: the database counts from when the hold was
-/// written, and a write may take so long.
-const MARGIN: Duration = Duration::from_secs(5);
-
 pub(super) struct Scout {
     context: Arc<Context>,
     instance: Uuid,
@@ -63,14 +53,7 @@ pub(super) struct Scout {
     queue: Queue,
     /// When the last search ended, and how long it took.
     searched: Option<(Instant, Duration)>,
-    /// Lanes at work, each with the way to tell it of new contacts.
-    at_work: HashMap<Lane, Arc<Notify>>,
-    /// Those of them for which contacts came meanwhile.
-    more_for: HashSet<Lane>,
-    /// Those of them that an operator has tried at once, so that no rest of theirs counts.
-    tried_now: HashSet<Lane>,
-    /// How many of them each user has.
-    users_at_work: HashMap<Arc<str>, usize>,
+    places: Places,
     /// The greatest id of a contact that was noticed.
     newest: Option<i64>,
     /// When to ask for it next, however often a rest ends before.
@@ -79,24 +62,12 @@ pub(super) struct Scout {
     has_news: bool,
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
-    resting: HashMap<Lane, Rest>,
+    rests: Rests,
     new_tokens: watch::Receiver<()>,
     /// What operators order.
     orders: watch::Receiver<()>,
-    /// Lanes that rest for a moment only, and until when `run --once` waits for them.
-    brief: HashMap<Lane, Instant>,
     /// Whether it reports trouble with the database, because it goes on in spite of that.
     tells: bool,
-}
-
-/// The rest of a lane.
-#[derive(Clone, Copy, Debug)]
-struct Rest {
-    until: Instant,
-    /// Whether it is put to work then without a search.
-    comes_back: bool,
-    /// Whether new contacts end it.
-    is_idle: bool,
 }
 
 /// The result of one look around.
@@ -124,14 +95,10 @@ impl Scout {
             newest: None,
             notice_due: Instant::now(),
             has_news: false,
-            at_work: HashMap::new(),
-            more_for: HashSet::new(),
-            tried_now: HashSet::new(),
-            users_at_work: HashMap::new(),
+            places: Places::default(),
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
-            resting: HashMap::new(),
-            brief: HashMap::new(),
+            rests: Rests::default(),
             tells: false,
         }
     }
@@ -156,9 +123,7 @@ impl Scout {
         let mut alone = false;
         while !self.context.life.is_stopping() {
             let look = self.look().await?;
-            let now = Instant::now();
-            self.brief.retain(|_, until| *until > now);
-            let is_idle = self.tasks.is_empty() && self.brief.is_empty();
+            let is_idle = self.tasks.is_empty() && self.rests.none_is_brief(Instant::now());
             if is_idle && look.started == 0 {
                 if look.searched && alone {
                     return Ok(());
@@ -197,8 +162,7 @@ impl Scout {
         } else {
             poll / BUSY
         };
-        let rested = self.resting.values().filter(|rest| rest.comes_back);
-        let rested_in = rested.map(|rest| rest.until).min().map(|until| {
+        let rested_in = self.rests.next().map(|until| {
             let wait = until.saturating_duration_since(Instant::now());
             wait.max(Duration::from_millis(1))
         });
@@ -208,7 +172,7 @@ impl Scout {
         let news = notice(Arc::clone(&context), self.newest, self.notice_due);
         tokio::pin!(rest, news);
         loop {
-            let resting = self.resting.len();
+            let resting = self.rests.len();
             tokio::select! {
                 () = &mut rest => {
                     self.has_news |= wait.is_some();
@@ -219,7 +183,7 @@ impl Scout {
                 Ok(()) = self.orders.changed() => return self.take_orders(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
-            let rests = self.resting.len() > resting;
+            let rests = self.rests.len() > resting;
             if self.context.notes.others_wait() || self.tasks.is_empty() || rests {
                 return;
             }
@@ -257,13 +221,8 @@ impl Scout {
         // The search tells of the trouble.
         let mut waiting = Vec::new();
         for lane in lanes.unwrap_or_default() {
-            if self.resting.get(&lane).is_some_and(|rest| rest.is_idle) {
-                self.resting.remove(&lane);
-            }
-            if let Some(at_work) = self.at_work.get(&lane) {
-                at_work.notify_one();
-                self.more_for.insert(lane);
-            } else if self.may_start(&lane) {
+            self.rests.has_contacts(&lane);
+            if !self.places.tell(&lane) && self.may_start(&lane) {
                 waiting.push(lane);
             }
         }
@@ -277,9 +236,7 @@ impl Scout {
 
     /// Ends the rests of all lanes: their holds may be over.
     fn take_new_token(&mut self) {
-        for rest in self.resting.values_mut().filter(|rest| rest.comes_back) {
-            rest.until = Instant::now();
-        }
+        self.rests.end(|_| true);
     }
 
     /// Searches for the lanes that are not paused any more, and ends the rests of those that operators
@@ -287,12 +244,8 @@ impl Scout {
     fn take_orders(&mut self) {
         self.has_news = true;
         for scope in self.context.pauses.take_resumed() {
-            let resting = self.resting.iter_mut();
-            for (_, rest) in resting.filter(|(lane, rest)| rest.comes_back && scope.covers(lane)) {
-                rest.until = Instant::now();
-            }
-            let at_work = self.at_work.keys().filter(|lane| scope.covers(lane));
-            self.tried_now.extend(at_work.cloned());
+            self.rests.end(|lane| scope.covers(lane));
+            self.places.try_now(|lane| scope.covers(lane));
         }
     }
 
@@ -310,59 +263,34 @@ impl Scout {
         let Some(lane) = self.lanes.remove(&id) else {
             return;
         };
-        self.at_work.remove(&lane);
-        let has_more = self.more_for.remove(&lane);
-        let is_tried_now = self.tried_now.remove(&lane);
-        let user = lane.user_id();
-        if let Some(lanes) = self.users_at_work.get_mut(user) {
-            *lanes -= 1;
-            if *lanes == 0 {
-                self.users_at_work.remove(user);
-            }
-        }
-        self.context.notes.set_lanes_at_work(self.at_work.len());
+        let Some(place) = self.places.free(&lane) else {
+            return;
+        };
+        self.context.notes.set_lanes_at_work(self.places.len());
         self.context.gates().back(&lane);
         let (until, is_brief) = match end {
             LaneEnd::Lost => return,
-            _ if is_tried_now => return self.queue.goes_at_once(lane),
+            _ if place.is_tried_now => return self.queue.goes_at_once(lane),
             // It may have read its rows before the news came.
-            LaneEnd::Done | LaneEnd::Idles { .. } if has_more => {
+            LaneEnd::Done | LaneEnd::Idles { .. } if place.has_more => {
                 return self.have_contacts(vec![lane]);
             }
-            LaneEnd::Failed => return self.cools(lane, COOLING),
-            LaneEnd::Behind => return self.cools(lane, CATCHING_UP),
+            LaneEnd::Failed => return self.rests.cools(lane, COOLING),
+            LaneEnd::Behind => return self.rests.cools(lane, CATCHING_UP),
             LaneEnd::Rests { until, is_brief } | LaneEnd::Idles { until, is_brief } => {
                 (until, is_brief)
             }
             LaneEnd::Done => return,
         };
         if is_brief {
-            self.brief.insert(lane.clone(), until + MARGIN);
+            self.rests.is_brief(lane.clone(), until);
         }
         let rest = Rest {
             until,
             comes_back: true,
             is_idle: matches!(end, LaneEnd::Idles { .. }),
         };
-        self.rests(lane, rest);
-    }
-
-    /// Leaves a lane alone for so long; then the searches may find it.
-    fn cools(&mut self, lane: Lane, time: Duration) {
-        let rest = Rest {
-            until: Instant::now() + time,
-            comes_back: false,
-            is_idle: false,
-        };
-        self.rests(lane, rest);
-    }
-
-    fn rests(&mut self, lane: Lane, rest: Rest) {
-        if self.resting.len() >= MOST_RESTING {
-            // The searches find them again, those with a hold when it is over.
-            self.resting.retain(|_, rest| !rest.comes_back);
-        }
-        self.resting.insert(lane, rest);
+        self.rests.begins(lane, rest);
     }
 
     async fn look_and_report(&mut self) -> Option<Look> {
@@ -384,11 +312,7 @@ impl Scout {
             look.ripe_in = self.search().await?;
             look.searched = true;
         }
-        // One that has no place does not stand before another that has.
-        let mut without_place = Vec::new();
-        let started = self.start_those_with_place(&mut without_place).await;
-        self.queue.put_back(without_place);
-        look.started = started?;
+        look.started = self.start_those_with_place().await?;
         let mut waiting = self.queue.iter();
         let others_wait = waiting.any(|lane| self.may_start(lane));
         self.context.notes.set_others_wait(others_wait);
@@ -396,10 +320,15 @@ impl Scout {
     }
 
     /// Puts lanes to work in their turn. Returns how many.
-    async fn start_those_with_place(
-        &mut self,
-        without: &mut Vec<Candidate>,
-    ) -> Result<usize, OutboxError> {
+    async fn start_those_with_place(&mut self) -> Result<usize, OutboxError> {
+        // One that has no place does not stand before another that has.
+        let mut without_place = Vec::new();
+        let started = self.start_all_but(&mut without_place).await;
+        self.queue.put_back(without_place);
+        started
+    }
+
+    async fn start_all_but(&mut self, without: &mut Vec<Candidate>) -> Result<usize, OutboxError> {
         let mut started = 0;
         while let Some(candidate) = self.next_candidate(without.len()) {
             if self.has_place(&candidate) {
@@ -418,7 +347,7 @@ impl Scout {
         let permits = &self.context.permits;
         loop {
             let next = if without_place < MOST_LOOKED_AT {
-                self.queue.next(&self.users_at_work)?
+                self.queue.next(self.places.of_users())?
             } else if without_place < 2 * MOST_LOOKED_AT && permits.some_hang() {
                 self.queue.next_of(|lane| permits.is_well(lane))?
             } else {
@@ -432,41 +361,18 @@ impl Scout {
 
     /// Lets lanes whose rest is over wait for a place.
     fn wake(&mut self) {
-        let now = Instant::now();
-        let (over, resting): (HashMap<_, _>, HashMap<_, _>) = std::mem::take(&mut self.resting)
-            .into_iter()
-            .partition(|(_, rest)| rest.until <= now);
-        self.resting = resting;
-        let come_back = over.into_iter().filter(|(_, rest)| rest.comes_back);
-        self.queue.found(come_back.map(|(lane, _)| lane).collect());
+        self.queue.found(self.rests.take_over(Instant::now()));
     }
 
-    /// Whether there is a place for the lane. The first lane of a user, one that has new contacts, and
-    /// while others hang one that is known to answer do not wait for others' turns to end.
-    fn has_place(&self, Candidate { lane, is_fresh }: &Candidate) -> bool {
-        let places = self.context.places();
-        let is_first = !self.users_at_work.contains_key(lane.user_id());
-        let permits = &self.context.permits;
-        let some_hang = permits.some_hang();
-        let is_well = some_hang && permits.is_well(lane);
-        let has = [true, is_first, is_well, *is_fresh, is_first && *is_fresh];
-        let quarters = QUARTERS.iter().zip(has).filter(|(_, has)| *has);
-        let most = places * quarters.map(|(quarters, _)| quarters).sum::<usize>() / 4;
-        let at_work = self.at_work.len();
-        if at_work < most {
-            return true;
-        }
-        if is_well || !some_hang || at_work >= MOST_PLACES * places {
-            return false;
-        }
-        // Lanes that are known to answer never take all places, whosever they are.
-        let others = self.at_work.keys().filter(|lane| !permits.is_well(lane));
-        others.count() < places / 2
+    fn has_place(&self, candidate: &Candidate) -> bool {
+        let context = &self.context;
+        self.places
+            .have_room(candidate, context.places(), &context.permits)
     }
 
     /// Whether nothing is known that keeps the lane from sending now, or soon.
     fn may_start(&self, lane: &Lane) -> bool {
-        let is_away = self.at_work.contains_key(lane) || self.resting.contains_key(lane);
+        let is_away = self.places.has(lane) || self.rests.has(lane);
         let is_paused = self.context.pauses.is_paused(lane);
         !(is_away || is_paused)
             && self.context.gates().admits(lane, Instant::now())
@@ -474,11 +380,10 @@ impl Scout {
             && !(self.context.permits.is_slow(lane) && self.slow_have_their_places())
     }
 
-    /// Whether no more lanes that hang may be at work: they would only wait for their permits.
     fn slow_have_their_places(&self) -> bool {
-        let permits = &self.context.permits;
-        let slow = self.at_work.keys().filter(|lane| permits.is_slow(lane));
-        slow.count() >= slow_share(self.context.tuning().max_in_flight)
+        let max_in_flight = self.context.tuning().max_in_flight;
+        self.places
+            .have_their_slow(&self.context.permits, max_in_flight)
     }
 
     fn is_due_to_search(&self) -> bool {
@@ -528,14 +433,14 @@ impl Scout {
             None => Ok(false),
             // Another courier is writing it, or an app has locked it.
             Some(OutboxError::Locked(_)) => {
-                self.cools(lane.clone(), COOLING);
+                self.rests.cools(lane.clone(), COOLING);
                 Ok(false)
             }
             Some(error) if error.is_transient() => Err(error),
             Some(error) => {
                 let text = error.to_string();
                 LaneFailed { lane, error: &text }.emit();
-                self.cools(lane.clone(), COOLING);
+                self.rests.cools(lane.clone(), COOLING);
                 Ok(false)
             }
         }
@@ -562,7 +467,7 @@ impl Scout {
             Ok(Some(leased)) => leased,
             not_leased => {
                 self.context.gates().back(lane);
-                self.brief.remove(lane);
+                self.rests.came_back(lane);
                 return self.not_leased(lane, not_leased.err());
             }
         };
@@ -578,17 +483,14 @@ impl Scout {
 
     fn put_to_work(&mut self, leased: LeasedLane, paid: bool) {
         let (context, lane) = (Arc::clone(&self.context), leased.lease.lane.clone());
-        let news = Arc::new(Notify::new());
-        let hears = Arc::clone(&news);
+        let news = self.places.take(lane.clone());
         let task = self
             .tasks
-            .spawn(async move { LaneAtWork::new(context, leased, hears, paid).run().await });
-        self.brief.remove(&lane);
+            .spawn(async move { LaneAtWork::new(context, leased, news, paid).run().await });
+        self.rests.came_back(&lane);
         self.queue.has_turn(&lane);
-        *self.users_at_work.entry(lane.user_id().into()).or_default() += 1;
-        self.lanes.insert(task.id(), lane.clone());
-        self.at_work.insert(lane, news);
-        self.context.notes.set_lanes_at_work(self.at_work.len());
+        self.lanes.insert(task.id(), lane);
+        self.context.notes.set_lanes_at_work(self.places.len());
     }
 
     /// Pays for the first request of a lane that waits for this reason. Returns whether it cost
@@ -600,15 +502,13 @@ impl Scout {
         match self.context.limiter.pay(budget) {
             Ok(()) => Some(true),
             Err(later) => {
-                if self.brief.contains_key(lane) {
-                    self.brief.insert(lane.clone(), later + MARGIN);
-                }
+                self.rests.goes_on(lane, later);
                 let rest = Rest {
                     until: later,
                     comes_back: true,
                     is_idle: false,
                 };
-                self.rests(lane.clone(), rest);
+                self.rests.begins(lane.clone(), rest);
                 None
             }
         }
