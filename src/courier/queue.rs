@@ -150,6 +150,11 @@ impl Queue {
         self.found.is_empty()
     }
 
+    /// Whether lanes wait that have new contacts.
+    pub(super) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {
         self.found.iter().chain(self.fresh.iter())
     }

@@ -308,11 +308,15 @@ impl Scout {
             self.context.notes.set_others_wait(false);
             return Ok(look);
         }
+        // New contacts do not wait for the search.
+        if self.queue.has_fresh() {
+            look.started = self.start_those_with_place().await?;
+        }
         if self.is_due_to_search() {
             look.ripe_in = self.search().await?;
             look.searched = true;
         }
-        look.started = self.start_those_with_place().await?;
+        look.started += self.start_those_with_place().await?;
         let mut waiting = self.queue.iter();
         let others_wait = waiting.any(|lane| self.may_start(lane));
         self.context.notes.set_others_wait(others_wait);
