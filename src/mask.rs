@@ -320,6 +320,8 @@ const SHORTEST_NUMBER: usize = 7;
 pub enum Fit {
     /// It cannot be this number.
     None,
+    /// It could be, for of an encrypted number the app has told less than it shows, or more.
+    Possible,
     /// The visible parts agree.
     Masked,
     /// It is the number itself.
@@ -375,26 +377,30 @@ impl Name {
 
     /// How well it fits a number.
     pub fn fit(&self, number: &Shown) -> Fit {
-        let one = |mask: &Mask| {
-            // A mask may be of several numbers, whatever an app expects.
-            let exact = !mask.is_masked && number.spellings.contains(&mask.text);
-            let fits = || number.spellings.iter().any(|known| mask.matches(known));
-            let foretold = number.foretold.as_ref();
-            if exact {
-                Fit::Exact
-            } else if foretold.is_some_and(|told| mask.may_be_of(told)) || mask.is_masked && fits()
-            {
-                Fit::Masked
-            } else {
-                Fit::None
+        let of_number = |mask: &Mask| {
+            let mut spellings = number.spellings.iter();
+            if !mask.is_masked {
+                // A mask may be of several numbers, whatever an app expects.
+                let is_one = spellings.any(|known| *known == mask.text);
+                return if is_one { Fit::Exact } else { Fit::None };
             }
+            let fits = spellings.any(|known| mask.matches(known));
+            if fits { Fit::Masked } else { Fit::None }
         };
         // A mask with a blank where the number has one is of no other number.
-        let to_the_blank = self.with_blanks.iter().any(|mask| one(mask) > Fit::None);
-        if to_the_blank {
+        if self
+            .with_blanks
+            .iter()
+            .any(|mask| of_number(mask) > Fit::None)
+        {
             return Fit::Exact;
         }
-        self.masks.iter().map(one).max().unwrap_or(Fit::None)
+        let told = number.foretold.as_ref();
+        let fits = self.masks.iter().map(|mask| {
+            let as_told = told.map_or(Fit::None, |told| mask.fit_told(told));
+            of_number(mask).max(as_told)
+        });
+        fits.max().unwrap_or(Fit::None)
     }
 }
 
@@ -450,14 +456,25 @@ impl Mask {
             })
     }
 
-    /// Whether it could be of a number of which an app has told this mask. Either may show more.
-    fn may_be_of(&self, told: &Self) -> bool {
-        if !told.is_masked || !self.is_masked {
-            return told.is_masked && told.matches(&self.text);
+    /// How well it fits what an app has told of an encrypted number. Of the middle both may show anything.
+    fn fit_told(&self, told: &Self) -> Fit {
+        if !told.is_masked {
+            return Fit::None;
+        }
+        let is_vague = told.start.is_empty() && told.end.is_empty();
+        let alike =
+            (&self.start, &self.middle, &self.end) == (&told.start, &told.middle, &told.end);
+        if self.is_masked && alike && !is_vague {
+            return Fit::Masked;
         }
         let start = self.start.starts_with(&told.start) || told.start.starts_with(&self.start);
         let end = self.end.ends_with(&told.end) || told.end.ends_with(&self.end);
-        start && end
+        let could_be = if self.is_masked {
+            start && end
+        } else {
+            told.matches(&self.text)
+        };
+        if could_be { Fit::Possible } else { Fit::None }
     }
 }
 

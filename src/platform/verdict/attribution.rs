@@ -1,6 +1,6 @@
 //! Whose failure is it: which row of the batch an entry of the fail list speaks of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::Batch;
 use crate::contact::Contact;
@@ -24,13 +24,14 @@ pub(super) struct Unattributed<'a> {
 }
 
 impl Attribution<'_> {
-    /// Whether each entry that is not attributed is about one of some rows that are not listed.
+    /// Whether each entry that is not attributed is about a row of its own, of some that are not listed:
+    /// one that two entries fit may be listed twice.
     pub(super) fn is_narrow(&self) -> bool {
-        let is_narrow = |entry: &Unattributed<'_>| {
+        let mut seen: BTreeSet<usize> = self.rows.keys().copied().collect();
+        self.unattributed.iter().all(|entry| {
             let mut fits = entry.fits.iter();
-            !entry.fits.is_empty() && !fits.any(|row| self.rows.contains_key(row))
-        };
-        self.unattributed.iter().all(is_narrow)
+            !entry.fits.is_empty() && fits.all(|row| seen.insert(*row))
+        })
     }
 
     /// Whether one of them could be about the row at this position.
@@ -70,7 +71,7 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
     found
 }
 
-/// Finds the position of the row of this name. `Err`: there are several that it fits, or none.
+/// Finds the position of the row of this name. `Err`: there are several that it fits, or it may be any.
 fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Result<usize, Vec<usize>> {
     if could_be_hidden(batch, named) {
         return Err(Vec::new());
@@ -79,6 +80,10 @@ fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Result<usize, Vec<usize
     let fits = rows.iter().map(|row| name.fit(row)).enumerate();
     let fits: Vec<(usize, Fit)> = fits.filter(|(_, fit)| *fit > Fit::None).collect();
     let best = fits.iter().map(|(_, fit)| *fit).max();
+    let is_possible = |(_, fit): &(usize, Fit)| *fit == Fit::Possible;
+    if best != Some(Fit::Exact) && fits.iter().any(is_possible) {
+        return Err(Vec::new());
+    }
     let mut those = fits.iter().filter(|(_, fit)| Some(*fit) == best);
     match (those.next(), those.next()) {
         (Some((row, _)), None) => Ok(*row),

@@ -188,7 +188,7 @@ fn succeeded(contact: ContactId) -> RowOutcome {
 }
 
 fn unaccounted(batch: &Batch, contact: ContactId) -> RowOutcome {
-    let why = "the platform neither counted it nor listed it as failed";
+    let why = "the platform's answer does not tell whether it was imported";
     unconfirmed(batch, contact, why)
 }
 

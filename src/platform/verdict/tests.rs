@@ -423,6 +423,11 @@ fn what_no_entry_could_be_about_is_in_if_the_counts_say_so() {
     };
     assert_eq!(listed(Some(3), &[either]), (vec![1, 4], vec![2, 3]));
     let first = ("130***1111", "坏");
+    // Two are not in. It may be that one is listed twice, and another one not at all.
+    assert_eq!(
+        listed(Some(2), &[either, either]),
+        (vec![], vec![1, 2, 3, 4])
+    );
     assert_eq!(listed(Some(2), &[either, first]), (vec![1, 4], vec![2, 3]));
     let nothing = (vec![], vec![1, 2, 3, 4]);
     for (count, failures) in [
@@ -522,19 +527,31 @@ fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
         closed(&encrypted(["130***", "130***1211"]), &twice).settled,
         []
     );
-    // An app may tell less than the platform shows, or more. It must not be another row's failure then.
+    // An app may tell less than the platform shows. Then nobody knows whether the other mask is right.
+    for named in ["130***1211", "130***1211 ", "13012121211", "13012121211 "] {
+        let one = imported(Some(1), &[(named, "号码格式错误")]);
+        for told in ["130****", "***"] {
+            for other in ["130***1211", "131***1211"] {
+                let batch = encrypted([told, other]);
+                assert_eq!(closed(&batch, &one).settled, [], "{named} {told} {other}");
+            }
+        }
+    }
+    // Or more: such a number has the mask that is shown.
     let one = imported(Some(1), &[("130***1211", "号码格式错误")]);
-    for told in ["130****", "***", "1301***51211"] {
-        let batch = encrypted([told, "130***1211"]);
-        assert_eq!(closed(&batch, &one).settled, [], "{told}");
+    let batch = encrypted(["1301***51211", "130***1211"]);
+    assert_eq!(closed(&batch, &one).settled, []);
+    for told in ["1301***51211", "130***1211"] {
         let batch = encrypted([told, "131***1211"]);
         let expected = [(1, "rejected"), (2, "succeeded")];
         assert_eq!(ends(&closed(&batch, &one)), expected, "{told}");
     }
-    let unmasked = imported(Some(1), &[("13012121211", "号码格式错误")]);
-    let expected = [(1, "rejected"), (2, "succeeded")];
-    let batch = encrypted(["130***1211", "131***1211"]);
-    assert_eq!(ends(&closed(&batch, &unmasked)), expected);
+    // What names nothing is nobody's, however vague a mask is.
+    for named in ["", " ", "null", "N/A", "***"] {
+        let one = imported(Some(1), &[(named, "号码格式错误")]);
+        let batch = encrypted(["***", "131***1211"]);
+        assert_eq!(closed(&batch, &one).settled, [], "{named}");
+    }
 }
 
 #[test]
