@@ -4,21 +4,33 @@
 //! bounded share of it, and does not push others' health checks out.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// At most so many clients of one address agree on it in a [`WINDOW`].
-const MOST: u32 = 20;
+const MOST: u32 = 50;
+
+/// The same of one network of IPv6, of which a host may have all addresses.
+const MOST_OF_A_NETWORK: u32 = 200;
 
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// At most so many addresses are remembered. Beyond them nobody new is admitted before a window is over.
+/// At most so many addresses are remembered. Those that come on top are counted as one.
 const MOST_ADDRESSES: usize = 1_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Knocks(HashMap<IpAddr, Counted>);
+pub(super) struct Knocks(HashMap<Who, Counted>);
+
+/// Whose clients are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Who {
+    Address(IpAddr),
+    Network(Ipv6Addr),
+    /// All for whom there is no room.
+    Others,
+}
 
 /// Clients that were admitted within a window.
 #[derive(Debug)]
@@ -30,35 +42,34 @@ struct Counted {
 impl Knocks {
     /// Counts a client of this address. Returns whether it is admitted.
     pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
-        let peer = network(peer);
+        match peer.to_canonical() {
+            peer @ IpAddr::V4(_) => self.count(Who::Address(peer), MOST, now),
+            IpAddr::V6(peer) => {
+                let network = Ipv6Addr::from(u128::from(peer) >> 64 << 64);
+                self.count(Who::Address(peer.into()), MOST, now)
+                    && self.count(Who::Network(network), MOST_OF_A_NETWORK, now)
+            }
+        }
+    }
+
+    fn count(&mut self, mut who: Who, most: u32, now: Instant) -> bool {
         let is_over = |counted: &Counted| now.duration_since(counted.since) >= WINDOW;
-        if self.0.len() >= MOST_ADDRESSES && !self.0.contains_key(&peer) {
+        if self.0.len() >= MOST_ADDRESSES && !self.0.contains_key(&who) {
             self.0.retain(|_, counted| !is_over(counted));
             if self.0.len() >= MOST_ADDRESSES {
-                return false;
+                who = Who::Others;
             }
         }
         let begins = || Counted {
             since: now,
             admitted: 0,
         };
-        let counted = self.0.entry(peer).or_insert_with(begins);
+        let counted = self.0.entry(who).or_insert_with(begins);
         if is_over(counted) {
             *counted = begins();
         }
         counted.admitted += 1;
-        counted.admitted <= MOST
-    }
-}
-
-/// The address of one who may use each of its network: of IPv6 the first half.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(peer) => {
-            let half = u128::from(peer) >> 64 << 64;
-            IpAddr::V6(half.into())
-        }
-        peer @ IpAddr::V4(_) => peer,
+        counted.admitted <= most
     }
 }
 
@@ -76,33 +87,35 @@ mod tests {
         let (mut knocks, now) = (Knocks::default(), Instant::now());
         let admitted =
             |knocks: &mut Knocks, now| (0..1_000).filter(|_| knocks.admit(address(1), now)).count();
-        assert_eq!(admitted(&mut knocks, now), 20);
+        assert_eq!(admitted(&mut knocks, now), 50);
         assert_eq!(admitted(&mut knocks, now + WINDOW / 2), 0);
         assert!(knocks.admit(address(2), now));
-        assert_eq!(admitted(&mut knocks, now + WINDOW), 20);
+        assert_eq!(admitted(&mut knocks, now + WINDOW), 50);
     }
 
     #[test]
-    fn a_network_of_the_new_kind_is_one_address() {
+    fn a_network_of_ipv6_has_a_limit_of_its_own() {
         let (mut knocks, now) = (Knocks::default(), Instant::now());
         let mut admitted = |peer: &str| knocks.admit(peer.parse().unwrap(), now);
-        let many = (0..100).filter(|nth| admitted(&format!("2001:db8::{nth:x}")));
-        assert_eq!(many.count(), 20);
+        let of_one = (0..100).filter(|_| admitted("2001:db8::1")).count();
+        let of_all = (0..500).filter(|nth| admitted(&format!("2001:db8::{nth:x}")));
+        assert_eq!((of_one, of_all.count()), (50, 150));
         assert!(admitted("2001:db8:0:1::1"));
-        let many = (0..100).filter(|_| admitted("::ffff:192.0.2.1"));
-        assert_eq!(many.count(), 20);
+        let mapped = (0..100).filter(|_| admitted("::ffff:192.0.2.1"));
+        assert_eq!(mapped.count(), 50);
         assert!(!admitted("192.0.2.1"));
     }
 
     #[test]
-    fn so_many_addresses_at_once_are_enough() {
+    fn very_many_addresses_are_counted_as_one() {
         let (mut knocks, now) = (Knocks::default(), Instant::now());
         let all = |knocks: &mut Knocks, from: usize, now| {
             let all = from..from + 2 * MOST_ADDRESSES;
             all.filter(|nth| knocks.admit(address(*nth), now)).count()
         };
-        assert_eq!(all(&mut knocks, 0, now), MOST_ADDRESSES);
+        assert_eq!(all(&mut knocks, 1, now), MOST_ADDRESSES + 50);
         assert!(knocks.admit(address(1), now), "it is known");
-        assert_eq!(all(&mut knocks, 5_000, now + WINDOW), MOST_ADDRESSES);
+        assert_eq!(all(&mut knocks, 5_000, now + WINDOW), MOST_ADDRESSES + 50);
+        assert!(knocks.0.len() <= MOST_ADDRESSES + 1);
     }
 }
