@@ -1,5 +1,6 @@
 //! The courier: its parts put together, run, and ended.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,15 +137,8 @@ impl Courier {
         let context = Arc::new(self.context(parts, recorder, leases, watch, life.clone()));
         let scout = Scout::new(Arc::clone(&context), id);
         let work = async {
-            let scouting = async {
-                match until {
-                    Until::Stopped => scout.run().await,
-                    Until::Done => scout.run_once().await?,
-                }
-                Ok(())
-            };
             tokio::select! {
-                scouted = scouting => scouted?,
+                scouted = scouting(scout, until) => scouted?,
                 () = token::follow(&context) => {}
                 () = retuning::follow(&context) => {}
                 () = heed_operators(&context) => {}
@@ -255,6 +249,21 @@ async fn entered(entry: &Entry) -> Result<Option<Entered>, OutboxError> {
             Stopped { clean: left.is_ok_and(|left| left.is_ok()) }.emit();
             Ok(None)
         }
+    }
+}
+
+/// Has the scout work until the end. As a task of its own it is polled where the database's answers come in.
+async fn scouting(scout: Scout, until: Until) -> Result<(), OutboxError> {
+    let scouting = tokio::spawn(async move {
+        match until {
+            Until::Stopped => scout.run().await,
+            Until::Done => scout.run_once().await?,
+        }
+        Ok(())
+    });
+    match AbortOnDropHandle::new(scouting).await {
+        Ok(scouted) => scouted,
+        Err(panicked) => resume_unwind(panicked.into_panic()),
     }
 }
 
