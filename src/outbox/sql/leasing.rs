@@ -192,6 +192,9 @@ async fn pending_rows<D: Dialect>(
     longest: u64,
 ) -> sqlx::Result<Vec<OutboxRow>> {
     let mut read = Vec::new();
+    if ids.is_empty() {
+        return Ok(read);
+    }
     ask::<D>(D::STATEMENTS.pending_rows)
         .bind(List::Contacts(ids))
         .bind(i64::try_from(longest).unwrap_or(i64::MAX))
