@@ -66,7 +66,7 @@ pub(super) struct Context {
 const MOST_LOCKED: usize = 1_000;
 
 /// How many quarters of [`Context::places`] there are for all lanes, and how many more for the first lane
-/// of a user, for one that is known to answer while others hang, for one with new contacts, and for the
+/// of a user, for one that is known to answer while many hang, for one with new contacts, and for the
 /// first of a user that has new contacts.
 pub(super) const QUARTERS: [usize; 5] = [4, 2, 2, 1, 4];
 

@@ -2,7 +2,7 @@
 //!
 //! Turns go round by user first and then by lane, so that a user with many lanes does not hold up
 //! another's only one. Lanes whose requests hang get no more than a share of the permits, and lanes of
-//! which nothing is known leave some to those that answer. While a request of such a lane hangs, every
+//! which nothing is known leave some to those that answer. While many requests of such lanes hang, every
 //! second permit goes to a lane that is known to answer, if one waits.
 
 mod health;
@@ -19,6 +19,9 @@ use self::turns::Turns;
 use crate::contact::Lane;
 use crate::lock::lock;
 
+/// When many have hung, others may hang, too, for so many times as long as it takes to see it.
+const WARY: u32 = 3;
+
 /// One permit for each request that may be under way.
 #[derive(Clone, Debug)]
 pub(super) struct Permits(Arc<Mutex<State>>);
@@ -30,10 +33,12 @@ struct State {
     in_use: usize,
     /// How many of them are in use by slow lanes.
     slow_in_use: usize,
-    /// How many are in use by lanes that are not known to answer.
+    /// How many are in use by lanes that are not known to answer, slow ones among them.
     unknown_in_use: usize,
     /// Since when requests of lanes are out of which nothing is known, in the order in which they went.
     unknown_out: Vec<Instant>,
+    /// When one of them last ended while many hung.
+    last_hang: Option<Instant>,
     /// How many of the permits wait for the journal or the rate.
     waiting_inside: usize,
     /// How many of them may.
@@ -64,6 +69,7 @@ impl Permits {
             slow_in_use: 0,
             unknown_in_use: 0,
             unknown_out: Vec::new(),
+            last_hang: None,
             waiting_inside: 0,
             room_inside: size,
             health: Health::default(),
@@ -114,10 +120,10 @@ impl Permits {
         lock(&self.0).health.is_slow(lane)
     }
 
-    /// Whether a request seems to hang of a lane of which nothing is known: others may hang, too. Those
+    /// Whether many requests hang, or lately hung, of lanes of which nothing was known: others may, too. Those
     /// that are known to hang have their share, and hold up nobody.
-    pub(super) fn some_hang(&self) -> bool {
-        lock(&self.0).some_hang()
+    pub(super) fn many_hang(&self) -> bool {
+        lock(&self.0).many_hang()
     }
 
     /// Gives out what is free.
@@ -136,12 +142,12 @@ impl Permits {
         }
         let slow_may_go = state.slow_in_use < slow_share(state.size);
         let unknown_may_go = state.unknown_in_use < state.size - reserve(state.size);
-        let some_hang = state.some_hang();
+        let many_hang = state.many_hang();
         let health = &state.health;
         let well = |lane: &Lane| health.is_well(lane);
         let others = |lane: &Lane| unknown_may_go && (slow_may_go || !health.is_slow(lane));
-        // While some hang, every second permit is for a lane that answers, however many others wait.
-        let first = if state.was_well || !some_hang {
+        // While many hang, every second permit is for a lane that answers, however many others wait.
+        let first = if state.was_well || !many_hang {
             None
         } else {
             state.turns.next(well)
@@ -167,9 +173,16 @@ impl Permits {
 }
 
 impl State {
-    fn some_hang(&self) -> bool {
-        let longest = self.unknown_out.first();
-        longest.is_some_and(|since| self.health.hangs(since.elapsed()))
+    fn many_hang(&self) -> bool {
+        let wary_for = self.health.patience() * WARY;
+        let lately = |ended: Instant| ended.elapsed() < wary_for;
+        self.many_hang_now() || self.last_hang.is_some_and(lately)
+    }
+
+    /// Whether so many hang that it matters: as many as those that are known to hang may.
+    fn many_hang_now(&self) -> bool {
+        let last_of_many = self.unknown_out.get(slow_share(self.size) - 1);
+        last_of_many.is_some_and(|since| since.elapsed() > self.health.patience())
     }
 }
 
@@ -211,6 +224,9 @@ impl Drop for Permit {
             state.unknown_in_use -= usize::from(self.is_unknown);
             let mut out = state.unknown_out.iter();
             if let Some(nth) = out.position(|since| Some(*since) == self.unknown_out) {
+                if state.many_hang_now() {
+                    state.last_hang = Some(Instant::now());
+                }
                 state.unknown_out.remove(nth);
             }
             state.waiting_inside -= usize::from(self.waits_inside);
@@ -304,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_one_hangs_every_second_permit_is_for_a_lane_that_answers() {
+    async fn while_many_hang_every_second_permit_is_for_a_lane_that_answers() {
         let permits = Permits::new(2);
         let mut hanging = permits.acquire(&lane("new", "t"), 8).await.unwrap();
         hanging.goes_out();
@@ -321,18 +337,20 @@ mod tests {
         ];
         let in_turns = ["new1/t", "new2/t", "new3/t", "well/1", "well/2", "well/3"];
         assert_eq!(order_of(&permits, &asks).await, in_turns);
-        advance(Duration::from_secs(2)).await;
-        assert!(permits.some_hang());
+        advance(Duration::from_secs(3)).await;
+        assert!(permits.many_hang());
         let alternating = ["well/1", "new1/t", "well/2", "new2/t", "well/3", "new3/t"];
         assert_eq!(order_of(&permits, &asks).await, alternating);
         permits.note(&lane("new", "t"), Duration::from_secs(30), false);
         drop(hanging);
-        assert!(!permits.some_hang());
+        assert!(permits.many_hang(), "the next ones may, too");
+        advance(Duration::from_secs(15)).await;
+        assert!(!permits.many_hang());
         let mut slow = permits.acquire(&lane("new", "t"), 8).await.unwrap();
         slow.goes_out();
-        advance(Duration::from_secs(2)).await;
+        advance(Duration::from_secs(3)).await;
         assert!(
-            !permits.some_hang(),
+            !permits.many_hang(),
             "it is known to hang, and has its share"
         );
     }

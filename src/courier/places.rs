@@ -10,7 +10,7 @@ use super::permits::{Permits, slow_share};
 use super::queue::Candidate;
 use crate::contact::Lane;
 
-/// While some hang, lanes of which nothing is known have places until so many times the usual number of
+/// While many hang, lanes of which nothing is known have places until so many times the usual number of
 /// lanes are at work.
 const MOST_PLACES: usize = 3;
 
@@ -35,6 +35,7 @@ pub(super) struct Place {
 impl Places {
     /// Gives a lane its place. Returns how it hears of new contacts.
     pub(super) fn take(&mut self, lane: Lane) -> Arc<Notify> {
+        debug_assert!(!self.has(&lane), "a lane is at work once");
         *self.users.entry(lane.user_id().into()).or_default() += 1;
         let news = Arc::new(Notify::new());
         let place = Place {
@@ -90,7 +91,7 @@ impl Places {
     }
 
     /// Whether there is room for one more, where there are usually so many places. The first lane of a
-    /// user, one that has new contacts, and while others hang one that is known to answer do not wait for
+    /// user, one that has new contacts, and while many hang one that is known to answer do not wait for
     /// others' turns to end.
     pub(super) fn have_room(
         &self,
@@ -99,25 +100,25 @@ impl Places {
         permits: &Permits,
     ) -> bool {
         let is_first = !self.users.contains_key(lane.user_id());
-        let some_hang = permits.some_hang();
-        let is_well = some_hang && permits.is_well(lane);
+        let many_hang = permits.many_hang();
+        let is_well = many_hang && permits.is_well(lane);
         let has = [true, is_first, is_well, *is_fresh, is_first && *is_fresh];
         let quarters = QUARTERS.iter().zip(has).filter(|(_, has)| *has);
         let most = places * quarters.map(|(quarters, _)| quarters).sum::<usize>() / 4;
         if self.len() < most {
             return true;
         }
-        if is_well || !some_hang || self.len() >= MOST_PLACES * places {
+        if is_well || !many_hang || self.len() >= MOST_PLACES * places {
             return false;
         }
-        // Lanes that are known to answer never take all places, whosever they are.
+        // Lanes that are known to answer never take the usual places, whosever they are.
         let others = self.lanes.keys().filter(|lane| !permits.is_well(lane));
-        others.count() < places / 2
+        others.count() < places
     }
 
     /// Whether no more lanes that hang may be at work, where so many requests may be under way: they would
     /// only wait for their permits.
-    pub(super) fn have_their_slow(&self, permits: &Permits, max_in_flight: usize) -> bool {
+    pub(super) fn are_full_of_slow(&self, permits: &Permits, max_in_flight: usize) -> bool {
         let slow = self.lanes.keys().filter(|lane| permits.is_slow(lane));
         slow.count() >= slow_share(max_in_flight)
     }
@@ -126,6 +127,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::courier::permits::Permit;
     use std::time::Duration;
     use tokio::time::advance;
 
@@ -171,30 +173,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_known_to_answer_has_more_room_while_one_hangs_and_not_before() {
+    async fn who_is_known_to_answer_has_more_room_while_many_hang_and_not_before() {
         let (mut places, permits) = (Places::default(), Permits::new(8));
         let well = || (0..).map(|task| lane("well", task));
         for lane in well().take(100) {
             permits.note(&lane, Duration::from_millis(1), true);
         }
-        let mut hanging = permits.acquire(&lane("new", 0), 8).await.unwrap();
-        hanging.goes_out();
+        let mut hanging = Vec::new();
+        for task in 0..2 {
+            hanging.extend(permits.acquire(&lane("new", task), 8).await);
+        }
+        hanging.iter_mut().for_each(Permit::goes_out);
         assert_eq!(fill(&mut places, &permits, false, well()), 8);
-        advance(Duration::from_secs(2)).await;
+        advance(Duration::from_secs(3)).await;
         assert_eq!(fill(&mut places, &permits, false, well().skip(8)), 4);
-        // And they leave half of the places to lanes of which nothing is known.
-        assert_eq!(fill(&mut places, &permits, false, of_one("new")), 4);
+        // And they leave the usual places to lanes of which nothing is known.
+        assert_eq!(fill(&mut places, &permits, false, of_one("new")), 8);
     }
 
     #[test]
     fn lanes_that_hang_have_few_places() {
         let (mut places, permits) = (Places::default(), Permits::new(8));
         for slow in of_one("slow").take(2) {
-            assert!(!places.have_their_slow(&permits, 8));
+            assert!(!places.are_full_of_slow(&permits, 8));
             permits.note(&slow, Duration::from_mins(1), false);
             places.take(slow);
         }
-        assert!(places.have_their_slow(&permits, 8));
+        assert!(places.are_full_of_slow(&permits, 8));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Some were found by a search, others have new contacts. Both kinds take turns, so that whoever has
 //! just come does not wait for a whole round over all lanes. Where more lanes have new contacts than
-//! there are places, new contacts are no news: the searches bring such lanes in turns with all others.
+//! there are places, new contacts are no news: such lanes wait as if a search had found them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const FLOOD: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Lanes that a search has found, or whose rest is over.
+    /// Lanes that a search has found, or whose rest is over, and in a flood those of new contacts.
     found: Rotation,
     /// Lanes of new contacts.
     fresh: Rotation,
@@ -33,9 +33,11 @@ pub(super) struct Queue {
     was_fresh: bool,
     /// Those of them that an operator has ordered to be tried at once. The searches may not find them.
     ordered: HashSet<Lane>,
-    /// Until when new contacts are no news, if lanes wait that a search has found.
+    /// Until when new contacts are no news.
     flood_until: Option<Instant>,
-    /// The lanes that have had new contacts since that was set.
+    /// Whether they were none when they came last.
+    is_flooded: bool,
+    /// The lanes that have had new contacts since `flood_until` was set.
     heard: HashSet<Lane>,
     turns: Turns,
 }
@@ -64,29 +66,38 @@ impl Queue {
         self.fresh.put(lane);
     }
 
-    /// Lets lanes wait that have new contacts, if these are news while there are so many places.
+    /// Lets lanes wait that have new contacts, as news where there are so many places.
     pub(super) fn has_contacts(&mut self, lanes: Vec<Lane>, places: usize, now: Instant) {
-        let is_flood = self.flood_until.is_some_and(|until| now < until) && !self.is_used_up();
-        for lane in lanes {
-            if is_flood {
-                self.heard.insert(lane);
-            } else {
-                self.turns.begins_to_wait(&lane);
-                self.fresh.put(lane);
-            }
+        if self.flood_until.is_none_or(|until| until <= now) {
+            self.heard = self.fresh.iter().cloned().collect();
+            self.is_flooded = false;
         }
-        let many = if is_flood {
-            self.heard.len()
-        } else {
-            self.fresh.len()
-        };
-        if many > places {
-            self.flood_until = Some(now + FLOOD);
-            self.fresh.clear();
+        self.heard.extend(lanes.iter().cloned());
+        if self.heard.len() > places {
+            (self.flood_until, self.is_flooded) = (Some(now + FLOOD), true);
             self.heard.clear();
-            for lane in &self.ordered {
-                self.fresh.put(lane.clone());
-            }
+            let ordered = self.ordered.iter().cloned();
+            let fresh = std::mem::replace(&mut self.fresh, ordered.collect());
+            let mut fresh = fresh.into_lanes();
+            fresh.retain(|lane| !self.ordered.contains(lane));
+            self.found(fresh);
+        }
+        if self.is_flooded {
+            self.found(lanes);
+            return;
+        }
+        for lane in lanes {
+            self.turns.begins_to_wait(&lane);
+            self.fresh.put(lane);
+        }
+    }
+
+    /// Lets a lane wait for which contacts came while it was at work, as news where these are.
+    pub(super) fn has_more(&mut self, lane: Lane) {
+        if self.is_flooded {
+            self.found(vec![lane]);
+        } else {
+            self.fresh.put(lane);
         }
     }
 
@@ -194,7 +205,8 @@ mod tests {
         queue.goes_at_once(lane("tried"));
         queue.has_contacts(lanes(["d"]), 2, now + FLOOD / 2);
         queue.has_contacts(lanes(["e", "f"]), 2, now + FLOOD / 2);
-        assert_eq!(order(&mut queue), ["tried", "found"]);
+        let in_turns = ["tried", "found", "a", "b", "c", "d", "e", "f"];
+        assert_eq!(order(&mut queue), in_turns);
         // It is over when few have come for a while.
         queue.found(lanes(["found"]));
         queue.has_contacts(lanes(["d"]), 2, now + FLOOD * 2);
@@ -203,22 +215,38 @@ mod tests {
     }
 
     #[test]
-    fn few_at_a_time_are_many_too() {
+    fn what_an_operator_has_tried_stays_before_all_in_a_flood() {
         let (mut queue, now) = (Queue::default(), Instant::now());
         queue.found(lanes(["found"]));
-        for step in 0..9 {
-            queue.has_contacts(lanes(["a", "b"]), 2, now + FLOOD * step / 4);
-        }
-        queue.has_contacts(lanes(["c"]), 2, now + FLOOD * 5 / 2);
-        assert_eq!(order(&mut queue), ["found"]);
+        queue.goes_at_once(lane("tried"));
+        queue.has_contacts(lanes(["a", "b", "c"]), 2, now);
+        assert_eq!(order(&mut queue)[0], "tried");
     }
 
     #[test]
-    fn where_nobody_waits_new_contacts_are_news() {
+    fn who_was_at_work_meanwhile_does_not_come_before_others_where_all_have_news() {
         let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.has_turn(&lane("worked"));
+        queue.found(lanes(["found"]));
         queue.has_contacts(lanes(["a", "b", "c"]), 2, now);
-        queue.has_contacts(lanes(["d"]), 2, now);
-        assert_eq!(order(&mut queue), ["d"]);
+        queue.has_more(lane("worked"));
+        assert_eq!(order(&mut queue), ["found", "a", "b", "c", "worked"]);
+        queue.has_turn(&lane("worked"));
+        queue.found(lanes(["found"]));
+        queue.has_contacts(lanes(["a"]), 2, now + FLOOD * 2);
+        queue.has_more(lane("worked"));
+        assert_eq!(order(&mut queue), ["a", "found", "worked"]);
+    }
+
+    #[test]
+    fn few_at_a_time_are_many_too() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.found(lanes(["found"]));
+        for (step, user) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            let now = now + FLOOD / 8 * u32::try_from(step).unwrap();
+            queue.has_contacts(vec![lane(user)], 2, now);
+        }
+        assert_eq!(order(&mut queue), ["found", "a", "b", "c", "d"]);
     }
 
     #[test]

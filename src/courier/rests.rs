@@ -88,8 +88,8 @@ impl Rests {
         come_back.map(|rest| rest.until).min()
     }
 
-    /// Notes that `run --once` waits for a lane which rests until then.
-    pub(super) fn is_brief(&mut self, lane: Lane, until: Instant) {
+    /// Has `run --once` wait for a lane which rests until then.
+    pub(super) fn begins_briefly(&mut self, lane: Lane, until: Instant) {
         self.brief.insert(lane, until + MARGIN);
     }
 
@@ -105,10 +105,10 @@ impl Rests {
         self.brief.remove(lane);
     }
 
-    /// Whether `run --once` waits for none.
-    pub(super) fn none_is_brief(&mut self, now: Instant) -> bool {
+    /// Whether `run --once` waits for one of them.
+    pub(super) fn is_brief(&mut self, now: Instant) -> bool {
         self.brief.retain(|_, until| *until > now);
-        self.brief.is_empty()
+        !self.brief.is_empty()
     }
 }
 
@@ -168,12 +168,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_comes_soon_is_waited_for_until_it_is_back() {
         let (mut rests, now) = (Rests::default(), Instant::now());
-        rests.is_brief(lane("a"), now + SECOND);
+        rests.begins_briefly(lane("a"), now + SECOND);
         rests.goes_on(&lane("b"), now + SECOND * 9);
-        assert!(!rests.none_is_brief(now + SECOND));
+        assert!(rests.is_brief(now + SECOND));
         rests.goes_on(&lane("a"), now + SECOND * 5);
-        assert!(!rests.none_is_brief(now + SECOND * 9));
+        assert!(rests.is_brief(now + SECOND * 9));
         rests.came_back(&lane("a"));
-        assert!(rests.none_is_brief(now));
+        assert!(!rests.is_brief(now));
     }
 }

@@ -15,6 +15,16 @@ pub(super) struct Rotation {
     all: HashSet<Lane>,
 }
 
+impl FromIterator<Lane> for Rotation {
+    fn from_iter<I: IntoIterator<Item = Lane>>(lanes: I) -> Self {
+        let mut rotation = Self::default();
+        for lane in lanes {
+            rotation.put(lane);
+        }
+        rotation
+    }
+}
+
 impl Rotation {
     /// Puts a lane behind the others of its user, unless it waits already.
     pub(super) fn put(&mut self, lane: Lane) {
@@ -71,6 +81,13 @@ impl Rotation {
         self.order.clear();
         self.lanes.clear();
         self.all.clear();
+    }
+
+    /// Returns all lanes, in the order of their users.
+    pub(super) fn into_lanes(mut self) -> Vec<Lane> {
+        let users = self.order.iter();
+        let lanes = users.filter_map(|user| self.lanes.remove(user));
+        lanes.flatten().collect()
     }
 
     pub(super) fn len(&self) -> usize {

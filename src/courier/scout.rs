@@ -1,7 +1,7 @@
 //! The scout: puts lanes with work to work, a bounded number at a time.
 //!
 //! A place is for a lane that can send now, or soon. Users take turns, and then the lanes of each
-//! ([`Rotation`]); a lane at work gives its place up after a turn when others wait, and rests when
+//! ([`Queue`]); a lane at work gives its place up after a turn when others wait, and rests when
 //! it may not send for a while. Its neighbours are the search, which finds lanes in the outbox, and
 //! [`LaneAtWork`].
 
@@ -42,7 +42,7 @@ const SEARCH_SHARE: u32 = 5;
 /// Of so many new contacts at most the lanes are looked at.
 const MOST_NEWS: i64 = 1_000;
 
-/// A look ends when so many lanes had no place, and so many that are known to answer while others
+/// A look ends when so many lanes had no place, and so many that are known to answer while many
 /// hang.
 const MOST_LOOKED_AT: usize = 32;
 
@@ -123,7 +123,8 @@ impl Scout {
         let mut alone = false;
         while !self.context.life.is_stopping() {
             let look = self.look().await?;
-            let is_idle = self.tasks.is_empty() && self.rests.none_is_brief(Instant::now());
+            let is_brief = self.rests.is_brief(Instant::now());
+            let is_idle = self.tasks.is_empty() && !is_brief;
             if is_idle && look.started == 0 {
                 if look.searched && alone {
                     return Ok(());
@@ -273,7 +274,7 @@ impl Scout {
             _ if place.is_tried_now => return self.queue.goes_at_once(lane),
             // It may have read its rows before the news came.
             LaneEnd::Done | LaneEnd::Idles { .. } if place.has_more => {
-                return self.have_contacts(vec![lane]);
+                return self.queue.has_more(lane);
             }
             LaneEnd::Failed => return self.rests.cools(lane, COOLING),
             LaneEnd::Behind => return self.rests.cools(lane, CATCHING_UP),
@@ -283,7 +284,7 @@ impl Scout {
             LaneEnd::Done => return,
         };
         if is_brief {
-            self.rests.is_brief(lane.clone(), until);
+            self.rests.begins_briefly(lane.clone(), until);
         }
         let rest = Rest {
             until,
@@ -308,31 +309,44 @@ impl Scout {
             self.context.notes.set_others_wait(false);
             return Ok(look);
         }
-        // New contacts do not wait for the search.
-        if self.queue.has_fresh() {
-            look.started = self.start_those_with_place().await?;
-        }
+        // New contacts do not wait for the search, and cannot keep it from its turn.
+        let has_fresh = self.queue.has_fresh();
+        let fresh = if has_fresh {
+            self.start_those_with_place().await
+        } else {
+            Ok(0)
+        };
         if self.is_due_to_search() {
             look.ripe_in = self.search().await?;
             look.searched = true;
         }
-        look.started += self.start_those_with_place().await?;
+        look.started = fresh?;
+        if look.searched || !has_fresh {
+            look.started += self.start_those_with_place().await?;
+        }
+        self.note_whether_others_wait();
+        Ok(look)
+    }
+
+    fn note_whether_others_wait(&self) {
         let mut waiting = self.queue.iter();
         let others_wait = waiting.any(|lane| self.may_start(lane));
         self.context.notes.set_others_wait(others_wait);
-        Ok(look)
     }
 
     /// Puts lanes to work in their turn. Returns how many.
     async fn start_those_with_place(&mut self) -> Result<usize, OutboxError> {
+        // To lease many takes a while. Those at work may not go on meanwhile as if they were alone.
+        self.note_whether_others_wait();
         // One that has no place does not stand before another that has.
         let mut without_place = Vec::new();
-        let started = self.start_all_but(&mut without_place).await;
+        let started = self.start_all(&mut without_place).await;
         self.queue.put_back(without_place);
         started
     }
 
-    async fn start_all_but(&mut self, without: &mut Vec<Candidate>) -> Result<usize, OutboxError> {
+    /// The same, but for those `without` a place.
+    async fn start_all(&mut self, without: &mut Vec<Candidate>) -> Result<usize, OutboxError> {
         let mut started = 0;
         while let Some(candidate) = self.next_candidate(without.len()) {
             if self.has_place(&candidate) {
@@ -346,13 +360,13 @@ impl Scout {
     }
 
     /// Takes out the lane whose turn it is, of those that may start. When so many had no place, only
-    /// lanes that are known to answer may still have one while others hang, and not every one is asked.
+    /// lanes that are known to answer may still have one while many hang, and not every one is asked.
     fn next_candidate(&mut self, without_place: usize) -> Option<Candidate> {
         let permits = &self.context.permits;
         loop {
             let next = if without_place < MOST_LOOKED_AT {
                 self.queue.next(self.places.of_users())?
-            } else if without_place < 2 * MOST_LOOKED_AT && permits.some_hang() {
+            } else if without_place < 2 * MOST_LOOKED_AT && permits.many_hang() {
                 self.queue.next_of(|lane| permits.is_well(lane))?
             } else {
                 return None;
@@ -387,7 +401,7 @@ impl Scout {
     fn slow_have_their_places(&self) -> bool {
         let max_in_flight = self.context.tuning().max_in_flight;
         self.places
-            .have_their_slow(&self.context.permits, max_in_flight)
+            .are_full_of_slow(&self.context.permits, max_in_flight)
     }
 
     fn is_due_to_search(&self) -> bool {

@@ -12,7 +12,7 @@ const LEAST: Duration = Duration::from_secs(5);
 const TIMES_USUAL: u32 = 4;
 
 /// A request that is out no longer does not hang yet, whatever others take.
-const PROMPT: Duration = Duration::from_secs(1);
+const PROMPT: Duration = Duration::from_secs(2);
 
 /// By how much one request moves the usual time.
 const WEIGHT: f64 = 0.1;
@@ -41,9 +41,11 @@ impl Health {
         keep(&mut self.well, lane, answered && !is_slow);
     }
 
-    /// Whether a request that is out for so long seems to hang.
-    pub(super) fn hangs(&self, out_for: Duration) -> bool {
-        out_for > PROMPT && out_for > self.usual * TIMES_USUAL
+    /// Returns after how long a request seems to hang: it takes four times as long as usual, or [`LEAST`]
+    /// longer.
+    pub(super) fn patience(&self) -> Duration {
+        let long = (self.usual * TIMES_USUAL).min(self.usual + LEAST);
+        PROMPT.max(long)
     }
 
     pub(super) fn is_slow(&self, lane: &Lane) -> bool {
@@ -85,6 +87,24 @@ mod tests {
         assert!(!health.is_well(&lane("1")) && !health.is_well(&lane("2")));
         health.note(&lane("1"), SECOND, true);
         assert!(!health.is_slow(&lane("1")) && health.is_well(&lane("1")));
+    }
+
+    #[test]
+    fn what_hangs_depends_on_how_long_others_take() {
+        let mut health = Health::default();
+        assert_eq!(health.patience(), SECOND * 2);
+        for (usual, least, most) in [
+            (500, 2_000, 2_000),
+            (1_000, 3_900, 4_000),
+            (10_000, 14_900, 15_000),
+        ] {
+            for _ in 0..100 {
+                health.note(&lane("1"), Duration::from_millis(usual), true);
+            }
+            let patience = health.patience();
+            let expected = Duration::from_millis(least)..=Duration::from_millis(most);
+            assert!(expected.contains(&patience), "{patience:?}");
+        }
     }
 
     #[test]
