@@ -28,8 +28,18 @@ pub(super) struct Knocks(HashMap<Who, Counted>);
 enum Who {
     Address(IpAddr),
     Network(Ipv6Addr),
-    /// All for whom there is no room.
-    Others,
+    /// All addresses, or networks, for which there is no room.
+    OtherAddresses,
+    OtherNetworks,
+}
+
+impl Who {
+    fn others(self) -> Self {
+        match self {
+            Self::Address(_) | Self::OtherAddresses => Self::OtherAddresses,
+            Self::Network(_) | Self::OtherNetworks => Self::OtherNetworks,
+        }
+    }
 }
 
 /// Clients that were admitted within a window.
@@ -39,6 +49,12 @@ struct Counted {
     admitted: u32,
 }
 
+impl Counted {
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.since) >= WINDOW
+    }
+}
+
 impl Knocks {
     /// Counts a client of this address. Returns whether it is admitted.
     pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
@@ -46,18 +62,24 @@ impl Knocks {
             peer @ IpAddr::V4(_) => self.count(Who::Address(peer), MOST, now),
             IpAddr::V6(peer) => {
                 let network = Ipv6Addr::from(u128::from(peer) >> 64 << 64);
-                self.count(Who::Address(peer.into()), MOST, now)
+                // What is refused for its network leaves nothing that would have to be remembered.
+                self.has_room(Who::Network(network), MOST_OF_A_NETWORK, now)
+                    && self.count(Who::Address(peer.into()), MOST, now)
                     && self.count(Who::Network(network), MOST_OF_A_NETWORK, now)
             }
         }
     }
 
+    fn has_room(&self, who: Who, most: u32, now: Instant) -> bool {
+        let counted = self.0.get(&who).filter(|counted| !counted.is_over(now));
+        counted.is_none_or(|counted| counted.admitted < most)
+    }
+
     fn count(&mut self, mut who: Who, most: u32, now: Instant) -> bool {
-        let is_over = |counted: &Counted| now.duration_since(counted.since) >= WINDOW;
         if self.0.len() >= MOST_ADDRESSES && !self.0.contains_key(&who) {
-            self.0.retain(|_, counted| !is_over(counted));
+            self.0.retain(|_, counted| !counted.is_over(now));
             if self.0.len() >= MOST_ADDRESSES {
-                who = Who::Others;
+                who = who.others();
             }
         }
         let begins = || Counted {
@@ -65,7 +87,7 @@ impl Knocks {
             admitted: 0,
         };
         let counted = self.0.entry(who).or_insert_with(begins);
-        if is_over(counted) {
+        if counted.is_over(now) {
             *counted = begins();
         }
         counted.admitted += 1;
@@ -101,6 +123,8 @@ mod tests {
         let of_all = (0..500).filter(|nth| admitted(&format!("2001:db8::{nth:x}")));
         assert_eq!((of_one, of_all.count()), (50, 150));
         assert!(admitted("2001:db8:0:1::1"));
+        assert!(knocks.0.len() < 300, "what is refused is not remembered");
+        let mut admitted = |peer: &str| knocks.admit(peer.parse().unwrap(), now);
         let mapped = (0..100).filter(|_| admitted("::ffff:192.0.2.1"));
         assert_eq!(mapped.count(), 50);
         assert!(!admitted("192.0.2.1"));
@@ -116,6 +140,6 @@ mod tests {
         assert_eq!(all(&mut knocks, 1, now), MOST_ADDRESSES + 50);
         assert!(knocks.admit(address(1), now), "it is known");
         assert_eq!(all(&mut knocks, 5_000, now + WINDOW), MOST_ADDRESSES + 50);
-        assert!(knocks.0.len() <= MOST_ADDRESSES + 1);
+        assert!(knocks.0.len() <= MOST_ADDRESSES + 2);
     }
 }
