@@ -331,20 +331,23 @@ pub enum Fit {
 /// A number as the platform may show it, for asking many times.
 pub struct Shown {
     spellings: Vec<String>,
-    /// The mask that the app expects for an encrypted number.
-    foretold: Option<Mask>,
+    /// The mask that the app expects for an encrypted number, in each spelling.
+    foretold: Vec<Mask>,
 }
 
 impl Shown {
     /// A number as it was sent, and the mask that the app expects for an encrypted one.
     pub fn new(number: &str, foretold: Option<&str>) -> Self {
         let mut spellings = Vec::with_capacity(1);
-        for known in std::iter::once(number).chain(foretold) {
-            each_spelling(known, |spelling| spellings.push(spelling.to_owned()));
+        each_spelling(number, |spelling| spellings.push(spelling.to_owned()));
+        let mut told = Vec::new();
+        if let Some(foretold) = foretold {
+            each_spelling(foretold, |spelling| told.push(Mask::of(spelling)));
         }
+        spellings.extend(told.iter().map(|mask| mask.text.clone()));
         Self {
             spellings,
-            foretold: foretold.map(|mask| Mask::of(mask.trim())),
+            foretold: told,
         }
     }
 }
@@ -395,10 +398,9 @@ impl Name {
         {
             return Fit::Exact;
         }
-        let told = number.foretold.as_ref();
         let fits = self.masks.iter().map(|mask| {
-            let as_told = told.map_or(Fit::None, |told| mask.fit_told(told));
-            of_number(mask).max(as_told)
+            let as_told = number.foretold.iter().map(|told| mask.fit_told(told));
+            as_told.fold(of_number(mask), Fit::max)
         });
         fits.max().unwrap_or(Fit::None)
     }

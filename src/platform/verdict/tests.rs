@@ -541,7 +541,12 @@ fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
     let one = imported(Some(1), &[("130***1211", "号码格式错误")]);
     let batch = encrypted(["1301***51211", "130***1211"]);
     assert_eq!(closed(&batch, &one).settled, []);
-    for told in ["1301***51211", "130***1211"] {
+    for told in [
+        "1301***51211",
+        "130***1211",
+        "+86 130***1211",
+        "0086130****1211",
+    ] {
         let batch = encrypted([told, "131***1211"]);
         let expected = [(1, "rejected"), (2, "succeeded")];
         assert_eq!(ends(&closed(&batch, &one)), expected, "{told}");
