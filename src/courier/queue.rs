@@ -68,7 +68,7 @@ impl Queue {
 
     /// Lets lanes wait that have new contacts, as news where there are so many places.
     pub(super) fn has_contacts(&mut self, lanes: Vec<Lane>, places: usize, now: Instant) {
-        if self.flood_until.is_none_or(|until| until <= now) {
+        if self.flood_until.is_none_or(|until| until <= now) || self.len() == 0 {
             self.heard = self.fresh.iter().cloned().collect();
             self.is_flooded = false;
         }
@@ -156,6 +156,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.found.len() + self.fresh.len()
+    }
+
     /// Whether no lane waits that a search has found.
     pub(super) fn is_used_up(&self) -> bool {
         self.found.is_empty()
@@ -212,6 +216,18 @@ mod tests {
         queue.has_contacts(lanes(["d"]), 2, now + FLOOD * 2);
         queue.has_contacts(lanes(["e"]), 2, now + FLOOD * 2);
         assert_eq!(order(&mut queue), ["d", "found", "e"]);
+    }
+
+    #[test]
+    fn a_flood_is_over_when_nobody_waits() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.has_contacts(lanes(["a", "b", "c"]), 2, now);
+        assert!(!queue.has_fresh());
+        assert_eq!(order(&mut queue), ["a", "b", "c"]);
+        queue.has_contacts(lanes(["d", "e"]), 2, now + FLOOD / 2);
+        assert!(queue.has_fresh());
+        queue.has_contacts(lanes(["f"]), 2, now + FLOOD / 2);
+        assert!(!queue.has_fresh());
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Rotation {
         }
     }
 
-    /// Keeps so many lanes of each user, and so many in all: those whose last turn is longest ago.
+    /// Keeps so many lanes of each user, those whose last turn is longest ago; and so many in all: of each
+    /// user the first ones.
     pub(super) fn keep(&mut self, turns: &Turns, most_of_a_user: usize, most: usize) {
         for lanes in self.lanes.values_mut() {
             if lanes.len() > most_of_a_user {
@@ -68,11 +69,18 @@ impl Rotation {
         if self.len() <= most {
             return;
         }
-        let mut all: Vec<Lane> = self.lanes.drain().flat_map(|(_, lanes)| lanes).collect();
-        all.sort_by_cached_key(|lane| turns.of_lane(lane));
+        // Users take turns, so the first lane of each stays before the second one of any.
+        let mut all = Vec::with_capacity(self.len());
+        for (_, lanes) in self.lanes.drain() {
+            let mut lanes: Vec<Lane> = lanes.into();
+            lanes.sort_by_cached_key(|lane| turns.of_lane(lane));
+            let ranked = lanes.into_iter().enumerate();
+            all.extend(ranked.map(|(rank, lane)| (rank, turns.of_lane(&lane), lane)));
+        }
+        all.sort_by_key(|(rank, turn, _)| (*rank, *turn));
         all.truncate(most);
         self.clear();
-        for lane in all {
+        for (_, _, lane) in all {
             self.put(lane);
         }
     }
@@ -188,7 +196,7 @@ mod tests {
         for (of_a_user, all, kept) in [
             (3, 5, vec!["c/1", "b/1", "a/3", "a/1", "a/2"]),
             (2, 5, vec!["c/1", "b/1", "a/3", "a/1"]),
-            (2, 3, vec!["c/1", "a/3", "a/1"]),
+            (2, 3, vec!["c/1", "b/1", "a/3"]),
         ] {
             let mut rotation = rotation(&names);
             rotation.keep(&turns, of_a_user, all);

@@ -173,7 +173,7 @@ impl Scout {
         let news = notice(Arc::clone(&context), self.newest, self.notice_due);
         tokio::pin!(rest, news);
         loop {
-            let resting = self.rests.len();
+            let (resting, waiting) = (self.rests.len(), self.queue.len());
             tokio::select! {
                 () = &mut rest => {
                     self.has_news |= wait.is_some();
@@ -184,8 +184,8 @@ impl Scout {
                 Ok(()) = self.orders.changed() => return self.take_orders(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
-            let rests = self.rests.len() > resting;
-            if self.context.notes.others_wait() || self.tasks.is_empty() || rests {
+            let has_more = self.rests.len() > resting || self.queue.len() > waiting;
+            if self.context.notes.others_wait() || self.tasks.is_empty() || has_more {
                 return;
             }
         }
@@ -309,7 +309,7 @@ impl Scout {
             self.context.notes.set_others_wait(false);
             return Ok(look);
         }
-        // New contacts do not wait for the search, and cannot keep it from its turn.
+        // News do not wait for the search, and cannot keep it from its turn.
         let has_fresh = self.queue.has_fresh();
         let fresh = if has_fresh {
             self.start_those_with_place().await
@@ -337,7 +337,9 @@ impl Scout {
     /// Puts lanes to work in their turn. Returns how many.
     async fn start_those_with_place(&mut self) -> Result<usize, OutboxError> {
         // To lease many takes a while. Those at work may not go on meanwhile as if they were alone.
-        self.note_whether_others_wait();
+        if self.queue.len() + self.places.len() > self.context.places() {
+            self.note_whether_others_wait();
+        }
         // One that has no place does not stand before another that has.
         let mut without_place = Vec::new();
         let started = self.start_all(&mut without_place).await;
