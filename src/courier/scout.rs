@@ -486,8 +486,8 @@ impl Scout {
         let leased = match leased {
             Ok(Some(leased)) => leased,
             not_leased => {
+                // One that rests for a moment may rest a little longer by the database's clock.
                 self.context.gates().back(lane);
-                self.rests.came_back(lane);
                 return self.not_leased(lane, not_leased.err());
             }
         };
