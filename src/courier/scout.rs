@@ -227,12 +227,8 @@ impl Scout {
                 waiting.push(lane);
             }
         }
-        self.have_contacts(waiting);
-    }
-
-    fn have_contacts(&mut self, lanes: Vec<Lane>) {
         let places = self.context.places();
-        self.queue.has_contacts(lanes, places, Instant::now());
+        self.queue.has_contacts(waiting, places, Instant::now());
     }
 
     /// Ends the rests of all lanes: their holds may be over.

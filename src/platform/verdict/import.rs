@@ -166,16 +166,20 @@ fn listed(batch: &Batch, found: &Attribution<'_>, rules: &Rules) -> Vec<RowOutco
 }
 
 fn not_listed(batch: &Batch, found: &Attribution<'_>) -> Vec<ContactId> {
-    let rows = batch.contacts.iter().enumerate();
-    rows.filter(|(row, _)| !found.rows.contains_key(row))
-        .map(|(_, contact)| contact.id)
-        .collect()
+    contacts_at(batch, |row| !found.rows.contains_key(&row))
 }
 
 /// Rows that no entry of the list could be about.
 fn not_meant(batch: &Batch, found: &Attribution<'_>) -> Vec<ContactId> {
+    contacts_at(batch, |row| {
+        !found.rows.contains_key(&row) && !found.could_be(row)
+    })
+}
+
+/// The contacts at the positions for which this holds.
+fn contacts_at(batch: &Batch, holds: impl Fn(usize) -> bool) -> Vec<ContactId> {
     let rows = batch.contacts.iter().enumerate();
-    rows.filter(|(row, _)| !found.rows.contains_key(row) && !found.could_be(*row))
+    rows.filter(|(row, _)| holds(*row))
         .map(|(_, contact)| contact.id)
         .collect()
 }

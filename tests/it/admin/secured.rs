@@ -37,6 +37,14 @@ fn show(world: &mut World<'_>, folder: &std::path::Path) {
     }
 }
 
+/// Starts a courier whose port is secured. Returns whom its clients trust, and where its certificate is.
+async fn start_secured(world: &mut World<'_>) -> (Courier, Authority, PathBuf) {
+    let (authority, folder) = (Authority::new(), world.dir.path().join("tls"));
+    authority.sign(HERE, &folder);
+    show(world, &folder);
+    (Courier::start(world).await, authority, folder)
+}
+
 /// Writes the file of the viewers and has it used. The password is that of [`ANNA`].
 fn write_viewers(world: &mut World<'_>, name: &str) -> PathBuf {
     let [new, file] = ["new-viewers", "viewers"].map(|name| world.dir.path().join(name));
@@ -80,10 +88,7 @@ async fn securely(courier: &Courier, authority: &Authority, path: &str) -> (Stri
 async fn with_a_certificate_the_port_speaks_tls_alone_and_a_new_one_is_taken_over() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let (authority, folder) = (Authority::new(), world.dir.path().join("tls"));
-    authority.sign(HERE, &folder);
-    show(&mut world, &folder);
-    let courier = Courier::start(&mut world).await;
+    let (courier, authority, folder) = start_secured(&mut world).await;
     let (answer, shown) = securely(&courier, &authority, "/healthz").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let mut plain = TcpStream::connect(courier.address).await.unwrap();
@@ -180,10 +185,7 @@ async fn a_certificate_that_has_expired_is_told_and_stops_no_contact() {
 async fn connections_that_agree_on_nothing_keep_nobody_from_asking() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let (authority, folder) = (Authority::new(), world.dir.path().join("tls"));
-    authority.sign(HERE, &folder);
-    show(&mut world, &folder);
-    let courier = Courier::start(&mut world).await;
+    let (courier, authority, _) = start_secured(&mut world).await;
     let mut silent = Vec::new();
     // The last ones begin to agree, and say no more.
     for nth in 0..160 {
@@ -209,10 +211,7 @@ async fn one_host_that_knocks_without_end_costs_a_bounded_time_and_keeps_nobody_
     const KNOCKS: u64 = 300;
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let (authority, folder) = (Authority::new(), world.dir.path().join("tls"));
-    authority.sign(HERE, &folder);
-    show(&mut world, &folder);
-    let courier = Courier::start(&mut world).await;
+    let (courier, authority, _) = start_secured(&mut world).await;
     let (connector, began) = (trusting(&authority), Instant::now());
     let knock = async || {
         let from = TcpSocket::new_v4().unwrap();
@@ -338,11 +337,8 @@ async fn whoever_guesses_is_turned_away_and_keeps_no_known_viewer_out() {
 async fn a_real_prometheus_scrapes_by_tls_with_a_password() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let (authority, folder) = (Authority::new(), world.dir.path().join("tls"));
-    authority.sign(HERE, &folder);
-    show(&mut world, &folder);
     write_viewers(&mut world, "prometheus");
-    let courier = Courier::start(&mut world).await;
+    let (courier, authority, _) = start_secured(&mut world).await;
     let password = world.dir.path().join("password");
     fs::write(&password, "geheim").unwrap();
     let job = format!(
