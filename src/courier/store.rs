@@ -13,6 +13,10 @@ use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::contact::ContactId;
 use crate::outbox::{Outbox, OutboxError, Recorded, Write};
 
+/// A lock that is none of a contact's row is waited for so long before that is trouble. A courier that
+/// stands still keeps its locks for a little less.
+const LOCKED_IS_TROUBLE: Duration = Duration::from_secs(8);
+
 /// Between tries while the database is away.
 const RETRY: BackoffPolicy = BackoffPolicy {
     initial_interval: Duration::from_millis(100),
@@ -78,6 +82,7 @@ impl Store {
     /// the others. Returns the writes that wait because another session keeps rows locked.
     pub(super) async fn commit(&self, mut asked: Vec<Asked>) -> Vec<Asked> {
         let mut locked = Vec::new();
+        let began = Instant::now();
         let mut failures = 0;
         while !asked.is_empty() {
             let (writes, askers): (Vec<Write>, Vec<_>) = asked.into_iter().unzip();
@@ -107,11 +112,13 @@ impl Store {
                 Attempt::Locked(error) => {
                     let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
                     // The lock may be free by now. If not, it is not on a contact's row but on a
-                    // table, for example, and that is trouble.
+                    // lane's, which another courier may keep for some seconds, or on a table.
                     if waits.is_empty() {
-                        if failures > 0 {
+                        if began.elapsed() >= LOCKED_IS_TROUBLE {
                             self.watch
                                 .fails(DatabaseWork::Write, Instant::now(), &error);
+                        }
+                        if failures > 0 {
                             self.life.sleep_hard(RETRY.delay(failures)).await;
                         }
                         failures += 1;

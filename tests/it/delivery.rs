@@ -4,7 +4,6 @@
 //! the simulator, in this process, tells what arrived. Every case is written once and runs on every
 //! database.
 
-mod app;
 mod cancel;
 mod clock;
 mod crash;

@@ -11,6 +11,7 @@ mod holds;
 mod hostile;
 mod intake;
 mod leases;
+mod locked;
 mod long;
 mod mysql;
 mod operations;

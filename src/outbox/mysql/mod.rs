@@ -231,7 +231,13 @@ impl Dialect for MySql {
     }
 
     async fn begin(&self) -> Result<Self::Writing> {
-        self.servers.pool().begin().await.map(Writing::All)
+        let begun = self.servers.pool().begin_with(session::BEGIN).await;
+        begun.map(Writing::All)
+    }
+
+    async fn begin_briefly(&self) -> Result<Self::Writing> {
+        let begun = self.servers.pool().begin_with(session::BEGIN_BRIEFLY).await;
+        begun.map(Writing::All)
     }
 
     async fn begin_one(&self) -> Result<Self::Writing> {

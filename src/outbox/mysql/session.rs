@@ -43,6 +43,13 @@ const SESSION: &str = "
         /*!80000 , max_execution_time = 120000, wait_timeout = 6 */
         /*!80013 , optimizer_switch = 'skip_scan=off' */";
 
+/// Begins a transaction that writes. Each sets anew how long it waits for the lock of a row: the one before
+/// it on the same session may have had another limit.
+pub(super) const BEGIN: &str = "SET SESSION innodb_lock_wait_timeout = 8; BEGIN";
+
+/// The same for who comes again rather than keep others waiting. Less is not to be had.
+pub(super) const BEGIN_BRIEFLY: &str = "SET SESSION innodb_lock_wait_timeout = 1; BEGIN";
+
 /// Less than a session may be silent. The pool looks after its idle connections as often as this, so
 /// that one is up to twice as old when it is closed.
 pub(super) const LONGEST_IDLE: Duration = Duration::from_secs(2);

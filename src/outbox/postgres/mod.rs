@@ -24,7 +24,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::error::translate;
-use self::session::BEGIN_UNHURRIED;
 use self::statements::{
     CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS, STILL_PENDING,
     erasing, intervening, operating,
@@ -190,7 +189,13 @@ impl Dialect for Postgres {
     }
 
     async fn begin(&self) -> Result<Self::Writing> {
-        session::begin(&self.servers.pool()).await.map(Writing::All)
+        let begun = self.servers.pool().begin_with(session::BEGIN).await;
+        begun.map(Writing::All)
+    }
+
+    async fn begin_briefly(&self) -> Result<Self::Writing> {
+        let begun = self.servers.pool().begin_with(session::BEGIN_BRIEFLY).await;
+        begun.map(Writing::All)
     }
 
     async fn begin_one(&self) -> Result<Self::Writing> {
@@ -272,7 +277,7 @@ impl Dialect for Postgres {
         let unhurried = [("idle_in_transaction_session_timeout", "0")];
         let options = self.servers.options().options(unhurried);
         let mut session: PgConnection = network::connect(&options, translate).await?;
-        sqlx::raw_sql(BEGIN_UNHURRIED)
+        sqlx::raw_sql(session::BEGIN_UNHURRIED)
             .execute(&mut session)
             .await
             .map_err(translate)?;

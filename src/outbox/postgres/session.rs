@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool};
 use tokio::time::timeout;
 
 use super::error::translate;
@@ -45,14 +45,27 @@ pub(super) const STEADY_PLANS: [(&str, &str); 5] = [
 
 /// The same as [`SESSION`], for one transaction. A statement has to see what was committed while the one
 /// before it waited for a lock, whatever isolation the database or the user has by default.
-const BEGIN: &str = "
-    BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
-    SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = '120s'";
+macro_rules! begin {
+    (lock: $lock:literal, idle: $idle:literal) => {
+        concat!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on;
+             SET LOCAL lock_timeout = '",
+            $lock,
+            "'; SET LOCAL idle_in_transaction_session_timeout = '",
+            $idle,
+            "'; SET LOCAL statement_timeout = '120s'"
+        )
+    };
+}
+
+/// Begins a transaction that writes.
+pub(super) const BEGIN: &str = begin!(lock: "8s", idle: "5s");
+
+/// The same for who comes again rather than keep others waiting.
+pub(super) const BEGIN_BRIEFLY: &str = begin!(lock: "1s", idle: "5s");
 
 /// The same where somebody may take time between two statements.
-pub(super) const BEGIN_UNHURRIED: &str = "
-    BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '8s';
-    SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = '120s'";
+pub(super) const BEGIN_UNHURRIED: &str = begin!(lock: "8s", idle: "0");
 
 /// How long a second session of a pooler's is waited for.
 const SECOND_SESSION: Duration = Duration::from_secs(2);
@@ -108,11 +121,6 @@ pub(super) fn tls(options: &PgConnectOptions) -> Tls {
         PgSslMode::VerifyCa => Tls::VerifyCa,
         PgSslMode::VerifyFull => Tls::Verify,
     }
-}
-
-/// Begins a transaction that writes.
-pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    pool.begin_with(BEGIN).await
 }
 
 /// Fails with what to do about it if the courier could not do its work in such sessions.

@@ -75,6 +75,11 @@ pub(in crate::outbox) trait Dialect: Language {
     async fn reading(&self) -> Result<PoolConnection<Self::Db>>;
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Self::Writing>;
+    /// The same, for who would rather come again than keep others waiting: a lock is waited for a second
+    /// at most.
+    async fn begin_briefly(&self) -> Result<Self::Writing> {
+        self.begin().await
+    }
     /// Begins a single statement that writes, if need be by a transaction.
     async fn begin_one(&self) -> Result<Self::Writing> {
         self.begin().await

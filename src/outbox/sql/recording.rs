@@ -34,7 +34,7 @@ pub(super) async fn record<D: Dialect>(
     if writes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut tx = dialect.begin().await?;
+    let mut tx = dialect.begin_briefly().await?;
     let answers = write(dialect, &mut tx, writes).await?;
     dialect.commit(tx).await?;
     Ok(answers)

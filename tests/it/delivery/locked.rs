@@ -2,9 +2,9 @@
 
 use contact_courier::simulator::Faults;
 
-use super::app::App;
 use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, good, goods, lanes, until};
+use crate::support::app::App;
 use crate::support::{Db, on_every_server};
 
 on_every_server!(rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone);

@@ -2,9 +2,9 @@
 
 use contact_courier::simulator::Faults;
 
-use super::app::App;
 use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, goods, lanes};
+use crate::support::app::App;
 use crate::support::{Db, on_every_database};
 
 on_every_database!(

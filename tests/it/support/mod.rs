@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+pub(crate) mod app;
 pub(crate) mod disk;
 pub(crate) mod seed;
 pub(crate) mod server;

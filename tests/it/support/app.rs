@@ -4,7 +4,7 @@ use sqlx::{Connection, MySqlConnection, PgConnection, SqliteConnection};
 
 use crate::support::{Db, Raw};
 
-pub(super) enum App {
+pub(crate) enum App {
     MySql(MySqlConnection),
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
@@ -12,7 +12,7 @@ pub(super) enum App {
 
 impl App {
     /// Locks the contacts with these ids: one by one, for MySQL locks every row that it looks at.
-    pub(super) async fn locks(db: &Db, ids: &[String]) -> Self {
+    pub(crate) async fn locks(db: &Db, ids: &[String]) -> Self {
         let mut app = Self::connect(db).await;
         app.run("BEGIN").await;
         for id in ids {
@@ -25,7 +25,7 @@ impl App {
     }
 
     /// Locks the table in which couriers register; SQLite locks all of them.
-    pub(super) async fn locks_the_instances(db: &Db) -> Self {
+    pub(crate) async fn locks_the_instances(db: &Db) -> Self {
         let mut app = Self::connect(db).await;
         let statements: &[&str] = match &app {
             Self::MySql(_) => &["LOCK TABLES courier_instance WRITE"],
@@ -58,7 +58,7 @@ impl App {
     }
 
     /// Ends its session, and with it its locks.
-    pub(super) async fn ends(self) {
+    pub(crate) async fn ends(self) {
         let ended = match self {
             Self::MySql(app) => app.close().await,
             Self::Postgres(app) => app.close().await,
