@@ -1,0 +1,6 @@
+//! What is wrong with a row.
+
+/// A rule that a row breaks, in words for the row's `fail_cause`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Violation(pub String);

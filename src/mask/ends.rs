@@ -1,0 +1,52 @@
+//! What is shown of a number.
+
+/// What the platform shows at the start of a number.
+pub(super) const VISIBLE_START: usize = 3;
+/// What the platform shows at the end of a number.
+pub(super) const VISIBLE_END: usize = 4;
+
+/// A number as people may see it: the platform's own mask, `130***1211`. Of a short number less is
+/// shown, so that something is always hidden.
+pub fn mask(number: &str) -> String {
+    let chars: Vec<char> = number.chars().collect();
+    let (start, end) = match chars.len() {
+        0..=4 => (0, 0),
+        5..=9 => (1, 2),
+        _ => (VISIBLE_START, VISIBLE_END),
+    };
+    let head: String = chars[..start].iter().collect();
+    let tail: String = chars[chars.len() - end..].iter().collect();
+    format!("{head}***{tail}")
+}
+
+/// The ends of a number that the platform shows: two numbers with equal ends could have the same
+/// mask, so they never share a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VisibleEnds {
+    start: [Option<char>; VISIBLE_START],
+    end: [Option<char>; VISIBLE_END],
+}
+
+impl VisibleEnds {
+    /// The first three and last four characters of a number, or all that it has.
+    pub fn of(number: &str) -> Self {
+        let (mut forwards, mut backwards) = (number.chars(), number.chars().rev());
+        Self {
+            start: std::array::from_fn(|_| forwards.next()),
+            end: std::array::from_fn(|_| backwards.next()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_shown_as_the_platform_shows_it() {
+        assert_eq!(mask("13012121211"), "130***1211");
+        assert_eq!(mask("123456"), "1***56");
+        assert_eq!(mask("1234"), "***");
+        assert_eq!(mask(""), "***");
+    }
+}

@@ -1,0 +1,330 @@
+//! Whether a name that the platform gave could be a number.
+
+use super::spelling::{COUNTRY, each_spelling, without_suffix};
+
+/// How well a name that the platform gave fits a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It cannot be this number.
+    None,
+    /// It could be, for of an encrypted number the app has told less than it shows, or more.
+    Possible,
+    /// The visible parts agree.
+    Masked,
+    /// It is the number itself.
+    Exact,
+}
+
+/// A number as the platform may show it, for asking many times.
+pub struct Shown {
+    spellings: Vec<String>,
+    /// The mask that the app expects for an encrypted number, in each spelling.
+    foretold: Vec<Mask>,
+}
+
+impl Shown {
+    /// A number as it was sent, and the mask that the app expects for an encrypted one.
+    pub fn new(number: &str, foretold: Option<&str>) -> Self {
+        let mut spellings = Vec::with_capacity(1);
+        each_spelling(number, |spelling| spellings.push(spelling.to_owned()));
+        let mut told = Vec::new();
+        if let Some(foretold) = foretold {
+            each_spelling(foretold, |spelling| told.push(Mask::of(spelling)));
+        }
+        spellings.extend(told.iter().map(|mask| mask.text.clone()));
+        Self {
+            spellings,
+            foretold: told,
+        }
+    }
+}
+
+/// A number or mask as the platform wrote it, for asking many times.
+pub struct Name {
+    /// With and without a suffix and a country code.
+    masks: Vec<Mask>,
+    /// As it was written, if it has blanks at its ends.
+    with_blanks: Option<Mask>,
+}
+
+impl Name {
+    /// Reads what the platform wrote.
+    pub fn new(named: &str) -> Self {
+        let written = named;
+        let named = written.trim();
+        let mut masks = Vec::new();
+        let behind = |code: &str| named.strip_prefix(code);
+        for whole in std::iter::once(named).chain(COUNTRY.into_iter().filter_map(behind)) {
+            let bare = without_suffix(whole);
+            masks.push(Mask::of(whole));
+            if bare.len() < whole.len() {
+                masks.push(Mask::of(bare));
+            }
+        }
+        let with_blanks = (named.len() < written.len()).then(|| Mask::of(written));
+        Self { masks, with_blanks }
+    }
+
+    /// How well it fits a number.
+    pub fn fit(&self, number: &Shown) -> Fit {
+        let of_number = |mask: &Mask| {
+            let mut spellings = number.spellings.iter();
+            if !mask.is_masked {
+                // A mask may be of several numbers, whatever an app expects.
+                let is_one = spellings.any(|known| *known == mask.text);
+                return if is_one { Fit::Exact } else { Fit::None };
+            }
+            let fits = spellings.any(|known| mask.matches(known));
+            if fits { Fit::Masked } else { Fit::None }
+        };
+        // A mask with a blank where the number has one is of no other number.
+        if self
+            .with_blanks
+            .iter()
+            .any(|mask| of_number(mask) > Fit::None)
+        {
+            return Fit::Exact;
+        }
+        let fits = self.masks.iter().map(|mask| {
+            let as_told = number.foretold.iter().map(|told| mask.fit_told(told));
+            as_told.fold(of_number(mask), Fit::max)
+        });
+        fits.max().unwrap_or(Fit::None)
+    }
+}
+
+/// The visible parts of a mask, in which each run of stars stands for one hidden part of any length.
+struct Mask {
+    text: String,
+    is_masked: bool,
+    /// What stands before the first star.
+    start: String,
+    middle: Vec<String>,
+    /// What stands behind the last star.
+    end: String,
+}
+
+/// A mask with more visible parts than this hides nothing that one could find again.
+const MOST_PARTS: usize = 16;
+
+impl Mask {
+    fn of(text: &str) -> Self {
+        let mut parts = text.split('*');
+        let start = parts.next().unwrap_or_default().to_owned();
+        let end = parts.next_back().unwrap_or_default().to_owned();
+        let middle: Vec<String> = parts
+            .filter(|part| !part.is_empty())
+            .take(MOST_PARTS + 1)
+            .map(str::to_owned)
+            .collect();
+        Self {
+            is_masked: text.contains('*') && middle.len() <= MOST_PARTS,
+            text: text.to_owned(),
+            start,
+            middle,
+            end,
+        }
+    }
+
+    /// Whether it could be this number.
+    fn matches(&self, number: &str) -> bool {
+        let between = number
+            .strip_prefix(self.start.as_str())
+            .and_then(|rest| rest.strip_suffix(self.end.as_str()));
+        let Some(mut rest) = between else {
+            return false;
+        };
+        self.middle
+            .iter()
+            .all(|part| match rest.find(part.as_str()) {
+                Some(at) => {
+                    rest = &rest[at + part.len()..];
+                    true
+                }
+                None => false,
+            })
+    }
+
+    /// How well it fits what an app has told of an encrypted number. Of the middle both may show anything.
+    fn fit_told(&self, told: &Self) -> Fit {
+        if !told.is_masked {
+            return Fit::None;
+        }
+        let is_vague = told.start.is_empty() && told.end.is_empty();
+        let alike =
+            (&self.start, &self.middle, &self.end) == (&told.start, &told.middle, &told.end);
+        if self.is_masked && alike && !is_vague {
+            return Fit::Masked;
+        }
+        let start = self.start.starts_with(&told.start) || told.start.starts_with(&self.start);
+        let end = self.end.ends_with(&told.end) || told.end.ends_with(&self.end);
+        let could_be = if self.is_masked {
+            start && end
+        } else {
+            told.matches(&self.text)
+        };
+        if could_be { Fit::Possible } else { Fit::None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::ends::{VisibleEnds, mask};
+    use crate::mask::spelling::canonical;
+    use proptest::prelude::*;
+
+    fn fit(named: &str, number: &str, foretold: Option<&str>) -> Fit {
+        Name::new(named).fit(&Shown::new(number, foretold))
+    }
+
+    #[test]
+    fn the_platform_may_trim_a_number_and_take_its_code_off() {
+        // [whose failure]
+        for sent in [
+            "13012121211 ",
+            " 13012121211",
+            "\u{3000}13012121211",
+            "+8613012121211",
+            "8613012121211",
+            "008613012121211",
+            "013012121211",
+            "+86 130-1212-1211",
+            "130 1212 1211",
+            "(130)1212.1211",
+            "１３０１２１２１２１１",
+            "＋８６１３０１２１２１２１１",
+            "13012121211\u{200b}",
+        ] {
+            assert_eq!(fit("130***1211", sent, None), Fit::Masked, "{sent}");
+            assert_eq!(fit("13012121211", sent, None), Fit::Exact, "{sent}");
+            assert!(fit(&mask(sent), sent, None) > Fit::None, "{sent}");
+            assert_eq!(canonical(sent), "13012121211", "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_country_code_that_the_platform_puts_before_a_number_does_not_hide_it() {
+        // [whose failure]
+        for named in [
+            "8613012121211",
+            "+8613012121211",
+            "+86130***1211",
+            "861***1211",
+        ] {
+            assert!(fit(named, "13012121211", None) > Fit::None, "{named}");
+        }
+        assert_eq!(fit("861***1212", "13012121211", None), Fit::None);
+    }
+
+    #[test]
+    fn a_blank_in_a_mask_is_one_of_the_number() {
+        // [whose failure]
+        assert_eq!(fit("130***211 ", "13012121211 ", None), Fit::Exact);
+        assert_eq!(fit("130***211 ", "13099990211", None), Fit::Masked);
+        assert_eq!(fit("130***0211 ", "13099990211", None), Fit::Masked);
+    }
+
+    #[test]
+    fn a_mask_of_very_many_parts_fits_nothing() {
+        // [unattributed]
+        let long = "*1".repeat(500_000);
+        assert_eq!(fit(&long, &"1".repeat(500_001), None), Fit::None);
+    }
+
+    #[test]
+    fn an_exact_number_beats_a_mask() {
+        // [whose failure]
+        assert_eq!(fit("13012121211", "13012121211", None), Fit::Exact);
+        assert_eq!(fit("130***1211", "13012121211", None), Fit::Masked);
+        assert_eq!(fit("13012121212", "13012121211", None), Fit::None);
+        assert_eq!(fit("131***1211", "13012121211", None), Fit::None);
+    }
+
+    #[test]
+    fn stars_may_be_any_number_and_the_ends_any_length() {
+        // [whose failure]
+        for mask in [
+            "1*1",
+            "130****1211",
+            "1301212***1",
+            "*1211",
+            "130*",
+            "***",
+            "13*121*11",
+        ] {
+            assert_eq!(fit(mask, "13012121211", None), Fit::Masked, "{mask}");
+        }
+        for mask in ["2*", "*2", "130***1213", "13*9*11"] {
+            assert_eq!(fit(mask, "13012121211", None), Fit::None, "{mask}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_a_mask_never_overlap_in_the_number() {
+        // [whose failure]
+        assert_eq!(fit("130***3012", "13012", None), Fit::None);
+    }
+
+    #[test]
+    fn a_suffix_on_either_side_does_not_hide_the_number() {
+        // [whose failure]
+        assert_eq!(fit("13012121211_x7f", "13012121211", None), Fit::Exact);
+        assert_eq!(fit("13012121211", "13012121211_zz", None), Fit::Exact);
+        assert_eq!(fit("130***1211", "13012121211_zz", None), Fit::Masked);
+        assert_eq!(fit("130***1211_k2", "13012121211", None), Fit::Masked);
+        assert_eq!(fit("130***1_zz", "13012121211_zz", None), Fit::Masked);
+    }
+
+    #[test]
+    fn an_encrypted_number_is_known_by_the_mask_that_the_app_gave() {
+        // [whose failure]
+        assert_eq!(
+            fit("130***1211", "bXkgY2lwaGVy", Some("130***1211")),
+            Fit::Masked
+        );
+        assert_eq!(
+            fit("13012121211", "bXkgY2lwaGVy", Some("13012121211")),
+            Fit::Exact
+        );
+        assert_eq!(
+            fit("130****1211", "bXkgY2lwaGVy", Some("130***1211")),
+            Fit::Masked
+        );
+        assert_eq!(
+            fit("130***1212", "bXkgY2lwaGVy", Some("130***1211")),
+            Fit::None
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_always_fits_its_own_mask(number in "[0-9+]{1,20}") {
+            // [whose failure]
+            prop_assert!(fit(&mask(&number), &number, None) >= Fit::Masked);
+        }
+
+        #[test]
+        fn numbers_with_other_ends_never_fit_the_platforms_mask(
+            a in "[0-9]{10,13}", b in "[0-9]{10,13}",
+        ) {
+            // [whose failure], [unattributed]
+            let ends = |number: &str| {
+                let mut ends = Vec::new();
+                each_spelling(number, |spelling| ends.push(VisibleEnds::of(spelling)));
+                ends
+            };
+            let (of_a, of_b) = (ends(&a), ends(&b));
+            prop_assume!(!of_a.iter().any(|end| of_b.contains(end)));
+            // What begins with the country code may be another number with the code before it.
+            prop_assume!(!mask(&a).starts_with("86"));
+            prop_assert_eq!(fit(&mask(&a), &b, None), Fit::None);
+        }
+
+        #[test]
+        fn any_text_at_all_is_answered(named in "\\PC*", number in "\\PC*") {
+            // [unattributed]
+            fit(&named, &number, Some(&named));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The spellings of a number: what people, the platform and the courier put around and between its digits.
+
+use std::borrow::Cow;
+
+/// A number without the suffix that the platform or the courier appended: `_` and lower-case
+/// letters or digits.
+pub fn without_suffix(number: &str) -> &str {
+    match number.rsplit_once('_') {
+        Some((bare, suffix)) if !bare.is_empty() && is_suffix(suffix) => bare,
+        _ => number,
+    }
+}
+
+fn is_suffix(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+/// The spellings under which the platform may know a number, each one handed to `spelling`: as it was
+/// sent; without blanks around it; in plain digits, where it has blanks, hyphens or full-width
+/// digits; each of these without China's country code or the zero of a trunk call; and each of all
+/// these without a suffix. A number in plain digits that begins with none of these has one spelling.
+pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
+    let trimmed = number.trim();
+    let plain = plain(trimmed);
+    let mut without_code_and_suffix = |whole: &str| {
+        for rest in std::iter::once(whole).chain(without_code(whole)) {
+            spelling(rest);
+            let bare = without_suffix(rest);
+            if bare.len() < rest.len() {
+                spelling(bare);
+            }
+        }
+    };
+    without_code_and_suffix(number);
+    if trimmed.len() < number.len() {
+        without_code_and_suffix(trimmed);
+    }
+    if let Cow::Owned(plain) = &plain {
+        without_code_and_suffix(plain);
+    }
+}
+
+/// One spelling for all numbers that the platform may take for the same: plain digits, without the
+/// country code. A suffix stays, for with another one it is another number in a task.
+pub fn canonical(number: &str) -> Cow<'_, str> {
+    match plain(number.trim()) {
+        Cow::Borrowed(plain) => Cow::Borrowed(without_code(plain).last().unwrap_or(plain)),
+        Cow::Owned(plain) => Cow::Owned(without_code(&plain).last().unwrap_or(&plain).to_owned()),
+    }
+}
+
+/// A number without the characters that people put between its digits, its digits in ASCII.
+fn plain(number: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '*');
+    if number.chars().all(is_plain) {
+        return Cow::Borrowed(number);
+    }
+    Cow::Owned(
+        number
+            .chars()
+            .filter(|c| !is_between(*c))
+            .map(in_ascii)
+            .collect(),
+    )
+}
+
+/// Whether people put this character between the digits of a number.
+pub(super) fn is_between(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '-' | '.' | '(' | ')' | '/')
+        // Hyphens and dashes, blanks and marks that do not show.
+        || matches!(c, '\u{2010}'..='\u{2015}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}' | '\u{feff}' | '\u{ff0d}' | '\u{ff0e}' | '\u{ff08}' | '\u{ff09}')
+}
+
+/// A digit or plus sign of full width as an ordinary one.
+pub(super) fn in_ascii(c: char) -> char {
+    match c {
+        '\u{ff0b}' => '+',
+        '\u{ff10}'..='\u{ff19}' => {
+            char::from_u32(u32::from(c) - 0xff10 + u32::from('0')).unwrap_or(c)
+        }
+        c => c,
+    }
+}
+
+/// A number without each of the beginnings that do not tell it from others, the shortest rest last.
+fn without_code(number: &str) -> impl Iterator<Item = &str> {
+    ["+", "0"]
+        .into_iter()
+        .chain(COUNTRY)
+        .filter_map(|code| number.strip_prefix(code))
+        .filter(|rest| rest.len() >= SHORTEST_NUMBER && !rest.starts_with('+'))
+}
+
+/// China's country code, as it stands before a number.
+pub(super) const COUNTRY: [&str; 3] = ["+86", "86", "0086"];
+
+/// What is left of a number behind its country code has at least so many digits.
+const SHORTEST_NUMBER: usize = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spellings(number: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        each_spelling(number, |spelling| all.push(spelling.to_owned()));
+        all
+    }
+
+    #[test]
+    fn a_number_in_plain_digits_has_one_spelling() {
+        assert_eq!(spellings("13012121211"), ["13012121211"]);
+    }
+
+    #[test]
+    fn only_a_suffix_of_the_documented_kind_is_taken_off() {
+        assert_eq!(without_suffix("130_ab1"), "130");
+        assert_eq!(without_suffix("130_AB"), "130_AB");
+        assert_eq!(without_suffix("_ab"), "_ab");
+        assert_eq!(without_suffix("130_"), "130_");
+    }
+}
