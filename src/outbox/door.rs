@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::span::to_micros;
 use super::{
-    ActionReport, Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
+    ActionReport, Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
     LeasedLane, Orders, OutboxError, Page, PageLimit, Recorded, Write,
 };
 use crate::batch::BatchId;
@@ -45,23 +45,6 @@ impl RateClaim<'_> {
     pub(crate) fn anew(&self) -> i64 {
         to_micros(self.restart.max(self.lead))
     }
-}
-
-/// What is left in the outbox, for `run --once` and for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Pending rows that are due, in lanes that nothing holds back.
-    pub due: u64,
-    /// Pending rows that are due, in lanes that other live couriers work.
-    pub elsewhere: u64,
-    /// Pending rows that are due, in lanes that an operator has paused.
-    pub paused: u64,
-    /// Pending rows that are due, in lanes on hold.
-    pub held: u64,
-    /// The words of the hold that keeps most of them back.
-    pub held_because: Option<String>,
-    /// Pending rows with a `not_before` that has not come yet.
-    pub deferred: u64,
 }
 
 /// The database with the outbox table, as the courier needs it.

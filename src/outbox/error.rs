@@ -1,10 +1,10 @@
 //! Failures of the database, in the courier's words.
 
-use sqlx::Error;
-use sqlx::error::DatabaseError;
+use std::time::Duration;
 
-use super::{schema, server};
-use crate::trust;
+/// How long to wait for a connection: long enough for a busy server, short enough for a person who
+/// waits for the error message.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A failure of our own side. What a database says is expected (a lane that somebody else has, a
 /// write that came too late) is a value, not an error.
@@ -22,7 +22,7 @@ pub enum OutboxError {
     #[error("the way to the database is not secure: {0}")]
     Untrusted(String),
     /// All connections were in use, or none could be made.
-    #[error("no database connection within {} s", server::CONNECT_TIMEOUT.as_secs())]
+    #[error("no database connection within {} s", CONNECT_TIMEOUT.as_secs())]
     NoConnection,
     /// Another session has locked a row for longer than we wait; trying again may help.
     #[error("another session keeps a row locked: {0}")]
@@ -149,38 +149,6 @@ pub(super) fn none_unwritten(
     match rows.try_into().unwrap_or(usize::MAX) {
         0 => Ok(()),
         rows => Err(SqlError::Unwritten { table, rows }),
-    }
-}
-
-/// What the driver says of a server that offers no TLS.
-const NO_TLS: &str = "server does not support TLS";
-
-/// Translates an error of a connection to a server; `by_code` knows the server's own errors.
-pub(super) fn translate_server(
-    error: sqlx::Error,
-    by_code: fn(&dyn DatabaseError) -> OutboxError,
-) -> OutboxError {
-    if let Some(why) = trust::refusal(&error, "database.ca_file") {
-        return OutboxError::Untrusted(why);
-    }
-    match error {
-        Error::Database(error) => by_code(&*error),
-        Error::Tls(why) if why.to_string() == NO_TLS => OutboxError::Untrusted(
-            "the server offers no TLS; turn it on there, or set database.tls = \"off\" where nobody \
-             can be in between"
-                .into(),
-        ),
-        Error::PoolTimedOut => OutboxError::NoConnection,
-        Error::Io(_)
-        | Error::Tls(_)
-        | Error::Protocol(_)
-        | Error::PoolClosed
-        | Error::WorkerCrashed
-        | Error::BeginFailed => OutboxError::Lost(error.to_string()),
-        Error::Migrate(error) => {
-            schema::migration_failed(*error, |error| translate_server(error, by_code))
-        }
-        other => OutboxError::Failed(other.to_string()),
     }
 }
 

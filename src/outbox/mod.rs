@@ -17,6 +17,7 @@
 //! - **One clock.** Every instant is taken from the database; durations cross this border, instants
 //!   never do.
 
+mod backlog;
 mod conflict;
 mod door;
 mod error;
@@ -43,7 +44,8 @@ mod standing;
 mod trial;
 mod write;
 
-pub use self::door::{Backlog, Outbox, RateClaim};
+pub use self::backlog::Backlog;
+pub use self::door::{Outbox, RateClaim};
 pub use self::error::OutboxError;
 pub use self::health::WriteHealth;
 pub use self::intake::{Inserted, Insertion, NewContact};

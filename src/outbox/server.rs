@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection};
+use sqlx::error::DatabaseError;
+use sqlx::{ConnectOptions, Connection, Error};
 
-use super::OutboxError;
+use super::error::{CONNECT_TIMEOUT, OutboxError};
+use super::schema;
 use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Tls};
-
-/// How long to wait for a connection: long enough for a busy server, short enough for a person who
-/// waits for the error message.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::trust;
 
 /// One connection by itself: its error says what is wrong, a pool's only that time is up.
 pub(super) async fn connect<C: Connection>(
@@ -78,4 +77,36 @@ pub(super) fn tls(
     let names_authority = stated.names_authority || address.ca_file.is_some();
     address::in_force(address.tls, stated.tls, names_authority, (kind, distance))
         .map_err(|error| failed(error.to_string()))
+}
+
+/// What the driver says of a server that offers no TLS.
+const NO_TLS: &str = "server does not support TLS";
+
+/// Translates an error of a connection to a server; `by_code` knows the server's own errors.
+pub(super) fn translate_server(
+    error: Error,
+    by_code: fn(&dyn DatabaseError) -> OutboxError,
+) -> OutboxError {
+    if let Some(why) = trust::refusal(&error, "database.ca_file") {
+        return OutboxError::Untrusted(why);
+    }
+    match error {
+        Error::Database(error) => by_code(&*error),
+        Error::Tls(why) if why.to_string() == NO_TLS => OutboxError::Untrusted(
+            "the server offers no TLS; turn it on there, or set database.tls = \"off\" where nobody \
+             can be in between"
+                .into(),
+        ),
+        Error::PoolTimedOut => OutboxError::NoConnection,
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::Protocol(_)
+        | Error::PoolClosed
+        | Error::WorkerCrashed
+        | Error::BeginFailed => OutboxError::Lost(error.to_string()),
+        Error::Migrate(error) => {
+            schema::migration_failed(*error, |error| translate_server(error, by_code))
+        }
+        other => OutboxError::Failed(other.to_string()),
+    }
 }

@@ -20,7 +20,8 @@ use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::{Connection, Database, Error, Pool};
 use tokio::time::{Instant, timeout};
 
-use super::{OutboxError, server};
+use super::error::{CONNECT_TIMEOUT, OutboxError};
+use super::server;
 use crate::address::{Address, Renew};
 use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
 
@@ -418,7 +419,7 @@ fn pool<D: Kind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>) -> Po
     let (made, used) = (Weak::clone(shared), Weak::clone(shared));
     D::pool_options()
         .max_connections(max.max(1))
-        .acquire_timeout(server::CONNECT_TIMEOUT)
+        .acquire_timeout(CONNECT_TIMEOUT)
         // The driver's own test has no limit of time.
         .test_before_acquire(false)
         .after_connect(move |session, _| {
@@ -505,7 +506,7 @@ async fn look<D: Kind>(
     let within = if is_one_of_several {
         LOOK_WITHIN
     } else {
-        server::CONNECT_TIMEOUT
+        CONNECT_TIMEOUT
     };
     timeout(within, asked)
         .await

@@ -7,7 +7,8 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::cluster::Undone;
-use crate::outbox::error::{breaks, other_schema, translate_server};
+use crate::outbox::error::{breaks, other_schema};
+use crate::outbox::server::translate_server;
 use crate::outbox::{OutboxError, schema};
 
 /// What to do about a user whose password TLS has to carry.

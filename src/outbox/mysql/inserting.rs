@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use sqlx::MySqlConnection;
 use sqlx::error::ErrorKind;
 
-use super::MySql;
+use super::language::MySql;
 use super::lists::lists;
 use super::statements::{INSERT_CONTACTS, TAKEN_KEYS};
 use crate::outbox::error::SqlError;

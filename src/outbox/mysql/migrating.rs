@@ -8,19 +8,12 @@ use sqlx::{MySqlConnection, Result};
 
 use super::cluster::Cluster;
 use super::error::translate;
+use super::language::{MySql, SCHEMA};
+use super::session;
 use super::statements::migrating as statements;
-use super::{MySql, session};
-use crate::outbox::schema::{self, Schema};
+use crate::outbox::schema;
 use crate::outbox::sql::migrating::{self, may_not};
 use crate::outbox::{OutboxError, server};
-
-pub(super) static SCHEMA: Schema = Schema {
-    migrator: sqlx::migrate!("migrations/mysql"),
-    earlier: &[(
-        2,
-        "1e83931261caede5c291977aebae00d6e751826a289424827b49cddf857e45c6a92b5af9b09d39368e98566e3b2f9969",
-    )],
-};
 
 /// Applies what is missing; how many migrations.
 pub(super) async fn migrate(

@@ -6,6 +6,7 @@ mod cluster;
 mod error;
 mod indexing;
 mod inserting;
+mod language;
 mod leasing;
 mod lists;
 mod migrating;
@@ -20,32 +21,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::error::BoxDynError;
-use sqlx::mysql::{
-    MySqlArguments, MySqlConnectOptions, MySqlPoolOptions, MySqlQueryResult, MySqlRow,
-};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow};
 use sqlx::pool::PoolConnection;
-use sqlx::{Arguments, MySqlConnection, Result, Row};
+use sqlx::{MySqlConnection, Result, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::cluster::Cluster;
 use self::error::translate;
-use self::statements::{FENCE_LANES, STATEMENTS, erasing, intervening, operating};
+use self::language::MySql;
+use self::statements::FENCE_LANES;
 use super::conflict::retried;
 use super::error::SqlError;
 use super::page::Reader;
-use super::plan::{LaneKey, Opened, Plan};
+use super::plan::{LaneKey, Opened, Plan, Succeeded};
 use super::rows::{Column, Columns};
-use super::schema::Schema;
-use super::servers::{self, Found, Servers};
-use super::sql::SqlOutbox;
+use super::servers::{self, Found};
 use super::sql::ask::ask;
-use super::sql::dialect::{Dialect, Language};
-use super::sql::recording::Written;
+use super::sql::dialect::Dialect;
 use super::sql::session::Writing;
-use super::sql::statements::{Erasing, Intervening, Operating, Statements};
-use super::sql::value::{List, Value};
+use super::sql::value::List;
+use super::sql::written::Written;
+use super::sql::{self, SqlOutbox};
 use super::{
     Access, Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
     fitness, server as network,
@@ -55,16 +52,6 @@ use crate::contact::{ContactId, Lane};
 
 /// The outbox on MySQL or MariaDB.
 pub type MySqlOutbox = SqlOutbox<MySql>;
-
-/// MySQL or MariaDB servers.
-#[derive(Clone, Debug)]
-pub struct MySql {
-    servers: Servers<sqlx::MySql>,
-    /// The server's `max_allowed_packet`.
-    packet: usize,
-    /// Whether it is a node of a cluster.
-    cluster: Cluster,
-}
 
 impl MySqlOutbox {
     /// Connects to write; fails within seconds if the server cannot be reached, or takes no writes.
@@ -170,43 +157,6 @@ impl servers::Kind for sqlx::MySql {
         MySqlPoolOptions::new()
             .idle_timeout(session::LONGEST_IDLE)
             .max_lifetime(session::LONGEST_LIFE)
-    }
-}
-
-impl Language for MySql {
-    type Db = sqlx::MySql;
-    const STATEMENTS: &'static Statements = &STATEMENTS;
-    const OPERATING: &'static Operating = &operating::OPERATING;
-    const INTERVENING: &'static Intervening = &intervening::INTERVENING;
-    const ERASING: &'static Erasing = &erasing::ERASING;
-    const SCHEMA: &'static Schema = &migrating::SCHEMA;
-
-    fn bind(parameters: &mut MySqlArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
-        match value {
-            Value::Integer(number) => parameters.add(number),
-            Value::Number(number) => parameters.add(number),
-            Value::Text(text) => parameters.add(text),
-            Value::Id(id) => parameters.add(id.to_string()),
-            Value::List(list) => parameters.add(list.json()),
-            Value::Json(list) => parameters.add(list),
-        }
-    }
-
-    fn parts(list: List<'_>) -> Vec<Value<'_>> {
-        let lists = lists::lists(list.records());
-        lists.map(|(list, _)| Value::Json(list)).collect()
-    }
-
-    fn rows_affected(done: &MySqlQueryResult) -> u64 {
-        done.rows_affected()
-    }
-
-    fn translate(error: sqlx::Error) -> OutboxError {
-        translate(error)
-    }
-
-    fn is_denied(error: &sqlx::Error) -> bool {
-        error::is_denied(error)
     }
 }
 
@@ -316,6 +266,10 @@ impl Dialect for MySql {
 
     async fn open(tx: &mut MySqlConnection, batches: &[Opened<'_>]) -> Result<u64> {
         recording::open(tx, batches).await
+    }
+
+    async fn succeed(tx: &mut MySqlConnection, batches: &[Succeeded]) -> Result<u64> {
+        sql::recording::succeed::<Self>(tx, batches).await
     }
 
     async fn look_back(

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{MySqlConnection, Result};
 
-use super::MySql;
+use super::language::MySql;
 use super::statements::{BATCHES_AHEAD, READ_DEFERRED, READ_IMMEDIATE, RIPEN_LANES, ROWS_AHEAD};
 use crate::contact::Lane;
 use crate::outbox::page::Reader;

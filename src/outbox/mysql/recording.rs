@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{MySqlConnection, MySqlPool, Result};
 
-use super::MySql;
+use super::language::MySql;
 use super::lists::lists;
 use super::session::LEAST_PACKET;
 use super::statements::operating::{KEEP_ENDS, LOCK_FAILED, REQUEUE};

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::overview::PausedLane;
 use super::overview::{InstanceReport, Overview};
+use super::paused::PausedLane;
 use super::story::ContactReport;
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope, Pause, Standing};

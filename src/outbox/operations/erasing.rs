@@ -10,7 +10,7 @@ use std::mem;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::PhoneStep;
+use super::finding::PhoneStep;
 use crate::contact::ContactId;
 use crate::mask::{is_same_number, mask, mask_number, mask_within};
 use crate::outbox::rows::Columns;

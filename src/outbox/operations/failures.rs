@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{seconds, to_total};
+use super::columns::{seconds, to_total};
 use crate::contact::{ContactId, Phone, Suffix};
 use crate::mask;
 use crate::outbox::rows::{Columns, to_count};

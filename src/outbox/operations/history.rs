@@ -3,8 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Moment;
-use super::story::moment;
+use super::story::{Moment, moment};
 use crate::outbox::rows::Columns;
 
 /// Something that an operator does. It may take several transactions: each adds what it has changed to

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::columns::{optional_seconds, seconds, to_total};
 use super::failures::masked;
-use super::{Owner, optional_seconds, seconds, to_total};
+use super::overview::Owner;
 use crate::contact::{ContactId, Phone};
 use crate::mask;
 use crate::outbox::ClosedGate;

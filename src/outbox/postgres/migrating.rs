@@ -4,17 +4,12 @@ use sqlx::migrate::Migrate;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Result};
 
-use super::Postgres;
 use super::error::translate;
+use super::language::{Postgres, SCHEMA};
 use super::statements::migrating as statements;
-use crate::outbox::schema::{self, HISTORY, Schema};
+use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating::{self, may_not};
 use crate::outbox::{OutboxError, server};
-
-pub(super) static SCHEMA: Schema = Schema {
-    migrator: sqlx::migrate!("migrations/postgres"),
-    earlier: &[],
-};
 
 /// The schema that tables are made in, as SQL writes it, and whether it has a history of ours and a
 /// table of contacts. All are null where there is no such schema.

@@ -5,6 +5,7 @@
 
 mod error;
 mod indexing;
+mod language;
 mod lists;
 mod migrating;
 mod recording;
@@ -16,30 +17,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgQueryResult, PgRow};
-use sqlx::{Arguments, PgConnection, Result, Row};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{PgConnection, Result, Row};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::error::translate;
+use self::language::Postgres;
 use self::statements::{
-    CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS, STILL_PENDING,
-    erasing, intervening, operating,
+    CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STILL_PENDING,
 };
 use super::error::SqlError;
 use super::page::Reader;
-use super::plan::{Plan, Succeeded};
+use super::plan::{Opened, Plan, Succeeded};
 use super::rows::{Column, Columns};
-use super::schema::Schema;
-use super::servers::{self, Found, Servers};
-use super::sql::dialect::{Dialect, Language};
-use super::sql::recording::Written;
+use super::servers::{self, Found};
+use super::sql::dialect::Dialect;
 use super::sql::session::Writing;
-use super::sql::statements::{Erasing, Intervening, Operating, Statements};
-use super::sql::value::Value;
-use super::sql::{SqlOutbox, inserting, rates, reading};
+use super::sql::written::Written;
+use super::sql::{self, SqlOutbox, inserting, leasing, rates, reading};
 use super::{
     Access, Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
     fitness, server as network,
@@ -49,12 +46,6 @@ use crate::contact::{ContactId, Lane};
 
 /// The outbox on PostgreSQL.
 pub type PostgresOutbox = SqlOutbox<Postgres>;
-
-/// PostgreSQL servers.
-#[derive(Clone, Debug)]
-pub struct Postgres {
-    servers: Servers<sqlx::Postgres>,
-}
 
 impl PostgresOutbox {
     /// Connects to write; fails within seconds if the server cannot be reached, or takes no writes.
@@ -133,38 +124,6 @@ impl servers::Kind for sqlx::Postgres {
 
     fn database(options: &PgConnectOptions) -> Option<&str> {
         options.get_database()
-    }
-}
-
-impl Language for Postgres {
-    type Db = sqlx::Postgres;
-    const STATEMENTS: &'static Statements = &STATEMENTS;
-    const OPERATING: &'static Operating = &operating::OPERATING;
-    const INTERVENING: &'static Intervening = &intervening::INTERVENING;
-    const ERASING: &'static Erasing = &erasing::ERASING;
-    const SCHEMA: &'static Schema = &migrating::SCHEMA;
-
-    fn bind(parameters: &mut PgArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
-        match value {
-            Value::Integer(number) => parameters.add(number),
-            Value::Number(number) => parameters.add(number),
-            Value::Text(text) => parameters.add(text),
-            Value::Id(id) => parameters.add(id),
-            Value::List(list) => lists::bind(parameters, list),
-            Value::Json(list) => parameters.add(list),
-        }
-    }
-
-    fn rows_affected(done: &PgQueryResult) -> u64 {
-        done.rows_affected()
-    }
-
-    fn translate(error: sqlx::Error) -> OutboxError {
-        translate(error)
-    }
-
-    fn is_denied(error: &sqlx::Error) -> bool {
-        error::is_denied(error)
     }
 }
 
@@ -248,6 +207,14 @@ impl Dialect for Postgres {
         reading::page::<Self>(read_page, session, lane, cursor, reader).await
     }
 
+    async fn take(tx: &mut PgConnection, lane: &Lane, instance: Uuid) -> Result<Option<PgRow>> {
+        leasing::take::<Self>(tx, lane, instance).await
+    }
+
+    async fn open(tx: &mut PgConnection, batches: &[Opened<'_>]) -> Result<u64> {
+        sql::recording::open::<Self>(tx, batches).await
+    }
+
     async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Result<u64> {
         recording::succeed(tx, batches).await
     }
@@ -257,7 +224,7 @@ impl Dialect for Postgres {
         plan: &Plan<'_>,
         written: Written,
     ) -> Result<(), SqlError> {
-        written.check::<Self>(STILL_PENDING, tx, plan).await
+        sql::recording::check::<Self>(tx, plan, written, STILL_PENDING).await
     }
 
     async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>> {

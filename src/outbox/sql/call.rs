@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::dialect::Dialect;
-use super::patience::Patience;
+use super::patience::{LONGEST, Patience};
 use crate::outbox::conflict::retried;
 use crate::outbox::error::SqlError;
 use crate::outbox::{OutboxError, WriteHealth, server};
@@ -19,10 +19,6 @@ use crate::telemetry::event::DatabaseCall;
 
 /// The limit on a heartbeat, and on a claim that many wait for.
 const SHORT: Duration = Duration::from_secs(5);
-
-/// Longer than the limit on a statement in any session of ours, so that a server which still
-/// answers has the first word.
-pub(super) const LONG: Duration = Duration::from_secs(150);
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +51,7 @@ impl Calls {
         let began = Instant::now();
         let within = match limit {
             Limit::Short => SHORT,
-            Limit::Long => LONG,
+            Limit::Long => LONGEST,
             Limit::Patient => self.patience.limit(operation),
         };
         let answer = limited(dialect, within, call).await;
@@ -89,7 +85,7 @@ impl Calls {
         F: Future<Output = Result<T, SqlError>>,
     {
         let began = Instant::now();
-        let answer = limited(dialect, LONG, call).await;
+        let answer = limited(dialect, LONGEST, call).await;
         answer.map_err(|error| dialect.failed(began, error))
     }
 }
@@ -105,7 +101,7 @@ where
     F: Future<Output = Result<T, SqlError>>,
 {
     // A file is on this host: there a call is only slow, and others wait for their turn.
-    let limit = dialect.place().map_or(LONG, |_| limit);
+    let limit = dialect.place().map_or(LONGEST, |_| limit);
     let translated = || async { call().await.map_err(|error| error.translated(D::translate)) };
     let answer = timeout(limit, retried(translated)).await;
     answer.unwrap_or_else(|_| Err(server::too_slow(limit)))

@@ -11,10 +11,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::driver::Driver;
-use super::leasing;
-use super::recording::{self, Written};
 use super::statements::{Erasing, Intervening, Operating, Statements};
 use super::value::{List, Value};
+use super::written::Written;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
@@ -104,25 +103,16 @@ pub(in crate::outbox) trait Dialect: Language {
         reader: Reader,
     ) -> Result<Page>;
     /// Writes a lease into the lane's row and returns the row; `None`: the lane is not free.
-    async fn take(
-        tx: &mut Session<Self>,
-        lane: &Lane,
-        instance: Uuid,
-    ) -> Result<Option<Row<Self>>> {
-        leasing::take::<Self>(tx, lane, instance).await
-    }
+    async fn take(tx: &mut Session<Self>, lane: &Lane, instance: Uuid)
+    -> Result<Option<Row<Self>>>;
     /// Makes sure that no one else writes in the name of these lanes until the transaction ends.
     async fn fence(&self, _tx: &mut Session<Self>, _lanes: &[LaneKey<'_>]) -> Result<()> {
         Ok(())
     }
     /// Puts batches into the journal and returns how many it has taken.
-    async fn open(tx: &mut Session<Self>, batches: &[Opened<'_>]) -> Result<u64> {
-        recording::open::<Self>(tx, batches).await
-    }
+    async fn open(tx: &mut Session<Self>, batches: &[Opened<'_>]) -> Result<u64>;
     /// Settles contacts that the platform has and returns how many were pending.
-    async fn succeed(tx: &mut Session<Self>, batches: &[Succeeded]) -> Result<u64> {
-        recording::succeed::<Self>(tx, batches).await
-    }
+    async fn succeed(tx: &mut Session<Self>, batches: &[Succeeded]) -> Result<u64>;
     /// Fails if something of the plan was not written, by the counts or by looking.
     async fn look_back(
         tx: &mut Session<Self>,

@@ -153,7 +153,7 @@ pub(super) async fn write_lease<D: Dialect>(
 }
 
 /// Takes a lane by one statement.
-pub(super) async fn take<D: Dialect>(
+pub(in crate::outbox) async fn take<D: Dialect>(
     tx: &mut Session<D>,
     lane: &Lane,
     instance: Uuid,

@@ -28,6 +28,7 @@ pub(super) mod session;
 pub(super) mod statements;
 mod trying;
 pub(super) mod value;
+pub(super) mod written;
 
 use std::collections::HashSet;
 use std::sync::Arc;

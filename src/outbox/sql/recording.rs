@@ -9,6 +9,7 @@ use super::ask::ask;
 use super::dialect::{Dialect, Session};
 use super::statements::Statement;
 use super::value::List;
+use super::written::Written;
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::{BATCHES, CONTACTS, LANES, SqlError, all_written, none_unwritten};
@@ -16,16 +17,6 @@ use crate::outbox::journal::{Journaled, journaled};
 use crate::outbox::plan::{LaneKey, Opened, Plan, Succeeded, batches_of, distinct, lanes_of};
 use crate::outbox::rows::{self, Columns};
 use crate::outbox::{Change, Lease, Recorded, Write, trial};
-
-/// How many rows each part of a plan has written.
-#[derive(Debug)]
-pub(in crate::outbox) struct Written {
-    postponed: u64,
-    resent: u64,
-    closed: u64,
-    settled: u64,
-    lanes: u64,
-}
 
 pub(super) async fn record<D: Dialect>(
     dialect: &D,
@@ -102,32 +93,30 @@ async fn put<D: Dialect>(
     ask::<D>(statement).bind(records).execute(tx).await
 }
 
-impl Written {
-    /// Fails if something was not written. Of the rows to be settled fewer may be there than were sent:
-    /// an app deletes some. `still_pending` counts those of them that are there and as they were; it is
-    /// asked only then.
-    pub(in crate::outbox) async fn check<D: Dialect>(
-        self,
-        still_pending: &'static str,
-        tx: &mut Session<D>,
-        plan: &Plan<'_>,
-    ) -> Result<(), SqlError> {
-        let postpones = distinct(plan.postpones.iter().map(|p| p.id));
-        all_written(BATCHES, postpones, self.postponed)?;
-        let resends = distinct(plan.resends.iter().map(|r| r.id));
-        all_written(BATCHES, resends, self.resent)?;
-        all_written(BATCHES, plan.closes.len(), self.closed)?;
-        let rows = plan.settled();
-        if usize::try_from(self.settled) != Ok(rows.len()) {
-            let pending = ask::<D>(still_pending).bind(List::Contacts(&rows));
-            none_unwritten(CONTACTS, pending.number(tx).await?)?;
-        }
-        all_written(LANES, plan.lanes.len(), self.lanes)
+/// Fails if something of a plan was not written. Of the rows to be settled fewer may be there than were
+/// sent: an app deletes some. `still_pending` counts those of them that are there and as they were; it is
+/// asked only then.
+pub(in crate::outbox) async fn check<D: Dialect>(
+    tx: &mut Session<D>,
+    plan: &Plan<'_>,
+    written: Written,
+    still_pending: &'static str,
+) -> Result<(), SqlError> {
+    let postpones = distinct(plan.postpones.iter().map(|p| p.id));
+    all_written(BATCHES, postpones, written.postponed)?;
+    let resends = distinct(plan.resends.iter().map(|r| r.id));
+    all_written(BATCHES, resends, written.resent)?;
+    all_written(BATCHES, plan.closes.len(), written.closed)?;
+    let rows = plan.settled();
+    if usize::try_from(written.settled) != Ok(rows.len()) {
+        let pending = ask::<D>(still_pending).bind(List::Contacts(&rows));
+        none_unwritten(CONTACTS, pending.number(tx).await?)?;
     }
+    all_written(LANES, plan.lanes.len(), written.lanes)
 }
 
 /// Puts batches into the journal by one statement.
-pub(super) async fn open<D: Dialect>(
+pub(in crate::outbox) async fn open<D: Dialect>(
     tx: &mut Session<D>,
     batches: &[Opened<'_>],
 ) -> sqlx::Result<u64> {
@@ -135,7 +124,7 @@ pub(super) async fn open<D: Dialect>(
 }
 
 /// Settles successes by one statement for each batch: a list of plain numbers costs least to read.
-pub(super) async fn succeed<D: Dialect>(
+pub(in crate::outbox) async fn succeed<D: Dialect>(
     tx: &mut Session<D>,
     batches: &[Succeeded],
 ) -> sqlx::Result<u64> {

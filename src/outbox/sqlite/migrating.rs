@@ -4,18 +4,13 @@ use sqlx::migrate::Migrate;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Result, SqliteConnection, SqlitePool};
 
-use super::Sqlite;
 use super::error::translate;
+use super::language::{SCHEMA, Sqlite};
 use super::statements::migrating as statements;
 use super::transaction::BEGIN;
 use crate::outbox::OutboxError;
-use crate::outbox::schema::{self, HISTORY, Schema};
+use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating;
-
-pub(super) static SCHEMA: Schema = Schema {
-    migrator: sqlx::migrate!("migrations/sqlite"),
-    earlier: &[],
-};
 
 /// Applies what is missing; how many migrations. All in one transaction, so that two couriers that
 /// start at the same moment take turns.

@@ -6,6 +6,7 @@
 
 mod error;
 mod indexing;
+mod language;
 mod migrating;
 mod server;
 mod statements;
@@ -18,31 +19,29 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult,
-    SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Arguments, ConnectOptions, Result, Row, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Result, Row, SqliteConnection};
+use uuid::Uuid;
 
 use self::error::translate;
+use self::language::Sqlite;
 use self::statements::{
-    CLAIM_RATE, ENCODING, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STATEMENTS,
-    STILL_PENDING, erasing, intervening, operating,
+    CLAIM_RATE, ENCODING, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STILL_PENDING,
+    operating,
 };
 use self::transaction::{BEGIN, Writing, begin};
 use super::error::{CONTACTS, SqlError, none_unwritten};
 use super::page::Reader;
-use super::plan::Plan;
+use super::plan::{Opened, Plan, Succeeded};
 use super::rows::{Column, Columns};
-use super::schema::Schema;
 use super::sql::ask::ask;
-use super::sql::dialect::{Dialect, Language};
-use super::sql::recording::Written;
-use super::sql::statements::{Erasing, Intervening, Operating, Statements};
-use super::sql::value::{List, Value};
-use super::sql::{SqlOutbox, inserting, rates, reading};
+use super::sql::dialect::Dialect;
+use super::sql::value::List;
+use super::sql::written::Written;
+use super::sql::{SqlOutbox, inserting, leasing, rates, reading, recording};
 use super::{
     Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport, fitness,
 };
@@ -68,14 +67,6 @@ const CHECKPOINT_AFTER: &str = "4000";
 
 /// The outbox in an SQLite file.
 pub type SqliteOutbox = SqlOutbox<Sqlite>;
-
-/// An SQLite file.
-#[derive(Clone, Debug)]
-pub struct Sqlite {
-    readers: SqlitePool,
-    writer: SqlitePool,
-    options: SqliteConnectOptions,
-}
 
 impl SqliteOutbox {
     /// Opens the file; makes it if it is not there.
@@ -141,39 +132,6 @@ fn make_private(file: &Path) {
     let mut open = OpenOptions::new();
     let made = open.write(true).create_new(true).mode(0o600).open(file);
     drop(made);
-}
-
-impl Language for Sqlite {
-    type Db = sqlx::Sqlite;
-    const STATEMENTS: &'static Statements = &STATEMENTS;
-    const OPERATING: &'static Operating = &operating::OPERATING;
-    const INTERVENING: &'static Intervening = &intervening::INTERVENING;
-    const ERASING: &'static Erasing = &erasing::ERASING;
-    const SCHEMA: &'static Schema = &migrating::SCHEMA;
-
-    fn bind(parameters: &mut SqliteArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
-        match value {
-            Value::Integer(number) => parameters.add(*number),
-            Value::Number(number) => parameters.add(*number),
-            Value::Text(text) => parameters.add(text.map(str::to_owned)),
-            Value::Id(id) => parameters.add(id.to_string()),
-            Value::List(list) => parameters.add(list.json()),
-            Value::Json(list) => parameters.add(list.clone()),
-        }
-    }
-
-    fn rows_affected(done: &SqliteQueryResult) -> u64 {
-        done.rows_affected()
-    }
-
-    fn translate(error: sqlx::Error) -> OutboxError {
-        translate(error)
-    }
-
-    /// A file knows no rights of users.
-    fn is_denied(_error: &sqlx::Error) -> bool {
-        false
-    }
 }
 
 #[async_trait]
@@ -242,12 +200,28 @@ impl Dialect for Sqlite {
         reading::page::<Self>(read_page, session, lane, cursor, reader).await
     }
 
+    async fn take(
+        tx: &mut SqliteConnection,
+        lane: &Lane,
+        instance: Uuid,
+    ) -> Result<Option<SqliteRow>> {
+        leasing::take::<Self>(tx, lane, instance).await
+    }
+
+    async fn open(tx: &mut SqliteConnection, batches: &[Opened<'_>]) -> Result<u64> {
+        recording::open::<Self>(tx, batches).await
+    }
+
+    async fn succeed(tx: &mut SqliteConnection, batches: &[Succeeded]) -> Result<u64> {
+        recording::succeed::<Self>(tx, batches).await
+    }
+
     async fn look_back(
         tx: &mut SqliteConnection,
         plan: &Plan<'_>,
         written: Written,
     ) -> Result<(), SqlError> {
-        written.check::<Self>(STILL_PENDING, tx, plan).await
+        recording::check::<Self>(tx, plan, written, STILL_PENDING).await
     }
 
     /// A writer locks the whole file.
