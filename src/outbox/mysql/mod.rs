@@ -39,6 +39,7 @@ use super::rows::{Column, Columns};
 use super::servers::{self, Found};
 use super::sql::ask::ask;
 use super::sql::dialect::Dialect;
+use super::sql::kept::Kept;
 use super::sql::session::Writing;
 use super::sql::value::List;
 use super::sql::written::Written;
@@ -85,6 +86,7 @@ impl MySqlOutbox {
         }
         Ok(Self::new(MySql {
             servers,
+            kept: Kept::default(),
             packet: facts.packet,
             cluster,
         }))
@@ -113,6 +115,7 @@ impl MySqlOutbox {
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
+        self.dialect.kept.give_back();
         self.dialect.servers.pool().close().await;
     }
 }
@@ -178,6 +181,10 @@ impl Dialect for MySql {
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::MySql>> {
         self.servers.pool().acquire().await
+    }
+
+    async fn newest(&self) -> Result<i64> {
+        sql::reading::newest::<Self>(&self.servers.pool(), &self.kept).await
     }
 
     async fn begin(&self) -> Result<Self::Writing> {

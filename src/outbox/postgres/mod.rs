@@ -34,6 +34,7 @@ use super::plan::{Opened, Plan, Succeeded};
 use super::rows::{Column, Columns};
 use super::servers::{self, Found};
 use super::sql::dialect::Dialect;
+use super::sql::kept::Kept;
 use super::sql::session::Writing;
 use super::sql::written::Written;
 use super::sql::{self, SqlOutbox, inserting, leasing, rates, reading};
@@ -69,7 +70,10 @@ impl PostgresOutbox {
         if let Some(renew) = &address.renew {
             servers.follow(Arc::clone(renew), session::each);
         }
-        Ok(Self::new(Postgres { servers }))
+        Ok(Self::new(Postgres {
+            servers,
+            kept: Kept::default(),
+        }))
     }
 
     /// The options of this program's sessions, for tests that look at plans.
@@ -86,6 +90,7 @@ impl PostgresOutbox {
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
+        self.dialect.kept.give_back();
         self.dialect.servers.pool().close().await;
     }
 }
@@ -145,6 +150,10 @@ impl Dialect for Postgres {
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::Postgres>> {
         self.servers.pool().acquire().await
+    }
+
+    async fn newest(&self) -> Result<i64> {
+        reading::newest::<Self>(&self.servers.pool(), &self.kept).await
     }
 
     async fn begin(&self) -> Result<Self::Writing> {

@@ -72,6 +72,8 @@ pub(in crate::outbox) trait Dialect: Language {
     /// How many transactions that record may run at once to good effect.
     fn writers(&self) -> usize;
     async fn reading(&self) -> Result<PoolConnection<Self::Db>>;
+    /// The greatest id of a contact. This is asked many times a second.
+    async fn newest(&self) -> Result<i64>;
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Self::Writing>;
     /// The same, for who would rather come again than keep others waiting: a lock is waited for a second

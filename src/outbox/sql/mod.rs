@@ -14,6 +14,7 @@ mod failing;
 mod finding;
 mod history;
 pub(super) mod inserting;
+pub(super) mod kept;
 pub(super) mod leasing;
 pub(super) mod migrating;
 mod operating;
@@ -177,7 +178,7 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
     }
 
     async fn newest(&self) -> Result<i64, OutboxError> {
-        let newest = || reading::newest(&self.dialect);
+        let newest = || async { Ok(self.dialect.newest().await?) };
         self.call("newest", Limit::Short, newest).await
     }
 

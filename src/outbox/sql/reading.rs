@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use sqlx::Pool;
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::{Dialect, Language, Session};
+use super::kept::Kept;
 use crate::contact::Lane;
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
@@ -41,9 +43,16 @@ pub(in crate::outbox) async fn walk<D: Dialect>(
     Ok(rows::lanes_found(&found))
 }
 
-pub(super) async fn newest<D: Dialect>(dialect: &D) -> Result<i64, SqlError> {
-    let mut session = dialect.reading().await?;
-    Ok(ask::<D>(D::STATEMENTS.newest).number(&mut session).await?)
+/// Asks by the session that is kept for this.
+pub(in crate::outbox) async fn newest<D: Language>(
+    pool: &Pool<D::Db>,
+    kept: &Kept<D::Db>,
+) -> sqlx::Result<i64> {
+    let mut held = kept.take(pool).await?;
+    let newest = ask::<D>(D::STATEMENTS.newest);
+    let newest = newest.number(&mut held.session).await?;
+    kept.put(held, pool);
+    Ok(newest)
 }
 
 pub(super) async fn newest_lanes<D: Dialect>(

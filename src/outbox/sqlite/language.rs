@@ -6,9 +6,11 @@ use sqlx::{Arguments, SqlitePool};
 
 use super::error::translate;
 use super::statements::{STATEMENTS, erasing, intervening, operating};
+use super::traces::Remembered;
 use crate::outbox::OutboxError;
 use crate::outbox::schema::Schema;
 use crate::outbox::sql::dialect::Language;
+use crate::outbox::sql::kept::Kept;
 use crate::outbox::sql::statements::{Erasing, Intervening, Operating, Statements};
 use crate::outbox::sql::value::Value;
 
@@ -16,6 +18,9 @@ use crate::outbox::sql::value::Value;
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     pub(super) readers: SqlitePool,
+    pub(super) kept: Kept<sqlx::Sqlite>,
+    /// The greatest id of a contact.
+    pub(super) newest: Remembered,
     pub(super) writer: SqlitePool,
     pub(super) options: SqliteConnectOptions,
 }

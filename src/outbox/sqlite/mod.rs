@@ -10,13 +10,14 @@ mod language;
 mod migrating;
 mod server;
 mod statements;
+mod traces;
 mod transaction;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
@@ -32,6 +33,7 @@ use self::statements::{
     CLAIM_RATE, ENCODING, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STILL_PENDING,
     operating,
 };
+use self::traces::{Remembered, Traces};
 use self::transaction::{BEGIN, Writing, begin};
 use super::error::{CONTACTS, SqlError, none_unwritten};
 use super::page::Reader;
@@ -39,6 +41,7 @@ use super::plan::{Opened, Plan, Succeeded};
 use super::rows::{Column, Columns};
 use super::sql::ask::ask;
 use super::sql::dialect::Dialect;
+use super::sql::kept::Kept;
 use super::sql::value::List;
 use super::sql::written::Written;
 use super::sql::{SqlOutbox, inserting, leasing, rates, reading, recording};
@@ -85,6 +88,8 @@ impl SqliteOutbox {
             SqlitePoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                // Each is tested when it comes back.
+                .test_before_acquire(false)
         };
         make_private(options.get_filename());
         let writer = options.clone().create_if_missing(true);
@@ -102,6 +107,8 @@ impl SqliteOutbox {
         let readers = pool(max_connections.clamp(1, READERS)).connect_lazy_with(options.clone());
         Ok(Self::new(Sqlite {
             readers,
+            kept: Kept::default(),
+            newest: Remembered::default(),
             writer,
             options,
         }))
@@ -121,6 +128,7 @@ impl SqliteOutbox {
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
+        self.dialect.kept.give_back();
         self.dialect.readers.close().await;
         self.dialect.writer.close().await;
     }
@@ -145,6 +153,17 @@ impl Dialect for Sqlite {
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::Sqlite>> {
         self.readers.acquire().await
+    }
+
+    async fn newest(&self) -> Result<i64> {
+        let read = SystemTime::now();
+        let traces = Traces::of(self.options.get_filename());
+        if let Some(newest) = self.newest.answer(traces.as_ref()) {
+            return Ok(newest);
+        }
+        let newest = reading::newest::<Self>(&self.readers, &self.kept).await?;
+        self.newest.keep(traces, read, newest);
+        Ok(newest)
     }
 
     async fn begin(&self) -> Result<Writing> {

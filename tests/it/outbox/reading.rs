@@ -1,10 +1,11 @@
 //! Finding lanes and reading ahead in one.
 
-use std::time::Duration;
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 use contact_courier::outbox::{Change, Cursor, LaneQuery, Page, PageLimit};
 
-use crate::support::{Db, close, entry, lane, on_every_database, query};
+use crate::support::{Db, Raw, close, entry, lane, on_every_database, query};
 
 on_every_database!(
     pages_follow_one_another_in_order_and_tell_the_end,
@@ -20,6 +21,7 @@ on_every_database!(
     a_young_lane_ripens_until_it_has_lingered,
     a_full_batch_or_an_old_row_or_a_due_one_is_ripe_at_once,
     a_row_from_the_future_does_not_linger_for_ever,
+    the_newest_contact_is_known_as_soon_as_it_is_there,
 );
 
 async fn read(db: &Db, cursor: &Cursor, limit: u32) -> Page {
@@ -267,4 +269,29 @@ async fn a_row_from_the_future_does_not_linger_for_ever(db: &Db) {
     };
     let found = db.outbox.find_lanes(&lingering).await.expect("finding");
     assert_eq!(found[0].ripe_in, Duration::ZERO);
+}
+
+/// Nobody has written to the file for an hour, by the times that its file system keeps.
+fn be_old(db: &Db) {
+    if let Raw::Sqlite(_) = db.raw {
+        let path = db.url.trim_start_matches("sqlite://");
+        let hour_ago = SystemTime::now() - Duration::from_hours(1);
+        for name in [path.to_owned(), format!("{path}-wal")] {
+            let file = File::options().append(true).open(&name).expect(&name);
+            file.set_modified(hour_ago).expect("an older time");
+        }
+    }
+}
+
+async fn the_newest_contact_is_known_as_soon_as_it_is_there(db: &Db) {
+    let newest = async || db.outbox.newest().await.expect("an id");
+    for _ in 0..3 {
+        be_old(db);
+        let before = newest().await;
+        assert_eq!(newest().await, before);
+        for phone in ["1", "2", "3"] {
+            let row = db.contact("u/t", phone).await;
+            assert_eq!([newest().await, newest().await], [row, row]);
+        }
+    }
 }
