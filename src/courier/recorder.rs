@@ -151,8 +151,7 @@ impl Writer {
     }
 
     /// Commits writes, and returns those that settle locked rows. If any row is known to be locked,
-    /// it looks for more of them first: waiting for a lock would delay the whole transaction for
-    /// seconds.
+    /// it looks for more of them first: waiting for a lock would delay the whole transaction.
     async fn commit(&self, asked: Vec<Asked>) -> Vec<Asked> {
         if !self.locked.are_there() {
             return self.commit_free(asked).await;

@@ -13,8 +13,8 @@ use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::contact::ContactId;
 use crate::outbox::{Outbox, OutboxError, Recorded, Write};
 
-/// A lock that is none of a contact's row is waited for so long before that is trouble. A courier that
-/// stands still keeps its locks for a little less.
+/// A lock on anything but a contact's row is reported as trouble after this time. A courier that stands
+/// still loses its locks a little earlier.
 const LOCKED_IS_TROUBLE: Duration = Duration::from_secs(8);
 
 /// Between tries while the database is away.
@@ -82,8 +82,7 @@ impl Store {
     /// the others. Returns the writes that wait because another session keeps rows locked.
     pub(super) async fn commit(&self, mut asked: Vec<Asked>) -> Vec<Asked> {
         let mut locked = Vec::new();
-        let began = Instant::now();
-        let mut failures = 0;
+        let mut locked_since = None;
         while !asked.is_empty() {
             let (writes, askers): (Vec<Write>, Vec<_>) = asked.into_iter().unzip();
             let attempt = self.attempt(&writes).await;
@@ -114,14 +113,15 @@ impl Store {
                     // The lock may be free by now. If not, it is not on a contact's row but on a
                     // lane's, which another courier may keep for some seconds, or on a table.
                     if waits.is_empty() {
-                        if began.elapsed() >= LOCKED_IS_TROUBLE {
+                        let since = *locked_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= LOCKED_IS_TROUBLE {
                             self.watch
                                 .fails(DatabaseWork::Write, Instant::now(), &error);
                         }
-                        if failures > 0 {
-                            self.life.sleep_hard(RETRY.delay(failures)).await;
-                        }
-                        failures += 1;
+                        // The next try waits in the database.
+                        self.life.sleep_hard(RETRY.delay(1)).await;
+                    } else {
+                        locked_since = None;
                     }
                     locked.extend(waits);
                     free

@@ -25,6 +25,7 @@ mod fitness;
 mod health;
 mod intake;
 mod journal;
+mod kept;
 mod lanes;
 mod mysql;
 mod operations;

@@ -21,6 +21,7 @@ use sqlx::{Connection, Database, Error, Pool};
 use tokio::time::{Instant, timeout};
 
 use super::error::{CONNECT_TIMEOUT, OutboxError};
+use super::kept::Kept;
 use super::server;
 use crate::address::{Address, Renew};
 use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
@@ -126,8 +127,20 @@ impl<D: Kind> Clone for Host<D> {
 struct Present<D: Kind> {
     host: usize,
     pool: Pool<D>,
+    kept: Kept<D>,
     /// All connections of the pool were made after this.
     since: Instant,
+}
+
+impl<D: Kind> Present<D> {
+    fn new(host: usize, pool: Pool<D>) -> Self {
+        Self {
+            host,
+            kept: Kept::new(pool.clone()),
+            pool,
+            since: Instant::now(),
+        }
+    }
 }
 
 /// Servers of which one was found that will do.
@@ -183,11 +196,10 @@ impl<D: Kind> Found<D> {
             context,
         } = self;
         Servers(Arc::new_cyclic(|shared| Shared {
-            present: RwLock::new(Present {
-                host: at,
-                pool: pool(&hosts[at].options, max_connections, shared),
-                since: Instant::now(),
-            }),
+            present: RwLock::new(Present::new(
+                at,
+                pool(&hosts[at].options, max_connections, shared),
+            )),
             hosts: RwLock::new(hosts),
             access,
             context,
@@ -202,7 +214,23 @@ impl<D: Kind> Found<D> {
 impl<D: Kind> Servers<D> {
     /// The connections to the server that is used now.
     pub(super) fn pool(&self) -> Pool<D> {
-        self.0.read(|present| present.pool.clone())
+        self.0.read(|present| {
+            present.kept.give_way();
+            present.pool.clone()
+        })
+    }
+
+    /// The one of them that is kept at hand.
+    pub(super) fn kept(&self) -> Kept<D> {
+        self.0.read(|present| present.kept.clone())
+    }
+
+    /// Closes all of them; what is under way is finished first.
+    pub(super) async fn close(&self) {
+        let pool = self.pool();
+        let closing = pool.close();
+        self.kept().give_back();
+        closing.await;
     }
 
     /// How to make another connection to it.
@@ -328,15 +356,13 @@ impl<D: Kind> Shared<D> {
             return;
         }
         let options = self.known()[host].options.clone();
-        let new = Present {
-            host,
-            pool: pool(&options, self.max_connections, &Arc::downgrade(self)),
-            since: Instant::now(),
-        };
+        let pool = pool(&options, self.max_connections, &Arc::downgrade(self));
+        let new = Present::new(host, pool);
         let old = std::mem::replace(&mut *present, new);
         drop(present);
         // Whoever is about to connect there finds the other one.
         old.pool.set_connect_options(options);
+        old.kept.give_up();
         while let Some(idle) = old.pool.try_acquire() {
             drop(idle.detach());
         }

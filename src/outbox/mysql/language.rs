@@ -12,7 +12,6 @@ use crate::outbox::OutboxError;
 use crate::outbox::schema::Schema;
 use crate::outbox::servers::Servers;
 use crate::outbox::sql::dialect::Language;
-use crate::outbox::sql::kept::Kept;
 use crate::outbox::sql::statements::{Erasing, Intervening, Operating, Statements};
 use crate::outbox::sql::value::{List, Value};
 
@@ -20,7 +19,6 @@ use crate::outbox::sql::value::{List, Value};
 #[derive(Clone, Debug)]
 pub struct MySql {
     pub(super) servers: Servers<sqlx::MySql>,
-    pub(super) kept: Kept<sqlx::MySql>,
     /// The server's `max_allowed_packet`.
     pub(super) packet: usize,
     /// Whether it is a node of a cluster.

@@ -39,7 +39,6 @@ use super::rows::{Column, Columns};
 use super::servers::{self, Found};
 use super::sql::ask::ask;
 use super::sql::dialect::Dialect;
-use super::sql::kept::Kept;
 use super::sql::session::Writing;
 use super::sql::value::List;
 use super::sql::written::Written;
@@ -86,7 +85,6 @@ impl MySqlOutbox {
         }
         Ok(Self::new(MySql {
             servers,
-            kept: Kept::default(),
             packet: facts.packet,
             cluster,
         }))
@@ -115,8 +113,7 @@ impl MySqlOutbox {
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.dialect.kept.give_back();
-        self.dialect.servers.pool().close().await;
+        self.dialect.servers.close().await;
     }
 }
 
@@ -184,7 +181,11 @@ impl Dialect for MySql {
     }
 
     async fn newest(&self) -> Result<i64> {
-        sql::reading::newest::<Self>(&self.servers.pool(), &self.kept).await
+        let kept = self.servers.kept();
+        let mut held = kept.take().await?;
+        let newest = sql::reading::newest::<Self>(&mut held.session).await?;
+        kept.put(held);
+        Ok(newest)
     }
 
     async fn begin(&self) -> Result<Self::Writing> {

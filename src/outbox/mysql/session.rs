@@ -25,7 +25,8 @@ use crate::outbox::{OutboxError, operations, server};
 /// name the time for a statement differently, and each reads only its own comment. Nothing is waited
 /// for within a transaction: a courier that is silent in the middle of one stands still, and must
 /// not keep its lanes locked from those that take them over. MySQL knows no such limit but for
-/// silence of any kind. A lock is waited for longer than that.
+/// silence of any kind. A lock is waited for longer than that, but by
+/// [`BEGIN_BRIEFLY`].
 ///
 /// The rest is what a server, or its `init_connect`, may have made the default of all sessions, and
 /// what would end or change statements of ours: a limit on what is read, transactions that follow one
@@ -44,10 +45,10 @@ const SESSION: &str = "
         /*!80013 , optimizer_switch = 'skip_scan=off' */";
 
 /// Begins a transaction that writes. Each sets anew how long it waits for the lock of a row: the one before
-/// it on the same session may have had another limit.
+/// it on the same session may have had another limit. A single statement takes the limit that it finds.
 pub(super) const BEGIN: &str = "SET SESSION innodb_lock_wait_timeout = 8; BEGIN";
 
-/// The same for who comes again rather than keep others waiting. Less is not to be had.
+/// The same for a caller that tries again rather than keep others waiting. There is no shorter limit.
 pub(super) const BEGIN_BRIEFLY: &str = "SET SESSION innodb_lock_wait_timeout = 1; BEGIN";
 
 /// Less than a session may be silent. The pool looks after its idle connections as often as this, so

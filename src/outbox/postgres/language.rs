@@ -11,7 +11,6 @@ use crate::outbox::OutboxError;
 use crate::outbox::schema::Schema;
 use crate::outbox::servers::Servers;
 use crate::outbox::sql::dialect::Language;
-use crate::outbox::sql::kept::Kept;
 use crate::outbox::sql::statements::{Erasing, Intervening, Operating, Statements};
 use crate::outbox::sql::value::Value;
 
@@ -19,7 +18,6 @@ use crate::outbox::sql::value::Value;
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pub(super) servers: Servers<sqlx::Postgres>,
-    pub(super) kept: Kept<sqlx::Postgres>,
 }
 
 /// The migrations.

@@ -34,7 +34,6 @@ use super::plan::{Opened, Plan, Succeeded};
 use super::rows::{Column, Columns};
 use super::servers::{self, Found};
 use super::sql::dialect::Dialect;
-use super::sql::kept::Kept;
 use super::sql::session::Writing;
 use super::sql::written::Written;
 use super::sql::{self, SqlOutbox, inserting, leasing, rates, reading};
@@ -70,10 +69,7 @@ impl PostgresOutbox {
         if let Some(renew) = &address.renew {
             servers.follow(Arc::clone(renew), session::each);
         }
-        Ok(Self::new(Postgres {
-            servers,
-            kept: Kept::default(),
-        }))
+        Ok(Self::new(Postgres { servers }))
     }
 
     /// The options of this program's sessions, for tests that look at plans.
@@ -90,8 +86,7 @@ impl PostgresOutbox {
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.dialect.kept.give_back();
-        self.dialect.servers.pool().close().await;
+        self.dialect.servers.close().await;
     }
 }
 
@@ -153,7 +148,11 @@ impl Dialect for Postgres {
     }
 
     async fn newest(&self) -> Result<i64> {
-        reading::newest::<Self>(&self.servers.pool(), &self.kept).await
+        let kept = self.servers.kept();
+        let mut held = kept.take().await?;
+        let newest = reading::newest::<Self>(&mut held.session).await?;
+        kept.put(held);
+        Ok(newest)
     }
 
     async fn begin(&self) -> Result<Self::Writing> {

@@ -61,7 +61,7 @@ macro_rules! begin {
 /// Begins a transaction that writes.
 pub(super) const BEGIN: &str = begin!(lock: "8s", idle: "5s");
 
-/// The same for who comes again rather than keep others waiting.
+/// The same for a caller that tries again rather than keep others waiting.
 pub(super) const BEGIN_BRIEFLY: &str = begin!(lock: "1s", idle: "5s");
 
 /// The same where somebody may take time between two statements.

@@ -76,8 +76,8 @@ pub(in crate::outbox) trait Dialect: Language {
     async fn newest(&self) -> Result<i64>;
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Self::Writing>;
-    /// The same, for who would rather come again than keep others waiting: a lock is waited for a second
-    /// at most.
+    /// The same for a caller that tries again rather than keep others waiting: where the database can, it
+    /// waits a second for each lock of a row.
     async fn begin_briefly(&self) -> Result<Self::Writing> {
         self.begin().await
     }

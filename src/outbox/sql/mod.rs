@@ -14,7 +14,6 @@ mod failing;
 mod finding;
 mod history;
 pub(super) mod inserting;
-pub(super) mod kept;
 pub(super) mod leasing;
 pub(super) mod migrating;
 mod operating;

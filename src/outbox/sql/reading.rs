@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 
-use sqlx::Pool;
 use uuid::Uuid;
 
 use super::ask::ask;
 use super::dialect::{Dialect, Language, Session};
-use super::kept::Kept;
 use crate::contact::Lane;
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
@@ -43,16 +41,8 @@ pub(in crate::outbox) async fn walk<D: Dialect>(
     Ok(rows::lanes_found(&found))
 }
 
-/// Asks by the session that is kept for this.
-pub(in crate::outbox) async fn newest<D: Language>(
-    pool: &Pool<D::Db>,
-    kept: &Kept<D::Db>,
-) -> sqlx::Result<i64> {
-    let mut held = kept.take(pool).await?;
-    let newest = ask::<D>(D::STATEMENTS.newest);
-    let newest = newest.number(&mut held.session).await?;
-    kept.put(held, pool);
-    Ok(newest)
+pub(in crate::outbox) async fn newest<D: Language>(session: &mut Session<D>) -> sqlx::Result<i64> {
+    ask::<D>(D::STATEMENTS.newest).number(session).await
 }
 
 pub(super) async fn newest_lanes<D: Dialect>(

@@ -1,5 +1,8 @@
 //! How SQLite is spoken to.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteQueryResult};
 use sqlx::{Arguments, SqlitePool};
@@ -10,7 +13,6 @@ use super::traces::Remembered;
 use crate::outbox::OutboxError;
 use crate::outbox::schema::Schema;
 use crate::outbox::sql::dialect::Language;
-use crate::outbox::sql::kept::Kept;
 use crate::outbox::sql::statements::{Erasing, Intervening, Operating, Statements};
 use crate::outbox::sql::value::Value;
 
@@ -18,7 +20,8 @@ use crate::outbox::sql::value::Value;
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     pub(super) readers: SqlitePool,
-    pub(super) kept: Kept<sqlx::Sqlite>,
+    /// The file, whatever links lead to it.
+    pub(super) path: Arc<Path>,
     /// The greatest id of a contact.
     pub(super) newest: Remembered,
     pub(super) writer: SqlitePool,

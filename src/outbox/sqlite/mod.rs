@@ -17,7 +17,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
@@ -41,7 +41,6 @@ use super::plan::{Opened, Plan, Succeeded};
 use super::rows::{Column, Columns};
 use super::sql::ask::ask;
 use super::sql::dialect::Dialect;
-use super::sql::kept::Kept;
 use super::sql::value::List;
 use super::sql::written::Written;
 use super::sql::{SqlOutbox, inserting, leasing, rates, reading, recording};
@@ -102,12 +101,15 @@ impl SqliteOutbox {
             )
             .await
             .map_err(translate)?;
+        // The log is beside the file itself, not beside a link to it.
+        let path = options.get_filename().canonicalize();
+        let path = path.unwrap_or_else(|_| options.get_filename().to_owned());
         // From here on a file that has gone missing is an error, not a new and empty outbox.
         let options = options.create_if_missing(false);
         let readers = pool(max_connections.clamp(1, READERS)).connect_lazy_with(options.clone());
         Ok(Self::new(Sqlite {
             readers,
-            kept: Kept::default(),
+            path: path.into(),
             newest: Remembered::default(),
             writer,
             options,
@@ -128,7 +130,6 @@ impl SqliteOutbox {
 
     /// Closes all connections; what is under way is finished first.
     pub async fn close(&self) {
-        self.dialect.kept.give_back();
         self.dialect.readers.close().await;
         self.dialect.writer.close().await;
     }
@@ -156,13 +157,12 @@ impl Dialect for Sqlite {
     }
 
     async fn newest(&self) -> Result<i64> {
-        let read = SystemTime::now();
-        let traces = Traces::of(self.options.get_filename());
+        let traces = Traces::of(&self.path);
         if let Some(newest) = self.newest.answer(traces.as_ref()) {
             return Ok(newest);
         }
-        let newest = reading::newest::<Self>(&self.readers, &self.kept).await?;
-        self.newest.keep(traces, read, newest);
+        let newest = reading::newest::<Self>(&mut *self.readers.acquire().await?).await?;
+        self.newest.keep(traces, newest);
         Ok(newest)
     }
 

@@ -3,37 +3,54 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::lock::lock;
 
-/// What is asked all the time, and the traces that were there before it was asked. Clones share it.
+/// An answer is believed for so long. A file system whose clock is behind ours might hide a write.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
+
+/// A write within this time may leave the same time as the one before it: the clocks of file systems
+/// go in steps of up to two seconds. And a commit may show a little later than its last trace, which
+/// it leaves before it waits for the disk.
+const STEP: Duration = Duration::from_secs(3);
+
+/// An answer, and the traces that were read before it was asked for. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Remembered(Arc<Mutex<Option<(Traces, i64)>>>);
+pub(super) struct Remembered(Arc<Mutex<Option<Answer>>>);
+
+#[derive(Debug)]
+struct Answer {
+    traces: Traces,
+    answer: i64,
+}
 
 impl Remembered {
-    /// The answer, if nobody can have written since.
+    /// Returns the answer while the traces are the same.
     pub(super) fn answer(&self, traces: Option<&Traces>) -> Option<i64> {
-        let remembered = lock(&self.0);
-        let (seen, answer) = remembered.as_ref()?;
-        (traces == Some(seen)).then_some(*answer)
+        let (now, remembered) = (traces?, lock(&self.0));
+        let then = remembered.as_ref()?;
+        let age = now.read_at.duration_since(then.traces.read_at);
+        let is_young = age.is_ok_and(|age| age < BELIEVED_FOR);
+        (is_young && now.are(&then.traces)).then_some(then.answer)
     }
 
-    /// Remembers an answer that was asked for after these traces were read, at `read`.
-    pub(super) fn keep(&self, traces: Option<Traces>, read: SystemTime, answer: i64) {
-        let old_enough = traces.filter(|traces| traces.are_old(read));
-        *lock(&self.0) = old_enough.map(|traces| (traces, answer));
+    /// Remembers an answer that was asked for after these traces were read.
+    pub(super) fn keep(&self, traces: Option<Traces>, answer: i64) {
+        let old = traces.filter(Traces::are_old);
+        *lock(&self.0) = old.map(|traces| Answer { traces, answer });
     }
 }
 
 /// The traces of a file and of its log.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Traces {
     file: Trace,
     /// `None`: it has none.
     log: Option<Trace>,
+    read_at: SystemTime,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -49,19 +66,36 @@ impl Traces {
     pub(super) fn of(file: &Path) -> Option<Self> {
         let mut log = file.as_os_str().to_owned();
         log.push("-wal");
+        let read_at = now();
         Some(Self {
             file: Trace::of(file)?,
-            log: Trace::of(&PathBuf::from(log)),
+            log: Trace::of(Path::new(&log)),
+            read_at,
         })
     }
 
-    /// Whether whoever writes from then on leaves others.
-    fn are_old(&self, now: SystemTime) -> bool {
-        [Some(&self.file), self.log.as_ref()]
-            .into_iter()
-            .flatten()
-            .all(|trace| trace.is_old(now))
+    /// Whether these are the same.
+    fn are(&self, others: &Self) -> bool {
+        (&self.file, &self.log) == (&others.file, &others.log)
     }
+
+    /// Whether any later write changes them.
+    fn are_old(&self) -> bool {
+        let is_old = |trace: &Trace| {
+            let age = self.read_at.duration_since(trace.modified);
+            age.is_ok_and(|age| age >= STEP)
+        };
+        is_old(&self.file) && self.log.as_ref().is_none_or(is_old)
+    }
+}
+
+/// What the times of files are compared with.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files have the times of the host's clock"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 impl Trace {
@@ -73,38 +107,26 @@ impl Trace {
             inode: found.ino(),
         })
     }
-
-    /// A file system's clock goes in steps: two writes within one step have the same time.
-    fn is_old(&self, now: SystemTime) -> bool {
-        /// More than a step of any kernel's clock.
-        const STEP: Duration = Duration::from_millis(50);
-        /// The same where a file system keeps whole seconds, or pairs of them.
-        const WHOLE: Duration = Duration::from_secs(3);
-        let since_epoch = self.modified.duration_since(SystemTime::UNIX_EPOCH);
-        let is_whole = since_epoch.is_ok_and(|time| time.subsec_nanos() == 0);
-        let step = if is_whole { WHOLE } else { STEP };
-        now.duration_since(self.modified)
-            .is_ok_and(|age| age >= step)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs::File;
+    use std::path::PathBuf;
 
     /// A file that was written so long ago.
     fn written(ago: Duration) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shop.db");
         let file = File::create(&path).unwrap();
-        file.set_modified(SystemTime::now() - ago).unwrap();
+        file.set_modified(now() - ago).unwrap();
         (dir, path)
     }
 
     fn kept(path: &Path) -> (Remembered, Option<i64>) {
         let remembered = Remembered::default();
-        remembered.keep(Traces::of(path), SystemTime::now(), 7);
+        remembered.keep(Traces::of(path), 7);
         let answer = remembered.answer(Traces::of(path).as_ref());
         (remembered, answer)
     }
@@ -125,20 +147,22 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_not_kept_where_the_next_write_could_leave_the_same_time() {
-        assert_eq!(kept(&written(Duration::from_millis(1)).1).1, None);
-        let in_future = SystemTime::now() + Duration::from_secs(60);
-        let whole = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let trace = |modified| Trace {
-            modified,
-            bytes: 0,
-            inode: 0,
-        };
-        let is_old = |modified, now| trace(modified).is_old(now);
-        assert!(!is_old(in_future, SystemTime::now()));
-        assert!(!is_old(whole(100), whole(102)));
-        assert!(is_old(whole(100), whole(103)));
-        let between = whole(100) + Duration::from_nanos(1);
-        assert!(is_old(between, whole(101)));
+    fn an_answer_lasts_a_second_at_most() {
+        let (_dir, path) = written(Duration::from_secs(9));
+        let (remembered, _) = kept(&path);
+        let mut later = Traces::of(&path).unwrap();
+        later.read_at += BELIEVED_FOR;
+        assert_eq!(remembered.answer(Some(&later)), None);
+        later.read_at = SystemTime::UNIX_EPOCH;
+        assert_eq!(remembered.answer(Some(&later)), None);
+    }
+
+    #[test]
+    fn an_answer_is_not_kept_while_the_next_write_could_leave_the_same_time() {
+        let (_dir, path) = written(STEP / 2);
+        assert_eq!(kept(&path).1, None);
+        let (dir, path) = written(Duration::from_secs(9));
+        fs::write(dir.path().join("shop.db-wal"), "a page").unwrap();
+        assert_eq!(kept(&path).1, None);
     }
 }

@@ -1,9 +1,13 @@
 //! Finding lanes and reading ahead in one.
 
-use std::fs::File;
-use std::time::{Duration, SystemTime};
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
-use contact_courier::outbox::{Change, Cursor, LaneQuery, Page, PageLimit};
+use contact_courier::outbox::{
+    Change, Cursor, LaneQuery, MySqlOutbox, Outbox, Page, PageLimit, PostgresOutbox, SqliteOutbox,
+};
 
 use crate::support::{Db, Raw, close, entry, lane, on_every_database, query};
 
@@ -275,11 +279,10 @@ async fn a_row_from_the_future_does_not_linger_for_ever(db: &Db) {
 fn be_old(db: &Db) {
     if let Raw::Sqlite(_) = db.raw {
         let path = db.url.trim_start_matches("sqlite://");
-        let hour_ago = SystemTime::now() - Duration::from_hours(1);
-        for name in [path.to_owned(), format!("{path}-wal")] {
-            let file = File::options().append(true).open(&name).expect(&name);
-            file.set_modified(hour_ago).expect("an older time");
-        }
+        let files = [path.to_owned(), format!("{path}-wal")];
+        let mut touch = Command::new("touch");
+        let touched = touch.args(["-d", "1 hour ago"]).args(files).status();
+        assert!(touched.expect("runs touch").success());
     }
 }
 
@@ -292,6 +295,44 @@ async fn the_newest_contact_is_known_as_soon_as_it_is_there(db: &Db) {
         for phone in ["1", "2", "3"] {
             let row = db.contact("u/t", phone).await;
             assert_eq!([newest().await, newest().await], [row, row]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_contact_is_known_at_once_behind_a_link_to_the_file() {
+    let db = Db::sqlite().await;
+    let path = db.url.trim_start_matches("sqlite://");
+    let link = format!("{path}-link");
+    symlink(path, &link).expect("a link");
+    let linked = SqliteOutbox::connect(&format!("sqlite://{link}"), 2).await;
+    let linked = linked.expect("opens");
+    be_old(&db);
+    linked.newest().await.expect("an id");
+    let row = db.contact("u/t", "1").await;
+    assert_eq!(linked.newest().await.expect("an id"), row);
+}
+
+mod on_a_server {
+    crate::support::on_every_server!(who_asks_all_the_time_leaves_the_connections_to_others);
+
+    use super::*;
+
+    async fn who_asks_all_the_time_leaves_the_connections_to_others(db: &Db) {
+        let outbox: Arc<dyn Outbox> = match &db.raw {
+            Raw::Postgres(_) => Arc::new(PostgresOutbox::connect(&db.url, 2).await.expect("two")),
+            Raw::MySql(_) => Arc::new(MySqlOutbox::connect(&db.url, 2).await.expect("two")),
+            Raw::Sqlite(_) => unreachable!("no server"),
+        };
+        for _ in 0..3 {
+            outbox.newest().await.expect("an id");
+            outbox.newest().await.expect("an id");
+            let (lane, start) = (lane("u/t"), Cursor::default());
+            let page = || outbox.read_page(&lane, &start, PageLimit::rows(1));
+            let (one, other, third) = tokio::join!(page(), page(), page());
+            for page in [one, other, third] {
+                page.expect("a page");
+            }
         }
     }
 }
