@@ -42,5 +42,5 @@ package-tools:
 	@cargo deb --version >/dev/null 2>&1 || cargo install --locked cargo-deb
 
 tools:
-	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
-	@cargo machete --version >/dev/null 2>&1 || cargo install --locked cargo-machete
+	@cargo deny --version >/dev/null 2>&1 || cargo install --debug --locked cargo-deny
+	@cargo machete --version >/dev/null 2>&1 || cargo install --debug --locked cargo-machete

@@ -1,7 +1,7 @@
 //! The program under test, as processes of their own.
 
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 use crate::{tuning, usage};
 
 const TOKEN: &str = "demo-token";
+
+/// The exit code of the careful script where a library is missing.
+pub(crate) const NOT_INSTALLED: i32 = 3;
 
 /// How often the peak memory is looked at: it only grows, so that only what is new in the last
 /// moment can be missed.
@@ -189,6 +192,22 @@ async fn look(pid: u32, peak: Arc<AtomicU64>) {
         if let Some(mebibytes) = usage::peak_memory(pid) {
             peak.store(mebibytes.to_bits(), Ordering::Relaxed);
         }
+    }
+}
+
+/// Runs the careful script until it ends. Of two Pythons the second is asked where the first lacks a
+/// library: Debian's packages are for its own.
+pub(crate) async fn script(database: &str, platform: &str) -> Result<Output> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/careful.py");
+    let run = async |python: &str| {
+        let mut command = Command::new(python);
+        command.arg(&file).args([database, platform]);
+        let done = command.env("PLATFORM_TOKEN", TOKEN).output().await;
+        done.with_context(|| format!("cannot run {python}"))
+    };
+    match run("python3").await {
+        Ok(done) if done.status.code() != Some(NOT_INSTALLED) => Ok(done),
+        _ => run("/usr/bin/python3").await,
     }
 }
 

@@ -136,23 +136,27 @@ impl Queue {
             .filter(|(lane, _)| holds(lane));
         let (lane, is_fresh) = waiting.min_by_key(|(lane, _)| self.turns.of_lane(lane))?;
         let lane = lane.clone();
-        let of = if is_fresh {
-            &mut self.fresh
-        } else {
-            &mut self.found
-        };
-        of.remove(&lane);
+        self.of_kind(is_fresh).remove(&lane);
         Some(Candidate { lane, is_fresh })
     }
 
     /// Puts back lanes for which there was no place.
     pub(super) fn put_back(&mut self, candidates: Vec<Candidate>) {
         for Candidate { lane, is_fresh } in candidates {
-            if is_fresh {
-                self.fresh.put(lane);
-            } else {
-                self.found.put(lane);
-            }
+            self.of_kind(is_fresh).put(lane);
+        }
+    }
+
+    /// Forgets what was ordered for a lane that was taken out and may not be tried now.
+    pub(super) fn forget(&mut self, lane: &Lane) {
+        self.ordered.remove(lane);
+    }
+
+    fn of_kind(&mut self, is_fresh: bool) -> &mut Rotation {
+        if is_fresh {
+            &mut self.fresh
+        } else {
+            &mut self.found
         }
     }
 

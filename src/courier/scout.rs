@@ -372,6 +372,7 @@ impl Scout {
             if self.may_start(&next.lane) {
                 return Some(next);
             }
+            self.queue.forget(&next.lane);
         }
     }
 

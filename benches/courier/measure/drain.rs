@@ -84,7 +84,7 @@ pub(crate) async fn run(bench: &Bench, database: &Database, contacts: Contacts) 
 }
 
 /// A speed counts only if the work was done: the bad rows were refused and nothing else was.
-async fn is_right(database: &Database, contacts: Contacts, held: u64) -> Result<()> {
+pub(super) async fn is_right(database: &Database, contacts: Contacts, held: u64) -> Result<()> {
     let count = async |status: &str| {
         let rest = format!("FROM contact_outbox WHERE status = '{status}'");
         database.number("count(*)", &rest).await

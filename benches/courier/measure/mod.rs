@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bench;
+mod careful;
 mod deferred;
 mod door;
 mod drain;

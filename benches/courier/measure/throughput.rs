@@ -4,21 +4,21 @@ use anyhow::Result;
 
 use super::Bench;
 use super::drain::{self, Drained};
-use super::floor;
+use super::{careful, floor};
 use crate::database::Database;
 use crate::dataset::Contacts;
 use crate::servers::Engine;
 use crate::table::{Line, Table, Unit};
 use crate::usage::as_f64;
 
-/// Drain and floor in turns, each on contacts of its own that are just the same.
+/// Drain, floor and a careful script in turns, each on contacts of its own that are just the same.
 pub(crate) async fn run(bench: &Bench, engine: Engine, table: &mut Table) -> Result<()> {
     if let Some(why) = bench.servers.missing(engine) {
         eprintln!("NOT MEASURED: {why}");
         return Ok(());
     }
     let contacts = Contacts::due(bench.options.contacts(), bench.options.lanes);
-    let (mut drains, mut floors) = (Vec::new(), Vec::new());
+    let (mut drains, mut floors, mut careful) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.options.runs() {
         let database = filled(bench, engine, contacts).await?;
         drains.push(drain::run(bench, &database, contacts).await?);
@@ -26,8 +26,19 @@ pub(crate) async fn run(bench: &Bench, engine: Engine, table: &mut Table) -> Res
         let database = filled(bench, engine, contacts).await?;
         floors.push(floor::run(bench, &database, contacts).await?);
         database.remove().await?;
+        let database = filled(bench, engine, contacts).await?;
+        careful.extend(careful::run(bench, &database, contacts).await?);
+        database.remove().await?;
     }
     show(engine, &drains, &floors, table);
+    if !careful.is_empty() {
+        let line = Line::new(
+            "… a careful script on the same contacts",
+            Unit::Contacts,
+            &careful,
+        );
+        table.push(line);
+    }
     Ok(())
 }
 
