@@ -1,6 +1,6 @@
 //! Whether a name that the platform gave could be a number.
 
-use super::spelling::{COUNTRY, each_spelling, without_suffix};
+use super::spelling::{COUNTRY, TRUNK, each_spelling, without_suffix};
 
 /// How well a name that the platform gave fits a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,11 @@ impl Name {
         let named = written.trim();
         let mut masks = Vec::new();
         let behind = |code: &str| named.strip_prefix(code);
-        for whole in std::iter::once(named).chain(COUNTRY.into_iter().filter_map(behind)) {
+        let national = COUNTRY.into_iter().filter_map(behind);
+        // Of a mask that shows a single character nothing may be left.
+        let shows_more = |rest: &&str| rest.find('*').is_none_or(|shown| shown > 1);
+        let dialled = TRUNK.into_iter().filter_map(behind).filter(shows_more);
+        for whole in std::iter::once(named).chain(national).chain(dialled) {
             let bare = without_suffix(whole);
             masks.push(Mask::of(whole));
             if bare.len() < whole.len() {
@@ -195,6 +199,9 @@ mod tests {
             "１３０１２１２１２１１",
             "＋８６１３０１２１２１２１１",
             "13012121211\u{200b}",
+            "+86 (0)130-1212-1211",
+            "08613012121211",
+            "'13012121211",
         ] {
             assert_eq!(fit("130***1211", sent, None), Fit::Masked, "{sent}");
             assert_eq!(fit("13012121211", sent, None), Fit::Exact, "{sent}");
@@ -215,6 +222,21 @@ mod tests {
             assert!(fit(named, "13012121211", None) > Fit::None, "{named}");
         }
         assert_eq!(fit("861***1212", "13012121211", None), Fit::None);
+    }
+
+    #[test]
+    fn a_number_may_be_shown_as_it_is_dialled_at_home() {
+        // [whose failure]
+        assert!(fit("075***5678", "+8675512345678", None) > Fit::None);
+        assert!(fit("075512345678", "75512345678", None) > Fit::None);
+        assert_eq!(fit("0***8", "13012121218", None), Fit::None);
+    }
+
+    #[test]
+    fn a_name_without_characters_is_nobodys() {
+        // [unattributed]
+        assert_eq!(fit("", "-", None), Fit::None);
+        assert_eq!(fit("", "13012121211", None), Fit::None);
     }
 
     #[test]
@@ -317,7 +339,7 @@ mod tests {
             let (of_a, of_b) = (ends(&a), ends(&b));
             prop_assume!(!of_a.iter().any(|end| of_b.contains(end)));
             // What begins with the country code may be another number with the code before it.
-            prop_assume!(!mask(&a).starts_with("86"));
+            prop_assume!(!mask(&a).starts_with("86") && !a.starts_with('0'));
             prop_assert_eq!(fit(&mask(&a), &b, None), Fit::None);
         }
 

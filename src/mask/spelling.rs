@@ -1,6 +1,7 @@
 //! The spellings of a number: what people, the platform and the courier put around and between its digits.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 /// A number without the suffix that the platform or the courier appended: `_` and lower-case
 /// letters or digits.
@@ -20,14 +21,17 @@ fn is_suffix(text: &str) -> bool {
 
 /// The spellings under which the platform may know a number, each one handed to `spelling`: as it was
 /// sent; without blanks around it; in plain digits, where it has blanks, hyphens or full-width
-/// digits; each of these without China's country code or the zero of a trunk call; and each of all
+/// digits; each of these without China's country code, the zero of a trunk call, or both; and each of all
 /// these without a suffix. A number in plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     let trimmed = number.trim();
     let plain = plain(trimmed);
     let mut without_code_and_suffix = |whole: &str| {
         for rest in std::iter::once(whole).chain(without_code(whole)) {
-            spelling(rest);
+            // What has no characters left is nobody's number.
+            if !rest.is_empty() {
+                spelling(rest);
+            }
             let bare = without_suffix(rest);
             if bare.len() < rest.len() {
                 spelling(bare);
@@ -47,8 +51,11 @@ pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
 /// country code. A suffix stays, for with another one it is another number in a task.
 pub fn canonical(number: &str) -> Cow<'_, str> {
     match plain(number.trim()) {
-        Cow::Borrowed(plain) => Cow::Borrowed(without_code(plain).last().unwrap_or(plain)),
-        Cow::Owned(plain) => Cow::Owned(without_code(&plain).last().unwrap_or(&plain).to_owned()),
+        Cow::Borrowed(plain) => Cow::Borrowed(without_code(plain).last().copied().unwrap_or(plain)),
+        Cow::Owned(plain) => {
+            let rests = without_code(&plain);
+            Cow::Owned(rests.last().copied().unwrap_or(&plain).to_owned())
+        }
     }
 }
 
@@ -70,7 +77,7 @@ fn plain(number: &str) -> Cow<'_, str> {
 /// Whether people put this character between the digits of a number.
 pub(super) fn is_between(c: char) -> bool {
     c.is_whitespace()
-        || matches!(c, '-' | '.' | '(' | ')' | '/')
+        || matches!(c, '-' | '.' | '(' | ')' | '/' | '\'' | '’' | '‘')
         // Hyphens and dashes, blanks and marks that do not show.
         || matches!(c, '\u{2010}'..='\u{2015}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
         || matches!(c, '\u{2060}' | '\u{feff}' | '\u{ff0d}' | '\u{ff0e}' | '\u{ff08}' | '\u{ff09}')
@@ -87,14 +94,35 @@ pub(super) fn in_ascii(c: char) -> char {
     }
 }
 
-/// A number without each of the beginnings that do not tell it from others, the shortest rest last.
-fn without_code(number: &str) -> impl Iterator<Item = &str> {
-    ["+", "0"]
-        .into_iter()
-        .chain(COUNTRY)
-        .filter_map(|code| number.strip_prefix(code))
-        .filter(|rest| rest.len() >= SHORTEST_NUMBER && !rest.starts_with('+'))
+/// A number without each of the beginnings that do not tell it from others, one behind the other; the
+/// shortest rest last.
+fn without_code(number: &str) -> Vec<&str> {
+    let mut rests = Vec::new();
+    let (mut whole, mut looked_at) = (Some(number), 0);
+    while let Some(number) = whole
+        && rests.len() < MOST_RESTS
+    {
+        let beginnings = TRUNK.into_iter().chain(COUNTRY);
+        let found = beginnings
+            .filter_map(|code| number.strip_prefix(code))
+            .filter(|rest| rest.len() >= SHORTEST_NUMBER && !rest.starts_with('+'));
+        for rest in found {
+            if !rests.contains(&rest) {
+                rests.push(rest);
+            }
+        }
+        whole = rests.get(looked_at).copied();
+        looked_at += 1;
+    }
+    rests.sort_by_key(|rest| Reverse(rest.len()));
+    rests
 }
+
+/// More beginnings than that nobody writes.
+const MOST_RESTS: usize = 8;
+
+/// What stands before a number that is dialled from elsewhere.
+pub(super) const TRUNK: [&str; 2] = ["+", "0"];
 
 /// China's country code, as it stands before a number.
 pub(super) const COUNTRY: [&str; 3] = ["+86", "86", "0086"];

@@ -76,7 +76,8 @@ impl Culprits {
         let id = underway.search.or(begins.then_some(underway.batch.id))?;
         let answered = match closing.outcome {
             Outcome::Refused if open == rows || rows == 1 => Answered::Refused { rows },
-            Outcome::Unaccounted if open == rows => Answered::Nothing { rows },
+            // The same again would be asked for ever.
+            Outcome::Unaccounted | Outcome::TooLarge if open == rows => Answered::Nothing { rows },
             Outcome::Refused | Outcome::Unaccounted | Outcome::TooLarge => {
                 Answered::Partly { open }
             }

@@ -48,9 +48,7 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
         rows: BTreeMap::new(),
         unattributed: Vec::new(),
     };
-    // What a number that is not encrypted looks like is known.
-    let foretold = |c: &'a Contact| c.phone_mask.as_deref().filter(|_| batch.options.encryption);
-    let shown = |c: &'a Contact| Shown::new(c.phone.expose(), foretold(c));
+    let shown = |c: &'a Contact| Shown::new(c.phone.expose(), foretold(batch, c));
     let rows: Vec<Shown> = match failures {
         [] => Vec::new(),
         _ => batch.contacts.iter().map(shown).collect(),
@@ -69,6 +67,28 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
         }
     }
     found
+}
+
+/// Whether an entry of the list names the only row of a batch: words that name nobody may be about the
+/// task or the account, and a name that does not fit is another's.
+pub(super) fn names_the_only_row(batch: &Batch, failures: &[Failure]) -> bool {
+    let [contact] = batch.contacts.as_slice() else {
+        return false;
+    };
+    let shown = Shown::new(contact.phone.expose(), foretold(batch, contact));
+    failures.iter().any(|failure| {
+        let shows_something = failure.number.contains(char::is_alphanumeric);
+        let fits = Name::new(&failure.number).fit(&shown) > Fit::None;
+        shows_something && (fits || could_be_hidden(batch, &failure.number))
+    })
+}
+
+/// The mask that an app has told of an encrypted number. What any other looks like is known.
+fn foretold<'a>(batch: &Batch, contact: &'a Contact) -> Option<&'a str> {
+    contact
+        .phone_mask
+        .as_deref()
+        .filter(|_| batch.options.encryption)
 }
 
 /// Finds the position of the row of this name. `Err`: there are several that it fits, or it may be any.

@@ -1,6 +1,6 @@
 //! Do the counts add up: what an answer with a fail list and counts says about each row.
 
-use super::attribution::{Attribution, attribute};
+use super::attribution::{Attribution, attribute, names_the_only_row};
 use super::closing::Closing;
 use super::outcome::Outcome;
 use super::refusal::{Refusal, refusal_of_row, refused};
@@ -125,16 +125,24 @@ pub(super) fn read_refusal(
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
-    if found.rows.is_empty() {
+    let is_alone = batch.contacts.len() == 1;
+    let names_nobody = is_alone && !names_the_only_row(batch, &document.failures);
+    if found.rows.is_empty() || batch.maybe_delivered && names_nobody {
         return refused(batch, refusal, rules);
+    }
+    let mut settled = listed(batch, &found, rules);
+    let mut open = not_listed(batch, &found);
+    // Where the platform was asked to skip bad numbers and go on, the others may be in.
+    let maybe_delivered = batch.options.skip_error && document.task_number_count.is_none();
+    if maybe_delivered && !batch.options.resend_is_safe() {
+        settled.extend(open.drain(..).map(|contact| unaccounted(batch, contact)));
     }
     Closing {
         outcome: Outcome::Refused,
         answer: refusal.words.to_owned(),
-        settled: listed(batch, &found, rules),
-        unsettled: not_listed(batch, &found),
-        // The request was refused, so none of its rows was imported by it.
-        maybe_delivered: false,
+        settled,
+        unsettled: open,
+        maybe_delivered,
         because: None,
     }
 }

@@ -64,6 +64,12 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     {
         return wait(WaitReason::ServerError, &words, true);
     }
+    let document = answer.document.as_ref();
+    let is_import = (200..=299).contains(&answer.http) && document.is_some_and(is_success);
+    // An answer that says or counts a success and refuses at once says nothing that we may act on.
+    if document.is_some_and(claims_success) && !is_import {
+        return wait(WaitReason::Unreadable, &words, true);
+    }
     if says(429) {
         return Verdict::Wait(Wait {
             reason: WaitReason::RateLimited,
@@ -109,10 +115,10 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         (200..=299, Some(document)) if is_success(document) => {
             Verdict::Close(import::read(batch, document, rules))
         }
+        // What was asked for was done, and something about it is elsewhere.
+        (303, _) => wait(WaitReason::Redirected, &words, true),
         (300..=399, _) => wait(WaitReason::Redirected, &words, false),
-        // A code of success in an answer that is none, or a refusal that says or counts a success,
-        // says nothing that we may act on.
-        (_, Some(document)) if is_refusal(document) => {
+        (_, Some(document)) => {
             Verdict::Close(import::read_refusal(batch, document, &refusal, rules))
         }
         (400 | 422, None) => Verdict::Close(refused(batch, &refusal, rules)),
@@ -124,10 +130,11 @@ fn is_success(document: &Document) -> bool {
     document.code == 200 && document.status.as_deref().is_none_or(says_success)
 }
 
-fn is_refusal(document: &Document) -> bool {
-    !(200..=299).contains(&document.code)
-        && !document.status.as_deref().is_some_and(says_success)
-        && document.task_number_count.unwrap_or(0) == 0
+/// Whether anything in it says that rows were imported.
+fn claims_success(document: &Document) -> bool {
+    (200..=299).contains(&document.code)
+        || document.status.as_deref().is_some_and(says_success)
+        || document.task_number_count.unwrap_or(0) > 0
 }
 
 fn says_success(status: &str) -> bool {

@@ -39,33 +39,29 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
 /// Returns how a row ends whose request was refused and carried no other row.
 fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     let judges = refusal.judges_the_row;
-    if judges && says_duplicate(refusal.words, rules) {
+    let existence = existence(refusal.words, rules);
+    if judges && existence != Existence::NotSaid {
         return refusal_of_row(batch, refusal.words, rules);
     }
     // Words without a list may be about the task or the account, unless it has taken a row since.
     if !batch.maybe_delivered || judges && batch.taken_since {
         return rejected(refusal.words);
     }
-    let cause = format!(
-        "may or may not be in the task: an earlier answer was lost, and the last one does not tell: {}",
-        refusal.words
-    );
-    Final::Failed {
-        kind: FailKind::Unconfirmed,
-        cause: shortened(&cause),
-    }
+    unconfirmed(refusal.words)
 }
 
 /// Returns how a row ends that the platform refused with this cause. If an earlier send may have
-/// arrived, "already there" means success.
+/// arrived, "already there" means success. "Already elsewhere" does not tell then: that send may have
+/// put it both there and into the task.
 pub(super) fn refusal_of_row(batch: &Batch, cause: &str, rules: &Rules) -> Final {
-    match (says_duplicate(cause, rules), batch.maybe_delivered) {
-        (true, true) => Final::Succeeded,
-        (true, false) => Final::Failed {
+    match (existence(cause, rules), batch.maybe_delivered) {
+        (Existence::InTheTask, true) => Final::Succeeded,
+        (Existence::InTheTask, false) => Final::Failed {
             kind: FailKind::Duplicate,
             cause: shortened(cause),
         },
-        (false, _) => rejected(cause),
+        (Existence::Elsewhere, true) => unconfirmed(cause),
+        (Existence::Elsewhere, false) | (Existence::NotSaid, _) => rejected(cause),
     }
 }
 
@@ -76,7 +72,55 @@ fn rejected(cause: &str) -> Final {
     }
 }
 
-fn says_duplicate(cause: &str, rules: &Rules) -> bool {
-    let mut markers = rules.duplicate_markers.iter();
-    markers.any(|marker| cause.contains(marker))
+fn unconfirmed(words: &str) -> Final {
+    let cause = format!(
+        "may or may not be in the task: an earlier answer was lost, and the last one does not tell: {words}"
+    );
+    Final::Failed {
+        kind: FailKind::Unconfirmed,
+        cause: shortened(&cause),
+    }
+}
+
+/// What words say about a number that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Existence {
+    InTheTask,
+    /// In a list of the platform's, or a request that came twice.
+    Elsewhere,
+    NotSaid,
+}
+
+/// Words that tell, behind a duplicate marker, that they are not about the task: a blacklist, the pool of
+/// customers, another task, or an operation that was repeated.
+const ELSEWHERE: [&str; 9] = [
+    "黑名单",
+    "公海",
+    "客户池",
+    "CRM",
+    "其他任务",
+    "其它任务",
+    "提交",
+    "请求",
+    "操作",
+];
+
+fn existence(words: &str, rules: &Rules) -> Existence {
+    let mut found = Existence::NotSaid;
+    for marker in &rules.duplicate_markers {
+        for (at, _) in words.match_indices(marker.as_str()) {
+            if !is_elsewhere(&words[at + marker.len()..]) {
+                return Existence::InTheTask;
+            }
+            found = Existence::Elsewhere;
+        }
+    }
+    found
+}
+
+/// Whether the rest of a clause tells another place than the task.
+fn is_elsewhere(rest: &str) -> bool {
+    let ends = |c: char| c.is_ascii_punctuation() || "，。；、：！？（）".contains(c);
+    let clause = rest.split(ends).next().unwrap_or_default().to_uppercase();
+    ELSEWHERE.iter().any(|place| clause.contains(place))
 }

@@ -349,7 +349,9 @@ fn a_refusal_with_a_list_fails_those_rows_and_asks_again_for_the_others() {
     // [refused with a list]
     let body = json!({"code": 422, "status": "error", "message": "x", "data": {
         "fail_datas": [{"fail_data": "131***2222", "fail_cause": "格式不正确。"}]}});
-    let closing = closed(&three(), &answer(200, &body.to_string()));
+    let mut strict = three();
+    strict.options.skip_error = false;
+    let closing = closed(&strict, &answer(200, &body.to_string()));
     assert_eq!(ends(&closing), [(2, "rejected")]);
     assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
     assert!(!closing.maybe_delivered);
@@ -767,4 +769,147 @@ proptest! {
             prop_assert!(successes == 0 || successes == counted || counted == 3);
         }
     }
+}
+
+#[test]
+fn a_success_under_the_status_of_a_refusal_may_have_been_an_import() {
+    // [unreadable]
+    let counted = |code: i64, status: &str| {
+        let data = json!({"taskNumberCount": 2});
+        json!({"code": code, "status": status, "message": "m", "data": data}).to_string()
+    };
+    for (http, code, status) in [
+        (429, 200, "success"),
+        (429, 429, "error"),
+        (401, 200, "success"),
+        (403, 403, "error"),
+        (404, 404, "error"),
+        (413, 413, "error"),
+        (302, 200, "success"),
+        (200, 6007, "error"),
+        (200, 429, "success"),
+        (422, 422, "error"),
+    ] {
+        let reply = answer(http, &counted(code, status));
+        let wait = waiting(&three(), &reply);
+        let told = (wait.reason, wait.maybe_delivered);
+        assert_eq!(told, (WaitReason::Unreadable, true), "{http} {code}");
+        let closing = closed(&unsafe_to_resend(three()), &reply);
+        assert!(ends(&closing).iter().all(|(_, end)| *end == "unconfirmed"));
+    }
+}
+
+#[test]
+fn see_other_tells_that_the_import_was_carried_out() {
+    // [redirected]
+    for (http, marked) in [(302, false), (303, true), (307, false)] {
+        let wait = waiting(&three(), &answer(http, ""));
+        let told = (wait.reason, wait.maybe_delivered);
+        assert_eq!(told, (WaitReason::Redirected, marked), "{http}");
+    }
+}
+
+#[test]
+fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
+    // [already elsewhere]
+    for cause in [
+        "号码已存在于公海",
+        "号码已存在于黑名单",
+        "手机号已存在于其他任务",
+        "号码重复提交,请稍后再试",
+        "号码已存在 crm",
+    ] {
+        let reply = imported(Some(2), &[("130***1111", cause)]);
+        assert_eq!(
+            ends(&closed(&three(), &reply))[0],
+            (1, "rejected"),
+            "{cause}"
+        );
+        let again = closed(&sent_before(three()), &reply);
+        assert_eq!(ends(&again)[0], (1, "unconfirmed"), "{cause}");
+        let alone = closed(&sent_before(one()), &error(422, cause));
+        assert_eq!(ends(&alone), [(1, "unconfirmed")], "{cause}");
+    }
+    // [duplicate]
+    for cause in [
+        "号码已存在于任务中",
+        "号码重复。请勿重复提交",
+        "号码重复:130***1111",
+        "公海客户号码重复",
+    ] {
+        let reply = imported(Some(2), &[("130***1111", cause)]);
+        assert_eq!(
+            ends(&closed(&three(), &reply))[0],
+            (1, "duplicate"),
+            "{cause}"
+        );
+    }
+}
+
+#[test]
+fn where_bad_numbers_are_skipped_a_refusal_with_a_list_does_not_tell_of_the_others() {
+    // [refused with a list]
+    let list = |count: Option<u64>| {
+        let listed = json!([{"fail_data": "131***2222", "fail_cause": "格式不正确"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": listed});
+        let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
+        answer(200, &body.to_string())
+    };
+    let closing = closed(&three(), &list(None));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert!(closing.maybe_delivered);
+    let closing = closed(&unsafe_to_resend(three()), &list(None));
+    let doubtful = [(1, "unconfirmed"), (2, "rejected"), (3, "unconfirmed")];
+    assert_eq!(ends(&closing), doubtful);
+    assert!(!closed(&three(), &list(Some(0))).maybe_delivered);
+    let mut strict = three();
+    strict.options.skip_error = false;
+    assert!(!closed(&strict, &list(None)).maybe_delivered);
+}
+
+#[test]
+fn an_entry_that_names_nobody_does_not_judge_a_row_that_may_have_arrived() {
+    // [refused after a lost answer]
+    let listed = |number: &str| {
+        let list = json!([{"fail_data": number, "fail_cause": "任务已结束"}]);
+        let data = json!({"fail_datas": list});
+        let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
+        answer(200, &body.to_string())
+    };
+    for nobody in ["", "***", "15599998888", "155***8888"] {
+        let closing = closed(&sent_before(one()), &listed(nobody));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{nobody}");
+        let closing = closed(&one(), &listed(nobody));
+        assert_eq!(ends(&closing), [(1, "rejected")], "{nobody}");
+    }
+    for named in ["130***1111", "13000001111"] {
+        let closing = closed(&sent_before(one()), &listed(named));
+        assert_eq!(ends(&closing), [(1, "rejected")], "{named}");
+    }
+}
+
+#[test]
+fn two_rows_that_the_platform_may_show_alike_do_not_get_each_others_end() {
+    // [whose failure]
+    for (other, shown) in [
+        ("+86 (0)130-1212-1211", "130***1211"),
+        ("08613012121211", "130***1211"),
+        ("'13012121211", "130***1211"),
+        ("+8675512345678", "075***5678"),
+    ] {
+        let like = if shown == "130***1211" {
+            "13099991211"
+        } else {
+            "075012345678"
+        };
+        let batch = batch_of(&[other, like]);
+        let closing = closed(&batch, &imported(Some(1), &[(shown, "空号")]));
+        let ends = ends(&closing);
+        assert!(!ends.contains(&(2, "rejected")), "{other}: {ends:?}");
+        assert!(!ends.contains(&(1, "succeeded")), "{other}: {ends:?}");
+    }
+    // [unattributed]
+    let nameless = imported(None, &[("", "空号"), ("", "空号")]);
+    let closing = closed(&batch_of(&["-", "13012121211"]), &nameless);
+    assert!(ends(&closing).is_empty(), "{closing:?}");
 }
