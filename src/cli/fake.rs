@@ -119,7 +119,7 @@ impl Outbox for FakeOutbox {
         Ok(0)
     }
 
-    async fn newest_lanes(&self, _: i64) -> Result<Vec<Lane>, OutboxError> {
+    async fn newest_lanes(&self, _: i64, _: i64) -> Result<Vec<Lane>, OutboxError> {
         Ok(Vec::new())
     }
 

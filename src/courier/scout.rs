@@ -193,18 +193,18 @@ impl Scout {
 
     /// Asks for new contacts while lanes are put to work, if it is time: leases take theirs.
     async fn ask_for_news(&mut self) {
-        let now = Instant::now();
+        let asked = Instant::now();
         let Some(interval) = self
             .context
             .notice_interval
-            .filter(|_| self.notice_due <= now)
+            .filter(|_| self.notice_due <= asked)
         else {
             return;
         };
         match self.context.outbox.newest().await {
             Ok(newest) if self.newest != Some(newest) => self.take_news(newest).await,
             // The search tells of the trouble.
-            Ok(_) | Err(_) => self.notice_due = now + interval,
+            Ok(_) | Err(_) => self.notice_due = Instant::now() + pause_after(asked, interval),
         }
     }
 
@@ -214,11 +214,9 @@ impl Scout {
         self.has_news = true;
         let behind = noticed.max(newest.saturating_sub(MOST_NEWS));
         let asked = Instant::now();
-        let lanes = self.context.outbox.newest_lanes(behind).await;
-        // It takes a bounded share of the time, too.
+        let lanes = self.context.outbox.newest_lanes(behind, newest).await;
         let interval = self.context.notice_interval.unwrap_or_default();
-        let pause = interval.max(asked.elapsed() * (SEARCH_SHARE - 1));
-        self.notice_due = Instant::now() + pause;
+        self.notice_due = Instant::now() + pause_after(asked, interval);
         // The search tells of the trouble.
         let mut waiting = Vec::new();
         for lane in lanes.unwrap_or_default() {
@@ -279,7 +277,8 @@ impl Scout {
             }
             LaneEnd::Done => return,
         };
-        if is_brief {
+        // Nobody but `run --once` waits for it.
+        if is_brief && !self.tells {
             self.rests.begins_briefly(lane.clone(), until);
         }
         let rest = Rest {
@@ -555,11 +554,18 @@ async fn notice(context: Arc<Context>, noticed: Option<i64>, due: Instant) -> i6
     };
     sleep_until(due).await;
     loop {
+        let asked = Instant::now();
         match context.outbox.newest().await {
             Ok(newest) if Some(newest) != noticed => return newest,
-            Ok(_) => sleep(interval).await,
+            Ok(_) => sleep(pause_after(asked, interval)).await,
             // The search tells of the trouble.
             Err(_) => sleep(context.poll_interval).await,
         }
     }
+}
+
+/// How long to wait behind a question that was asked then: it takes a bounded share of the time. Where an
+/// app has inserted very many rows and not committed them, the database walks over all of them.
+fn pause_after(asked: Instant, interval: Duration) -> Duration {
+    interval.max(asked.elapsed() * (SEARCH_SHARE - 1))
 }

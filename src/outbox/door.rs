@@ -94,9 +94,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// with each contact that is inserted.
     async fn newest(&self) -> Result<i64, OutboxError>;
 
-    /// Returns the lanes of the newest contacts behind this id that are due, those of a few hundred
-    /// contacts at most.
-    async fn newest_lanes(&self, behind: i64) -> Result<Vec<Lane>, OutboxError>;
+    /// Returns the lanes of the newest contacts that are due, behind one id and up to another, those of a few
+    /// hundred contacts at most. (Behind that an app may have inserted very many and not committed them.)
+    async fn newest_lanes(&self, behind: i64, newest: i64) -> Result<Vec<Lane>, OutboxError>;
 
     /// Leases a lane and adopts its open batches in one transaction. Returns `None` if another courier
     /// has the lane or if it is on hold.

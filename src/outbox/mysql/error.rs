@@ -40,11 +40,23 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     })
 }
 
+/// The words of a server or a proxy that lets nobody in: a wrong password, a host that is locked out, a
+/// locked account, a router without a primary. While the courier works this passes: passwords change
+/// here and there at different moments.
+pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    matches!(number(error), 1045 | 1129 | 1130 | 2003 | 3118 | 9001).then(|| error.to_string())
+}
+
+fn number(error: &dyn DatabaseError) -> u16 {
+    error
+        .try_downcast_ref::<MySqlDatabaseError>()
+        .map_or(0, MySqlDatabaseError::number)
+}
+
 fn translate_number(error: &dyn DatabaseError) -> OutboxError {
     let message = error.message().to_owned();
-    let number = error
-        .try_downcast_ref::<MySqlDatabaseError>()
-        .map_or(0, MySqlDatabaseError::number);
+    let number = number(error);
     match number {
         1046 => OutboxError::Failed(
             "the address names no database; write mysql://USER:PASSWORD@HOST/NAME".into(),

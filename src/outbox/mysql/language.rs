@@ -63,7 +63,7 @@ impl Language for MySql {
     }
 
     fn translate(error: sqlx::Error) -> OutboxError {
-        translate(error)
+        error::refused_login(&error).map_or_else(|| translate(error), OutboxError::Lost)
     }
 
     fn is_denied(error: &sqlx::Error) -> bool {

@@ -133,7 +133,12 @@ impl servers::Kind for sqlx::MySql {
             .await?;
         for variable in told {
             let (name, value): (String, String) = (variable.try_get(0)?, variable.try_get(1)?);
-            if !matches!(value.as_str(), "OFF" | "0") {
+            let (status, lost) = statements::OUTSIDE;
+            if name == status {
+                if value.eq_ignore_ascii_case(lost) {
+                    return Ok(Some(format!("has lost its cluster ({name} is {value})")));
+                }
+            } else if !matches!(value.as_str(), "OFF" | "0") {
                 return Ok(Some(format!("is read-only ({name} is {value})")));
             }
         }

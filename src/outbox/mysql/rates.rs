@@ -3,7 +3,6 @@
 use sqlx::{Connection, MySqlConnection, Result};
 
 use super::cluster::Cluster;
-use super::session::BEGIN;
 use super::statements::{NEW_RATE, RATE_ASKED, RATE_GIVEN, RATE_TAKEN};
 use crate::outbox::RateClaim;
 use crate::outbox::span::to_micros;
@@ -15,7 +14,7 @@ pub(super) async fn claim(
     cluster: &Cluster,
     claim: &RateClaim<'_>,
 ) -> Result<i64> {
-    let mut tx = session.begin_with(BEGIN).await?;
+    let mut tx = session.begin().await?;
     let asked: i64 = sqlx::query_scalar(RATE_ASKED).fetch_one(&mut *tx).await?;
     sqlx::query(NEW_RATE)
         .bind(claim.name)

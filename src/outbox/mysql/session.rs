@@ -40,7 +40,7 @@ const SESSION: &str = "
         sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
         sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_big_selects = 1,
         sql_auto_is_null = 0, unique_checks = 1
-        /*M!100300 , max_statement_time = 120, idle_transaction_timeout = 5 */
+        /*M!100300 , max_statement_time = 120, idle_transaction_timeout = 5, wait_timeout = 60 */
         /*!80000 , max_execution_time = 120000, wait_timeout = 6 */
         /*!80013 , optimizer_switch = 'skip_scan=off' */";
 
@@ -62,12 +62,12 @@ pub(super) const LONGEST_LIFE: Duration = Duration::from_mins(5);
 pub(super) const UNHURRIED: &str = "
     SET SESSION innodb_lock_wait_timeout = 30, lock_wait_timeout = 30,
         net_read_timeout = 60, net_write_timeout = 60
-        /*M!100300 , idle_transaction_timeout = 0 */ /*!80000 , wait_timeout = 28800 */";
+        /*M!100300 , idle_transaction_timeout = 0, wait_timeout = 28800 */ /*!80000 , wait_timeout = 28800 */";
 
 /// Building an index on a large table may take its time.
 pub(super) const PATIENT: &str = "
     SET SESSION innodb_lock_wait_timeout = 3600, lock_wait_timeout = 3600
-        /*M!100100 , max_statement_time = 0 */
+        /*M!100100 , max_statement_time = 0, wait_timeout = 28800 */
         /*!80000 , max_execution_time = 0, wait_timeout = 28800 */";
 
 /// The options of sessions on each of the servers of an address.

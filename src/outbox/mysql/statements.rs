@@ -498,7 +498,7 @@ pub(super) static STATEMENTS: Statements = Statements {
     newest: "SELECT CAST(coalesce(max(id), 0) AS SIGNED) FROM contact_outbox",
     newest_lanes: "
         SELECT user_id, task_id FROM contact_outbox AS c FORCE INDEX (PRIMARY)
-        WHERE c.id > ? AND c.status = 'pending'
+        WHERE c.id > ? AND c.id <= ? AND c.status = 'pending'
           AND (c.not_before IS NULL OR c.not_before <= NOW(6))
         ORDER BY c.id DESC LIMIT 256",
     // Reads the pending part of the index from end to end.
@@ -703,7 +703,11 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 });
 
 /// What keeps the server, or this session, from taking writes. MySQL and MariaDB, old and new, know
-/// some of them each.
+/// some of them each. A node of Galera's that the majority has lost says so in its status.
 pub(super) const TAKES_WRITES: &str = "
     SHOW VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only',
-        'tx_read_only', 'transaction_read_only')";
+        'tx_read_only', 'transaction_read_only');
+    SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'";
+
+/// The name of that status, and its value where the node refuses everything.
+pub(super) const OUTSIDE: (&str, &str) = ("wsrep_cluster_status", "non-Primary");

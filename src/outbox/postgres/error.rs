@@ -19,6 +19,15 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     has_code(error, "42501")
 }
 
+/// The words of a server that lets nobody in: a wrong password, no such user or database. While the courier
+/// works this passes: passwords change here and there at different moments.
+pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
+    ["28P01", "28000", "3D000"]
+        .into_iter()
+        .any(|code| has_code(error, code))
+        .then(|| error.to_string())
+}
+
 /// Whether another session has the lock.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     has_code(error, "55P03")
@@ -54,8 +63,8 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
         // insufficient_privilege
         "42501" => OutboxError::Denied(message),
         // admin_shutdown, crash_shutdown, cannot_connect_now; idle_session_timeout,
-        // idle_in_transaction_session_timeout
-        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => OutboxError::Lost(message),
+        // idle_in_transaction_session_timeout, transaction_timeout
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => OutboxError::Lost(message),
         code => match code.get(..2) {
             Some("08") => OutboxError::Lost(message),
             // What else rolls back, resources, cancelled statements, the disk.

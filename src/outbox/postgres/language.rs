@@ -50,7 +50,7 @@ impl Language for Postgres {
     }
 
     fn translate(error: sqlx::Error) -> OutboxError {
-        translate(error)
+        error::refused_login(&error).map_or_else(|| translate(error), OutboxError::Lost)
     }
 
     fn is_denied(error: &sqlx::Error) -> bool {

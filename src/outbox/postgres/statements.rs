@@ -430,7 +430,8 @@ pub(super) static STATEMENTS: Statements = Statements {
     newest_lanes: concat!(
         primary!(),
         "SELECT user_id, task_id FROM contact_outbox
-         WHERE id > $1 AND status = 'pending' AND (not_before IS NULL OR not_before <= now())
+         WHERE id > $1 AND id <= $2 AND status = 'pending'
+           AND (not_before IS NULL OR not_before <= now())
          ORDER BY id DESC LIMIT 256"
     ),
     // Reads the two small indexes from end to end.

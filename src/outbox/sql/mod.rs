@@ -181,8 +181,8 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("newest", Limit::Short, newest).await
     }
 
-    async fn newest_lanes(&self, behind: i64) -> Result<Vec<Lane>, OutboxError> {
-        let newest = || reading::newest_lanes(&self.dialect, behind);
+    async fn newest_lanes(&self, behind: i64, newest: i64) -> Result<Vec<Lane>, OutboxError> {
+        let newest = || reading::newest_lanes(&self.dialect, behind, newest);
         self.call("newest_lanes", Limit::Short, newest).await
     }
 
@@ -255,7 +255,8 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
     }
 
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
-        let claim = || rates::claim(&self.dialect, claim);
+        let asked = Instant::now();
+        let claim = || rates::claim(&self.dialect, claim, asked);
         self.call("claim_rate", Limit::Short, claim).await
     }
 

@@ -1,16 +1,25 @@
 //! Rates that couriers share.
 
+use tokio::time::Instant;
+
 use super::ask::ask;
 use super::dialect::{Dialect, Session};
 use crate::outbox::RateClaim;
 use crate::outbox::error::SqlError;
 use crate::outbox::span::to_micros;
 
-pub(super) async fn claim<D: Dialect>(dialect: &D, claim: &RateClaim<'_>) -> Result<i64, SqlError> {
+/// Returns when the slice begins, in microseconds from `asked` on. The database counts from when it is
+/// asked itself, which is later: a session may have to be waited for.
+pub(super) async fn claim<D: Dialect>(
+    dialect: &D,
+    claim: &RateClaim<'_>,
+    asked: Instant,
+) -> Result<i64, SqlError> {
     let mut session = dialect.begin_one().await?;
+    let waited = to_micros(asked.elapsed());
     let begins_in = dialect.claim_rate(&mut session, claim).await?;
     dialect.commit(session).await?;
-    Ok(begins_in)
+    Ok(begins_in.saturating_add(waited))
 }
 
 /// Claims a slice by one statement.

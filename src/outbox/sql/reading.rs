@@ -48,10 +48,12 @@ pub(in crate::outbox) async fn newest<D: Language>(session: &mut Session<D>) -> 
 pub(super) async fn newest_lanes<D: Dialect>(
     dialect: &D,
     behind: i64,
+    newest: i64,
 ) -> Result<Vec<Lane>, SqlError> {
     let mut session = dialect.reading().await?;
     let contacts = ask::<D>(D::STATEMENTS.newest_lanes)
         .bind(behind)
+        .bind(newest)
         .fetch_all(&mut session)
         .await?;
     let mut seen = HashSet::new();

@@ -82,7 +82,7 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) release_lane: &'static str,
     /// The greatest id of a contact, or 0.
     pub(in crate::outbox) newest: &'static str,
-    /// An id. The lanes of the newest contacts behind it.
+    /// Two ids. The lanes of the newest contacts behind the one and up to the other.
     pub(in crate::outbox) newest_lanes: &'static str,
     /// Counts what is left, by class [courier].
     pub(in crate::outbox) backlog: &'static str,

@@ -425,7 +425,8 @@ pub(super) static STATEMENTS: Statements = Statements {
     newest: "SELECT coalesce(max(id), 0) FROM contact_outbox",
     newest_lanes: concat!(
         "SELECT user_id, task_id FROM contact_outbox NOT INDEXED
-         WHERE id > ?1 AND status = 'pending' AND (not_before IS NULL OR not_before <= ",
+         WHERE id > ?1 AND id <= ?2 AND status = 'pending'
+           AND (not_before IS NULL OR not_before <= ",
         now!(),
         ") ORDER BY id DESC LIMIT 256"
     ),

@@ -302,7 +302,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "open_batches" => &[OPENED, DEPARTING],
         "backlog" => &["'i'"],
         "rate_asked" | "overview" | "newest" => &[],
-        "newest_lanes" => &["7"],
+        "newest_lanes" => &["7", "9000"],
         "new_rate" | "rate_given" => &["'all'"],
         "settle_successes" => &["'[1,2]'", "1", "'b'"],
         "unwritten" => &["'[1,2]'", BATCHES, BATCHES],
