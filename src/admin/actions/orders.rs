@@ -124,7 +124,7 @@ impl RequeueBody {
         let which = match ways.iter().filter(|way| **way).count() {
             0 => return Err(Refusal::wrong("say which: ids, lane, user, kinds or all")),
             1 if by_filter || self.all => Failed::Filter(filter),
-            1 => Failed::Named(ids(&self.ids)?),
+            1 => Failed::named(ids(&self.ids)?),
             _ => {
                 return Err(Refusal::wrong(
                     "give ids, or a filter, or all: one of the three",
@@ -261,7 +261,7 @@ mod tests {
     fn failed_contacts_are_chosen_in_one_of_three_ways() {
         let safety = Safety(RequestDefaults::default());
         for (json, words) in [
-            (r#"{"dry_run":true,"ids":[7]}"#, Some("1 contact by id")),
+            (r#"{"dry_run":true,"ids":[7,7]}"#, Some("1 contact by id")),
             (
                 r#"{"dry_run":true,"all":true}"#,
                 Some("everything that failed"),
