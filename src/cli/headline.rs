@@ -94,7 +94,8 @@ fn waiting(n: u64) -> String {
     format!("{} {}", contacts(n), if n == 1 { "is" } else { "are" })
 }
 
-fn waiting_on(n: u64) -> String {
+/// So many contacts, and that they wait.
+pub(super) fn waiting_on(n: u64) -> String {
     format!("{} {}", contacts(n), if n == 1 { "waits" } else { "wait" })
 }
 

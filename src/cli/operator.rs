@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::UsageError;
 use crate::app;
@@ -31,16 +32,16 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "USER/TASK", conflicts_with_all = ["user", "task"])]
     lane: Option<String>,
     /// Of this `user_id`
-    #[arg(long, value_name = "USER_ID")]
+    #[arg(long, value_name = "USER_ID", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
     /// Of this `task_id`
-    #[arg(long, value_name = "TASK_ID")]
+    #[arg(long, value_name = "TASK_ID", value_parser = NonEmptyStringValueParser::new())]
     task: Option<String>,
     /// Of this kind; may be given several times
     #[arg(long, value_name = "KIND", value_enum)]
     kind: Vec<Kind>,
     /// Whose cause contains this text, in capitals or not
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     cause: Option<String>,
     /// That failed at most so long ago, such as 2h
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
@@ -144,6 +145,22 @@ mod tests {
                 ..FilterArgs::default()
             };
             assert!(args.filter().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_empty_text_is_no_filter() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            filter: FilterArgs,
+        }
+        let read = |flag, value| <Line as clap::Parser>::try_parse_from(["x", flag, value]);
+        for flag in ["--user", "--task", "--cause"] {
+            let said = read(flag, "").err().map(|error| error.exit_code());
+            assert_eq!(said, Some(2), "{flag}");
+            let filter = read(flag, "x").unwrap_or_else(|error| panic!("{error}"));
+            assert!(!filter.filter.is_empty(), "{flag}");
         }
     }
 

@@ -32,7 +32,12 @@ impl ScopeArgs {
     fn scope(&self) -> Result<OrderScope, UsageError> {
         match (&self.lane, &self.user, self.all) {
             (Some(lane), ..) => operator::lane(lane).map(OrderScope::Lane),
-            (_, Some(user), _) if !user.is_empty() => Ok(OrderScope::User(user.clone())),
+            (_, Some(user), _) => OrderScope::user(user).map_err(|violation| {
+                UsageError(format!(
+                    "--user {user:?} is no user: {violation}; a lane is given as USER/TASK without \
+                     --user"
+                ))
+            }),
             (.., true) => Ok(OrderScope::All),
             _ => Err(UsageError(
                 "say which: USER/TASK, --user USER_ID, or --all".into(),
@@ -145,4 +150,28 @@ pub(super) async fn resume(
         writeln!(out, "still paused with {}: {}", pause.scope, pause.reason)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_that_no_row_can_have_is_wrong_usage() {
+        let scope = |user: &str| {
+            let args = ScopeArgs {
+                lane: None,
+                user: Some(user.into()),
+                all: false,
+            };
+            args.scope()
+        };
+        assert_eq!(scope("u-1").unwrap(), OrderScope::User("u-1".into()));
+        assert_eq!(
+            scope("u-1/t-1").unwrap_err().to_string(),
+            "--user \"u-1/t-1\" is no user: user_id must be 1 to 64 letters, digits, '_' or '-'; a \
+             lane is given as USER/TASK without --user"
+        );
+        assert!(scope("").is_err());
+    }
 }

@@ -59,7 +59,7 @@ pub(super) async fn run(
     let operations = operator::connect(settings).await?;
     let tally = requeue.count(&*operations).await?;
     if !args.json {
-        write!(out, "{}", shown(&tally, args))?;
+        write!(out, "{}", shown(&tally, requeue.named(), args))?;
         out.flush()?;
     }
     let mut requeued = 0;
@@ -96,7 +96,7 @@ impl RequeueArgs {
         Ok(Requeue {
             which: match &*self.ids {
                 [] => Failed::Filter(filter),
-                ids => Failed::Named(ids.iter().copied().map(ContactId).collect()),
+                ids => Failed::named(ids.iter().copied().map(ContactId).collect()),
             },
             even_unsafe: self.even_unsafe,
             safety: Safety(settings.request_defaults()),
@@ -104,8 +104,8 @@ impl RequeueArgs {
     }
 }
 
-/// What there is, in lines.
-fn shown(tally: &RequeueTally, args: &RequeueArgs) -> String {
+/// What there is, in lines; `named`: how many were meant by their ids.
+fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     let mut lines: Vec<String> = tally
         .kinds
         .iter()
@@ -115,7 +115,6 @@ fn shown(tally: &RequeueTally, args: &RequeueArgs) -> String {
         lines.push("nothing to requeue: no failed contact matches\n".to_owned());
     }
     let found: u64 = tally.kinds.values().sum();
-    let named = u64::try_from(args.ids.len()).unwrap_or(u64::MAX);
     if named > found {
         let others = HumanCount(named - found);
         lines.push(format!("{others} of the ids named no failed contact\n"));

@@ -18,18 +18,17 @@ pub struct Lane {
 impl Lane {
     /// A lane, if both ids may stand in a URL path.
     pub fn new(user_id: &str, task_id: &str) -> Result<Self, Violation> {
-        for (field, id) in [("user_id", user_id), ("task_id", task_id)] {
-            let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-            if id.is_empty() || id.len() > 64 || !id.bytes().all(allowed) {
-                return Err(Violation(format!(
-                    "{field} must be 1 to 64 letters, digits, '_' or '-'"
-                )));
-            }
-        }
+        Self::check_user(user_id)?;
+        check("task_id", task_id)?;
         Ok(Self {
             user_id: user_id.into(),
             task_id: task_id.into(),
         })
+    }
+
+    /// Whether a user of this id may have lanes.
+    pub fn check_user(user_id: &str) -> Result<(), Violation> {
+        check("user_id", user_id)
     }
 
     /// The place before all lanes of the same user. It is no lane.
@@ -59,6 +58,16 @@ impl Lane {
     pub fn task_id(&self) -> &str {
         &self.task_id
     }
+}
+
+fn check(field: &str, id: &str) -> Result<(), Violation> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if id.is_empty() || id.len() > 64 || !id.bytes().all(allowed) {
+        return Err(Violation(format!(
+            "{field} must be 1 to 64 letters, digits, '_' or '-'"
+        )));
+    }
+    Ok(())
 }
 
 impl fmt::Display for Lane {

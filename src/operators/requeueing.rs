@@ -29,6 +29,13 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// By name, each id once.
+    pub fn named(mut ids: Vec<ContactId>) -> Self {
+        ids.sort_unstable();
+        ids.dedup();
+        Self::Named(ids)
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::Named(ids) => format!("{} by id", contacts(ids.len() as u64)),
@@ -92,6 +99,14 @@ pub struct Requeue {
 }
 
 impl Requeue {
+    /// How many contacts are meant by their ids.
+    pub fn named(&self) -> u64 {
+        match &self.which {
+            Failed::Named(ids) => ids.len() as u64,
+            Failed::Filter(_) => 0,
+        }
+    }
+
     /// Which contacts, for the history.
     pub fn in_words(&self) -> String {
         let all_the_same = if self.even_unsafe {
@@ -255,7 +270,7 @@ mod tests {
             ..FailureFilter::default()
         };
         for (which, words) in [
-            (Failed::Named(vec![ContactId(7)]), "1 contact by id"),
+            (Failed::named(vec![ContactId(7); 2]), "1 contact by id"),
             (
                 Failed::Filter(FailureFilter::default()),
                 "everything that failed",

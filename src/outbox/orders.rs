@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::rows::Columns;
 use super::span::to_duration;
 use super::{ClosedGate, PausedLane};
-use crate::contact::Lane;
+use crate::contact::{Lane, Violation};
 
 /// The lanes that an order is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,12 @@ pub enum OrderScope {
 }
 
 impl OrderScope {
+    /// All lanes of a user, if a user may have this id.
+    pub fn user(user_id: &str) -> Result<Self, Violation> {
+        Lane::check_user(user_id)?;
+        Ok(Self::User(user_id.to_owned()))
+    }
+
     /// Whether it is about this lane, too.
     pub fn covers(&self, lane: &Lane) -> bool {
         match self {

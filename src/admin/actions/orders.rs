@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use crate::admin::refusal::Refusal;
-use crate::contact::ContactId;
+use crate::contact::{ContactId, Violation};
 use crate::mask::mask_within;
 use crate::operators::{Chosen, Failed, PauseOrder, Requeue, Safety, lane_of};
 use crate::outbox::{FailKind, FailureFilter, OrderScope, PendingFilter};
@@ -124,7 +124,7 @@ impl RequeueBody {
         let which = match ways.iter().filter(|way| **way).count() {
             0 => return Err(Refusal::wrong("say which: ids, lane, user, kinds or all")),
             1 if by_filter || self.all => Failed::Filter(filter),
-            1 => Failed::Named(ids(&self.ids)?),
+            1 => Failed::named(ids(&self.ids)?),
             _ => {
                 return Err(Refusal::wrong(
                     "give ids, or a filter, or all: one of the three",
@@ -141,7 +141,9 @@ impl RequeueBody {
 
 fn scope(lane: Option<&str>, user: Option<String>, all: bool) -> Result<OrderScope, Refusal> {
     match (parts(lane, user)?, lane, all) {
-        ((Some(user), None), None, false) => Ok(OrderScope::User(user)),
+        ((Some(user), None), None, false) => {
+            OrderScope::user(&user).map_err(|violation| no_user(&user, &violation))
+        }
         (_, Some(text), false) => lane_of(text)
             .map(OrderScope::Lane)
             .ok_or_else(|| no_lane(text)),
@@ -164,6 +166,11 @@ fn parts(
         (None, Some(user)) if user.is_empty() => Err(Refusal::wrong("user is empty: name one")),
         (None, user) => Ok((user, None)),
     }
+}
+
+fn no_user(user: &str, violation: &Violation) -> Refusal {
+    let user = mask_within(user);
+    Refusal::wrong(format!("{user:?} is no user: {violation}"))
 }
 
 fn no_lane(text: &str) -> Refusal {
@@ -223,6 +230,7 @@ mod tests {
             (r#"{"dry_run":true}"#, None),
             (r#"{"dry_run":true,"lane":"u"}"#, None),
             (r#"{"dry_run":true,"user":""}"#, None),
+            (r#"{"dry_run":true,"user":"u/t"}"#, None),
             (r#"{"dry_run":true,"lane":"u/t","user":"u"}"#, None),
             (r#"{"dry_run":true,"lane":"u/t","all":true}"#, None),
             (r#"{"dry_run":true,"user":"u","all":true}"#, None),
@@ -261,7 +269,7 @@ mod tests {
     fn failed_contacts_are_chosen_in_one_of_three_ways() {
         let safety = Safety(RequestDefaults::default());
         for (json, words) in [
-            (r#"{"dry_run":true,"ids":[7]}"#, Some("1 contact by id")),
+            (r#"{"dry_run":true,"ids":[7,7]}"#, Some("1 contact by id")),
             (
                 r#"{"dry_run":true,"all":true}"#,
                 Some("everything that failed"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::cli::UsageError;
 use crate::cli::operator;
@@ -24,13 +25,13 @@ pub(super) struct ChosenArgs {
     #[arg(long, value_name = "FILE")]
     ids_file: Option<PathBuf>,
     /// The one with this `idempotency_key`; may be given several times
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Vec<String>,
     /// Those of this lane
     #[arg(long, value_name = "USER/TASK", conflicts_with = "user")]
     lane: Option<String>,
     /// Those of this `user_id`
-    #[arg(long, value_name = "USER_ID")]
+    #[arg(long, value_name = "USER_ID", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
     /// Those that were inserted at most so long ago, such as 2h
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]

@@ -7,10 +7,12 @@ use super::check::Check;
 use super::writing;
 use crate::address::DatabaseKind;
 use crate::app::{self, Database};
+use crate::cli::headline::{headline, waiting_on};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
 use crate::outbox::{
-    Outbox, OutboxError, Overview, PausedLane, Security, ServerReport, ServerSetting,
+    Conclusion, Outbox, OutboxError, Overview, PAUSED, PausedLane, Security, ServerReport,
+    ServerSetting,
 };
 use crate::settings::Settings;
 
@@ -240,9 +242,9 @@ fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
             "not known: one that runs cannot write its heartbeat here",
             "ask the primary, or `contact-courier status --alive` on the courier's host",
         ),
-        0 if pending.due + pending.held > 0 => Check::warning(
+        0 if pending.total() > 0 => Check::warning(
             "couriers",
-            format!("none runs, and {} wait", contacts(pending.total())),
+            format!("none runs, and {}", waiting_on(pending.total())),
             "start one with `contact-courier run`",
         ),
         0 => Check::ok("couriers", "none runs, and nothing waits"),
@@ -251,9 +253,26 @@ fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
     }
 }
 
+/// What keeps back everything, or all of some user, in the words of the headline.
+fn stop(conclusion: &Conclusion) -> Option<Check> {
+    let todo = match conclusion {
+        Conclusion::Stopped { gate } if gate.reason == PAUSED => {
+            "`contact-courier resume --all` ends the pause"
+        }
+        Conclusion::Stopped { .. } => {
+            "`contact-courier resume --all` tries at once whether that has gone"
+        }
+        Conclusion::Partly { users, .. } if *users > 0 => {
+            "`contact-courier status` shows which, and why"
+        }
+        _ => return None,
+    };
+    Some(Check::warning("sending", headline(conclusion), todo))
+}
+
 fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
     let pending = &overview.pending;
-    let mut checks = Vec::new();
+    let mut checks: Vec<Check> = stop(&overview.conclusion()).into_iter().collect();
     let oldest = overview.oldest_pending.unwrap_or_default();
     if oldest > LONG {
         checks.push(Check::warning(
@@ -290,7 +309,7 @@ fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
 mod tests {
     use super::*;
     use crate::address::{Distance, Tls};
-    use crate::outbox::PendingCounts;
+    use crate::outbox::{ClosedGate, InstanceReport, OrderScope, Pause, PendingCounts, Standing};
 
     fn lines(checks: &[Check]) -> Vec<String> {
         checks.iter().map(ToString::to_string).collect()
@@ -422,12 +441,68 @@ mod tests {
     }
 
     #[test]
+    fn what_keeps_everything_back_is_told_before_the_outbox() {
+        let first = |pauses, gates| {
+            let courier = InstanceReport {
+                alive: true,
+                standing: Some(Standing {
+                    gates,
+                    ..Standing::default()
+                }),
+                ..InstanceReport::default()
+            };
+            let overview = Overview {
+                instances: vec![courier],
+                pauses,
+                ..Overview::default()
+            };
+            lines(&health(&overview, &[])).swap_remove(0)
+        };
+        let pause = |scope| Pause {
+            scope,
+            reason: "by anna".into(),
+            paused_seconds: 60.0,
+            ends_in_seconds: None,
+        };
+        assert_eq!(
+            first(vec![pause(OrderScope::All)], Vec::new()),
+            "warning  sending     Nothing is sent: paused for 1m 0s by anna; it ends when somebody \
+             resumes; `contact-courier resume --all` ends the pause"
+        );
+        assert_eq!(
+            first(vec![pause(OrderScope::User("u".into()))], Vec::new()),
+            "warning  sending     Nothing is sent for 1 user; `contact-courier status` shows \
+             which, and why"
+        );
+        let gate = ClosedGate {
+            reason: "unauthorized".into(),
+            message: "the token was refused".into(),
+            closed_seconds: 60.0,
+            next_try_in_seconds: 20.0,
+            ..ClosedGate::default()
+        };
+        assert_eq!(
+            first(Vec::new(), vec![gate]),
+            "warning  sending     Nothing is sent: unauthorized for 1m 0s; next try in 20s; the \
+             token was refused; `contact-courier resume --all` tries at once whether that has gone"
+        );
+        assert!(first(Vec::new(), Vec::new()).starts_with("ok "));
+    }
+
+    #[test]
     fn that_none_runs_is_only_said_where_one_could_have_written_its_heartbeat() {
         let said =
             |couriers, read_only| who_works(&Overview::default(), couriers, read_only).to_string();
         assert_eq!(said(1, true), "ok       couriers    1 is alive");
         let nobody = "ok       couriers    none runs, and nothing waits";
         assert_eq!(said(0, false), nobody);
+        let mut later = Overview::default();
+        later.pending.deferred = 1;
+        assert_eq!(
+            who_works(&later, 0, false).to_string(),
+            "warning  couriers    none runs, and 1 contact waits; start one with \
+             `contact-courier run`"
+        );
         let unknown = said(0, true);
         assert!(
             unknown.starts_with("warning  couriers    not known"),

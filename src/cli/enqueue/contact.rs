@@ -112,6 +112,24 @@ fn row(contact: &NewContact) -> OutboxRow {
     }
 }
 
+/// What stands on one line in a file of CSV. A stray quote that the next one closes takes the lines in
+/// between into its value.
+const ONE_LINE: [&str; 8] = [
+    "user_id",
+    "task_id",
+    "phone",
+    "name",
+    "email",
+    "company",
+    "sub_user_id",
+    "idempotency_key",
+];
+
+/// Whether there is a line break inside.
+fn is_broken(text: &str) -> bool {
+    text.trim().contains(['\n', '\r'])
+}
+
 /// The values of a record, taken out one by one; what cannot be read is noted.
 struct Fields {
     line: u64,
@@ -137,6 +155,11 @@ impl Fields {
             // The databases cannot keep it in a text.
             Given::Text(text) | Given::Json(Value::String(text)) if text.contains('\0') => {
                 self.problem(column, "holds a NUL character");
+                None
+            }
+            Given::Text(text) if ONE_LINE.contains(&column) && is_broken(text) => {
+                let said = "holds a line break; is a quote missing, or is there one too many?";
+                self.problem(column, said);
                 None
             }
             Given::Json(Value::Null) => None,
@@ -344,6 +367,11 @@ mod tests {
                 "must be 1 to 64 letters, digits, '_' or '-'",
             ),
             ("name", "a\0b", "holds a NUL character"),
+            (
+                "company",
+                "a\r\nb",
+                "holds a line break; is a quote missing, or is there one too many?",
+            ),
         ] {
             let said = said(csv(&[phone, (column, value)]));
             assert_eq!(said, [format!("line 37, column {column}: {complaint}")]);

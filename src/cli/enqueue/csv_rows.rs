@@ -20,7 +20,9 @@ pub(super) fn rows<'a>(input: impl Read + 'a) -> Rows<'a> {
         .flexible(true)
         .from_reader(watched);
     let header = match next(&mut csv, &lines) {
-        Ok(Some((line, header))) => columns(line, &header),
+        Ok(Some(found)) => found
+            .map_err(|problem| vec![problem])
+            .and_then(|(line, header)| columns(line, &header)),
         Ok(None) => Err(vec![Problem::of_line(
             1,
             "the file is empty; it needs a header",
@@ -31,17 +33,21 @@ pub(super) fn rows<'a>(input: impl Read + 'a) -> Rows<'a> {
         Err(problems) => Box::new(problems.into_iter().map(|problem| Ok(Err(problem)))),
         Ok(columns) => Box::new(std::iter::from_fn(move || {
             match next(&mut csv, &lines).transpose()? {
-                Ok((line, fields)) => Some(Ok(record(line, &columns, &fields))),
+                Ok(found) => {
+                    let row = found.and_then(|(line, fields)| record(line, &columns, &fields));
+                    Some(Ok(row))
+                }
                 Err(error) => Some(Err(error)),
             }
         })),
     }
 }
 
+/// The next record with its line, or what is wrong with its quotes.
 fn next<R: Read>(
     csv: &mut csv::Reader<Watched<R>>,
     lines: &Rc<RefCell<Lines>>,
-) -> anyhow::Result<Option<(u64, ByteRecord)>> {
+) -> anyhow::Result<Option<Result<(u64, ByteRecord), Problem>>> {
     let mut fields = ByteRecord::new();
     lines.borrow_mut().begin_record(csv.position().byte());
     if !csv
@@ -50,7 +56,12 @@ fn next<R: Read>(
     {
         return Ok(None);
     }
-    Ok(Some((lines.borrow_mut().of_record(), fields)))
+    let mut lines = lines.borrow_mut();
+    let line = lines.of_record();
+    Ok(Some(match lines.quote_fault(csv.position().byte()) {
+        Some(problem) => Err(problem),
+        None => Ok((line, fields)),
+    }))
 }
 
 fn columns(line: u64, header: &ByteRecord) -> Result<Vec<&'static str>, Vec<Problem>> {
@@ -170,6 +181,39 @@ mod tests {
                 .to_string()
                 .starts_with("line 2, column name: is not UTF-8")
         );
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_or_closes_too_early_is_a_problem_on_its_line() {
+        let said = |text: &str| -> Vec<String> {
+            let problems = read(text).into_iter().filter_map(Result::err);
+            problems.map(|problem| problem.to_string()).collect()
+        };
+        let never = "a quote opens here and is never closed; close it, or take it out";
+        let open = "phone,name\n1,\"Li\n2,Wang\n3,Zhao\n";
+        assert_eq!(said(open), [format!("line 2: {never}")]);
+        assert_eq!(said("phone,name\n1,\""), [format!("line 2: {never}")]);
+        assert_eq!(said("phone,\"name\n1,a\n"), [format!("line 1: {never}")]);
+        let behind = "phone,name\r\n1,a\r\n2,\"Li\r\n3,\"Wang\r\n4,b\r\n5,\"c\" \r\n";
+        let goes_on = |line, end| {
+            format!(
+                "line {line}: the value in quotes goes on behind its closing quote on line {end}; \
+                 write a quote that belongs to a value twice, in quotes"
+            )
+        };
+        assert_eq!(said(behind), [goes_on(3, 4), goes_on(6, 6)]);
+        assert_eq!(lines(behind), [2, 3, 5, 6]);
+        let good = "\"phone\",name\n\"1\",\"a \"\"b\"\", c\"\n2,a \"b\" c\n3,\"\"\n4,\"\"\"\"";
+        assert_eq!(said(good), [""; 0]);
+    }
+
+    #[test]
+    fn faults_of_quotes_are_told_of_their_own_rows_over_many_buffers() {
+        let text = "1,\"x\"y\n2,\"z\"\n".repeat(20_000);
+        let rows = read(&format!("phone,name\n{text}"));
+        assert!(rows.iter().step_by(2).all(Result::is_err));
+        assert!(rows.iter().skip(1).step_by(2).all(Result::is_ok));
+        assert_eq!(rows.len(), 40_000);
     }
 
     #[test]

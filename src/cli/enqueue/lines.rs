@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::rc::Rc;
 
+use super::problem::Problem;
+use super::quotes::Quotes;
+
 /// No honest contact is longer; a quote that is never closed is, and must not fill the memory.
 const LONGEST_RECORD: u64 = 4 * 1024 * 1024;
 
@@ -28,6 +31,7 @@ pub(super) struct Lines {
     at_start: bool,
     after_cr: bool,
     record_start: u64,
+    quotes: Quotes,
 }
 
 impl<R: Read> Watched<R> {
@@ -39,6 +43,7 @@ impl<R: Read> Watched<R> {
             at_start: true,
             after_cr: false,
             record_start: 0,
+            quotes: Quotes::new(),
         }));
         let watched = Self {
             inner,
@@ -61,12 +66,16 @@ impl<R: Read> Read for Watched<R> {
         for byte in &buffer[..read] {
             lines.watch(*byte);
         }
+        if read == 0 && !buffer.is_empty() {
+            lines.quotes.end();
+        }
         Ok(read)
     }
 }
 
 impl Lines {
     fn watch(&mut self, byte: u8) {
+        self.quotes.watch(byte, self.byte, self.line);
         match byte {
             b'\n' if self.after_cr => self.after_cr = false,
             b'\n' | b'\r' => {
@@ -95,6 +104,11 @@ impl Lines {
     pub(super) fn of_record(&mut self) -> u64 {
         self.forget_before(self.record_start);
         self.starts.front().map_or(self.line, |(_, line)| *line)
+    }
+
+    /// What is wrong with the quotes of the record that the parser has found, which ends at `byte`.
+    pub(super) fn quote_fault(&mut self, byte: u64) -> Option<Problem> {
+        self.quotes.fault_before(byte)
     }
 
     fn forget_before(&mut self, byte: u64) {

@@ -11,6 +11,7 @@ mod json_rows;
 mod lines;
 mod pass;
 mod problem;
+mod quotes;
 mod record;
 mod rounded;
 mod source;

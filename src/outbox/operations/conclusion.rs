@@ -1,6 +1,8 @@
 //! The one thing to know first about an outbox: concluded here, so that status, page and explain say
 //! the same.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::overview::{InstanceReport, Overview};
@@ -172,7 +174,7 @@ pub(in crate::outbox) fn gate_in_the_way(
     )
 }
 
-/// The lanes on hold, those that an operator has paused first.
+/// The lanes on hold and those that an operator has paused, the longest held first.
 pub(in crate::outbox) fn with_paused(
     held: Vec<PausedLane>,
     mut paused: Vec<PausedLane>,
@@ -185,6 +187,7 @@ pub(in crate::outbox) fn with_paused(
     };
     let held: Vec<PausedLane> = held.into_iter().filter(is_new).collect();
     paused.extend(held);
+    paused.sort_by_key(|lane| Reverse(lane.held_for));
     paused.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     paused
 }
@@ -216,6 +219,7 @@ fn at_all<'a>(
 mod tests {
     use super::*;
     use crate::outbox::NewestEnds;
+    use std::time::Duration;
 
     fn gate(user: Option<&str>, closed: f64) -> ClosedGate {
         ClosedGate {
@@ -280,6 +284,21 @@ mod tests {
         );
         let gate_for = |user| gate_for(&two.instances, user);
         assert!(gate_for("u").is_some() && gate_for("w").is_none());
+    }
+
+    #[test]
+    fn pauses_and_holds_come_the_longest_held_first() {
+        let lane = |task: &str, reason: &str, minutes| PausedLane {
+            task_id: task.into(),
+            reason: reason.into(),
+            held_for: Duration::from_mins(minutes),
+            ..PausedLane::default()
+        };
+        let held = vec![lane("a", "task_running", 50), lane("b", "server_error", 9)];
+        let paused = vec![lane("b", "paused", 30), lane("c", "paused", 40)];
+        let told = with_paused(held, paused, 2);
+        let told: Vec<_> = told.iter().map(|lane| lane.task_id.as_str()).collect();
+        assert_eq!(told, ["a", "c"]);
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub(in crate::outbox) fn erasable(row: &impl Columns) -> Option<(ContactId, Eras
 pub(in crate::outbox) struct Personal {
     id: i64,
     phone: String,
-    /// For an encrypted number.
+    /// For a number that is encrypted, or may be.
     phone_mask: Option<String>,
     /// Texts of the person that somebody may have quoted.
     quotable: Vec<String>,
@@ -158,7 +158,9 @@ pub(in crate::outbox) fn personal(row: &impl Columns) -> Personal {
     Personal {
         id: row.integer("id").unwrap_or_default(),
         phone: row.text("phone").unwrap_or_default(),
-        phone_mask: row.text("phone_mask"),
+        phone_mask: row
+            .text("phone_mask")
+            .filter(|mask| !mask.trim().is_empty()),
         quotable: quotable
             .map(|text| text.trim().to_owned())
             .filter(|text| is_quotable(text))

@@ -82,6 +82,10 @@ pub(super) async fn paused<D: Dialect>(
         }
         if let OrderScope::Lane(lane) = &pause.scope {
             let pending = cancelling::pending_in::<D>(&mut session, lane).await?;
+            // It keeps nothing back.
+            if pending == 0 {
+                continue;
+            }
             by_operators.extend(pause.lane(pending));
         }
     }

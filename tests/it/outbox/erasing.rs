@@ -359,14 +359,33 @@ async fn an_encrypted_number_is_found_by_its_ciphertext_and_by_a_mask_that_is_wh
         .await;
         rows.push(ContactId(row));
     }
+    // Whether its number is encrypted a row may leave to the settings.
+    for encryption in ["NULL", "false"] {
+        let row = db.contact("u/t", "e1f3d5e7a9b1c3d5").await;
+        db.execute(&format!(
+            "UPDATE contact_outbox SET encryption = {encryption}, phone_mask = '{NUMBER}',
+                 status = 'failed', fail_kind = 'expired', finished_at = {} WHERE id = {row}",
+            db.now(0)
+        ))
+        .await;
+        rows.push(ContactId(row));
+    }
     rows.reverse();
     for (number, wanted) in [
-        ("c1f3d5e7a9b1c3d5", &rows[..]),
-        (NUMBER, &rows[1..]),
+        ("c1f3d5e7a9b1c3d5", &rows[2..]),
+        (NUMBER, &[rows[1], rows[3]]),
         ("130***1211", &[]),
     ] {
         let step = db.operations.find_number(number, None).await;
         assert_eq!(step.expect("looks").found, wanted, "{number}");
+    }
+    erase(db, &[rows[1].0, rows[0].0]).await;
+    for (row, left) in [(rows[1], "130***1211"), (rows[0], "e1f***c3d5")] {
+        let left = format!(
+            "FROM contact_outbox WHERE id = {} AND phone = '{left}'",
+            row.0
+        );
+        assert_eq!(db.count(&left).await, 1, "{left}");
     }
 }
 

@@ -179,6 +179,8 @@ async fn a_paused_lane_is_held_in_all_that_is_counted(db: &Db) {
     };
     assert_eq!(counts().await, (0, 0));
     pause(db, &OrderScope::Lane(lane("u/2")), None).await;
+    // Nothing waits in it.
+    pause(db, &OrderScope::Lane(lane("u/9")), None).await;
     assert_eq!(counts().await, (2, 1));
     let held = db.operations.paused(10).await.expect("lanes");
     assert_eq!(held.len(), 1);

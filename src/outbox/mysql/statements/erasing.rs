@@ -24,11 +24,13 @@ macro_rules! batches_named {
     };
 }
 
+/// Whether its number is encrypted, a row may leave to the settings. So `phone_mask` is read unless
+/// the row says no.
 pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
     numbers: Statement::new(
         "SELECT c.id, CASE WHEN CHAR_LENGTH(c.phone) <= ? THEN c.phone END AS phone,
-             CASE WHEN c.encryption AND CHAR_LENGTH(c.phone_mask) <= ? THEN c.phone_mask END
-                 AS phone_mask
+             CASE WHEN COALESCE(c.encryption, TRUE) AND CHAR_LENGTH(c.phone_mask) <= ?
+                  THEN c.phone_mask END AS phone_mask
          FROM contact_outbox AS c FORCE INDEX (PRIMARY)
          WHERE c.id < ? ORDER BY c.id DESC LIMIT ?",
     )
@@ -48,7 +50,7 @@ pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
     personal: Statement::new(concat!(
         "SELECT c.id, CASE WHEN CHAR_LENGTH(c.phone) <= 1000 THEN c.phone
                 ELSE CONCAT(LEFT(c.phone, 10), '***', RIGHT(c.phone, 10)) END AS phone,
-             CASE WHEN c.encryption THEN LEFT(c.phone_mask, 1000) END AS phone_mask, ",
+             CASE WHEN COALESCE(c.encryption, TRUE) THEN LEFT(c.phone_mask, 1000) END AS phone_mask, ",
         short!("name"),
         ", ",
         short!("email"),

@@ -16,10 +16,13 @@ macro_rules! short {
     };
 }
 
+/// Whether its number is encrypted, a row may leave to the settings. So `phone_mask` is read unless
+/// the row says no.
 pub(in crate::outbox::postgres) static ERASING: Erasing = Erasing {
     numbers: Statement::new(
         "SELECT id, CASE WHEN char_length(phone) <= $1::bigint THEN phone END AS phone,
-             CASE WHEN encryption AND char_length(phone_mask) <= $1 THEN phone_mask END AS phone_mask
+             CASE WHEN coalesce(encryption, true) AND char_length(phone_mask) <= $1
+                  THEN phone_mask END AS phone_mask
          FROM contact_outbox WHERE id < $2 ORDER BY id DESC LIMIT $3",
     ),
     standing: Statement::new(
@@ -35,7 +38,7 @@ pub(in crate::outbox::postgres) static ERASING: Erasing = Erasing {
     personal: Statement::new(concat!(
         "SELECT id, CASE WHEN char_length(phone) <= 1000 THEN phone
                 ELSE left(phone, 10) || '***' || right(phone, 10) END AS phone,
-             CASE WHEN encryption THEN left(phone_mask, 1000) END AS phone_mask, ",
+             CASE WHEN coalesce(encryption, true) THEN left(phone_mask, 1000) END AS phone_mask, ",
         short!("name"),
         ", ",
         short!("email"),

@@ -16,10 +16,13 @@ macro_rules! short {
     };
 }
 
+/// Whether its number is encrypted, a row may leave to the settings. So `phone_mask` is read unless
+/// the row says no.
 pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
     numbers: Statement::new(
         "SELECT id, CASE WHEN length(phone) <= ?1 THEN phone END AS phone,
-             CASE WHEN encryption AND length(phone_mask) <= ?1 THEN phone_mask END AS phone_mask
+             CASE WHEN coalesce(encryption, true) AND length(phone_mask) <= ?1
+                  THEN phone_mask END AS phone_mask
          FROM contact_outbox NOT INDEXED WHERE id < ?2 ORDER BY id DESC LIMIT ?3",
     ),
     standing: Statement::new(
@@ -36,7 +39,7 @@ pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
     personal: Statement::new(concat!(
         "SELECT id, CASE WHEN length(phone) <= 1000 THEN phone
                 ELSE substr(phone, 1, 10) || '***' || substr(phone, -10) END AS phone,
-             CASE WHEN encryption THEN substr(phone_mask, 1, 1000) END AS phone_mask, ",
+             CASE WHEN coalesce(encryption, true) THEN substr(phone_mask, 1, 1000) END AS phone_mask, ",
         short!("name"),
         ", ",
         short!("email"),
