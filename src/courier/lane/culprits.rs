@@ -130,3 +130,68 @@ impl Culprits {
         self.isolations.put_back(search, piece, rows);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::contact::{Contact, Lane, OutboxRow, RequestDefaults, RequestOptions};
+    use tokio::time::Instant;
+
+    fn underway(rows: i64, search: Option<BatchId>) -> Underway {
+        let contact = |id| {
+            let row = OutboxRow {
+                id,
+                phone: (13_000_000_000 + id).to_string(),
+                ..OutboxRow::default()
+            };
+            Contact::check(row, &RequestDefaults::default()).unwrap()
+        };
+        let batch = Batch {
+            id: BatchId::generate(),
+            parent: None,
+            lane: Lane::new("u", "t").unwrap(),
+            options: RequestOptions::default(),
+            contacts: (1..=rows).map(contact).collect(),
+            attempts: 1,
+            maybe_delivered: false,
+            taken_since: false,
+        };
+        let now = Instant::now();
+        let mut underway = Underway::new(batch, now, now);
+        underway.search = search;
+        underway
+    }
+
+    fn closing(of: &Underway, outcome: Outcome, all_open: bool) -> Closing {
+        Closing {
+            outcome,
+            answer: String::new(),
+            settled: Vec::new(),
+            unsettled: if all_open {
+                of.batch.contact_ids()
+            } else {
+                Vec::new()
+            },
+            maybe_delivered: false,
+            because: None,
+        }
+    }
+
+    #[test]
+    fn a_piece_of_a_search_that_is_too_large_is_not_asked_about_whole_again() {
+        let mut culprits = Culprits::default();
+        let whole = underway(100, None);
+        let refused = closing(&whole, Outcome::Refused, true);
+        let search = culprits.search(&whole, &refused).unwrap();
+        let good = underway(40, Some(search.id));
+        let imported = closing(&good, Outcome::Imported, false);
+        culprits.search(&good, &imported).unwrap();
+        for outcome in [Outcome::TooLarge, Outcome::Unaccounted] {
+            let piece = underway(31, Some(search.id));
+            let found = culprits.search(&piece, &closing(&piece, outcome, true));
+            let cut = found.and_then(|search| search.cut).unwrap();
+            assert!(cut.first < 31, "{outcome:?}: {cut:?}");
+        }
+    }
+}
