@@ -2,6 +2,7 @@
 //! the same.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -23,11 +24,11 @@ pub enum Conclusion {
     Partly {
         /// Lanes on hold that have contacts.
         lanes: u64,
-        /// Due contacts in them.
+        /// Due contacts in them, and of users none of whose lanes is sent.
         contacts: u64,
         /// Users none of whose lanes is sent.
         users: u64,
-        /// Due contacts in lanes that are not on hold.
+        /// Due contacts that nothing keeps back.
         due: u64,
     },
     /// Contacts are due and are being sent.
@@ -198,8 +199,21 @@ fn gate_for<'a>(couriers: &'a [InstanceReport], user_id: &str) -> Option<&'a Clo
     at_all(couriers, |standing| standing.gate_for(user_id))
 }
 
+/// Returns the users for whom every courier that lives has closed a gate, each once.
+pub(in crate::outbox) fn gated_users(couriers: &[InstanceReport]) -> Vec<&str> {
+    let standings = living(couriers).filter_map(|courier| courier.standing.as_ref());
+    let gates = standings.flat_map(|standing| &standing.gates);
+    let users = gates.filter_map(|gate| gate.user_id.as_deref());
+    let users: BTreeSet<&str> = users
+        .filter(|user| Lane::check_user(user).is_ok() && gate_for(couriers, user).is_some())
+        .collect();
+    users.into_iter().collect()
+}
+
+/// The couriers that live and send what is here.
 fn living(couriers: &[InstanceReport]) -> impl Iterator<Item = &InstanceReport> {
-    couriers.iter().filter(|courier| courier.alive)
+    let sends = |courier: &&InstanceReport| courier.alive && !courier.is_guest();
+    couriers.iter().filter(sends)
 }
 
 /// Of a gate that every living courier has, the one that is tried first. `None`: one has none, or there
@@ -299,6 +313,21 @@ mod tests {
         let told = with_paused(held, paused, 2);
         let told: Vec<_> = told.iter().map(|lane| lane.task_id.as_str()).collect();
         assert_eq!(told, ["a", "c"]);
+    }
+
+    #[test]
+    fn a_user_is_gated_if_every_courier_that_sends_has_a_gate_in_its_way() {
+        let first = courier(vec![gate(Some("u"), 5.0), gate(Some("v"), 7.0)]);
+        let mut guest = courier(Vec::new());
+        guest.standing.get_or_insert_default().is_guest = true;
+        let mut couriers = vec![first, guest];
+        assert_eq!(gated_users(&couriers), ["u", "v"]);
+        couriers.push(courier(vec![gate(Some("v"), 1.0), gate(Some("w"), 1.0)]));
+        assert_eq!(gated_users(&couriers), ["v"]);
+        couriers.push(courier(vec![gate(None, 1.0)]));
+        assert_eq!(gated_users(&couriers), ["v"]);
+        couriers.push(courier(Vec::new()));
+        assert_eq!(gated_users(&couriers), [""; 0]);
     }
 
     #[test]

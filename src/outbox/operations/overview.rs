@@ -47,7 +47,7 @@ pub struct PendingCounts {
     pub due: u64,
     /// With a `not_before` that has not come yet.
     pub deferred: u64,
-    /// Due, in lanes on hold.
+    /// Due, in lanes on hold or of users for whom nothing is sent.
     pub held: u64,
 }
 

@@ -18,10 +18,12 @@ use crate::outbox::operations::{
 
 pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlError> {
     let mut session = dialect.reading().await?;
+    let registered = read_registered::<D>(&mut session).await?;
+    let users = operations::gated_users(&registered).join(",");
     let totals = ask::<D>(D::OPERATING.overview)
+        .bind(users.as_str())
         .fetch_one(&mut session)
         .await?;
-    let registered = read_registered::<D>(&mut session).await?;
     let pauses = orders::pauses::<D>(&mut session).await?;
     Ok(operations::overview(&totals, registered, pauses))
 }

@@ -185,6 +185,15 @@ async fn what_a_courier_says_of_itself_is_told_as_of_now(db: &Db) {
     assert_eq!(gate.message, "令牌无效 😀");
     assert!((10.0..60.0).contains(&gate.closed_seconds), "{gate:?}");
     assert!((40.0..90.1).contains(&gate.next_try_in_seconds), "{gate:?}");
+    let gates = &mut courier.standing.gates;
+    gates[0].user_id = Some("u".into());
+    db.outbox.beat(&courier).await.expect("it beats");
+    for (name, due, held) in [("U/t", 1, 0), ("u/t", 1, 1), ("u1/t", 2, 1), ("u/x", 2, 2)] {
+        db.contact(name, "1").await;
+        let pending = overview(db).await.pending;
+        assert_eq!((pending.due, pending.held), (due, held), "{name}");
+    }
+    db.execute("DELETE FROM contact_outbox").await;
     // Who is silent keeps nobody back.
     db.silence(courier.id).await;
     assert_eq!(overview(db).await.conclusion(), Conclusion::Empty);

@@ -190,7 +190,9 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
              (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
                  ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'failed') AS newest_failed,
              DATE_FORMAT(NOW(6), '%Y-%m-%dT%H:%i:%sZ') AS seen_at
-         FROM standing"
+         FROM (SELECT due, deferred, oldest, state, open_batches,
+                   held OR FIND_IN_SET(user_id, ?) > 0 AS held
+               FROM standing) AS told"
     ),
     instances: concat!(
         "SELECT i.id, i.host, i.pid, i.standing, ",

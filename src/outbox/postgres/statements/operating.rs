@@ -164,7 +164,9 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
              (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'failed') AS newest_failed,
              to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS seen_at
-         FROM standing"
+         FROM (SELECT due, deferred, oldest, state, open_batches,
+                   held OR user_id = ANY (string_to_array($1, ',')) AS held
+               FROM standing) AS told"
     ),
     instances: "SELECT id::text AS id, host, pid, standing,
              (extract(epoch FROM now()) - extract(epoch FROM started_at))::float8 AS started_ago,

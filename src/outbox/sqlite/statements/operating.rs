@@ -181,7 +181,9 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
                  ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'failed') AS newest_failed,
              strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS seen_at
-         FROM standing"
+         FROM (SELECT due, deferred, oldest, state, open_batches,
+                   held OR instr(',' || ?1 || ',', ',' || user_id || ',') > 0 AS held
+               FROM standing) AS told"
     ),
     instances: concat!(
         "SELECT id, host, pid, standing, ",
