@@ -45,10 +45,19 @@ class Postgres:
     """Row locks of PostgreSQL."""
 
     def __init__(self, url):
-        self.url, self.driver = url, needed("asyncpg")
+        self.url, self.driver = urlsplit(url), needed("asyncpg")
 
     async def open(self):
-        self.pool = await self.driver.create_pool(self.url, min_size=CONNECTIONS, max_size=CONNECTIONS)
+        url, options = self.url, parse_qs(self.url.query)
+        self.pool = await self.driver.create_pool(
+            min_size=CONNECTIONS,
+            max_size=CONNECTIONS,
+            host=options.get("host", [url.hostname])[0],
+            port=url.port or 5432,
+            user=unquote(url.username or "postgres"),
+            password=unquote(url.password or ""),
+            database=url.path.lstrip("/"),
+        )
 
     async def lanes(self):
         return [tuple(row) for row in await self.pool.fetch(LANES)]

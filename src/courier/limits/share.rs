@@ -119,8 +119,7 @@ impl Share {
             if let Some(away) = guest.and_then(|guest| guest.away()) {
                 return Err(away);
             }
-            // The database reads its clock a little later than this, after the wait for a
-            // connection or, on SQLite, for a turn. A slice is used too early by that time.
+            // The database reads its clock later, and the outbox counts that in, but for the way there.
             let asked = Instant::now();
             let begins_in = self.shared.outbox.claim_rate(&claim).await;
             match (begins_in, guest) {

@@ -133,7 +133,9 @@ async fn a_rate_that_is_given_away_too_far_ahead_begins_anew(db: &Db) {
         furthest: Duration::from_mins(10),
         restart: Duration::from_secs(3),
     };
-    assert_eq!(db.outbox.claim_rate(&claim).await.expect("claims"), 0);
+    // What is told counts from the call on, and includes the wait for a session.
+    let first = db.outbox.claim_rate(&claim).await.expect("claims");
+    assert!((0..500_000).contains(&first), "{first}");
     // Much, and no more than couriers may hold.
     db.execute("UPDATE rate_budget SET given_until = given_until + 500000000")
         .await;
@@ -142,7 +144,7 @@ async fn a_rate_that_is_given_away_too_far_ahead_begins_anew(db: &Db) {
     db.execute("UPDATE rate_budget SET given_until = given_until + 3600000000")
         .await;
     let anew = db.outbox.claim_rate(&claim).await.expect("claims");
-    assert_eq!(anew, 3_000_000);
+    assert!((3_000_000..3_500_000).contains(&anew), "{anew}");
     let next = db.outbox.claim_rate(&claim).await.expect("claims");
-    assert!((3_000_001..=4_000_000).contains(&next), "{next}");
+    assert!((3_000_001..=4_500_000).contains(&next), "{next}");
 }
