@@ -55,12 +55,13 @@ pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
 }
 
 fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
-    let code = answer.document.as_ref().map(|document| document.code);
-    let says = |number: i64| i64::from(answer.http) == number || code == Some(number);
+    let says = |number: i64| answer.says(number);
     let words = words(answer);
     let server_error = 500..=599;
     if server_error.contains(&i64::from(answer.http))
-        || code.is_some_and(|code| server_error.contains(&code))
+        || answer
+            .code()
+            .is_some_and(|code| server_error.contains(&code))
     {
         return wait(WaitReason::ServerError, &words, true);
     }
@@ -70,31 +71,8 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     if document.is_some_and(claims_success) && !is_import {
         return wait(WaitReason::Unreadable, &words, true);
     }
-    if says(429) {
-        return Verdict::Wait(Wait {
-            reason: WaitReason::RateLimited,
-            message: words,
-            maybe_delivered: false,
-            retry_after: answer.retry_after,
-        });
-    }
-    for (number, reason) in [
-        (401, WaitReason::Unauthorized),
-        (403, WaitReason::Forbidden),
-        (404, WaitReason::NotFound),
-    ] {
-        if says(number) {
-            return wait(reason, &words, false);
-        }
-    }
-    if code.is_some_and(|code| rules.lane_codes.contains(&code))
-        || says(422)
-            && rules
-                .lane_markers
-                .iter()
-                .any(|marker| words.contains(marker))
-    {
-        return wait(WaitReason::TaskRunning, &words, false);
+    if let Some(wait) = not_now(answer, &words, rules) {
+        return wait;
     }
     // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
     // the account, and an answer that is not the platform's JSON is not known to be its own.
@@ -124,6 +102,33 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         (400 | 422, None) => Verdict::Close(refused(batch, &refusal, rules)),
         _ => wait(WaitReason::Unreadable, &words, true),
     }
+}
+
+/// An answer by which nothing was delivered and no row is to blame: whoever it is about waits.
+fn not_now(answer: &Answer, words: &str, rules: &Rules) -> Option<Verdict> {
+    if answer.says(429) {
+        return Some(Verdict::Wait(Wait {
+            reason: WaitReason::RateLimited,
+            message: words.to_owned(),
+            maybe_delivered: false,
+            retry_after: answer.retry_after,
+        }));
+    }
+    for (number, reason) in [
+        (401, WaitReason::Unauthorized),
+        (403, WaitReason::Forbidden),
+        (404, WaitReason::NotFound),
+    ] {
+        if answer.says(number) {
+            return Some(wait(reason, words, false));
+        }
+    }
+    let is_lanes = answer
+        .code()
+        .is_some_and(|code| rules.lane_codes.contains(&code));
+    let mut markers = rules.lane_markers.iter();
+    let says_so = answer.says(422) && markers.any(|marker| words.contains(marker));
+    (is_lanes || says_so).then(|| wait(WaitReason::TaskRunning, words, false))
 }
 
 fn is_success(document: &Document) -> bool {

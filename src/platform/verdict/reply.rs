@@ -27,3 +27,15 @@ pub struct Answer {
     /// The body, if it is the documented JSON.
     pub document: Option<Document>,
 }
+
+impl Answer {
+    /// The code in the JSON.
+    pub(super) fn code(&self) -> Option<i64> {
+        self.document.as_ref().map(|document| document.code)
+    }
+
+    /// Whether the HTTP status or the code in the JSON is this one.
+    pub(super) fn says(&self, number: i64) -> bool {
+        i64::from(self.http) == number || self.code() == Some(number)
+    }
+}
