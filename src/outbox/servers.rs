@@ -12,7 +12,7 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use super::error::{CONNECT_TIMEOUT, OutboxError};
 use super::kept::Kept;
 use super::server;
 use crate::address::{Address, Renew};
+use crate::lock::lock;
 use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
 
 /// How a connection of this kind is made.
@@ -537,9 +538,4 @@ async fn look<D: Kind>(
     timeout(within, asked)
         .await
         .unwrap_or_else(|_| Err(server::too_slow(within)))
-}
-
-/// Every value behind these locks is whole at any time, so a panic elsewhere cannot spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -125,9 +125,8 @@ pub(super) fn read_refusal(
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
-    let is_alone = batch.contacts.len() == 1;
-    let names_nobody = is_alone && !names_the_only_row(batch, &document.failures);
-    if found.rows.is_empty() || batch.maybe_delivered && names_nobody {
+    let may_be_in = batch.maybe_delivered && batch.contacts.len() == 1;
+    if found.rows.is_empty() || may_be_in && !names_the_only_row(batch, &document.failures) {
         return refused(batch, refusal, rules);
     }
     let mut settled = listed(batch, &found, rules);

@@ -55,7 +55,6 @@ pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
 }
 
 fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
-    let says = |number: i64| answer.says(number);
     let words = words(answer);
     let server_error = 500..=599;
     if server_error.contains(&i64::from(answer.http))
@@ -79,9 +78,9 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     let refusal = Refusal {
         outcome: Outcome::Refused,
         words: &words,
-        judges_the_row: answer.document.is_some() && (says(400) || says(422)),
+        judges_the_row: answer.document.is_some() && (answer.says(400) || answer.says(422)),
     };
-    if says(413) {
+    if answer.says(413) {
         let too_large = Refusal {
             outcome: Outcome::TooLarge,
             judges_the_row: false,
@@ -89,10 +88,8 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         };
         return Verdict::Close(refused(batch, &too_large, rules));
     }
-    match (answer.http, &answer.document) {
-        (200..=299, Some(document)) if is_success(document) => {
-            Verdict::Close(import::read(batch, document, rules))
-        }
+    match (answer.http, document) {
+        (_, Some(document)) if is_import => Verdict::Close(import::read(batch, document, rules)),
         // What was asked for was done, and something about it is elsewhere.
         (303, _) => wait(WaitReason::Redirected, &words, true),
         (300..=399, _) => wait(WaitReason::Redirected, &words, false),
