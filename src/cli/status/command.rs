@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::HumanCount;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::alive;
 use super::report::StatusReport;
 use super::shown::show;
+use crate::app::Database;
 use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
 use crate::cli::table::terminal_width;
@@ -66,17 +68,29 @@ pub(in crate::cli) async fn run(
         let status = StatusReport::ask(&database, args.limit).await?;
         return print(&status, args.json, out);
     };
+    // Heard from the first look on, also in the middle of one.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        ended = watch(args, &database, interval, out) => ended,
+        // Whoever has seen enough ends it so; that is no failure.
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// Shows it again and again, until it fails for good.
+async fn watch(
+    args: &StatusArgs,
+    database: &Database,
+    interval: Duration,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let clears = !args.json && stdout().is_terminal();
     let mut before = None;
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = tick.tick() => {}
-            // Whoever has seen enough ends it so; that is no failure.
-            interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
-        }
-        let asked = StatusReport::ask(&database, args.limit).await;
+        tick.tick().await;
+        let asked = StatusReport::ask(database, args.limit).await;
         if clears {
             // Past what keeps others from doing so.
             write!(stdout(), "\x1b[H\x1b[2J")?;

@@ -24,17 +24,44 @@ impl App {
         app
     }
 
+    /// Reads what a user's contacts have come to, and keeps others from adding to it, as InnoDB does for a
+    /// locking read at its default isolation: it locks ranges of an index, and no pending contact.
+    pub(crate) async fn locks_the_results(db: &Db, user: &str) -> Self {
+        let mut app = Self::connect(db).await;
+        let read = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; BEGIN;
+                    SELECT id FROM contact_outbox FORCE INDEX (contact_outbox_pending)
+                    WHERE status = 'succeeded'";
+        app.run(&format!("{read} AND user_id = '{user}' LOCK IN SHARE MODE"))
+            .await;
+        app
+    }
+
     /// Locks the table in which couriers register; SQLite locks all of them.
     pub(crate) async fn locks_the_instances(db: &Db) -> Self {
+        Self::locks_the_table(db, "courier_instance").await
+    }
+
+    /// Locks a table, for readers too; SQLite locks all of them, for writers.
+    pub(crate) async fn locks_the_table(db: &Db, table: &str) -> Self {
         let mut app = Self::connect(db).await;
-        let statements: &[&str] = match &app {
-            Self::MySql(_) => &["LOCK TABLES courier_instance WRITE"],
-            Self::Postgres(_) => &["BEGIN", "LOCK TABLE courier_instance"],
-            Self::Sqlite(_) => &["BEGIN IMMEDIATE"],
+        let statement = match &app {
+            Self::MySql(_) => format!("LOCK TABLES {table} WRITE"),
+            Self::Postgres(_) => format!("BEGIN; LOCK TABLE {table}"),
+            Self::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
         };
-        for sql in statements {
-            app.run(sql).await;
-        }
+        app.run(&statement).await;
+        app
+    }
+
+    /// Keeps others from writing to a table; on SQLite to any.
+    pub(crate) async fn freezes_the_table(db: &Db, table: &str) -> Self {
+        let mut app = Self::connect(db).await;
+        let statement = match &app {
+            Self::MySql(_) => format!("LOCK TABLES {table} READ"),
+            Self::Postgres(_) => format!("BEGIN; LOCK TABLE {table} IN SHARE MODE"),
+            Self::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
+        };
+        app.run(&statement).await;
         app
     }
 
