@@ -43,6 +43,7 @@ mod rotation;
 mod scout;
 mod search;
 mod store;
+mod stuck;
 pub mod supervisor;
 mod token;
 pub mod tuning;

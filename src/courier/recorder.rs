@@ -7,7 +7,8 @@
 //! same one: while one of them settles, the others' lanes go on, and no two wait for the same rows.
 //! A write that fails because the database is away is tried again until it is known to be written
 //! or fenced: a commit whose answer was lost is answered by the outbox as done, not done twice.
-//! What settles rows that another session keeps locked waits apart ([`LockedWrites`]).
+//! What settles rows that another session keeps locked waits apart ([`LockedWrites`]), and so does a lane
+//! that waits for any other lock ([`StuckLanes`]).
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,6 +23,7 @@ use super::lifecycle::Lifecycle;
 use super::locked::LockedWrites;
 use super::pulse::Pulse;
 use super::store::{Answer, Asked, NotRecorded, Store};
+use super::stuck::StuckLanes;
 use super::watch::DatabaseWatch;
 use crate::contact::Lane;
 use crate::outbox::{Change, Lease, Outbox, Write};
@@ -38,6 +40,8 @@ const MAX_BYTES: usize = 1_048_576;
 pub(super) struct Recorder {
     writers: Arc<[mpsc::UnboundedSender<Asked>]>,
     locked_lanes: Arc<AtomicUsize>,
+    /// Those of each writer.
+    stuck_lanes: Arc<[Arc<StuckLanes>]>,
 }
 
 impl Recorder {
@@ -50,17 +54,21 @@ impl Recorder {
     ) -> (Self, JoinSet<()>) {
         let mut tasks = JoinSet::new();
         let locked_lanes = Arc::new(AtomicUsize::new(0));
+        let stuck_lanes: Arc<[_]> = (0..pulse.writers.len())
+            .map(|_| Arc::<StuckLanes>::default())
+            .collect();
         let store = Store {
             outbox: Arc::clone(outbox),
             watch: Arc::clone(watch),
             life: life.clone(),
         };
-        let writers = (0..pulse.writers.len()).map(|nth| {
+        let writers = stuck_lanes.iter().enumerate().map(|(nth, stuck)| {
             // A lane has few writes under way at once, and waits for them.
             let (sender, receiver) = mpsc::unbounded_channel();
             let writer = Writer {
                 store: store.clone(),
                 locked: LockedWrites::new(Arc::clone(&locked_lanes)),
+                stuck: Arc::clone(stuck),
                 pulse: Arc::clone(pulse),
                 nth,
                 receiver,
@@ -71,6 +79,7 @@ impl Recorder {
         let recorder = Self {
             writers: writers.collect(),
             locked_lanes,
+            stuck_lanes,
         };
         (recorder, tasks)
     }
@@ -84,9 +93,10 @@ impl Recorder {
         self.writers.get(nth)
     }
 
-    /// Returns how many lanes wait for rows that other sessions keep locked.
+    /// Returns how many lanes wait for what other sessions keep locked.
     pub(super) fn locked_lanes(&self) -> usize {
-        self.locked_lanes.load(Ordering::Relaxed)
+        let stuck = self.stuck_lanes.iter().map(|stuck| stuck.len());
+        self.locked_lanes.load(Ordering::Relaxed) + stuck.sum::<usize>()
     }
 
     /// Hands in a write in the name of a lease, at once. The answer comes when the write is committed, or
@@ -116,6 +126,7 @@ impl Recorder {
 struct Writer {
     store: Store,
     locked: LockedWrites,
+    stuck: Arc<StuckLanes>,
     pulse: Arc<Pulse>,
     /// Which of the writers this is.
     nth: usize,
@@ -123,7 +134,16 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self) {
+    async fn run(self) {
+        let (store, stuck) = (self.store.clone(), Arc::clone(&self.stuck));
+        let write = async {
+            self.write().await;
+            stuck.close();
+        };
+        tokio::join!(write, stuck.run(&store));
+    }
+
+    async fn write(mut self) {
         let pulse = Arc::clone(&self.pulse);
         let beat = &pulse.writers[self.nth];
         let mut asked = Vec::new();
@@ -161,12 +181,16 @@ impl Writer {
         locked
     }
 
-    /// Commits writes of which none is known to wait, in transactions of bounded length.
+    /// Commits writes of which none is known to wait, in transactions of bounded length. What waits for
+    /// another lock than a row's is left to those who try that.
     async fn commit_free(&self, asked: Vec<Asked>) -> Vec<Asked> {
         let mut locked = Vec::new();
         let mut asked = VecDeque::from(asked);
         while !asked.is_empty() {
-            locked.extend(self.store.commit(portion(&mut asked)).await);
+            let free = self.stuck.put_behind(portion(&mut asked));
+            let unwritten = self.store.commit(free).await;
+            locked.extend(unwritten.of_locked_rows);
+            self.stuck.put(unwritten.stuck);
         }
         locked
     }
@@ -205,6 +229,7 @@ mod tests {
         let recorder = Recorder {
             writers: [sender].into(),
             locked_lanes: Arc::default(),
+            stuck_lanes: [].into(),
         };
         let lease = Arc::new(Lease {
             lane: Lane::new("u", "t").unwrap(),

@@ -13,10 +13,6 @@ use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::contact::ContactId;
 use crate::outbox::{Outbox, OutboxError, Recorded, Write};
 
-/// A lock on anything but a contact's row is reported as trouble after this time. A courier that stands
-/// still loses its locks a little earlier.
-const LOCKED_IS_TROUBLE: Duration = Duration::from_secs(8);
-
 /// Between tries while the database is away.
 const RETRY: BackoffPolicy = BackoffPolicy {
     initial_interval: Duration::from_millis(100),
@@ -76,13 +72,40 @@ enum Attempt {
     Failed(NotRecorded),
 }
 
+/// Writes that wait for another session.
+#[derive(Default)]
+pub(super) struct Unwritten {
+    /// They settle rows that it keeps locked.
+    pub(super) of_locked_rows: Vec<Asked>,
+    /// They may wait for a lock on anything else.
+    pub(super) stuck: Vec<Asked>,
+    /// What the database says of that lock.
+    pub(super) lock: Option<OutboxError>,
+}
+
+impl Unwritten {
+    /// Whether a write of the same lane is stuck.
+    fn is_stuck(&self, (write, _): &Asked) -> bool {
+        let lane = &write.lease.lane;
+        self.stuck
+            .iter()
+            .any(|(other, _)| other.lease.lane == *lane)
+    }
+
+    /// Adds what waits of other writes.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.of_locked_rows.extend(other.of_locked_rows);
+        self.stuck.extend(other.stuck);
+        self.lock = other.lock.or(self.lock.take());
+    }
+}
+
 impl Store {
     /// Commits the writes and answers everybody who asked. Tries again while the database is away.
     /// If it refuses the whole, each write is tried alone, so that one cannot stand in the way of
-    /// the others. Returns the writes that wait because another session keeps rows locked.
-    pub(super) async fn commit(&self, mut asked: Vec<Asked>) -> Vec<Asked> {
-        let mut locked = Vec::new();
-        let mut locked_since = None;
+    /// the others. Returns the writes that wait because another session keeps something locked.
+    pub(super) async fn commit(&self, mut asked: Vec<Asked>) -> Unwritten {
+        let mut unwritten = Unwritten::default();
         while !asked.is_empty() {
             let (writes, askers): (Vec<Write>, Vec<_>) = asked.into_iter().unzip();
             let attempt = self.attempt(&writes).await;
@@ -102,33 +125,30 @@ impl Store {
                 }
                 Attempt::Failed(_) => {
                     let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
-                    locked.extend(waits);
+                    unwritten.of_locked_rows.extend(waits);
                     for one in free {
-                        locked.extend(Box::pin(self.commit(vec![one])).await);
+                        // Behind an earlier write of its lane.
+                        if unwritten.is_stuck(&one) {
+                            unwritten.stuck.push(one);
+                        } else {
+                            unwritten.extend(Box::pin(self.commit(vec![one])).await);
+                        }
                     }
                     Vec::new()
                 }
                 Attempt::Locked(error) => {
                     let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
-                    // The lock may be free by now. If not, it is not on a contact's row but on a
-                    // lane's, which another courier may keep for some seconds, or on a table.
                     if waits.is_empty() {
-                        let since = *locked_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= LOCKED_IS_TROUBLE {
-                            self.watch
-                                .fails(DatabaseWork::Write, Instant::now(), &error);
-                        }
-                        // The next try waits in the database.
-                        self.life.sleep_hard(RETRY.delay(1)).await;
-                    } else {
-                        locked_since = None;
+                        unwritten.stuck.extend(free);
+                        unwritten.lock = Some(error);
+                        return unwritten;
                     }
-                    locked.extend(waits);
+                    unwritten.of_locked_rows.extend(waits);
                     free
                 }
             };
         }
-        locked
+        unwritten
     }
 
     /// Divides the writes into those that settle a row which another session keeps locked, and the

@@ -31,6 +31,12 @@ pub(super) enum DatabaseWork {
     Orders,
 }
 
+impl DatabaseWork {
+    fn only_reads(self) -> bool {
+        matches!(self, Self::Search | Self::Read | Self::Orders)
+    }
+}
+
 /// Work that failed and was not tried again for so long counts as trouble no more.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
@@ -45,6 +51,8 @@ struct Trouble {
     failing: Vec<Failing>,
     /// When the last outage was over.
     back: Option<Instant>,
+    /// When the last write began that succeeded.
+    written: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -55,7 +63,8 @@ struct Failing {
 }
 
 impl DatabaseWatch {
-    /// Notes how a call ended that began then. A row that another session has locked is no trouble.
+    /// Notes how a call ended that began then. A lock of another session's is no trouble where the work
+    /// locks rows itself; a call that only reads meets none but on a whole table.
     pub(super) fn note<T>(
         &self,
         work: DatabaseWork,
@@ -64,7 +73,7 @@ impl DatabaseWatch {
     ) {
         match answer {
             Ok(_) => self.works(work, began),
-            Err(OutboxError::Locked(_)) => {}
+            Err(OutboxError::Locked(_)) if !work.only_reads() => {}
             Err(error) => self.fails(work, began, error),
         }
     }
@@ -72,6 +81,9 @@ impl DatabaseWatch {
     /// Notes that a call succeeded that began then.
     pub(super) fn works(&self, work: DatabaseWork, began: Instant) {
         let mut trouble = lock(&self.0);
+        if work == DatabaseWork::Write {
+            trouble.written = trouble.written.max(Some(began));
+        }
         if trouble.failing.is_empty() {
             return;
         }
@@ -83,6 +95,11 @@ impl DatabaseWatch {
             trouble.back = Some(Instant::now());
             DatabaseBack.emit();
         }
+    }
+
+    /// Whether a write succeeded that began after that.
+    pub(super) fn has_written_since(&self, since: Instant) -> bool {
+        lock(&self.0).written.is_some_and(|written| since < written)
     }
 
     /// Notes that a call failed that began then.
@@ -189,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_refusal_is_told_each_and_a_lock_is_no_trouble() {
+    async fn another_refusal_is_told_each_and_a_lock_of_rows_is_no_trouble() {
         let refused = |why: &str| Err::<(), _>(OutboxError::Failed(why.into()));
         let lines = told(|watch| {
             let now = Instant::now();

@@ -5,9 +5,17 @@ use contact_courier::simulator::Faults;
 use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, good, goods, lanes, until};
 use crate::support::app::App;
-use crate::support::{Db, on_every_server};
+use crate::support::{Db, Raw, on_every_server, on_mysql_and_mariadb};
 
-on_every_server!(rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone);
+on_every_server!(
+    rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone,
+    a_table_that_an_app_keeps_locked_is_trouble_until_it_lets_go,
+);
+
+mod of_ranges {
+    use super::*;
+    on_mysql_and_mariadb!(a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone);
+}
 
 /// More than a courier works at once.
 const LOCKED: usize = 40;
@@ -53,4 +61,75 @@ async fn rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone(db: &Db) {
     let later = LANES - LOCKED;
     everything_arrived(&world, LANES * PER_LANE + later, 0).await;
     everything_came_once(&world);
+}
+
+async fn a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone(db: &Db) {
+    let world = World::new(db, Faults::default()).await;
+    let lanes = lanes(20);
+    let user = &lanes[0].0;
+    let pending = "FROM contact_outbox WHERE status = 'pending'";
+    // Where there are results of a user's and of the next one's, the range is that user's alone.
+    for nths in [0..1, 1..3] {
+        for (lane_nth, lane) in lanes.iter().enumerate() {
+            let phones: Vec<String> = nths.clone().map(|nth| good(lane_nth, nth)).collect();
+            world.insert(lane, &phones).await;
+        }
+        if nths.start == 0 {
+            world.deliver().await;
+        }
+    }
+    let app = App::locks_the_results(db, user).await;
+    let courier = world.start(&["run"]);
+    world
+        .none(&format!("{pending} AND user_id <> '{user}'"))
+        .await;
+    courier.says("locked by another session").await;
+    assert_eq!(db.count(pending).await, 2 * 2);
+    app.ends().await;
+    world.none(pending).await;
+    courier.says("not locked any more").await;
+    courier.signal("TERM").await;
+    let ended = courier.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    assert!(!ended.err.contains("database trouble"), "{}", ended.tail());
+    everything_arrived(&world, lanes.len() * 3, 0).await;
+    everything_came_once(&world);
+}
+
+/// Nothing can be written meanwhile: that is the database's trouble, and no lane's.
+async fn a_table_that_an_app_keeps_locked_is_trouble_until_it_lets_go(db: &Db) {
+    let soon = match &db.raw {
+        Raw::Postgres(_) => "now() + interval '5 seconds'",
+        Raw::MySql(_) => "UTC_TIMESTAMP(6) + INTERVAL 5 SECOND",
+        Raw::Sqlite(_) => unreachable!("its writers lock all of it"),
+    };
+    for (nth, is_read) in [true, false].into_iter().enumerate() {
+        let world = World::new(db, Faults::default()).await;
+        let courier = world.start(&["run"]);
+        courier.says("courier started").await;
+        db.execute(&format!(
+            "INSERT INTO contact_outbox (user_id, task_id, phone, not_before)
+             VALUES ('u', 't', '{}', {soon})",
+            good(0, nth)
+        ))
+        .await;
+        let app = if is_read {
+            App::freezes_the_table(db, "contact_outbox").await
+        } else {
+            App::locks_the_table(db, "contact_outbox").await
+        };
+        courier.says("database trouble").await;
+        app.ends().await;
+        world
+            .none("FROM contact_outbox WHERE status = 'pending'")
+            .await;
+        courier.says("the database answers again").await;
+        courier.signal("TERM").await;
+        let ended = courier.ended().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.tail());
+        let told = ended.err.matches("database trouble").count();
+        assert_eq!(told, 1, "{}", ended.tail());
+        assert!(!ended.err.contains("rows are locked"), "{}", ended.tail());
+        everything_came_once(&world);
+    }
 }

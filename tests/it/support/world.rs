@@ -344,7 +344,17 @@ impl Program {
 
     /// Waits until it has written something to standard error.
     pub(crate) async fn says(&self, words: &str) {
-        until(words, async || self.log().contains(words)).await;
+        let began = Instant::now();
+        let mut beat = time::interval(Duration::from_millis(2));
+        while !self.log().contains(words) {
+            let log = || tail(&self.log());
+            assert!(
+                began.elapsed() < DEADLINE,
+                "does not say {words:?}: {}",
+                log()
+            );
+            beat.tick().await;
+        }
     }
 }
 

@@ -1,0 +1,182 @@
+//! Lanes whose writes wait for a lock that is on no contact's row: on a range of an index, which a long
+//! reading of an app's keeps (InnoDB's default isolation), on a lane's row, or on a table.
+//!
+//! The database does not say which of the writes waits. So each of their lanes is tried alone, again and
+//! again, beside the writer, which goes on with all others. What a stuck lane hands in meanwhile waits
+//! behind its first writes.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::mem;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::store::{Asked, Store, Unwritten};
+use super::watch::{DatabaseWatch, DatabaseWork};
+use crate::contact::Lane;
+use crate::lock::lock;
+use crate::outbox::OutboxError;
+use crate::telemetry::event::{RowsLocked, RowsUnlocked};
+
+/// While no write at all comes through, a lock is reported as trouble of the database after this time. A
+/// courier that stands still loses its locks a little earlier.
+const LOCKED_IS_TROUBLE: Duration = Duration::from_secs(8);
+
+/// Between two tries that failed. Each of them waits in the database, too.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many lanes are tried at once. Each try holds a connection, for a second at the most.
+const AT_ONCE: usize = 4;
+
+/// The stuck lanes of one writer.
+#[derive(Default)]
+pub(super) struct StuckLanes {
+    lanes: Mutex<HashMap<Lane, Stuck>>,
+    changed: Notify,
+    is_closed: AtomicBool,
+}
+
+/// A lane whose writes wait.
+struct Stuck {
+    waiting: Vec<Asked>,
+    since: Instant,
+    tried: Option<Instant>,
+    is_trying: bool,
+    /// Whether the log says that the lane is stuck.
+    is_told: bool,
+}
+
+impl StuckLanes {
+    /// Returns how many lanes are stuck.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.lanes).len()
+    }
+
+    /// Lets the writes wait, and their lanes with them.
+    pub(super) fn put(&self, asked: Vec<Asked>) {
+        if asked.is_empty() {
+            return;
+        }
+        let mut lanes = lock(&self.lanes);
+        for one in asked {
+            let stuck = lanes.entry(one.0.lease.lane.clone());
+            let stuck = stuck.or_insert_with(|| Stuck {
+                waiting: Vec::new(),
+                since: Instant::now(),
+                tried: None,
+                is_trying: false,
+                is_told: false,
+            });
+            stuck.waiting.push(one);
+        }
+        drop(lanes);
+        self.changed.notify_one();
+    }
+
+    /// Lets those of the writes wait whose lane is stuck, and returns the others.
+    pub(super) fn put_behind(&self, asked: Vec<Asked>) -> Vec<Asked> {
+        let mut lanes = lock(&self.lanes);
+        if lanes.is_empty() {
+            return asked;
+        }
+        let mut others = Vec::new();
+        for one in asked {
+            match lanes.get_mut(&one.0.lease.lane) {
+                Some(stuck) => stuck.waiting.push(one),
+                None => others.push(one),
+            }
+        }
+        others
+    }
+
+    /// No more writes will come.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Tries the lanes, some at once, until all is written and no more comes.
+    pub(super) async fn run(&self, store: &Store) {
+        let mut trying = FuturesUnordered::new();
+        loop {
+            while trying.len() < AT_ONCE
+                && let Some((lane, asked)) = self.next()
+            {
+                trying.push(self.try_once(lane, asked, store));
+            }
+            if trying.is_empty() && self.is_closed.load(Ordering::Relaxed) {
+                return;
+            }
+            tokio::select! {
+                Some(()) = trying.next() => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// Takes the writes of the lane that was tried the longest ago, first of one that never was.
+    fn next(&self) -> Option<(Lane, Vec<Asked>)> {
+        let mut lanes = lock(&self.lanes);
+        let resting = lanes.iter_mut().filter(|(_, stuck)| !stuck.is_trying);
+        let (lane, stuck) = resting.min_by_key(|(_, stuck)| stuck.tried)?;
+        (stuck.tried, stuck.is_trying) = (Some(Instant::now()), true);
+        Some((lane.clone(), mem::take(&mut stuck.waiting)))
+    }
+
+    async fn try_once(&self, lane: Lane, asked: Vec<Asked>, store: &Store) {
+        let unwritten = store.commit(asked).await;
+        if self.is_stuck_by(&lane, unwritten, &store.watch) {
+            store.life.sleep_hard(PAUSE).await;
+        }
+        if let Some(stuck) = lock(&self.lanes).get_mut(&lane) {
+            stuck.is_trying = false;
+        }
+    }
+
+    /// Notes what a try has left of a lane's writes. Returns whether that is anything.
+    fn is_stuck_by(&self, lane: &Lane, unwritten: Unwritten, watch: &DatabaseWatch) -> bool {
+        let mut lanes = lock(&self.lanes);
+        let Entry::Occupied(mut entry) = lanes.entry(lane.clone()) else {
+            return false;
+        };
+        let stuck = entry.get_mut();
+        let behind = mem::take(&mut stuck.waiting);
+        stuck.waiting.extend(unwritten.of_locked_rows);
+        stuck.waiting.extend(unwritten.stuck);
+        let is_stuck = !stuck.waiting.is_empty();
+        stuck.waiting.extend(behind);
+        if is_stuck {
+            stuck.tell(lane, unwritten.lock.as_ref(), watch);
+        } else if stuck.waiting.is_empty() {
+            if stuck.is_told {
+                RowsUnlocked { lane }.emit();
+            }
+            entry.remove();
+        }
+        is_stuck
+    }
+}
+
+impl Stuck {
+    /// Says once that the lane is stuck where others are written, and that the database is in trouble
+    /// where none is.
+    fn tell(&mut self, lane: &Lane, error: Option<&OutboxError>, watch: &DatabaseWatch) {
+        if watch.has_written_since(self.since) {
+            if !mem::replace(&mut self.is_told, true) {
+                let settled = self.waiting.iter().map(|(write, _)| write.change.settles());
+                let contacts = settled.map(Iterator::count).sum();
+                RowsLocked { lane, contacts }.emit();
+            }
+        } else if let Some(error) = error
+            && self.since.elapsed() >= LOCKED_IS_TROUBLE
+        {
+            watch.fails(DatabaseWork::Write, Instant::now(), error);
+        }
+    }
+}
