@@ -72,7 +72,8 @@ pub struct Batch {
     pub attempts: u32,
     /// Whether an earlier send may have reached the platform: then "already there" means success.
     pub maybe_delivered: bool,
-    /// Whether the task has taken another row since that send: then a refusal is not about the task.
+    /// Whether the task has taken a row of a later request since that send, and since the batch that this
+    /// one is a part of was refused: then a refusal is not about the task.
     pub taken_since: bool,
 }
 

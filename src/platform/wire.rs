@@ -147,7 +147,7 @@ pub fn decode(body: &[u8]) -> Option<Document> {
         Some(Value::String(status)) => Some(status),
         Some(_) => return None,
     };
-    let message = top.remove("message").map(text).unwrap_or_default();
+    let message = top.remove("message").map(words).unwrap_or_default();
     let mut document = Document {
         code,
         status,
@@ -236,6 +236,17 @@ fn failures(list: impl ExactSizeIterator<Item = Value>) -> Option<Vec<Failure>> 
     list.map(failure).collect()
 }
 
+/// So many bytes of the platform's words are read; the longest documented ones have 60. Of what is read
+/// less is kept, so that a number or a secret that is cut here is not seen.
+const LONGEST_WORDS: usize = 4096;
+
+/// What the platform says, as far as it is read.
+fn words(value: Value) -> String {
+    let mut words = text(value);
+    words.truncate(words.floor_char_boundary(LONGEST_WORDS));
+    words
+}
+
 /// An entry without a number stays in the list: it says that some row failed.
 fn failure(entry: Value) -> Option<Failure> {
     let Value::Object(mut entry) = entry else {
@@ -244,7 +255,7 @@ fn failure(entry: Value) -> Option<Failure> {
     let number = entry.remove("fail_data").map(text).unwrap_or_default();
     (number.len() <= LONGEST_NUMBER).then(|| Failure {
         number,
-        cause: entry.remove("fail_cause").map(text).unwrap_or_default(),
+        cause: entry.remove("fail_cause").map(words).unwrap_or_default(),
     })
 }
 

@@ -29,7 +29,11 @@ impl<F: Fn(&Batch) -> Reply + Send + Sync + 'static> Platform for Scripted<F> {
 }
 
 fn answer(code: u16) -> Reply {
-    let body = format!("{{\"code\":{code},\"message\":\"\",\"data\":[]}}");
+    saying(code, "")
+}
+
+fn saying(code: u16, words: &str) -> Reply {
+    let body = format!("{{\"code\":{code},\"message\":\"{words}\",\"data\":[]}}");
     Reply::Answer(Answer {
         http: 200,
         retry_after: None,
@@ -82,6 +86,7 @@ on_every_database!(
     a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches_open,
     a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between,
     failures_that_nobody_is_named_for_come_to_an_end,
+    a_task_that_ends_after_a_lost_answer_judges_no_row,
 );
 
 async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &Db) {
@@ -495,6 +500,30 @@ async fn failures_that_nobody_is_named_for_come_to_an_end(db: &Db) {
     assert_eq!(held.lock().expect("nobody panicked").len(), 97);
     let requests = requests.load(Ordering::Relaxed);
     assert!(requests < 200, "{requests}");
+}
+
+/// The task takes the first batch, whose answer is lost, and the second one. Then it ends.
+async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
+    for n in 0..8 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let requests = AtomicUsize::new(0);
+    let platform = move |_: &Batch| match requests.fetch_add(1, Ordering::Relaxed) {
+        0 => answer(503),
+        1 => answer(200),
+        _ => saying(422, "任务已结束"),
+    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 4;
+    options.tuning.backoff.initial_interval = Duration::from_millis(20);
+    run(db, platform, options).await;
+    let count = async |end: &str| {
+        let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
+        db.count(&rest).await
+    };
+    assert_eq!(count("succeeded").await, 4);
+    assert_eq!(count("rejected").await, 0);
+    assert!(count("unconfirmed").await > 0);
 }
 
 async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {

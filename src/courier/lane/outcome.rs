@@ -33,7 +33,7 @@ impl LaneAtWork {
                     .iter()
                     .any(|row| row.end == Final::Succeeded)
                 {
-                    self.task_takes();
+                    self.task_takes(underway.sent_at);
                 }
                 self.close(underway, closing, search);
             }
@@ -53,11 +53,12 @@ impl LaneAtWork {
         }
     }
 
-    /// Notes in the batches that wait that the task has taken a row.
-    fn task_takes(&mut self) {
+    /// Notes in the batches that wait that the task has taken a row of a request that was sent then: it
+    /// tells nothing to those that were sent later.
+    fn task_takes(&mut self, sent: Instant) {
         let waiting = self.ready.iter_mut().chain(self.loners.iter_mut());
         let waiting = waiting.chain(self.culprits.waiting_mut());
-        for underway in waiting {
+        for underway in waiting.filter(|underway| underway.sent_at <= sent) {
             underway.batch.taken_since = true;
         }
     }
@@ -118,6 +119,7 @@ impl LaneAtWork {
             mut trace,
             failing_since,
             is_loner,
+            search: of_search,
             ..
         } = underway;
         if is_loner {
@@ -129,6 +131,8 @@ impl LaneAtWork {
         let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
         let now = Instant::now();
         let open = &closing.unsettled;
+        // What the task took before it refused the whole says nothing of what it has taken since.
+        let is_first_refusal = of_search.is_none() && closing.outcome == Outcome::Refused;
         let cut = search.and_then(|search| search.cut);
         let first = cut.map_or(open.len().div_ceil(2), |cut| cut.first);
         let children: Vec<Underway> = batch
@@ -136,6 +140,10 @@ impl LaneAtWork {
             .into_iter()
             .map(|child| Underway::child(child, search.map(|search| search.id), read_at, now))
             .map(|child| child.traced(&self.context.traces, Origin::Split))
+            .map(|mut child| {
+                child.batch.taken_since &= !is_first_refusal;
+                child
+            })
             .map(|child| Underway {
                 failing_since,
                 failed_sends: u32::from(failing_since.is_some()),

@@ -91,36 +91,40 @@ enum Existence {
     NotSaid,
 }
 
-/// Words that tell, behind a duplicate marker, that they are not about the task: a blacklist, the pool of
-/// customers, another task, or an operation that was repeated.
-const ELSEWHERE: [&str; 9] = [
-    "黑名单",
-    "公海",
-    "客户池",
-    "CRM",
-    "其他任务",
-    "其它任务",
-    "提交",
-    "请求",
-    "操作",
-];
+/// Places other than the task: a blacklist, the pool of customers, another task.
+const PLACES: [&str; 6] = ["黑名单", "公海", "客户池", "CRM", "其他任务", "其它任务"];
+
+/// Behind a duplicate marker: what came twice is an operation.
+const OPERATIONS: [&str; 3] = ["提交", "请求", "操作"];
 
 fn existence(words: &str, rules: &Rules) -> Existence {
     let mut found = Existence::NotSaid;
     for marker in &rules.duplicate_markers {
-        for (at, _) in words.match_indices(marker.as_str()) {
-            if !is_elsewhere(&words[at + marker.len()..]) {
+        let mut from = 0;
+        while let Some(at) = words[from..].find(marker.as_str()) {
+            let (at, behind) = (from + at, from + at + marker.len());
+            let begins = words[from..at].rfind(ends_clause);
+            let begins = begins.map_or(from, |end| from + end);
+            let ends = words[behind..].find(ends_clause);
+            let ends = ends.map_or(words.len(), |end| behind + end);
+            if !is_elsewhere(&words[begins..ends], &words[behind..ends]) {
                 return Existence::InTheTask;
             }
             found = Existence::Elsewhere;
+            // No clause is looked at twice, however often a marker stands in it.
+            from = ends;
         }
     }
     found
 }
 
-/// Whether the rest of a clause tells another place than the task.
-fn is_elsewhere(rest: &str) -> bool {
-    let ends = |c: char| c.is_ascii_punctuation() || "，。；、：！？（）".contains(c);
-    let clause = rest.split(ends).next().unwrap_or_default().to_uppercase();
-    ELSEWHERE.iter().any(|place| clause.contains(place))
+fn ends_clause(c: char) -> bool {
+    c.is_ascii_punctuation() || "，。；、：！？（）".contains(c)
+}
+
+/// Whether a clause with a duplicate marker tells another place than the task, or an operation behind it.
+fn is_elsewhere(clause: &str, behind: &str) -> bool {
+    let clause = clause.to_uppercase();
+    PLACES.iter().any(|place| clause.contains(place))
+        || OPERATIONS.iter().any(|word| behind.contains(word))
 }

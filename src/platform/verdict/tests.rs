@@ -818,6 +818,8 @@ fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
         "手机号已存在于其他任务",
         "号码重复提交,请稍后再试",
         "号码已存在 crm",
+        "CRM客户池中号码已存在",
+        "其他任务中号码已存在,请检查",
     ] {
         let reply = imported(Some(2), &[("130***1111", cause)]);
         assert_eq!(
@@ -835,7 +837,8 @@ fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
         "号码已存在于任务中",
         "号码重复。请勿重复提交",
         "号码重复:130***1111",
-        "公海客户号码重复",
+        "提交的号码重复",
+        "不在黑名单，号码重复",
     ] {
         let reply = imported(Some(2), &[("130***1111", cause)]);
         assert_eq!(
@@ -912,4 +915,22 @@ fn two_rows_that_the_platform_may_show_alike_do_not_get_each_others_end() {
     let nameless = imported(None, &[("", "空号"), ("", "空号")]);
     let closing = closed(&batch_of(&["-", "13012121211"]), &nameless);
     assert!(ends(&closing).is_empty(), "{closing:?}");
+}
+
+#[test]
+fn words_without_an_end_are_read_in_part() {
+    let cause = format!("{}请求", "号码重复".repeat(80_000));
+    let entries: Vec<(&str, &str)> = vec![("130***1111", &cause)];
+    let reply = imported(Some(2), &entries);
+    let Reply::Answer(answer) = &reply else {
+        panic!("an answer");
+    };
+    let document = answer.document.as_ref().expect("the JSON");
+    assert!(document.failures[0].cause.len() <= 4096);
+    // [duplicate]: what was cut off says nothing.
+    assert_eq!(ends(&closed(&three(), &reply))[0], (1, "duplicate"));
+    let Reply::Answer(answer) = error(422, &cause) else {
+        panic!("an answer");
+    };
+    assert!(answer.document.expect("the JSON").message.len() <= 4096);
 }
