@@ -232,7 +232,13 @@ impl Dialect for Postgres {
         plan: &Plan<'_>,
         written: Written,
     ) -> Result<(), SqlError> {
-        sql::recording::check::<Self>(tx, plan, written, STILL_PENDING).await
+        sql::recording::check::<Self>(
+            tx,
+            plan,
+            written,
+            sql::recording::Asked::IfFewer(STILL_PENDING),
+        )
+        .await
     }
 
     async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>> {

@@ -93,14 +93,21 @@ async fn put<D: Dialect>(
     ask::<D>(statement).bind(records).execute(tx).await
 }
 
+/// When a statement is asked that counts the rows which are as they were.
+#[derive(Clone, Copy)]
+pub(in crate::outbox) enum Asked {
+    Always(&'static str),
+    /// Fewer rows were settled than were to be.
+    IfFewer(&'static str),
+}
+
 /// Fails if something of a plan was not written. Of the rows to be settled fewer may be there than were
-/// sent: an app deletes some. `still_pending` counts those of them that are there and as they were; it is
-/// asked only then.
+/// sent: an app deletes some. `still_pending` counts those of them that are there and as they were.
 pub(in crate::outbox) async fn check<D: Dialect>(
     tx: &mut Session<D>,
     plan: &Plan<'_>,
     written: Written,
-    still_pending: &'static str,
+    still_pending: Asked,
 ) -> Result<(), SqlError> {
     let postpones = distinct(plan.postpones.iter().map(|p| p.id));
     all_written(BATCHES, postpones, written.postponed)?;
@@ -108,7 +115,11 @@ pub(in crate::outbox) async fn check<D: Dialect>(
     all_written(BATCHES, resends, written.resent)?;
     all_written(BATCHES, plan.closes.len(), written.closed)?;
     let rows = plan.settled();
-    if usize::try_from(written.settled) != Ok(rows.len()) {
+    let (still_pending, asks) = match still_pending {
+        Asked::Always(sql) => (sql, !rows.is_empty()),
+        Asked::IfFewer(sql) => (sql, usize::try_from(written.settled) != Ok(rows.len())),
+    };
+    if asks {
         let pending = ask::<D>(still_pending).bind(List::Contacts(&rows));
         none_unwritten(CONTACTS, pending.number(tx).await?)?;
     }

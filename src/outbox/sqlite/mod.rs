@@ -240,7 +240,7 @@ impl Dialect for Sqlite {
         plan: &Plan<'_>,
         written: Written,
     ) -> Result<(), SqlError> {
-        recording::check::<Self>(tx, plan, written, STILL_PENDING).await
+        recording::check::<Self>(tx, plan, written, recording::Asked::Always(STILL_PENDING)).await
     }
 
     /// A writer locks the whole file.

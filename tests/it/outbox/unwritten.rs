@@ -372,3 +372,35 @@ async fn a_trigger_of_postgres_that_puts_old_values_back_is_seen_through() {
     }
     assert_eq!(db.record(&lease, &[end]).await, [Recorded::Done]);
 }
+
+#[tokio::test]
+async fn a_trigger_of_sqlite_behind_the_update_is_seen_through() {
+    restored_behind_the_update(&Db::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn a_trigger_of_postgres_behind_the_update_is_seen_through() {
+    restored_behind_the_update(&Db::postgres().await).await;
+}
+
+/// The update has changed as many rows as it should, and they are as before.
+async fn restored_behind_the_update(db: &Db) {
+    let (me, row) = (db.courier().await, db.contact("u/t", "1").await);
+    let lease = db.lease("u/t", me).await.lease;
+    let batch = entry(&[row]);
+    db.record(&lease, &[Change::Open(batch.clone())]).await;
+    let well = Change::Close(close(batch.batch, &[row]));
+    let badly = Change::Refuse(vec![RowOutcome {
+        contact: ContactId(row),
+        end: Final::Failed {
+            kind: FailKind::Invalid,
+            cause: "a rule".into(),
+        },
+    }]);
+    db.restore_behind_updates().await;
+    for end in [&well, &badly] {
+        unwritten(db, &lease, std::slice::from_ref(end), "contact_outbox", 1).await;
+    }
+    db.clear("contact_outbox").await;
+    assert_eq!(db.record(&lease, &[well]).await, [Recorded::Done]);
+}

@@ -51,6 +51,29 @@ impl Db {
             .await;
     }
 
+    /// From now on a trigger behind every UPDATE of the contacts makes them pending again, which no trigger of
+    /// MySQL's can do.
+    pub(crate) async fn restore_behind_updates(&self) {
+        let restore = "UPDATE contact_outbox
+             SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
+             WHERE id = NEW.id";
+        let sql = match &self.raw {
+            Raw::Sqlite(_) => format!(
+                "CREATE TRIGGER obstacle_contact_outbox AFTER UPDATE ON contact_outbox
+                 WHEN NEW.status <> 'pending' BEGIN {restore}; END"
+            ),
+            Raw::Postgres(_) => format!(
+                "CREATE FUNCTION obstacle_contact_outbox() RETURNS trigger LANGUAGE plpgsql AS
+                     $$ BEGIN {restore}; RETURN NULL; END $$;
+                 CREATE TRIGGER obstacle_contact_outbox AFTER UPDATE ON contact_outbox
+                     FOR EACH ROW WHEN (NEW.status <> 'pending')
+                     EXECUTE FUNCTION obstacle_contact_outbox()"
+            ),
+            Raw::MySql(_) => panic!("no trigger of MySQL's changes its own table"),
+        };
+        self.execute(&sql).await;
+    }
+
     /// From now on every UPDATE of the table is refused with an error of the app's own.
     pub(crate) async fn refuse_updates(&self, table: &str) {
         let sql = match &self.raw {
