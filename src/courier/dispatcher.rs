@@ -119,6 +119,9 @@ impl Dispatcher<'_> {
             return Dispatched::NotSent(hindered);
         }
         if !context.leases.is_good() {
+            // Nobody waits for a permit meanwhile. If the lane has another owner, the entry is fenced.
+            drop(permit);
+            self.take_back(lease, underway).await;
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
         rate_wait.emit();
