@@ -114,14 +114,16 @@ fn for_role(settings: &[(&str, &str)], role: &str) -> String {
     statements.join("; ")
 }
 
-/// Refuses columns of MySQL's whose character set cannot hold the platform's words.
-pub(super) fn character_sets(columns: Option<String>) -> Result<(), OutboxError> {
+/// Refuses columns of MySQL's that cannot hold all of the platform's words, or that take two ids for one.
+pub(super) fn collations(columns: Option<String>) -> Result<(), OutboxError> {
     let Some(columns) = columns else {
         return Ok(());
     };
     Err(OutboxError::Unfit {
-        found: format!("not all words of the platform's can be stored: {columns}"),
-        todo: "ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4".into(),
+        found: format!(
+            "the collation utf8mb4_bin is needed to tell ids apart and to hold all words: {columns}"
+        ),
+        todo: "ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin".into(),
     })
 }
 

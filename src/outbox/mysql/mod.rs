@@ -233,11 +233,11 @@ impl Dialect for MySql {
     }
 
     async fn check_fitness(&self) -> Result<(), OutboxError> {
-        let told = sqlx::query(statements::CHARACTER_SETS)
+        let told = sqlx::query(statements::COLLATIONS)
             .fetch_one(&self.servers.pool())
             .await
             .map_err(translate)?;
-        fitness::character_sets(told.text("others"))
+        fitness::collations(told.text("others"))
     }
 
     async fn server(&self) -> Result<ServerReport> {

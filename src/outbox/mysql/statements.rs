@@ -381,16 +381,21 @@ pub(super) const INSERT_CONTACTS: &str = concat!(
     stands!()
 );
 
-/// The columns for the platform's words that cannot hold all of them.
-pub(super) const CHARACTER_SETS: &str = "
-    SELECT GROUP_CONCAT(k.TABLE_NAME, '.', k.COLUMN_NAME, ' is ', k.CHARACTER_SET_NAME
-        ORDER BY k.TABLE_NAME SEPARATOR ', ') AS others
+/// The columns for the platform's words that cannot hold all of them, and those of names whose collation
+/// takes two of them for one.
+pub(super) const COLLATIONS: &str = "
+    SELECT GROUP_CONCAT(k.TABLE_NAME, '.', k.COLUMN_NAME, ' is ', k.COLLATION_NAME
+        ORDER BY k.TABLE_NAME, k.COLUMN_NAME SEPARATOR ', ') AS others
     FROM information_schema.COLUMNS AS k
-    WHERE k.TABLE_SCHEMA = DATABASE() AND k.CHARACTER_SET_NAME <> 'utf8mb4'
-      AND (k.TABLE_NAME = 'contact_outbox' AND k.COLUMN_NAME = 'fail_cause'
-        OR k.TABLE_NAME = 'contact_requeue' AND k.COLUMN_NAME = 'fail_cause'
-        OR k.TABLE_NAME = 'delivery_lane' AND k.COLUMN_NAME = 'hold_message'
-        OR k.TABLE_NAME = 'delivery_batch' AND k.COLUMN_NAME = 'answer')";
+    WHERE k.TABLE_SCHEMA = DATABASE()
+      AND (k.CHARACTER_SET_NAME <> 'utf8mb4'
+        AND (k.TABLE_NAME IN ('contact_outbox', 'contact_requeue') AND k.COLUMN_NAME = 'fail_cause'
+          OR k.TABLE_NAME = 'delivery_lane' AND k.COLUMN_NAME = 'hold_message'
+          OR k.TABLE_NAME = 'delivery_batch' AND k.COLUMN_NAME = 'answer')
+      OR RIGHT(k.COLLATION_NAME, 4) <> '_bin'
+        AND k.TABLE_NAME IN ('contact_outbox', 'delivery_lane', 'delivery_batch', 'delivery_pause',
+          'delivery_resume')
+        AND k.COLUMN_NAME IN ('user_id', 'task_id', 'idempotency_key', 'status'))";
 
 /// What decides whether and how the courier can work with the server. Not `SELECT @@…`, which would
 /// fail where one of them is not there any more.

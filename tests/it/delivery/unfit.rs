@@ -108,22 +108,36 @@ async fn a_file_of_sqlite_in_utf_16_is_refused() {
     }
 }
 
-on_mysql_and_mariadb!(a_column_that_cannot_hold_every_word_is_refused);
+on_mysql_and_mariadb!(
+    a_column_that_cannot_hold_every_word_is_refused,
+    a_column_that_takes_two_ids_for_one_is_refused,
+);
 
 async fn a_column_that_cannot_hold_every_word_is_refused(db: &Db) {
+    are_refused_when_converted_to(db, "latin1 COLLATE latin1_bin").await;
+}
+
+/// Where upper and lower case are one, a user would get the contacts of another.
+async fn a_column_that_takes_two_ids_for_one_is_refused(db: &Db) {
+    are_refused_when_converted_to(db, "utf8mb4 COLLATE utf8mb4_general_ci").await;
+}
+
+async fn are_refused_when_converted_to(db: &Db, collation: &str) {
     let world = World::new(db, Faults::default()).await;
     for table in ["contact_outbox", "delivery_lane", "delivery_batch"] {
-        db.execute(&format!(
-            "ALTER TABLE {table} CONVERT TO CHARACTER SET latin1"
-        ))
-        .await;
+        let convert = async |to: &str| {
+            let convert = format!("ALTER TABLE {table} CONVERT TO CHARACTER SET {to}");
+            db.execute(&convert).await;
+        };
+        convert(collation).await;
         let ended = world.run(&["run", "--once"]).await;
         let said = ended.error();
-        assert!(said.contains(table) && said.contains("utf8mb4"), "{said}");
+        // What it tells to do is done.
+        let todo = "ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+        assert!(said.contains(table) && said.contains(todo), "{said}");
         let doctor = world.run(&["doctor"]).await;
         assert!(doctor.out.contains("FAILED   fitness"), "{}", doctor.out);
-        let back = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
-        db.execute(&format!("ALTER TABLE {table} CONVERT TO {back}"))
-            .await;
+        convert("utf8mb4 COLLATE utf8mb4_bin").await;
     }
+    world.deliver().await;
 }
