@@ -101,12 +101,22 @@ pub struct LaneFound {
 }
 
 /// Where the reading of a lane goes on. The default is the lane's start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Rows without `not_before`: those with a greater id come next.
     pub id: i64,
     /// Rows with `not_before`: the last one read, as the database wrote its instant, and its id.
     pub deferred: Option<(String, i64)>,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self {
+            // Before the ids that the courier does not take, too: a lane must not wait for those in silence.
+            id: i64::MIN,
+            deferred: None,
+        }
+    }
 }
 
 /// How much of a lane is read at once.

@@ -20,8 +20,9 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 use crate::telemetry::event::{RowsRefused, TakenOver};
 use crate::telemetry::traces::Origin;
 
-const ID_TOO_GREAT: &str = "a contact's id is greater than 9223372036854775807, which the courier \
-     cannot settle: delete the row and insert it again with an id that the database gives";
+const UNFIT_ID: &str = "a contact's id is not between 1 and 9223372036854775807, so the courier cannot \
+     settle it: delete the row, on MySQL and MariaDB run ALTER TABLE contact_outbox AUTO_INCREMENT = 1 \
+     then, and insert the contact again without an id";
 
 /// At most so many bytes are read at once: as many as a request of usual length has.
 const PAGE_BYTES: usize = 1_048_576;
@@ -55,9 +56,9 @@ impl LaneAtWork {
     fn take_in(&mut self, rows: Vec<OutboxRow>) {
         let mut refused = Vec::new();
         for row in rows {
-            // MySQL's ids are unsigned. One that does not fit into ours could not be settled.
+            // MySQL's ids are unsigned: one that is too great for ours is read as negative.
             if row.id <= 0 {
-                self.stop(ID_TOO_GREAT);
+                self.stop(UNFIT_ID);
                 break;
             }
             let contact = ContactId(row.id);
