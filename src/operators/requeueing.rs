@@ -79,8 +79,8 @@ impl Safety {
     /// The first one may have arrived, and then the second is refused as a duplicate only if it is the
     /// same number to the platform: neither of them with a suffix, or both with the courier's. How the
     /// first one was sent the journal says, for the settings may have changed since.
-    fn is_unsafe(&self, kind: &str, asked: AskedFor, sent: Option<SentAs>) -> bool {
-        if kind != FailKind::Unconfirmed.as_str() {
+    fn is_unsafe(&self, maybe_in_task: bool, asked: AskedFor, sent: Option<SentAs>) -> bool {
+        if !maybe_in_task {
             return false;
         }
         let encryption = asked.encryption.unwrap_or(self.0.encryption);
@@ -171,8 +171,9 @@ impl Requeue {
 
     fn to_requeue(&self, failed: &[FailedContact]) -> Vec<ContactId> {
         let safety = &self.safety;
-        let goes =
-            |f: &&FailedContact| self.even_unsafe || !safety.is_unsafe(&f.kind, f.options, f.sent);
+        let goes = |f: &&FailedContact| {
+            self.even_unsafe || !safety.is_unsafe(f.maybe_in_task, f.options, f.sent)
+        };
         let whole = failed.iter().filter(|f| !f.redacted);
         whole.filter(goes).map(|f| f.id).collect()
     }
@@ -192,6 +193,7 @@ fn one(failed: FailedContact) -> FailureCount {
     FailureCount {
         kind: failed.kind,
         options: failed.options,
+        maybe_in_task: failed.maybe_in_task,
         sent: failed.sent,
         redacted: failed.redacted,
         contacts: 1,
@@ -218,7 +220,7 @@ impl RequeueTally {
                 tally.redacted += count.contacts;
                 continue;
             }
-            let not_safe = safety.is_unsafe(&count.kind, count.options, count.sent);
+            let not_safe = safety.is_unsafe(count.maybe_in_task, count.options, count.sent);
             if not_safe {
                 tally.not_safe += count.contacts;
             }
@@ -332,9 +334,9 @@ mod tests {
             (&by_courier, suffix, Some(sent(Suffix::None, false)), false),
             (&by_courier, suffix, None, false),
         ] {
-            let is_unsafe = safety.is_unsafe("unconfirmed", asked, sent);
+            let is_unsafe = safety.is_unsafe(true, asked, sent);
             assert_eq!(is_unsafe, !is_safe, "{asked:?} {sent:?}");
-            assert!(!safety.is_unsafe("expired", asked, sent));
+            assert!(!safety.is_unsafe(false, asked, sent));
         }
     }
 
@@ -342,7 +344,7 @@ mod tests {
     fn the_platform_appends_the_suffix_of_a_ciphertext_whatever_the_settings_say() {
         let encrypted = asked(Some(true), Some(true));
         let sent = Some(sent(Suffix::Courier, true));
-        assert!(safety(true).is_unsafe("unconfirmed", encrypted, sent));
+        assert!(safety(true).is_unsafe(true, encrypted, sent));
     }
 
     #[test]
@@ -353,10 +355,10 @@ mod tests {
             ..RequestDefaults::default()
         });
         let (nothing, none) = (asked(None, None), Some(sent(Suffix::None, false)));
-        assert!(today.is_unsafe("unconfirmed", nothing, none));
+        assert!(today.is_unsafe(true, nothing, none));
         let courier = Some(sent(Suffix::Courier, false));
-        assert!(!today.is_unsafe("unconfirmed", nothing, courier));
-        assert!(!today.is_unsafe("unconfirmed", asked(Some(false), None), none));
+        assert!(!today.is_unsafe(true, nothing, courier));
+        assert!(!today.is_unsafe(true, asked(Some(false), None), none));
     }
 
     #[test]
@@ -370,6 +372,7 @@ mod tests {
         .map(|(kind, options, contacts, redacted)| FailureCount {
             kind: kind.into(),
             options,
+            maybe_in_task: kind == "unconfirmed",
             sent: Some(sent(Suffix::None, false)),
             redacted,
             contacts,

@@ -71,6 +71,9 @@ pub struct FailedContact {
     pub redacted: bool,
     #[serde(skip)]
     pub options: AskedFor,
+    /// Whether a request may have put it into the task: the last one, or one before it was requeued.
+    #[serde(skip)]
+    pub maybe_in_task: bool,
     #[serde(skip)]
     pub sent: Option<SentAs>,
 }
@@ -82,7 +85,8 @@ pub struct AskedFor {
     pub encryption: Option<bool>,
 }
 
-/// The same two options of the last request that carried the contact, by the word of the journal.
+/// The same two options of the last request that may have put the contact into the task, by the word of the
+/// journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentAs {
     pub suffix: Suffix,
@@ -94,7 +98,9 @@ pub struct SentAs {
 pub struct FailureCount {
     pub kind: String,
     pub options: AskedFor,
-    /// `None`: the contacts are not `unconfirmed`, or the journal does not tell.
+    /// Whether a request may have put them into their tasks: the last one, or one before they were requeued.
+    pub maybe_in_task: bool,
+    /// `None`: none may have, or the journal does not tell.
     pub sent: Option<SentAs>,
     /// Whether what is personal was taken out of them, so that they cannot be sent again.
     pub redacted: bool,
@@ -200,6 +206,7 @@ pub(in crate::outbox) fn failure_count(row: &impl Columns) -> FailureCount {
     FailureCount {
         kind: row.text("fail_kind").unwrap_or_default(),
         options: asked_for(row),
+        maybe_in_task: row.flag("maybe_in_task").unwrap_or_default(),
         sent: sent_as(row),
         redacted: row.flag("redacted").unwrap_or_default(),
         contacts: to_total(row, "contacts"),
@@ -276,6 +283,7 @@ pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
         finished_ago: to_duration(row.seconds("finished_ago")),
         redacted: row.flag("redacted").unwrap_or_default(),
         options: asked_for(row),
+        maybe_in_task: row.flag("maybe_in_task").unwrap_or_default(),
         sent: sent_as(row),
     }
 }

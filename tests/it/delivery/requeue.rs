@@ -62,6 +62,26 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
             );
         }
     }
+    // It has ended in another way since, and the first request may have arrived all the same.
+    for (task, default, left_out) in [("same", "false", 0), ("other", "true", 1)] {
+        let lane = format!("u/{task}");
+        unconfirmed(db, &lane, Suffix::None, "NULL").await;
+        let requeue = ["requeue", "--task", task, "--yes", "--json"];
+        world.set("request.number_add_suffix", "false");
+        world.run(&requeue).await;
+        let cancel = ["cancel", "--lane", &lane, "--reason", "r", "--yes"];
+        world.run(&cancel).await;
+        world.set("request.number_add_suffix", default);
+        let requeue = [&requeue[..], &["--kind", "cancelled"]].concat();
+        let said = world.run(&requeue).await;
+        let words = format!("\"unsafe\":{left_out}");
+        assert!(
+            said.out.contains(&words),
+            "{task}: {} {}",
+            said.out,
+            said.err
+        );
+    }
     // The journal does not tell any more.
     unconfirmed(db, "u/gone", Suffix::None, "false").await;
     db.execute("DELETE FROM delivery_batch WHERE task_id = 'gone'")

@@ -76,11 +76,35 @@ macro_rules! so_long_ago {
     };
 }
 
+/// Which ends of a contact, before it was requeued, left open whether it had arrived.
+macro_rules! earlier_doubts {
+    () => {
+        "FROM contact_requeue q
+             WHERE q.contact_id = c.id AND q.fail_kind = 'unconfirmed'"
+    };
+}
+
 /// The last batch of a contact that may have arrived.
 macro_rules! last_batch {
     () => {
-        " LEFT JOIN delivery_batch b
-             ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id END "
+        concat!(
+            " LEFT JOIN delivery_batch b
+                 ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id
+                     ELSE (SELECT q.batch_id ",
+            earlier_doubts!(),
+            " ORDER BY q.requeued_at DESC LIMIT 1) END "
+        )
+    };
+}
+
+/// Whether a request may have put it into the task, this time or before it was requeued.
+macro_rules! maybe_in_task {
+    () => {
+        concat!(
+            "(c.fail_kind = 'unconfirmed' OR EXISTS (SELECT 1 ",
+            earlier_doubts!(),
+            ")) AS maybe_in_task"
+        )
     };
 }
 
@@ -100,6 +124,8 @@ macro_rules! failed_columns {
              c.idempotency_key, c.number_add_suffix, c.encryption,
              c.redacted_at IS NOT NULL AS redacted, c.finished_at AS cursor_at, ",
             moment!("c.finished_at", "finished"),
+            ", ",
+            maybe_in_task!(),
             ", ",
             sent_columns!()
         )
@@ -292,13 +318,15 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
     count_failures: Statement::new(concat!(
         "SELECT c.fail_kind, c.number_add_suffix, c.encryption,
              c.redacted_at IS NOT NULL AS redacted, count(*) AS contacts, ",
+        maybe_in_task!(),
+        ", ",
         sent_columns!(),
         " FROM contact_outbox c INDEXED BY contact_outbox_failed",
         last_batch!(),
         "WHERE ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, sent_suffix,
-             sent_encryption
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, maybe_in_task,
+             sent_suffix, sent_encryption
           ORDER BY c.fail_kind"
     )),
     failures_by: Statement::new(concat!(
