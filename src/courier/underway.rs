@@ -33,6 +33,8 @@ pub(super) struct Underway {
     pub(super) is_loner: bool,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
+    /// Whether that batch, or another piece of it, was refused as a whole before.
+    pub(super) was_refused: bool,
     pub(super) trace: BatchTrace,
 }
 
@@ -59,6 +61,7 @@ impl Underway {
             failed_sends: 0,
             is_loner: false,
             search: None,
+            was_refused: false,
             trace: BatchTrace::default(),
         }
     }
@@ -81,6 +84,7 @@ impl Underway {
             failed_sends: 0,
             is_loner: false,
             search,
+            was_refused: false,
             trace: BatchTrace::default(),
         }
     }
@@ -144,6 +148,7 @@ impl Underway {
                 failed_sends: 0,
                 is_loner: false,
                 search: None,
+                was_refused: false,
                 trace: BatchTrace::default(),
             },
             changed,

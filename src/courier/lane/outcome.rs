@@ -53,14 +53,28 @@ impl LaneAtWork {
         }
     }
 
-    /// Notes in the batches that wait that the task has taken a row of a request that was sent then: it
-    /// tells nothing to those that were sent later.
+    /// Notes in the batches that wait that the task has taken a row of a request that was sent then. That
+    /// tells nothing to those that were sent later, and to a piece of a batch only behind a refusal: what
+    /// the task took before it does not tell whether the task has ended since.
     fn task_takes(&mut self, sent: Instant) {
-        let waiting = self.ready.iter_mut().chain(self.loners.iter_mut());
-        let waiting = waiting.chain(self.culprits.waiting_mut());
-        for underway in waiting.filter(|underway| underway.sent_at <= sent) {
-            underway.batch.taken_since = true;
+        for underway in self.waiting_mut() {
+            let may_be_judged = underway.batch.parent.is_none() || underway.was_refused;
+            if underway.sent_at <= sent && may_be_judged {
+                underway.batch.taken_since = true;
+            }
         }
+    }
+
+    /// Notes in the other pieces of a search that one of them was refused.
+    fn note_refusal(&mut self, search: BatchId) {
+        for underway in self.waiting_mut() {
+            underway.was_refused |= underway.search == Some(search);
+        }
+    }
+
+    fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
+        let waiting = self.ready.iter_mut().chain(self.loners.iter_mut());
+        waiting.chain(self.culprits.waiting_mut())
     }
 
     /// Sends the batch without the rows that are not pending any more.
@@ -119,7 +133,7 @@ impl LaneAtWork {
             mut trace,
             failing_since,
             is_loner,
-            search: of_search,
+            was_refused,
             ..
         } = underway;
         if is_loner {
@@ -131,8 +145,10 @@ impl LaneAtWork {
         let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
         let now = Instant::now();
         let open = &closing.unsettled;
-        // What the task took before it refused the whole says nothing of what it has taken since.
-        let is_first_refusal = of_search.is_none() && closing.outcome == Outcome::Refused;
+        let is_refused = closing.outcome == Outcome::Refused;
+        if let Some(search) = search.filter(|_| is_refused) {
+            self.note_refusal(search.id);
+        }
         let cut = search.and_then(|search| search.cut);
         let first = cut.map_or(open.len().div_ceil(2), |cut| cut.first);
         let children: Vec<Underway> = batch
@@ -141,11 +157,13 @@ impl LaneAtWork {
             .map(|child| Underway::child(child, search.map(|search| search.id), read_at, now))
             .map(|child| child.traced(&self.context.traces, Origin::Split))
             .map(|mut child| {
-                child.batch.taken_since &= !is_first_refusal;
+                // What the task took before the first refusal does not count behind it.
+                child.batch.taken_since &= was_refused;
                 child
             })
             .map(|child| Underway {
                 failing_since,
+                was_refused: was_refused || is_refused,
                 failed_sends: u32::from(failing_since.is_some()),
                 ..child
             })

@@ -81,6 +81,7 @@ impl Odd {
             6 => columns.push(("not_before", "'2020-01-01 00:00:00'".into())),
             7 => columns.push(("sub_user_id", "'sub-1'".into())),
             8 => columns.push(("ignore_crm", "true".into())),
+            10 => columns.push(("number_add_suffix", "true".into())),
             9 => columns.push((
                 "id",
                 (1_000_000 + nth * 7 + dice.below(1 << 30)).to_string(),

@@ -27,10 +27,12 @@ pub(super) enum Mood {
     Slow,
     /// It is down for the first requests.
     Down,
+    /// It takes some requests, loses some, and then the task has ended: it refuses each request as a whole.
+    Ends,
 }
 
 /// All kinds of trouble.
-pub(super) const TROUBLES: [Mood; 10] = [
+pub(super) const TROUBLES: [Mood; 11] = [
     Mood::Honest,
     Mood::Quiet,
     Mood::Poisoned,
@@ -41,6 +43,7 @@ pub(super) const TROUBLES: [Mood; 10] = [
     Mood::Running,
     Mood::Slow,
     Mood::Down,
+    Mood::Ends,
 ];
 
 impl Mood {

@@ -194,6 +194,8 @@ impl Site {
             Mood::Forbidden => turned_away(403, 403),
             Mood::Running => turned_away(200, 6007),
             Mood::Down if nth <= 6 => self.loses(request, task),
+            Mood::Ends if (4..=6).contains(&nth) => self.loses(request, task),
+            Mood::Ends if nth > 6 => ended(),
             Mood::Poisoned if request.numbers.iter().any(|n| n.ends_with(task.poison)) => {
                 self.is_unclear(request, task);
                 Deed::Answers(none(500))
@@ -311,6 +313,16 @@ fn turned_away(status: u16, code: u16) -> Deed {
     Deed::Answers(Answer {
         status,
         body: body.into_bytes(),
+        tells: false,
+    })
+}
+
+/// Nobody is named, and no number is to blame.
+fn ended() -> Deed {
+    let body = r#"{"code":422,"status":"error","message":"任务已结束","data":[]}"#;
+    Deed::Answers(Answer {
+        status: 422,
+        body: body.into(),
         tells: false,
     })
 }
