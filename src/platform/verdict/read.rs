@@ -55,7 +55,7 @@ pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
 }
 
 fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
-    let words = words(answer);
+    let words = words(batch, answer);
     let server_error = 500..=599;
     if server_error.contains(&i64::from(answer.http))
         || answer
