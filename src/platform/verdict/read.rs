@@ -40,7 +40,6 @@ impl Verdict {
 pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
     let verdict = match reply {
         Reply::NotSent(why) => wait(WaitReason::Unreachable, why, false),
-        Reply::NoToken(why) => wait(WaitReason::Unauthorized, why, false),
         Reply::Lost(why) => wait(WaitReason::AnswerLost, why, true),
         Reply::Answer(answer) => read_answer(batch, answer, rules),
     };

@@ -224,11 +224,6 @@ fn a_person_has_to_act_on_401_403_404_and_a_running_task() {
             WaitReason::Unauthorized,
             Scope::Platform,
         ),
-        (
-            Reply::NoToken("cannot read the token file".into()),
-            WaitReason::Unauthorized,
-            Scope::Platform,
-        ),
         (error(403, "no"), WaitReason::Forbidden, Scope::User),
         (error(404, "任务不存在"), WaitReason::NotFound, Scope::Lane),
         (
