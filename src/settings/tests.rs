@@ -186,6 +186,16 @@ fn an_unknown_key_is_named_with_its_place_and_the_key_that_was_meant() {
         "unknown setting linger (--set): did you mean delivery.linger?"
     );
     assert_eq!(
+        fault(&environment(&[("COURIER__DATABASE_URL", "sqlite://x")])),
+        "unknown setting database_url (environment variable COURIER__DATABASE_URL): \
+         did you mean database.url?"
+    );
+    assert_eq!(
+        fault(&environment(&[("COURIER__RATE_LIMIT_DATABASE_URL", "x")])),
+        "unknown setting rate_limit_database_url (environment variable \
+         COURIER__RATE_LIMIT_DATABASE_URL): did you mean rate_limit.database_url?"
+    );
+    assert_eq!(
         fault(&flags(&["colour=red"])),
         "unknown setting colour (--set): `contact-courier config` shows all settings; remove this one"
     );
