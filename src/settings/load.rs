@@ -137,8 +137,9 @@ fn holder(settings: &Settings, origins: &BTreeMap<&str, Origin>) -> Option<PathB
         })
 }
 
+/// Whether a proxy asks for a user, whose name may be a token.
 fn has_user(proxy: &ProxySetting) -> bool {
-    matches!(proxy, ProxySetting::At(url) if url.password().is_some())
+    matches!(proxy, ProxySetting::At(url) if super::proxy::has_user(url))
 }
 
 /// A name as somebody wrote it. What is no name may be a secret in the wrong place.

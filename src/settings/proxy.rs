@@ -60,12 +60,16 @@ impl Serialize for ProxySetting {
 
 /// A proxy as people may see it: whether it knows a user, and not which. The name may be a token.
 fn shown(url: &Url) -> String {
-    let has_user = !url.username().is_empty() || url.password().is_some();
     let mut shown = url.clone();
-    if has_user && (shown.set_username(HIDDEN).is_err() || shown.set_password(None).is_err()) {
+    if has_user(url) && (shown.set_username(HIDDEN).is_err() || shown.set_password(None).is_err()) {
         return HIDDEN.into();
     }
     shown.into()
+}
+
+/// Whether it holds the name of a user or a password. Either may be a secret.
+pub(super) fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 impl ProxySetting {

@@ -612,3 +612,20 @@ fn a_database_elsewhere_is_verified_unless_the_settings_say_otherwise() {
     let said = fault(&flags(&["database.tls=full"]));
     assert!(said.contains("off, prefer, require, verify"), "{said}");
 }
+
+#[test]
+fn a_proxy_whose_user_may_be_a_token_makes_a_secret_of_the_file() {
+    for (proxy, is_secret) in [
+        ("http://t0ken@proxy:1", true),
+        ("http://me:hush@proxy:1", true),
+        ("http://:hush@proxy:1", true),
+        ("http://proxy:1", false),
+        ("environment", false),
+    ] {
+        for section in ["platform", "traces"] {
+            let layers = file(&format!("[{section}]\nproxy = \"{proxy}\""));
+            let told = settings(&layers).has_secret_files();
+            assert_eq!(told, is_secret, "{section}: {proxy}");
+        }
+    }
+}
