@@ -756,6 +756,23 @@ async fn prune_says_what_it_would_delete_and_deletes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_pruned_is_gone_from_the_bytes_of_a_sqlite_file() {
+    let db = outbox().await;
+    let file = db.url.strip_prefix("sqlite://").unwrap();
+    let holds = async |number: &str| {
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let bytes = std::fs::read(file).unwrap();
+        bytes
+            .windows(number.len())
+            .any(|at| at == number.as_bytes())
+    };
+    assert!(holds("13012121212").await);
+    said(&db, &["prune", "--older-than", "150m"]);
+    assert!(!holds("13012121212").await);
+    assert!(holds("13012121213").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn erase_counts_first_and_leaves_what_may_be_sent() {
     let db = outbox().await;
     db.execute(
