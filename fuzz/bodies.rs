@@ -1,7 +1,9 @@
 //! What the fuzz targets try, for any bytes. The stable test `tests/it/fuzz.rs` runs the same.
 
 use contact_courier::cli::csv_lines;
-use contact_courier::mask::{Fit, Name, Shown, mask, mask_number, mask_own, mask_within};
+use contact_courier::mask::{
+    Fit, Name, Shown, hide_within, mask, mask_number, mask_own, mask_within,
+};
 use contact_courier::platform::wire::decode;
 
 /// An answer of the platform is read or refused. What is read is in the bytes.
@@ -28,6 +30,9 @@ pub fn masks(data: &[u8]) {
     assert_eq!(mask_within(&masked), masked, "{text:?} is masked twice");
     let own = mask_own(text, number);
     assert!(!is_told(&own, number), "{number:?} is told by {own:?}");
+    for shown in [&masked, &own, &hide_within(text)] {
+        assert!(!has_long_run(shown), "{text:?} shows a number: {shown:?}");
+    }
     let digits = number.chars().filter(char::is_ascii_digit).count();
     if digits == number.len() && (7..=15).contains(&digits) {
         let fit = Name::new(&mask(number)).fit(&Shown::new(number, None));
@@ -39,6 +44,14 @@ pub fn masks(data: &[u8]) {
 fn is_told(text: &str, number: &str) -> bool {
     let digits = number.chars().filter(char::is_ascii_digit).count();
     digits >= 7 && digits == number.chars().count() && mask_number(text, number).is_some()
+}
+
+/// Whether seven digits or more stand beside each other, as they do in a number and in no address of the
+/// network. It knows nothing of masks.
+fn has_long_run(text: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit() || ('\u{ff10}'..='\u{ff19}').contains(&c);
+    let mut runs = text.split(|c| !is_digit(c));
+    runs.any(|run| run.chars().count() >= 7)
 }
 
 /// Each row of a CSV file begins on a line that the file has, after the one before it.

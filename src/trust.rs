@@ -107,6 +107,9 @@ fn not_yet(when: &str) -> String {
     format!("its certificate does not hold yet{when}; set this host's clock right")
 }
 
+/// So many names of a certificate are told: one of a large host has hundreds.
+const MOST_NAMES: usize = 5;
+
 /// The names of a certificate without the words of the library around them.
 fn names(presented: &[String]) -> String {
     if presented.is_empty() {
@@ -114,9 +117,13 @@ fn names(presented: &[String]) -> String {
     }
     let bare = presented.iter().map(|name| {
         let (_, name) = name.split_once('(').unwrap_or(("", name));
-        name.trim_matches([')', '"'])
+        name.trim_matches([')', '"']).to_owned()
     });
-    bare.collect::<Vec<_>>().join(" and ")
+    let mut told: Vec<String> = bare.take(MOST_NAMES).collect();
+    if let Some(more @ 1..) = presented.len().checked_sub(MOST_NAMES) {
+        told.push(format!("{more} more"));
+    }
+    told.join(" and ")
 }
 
 /// The day of a time, for people.
@@ -169,6 +176,18 @@ mod tests {
         }
         let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
         assert!(said(plain).contains("speaks no TLS"));
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_told_and_how_many_more_there_are() {
+        let presented = |count| {
+            let names = (1..=count).map(|nth| format!("DnsName(\"{nth}.example\")"));
+            names.collect::<Vec<_>>()
+        };
+        let five = "1.example and 2.example and 3.example and 4.example and 5.example";
+        assert_eq!(names(&presented(5)), five);
+        assert_eq!(names(&presented(300)), format!("{five} and 295 more"));
+        assert_eq!(names(&[]), "no name");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) fn acts(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
         )
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
 }
@@ -51,6 +51,7 @@ mod tests {
             ("\u{9b}31m", "\\u009b31m"),
             ("\u{202e}gpj.exe", "\\u202egpj.exe"),
             ("\u{2066}x\u{2069}\u{7f}", "\\u2066x\\u2069\\u007f"),
+            ("a\u{ad}b\u{180e}c", "a\\u00adb\\u180ec"),
             ("号码格式不正确。é👩‍👧", "号码格式不正确。é👩‍👧"),
         ] {
             assert_eq!(spelt_out(text), shown);

@@ -56,6 +56,15 @@ has_succeeded() {
     [ "$(sql "SELECT status FROM contact_outbox WHERE phone = '$1'")" = succeeded ]
 }
 
+# As README.Debian tells: a command with what the service has.
+courier() {
+    systemd-run --quiet --collect --wait --pipe \
+        --property=EnvironmentFile=-/etc/contact-courier/environment \
+        --property=WorkingDirectory=-/var/lib/contact-courier \
+        --setenv=COURIER__PLATFORM__TOKEN_FILE=/etc/contact-courier/token \
+        contact-courier "$@"
+}
+
 installs_and_waits() {
     step "installs, and waits for its administrator"
     install_package /test/contact-courier.deb
@@ -66,6 +75,8 @@ installs_and_waits() {
     said=$(systemd-analyze verify --man=no "$unit.service" 2>&1) || fail "systemd finds fault with the unit: $said"
     if grep -F "$unit" <<<"$said" >&2; then fail "systemd finds fault with the unit"; fi
     systemd-analyze security --threshold=20 "$unit" >/dev/null || fail "the sandbox is not tight"
+    # The unit makes its folder when it starts, so it is not there yet.
+    courier config </dev/null | has_line '^base_url' || fail "no command can be run before the first start"
     if systemctl start "$unit" 2>/dev/null; then fail "it starts without a token"; fi
     systemctl stop "$unit"
 }
@@ -80,15 +91,6 @@ starts_when_configured() {
     expect SubState running
     ask /readyz | has_line '"status":"ready"' || fail "it is not ready"
     contact-courier status --alive >/dev/null || fail "it is not healthy"
-}
-
-# As README.Debian tells: a command with what the service has.
-courier() {
-    systemd-run --quiet --collect --wait --pipe \
-        --property=EnvironmentFile=-/etc/contact-courier/environment \
-        --property=WorkingDirectory=/var/lib/contact-courier \
-        --setenv=COURIER__PLATFORM__TOKEN_FILE=/etc/contact-courier/token \
-        contact-courier "$@"
 }
 
 answers_its_administrator() {

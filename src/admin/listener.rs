@@ -34,12 +34,13 @@ use crate::telemetry::event::AdminListening;
 pub enum AdminError {
     /// Nothing can listen on the address.
     #[error(
-        "cannot listen on admin.listen = {address}: {source}; choose another address, or leave it \
+        "cannot listen on admin.listen = {address}: {why}; choose another address, or leave it \
          empty to do without"
     )]
     Listen {
         address: SocketAddr,
-        source: io::Error,
+        /// Not as the error's source, which would be told a second time.
+        why: io::Error,
     },
     /// It is not clear who may log in, or look.
     #[error(transparent)]
@@ -92,7 +93,7 @@ impl Admin {
         let users = open("admin.users_file", &settings.users_file)?;
         let viewers = open("admin.viewers_file", &settings.viewers_file)?;
         let tls = settings.certificate().map(Tls::open).transpose()?;
-        let cannot = |source| AdminError::Listen { address, source };
+        let cannot = |why| AdminError::Listen { address, why };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         Ok(Self {

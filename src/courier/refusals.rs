@@ -14,18 +14,31 @@ const MANY: usize = 10;
 pub(super) struct Refusals {
     rows: usize,
     /// Those of the first row.
-    words: Option<String>,
+    words: Option<Words>,
     /// Whether a row ended in another way, or with other words.
     mixed: bool,
 }
 
+/// What the platform said of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Words {
+    as_said: String,
+    /// As people may see them.
+    shown: String,
+}
+
 impl Refusals {
-    /// Takes in how rows of a batch ended. A duplicate counts only if its batch was refused for it
+    /// Takes in how rows of a batch ended; `shown` masks words about them. A duplicate counts only if its batch was refused for it
     /// (`alone`): in a list of failures duplicates are cheap, and nothing is wrong.
-    pub(super) fn note(&mut self, settled: &[RowOutcome], alone: bool) {
+    pub(super) fn note(
+        &mut self,
+        settled: &[RowOutcome],
+        alone: bool,
+        shown: impl Fn(&str) -> String,
+    ) {
         for row in settled {
             match refusal(row, alone) {
-                Some(words) => self.add(1, words),
+                Some(words) => self.add(1, words, &shown),
                 None => self.mixed = true,
             }
         }
@@ -36,13 +49,16 @@ impl Refusals {
         self.mixed = true;
     }
 
-    fn add(&mut self, rows: usize, words: &str) {
+    fn add(&mut self, rows: usize, words: &str, shown: impl Fn(&str) -> String) {
         self.rows += rows;
-        let first = self.words.get_or_insert_with(|| words.to_owned());
-        self.mixed |= !are_same(first, words);
+        let first = self.words.get_or_insert_with(|| Words {
+            as_said: words.to_owned(),
+            shown: shown(words),
+        });
+        self.mixed |= !are_same(&first.as_said, words);
     }
 
-    /// Returns the words if every row of a batch was refused with the same. `streak` holds the rows
+    /// Returns the words, masked, if every row of a batch was refused with the same. `streak` holds the rows
     /// that were refused before it; the rows of this batch are added.
     pub(super) fn unanimous(self, streak: &mut Self) -> Option<String> {
         let words = self.words.filter(|_| !self.mixed);
@@ -50,12 +66,13 @@ impl Refusals {
             *streak = Self::default();
             return None;
         };
-        let goes_on = |first: &String| are_same(first, &words);
+        let goes_on = |first: &Words| are_same(&first.as_said, &words.as_said);
         if !streak.words.as_ref().is_some_and(goes_on) {
             *streak = Self::default();
         }
-        streak.add(self.rows, &words);
-        (self.rows > 1 || streak.rows >= MANY).then_some(words)
+        let Words { as_said, shown } = words;
+        streak.add(self.rows, &as_said, |_| shown.clone());
+        (self.rows > 1 || streak.rows >= MANY).then_some(shown)
     }
 }
 
@@ -118,7 +135,7 @@ mod tests {
 
     fn unanimous(settled: &[RowOutcome], alone: bool, streak: &mut Refusals) -> Option<String> {
         let mut refusals = Refusals::default();
-        refusals.note(settled, alone);
+        refusals.note(settled, alone, str::to_owned);
         refusals.unanimous(streak)
     }
 

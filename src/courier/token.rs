@@ -1,7 +1,7 @@
 //! A new token ends the holds of the lanes that the old one was refused for.
 //!
 //! A courier takes its token for a new one when it starts. While it runs, the platform's client
-//! tells it when the token file has changed.
+//! tells it when the token file holds another one, and when it cannot be used.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use super::context::Context;
 use super::watch::DatabaseWork;
 use crate::outbox::{Outbox, OutboxError};
 use crate::platform::client::Platform;
+use crate::platform::token::TokenNews;
 use crate::platform::verdict::WaitReason;
-use crate::telemetry::event::TokenChanged;
+use crate::telemetry::event::{TokenChanged, TokenFileUnusable, TokenFileUsableAgain};
 
 /// Between tries while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
@@ -27,21 +28,29 @@ pub(super) async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> 
     Ok(lanes)
 }
 
-/// Ends the pauses that wait for a token whenever it changes.
+/// Ends the pauses that wait for a token whenever it changes, and tells of a file that cannot be used.
 pub(super) async fn follow(context: &Context) {
     let platform = &context.platform;
     loop {
-        Platform::token_changed(&**platform).await;
-        let lanes = loop {
-            let asked = Instant::now();
-            let lifted = lift_holds(&*context.outbox).await;
-            context.watch.note(DatabaseWork::Token, asked, &lifted);
-            if let Ok(lanes) = lifted {
-                break lanes;
-            }
-            tokio::time::sleep(RETRY).await;
-        };
-        context.token_changed();
-        TokenChanged { lanes }.emit();
+        match Platform::token_news(&**platform).await {
+            TokenNews::Changed => take(context).await,
+            TokenNews::Unusable(why) => TokenFileUnusable { why: &why }.emit(),
+            TokenNews::UsableAgain => TokenFileUsableAgain.emit(),
+        }
     }
+}
+
+/// Lets go what waits for another token.
+async fn take(context: &Context) {
+    let lanes = loop {
+        let asked = Instant::now();
+        let lifted = lift_holds(&*context.outbox).await;
+        context.watch.note(DatabaseWork::Token, asked, &lifted);
+        if let Ok(lanes) = lifted {
+            break lanes;
+        }
+        tokio::time::sleep(RETRY).await;
+    };
+    context.token_changed();
+    TokenChanged { lanes }.emit();
 }

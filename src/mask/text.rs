@@ -4,10 +4,12 @@ use std::net::Ipv4Addr;
 
 use super::ends::{VISIBLE_END, VISIBLE_START, mask};
 use super::spelling::{canonical, in_ascii, is_between, without_suffix};
+use crate::visible::acts;
 
 /// A text with every number in it masked: what looks like a phone number is a run of seven or more
 /// digits, which up to three of the characters that people put between digits may divide. An address
-/// of the network is none, and what is masked already stays.
+/// of the network is none, unless it may be a mobile number that is written with dots. What is masked
+/// already stays.
 pub fn mask_within(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
@@ -30,10 +32,7 @@ pub fn mask_within(text: &str) -> String {
 
 /// The same without the ends that a mask shows, so that two texts which differ by a number are alike.
 pub fn hide_within(text: &str) -> String {
-    let mut masked = mask_within(text);
-    while masked.contains("****") {
-        masked = masked.replace("****", MASKED);
-    }
+    let masked = with_short_stars(mask_within(text));
     let parts: Vec<&str> = masked.split(MASKED).collect();
     let last = parts.len() - 1;
     let part = |(nth, part): (usize, &&str)| {
@@ -52,7 +51,15 @@ pub fn hide_within(text: &str) -> String {
         bare.unwrap_or(part).to_owned()
     };
     let parts: Vec<String> = parts.iter().enumerate().map(part).collect();
-    parts.join(MASKED)
+    with_short_stars(parts.join(MASKED))
+}
+
+/// A text in which no more stars stand beside each other than a mask has.
+fn with_short_stars(mut text: String) -> String {
+    while text.contains("****") {
+        text = text.replace("****", MASKED);
+    }
+    text
 }
 
 /// What stands for digits that are not shown.
@@ -64,9 +71,30 @@ fn group_end(chars: &[char], at: usize) -> usize {
     at + digits.take_while(char::is_ascii_digit).count()
 }
 
-/// Whether these digits are what a mask shows of a number.
+/// Whether these digits are what a mask shows of a number. More of them are a number that stands beside a
+/// star: in bold type (`*13012121211*`), say.
 fn is_shown_end(chars: &[char], at: usize, end: usize) -> bool {
-    at > 0 && chars[at - 1] == '*' || chars.get(end) == Some(&'*')
+    let touches = at > 0 && chars[at - 1] == '*' || chars.get(end) == Some(&'*');
+    touches && end - at < SHORTEST_RUN
+}
+
+/// So many digits beside each other look like a phone number.
+const SHORTEST_RUN: usize = 7;
+
+/// Whether this may stand between the digits of somebody's number. These are more characters than those
+/// without which two numbers are one: what is masked in vain does no harm.
+fn is_gap(c: char) -> bool {
+    is_between(c)
+        || matches!(c, '_' | '\u{ff3f}' | '~' | '\u{ff5e}')
+        // Dots at half height, and a minus sign.
+        || matches!(c, '\u{b7}' | '\u{30fb}' | '\u{2212}')
+        || acts(c)
+}
+
+/// The same for a number that is known. Elsewhere these divide numbers from each other, and the parts of
+/// a time.
+fn is_gap_of_own(c: char) -> bool {
+    is_gap(c) || matches!(c, ',' | ':' | '\u{ff0c}' | '\u{ff1a}' | '\u{3001}')
 }
 
 /// Where a number ends whose first digits are these: it goes on behind a gap, until it is as long as a
@@ -77,8 +105,8 @@ fn run_end(chars: &[char], at: usize, mut end: usize) -> usize {
     let mut digits = end - at;
     while digits < LONG {
         let rest = &chars[end..];
-        let is_gap = |c: &&char| is_between(**c) && (**c == '\t' || !c.is_control());
-        let gap = rest.iter().take(GAP + 1).take_while(is_gap).count();
+        let divides = |c: &&char| is_gap(**c) && (**c == '\t' || !c.is_control());
+        let gap = rest.iter().take(GAP + 1).take_while(divides).count();
         let next = end + gap;
         let group = group_end(chars, next);
         if gap == 0 || gap > GAP || group == next || is_shown_end(chars, next, group) {
@@ -93,52 +121,98 @@ fn run_end(chars: &[char], at: usize, mut end: usize) -> usize {
 /// The same, and masked is this number, too, in whatever shape it stands there: with blanks, hyphens or
 /// dots, in full-width digits, with or without a country code, and if it is no number at all.
 pub fn mask_own(text: &str, number: &str) -> String {
-    let own = own(number);
-    // Of a shorter one nothing is shown, and it stands in every date.
-    if own.len() < SHORTEST_OWN {
-        return mask_within(text);
+    mask_all(text, [number])
+}
+
+/// The same for several numbers.
+pub fn mask_all<'a>(text: &str, numbers: impl IntoIterator<Item = &'a str>) -> String {
+    let own: Vec<Own> = numbers
+        .into_iter()
+        .map(Own::of)
+        // Of a shorter one nothing is shown, and it stands in every date.
+        .filter(|own| own.chars.len() >= SHORTEST_OWN)
+        .collect();
+    match replaced(text, &own) {
+        Some(text) => mask_within(&text),
+        None => mask_within(text),
     }
-    replaced(text, &own, mask_within).unwrap_or_else(|| mask_within(text))
 }
 
 /// A text with this number masked in whatever shape it stands there, and nothing else; `None`: it does
 /// not stand there.
 pub fn mask_number(text: &str, number: &str) -> Option<String> {
-    let own = own(number);
+    let own = Own::of(number);
     // What is shorter is nobody's number.
-    (own.len() >= SHORTEST_OF_A_PERSON)
-        .then(|| replaced(text, &own, str::to_owned))
+    (own.chars.len() >= SHORTEST_OF_A_PERSON)
+        .then(|| replaced(text, &[own]))
         .flatten()
 }
 
 /// Whether both are one number, in whatever shapes they are written.
 pub fn is_same_number(one: &str, other: &str) -> bool {
-    one.trim() == other.trim() || own(one) == own(other)
+    one.trim() == other.trim() || Own::of(one).chars == Own::of(other).chars
 }
 
-/// The characters that a number has in every shape.
-fn own(number: &str) -> Vec<char> {
-    canonical(without_suffix(number.trim())).chars().collect()
+/// A number that is known.
+struct Own {
+    /// The characters that it has in every shape.
+    chars: Vec<char>,
 }
 
-/// A text with a number masked, and with what stands around it changed; `None`: it does not stand there.
-fn replaced(text: &str, own: &[char], around: impl Fn(&str) -> String) -> Option<String> {
-    let shown = mask(&own.iter().collect::<String>());
+impl Own {
+    fn of(number: &str) -> Self {
+        let chars = canonical(without_suffix(number.trim())).chars().collect();
+        Self { chars }
+    }
+
+    fn shown(&self) -> String {
+        mask(&self.chars.iter().collect::<String>())
+    }
+
+    /// How many characters of a text are this number, with what stands between its digits.
+    fn at(&self, text: &[char]) -> Option<usize> {
+        // A short one stands in times and in lists of small numbers, too.
+        let divides = if self.chars.len() < SHORTEST_RUN {
+            is_between
+        } else {
+            is_gap_of_own
+        };
+        let mut wanted = self.chars.iter();
+        let mut next = *wanted.next()?;
+        for (at, c) in text.iter().enumerate() {
+            if in_ascii(*c) == next {
+                match wanted.next() {
+                    Some(after) => next = *after,
+                    None => return Some(at + 1),
+                }
+            } else if at == 0 || !divides(*c) {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+/// A text with numbers masked; `None`: none of them stands there.
+fn replaced(text: &str, own: &[Own]) -> Option<String> {
     let chars: Vec<char> = text.chars().collect();
-    let (mut masked, mut between, mut at) = (String::with_capacity(text.len()), String::new(), 0);
+    let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
     let mut is_there = false;
     while at < chars.len() {
-        if let Some(length) = own_at(&chars[at..], own) {
-            masked += &around(&std::mem::take(&mut between));
-            masked += &shown;
+        let found = own
+            .iter()
+            .filter_map(|own| Some((own.at(&chars[at..])?, own)));
+        // One may be the beginning of another.
+        if let Some((length, own)) = found.max_by_key(|(length, _)| *length) {
+            masked += &own.shown();
             at += length;
             is_there = true;
         } else {
-            between.push(chars[at]);
+            masked.push(chars[at]);
             at += 1;
         }
     }
-    is_there.then(|| masked + &around(&between))
+    is_there.then_some(masked)
 }
 
 const SHORTEST_OF_A_PERSON: usize = 4;
@@ -146,32 +220,23 @@ const SHORTEST_OF_A_PERSON: usize = 4;
 /// A number of fewer characters is masked only where it stands for itself.
 const SHORTEST_OWN: usize = 5;
 
-/// How many characters of a text are this number, with what stands between its digits.
-fn own_at(text: &[char], own: &[char]) -> Option<usize> {
-    let mut wanted = own.iter();
-    let mut next = *wanted.next()?;
-    for (at, c) in text.iter().enumerate() {
-        if in_ascii(*c) == next {
-            match wanted.next() {
-                Some(after) => next = *after,
-                None => return Some(at + 1),
-            }
-        } else if at == 0 || !is_between(*c) {
-            return None;
-        }
-    }
-    None
-}
-
 fn end_run(masked: &mut String, run: &[char]) {
     let digits = run.iter().map(|c| in_ascii(*c));
     let digits: String = digits.filter(char::is_ascii_digit).collect();
     let run: String = run.iter().collect();
-    if digits.len() < 7 || run.parse::<Ipv4Addr>().is_ok() {
+    if digits.len() < SHORTEST_RUN || is_address(&run, &digits) {
         masked.push_str(&run);
     } else {
         masked.push_str(&mask(&digits));
     }
+}
+
+/// Whether it is an address of the network. One with the digits of a mobile number is taken for that
+/// number, except within a network, where addresses such as `192.168.100.20` are common.
+fn is_address(run: &str, digits: &str) -> bool {
+    let is_mobile = digits.len() == 11 && matches!(digits.as_bytes(), [b'1', b'3'..=b'9', ..]);
+    let is_within = |ip: Ipv4Addr| ip.is_private() || ip.is_link_local();
+    run.parse().is_ok_and(|ip| !is_mobile || is_within(ip))
 }
 
 #[cfg(test)]
@@ -228,6 +293,93 @@ mod tests {
         ] {
             assert_eq!(mask_within(text), shown);
         }
+    }
+
+    #[test]
+    fn a_number_beside_a_star_is_masked_and_the_ends_of_a_mask_stay() {
+        for (text, shown, hidden) in [
+            ("*13012121211*", "*130***1211*", "***"),
+            (
+                "号码 **13012121211** 无效",
+                "号码 **130***1211** 无效",
+                "号码 *** 无效",
+            ),
+            ("130 12121211*", "130***1211*", "***"),
+            ("1301212***", "1***12***", "***"),
+            ("*１３０１２１２１２１１", "*130***1211", "***"),
+            ("130121***121211", "130121***121211", "130***11"),
+        ] {
+            assert_eq!(mask_within(text), shown);
+            assert_eq!(mask_within(shown), shown);
+            assert_eq!(hide_within(text), hidden);
+        }
+        let hidden = hide_within("*13012121211*");
+        assert_eq!(hide_within(&hidden), hidden);
+    }
+
+    #[test]
+    fn whatever_divides_the_digits_of_a_number_it_is_masked_and_lists_and_times_are_not() {
+        for (text, shown) in [
+            ("130_1212_1211", "130***1211"),
+            ("130~1212～1211", "130***1211"),
+            ("130·1212・1211", "130***1211"),
+            ("130\u{2212}1212\u{2212}1211", "130***1211"),
+            ("130\u{ad}1212\u{180e}\u{61c}1211", "130***1211"),
+            ("13012121211,13012121212", "130***1211,130***1212"),
+            ("13012121211_77", "130***1211_77"),
+            ("12:03:10,123 1:02", "12:03:10,123 1:02"),
+            ("1,234,567 of 2,000,000", "1,234,567 of 2,000,000"),
+            ("09:00~18:00", "09:00~18:00"),
+        ] {
+            assert_eq!(mask_within(text), shown);
+            assert_eq!(mask_within(shown), shown);
+        }
+        for text in [
+            "130,1212,1211",
+            "130:1212：1211",
+            "130_1212，1211",
+            "130~1212、1211",
+        ] {
+            assert_eq!(mask_own(text, "13012121211"), "130***1211", "{text}");
+            assert_eq!(
+                mask_number(text, "13012121211").unwrap(),
+                "130***1211",
+                "{text}"
+            );
+        }
+        let list = "13012121211,13012121212";
+        assert_eq!(mask_own(list, "13012121212"), "130***1211,130***1212");
+        assert_eq!(mask_own("at 12:03:10", "12031"), "at 12:03:10");
+    }
+
+    #[test]
+    fn a_mobile_number_with_dots_is_no_address() {
+        for (text, shown) in [
+            ("130.121.212.11", "130***1211"),
+            ("by 199.121.212.11:80", "by 199***1211:80"),
+            ("130.121.212.112", "130.121.212.112"),
+            ("130.1.2.11", "130.1.2.11"),
+            ("127.100.100.10", "127.100.100.10"),
+            ("172.16.100.200", "172.16.100.200"),
+            ("169.254.100.10", "169.254.100.10"),
+        ] {
+            assert_eq!(mask_within(text), shown);
+        }
+    }
+
+    #[test]
+    fn all_numbers_that_are_known_are_masked_the_longest_first() {
+        let numbers = ["12345", "U2FsdGVkX1", "123456", "1211"];
+        assert_eq!(
+            mask_all("123456, 12345, U2FsdGVkX1 and 1211: 13012121211", numbers),
+            "1***56, 1***45, U2F***VkX1 and 1211: 130***1211"
+        );
+        assert_eq!(mask_all("13012121211", []), "130***1211");
+        // What is beside it is not shown with its ends.
+        assert_eq!(
+            mask_own("1234130121212115678", "13012121211"),
+            "1***30***1***78"
+        );
     }
 
     #[test]

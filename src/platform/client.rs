@@ -14,7 +14,7 @@ use url::Url;
 
 pub use super::connections::ClientOptions;
 use super::connections::Connections;
-use super::token::TokenSource;
+use super::token::{TokenNews, TokenSource};
 use super::verdict::{Answer, Reply};
 use super::wire;
 use crate::batch::Batch;
@@ -37,9 +37,10 @@ pub trait Platform: Send + Sync + 'static {
     /// [`Reply`]; there is no error.
     async fn deliver(&self, batch: &Batch) -> Reply;
 
-    /// Resolves when the token has changed: what the platform refused for it may be asked again.
-    async fn token_changed(&self) {
-        std::future::pending::<()>().await;
+    /// Resolves when there is news of the token. If it has changed, what the platform refused for it may be
+    /// asked again.
+    async fn token_news(&self) -> TokenNews {
+        std::future::pending().await
     }
 }
 
@@ -88,10 +89,7 @@ impl HttpPlatform {
 
     /// Asks the platform whether it accepts the token: `GET {base_url}/agent-api/token`.
     pub async fn ask_about_token(&self) -> Reply {
-        let bearer = match self.token.bearer() {
-            Ok(bearer) => bearer,
-            Err(e) => return Reply::NoToken(e.to_string()),
-        };
+        let bearer = self.token.bearer();
         let mut url = self.base_url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["agent-api", "token"]);
@@ -135,10 +133,7 @@ impl Platform for HttpPlatform {
             Ok(body) => body,
             Err(e) => return Reply::NotSent(format!("the request cannot be encoded: {e}")),
         };
-        let bearer = match self.token.bearer() {
-            Ok(bearer) => bearer,
-            Err(e) => return Reply::NoToken(e.to_string()),
-        };
+        let bearer = self.token.bearer();
         let id = batch.id.to_string();
         let client = if batch.options.resend_is_safe() {
             self.connections.kept()
@@ -158,8 +153,8 @@ impl Platform for HttpPlatform {
         self.came_back(sent, &bearer).await
     }
 
-    async fn token_changed(&self) {
-        self.token.changed().await;
+    async fn token_news(&self) -> TokenNews {
+        self.token.news().await
     }
 }
 

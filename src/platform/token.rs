@@ -1,7 +1,7 @@
 //! The platform's bearer token: given once, or kept in a file that is read again when it changes.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -15,21 +15,43 @@ pub struct TokenSource(Source);
 
 enum Source {
     Fixed(HeaderValue),
-    File {
-        path: PathBuf,
-        last: Mutex<Option<Seen>>,
-        /// The file as whoever waits for a change has seen it last.
-        watched: Mutex<Option<Version>>,
-    },
+    File(TokenFile),
+}
+
+/// A file that held a good token at the start.
+struct TokenFile {
+    path: PathBuf,
+    seen: Mutex<Seen>,
+    told: Mutex<Told>,
 }
 
 /// How often a token file is looked at for a change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The file as it was when it was last read.
+/// The file as it was when it was last looked at.
 struct Seen {
-    version: Version,
+    version: Option<Version>,
+    /// The last good token.
     bearer: HeaderValue,
+    /// Why the file cannot be used now.
+    fault: Option<String>,
+}
+
+/// What is known to whoever waits for news.
+struct Told {
+    bearer: HeaderValue,
+    is_bad: bool,
+}
+
+/// What has become of a token file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenNews {
+    /// It holds another token, which is in use.
+    Changed,
+    /// It cannot be used, and why; the last good token stays in use.
+    Unusable(String),
+    /// It can be used again, and holds the token that is in use.
+    UsableAgain,
 }
 
 /// The token file cannot be used; the token itself never stands in the message.
@@ -61,59 +83,92 @@ impl TokenSource {
 
     /// A token file. Fails if it cannot be read now: better at start than at the first contact.
     pub fn file(path: &Path) -> Result<Self, TokenError> {
-        let source = Self(Source::File {
+        // Before it is read: what is written meanwhile is seen as a change.
+        let version = Version::of(path).ok();
+        let bearer = read(path)?;
+        Ok(Self(Source::File(TokenFile {
             path: path.to_owned(),
-            last: Mutex::new(None),
-            watched: Mutex::new(Version::of(path).ok()),
-        });
-        source.bearer()?;
-        Ok(source)
+            told: Mutex::new(Told {
+                bearer: bearer.clone(),
+                is_bad: false,
+            }),
+            seen: Mutex::new(Seen {
+                version,
+                bearer,
+                fault: None,
+            }),
+        })))
     }
 
-    /// The value of the `Authorization` header that is in force now.
-    pub fn bearer(&self) -> Result<HeaderValue, TokenError> {
-        let (path, last) = match &self.0 {
-            Source::Fixed(bearer) => return Ok(bearer.clone()),
-            Source::File { path, last, .. } => (path, last),
-        };
-        let unreadable = |why| TokenError::Unreadable {
-            path: path.clone(),
-            why,
-        };
-        let version = Version::of(path).map_err(|why| unreadable(why.into()))?;
-        let mut last = lock(last);
-        if let Some(seen) = last.as_ref().filter(|seen| seen.version == version) {
-            return Ok(seen.bearer.clone());
+    /// The value of the `Authorization` header that is in force now. While the file cannot be used, this
+    /// is the last good one.
+    pub fn bearer(&self) -> HeaderValue {
+        match &self.0 {
+            Source::Fixed(bearer) => bearer.clone(),
+            Source::File(file) => file.look().bearer.clone(),
         }
-        let token = read_secret(path).map_err(unreadable)?;
-        if !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(TokenError::NoToken(path.clone()));
-        }
-        let bearer = bearer(&token)?;
-        *last = Some(Seen {
-            version,
-            bearer: bearer.clone(),
-        });
-        Ok(bearer)
     }
 
-    /// Resolves when the file has been written since it was last seen here. A token that never
-    /// changes never does.
-    pub async fn changed(&self) {
-        let Source::File { path, watched, .. } = &self.0 else {
+    /// Resolves when there is news of the file, each told once. Of a token that never changes there is
+    /// none.
+    pub async fn news(&self) -> TokenNews {
+        let Source::File(file) = &self.0 else {
             return std::future::pending().await;
         };
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let Ok(version) = Version::of(path) else {
-                continue;
-            };
-            let mut seen = lock(watched);
-            if seen.replace(version) != Some(version) {
-                return;
+            if let Some(news) = file.news() {
+                return news;
             }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+impl TokenFile {
+    /// Reads the file again if it has changed, or could not be used when it was last read.
+    fn look(&self) -> MutexGuard<'_, Seen> {
+        let mut seen = lock(&self.seen);
+        let version = Version::of(&self.path).ok();
+        if version.is_some() && version == seen.version && seen.fault.is_none() {
+            return seen;
+        }
+        seen.version = version;
+        match read(&self.path) {
+            Ok(bearer) => {
+                seen.bearer = bearer;
+                seen.fault = None;
+            }
+            Err(error) => seen.fault = Some(error.to_string()),
+        }
+        seen
+    }
+
+    fn news(&self) -> Option<TokenNews> {
+        let seen = self.look();
+        let mut told = lock(&self.told);
+        if let Some(fault) = &seen.fault {
+            let was_bad = std::mem::replace(&mut told.is_bad, true);
+            return (!was_bad).then(|| TokenNews::Unusable(fault.clone()));
+        }
+        if std::mem::take(&mut told.is_bad) && told.bearer == seen.bearer {
+            return Some(TokenNews::UsableAgain);
+        }
+        let is_new = told.bearer != seen.bearer;
+        told.bearer.clone_from(&seen.bearer);
+        is_new.then_some(TokenNews::Changed)
+    }
+}
+
+/// Reads the token of a file.
+fn read(path: &Path) -> Result<HeaderValue, TokenError> {
+    let token = read_secret(path).map_err(|why| TokenError::Unreadable {
+        path: path.to_owned(),
+        why,
+    })?;
+    if !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(TokenError::NoToken(path.to_owned()));
+    }
+    bearer(&token)
 }
 
 /// Marked as sensitive: it prints itself hidden.
@@ -136,7 +191,7 @@ mod tests {
         let path = folder.path().join("token");
         fs::write(&path, "first\n").unwrap();
         let source = TokenSource::file(&path).unwrap();
-        assert_eq!(source.bearer().unwrap(), "Bearer first");
+        assert_eq!(source.bearer(), "Bearer first");
         fs::write(&path, "second").unwrap();
         let later = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
         File::options()
@@ -145,7 +200,12 @@ mod tests {
             .unwrap()
             .set_modified(later)
             .unwrap();
-        assert_eq!(source.bearer().unwrap(), "Bearer second");
+        assert_eq!(source.bearer(), "Bearer second");
+    }
+
+    async fn news(source: &TokenSource) -> Option<TokenNews> {
+        let waited = tokio::time::timeout(LOOK_EVERY * 10, source.news());
+        waited.await.ok()
     }
 
     #[tokio::test(start_paused = true)]
@@ -154,12 +214,7 @@ mod tests {
         let path = folder.path().join("token");
         fs::write(&path, "first").unwrap();
         let source = TokenSource::file(&path).unwrap();
-        let unchanged = async || {
-            tokio::time::timeout(LOOK_EVERY * 10, source.changed())
-                .await
-                .is_err()
-        };
-        assert!(unchanged().await);
+        assert_eq!(news(&source).await, None);
         // Replaced by renaming, as careful programs write; with the old instant, so that only the
         // inode tells.
         let (new, old) = (folder.path().join("new"), fs::metadata(&path).unwrap());
@@ -167,10 +222,44 @@ mod tests {
         let file = File::options().write(true).open(&new).unwrap();
         file.set_modified(old.modified().unwrap()).unwrap();
         fs::rename(&new, &path).unwrap();
-        assert!(!unchanged().await);
-        assert!(unchanged().await);
-        fs::remove_file(&path).unwrap();
-        assert!(unchanged().await, "a file that is gone is no new token");
+        // A request that goes out first does not take the news away.
+        assert_eq!(source.bearer(), "Bearer other");
+        assert_eq!(news(&source).await, Some(TokenNews::Changed));
+        assert_eq!(news(&source).await, None);
+        fs::write(&new, "other\n").unwrap();
+        fs::rename(&new, &path).unwrap();
+        assert_eq!(news(&source).await, None, "it is the same token");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_good_token_stays_in_use_while_the_file_is_bad() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, "first").unwrap();
+        let source = TokenSource::file(&path).unwrap();
+        let spoil: [fn(&Path); 3] = [
+            |path| fs::write(path, "").unwrap(),
+            |path| fs::remove_file(path).unwrap(),
+            |path| fs::write(path, "two words").unwrap(),
+        ];
+        for spoil in spoil {
+            spoil(&path);
+            assert_eq!(source.bearer(), "Bearer first");
+            let Some(TokenNews::Unusable(why)) = news(&source).await else {
+                panic!("the fault is told");
+            };
+            assert!(why.contains("platform.token_file"), "{why}");
+            assert_eq!(news(&source).await, None, "once");
+            fs::write(&path, "first\n").unwrap();
+            assert_eq!(news(&source).await, Some(TokenNews::UsableAgain));
+            assert_eq!(news(&source).await, None);
+        }
+        fs::write(&path, "").unwrap();
+        assert!(matches!(news(&source).await, Some(TokenNews::Unusable(_))));
+        fs::write(&path, "second").unwrap();
+        assert_eq!(news(&source).await, Some(TokenNews::Changed));
+        assert_eq!(source.bearer(), "Bearer second");
+        assert_eq!(news(&source).await, None);
     }
 
     #[test]

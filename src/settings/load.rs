@@ -137,8 +137,9 @@ fn holder(settings: &Settings, origins: &BTreeMap<&str, Origin>) -> Option<PathB
         })
 }
 
+/// Whether a proxy asks for a user, whose name may be a token.
 fn has_user(proxy: &ProxySetting) -> bool {
-    matches!(proxy, ProxySetting::At(url) if url.password().is_some())
+    matches!(proxy, ProxySetting::At(url) if super::proxy::has_user(url))
 }
 
 /// A name as somebody wrote it. What is no name may be a secret in the wrong place.
@@ -236,13 +237,15 @@ impl Entry {
     }
 
     fn unknown(self) -> Fault {
-        let known = keys().map(|key| key.name);
+        let known = || keys().map(|key| key.name);
         // `base_url` alone, or in the wrong section: its own section is the likeliest answer.
         let last = self.name.rsplit('.').next().unwrap_or_default();
+        // `database_url` is the key of the section `database`, and the end of another's name.
         let meant = keys()
+            .find(|key| flat(key) == self.name)
             .map(|key| key.name)
-            .find(|name| name.rsplit('.').next() == Some(last))
-            .or_else(|| nearest(&self.name, known));
+            .or_else(|| known().find(|name| name.rsplit('.').next() == Some(last)))
+            .or_else(|| nearest(&self.name, known()));
         Fault {
             found: format!("unknown setting {}", shown_name(&self.name)),
             key: shown_name(&self.name).to_owned(),
@@ -253,6 +256,11 @@ impl Entry {
             },
         }
     }
+}
+
+/// A key as the name of a variable has it that lacks an underscore: `database_url`.
+fn flat(key: &Key) -> String {
+    key.name.replace('.', "_")
 }
 
 /// Whether the settings take the value: tried alone, on the defaults.
@@ -366,9 +374,9 @@ fn is_of_a_service(name: &str) -> bool {
 
 /// The key that `database_url` most likely means.
 fn meant(name: &str) -> Option<&'static str> {
-    let flat = |key: &Key| key.name.replace('.', "_");
-    let is_last = |key: &Key| key.name.rsplit('.').next() == Some(name);
-    if let Some(key) = keys().find(|key| flat(key) == name || is_last(key)) {
+    let is_last = |key: &&Key| key.name.rsplit('.').next() == Some(name);
+    let whole = keys().find(|key| flat(key) == name);
+    if let Some(key) = whole.or_else(|| keys().find(is_last)) {
         return Some(key.name);
     }
     let of_section = |key: &&Key| {

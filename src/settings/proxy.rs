@@ -1,6 +1,7 @@
 //! The way of requests to the outside: through which proxy, if any.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use serde::{Deserialize, Serialize, Serializer};
@@ -60,12 +61,16 @@ impl Serialize for ProxySetting {
 
 /// A proxy as people may see it: whether it knows a user, and not which. The name may be a token.
 fn shown(url: &Url) -> String {
-    let has_user = !url.username().is_empty() || url.password().is_some();
     let mut shown = url.clone();
-    if has_user && (shown.set_username(HIDDEN).is_err() || shown.set_password(None).is_err()) {
+    if has_user(url) && (shown.set_username(HIDDEN).is_err() || shown.set_password(None).is_err()) {
         return HIDDEN.into();
     }
     shown.into()
+}
+
+/// Whether it holds the name of a user or a password. Either may be a secret.
+pub(super) fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 impl ProxySetting {
@@ -172,12 +177,19 @@ impl ProxyVariables {
     }
 }
 
-/// Whether an address is of this host.
+/// Whether an address is of this host. Who connects to the address of no host in particular (`0.0.0.0`)
+/// reaches this one, and names below `localhost` are of no other.
 pub fn is_this_host(address: &Url) -> bool {
+    let is_ours = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified();
     match address.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
+        Some(Host::Ipv4(ip)) => is_ours(ip),
+        Some(Host::Ipv6(ip)) => {
+            ip.is_loopback() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some_and(is_ours)
+        }
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
         None => false,
     }
 }
@@ -213,8 +225,16 @@ mod tests {
             "https://localhost:1",
             "https://127.0.0.1",
             "http://[::1]:1",
+            "https://127.8.9.1",
+            "http://0.0.0.0:1",
+            "http://[::]:1",
+            "http://[::ffff:127.0.0.1]:1",
+            "https://platform.LOCALHOST.",
         ] {
             assert_eq!(of(direct), None, "{direct}");
+        }
+        for elsewhere in ["https://notlocalhost", "https://[::ffff:192.0.2.1]"] {
+            assert!(of(elsewhere).is_some(), "{elsewhere}");
         }
         let all = [("ALL_PROXY", "http://c:3"), ("https_proxy", "")];
         assert_eq!(proxy(&all, "https://x").as_deref(), Some("http://c:3"));

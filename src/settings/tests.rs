@@ -186,6 +186,16 @@ fn an_unknown_key_is_named_with_its_place_and_the_key_that_was_meant() {
         "unknown setting linger (--set): did you mean delivery.linger?"
     );
     assert_eq!(
+        fault(&environment(&[("COURIER__DATABASE_URL", "sqlite://x")])),
+        "unknown setting database_url (environment variable COURIER__DATABASE_URL): \
+         did you mean database.url?"
+    );
+    assert_eq!(
+        fault(&environment(&[("COURIER__RATE_LIMIT_DATABASE_URL", "x")])),
+        "unknown setting rate_limit_database_url (environment variable \
+         COURIER__RATE_LIMIT_DATABASE_URL): did you mean rate_limit.database_url?"
+    );
+    assert_eq!(
         fault(&flags(&["colour=red"])),
         "unknown setting colour (--set): `contact-courier config` shows all settings; remove this one"
     );
@@ -601,4 +611,21 @@ fn a_database_elsewhere_is_verified_unless_the_settings_say_otherwise() {
     }
     let said = fault(&flags(&["database.tls=full"]));
     assert!(said.contains("off, prefer, require, verify"), "{said}");
+}
+
+#[test]
+fn a_proxy_whose_user_may_be_a_token_makes_a_secret_of_the_file() {
+    for (proxy, is_secret) in [
+        ("http://t0ken@proxy:1", true),
+        ("http://me:hush@proxy:1", true),
+        ("http://:hush@proxy:1", true),
+        ("http://proxy:1", false),
+        ("environment", false),
+    ] {
+        for section in ["platform", "traces"] {
+            let layers = file(&format!("[{section}]\nproxy = \"{proxy}\""));
+            let told = settings(&layers).has_secret_files();
+            assert_eq!(told, is_secret, "{section}: {proxy}");
+        }
+    }
 }

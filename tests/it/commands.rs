@@ -756,6 +756,23 @@ async fn prune_says_what_it_would_delete_and_deletes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_pruned_is_gone_from_the_bytes_of_a_sqlite_file() {
+    let db = outbox().await;
+    let file = db.url.strip_prefix("sqlite://").unwrap();
+    let holds = async |number: &str| {
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let bytes = std::fs::read(file).unwrap();
+        bytes
+            .windows(number.len())
+            .any(|at| at == number.as_bytes())
+    };
+    assert!(holds("13012121212").await);
+    said(&db, &["prune", "--older-than", "150m"]);
+    assert!(!holds("13012121212").await);
+    assert!(holds("13012121213").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn erase_counts_first_and_leaves_what_may_be_sent() {
     let db = outbox().await;
     db.execute(
@@ -974,11 +991,14 @@ async fn what_rows_hold_does_nothing_to_a_terminal_or_a_spreadsheet() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_the_platform_quotes_is_masked_wherever_it_is_shown() {
     let db = outbox().await;
+    said(&db, &["migrate", "--results-index"]);
     for cause in [
         "号码 13012121212 在黑名单",
         "+86 130-1212-1212",
         "１３０１２１２１２１２",
         "130.1212.1212, 与 13012121299 重复",
+        "*13012121212*",
+        "130·1212_1212",
     ] {
         db.execute(&format!(
             "UPDATE contact_outbox SET fail_cause = '{cause}' WHERE id = 2"
@@ -991,6 +1011,7 @@ async fn a_number_that_the_platform_quotes_is_masked_wherever_it_is_shown() {
             &["failures", "--by", "cause"],
             &["explain", "2"],
             &["explain", "2", "--json"],
+            &["results", "--since", "5h"],
         ] {
             let text = said(&db, arguments);
             let digits: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
@@ -1003,5 +1024,5 @@ async fn a_number_that_the_platform_quotes_is_masked_wherever_it_is_shown() {
     }
     // The table keeps the platform's words, for the app.
     let kept = db.of(2, "fail_cause").await.unwrap();
-    assert!(kept.contains("13012121299"), "{kept}");
+    assert!(kept.contains("130·1212_1212"), "{kept}");
 }

@@ -39,6 +39,7 @@ pub(in crate::cli) async fn run(
     )])?;
     report.tell(secrets(settings))?;
     report.tell(users(settings))?;
+    report.tell(open_to_all(settings).into_iter().collect())?;
     report.tell(admin(settings).into_iter().collect())?;
     let (checks, couriers) = database::checks(settings).await;
     report.tell(checks)?;
@@ -92,6 +93,19 @@ fn users(settings: &Settings) -> Vec<Check> {
             })
         });
     told.collect()
+}
+
+/// Whether everybody on the network may look at the admin port.
+fn open_to_all(settings: &Settings) -> Option<Check> {
+    let admin = &settings.admin;
+    let listen = admin.listen?;
+    (admin.viewers_file.is_none() && !listen.ip().is_loopback()).then(|| {
+        Check::warning(
+            "admin",
+            format!("whoever reaches admin.listen = {listen} may look, without a password"),
+            "set admin.viewers_file, unless a firewall or a proxy says who may come",
+        )
+    })
 }
 
 /// Whether the certificate of the admin port can be used, and whether passwords go without one.
@@ -181,6 +195,32 @@ impl<'a> Report<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Layers;
+
+    #[test]
+    fn an_admin_port_that_everybody_may_look_at_is_told() {
+        let told = |lines: &str| {
+            let file = Some(("/x/courier.toml".into(), format!("[admin]\n{lines}")));
+            let layers = Layers {
+                file,
+                ..Layers::default()
+            };
+            open_to_all(&Settings::from_layers(&layers).unwrap()).map(|check| check.to_string())
+        };
+        assert_eq!(
+            told("listen = \"0.0.0.0:9464\"").unwrap(),
+            "warning  admin       whoever reaches admin.listen = 0.0.0.0:9464 may look, without a \
+             password; set admin.viewers_file, unless a firewall or a proxy says who may come"
+        );
+        for fine in [
+            "",
+            "listen = \"\"",
+            "listen = \"[::1]:9464\"",
+            "listen = \"0.0.0.0:9464\"\nviewers_file = \"/viewers\"",
+        ] {
+            assert_eq!(told(fine), None, "{fine}");
+        }
+    }
 
     fn reported(json: bool, checks: Vec<Check>) -> (String, anyhow::Result<()>) {
         let mut out = Vec::new();

@@ -112,10 +112,6 @@ fn tls(base_url: &Url, ca_file: Option<&Path>) -> Check {
 fn judge(base_url: &Url, reply: &Reply, unreached: &str) -> Vec<Check> {
     let reached = || Check::ok("platform", format!("{base_url} answers"));
     let answer = match reply {
-        Reply::NoToken(why) => {
-            let todo = "correct platform.token or platform.token_file";
-            return vec![Check::failed("token", why, todo)];
-        }
         Reply::NotSent(why) => {
             let found = format!("{base_url} cannot be reached: {why}");
             return vec![Check::failed("platform", found, unreached)];

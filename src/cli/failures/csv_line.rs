@@ -10,10 +10,14 @@ pub(super) fn csv_line(out: &mut dyn Write, cells: &[&str]) -> anyhow::Result<()
     Ok(out.write_all(&line.into_inner()?)?)
 }
 
+/// What a formula begins with, also in the full width of Chinese input, and what a spreadsheet leaves out
+/// before it.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
+
 /// A cell that is no formula: a spreadsheet would run one that begins with such a sign, and what it
 /// runs may send the other cells elsewhere. It takes what begins with `'` for text.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if cell.starts_with(FORMULA) {
         Cow::Owned(format!("'{cell}"))
     } else {
         Cow::Borrowed(cell)
@@ -31,5 +35,9 @@ mod tests {
         csv_line(&mut out, &cells).unwrap();
         let line = String::from_utf8(out).unwrap();
         assert_eq!(line, "'=1+1,'+1,'-1,'@x,'\tx,\"'\rx\",1=1,,号码\n");
+        out = Vec::new();
+        csv_line(&mut out, &["＝1+1", "＋1", "－1", "＠x", "\n=1"]).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        assert_eq!(line, "'＝1+1,'＋1,'－1,'＠x,\"'\n=1\"\n");
     }
 }

@@ -10,6 +10,7 @@ use super::following::{Following, passes};
 use super::since::{Since, since};
 use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
+use crate::cli::visible::Visible;
 use crate::outbox::{Operations, ResultsIndex};
 use crate::settings::Settings;
 
@@ -66,7 +67,7 @@ pub(in crate::cli) async fn run(
             Err(error) if passes(&error) => {
                 if !troubled {
                     let line = error.to_string().replace('\n', " ");
-                    writeln!(std::io::stderr(), "{line}; trying again")?;
+                    writeln!(Visible::new(std::io::stderr()), "{line}; trying again")?;
                 }
                 troubled = true;
             }

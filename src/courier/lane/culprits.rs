@@ -9,7 +9,7 @@ use crate::batch::BatchId;
 use crate::courier::isolation::{Answered, Cut, Isolations, NextPiece};
 use crate::courier::refusals::Refusals;
 use crate::courier::underway::Underway;
-use crate::platform::verdict::{Closing, Outcome};
+use crate::platform::verdict::{self, Closing, Outcome};
 
 #[derive(Default)]
 pub(super) struct Culprits {
@@ -87,18 +87,21 @@ impl Culprits {
         Some(Search { id, cut })
     }
 
-    /// Notes how rows of a batch ended. `first` is the batch that its search began with, or itself;
-    /// `goes_on`: parts of it are asked about next; `alone`: it was refused and held a single row.
-    /// Returns the words if every row of the first batch was refused with the same.
+    /// Notes how rows of a batch ended. `goes_on`: parts of it are asked about next; `alone`: it was
+    /// refused and held a single row. Returns the words, masked, if every row of the batch that its search
+    /// began with was refused with the same.
     pub(super) fn note(
         &mut self,
-        first: BatchId,
+        underway: &Underway,
         closing: &Closing,
         alone: bool,
         goes_on: bool,
     ) -> Option<String> {
+        let batch = &underway.batch;
+        let first = underway.search.unwrap_or(batch.id);
         let refusals = self.refusals.entry(first).or_default();
-        refusals.note(&closing.settled, alone);
+        let shown = |words: &str| verdict::masked(batch, words);
+        refusals.note(&closing.settled, alone, shown);
         if goes_on || !self.isolations.forget_if_over(first) {
             return None;
         }

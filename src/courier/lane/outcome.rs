@@ -104,14 +104,13 @@ impl LaneAtWork {
         self.answered_at = Some(now);
         self.context.move_gates(|gates| gates.open(lane, now));
         let batch = &underway.batch;
-        let first = underway.search.unwrap_or(batch.id);
         let search = self.culprits.search(underway, closing);
         let alone = closing.outcome == Outcome::Refused && batch.contacts.len() == 1;
         if refusals::shows_progress(&closing.settled, alone) {
             self.recover();
         }
         let goes_on = search.is_some_and(|search| search.cut.is_some());
-        if let Some(words) = self.culprits.note(first, closing, alone, goes_on) {
+        if let Some(words) = self.culprits.note(underway, closing, alone, goes_on) {
             self.wait_without_batch(&Wait::all_refused(&words), underway.sent_at);
         }
         search

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::contact::ContactId;
+use crate::mask;
 use crate::outbox::rows::Columns;
 
 /// Whether the index of results is there.
@@ -47,6 +48,7 @@ pub struct ContactResult {
     /// `succeeded` or `failed`.
     pub status: String,
     pub fail_kind: Option<String>,
+    /// The platform's words, with the number masked.
     pub fail_cause: Option<String>,
     /// UTC, with all digits that the database has.
     pub finished_at: String,
@@ -67,6 +69,7 @@ impl ContactResult {
 }
 
 pub(in crate::outbox) fn contact_result(row: &impl Columns) -> ContactResult {
+    let phone = row.text("phone").unwrap_or_default();
     ContactResult {
         id: ContactId(row.integer("id").unwrap_or_default()),
         idempotency_key: row.text("idempotency_key"),
@@ -74,7 +77,9 @@ pub(in crate::outbox) fn contact_result(row: &impl Columns) -> ContactResult {
         task_id: row.text("task_id").unwrap_or_default(),
         status: row.text("status").unwrap_or_default(),
         fail_kind: row.text("fail_kind"),
-        fail_cause: row.text("fail_cause"),
+        fail_cause: row
+            .text("fail_cause")
+            .map(|cause| mask::mask_own(&cause, &phone)),
         finished_at: row.text("finished_at").unwrap_or_default(),
         finished: row.integer("finished").unwrap_or_default(),
     }

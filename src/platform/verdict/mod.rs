@@ -29,6 +29,7 @@ pub use self::reason::{Scope, WaitReason};
 pub use self::reply::{Answer, Reply};
 pub use self::rules::Rules;
 pub use self::wait::Wait;
+pub use self::words::masked;
 
 #[cfg(test)]
 mod tests;

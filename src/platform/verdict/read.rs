@@ -40,7 +40,6 @@ impl Verdict {
 pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
     let verdict = match reply {
         Reply::NotSent(why) => wait(WaitReason::Unreachable, why, false),
-        Reply::NoToken(why) => wait(WaitReason::Unauthorized, why, false),
         Reply::Lost(why) => wait(WaitReason::AnswerLost, why, true),
         Reply::Answer(answer) => read_answer(batch, answer, rules),
     };
@@ -55,7 +54,7 @@ pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
 }
 
 fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
-    let words = words(answer);
+    let words = words(batch, answer);
     let server_error = 500..=599;
     if server_error.contains(&i64::from(answer.http))
         || answer

@@ -11,8 +11,6 @@ pub enum Reply {
     Answer(Answer),
     /// The request surely did not reach the platform (no connection, DNS, TLS); why.
     NotSent(String),
-    /// There is no token to send it with; why.
-    NoToken(String),
     /// The request went out and no whole answer came back; why.
     Lost(String),
 }

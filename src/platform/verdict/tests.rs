@@ -224,11 +224,6 @@ fn a_person_has_to_act_on_401_403_404_and_a_running_task() {
             WaitReason::Unauthorized,
             Scope::Platform,
         ),
-        (
-            Reply::NoToken("cannot read the token file".into()),
-            WaitReason::Unauthorized,
-            Scope::Platform,
-        ),
         (error(403, "no"), WaitReason::Forbidden, Scope::User),
         (error(404, "任务不存在"), WaitReason::NotFound, Scope::Lane),
         (
@@ -933,4 +928,30 @@ fn words_without_an_end_are_read_in_part() {
         panic!("an answer");
     };
     assert!(answer.document.expect("the JSON").message.len() <= 4096);
+}
+
+#[test]
+fn no_number_of_the_batch_stands_in_words_about_the_whole_request() {
+    // [refused]
+    let cipher = "U2FsdGVkX19zZWNyZXQgbnVtYmVy";
+    let batch = batch_of(&[cipher, "12345", "13200003333"]);
+    for message in [
+        format!("号码 {cipher} 与 12345、132_0000_3333 无效"),
+        // Nobody can tell a number by a part of it.
+        format!("{}{cipher}", "坏".repeat(480)),
+        format!("{}12345", "13200003333 ".repeat(166)),
+        format!("{}{cipher} 13200003333", "13200003333,".repeat(164)),
+        // What is taken out does not hide it either.
+        "132\u{61c}0000\u{7}3333".into(),
+    ] {
+        for reply in [error(422, &message), error(6007, &message)] {
+            let said = match verdict(&batch, &reply) {
+                Verdict::Close(closing) => closing.answer,
+                Verdict::Wait(wait) => wait.message,
+            };
+            for told in [&cipher[..8], "12345", "32000033", "320000"] {
+                assert!(!said.contains(told), "{said}");
+            }
+        }
+    }
 }

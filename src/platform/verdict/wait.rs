@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::reason::WaitReason;
 use super::words::shortened;
-use crate::mask;
 
 /// Why the same batch is sent again, and who has to wait meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +19,9 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Every row of a batch was refused with the same words.
+    /// Every row of a batch was refused with the same words, which are masked.
     pub fn all_refused(words: &str) -> Self {
-        let words = shortened(&mask::mask_within(words));
+        let words = shortened(words);
         let reason = WaitReason::AllRefused;
         Self {
             reason,

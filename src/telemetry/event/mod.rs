@@ -35,5 +35,6 @@ pub use self::orders::{
 };
 pub use self::platform::{
     BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
+    TokenFileUnusable, TokenFileUsableAgain,
 };
 pub use self::traces::{CollectorWatch, SpansDropped, SpansExported, SpansLost};

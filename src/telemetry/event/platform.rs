@@ -122,7 +122,30 @@ impl RateLevel {
     }
 }
 
-/// The token file has changed.
+/// The token file cannot be used while the courier runs.
+pub struct TokenFileUnusable<'a> {
+    pub why: &'a str,
+}
+
+impl TokenFileUnusable<'_> {
+    pub fn emit(&self) {
+        warn!(target: PLATFORM,
+            why = self.why,
+            "the token file cannot be used; the last good token stays in use"
+        );
+    }
+}
+
+/// The token file can be used again, and holds the token that stayed in use.
+pub struct TokenFileUsableAgain;
+
+impl TokenFileUsableAgain {
+    pub fn emit(&self) {
+        warn!(target: PLATFORM, "the token file can be used again, and holds the same token");
+    }
+}
+
+/// The token file holds another token.
 pub struct TokenChanged {
     /// Lanes that were on hold for it and go on.
     pub lanes: u64,

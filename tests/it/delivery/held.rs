@@ -11,6 +11,7 @@ use crate::support::{Db, on_every_database};
 on_every_database!(
     a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it,
     a_changed_token_file_ends_the_pause_at_once,
+    a_token_file_that_goes_bad_leaves_the_last_good_token_in_use,
 );
 
 async fn a_changed_token_file_ends_the_pause_at_once(db: &Db) {
@@ -43,6 +44,38 @@ async fn a_changed_token_file_ends_the_pause_at_once(db: &Db) {
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
     world.is_at_rest(0).await;
+}
+
+async fn a_token_file_that_goes_bad_leaves_the_last_good_token_in_use(db: &Db) {
+    let mut world = World::new(db, Faults::default()).await;
+    let file = world.dir.path().join("token");
+    fs::write(&file, TOKEN).unwrap();
+    world.unset("platform.token");
+    world.set("platform.token_file", file.to_str().unwrap());
+    let courier = world.start(&["run"]);
+    let lanes = lanes(3);
+    let delivered = async |nth: usize, in_all: i64| {
+        world.insert(&lanes[nth], &goods(nth, 10)).await;
+        until("all are delivered", async || {
+            world.with_status("succeeded").await == in_all
+        })
+        .await;
+    };
+    delivered(0, 10).await;
+    let told = "the token file cannot be used";
+    fs::write(&file, "").unwrap();
+    courier.says(told).await;
+    delivered(1, 20).await;
+    fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    courier.says("the token file can be used again").await;
+    assert_eq!(courier.log().matches(told).count(), 1);
+    // The platform does not know this one, so it is in use when it is refused.
+    fs::write(&file, "another-token").unwrap();
+    courier.says("the token has changed").await;
+    world.insert(&lanes[2], &goods(2, 10)).await;
+    courier.says("lane waits").await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
 }
 
 async fn a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it(db: &Db) {

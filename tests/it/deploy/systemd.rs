@@ -41,6 +41,14 @@ fn systemd_rates_the_sandbox_two_or_better() {
 }
 
 #[test]
+fn no_memory_of_the_courier_gets_onto_a_disk() {
+    let unit = std::fs::read_to_string(UNIT).unwrap();
+    for line in ["LimitCORE=0", "MemorySwapMax=0", "MemoryMax=512M"] {
+        assert!(unit.lines().any(|known| known == line), "{line}");
+    }
+}
+
+#[test]
 fn systemd_understands_every_line_of_the_unit() {
     let folder = TempDir::new().unwrap();
     let unit = folder.path().join("contact-courier.service");

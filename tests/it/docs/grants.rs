@@ -384,6 +384,56 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
     operate(&courier, contact).await;
 }
 
+/// The documented INSERT of an app that shares the table, by a key that begins with the app's name.
+fn of_app(insert: &str, app: &str, phone: &str) -> String {
+    let own = insert.replace("'order-1001'", &format!("'{app}:order-1001'"));
+    assert_ne!(own, insert);
+    own.replace("13012121211", phone)
+}
+
+/// What an app sees of the table, which is all of it.
+const ALL_NUMBERS: &str = "SELECT phone, idempotency_key, status FROM contact_outbox ORDER BY id";
+
+const BOTH_APPS: &str =
+    "13012121211\tshop:order-1001\tpending\n13012121212\tcrm:order-1001\tpending\n";
+
+async fn two_apps_share_the_table_and_take_no_keys_of_each_other(db: &Db) {
+    let (grants, insert) = snippets("mysql");
+    let users = "shop, crm, courier, viewer";
+    mariadb(&db.url, &format!("CREATE USER IF NOT EXISTS {users}")).unwrap();
+    for (app, phone) in [("shop", "13012121211"), ("crm", "13012121212")] {
+        let grants = grants.replace(" TO app;", &format!(" TO {app};"));
+        mariadb(&db.url, &grants).unwrap();
+        for _ in 0..2 {
+            let told = mariadb(&as_user(db, app), &of_app(&insert, app, phone)).unwrap();
+            assert_eq!(told, "pending\tNULL\tNULL\n");
+        }
+    }
+    assert_eq!(
+        mariadb(&as_user(db, "shop"), ALL_NUMBERS).unwrap(),
+        BOTH_APPS
+    );
+}
+
+#[tokio::test]
+async fn two_apps_share_a_postgres_table_and_take_no_keys_of_each_other() {
+    let db = Db::postgres().await;
+    let (grants, insert) = snippets("postgres");
+    for user in ["shop", "crm", "courier", "viewer"] {
+        create_postgres_user(&db, user).await;
+    }
+    for (app, phone) in [("shop", "13012121211"), ("crm", "13012121212")] {
+        db.execute(&grants.replace(" TO app;", &format!(" TO {app};")))
+            .await;
+        for _ in 0..2 {
+            let told = postgres(&as_user(&db, app), &of_app(&insert, app, phone)).await;
+            assert_eq!(told.unwrap(), "pending\tNULL\tNULL\n");
+        }
+    }
+    let seen = postgres(&as_user(&db, "shop"), ALL_NUMBERS).await;
+    assert_eq!(seen.unwrap(), BOTH_APPS);
+}
+
 /// What the README asks of a schema's owner on MySQL.
 const OWNER: &str = "CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE, DELETE";
 
@@ -437,7 +487,8 @@ mod on_a_server {
 
 mod by_user {
     crate::support::on_mysql_and_mariadb!(
-        the_grants_are_what_each_user_needs_and_the_insert_makes_one_row
+        the_grants_are_what_each_user_needs_and_the_insert_makes_one_row,
+        two_apps_share_the_table_and_take_no_keys_of_each_other,
     );
 
     use super::*;

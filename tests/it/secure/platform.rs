@@ -119,10 +119,8 @@ fn a_machine_without_authorities_can_still_go_where_none_is_needed() {
     assert!(said.contains(TAKEN), "{said}");
 }
 
-/// This host by an address that does not look like it.
-fn far(port: u16) -> String {
-    format!("http://[::ffff:127.0.0.1]:{port}")
-}
+/// An address elsewhere, where nobody is: no host ever has this name.
+const FAR: &str = "http://nobody.invalid";
 
 #[test]
 fn a_proxy_of_the_environment_gets_nothing_unless_the_settings_say_so() {
@@ -136,23 +134,25 @@ fn a_proxy_of_the_environment_gets_nothing_unless_the_settings_say_so() {
     ];
     let with = |more: &[(&'static str, &'static str)]| [&variables[..], more].concat();
 
-    assert!(doctor(&far(platform.port()), &variables).contains(TAKEN));
-    assert!(platform.was_told(TOKEN) && !proxy.was_told("GET"));
-    let near = format!("http://127.0.0.1:{}", platform.port());
-    assert!(doctor(&near, &with(&[environment])).contains(TAKEN));
-    let except = with(&[environment, ("NO_PROXY", "::ffff:127.0.0.1")]);
-    assert!(doctor(&far(platform.port()), &except).contains(TAKEN));
+    assert!(doctor(FAR, &variables).contains("FAILED   platform"));
+    for near in ["127.0.0.1", "[::ffff:127.0.0.1]", "0.0.0.0"] {
+        let near = format!("http://{near}:{}", platform.port());
+        assert!(doctor(&near, &with(&[environment])).contains(TAKEN));
+    }
+    assert!(platform.was_told(TOKEN));
+    let except = with(&[environment, ("NO_PROXY", "nobody.invalid")]);
+    assert!(doctor(FAR, &except).contains("FAILED   platform"));
     assert!(!proxy.was_told("GET"));
 
     // Nobody is there but the proxy.
-    let said = doctor(&far(1), &with(&[environment]));
+    let said = doctor(FAR, &with(&[environment]));
     assert!(said.contains(TAKEN) && proxy.was_told(TOKEN), "{said}");
     assert!(
         said.contains(&format!("go through {at} (platform.proxy)")),
         "{said}"
     );
     // Who had one before is told what has changed.
-    let said = doctor(&far(1), &variables);
+    let said = doctor(FAR, &variables);
     assert!(
         said.contains("platform.proxy = \"environment\" uses it"),
         "{said}"
@@ -163,7 +163,7 @@ fn a_proxy_of_the_environment_gets_nothing_unless_the_settings_say_so() {
 fn a_proxy_that_is_named_is_used_and_a_dead_one_is_told() {
     let proxy = Listener::new(ANSWERS);
     let at = format!("http://me:hush@127.0.0.1:{}", proxy.port());
-    let said = doctor(&far(1), &[("COURIER__PLATFORM__PROXY", &at)]);
+    let said = doctor(FAR, &[("COURIER__PLATFORM__PROXY", &at)]);
     assert!(said.contains(TAKEN) && !said.contains("hush"), "{said}");
     assert!(proxy.was_told("Basic bWU6aHVzaA==") || proxy.was_told("basic bWU6aHVzaA=="));
     let dead = [("COURIER__PLATFORM__PROXY", "http://me:hush@127.0.0.1:1")];

@@ -369,7 +369,8 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         "WHERE c.status = 'failed' ORDER BY c.id"
     ),
     results: Statement::new(
-        "SELECT c.id, c.idempotency_key, c.user_id, c.task_id, c.status, c.fail_kind, c.fail_cause,
+        "SELECT c.id, c.idempotency_key, c.user_id, c.task_id, c.phone, c.status, c.fail_kind,
+             c.fail_cause,
              DATE_FORMAT(c.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS finished_at,
              TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01'), c.finished_at) AS finished
          FROM contact_outbox AS c FORCE INDEX (contact_outbox_results)

@@ -338,7 +338,7 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         "WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
     ),
     results: Statement::new(
-        "SELECT id, idempotency_key, user_id, task_id, status, fail_kind, fail_cause,
+        "SELECT id, idempotency_key, user_id, task_id, phone, status, fail_kind, fail_cause,
              to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')
                  AS finished_at,
              (extract(epoch FROM finished_at) * 1000000)::bigint AS finished

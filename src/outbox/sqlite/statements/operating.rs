@@ -358,7 +358,7 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         "WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
     ),
     results: Statement::new(
-        "SELECT id, idempotency_key, user_id, task_id, status, fail_kind, fail_cause,
+        "SELECT id, idempotency_key, user_id, task_id, phone, status, fail_kind, fail_cause,
              replace(finished_at, ' ', 'T') || 'Z' AS finished_at,
              CAST(round(unixepoch(finished_at, 'subsec') * 1000) AS INTEGER) * 1000 AS finished
          FROM contact_outbox INDEXED BY contact_outbox_results
