@@ -191,8 +191,8 @@ impl Gates {
                 .platform
                 .get_or_insert_with(|| Gate::new(wait.reason, now)),
         };
-        if fails && !breaker::counts(closed.reason) {
-            // A gate that the platform asked for outranks the breaker.
+        if fails && !breaker::counts(closed.reason) && now < closed.until {
+            // A gate that the platform asked for outranks the breaker until its time is up.
             return None;
         }
         closed.reason = wait.reason;
@@ -481,6 +481,26 @@ mod tests {
         assert!(!gates.admits(&other, now + second) && gates.admits(&other, later));
         gates.open(&good, later);
         assert!(gates.admits(&lane("a", "2"), later));
+    }
+
+    #[test]
+    fn a_platform_that_goes_down_when_its_not_now_is_over_counts_as_down() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+        let later = now + MINUTE;
+        for user in ["a", "b", "a", "b", "a"] {
+            assert!(!gates.breaker_is_open());
+            assert!(gates.enter(&lane(user, "1"), later));
+            close(&mut gates, &lane(user, "1"), WaitReason::ServerError, later);
+            gates.back(&lane(user, "1"));
+        }
+        assert!(gates.breaker_is_open());
+        assert!(!gates.admits(&lane("a", "1"), later));
+        let (report, _) = gates.report(later);
+        assert_eq!(report[0].reason, "server_error");
+        gates.open(&lane("b", "1"), later);
+        assert!(gates.admits(&lane("a", "1"), later));
     }
 
     #[test]
