@@ -32,7 +32,7 @@ const MOST_USERS: usize = 10_000;
 /// At most so many gates of users are told to people.
 const MOST_REPORTED: usize = 20;
 
-/// A gate of a user to which nobody comes for so long is not told any more: nothing of the user waits.
+/// A gate of a user to which nobody comes for so long is forgotten: nothing of the user waits.
 const LEFT: Duration = Duration::from_mins(1);
 
 /// So many characters of the platform's words are told.
@@ -237,8 +237,7 @@ impl Gates {
     /// Returns the gates that are closed: that for everybody first, then the users' from the oldest on,
     /// some of them; and how many more there are.
     pub(super) fn report(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
-        let users = self.users.iter().filter(|(_, gate)| !gate.is_left(now));
-        let mut users: Vec<_> = users.collect();
+        let mut users: Vec<_> = self.users.iter().collect();
         users.sort_by_key(|(_, gate)| gate.since);
         let more = users.len().saturating_sub(MOST_REPORTED);
         let users = users
@@ -283,6 +282,11 @@ impl Gates {
     pub(super) fn token_changed(&mut self) {
         self.platform.take_if(|gate| gate.waits_for_a_token());
         self.users.retain(|_, gate| !gate.waits_for_a_token());
+    }
+
+    /// Forgets the gates of users to which nobody comes: nothing of such a user waits.
+    pub(super) fn forget_left(&mut self, now: Instant) {
+        self.users.retain(|_, gate| !gate.is_left(now));
     }
 
     /// Whether the lane may send now.
@@ -481,6 +485,21 @@ mod tests {
         assert!(!gates.admits(&other, now + second) && gates.admits(&other, later));
         gates.open(&good, later);
         assert!(gates.admits(&lane("a", "2"), later));
+    }
+
+    #[test]
+    fn a_user_to_whom_nobody_comes_any_more_does_not_count_as_kept_back() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        for task in ["1", "2", "1", "2", "3"] {
+            close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+        }
+        let later = now + LONGEST_BREAK + LEFT;
+        gates.forget_left(later);
+        assert!(gates.breaker_is_open(), "somebody may come yet");
+        gates.forget_left(later + Duration::from_secs(1));
+        assert!(!gates.breaker_is_open());
+        assert_eq!(gates.closed(), (false, 0));
     }
 
     #[test]

@@ -34,6 +34,6 @@ pub use self::orders::{
     ActionNotNoted, OperatorActed, PausesInForce, Resumed, SendingPaused, SendingUnpaused,
 };
 pub use self::platform::{
-    BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
+    BreakerLeft, BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
 };
 pub use self::traces::{CollectorWatch, SpansDropped, SpansExported, SpansLost};
