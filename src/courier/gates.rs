@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Down};
+use super::overtaken::{Overtaken, waits_for_a_token};
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope};
 use crate::platform::verdict::{Scope, Wait, WaitReason};
@@ -54,6 +55,7 @@ pub(super) struct Gates {
     platform: Option<Gate>,
     users: HashMap<Arc<str>, Gate>,
     breaker: Breaker,
+    overtaken: Overtaken,
     /// When the platform last gave an answer that closed a batch.
     answered_at: Option<Instant>,
 }
@@ -103,13 +105,6 @@ impl Gate {
             closed_seconds: now.saturating_duration_since(self.since).as_secs_f64(),
             next_try_in_seconds: self.until.saturating_duration_since(now).as_secs_f64(),
         }
-    }
-
-    fn waits_for_a_token(&self) -> bool {
-        matches!(
-            self.reason,
-            WaitReason::Unauthorized | WaitReason::Forbidden
-        )
     }
 
     /// Whether a success may open the gate. Before its time is up that goes for the breaker alone:
@@ -276,12 +271,20 @@ impl Gates {
         for gate in self.platform.iter_mut().chain(users) {
             gate.until = gate.until.min(now);
         }
+        self.overtaken.by_order(scope, now);
     }
 
     /// Opens the gates that were closed because the old token was refused.
-    pub(super) fn token_changed(&mut self) {
-        self.platform.take_if(|gate| gate.waits_for_a_token());
-        self.users.retain(|_, gate| !gate.waits_for_a_token());
+    pub(super) fn token_changed(&mut self, now: Instant) {
+        self.overtaken.by_token(now);
+        self.platform.take_if(|gate| waits_for_a_token(gate.reason));
+        self.users.retain(|_, gate| !waits_for_a_token(gate.reason));
+    }
+
+    /// Whether an answer to a request of the lane that went at `sent` says nothing any more: its lanes
+    /// were ordered to be tried since, or it is about a token that has changed.
+    pub(super) fn have_overtaken(&self, lane: &Lane, reason: WaitReason, sent: Instant) -> bool {
+        self.overtaken.has(lane, reason, sent)
     }
 
     /// Forgets the gates of users to which nobody comes: nothing of such a user waits.
@@ -488,6 +491,21 @@ mod tests {
     }
 
     #[test]
+    fn an_order_and_a_new_token_overtake_what_is_under_way() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let (mut gates, a) = (Gates::default(), lane("a", "1"));
+        assert!(!gates.have_overtaken(&a, WaitReason::Unauthorized, now));
+        gates.try_now(&OrderScope::User("a".into()), now + second);
+        assert!(gates.have_overtaken(&a, WaitReason::NotFound, now));
+        assert!(!gates.have_overtaken(&a, WaitReason::NotFound, now + second * 2));
+        let b = lane("b", "1");
+        assert!(!gates.have_overtaken(&b, WaitReason::Unauthorized, now));
+        gates.token_changed(now + second);
+        assert!(gates.have_overtaken(&b, WaitReason::Unauthorized, now));
+        assert!(!gates.have_overtaken(&b, WaitReason::NotFound, now));
+    }
+
+    #[test]
     fn a_user_to_whom_nobody_comes_any_more_does_not_count_as_kept_back() {
         let now = Instant::now();
         let mut gates = Gates::default();
@@ -528,10 +546,10 @@ mod tests {
         let mut gates = Gates::default();
         close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
         close(&mut gates, &lane("b", "1"), WaitReason::Unauthorized, now);
-        gates.token_changed();
+        gates.token_changed(now);
         assert!(gates.admits(&lane("a", "1"), now) && gates.admits(&lane("b", "1"), now));
         close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
-        gates.token_changed();
+        gates.token_changed(now);
         assert!(!gates.admits(&lane("a", "1"), now));
     }
 
