@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::context::Context;
-use super::lane::{LaneAtWork, LaneEnd, budget};
+use super::lane::{BRIEF, LaneAtWork, LaneEnd, budget};
 use super::places::Places;
 use super::queue::{Candidate, Queue};
 use super::rests::{Rest, Rests};
@@ -518,7 +518,12 @@ impl Scout {
         match self.context.limiter.pay(budget) {
             Ok(()) => Some(true),
             Err(later) => {
-                self.rests.goes_on(lane, later);
+                // Nobody but `run --once` waits for it.
+                if !self.tells && later <= Instant::now() + BRIEF {
+                    self.rests.begins_briefly(lane.clone(), later);
+                } else {
+                    self.rests.goes_on(lane, later);
+                }
                 let rest = Rest {
                     until: later,
                     comes_back: true,

@@ -30,7 +30,7 @@ use crate::outbox::{Change, Lease, LeasedLane, OutboxError, Recorded};
 use crate::telemetry::event::{LaneFailed, LeaseLost};
 
 /// `run --once` does not end during a wait up to this long.
-const BRIEF: Duration = Duration::from_secs(5);
+pub(in crate::courier) const BRIEF: Duration = Duration::from_secs(5);
 
 /// After so many failures in a row it does.
 const PATIENCE: u32 = 12;

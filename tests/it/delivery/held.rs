@@ -5,12 +5,13 @@ use std::fs;
 use contact_courier::simulator::Faults;
 
 use super::load::table_and_platform_agree;
-use super::world::{TOKEN, World, goods, lanes, until};
+use super::world::{Lane, TOKEN, World, goods, lanes, until};
 use crate::support::{Db, on_every_database};
 
 on_every_database!(
     a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it,
     a_changed_token_file_ends_the_pause_at_once,
+    a_single_run_waits_for_lanes_that_only_their_budget_keeps_back,
 );
 
 async fn a_changed_token_file_ends_the_pause_at_once(db: &Db) {
@@ -74,5 +75,31 @@ async fn a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it(db: &Db)
     world.deliver().await;
     assert_eq!(world.with_status("succeeded").await, 200);
     table_and_platform_agree(&world, &world.rows().await);
+    world.is_at_rest(0).await;
+}
+
+async fn a_single_run_waits_for_lanes_that_only_their_budget_keeps_back(db: &Db) {
+    let tasks: Vec<String> = lanes(8).into_iter().map(|Lane(_, task)| task).collect();
+    let faults = Faults {
+        unknown_tasks: tasks,
+        ..Faults::default()
+    };
+    let mut world = World::new(db, faults).await;
+    // A tenth of it is for lanes that wait for a person, beyond the first five.
+    world.set("rate_limit.requests_per_second", "20");
+    world.set("retry.initial_interval", "10m");
+    world.set("retry.max_interval", "1h");
+    for (nth, lane) in lanes(8).iter().enumerate() {
+        world.insert(lane, &goods(nth, 3)).await;
+    }
+    let said = world.run(&["run", "--once"]).await;
+    assert!(said.error().contains("24 contacts are left"));
+    // A person mends the tasks, and the holds end.
+    world.simulator.set_faults(Faults::default()).unwrap();
+    let past = db.now(-1);
+    db.execute(&format!("UPDATE delivery_lane SET held_until = {past}"))
+        .await;
+    world.deliver().await;
+    assert_eq!(world.with_status("succeeded").await, 24);
     world.is_at_rest(0).await;
 }
