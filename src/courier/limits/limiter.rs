@@ -108,10 +108,19 @@ impl RateLimiter {
         near(&self.own(lane), Instant::now())
     }
 
-    /// Takes the turn of the lane and its user, if it is near. `Err`: the instant to ask again.
-    pub(in crate::courier) fn take_turn(&self, lane: &Lane) -> Result<OwnTurn, Instant> {
+    /// Takes the turn of the lane and its user, if it is near and the budget, if any, pays for it. `Err`: the
+    /// instant to ask again; then neither a turn nor a budget is used.
+    pub(in crate::courier) fn take_turn(
+        &self,
+        lane: &Lane,
+        budget: Option<Budget>,
+    ) -> Result<OwnTurn, Instant> {
         let (limits, now) = (self.own(lane), Instant::now());
         near(&limits, now)?;
+        // A turn cannot be given back.
+        if let Some(budget) = budget {
+            self.pay(budget)?;
+        }
         let queue = |limit: &Arc<Limit>| limit.queue(now);
         Ok(OwnTurn(limits.iter().map(queue).collect()))
     }
@@ -272,7 +281,7 @@ mod tests {
     /// Waits for the turn of a lane as one does that gives its place to others meanwhile.
     async fn own_turn(rates: &RateLimiter, lane: &Lane) {
         loop {
-            match rates.take_turn(lane) {
+            match rates.take_turn(lane, None) {
                 Ok(turn) => return turn.ready().await,
                 Err(later) => sleep_until(later).await,
             }
@@ -313,14 +322,14 @@ mod tests {
             ..limits(1_000.0)
         };
         let (limits, lane, now) = (RateLimiter::new(&limits, None), lane(), Instant::now());
-        assert!(limits.take_turn(&lane).is_ok());
-        let later = limits.take_turn(&lane).err().unwrap();
+        assert!(limits.take_turn(&lane, None).is_ok());
+        let later = limits.take_turn(&lane, None).err().unwrap();
         assert_eq!(limits.is_near(&lane), Err(later));
         assert!(later > now + Duration::from_millis(700) && later < now + Duration::from_secs(1));
         let other = Lane::new("v", "t").unwrap();
-        assert!(limits.take_turn(&other).is_ok());
+        assert!(limits.take_turn(&other, None).is_ok());
         sleep_until(later).await;
-        assert!(limits.take_turn(&lane).is_ok());
+        assert!(limits.take_turn(&lane, None).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -331,6 +340,20 @@ mod tests {
         assert!(later > Instant::now() + Duration::from_millis(900));
         assert_eq!(limits.pay(Budget::Retries), Ok(()));
         assert_eq!(limits.room_inside(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cannot_pay_takes_no_turn_from_others_of_its_user() {
+        let limits = RateLimits {
+            per_user: Some(1.0),
+            ..limits(10.0)
+        };
+        let limits = RateLimiter::new(&limits, None);
+        while limits.pay(Budget::Probes).is_ok() {}
+        for _ in 0..5 {
+            assert!(limits.take_turn(&lane(), Some(Budget::Probes)).is_err());
+        }
+        assert!(limits.take_turn(&lane(), None).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
