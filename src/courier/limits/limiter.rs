@@ -132,13 +132,29 @@ impl RateLimiter {
         lane.into_iter().chain(user).collect()
     }
 
+    /// Fails if no request of the lane or its user may depart soon, for others of them went late.
+    pub(in crate::courier) fn has_window(&self, lane: &Lane) -> Result<(), Instant> {
+        let now = Instant::now();
+        let opens = self.own(lane).iter().map(|one| one.window_opens(now)).max();
+        match opens {
+            Some(opens) if opens > now + NEAR => Err(opens),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until a request of a lane whose turn it is may be sent, and counts it. Lane and user
     /// are looked at once more, for time has passed since their turn: without it, requests that
-    /// were held up together would go together.
-    pub(in crate::courier) async fn ready(&self, lane: &Lane) {
+    /// were held up together would go together. `Err`: it may not go before that instant, which is not
+    /// near, and is not counted.
+    pub(in crate::courier) async fn ready(&self, lane: &Lane) -> Result<(), Instant> {
         self.all.ready(|| 1.0 / self.level()).await;
-        while let Err(later) = self.depart(lane, Instant::now()) {
-            sleep_until(later).await;
+        loop {
+            // Whoever waits here keeps a permit from others.
+            self.has_window(lane)?;
+            match self.depart(lane, Instant::now()) {
+                Ok(()) => return Ok(()),
+                Err(later) => sleep_until(later).await,
+            }
         }
     }
 
@@ -251,7 +267,8 @@ impl OwnTurn {
 }
 
 fn near(limits: &[Arc<Limit>], now: Instant) -> Result<(), Instant> {
-    let turns = limits.iter().map(|limit| limit.next_turn(now));
+    let turn = |limit: &Arc<Limit>| limit.next_turn(now).max(limit.window_opens(now));
+    let turns = limits.iter().map(turn);
     match turns.max() {
         Some(turn) if turn > now + NEAR => Err(turn.checked_sub(NEAR).unwrap_or(turn)),
         _ => Ok(()),
@@ -288,6 +305,39 @@ mod tests {
         }
     }
 
+    /// Sends a request as soon as it may go.
+    async fn goes(rates: &RateLimiter, lane: &Lane) {
+        while let Err(later) = rates.ready(lane).await {
+            sleep_until(later).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_were_held_up_together_do_not_wait_for_each_other_inside() {
+        let limits = RateLimits {
+            per_user: Some(0.1),
+            ..limits(1_000.0)
+        };
+        let (limits, lane, second) = (RateLimiter::new(&limits, None), lane(), NEAR * 4);
+        // Both have their turns, and something holds them up until then.
+        for _ in 0..2 {
+            own_turn(&limits, &lane).await;
+        }
+        sleep(second * 60).await;
+        assert_eq!(limits.has_window(&lane), Ok(()));
+        assert_eq!(limits.ready(&lane).await, Ok(()));
+        let went = Instant::now();
+        let later = limits.has_window(&lane).unwrap_err();
+        assert!(later >= went + second * 10, "{:?}", later - went);
+        assert_eq!(limits.ready(&lane).await, Err(later));
+        assert!(went.elapsed() < NEAR, "it has not waited");
+        assert!(limits.is_near(&lane).is_err());
+        let other = Lane::new("v", "t").unwrap();
+        assert_eq!(limits.has_window(&other), Ok(()));
+        sleep_until(later).await;
+        assert_eq!(limits.ready(&lane).await, Ok(()));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn requests_of_a_user_that_were_held_up_together_do_not_go_together() {
         for (per_user, expected) in [
@@ -307,7 +357,7 @@ mod tests {
             let began = Instant::now();
             let mut went = Vec::new();
             for _ in 0..6 {
-                limits.ready(&lane).await;
+                goes(&limits, &lane).await;
                 limits.tidy();
                 went.push(began.elapsed().as_secs());
             }
@@ -359,10 +409,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_at_a_slow_rate_goes_on_at_the_new_one() {
         let slow = RateLimiter::new(&limits(0.001), None);
-        slow.ready(&lane()).await;
+        goes(&slow, &lane()).await;
         let began = Instant::now();
         let waits = async {
-            slow.ready(&lane()).await;
+            goes(&slow, &lane()).await;
             began.elapsed()
         };
         let changes = async {
@@ -373,7 +423,7 @@ mod tests {
         };
         let (waited, ()) = tokio::join!(waits, changes);
         assert_eq!(waited.as_secs(), 10, "not by the change that was none");
-        slow.ready(&lane()).await;
+        goes(&slow, &lane()).await;
         assert!(began.elapsed() >= waited + Duration::from_millis(500));
     }
 
@@ -390,7 +440,7 @@ mod tests {
             rates.change(&per_user(rate));
             for _ in 0..2 {
                 own_turn(&rates, &lane).await;
-                rates.ready(&lane).await;
+                goes(&rates, &lane).await;
             }
             let began = Instant::now();
             own_turn(&rates, &lane).await;
