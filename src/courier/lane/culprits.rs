@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::batch::BatchId;
 use crate::courier::isolation::{Answered, Cut, Isolations, NextPiece};
-use crate::courier::refusals::Refusals;
+use crate::courier::refusals::{Refusals, Unanimous};
 use crate::courier::underway::Underway;
 use crate::platform::verdict::{Closing, Outcome};
 
@@ -89,14 +89,14 @@ impl Culprits {
 
     /// Notes how rows of a batch ended. `first` is the batch that its search began with, or itself;
     /// `goes_on`: parts of it are asked about next; `alone`: it was refused and held a single row.
-    /// Returns the words if every row of the first batch was refused with the same.
+    /// Returns how all rows of the first batch ended if every one was refused with the same words.
     pub(super) fn note(
         &mut self,
         first: BatchId,
         closing: &Closing,
         alone: bool,
         goes_on: bool,
-    ) -> Option<String> {
+    ) -> Option<Unanimous> {
         let refusals = self.refusals.entry(first).or_default();
         refusals.note(&closing.settled, alone);
         if goes_on || !self.isolations.forget_if_over(first) {
