@@ -347,7 +347,11 @@ impl Scout {
         let mut started = 0;
         while let Some(candidate) = self.next_candidate(without.len()) {
             if self.has_place(&candidate) {
-                started += usize::from(self.start(&candidate.lane).await?);
+                let has_started = self.start(&candidate.lane).await?;
+                if !has_started {
+                    self.queue.forget(&candidate.lane);
+                }
+                started += usize::from(has_started);
                 self.ask_for_news().await;
             } else {
                 without.push(candidate);
