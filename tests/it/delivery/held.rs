@@ -6,7 +6,9 @@ use contact_courier::simulator::Faults;
 
 use super::load::table_and_platform_agree;
 use super::world::{Lane, TOKEN, World, goods, lanes, until};
-use crate::support::{Db, on_every_database};
+use crate::neighbours::platform::Platform;
+use crate::support::app::App;
+use crate::support::{Db, on_every_database, on_every_server};
 
 on_every_database!(
     a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it,
@@ -102,4 +104,47 @@ async fn a_single_run_waits_for_lanes_that_only_their_budget_keeps_back(db: &Db)
     world.deliver().await;
     assert_eq!(world.with_status("succeeded").await, 24);
     world.is_at_rest(0).await;
+}
+
+/// On servers alone: an app locks rows there, and SQLite's whole file.
+mod locked {
+    use super::*;
+
+    on_every_server!(a_lane_with_a_locked_row_that_finds_out_about_the_token_holds_up_no_other);
+
+    async fn a_lane_with_a_locked_row_that_finds_out_about_the_token_holds_up_no_other(db: &Db) {
+        let platform = Platform::start().await;
+        let mut world = World::new(db, Faults::default()).await;
+        world.set("platform.base_url", &platform.base_url);
+        world.set("retry.initial_interval", "3s");
+        world.set("retry.max_interval", "3s");
+        world.set("retry.jitter", "0");
+        let refused = Lane("refused".into(), "t".into());
+        world.insert(&refused, &goods(0, 5)).await;
+        let courier = world.start(&["run"]);
+        // Its first request has 401 for an answer, so that nobody may send for a while.
+        courier.says("lane waits").await;
+        let leased = "FROM delivery_lane WHERE lease_owner IS NOT NULL";
+        world.none(leased).await;
+        let id = db
+            .text("id", "FROM contact_outbox WHERE phone LIKE '%2'")
+            .await;
+        let app = App::locks(db, &[id.expect("a row")]).await;
+        until("the lane finds out", async || db.count(leased).await == 1).await;
+        for (nth, lane) in ["good-1", "good-2", "good-3"].iter().enumerate() {
+            let lane = Lane((*lane).into(), "t".into());
+            world.insert(&lane, &goods(nth + 1, 5)).await;
+        }
+        world
+            .none("FROM contact_outbox WHERE status = 'pending' AND user_id <> 'refused'")
+            .await;
+        let waits = "FROM contact_outbox WHERE status = 'pending' AND user_id = 'refused'";
+        assert!(db.count(waits).await > 0, "the row is locked yet");
+        app.ends().await;
+        world.none(waits).await;
+        courier.signal("TERM").await;
+        assert_eq!(courier.ended().await.code, Some(0));
+        assert_eq!(world.with_status("succeeded").await, 20);
+        world.is_at_rest(0).await;
+    }
 }
