@@ -11,7 +11,8 @@ use super::gates::Gates;
 use super::limits::RateLimiter;
 use super::tuning::{Tuner, Tuning};
 use crate::lock::lock;
-use crate::outbox::{LearnedRate, Standing};
+use crate::outbox::{ClosedGate, LearnedRate, Standing};
+use crate::telemetry::event::BreakerLeft;
 use crate::telemetry::metrics;
 
 /// The speed is that of the last minute or so.
@@ -55,7 +56,7 @@ impl Bulletin {
     /// Returns what the courier says now.
     pub(super) fn standing(&self) -> Standing {
         let now = Instant::now();
-        let (gates, more_gates) = self.gates().report(now);
+        let (gates, more_gates) = self.report_gates(now);
         let tuning = self.tuning();
         let limits = tuning.limits;
         Standing {
@@ -69,6 +70,18 @@ impl Bulletin {
             contacts_per_second: lock(&self.speed).note(ended(), now),
             is_guest: false,
         }
+    }
+
+    /// Returns the gates that are closed, without those of users of whom nothing waits, and how many more
+    /// there are.
+    fn report_gates(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
+        let mut gates = self.gates();
+        let was_open = gates.breaker_is_open();
+        gates.forget_left(now);
+        if was_open && !gates.breaker_is_open() {
+            BreakerLeft.emit();
+        }
+        gates.report(now)
     }
 
     /// Returns the settings that can change, as they are now.

@@ -4,6 +4,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::bulletin::Bulletin;
 use super::gates::Gates;
@@ -105,7 +106,7 @@ impl Context {
 
     /// Opens the gates that wait for a new token, and ends the rests of the lanes behind them.
     pub(super) fn token_changed(&self) {
-        self.gates().token_changed();
+        self.gates().token_changed(Instant::now());
         self.bulletin.has_news();
         self.notes.forget(WaitReason::Forbidden.as_str());
         self.new_tokens.send_replace(());

@@ -33,7 +33,8 @@ pub(super) enum Dispatched {
 pub(super) enum NotSent {
     /// The courier is ending; the batch was not even journalled anew.
     Stopping,
-    /// A gate was closed, or the lane paused, while it waited for its turn.
+    /// A gate was closed, the lane paused, or the rate of the lane or its user used up, while it waited
+    /// for its turn.
     NotNow,
     /// The lane has another owner, or may have one.
     LeaseLost,
@@ -98,6 +99,10 @@ impl Dispatcher<'_> {
         if !context.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
+        // Others that were held up with it have gone before. Its permit is for those that may go.
+        if limiter.has_window(&lease.lane).is_err() {
+            return Dispatched::NotSent(NotSent::NotNow);
+        }
         underway.batch.attempts += 1;
         if let Err(not_sent) = self.journal(lease, underway).await {
             underway.batch.attempts -= 1;
@@ -109,10 +114,10 @@ impl Dispatcher<'_> {
             biased;
             () = context.life.stopping() => Some(NotSent::Stopping),
             () = context.pauses.paused(&lease.lane) => Some(NotSent::NotNow),
-            () = underway.trace.held(HeldBy::RateLimit, rate_wait.during(limiter.ready(&lease.lane))) => context
-                .gates()
-                .is_shut(&lease.lane, Instant::now())
-                .then_some(NotSent::NotNow),
+            ready = underway.trace.held(HeldBy::RateLimit, rate_wait.during(limiter.ready(&lease.lane))) => {
+                let is_shut = || context.gates().is_shut(&lease.lane, Instant::now());
+                (ready.is_err() || is_shut()).then_some(NotSent::NotNow)
+            }
         };
         if let Some(hindered) = hindered {
             self.take_back(lease, underway).await;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Down};
+use super::overtaken::{Overtaken, waits_for_a_token};
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope};
 use crate::platform::verdict::{Scope, Wait, WaitReason};
@@ -32,7 +33,7 @@ const MOST_USERS: usize = 10_000;
 /// At most so many gates of users are told to people.
 const MOST_REPORTED: usize = 20;
 
-/// A gate of a user to which nobody comes for so long is not told any more: nothing of the user waits.
+/// A gate of a user to which nobody comes for so long is forgotten: nothing of the user waits.
 const LEFT: Duration = Duration::from_mins(1);
 
 /// So many characters of the platform's words are told.
@@ -54,6 +55,7 @@ pub(super) struct Gates {
     platform: Option<Gate>,
     users: HashMap<Arc<str>, Gate>,
     breaker: Breaker,
+    overtaken: Overtaken,
     /// When the platform last gave an answer that closed a batch.
     answered_at: Option<Instant>,
 }
@@ -103,13 +105,6 @@ impl Gate {
             closed_seconds: now.saturating_duration_since(self.since).as_secs_f64(),
             next_try_in_seconds: self.until.saturating_duration_since(now).as_secs_f64(),
         }
-    }
-
-    fn waits_for_a_token(&self) -> bool {
-        matches!(
-            self.reason,
-            WaitReason::Unauthorized | WaitReason::Forbidden
-        )
     }
 
     /// Whether a success may open the gate. Before its time is up that goes for the breaker alone:
@@ -191,8 +186,8 @@ impl Gates {
                 .platform
                 .get_or_insert_with(|| Gate::new(wait.reason, now)),
         };
-        if fails && !breaker::counts(closed.reason) {
-            // A gate that the platform asked for outranks the breaker.
+        if fails && !breaker::counts(closed.reason) && now < closed.until {
+            // A gate that the platform asked for outranks the breaker until its time is up.
             return None;
         }
         closed.reason = wait.reason;
@@ -237,8 +232,7 @@ impl Gates {
     /// Returns the gates that are closed: that for everybody first, then the users' from the oldest on,
     /// some of them; and how many more there are.
     pub(super) fn report(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
-        let users = self.users.iter().filter(|(_, gate)| !gate.is_left(now));
-        let mut users: Vec<_> = users.collect();
+        let mut users: Vec<_> = self.users.iter().collect();
         users.sort_by_key(|(_, gate)| gate.since);
         let more = users.len().saturating_sub(MOST_REPORTED);
         let users = users
@@ -277,12 +271,25 @@ impl Gates {
         for gate in self.platform.iter_mut().chain(users) {
             gate.until = gate.until.min(now);
         }
+        self.overtaken.by_order(scope, now);
     }
 
     /// Opens the gates that were closed because the old token was refused.
-    pub(super) fn token_changed(&mut self) {
-        self.platform.take_if(|gate| gate.waits_for_a_token());
-        self.users.retain(|_, gate| !gate.waits_for_a_token());
+    pub(super) fn token_changed(&mut self, now: Instant) {
+        self.overtaken.by_token(now);
+        self.platform.take_if(|gate| waits_for_a_token(gate.reason));
+        self.users.retain(|_, gate| !waits_for_a_token(gate.reason));
+    }
+
+    /// Whether an answer to a request of the lane that went at `sent` says nothing any more: its lanes
+    /// were ordered to be tried since, or it is about a token that has changed.
+    pub(super) fn have_overtaken(&self, lane: &Lane, reason: WaitReason, sent: Instant) -> bool {
+        self.overtaken.has(lane, reason, sent)
+    }
+
+    /// Forgets the gates of users to which nobody comes: nothing of such a user waits.
+    pub(super) fn forget_left(&mut self, now: Instant) {
+        self.users.retain(|_, gate| !gate.is_left(now));
     }
 
     /// Whether the lane may send now.
@@ -484,15 +491,65 @@ mod tests {
     }
 
     #[test]
+    fn an_order_and_a_new_token_overtake_what_is_under_way() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let (mut gates, a) = (Gates::default(), lane("a", "1"));
+        assert!(!gates.have_overtaken(&a, WaitReason::Unauthorized, now));
+        gates.try_now(&OrderScope::User("a".into()), now + second);
+        assert!(gates.have_overtaken(&a, WaitReason::NotFound, now));
+        assert!(!gates.have_overtaken(&a, WaitReason::NotFound, now + second * 2));
+        let b = lane("b", "1");
+        assert!(!gates.have_overtaken(&b, WaitReason::Unauthorized, now));
+        gates.token_changed(now + second);
+        assert!(gates.have_overtaken(&b, WaitReason::Unauthorized, now));
+        assert!(!gates.have_overtaken(&b, WaitReason::NotFound, now));
+    }
+
+    #[test]
+    fn a_user_to_whom_nobody_comes_any_more_does_not_count_as_kept_back() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        for task in ["1", "2", "1", "2", "3"] {
+            close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+        }
+        let later = now + LONGEST_BREAK + LEFT;
+        gates.forget_left(later);
+        assert!(gates.breaker_is_open(), "somebody may come yet");
+        gates.forget_left(later + Duration::from_secs(1));
+        assert!(!gates.breaker_is_open());
+        assert_eq!(gates.closed(), (false, 0));
+    }
+
+    #[test]
+    fn a_platform_that_goes_down_when_its_not_now_is_over_counts_as_down() {
+        let now = Instant::now();
+        let mut gates = Gates::default();
+        close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+        let later = now + MINUTE;
+        for user in ["a", "b", "a", "b", "a"] {
+            assert!(!gates.breaker_is_open());
+            assert!(gates.enter(&lane(user, "1"), later));
+            close(&mut gates, &lane(user, "1"), WaitReason::ServerError, later);
+            gates.back(&lane(user, "1"));
+        }
+        assert!(gates.breaker_is_open());
+        assert!(!gates.admits(&lane("a", "1"), later));
+        let (report, _) = gates.report(later);
+        assert_eq!(report[0].reason, "server_error");
+        gates.open(&lane("b", "1"), later);
+        assert!(gates.admits(&lane("a", "1"), later));
+    }
+
+    #[test]
     fn a_new_token_opens_what_the_old_one_was_refused_for_and_nothing_else() {
         let now = Instant::now();
         let mut gates = Gates::default();
         close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
         close(&mut gates, &lane("b", "1"), WaitReason::Unauthorized, now);
-        gates.token_changed();
+        gates.token_changed(now);
         assert!(gates.admits(&lane("a", "1"), now) && gates.admits(&lane("b", "1"), now));
         close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
-        gates.token_changed();
+        gates.token_changed(now);
         assert!(!gates.admits(&lane("a", "1"), now));
     }
 

@@ -28,6 +28,7 @@ mod locked;
 mod notes;
 mod options;
 mod orders;
+mod overtaken;
 mod pauses;
 mod permits;
 mod places;

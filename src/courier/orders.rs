@@ -30,9 +30,9 @@ pub(super) async fn follow(context: &Context) {
         };
         let (resumed, is_news) = context.pauses.heed(orders);
         for scope in &resumed {
-            Resumed { scope }.emit();
             context.gates().try_now(scope, Instant::now());
             context.notes.forget_lanes(scope);
+            Resumed { scope }.emit();
         }
         if is_news {
             context.orders.send_replace(());

@@ -244,6 +244,16 @@ mod tests {
     }
 
     #[test]
+    fn what_an_operator_had_tried_is_no_news_any_more_when_it_could_not_begin() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.goes_at_once(lane("tried"));
+        assert_eq!(order(&mut queue), ["tried"]);
+        queue.forget(&lane("tried"));
+        queue.has_contacts(lanes(["a", "b", "c"]), 2, now);
+        assert_eq!(order(&mut queue), ["a", "b", "c"]);
+    }
+
+    #[test]
     fn who_was_at_work_meanwhile_does_not_come_before_others_where_all_have_news() {
         let (mut queue, now) = (Queue::default(), Instant::now());
         queue.has_turn(&lane("worked"));

@@ -4,10 +4,15 @@
 //! Pure. The lane at work asks it after each batch whether to pause: a million bad rows must not
 //! cost a million requests without anyone noticing.
 
+use crate::platform::verdict::Wait;
 use crate::settlement::{FailKind, Final, RowOutcome};
 
 /// This many rows in a row make a pause even if each came in a batch of its own.
 const MANY: usize = 10;
+
+/// What a person is told where no answer told what became of the rows.
+const UNCONFIRMED: &str = "; every row of a batch ended so, so something may be wrong with the platform's \
+     answers or the task; sending goes on slowly by itself";
 
 /// How some rows ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub(super) struct Refusals {
     rows: usize,
     /// Those of the first row.
     words: Option<Words>,
+    /// Whether the answer to a row did not tell what became of it.
+    are_unconfirmed: bool,
     /// Whether a row ended in another way, or with other words.
     mixed: bool,
 }
@@ -27,9 +34,31 @@ struct Words {
     shown: String,
 }
 
+/// Rows that all ended in the same way, none of them as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unanimous {
+    /// The words with which each of them ended, masked.
+    words: String,
+    are_unconfirmed: bool,
+}
+
+impl Unanimous {
+    /// Returns why the lane waits.
+    pub(super) fn wait(&self) -> Wait {
+        let mut wait = Wait::all_refused(&self.words);
+        let advice = wait.reason.advice();
+        if self.are_unconfirmed && wait.message.ends_with(advice) {
+            let words = wait.message.len() - advice.len();
+            wait.message.replace_range(words.., UNCONFIRMED);
+        }
+        wait
+    }
+}
+
 impl Refusals {
-    /// Takes in how rows of a batch ended; `shown` masks words about them. A duplicate counts only if its batch was refused for it
-    /// (`alone`): in a list of failures duplicates are cheap, and nothing is wrong.
+    /// Takes in how rows of a batch ended; `shown` masks words about them. A duplicate counts only if its
+    /// batch was refused for it (`alone`): in a list of failures duplicates are cheap, and nothing is
+    /// wrong.
     pub(super) fn note(
         &mut self,
         settled: &[RowOutcome],
@@ -37,6 +66,7 @@ impl Refusals {
         shown: impl Fn(&str) -> String,
     ) {
         for row in settled {
+            self.are_unconfirmed |= is_unconfirmed(row);
             match refusal(row, alone) {
                 Some(words) => self.add(1, words, &shown),
                 None => self.mixed = true,
@@ -58,9 +88,9 @@ impl Refusals {
         self.mixed |= !are_same(&first.as_said, words);
     }
 
-    /// Returns the words, masked, if every row of a batch was refused with the same. `streak` holds the rows
-    /// that were refused before it; the rows of this batch are added.
-    pub(super) fn unanimous(self, streak: &mut Self) -> Option<String> {
+    /// Returns how all rows of a batch ended if every one was refused with the same words. `streak`
+    /// holds the rows that were refused before it; the rows of this batch are added.
+    pub(super) fn unanimous(self, streak: &mut Self) -> Option<Unanimous> {
         let words = self.words.filter(|_| !self.mixed);
         let Some(words) = words else {
             *streak = Self::default();
@@ -72,7 +102,10 @@ impl Refusals {
         }
         let Words { as_said, shown } = words;
         streak.add(self.rows, &as_said, |_| shown.clone());
-        (self.rows > 1 || streak.rows >= MANY).then_some(shown)
+        (self.rows > 1 || streak.rows >= MANY).then_some(Unanimous {
+            words: shown,
+            are_unconfirmed: self.are_unconfirmed,
+        })
     }
 }
 
@@ -95,20 +128,27 @@ fn without_numbers(words: &str) -> String {
     text
 }
 
-/// Whether the platform takes contacts of this lane: at least one row was not refused.
+/// Whether the platform takes contacts of this lane: at least one row was not refused, and its answer told
+/// what became of it.
 pub(super) fn shows_progress(settled: &[RowOutcome], alone: bool) -> bool {
     settled.iter().any(|row| refusal(row, alone).is_none())
 }
 
+/// Returns the words with which the row failed, if nothing shows that the platform takes contacts: it was
+/// refused, or its answer did not tell.
 fn refusal(row: &RowOutcome, alone: bool) -> Option<&str> {
     match &row.end {
-        Final::Failed { kind, cause }
-            if *kind == FailKind::Rejected || alone && *kind == FailKind::Duplicate =>
-        {
-            Some(cause)
-        }
-        _ => None,
+        Final::Failed { kind, cause } => match kind {
+            FailKind::Rejected | FailKind::Unconfirmed => Some(cause),
+            FailKind::Duplicate if alone => Some(cause),
+            _ => None,
+        },
+        Final::Succeeded => None,
     }
+}
+
+fn is_unconfirmed(row: &RowOutcome) -> bool {
+    matches!(&row.end, Final::Failed { kind, .. } if *kind == FailKind::Unconfirmed)
 }
 
 #[cfg(test)]
@@ -136,7 +176,27 @@ mod tests {
     fn unanimous(settled: &[RowOutcome], alone: bool, streak: &mut Refusals) -> Option<String> {
         let mut refusals = Refusals::default();
         refusals.note(settled, alone, str::to_owned);
-        refusals.unanimous(streak)
+        refusals.unanimous(streak).map(|all| all.words)
+    }
+
+    #[test]
+    fn rows_of_which_no_answer_tells_what_became_show_no_progress_and_say_so() {
+        let lost = || failed(FailKind::Unconfirmed, "the answer does not tell");
+        assert!(!shows_progress(&[lost()], false));
+        let mut refusals = Refusals::default();
+        // Each in a piece of its own.
+        for _ in 0..2 {
+            refusals.note(&[lost()], false, str::to_owned);
+        }
+        let wait = refusals.unanimous(&mut Refusals::default()).unwrap().wait();
+        assert!(
+            wait.message
+                .starts_with("the answer does not tell; every row")
+        );
+        assert!(!wait.message.contains("refused"), "{}", wait.message);
+        let mixed = [lost(), succeeded()];
+        assert!(shows_progress(&mixed, false));
+        assert_eq!(unanimous(&mixed, false, &mut Refusals::default()), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::context::Context;
-use super::lane::{LaneAtWork, LaneEnd, budget};
+use super::lane::{BRIEF, LaneAtWork, LaneEnd, budget};
 use super::places::Places;
 use super::queue::{Candidate, Queue};
 use super::rests::{Rest, Rests};
@@ -347,7 +347,11 @@ impl Scout {
         let mut started = 0;
         while let Some(candidate) = self.next_candidate(without.len()) {
             if self.has_place(&candidate) {
-                started += usize::from(self.start(&candidate.lane).await?);
+                let has_started = self.start(&candidate.lane).await?;
+                if !has_started {
+                    self.queue.forget(&candidate.lane);
+                }
+                started += usize::from(has_started);
                 self.ask_for_news().await;
             } else {
                 without.push(candidate);
@@ -518,7 +522,12 @@ impl Scout {
         match self.context.limiter.pay(budget) {
             Ok(()) => Some(true),
             Err(later) => {
-                self.rests.goes_on(lane, later);
+                // Nobody but `run --once` waits for it.
+                if !self.tells && later <= Instant::now() + BRIEF {
+                    self.rests.begins_briefly(lane.clone(), later);
+                } else {
+                    self.rests.goes_on(lane, later);
+                }
                 let rest = Rest {
                     until: later,
                     comes_back: true,

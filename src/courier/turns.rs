@@ -54,12 +54,30 @@ fn forget_older_half<K>(turns: &mut HashMap<K, u64>) {
     let middle = order.len() / 2;
     let (_, middle, _) = order.select_nth_unstable(middle);
     let middle = *middle;
+    let before = turns.len();
     turns.retain(|_, turn| *turn >= middle);
+    // More than half may share the least: all that came at once.
+    if turns.len() == before {
+        turns.retain(|_, turn| *turn > middle);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lanes_that_all_began_to_wait_at_once_are_forgotten_too() {
+        let mut turns = Turns::default();
+        turns.note(&Lane::new("first", "t").unwrap());
+        for nth in 0..3 * MOST / 2 {
+            turns.begins_to_wait(&Lane::new("u", &nth.to_string()).unwrap());
+        }
+        assert!(turns.lanes.len() <= MOST);
+        let last = Lane::new("last", "t").unwrap();
+        turns.note(&last);
+        assert_eq!(turns.of_lane(&last), 2);
+    }
 
     #[test]
     fn what_had_a_place_is_known_and_only_so_much_of_it() {

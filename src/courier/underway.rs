@@ -226,6 +226,7 @@ mod tests {
         let (underway, changed) =
             Underway::adopted(&Lane::new("u", "t").unwrap(), open, 1_000, now);
         assert_eq!(changed, []);
+        assert!(underway.is_retry, "the budget for retries pays for it");
         assert_eq!(underway.batch.contacts[0].options, options);
         assert_eq!(underway.batch.contacts[0].phone.expose(), "13012121211_z");
         assert_eq!(

@@ -76,6 +76,8 @@ on_every_database!(
     a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger,
     three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound,
     a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
+    a_lane_of_whose_rows_no_answer_tells_what_became_pauses_and_says_so,
+    rows_that_break_a_rule_are_read_in_bounded_numbers_and_all_of_them_end,
     a_row_that_makes_the_platform_fail_each_time_ends_alone,
     a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane,
     one_row_that_fails_each_time_holds_up_none_of_500,
@@ -198,6 +200,51 @@ async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_s
     assert_eq!(db.count(hold).await, 1);
     let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
     assert_eq!(db.count(succeeded).await, 60, "the other lane goes on");
+}
+
+async fn a_lane_of_whose_rows_no_answer_tells_what_became_pauses_and_says_so(db: &Db) {
+    for n in 0..60 {
+        db.contact("u/bad", &number(n)).await;
+        db.contact("u/good", &number(n)).await;
+    }
+    let miscount = |batch: &Batch| {
+        if batch.lane.task_id() == "good" {
+            return answer(200);
+        }
+        let body = r#"{"code":200,"data":{"taskNumberCount":0,"fail_datas":[]}}"#;
+        Reply::Answer(Answer {
+            http: 200,
+            retry_after: None,
+            document: wire::decode(body.as_bytes()),
+        })
+    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 20;
+    options.tuning.max_in_flight_per_lane = 1;
+    let left = run(db, miscount, options).await;
+    assert_eq!((left.due, left.held), (0, 40));
+    let unconfirmed = "FROM contact_outbox WHERE fail_kind = 'unconfirmed'";
+    assert_eq!(db.count(unconfirmed).await, 20, "one batch, and no other");
+    let hold = "FROM delivery_lane WHERE task_id = 'bad' AND hold_reason = 'all_refused'
+                AND failures = 1 AND hold_message LIKE '%does not tell%ended so%'";
+    assert_eq!(db.count(hold).await, 1);
+    assert_eq!(db.count(SUCCEEDED).await, 60, "the other lane goes on");
+}
+
+async fn rows_that_break_a_rule_are_read_in_bounded_numbers_and_all_of_them_end(db: &Db) {
+    const BAD: usize = 3_500;
+    lane_of(db, BAD).await;
+    // Allowed by the table, and by no rule of the platform.
+    db.execute("UPDATE contact_outbox SET extra = 'x', ignore_crm = true")
+        .await;
+    for n in 0..50 {
+        db.contact("u/t", &number(BAD + n)).await;
+    }
+    let left = run(db, |_| answer(200), options(Duration::ZERO)).await;
+    assert_eq!(left, Backlog::default());
+    let invalid = "FROM contact_outbox WHERE fail_kind = 'invalid'";
+    assert_eq!(usize::try_from(db.count(invalid).await), Ok(BAD));
+    assert_eq!(db.count(SUCCEEDED).await, 50);
 }
 
 async fn a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between(db: &Db) {

@@ -5,7 +5,7 @@
 //! a good lane may wait for its turn, but not for the trouble of the others.
 
 mod busy;
-mod platform;
+pub(crate) mod platform;
 mod trouble;
 
 use crate::world;

@@ -30,7 +30,7 @@ use crate::outbox::{Change, Lease, LeasedLane, OutboxError, Recorded};
 use crate::telemetry::event::{LaneFailed, LeaseLost};
 
 /// `run --once` does not end during a wait up to this long.
-const BRIEF: Duration = Duration::from_secs(5);
+pub(in crate::courier) const BRIEF: Duration = Duration::from_secs(5);
 
 /// After so many failures in a row it does.
 const PATIENCE: u32 = 12;
@@ -207,8 +207,7 @@ impl LaneAtWork {
     /// Goes on when nothing is under way and nothing could be begun: waits, or reads the lane from
     /// its start again. Returns whether there may be more to do.
     async fn go_on(&mut self) -> bool {
-        let is_over = self.context.life.is_stopping() || self.turn_is_over() || self.is_paused();
-        if self.end.is_some() || is_over {
+        if self.end.is_some() || self.has_to_stop() || self.is_paused() {
             return false;
         }
         let held = self.held_until.take();
@@ -344,6 +343,11 @@ impl LaneAtWork {
         gates.admits(lane, Instant::now()) && (self.sending == 0 || !gates.probes(lane))
     }
 
+    /// Whether nothing new is begun any more, for it is the turn of others or the courier ends.
+    pub(super) fn has_to_stop(&self) -> bool {
+        self.context.life.is_stopping() || self.turn_is_over()
+    }
+
     pub(super) fn turn_is_over(&self) -> bool {
         self.turn.is_over(self.context.notes.others_wait())
     }
@@ -366,6 +370,7 @@ impl LaneAtWork {
                 }
             }
             Completed::Refused(contacts, recorded) => {
+                self.reading.has_refused(contacts.len());
                 if self.end_unless_done(recorded, None) {
                     for contact in contacts {
                         self.occupied.let_go(contact);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::batch::BatchId;
 use crate::courier::isolation::{Answered, Cut, Isolations, NextPiece};
-use crate::courier::refusals::Refusals;
+use crate::courier::refusals::{Refusals, Unanimous};
 use crate::courier::underway::Underway;
 use crate::platform::verdict::{self, Closing, Outcome};
 
@@ -88,15 +88,15 @@ impl Culprits {
     }
 
     /// Notes how rows of a batch ended. `goes_on`: parts of it are asked about next; `alone`: it was
-    /// refused and held a single row. Returns the words, masked, if every row of the batch that its search
-    /// began with was refused with the same.
+    /// refused and held a single row. Returns how all rows of the batch that its search began with ended
+    /// if every one was refused with the same words.
     pub(super) fn note(
         &mut self,
         underway: &Underway,
         closing: &Closing,
         alone: bool,
         goes_on: bool,
-    ) -> Option<String> {
+    ) -> Option<Unanimous> {
         let batch = &underway.batch;
         let first = underway.search.unwrap_or(batch.id);
         let refusals = self.refusals.entry(first).or_default();

@@ -18,17 +18,13 @@ const LONG: Duration = Duration::from_millis(20);
 impl LaneAtWork {
     /// Pays for one more request, and takes its turn. `Err`: there is none before that instant.
     pub(super) fn pay(&mut self, underway: &Underway) -> Result<OwnTurn, Instant> {
-        let limiter = &self.context.limiter;
         let budget = match (self.failures > 0, underway.is_retry) {
             (true, _) => self.budget,
             (false, true) => Some(Budget::Retries),
             (false, false) => None,
         };
-        let turn = limiter.take_turn(&self.lease.lane)?;
-        match budget {
-            Some(budget) if !self.paid => limiter.pay(budget)?,
-            _ => {}
-        }
+        let budget = budget.filter(|_| !self.paid);
+        let turn = self.context.limiter.take_turn(&self.lease.lane, budget)?;
         self.paid = false;
         Ok(turn)
     }

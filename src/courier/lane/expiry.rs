@@ -61,7 +61,7 @@ impl LaneAtWork {
             return Ok(());
         };
         // What is left is found out about by a later request.
-        if self.end.is_some() || self.context.life.is_stopping() || self.turn_is_over() {
+        if self.end.is_some() || self.has_to_stop() {
             return Ok(());
         }
         for underway in mem::take(&mut self.ready) {
@@ -80,7 +80,8 @@ impl LaneAtWork {
                 self.loners.put(underway, resend_at, &self.context.notes);
             }
         }
-        while self.end.is_none() {
+        // The next rows are read when what fails by now is written.
+        while self.end.is_none() && !self.reading.is_refusing() {
             self.read_ahead().await?;
             let read_at = self.reading.read_at;
             let (old, young): (Vec<Contact>, Vec<Contact>) = mem::take(&mut self.reading.waiting)
@@ -91,9 +92,9 @@ impl LaneAtWork {
             }
             if !old.is_empty() {
                 self.expire(&old, &wait);
+            } else if self.has_to_stop() {
                 return Ok(());
-            }
-            if young.is_empty() {
+            } else if young.is_empty() && !self.reading.is_refusing() {
                 self.patience.over = None;
                 return Ok(());
             }
@@ -106,6 +107,7 @@ impl LaneAtWork {
         let ids: Vec<ContactId> = contacts.iter().map(|contact| contact.id).collect();
         let rows = verdict::expire_on_hold(&ids, wait);
         let lane = Arc::clone(&self.lease);
+        self.reading.refuses(rows.len());
         self.record(Change::Refuse(rows.clone()), move |recorded| {
             if matches!(recorded, Ok(Recorded::Done)) {
                 let (lane, rows) = (&lane.lane, &rows);

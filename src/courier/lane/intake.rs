@@ -28,6 +28,8 @@ const UNFIT_ID: &str = "a contact's id is not between 1 and 9223372036854775807,
 const PAGE_BYTES: usize = 1_048_576;
 
 impl LaneAtWork {
+    /// Reads on until a batch is full, or the lane ends. Rows that break a rule fill no batch, so it
+    /// may read for long: it stops when many of them are being refused, and when it is others' turn.
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
         let context = Arc::clone(&self.context);
         let (rows, room) = (context.page_size(), context.tuning().room());
@@ -48,6 +50,9 @@ impl LaneAtWork {
             let page = page?;
             self.reading.advance(&page, Instant::now());
             self.take_in(page.rows);
+            if self.end.is_some() || self.has_to_stop() {
+                break;
+            }
         }
         Ok(())
     }
@@ -93,6 +98,7 @@ impl LaneAtWork {
             return;
         }
         let lane = self.lease.lane.clone();
+        self.reading.refuses(rows.len());
         self.record(Change::Refuse(rows.clone()), move |recorded| {
             if matches!(recorded, Ok(Recorded::Done)) {
                 let (lane, rows) = (&lane, &rows);

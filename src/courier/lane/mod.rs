@@ -26,6 +26,6 @@ mod reading;
 mod turn;
 mod writing;
 
-pub(super) use self::at_work::LaneAtWork;
+pub(super) use self::at_work::{BRIEF, LaneAtWork};
 pub(super) use self::budget::budget;
 pub(super) use self::end::LaneEnd;

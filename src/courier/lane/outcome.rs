@@ -12,7 +12,7 @@ use crate::courier::isolation::Cut;
 use crate::courier::refusals;
 use crate::courier::underway::{Journal, Underway};
 use crate::outbox::{Change, Close, Recorded};
-use crate::platform::verdict::{self, Closing, Outcome, Verdict, Wait};
+use crate::platform::verdict::{self, Closing, Outcome, Verdict};
 use crate::settlement::Final;
 use crate::telemetry::event::BatchClosed;
 use crate::telemetry::traces::Origin;
@@ -110,8 +110,8 @@ impl LaneAtWork {
             self.recover();
         }
         let goes_on = search.is_some_and(|search| search.cut.is_some());
-        if let Some(words) = self.culprits.note(underway, closing, alone, goes_on) {
-            self.wait_without_batch(&Wait::all_refused(&words), underway.sent_at);
+        if let Some(all) = self.culprits.note(underway, closing, alone, goes_on) {
+            self.wait_without_batch(&all.wait(), underway.sent_at);
         }
         search
     }

@@ -275,12 +275,18 @@ impl LaneAtWork {
             sent,
         };
         let lane = &self.lease.lane;
-        let gate = self
-            .context
-            .move_gates(|gates| gates.close(lane, wait, &closing, now));
+        let gate = self.context.move_gates(|gates| {
+            let is_void = gates.have_overtaken(lane, wait.reason, sent);
+            (!is_void).then(|| gates.close(lane, wait, &closing, now))
+        });
         let until = match (self.held_until, gate) {
-            (Some(until), None) => until,
-            (held, gate) => {
+            // It is tried at once: what the answer says may have changed since.
+            (held, None) => {
+                self.failures = self.failures.max(1);
+                held.unwrap_or(now)
+            }
+            (Some(until), Some(None)) => until,
+            (held, Some(gate)) => {
                 self.failures += u32::from(held.is_none());
                 now + gate.unwrap_or_else(|| delay(self.failures))
             }

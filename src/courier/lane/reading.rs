@@ -9,6 +9,10 @@ use crate::batch::Room;
 use crate::contact::{Contact, ContactId};
 use crate::outbox::{Cursor, Page, PageLimit};
 
+/// While so many rows wait to be written as refused, no more are read. The writes of other lanes would
+/// wait behind them.
+const MOST_REFUSED: usize = 1_000;
+
 pub(super) struct Reading {
     pub(super) cursor: Cursor,
     /// Whether nothing was due behind the cursor when it was last asked.
@@ -21,6 +25,8 @@ pub(super) struct Reading {
     pub(super) read_at: Instant,
     /// Rows that wait to be composed, in lane order.
     pub(super) waiting: VecDeque<Contact>,
+    /// How many rows are being written as refused, unsent.
+    refused: usize,
     /// Rows that were read as pending although the journal says that they are not.
     stale: HashSet<ContactId>,
     /// Whether a stale row was read once more, or a whole batch was stale: the server that reads is
@@ -37,6 +43,7 @@ impl Reading {
             row_bytes: None,
             read_at: now,
             waiting: VecDeque::new(),
+            refused: 0,
             stale: HashSet::new(),
             is_behind: false,
         }
@@ -44,7 +51,22 @@ impl Reading {
 
     /// Whether another page is to be read before a batch with this room is composed.
     pub(super) fn wants_more(&self, room: Room) -> bool {
-        !self.at_end && !self.fills(room)
+        !self.at_end && !self.fills(room) && self.refused < MOST_REFUSED
+    }
+
+    /// Notes that so many rows are being written as refused.
+    pub(super) fn refuses(&mut self, rows: usize) {
+        self.refused += rows;
+    }
+
+    /// Notes that so many of them are written.
+    pub(super) fn has_refused(&mut self, rows: usize) {
+        self.refused = self.refused.saturating_sub(rows);
+    }
+
+    /// Whether rows are being written as refused.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.refused > 0
     }
 
     /// Whether the rows that wait fill a batch.
@@ -131,5 +153,35 @@ impl Reading {
                 .waiting
                 .front()
                 .is_some_and(|oldest| oldest.due_for + self.read_at.elapsed() < linger)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_all_rows_break_a_rule_reading_waits_for_what_is_being_refused() {
+        let room = Room {
+            contacts: 100,
+            bytes: 1_000_000,
+        };
+        let mut reading = Reading::new(Instant::now());
+        let read = |reading: &mut Reading| {
+            let mut pages = 0;
+            while reading.wants_more(room) && pages < 1_000 {
+                reading.refuses(400);
+                pages += 1;
+            }
+            pages
+        };
+        assert_eq!(read(&mut reading), 3);
+        reading.has_refused(400);
+        assert_eq!(read(&mut reading), 1);
+        for _ in 0..3 {
+            assert!(reading.is_refusing());
+            reading.has_refused(400);
+        }
+        assert!(!reading.is_refusing());
     }
 }

@@ -66,6 +66,11 @@ impl Limit {
         next.map_or(now, |next| next.max(now)) + behind_those
     }
 
+    /// Returns when one more request may depart, by those that went.
+    pub(super) fn window_opens(&self, now: Instant) -> Instant {
+        lock(&self.bucket).room(now).err().unwrap_or(now)
+    }
+
     /// Joins the line.
     pub(super) fn queue(self: &Arc<Self>, now: Instant) -> Queued {
         self.queued.fetch_add(1, Ordering::Relaxed);

@@ -108,10 +108,19 @@ impl RateLimiter {
         near(&self.own(lane), Instant::now())
     }
 
-    /// Takes the turn of the lane and its user, if it is near. `Err`: the instant to ask again.
-    pub(in crate::courier) fn take_turn(&self, lane: &Lane) -> Result<OwnTurn, Instant> {
+    /// Takes the turn of the lane and its user, if it is near and the budget, if any, pays for it. `Err`: the
+    /// instant to ask again; then neither a turn nor a budget is used.
+    pub(in crate::courier) fn take_turn(
+        &self,
+        lane: &Lane,
+        budget: Option<Budget>,
+    ) -> Result<OwnTurn, Instant> {
         let (limits, now) = (self.own(lane), Instant::now());
         near(&limits, now)?;
+        // A turn cannot be given back.
+        if let Some(budget) = budget {
+            self.pay(budget)?;
+        }
         let queue = |limit: &Arc<Limit>| limit.queue(now);
         Ok(OwnTurn(limits.iter().map(queue).collect()))
     }
@@ -123,13 +132,29 @@ impl RateLimiter {
         lane.into_iter().chain(user).collect()
     }
 
+    /// Fails if no request of the lane or its user may depart soon, for others of them went late.
+    pub(in crate::courier) fn has_window(&self, lane: &Lane) -> Result<(), Instant> {
+        let now = Instant::now();
+        let opens = self.own(lane).iter().map(|one| one.window_opens(now)).max();
+        match opens {
+            Some(opens) if opens > now + NEAR => Err(opens),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until a request of a lane whose turn it is may be sent, and counts it. Lane and user
     /// are looked at once more, for time has passed since their turn: without it, requests that
-    /// were held up together would go together.
-    pub(in crate::courier) async fn ready(&self, lane: &Lane) {
+    /// were held up together would go together. `Err`: it may not go before that instant, which is not
+    /// near, and is not counted.
+    pub(in crate::courier) async fn ready(&self, lane: &Lane) -> Result<(), Instant> {
         self.all.ready(|| 1.0 / self.level()).await;
-        while let Err(later) = self.depart(lane, Instant::now()) {
-            sleep_until(later).await;
+        loop {
+            // Whoever waits here keeps a permit from others.
+            self.has_window(lane)?;
+            match self.depart(lane, Instant::now()) {
+                Ok(()) => return Ok(()),
+                Err(later) => sleep_until(later).await,
+            }
         }
     }
 
@@ -242,7 +267,8 @@ impl OwnTurn {
 }
 
 fn near(limits: &[Arc<Limit>], now: Instant) -> Result<(), Instant> {
-    let turns = limits.iter().map(|limit| limit.next_turn(now));
+    let turn = |limit: &Arc<Limit>| limit.next_turn(now).max(limit.window_opens(now));
+    let turns = limits.iter().map(turn);
     match turns.max() {
         Some(turn) if turn > now + NEAR => Err(turn.checked_sub(NEAR).unwrap_or(turn)),
         _ => Ok(()),
@@ -272,11 +298,44 @@ mod tests {
     /// Waits for the turn of a lane as one does that gives its place to others meanwhile.
     async fn own_turn(rates: &RateLimiter, lane: &Lane) {
         loop {
-            match rates.take_turn(lane) {
+            match rates.take_turn(lane, None) {
                 Ok(turn) => return turn.ready().await,
                 Err(later) => sleep_until(later).await,
             }
         }
+    }
+
+    /// Sends a request as soon as it may go.
+    async fn goes(rates: &RateLimiter, lane: &Lane) {
+        while let Err(later) = rates.ready(lane).await {
+            sleep_until(later).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_were_held_up_together_do_not_wait_for_each_other_inside() {
+        let limits = RateLimits {
+            per_user: Some(0.1),
+            ..limits(1_000.0)
+        };
+        let (limits, lane, second) = (RateLimiter::new(&limits, None), lane(), NEAR * 4);
+        // Both have their turns, and something holds them up until then.
+        for _ in 0..2 {
+            own_turn(&limits, &lane).await;
+        }
+        sleep(second * 60).await;
+        assert_eq!(limits.has_window(&lane), Ok(()));
+        assert_eq!(limits.ready(&lane).await, Ok(()));
+        let went = Instant::now();
+        let later = limits.has_window(&lane).unwrap_err();
+        assert!(later >= went + second * 10, "{:?}", later - went);
+        assert_eq!(limits.ready(&lane).await, Err(later));
+        assert!(went.elapsed() < NEAR, "it has not waited");
+        assert!(limits.is_near(&lane).is_err());
+        let other = Lane::new("v", "t").unwrap();
+        assert_eq!(limits.has_window(&other), Ok(()));
+        sleep_until(later).await;
+        assert_eq!(limits.ready(&lane).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -298,7 +357,7 @@ mod tests {
             let began = Instant::now();
             let mut went = Vec::new();
             for _ in 0..6 {
-                limits.ready(&lane).await;
+                goes(&limits, &lane).await;
                 limits.tidy();
                 went.push(began.elapsed().as_secs());
             }
@@ -313,14 +372,14 @@ mod tests {
             ..limits(1_000.0)
         };
         let (limits, lane, now) = (RateLimiter::new(&limits, None), lane(), Instant::now());
-        assert!(limits.take_turn(&lane).is_ok());
-        let later = limits.take_turn(&lane).err().unwrap();
+        assert!(limits.take_turn(&lane, None).is_ok());
+        let later = limits.take_turn(&lane, None).err().unwrap();
         assert_eq!(limits.is_near(&lane), Err(later));
         assert!(later > now + Duration::from_millis(700) && later < now + Duration::from_secs(1));
         let other = Lane::new("v", "t").unwrap();
-        assert!(limits.take_turn(&other).is_ok());
+        assert!(limits.take_turn(&other, None).is_ok());
         sleep_until(later).await;
-        assert!(limits.take_turn(&lane).is_ok());
+        assert!(limits.take_turn(&lane, None).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -334,12 +393,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_cannot_pay_takes_no_turn_from_others_of_its_user() {
+        let limits = RateLimits {
+            per_user: Some(1.0),
+            ..limits(10.0)
+        };
+        let limits = RateLimiter::new(&limits, None);
+        while limits.pay(Budget::Probes).is_ok() {}
+        for _ in 0..5 {
+            assert!(limits.take_turn(&lane(), Some(Budget::Probes)).is_err());
+        }
+        assert!(limits.take_turn(&lane(), None).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_waits_at_a_slow_rate_goes_on_at_the_new_one() {
         let slow = RateLimiter::new(&limits(0.001), None);
-        slow.ready(&lane()).await;
+        goes(&slow, &lane()).await;
         let began = Instant::now();
         let waits = async {
-            slow.ready(&lane()).await;
+            goes(&slow, &lane()).await;
             began.elapsed()
         };
         let changes = async {
@@ -350,7 +423,7 @@ mod tests {
         };
         let (waited, ()) = tokio::join!(waits, changes);
         assert_eq!(waited.as_secs(), 10, "not by the change that was none");
-        slow.ready(&lane()).await;
+        goes(&slow, &lane()).await;
         assert!(began.elapsed() >= waited + Duration::from_millis(500));
     }
 
@@ -367,7 +440,7 @@ mod tests {
             rates.change(&per_user(rate));
             for _ in 0..2 {
                 own_turn(&rates, &lane).await;
-                rates.ready(&lane).await;
+                goes(&rates, &lane).await;
             }
             let began = Instant::now();
             own_turn(&rates, &lane).await;

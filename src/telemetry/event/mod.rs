@@ -34,7 +34,7 @@ pub use self::orders::{
     ActionNotNoted, OperatorActed, PausesInForce, Resumed, SendingPaused, SendingUnpaused,
 };
 pub use self::platform::{
-    BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
+    BreakerLeft, BreakerMoved, RateLevel, RateLimitWait, RequestEnded, RequestSent, TokenChanged,
     TokenFileUnusable, TokenFileUsableAgain,
 };
 pub use self::traces::{CollectorWatch, SpansDropped, SpansExported, SpansLost};

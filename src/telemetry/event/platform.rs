@@ -107,6 +107,17 @@ impl BreakerMoved {
     }
 }
 
+/// The breaker keeps nothing back any more, for nobody comes to it.
+pub struct BreakerLeft;
+
+impl BreakerLeft {
+    /// Logs it and sets the gauge.
+    pub fn emit(&self) {
+        METRICS.requests.breaker_open.set(0);
+        info!(target: PLATFORM, "the breaker keeps nothing back any more: nobody has come to it for a minute");
+    }
+}
+
 /// The rate that is used has changed.
 pub struct RateLevel {
     /// The part of the configured rate, 0 to 1.

@@ -5,13 +5,16 @@ use std::fs;
 use contact_courier::simulator::Faults;
 
 use super::load::table_and_platform_agree;
-use super::world::{TOKEN, World, goods, lanes, until};
-use crate::support::{Db, on_every_database};
+use super::world::{Lane, TOKEN, World, goods, lanes, until};
+use crate::neighbours::platform::Platform;
+use crate::support::app::App;
+use crate::support::{Db, on_every_database, on_every_server};
 
 on_every_database!(
     a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it,
     a_changed_token_file_ends_the_pause_at_once,
     a_token_file_that_goes_bad_leaves_the_last_good_token_in_use,
+    a_single_run_waits_for_lanes_that_only_their_budget_keeps_back,
 );
 
 async fn a_changed_token_file_ends_the_pause_at_once(db: &Db) {
@@ -108,4 +111,73 @@ async fn a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it(db: &Db)
     assert_eq!(world.with_status("succeeded").await, 200);
     table_and_platform_agree(&world, &world.rows().await);
     world.is_at_rest(0).await;
+}
+
+async fn a_single_run_waits_for_lanes_that_only_their_budget_keeps_back(db: &Db) {
+    let tasks: Vec<String> = lanes(8).into_iter().map(|Lane(_, task)| task).collect();
+    let faults = Faults {
+        unknown_tasks: tasks,
+        ..Faults::default()
+    };
+    let mut world = World::new(db, faults).await;
+    // A tenth of it is for lanes that wait for a person, beyond the first five.
+    world.set("rate_limit.requests_per_second", "20");
+    world.set("retry.initial_interval", "10m");
+    world.set("retry.max_interval", "1h");
+    for (nth, lane) in lanes(8).iter().enumerate() {
+        world.insert(lane, &goods(nth, 3)).await;
+    }
+    let said = world.run(&["run", "--once"]).await;
+    assert!(said.error().contains("24 contacts are left"));
+    // A person mends the tasks, and the holds end.
+    world.simulator.set_faults(Faults::default()).unwrap();
+    let past = db.now(-1);
+    db.execute(&format!("UPDATE delivery_lane SET held_until = {past}"))
+        .await;
+    world.deliver().await;
+    assert_eq!(world.with_status("succeeded").await, 24);
+    world.is_at_rest(0).await;
+}
+
+/// On servers alone: an app locks rows there, and SQLite's whole file.
+mod locked {
+    use super::*;
+
+    on_every_server!(a_lane_with_a_locked_row_that_finds_out_about_the_token_holds_up_no_other);
+
+    async fn a_lane_with_a_locked_row_that_finds_out_about_the_token_holds_up_no_other(db: &Db) {
+        let platform = Platform::start().await;
+        let mut world = World::new(db, Faults::default()).await;
+        world.set("platform.base_url", &platform.base_url);
+        world.set("retry.initial_interval", "3s");
+        world.set("retry.max_interval", "3s");
+        world.set("retry.jitter", "0");
+        let refused = Lane("refused".into(), "t".into());
+        world.insert(&refused, &goods(0, 5)).await;
+        let courier = world.start(&["run"]);
+        // Its first request has 401 for an answer, so that nobody may send for a while.
+        courier.says("lane waits").await;
+        let leased = "FROM delivery_lane WHERE lease_owner IS NOT NULL";
+        world.none(leased).await;
+        let id = db
+            .text("id", "FROM contact_outbox WHERE phone LIKE '%2'")
+            .await;
+        let app = App::locks(db, &[id.expect("a row")]).await;
+        until("the lane finds out", async || db.count(leased).await == 1).await;
+        for (nth, lane) in ["good-1", "good-2", "good-3"].iter().enumerate() {
+            let lane = Lane((*lane).into(), "t".into());
+            world.insert(&lane, &goods(nth + 1, 5)).await;
+        }
+        world
+            .none("FROM contact_outbox WHERE status = 'pending' AND user_id <> 'refused'")
+            .await;
+        let waits = "FROM contact_outbox WHERE status = 'pending' AND user_id = 'refused'";
+        assert!(db.count(waits).await > 0, "the row is locked yet");
+        app.ends().await;
+        world.none(waits).await;
+        courier.signal("TERM").await;
+        assert_eq!(courier.ended().await.code, Some(0));
+        assert_eq!(world.with_status("succeeded").await, 20);
+        world.is_at_rest(0).await;
+    }
 }

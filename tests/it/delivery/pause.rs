@@ -6,12 +6,14 @@ use std::time::Duration;
 use contact_courier::simulator::{Faults, RetryAfter};
 
 use super::world::{Lane, Program, World, goods, lanes};
+use crate::neighbours::platform::Platform;
 use crate::support::{Db, on_every_database};
 
 on_every_database!(
     nothing_of_a_paused_user_goes_out_while_two_couriers_send_and_all_of_it_after_resuming,
     a_run_that_ends_says_what_is_paused_and_a_pause_ends_by_itself,
     resuming_tries_at_once_what_waits_for_a_person_or_for_the_platform,
+    resuming_is_not_undone_by_the_answer_to_a_request_that_was_out,
 );
 
 const LANES: usize = 20;
@@ -159,6 +161,29 @@ async fn resuming_tries_at_once_what_waits_for_a_person_or_for_the_platform(db: 
             .none("FROM contact_outbox WHERE status = 'pending'")
             .await;
     }
+    stop([courier]).await;
+    world.is_at_rest(0).await;
+}
+
+async fn resuming_is_not_undone_by_the_answer_to_a_request_that_was_out(db: &Db) {
+    let platform = Platform::start().await;
+    let mut world = World::new(db, Faults::default()).await;
+    world.set("platform.base_url", &platform.base_url);
+    // Nothing is tried again by itself while this runs.
+    world.set("retry.initial_interval", "10m");
+    world.set("retry.max_interval", "1h");
+    let lane = Lane("mended".into(), "t".into());
+    world.insert(&lane, &goods(0, 5)).await;
+    let courier = world.start(&["run"]);
+    platform.until(|came| came == ["mended"]).await;
+    said(&world, &["resume", "mended/t"]).await;
+    courier.says("resumed by an operator").await;
+    // The task was unknown when the request came.
+    platform.let_go();
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    assert_eq!(platform.came(), ["mended", "mended"]);
     stop([courier]).await;
     world.is_at_rest(0).await;
 }

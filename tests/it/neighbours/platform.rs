@@ -30,6 +30,13 @@ const ONCE: &str = "good-once";
 /// A user whose name begins so has the answer of a good one when the platform lets go.
 const HELD: &str = "good-held";
 
+/// A user whose name begins so has another answer to the first request than to all others, which are
+/// answered as those of a good one: 404 when the platform lets go, or 401 at once.
+const MENDED: [(&str, u16, &str); 2] = [
+    ("mended", 404, r#"{"code":404,"message":"no such task"}"#),
+    ("refused", 401, r#"{"code":401,"message":"not this token"}"#),
+];
+
 /// A platform of one test; it ends when this is dropped.
 pub(crate) struct Platform {
     pub(crate) base_url: String,
@@ -99,7 +106,9 @@ async fn answer(State((came, paths, mut lets_go)): State<Answering>, uri: Uri) -
     paths.lock().unwrap().push(uri.path().to_owned());
     let known = |segment: &&str| {
         let kinds = ANSWERS.iter().map(|(kind, ..)| *kind);
+        let mended = MENDED.iter().map(|(kind, ..)| *kind);
         kinds
+            .chain(mended)
             .chain(["hanging"])
             .any(|kind| segment.starts_with(kind))
     };
@@ -108,17 +117,24 @@ async fn answer(State((came, paths, mut lets_go)): State<Answering>, uri: Uri) -
         came.send_modify(|came| came.push(user.to_owned()));
         return pending().await;
     }
+    let mended = MENDED.iter().find(|(kind, ..)| user.starts_with(kind));
+    let is_first = !came.borrow().iter().any(|earlier| earlier == user);
     came.send_modify(|came| came.push(user.to_owned()));
-    if user.starts_with(HELD) {
+    if user.starts_with(HELD) || mended.is_some_and(|(_, status, _)| is_first && *status == 404) {
         lets_go
             .wait_for(|lets_go| *lets_go)
             .await
             .expect("the test goes on");
     }
-    let Some((_, status, body)) = ANSWERS.iter().find(|(kind, ..)| user.starts_with(kind)) else {
+    let kind = mended.map_or(user, |_| "good");
+    let Some((_, status, body)) = ANSWERS.iter().find(|(known, ..)| kind.starts_with(known)) else {
         return pending().await;
     };
-    let status = StatusCode::from_u16(*status).unwrap();
+    let (status, body) = match mended.filter(|_| is_first) {
+        Some((_, status, body)) => (*status, *body),
+        None => (*status, *body),
+    };
+    let status = StatusCode::from_u16(status).unwrap();
     let json = [(header::CONTENT_TYPE, "application/json")];
-    (status, json, *body).into_response()
+    (status, json, body).into_response()
 }
