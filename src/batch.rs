@@ -214,7 +214,7 @@ pub fn compose(
             break;
         }
     }
-    // What was passed over came before what was not looked at.
+    // The contacts that were skipped go back in front.
     while let Some(contact) = left.pop_back() {
         waiting.push_front(contact);
     }

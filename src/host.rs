@@ -2,7 +2,8 @@
 //!
 //! A page from elsewhere can have its own name resolved to this machine, and its visitor's browser
 //! would then read our answers for it. So a request by a name gets an answer only if the name is known
-//! to be ours. One by an address of the network does, too: no name has led to it.
+//! to be ours. A request by an IP address gets one, too, because no foreign name can
+//! lead to it.
 
 use std::net::IpAddr;
 

@@ -147,7 +147,7 @@ async fn open(
             tell.send_replace(reason);
             tokio::time::sleep(AGAIN.delay(failures)).await;
         }
-        bail!("the database was waited for in vain")
+        bail!("stopped before the database answered")
     };
     let mut waits = why.clone();
     let alive = async {
@@ -164,7 +164,7 @@ async fn open(
     tokio::select! {
         opened = opened => opened.map(Some),
         () = told => bail!("the admin server has ended"),
-        () = alive => bail!("the supervisor has been left"),
+        () = alive => bail!("the task that reports to the supervisor has ended"),
         because = signals.next() => {
             Stopping { because, grace: Duration::ZERO }.emit();
             Ok(None)

@@ -90,9 +90,9 @@ impl Places {
         }
     }
 
-    /// Whether there is room for one more, where there are usually so many places. The first lane of a
-    /// user, one that has new contacts, and while many hang one that is known to answer do not wait for
-    /// others' turns to end.
+    /// Whether there is room for one more, where there are usually so many places. Three
+    /// kinds of lanes do not wait for others' turns to end: the first lane of a user, a lane that has new
+    /// contacts, and, while many hang, a lane that is known to answer.
     pub(super) fn have_room(
         &self,
         Candidate { lane, is_fresh }: &Candidate,
@@ -111,7 +111,7 @@ impl Places {
         if is_well || !many_hang || self.len() >= MOST_PLACES * places {
             return false;
         }
-        // Lanes that are known to answer never take the usual places, whosever they are.
+        // Lanes that are known to answer do not count against the usual places.
         let others = self.lanes.keys().filter(|lane| !permits.is_well(lane));
         others.count() < places
     }

@@ -7,7 +7,7 @@ use super::spelling::{COUNTRY, TRUNK, each_spelling, without_suffix};
 pub enum Fit {
     /// It cannot be this number.
     None,
-    /// It could be, for of an encrypted number the app has told less than it shows, or more.
+    /// It could be: the app's mask of the encrypted number shows more or less than this one.
     Possible,
     /// The visible parts agree.
     Masked,

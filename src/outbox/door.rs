@@ -115,8 +115,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Gives the lane back, if it is still this lease's.
     async fn release(&self, lease: &Lease) -> Result<(), OutboxError>;
 
-    /// Reads due, pending rows of a lane behind the cursor, one at the least if there is one. Of a row
-    /// that is longer than a contact may be not all texts are read.
+    /// Reads due, pending rows of a lane behind the cursor, one at the least if there is one. A row
+    /// that is longer than a contact may be is read without some of its texts.
     async fn read_page(
         &self,
         lane: &Lane,

@@ -57,7 +57,7 @@ where the import may be done, \"already there\" then counts as success.
   too large             limits.rows, limits.bytes
                         the batch is halved
   refused as a whole    refusal.ignore_skip_error, with refusal.status and refusal.body
-                        halved until the row to blame stands alone
+                        smaller batches, until the row to blame stands alone
   refused numbers       rows.blacklisted
                         these rows fail as rejected, in those words
   counts that miss      --dropped-rows (rows.dropped), rows.uncounted

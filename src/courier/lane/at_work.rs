@@ -163,7 +163,7 @@ impl LaneAtWork {
             };
             if let Err(error) = begun {
                 self.end.get_or_insert(LaneEnd::Done);
-                // What was not sent yet gives its permit back.
+                // Dropping an admission gives its permit back.
                 self.admitted.clear();
                 while self.step().await {
                     self.admitted.clear();

@@ -133,8 +133,8 @@ impl LaneAtWork {
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
             if underway.failing_since.is_some() && underway.batch.maybe_delivered {
-                // Failures in a row outlive the place that the lane had. Those of a batch that waited by
-                // itself are not the lane's.
+                // Failures in a row outlive the place that the lane had. The failures of a
+                // batch that waited by itself do not count for its lane.
                 let most = self.failures.max(SENDS_TO_SPLIT);
                 underway.failed_sends = underway.batch.attempts.min(most);
             }

@@ -31,7 +31,7 @@ const SAME: f64 = 0.1;
 /// The longest while below the height where it hurt.
 const LONGEST_WHILE: Duration = Duration::from_mins(2);
 
-/// Beyond that height, from nothing to the full rate would take so long. Slow at first.
+/// The time that a climb over the full rate takes beyond the height that hurt. It is slow at first.
 const EXPLORE: Duration = Duration::from_mins(1);
 
 /// What a refusal has taught.

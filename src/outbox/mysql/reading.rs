@@ -76,8 +76,8 @@ struct Ahead {
 }
 
 impl Ahead {
-    /// Puts two indexes' entries together. Of an index that had more to say nothing is known behind
-    /// its last entry, so neither is of the whole.
+    /// Puts two indexes' entries together. If an index returned a full step, the lanes
+    /// behind its last entry are unknown, and so are those of the whole.
     fn new(rows: Vec<Lane>, batches: Vec<Lane>) -> Self {
         let ends = [&rows, &batches].map(|entries| {
             let more = entries.len() >= STEP;

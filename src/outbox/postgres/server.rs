@@ -53,7 +53,7 @@ pub(super) async fn server(pool: &PgPool, options: &PgConnectOptions) -> Result<
     })
 }
 
-/// How the way is secured. Of one that ends at a pooler the server knows nothing.
+/// How the way is secured. The server cannot see a way that ends at a pooler.
 async fn security(pool: &PgPool, options: &PgConnectOptions, pooled: bool) -> Security {
     let asked = sqlx::query(WHETHER_TLS).fetch_optional(pool).await;
     let protocol = asked.ok().flatten().and_then(|told| told.text("protocol"));

@@ -76,8 +76,8 @@ pub(in crate::outbox) trait Dialect: Language {
     async fn newest(&self) -> Result<i64>;
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Self::Writing>;
-    /// The same for a caller that tries again rather than keep others waiting: where the database can, it
-    /// waits a second for each lock of a row.
+    /// Begins a transaction that writes and waits at most a second for each lock of a row, where the
+    /// database can. Its caller tries again rather than keep others waiting.
     async fn begin_briefly(&self) -> Result<Self::Writing> {
         self.begin().await
     }

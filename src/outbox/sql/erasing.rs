@@ -18,7 +18,7 @@ use crate::outbox::span::to_seconds;
 /// How many numbers are looked at in a step: some tens of milliseconds.
 const NUMBERS: i64 = 20_000;
 
-/// What people put between the digits of a number makes it no longer than this.
+/// The longest written form of a number, with what people put between its digits.
 const LONGEST: usize = 64;
 
 /// How many contacts one transaction erases.

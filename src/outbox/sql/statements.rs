@@ -73,8 +73,8 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) adopt_batches: Statement,
     /// Reads them [user, task]; `None`: `adopt_batches` returns them.
     pub(in crate::outbox) open_entries: Option<&'static str>,
-    /// Reads those of the contacts that are pending [contacts, the most bytes of one]. Of a longer one
-    /// the first texts are read that are not longer together.
+    /// Reads those of the contacts that are pending [contacts, the most bytes of one]. Of a contact
+    /// that is longer, its first texts are read up to that length.
     pub(in crate::outbox) pending_rows: Statement,
     /// Ends the holds of all lanes that wait for a reason [reason].
     pub(in crate::outbox) lift_holds: &'static str,
@@ -166,7 +166,7 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) delete_contacts: Statement,
     /// Forgets how those of the contacts had ended that are gone [contacts].
     pub(in crate::outbox) forget_requeues: &'static str,
-    /// Those of the contacts that are there and will be [age in seconds of what goes, contacts].
+    /// The contacts that this prune will not delete [age in seconds of what goes, contacts].
     pub(in crate::outbox) contacts_standing: Statement,
     /// Deletes closed batches [ids as text].
     pub(in crate::outbox) delete_batches: &'static str,
@@ -223,11 +223,12 @@ pub(in crate::outbox) struct Intervening {
     pub(in crate::outbox) pause: Statement,
     /// Forgets pauses that have ended, and what was resumed ten minutes ago.
     pub(in crate::outbox) forget_orders: [&'static str; 2],
-    /// Has lanes wait, batches fail, since the end of a pause at the earliest: of one that has ended, or
-    /// that ends now [user, task, each empty for any].
+    /// Moves the start of waits and of failures to the end of the pause: of one that has ended, or that
+    /// ends now [user, task, each empty for any].
     pub(in crate::outbox) leave_out_pauses: [Statement; 2],
-    /// Ends the pauses, the holds, of lanes [user, task, each empty for any].
+    /// Ends the pauses of lanes [user, task, each empty for any].
     pub(in crate::outbox) end_pauses: Statement,
+    /// Ends the holds of lanes [user, task, each empty for any].
     pub(in crate::outbox) end_holds: Statement,
     /// Has couriers try lanes at once [id, user, task, each empty for any].
     pub(in crate::outbox) resume: Statement,

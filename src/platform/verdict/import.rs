@@ -116,8 +116,8 @@ fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -
     (all_failed && are_alike).then_some(first.cause)
 }
 
-/// A refusal. With a list, the rows that it names are to blame and the others go again; without
-/// one, the batch is halved.
+/// A refusal. With a list, the rows that it names are to blame and the others go again. Without
+/// one, the rows to blame are searched for.
 pub(super) fn read_refusal(
     batch: &Batch,
     document: &Document,

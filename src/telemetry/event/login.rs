@@ -58,7 +58,7 @@ impl UsersChanged {
                 warn!(target: LIFECYCLE, error, "nobody may log in by {file} any longer, and all sessions by it have ended");
             }
             Self::Wrong(error) => {
-                warn!(target: LIFECYCLE, error, "the changed {file} is not used: those of before may log in");
+                warn!(target: LIFECYCLE, error, "the changed {file} is not used: the earlier users may still log in");
             }
         }
     }
@@ -82,7 +82,7 @@ impl CertificateNews {
                 info!(target: LIFECYCLE, "the changed certificate of the admin port is in force");
             }
             Self::Unused(error) => {
-                warn!(target: LIFECYCLE, error, "the changed certificate of the admin port is not used: the one of before is shown");
+                warn!(target: LIFECYCLE, error, "the changed certificate of the admin port is not used: the earlier one stays in use");
             }
             Self::Untimely(error) => {
                 warn!(target: LIFECYCLE, error, "whoever checks the certificate of the admin port refuses it; renew it, or set this host's clock right");
