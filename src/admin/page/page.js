@@ -299,24 +299,37 @@ function grouped(failures) {
   return failures && [...groups.values()];
 }
 
-/** Users for whom nothing is sent, and paused lanes. */
+/** What keeps everything back, users for whom nothing is sent, and paused lanes. */
 function paused(s) {
   if (!s.paused) return s.paused;
-  const users = s.held_users.map((gate) => ({ ...gate, all: true, held_seconds: gate.closed_seconds }));
-  return [...users, ...s.paused];
+  const isStopped = s.conclusion && s.conclusion.state === "stopped";
+  const gates = [...(isStopped ? [s.conclusion.gate] : []), ...s.held_users];
+  return [...gates.map((gate) => ({ ...gate, all: true, held_seconds: gate.closed_seconds })), ...s.paused];
+}
+
+/** How many rows of these there are, shown or not. */
+function pausedInAll(s) {
+  if (!s.paused || !s.outbox) return 0;
+  const unlisted = s.conclusion && s.conclusion.state === "partly" ? Math.max(0, s.conclusion.users - s.held_users.length) : 0;
+  return paused(s).length - s.paused.length + unlisted + s.outbox.lanes.held_alone;
+}
+
+/** Whom a row of them is about. */
+function whose(row) {
+  if (!row.all) return lane(row);
+  return make("span", { class: "lane" }, row.user_id === null ? say.allLanes : `${row.user_id} · ${say.allLanes}`);
 }
 
 function tables(s) {
   const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
-  const users = s.held_users ? s.held_users.length : 0;
   table("paused", paused(s), [
-    [say.laneHead, (row) => (row.all ? make("span", { class: "lane" }, `${row.user_id} · ${say.allLanes}`) : lane(row)), "wide"],
+    [say.laneHead, whose, "wide"],
     [say.why, (row) => [say.reasons[row.reason] || row.reason, ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
     [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
-    ...actColumn((row) => inRow("resume", row.all ? { way: "user", what: row.user_id } : ofLane(row))),
-  ], say.noPaused, s.limits.paused, s.outbox && s.outbox.lanes.held + users);
+    ...actColumn((row) => inRow("resume", !row.all ? ofLane(row) : row.user_id === null ? { way: "all" } : { way: "user", what: row.user_id })),
+  ], say.noPaused, s.limits.paused, pausedInAll(s));
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
     [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],

@@ -251,6 +251,7 @@ mod tests {
                     held: 1,
                     leased: 1,
                     idle: 7,
+                    held_alone: 1,
                 },
                 open_batches: 3,
                 newest: NewestEnds::default(),

@@ -199,15 +199,20 @@ fn gate_for<'a>(couriers: &'a [InstanceReport], user_id: &str) -> Option<&'a Clo
     at_all(couriers, |standing| standing.gate_for(user_id))
 }
 
-/// Returns the users for whom every courier that lives has closed a gate, each once.
-pub(in crate::outbox) fn gated_users(couriers: &[InstanceReport]) -> Vec<&str> {
+/// Returns the users for whom every courier that lives has closed a gate, each once, with commas in
+/// between; `*`: everybody.
+pub(in crate::outbox) fn gated(couriers: &[InstanceReport]) -> String {
+    if at_all(couriers, Standing::gate_for_all).is_some() {
+        return "*".to_owned();
+    }
     let standings = living(couriers).filter_map(|courier| courier.standing.as_ref());
     let gates = standings.flat_map(|standing| &standing.gates);
     let users = gates.filter_map(|gate| gate.user_id.as_deref());
     let users: BTreeSet<&str> = users
         .filter(|user| Lane::check_user(user).is_ok() && gate_for(couriers, user).is_some())
         .collect();
-    users.into_iter().collect()
+    let users: Vec<&str> = users.into_iter().collect();
+    users.join(",")
 }
 
 /// The couriers that live and send what is here.
@@ -321,13 +326,14 @@ mod tests {
         let mut guest = courier(Vec::new());
         guest.standing.get_or_insert_default().is_guest = true;
         let mut couriers = vec![first, guest];
-        assert_eq!(gated_users(&couriers), ["u", "v"]);
+        assert_eq!(gated(&couriers), "u,v");
         couriers.push(courier(vec![gate(Some("v"), 1.0), gate(Some("w"), 1.0)]));
-        assert_eq!(gated_users(&couriers), ["v"]);
+        assert_eq!(gated(&couriers), "v");
         couriers.push(courier(vec![gate(None, 1.0)]));
-        assert_eq!(gated_users(&couriers), ["v"]);
+        assert_eq!(gated(&couriers), "v");
         couriers.push(courier(Vec::new()));
-        assert_eq!(gated_users(&couriers), [""; 0]);
+        assert_eq!(gated(&couriers), "");
+        assert_eq!(gated(&[courier(vec![gate(None, 1.0)])]), "*");
     }
 
     #[test]

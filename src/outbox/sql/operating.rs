@@ -19,9 +19,9 @@ use crate::outbox::operations::{
 pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlError> {
     let mut session = dialect.reading().await?;
     let registered = read_registered::<D>(&mut session).await?;
-    let users = operations::gated_users(&registered).join(",");
+    let gated = operations::gated(&registered);
     let totals = ask::<D>(D::OPERATING.overview)
-        .bind(users.as_str())
+        .bind(gated.as_str())
         .fetch_one(&mut session)
         .await?;
     let pauses = orders::pauses::<D>(&mut session).await?;
@@ -59,7 +59,10 @@ pub(super) async fn lanes<D: Dialect>(
     limit: u32,
 ) -> Result<Vec<LaneReport>, SqlError> {
     let mut session = dialect.reading().await?;
+    let registered = read_registered::<D>(&mut session).await?;
+    let gated = operations::gated(&registered);
     let lanes = ask::<D>(D::OPERATING.lanes)
+        .bind(gated.as_str())
         .bind(i64::from(limit))
         .fetch_all(&mut session)
         .await?;

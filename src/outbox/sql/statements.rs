@@ -116,11 +116,12 @@ pub(in crate::outbox) struct Statements {
 /// The statements that operators ask.
 #[derive(Debug)]
 pub(in crate::outbox) struct Operating {
-    /// What operators ask of all lanes: the sums, the registered couriers, the longest lanes [limit],
-    /// those on hold [limit] (but for lanes without pending rows and open batches).
-    pub(in crate::outbox) overview: &'static str,
+    /// What operators ask of all lanes: the sums [users that a gate keeps back, with commas; `*`: all],
+    /// the registered couriers, the longest lanes [the same, limit], those on hold [limit] (but for
+    /// lanes without pending rows and open batches).
+    pub(in crate::outbox) overview: Statement,
     pub(in crate::outbox) instances: &'static str,
-    pub(in crate::outbox) lanes: &'static str,
+    pub(in crate::outbox) lanes: Statement,
     pub(in crate::outbox) paused: &'static str,
     /// A contact, and how it had ended before [contact].
     pub(in crate::outbox) contact: &'static str,
@@ -282,8 +283,8 @@ pub(in crate::outbox) fn hot(
         ("settle_failures", courier.settle_failures.sql),
         ("settle_successes", courier.settle_successes),
         ("change_lanes", courier.change_lanes.sql),
-        ("overview", operating.overview),
-        ("lanes", operating.lanes),
+        ("overview", operating.overview.sql),
+        ("lanes", operating.lanes.sql),
         ("paused", operating.paused),
         ("failures", operating.failures.sql),
         ("contact_by_key", operating.contact_by_key),
