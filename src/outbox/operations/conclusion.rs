@@ -43,6 +43,9 @@ pub enum Conclusion {
     Empty,
 }
 
+/// Contacts in a second; from less nobody can tell when a backlog is gone. It is shown as 0.0.
+pub(super) const LEAST_SPEED: f64 = 0.05;
+
 impl Overview {
     /// Concludes how things stand.
     pub fn conclusion(&self) -> Conclusion {
@@ -115,10 +118,10 @@ impl Overview {
     }
 
     /// Returns in how many seconds what is due now is gone, if it goes on as it does; `None`: nothing
-    /// is due, or nobody can tell.
+    /// is due, or nobody can tell. A speed that is next to none tells nothing.
     pub fn done_in_seconds(&self) -> Option<f64> {
         let (due, speed) = (self.pending.due, self.contacts_per_second());
-        if due == 0 || speed <= 0.0 || self.gate_for_all().is_some() {
+        if due == 0 || speed < LEAST_SPEED || self.gate_for_all().is_some() {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
