@@ -133,8 +133,8 @@ async fn look(operations: &dyn Operations) -> Result<Picture, OutboxError> {
     Ok(Picture {
         at: Instant::now(),
         lanes: overview.outlook(lanes, SHOWN),
+        paused: overview.behind_gates(paused),
         overview,
-        paused,
         failures: failures.failures,
     })
 }

@@ -27,6 +27,7 @@ const WORDS = {
     laneHead: "Lane", why: "Why", pausedFor: "Paused for", next: "Next try", waiting: "Waiting",
     state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
     started: "Started", beat: "Last heartbeat", soon: "as soon as possible", whenResumed: "when somebody resumes", inTime: (time) => `in ${time}`,
+    endsIn: (time) => `ends in ${time}`, endsWhenResumed: "ends when somebody resumes",
     tried: (n) => n === 1 ? "1 failure" : `${n} failures in a row`,
     captions: {
       paused: (n) => `The longest paused first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
@@ -57,7 +58,7 @@ const WORDS = {
       gone: ["The courier does not answer", "What is shown is what it said last."],
       unhealthy: "The courier stands still", stopping: "The courier is stopping",
       database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
-      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`,
+      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`, pausedAllMore: (since, end) => `Since ${since}; ${end}.`,
       noCourier: "Nothing is sent: no courier runs",
       paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
       pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + (others ? "Other lanes go on." : "No other contact is due."),
@@ -69,6 +70,7 @@ const WORDS = {
       empty: "No contact was inserted yet", emptyMore: "",
       delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
       later: "Nothing is due", laterMore: (n) => n === "1" ? "1 contact waits for its time." : `${n} contacts wait for their time.`,
+      newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
     },
     units: ["d", "h", "min", "s"], gap: " ",
@@ -92,6 +94,7 @@ const WORDS = {
     laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
     state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
     started: "启动于", beat: "最近心跳", soon: "尽快", whenResumed: "由运维人员恢复时", inTime: (time) => `${time}后`,
+    endsIn: (time) => `${time}后结束`, endsWhenResumed: "由运维人员恢复时结束",
     tried: (n) => `连续失败 ${n} 次`,
     captions: {
       paused: (n) => `按暂停时长排序，最多 ${n} 个。`, lanes: (n) => `按数量排序，最多 ${n} 个。`,
@@ -122,7 +125,7 @@ const WORDS = {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],
       unhealthy: "程序卡住（工作循环停转）", stopping: "程序正在停止",
       database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
-      stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`,
+      stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`, pausedAllMore: (since, end) => `已持续 ${since}；${end}。`,
       noCourier: "暂停发送：没有运行中的实例",
       paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n, others) => (n === "0" ? "" : `${n} 个号码在等待，`) + (others ? "其他通道照常发送。" : "没有其他到期的号码。"),
       users: (n) => `${n} 个用户的号码暂停发送`, pausedAndUsers: (lanes, users) => `${lanes}；另有 ${users} 个用户暂停发送`,
@@ -132,6 +135,7 @@ const WORDS = {
       empty: "尚未写入任何号码", emptyMore: "",
       delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
       later: "暂无到期号码", laterMore: (n) => `${n} 个号码未到发送时间。`,
+      newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
     },
     units: ["天", "小时", "分", "秒"], gap: " ",
@@ -189,7 +193,13 @@ function message(s, row) {
   return [words(quoted), words(say.hints[row.reason])].filter((x) => x);
 }
 
-const nextTry = (row) => (row.next_try_in_seconds > 0 ? say.inTime(span(row.next_try_in_seconds)) : row.reason === "paused" ? say.whenResumed : say.soon);
+/** When something is tried again. A pause is not tried, it ends. */
+function nextTry(row) {
+  const isPause = row.reason === "paused";
+  if (row.until_resumed || (isPause && !row.next_try_in_seconds)) return say.whenResumed;
+  const time = row.next_try_in_seconds > 0 ? span(row.next_try_in_seconds) : null;
+  return time === null ? say.soon : isPause ? say.endsIn(time) : say.inTime(time);
+}
 
 /** The tables that the reader has unfolded on a small screen. */
 const unfolded = new Set();
@@ -372,7 +382,9 @@ function verdict(s) {
     case "stopped": {
       const why = say.reasons[c.gate.reason] || c.gate.reason;
       const quoted = message(s, c.gate).map((part) => part.textContent);
-      const times = heads.stoppedMore(span(c.gate.closed_seconds), nextTry(c.gate));
+      const [since, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
+      const end = c.gate.next_try_in_seconds > 0 ? next : say.endsWhenResumed;
+      const times = c.gate.reason === "paused" ? heads.pausedAllMore(since, end) : heads.stoppedMore(since, next);
       return ["bad", heads.stopped(why), [times, ...quoted].join(" ")];
     }
     case "partly": {
@@ -388,7 +400,7 @@ function verdict(s) {
       ? ["warn", heads.ended, heads.endedMore(c.succeeded, c.failed)]
       : ["bad", heads.noneDelivered, heads.noneDeliveredMore(c.failed)];
     case "empty": return ["calm", heads.empty, heads.emptyMore];
-    default: return ["good", heads.done, heads.doneMore];
+    default: return c.are_all ? ["good", heads.done, heads.doneMore] : ["good", heads.ended, heads.newestDoneMore(c.newest)];
   }
 }
 

@@ -33,7 +33,10 @@ pub struct Overview {
     pub pauses: Vec<Pause>,
 }
 
-/// How the newest contacts ended: those with the greatest ids, a hundred at most.
+/// So many of the newest contacts are looked at.
+pub(super) const NEWEST: u64 = 100;
+
+/// How the newest contacts ended: those with the greatest ids, [`NEWEST`] at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewestEnds {
     pub succeeded: u64,

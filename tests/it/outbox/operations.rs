@@ -180,7 +180,7 @@ async fn what_a_courier_says_of_itself_is_told_as_of_now(db: &Db) {
     }];
     db.outbox.beat(&courier).await.expect("it beats");
     let conclusion = overview(db).await.conclusion();
-    let Conclusion::Stopped { gate } = conclusion else {
+    let Conclusion::Stopped { gate, .. } = conclusion else {
         panic!("{conclusion:?}");
     };
     assert_eq!(gate.message, "令牌无效 😀");
