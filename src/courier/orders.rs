@@ -31,7 +31,7 @@ pub(super) async fn follow(context: &Context) {
         let (resumed, is_news) = context.pauses.heed(orders);
         for scope in &resumed {
             Resumed { scope }.emit();
-            context.gates().try_now(scope, Instant::now());
+            context.move_gates(|gates| gates.try_now(scope, Instant::now()));
             context.notes.forget_lanes(scope);
         }
         if is_news {
