@@ -458,7 +458,8 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
     let nothing = self::said(&db, &["cancel", "2", "--yes"]);
     assert_eq!(
         nothing,
-        "nothing to cancel: no pending contact matches\n1 of the names named no pending contact\n"
+        "nothing to cancel: no pending contact matches\n1 of the names named no pending \
+         contact: 2 (failed)\n"
     );
     for (wrong, words) in [
         (&["cancel"][..], "error: say which: ids"),

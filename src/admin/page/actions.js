@@ -20,6 +20,7 @@ const ACT = {
     inLast: (time) => `in the last ${time}`, kinds: "Of these kinds only", evenUnsafe: "Even those that the platform may put into their task twice",
     scopes: { lane: (x) => `lane ${x}`, user: (x) => `user ${x}`, all: () => "all lanes" },
     contacts: (n) => n === null ? "many contacts" : n === 1 ? "1 contact" : `${whole.format(n)} contacts`,
+    between: (least, most) => `${whole.format(least)} to ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}: ${n} pending in it.`, pauseAsk: (scope) => `Pause ${scope}?`,
     replaces: (scope, why) => `This replaces the pause of ${scope}: ${why}`,
     wider: (scope, why) => `Still paused with ${scope}: ${why}`,
@@ -68,6 +69,7 @@ const ACT = {
     inLast: (time) => `最近 ${time}`, kinds: "仅限这些类别", evenUnsafe: "包括可能被平台重复加入任务的号码",
     scopes: { lane: (x) => `通道 ${x}`, user: (x) => `用户 ${x}`, all: () => "全部通道" },
     contacts: (n) => (n === null ? "大量号码" : `${whole.format(n)} 个号码`),
+    between: (least, most) => `${whole.format(least)} 至 ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}：${n}待发送。`, pauseAsk: (scope) => `暂停${scope}？`,
     replaces: (scope, why) => `将取代${scope}现有的暂停：${why}`,
     wider: (scope, why) => `仍随${scope}暂停：${why}`,
@@ -286,7 +288,7 @@ const TOLD = {
   resume: (s) => [[act.pauseCount(scope(s.scope), act.contacts(s.pending)), ...(s.pauses.length ? reasons("ends", s.pauses) : [act.noPauses]),
     ...reasons("wider", s.still_paused_by)], act.resumeAsk(scope(s.scope))],
   cancel: (s, chosen) => [[s.pending ? act.cancelCount(inWords(chosen), act.contacts(s.pending)) : act.cancelNone, s.unmatched ? act.unmatched(whole.format(s.unmatched)) : null,
-    s.left_on_their_way ? act.cancelLeft(act.contacts(s.left_on_their_way)) : null], s.pending ? act.cancelAsk(act.contacts(s.pending)) : null],
+    s.left_on_their_way ? act.cancelLeft(act.contacts(s.left_on_their_way)) : null], s.pending ? act.cancelAsk(s.left_on_their_way ? act.between(s.pending - s.left_on_their_way, s.pending) : act.contacts(s.pending)) : null],
   requeue: (s, chosen) => {
     const kinds = Object.entries(s.failed);
     const found = kinds.reduce((sum, [, n]) => sum + n, 0);
