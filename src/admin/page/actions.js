@@ -37,6 +37,7 @@ const ACT = {
     notSafe: (n, taken) => taken
       ? `${n} not safe to send again, and taken all the same: the platform may put the person into the task twice.`
       : `${n} not safe to send again, and left out: the platform may have it, and the person could be in the task twice.`,
+    cancelledLeft: (n) => `${n} left out: operators cancelled them. Choose the kind “cancelled” to take them.`,
     redacted: (n) => `${n} left out: what is personal was taken out, so there is no number to send.`,
     requeueAsk: (n) => `Requeue ${n}?`, requeued: (n) => `${n} requeued.`,
     going: (what, who, done, total) => `${what}, begun by ${who}: ${done} of ${total} so far`,
@@ -86,6 +87,7 @@ const ACT = {
     notSafe: (n, taken) => taken
       ? `${n}重新发送并不安全，但仍会发送：平台可能把同一个人加入任务两次。`
       : `${n}重新发送并不安全，已排除：平台可能已收到，同一个人可能被加入任务两次。`,
+    cancelledLeft: (n) => `已排除 ${n}：由运维人员取消。如需发送，请选择“已取消”类别。`,
     redacted: (n) => `已排除 ${n}：个人信息已删除，没有可发送的号码。`,
     requeueAsk: (n) => `重新发送 ${n}？`, requeued: (n) => `已重新放回 ${n}。`,
     going: (what, who, done, total) => `${who} 发起的${what}：已处理 ${done}，共 ${total}`,
@@ -295,6 +297,7 @@ const TOLD = {
     const named = chosen.way === "ids" ? new Set(body("requeue", chosen).ids).size : found;
     return [[found ? act.of(inWords(chosen)) : null, ...(found ? kinds.map(([kind, n]) => act.requeueKind(act.contacts(n), say.kinds[kind] || kind)) : [act.requeueNone]),
       named > found ? act.unmatched(whole.format(named - found)) : null,
+      s.cancelled_left_out ? act.cancelledLeft(act.contacts(s.cancelled_left_out)) : null,
       s.redacted ? act.redacted(act.contacts(s.redacted)) : null,
       s.unsafe ? act.notSafe(act.contacts(s.unsafe), chosen.even) : null], s.to_requeue ? act.requeueAsk(act.contacts(s.to_requeue)) : null];
   },
