@@ -257,6 +257,10 @@ fn sent(attempts: u32) -> String {
     }
 }
 
+fn failures(n: u32) -> String {
+    count(n.into(), "failure", "failures")
+}
+
 fn standing(lane: &LaneStanding) -> String {
     let mut facts = table(&["the lane now", ""]);
     let mut fact = |name: &str, value: String| {
@@ -270,7 +274,7 @@ fn standing(lane: &LaneStanding) -> String {
         let since = lane.held_for.map(span).unwrap_or_default();
         fact(
             "on hold for",
-            format!("{reason}, {since}, {} failures in a row", lane.failures),
+            format!("{reason}, {since}, {} in a row", failures(lane.failures)),
         );
         fact("message", lane.message.clone().unwrap_or_default());
         fact("next try in", span(lane.next_try_in));
