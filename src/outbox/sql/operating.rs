@@ -8,7 +8,7 @@ use super::dialect::{Dialect, Session};
 use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
 use super::value::List;
 use super::{cancelling, orders};
-use crate::contact::ContactId;
+use crate::contact::{ContactId, Lane};
 use crate::outbox::OrderScope;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
@@ -95,6 +95,16 @@ pub(super) async fn paused<D: Dialect>(
         }
     }
     Ok(operations::with_paused(held, by_operators, limit))
+}
+
+pub(super) async fn knows<D: Dialect>(dialect: &D, lane: &Lane) -> Result<bool, SqlError> {
+    let mut session = dialect.reading().await?;
+    let row = ask::<D>(D::OPERATING.lane)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .fetch_optional(&mut session)
+        .await?;
+    Ok(row.is_some())
 }
 
 pub(super) async fn story<D: Dialect>(
