@@ -15,6 +15,7 @@ const WORDS = {
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
     refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
     noCurve: "The curve begins in a moment.", hourAgo: (seconds) => `${span(seconds)} ago`, now: "now", most: (value) => `most: ${value}`,
+    moreOfNewest: (n, of) => `${n} more of the newest ${of}`,
     ago: (time) => `${time} ago`, asOf: (time) => `as of ${time}`, goneIn: (time) => `gone in about ${time}`, gone: "Gone in", keptBack: "on hold",
     more: (n) => `and ${n} more`, showAll: (n) => `Show ${n} more`, times: (n) => `${n} times`,
     allLanes: "all lanes", everybody: "everything",
@@ -82,6 +83,7 @@ const WORDS = {
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
     noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
+    moreOfNewest: (n, of) => `最新 ${of} 个中另有 ${n} 个`,
     ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中",
     more: (n) => `另有 ${n} 个`, showAll: (n) => `再显示 ${n} 个`, times: (n) => `${n} 次`,
     allLanes: "全部通道", everybody: "全部",
@@ -350,7 +352,7 @@ function tables(s) {
     ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
   table("failures", grouped(s.failures), [
-    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.more(row.count - 1) : `#${row.id}`)]],
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.moreOfNewest(row.count - 1, s.failures.length) : `#${row.id}`)]],
     [say.laneHead, lane],
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
