@@ -520,9 +520,76 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
         &["pause", "u-2"],
         &["pause", "--all", "--user", "u-2"],
         &["pause", "--all", "--for", "0s"],
+        &["pause", "--all", "--for", "9999999999y"],
+        &["history", "--limit", "0"],
+        &["explain", "--phone", ""],
+        &["explain", "--key", ""],
+        &["erase", "--phone", "+", "--dry-run"],
+        &["erase", "--key", "", "--dry-run"],
+        &["failures", "--user", "u-2/t-9"],
+        &["cancel", "--user", "u-2/t-9", "--yes"],
     ] {
         assert_eq!(program(&db, wrong).status.code(), Some(2), "{wrong:?}");
     }
+}
+
+/// The cells of a table with a bar in between, so that the widths of names do not count.
+fn squeezed(text: &str) -> String {
+    let line = |line: &str| {
+        let cells = line.split("  ").map(str::trim);
+        let cells: Vec<&str> = cells.filter(|cell| !cell.is_empty()).collect();
+        cells.join(" | ") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_pause_resume_prune_and_history_say_is_as_it_was() {
+    let db = outbox().await;
+    let mut told = Vec::new();
+    for arguments in [
+        &[
+            "pause",
+            "u-2/t-9",
+            "--reason",
+            "wrong script",
+            "--for",
+            "2h",
+        ][..],
+        &["pause", "u-2/t-9", "--reason", "wrong list"],
+        &["pause", "u-9/t-1"],
+        &["status"],
+        &["pause", "--all"],
+        &["resume", "u-2/t-9"],
+        &["resume", "--all"],
+        &["resume", "--user", "u-2"],
+        &["prune", "--older-than", "150m", "--dry-run"],
+        &["prune", "--older-than", "150m"],
+        &["history"],
+    ] {
+        let said = squeezed(&said(&db, arguments));
+        told.push(format!(
+            "$ contact-courier {}\n{said}\n",
+            arguments.join(" ")
+        ));
+    }
+    steady(|| {
+        let mut settings = insta::Settings::clone_current();
+        for (differs, steady) in [
+            (r"by \S+ on [^\s:;)]+", "by [user] on [host]"),
+            (
+                r"(?m)^\d+s ago \| [^|]+ \|",
+                "[time] ago | [user] on [host] |",
+            ),
+            (r"for \d+s so far", "for [time] so far"),
+            (r"for 1h 59m more", "for 2h 0m more"),
+            (r"\| \d+s \|", "| [time] |"),
+        ] {
+            settings.add_filter(differs, steady);
+        }
+        let told = told.concat();
+        settings.bind(|| assert_snapshot!("pause_resume_prune_history", told));
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

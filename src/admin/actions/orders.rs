@@ -169,7 +169,11 @@ fn parts(
             Ok((Some(lane.user_id().into()), Some(lane.task_id().into())))
         }
         (None, Some(user)) if user.is_empty() => Err(Refusal::wrong("user is empty: name one")),
-        (None, user) => Ok((user, None)),
+        (None, Some(user)) => match OrderScope::user(&user) {
+            Ok(_) => Ok((Some(user), None)),
+            Err(violation) => Err(no_user(&user, &violation)),
+        },
+        (None, None) => Ok((None, None)),
     }
 }
 
@@ -267,6 +271,7 @@ mod tests {
             (r#"{"dry_run":true,"ids":[0]}"#, None),
             (r#"{"dry_run":true,"ids":[7],"lane":"u/t"}"#, None),
             (r#"{"dry_run":true,"created_since_seconds":-1}"#, None),
+            (r#"{"dry_run":true,"user":"u/t"}"#, None),
         ] {
             let chosen = read::<CancelBody>(json).chosen();
             let told = chosen.ok().map(|(chosen, _)| chosen.in_words());

@@ -11,7 +11,7 @@ use super::failures::{
     FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroups, FailurePage,
     FailuresBy,
 };
-use super::finding::{PhoneSearch, PhoneStep};
+use super::finding::PhoneStep;
 use super::history::{Action, ActionReport, Part};
 use super::outcomes::OutcomeCount;
 use super::overview::{InstanceReport, LaneReport, Overview};
@@ -69,14 +69,6 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Returns the contact that has this key.
     async fn find_key(&self, key: &str) -> Result<Option<ContactId>, OutboxError>;
-
-    /// Looks for a number in the next part of the table, which ends before `before`, or else with the
-    /// newest contact. All parts together are the whole table: no index has numbers.
-    async fn find_phone(
-        &self,
-        search: &PhoneSearch,
-        before: Option<ContactId>,
-    ) -> Result<PhoneStep, OutboxError>;
 
     /// Returns whether the index is there that has results in their order.
     async fn results_index(&self) -> Result<ResultsIndex, OutboxError>;
@@ -174,7 +166,8 @@ pub trait Operations: Send + Sync + 'static {
     ) -> Result<PruneStep<String>, OutboxError>;
 
     /// Looks for a number, in whatever shape it is written, in the next part of the table, which ends
-    /// before `before`, or else with the newest contact. All parts together are the whole table.
+    /// before `before`, or else with the newest contact. All parts together are the whole table: no
+    /// index has numbers.
     async fn find_number(
         &self,
         number: &str,

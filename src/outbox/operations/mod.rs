@@ -39,7 +39,7 @@ pub use self::failures::{
     AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
     FailureGroups, FailurePage, FailuresBy, SentAs,
 };
-pub use self::finding::{PhoneSearch, PhoneStep};
+pub use self::finding::PhoneStep;
 pub use self::history::{Action, ActionReport, Part};
 pub use self::outcomes::OutcomeCount;
 pub use self::overview::{
@@ -61,7 +61,6 @@ pub(super) use self::erasing::{
     personal, redact_page,
 };
 pub(super) use self::failures::{Grouping, failed, failure_count, failure_page, kinds_of};
-pub(super) use self::finding::phone_step;
 pub(super) use self::outcomes::outcome;
 pub(super) use self::overview::{instance_report, lane_report, overview};
 pub(super) use self::paused::paused_lane;

@@ -49,8 +49,8 @@ use super::{
     FailuresBy, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, LearnedRate,
     Lease, LeasedLane, NamedContact, Names, Operations, OrderScope, Orders, Outbox, OutboxError,
     OutcomeCount, Overview, Page, PageLimit, Part, Pause, PausedLane, PendingFilter, PendingLane,
-    PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, RedactStep, ResultsFrom,
-    ResultsIndex, Resumed, ServerReport, Story, Trial, Write, WriteHealth,
+    PhoneStep, PruneStep, Pruning, RateClaim, Recorded, RedactStep, ResultsFrom, ResultsIndex,
+    Resumed, ServerReport, Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
@@ -321,15 +321,6 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
 
     async fn find_key(&self, key: &str) -> Result<Option<ContactId>, OutboxError> {
         self.watch(|| finding::key(&self.dialect, key)).await
-    }
-
-    async fn find_phone(
-        &self,
-        search: &PhoneSearch,
-        before: Option<ContactId>,
-    ) -> Result<PhoneStep, OutboxError> {
-        self.watch(|| finding::phone(&self.dialect, search, before))
-            .await
     }
 
     async fn results_index(&self) -> Result<ResultsIndex, OutboxError> {

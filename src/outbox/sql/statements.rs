@@ -148,9 +148,6 @@ pub(in crate::outbox) struct Operating {
 
     /// The contact that has a key [key].
     pub(in crate::outbox) contact_by_key: &'static str,
-    /// A page of the table from its end on: which of its contacts have a number, and, in a row that has
-    /// `found` 0, the first of all [number, user, task, the id before which it ends, limit].
-    pub(in crate::outbox) contacts_by_phone: Statement,
 
     /// Results in their order [the instant that they end after, so many seconds before it, or before now
     /// where only these are given; or the last one's `finished_at` and id; limit].

@@ -323,18 +323,6 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     .with(&[7, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
     contact_by_key: "SELECT c.id FROM contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
          WHERE c.idempotency_key = ?",
-    contacts_by_phone: Statement::new(
-        "WITH page AS (
-             SELECT c.id, c.user_id, c.task_id, c.phone
-             FROM contact_outbox AS c FORCE INDEX (PRIMARY)
-             WHERE c.id < ? ORDER BY c.id DESC LIMIT ?
-         )
-         SELECT id, 1 AS found FROM page
-         WHERE TRIM(phone) = ? AND (? IS NULL OR user_id = ?) AND (? IS NULL OR task_id = ?)
-         UNION ALL
-         SELECT MIN(id), 0 FROM page",
-    )
-    .with(&[4, 5, 1, 2, 2, 3, 3]),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

@@ -293,17 +293,6 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         " GROUP BY shared ORDER BY contacts DESC, shared"
     )),
     contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = $1",
-    contacts_by_phone: Statement::new(
-        "WITH page AS MATERIALIZED (
-             SELECT id, user_id, task_id, phone FROM contact_outbox
-             WHERE id < $4 ORDER BY id DESC LIMIT $5
-         )
-         SELECT id, 1::bigint AS found FROM page
-         WHERE btrim(phone) = $1
-           AND ($2::text IS NULL OR user_id = $2) AND ($3::text IS NULL OR task_id = $3)
-         UNION ALL
-         SELECT min(id), 0 FROM page",
-    ),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

@@ -314,16 +314,6 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         " GROUP BY shared ORDER BY contacts DESC, shared"
     )),
     contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = ?1",
-    contacts_by_phone: Statement::new(
-        "WITH page AS MATERIALIZED (
-             SELECT id, user_id, task_id, phone FROM contact_outbox NOT INDEXED
-             WHERE id < ?4 ORDER BY id DESC LIMIT ?5
-         )
-         SELECT id, 1 AS found FROM page
-         WHERE trim(phone) = ?1 AND (?2 IS NULL OR user_id = ?2) AND (?3 IS NULL OR task_id = ?3)
-         UNION ALL
-         SELECT min(id), 0 FROM page",
-    ),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),
