@@ -111,7 +111,8 @@ fn seen(overview: &Overview) -> OutboxSeen {
     OutboxSeen {
         pending: overview.pending.total(),
         oldest: overview.oldest_pending.unwrap_or_default(),
-        done_in: match overview.pending.due {
+        // What is held is not gone, and nobody can tell when it will be.
+        done_in: match overview.pending.due + overview.pending.held {
             0 => Some(0.0),
             _ => overview.done_in_seconds(),
         },
@@ -133,8 +134,8 @@ async fn look(operations: &dyn Operations) -> Result<Picture, OutboxError> {
     Ok(Picture {
         at: Instant::now(),
         lanes: overview.outlook(lanes, SHOWN),
+        paused: overview.behind_gates(paused),
         overview,
-        paused,
         failures: failures.failures,
     })
 }
@@ -162,6 +163,16 @@ mod tests {
             paused: Vec::new(),
             failures: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_backlog_is_gone_only_when_nothing_is_due_and_nothing_held() {
+        let mut overview = Overview::default();
+        assert_eq!(seen(&overview).done_in, Some(0.0));
+        overview.pending.deferred = 5;
+        assert_eq!(seen(&overview).done_in, Some(0.0));
+        overview.pending.held = 5;
+        assert_eq!(seen(&overview).done_in, None);
     }
 
     #[test]

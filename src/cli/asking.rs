@@ -19,7 +19,10 @@ pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> anyhow::Result<b
     write!(out, "{question} [y/N] ")?;
     out.flush()?;
     let mut answer = String::new();
-    stdin().lock().read_line(&mut answer)?;
+    if stdin().lock().read_line(&mut answer)? == 0 {
+        // The input has ended, by Ctrl-D: nobody has ended the line.
+        writeln!(out)?;
+    }
     Ok(matches!(
         answer.trim().to_ascii_lowercase().as_str(),
         "y" | "yes"

@@ -6,6 +6,7 @@
 use std::io::{IsTerminal, Write, stderr};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -48,10 +49,10 @@ pub(super) struct EraseArgs {
 #[group(required = true, multiple = false)]
 struct Which {
     /// The number, in whatever shape the table has it, or the ciphertext; reads the whole table
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = operator::number)]
     phone: Option<String>,
     /// The contact with this `idempotency_key`
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
 }
 

@@ -8,11 +8,25 @@ use crate::outbox::{ClosedGate, Conclusion, PAUSED};
 /// One line that says how things stand.
 pub(super) fn headline(conclusion: &Conclusion) -> String {
     match conclusion {
+        Conclusion::Stopped { gate, held } => {
+            format!("Nothing is sent: {}", why(gate, *held))
+        }
+        _ => in_short(conclusion),
+    }
+}
+
+/// The same without the words of others, which may be long.
+pub(super) fn in_short(conclusion: &Conclusion) -> String {
+    match conclusion {
         Conclusion::NoCourier { due } => format!(
             "Nothing is sent: no courier runs, and {} due. Start one with `contact-courier run`",
             waiting(*due)
         ),
-        Conclusion::Stopped { gate } => format!("Nothing is sent: {}", why(gate)),
+        Conclusion::Stopped { gate, held } => {
+            let since = seconds(gate.closed_seconds);
+            let next = next(gate, *held);
+            format!("Nothing is sent: {} for {since}; {next}", gate.reason)
+        }
         Conclusion::Partly {
             lanes,
             contacts: held,
@@ -26,7 +40,11 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
                 waiting_on(*deferred)
             )
         }
-        Conclusion::Delivered => "All delivered: no contact waits".to_owned(),
+        Conclusion::Delivered { are_all: true, .. } => "All delivered: no contact waits".to_owned(),
+        Conclusion::Delivered { newest, .. } => format!(
+            "Nothing waits: the newest {} were all delivered",
+            contacts(*newest)
+        ),
         Conclusion::Ended {
             succeeded: 0,
             failed,
@@ -44,19 +62,34 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
     }
 }
 
-/// Why a gate is closed, since when, and what comes next.
-pub(super) fn why(gate: &ClosedGate) -> String {
-    if gate.reason == PAUSED {
-        let since = seconds(gate.closed_seconds);
-        return format!("paused for {since} {}; {}", gate.message, until(gate));
+/// The words of others in it: the platform's, or those of whoever paused.
+pub(super) fn words(conclusion: &Conclusion) -> Option<&str> {
+    match conclusion {
+        Conclusion::Stopped { gate, .. } => Some(gate.message.as_str()),
+        _ => None,
     }
-    let next = if gate.next_try_in_seconds > 0.0 {
+}
+
+/// Why a gate is closed, since when, and what comes next.
+fn why(gate: &ClosedGate, held: u64) -> String {
+    let (since, next) = (seconds(gate.closed_seconds), next(gate, held));
+    if gate.reason == PAUSED {
+        return format!("paused for {since} {}; {next}", gate.message);
+    }
+    format!("{} for {since}; {next}; {}", gate.reason, gate.message)
+}
+
+/// What comes next. `held`: how many contacts are due behind it.
+fn next(gate: &ClosedGate, held: u64) -> String {
+    if gate.reason == PAUSED {
+        until(gate)
+    } else if gate.next_try_in_seconds > 0.0 {
         format!("next try in {}", seconds(gate.next_try_in_seconds))
+    } else if held > 0 {
+        "it is tried again now".to_owned()
     } else {
         "it is tried again as soon as a contact is due".to_owned()
-    };
-    let since = seconds(gate.closed_seconds);
-    format!("{} for {since}; {next}; {}", gate.reason, gate.message)
+    }
 }
 
 /// When a pause ends.
@@ -114,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trouble_is_one_line_that_says_whom_it_keeps_back() {
+    fn a_gate_is_told_with_its_next_try_and_the_words_apart_if_need_be() {
         let gate = ClosedGate {
             user_id: None,
             reason: "unauthorized".into(),
@@ -122,11 +155,42 @@ mod tests {
             closed_seconds: 723.0,
             next_try_in_seconds: 20.0,
         };
+        let stopped = |next: f64, held: u64| {
+            let mut gate = gate.clone();
+            gate.next_try_in_seconds = next;
+            Conclusion::Stopped { gate, held }
+        };
+        assert_eq!(
+            (
+                in_short(&stopped(20.0, 7)).as_str(),
+                words(&stopped(20.0, 7))
+            ),
+            (
+                "Nothing is sent: unauthorized for 12m 3s; next try in 20s",
+                Some("the token was refused")
+            )
+        );
         each_is_told(&[
             (
-                Conclusion::Stopped { gate },
+                stopped(20.0, 7),
                 "Nothing is sent: unauthorized for 12m 3s; next try in 20s; the token was refused",
             ),
+            (
+                stopped(0.0, 7),
+                "Nothing is sent: unauthorized for 12m 3s; it is tried again now; the token was \
+                 refused",
+            ),
+            (
+                stopped(0.0, 0),
+                "Nothing is sent: unauthorized for 12m 3s; it is tried again as soon as a contact \
+                 is due; the token was refused",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_trouble_is_one_line_that_says_whom_it_keeps_back() {
+        each_is_told(&[
             (
                 Conclusion::NoCourier { due: 1 },
                 "Nothing is sent: no courier runs, and 1 contact is due. Start one with \
@@ -165,7 +229,20 @@ mod tests {
                 Conclusion::Later { deferred: 1 },
                 "Nothing is due: 1 contact waits for the time that was set",
             ),
-            (Conclusion::Delivered, "All delivered: no contact waits"),
+            (
+                Conclusion::Delivered {
+                    newest: 7,
+                    are_all: true,
+                },
+                "All delivered: no contact waits",
+            ),
+            (
+                Conclusion::Delivered {
+                    newest: 100,
+                    are_all: false,
+                },
+                "Nothing waits: the newest 100 contacts were all delivered",
+            ),
             (
                 Conclusion::Ended {
                     succeeded: 0,

@@ -20,7 +20,7 @@ pub(super) struct HistoryArgs {
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Prints JSON lines, one for each action
     #[arg(long)]

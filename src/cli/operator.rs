@@ -10,7 +10,7 @@ use super::UsageError;
 use crate::app;
 use crate::contact::Lane;
 use crate::operators::lane_of;
-use crate::outbox::{FailKind, FailureFilter, Operations};
+use crate::outbox::{FailKind, FailureFilter, Operations, OrderScope};
 use crate::settings::Settings;
 
 /// Opens the database, which must be there and migrated: looking at it changes nothing.
@@ -84,12 +84,13 @@ impl FilterArgs {
     /// The filter that was asked for.
     pub(super) fn filter(&self) -> Result<FailureFilter, UsageError> {
         let lane = self.lane.as_deref().map(lane).transpose()?;
+        let user = self.user.as_deref().map(user).transpose()?;
         let (user_id, task_id) = match &lane {
             Some(lane) => (
                 Some(lane.user_id().to_owned()),
                 Some(lane.task_id().to_owned()),
             ),
-            None => (self.user.clone(), self.task.clone()),
+            None => (user, self.task.clone()),
         };
         if let (Some(since), Some(until)) = (self.since, self.until)
             && since < until
@@ -117,6 +118,27 @@ impl FilterArgs {
     }
 }
 
+/// A user as `--user` has it, where `--lane` names a lane.
+pub(super) fn user(text: &str) -> Result<String, UsageError> {
+    let known = OrderScope::user(text).map(|_| text.to_owned());
+    known.map_err(|violation| {
+        UsageError(format!(
+            "--user {text:?} is no user: {violation}; a lane is given as --lane USER/TASK"
+        ))
+    })
+}
+
+/// A number as `--phone` has it. One without a digit would be found in every row that has none either.
+pub(super) fn number(text: &str) -> Result<String, String> {
+    // A ciphertext may happen to have no digit.
+    const CIPHERTEXT: usize = 16;
+    if text.contains(char::is_numeric) || text.trim().chars().count() >= CIPHERTEXT {
+        Ok(text.to_owned())
+    } else {
+        Err("a number has digits".into())
+    }
+}
+
 /// A lane as `--lane` has it.
 pub(super) fn lane(text: &str) -> Result<Lane, UsageError> {
     lane_of(text)
@@ -126,6 +148,29 @@ pub(super) fn lane(text: &str) -> Result<Lane, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_has_digits_unless_it_is_a_ciphertext() {
+        for wrong in ["", " ", "+", "abc"] {
+            assert!(number(wrong).is_err(), "{wrong:?}");
+        }
+        for right in ["110", "１３０", "qKzPmWvXyTcBaRdEfGhIjQ=="] {
+            assert_eq!(number(right).as_deref(), Ok(right));
+        }
+    }
+
+    #[test]
+    fn a_user_that_is_a_lane_is_told_how_a_lane_is_given() {
+        let args = FilterArgs {
+            user: Some("u-4/t-1".into()),
+            ..FilterArgs::default()
+        };
+        assert_eq!(
+            args.filter().unwrap_err().to_string(),
+            "--user \"u-4/t-1\" is no user: user_id must be 1 to 64 letters, digits, '_' or '-'; a \
+             lane is given as --lane USER/TASK"
+        );
+    }
 
     #[test]
     fn a_lane_is_a_user_and_a_task() {

@@ -7,11 +7,11 @@ use clap::Args;
 use tokio::time::timeout;
 
 use super::settings_args::SettingsArgs;
-use super::span::{contacts, count};
+use super::span::{contacts, count, seconds};
 use super::{UsageError, operator};
 use crate::app;
-use crate::operators::{self, PauseOrder, pending_in};
-use crate::outbox::OrderScope;
+use crate::operators::{self, LONGEST_PAUSE, PauseOrder, Paused, Resumption, lane_of, pending_in};
+use crate::outbox::{Operations, OrderScope, Pause};
 use crate::settings::Settings;
 
 /// Which lanes.
@@ -31,7 +31,11 @@ struct ScopeArgs {
 impl ScopeArgs {
     fn scope(&self) -> Result<OrderScope, UsageError> {
         match (&self.lane, &self.user, self.all) {
-            (Some(lane), ..) => operator::lane(lane).map(OrderScope::Lane),
+            (Some(lane), ..) => lane_of(lane).map(OrderScope::Lane).ok_or_else(|| {
+                UsageError(format!(
+                    "{lane:?} is no lane: write USER_ID/TASK_ID; a user is given as --user USER_ID"
+                ))
+            }),
             (_, Some(user), _) => OrderScope::user(user).map_err(|violation| {
                 UsageError(format!(
                     "--user {user:?} is no user: {violation}; a lane is given as USER/TASK without \
@@ -72,6 +76,9 @@ fn lasting(text: &str) -> Result<Duration, String> {
     if time.is_zero() {
         return Err("write 1s or more".into());
     }
+    if time > LONGEST_PAUSE {
+        return Err("write 10y or less".into());
+    }
     Ok(time)
 }
 
@@ -103,9 +110,13 @@ pub(super) async fn pause(
     };
     let operations = operator::connect(settings).await?;
     let action = app::action("pause", &order.in_words());
-    order.carry_out(&*operations, &action).await?;
     let scope = &order.scope;
+    let before = Paused::find(&*operations, scope).await?.within;
+    order.carry_out(&*operations, &action).await?;
     if !args.json {
+        for pause in before.iter().filter(|pause| pause.scope == *scope) {
+            writeln!(out, "{}", replaced(pause))?;
+        }
         let until = args.lasts.map_or_else(
             || "until it is resumed".into(),
             |time| format!("for {}", humantime::format_duration(time)),
@@ -120,11 +131,39 @@ pub(super) async fn pause(
         writeln!(out, "{}", order.json(pending))?;
         return Ok(());
     }
+    if pending == Some(0) && !is_known(scope, &*operations).await {
+        writeln!(out, "no contact of this lane is known")?;
+        return Ok(());
+    }
     match pending {
         Some(pending) => writeln!(out, "{} pending in it", contacts(pending))?,
         None => writeln!(out, "the contacts pending in it could not be counted")?,
     }
     Ok(())
+}
+
+/// Says what a pause has taken the place of: somebody may count on its reason or its end.
+fn replaced(pause: &Pause) -> String {
+    let end = pause.ends_in_seconds.map_or_else(
+        || "until somebody resumes".to_owned(),
+        |left| format!("for {} more", seconds(left)),
+    );
+    let since = seconds(pause.paused_seconds);
+    format!(
+        "This replaces the pause of {} ({}; for {since} so far, {end})",
+        pause.scope, pause.reason
+    )
+}
+
+/// Whether a lane has, or had, a contact. Who cannot find out takes it for known.
+async fn is_known(scope: &OrderScope, operations: &dyn Operations) -> bool {
+    match scope {
+        OrderScope::Lane(lane) => {
+            let known = timeout(COUNTING, operations.knows(lane)).await;
+            known.ok().and_then(Result::ok).unwrap_or(true)
+        }
+        OrderScope::All | OrderScope::User(_) => true,
+    }
 }
 
 /// How long a pause that is in force is kept from its end by counting what it is about.
@@ -143,18 +182,33 @@ pub(super) async fn resume(
         writeln!(out, "{}", resumed.json(&scope))?;
         return Ok(());
     }
-    let pauses = count(resumed.ended.pauses, "pause", "pauses");
-    let holds = count(resumed.ended.holds, "hold", "holds");
-    writeln!(out, "{scope}: {pauses} and {holds} ended; tried at once")?;
-    for pause in resumed.wider {
-        writeln!(out, "still paused with {}: {}", pause.scope, pause.reason)?;
-    }
+    write!(out, "{}", what_ended(&scope, &resumed))?;
     Ok(())
+}
+
+/// What a resume has done, in lines. What is paused with more lanes is not tried.
+fn what_ended(scope: &OrderScope, resumed: &Resumption) -> String {
+    let (pauses, holds) = (resumed.ended.pauses, resumed.ended.holds);
+    let ended = if pauses + holds == 0 {
+        "no pause and no hold was in the way".to_owned()
+    } else {
+        let pauses = count(pauses, "pause", "pauses");
+        format!("{pauses} and {} ended", count(holds, "hold", "holds"))
+    };
+    let tried = if resumed.wider.is_empty() {
+        "; tried at once"
+    } else {
+        ""
+    };
+    let wider = resumed.wider.iter();
+    let wider = wider.map(|pause| format!("still paused with {}: {}\n", pause.scope, pause.reason));
+    format!("{scope}: {ended}{tried}\n") + &wider.collect::<String>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::Resumed;
 
     #[test]
     fn a_user_that_no_row_can_have_is_wrong_usage() {
@@ -173,5 +227,59 @@ mod tests {
              lane is given as USER/TASK without --user"
         );
         assert!(scope("").is_err());
+    }
+
+    #[test]
+    fn a_user_that_is_given_as_a_lane_is_told_how_to_be_given() {
+        let args = ScopeArgs {
+            lane: Some("u-2".into()),
+            user: None,
+            all: false,
+        };
+        assert_eq!(
+            args.scope().unwrap_err().to_string(),
+            "\"u-2\" is no lane: write USER_ID/TASK_ID; a user is given as --user USER_ID"
+        );
+    }
+
+    #[test]
+    fn a_pause_lasts_a_second_to_ten_years() {
+        assert!(lasting("1s").is_ok() && lasting("10y").is_ok());
+        assert!(lasting("0s").is_err());
+        assert_eq!(lasting("9999999999y").ok(), None);
+        assert_eq!(lasting("11y").unwrap_err(), "write 10y or less");
+    }
+
+    #[test]
+    fn what_stays_paused_is_not_said_to_be_tried() {
+        let pause = |ends| Pause {
+            scope: OrderScope::All,
+            reason: "by anna on db1: the night".into(),
+            paused_seconds: 60.0,
+            ends_in_seconds: ends,
+        };
+        let scope = OrderScope::User("u".into());
+        let told = |pauses, holds, wider| {
+            let ended = Resumed { pauses, holds };
+            what_ended(&scope, &Resumption { ended, wider })
+        };
+        assert_eq!(
+            told(1, 0, Vec::new()),
+            "user u: 1 pause and 0 holds ended; tried at once\n"
+        );
+        assert_eq!(
+            told(0, 0, Vec::new()),
+            "user u: no pause and no hold was in the way; tried at once\n"
+        );
+        assert_eq!(
+            told(0, 2, vec![pause(None)]),
+            "user u: 0 pauses and 2 holds ended\nstill paused with all lanes: by anna on db1: the \
+             night\n"
+        );
+        assert_eq!(
+            replaced(&pause(Some(7_200.0))),
+            "This replaces the pause of all lanes (by anna on db1: the night; for 1m 0s so far, for \
+             2h 0m more)"
+        );
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct RequeueArgs {
     ids: Vec<i64>,
     #[command(flatten)]
     filter: FilterArgs,
-    /// Everything that failed
+    /// Everything that failed, but for what was cancelled: --kind cancelled takes that
     #[arg(long)]
     all: bool,
     /// Says how many there are and changes nothing
@@ -118,6 +118,12 @@ fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     if named > found {
         let others = HumanCount(named - found);
         lines.push(format!("{others} of the ids named no failed contact\n"));
+    }
+    if tally.cancelled > 0 {
+        let n = HumanCount(tally.cancelled);
+        lines.push(format!(
+            "{n} cancelled left out: --kind cancelled takes them\n"
+        ));
     }
     if tally.redacted > 0 {
         let n = contacts(tally.redacted);

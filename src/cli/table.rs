@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stdout};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A table with these headers, without borders: columns are easy to cut out of it.
 pub(super) fn table(headers: &[&str]) -> Table {
@@ -50,6 +51,47 @@ pub(super) fn terminal_width() -> Option<u16> {
     is_terminal.then(|| Table::new().width().unwrap_or(USUAL))
 }
 
+/// The text with lines cut that are wider than a screen of this width.
+pub(super) fn cut(text: &str, width: Option<u16>) -> String {
+    let Some(width) = width.map(usize::from) else {
+        return text.to_owned();
+    };
+    let line = |line: &str| {
+        if line.width() <= width {
+            return line.to_owned() + "\n";
+        }
+        let (mut cut, mut left) = (String::new(), width.saturating_sub(1));
+        for c in line.chars() {
+            let Some(rest) = left.checked_sub(c.width().unwrap_or(0)) else {
+                break;
+            };
+            left = rest;
+            cut.push(c);
+        }
+        format!("{}…\n", cut.trim_end())
+    };
+    text.lines().map(line).collect()
+}
+
+/// A line of ours in lines that fit on a screen of this width, broken between words.
+pub(super) fn wrapped(text: &str, width: Option<u16>) -> String {
+    let width = width.map_or(usize::MAX, usize::from);
+    let (mut lines, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        let more = word.width();
+        if used > 0 && used + 1 + more > width {
+            lines.push('\n');
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += more;
+    }
+    lines + "\n"
+}
+
 /// A text in one line of at most so many characters.
 pub(super) fn short(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -80,6 +122,16 @@ mod tests {
     fn a_long_text_is_cut_and_a_text_of_lines_is_one() {
         assert_eq!(short("a\n b", 10), "a b");
         assert_eq!(short("号码格式不正确", 5), "号码格式…");
+    }
+
+    #[test]
+    fn lines_are_cut_by_the_columns_that_they_take() {
+        let text = "号码格式不正确\nshort\n";
+        assert_eq!(cut(text, Some(8)), "号码格…\nshort\n");
+        assert_eq!(cut(text, None), text);
+        let text = "Nothing waits here";
+        assert_eq!(wrapped(text, Some(13)), "Nothing waits\nhere\n");
+        assert_eq!(wrapped(text, None), "Nothing waits here\n");
     }
 
     #[test]

@@ -101,11 +101,19 @@ fn ended() -> u64 {
     totals.succeeded + totals.failed
 }
 
-/// Contacts in a second. What was long ago counts less and less.
+/// Slower than this, in contacts per second, the courier counts as idle.
+const IDLE: f64 = 0.05;
+
+/// Contacts in a second. What was long ago counts less and less. The time of idleness before does not
+/// count at all: with it, the speed would seem next to none for the first seconds of work.
 #[derive(Debug)]
 struct Speed {
     ended: u64,
     at: Instant,
+    /// The sum of what was seen, weighted by when it was.
+    sum: f64,
+    /// The sum of the weights: it comes near 1 when work goes on for some time.
+    weights: f64,
     per_second: f64,
 }
 
@@ -114,6 +122,8 @@ impl Speed {
         Self {
             ended,
             at,
+            sum: 0.0,
+            weights: 0.0,
             per_second: 0.0,
         }
     }
@@ -125,9 +135,17 @@ impl Speed {
             return self.per_second;
         }
         let more = u32::try_from(ended.saturating_sub(self.ended)).unwrap_or(u32::MAX);
-        let lately = f64::from(more) / time.as_secs_f64();
+        let mut seconds = time.as_secs_f64();
+        if more > 0 && self.per_second < IDLE {
+            (self.sum, self.weights) = (0.0, 0.0);
+            // One batch that ended right before is no speed yet.
+            seconds = seconds.max(1.0);
+        }
+        let lately = f64::from(more) / seconds;
         let weight = 1.0 - (-time.div_duration_f64(MEMORY)).exp();
-        self.per_second += (lately - self.per_second) * weight;
+        self.sum += (lately - self.sum) * weight;
+        self.weights += (1.0 - self.weights) * weight;
+        self.per_second = self.sum / self.weights;
         // A speed that nobody can see is none.
         if self.per_second < 0.001 {
             self.per_second = 0.0;
@@ -156,5 +174,24 @@ mod tests {
         assert!(speed.per_second < 1.0, "{speed:?}");
         speed.note(ended, at(3_600));
         assert!(speed.per_second < f64::MIN_POSITIVE, "{speed:?}");
+    }
+
+    #[test]
+    fn the_time_of_idleness_does_not_count_when_work_begins() {
+        let begun = Instant::now();
+        let at = |millis| begun + Duration::from_millis(millis);
+        let mut speed = Speed::new(0, begun);
+        for beat in 1..=60 {
+            assert!(speed.note(0, at(beat * 10_000)) < f64::MIN_POSITIVE);
+        }
+        // The first look comes soon, because a gate has opened.
+        let first = speed.note(100, at(600_300));
+        assert!((50.0..101.0).contains(&first), "{first}");
+        let mut ended = 100;
+        for beat in 1..=6 {
+            ended += 1_000;
+            speed.note(ended, at(600_300 + beat * 10_000));
+        }
+        assert!((speed.per_second - 100.0).abs() < 2.0, "{speed:?}");
     }
 }

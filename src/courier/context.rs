@@ -66,6 +66,16 @@ pub(super) struct Context {
 /// memory.
 const MOST_LOCKED: usize = 1_000;
 
+/// With gates of more users, some are tried all the time: that is no news, and would take long to see.
+const MOST_WATCHED: usize = 100;
+
+/// What people are told of the gates.
+fn told(gates: &Gates, now: Instant) -> impl PartialEq + use<> {
+    let closed = gates.closed();
+    let report = (closed.1 <= MOST_WATCHED).then(|| gates.report(now));
+    (closed, report)
+}
+
 /// How many quarters of [`Context::places`] there are for all lanes, and how many more for the first lane
 /// of a user, for one that is known to answer while many hang, for one with new contacts, and for the
 /// first of a user that has new contacts.
@@ -117,13 +127,14 @@ impl Context {
     }
 
     /// Changes the gates. Reports the breaker if it opens or closes by that, and tells people of gates
-    /// that close or open.
+    /// that close or open, or that are tried again at another time.
     pub(super) fn move_gates<T>(&self, act: impl FnOnce(&mut Gates) -> T) -> T {
         let mut gates = self.gates();
-        let (before, closed) = (gates.breaker_is_open(), gates.closed());
+        let now = Instant::now();
+        let (before, said) = (gates.breaker_is_open(), told(&gates, now));
         let done = act(&mut gates);
         let open = gates.breaker_is_open();
-        let is_news = gates.closed() != closed;
+        let is_news = told(&gates, now) != said;
         drop(gates);
         if is_news {
             self.bulletin.has_news();

@@ -30,7 +30,7 @@ pub(super) async fn follow(context: &Context) {
         };
         let (resumed, is_news) = context.pauses.heed(orders);
         for scope in &resumed {
-            context.gates().try_now(scope, Instant::now());
+            context.move_gates(|gates| gates.try_now(scope, Instant::now()));
             context.notes.forget_lanes(scope);
             Resumed { scope }.emit();
         }

@@ -23,6 +23,8 @@ pub struct CancelTally {
     pub lanes: u64,
     /// How many of the names named no pending contact.
     pub unmatched: u64,
+    /// The first of them that are ids, with the status of the contact; `None`: it is not there.
+    pub missed: Vec<(ContactId, Option<String>)>,
 }
 
 impl CancelTally {
@@ -33,6 +35,7 @@ impl CancelTally {
             on_their_way,
             lanes: found.pending.len() as u64,
             unmatched: found.named - found.matched,
+            missed: found.missed.clone(),
         }
     }
 
@@ -43,7 +46,13 @@ impl CancelTally {
             on_their_way: lanes.iter().map(|lane| lane.on_their_way).sum(),
             lanes: lanes.len() as u64,
             unmatched: 0,
+            missed: Vec::new(),
         }
+    }
+
+    /// How many are cancelled at the least, whatever is on its way.
+    pub fn at_least(&self) -> u64 {
+        self.pending.saturating_sub(self.on_their_way)
     }
 
     /// What there was and what became of it, for programs.

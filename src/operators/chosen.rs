@@ -1,6 +1,6 @@
 //! Which pending contacts are meant: those that are named, or those of a filter.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::words::count;
 use crate::contact::{ContactId, Lane};
@@ -8,6 +8,9 @@ use crate::outbox::{NamedContact, Names, Operations, OutboxError, PendingFilter}
 
 /// How many names the database is asked about at once.
 const CHUNK: usize = 500;
+
+/// So many ids that name no pending contact are told.
+const TOLD: usize = 20;
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -72,6 +75,8 @@ pub(super) struct Found {
     /// How many names there were, and how many of them name a pending contact.
     pub(super) named: u64,
     pub(super) matched: u64,
+    /// The first ids that name none, and the status of their contact, if it is there.
+    pub(super) missed: Vec<(ContactId, Option<String>)>,
 }
 
 impl Found {
@@ -85,16 +90,18 @@ impl Found {
         for ids in ids.chunks(CHUNK) {
             contacts.extend(operations.named(Names::Ids(ids)).await?);
         }
+        let missed = missed(ids, &contacts);
         for keys in keys.chunks(CHUNK) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             contacts.extend(operations.named(Names::Keys(&keys)).await?);
         }
         let mut found = Self {
             named: (ids.len() + keys.len()) as u64,
+            missed,
             ..Self::default()
         };
         let mut seen = HashSet::new();
-        for contact in contacts.into_iter().filter(|contact| contact.is_pending) {
+        for contact in contacts.into_iter().filter(NamedContact::is_pending) {
             found.matched += 1;
             if seen.insert(contact.id) {
                 let ids = found.pending.entry(contact.lane).or_default();
@@ -103,4 +110,16 @@ impl Found {
         }
         Ok(found)
     }
+}
+
+/// The first ids that name no pending contact, and why.
+fn missed(ids: &[ContactId], there: &[NamedContact]) -> Vec<(ContactId, Option<String>)> {
+    let there: HashMap<ContactId, &NamedContact> =
+        there.iter().map(|contact| (contact.id, contact)).collect();
+    let named = ids.iter().map(|id| (*id, there.get(id)));
+    let missed = named.filter(|(_, contact)| !contact.is_some_and(|one| one.is_pending()));
+    missed
+        .map(|(id, contact)| (id, contact.map(|one| one.status.clone())))
+        .take(TOLD)
+        .collect()
 }

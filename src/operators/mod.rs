@@ -16,7 +16,7 @@ mod words;
 pub use self::cancelling::{CancelTally, Cancellation};
 pub use self::chosen::{Chosen, lane_of};
 pub use self::history::{action, by, note};
-pub use self::pausing::{PauseOrder, Paused, Resumption, pending_in, resume};
+pub use self::pausing::{LONGEST_PAUSE, PauseOrder, Paused, Resumption, pending_in, resume};
 pub use self::progress::Progress;
 pub use self::requeueing::{Failed, Requeue, RequeueTally, Safety};
 pub use self::words::{batches, contacts, count};

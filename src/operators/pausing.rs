@@ -7,6 +7,9 @@ use serde_json::json;
 use super::history::by;
 use crate::outbox::{Action, Operations, OrderScope, OutboxError, Pause, PendingFilter, Resumed};
 
+/// A pause with an end lasts no longer: 10 years. More is surely a slip of the hand.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(87_660);
+
 /// A pause that is asked for.
 #[derive(Debug)]
 pub struct PauseOrder {

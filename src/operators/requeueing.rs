@@ -120,13 +120,28 @@ impl Requeue {
     /// Counts what there is.
     pub async fn count(&self, operations: &dyn Operations) -> Result<RequeueTally, OutboxError> {
         let found = match &self.which {
-            Failed::Filter(filter) => operations.count_failures(&filled(filter)).await?,
+            Failed::Filter(filter) => operations.count_failures(filter).await?,
             Failed::Named(ids) => {
                 let failed = operations.failures_named(ids).await?;
                 failed.into_iter().map(one).collect()
             }
         };
-        Ok(RequeueTally::of(&found, &self.safety, self.even_unsafe))
+        let (left, found): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|count| self.leaves(count));
+        let mut tally = RequeueTally::of(&found, &self.safety, self.even_unsafe);
+        let left = left.iter().filter(|count| !count.redacted);
+        tally.cancelled = left.map(|count| count.contacts).sum();
+        Ok(tally)
+    }
+
+    /// Whether these are left out, as operators have cancelled them and nobody asks for that kind.
+    fn leaves(&self, count: &FailureCount) -> bool {
+        match &self.which {
+            Failed::Named(_) => false,
+            Failed::Filter(filter) => {
+                filter.kinds.is_empty() && count.kind == FailKind::Cancelled.as_str()
+            }
+        }
     }
 
     /// Requeues, in small transactions. Returns how many contacts.
@@ -208,6 +223,8 @@ pub struct RequeueTally {
     pub redacted: u64,
     /// How many of them are not safe to send again.
     pub not_safe: u64,
+    /// How many more pass the filter and are left out, because operators have cancelled them.
+    pub cancelled: u64,
     pub to_requeue: u64,
 }
 
@@ -235,7 +252,7 @@ impl RequeueTally {
     pub fn json(&self, requeued: u64, dry_run: bool) -> serde_json::Value {
         json!({
             "failed": self.kinds, "redacted": self.redacted, "unsafe": self.not_safe,
-            "to_requeue": self.to_requeue, "requeued": requeued, "dry_run": dry_run,
+            "cancelled_left_out": self.cancelled, "to_requeue": self.to_requeue, "requeued": requeued, "dry_run": dry_run,
         })
     }
 }
@@ -384,7 +401,7 @@ mod tests {
         assert_eq!((tally.not_safe, tally.to_requeue), (3, 15));
         assert_eq!(
             tally.json(0, true).to_string(),
-            r#"{"dry_run":true,"failed":{"expired":14,"unconfirmed":5},"redacted":4,"requeued":0,"to_requeue":15,"unsafe":3}"#
+            r#"{"cancelled_left_out":0,"dry_run":true,"failed":{"expired":14,"unconfirmed":5},"redacted":4,"requeued":0,"to_requeue":15,"unsafe":3}"#
         );
     }
 }

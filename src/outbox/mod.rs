@@ -60,8 +60,8 @@ pub use self::operations::{
     FailureGroup, FailureGroups, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneOutlook,
     LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds, Operations,
     OutcomeCount, Overview, Owner, Part, PausedLane, PendingCounts, PendingFilter, PendingLane,
-    PhoneSearch, PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom,
-    ResultsIndex, SHARERS, Security, SentAs, ServerReport, ServerSetting, Story, Trial,
+    PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom, ResultsIndex,
+    SHARERS, Security, SentAs, ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::orders::{OrderScope, Orders, PAUSED, Pause, PausedLanes, Resumed};
 pub use self::postgres::PostgresOutbox;

@@ -128,6 +128,7 @@ impl Pause {
             message: self.reason.clone(),
             held_for: to_duration(Some(self.paused_seconds)),
             next_try_in: to_duration(self.ends_in_seconds),
+            until_resumed: self.ends_in_seconds.is_none(),
             failures: 0,
             pending,
         })

@@ -298,7 +298,7 @@ impl Outbox {
             done_in: unknown(made.gauge(
                 "courier_backlog_seconds",
                 "Seconds until the contacts that are due are gone, if it goes on as in the last \
-                 minute; 0 if none is due, NaN while nobody can tell.",
+                 minute; 0 if none is due and none held, NaN while nobody can tell.",
             )),
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod prometheus;
 mod scraped;
 mod secured;
 mod starting;
+mod states;
 mod trouble;
 mod unread;
 mod watching;

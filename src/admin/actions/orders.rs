@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::admin::refusal::Refusal;
 use crate::contact::{ContactId, Violation};
 use crate::mask::mask_within;
-use crate::operators::{Chosen, Failed, PauseOrder, Requeue, Safety, lane_of};
+use crate::operators::{Chosen, Failed, LONGEST_PAUSE, PauseOrder, Requeue, Safety, lane_of};
 use crate::outbox::{FailKind, FailureFilter, OrderScope, PendingFilter};
 
 /// Pause lanes.
@@ -26,13 +26,18 @@ pub(super) struct PauseBody {
 
 impl PauseBody {
     pub(super) fn order(self) -> Result<PauseOrder, Refusal> {
-        if self.for_seconds == Some(0) {
+        let lasts = self.for_seconds.map(u64::from).map(Duration::from_secs);
+        if lasts.is_some_and(|time| time.is_zero()) {
             return Err(Refusal::wrong("for_seconds is 0: write 1 or more"));
         }
-        let seconds = self.for_seconds.map(u64::from);
+        if lasts.is_some_and(|time| time > LONGEST_PAUSE) {
+            let most = LONGEST_PAUSE.as_secs();
+            let said = format!("for_seconds is too large: write {most} or less (10 years)");
+            return Err(Refusal::wrong(said));
+        }
         Ok(PauseOrder {
             scope: scope(self.lane.as_deref(), self.user, self.all)?,
-            lasts: seconds.map(Duration::from_secs),
+            lasts,
             reason: said(self.reason),
         })
     }
@@ -164,7 +169,11 @@ fn parts(
             Ok((Some(lane.user_id().into()), Some(lane.task_id().into())))
         }
         (None, Some(user)) if user.is_empty() => Err(Refusal::wrong("user is empty: name one")),
-        (None, user) => Ok((user, None)),
+        (None, Some(user)) => match OrderScope::user(&user) {
+            Ok(_) => Ok((Some(user), None)),
+            Err(violation) => Err(no_user(&user, &violation)),
+        },
+        (None, None) => Ok((None, None)),
     }
 }
 
@@ -235,6 +244,10 @@ mod tests {
             (r#"{"dry_run":true,"lane":"u/t","all":true}"#, None),
             (r#"{"dry_run":true,"user":"u","all":true}"#, None),
             (r#"{"dry_run":true,"all":true,"for_seconds":0}"#, None),
+            (
+                r#"{"dry_run":true,"all":true,"for_seconds":315576001}"#,
+                None,
+            ),
         ] {
             let order = read::<PauseBody>(json).order();
             let told = order.ok().map(|order| order.in_words());
@@ -258,6 +271,7 @@ mod tests {
             (r#"{"dry_run":true,"ids":[0]}"#, None),
             (r#"{"dry_run":true,"ids":[7],"lane":"u/t"}"#, None),
             (r#"{"dry_run":true,"created_since_seconds":-1}"#, None),
+            (r#"{"dry_run":true,"user":"u/t"}"#, None),
         ] {
             let chosen = read::<CancelBody>(json).chosen();
             let told = chosen.ok().map(|(chosen, _)| chosen.in_words());

@@ -20,13 +20,15 @@ const ACT = {
     inLast: (time) => `in the last ${time}`, kinds: "Of these kinds only", evenUnsafe: "Even those that the platform may put into their task twice",
     scopes: { lane: (x) => `lane ${x}`, user: (x) => `user ${x}`, all: () => "all lanes" },
     contacts: (n) => n === null ? "many contacts" : n === 1 ? "1 contact" : `${whole.format(n)} contacts`,
+    between: (least, most) => `${whole.format(least)} to ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}: ${n} pending in it.`, pauseAsk: (scope) => `Pause ${scope}?`,
     replaces: (scope, why) => `This replaces the pause of ${scope}: ${why}`,
     wider: (scope, why) => `Still paused with ${scope}: ${why}`,
     ends: (scope, why) => `Ends the pause of ${scope}: ${why}`, noPauses: "No pause is in force in it. Whatever else is in the way is tried at once.",
     resumeAsk: (scope) => `Resume ${scope}?`,
     paused: (scope, n, time) => `${scope}: paused ${time ? `for ${time}` : "until it is resumed"}; ${n} pending in it.`,
-    resumed: (scope, pauses, holds) => `${scope}: ${pauses} ${pauses === 1 ? "pause" : "pauses"} and ${holds} ${holds === 1 ? "hold" : "holds"} ended; tried at once.`,
+    resumed: (scope, pauses, holds) => `${scope}: ${pauses} ${pauses === 1 ? "pause" : "pauses"} and ${holds} ${holds === 1 ? "hold" : "holds"} ended.`,
+    noneInTheWay: (scope) => `${scope}: no pause and no hold was in the way.`, triedAtOnce: "It is tried at once.",
     cancelNone: "Nothing to cancel: no pending contact matches.", cancelCount: (which, n) => `${which}: ${n} pending.`, of: (which) => `${which}:`,
     cancelLeft: (n) => `Up to ${n} of them may be on the way to the platform, and would be left.`, cancelAsk: (n) => `Cancel ${n}?`,
     unmatched: (n) => `${n} of the ids named no such contact.`,
@@ -36,6 +38,7 @@ const ACT = {
     notSafe: (n, taken) => taken
       ? `${n} not safe to send again, and taken all the same: the platform may put the person into the task twice.`
       : `${n} not safe to send again, and left out: the platform may have it, and the person could be in the task twice.`,
+    cancelledLeft: (n) => `${n} left out: operators cancelled them. Choose the kind “cancelled” to take them.`,
     redacted: (n) => `${n} left out: what is personal was taken out, so there is no number to send.`,
     requeueAsk: (n) => `Requeue ${n}?`, requeued: (n) => `${n} requeued.`,
     going: (what, who, done, total) => `${what}, begun by ${who}: ${done} of ${total} so far`,
@@ -68,13 +71,15 @@ const ACT = {
     inLast: (time) => `最近 ${time}`, kinds: "仅限这些类别", evenUnsafe: "包括可能被平台重复加入任务的号码",
     scopes: { lane: (x) => `通道 ${x}`, user: (x) => `用户 ${x}`, all: () => "全部通道" },
     contacts: (n) => (n === null ? "大量号码" : `${whole.format(n)} 个号码`),
+    between: (least, most) => `${whole.format(least)} 至 ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}：${n}待发送。`, pauseAsk: (scope) => `暂停${scope}？`,
     replaces: (scope, why) => `将取代${scope}现有的暂停：${why}`,
     wider: (scope, why) => `仍随${scope}暂停：${why}`,
     ends: (scope, why) => `将结束${scope}的暂停：${why}`, noPauses: "其中没有暂停。其他被阻挡的通道会立即重试。",
     resumeAsk: (scope) => `恢复${scope}？`,
     paused: (scope, n, time) => `${scope}：已暂停，${time ? `持续 ${time}` : "直到恢复"}；${n}待发送。`,
-    resumed: (scope, pauses, holds) => `${scope}：结束了 ${pauses} 个暂停和 ${holds} 个等待；正在重试。`,
+    resumed: (scope, pauses, holds) => `${scope}：结束了 ${pauses} 个暂停和 ${holds} 个等待。`,
+    noneInTheWay: (scope) => `${scope}：没有暂停，也没有等待。`, triedAtOnce: "正在重试。",
     cancelNone: "没有可取消的号码：没有符合条件的待发送号码。", cancelCount: (which, n) => `${which}：${n}待发送。`, of: (which) => `${which}：`,
     cancelLeft: (n) => `其中最多 ${n}可能正在发往平台，会保留。`, cancelAsk: (n) => `取消 ${n}？`,
     unmatched: (n) => `有 ${n} 个 id 没有对应的号码。`,
@@ -84,6 +89,7 @@ const ACT = {
     notSafe: (n, taken) => taken
       ? `${n}重新发送并不安全，但仍会发送：平台可能把同一个人加入任务两次。`
       : `${n}重新发送并不安全，已排除：平台可能已收到，同一个人可能被加入任务两次。`,
+    cancelledLeft: (n) => `已排除 ${n}：由运维人员取消。如需发送，请选择“已取消”类别。`,
     redacted: (n) => `已排除 ${n}：个人信息已删除，没有可发送的号码。`,
     requeueAsk: (n) => `重新发送 ${n}？`, requeued: (n) => `已重新放回 ${n}。`,
     going: (what, who, done, total) => `${who} 发起的${what}：已处理 ${done}，共 ${total}`,
@@ -286,13 +292,14 @@ const TOLD = {
   resume: (s) => [[act.pauseCount(scope(s.scope), act.contacts(s.pending)), ...(s.pauses.length ? reasons("ends", s.pauses) : [act.noPauses]),
     ...reasons("wider", s.still_paused_by)], act.resumeAsk(scope(s.scope))],
   cancel: (s, chosen) => [[s.pending ? act.cancelCount(inWords(chosen), act.contacts(s.pending)) : act.cancelNone, s.unmatched ? act.unmatched(whole.format(s.unmatched)) : null,
-    s.left_on_their_way ? act.cancelLeft(act.contacts(s.left_on_their_way)) : null], s.pending ? act.cancelAsk(act.contacts(s.pending)) : null],
+    s.left_on_their_way ? act.cancelLeft(act.contacts(s.left_on_their_way)) : null], s.pending ? act.cancelAsk(s.left_on_their_way ? act.between(s.pending - s.left_on_their_way, s.pending) : act.contacts(s.pending)) : null],
   requeue: (s, chosen) => {
     const kinds = Object.entries(s.failed);
     const found = kinds.reduce((sum, [, n]) => sum + n, 0);
     const named = chosen.way === "ids" ? new Set(body("requeue", chosen).ids).size : found;
     return [[found ? act.of(inWords(chosen)) : null, ...(found ? kinds.map(([kind, n]) => act.requeueKind(act.contacts(n), say.kinds[kind] || kind)) : [act.requeueNone]),
       named > found ? act.unmatched(whole.format(named - found)) : null,
+      s.cancelled_left_out ? act.cancelledLeft(act.contacts(s.cancelled_left_out)) : null,
       s.redacted ? act.redacted(act.contacts(s.redacted)) : null,
       s.unsafe ? act.notSafe(act.contacts(s.unsafe), chosen.even) : null], s.to_requeue ? act.requeueAsk(act.contacts(s.to_requeue)) : null];
   },
@@ -301,7 +308,8 @@ const TOLD = {
 /** What an action has done, in lines. */
 const DONE = {
   pause: (s) => [act.paused(scope(s.paused), act.contacts(s.pending), s.for_seconds && span(s.for_seconds))],
-  resume: (s) => [act.resumed(scope(s.resumed), s.pauses_ended, s.holds_ended), ...reasons("wider", s.still_paused_by)],
+  resume: (s) => [s.pauses_ended + s.holds_ended ? act.resumed(scope(s.resumed), s.pauses_ended, s.holds_ended) : act.noneInTheWay(scope(s.resumed)),
+    ...(s.still_paused_by.length ? reasons("wider", s.still_paused_by) : [act.triedAtOnce])],
   cancel: (s) => [act.cancelled(act.contacts(s.cancelled)), s.left_on_their_way ? act.leftGoing(act.contacts(s.left_on_their_way)) : null,
     s.left_locked ? act.leftLocked(act.contacts(s.left_locked)) : null],
   requeue: (s) => [act.requeued(act.contacts(s.requeued))],

@@ -15,6 +15,7 @@ const WORDS = {
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
     refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
     noCurve: "The curve begins in a moment.", hourAgo: (seconds) => `${span(seconds)} ago`, now: "now", most: (value) => `most: ${value}`,
+    moreOfNewest: (n, of) => `${n} more of the newest ${of}`,
     ago: (time) => `${time} ago`, asOf: (time) => `as of ${time}`, goneIn: (time) => `gone in about ${time}`, gone: "Gone in", keptBack: "on hold",
     more: (n) => `and ${n} more`, showAll: (n) => `Show ${n} more`, times: (n) => `${n} times`,
     allLanes: "all lanes", everybody: "everything",
@@ -27,6 +28,7 @@ const WORDS = {
     laneHead: "Lane", why: "Why", pausedFor: "Paused for", next: "Next try", waiting: "Waiting",
     state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
     started: "Started", beat: "Last heartbeat", soon: "as soon as possible", whenResumed: "when somebody resumes", inTime: (time) => `in ${time}`,
+    endsIn: (time) => `ends in ${time}`, endsWhenResumed: "ends when somebody resumes",
     tried: (n) => n === 1 ? "1 failure" : `${n} failures in a row`,
     captions: {
       paused: (n) => `The longest paused first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
@@ -57,7 +59,7 @@ const WORDS = {
       gone: ["The courier does not answer", "What is shown is what it said last."],
       unhealthy: "The courier stands still", stopping: "The courier is stopping",
       database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
-      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`,
+      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`, pausedAllMore: (since, end) => `Since ${since}; ${end}.`,
       noCourier: "Nothing is sent: no courier runs",
       paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
       pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + (others ? "Other lanes go on." : "No other contact is due."),
@@ -69,6 +71,7 @@ const WORDS = {
       empty: "No contact was inserted yet", emptyMore: "",
       delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
       later: "Nothing is due", laterMore: (n) => n === "1" ? "1 contact waits for its time." : `${n} contacts wait for their time.`,
+      newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
     },
     units: ["d", "h", "min", "s"], gap: " ",
@@ -80,6 +83,7 @@ const WORDS = {
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
     noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
+    moreOfNewest: (n, of) => `最新 ${of} 个中另有 ${n} 个`,
     ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中",
     more: (n) => `另有 ${n} 个`, showAll: (n) => `再显示 ${n} 个`, times: (n) => `${n} 次`,
     allLanes: "全部通道", everybody: "全部",
@@ -92,6 +96,7 @@ const WORDS = {
     laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
     state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
     started: "启动于", beat: "最近心跳", soon: "尽快", whenResumed: "由运维人员恢复时", inTime: (time) => `${time}后`,
+    endsIn: (time) => `${time}后结束`, endsWhenResumed: "由运维人员恢复时结束",
     tried: (n) => `连续失败 ${n} 次`,
     captions: {
       paused: (n) => `按暂停时长排序，最多 ${n} 个。`, lanes: (n) => `按数量排序，最多 ${n} 个。`,
@@ -122,7 +127,7 @@ const WORDS = {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],
       unhealthy: "程序卡住（工作循环停转）", stopping: "程序正在停止",
       database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
-      stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`,
+      stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`, pausedAllMore: (since, end) => `已持续 ${since}；${end}。`,
       noCourier: "暂停发送：没有运行中的实例",
       paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n, others) => (n === "0" ? "" : `${n} 个号码在等待，`) + (others ? "其他通道照常发送。" : "没有其他到期的号码。"),
       users: (n) => `${n} 个用户的号码暂停发送`, pausedAndUsers: (lanes, users) => `${lanes}；另有 ${users} 个用户暂停发送`,
@@ -132,6 +137,7 @@ const WORDS = {
       empty: "尚未写入任何号码", emptyMore: "",
       delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
       later: "暂无到期号码", laterMore: (n) => `${n} 个号码未到发送时间。`,
+      newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
     },
     units: ["天", "小时", "分", "秒"], gap: " ",
@@ -189,7 +195,13 @@ function message(s, row) {
   return [words(quoted), words(say.hints[row.reason])].filter((x) => x);
 }
 
-const nextTry = (row) => (row.next_try_in_seconds > 0 ? say.inTime(span(row.next_try_in_seconds)) : row.reason === "paused" ? say.whenResumed : say.soon);
+/** When something is tried again. A pause is not tried, it ends. */
+function nextTry(row) {
+  const isPause = row.reason === "paused";
+  if (row.until_resumed || (isPause && !row.next_try_in_seconds)) return say.whenResumed;
+  const time = row.next_try_in_seconds > 0 ? span(row.next_try_in_seconds) : null;
+  return time === null ? say.soon : isPause ? say.endsIn(time) : say.inTime(time);
+}
 
 /** The tables that the reader has unfolded on a small screen. */
 const unfolded = new Set();
@@ -299,24 +311,37 @@ function grouped(failures) {
   return failures && [...groups.values()];
 }
 
-/** Users for whom nothing is sent, and paused lanes. */
+/** What keeps everything back, users for whom nothing is sent, and paused lanes. */
 function paused(s) {
   if (!s.paused) return s.paused;
-  const users = s.held_users.map((gate) => ({ ...gate, all: true, held_seconds: gate.closed_seconds }));
-  return [...users, ...s.paused];
+  const isStopped = s.conclusion && s.conclusion.state === "stopped";
+  const gates = [...(isStopped ? [s.conclusion.gate] : []), ...s.held_users];
+  return [...gates.map((gate) => ({ ...gate, all: true, held_seconds: gate.closed_seconds })), ...s.paused];
+}
+
+/** How many rows of these there are, shown or not. */
+function pausedInAll(s) {
+  if (!s.paused || !s.outbox) return 0;
+  const unlisted = s.conclusion && s.conclusion.state === "partly" ? Math.max(0, s.conclusion.users - s.held_users.length) : 0;
+  return paused(s).length - s.paused.length + unlisted + s.outbox.lanes.held_alone;
+}
+
+/** Whom a row of them is about. */
+function whose(row) {
+  if (!row.all) return lane(row);
+  return make("span", { class: "lane" }, row.user_id === null ? say.allLanes : `${row.user_id} · ${say.allLanes}`);
 }
 
 function tables(s) {
   const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
-  const users = s.held_users ? s.held_users.length : 0;
   table("paused", paused(s), [
-    [say.laneHead, (row) => (row.all ? make("span", { class: "lane" }, `${row.user_id} · ${say.allLanes}`) : lane(row)), "wide"],
+    [say.laneHead, whose, "wide"],
     [say.why, (row) => [say.reasons[row.reason] || row.reason, ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
     [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
-    ...actColumn((row) => inRow("resume", row.all ? { way: "user", what: row.user_id } : ofLane(row))),
-  ], say.noPaused, s.limits.paused, s.outbox && s.outbox.lanes.held + users);
+    ...actColumn((row) => inRow("resume", !row.all ? ofLane(row) : row.user_id === null ? { way: "all" } : { way: "user", what: row.user_id })),
+  ], say.noPaused, s.limits.paused, pausedInAll(s));
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
     [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],
@@ -327,7 +352,7 @@ function tables(s) {
     ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
   table("failures", grouped(s.failures), [
-    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.more(row.count - 1) : `#${row.id}`)]],
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.moreOfNewest(row.count - 1, s.failures.length) : `#${row.id}`)]],
     [say.laneHead, lane],
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
@@ -359,7 +384,9 @@ function verdict(s) {
     case "stopped": {
       const why = say.reasons[c.gate.reason] || c.gate.reason;
       const quoted = message(s, c.gate).map((part) => part.textContent);
-      const times = heads.stoppedMore(span(c.gate.closed_seconds), nextTry(c.gate));
+      const [since, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
+      const end = c.gate.next_try_in_seconds > 0 ? next : say.endsWhenResumed;
+      const times = c.gate.reason === "paused" ? heads.pausedAllMore(since, end) : heads.stoppedMore(since, next);
       return ["bad", heads.stopped(why), [times, ...quoted].join(" ")];
     }
     case "partly": {
@@ -375,7 +402,7 @@ function verdict(s) {
       ? ["warn", heads.ended, heads.endedMore(c.succeeded, c.failed)]
       : ["bad", heads.noneDelivered, heads.noneDeliveredMore(c.failed)];
     case "empty": return ["calm", heads.empty, heads.emptyMore];
-    default: return ["good", heads.done, heads.doneMore];
+    default: return c.are_all ? ["good", heads.done, heads.doneMore] : ["good", heads.ended, heads.newestDoneMore(c.newest)];
   }
 }
 

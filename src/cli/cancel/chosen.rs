@@ -70,7 +70,7 @@ impl ChosenArgs {
         let lane = self.lane.as_deref().map(operator::lane).transpose()?;
         let (user_id, task_id) = match &lane {
             Some(lane) => (Some(lane.user_id().into()), Some(lane.task_id().into())),
-            None => (self.user.clone(), None),
+            None => (self.user.as_deref().map(operator::user).transpose()?, None),
         };
         Ok(PendingFilter {
             user_id,
@@ -150,5 +150,15 @@ mod tests {
             ..ChosenArgs::default()
         };
         assert!(both.check().is_err());
+        let user = |user: &str| ChosenArgs {
+            user: Some(user.into()),
+            ..ChosenArgs::default()
+        };
+        user("u-4").check().unwrap();
+        assert_eq!(
+            user("u-4/t-1").check().unwrap_err().to_string(),
+            "--user \"u-4/t-1\" is no user: user_id must be 1 to 64 letters, digits, '_' or '-'; a \
+             lane is given as --lane USER/TASK"
+        );
     }
 }

@@ -6,10 +6,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::chosen::ChosenArgs;
-use super::tally::{done, shown};
+use super::tally::{cancellable, done, shown};
 use crate::app;
 use crate::cli::settings_args::SettingsArgs;
-use crate::cli::span::contacts;
 use crate::cli::{asking, operator};
 use crate::operators::Cancellation;
 use crate::outbox::Cancelled;
@@ -54,7 +53,7 @@ pub(in crate::cli) async fn run(
     if !args.json {
         write!(out, "{}", shown(tally))?;
     }
-    let question = format!("Cancel {}?", contacts(tally.pending));
+    let question = format!("Cancel {}?", cancellable(tally));
     let goes_on =
         tally.pending > 0 && !args.dry_run && (args.yes || asking::confirmed(&question, out)?);
     let mut result = Cancelled::default();
@@ -72,7 +71,7 @@ pub(in crate::cli) async fn run(
     } else if goes_on {
         write!(out, "{}", done(&result))?;
     } else if args.dry_run && tally.pending > 0 {
-        let would = contacts(tally.pending);
+        let would = cancellable(tally);
         writeln!(out, "{would} would be cancelled (--dry-run)")?;
     }
     Ok(())

@@ -17,7 +17,8 @@ pub(super) fn shown(tally: &CancelTally) -> String {
     if tally.unmatched > 0 {
         let unmatched = HumanCount(tally.unmatched);
         lines.push(format!(
-            "{unmatched} of the names named no pending contact\n"
+            "{unmatched} of the names named no pending contact{}\n",
+            missed(tally)
         ));
     }
     if tally.on_their_way > 0 {
@@ -27,6 +28,35 @@ pub(super) fn shown(tally: &CancelTally) -> String {
         ));
     }
     lines.concat()
+}
+
+/// How many would be cancelled: those that may be on their way are left, or are not.
+pub(super) fn cancellable(tally: &CancelTally) -> String {
+    if tally.on_their_way == 0 {
+        return contacts(tally.pending);
+    }
+    format!(
+        "{} to {}",
+        HumanCount(tally.at_least()),
+        contacts(tally.pending)
+    )
+}
+
+/// Which ids these are, and why, as far as they are told.
+fn missed(tally: &CancelTally) -> String {
+    let told = tally.missed.iter().map(|(id, status)| {
+        let why = status.as_deref().unwrap_or("not there");
+        format!("{id} ({why})")
+    });
+    let mut told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    match tally.unmatched.saturating_sub(told.len() as u64) {
+        0 => {}
+        more => told.push(format!("and {} more", HumanCount(more))),
+    }
+    format!(": {}", told.join(", "))
 }
 
 /// What became of them, in lines.
@@ -42,4 +72,42 @@ pub(super) fn done(done: &Cancelled) -> String {
     let left = left.map(|(left, why)| format!("{} left: {why}\n", contacts(*left)));
     let cancelled = format!("{} cancelled\n", contacts(done.cancelled));
     std::iter::once(cancelled).chain(left).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::ContactId;
+
+    #[test]
+    fn what_may_be_on_its_way_is_no_more_than_a_part_of_what_would_be_cancelled() {
+        let mut tally = CancelTally {
+            pending: 1_000,
+            ..CancelTally::default()
+        };
+        assert_eq!(cancellable(&tally), "1,000 contacts");
+        tally.on_their_way = 100;
+        assert_eq!(cancellable(&tally), "900 to 1,000 contacts");
+    }
+
+    #[test]
+    fn ids_that_name_no_pending_contact_are_told_with_why() {
+        let mut tally = CancelTally {
+            unmatched: 2,
+            missed: vec![
+                (ContactId(5), Some("succeeded".into())),
+                (ContactId(7), None),
+            ],
+            ..CancelTally::default()
+        };
+        let told = |tally: &CancelTally| shown(tally).lines().nth(1).unwrap().to_owned();
+        assert_eq!(
+            told(&tally),
+            "2 of the names named no pending contact: 5 (succeeded), 7 (not there)"
+        );
+        tally.unmatched = 1_002;
+        assert!(told(&tally).ends_with("7 (not there), and 1,000 more"));
+        tally.missed.clear();
+        assert!(told(&tally).ends_with("named no pending contact"));
+    }
 }

@@ -256,7 +256,7 @@ fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
 /// What keeps back everything, or all of some user, in the words of the headline.
 fn stop(conclusion: &Conclusion) -> Option<Check> {
     let todo = match conclusion {
-        Conclusion::Stopped { gate } if gate.reason == PAUSED => {
+        Conclusion::Stopped { gate, .. } if gate.reason == PAUSED => {
             "`contact-courier resume --all` ends the pause"
         }
         Conclusion::Stopped { .. } => {

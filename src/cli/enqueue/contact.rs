@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::problem::{Problem, shown};
 use super::record::{Given, Record, column};
-use super::rounded::{ROUNDED, is_rounded, is_whole_no_more, rounded_within};
+use super::rounded::{fault, is_rounded, is_whole_no_more, rounded_within};
 use crate::contact::{Contact, Lane, OutboxRow, RequestDefaults, Violation};
 use crate::outbox::NewContact;
 
@@ -168,7 +168,7 @@ impl Fields {
     }
 
     fn rounded(&mut self, column: &'static str, number: &str) {
-        self.problem(column, format!("{}: {ROUNDED}", shown(number)));
+        self.problem(column, format!("{}: {}", shown(number), fault(number)));
     }
 
     fn text(&mut self, column: &'static str) -> Option<String> {
@@ -289,6 +289,7 @@ fn shown_instant(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rounded::{FRACTION, ROUNDED};
     use super::*;
     use serde_json::json;
 
@@ -380,8 +381,13 @@ mod tests {
 
     #[test]
     fn a_number_that_a_spreadsheet_has_rounded_is_refused_from_csv_and_json() {
-        let refused = |record, column, number| {
-            let complaint = format!("line 37, column {column}: \"{number}\": {ROUNDED}");
+        let refused = |record, column, number: &str| {
+            let fault = if number.ends_with(".0") {
+                FRACTION
+            } else {
+                ROUNDED
+            };
+            let complaint = format!("line 37, column {column}: \"{number}\": {fault}");
             assert_eq!(said(record), [complaint]);
         };
         let vars = r#"[{"name": "order", "text": "2.0260131E+13"}]"#;

@@ -10,6 +10,21 @@ use serde_json::value::RawValue;
 pub(super) const ROUNDED: &str = "a spreadsheet has rounded this number; give the column the format \
                                   \"text\" before the numbers are filled in, and export it again";
 
+/// The same of a number that has got a fraction of zeros, or an exponent in JSON: it may have lost
+/// nothing.
+pub(super) const FRACTION: &str = "this number is written with a fraction, as one to count with; write \
+                                   it as a text without the fraction, and see whether all of its digits \
+                                   are there";
+
+/// What to say of a number that does not stand there as it was.
+pub(super) fn fault(number: &str) -> &'static str {
+    if has_empty_fraction(number.trim()) {
+        FRACTION
+    } else {
+        ROUNDED
+    }
+}
+
 /// The columns that hold ids: a number in one of them is never meant to be counted with.
 const IDS: [&str; 10] = [
     "user_id",

@@ -4,16 +4,17 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
-use super::search::{End, MOST, PATIENCE, nothing, search};
+use super::search::{End, MOST, PATIENCE, Wanted, nothing, search};
 use super::summary::summary;
 use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
 use crate::cli::span::{ago, contacts, count, span};
 use crate::cli::table::{lines, numbers, table};
 use crate::contact::ContactId;
-use crate::outbox::{BatchReport, LaneStanding, Moment, Operations, PhoneSearch, Requeued, Story};
+use crate::outbox::{BatchReport, LaneStanding, Moment, Operations, Requeued, Story};
 use crate::settings::Settings;
 use crate::visible::spelt_out;
 
@@ -43,10 +44,10 @@ struct Which {
     #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     id: Option<i64>,
     /// Its `idempotency_key`
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
-    /// Its `phone`, as the table has it; reads the whole table
-    #[arg(long, value_name = "NUMBER")]
+    /// Its number, in whatever shape the table has it; reads the whole table
+    #[arg(long, value_name = "NUMBER", value_parser = operator::number)]
     phone: Option<String>,
 }
 
@@ -67,7 +68,7 @@ pub(in crate::cli) async fn run(
     let operations = operator::connect(settings).await?;
     if let Some(phone) = &args.which.phone {
         let phone = phone.trim().to_owned();
-        return all_with(&PhoneSearch { phone, lane }, args.json, &*operations, out).await;
+        return all_with(&Wanted { phone, lane }, args.json, &*operations, out).await;
     }
     let id = match (&args.which.key, args.which.id) {
         (Some(key), _) => operations.find_key(key).await?,
@@ -104,7 +105,7 @@ fn tell(story: &Story, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
 
 /// Tells of the contacts with a number: the story of one, a list of several.
 async fn all_with(
-    wanted: &PhoneSearch,
+    wanted: &Wanted,
     json: bool,
     operations: &dyn Operations,
     out: &mut dyn Write,
@@ -257,6 +258,10 @@ fn sent(attempts: u32) -> String {
     }
 }
 
+fn failures(n: u32) -> String {
+    count(n.into(), "failure", "failures")
+}
+
 fn standing(lane: &LaneStanding) -> String {
     let mut facts = table(&["the lane now", ""]);
     let mut fact = |name: &str, value: String| {
@@ -270,7 +275,7 @@ fn standing(lane: &LaneStanding) -> String {
         let since = lane.held_for.map(span).unwrap_or_default();
         fact(
             "on hold for",
-            format!("{reason}, {since}, {} failures in a row", lane.failures),
+            format!("{reason}, {since}, {} in a row", failures(lane.failures)),
         );
         fact("message", lane.message.clone().unwrap_or_default());
         fact("next try in", span(lane.next_try_in));

@@ -1,5 +1,6 @@
 //! Looking for a phone number in a table that has no index of numbers.
 
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
@@ -7,14 +8,23 @@ use anyhow::bail;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-use crate::contact::ContactId;
-use crate::outbox::{Operations, PhoneSearch};
+use crate::contact::{ContactId, Lane};
+use crate::outbox::{Names, Operations, OutboxError};
 
 /// More contacts than these are not looked for: nobody reads their stories.
 pub(super) const MOST: usize = 20;
 
 /// The time for it: that of an operator's single question.
 pub(super) const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Which contacts are looked for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The number, in whatever shape.
+    pub(super) phone: String,
+    /// Of this lane; `None`: of any.
+    pub(super) lane: Option<Lane>,
+}
 
 /// Where the search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +39,7 @@ pub(super) enum End {
 
 /// Returns contacts with the number, the newest first, and where the search ended.
 pub(super) async fn search(
-    search: &PhoneSearch,
+    wanted: &Wanted,
     patience: Duration,
     operations: &dyn Operations,
 ) -> anyhow::Result<(Vec<ContactId>, End)> {
@@ -38,8 +48,8 @@ pub(super) async fn search(
     let mut found = Vec::new();
     let mut before = None;
     loop {
-        let step = operations.find_phone(search, before).await?;
-        found.extend(step.found);
+        let step = operations.find_number(&wanted.phone, before).await?;
+        found.extend(of_lane(step.found, wanted.lane.as_ref(), operations).await?);
         if found.len() > MOST {
             found.truncate(MOST);
             return Ok((found, End::Enough));
@@ -55,10 +65,28 @@ pub(super) async fn search(
     }
 }
 
+/// Those of the contacts that are of a lane.
+async fn of_lane(
+    found: Vec<ContactId>,
+    lane: Option<&Lane>,
+    operations: &dyn Operations,
+) -> Result<Vec<ContactId>, OutboxError> {
+    let Some(lane) = lane.filter(|_| !found.is_empty()) else {
+        return Ok(found);
+    };
+    let there = operations.named(Names::Ids(&found)).await?;
+    let of_lane = there.into_iter().filter(|contact| contact.lane == *lane);
+    let of_lane: HashSet<ContactId> = of_lane.map(|contact| contact.id).collect();
+    Ok(found
+        .into_iter()
+        .filter(|id| of_lane.contains(id))
+        .collect())
+}
+
 /// Fails with where it was looked, if nothing was found.
-pub(super) fn nothing(search: &PhoneSearch, end: End) -> anyhow::Result<()> {
-    let phone = crate::mask::mask(&search.phone);
-    let lane = match &search.lane {
+pub(super) fn nothing(wanted: &Wanted, end: End) -> anyhow::Result<()> {
+    let phone = crate::mask::mask(&wanted.phone);
+    let lane = match &wanted.lane {
         Some(lane) => format!(" of lane {lane}"),
         None => String::new(),
     };
@@ -127,10 +155,29 @@ mod tests {
         outbox
     }
 
-    fn wanted(phone: &str) -> PhoneSearch {
-        PhoneSearch {
+    fn wanted(phone: &str) -> Wanted {
+        Wanted {
             phone: phone.into(),
             lane: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_number_is_found_in_whatever_shape_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = outbox(&folder, 2).await;
+        for shape in ["130-1212-1211", "+86 13012121211", "13012121211_x1"] {
+            let (found, _) = search(&wanted(shape), PATIENCE, &outbox).await.unwrap();
+            assert_eq!(found, [2, 1].map(ContactId), "{shape}");
+        }
+        for (task, ids) in [("t", vec![ContactId(2), ContactId(1)]), ("x", vec![])] {
+            let lane = Some(Lane::new("u", task).unwrap());
+            let wanted = Wanted {
+                lane,
+                ..wanted("13012121211")
+            };
+            let (found, _) = search(&wanted, PATIENCE, &outbox).await.unwrap();
+            assert_eq!(found, ids, "{task}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::headline::until;
-use crate::cli::span::{ago, contacts, span};
+use crate::cli::span::{ago, contacts, seconds, span};
 use crate::outbox::{BatchReport, ContactReport, LaneStanding, PAUSED, Story};
 
 /// One line of plain English.
@@ -141,7 +141,17 @@ fn held(story: &Story) -> Option<String> {
             None => "nothing is sent at all",
         };
         let next = Duration::try_from_secs_f64(gate.next_try_in_seconds).unwrap_or_default();
-        return Some(format!("{whose} ({}), {}", gate.reason, next_try(next)));
+        let since = seconds(gate.closed_seconds);
+        let said = if gate.message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", gate.message)
+        };
+        return Some(format!(
+            "{whose} ({} for {since}{said}), {}",
+            gate.reason,
+            next_try(next)
+        ));
     }
     let lane = story.lane.as_ref()?;
     let reason = lane.reason.as_ref()?;
@@ -341,6 +351,8 @@ mod tests {
         let mut kept = story("pending");
         kept.gate = Some(ClosedGate {
             reason: "unauthorized".into(),
+            message: "令牌无效".into(),
+            closed_seconds: 723.0,
             next_try_in_seconds: 20.0,
             ..ClosedGate::default()
         });
@@ -350,8 +362,8 @@ mod tests {
         });
         assert_eq!(
             summary(&kept),
-            "Pending: it was not sent yet; nothing is sent at all (unauthorized), the next try is in \
-             20s; it is the next of its lane."
+            "Pending: it was not sent yet; nothing is sent at all (unauthorized for 12m 3s: \
+             令牌无效), the next try is in 20s; it is the next of its lane."
         );
         kept.batches = vec![BatchReport {
             attempts: 0,
@@ -359,8 +371,8 @@ mod tests {
         }];
         assert_eq!(
             summary(&kept),
-            "Pending: its batch was not sent yet; nothing is sent at all (unauthorized), the next \
-             try is in 20s."
+            "Pending: its batch was not sent yet; nothing is sent at all (unauthorized for 12m 3s: \
+             令牌无效), the next try is in 20s."
         );
         kept.gate = None;
         kept.lane = None;

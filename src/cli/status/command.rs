@@ -120,11 +120,11 @@ fn changed(now: &StatusReport, before: Option<&StatusReport>) -> String {
     };
     let [was, is] = [before, now].map(|status| status.overview.pending.total());
     let change = match is.cmp(&was) {
-        Ordering::Less => format!("{} fewer pending", HumanCount(was - is)),
-        Ordering::Equal => "as many pending".to_owned(),
-        Ordering::Greater => format!("{} more pending", HumanCount(is - was)),
+        Ordering::Less => format!("{} fewer pending than", HumanCount(was - is)),
+        Ordering::Equal => "as many pending as".to_owned(),
+        Ordering::Greater => format!("{} more pending than", HumanCount(is - was)),
     };
-    format!("{at}  {change} than at the last look")
+    format!("{at}  {change} at the last look")
 }
 
 fn print(status: &StatusReport, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -53,8 +53,8 @@ impl StatusReport {
             contacts_per_second: overview.contacts_per_second(),
             done_in_seconds: overview.done_in_seconds(),
             busiest_lanes: overview.outlook(lanes, shown),
+            paused_lanes: overview.behind_gates(paused_lanes),
             overview,
-            paused_lanes,
         }
     }
 }

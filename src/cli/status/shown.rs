@@ -5,20 +5,22 @@ use std::time::Duration;
 use indicatif::HumanCount;
 
 use super::report::StatusReport;
-use crate::cli::headline::headline;
-use crate::cli::span::{batches, contacts, seconds, span};
-use crate::cli::table::{lines_within, numbers, short, table};
-use crate::outbox::{ClosedGate, InstanceReport, LaneOutlook, PAUSED, PausedLane};
+use crate::cli::headline::{in_short, words};
+use crate::cli::span::{batches, contacts, count, seconds, span};
+use crate::cli::table::{cut, lines_within, numbers, short, table, wrapped};
+use crate::outbox::{ClosedGate, InstanceReport, LaneOutlook, OrderScope, PAUSED, PausedLane};
 
 /// How much of a message is shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
+
+/// So many paused lanes are named on one line.
+const NAMED: usize = 5;
 
 /// `width`: that of the screen, if it is shown on one.
 pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     let server = status.server.as_ref();
     let server = server.map_or_else(String::new, |server| format!("Server   {server}\n"));
-    let headline = headline(&status.conclusion);
-    let mut parts = vec![format!("{headline}\n"), server + &totals(status)];
+    let mut parts = vec![head(status, width), cut(&(server + &totals(status)), width)];
     if !status.held_users.is_empty() {
         parts.push(format!(
             "Users on hold\n{}",
@@ -30,6 +32,9 @@ pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
             "Lanes on hold\n{}",
             paused(&status.paused_lanes, width)
         ));
+    }
+    if let Some(more) = paused_besides(status) {
+        parts.push(cut(&more, width));
     }
     if !status.busiest_lanes.is_empty() {
         let lanes = busiest(&status.busiest_lanes, width);
@@ -48,6 +53,42 @@ pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
         )),
     }
     parts.join("\n")
+}
+
+/// The one thing to know first; what others say of it on a line of its own.
+fn head(status: &StatusReport, width: Option<u16>) -> String {
+    let head = wrapped(&in_short(&status.conclusion), width);
+    let words = words(&status.conclusion).unwrap_or_default();
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.is_empty() {
+        return head;
+    }
+    head + &cut(&format!("{words}\n"), width)
+}
+
+/// The lanes that an operator has paused and that are not in the list, because nothing waits in them or
+/// the list is full.
+fn paused_besides(status: &StatusReport) -> Option<String> {
+    let is_listed = |user: &str, task: &str| {
+        let mut listed = status.paused_lanes.iter();
+        listed.any(|one| one.user_id == user && one.task_id == task)
+    };
+    let pauses = status.overview.pauses.iter();
+    let lanes = pauses.filter_map(|pause| match &pause.scope {
+        OrderScope::Lane(lane) => Some(lane),
+        OrderScope::All | OrderScope::User(_) => None,
+    });
+    let others = lanes.filter(|lane| !is_listed(lane.user_id(), lane.task_id()));
+    let others: Vec<String> = others.map(ToString::to_string).collect();
+    let (named, more) = others.split_at(others.len().min(NAMED));
+    if named.is_empty() {
+        return None;
+    }
+    let more = match more.len() as u64 {
+        0 => String::new(),
+        n => format!(", and {}", count(n, "more lane", "more lanes")),
+    };
+    Some(format!("Also paused: {}{more}\n", named.join(", ")))
 }
 
 fn totals(status: &StatusReport) -> String {
@@ -93,18 +134,20 @@ fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
             gate.user_id.clone().unwrap_or_default(),
             gate.reason.clone(),
             seconds(gate.closed_seconds),
-            next_try(&gate.reason, gate.next_try_in_seconds),
+            next_try(&gate.reason, gate.next_try_in_seconds, false),
             short(&gate.message, MESSAGE),
         ]);
     }
     lines_within(&mut table, width)
 }
 
-/// When the next try is, in so many seconds.
-fn next_try(reason: &str, in_seconds: f64) -> String {
+/// When the next try is, in so many seconds. A pause is not tried, it ends.
+fn next_try(reason: &str, in_seconds: f64, until_resumed: bool) -> String {
     match reason {
-        _ if in_seconds > 0.0 => format!("in {}", seconds(in_seconds)),
+        _ if until_resumed => "when resumed".to_owned(),
+        PAUSED if in_seconds > 0.0 => format!("ends in {}", seconds(in_seconds)),
         PAUSED => "when resumed".to_owned(),
+        _ if in_seconds > 0.0 => format!("in {}", seconds(in_seconds)),
         _ => "now".to_owned(),
     }
 }
@@ -118,7 +161,11 @@ fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
             format!("{}/{}", lane.user_id, lane.task_id),
             lane.reason.clone(),
             span(lane.held_for),
-            next_try(&lane.reason, lane.next_try_in.as_secs_f64()),
+            next_try(
+                &lane.reason,
+                lane.next_try_in.as_secs_f64(),
+                lane.until_resumed,
+            ),
             lane.failures.to_string(),
             HumanCount(lane.pending).to_string(),
             short(&lane.message, MESSAGE),
@@ -177,9 +224,12 @@ fn instances(instances: &[InstanceReport], width: Option<u16>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contact::Lane;
     use crate::outbox::{
-        LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, PendingCounts, Standing,
+        Conclusion, LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, Pause,
+        PendingCounts, Standing,
     };
+    use unicode_width::UnicodeWidthStr;
 
     fn courier() -> InstanceReport {
         InstanceReport {
@@ -251,6 +301,7 @@ mod tests {
                     held: 1,
                     leased: 1,
                     idle: 7,
+                    held_alone: 1,
                 },
                 open_batches: 3,
                 newest: NewestEnds::default(),
@@ -266,10 +317,66 @@ mod tests {
                 message: "任务正在拨打中,请先暂停任务".into(),
                 held_for: Duration::from_secs(125),
                 next_try_in: Duration::from_secs(30),
+                until_resumed: false,
                 failures: 4,
                 pending: 100,
             }],
         )
+    }
+
+    #[test]
+    fn on_a_screen_of_80_columns_no_line_of_an_outage_takes_two() {
+        let gate = ClosedGate {
+            reason: "unauthorized".into(),
+            message: "令牌无效,".repeat(20) + "get a new token, and write it into the file",
+            closed_seconds: 700.0,
+            next_try_in_seconds: 30.0,
+            ..ClosedGate::default()
+        };
+        let mut stopped = status();
+        stopped.conclusion = Conclusion::Stopped { gate, held: 7 };
+        let shown = show(&stopped, Some(80));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(
+            lines[0],
+            "Nothing is sent: unauthorized for 11m 40s; next try in 30s"
+        );
+        assert!(lines[1].starts_with("令牌无效,"), "{shown}");
+        assert!(lines[1].ends_with('…'), "{shown}");
+        assert_eq!(lines[2], "");
+        let wide = lines.iter().filter(|line| line.width() > 80);
+        assert_eq!(wide.collect::<Vec<_>>(), [""; 0].iter().collect::<Vec<_>>());
+        let partly = show(&status(), Some(80));
+        assert!(partly.lines().all(|line| line.width() <= 80), "{partly}");
+        assert!(partly.contains("The others\ngo on\n"), "{partly}");
+    }
+
+    #[test]
+    fn a_paused_lane_in_which_nothing_waits_is_told_on_a_line() {
+        let mut paused = status();
+        paused.overview.pauses = ["t", "held"]
+            .map(|task| Pause {
+                scope: OrderScope::Lane(Lane::new("u", task).unwrap()),
+                reason: "by anna".into(),
+                paused_seconds: 5.0,
+                ends_in_seconds: None,
+            })
+            .into();
+        let shown = show(&paused, None);
+        assert!(shown.contains("\nAlso paused: u/t\n"), "{shown}");
+    }
+
+    #[test]
+    fn when_something_is_tried_again_or_ends() {
+        for (reason, seconds, until_resumed, told) in [
+            ("task_running", 0.0, false, "now"),
+            ("task_running", 90.0, false, "in 1m 30s"),
+            ("task_running", 90.0, true, "when resumed"),
+            (PAUSED, 7_200.0, false, "ends in 2h 0m"),
+            (PAUSED, 0.0, false, "when resumed"),
+        ] {
+            assert_eq!(next_try(reason, seconds, until_resumed), told);
+        }
     }
 
     #[test]

@@ -35,7 +35,15 @@ pub struct PendingLane {
 pub struct NamedContact {
     pub id: ContactId,
     pub lane: Lane,
-    pub is_pending: bool,
+    /// `pending`, `succeeded` or `failed`.
+    pub status: String,
+}
+
+impl NamedContact {
+    /// Whether it is still to be sent.
+    pub fn is_pending(&self) -> bool {
+        self.status == "pending"
+    }
 }
 
 /// How contacts are named.
@@ -98,6 +106,6 @@ pub(in crate::outbox) fn named_contact(row: &impl Columns) -> Option<NamedContac
     Some(NamedContact {
         id: ContactId(row.integer("id")?),
         lane: rows::lane(row)?,
-        is_pending: row.text("status").as_deref() == Some("pending"),
+        status: row.text("status").unwrap_or_default(),
     })
 }

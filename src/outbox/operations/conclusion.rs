@@ -3,10 +3,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::overview::{InstanceReport, Overview};
+use super::overview::{InstanceReport, NEWEST, Overview};
 use super::paused::PausedLane;
 use super::story::ContactReport;
 use crate::contact::Lane;
@@ -19,7 +20,11 @@ pub enum Conclusion {
     /// Contacts are due, and no courier lives.
     NoCourier { due: u64 },
     /// No courier sends anything: a gate keeps everybody's requests back.
-    Stopped { gate: ClosedGate },
+    Stopped {
+        gate: ClosedGate,
+        /// Due contacts, all of which it keeps back.
+        held: u64,
+    },
     /// Some contacts are kept back; the others go on.
     Partly {
         /// Lanes on hold that have contacts.
@@ -36,19 +41,28 @@ pub enum Conclusion {
     /// Contacts wait for their time.
     Later { deferred: u64 },
     /// Nothing waits, and the newest contacts were all delivered.
-    Delivered,
+    Delivered {
+        /// So many were looked at.
+        newest: u64,
+        /// They are all that there are.
+        are_all: bool,
+    },
     /// Nothing waits. Of the newest contacts some were delivered, or none.
     Ended { succeeded: u64, failed: u64 },
     /// There is no contact at all.
     Empty,
 }
 
+/// Contacts in a second; from less nobody can tell when a backlog is gone. It is shown as 0.0.
+pub(super) const LEAST_SPEED: f64 = 0.05;
+
 impl Overview {
     /// Concludes how things stand.
     pub fn conclusion(&self) -> Conclusion {
         let pending = &self.pending;
         if let Some(gate) = self.gate_for_all() {
-            return Conclusion::Stopped { gate };
+            let held = pending.due + pending.held;
+            return Conclusion::Stopped { gate, held };
         }
         if self.living().next().is_none() && pending.due + pending.held > 0 {
             let due = pending.due + pending.held;
@@ -72,7 +86,10 @@ impl Overview {
         }
         match (self.newest.succeeded, self.newest.failed) {
             (0, 0) => Conclusion::Empty,
-            (_, 0) => Conclusion::Delivered,
+            (newest, 0) => Conclusion::Delivered {
+                newest,
+                are_all: newest < NEWEST,
+            },
             (succeeded, failed) => Conclusion::Ended { succeeded, failed },
         }
     }
@@ -115,15 +132,38 @@ impl Overview {
     }
 
     /// Returns in how many seconds what is due now is gone, if it goes on as it does; `None`: nothing
-    /// is due, or nobody can tell.
+    /// is due, or nobody can tell. A speed that is next to none tells nothing.
     pub fn done_in_seconds(&self) -> Option<f64> {
         let (due, speed) = (self.pending.due, self.contacts_per_second());
-        if due == 0 || speed <= 0.0 || self.gate_for_all().is_some() {
+        if due == 0 || speed < LEAST_SPEED || self.gate_for_all().is_some() {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let due = due as f64;
         Some(due / speed)
+    }
+
+    /// Tells of lanes on hold when they are really tried again: what keeps back their user, or all, is in
+    /// their way, too.
+    pub fn behind_gates(&self, mut lanes: Vec<PausedLane>) -> Vec<PausedLane> {
+        for held in &mut lanes {
+            let Ok(lane) = Lane::new(&held.user_id, &held.task_id) else {
+                continue;
+            };
+            let pauses = self.pauses.iter().filter(|pause| pause.scope.covers(&lane));
+            let pauses = pauses.map(|pause| pause.ends_in_seconds);
+            let gate = gate_for(&self.instances, lane.user_id());
+            let gate = gate.map(|gate| Some(gate.next_try_in_seconds));
+            for ends in pauses.chain(gate) {
+                let Some(ends) = ends else {
+                    held.until_resumed = true;
+                    continue;
+                };
+                let ends = Duration::try_from_secs_f64(ends).unwrap_or_default();
+                held.next_try_in = held.next_try_in.max(ends);
+            }
+        }
+        lanes
     }
 
     pub(super) fn living(&self) -> impl Iterator<Item = &InstanceReport> {
@@ -160,8 +200,8 @@ impl Overview {
     }
 }
 
-/// Returns what keeps a contact's requests back besides its lane's hold: a pause, or a gate that every
-/// living courier has closed.
+/// Returns what keeps a contact's requests back besides its lane's hold: the pause that ends last, or a
+/// gate that every living courier has closed.
 pub(in crate::outbox) fn gate_in_the_way(
     pauses: &[Pause],
     couriers: &[InstanceReport],
@@ -169,7 +209,12 @@ pub(in crate::outbox) fn gate_in_the_way(
 ) -> Option<ClosedGate> {
     let lane = Lane::new(&contact.user_id, &contact.task_id).ok();
     let covers = |pause: &&Pause| lane.as_ref().is_some_and(|lane| pause.scope.covers(lane));
-    pauses.iter().find(covers).map_or_else(
+    let end = |pause: &Pause| pause.ends_in_seconds.unwrap_or(f64::INFINITY);
+    let last = pauses
+        .iter()
+        .filter(covers)
+        .max_by(|a, b| end(a).total_cmp(&end(b)));
+    last.map_or_else(
         || gate_for(couriers, &contact.user_id).cloned(),
         |pause| Some(pause.gate()),
     )
@@ -199,15 +244,20 @@ fn gate_for<'a>(couriers: &'a [InstanceReport], user_id: &str) -> Option<&'a Clo
     at_all(couriers, |standing| standing.gate_for(user_id))
 }
 
-/// Returns the users for whom every courier that lives has closed a gate, each once.
-pub(in crate::outbox) fn gated_users(couriers: &[InstanceReport]) -> Vec<&str> {
+/// Returns the users for whom every courier that lives has closed a gate, each once, with commas in
+/// between; `*`: everybody.
+pub(in crate::outbox) fn gated(couriers: &[InstanceReport]) -> String {
+    if at_all(couriers, Standing::gate_for_all).is_some() {
+        return "*".to_owned();
+    }
     let standings = living(couriers).filter_map(|courier| courier.standing.as_ref());
     let gates = standings.flat_map(|standing| &standing.gates);
     let users = gates.filter_map(|gate| gate.user_id.as_deref());
     let users: BTreeSet<&str> = users
         .filter(|user| Lane::check_user(user).is_ok() && gate_for(couriers, user).is_some())
         .collect();
-    users.into_iter().collect()
+    let users: Vec<&str> = users.into_iter().collect();
+    users.join(",")
 }
 
 /// The couriers that live and send what is here.
@@ -321,13 +371,76 @@ mod tests {
         let mut guest = courier(Vec::new());
         guest.standing.get_or_insert_default().is_guest = true;
         let mut couriers = vec![first, guest];
-        assert_eq!(gated_users(&couriers), ["u", "v"]);
+        assert_eq!(gated(&couriers), "u,v");
         couriers.push(courier(vec![gate(Some("v"), 1.0), gate(Some("w"), 1.0)]));
-        assert_eq!(gated_users(&couriers), ["v"]);
+        assert_eq!(gated(&couriers), "v");
         couriers.push(courier(vec![gate(None, 1.0)]));
-        assert_eq!(gated_users(&couriers), ["v"]);
+        assert_eq!(gated(&couriers), "v");
         couriers.push(courier(Vec::new()));
-        assert_eq!(gated_users(&couriers), [""; 0]);
+        assert_eq!(gated(&couriers), "");
+        assert_eq!(gated(&[courier(vec![gate(None, 1.0)])]), "*");
+    }
+
+    fn pause(scope: OrderScope, ends: Option<f64>) -> Pause {
+        Pause {
+            scope,
+            reason: format!("ends {ends:?}"),
+            paused_seconds: 5.0,
+            ends_in_seconds: ends,
+        }
+    }
+
+    #[test]
+    fn of_several_pauses_the_one_that_ends_last_is_in_the_way() {
+        let contact = ContactReport {
+            id: crate::contact::ContactId(7),
+            user_id: "u".into(),
+            task_id: "t".into(),
+            phone: crate::contact::Phone::new("13012121211"),
+            idempotency_key: None,
+            status: "pending".into(),
+            fail_kind: None,
+            fail_cause: None,
+            attempts: 0,
+            batch_id: None,
+            created_at: None,
+            not_before: None,
+            finished_at: None,
+            redacted_at: None,
+        };
+        let lane = OrderScope::Lane(Lane::new("u", "t").unwrap());
+        let named = |pauses: &[Pause]| gate_in_the_way(pauses, &[], &contact).unwrap().message;
+        let short = pause(lane.clone(), Some(60.0));
+        let user = pause(OrderScope::User("u".into()), Some(600.0));
+        let all = pause(OrderScope::All, Some(300.0));
+        assert_eq!(named(&[short.clone(), user.clone(), all]), user.reason);
+        let endless = pause(lane, None);
+        assert_eq!(named(&[endless.clone(), user]), endless.reason);
+        let others = pause(OrderScope::User("v".into()), None);
+        assert_eq!(named(&[others, short.clone()]), short.reason);
+    }
+
+    #[test]
+    fn a_lane_behind_a_gate_is_tried_when_both_times_are_up() {
+        let mut shut = gate(Some("u"), 5.0);
+        shut.next_try_in_seconds = 292.0;
+        let mut all = overview(vec![courier(vec![shut])]);
+        let held = |user: &str, seconds| PausedLane {
+            user_id: user.into(),
+            task_id: "t".into(),
+            next_try_in: Duration::from_secs(seconds),
+            ..PausedLane::default()
+        };
+        let lanes = || vec![held("u", 0), held("u", 400), held("v", 9)];
+        let tried = |all: &Overview| -> Vec<(u64, bool)> {
+            let lanes = all.behind_gates(lanes());
+            let told = lanes.iter();
+            told.map(|lane| (lane.next_try_in.as_secs(), lane.until_resumed))
+                .collect()
+        };
+        assert_eq!(tried(&all), [(292, false), (400, false), (9, false)]);
+        all.pauses = vec![pause(OrderScope::User("v".into()), None)];
+        assert_eq!(tried(&all), [(292, false), (400, false), (9, true)]);
     }
 
     #[test]
@@ -346,7 +459,11 @@ mod tests {
         assert_eq!(idle.conclusion(), Conclusion::Empty);
         let newest = |succeeded, failed| NewestEnds { succeeded, failed };
         idle.newest = newest(3, 0);
-        assert_eq!(idle.conclusion(), Conclusion::Delivered);
+        let delivered = |newest, are_all| Conclusion::Delivered { newest, are_all };
+        assert_eq!(idle.conclusion(), delivered(3, true));
+        // What came before them may have ended in any way.
+        idle.newest = newest(NEWEST, 0);
+        assert_eq!(idle.conclusion(), delivered(NEWEST, false));
         idle.newest = newest(0, 7);
         let (succeeded, failed) = (0, 7);
         assert_eq!(idle.conclusion(), Conclusion::Ended { succeeded, failed });

@@ -11,7 +11,7 @@ use super::failures::{
     FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroups, FailurePage,
     FailuresBy,
 };
-use super::finding::{PhoneSearch, PhoneStep};
+use super::finding::PhoneStep;
 use super::history::{Action, ActionReport, Part};
 use super::outcomes::OutcomeCount;
 use super::overview::{InstanceReport, LaneReport, Overview};
@@ -70,14 +70,6 @@ pub trait Operations: Send + Sync + 'static {
     /// Returns the contact that has this key.
     async fn find_key(&self, key: &str) -> Result<Option<ContactId>, OutboxError>;
 
-    /// Looks for a number in the next part of the table, which ends before `before`, or else with the
-    /// newest contact. All parts together are the whole table: no index has numbers.
-    async fn find_phone(
-        &self,
-        search: &PhoneSearch,
-        before: Option<ContactId>,
-    ) -> Result<PhoneStep, OutboxError>;
-
     /// Returns whether the index is there that has results in their order.
     async fn results_index(&self) -> Result<ResultsIndex, OutboxError>;
 
@@ -112,6 +104,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Returns the contacts of a lane that are on their way, or may have arrived.
     async fn on_their_way(&self, lane: &Lane) -> Result<HashSet<ContactId>, OutboxError>;
+
+    /// Returns whether a courier or an operator has had to do with this lane.
+    async fn knows(&self, lane: &Lane) -> Result<bool, OutboxError>;
 
     /// Returns those of the contacts that are there.
     async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError>;
@@ -171,7 +166,8 @@ pub trait Operations: Send + Sync + 'static {
     ) -> Result<PruneStep<String>, OutboxError>;
 
     /// Looks for a number, in whatever shape it is written, in the next part of the table, which ends
-    /// before `before`, or else with the newest contact. All parts together are the whole table.
+    /// before `before`, or else with the newest contact. All parts together are the whole table: no
+    /// index has numbers.
     async fn find_number(
         &self,
         number: &str,

@@ -39,7 +39,7 @@ pub use self::failures::{
     AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
     FailureGroups, FailurePage, FailuresBy, SentAs,
 };
-pub use self::finding::{PhoneSearch, PhoneStep};
+pub use self::finding::PhoneStep;
 pub use self::history::{Action, ActionReport, Part};
 pub use self::outcomes::OutcomeCount;
 pub use self::overview::{
@@ -55,13 +55,12 @@ pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued
 pub use self::trial::Trial;
 
 pub(super) use self::cancelling::{going, named_contact, pending_lanes};
-pub(super) use self::conclusion::{gate_in_the_way, gated_users, with_paused};
+pub(super) use self::conclusion::{gate_in_the_way, gated, with_paused};
 pub(super) use self::erasing::{
     Answers, LOOKED_AT, Personal, Redacted, earlier_batches, erasable, holds, numbers_step,
     personal, redact_page,
 };
 pub(super) use self::failures::{Grouping, failed, failure_count, failure_page, kinds_of};
-pub(super) use self::finding::phone_step;
 pub(super) use self::outcomes::outcome;
 pub(super) use self::overview::{instance_report, lane_report, overview};
 pub(super) use self::paused::paused_lane;

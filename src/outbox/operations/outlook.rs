@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::conclusion::LEAST_SPEED;
 use super::overview::{LaneReport, LaneState, Overview};
 use crate::batch::MAX_BATCH;
 use crate::outbox::Standing;
@@ -81,7 +82,7 @@ impl Race {
 
     fn outlook(&self, lane: LaneReport) -> LaneOutlook {
         let kept_back = lane.due > 0 && self.keeps_back(&lane);
-        let is_sent = lane.due > 0 && !kept_back && self.speed > 0.0;
+        let is_sent = lane.due > 0 && !kept_back && self.speed >= LEAST_SPEED;
         let done_in_seconds = is_sent.then(|| self.done_in(&lane));
         LaneOutlook {
             lane,

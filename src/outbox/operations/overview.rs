@@ -33,7 +33,10 @@ pub struct Overview {
     pub pauses: Vec<Pause>,
 }
 
-/// How the newest contacts ended: those with the greatest ids, a hundred at most.
+/// So many of the newest contacts are looked at.
+pub(super) const NEWEST: u64 = 100;
+
+/// How the newest contacts ended: those with the greatest ids, [`NEWEST`] at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewestEnds {
     pub succeeded: u64,
@@ -47,7 +50,7 @@ pub struct PendingCounts {
     pub due: u64,
     /// With a `not_before` that has not come yet.
     pub deferred: u64,
-    /// Due, in lanes on hold or of users for whom nothing is sent.
+    /// Due, in lanes on hold, of users for whom nothing is sent, or while nothing is sent at all.
     pub held: u64,
 }
 
@@ -65,13 +68,17 @@ pub struct LaneCounts {
     pub held: u64,
     pub leased: u64,
     pub idle: u64,
+    /// Those of the held lanes that have a hold or a pause of their own, not only that of their user
+    /// or of all; and paused lanes in which all waits for later.
+    pub held_alone: u64,
 }
 
 /// How a lane stands; of several that fit, the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LaneState {
-    /// On hold: nothing is sent before its next try.
+    /// On hold, paused, or behind a gate that every courier has closed: nothing is sent before its
+    /// next try.
     Held,
     /// In the hands of a courier that lives.
     Leased,
@@ -172,6 +179,7 @@ pub(in crate::outbox) fn overview(
             held: to_total(totals, "lanes_held"),
             leased: to_total(totals, "lanes_leased"),
             idle: to_total(totals, "lanes_idle"),
+            held_alone: to_total(totals, "lanes_held_alone"),
         },
         open_batches: to_total(totals, "open_batches"),
         newest: NewestEnds {

@@ -20,9 +20,12 @@ pub struct PausedLane {
     /// How long it has been on hold for this reason.
     #[serde(rename = "held_seconds", serialize_with = "seconds")]
     pub held_for: Duration,
-    /// How long until it is tried again; zero: as soon as a courier comes to it.
+    /// How long until it is tried again; zero: as soon as a courier comes to it. What keeps back its user
+    /// or all counts, too.
     #[serde(rename = "next_try_in_seconds", serialize_with = "seconds")]
     pub next_try_in: Duration,
+    /// It is not tried before somebody resumes: a pause without an end is in its way.
+    pub until_resumed: bool,
     pub failures: u32,
     pub pending: u64,
 }
@@ -35,6 +38,7 @@ pub(in crate::outbox) fn paused_lane(row: &impl Columns) -> PausedLane {
         message: row.text("message").unwrap_or_default(),
         held_for: to_duration(row.seconds("held_for")),
         next_try_in: to_duration(row.seconds("next_try_in")),
+        until_resumed: false,
         failures: to_count(row.integer("failures")),
         pending: to_total(row, "pending"),
     }

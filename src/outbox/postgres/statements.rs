@@ -124,6 +124,21 @@ macro_rules! is_paused {
     };
 }
 
+/// Whether an operator has paused a lane by itself.
+macro_rules! is_paused_alone {
+    ($lane:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM delivery_pause p
+                 WHERE p.user_id = ",
+            $lane,
+            ".user_id AND p.task_id = ",
+            $lane,
+            ".task_id
+                   AND (p.paused_until IS NULL OR p.paused_until > now()))"
+        )
+    };
+}
+
 /// When the last pause of a lane (two expressions) ended by itself.
 macro_rules! unpaused_at {
     ($user:literal, $task:literal) => {

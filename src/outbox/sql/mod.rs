@@ -49,8 +49,8 @@ use super::{
     FailuresBy, Insertion, Instance, InstanceReport, LaneFound, LaneQuery, LaneReport, LearnedRate,
     Lease, LeasedLane, NamedContact, Names, Operations, OrderScope, Orders, Outbox, OutboxError,
     OutcomeCount, Overview, Page, PageLimit, Part, Pause, PausedLane, PendingFilter, PendingLane,
-    PhoneSearch, PhoneStep, PruneStep, Pruning, RateClaim, Recorded, RedactStep, ResultsFrom,
-    ResultsIndex, Resumed, ServerReport, Story, Trial, Write, WriteHealth,
+    PhoneStep, PruneStep, Pruning, RateClaim, Recorded, RedactStep, ResultsFrom, ResultsIndex,
+    Resumed, ServerReport, Story, Trial, Write, WriteHealth,
 };
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
@@ -323,15 +323,6 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         self.watch(|| finding::key(&self.dialect, key)).await
     }
 
-    async fn find_phone(
-        &self,
-        search: &PhoneSearch,
-        before: Option<ContactId>,
-    ) -> Result<PhoneStep, OutboxError> {
-        self.watch(|| finding::phone(&self.dialect, search, before))
-            .await
-    }
-
     async fn results_index(&self) -> Result<ResultsIndex, OutboxError> {
         self.watch(|| results::index(&self.dialect)).await
     }
@@ -375,6 +366,10 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
 
     async fn on_their_way(&self, lane: &Lane) -> Result<HashSet<ContactId>, OutboxError> {
         self.watch(|| cancelling::going(&self.dialect, lane)).await
+    }
+
+    async fn knows(&self, lane: &Lane) -> Result<bool, OutboxError> {
+        self.watch(|| operating::knows(&self.dialect, lane)).await
     }
 
     async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError> {

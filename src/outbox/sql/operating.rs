@@ -8,7 +8,7 @@ use super::dialect::{Dialect, Session};
 use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
 use super::value::List;
 use super::{cancelling, orders};
-use crate::contact::ContactId;
+use crate::contact::{ContactId, Lane};
 use crate::outbox::OrderScope;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
@@ -19,9 +19,9 @@ use crate::outbox::operations::{
 pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlError> {
     let mut session = dialect.reading().await?;
     let registered = read_registered::<D>(&mut session).await?;
-    let users = operations::gated_users(&registered).join(",");
+    let gated = operations::gated(&registered);
     let totals = ask::<D>(D::OPERATING.overview)
-        .bind(users.as_str())
+        .bind(gated.as_str())
         .fetch_one(&mut session)
         .await?;
     let pauses = orders::pauses::<D>(&mut session).await?;
@@ -59,7 +59,10 @@ pub(super) async fn lanes<D: Dialect>(
     limit: u32,
 ) -> Result<Vec<LaneReport>, SqlError> {
     let mut session = dialect.reading().await?;
+    let registered = read_registered::<D>(&mut session).await?;
+    let gated = operations::gated(&registered);
     let lanes = ask::<D>(D::OPERATING.lanes)
+        .bind(gated.as_str())
         .bind(i64::from(limit))
         .fetch_all(&mut session)
         .await?;
@@ -92,6 +95,16 @@ pub(super) async fn paused<D: Dialect>(
         }
     }
     Ok(operations::with_paused(held, by_operators, limit))
+}
+
+pub(super) async fn knows<D: Dialect>(dialect: &D, lane: &Lane) -> Result<bool, SqlError> {
+    let mut session = dialect.reading().await?;
+    let row = ask::<D>(D::OPERATING.lane)
+        .bind(lane.user_id())
+        .bind(lane.task_id())
+        .fetch_optional(&mut session)
+        .await?;
+    Ok(row.is_some())
 }
 
 pub(super) async fn story<D: Dialect>(

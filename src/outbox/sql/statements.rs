@@ -116,11 +116,12 @@ pub(in crate::outbox) struct Statements {
 /// The statements that operators ask.
 #[derive(Debug)]
 pub(in crate::outbox) struct Operating {
-    /// What operators ask of all lanes: the sums, the registered couriers, the longest lanes [limit],
-    /// those on hold [limit] (but for lanes without pending rows and open batches).
-    pub(in crate::outbox) overview: &'static str,
+    /// What operators ask of all lanes: the sums [users that a gate keeps back, with commas; `*`: all],
+    /// the registered couriers, the longest lanes [the same, limit], those on hold [limit] (but for
+    /// lanes without pending rows and open batches).
+    pub(in crate::outbox) overview: Statement,
     pub(in crate::outbox) instances: &'static str,
-    pub(in crate::outbox) lanes: &'static str,
+    pub(in crate::outbox) lanes: Statement,
     pub(in crate::outbox) paused: &'static str,
     /// A contact, and how it had ended before [contact].
     pub(in crate::outbox) contact: &'static str,
@@ -147,9 +148,6 @@ pub(in crate::outbox) struct Operating {
 
     /// The contact that has a key [key].
     pub(in crate::outbox) contact_by_key: &'static str,
-    /// A page of the table from its end on: which of its contacts have a number, and, in a row that has
-    /// `found` 0, the first of all [number, user, task, the id before which it ends, limit].
-    pub(in crate::outbox) contacts_by_phone: Statement,
 
     /// Results in their order [the instant that they end after, so many seconds before it, or before now
     /// where only these are given; or the last one's `finished_at` and id; limit].
@@ -283,8 +281,8 @@ pub(in crate::outbox) fn hot(
         ("settle_failures", courier.settle_failures.sql),
         ("settle_successes", courier.settle_successes),
         ("change_lanes", courier.change_lanes.sql),
-        ("overview", operating.overview),
-        ("lanes", operating.lanes),
+        ("overview", operating.overview.sql),
+        ("lanes", operating.lanes.sql),
         ("paused", operating.paused),
         ("failures", operating.failures.sql),
         ("contact_by_key", operating.contact_by_key),

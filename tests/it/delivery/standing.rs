@@ -9,6 +9,7 @@ use crate::support::{Db, on_every_database};
 on_every_database!(
     a_refused_token_is_told_as_what_keeps_everybody_back,
     users_that_are_refused_are_told_though_only_one_of_their_lanes_was_tried,
+    a_try_in_vain_is_told_at_once,
 );
 
 async fn status(world: &World<'_>) -> Value {
@@ -66,6 +67,32 @@ async fn users_that_are_refused_are_told_though_only_one_of_their_lanes_was_trie
     .await;
     let text = world.run(&["status"]).await.out;
     assert!(text.contains("nothing is sent for 1 user"), "{text}");
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
+
+async fn a_try_in_vain_is_told_at_once(db: &Db) {
+    let mut world = World::new(db, Faults::default()).await;
+    world.set("platform.token", "not-the-token-of-the-tests");
+    world.set("retry.jitter", "0");
+    world.set("retry.max_interval", "10m");
+    // So the next heartbeat would come long after the test.
+    world.set("delivery.lease", "30m");
+    world.insert(&lanes(1)[0], &goods(0, 2)).await;
+    let courier = world.start(&["run"]);
+    let next_try = async || {
+        let told = status(&world).await;
+        told["conclusion"]["gate"]["next_try_in_seconds"].as_f64()
+    };
+    until("it is told", async || next_try().await.is_some()).await;
+    // It waits for a person: 30 seconds first, then twice as long.
+    assert!(next_try().await.is_some_and(|next| next <= 30.0));
+    let resumed = world.run(&["resume", "--all"]).await;
+    assert_eq!(resumed.code, Some(0));
+    until("the next wait is told", async || {
+        next_try().await.is_some_and(|next| next > 31.0)
+    })
+    .await;
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
 }

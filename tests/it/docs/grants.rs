@@ -9,9 +9,8 @@ use contact_courier::app;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Action, Change, Close, Cursor, FailKind, FailureFilter, FailuresBy, Final, MySqlOutbox, Names,
-    NewContact, Operations, OrderScope, Outbox, PageLimit, PendingFilter, PhoneSearch,
-    PostgresOutbox, Pruning, RateClaim, Recorded, ResultsFrom, ResultsIndex, RowOutcome, Trial,
-    Write,
+    NewContact, Operations, OrderScope, Outbox, PageLimit, PendingFilter, PostgresOutbox, Pruning,
+    RateClaim, Recorded, ResultsFrom, ResultsIndex, RowOutcome, Trial, Write,
 };
 use contact_courier::settings::Settings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -197,14 +196,9 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     let counts = outbox.count_failures_by(&all, FailuresBy::Lane, 10).await;
     assert_eq!(counts.unwrap().groups.len(), 1);
     assert_eq!(outbox.find_key("order-1001").await.unwrap(), Some(contact));
-    let search = PhoneSearch {
-        phone: "13012121211".into(),
-        lane: None,
-    };
-    assert_eq!(
-        outbox.find_phone(&search, None).await.unwrap().found,
-        [contact]
-    );
+    let step = outbox.find_number("13012121211", None).await.unwrap();
+    assert_eq!(step.found, [contact]);
+    outbox.knows(&lane("u/t")).await.unwrap();
     assert_eq!(outbox.results_index().await.unwrap(), ResultsIndex::Missing);
 }
 

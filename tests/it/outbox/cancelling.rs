@@ -301,7 +301,7 @@ async fn contacts_are_found_by_id_and_by_key(db: &Db) {
         let found = db.operations.named(names).await.expect("answers");
         found
             .into_iter()
-            .map(|named| (named.id.0, named.lane.to_string(), named.is_pending))
+            .map(|named| (named.id.0, named.lane.to_string(), named.is_pending()))
             .collect::<Vec<_>>()
     };
     let wanted = [

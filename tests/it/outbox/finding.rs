@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use contact_courier::contact::ContactId;
-use contact_courier::outbox::{FailKind, FailureFilter, FailuresBy, PhoneSearch};
+use contact_courier::outbox::{FailKind, FailureFilter, FailuresBy};
 
 use super::operations::failed;
-use crate::support::{Db, lane, on_every_database};
+use crate::support::{Db, on_every_database};
 
 on_every_database!(
     a_contact_is_found_by_its_key,
@@ -30,14 +30,10 @@ async fn a_contact_is_found_by_its_key(db: &Db) {
 }
 
 /// All contacts that a search finds, and in how many steps.
-async fn found(db: &Db, phone: &str, lane_name: Option<&str>) -> (Vec<i64>, usize) {
-    let search = PhoneSearch {
-        phone: phone.into(),
-        lane: lane_name.map(lane),
-    };
+async fn found(db: &Db, number: &str) -> (Vec<i64>, usize) {
     let (mut found, mut before, mut steps) = (Vec::new(), None, 0);
     loop {
-        let step = db.operations.find_phone(&search, before).await;
+        let step = db.operations.find_number(number, before).await;
         let step = step.expect("looks");
         found.extend(step.found.iter().map(|id| id.0));
         match step.next {
@@ -50,20 +46,17 @@ async fn found(db: &Db, phone: &str, lane_name: Option<&str>) -> (Vec<i64>, usiz
 
 async fn contacts_are_found_by_their_number_step_by_step_the_newest_first(db: &Db) {
     let number = "13012121211";
-    assert_eq!(found(db, number, None).await, (vec![], 0));
+    assert_eq!(found(db, number).await, (vec![], 0));
     let oldest = db.contact("u/t", number).await;
     db.fill(25, 1_000, ("sort", "0")).await;
     let other = db.contact("u/other", number).await;
     let ended = failed(db, "u/t", "rejected", "no", 5).await;
     let padded = db.contact("u/t", " 13012121211 ").await;
     assert_eq!(
-        found(db, number, None).await,
+        found(db, number).await,
         (vec![padded, ended, other, oldest], 2)
     );
-    let of_lane = found(db, number, Some("u/t")).await;
-    assert_eq!(of_lane.0, [padded, ended, oldest]);
-    assert_eq!(found(db, number, Some("v/t")).await.0, [0_i64; 0]);
-    assert_eq!(found(db, "1301212121", None).await.0, [0_i64; 0]);
+    assert_eq!(found(db, "1301212121").await.0, [0_i64; 0]);
 }
 
 async fn failures_are_counted_by_cause_lane_and_kind_the_most_first(db: &Db) {

@@ -123,6 +123,7 @@ async fn the_overview_counts_due_deferred_and_held_contacts_and_lanes_by_state(d
         held: 1,
         leased: 1,
         idle: 1,
+        held_alone: 1,
     };
     assert_eq!(told.lanes, expected);
     assert_eq!(told.open_batches, 2);
@@ -179,7 +180,7 @@ async fn what_a_courier_says_of_itself_is_told_as_of_now(db: &Db) {
     }];
     db.outbox.beat(&courier).await.expect("it beats");
     let conclusion = overview(db).await.conclusion();
-    let Conclusion::Stopped { gate } = conclusion else {
+    let Conclusion::Stopped { gate, .. } = conclusion else {
         panic!("{conclusion:?}");
     };
     assert_eq!(gate.message, "令牌无效 😀");
@@ -188,11 +189,24 @@ async fn what_a_courier_says_of_itself_is_told_as_of_now(db: &Db) {
     let gates = &mut courier.standing.gates;
     gates[0].user_id = Some("u".into());
     db.outbox.beat(&courier).await.expect("it beats");
+    // Contacts and lanes agree, in the sums and in the list.
+    let counted = async || {
+        let (told, lanes) = (overview(db).await, db.operations.lanes(10).await);
+        let lanes = lanes.expect("lanes");
+        let held = lanes.iter().filter(|lane| lane.state == LaneState::Held);
+        assert_eq!(told.lanes.held, held.count() as u64);
+        assert_eq!(told.lanes.held + told.lanes.due, lanes.len() as u64);
+        assert_eq!(told.lanes.held, told.pending.held);
+        assert_eq!(told.lanes.held_alone, 0);
+        (told.pending.due, told.pending.held)
+    };
     for (name, due, held) in [("U/t", 1, 0), ("u/t", 1, 1), ("u1/t", 2, 1), ("u/x", 2, 2)] {
         db.contact(name, "1").await;
-        let pending = overview(db).await.pending;
-        assert_eq!((pending.due, pending.held), (due, held), "{name}");
+        assert_eq!(counted().await, (due, held), "{name}");
     }
+    courier.standing.gates[0].user_id = None;
+    db.outbox.beat(&courier).await.expect("it beats");
+    assert_eq!(counted().await, (0, 4));
     db.execute("DELETE FROM contact_outbox").await;
     // Who is silent keeps nobody back.
     db.silence(courier.id).await;

@@ -196,7 +196,7 @@ async fn a_paused_lane_is_held_in_all_that_is_counted(db: &Db) {
     pause(db, &OrderScope::All, None).await;
     assert_eq!(counts().await, (4, 3));
     let overview = db.operations.overview().await.expect("an overview");
-    let Conclusion::Stopped { gate } = overview.conclusion() else {
+    let Conclusion::Stopped { gate, .. } = overview.conclusion() else {
         panic!("{:?}", overview.conclusion());
     };
     assert_eq!((gate.reason.as_str(), gate.user_id), ("paused", None));

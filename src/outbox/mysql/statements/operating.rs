@@ -4,7 +4,7 @@ use crate::outbox::sql::statements::{Operating, Statement};
 
 /// What is known of every lane, as `standing`: the pending rows, counted in their part of the index
 /// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
-/// brings it together.
+/// brings it together. Its first value, twice: the users whose requests a gate keeps back.
 macro_rules! standing {
     () => {
         concat!(
@@ -38,14 +38,17 @@ macro_rules! standing {
                  SELECT user_id, task_id, due, deferred, first_id, first_due, open_batches,
                      held OR ",
             is_paused!("known"),
-            " AS held, owner FROM known
+            "        OR ? = '*' OR FIND_IN_SET(known.user_id, ?) > 0 AS held,
+                     (held AND (due > 0 OR open_batches > 0)) OR (due + deferred > 0 AND ",
+            is_paused_alone!("known"),
+            ") AS alone, owner FROM known
              ), aged AS (
-                 SELECT user_id, task_id, due, deferred, open_batches, held, owner, first_due,
+                 SELECT user_id, task_id, due, deferred, open_batches, held, alone, owner, first_due,
                      (SELECT c.created_at FROM contact_outbox AS c FORCE INDEX (PRIMARY)
                       WHERE c.id = lane.first_id) AS first_created
                  FROM lane
              ), standing AS (
-                 SELECT user_id, task_id, due, deferred, open_batches, owner, held,
+                 SELECT user_id, task_id, due, deferred, open_batches, owner, held, alone,
                      CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
                           WHEN due > 0 OR open_batches > 0 THEN 'due'
@@ -201,7 +204,7 @@ pub(in crate::outbox::mysql) const SERVER: &str = "
 
 /// The statements of operators that every database has.
 pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
-    overview: concat!(
+    overview: Statement::new(concat!(
         standing!(),
         "SELECT CAST(COALESCE(SUM(CASE WHEN held THEN 0 ELSE due END), 0) AS SIGNED) AS due,
              CAST(COALESCE(SUM(CASE WHEN held THEN due ELSE 0 END), 0) AS SIGNED) AS held,
@@ -210,16 +213,16 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
              CAST(COALESCE(SUM(state = 'held'), 0) AS SIGNED) AS lanes_held,
              CAST(COALESCE(SUM(state = 'leased'), 0) AS SIGNED) AS lanes_leased,
              CAST(COALESCE(SUM(state = 'idle'), 0) AS SIGNED) AS lanes_idle,
+             CAST(COALESCE(SUM(alone), 0) AS SIGNED) AS lanes_held_alone,
              CAST(COALESCE(SUM(open_batches), 0) AS SIGNED) AS open_batches,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
                  ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
                  ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'failed') AS newest_failed,
              DATE_FORMAT(NOW(6), '%Y-%m-%dT%H:%i:%sZ') AS seen_at
-         FROM (SELECT due, deferred, oldest, state, open_batches,
-                   held OR FIND_IN_SET(user_id, ?) > 0 AS held
-               FROM standing) AS told"
-    ),
+         FROM standing"
+    ))
+    .with(&[1, 1]),
     instances: concat!(
         "SELECT i.id, i.host, i.pid, i.standing, ",
         seconds_since!("i.started_at"),
@@ -229,7 +232,7 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
              i.heartbeat_at > NOW(6) - INTERVAL i.lease_ms * 1000 MICROSECOND AS alive
          FROM courier_instance AS i ORDER BY i.started_at, i.id"
     ),
-    lanes: concat!(
+    lanes: Statement::new(concat!(
         standing!(),
         "SELECT most.user_id, most.task_id, CAST(most.due + most.deferred AS SIGNED) AS pending,
              CAST(most.due AS SIGNED) AS due, most.oldest, most.state, most.owner AS owner_id, i.host AS owner_host,
@@ -238,7 +241,8 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
                ORDER BY due + deferred DESC, user_id, task_id LIMIT ?) AS most
          LEFT JOIN courier_instance AS i ON i.id = most.owner
          ORDER BY pending DESC, most.user_id, most.task_id"
-    ),
+    ))
+    .with(&[1, 1, 2]),
     paused: concat!(
         "SELECT held.user_id, held.task_id, held.hold_reason AS reason,
              held.hold_message AS message, ",
@@ -347,18 +351,6 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     .with(&[7, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
     contact_by_key: "SELECT c.id FROM contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
          WHERE c.idempotency_key = ?",
-    contacts_by_phone: Statement::new(
-        "WITH page AS (
-             SELECT c.id, c.user_id, c.task_id, c.phone
-             FROM contact_outbox AS c FORCE INDEX (PRIMARY)
-             WHERE c.id < ? ORDER BY c.id DESC LIMIT ?
-         )
-         SELECT id, 1 AS found FROM page
-         WHERE TRIM(phone) = ? AND (? IS NULL OR user_id = ?) AND (? IS NULL OR task_id = ?)
-         UNION ALL
-         SELECT MIN(id), 0 FROM page",
-    )
-    .with(&[4, 5, 1, 2, 2, 3, 3]),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

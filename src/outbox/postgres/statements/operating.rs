@@ -39,9 +39,12 @@ macro_rules! standing {
                  SELECT user_id, task_id, due, deferred, first_id, first_due, open_batches,
                      held OR ",
             is_paused!("known"),
-            " AS held, owner FROM known
+            "        OR $1 = '*' OR user_id = ANY (string_to_array($1, ',')) AS held,
+                     (held AND (due > 0 OR open_batches > 0)) OR (due + deferred > 0 AND ",
+            is_paused_alone!("known"),
+            ") AS alone, owner FROM known
              ), standing AS (
-                 SELECT user_id, task_id, due, deferred, open_batches, owner, held,
+                 SELECT user_id, task_id, due, deferred, open_batches, owner, held, alone,
                      CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
                           WHEN due > 0 OR open_batches > 0 THEN 'due'
@@ -175,7 +178,7 @@ pub(in crate::outbox::postgres) const SERVER: &str = "
 
 /// The statements of operators that every database has.
 pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
-    overview: concat!(
+    overview: Statement::new(concat!(
         standing!(),
         "SELECT coalesce(sum(due) FILTER (WHERE NOT held), 0)::bigint AS due,
              coalesce(sum(due) FILTER (WHERE held), 0)::bigint AS held,
@@ -184,32 +187,31 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
              count(*) FILTER (WHERE state = 'held') AS lanes_held,
              count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
              count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
+             count(*) FILTER (WHERE alone) AS lanes_held_alone,
              coalesce(sum(open_batches), 0)::bigint AS open_batches,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'failed') AS newest_failed,
              to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS seen_at
-         FROM (SELECT due, deferred, oldest, state, open_batches,
-                   held OR user_id = ANY (string_to_array($1, ',')) AS held
-               FROM standing) AS told"
-    ),
+         FROM standing"
+    )),
     instances: "SELECT id::text AS id, host, pid, standing,
              (extract(epoch FROM now()) - extract(epoch FROM started_at))::float8 AS started_ago,
              (extract(epoch FROM now()) - extract(epoch FROM heartbeat_at))::float8
                  AS heartbeat_ago,
              heartbeat_at + lease_ms * interval '1 millisecond' > now() AS alive
          FROM courier_instance ORDER BY started_at, id",
-    lanes: concat!(
+    lanes: Statement::new(concat!(
         standing!(),
         "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.due,
              most.oldest,
              most.state, most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
          FROM (SELECT * FROM standing WHERE due + deferred > 0
-               ORDER BY due + deferred DESC, user_id, task_id LIMIT $1) AS most
+               ORDER BY due + deferred DESC, user_id, task_id LIMIT $2) AS most
          LEFT JOIN courier_instance i ON i.id = most.owner::uuid
          ORDER BY pending DESC, most.user_id, most.task_id"
-    ),
+    )),
     paused: "SELECT held.user_id, held.task_id, held.hold_reason AS reason,
              held.hold_message AS message,
              (extract(epoch FROM now()) - extract(epoch FROM held.held_since))::float8 AS held_for,
@@ -319,17 +321,6 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         " GROUP BY shared ORDER BY contacts DESC, shared"
     )),
     contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = $1",
-    contacts_by_phone: Statement::new(
-        "WITH page AS MATERIALIZED (
-             SELECT id, user_id, task_id, phone FROM contact_outbox
-             WHERE id < $4 ORDER BY id DESC LIMIT $5
-         )
-         SELECT id, 1::bigint AS found FROM page
-         WHERE btrim(phone) = $1
-           AND ($2::text IS NULL OR user_id = $2) AND ($3::text IS NULL OR task_id = $3)
-         UNION ALL
-         SELECT min(id), 0 FROM page",
-    ),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

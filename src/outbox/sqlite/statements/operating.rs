@@ -38,14 +38,17 @@ macro_rules! standing {
                      sum(open_batches), max(held), max(owner)
                  FROM facts GROUP BY user_id, task_id
              ), lane (user_id, task_id, due, deferred, first_id, first_due, open_batches, held,
-                 owner) AS (
+                 alone, owner) AS (
                  SELECT user_id, task_id, due, deferred, first_id, first_due, open_batches,
                      held OR ",
             is_paused!("known"),
-            ", owner FROM known
-             ), standing (user_id, task_id, due, deferred, open_batches, owner, held, state,
+            "        OR ?1 = '*' OR instr(',' || ?1 || ',', ',' || user_id || ',') > 0,
+                     (held AND (due > 0 OR open_batches > 0)) OR (due + deferred > 0 AND ",
+            is_paused_alone!("known"),
+            "), owner FROM known
+             ), standing (user_id, task_id, due, deferred, open_batches, owner, held, alone, state,
                  oldest) AS (
-                 SELECT user_id, task_id, due, deferred, open_batches, owner, held,
+                 SELECT user_id, task_id, due, deferred, open_batches, owner, held, alone,
                      CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
                           WHEN due > 0 OR open_batches > 0 THEN 'due'
@@ -190,7 +193,7 @@ pub(in crate::outbox::sqlite) const SERVER: &str = "
 
 /// The statements of operators that every database has.
 pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
-    overview: concat!(
+    overview: Statement::new(concat!(
         standing!(),
         "SELECT coalesce(sum(due) FILTER (WHERE NOT held), 0) AS due,
              coalesce(sum(due) FILTER (WHERE held), 0) AS held,
@@ -199,6 +202,7 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
              count(*) FILTER (WHERE state = 'held') AS lanes_held,
              count(*) FILTER (WHERE state = 'leased') AS lanes_leased,
              count(*) FILTER (WHERE state = 'idle') AS lanes_idle,
+             count(*) FILTER (WHERE alone) AS lanes_held_alone,
              coalesce(sum(open_batches), 0) AS open_batches,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox WHERE id > 0
                  ORDER BY id DESC LIMIT 100)
@@ -207,10 +211,8 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
                  ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'failed') AS newest_failed,
              strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS seen_at
-         FROM (SELECT due, deferred, oldest, state, open_batches,
-                   held OR instr(',' || ?1 || ',', ',' || user_id || ',') > 0 AS held
-               FROM standing) AS told"
-    ),
+         FROM standing"
+    )),
     instances: concat!(
         "SELECT id, host, pid, standing, ",
         seconds_since!("started_at"),
@@ -221,16 +223,16 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         " * 1000 < lease_ms AS alive
          FROM courier_instance ORDER BY started_at, id"
     ),
-    lanes: concat!(
+    lanes: Statement::new(concat!(
         standing!(),
         "SELECT most.user_id, most.task_id, most.due + most.deferred AS pending, most.due,
              most.oldest,
              most.state, most.owner AS owner_id, i.host AS owner_host, i.pid AS owner_pid
          FROM (SELECT * FROM standing WHERE due + deferred > 0
-               ORDER BY due + deferred DESC, user_id, task_id LIMIT ?1) AS most
+               ORDER BY due + deferred DESC, user_id, task_id LIMIT ?2) AS most
          LEFT JOIN courier_instance i ON i.id = most.owner
          ORDER BY pending DESC, most.user_id, most.task_id"
-    ),
+    )),
     paused: concat!(
         "SELECT held.user_id, held.task_id, held.hold_reason AS reason,
              held.hold_message AS message, ",
@@ -340,16 +342,6 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         " GROUP BY shared ORDER BY contacts DESC, shared"
     )),
     contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = ?1",
-    contacts_by_phone: Statement::new(
-        "WITH page AS MATERIALIZED (
-             SELECT id, user_id, task_id, phone FROM contact_outbox NOT INDEXED
-             WHERE id < ?4 ORDER BY id DESC LIMIT ?5
-         )
-         SELECT id, 1 AS found FROM page
-         WHERE trim(phone) = ?1 AND (?2 IS NULL OR user_id = ?2) AND (?3 IS NULL OR task_id = ?3)
-         UNION ALL
-         SELECT min(id), 0 FROM page",
-    ),
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),

@@ -1,0 +1,112 @@
+//! Whatever keeps contacts back, all that stands on the page agrees: headline, tiles, lists and tags.
+
+use contact_courier::simulator::Faults;
+use serde_json::Value;
+
+use super::asking::Courier;
+use super::browser::Browser;
+use crate::support::Db;
+use crate::world::{World, goods, lanes, until};
+
+/// What keeps contacts back, and what has to stand on the page then.
+struct State {
+    faults: Faults,
+    command: &'static [&'static str],
+    /// Lanes that are kept back, of three with two contacts each.
+    lanes: usize,
+    headline: &'static str,
+    /// The first row of the list of what is paused.
+    first: &'static str,
+}
+
+fn states() -> [State; 4] {
+    let for_a_user = "2 lanes are paused; nothing is sent for 1 user";
+    [
+        State {
+            faults: Faults {
+                token_off: true,
+                ..Faults::default()
+            },
+            command: &[],
+            lanes: 3,
+            headline: "Nothing is sent: Token not accepted",
+            first: "all lanes",
+        },
+        State {
+            faults: Faults::default(),
+            command: &["pause", "--all", "--reason", "the night"],
+            lanes: 3,
+            headline: "Nothing is sent: Paused by an operator",
+            first: "all lanes",
+        },
+        State {
+            faults: Faults {
+                forbidden_users: vec!["user-0".into()],
+                ..Faults::default()
+            },
+            command: &[],
+            lanes: 2,
+            headline: for_a_user,
+            first: "user-0 · all lanes",
+        },
+        State {
+            faults: Faults::default(),
+            command: &["pause", "--user", "user-0", "--for", "2h"],
+            lanes: 2,
+            headline: for_a_user,
+            first: "user-0 · all lanes",
+        },
+    ]
+}
+
+#[tokio::test]
+async fn all_on_the_page_agrees_whatever_keeps_contacts_back() {
+    let browser = Browser::start().await;
+    browser.look("en", 1280, false).await;
+    for state in states() {
+        let db = Db::sqlite().await;
+        let mut world = World::new(&db, state.faults.clone()).await;
+        // Longer than the test, so that the page stands still.
+        world.set("retry.initial_interval", "10m");
+        world.set("retry.max_interval", "10m");
+        for (nth, lane) in lanes(3).iter().enumerate() {
+            world.insert(lane, &goods(nth, 2)).await;
+        }
+        if !state.command.is_empty() {
+            assert_eq!(world.run(state.command).await.code, Some(0));
+        }
+        let courier = Courier::start(&mut world).await;
+        let held = 2 * state.lanes as u64;
+        until(state.headline, async || {
+            let outbox = &courier.get("/api/status").await.json()["outbox"];
+            let pending = &outbox["pending"];
+            pending["held"] == held && pending["due"] == 0
+        })
+        .await;
+        let outbox = &courier.get("/api/status").await.json()["outbox"];
+        assert_eq!(outbox["lanes"]["held"], state.lanes, "{outbox}");
+        browser.open(&format!("http://{}/", courier.address)).await;
+        until("the page is filled", async || {
+            browser.value("document.body.dataset.refreshed").await == "yes"
+        })
+        .await;
+        agrees(&browser, &state).await;
+    }
+}
+
+async fn agrees(browser: &Browser, state: &State) {
+    let text = |id: &str| format!("document.getElementById('{id}').innerText");
+    assert_eq!(browser.text(&text("headline-text")).await, state.headline);
+    let held = 2 * state.lanes;
+    assert_eq!(browser.text(&text("pending")).await, held.to_string());
+    let kinds = browser.text(&text("pending-more")).await;
+    assert_eq!(kinds, format!("{held} on hold"));
+    let first = "document.querySelector('#paused tbody td').innerText";
+    assert_eq!(browser.text(first).await, state.first);
+    // Nothing is said to be beyond the end of the list.
+    let beyond = "document.querySelectorAll('#paused .quiet').length";
+    assert_eq!(browser.value(beyond).await, 0, "{}", state.headline);
+    let tags = "[...document.querySelectorAll('#lanes .tag')].map(tag => tag.textContent)";
+    let paused = Value::from(vec!["paused"; state.lanes]);
+    assert_eq!(browser.value(tags).await, paused, "{}", state.headline);
+}
