@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::at_work::LaneAtWork;
 use super::completed::{ClosedBatch, Completed};
 use super::culprits::Search;
-use crate::batch::BatchId;
+use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId};
 use crate::courier::dispatcher::{Dispatched, NotSent};
 use crate::courier::isolation::Cut;
@@ -125,48 +125,21 @@ impl LaneAtWork {
 
     /// Writes the end of a batch, and puts its open rows into smaller batches.
     pub(super) fn close(&mut self, underway: Underway, closing: Closing, search: Option<Search>) {
+        if underway.is_loner {
+            self.context.notes.forget_loner(underway.id());
+        }
+        if let Some(search) = search.filter(|_| closing.outcome == Outcome::Refused) {
+            self.note_refusal(search.id);
+        }
+        let children = self.parts(&underway, &closing, search);
         let Underway {
             batch,
             begun,
             read_at,
             mut trace,
-            failing_since,
-            is_loner,
-            was_refused,
             ..
         } = underway;
-        if is_loner {
-            self.context.notes.forget_loner(batch.id);
-        }
         trace.settles();
-        // The parts of a batch that fails by itself have been failing with it, and its last failure is
-        // one of each.
-        let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
-        let now = Instant::now();
-        let open = &closing.unsettled;
-        let is_refused = closing.outcome == Outcome::Refused;
-        if let Some(search) = search.filter(|_| is_refused) {
-            self.note_refusal(search.id);
-        }
-        let cut = search.and_then(|search| search.cut);
-        let first = cut.map_or(open.len().div_ceil(2), |cut| cut.first);
-        let children: Vec<Underway> = batch
-            .split(open, first, closing.maybe_delivered, BatchId::generate)
-            .into_iter()
-            .map(|child| Underway::child(child, search.map(|search| search.id), read_at, now))
-            .map(|child| child.traced(&self.context.traces, Origin::Split))
-            .map(|mut child| {
-                // What the task took before the first refusal does not count behind it.
-                child.batch.taken_since &= was_refused;
-                child
-            })
-            .map(|child| Underway {
-                failing_since,
-                was_refused: was_refused || is_refused,
-                failed_sends: u32::from(failing_since.is_some()),
-                ..child
-            })
-            .collect();
         let change = Change::Close(Close {
             batch: batch.id,
             attempts: batch.attempts,
@@ -195,6 +168,40 @@ impl LaneAtWork {
             };
             Completed::Closed(closed, recorded)
         });
+    }
+
+    /// Returns smaller batches of the rows that a closing leaves open.
+    fn parts(
+        &self,
+        underway: &Underway,
+        closing: &Closing,
+        search: Option<Search>,
+    ) -> Vec<Underway> {
+        // The parts of a batch that fails by itself have been failing with it, and its last failure is
+        // one of each.
+        let failing_since = underway.failing_since;
+        let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
+        let was_refused = underway.was_refused;
+        let now = Instant::now();
+        let open = &closing.unsettled;
+        let cut = search.and_then(|search| search.cut);
+        let first = cut.map_or(open.len().div_ceil(2), |cut| cut.first);
+        let search = search.map(|search| search.id);
+        let part = |mut part: Batch| {
+            // What the task took before the first refusal does not count behind it.
+            part.taken_since &= was_refused;
+            let part = Underway::child(part, search, underway.read_at, now);
+            Underway {
+                failing_since,
+                was_refused: was_refused || closing.outcome == Outcome::Refused,
+                failed_sends: u32::from(failing_since.is_some()),
+                ..part.traced(&self.context.traces, Origin::Split)
+            }
+        };
+        let parts = underway
+            .batch
+            .split(open, first, closing.maybe_delivered, BatchId::generate);
+        parts.into_iter().map(part).collect()
     }
 
     /// Frees the rows of a batch whose end is written, and goes on with its parts.

@@ -146,8 +146,8 @@ impl Judge {
             }
             // A liar's row may be requeued as rejected, though the task has it.
             let is_suffixed = rows.iter().any(|(_, row)| row.is_suffixed);
-            let most = if is_suffixed { rows.len() as u32 } else { 1 };
-            if entry.held > most && (task.mood.is_honest() || !is_suffixed) {
+            let most = if is_suffixed { rows.len() } else { 1 };
+            if entry.held as usize > most && (task.mood.is_honest() || !is_suffixed) {
                 lies.push(format!("held twice: {task:?} {rows:?} {entry:?}"));
             }
         }
