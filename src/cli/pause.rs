@@ -190,7 +190,7 @@ pub(super) async fn resume(
 fn what_ended(scope: &OrderScope, resumed: &Resumption) -> String {
     let (pauses, holds) = (resumed.ended.pauses, resumed.ended.holds);
     let ended = if pauses + holds == 0 {
-        "no pause and no hold was in the way".to_owned()
+        "no pause or hold of its own".to_owned()
     } else {
         let pauses = count(pauses, "pause", "pauses");
         format!("{pauses} and {} ended", count(holds, "hold", "holds"))
@@ -269,7 +269,7 @@ mod tests {
         );
         assert_eq!(
             told(0, 0, Vec::new()),
-            "user u: no pause and no hold was in the way; tried at once\n"
+            "user u: no pause or hold of its own; tried at once\n"
         );
         assert_eq!(
             told(0, 2, vec![pause(None)]),

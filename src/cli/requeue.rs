@@ -120,9 +120,9 @@ fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
         lines.push(format!("{others} of the ids named no failed contact\n"));
     }
     if tally.cancelled > 0 {
-        let n = HumanCount(tally.cancelled);
+        let n = contacts(tally.cancelled);
         lines.push(format!(
-            "{n} cancelled left out: --kind cancelled takes them\n"
+            "{n} left out, for operators cancelled them (--kind cancelled takes them)\n"
         ));
     }
     if tally.redacted > 0 {

@@ -22,7 +22,12 @@ pub fn mask_within(text: &str) -> String {
             masked.extend(&chars[at..end]);
             at = end;
         } else {
-            let end = run_end(&chars, at, end);
+            let wide = run_end(&chars, at, end, is_gap_of_mobile);
+            let end = if is_mobile(&chars[at..wide]) {
+                wide
+            } else {
+                run_end(&chars, at, end, is_gap)
+            };
             end_run(&mut masked, &chars[at..end]);
             at = end;
         }
@@ -85,25 +90,38 @@ const SHORTEST_RUN: usize = 7;
 /// without which two numbers are one: what is masked in vain does no harm.
 fn is_gap(c: char) -> bool {
     is_between(c)
-        || matches!(c, '_' | '\u{ff3f}' | '~' | '\u{ff5e}')
         // Dots at half height, and a minus sign.
         || matches!(c, '\u{b7}' | '\u{30fb}' | '\u{2212}')
         || acts(c)
 }
 
+/// The same for a number of a mobile phone. Elsewhere these divide the ends of a range and parts of a name.
+fn is_gap_of_mobile(c: char) -> bool {
+    is_gap(c) || matches!(c, '_' | '\u{ff3f}' | '~' | '\u{ff5e}')
+}
+
 /// The same for a number that is known. Elsewhere these divide numbers from each other, and the parts of
 /// a time.
 fn is_gap_of_own(c: char) -> bool {
-    is_gap(c) || matches!(c, ',' | ':' | '\u{ff0c}' | '\u{ff1a}' | '\u{3001}')
+    is_gap_of_mobile(c) || matches!(c, ',' | ':' | '\u{ff0c}' | '\u{ff1a}' | '\u{3001}')
+}
+
+/// So many digits has the number of a mobile phone.
+const MOBILE: usize = 11;
+
+/// Whether the digits are those of a mobile phone in China.
+fn is_mobile(run: &[char]) -> bool {
+    let digits = run.iter().map(|c| in_ascii(*c));
+    let digits: Vec<char> = digits.filter(char::is_ascii_digit).collect();
+    digits.len() == MOBILE && digits[0] == '1' && digits[1] >= '3'
 }
 
 /// Where a number ends whose first digits are these: it goes on behind a gap, until it is as long as a
 /// number is.
-fn run_end(chars: &[char], at: usize, mut end: usize) -> usize {
-    const LONG: usize = 11;
+fn run_end(chars: &[char], at: usize, mut end: usize, is_gap: fn(char) -> bool) -> usize {
     const GAP: usize = 3;
     let mut digits = end - at;
-    while digits < LONG {
+    while digits < MOBILE {
         let rest = &chars[end..];
         let divides = |c: &&char| is_gap(**c) && (**c == '\t' || !c.is_control());
         let gap = rest.iter().take(GAP + 1).take_while(divides).count();
@@ -198,10 +216,15 @@ fn replaced(text: &str, own: &[Own]) -> Option<String> {
     let chars: Vec<char> = text.chars().collect();
     let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
     let mut is_there = false;
+    let is_digit = |at: usize| chars.get(at).is_some_and(|c| in_ascii(*c).is_ascii_digit());
     while at < chars.len() {
         let found = own
             .iter()
             .filter_map(|own| Some((own.at(&chars[at..])?, own)));
+        // A short one may stand in a longer number, which is masked as a whole.
+        let stands_alone = |length| !(is_digit(at + length) || at > 0 && is_digit(at - 1));
+        let found =
+            found.filter(|(length, own)| own.chars.len() >= SHORTEST_RUN || stands_alone(*length));
         // One may be the beginning of another.
         if let Some((length, own)) = found.max_by_key(|(length, _)| *length) {
             masked += &own.shown();

@@ -622,7 +622,7 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
     );
     // What was cancelled goes out again only if its kind is named.
     let nothing = said(&db, &["requeue", "--cause", "asked", "--dry-run"]);
-    let left_out = "no failed contact matches\n2 cancelled left out: --kind cancelled takes them\n";
+    let left_out = "no failed contact matches\n2 contacts left out, for operators cancelled them (--kind cancelled takes them)\n";
     assert!(nothing.contains(left_out), "{nothing}");
     let cancelled = ["--kind", "cancelled", "--cause", "asked"];
     said(&db, &[&["requeue", "--yes"], &cancelled[..]].concat());

@@ -12,7 +12,7 @@ pub(super) const ROUNDED: &str = "a spreadsheet has rounded this number; give th
 
 /// The same of a number that has got a fraction of zeros, or an exponent in JSON: it may have lost
 /// nothing.
-pub(super) const FRACTION: &str = "this number is written with a fraction, as one to count with; write \
+pub(super) const FRACTION: &str = "this number is written with a fraction or an exponent, as an amount; write \
                                    it as a text without the fraction, and see whether all of its digits \
                                    are there";
 

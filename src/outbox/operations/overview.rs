@@ -36,7 +36,7 @@ pub struct Overview {
 /// So many of the newest contacts are looked at.
 pub(super) const NEWEST: u64 = 100;
 
-/// How the newest contacts ended: those with the greatest ids, [`NEWEST`] at most.
+/// How the newest contacts ended: the hundred with the greatest ids at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewestEnds {
     pub succeeded: u64,

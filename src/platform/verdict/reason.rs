@@ -15,7 +15,7 @@ pub enum WaitReason {
     Redirected,
     /// 429.
     RateLimited,
-    /// 401: the token is not accepted; or there is none that could be sent.
+    /// 401: the token is not accepted.
     Unauthorized,
     /// 403: not allowed for this user.
     Forbidden,

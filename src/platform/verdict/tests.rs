@@ -687,7 +687,8 @@ fn the_words_that_are_kept_of_an_answer_hold_no_number_and_no_line_break() {
     // [not found]
     let wait = waiting(&three(), &error(404, "no task\nfor 13000001111"));
     assert!(
-        wait.message.starts_with("404 no taskfor 130***1111; check"),
+        wait.message
+            .starts_with("404 no task for 130***1111; check"),
         "{}",
         wait.message
     );

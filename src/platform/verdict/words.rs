@@ -29,7 +29,15 @@ const LOOKED_AT: usize = 4 * LONGEST_WORDS;
 pub fn masked(batch: &Batch, words: &str) -> String {
     let numbers = || batch.contacts.iter().map(|contact| contact.phone.expose());
     // What is not kept is taken out first: it could divide a number, which then shows whole.
-    let mut kept = words.chars().filter(|c| !visible::acts(*c));
+    // A line break stays as a blank, so that it joins nothing.
+    let blank = |c| {
+        if matches!(c, '\t' | '\r' | '\n') {
+            ' '
+        } else {
+            c
+        }
+    };
+    let mut kept = words.chars().map(blank).filter(|c| !visible::acts(*c));
     let looked_at: String = kept.by_ref().take(LOOKED_AT).collect();
     let masked = mask::mask_all(&looked_at, numbers());
     if kept.next().is_none() {

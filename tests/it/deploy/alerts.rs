@@ -228,7 +228,7 @@ async fn a_refused_token_alarms_until_it_is_taken() {
     };
     world.simulator.set_faults(refused).unwrap();
     world.insert(&lanes(2)[1], &goods(1, 30)).await;
-    let summary = "The platform refuses the token, or there is none".to_owned();
+    let summary = "The platform refuses the token".to_owned();
     let told = "Nothing is delivered until there is a token that the platform takes.";
     let expected = [("CourierTokenRefused", "critical", summary, told)];
     fire(&prometheus, &expected).await;
