@@ -16,7 +16,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::lifecycle::Lifecycle;
@@ -54,8 +54,10 @@ impl Recorder {
     ) -> (Self, JoinSet<()>) {
         let mut tasks = JoinSet::new();
         let locked_lanes = Arc::new(AtomicUsize::new(0));
+        // There are half as many writers as connections.
+        let tries = Arc::new(Semaphore::new((pulse.writers.len() / 2).max(1)));
         let stuck_lanes: Arc<[_]> = (0..pulse.writers.len())
-            .map(|_| Arc::<StuckLanes>::default())
+            .map(|_| Arc::new(StuckLanes::new(Arc::clone(&tries))))
             .collect();
         let store = Store {
             outbox: Arc::clone(outbox),

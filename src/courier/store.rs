@@ -190,6 +190,12 @@ impl Store {
             let error = match self.outbox.record(writes).await {
                 Ok(recorded) => {
                     self.watch.works(DatabaseWork::Write, asked);
+                    if writes
+                        .iter()
+                        .any(|write| write.change.settles().next().is_some())
+                    {
+                        self.watch.settles(asked);
+                    }
                     return Attempt::Done(recorded);
                 }
                 Err(error @ OutboxError::Locked(_)) if !self.life.is_killed() => {

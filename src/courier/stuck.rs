@@ -8,13 +8,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::mem;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::store::{Asked, Store, Unwritten};
@@ -24,19 +24,20 @@ use crate::lock::lock;
 use crate::outbox::OutboxError;
 use crate::telemetry::event::{RowsLocked, RowsUnlocked};
 
-/// While no write at all comes through, a lock is reported as trouble of the database after this time. A
+/// While no contact at all can be settled, a lock is reported as trouble of the database after this time. A
 /// courier that stands still loses its locks a little earlier.
 const LOCKED_IS_TROUBLE: Duration = Duration::from_secs(8);
 
 /// Between two tries that failed. Each of them waits in the database, too.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How many lanes are tried at once. Each try holds a connection, for a second at the most.
-const AT_ONCE: usize = 4;
+/// So many lanes of a writer are tried at once, if there are connections for them.
+const MOST_TRIES: usize = 4;
 
 /// The stuck lanes of one writer.
-#[derive(Default)]
 pub(super) struct StuckLanes {
+    /// So many tries of all writers may be made at once: each holds a connection, for a second or two.
+    tries: Arc<Semaphore>,
     lanes: Mutex<HashMap<Lane, Stuck>>,
     changed: Notify,
     is_closed: AtomicBool,
@@ -53,6 +54,16 @@ struct Stuck {
 }
 
 impl StuckLanes {
+    /// Begins with no stuck lane.
+    pub(super) fn new(tries: Arc<Semaphore>) -> Self {
+        Self {
+            tries,
+            lanes: Mutex::default(),
+            changed: Notify::new(),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
     /// Returns how many lanes are stuck.
     pub(super) fn len(&self) -> usize {
         lock(&self.lanes).len()
@@ -105,7 +116,7 @@ impl StuckLanes {
     pub(super) async fn run(&self, store: &Store) {
         let mut trying = FuturesUnordered::new();
         loop {
-            while trying.len() < AT_ONCE
+            while trying.len() < MOST_TRIES
                 && let Some((lane, asked)) = self.next()
             {
                 trying.push(self.try_once(lane, asked, store));
@@ -130,7 +141,11 @@ impl StuckLanes {
     }
 
     async fn try_once(&self, lane: Lane, asked: Vec<Asked>, store: &Store) {
-        let unwritten = store.commit(asked).await;
+        let unwritten = {
+            // Nobody closes it.
+            let _try = self.tries.acquire().await.ok();
+            store.commit(asked).await
+        };
         if self.is_stuck_by(&lane, unwritten, &store.watch) {
             store.life.sleep_hard(PAUSE).await;
         }
@@ -164,10 +179,10 @@ impl StuckLanes {
 }
 
 impl Stuck {
-    /// Says once that the lane is stuck where others are written, and that the database is in trouble
-    /// where none is.
+    /// Says once that the lane is stuck where contacts of others are settled, and that the database is in
+    /// trouble where none are.
     fn tell(&mut self, lane: &Lane, error: Option<&OutboxError>, watch: &DatabaseWatch) {
-        if watch.has_written_since(self.since) {
+        if watch.has_settled_since(self.since) {
             if !mem::replace(&mut self.is_told, true) {
                 let settled = self.waiting.iter().map(|(write, _)| write.change.settles());
                 let contacts = settled.map(Iterator::count).sum();

@@ -51,8 +51,8 @@ struct Trouble {
     failing: Vec<Failing>,
     /// When the last outage was over.
     back: Option<Instant>,
-    /// When the last write began that succeeded.
-    written: Option<Instant>,
+    /// When the last write began that settled contacts.
+    settled: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -81,9 +81,6 @@ impl DatabaseWatch {
     /// Notes that a call succeeded that began then.
     pub(super) fn works(&self, work: DatabaseWork, began: Instant) {
         let mut trouble = lock(&self.0);
-        if work == DatabaseWork::Write {
-            trouble.written = trouble.written.max(Some(began));
-        }
         if trouble.failing.is_empty() {
             return;
         }
@@ -97,9 +94,16 @@ impl DatabaseWatch {
         }
     }
 
-    /// Whether a write succeeded that began after that.
-    pub(super) fn has_written_since(&self, since: Instant) -> bool {
-        lock(&self.0).written.is_some_and(|written| since < written)
+    /// Notes that a write succeeded that began then and settled contacts. Others need no right to change
+    /// contacts, and no lock on them.
+    pub(super) fn settles(&self, began: Instant) {
+        let mut trouble = lock(&self.0);
+        trouble.settled = trouble.settled.max(Some(began));
+    }
+
+    /// Whether such a write succeeded that began after that.
+    pub(super) fn has_settled_since(&self, since: Instant) -> bool {
+        lock(&self.0).settled.is_some_and(|settled| since < settled)
     }
 
     /// Notes that a call failed that began then.

@@ -6,7 +6,7 @@ use sqlx::{MySqlConnection, MySqlPool, Result};
 
 use super::language::MySql;
 use super::lists::lists;
-use super::session::LEAST_PACKET;
+use super::session::{BEGIN_BRIEFLY, LEAST_PACKET};
 use super::statements::operating::{KEEP_ENDS, LOCK_FAILED, REQUEUE};
 use super::statements::{FREE_ROWS, PACKET, ROWS, STATEMENTS, UNWRITTEN};
 use crate::contact::ContactId;
@@ -91,7 +91,7 @@ pub(super) async fn look_back(tx: &mut MySqlConnection, plan: &Plan<'_>) -> Resu
 
 /// Returns those of the contacts whose rows other sessions keep locked.
 pub(super) async fn locked(pool: &MySqlPool, contacts: &[i64]) -> Result<Vec<ContactId>> {
-    let mut tx = pool.begin().await?;
+    let mut tx = pool.begin_with(BEGIN_BRIEFLY).await?;
     let rows = of(ROWS, contacts).fetch_all(&mut tx).await?;
     let free = of(FREE_ROWS, contacts).fetch_all(&mut tx).await?;
     tx.rollback().await?;

@@ -44,12 +44,14 @@ const SESSION: &str = "
         /*!80000 , max_execution_time = 120000, wait_timeout = 6 */
         /*!80013 , optimizer_switch = 'skip_scan=off' */";
 
-/// Begins a transaction that writes. Each sets anew how long it waits for the lock of a row: the one before
+/// Begins a transaction that writes. Each sets anew how long it waits for a lock of a row or a table: the one before
 /// it on the same session may have had another limit. A single statement takes the limit that it finds.
-pub(super) const BEGIN: &str = "SET SESSION innodb_lock_wait_timeout = 8; BEGIN";
+pub(super) const BEGIN: &str =
+    "SET SESSION innodb_lock_wait_timeout = 8, lock_wait_timeout = 8; BEGIN";
 
 /// The same for a caller that tries again rather than keep others waiting. There is no shorter limit.
-pub(super) const BEGIN_BRIEFLY: &str = "SET SESSION innodb_lock_wait_timeout = 1; BEGIN";
+pub(super) const BEGIN_BRIEFLY: &str =
+    "SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1; BEGIN";
 
 /// Less than a session may be silent. The pool looks after its idle connections as often as this, so
 /// that one is up to twice as old when it is closed.

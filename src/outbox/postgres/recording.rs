@@ -4,6 +4,7 @@ use sqlx::{PgConnection, PgPool, Result};
 use uuid::Uuid;
 
 use super::error::is_locked;
+use super::session::BEGIN_BRIEFLY;
 use super::statements::operating::REQUEUE;
 use super::statements::{LOCK_ROWS_AT_ONCE, LOCKED_ROWS, STATEMENTS};
 use crate::contact::ContactId;
@@ -32,10 +33,12 @@ pub(super) async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Res
 
 /// Returns those of the contacts whose rows other sessions keep locked.
 pub(super) async fn locked(pool: &PgPool, contacts: &[i64]) -> Result<Vec<ContactId>> {
+    let mut tx = pool.begin_with(BEGIN_BRIEFLY).await?;
     let locked: Vec<i64> = sqlx::query_scalar(LOCKED_ROWS)
         .bind(contacts)
-        .fetch_all(pool)
+        .fetch_all(&mut *tx)
         .await?;
+    tx.rollback().await?;
     if locked.is_empty() || !is_any_locked(pool, &locked).await? {
         return Ok(Vec::new());
     }

@@ -3,7 +3,7 @@
 use contact_courier::simulator::Faults;
 
 use super::load::{everything_arrived, everything_came_once};
-use super::world::{World, good, goods, lanes, until};
+use super::world::{Lane, World, good, goods, lanes, until};
 use crate::support::app::App;
 use crate::support::{Db, Raw, on_every_server, on_mysql_and_mariadb};
 
@@ -63,10 +63,15 @@ async fn rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone(db: &Db) {
     everything_came_once(&world);
 }
 
+const OF_ONE_USER: usize = 12;
+
 async fn a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone(db: &Db) {
     let world = World::new(db, Faults::default()).await;
-    let lanes = lanes(20);
-    let user = &lanes[0].0;
+    // More of the one user's than a courier has connections.
+    let user = "user-0";
+    let lane = |nth| Lane(user.into(), format!("task_{nth}"));
+    let others = lanes(8).into_iter().skip(2);
+    let lanes: Vec<Lane> = (0..OF_ONE_USER).map(lane).chain(others).collect();
     let pending = "FROM contact_outbox WHERE status = 'pending'";
     // Where there are results of a user's and of the next one's, the range is that user's alone.
     for nths in [0..1, 1..3] {
@@ -84,7 +89,11 @@ async fn a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone(db: &Db) 
         .none(&format!("{pending} AND user_id <> '{user}'"))
         .await;
     courier.says("locked by another session").await;
-    assert_eq!(db.count(pending).await, 2 * 2);
+    let held_up = i64::try_from(OF_ONE_USER * 2).unwrap();
+    until("only that user's wait", async || {
+        db.count(pending).await == held_up
+    })
+    .await;
     app.ends().await;
     world.none(pending).await;
     courier.says("not locked any more").await;
@@ -98,21 +107,24 @@ async fn a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone(db: &Db) 
 
 /// Nothing can be written meanwhile: that is the database's trouble, and no lane's.
 async fn a_table_that_an_app_keeps_locked_is_trouble_until_it_lets_go(db: &Db) {
-    let soon = match &db.raw {
-        Raw::Postgres(_) => "now() + interval '5 seconds'",
-        Raw::MySql(_) => "UTC_TIMESTAMP(6) + INTERVAL 5 SECOND",
-        Raw::Sqlite(_) => unreachable!("its writers lock all of it"),
-    };
     for (nth, is_read) in [true, false].into_iter().enumerate() {
         let world = World::new(db, Faults::default()).await;
         let courier = world.start(&["run"]);
         courier.says("courier started").await;
-        db.execute(&format!(
-            "INSERT INTO contact_outbox (user_id, task_id, phone, not_before)
-             VALUES ('u', 't', '{}', {soon})",
-            good(0, nth)
-        ))
-        .await;
+        // The second one is journalled, and cannot be settled either, while the first one waits.
+        for (user, soon) in [("u", 5), ("v", 7)] {
+            let soon = match &db.raw {
+                Raw::Postgres(_) => format!("now() + interval '{soon} seconds'"),
+                Raw::MySql(_) => format!("UTC_TIMESTAMP(6) + INTERVAL {soon} SECOND"),
+                Raw::Sqlite(_) => unreachable!("its writers lock all of it"),
+            };
+            db.execute(&format!(
+                "INSERT INTO contact_outbox (user_id, task_id, phone, not_before)
+                 VALUES ('{user}', 't', '{}', {soon})",
+                good(0, nth)
+            ))
+            .await;
+        }
         let app = if is_read {
             App::freezes_the_table(db, "contact_outbox").await
         } else {
