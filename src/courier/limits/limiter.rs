@@ -21,6 +21,9 @@ use crate::telemetry::event::RateLevel;
 /// A lane whose turn is further away than this gives its place to others.
 pub(in crate::courier) const NEAR: Duration = Duration::from_millis(250);
 
+/// A request waits with its permit for the rate of its lane or user for no longer than this.
+const LATE: Duration = Duration::from_secs(1);
+
 /// A retry that has no budget looks after so long whether others' successes have paid for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -135,11 +138,9 @@ impl RateLimiter {
     /// Fails if no request of the lane or its user may depart soon, for others of them went late.
     pub(in crate::courier) fn has_window(&self, lane: &Lane) -> Result<(), Instant> {
         let now = Instant::now();
-        let opens = self.own(lane).iter().map(|one| one.window_opens(now)).max();
-        match opens {
-            Some(opens) if opens > now + NEAR => Err(opens),
-            _ => Ok(()),
-        }
+        let own = self.own(lane);
+        let opens = own.iter().filter_map(|limit| opens_late(limit, now)).max();
+        opens.map_or(Ok(()), Err)
     }
 
     /// Waits until a request of a lane whose turn it is may be sent, and counts it. Lane and user
@@ -266,8 +267,18 @@ impl OwnTurn {
     }
 }
 
+/// When the window of a limit opens, if that is so far away that nobody keeps a permit for it. A request
+/// goes later than its turn by the time that journal and rate take, and the next one may be on time.
+fn opens_late(limit: &Limit, now: Instant) -> Option<Instant> {
+    let opens = limit.window_opens(now);
+    (opens > now + LATE).then_some(opens)
+}
+
 fn near(limits: &[Arc<Limit>], now: Instant) -> Result<(), Instant> {
-    let turn = |limit: &Arc<Limit>| limit.next_turn(now).max(limit.window_opens(now));
+    let turn = |limit: &Arc<Limit>| {
+        let turn = limit.next_turn(now);
+        opens_late(limit, now).map_or(turn, |opens| turn.max(opens))
+    };
     let turns = limits.iter().map(turn);
     match turns.max() {
         Some(turn) if turn > now + NEAR => Err(turn.checked_sub(NEAR).unwrap_or(turn)),
