@@ -470,7 +470,7 @@ impl Scout {
     /// not send now.
     async fn start(&mut self, lane: &Lane) -> Result<bool, OutboxError> {
         let waits_for = self.context.notes.waits_for(lane);
-        let Some(mut paid) = self.pay(lane, waits_for) else {
+        let Ok(mut paid) = self.pay(lane, waits_for) else {
             return Ok(false);
         };
         if !self.context.gates().enter(lane, Instant::now()) {
@@ -492,7 +492,7 @@ impl Scout {
             }
         };
         if !paid && waits_for.is_none() {
-            let Some(pays) = self.pay_late(&leased).await else {
+            let Ok(pays) = self.pay_late(&leased).await else {
                 return Ok(false);
             };
             paid = pays;
@@ -514,36 +514,32 @@ impl Scout {
     }
 
     /// Pays for the first request of a lane that waits for this reason. Returns whether it cost
-    /// something; `None`: the budget is empty, and the lane rests.
-    fn pay(&mut self, lane: &Lane, waits_for: Option<&str>) -> Option<bool> {
+    /// something; `Err`: the budget is empty, and the lane rests until then.
+    fn pay(&mut self, lane: &Lane, waits_for: Option<&str>) -> Result<bool, Instant> {
         let Some(budget) = waits_for.and_then(budget) else {
-            return Some(false);
+            return Ok(false);
         };
-        match self.context.limiter.pay(budget) {
-            Ok(()) => Some(true),
-            Err(later) => {
-                // Nobody but `run --once` waits for it.
-                if !self.tells && later <= Instant::now() + BRIEF {
-                    self.rests.begins_briefly(lane.clone(), later);
-                } else {
-                    self.rests.goes_on(lane, later);
-                }
-                let rest = Rest {
-                    until: later,
-                    comes_back: true,
-                    is_idle: false,
-                };
-                self.rests.begins(lane.clone(), rest);
-                None
-            }
-        }
+        let paid = self.context.limiter.pay(budget);
+        paid.map(|()| true).inspect_err(|later| {
+            self.rests.goes_on(lane, *later);
+            let rest = Rest {
+                until: *later,
+                comes_back: true,
+                is_idle: false,
+            };
+            self.rests.begins(lane.clone(), rest);
+        })
     }
 
     /// The same for a lane of which only the database knew that it waits.
-    async fn pay_late(&mut self, leased: &LeasedLane) -> Option<bool> {
+    async fn pay_late(&mut self, leased: &LeasedLane) -> Result<bool, Instant> {
         let (lane, reason) = (&leased.lease.lane, leased.held_because.as_deref());
         let paid = self.pay(lane, reason);
-        if paid.is_none() {
+        if let Err(later) = paid {
+            // Nobody but `run --once` waits for it, and only the first time.
+            if !self.tells && later <= Instant::now() + BRIEF {
+                self.rests.begins_briefly(lane.clone(), later);
+            }
             if let Some(reason) = reason.and_then(WaitReason::named) {
                 self.context.notes.lane_waits(lane, reason.as_str());
             }
