@@ -50,7 +50,9 @@ impl LaneAtWork {
             let page = page?;
             self.reading.advance(&page, Instant::now());
             self.take_in(page.rows);
-            if self.end.is_some() || self.has_to_stop() {
+            // Whose turn is over has something to send first.
+            let has_found = !self.reading.waiting.is_empty() || self.reading.is_refusing();
+            if self.end.is_some() || has_found && self.has_to_stop() {
                 break;
             }
         }

@@ -67,8 +67,12 @@ impl LaneAtWork {
 
     /// Notes in the other pieces of a search that one of them was refused.
     fn note_refusal(&mut self, search: BatchId) {
+        let now = Instant::now();
         for underway in self.waiting_mut() {
-            underway.was_refused |= underway.search == Some(search);
+            if underway.search == Some(search) && !underway.was_refused {
+                // Only what is sent from now on tells anything.
+                (underway.was_refused, underway.sent_at) = (true, now);
+            }
         }
     }
 

@@ -144,7 +144,7 @@ impl Judge {
                     "held, and nobody knows: {task:?} {rows:?} {entry:?}"
                 ));
             }
-            // A liar's row may be requeued as rejected, though the task has it.
+            // By a liar's refusal such a row goes once more, though the task has it.
             let is_suffixed = rows.iter().any(|(_, row)| row.is_suffixed);
             let most = if is_suffixed { rows.len() } else { 1 };
             if entry.held as usize > most && (task.mood.is_honest() || !is_suffixed) {
