@@ -10,10 +10,6 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 /// This many rows in a row make a pause even if each came in a batch of its own.
 const MANY: usize = 10;
 
-/// What a person is told where no answer told what became of the rows.
-const UNCONFIRMED: &str = "; every row of a batch ended so, so something may be wrong with the platform's \
-     answers or the task; sending goes on slowly by itself";
-
 /// How some rows ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Refusals {
@@ -45,13 +41,7 @@ pub(super) struct Unanimous {
 impl Unanimous {
     /// Returns why the lane waits.
     pub(super) fn wait(&self) -> Wait {
-        let mut wait = Wait::all_refused(&self.words);
-        let advice = wait.reason.advice();
-        if self.are_unconfirmed && wait.message.ends_with(advice) {
-            let words = wait.message.len() - advice.len();
-            wait.message.replace_range(words.., UNCONFIRMED);
-        }
-        wait
+        Wait::all_refused(&self.words, self.are_unconfirmed)
     }
 }
 

@@ -23,7 +23,7 @@ pub fn mask_within(text: &str) -> String {
             at = end;
         } else {
             let wide = run_end(&chars, at, end, is_gap_of_mobile);
-            let end = if is_mobile(&chars[at..wide]) {
+            let end = if is_mobile(&digits_of(&chars[at..wide])) {
                 wide
             } else {
                 run_end(&chars, at, end, is_gap)
@@ -110,10 +110,14 @@ fn is_gap_of_own(c: char) -> bool {
 const MOBILE: usize = 11;
 
 /// Whether the digits are those of a mobile phone in China.
-fn is_mobile(run: &[char]) -> bool {
+fn is_mobile(digits: &str) -> bool {
+    digits.len() == MOBILE && matches!(digits.as_bytes(), [b'1', b'3'..=b'9', ..])
+}
+
+/// The digits of a run, in ASCII.
+fn digits_of(run: &[char]) -> String {
     let digits = run.iter().map(|c| in_ascii(*c));
-    let digits: Vec<char> = digits.filter(char::is_ascii_digit).collect();
-    digits.len() == MOBILE && digits[0] == '1' && digits[1] >= '3'
+    digits.filter(char::is_ascii_digit).collect()
 }
 
 /// Where a number ends whose first digits are these: it goes on behind a gap, until it is as long as a
@@ -244,8 +248,7 @@ const SHORTEST_OF_A_PERSON: usize = 4;
 const SHORTEST_OWN: usize = 5;
 
 fn end_run(masked: &mut String, run: &[char]) {
-    let digits = run.iter().map(|c| in_ascii(*c));
-    let digits: String = digits.filter(char::is_ascii_digit).collect();
+    let digits = digits_of(run);
     let run: String = run.iter().collect();
     if digits.len() < SHORTEST_RUN || is_address(&run, &digits) {
         masked.push_str(&run);
@@ -257,9 +260,9 @@ fn end_run(masked: &mut String, run: &[char]) {
 /// Whether it is an address of the network. One with the digits of a mobile number is taken for that
 /// number, except within a network, where addresses such as `192.168.100.20` are common.
 fn is_address(run: &str, digits: &str) -> bool {
-    let is_mobile = digits.len() == 11 && matches!(digits.as_bytes(), [b'1', b'3'..=b'9', ..]);
     let is_within = |ip: Ipv4Addr| ip.is_private() || ip.is_link_local();
-    run.parse().is_ok_and(|ip| !is_mobile || is_within(ip))
+    run.parse()
+        .is_ok_and(|ip| !is_mobile(digits) || is_within(ip))
 }
 
 #[cfg(test)]

@@ -33,12 +33,23 @@ fn answer(code: u16) -> Reply {
 }
 
 fn saying(code: u16, words: &str) -> Reply {
-    let body = format!("{{\"code\":{code},\"message\":\"{words}\",\"data\":[]}}");
+    with_body(&format!(
+        "{{\"code\":{code},\"message\":\"{words}\",\"data\":[]}}"
+    ))
+}
+
+fn with_body(body: &str) -> Reply {
     Reply::Answer(Answer {
         http: 200,
         retry_after: None,
         document: wire::decode(body.as_bytes()),
     })
+}
+
+/// How many contacts have ended so.
+async fn ended(db: &Db, end: &str) -> i64 {
+    let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
+    db.count(&rest).await
 }
 
 fn options(linger: Duration) -> CourierOptions {
@@ -211,12 +222,7 @@ async fn a_lane_of_whose_rows_no_answer_tells_what_became_pauses_and_says_so(db:
         if batch.lane.task_id() == "good" {
             return answer(200);
         }
-        let body = r#"{"code":200,"data":{"taskNumberCount":0,"fail_datas":[]}}"#;
-        Reply::Answer(Answer {
-            http: 200,
-            retry_after: None,
-            document: wire::decode(body.as_bytes()),
-        })
+        with_body(r#"{"code":200,"data":{"taskNumberCount":0,"fail_datas":[]}}"#)
     };
     let mut options = options(Duration::ZERO);
     options.tuning.batch_size = 20;
@@ -514,14 +520,9 @@ fn nameless(batch: &Batch, bad: &[String], held: &mut HashSet<String>) -> Reply 
     let entry = |cause: &&str| format!("{{\"fail_data\":\"\",\"fail_cause\":\"{cause}\"}}");
     let list: Vec<String> = causes.iter().map(entry).collect();
     let list = list.join(",");
-    let body = format!(
+    with_body(&format!(
         "{{\"code\":200,\"data\":{{\"taskNumberCount\":{count},\"fail_datas\":[{list}]}}}}"
-    );
-    Reply::Answer(Answer {
-        http: 200,
-        retry_after: None,
-        document: wire::decode(body.as_bytes()),
-    })
+    ))
 }
 
 async fn failures_that_nobody_is_named_for_come_to_an_end(db: &Db) {
@@ -538,12 +539,8 @@ async fn failures_that_nobody_is_named_for_come_to_an_end(db: &Db) {
     };
     let left = run(db, platform, options(Duration::ZERO)).await;
     assert_eq!(left, Backlog::default());
-    let count = async |end: &str| {
-        let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
-        db.count(&rest).await
-    };
-    assert_eq!(count("succeeded").await, 97);
-    assert_eq!(count("rejected").await, 3);
+    assert_eq!(ended(db, "succeeded").await, 97);
+    assert_eq!(ended(db, "rejected").await, 3);
     assert_eq!(held.lock().expect("nobody panicked").len(), 97);
     let requests = requests.load(Ordering::Relaxed);
     assert!(requests < 200, "{requests}");
@@ -564,13 +561,9 @@ async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
     options.tuning.batch_size = 4;
     options.tuning.backoff.initial_interval = Duration::from_millis(20);
     run(db, platform, options).await;
-    let count = async |end: &str| {
-        let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
-        db.count(&rest).await
-    };
-    assert_eq!(count("succeeded").await, 4);
-    assert_eq!(count("rejected").await, 0);
-    assert!(count("unconfirmed").await > 0);
+    assert_eq!(ended(db, "succeeded").await, 4);
+    assert_eq!(ended(db, "rejected").await, 0);
+    assert!(ended(db, "unconfirmed").await > 0);
 }
 
 async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {

@@ -18,14 +18,24 @@ pub struct Wait {
     pub retry_after: Option<Duration>,
 }
 
+/// What a person is told where no answer told what became of the rows.
+const UNCONFIRMED: &str = "; every row of a batch ended so, so something may be wrong with the platform's \
+     answers or the task; sending goes on slowly by itself";
+
 impl Wait {
-    /// Every row of a batch was refused with the same words, which are masked.
-    pub fn all_refused(words: &str) -> Self {
+    /// Every row of a batch was refused with the same words, which are masked. `unconfirmed`: rather, no
+    /// answer told what became of it.
+    pub fn all_refused(words: &str, unconfirmed: bool) -> Self {
         let words = shortened(words);
         let reason = WaitReason::AllRefused;
+        let advice = if unconfirmed {
+            UNCONFIRMED
+        } else {
+            reason.advice()
+        };
         Self {
             reason,
-            message: format!("{words}{}", reason.advice()),
+            message: format!("{words}{advice}"),
             maybe_delivered: false,
             retry_after: None,
         }

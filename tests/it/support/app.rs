@@ -43,22 +43,20 @@ impl App {
 
     /// Locks a table, for readers too; SQLite locks all of them, for writers.
     pub(crate) async fn locks_the_table(db: &Db, table: &str) -> Self {
-        let mut app = Self::connect(db).await;
-        let statement = match &app {
-            Self::MySql(_) => format!("LOCK TABLES {table} WRITE"),
-            Self::Postgres(_) => format!("BEGIN; LOCK TABLE {table}"),
-            Self::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
-        };
-        app.run(&statement).await;
-        app
+        Self::keeps(db, table, ["WRITE", "ACCESS EXCLUSIVE"]).await
     }
 
     /// Keeps others from writing to a table; on SQLite to any.
     pub(crate) async fn freezes_the_table(db: &Db, table: &str) -> Self {
+        Self::keeps(db, table, ["READ", "SHARE"]).await
+    }
+
+    /// Locks a table in the mode that MySQL, or PostgreSQL, calls so.
+    async fn keeps(db: &Db, table: &str, [mysql, postgres]: [&str; 2]) -> Self {
         let mut app = Self::connect(db).await;
         let statement = match &app {
-            Self::MySql(_) => format!("LOCK TABLES {table} READ"),
-            Self::Postgres(_) => format!("BEGIN; LOCK TABLE {table} IN SHARE MODE"),
+            Self::MySql(_) => format!("LOCK TABLES {table} {mysql}"),
+            Self::Postgres(_) => format!("BEGIN; LOCK TABLE {table} IN {postgres} MODE"),
             Self::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
         };
         app.run(&statement).await;

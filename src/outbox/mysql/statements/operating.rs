@@ -126,10 +126,7 @@ macro_rules! failed_columns {
 /// seconds, each null for any.
 macro_rules! passing {
     () => {
-        concat!(
-            "contact_outbox AS c FORCE INDEX (contact_outbox_failed)",
-            last_batch!(),
-            "WHERE c.failed_at IS NOT NULL
+        "c.failed_at IS NOT NULL
            AND (? IS NULL OR c.user_id = ?) AND (? IS NULL OR c.task_id = ?)
            AND (? IS NULL OR FIND_IN_SET(c.fail_kind, ?))
            AND (? IS NULL OR LOCATE(LOWER(?), LOWER(c.fail_cause)) > 0)
@@ -137,7 +134,6 @@ macro_rules! passing {
                <= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, NOW(6) + INTERVAL 1 DAY)
            AND c.failed_at
                >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))"
-        )
     };
 }
 
@@ -319,7 +315,9 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     failures: Statement::new(concat!(
         "SELECT ",
         failed_columns!(),
-        " FROM ",
+        " FROM contact_outbox AS c FORCE INDEX (contact_outbox_failed)",
+        last_batch!(),
+        "WHERE ",
         passing!(),
         "  AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), NOW(6) + INTERVAL 1 DAY)
            AND (? IS NULL OR c.failed_at < ? OR c.id < ?)
@@ -332,7 +330,9 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         maybe_in_task!(),
         ", ",
         sent_columns!(),
-        " FROM ",
+        " FROM contact_outbox AS c FORCE INDEX (contact_outbox_failed)",
+        last_batch!(),
+        "WHERE ",
         passing!(),
         " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, maybe_in_task,
              sent_suffix, sent_encryption
@@ -344,7 +344,7 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
                  WHEN 'lane' THEN CONCAT(c.user_id, '/', c.task_id)
                  ELSE c.fail_kind END AS shared, COUNT(*) AS contacts, ",
         seconds_since!("MAX(c.finished_at)"),
-        " AS last_ago FROM ",
+        " AS last_ago FROM contact_outbox AS c FORCE INDEX (contact_outbox_failed) WHERE ",
         passing!(),
         " GROUP BY shared ORDER BY contacts DESC, shared"
     ))
