@@ -1,5 +1,5 @@
-//! What all connections to MySQL or MariaDB have in common, and what is asked of the server before
-//! there is a second one.
+//! The settings that all connections to MySQL or MariaDB share, and the questions to the server
+//! before there is a second connection.
 //!
 //! It guarantees that sessions lock single rows and no gaps between them, speak UTC, and behave the
 //! same whatever the server's defaults are.
@@ -19,19 +19,20 @@ use crate::address::{self, Address, DatabaseKind, Tls};
 use crate::outbox::rows::Columns;
 use crate::outbox::{OutboxError, operations, server};
 
-/// What every session of ours runs with.
+/// The settings of every session of ours.
 ///
 /// A statement that waits for longer than this waits for something that is broken. The two servers
-/// name the time for a statement differently, and each reads only its own comment. Nothing is waited
-/// for within a transaction: a courier that is silent in the middle of one stands still, and must
-/// not keep its lanes locked from those that take them over. MySQL knows no such limit but for
-/// silence of any kind. A lock is waited for longer than that, but by
-/// [`BEGIN_BRIEFLY`].
+/// name the time limit of a statement differently, and each reads only its own comment. Nothing is
+/// waited for within a transaction: a courier that is silent in the middle of one stands still, and
+/// must not keep its lanes locked from the couriers that take them over. MySQL knows no such limit
+/// except for silence of any kind. [`BEGIN_BRIEFLY`] sets a shorter wait for a lock; every other
+/// wait for a lock is longer than that silence.
 ///
-/// The rest is what a server, or its `init_connect`, may have made the default of all sessions, and
-/// what would end or change statements of ours: a limit on what is read, transactions that follow one
-/// another of themselves or only read, `WHERE id IS NULL` for the row that was inserted last. MySQL
-/// skips through an index from lane to lane where our statements want one lane of it.
+/// The other settings undo defaults that a server, or its `init_connect`, may have set for all
+/// sessions, and that would end or change statements of ours: a limit on how much is read,
+/// transactions that follow one another of themselves or only read, `WHERE id IS NULL` for the row
+/// that was inserted last. MySQL skips through an index from lane to lane where our statements want
+/// one lane of it.
 const SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
     SET SESSION autocommit = 1, completion_type = 0, time_zone = '+00:00',
@@ -44,23 +45,26 @@ const SESSION: &str = "
         /*!80000 , max_execution_time = 120000, wait_timeout = 6 */
         /*!80013 , optimizer_switch = 'skip_scan=off' */";
 
-/// Begins a transaction that writes. Each sets anew how long it waits for a lock of a row or a table: the one before
-/// it on the same session may have had another limit. A single statement takes the limit that it finds.
+/// Begins a transaction that writes. Each sets anew how long it waits for a lock of a row or a
+/// table, because the transaction before it on the same session may have had another limit. A
+/// single statement takes the limit that it finds.
 pub(super) const BEGIN: &str =
     "SET SESSION innodb_lock_wait_timeout = 8, lock_wait_timeout = 8; BEGIN";
 
-/// The same for a caller that tries again rather than keep others waiting. There is no shorter limit.
+/// The same for a caller that tries again rather than keep others waiting. There is no shorter
+/// limit.
 pub(super) const BEGIN_BRIEFLY: &str =
     "SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1; BEGIN";
 
-/// Less than a session may be silent. The pool looks after its idle connections as often as this, so
-/// that one is up to twice as old when it is closed.
+/// Less than the time that a session may be silent. The pool checks its idle connections at this
+/// interval, so a connection is up to twice as old when it is closed.
 pub(super) const LONGEST_IDLE: Duration = Duration::from_secs(2);
 
-/// A session looks once whether its server is part of a cluster, which a server may become.
+/// The longest life of a session. A session looks only once whether its server is part of a
+/// cluster, and a server may join one later.
 pub(super) const LONGEST_LIFE: Duration = Duration::from_mins(5);
 
-/// Whoever inserts may take time between two rows.
+/// For inserts: the caller may take time between two rows.
 pub(super) const UNHURRIED: &str = "
     SET SESSION innodb_lock_wait_timeout = 30, lock_wait_timeout = 30,
         net_read_timeout = 60, net_write_timeout = 60
@@ -107,7 +111,7 @@ fn mode(tls: Tls) -> MySqlSslMode {
     }
 }
 
-/// The same back.
+/// Returns the security that the driver's options stand for.
 pub(super) fn tls(options: &MySqlConnectOptions) -> Tls {
     match options.get_ssl_mode() {
         MySqlSslMode::Disabled => Tls::Off,
@@ -150,12 +154,13 @@ pub(super) async fn meet(
 }
 
 /// Whether the server will take the user's password again after it has forgotten the user, as it
-/// does when it restarts. Without TLS it takes some kinds of passwords only while it remembers them.
+/// does when it restarts. Without TLS, the server takes some kinds of passwords only while it
+/// remembers them.
 async fn password_lasts(session: &mut MySqlConnection, options: &MySqlConnectOptions) -> bool {
     if tls(options) >= Tls::Require {
         return true;
     }
-    // Whatever stands between us and the server may not know these questions.
+    // A proxy between us and the server may not know these questions.
     let tls = sqlx::raw_sql(WHETHER_TLS).fetch_optional(&mut *session);
     let cipher = tls.await.ok().flatten().and_then(|row| row.text("Value"));
     if cipher.is_none_or(|cipher| !cipher.is_empty()) {
@@ -166,15 +171,15 @@ async fn password_lasts(session: &mut MySqlConnection, options: &MySqlConnectOpt
     user.is_none_or(|user| !needs_tls(&user))
 }
 
-/// Whether the password of a user, as `SHOW CREATE USER` tells of it, is of a kind that is only taken
-/// over TLS. One without a password is taken anyhow.
+/// Whether a user's password, as `SHOW CREATE USER` describes it, is of a kind that is only taken
+/// over TLS. A user without a password is taken anyhow.
 fn needs_tls(user: &str) -> bool {
     ["caching_sha2_password", "sha256_password"]
         .iter()
         .any(|kind| user.contains(&format!("IDENTIFIED WITH '{kind}' AS ")))
 }
 
-/// What the server is and allows.
+/// The kind of the server and its limits.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     version: String,
@@ -182,7 +187,7 @@ pub(super) struct Facts {
     pub(super) packet: usize,
     /// How many prepared statements all of its sessions may have together.
     prepared: usize,
-    /// How it keeps its log of changes, if it keeps one.
+    /// The format of its binary log, if it keeps one.
     binlog: Option<String>,
 }
 
@@ -229,8 +234,8 @@ impl Facts {
         Ok(())
     }
 
-    /// How many prepared statements each of our connections may keep: together no more than a
-    /// quarter of what the server allows, for others want some, too. With none, each statement is
+    /// How many prepared statements each of our connections may keep: together at most a quarter of
+    /// the server's limit, because other clients need some, too. With zero, each statement is
     /// prepared anew.
     pub(super) fn statements(&self, connections: u32) -> usize {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
@@ -238,7 +243,8 @@ impl Facts {
     }
 }
 
-/// The name of the product with such a version; and what to install, if it is too old.
+/// Returns the name of the product with such a version; and, if it is too old, the version to
+/// install.
 pub(super) fn kind(version: &str) -> (&'static str, Option<&'static str>) {
     let (product, oldest, wanted) = if version.contains("MariaDB") {
         ("MariaDB", &[10, 6][..], "MariaDB 10.6 or newer")
@@ -249,8 +255,8 @@ pub(super) fn kind(version: &str) -> (&'static str, Option<&'static str>) {
     (product, too_old.then_some(wanted))
 }
 
-/// The smallest packet that single records fit into: a megabyte has been the least of the servers'
-/// defaults ever since.
+/// The smallest packet that single records fit into: a megabyte has always been the least of the
+/// servers' defaults.
 pub(super) const LEAST_PACKET: usize = 1024 * 1024;
 
 #[cfg(test)]

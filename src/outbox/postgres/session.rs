@@ -1,9 +1,9 @@
-//! What the sessions of this program on PostgreSQL run with, and whether it holds.
+//! The settings of this program's sessions on PostgreSQL, and whether they hold.
 //!
 //! The settings go along with the connection. A pooler in between may drop them, or hand each
-//! transaction to another server session. So whatever a transaction that writes must not do without
-//! is set once more at its beginning, in the same round trip; what else is needed is looked at before
-//! the courier starts ([`check`]).
+//! transaction to another server session. So the settings that a writing transaction must have are
+//! set once more at its beginning, in the same round trip. The others are checked before the
+//! courier starts ([`check`]).
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -20,31 +20,32 @@ use crate::address::{self, Address, DatabaseKind, Tls};
 use crate::outbox::rows::Columns;
 use crate::outbox::{OutboxError, fitness, server};
 
-/// What every session of ours runs with. The journal must survive the loss of power. A statement
+/// The settings of every session of ours. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
 pub(super) const SESSION: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
     // Nothing is waited for within a transaction: a courier that is silent in the middle of one
-    // stands still, and must not keep its lanes locked from those that take them over.
+    // stands still, and must not keep its lanes locked from the couriers that take them over.
     ("idle_in_transaction_session_timeout", "5s"),
-    // Longer than that, so that who stands still is gone by then.
+    // Longer than that, so that a courier that stands still is gone by then.
     ("lock_timeout", "8s"),
     ("statement_timeout", "120s"),
 ];
 
-/// All of our statements want the index that was made for them. A planner with other ideas has
+/// Keeps the planner on the indexes that were made for our statements. Otherwise it may use
 /// statistics from when the table was empty, or full: a queue's statistics are always stale.
 pub(super) const STEADY_PLANS: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
-    // The planner's penalty for a scan that it cannot avoid would set off the compiler.
+    // The planner's penalty for a scan that it cannot avoid would start the JIT compiler.
     ("jit", "off"),
 ];
 
-/// The same as [`SESSION`], for one transaction. A statement has to see what was committed while the one
-/// before it waited for a lock, whatever isolation the database or the user has by default.
+/// The same as [`SESSION`], for one transaction. A statement has to see the commits that happened
+/// while the statement before it waited for a lock, whatever the default isolation of the database
+/// or the user is.
 macro_rules! begin {
     (lock: $lock:literal, idle: $idle:literal) => {
         concat!(
@@ -64,10 +65,10 @@ pub(super) const BEGIN: &str = begin!(lock: "8s", idle: "5s");
 /// The same for a caller that tries again rather than keep others waiting.
 pub(super) const BEGIN_BRIEFLY: &str = begin!(lock: "1s", idle: "5s");
 
-/// The same where somebody may take time between two statements.
+/// The same where the caller may take time between two statements.
 pub(super) const BEGIN_UNHURRIED: &str = begin!(lock: "8s", idle: "0");
 
-/// How long a second session of a pooler's is waited for.
+/// How long to wait for a second session of a pooler.
 const SECOND_SESSION: Duration = Duration::from_secs(2);
 
 /// The options of sessions on each of the servers of an address.
@@ -86,7 +87,7 @@ pub(super) fn options(url: &str, address: &Address) -> Result<PgConnectOptions, 
     let options = options
         .host(&host)
         .application_name("contact-courier")
-        // The server's default does as well, and poolers do not know it.
+        // The server's default works as well, and poolers do not know this setting.
         .extra_float_digits(None)
         .ssl_mode(mode(tls))
         .options(SESSION)
@@ -112,7 +113,7 @@ fn mode(tls: Tls) -> PgSslMode {
     }
 }
 
-/// The same back.
+/// Returns the security that the driver's options stand for.
 pub(super) fn tls(options: &PgConnectOptions) -> Tls {
     match options.get_ssl_mode() {
         PgSslMode::Disable | PgSslMode::Allow => Tls::Off,
@@ -123,7 +124,7 @@ pub(super) fn tls(options: &PgConnectOptions) -> Tls {
     }
 }
 
-/// Fails with what to do about it if the courier could not do its work in such sessions.
+/// Fails, with the remedy, if the courier could not do its work in such sessions.
 pub(super) async fn check(pool: &PgPool) -> Result<(), OutboxError> {
     let told = sqlx::query(FITNESS)
         .fetch_one(pool)
@@ -137,11 +138,11 @@ pub(super) async fn check(pool: &PgPool) -> Result<(), OutboxError> {
     Ok(())
 }
 
-/// The settings that ought to hold in a session and do not.
+/// Returns the settings that should hold in a session and do not.
 fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
     let holds = |(name, wanted): &(&str, &str)| {
         let found = told.text(*name).unwrap_or_default();
-        // A limit in time may be another one.
+        // A time limit may have another value, but must not be off.
         found == *wanted || *wanted != "off" && found != "0"
     };
     STEADY_PLANS
@@ -151,11 +152,11 @@ fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// How often it is looked whether a pooler is in between: it may have more than one session at hand.
+/// How often to look for a pooler in between: it may have more than one session at hand.
 const LOOKS: usize = 5;
 
-/// Whether a pooler hands transactions of different connections to one session of the server. `false`:
-/// that does not show. Fails where statements that were prepared do not follow their connection.
+/// Whether a pooler hands transactions of different connections to one session of the server.
+/// `false`: no sign of it. Fails if prepared statements do not follow their connection.
 pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
     if pool.options().get_max_connections() < 2 {
         return Ok(false);
@@ -169,14 +170,14 @@ pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
         let mut tx = pool.begin().await?;
         let other = backend(&mut tx).await?;
         if next == other {
-            // That session is taken now, so this has to run in another one.
+            // The transaction holds that session now, so this has to run in another one.
             let again = timeout(SECOND_SESSION, backend(&mut one)).await;
             match again {
                 Ok(answered) => {
                     answered?;
                 }
-                // There is no other, so nothing can get lost between two. Nobody reads its answer any
-                // more.
+                // There is no other session, so nothing can get lost between two. Nobody reads the
+                // answer of this one any more.
                 Err(_) => drop(one.detach()),
             }
             tx.rollback().await?;
