@@ -4,7 +4,8 @@ use std::io::{BufRead, IsTerminal, Write, stdin};
 
 use super::UsageError;
 
-/// Refuses a run that would have to ask where nobody can be asked. `speaks`: the output is for programs.
+/// Refuses a run that would have to ask where nobody can answer. `speaks`: the output is for
+/// programs.
 pub(super) fn check(yes: bool, dry_run: bool, speaks: bool) -> Result<(), UsageError> {
     if !dry_run && !yes && (speaks || !stdin().is_terminal()) {
         return Err(UsageError(
@@ -20,7 +21,7 @@ pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> anyhow::Result<b
     out.flush()?;
     let mut answer = String::new();
     if stdin().lock().read_line(&mut answer)? == 0 {
-        // The input has ended, by Ctrl-D: nobody has ended the line.
+        // The input has ended, by Ctrl-D, so no Enter has ended the line.
         writeln!(out)?;
     }
     Ok(matches!(

@@ -9,7 +9,7 @@ use console::Term;
 use super::UsageError;
 use crate::admin::hash_line;
 
-/// More than a password may have.
+/// The most bytes that are read: more than a password may have.
 const MOST: u64 = 1024;
 
 /// Prints a line for `admin.users_file`, with a password's hash

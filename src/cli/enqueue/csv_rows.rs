@@ -43,7 +43,7 @@ pub(super) fn rows<'a>(input: impl Read + 'a) -> Rows<'a> {
     }
 }
 
-/// The next record with its line, or what is wrong with its quotes.
+/// Returns the next record with its line, or the fault of its quotes.
 fn next<R: Read>(
     csv: &mut csv::Reader<Watched<R>>,
     lines: &Rc<RefCell<Lines>>,
