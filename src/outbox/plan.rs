@@ -8,7 +8,8 @@
 //! A plan guarantees:
 //!
 //! - A write in the name of an old token changes nothing.
-//! - A write that an earlier try has committed changes nothing again and counts as [`Recorded::Done`].
+//! - A write that an earlier try has committed changes nothing again and counts as
+//!   [`Recorded::Done`].
 //! - Of several changes to a lane's hold the last one counts.
 //! - A batch that is about to be sent with a row that is not pending is [`Recorded::Stale`].
 //!

@@ -34,7 +34,8 @@ pub struct AdminSettings {
     #[serde(serialize_with = "empty_if_none")]
     pub users_file: Option<PathBuf>,
     /// A file with those who may look at all but the health checks, by basic authentication: a line
-    /// `NAME:HASH` each; read again when it changes. Default: none, and whoever reaches it may look.
+    /// `NAME:HASH` each; read again when it changes. Default: none, and whoever reaches it may
+    /// look.
     #[serde(serialize_with = "empty_if_none")]
     pub viewers_file: Option<PathBuf>,
     /// A file with the certificate of this server (PEM), and those between it and its authority;
