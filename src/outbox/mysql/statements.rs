@@ -2,10 +2,10 @@
 //!
 //! Both servers understand all of it. Lists come as one JSON parameter and are read by
 //! `JSON_TABLE`, whose texts name their character set: MariaDB would take the database's. From
-//! there the join goes on by `STRAIGHT_JOIN`, and every table whose plan matters says `FORCE
-//! INDEX`. Then no statistics can turn a lookup into a scan, or lock more than the named rows. A
-//! range behind a lane is written with `OR`: neither server seeks by a comparison of rows, `(a, b)
-//! > (…)`.
+//! there the join goes on by `STRAIGHT_JOIN`, and every table whose plan matters says
+//! `FORCE INDEX`. Then no statistics can turn a lookup into a scan, or lock more than the named
+//! rows. A range behind a lane is written with `OR`: neither server seeks by a comparison of rows,
+//! `(a, b) > (…)`.
 
 use std::sync::LazyLock;
 
@@ -414,8 +414,8 @@ pub(super) const COLLATIONS: &str = "
           'delivery_resume')
         AND k.COLUMN_NAME IN ('user_id', 'task_id', 'idempotency_key', 'status'))";
 
-/// The facts that decide whether and how the courier can work with the server. It is not `SELECT
-/// @@…`, which would fail where one of them no longer exists.
+/// The facts that decide whether and how the courier can work with the server. `SELECT @@…` would
+/// fail where one of them no longer exists.
 pub(super) const FACTS: &str = "
     SHOW GLOBAL VARIABLES WHERE Variable_name IN
         ('version', 'max_allowed_packet', 'max_prepared_stmt_count', 'log_bin', 'binlog_format')";
