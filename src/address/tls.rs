@@ -102,7 +102,7 @@ impl Distance {
     }
 }
 
-/// The demands about TLS contradict each other.
+/// The demands about TLS cannot all be met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TlsError {
     /// The settings and the address differ.

@@ -3,7 +3,8 @@
 //!
 //! The modules run in the order of their names, and as many cases at once as there are cores. So a
 //! slow case does not keep the other cores waiting until the next area begins.
-//! `cargo test --test it outbox::` runs one area. Only the model is a program of its own: it needs nothing of this.
+//! `cargo test --test it outbox::` runs one area. Only the model is a program of its own: it needs
+//! nothing of this.
 
 #![expect(
     clippy::expect_used,
