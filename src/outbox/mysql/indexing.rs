@@ -5,7 +5,7 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use super::cluster::Cluster;
 use super::error::translate;
-use super::session;
+use super::sessions;
 use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
 use crate::outbox::{OutboxError, server};
@@ -16,8 +16,8 @@ pub(super) async fn make_results_index(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<bool, OutboxError> {
-    let mut session = session::open(options, cluster).await?;
-    for statement in [session::PATIENT, statements::LOCK] {
+    let mut session = sessions::open(options, cluster).await?;
+    for statement in [sessions::PATIENT, statements::LOCK] {
         run(&mut session, statement).await?;
     }
     let found = sqlx::query(OPERATING.results_index)

@@ -8,7 +8,7 @@ use sqlx::{MySqlConnection, Row};
 
 use super::cluster::Cluster;
 use super::error::translate;
-use super::{session, statements};
+use super::{sessions, statements};
 use crate::outbox::servers::Kind;
 use crate::outbox::{OutboxError, server as network};
 
@@ -17,7 +17,7 @@ impl Kind for sqlx::MySql {
     type Context = Cluster;
 
     async fn prepare(session: &mut MySqlConnection, cluster: &Cluster) -> sqlx::Result<()> {
-        session::prepare(session, cluster).await
+        sessions::prepare(session, cluster).await
     }
 
     // Whether this user could write all the same is not asked: who made the server read-only wants
@@ -55,7 +55,7 @@ impl Kind for sqlx::MySql {
 
     fn pool_options() -> MySqlPoolOptions {
         MySqlPoolOptions::new()
-            .idle_timeout(session::LONGEST_IDLE)
-            .max_lifetime(session::LONGEST_LIFE)
+            .idle_timeout(sessions::LONGEST_IDLE)
+            .max_lifetime(sessions::LONGEST_LIFE)
     }
 }

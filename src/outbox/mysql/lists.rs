@@ -1,7 +1,7 @@
 //! Lists for the statements: JSON texts, each of which fits into a packet of the server.
 
 /// At most so many bytes in a list, unless a record alone has more: half of the smallest packet
-/// ([`super::session::LEAST_PACKET`]).
+/// ([`super::facts::LEAST_PACKET`]).
 const MOST: usize = 512 * 1024;
 
 /// The records, which are JSON texts, in their order, as lists of few enough bytes; and how many are in

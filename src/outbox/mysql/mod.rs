@@ -6,6 +6,7 @@ mod cluster;
 mod columns;
 mod dialect;
 mod error;
+mod facts;
 mod indexing;
 mod inserting;
 mod kind;
@@ -18,7 +19,8 @@ mod rates;
 mod reading;
 mod recording;
 mod server;
-mod session;
+mod sessions;
+mod setup;
 mod statements;
 
 pub use self::outbox::MySqlOutbox;

@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlConnectOptions;
 use super::cluster::Cluster;
 use super::error::translate;
 use super::language::MySql;
-use super::{session, statements};
+use super::{facts, sessions, statements};
 use crate::address::Address;
 use crate::outbox::servers::Found;
 use crate::outbox::{Access, OutboxError, SqlOutbox};
@@ -34,15 +34,15 @@ impl MySqlOutbox {
     ) -> Result<Self, OutboxError> {
         let cluster = Cluster::default();
         let found =
-            Found::<sqlx::MySql>::find(session::each(address)?, access, cluster.clone()).await?;
-        let facts = session::meet(found.options(), &cluster).await?;
+            Found::<sqlx::MySql>::find(sessions::each(address)?, access, cluster.clone()).await?;
+        let facts = facts::meet(found.options(), &cluster).await?;
         let statements = facts.statements(max_connections);
         let adapt =
             move |options: MySqlConnectOptions| options.statement_cache_capacity(statements);
         let servers = found.adapted(adapt).used(max_connections);
         if let Some(renew) = &address.renew {
             servers.follow(Arc::clone(renew), move |address| {
-                let each = session::each(address)?;
+                let each = sessions::each(address)?;
                 Ok(each.into_iter().map(adapt).collect())
             });
         }
@@ -71,7 +71,7 @@ impl MySqlOutbox {
     /// A session like the program's own, for tests that look behind it.
     #[doc(hidden)]
     pub async fn session(&self) -> Result<MySqlConnection, OutboxError> {
-        session::open(&self.dialect.servers.options(), &self.dialect.cluster).await
+        sessions::open(&self.dialect.servers.options(), &self.dialect.cluster).await
     }
 
     /// Closes all connections; what is under way is finished first.

@@ -1,103 +1,32 @@
 //! What PostgreSQL does in its own way.
 
 use async_trait::async_trait;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Result};
-use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::error::translate;
 use super::language::Postgres;
+use super::recording;
 use super::statements::{
     CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STILL_PENDING,
 };
-use super::{indexing, migrating, recording, server, session};
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
 use crate::outbox::plan::{Opened, Plan, Succeeded};
 use crate::outbox::sql::dialect::Dialect;
-use crate::outbox::sql::session::Writing;
 use crate::outbox::sql::written::Written;
 use crate::outbox::sql::{self, inserting, leasing, rates, reading};
-use crate::outbox::{
-    Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport, fitness,
-    server as network,
-};
+use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 
 #[async_trait]
 impl Dialect for Postgres {
-    type Writing = Writing<sqlx::Postgres>;
-
-    fn place(&self) -> Option<String> {
-        Some(self.servers.place())
-    }
-
-    fn failed(&self, began: Instant, error: OutboxError) -> OutboxError {
-        self.servers.failed(began, error)
-    }
-
-    fn writers(&self) -> usize {
-        network::writers(self.servers.max_connections())
-    }
-
-    async fn reading(&self) -> Result<PoolConnection<sqlx::Postgres>> {
-        self.servers.pool().acquire().await
-    }
-
     async fn newest(&self) -> Result<i64> {
         let kept = self.servers.kept();
         let mut held = kept.take().await?;
         let newest = reading::newest::<Self>(&mut held.session).await?;
         kept.put(held);
         Ok(newest)
-    }
-
-    async fn begin(&self) -> Result<Self::Writing> {
-        let begun = self.servers.pool().begin_with(session::BEGIN).await;
-        begun.map(Writing::All)
-    }
-
-    async fn begin_briefly(&self) -> Result<Self::Writing> {
-        let begun = self.servers.pool().begin_with(session::BEGIN_BRIEFLY).await;
-        begun.map(Writing::All)
-    }
-
-    async fn begin_one(&self) -> Result<Self::Writing> {
-        self.reading().await.map(Writing::One)
-    }
-
-    async fn commit(&self, writing: Self::Writing) -> Result<()> {
-        writing.commit().await
-    }
-
-    async fn rollback(&self, writing: Self::Writing) -> Result<()> {
-        writing.rollback().await
-    }
-
-    async fn migrate(&self) -> Result<usize, OutboxError> {
-        let pooled = session::is_pooled(&self.servers.pool()).await;
-        if pooled.map_err(translate)? {
-            return Err(fitness::no_lock());
-        }
-        migrating::migrate(&self.servers.options()).await
-    }
-
-    async fn make_results_index(&self) -> Result<bool, OutboxError> {
-        indexing::make_results_index(&self.servers.options()).await
-    }
-
-    async fn shared_history(session: &mut PgConnection) -> Result<Vec<PgRow>> {
-        migrating::shared_history(session).await
-    }
-
-    async fn check_fitness(&self) -> Result<(), OutboxError> {
-        session::check(&self.servers.pool()).await
-    }
-
-    async fn server(&self) -> Result<ServerReport> {
-        server::server(&self.servers.pool(), &self.servers.options()).await
     }
 
     async fn find_lanes(session: &mut PgConnection, query: &LaneQuery) -> Result<Vec<LaneFound>> {
@@ -150,18 +79,6 @@ impl Dialect for Postgres {
 
     async fn requeue(tx: &mut PgConnection, contacts: &[i64]) -> Result<u64, SqlError> {
         recording::requeue(tx, contacts).await
-    }
-
-    async fn begin_insert(&self) -> Result<PgConnection, OutboxError> {
-        // Whoever inserts may take time between two rows.
-        let unhurried = [("idle_in_transaction_session_timeout", "0")];
-        let options = self.servers.options().options(unhurried);
-        let mut session: PgConnection = network::connect(&options, translate).await?;
-        sqlx::raw_sql(session::BEGIN_UNHURRIED)
-            .execute(&mut session)
-            .await
-            .map_err(translate)?;
-        Ok(session)
     }
 
     async fn insert(

@@ -1,7 +1,7 @@
 //! The outbox on PostgreSQL.
 //!
 //! Durability comes from `synchronous_commit=on` in its own transactions, whatever the server's default
-//! is; plans stay the same however stale the table's statistics are ([`session`]).
+//! is; plans stay the same however stale the table's statistics are ([`sessions`]).
 
 mod columns;
 mod dialect;
@@ -12,9 +12,11 @@ mod language;
 mod lists;
 mod migrating;
 mod outbox;
+mod pooler;
 mod recording;
 mod server;
-mod session;
+mod sessions;
+mod setup;
 mod statements;
 
 pub use self::outbox::PostgresOutbox;

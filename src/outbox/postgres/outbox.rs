@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::postgres::PgConnectOptions;
 
 use super::language::Postgres;
-use super::{session, statements};
+use super::{sessions, statements};
 use crate::address::Address;
 use crate::outbox::servers::Found;
 use crate::outbox::{Access, OutboxError, SqlOutbox};
@@ -29,11 +29,11 @@ impl PostgresOutbox {
         max_connections: u32,
         access: Access,
     ) -> Result<Self, OutboxError> {
-        let servers = Found::<sqlx::Postgres>::find(session::each(address)?, access, ())
+        let servers = Found::<sqlx::Postgres>::find(sessions::each(address)?, access, ())
             .await?
             .used(max_connections);
         if let Some(renew) = &address.renew {
-            servers.follow(Arc::clone(renew), session::each);
+            servers.follow(Arc::clone(renew), sessions::each);
         }
         Ok(Self::new(Postgres { servers }))
     }
@@ -41,7 +41,7 @@ impl PostgresOutbox {
     /// The options of this program's sessions, for tests that look at plans.
     #[doc(hidden)]
     pub fn connect_options(url: &str) -> Result<PgConnectOptions, OutboxError> {
-        session::options(url, &url.into())
+        sessions::options(url, &url.into())
     }
 
     /// Names and texts of the statements that run all day, for tests that look at plans.

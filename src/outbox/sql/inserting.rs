@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::driver::Driver;
+use super::language::Session;
 use super::value::List;
 use crate::outbox::error::SqlError;
 use crate::outbox::intake::{all_known, keys};

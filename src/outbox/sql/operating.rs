@@ -4,7 +4,8 @@
 //! [`pruning`](super::pruning).
 
 use super::ask::{Ask, ask};
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
 use super::value::List;
 use super::{cancelling, orders};

@@ -1,20 +1,15 @@
 //! What SQLite does in its own way.
 
 use async_trait::async_trait;
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{ConnectOptions, Result, SqliteConnection};
+use sqlx::{Result, SqliteConnection};
 use uuid::Uuid;
 
-use super::error::translate;
 use super::language::Sqlite;
 use super::statements::{
-    CLAIM_RATE, ENCODING, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STILL_PENDING,
-    operating,
+    CLAIM_RATE, FIND_LANES, INSERT_CONTACTS, KEYS_THERE, READ_PAGE, STILL_PENDING, operating,
 };
 use super::traces::Traces;
-use super::transaction::{BEGIN, Writing, begin};
-use super::{indexing, migrating, server};
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};
 use crate::outbox::page::Reader;
@@ -24,23 +19,10 @@ use crate::outbox::sql::dialect::Dialect;
 use crate::outbox::sql::value::List;
 use crate::outbox::sql::written::Written;
 use crate::outbox::sql::{inserting, leasing, rates, reading, recording};
-use crate::outbox::{
-    Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport, fitness,
-};
+use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 
 #[async_trait]
 impl Dialect for Sqlite {
-    type Writing = Writing;
-
-    /// The file has one writer at a time.
-    fn writers(&self) -> usize {
-        1
-    }
-
-    async fn reading(&self) -> Result<PoolConnection<sqlx::Sqlite>> {
-        self.readers.acquire().await
-    }
-
     async fn newest(&self) -> Result<i64> {
         let traces = Traces::of(&self.path);
         if let Some(newest) = self.newest.answer(traces.as_ref()) {
@@ -49,42 +31,6 @@ impl Dialect for Sqlite {
         let newest = reading::newest::<Self>(&mut *self.readers.acquire().await?).await?;
         self.newest.keep(traces, newest);
         Ok(newest)
-    }
-
-    async fn begin(&self) -> Result<Writing> {
-        begin(&self.writer).await
-    }
-
-    async fn commit(&self, writing: Writing) -> Result<()> {
-        writing.commit().await
-    }
-
-    async fn rollback(&self, writing: Writing) -> Result<()> {
-        writing.rollback().await
-    }
-
-    async fn migrate(&self) -> Result<usize, OutboxError> {
-        migrating::migrate(&self.writer).await
-    }
-
-    async fn make_results_index(&self) -> Result<bool, OutboxError> {
-        indexing::make_results_index(&self.writer).await
-    }
-
-    async fn shared_history(session: &mut SqliteConnection) -> Result<Vec<SqliteRow>> {
-        migrating::shared_history(session).await
-    }
-
-    async fn check_fitness(&self) -> Result<(), OutboxError> {
-        let encoding: String = sqlx::query_scalar(ENCODING)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(translate)?;
-        fitness::encoding_of_file(&encoding)
-    }
-
-    async fn server(&self) -> Result<ServerReport> {
-        server::server(&self.writer).await
     }
 
     async fn find_lanes(
@@ -144,15 +90,6 @@ impl Dialect for Sqlite {
         let requeued = requeue.execute(tx).await?;
         none_unwritten(CONTACTS, kept.abs_diff(requeued))?;
         Ok(requeued)
-    }
-
-    async fn begin_insert(&self) -> Result<SqliteConnection, OutboxError> {
-        let mut connection = self.options.connect().await.map_err(translate)?;
-        sqlx::query(BEGIN)
-            .execute(&mut connection)
-            .await
-            .map_err(translate)?;
-        Ok(connection)
     }
 
     async fn insert(

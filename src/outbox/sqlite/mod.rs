@@ -12,6 +12,8 @@ mod language;
 mod migrating;
 mod outbox;
 mod server;
+mod sessions;
+mod setup;
 mod statements;
 mod traces;
 mod transaction;

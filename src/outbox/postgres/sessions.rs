@@ -1,28 +1,30 @@
-//! What the sessions of this program on PostgreSQL run with, and whether it holds.
+//! The sessions on PostgreSQL: how they are made, and what they run with.
 //!
 //! The settings go along with the connection. A pooler in between may drop them, or hand each
 //! transaction to another server session. So whatever a transaction that writes must not do without
 //! is set once more at its beginning, in the same round trip; what else is needed is looked at before
-//! the courier starts ([`check`]).
+//! the courier starts (`Setup::check_fitness`).
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
+use async_trait::async_trait;
 use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
-use sqlx::{PgConnection, PgPool};
-use tokio::time::timeout;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{PgConnection, Result};
+use tokio::time::Instant;
 
 use super::error::translate;
-use super::statements::{BACKEND, FITNESS};
+use super::language::Postgres;
 use crate::address::{self, Address, DatabaseKind, Tls};
-use crate::outbox::rows::Columns;
-use crate::outbox::{OutboxError, fitness, server};
+use crate::outbox::sql::sessions::Sessions;
+use crate::outbox::sql::writing_session::WritingSession;
+use crate::outbox::{OutboxError, server};
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
-pub(super) const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 4] = [
     ("synchronous_commit", "on"),
     // Nothing is waited for within a transaction: a courier that is silent in the middle of one
     // stands still, and must not keep its lanes locked from those that take them over.
@@ -59,16 +61,13 @@ macro_rules! begin {
 }
 
 /// Begins a transaction that writes.
-pub(super) const BEGIN: &str = begin!(lock: "8s", idle: "5s");
+const BEGIN: &str = begin!(lock: "8s", idle: "5s");
 
 /// The same for a caller that tries again rather than keep others waiting.
 pub(super) const BEGIN_BRIEFLY: &str = begin!(lock: "1s", idle: "5s");
 
 /// The same where somebody may take time between two statements.
-pub(super) const BEGIN_UNHURRIED: &str = begin!(lock: "8s", idle: "0");
-
-/// How long a second session of a pooler's is waited for.
-const SECOND_SESSION: Duration = Duration::from_secs(2);
+const BEGIN_UNHURRIED: &str = begin!(lock: "8s", idle: "0");
 
 /// The options of sessions on each of the servers of an address.
 pub(super) fn each(address: &Address) -> Result<Vec<PgConnectOptions>, OutboxError> {
@@ -123,71 +122,57 @@ pub(super) fn tls(options: &PgConnectOptions) -> Tls {
     }
 }
 
-/// Fails with what to do about it if the courier could not do its work in such sessions.
-pub(super) async fn check(pool: &PgPool) -> Result<(), OutboxError> {
-    let told = sqlx::query(FITNESS)
-        .fetch_one(pool)
-        .await
-        .map_err(translate)?;
-    let role = told.text("role").unwrap_or_default();
-    fitness::encoding(&told.text("encoding").unwrap_or_default())?;
-    fitness::row_security(told.text("secured"), &role)?;
-    fitness::settings(&dropped(&told), &role)?;
-    is_pooled(pool).await.map_err(translate)?;
-    Ok(())
-}
+#[async_trait]
+impl Sessions for Postgres {
+    type Writing = WritingSession<sqlx::Postgres>;
 
-/// The settings that ought to hold in a session and do not.
-fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
-    let holds = |(name, wanted): &(&str, &str)| {
-        let found = told.text(*name).unwrap_or_default();
-        // A limit in time may be another one.
-        found == *wanted || *wanted != "off" && found != "0"
-    };
-    STEADY_PLANS
-        .into_iter()
-        .chain([("lock_timeout", "8s"), ("statement_timeout", "120s")])
-        .filter(|setting| !holds(setting))
-        .collect()
-}
-
-/// How often it is looked whether a pooler is in between: it may have more than one session at hand.
-const LOOKS: usize = 5;
-
-/// Whether a pooler hands transactions of different connections to one session of the server. `false`:
-/// that does not show. Fails where statements that were prepared do not follow their connection.
-pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
-    if pool.options().get_max_connections() < 2 {
-        return Ok(false);
+    fn place(&self) -> Option<String> {
+        Some(self.servers.place())
     }
-    let mut one = pool.acquire().await?;
-    for _ in 0..LOOKS {
-        let [first, next] = [backend(&mut one).await?, backend(&mut one).await?];
-        if first != next {
-            return Ok(true);
-        }
-        let mut tx = pool.begin().await?;
-        let other = backend(&mut tx).await?;
-        if next == other {
-            // That session is taken now, so this has to run in another one.
-            let again = timeout(SECOND_SESSION, backend(&mut one)).await;
-            match again {
-                Ok(answered) => {
-                    answered?;
-                }
-                // There is no other, so nothing can get lost between two. Nobody reads its answer any
-                // more.
-                Err(_) => drop(one.detach()),
-            }
-            tx.rollback().await?;
-            return Ok(true);
-        }
-        tx.rollback().await?;
-    }
-    Ok(false)
-}
 
-/// The process of the server that works for a connection now.
-async fn backend(session: &mut PgConnection) -> sqlx::Result<i32> {
-    sqlx::query_scalar(BACKEND).fetch_one(session).await
+    fn failed(&self, began: Instant, error: OutboxError) -> OutboxError {
+        self.servers.failed(began, error)
+    }
+
+    fn writers(&self) -> usize {
+        server::writers(self.servers.max_connections())
+    }
+
+    async fn reading(&self) -> Result<PoolConnection<sqlx::Postgres>> {
+        self.servers.pool().acquire().await
+    }
+
+    async fn begin(&self) -> Result<Self::Writing> {
+        let begun = self.servers.pool().begin_with(BEGIN).await;
+        begun.map(WritingSession::All)
+    }
+
+    async fn begin_briefly(&self) -> Result<Self::Writing> {
+        let begun = self.servers.pool().begin_with(BEGIN_BRIEFLY).await;
+        begun.map(WritingSession::All)
+    }
+
+    async fn begin_one(&self) -> Result<Self::Writing> {
+        self.reading().await.map(WritingSession::One)
+    }
+
+    async fn commit(&self, writing: Self::Writing) -> Result<()> {
+        writing.commit().await
+    }
+
+    async fn rollback(&self, writing: Self::Writing) -> Result<()> {
+        writing.rollback().await
+    }
+
+    async fn begin_insert(&self) -> Result<PgConnection, OutboxError> {
+        // Whoever inserts may take time between two rows.
+        let unhurried = [("idle_in_transaction_session_timeout", "0")];
+        let options = self.servers.options().options(unhurried);
+        let mut session: PgConnection = server::connect(&options, translate).await?;
+        sqlx::raw_sql(BEGIN_UNHURRIED)
+            .execute(&mut session)
+            .await
+            .map_err(translate)?;
+        Ok(session)
+    }
 }
