@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use super::cluster::Undone;
 use crate::outbox::error::{breaks, other_schema};
-use crate::outbox::server::translate_server;
+use crate::outbox::network::translate_server;
 use crate::outbox::{OutboxError, schema};
 
 /// What to do about a user whose password TLS has to carry.

@@ -9,7 +9,7 @@ use super::sessions::{open, tls};
 use super::statements::{FACTS, USER, WHETHER_TLS};
 use crate::address::Tls;
 use crate::outbox::rows::Columns;
-use crate::outbox::{OutboxError, operations, server};
+use crate::outbox::{OutboxError, network, operations};
 
 /// Connects for the first time and refuses a server that the courier cannot work with.
 pub(super) async fn meet(
@@ -22,7 +22,7 @@ pub(super) async fn meet(
     if !password_lasts(&mut session, options).await {
         return Err(OutboxError::Failed(PASSWORD_NEEDS_TLS.into()));
     }
-    server::part(session).await;
+    network::part(session).await;
     Ok(facts)
 }
 

@@ -8,7 +8,7 @@ use super::error::translate;
 use super::sessions;
 use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
 /// Makes the index while apps and couriers go on; whether it was not there. Whoever migrates meanwhile
 /// waits.
@@ -27,7 +27,7 @@ pub(super) async fn make_results_index(
     if found.is_none() {
         run(&mut session, statements::MAKE_RESULTS_INDEX).await?;
     }
-    server::part(session).await;
+    network::part(session).await;
     Ok(found.is_none())
 }
 

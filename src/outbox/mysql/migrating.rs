@@ -13,7 +13,7 @@ use super::sessions;
 use super::statements::migrating as statements;
 use crate::outbox::schema;
 use crate::outbox::sql::migrating::{self, may_not};
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
 /// Applies what is missing; how many migrations.
 pub(super) async fn migrate(
@@ -28,7 +28,7 @@ pub(super) async fn migrate(
     }
     prepare_history(&mut session).await?;
     let applied = migrating::migrate::<MySql>(&mut session).await?;
-    server::part(session).await;
+    network::part(session).await;
     Ok(applied)
 }
 

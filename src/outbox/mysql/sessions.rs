@@ -20,7 +20,7 @@ use super::language::MySql;
 use crate::address::{self, Address, DatabaseKind, Tls};
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
 /// What every session of ours runs with.
 ///
@@ -84,9 +84,9 @@ pub(super) fn each(address: &Address) -> Result<Vec<MySqlConnectOptions>, Outbox
 /// The options of sessions on one of them.
 pub(super) fn options(url: &str, address: &Address) -> Result<MySqlConnectOptions, OutboxError> {
     let options = MySqlConnectOptions::from_str(url).map_err(translate)?;
-    let host = server::without_brackets(options.get_host());
-    let distance = server::distance(options.get_socket().map(PathBuf::as_path), &host);
-    let tls = server::tls(address, DatabaseKind::MySql, distance)?;
+    let host = network::without_brackets(options.get_host());
+    let distance = network::distance(options.get_socket().map(PathBuf::as_path), &host);
+    let tls = network::tls(address, DatabaseKind::MySql, distance)?;
     let options = options.host(&host).charset("utf8mb4").ssl_mode(mode(tls));
     let options = match &address.ca_file {
         Some(file) => options.ssl_ca(file),
@@ -125,7 +125,7 @@ pub(super) async fn open(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<MySqlConnection, OutboxError> {
-    let mut session: MySqlConnection = server::connect(options, translate).await?;
+    let mut session: MySqlConnection = network::connect(options, translate).await?;
     prepare(&mut session, cluster).await.map_err(translate)?;
     Ok(session)
 }
@@ -149,7 +149,7 @@ impl Sessions for MySql {
     }
 
     fn writers(&self) -> usize {
-        server::writers(self.servers.max_connections())
+        network::writers(self.servers.max_connections())
     }
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::MySql>> {

@@ -6,7 +6,7 @@ use sqlx::{MySqlConnection, Result};
 
 use super::error::translate;
 use super::language::MySql;
-use super::{indexing, migrating, server, statements};
+use super::{indexing, migrating, server_report, statements};
 use crate::outbox::conflict::retried;
 use crate::outbox::rows::Columns;
 use crate::outbox::sql::setup::Setup;
@@ -37,6 +37,6 @@ impl Setup for MySql {
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server::server(&self.servers.pool(), &self.servers.options()).await
+        server_report::read(&self.servers.pool(), &self.servers.options()).await
     }
 }

@@ -18,7 +18,7 @@ use super::overview::{InstanceReport, LaneReport, Overview};
 use super::paused::PausedLane;
 use super::pruning::{PruneStep, Pruning};
 use super::results::{ContactResult, ResultsFrom, ResultsIndex};
-use super::server::ServerReport;
+use super::server_report::ServerReport;
 use super::story::Story;
 use super::trial::Trial;
 use crate::contact::{ContactId, Lane};

@@ -27,7 +27,7 @@ mod overview;
 mod paused;
 mod pruning;
 mod results;
-mod server;
+mod server_report;
 mod story;
 mod trial;
 
@@ -50,7 +50,7 @@ pub use self::outlook::{LaneOutlook, SHARERS};
 pub use self::paused::PausedLane;
 pub use self::pruning::{PruneStep, Pruning};
 pub use self::results::{ContactResult, ResultCursor, ResultsFrom, ResultsIndex};
-pub use self::server::{Security, ServerReport, ServerSetting};
+pub use self::server_report::{Security, ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
 
@@ -66,6 +66,6 @@ pub(super) use self::overview::{instance_report, lane_report, overview};
 pub(super) use self::paused::paused_lane;
 pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding, says_it_is_older};
 pub(super) use self::results::{contact_result, results_index};
-pub(super) use self::server::at_least;
+pub(super) use self::server_report::at_least;
 pub(super) use self::story::{Trail, batch_report, contact_report, lane_standing, requeued};
 pub(super) use self::trial::{Trying, records};

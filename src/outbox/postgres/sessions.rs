@@ -20,7 +20,7 @@ use super::language::Postgres;
 use crate::address::{self, Address, DatabaseKind, Tls};
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
@@ -79,9 +79,9 @@ pub(super) fn each(address: &Address) -> Result<Vec<PgConnectOptions>, OutboxErr
 /// The options of sessions on one of them.
 pub(super) fn options(url: &str, address: &Address) -> Result<PgConnectOptions, OutboxError> {
     let options = PgConnectOptions::from_str(url).map_err(translate)?;
-    let host = server::without_brackets(options.get_host());
-    let distance = server::distance(options.get_socket().map(PathBuf::as_path), &host);
-    let tls = server::tls(address, DatabaseKind::Postgres, distance)?;
+    let host = network::without_brackets(options.get_host());
+    let distance = network::distance(options.get_socket().map(PathBuf::as_path), &host);
+    let tls = network::tls(address, DatabaseKind::Postgres, distance)?;
     let options = options
         .host(&host)
         .application_name("contact-courier")
@@ -135,7 +135,7 @@ impl Sessions for Postgres {
     }
 
     fn writers(&self) -> usize {
-        server::writers(self.servers.max_connections())
+        network::writers(self.servers.max_connections())
     }
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::Postgres>> {
@@ -168,7 +168,7 @@ impl Sessions for Postgres {
         // Whoever inserts may take time between two rows.
         let unhurried = [("idle_in_transaction_session_timeout", "0")];
         let options = self.servers.options().options(unhurried);
-        let mut session: PgConnection = server::connect(&options, translate).await?;
+        let mut session: PgConnection = network::connect(&options, translate).await?;
         sqlx::raw_sql(BEGIN_UNHURRIED)
             .execute(&mut session)
             .await

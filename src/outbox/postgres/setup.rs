@@ -9,7 +9,7 @@ use super::language::Postgres;
 use super::pooler::is_pooled;
 use super::sessions::STEADY_PLANS;
 use super::statements::FITNESS;
-use super::{indexing, migrating, server};
+use super::{indexing, migrating, server_report};
 use crate::outbox::rows::Columns;
 use crate::outbox::sql::setup::Setup;
 use crate::outbox::{OutboxError, ServerReport, fitness};
@@ -47,7 +47,7 @@ impl Setup for Postgres {
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server::server(&self.servers.pool(), &self.servers.options()).await
+        server_report::read(&self.servers.pool(), &self.servers.options()).await
     }
 }
 

@@ -11,7 +11,7 @@ mod indexing;
 mod language;
 mod migrating;
 mod outbox;
-mod server;
+mod server_report;
 mod sessions;
 mod setup;
 mod statements;

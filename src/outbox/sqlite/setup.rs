@@ -7,7 +7,7 @@ use sqlx::{Result, SqliteConnection};
 use super::error::translate;
 use super::language::Sqlite;
 use super::statements::ENCODING;
-use super::{indexing, migrating, server};
+use super::{indexing, migrating, server_report};
 use crate::outbox::sql::setup::Setup;
 use crate::outbox::{OutboxError, ServerReport, fitness};
 
@@ -34,6 +34,6 @@ impl Setup for Sqlite {
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server::server(&self.writer).await
+        server_report::read(&self.writer).await
     }
 }

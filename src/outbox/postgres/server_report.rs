@@ -8,11 +8,11 @@ use sqlx::{PgPool, Result};
 use super::pooler::is_pooled;
 use super::sessions;
 use super::statements::operating::{SERVER, WHETHER_TLS};
+use crate::outbox::network;
 use crate::outbox::operations::{self, Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
-use crate::outbox::server as network;
 
-pub(super) async fn server(pool: &PgPool, options: &PgConnectOptions) -> Result<ServerReport> {
+pub(super) async fn read(pool: &PgPool, options: &PgConnectOptions) -> Result<ServerReport> {
     let told = sqlx::query(SERVER).fetch_one(pool).await?;
     let version = told.text("version").unwrap_or_default();
     let pooled = is_pooled(pool).await?;

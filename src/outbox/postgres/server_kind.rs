@@ -8,11 +8,11 @@ use sqlx::{PgConnection, Row};
 
 use super::error::translate;
 use super::statements;
-use crate::outbox::servers::Kind;
-use crate::outbox::{OutboxError, server as network};
+use crate::outbox::server_kind::ServerKind;
+use crate::outbox::{OutboxError, network};
 
 #[async_trait]
-impl Kind for sqlx::Postgres {
+impl ServerKind for sqlx::Postgres {
     type Context = ();
 
     async fn prepare(_: &mut PgConnection, (): &()) -> sqlx::Result<()> {

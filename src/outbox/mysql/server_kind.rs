@@ -9,11 +9,11 @@ use sqlx::{MySqlConnection, Row};
 use super::cluster::Cluster;
 use super::error::translate;
 use super::{sessions, statements};
-use crate::outbox::servers::Kind;
-use crate::outbox::{OutboxError, server as network};
+use crate::outbox::server_kind::ServerKind;
+use crate::outbox::{OutboxError, network};
 
 #[async_trait]
-impl Kind for sqlx::MySql {
+impl ServerKind for sqlx::MySql {
     type Context = Cluster;
 
     async fn prepare(session: &mut MySqlConnection, cluster: &Cluster) -> sqlx::Result<()> {

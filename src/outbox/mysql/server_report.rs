@@ -11,14 +11,11 @@ use super::facts::kind;
 use super::sessions;
 use super::statements::PROTOCOL;
 use super::statements::operating::{REPLICAS, REPLICATION, SERVER};
+use crate::outbox::network;
 use crate::outbox::operations::{Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
-use crate::outbox::server as network;
 
-pub(super) async fn server(
-    pool: &MySqlPool,
-    options: &MySqlConnectOptions,
-) -> Result<ServerReport> {
+pub(super) async fn read(pool: &MySqlPool, options: &MySqlConnectOptions) -> Result<ServerReport> {
     let mut session = pool.acquire().await?;
     let cluster = Kind::of(&mut session).await?;
     let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
