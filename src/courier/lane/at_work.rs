@@ -93,7 +93,7 @@ impl LaneAtWork {
         let writing = Writing::expected(&leased);
         let mut lane = Self {
             failures: leased.lease.failures,
-            occupied: Occupied::new(context.holding.clone()),
+            occupied: Occupied::new(context.memory.clone()),
             patience: Patience::after(leased.waiting_for, now),
             context,
             lease: leased.lease,

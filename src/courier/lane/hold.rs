@@ -15,7 +15,7 @@ use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
 use crate::platform::verdict::{self, Wait};
-use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneStopped};
+use crate::telemetry::event::{BatchPostponed, LaneHeld, LaneRecovered, LaneStopped};
 
 /// So many sends of a batch fail before its parts are tried, while the platform answers others.
 pub(super) const SENDS_TO_SPLIT: u32 = 3;
@@ -193,7 +193,7 @@ impl LaneAtWork {
         let reason = wait.reason.as_str();
         let lane = &self.lease.lane;
         if self.context.notes.lane_waits(lane, reason) {
-            LanePaused { lane, wait, delay }.emit();
+            LaneHeld { lane, wait, delay }.emit();
         }
         let hold = Hold {
             reason,

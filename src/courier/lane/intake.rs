@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
-use super::pause::SENDS_TO_SPLIT;
+use super::hold::SENDS_TO_SPLIT;
 use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;

@@ -13,9 +13,9 @@ use super::{
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{
     Action, ActionReport, Cancelled, ContactResult, Erasable, Erased, FailedContact, FailureCount,
-    FailureCursor, FailureFilter, FailureGroups, FailurePage, FailuresBy, InstanceReport,
+    FailureCursor, FailureFilter, FailureGroups, FailurePage, FailuresBy, HeldLane, InstanceReport,
     LaneReport, NamedContact, Names, Operations, OrderScope, OutboxError, OutcomeCount, Overview,
-    Part, Pause, PausedLane, PendingFilter, PendingLane, PhoneStep, PruneStep, Pruning, RedactStep,
+    Part, Pause, PendingFilter, PendingLane, PhoneStep, PruneStep, Pruning, RedactStep,
     ResultsFrom, ResultsIndex, Resumed, ServerReport, Story, Trial,
 };
 
@@ -29,8 +29,8 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         self.watch(|| operating::lanes(&self.dialect, limit)).await
     }
 
-    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError> {
-        self.watch(|| operating::paused(&self.dialect, limit)).await
+    async fn held(&self, limit: u32) -> Result<Vec<HeldLane>, OutboxError> {
+        self.watch(|| operating::held(&self.dialect, limit)).await
     }
 
     async fn failures(
