@@ -22,7 +22,9 @@ mod occupied;
 mod outcome;
 mod patience;
 mod reading;
+mod sends;
 mod sequence;
+mod trouble;
 mod turn;
 mod writing;
 
