@@ -9,7 +9,7 @@ use super::budget::budget;
 use super::completed::Completed;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
-use crate::courier::gates::Closing;
+use crate::courier::gate::Closing;
 use crate::courier::notes::Loner;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
