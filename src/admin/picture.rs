@@ -11,8 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::outbox::{
-    FailedContact, FailureFilter, LaneOutlook, Operations, OutboxError, Overview, PausedLane,
-    SHARERS,
+    FailedContact, FailureFilter, HeldLane, LaneOutlook, Operations, OutboxError, Overview, SHARERS,
 };
 use crate::telemetry::event::{DatabaseCall, OutboxSeen, OutboxUnseen};
 
@@ -34,7 +33,7 @@ pub(super) struct Picture {
     pub(super) at: Instant,
     pub(super) overview: Overview,
     pub(super) lanes: Vec<LaneOutlook>,
-    pub(super) paused: Vec<PausedLane>,
+    pub(super) held: Vec<HeldLane>,
     pub(super) failures: Vec<FailedContact>,
 }
 
@@ -129,12 +128,12 @@ async fn look(operations: &dyn Operations) -> Result<Picture, OutboxError> {
     let all = FailureFilter::default();
     let overview = timed("overview", operations.overview()).await?;
     let lanes = timed("lanes", operations.lanes(SHARERS)).await?;
-    let paused = timed("paused", operations.paused(SHOWN)).await?;
+    let held = timed("paused", operations.held(SHOWN)).await?;
     let failures = timed("failures", operations.failures(&all, None, SHOWN)).await?;
     Ok(Picture {
         at: Instant::now(),
         lanes: overview.outlook(lanes, SHOWN),
-        paused: overview.behind_gates(paused),
+        held: overview.behind_gates(held),
         overview,
         failures: failures.failures,
     })
@@ -160,7 +159,7 @@ mod tests {
             at: Instant::now(),
             overview,
             lanes: Vec::new(),
-            paused: Vec::new(),
+            held: Vec::new(),
             failures: Vec::new(),
         }
     }

@@ -13,7 +13,7 @@ use super::readiness::{Readiness, Ready};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
-use crate::outbox::{ClosedGate, Conclusion, FailedContact, LaneOutlook, Overview, PausedLane};
+use crate::outbox::{ClosedGate, Conclusion, FailedContact, HeldLane, LaneOutlook, Overview};
 use crate::platform::verdict::WaitReason;
 use crate::telemetry::metrics;
 
@@ -56,7 +56,7 @@ pub(super) struct Status<'a> {
     database: Database,
     outbox: Option<&'a Overview>,
     lanes: Option<&'a [LaneOutlook]>,
-    paused: Option<&'a [PausedLane]>,
+    paused: Option<&'a [HeldLane]>,
     failures: Option<&'a [FailedContact]>,
     /// The conclusions from the picture.
     #[serde(flatten)]
@@ -158,7 +158,7 @@ impl Sources {
             },
             outbox: picture.map(|picture| &picture.overview),
             lanes: picture.map(|picture| &*picture.lanes),
-            paused: picture.map(|picture| &*picture.paused),
+            paused: picture.map(|picture| &*picture.held),
             failures: picture.map(|picture| &*picture.failures),
             concluded: picture.map(|picture| Concluded::from(&picture.overview)),
             advice: advice(),

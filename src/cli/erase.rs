@@ -10,9 +10,10 @@ use clap::builder::NonEmptyStringValueParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::asking::{Told, confirmed};
+use super::operator;
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
-use super::{asking, operator};
 use crate::app;
 use crate::contact::ContactId;
 use crate::mask::mask;
@@ -67,7 +68,12 @@ pub(super) async fn run(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    asking::check(args.yes, args.dry_run, args.json)?;
+    let told = Told {
+        yes: args.yes,
+        dry_run: args.dry_run,
+        json: args.json,
+    };
+    told.check()?;
     let operations = operator::connect(settings).await?;
     let found = args.which.find(&*operations).await?;
     let tally = Tally::make(&found, &*operations).await?;
@@ -80,7 +86,7 @@ pub(super) async fn run(
         "Erase what is personal in {}? Nothing brings it back.",
         contacts(n)
     );
-    let goes_on = n > 0 && !args.dry_run && (args.yes || asking::confirmed(&question, out)?);
+    let goes_on = n > 0 && !args.dry_run && (args.yes || confirmed(&question, out)?);
     let mut done = Erased::default();
     if goes_on {
         done = erase(&tally.free, args.which.in_words(), &*operations).await?;

@@ -5,10 +5,11 @@ use std::io::{IsTerminal, Write, stderr};
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::UsageError;
+use super::asking::{Told, confirmed};
 use super::operator::{self, FilterArgs};
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
-use super::{UsageError, asking};
 use crate::app;
 use crate::contact::ContactId;
 use crate::operators::{Failed, Requeue, RequeueTally, Safety};
@@ -65,7 +66,7 @@ pub(super) async fn run(
     }
     let mut requeued = 0;
     let goes_on = tally.to_requeue > 0 && !args.dry_run;
-    if goes_on && (args.yes || asking::confirmed(&question(tally.to_requeue), out)?) {
+    if goes_on && (args.yes || confirmed(&question(tally.to_requeue), out)?) {
         let bar = progress(tally.to_requeue);
         let action = app::action("requeue", &requeue.in_words());
         requeued = requeue
@@ -93,7 +94,12 @@ impl RequeueArgs {
         if !said.is_empty() {
             return Err(UsageError(said.into()));
         }
-        asking::check(self.yes, self.dry_run, self.json)?;
+        let told = Told {
+            yes: self.yes,
+            dry_run: self.dry_run,
+            json: self.json,
+        };
+        told.check()?;
         Ok(Requeue {
             which: match &*self.ids {
                 [] => Failed::Filter(filter),

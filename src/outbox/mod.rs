@@ -28,6 +28,7 @@ mod journal;
 mod kept;
 mod lanes;
 mod mysql;
+mod network;
 mod operations;
 mod orders;
 mod page;
@@ -36,7 +37,7 @@ pub mod plan;
 mod postgres;
 mod rows;
 mod schema;
-mod server;
+mod server_kind;
 mod servers;
 mod span;
 mod sql;
@@ -57,9 +58,9 @@ pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
     Action, ActionReport, AskedFor, BatchReport, Cancelled, Conclusion, ContactReport,
     ContactResult, Erasable, Erased, FailedContact, FailureCount, FailureCursor, FailureFilter,
-    FailureGroup, FailureGroups, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneOutlook,
-    LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds, Operations,
-    OutcomeCount, Overview, Owner, Part, PausedLane, PendingCounts, PendingFilter, PendingLane,
+    FailureGroup, FailureGroups, FailurePage, FailuresBy, HeldLane, InstanceReport, LaneCounts,
+    LaneOutlook, LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds,
+    Operations, OutcomeCount, Overview, Owner, Part, PendingCounts, PendingFilter, PendingLane,
     PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom, ResultsIndex,
     SHARERS, Security, SentAs, ServerReport, ServerSetting, Story, Trial,
 };

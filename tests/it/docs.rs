@@ -232,7 +232,7 @@ fn the_monitoring_page_tells_every_metric_with_its_type_and_labels_and_no_others
 #[test]
 fn every_call_of_the_outbox_that_is_measured_is_there_from_the_start() {
     let served = telemetry::metrics::render();
-    let calls = read("src/outbox/sql/mod.rs");
+    let calls = read("src/outbox/sql/outbox.rs");
     let operations: Vec<&str> = calls
         .split("self.call(\"")
         .skip(1)

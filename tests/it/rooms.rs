@@ -1,11 +1,13 @@
 //! The rooms of the house are tied one way: no file takes names out of one that needs it, and no
-//! room out of a room above it.
+//! room out of a room above it. Index files only name what is there.
 
 mod house;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use proc_macro2::{TokenStream, TokenTree};
 
 use self::house::{House, Imports};
 
@@ -127,6 +129,22 @@ fn upward(imports: &Imports) -> Vec<String> {
     found
 }
 
+/// Returns the index files that hold more than names.
+fn busy(files: &[(String, String)]) -> Vec<&str> {
+    fn does_something(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|tree| match tree {
+            TokenTree::Ident(word) => word == "fn" || word == "impl",
+            TokenTree::Group(group) => does_something(group.stream()),
+            _ => false,
+        })
+    }
+    let indexes = files
+        .iter()
+        .filter(|(file, _)| file == "lib.rs" || file.ends_with("mod.rs"));
+    let busy = indexes.filter(|(_, text)| does_something(text.parse().unwrap()));
+    busy.map(|(file, _)| file.as_str()).collect()
+}
+
 #[test]
 fn no_file_takes_names_out_of_one_that_needs_it() {
     let imports = imports(source());
@@ -146,6 +164,25 @@ fn no_file_takes_names_out_of_one_that_needs_it() {
 #[test]
 fn no_room_uses_a_room_above_it() {
     assert_eq!(upward(&imports(source())), Vec::<String>::new());
+}
+
+#[test]
+fn an_index_file_holds_neither_functions_nor_implementations() {
+    let files = source();
+    assert!(files.iter().any(|(file, _)| file.ends_with("/mod.rs")));
+    assert_eq!(busy(&files), Vec::<&str>::new());
+    let made_up = [
+        (
+            "outbox/mod.rs",
+            "//! No fn.\nmod plan;\npub use self::plan::Plan;",
+        ),
+        (
+            "mask/mod.rs",
+            "mod fit;\nimpl fit::Fit { const NONE: u8 = 0; }",
+        ),
+    ];
+    let made_up = made_up.map(|(file, text)| (file.to_owned(), text.to_owned()));
+    assert_eq!(busy(&made_up), ["mask/mod.rs"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::cli::headline::{headline, waiting_on};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
 use crate::outbox::{
-    Conclusion, Outbox, OutboxError, Overview, PAUSED, PausedLane, Security, ServerReport,
+    Conclusion, HeldLane, Outbox, OutboxError, Overview, PAUSED, Security, ServerReport,
     ServerSetting,
 };
 use crate::settings::Settings;
@@ -209,10 +209,10 @@ fn clock(ahead: f64) -> Check {
 async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>, usize) {
     let operations = &database.operations;
     let trial = operations.try_writing().await;
-    let asked = async { Ok((operations.overview().await?, operations.paused(1000).await?)) };
+    let asked = async { Ok((operations.overview().await?, operations.held(1000).await?)) };
     let asked: Result<_, crate::outbox::OutboxError> = asked.await;
     match asked {
-        Ok((overview, paused)) => {
+        Ok((overview, held)) => {
             let couriers = overview.instances.iter().filter(|i| i.alive).count();
             let mut checks = vec![writing::check(&trial, kind, couriers)];
             checks.push(who_works(
@@ -220,7 +220,7 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
                 couriers,
                 writing::is_read_only(&trial),
             ));
-            checks.extend(health(&overview, &paused));
+            checks.extend(health(&overview, &held));
             (checks, couriers)
         }
         Err(error) => {
@@ -272,7 +272,7 @@ fn stop(conclusion: &Conclusion) -> Option<Check> {
     Some(Check::warning("sending", headline(conclusion), todo))
 }
 
-fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
+fn health(overview: &Overview, held: &[HeldLane]) -> Vec<Check> {
     let pending = &overview.pending;
     let mut checks: Vec<Check> = stop(&overview.conclusion()).into_iter().collect();
     let oldest = overview.oldest_pending.unwrap_or_default();
@@ -288,8 +288,8 @@ fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
             format!("{} pending, none due for long", contacts(pending.total())),
         ));
     }
-    if let Some(longest) = paused.first() {
-        let n = u64::try_from(paused.len()).unwrap_or(u64::MAX);
+    if let Some(longest) = held.first() {
+        let n = u64::try_from(held.len()).unwrap_or(u64::MAX);
         let found = format!(
             "{} on hold, {}/{} for {}: {}",
             count(n, "lane", "lanes"),
@@ -415,13 +415,13 @@ mod tests {
             oldest_pending: Some(Duration::from_hours(2)),
             ..Overview::default()
         };
-        let paused = PausedLane {
+        let held = HeldLane {
             user_id: "u".into(),
             task_id: "t".into(),
             reason: "task_running".into(),
             message: "请先暂停任务".into(),
             held_for: Duration::from_hours(1),
-            ..PausedLane::default()
+            ..HeldLane::default()
         };
         assert_eq!(
             who_works(&overview, 0, false).to_string(),
@@ -429,7 +429,7 @@ mod tests {
              `contact-courier run`",
         );
         assert_eq!(
-            lines(&health(&overview, &[paused])),
+            lines(&health(&overview, &[held])),
             [
                 "warning  outbox      the oldest contact that is due waits for 2h 0m; \
                  `contact-courier status` shows where",

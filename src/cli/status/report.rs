@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::app::Database;
 use crate::outbox::{
-    ClosedGate, Conclusion, LaneOutlook, LaneReport, OutboxError, Overview, PausedLane, SHARERS,
+    ClosedGate, Conclusion, HeldLane, LaneOutlook, LaneReport, OutboxError, Overview, SHARERS,
 };
 
 #[derive(Debug, Serialize)]
@@ -17,7 +17,7 @@ pub(super) struct StatusReport {
     /// The lanes with most pending contacts.
     pub(super) busiest_lanes: Vec<LaneOutlook>,
     /// The longest held first.
-    pub(super) paused_lanes: Vec<PausedLane>,
+    pub(super) paused_lanes: Vec<HeldLane>,
     /// The one thing to know first.
     pub(super) conclusion: Conclusion,
     /// Users for whom nothing is sent, the longest held first.
@@ -33,7 +33,7 @@ impl StatusReport {
         let operations = &database.operations;
         let overview = operations.overview().await?;
         let lanes = operations.lanes(limit.max(SHARERS)).await?;
-        let paused_lanes = operations.paused(limit).await?;
+        let paused_lanes = operations.held(limit).await?;
         let server = database.outbox.place();
         let lanes = (lanes, limit);
         Ok(Self::of(server, overview, lanes, paused_lanes))
@@ -44,7 +44,7 @@ impl StatusReport {
         server: Option<String>,
         overview: Overview,
         (lanes, shown): (Vec<LaneReport>, u32),
-        paused_lanes: Vec<PausedLane>,
+        paused_lanes: Vec<HeldLane>,
     ) -> Self {
         Self {
             server,

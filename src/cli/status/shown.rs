@@ -8,7 +8,7 @@ use super::report::StatusReport;
 use crate::cli::headline::{in_short, words};
 use crate::cli::span::{batches, contacts, count, seconds, span};
 use crate::cli::table::{cut, lines_within, numbers, short, table, wrapped};
-use crate::outbox::{ClosedGate, InstanceReport, LaneOutlook, OrderScope, PAUSED, PausedLane};
+use crate::outbox::{ClosedGate, HeldLane, InstanceReport, LaneOutlook, OrderScope, PAUSED};
 
 /// How many characters of a message are shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
@@ -30,7 +30,7 @@ pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     if !status.paused_lanes.is_empty() {
         parts.push(format!(
             "Lanes on hold\n{}",
-            paused(&status.paused_lanes, width)
+            held(&status.paused_lanes, width)
         ));
     }
     if let Some(more) = paused_besides(status) {
@@ -152,7 +152,7 @@ fn next_try(reason: &str, in_seconds: f64, until_resumed: bool) -> String {
     }
 }
 
-fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
+fn held(lanes: &[HeldLane], width: Option<u16>) -> String {
     let mut table = table(&[
         "lane", "reason", "since", "next try", "failures", "pending", "message",
     ]);
@@ -310,7 +310,7 @@ mod tests {
                 pauses: Vec::new(),
             },
             (lanes(), 10),
-            vec![PausedLane {
+            vec![HeldLane {
                 user_id: "u".into(),
                 task_id: "held".into(),
                 reason: "task_running".into(),

@@ -9,7 +9,7 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use super::cluster::Undone;
 use crate::outbox::error::{breaks, other_schema};
-use crate::outbox::server::translate_server;
+use crate::outbox::network::translate_server;
 use crate::outbox::{OutboxError, schema};
 
 /// The remedy for a user whose password needs TLS.

@@ -1,7 +1,7 @@
 //! Lists for the statements: JSON texts, each of which fits into a packet of the server.
 
 /// The most bytes of a list, unless a single record has more: half of the smallest packet
-/// ([`super::session::LEAST_PACKET`]).
+/// ([`super::facts::LEAST_PACKET`]).
 const MOST: usize = 512 * 1024;
 
 /// Returns the records, which are JSON texts, in their order, as lists of few enough bytes, each

@@ -9,26 +9,26 @@ use sqlx::{MySqlConnection, Result};
 use super::cluster::Cluster;
 use super::error::translate;
 use super::language::{MySql, SCHEMA};
-use super::session;
+use super::sessions;
 use super::statements::migrating as statements;
 use crate::outbox::schema;
 use crate::outbox::sql::migrating::{self, may_not};
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
 /// Applies the missing migrations and returns how many there were.
 pub(super) async fn migrate(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<usize, OutboxError> {
-    let mut session = session::open(options, cluster).await?;
+    let mut session = sessions::open(options, cluster).await?;
     // Other couriers that start at the same moment wait for this one; the lock ends with the
     // connection.
-    for statement in [session::PATIENT, statements::LOCK] {
+    for statement in [sessions::PATIENT, statements::LOCK] {
         run(&mut session, statement).await?;
     }
     prepare_history(&mut session).await?;
     let applied = migrating::migrate::<MySql>(&mut session).await?;
-    server::part(session).await;
+    network::part(session).await;
     Ok(applied)
 }
 

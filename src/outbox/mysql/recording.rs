@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use sqlx::{MySqlConnection, MySqlPool, Result};
 
+use super::facts::LEAST_PACKET;
 use super::language::MySql;
 use super::lists::lists;
-use super::session::{BEGIN_BRIEFLY, LEAST_PACKET};
+use super::sessions::BEGIN_BRIEFLY;
 use super::statements::operating::{KEEP_ENDS, LOCK_FAILED, REQUEUE};
 use super::statements::{FREE_ROWS, PACKET, ROWS, STATEMENTS, UNWRITTEN};
 use crate::contact::ContactId;

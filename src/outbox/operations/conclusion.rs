@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::held::HeldLane;
 use super::overview::{InstanceReport, NEWEST, Overview};
-use super::paused::PausedLane;
 use super::story::ContactReport;
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope, Pause, Standing};
@@ -146,7 +146,7 @@ impl Overview {
 
     /// Corrects when lanes on hold are really tried again: a gate for their user, or for all, is in
     /// their way, too.
-    pub fn behind_gates(&self, mut lanes: Vec<PausedLane>) -> Vec<PausedLane> {
+    pub fn behind_gates(&self, mut lanes: Vec<HeldLane>) -> Vec<HeldLane> {
         for held in &mut lanes {
             let Ok(lane) = Lane::new(&held.user_id, &held.task_id) else {
                 continue;
@@ -223,16 +223,15 @@ pub(in crate::outbox) fn gate_in_the_way(
 
 /// Returns the lanes on hold and the lanes that an operator has paused, the longest held first.
 pub(in crate::outbox) fn with_paused(
-    held: Vec<PausedLane>,
-    mut paused: Vec<PausedLane>,
+    held: Vec<HeldLane>,
+    mut paused: Vec<HeldLane>,
     limit: u32,
-) -> Vec<PausedLane> {
-    let is_new = |lane: &PausedLane| {
-        let same =
-            |one: &PausedLane| (&one.user_id, &one.task_id) == (&lane.user_id, &lane.task_id);
+) -> Vec<HeldLane> {
+    let is_new = |lane: &HeldLane| {
+        let same = |one: &HeldLane| (&one.user_id, &one.task_id) == (&lane.user_id, &lane.task_id);
         !paused.iter().any(same)
     };
-    let held: Vec<PausedLane> = held.into_iter().filter(is_new).collect();
+    let held: Vec<HeldLane> = held.into_iter().filter(is_new).collect();
     paused.extend(held);
     paused.sort_by_key(|lane| Reverse(lane.held_for));
     paused.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -353,11 +352,11 @@ mod tests {
 
     #[test]
     fn pauses_and_holds_come_the_longest_held_first() {
-        let lane = |task: &str, reason: &str, minutes| PausedLane {
+        let lane = |task: &str, reason: &str, minutes| HeldLane {
             task_id: task.into(),
             reason: reason.into(),
             held_for: Duration::from_mins(minutes),
-            ..PausedLane::default()
+            ..HeldLane::default()
         };
         let held = vec![lane("a", "task_running", 50), lane("b", "server_error", 9)];
         let paused = vec![lane("b", "paused", 30), lane("c", "paused", 40)];
@@ -426,11 +425,11 @@ mod tests {
         let mut shut = gate(Some("u"), 5.0);
         shut.next_try_in_seconds = 292.0;
         let mut all = overview(vec![courier(vec![shut])]);
-        let held = |user: &str, seconds| PausedLane {
+        let held = |user: &str, seconds| HeldLane {
             user_id: user.into(),
             task_id: "t".into(),
             next_try_in: Duration::from_secs(seconds),
-            ..PausedLane::default()
+            ..HeldLane::default()
         };
         let lanes = || vec![held("u", 0), held("u", 400), held("v", 9)];
         let tried = |all: &Overview| -> Vec<(u64, bool)> {

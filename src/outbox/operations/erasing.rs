@@ -259,7 +259,7 @@ impl Personal {
 }
 
 /// The reason that a lane waits for, and the text that replaces it.
-pub(in crate::outbox) struct Hold {
+pub(in crate::outbox) struct HoldMessage {
     pub(in crate::outbox) user_id: String,
     pub(in crate::outbox) task_id: String,
     pub(in crate::outbox) said: String,
@@ -267,9 +267,9 @@ pub(in crate::outbox) struct Hold {
 }
 
 /// Returns the holds of lanes that quote one of the persons in the lane.
-pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> Vec<Hold> {
+pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> Vec<HoldMessage> {
     let persons: HashMap<i64, &Personal> = personal.iter().map(|one| (one.id, one)).collect();
-    let mut holds: HashMap<(String, String), Hold> = HashMap::new();
+    let mut holds: HashMap<(String, String), HoldMessage> = HashMap::new();
     for row in rows {
         let person = row.integer("id").and_then(|id| persons.get(&id));
         let (Some(person), Some(user_id), Some(task_id), Some(said)) = (
@@ -281,7 +281,7 @@ pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> 
             continue;
         };
         let lane = (user_id.clone(), task_id.clone());
-        let hold = holds.entry(lane).or_insert_with(|| Hold {
+        let hold = holds.entry(lane).or_insert_with(|| HoldMessage {
             instead: said.clone(),
             user_id,
             task_id,
@@ -289,7 +289,7 @@ pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> 
         });
         hold.instead = person.words(&hold.instead);
     }
-    let mut holds: Vec<Hold> = holds.into_values().collect();
+    let mut holds: Vec<HoldMessage> = holds.into_values().collect();
     holds.retain(|hold| hold.instead != hold.said);
     // Lanes are locked in their order.
     holds.sort_by(|a, b| (&a.user_id, &a.task_id).cmp(&(&b.user_id, &b.task_id)));

@@ -6,7 +6,7 @@
 use sqlx::error::DatabaseError;
 
 use crate::outbox::error::{breaks, other_schema};
-use crate::outbox::server::translate_server;
+use crate::outbox::network::translate_server;
 use crate::outbox::{OutboxError, fitness, schema};
 
 /// Translates an error, whatever the call was.

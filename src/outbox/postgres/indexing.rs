@@ -7,7 +7,7 @@ use super::error::translate;
 use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
 use crate::outbox::operations::{ResultsIndex, results_index};
-use crate::outbox::{OutboxError, schema, server};
+use crate::outbox::{OutboxError, network, schema};
 
 /// Makes the index while apps and couriers go on; returns whether it was missing.
 ///
@@ -17,7 +17,7 @@ pub(super) async fn make_results_index(options: &PgConnectOptions) -> Result<boo
     let patient = options
         .clone()
         .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-    let mut session: PgConnection = server::connect(&patient, translate).await?;
+    let mut session: PgConnection = network::connect(&patient, translate).await?;
     let mut state = state(&mut session).await?;
     if state == ResultsIndex::Unfinished {
         // Another command may be building it just now.
@@ -34,7 +34,7 @@ pub(super) async fn make_results_index(options: &PgConnectOptions) -> Result<boo
             return Err(schema::name_is_taken());
         }
     }
-    server::part(session).await;
+    network::part(session).await;
     Ok(made)
 }
 

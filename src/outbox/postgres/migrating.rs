@@ -9,7 +9,7 @@ use super::language::{Postgres, SCHEMA};
 use super::statements::migrating as statements;
 use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating::{self, may_not};
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
 /// The schema in which tables are made, as SQL writes it, and whether it has a history of ours and
 /// a table of contacts. All are null if there is no such schema.
@@ -22,7 +22,7 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
     let patient = options
         .clone()
         .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-    let mut session: PgConnection = server::connect(&patient, translate).await?;
+    let mut session: PgConnection = network::connect(&patient, translate).await?;
     let failed = |error| schema::migration_failed(error, translate);
     // Apps that migrate by the same library wait, too. The lock ends with the connection.
     session.lock().await.map_err(failed)?;
@@ -32,7 +32,7 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
         .await
         .map_err(failed)?;
     let applied = migrating::migrate::<Postgres>(&mut session).await?;
-    server::part(session).await;
+    network::part(session).await;
     Ok(applied)
 }
 

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgPool, Result};
 use uuid::Uuid;
 
 use super::error::is_locked;
-use super::session::BEGIN_BRIEFLY;
+use super::sessions::BEGIN_BRIEFLY;
 use super::statements::operating::REQUEUE;
 use super::statements::{LOCK_ROWS_AT_ONCE, LOCKED_ROWS, STATEMENTS};
 use crate::contact::ContactId;

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use sqlx::{Error, Result};
 
-use super::dialect::{Language, Parameters, Row, Session};
 use super::driver::Driver;
+use super::language::{Language, Parameters, Row, Session};
 use super::statements::Statement;
 use super::value::Value;
 use crate::outbox::rows;

@@ -14,7 +14,7 @@ use super::dialect::Dialect;
 use super::patience::{LONGEST, Patience};
 use crate::outbox::conflict::retried;
 use crate::outbox::error::SqlError;
-use crate::outbox::{OutboxError, WriteHealth, server};
+use crate::outbox::{OutboxError, WriteHealth, network};
 use crate::telemetry::event::DatabaseCall;
 
 /// The limit of a heartbeat, and of a claim that many wait for.
@@ -104,7 +104,7 @@ where
     let limit = dialect.place().map_or(LONGEST, |_| limit);
     let translated = || async { call().await.map_err(|error| error.translated(D::translate)) };
     let answer = timeout(limit, retried(translated)).await;
-    answer.unwrap_or_else(|_| Err(server::too_slow(limit)))
+    answer.unwrap_or_else(|_| Err(network::too_slow(limit)))
 }
 
 /// Notes a heartbeat whose caller did not wait until its end.
@@ -129,7 +129,7 @@ mod tests {
         let limit = Duration::from_secs(10);
         let error = tokio::time::timeout(limit, std::future::pending::<()>())
             .await
-            .map_err(|_| server::too_slow(limit))
+            .map_err(|_| network::too_slow(limit))
             .unwrap_err();
         assert!(error.is_transient());
         assert_eq!(

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::ask::{Ask, ask};
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::failing::plain;
 use super::history;
+use super::language::Session;
 use super::statements::Statement;
 use super::value::List;
 use crate::contact::{ContactId, Lane};

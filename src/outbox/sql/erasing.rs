@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::ask::ask;
 use super::cancelling::unlocked;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::failing::plain;
 use super::history;
+use super::language::Session;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{Action, ActionReport, Part};
 use crate::outbox::span::to_seconds;

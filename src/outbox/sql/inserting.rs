@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::driver::Driver;
+use super::language::Session;
 use super::value::List;
 use crate::outbox::error::SqlError;
 use crate::outbox::intake::{all_known, keys};
-use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, rows, server};
+use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, network, rows};
 
 /// How many rows go into one statement.
 const CHUNK: usize = 5_000;
@@ -44,7 +45,7 @@ impl<D: Dialect> Insertion for SqlInsertion<D> {
         D::Db::run(&mut self.session, "COMMIT")
             .await
             .map_err(D::translate)?;
-        server::part(self.session).await;
+        network::part(self.session).await;
         Ok(())
     }
 }

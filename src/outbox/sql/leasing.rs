@@ -6,7 +6,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Row, Session};
+use super::dialect::Dialect;
+use super::language::{Row, Session};
 use super::value::List;
 use crate::contact::{Lane, OutboxRow};
 use crate::outbox::error::{INSTANCES, SqlError, all_written};

@@ -4,7 +4,8 @@ use sqlx::Error;
 use sqlx::migrate::Migrate;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use super::statements::APPLIED;
 use crate::outbox::OutboxError;
 use crate::outbox::error::SqlError;

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::failing::plain;
 use super::history;
+use super::language::Session;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;

@@ -3,7 +3,8 @@
 use tokio::time::Instant;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use crate::outbox::RateClaim;
 use crate::outbox::error::SqlError;
 use crate::outbox::span::to_micros;

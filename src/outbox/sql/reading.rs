@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Language, Session};
+use super::dialect::Dialect;
+use super::language::{Language, Session};
 use crate::contact::Lane;
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;

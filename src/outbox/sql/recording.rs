@@ -6,7 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use super::statements::Statement;
 use super::value::List;
 use super::written::Written;

@@ -12,7 +12,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Result, Sqlite, SqliteConnection, SqlitePool};
 
 /// A transaction that writes. Dropping it undoes it and closes its connection.
-pub(in crate::outbox) struct Writing {
+pub(in crate::outbox) struct Transaction {
     connection: PoolConnection<Sqlite>,
     ended: bool,
 }
@@ -22,8 +22,8 @@ pub(in crate::outbox) struct Writing {
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Begins a transaction that writes.
-pub(super) async fn begin(writer: &SqlitePool) -> Result<Writing> {
-    let mut writing = Writing {
+pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction> {
+    let mut writing = Transaction {
         connection: writer.acquire().await?,
         ended: false,
     };
@@ -31,7 +31,7 @@ pub(super) async fn begin(writer: &SqlitePool) -> Result<Writing> {
     Ok(writing)
 }
 
-impl Writing {
+impl Transaction {
     /// Commits the transaction. After an error it may be committed or not.
     pub(super) async fn commit(self) -> Result<()> {
         self.end("COMMIT").await
@@ -50,7 +50,7 @@ impl Writing {
     }
 }
 
-impl Drop for Writing {
+impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.ended {
             self.connection.close_on_drop();
@@ -58,7 +58,7 @@ impl Drop for Writing {
     }
 }
 
-impl Deref for Writing {
+impl Deref for Transaction {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
@@ -66,7 +66,7 @@ impl Deref for Writing {
     }
 }
 
-impl DerefMut for Writing {
+impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }

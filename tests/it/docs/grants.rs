@@ -183,7 +183,7 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     outbox.server().await.unwrap();
     outbox.overview().await.unwrap();
     outbox.lanes(10).await.unwrap();
-    outbox.paused(10).await.unwrap();
+    outbox.held(10).await.unwrap();
     outbox.pauses().await.unwrap();
     outbox.history(10).await.unwrap();
     outbox.instances().await.unwrap();

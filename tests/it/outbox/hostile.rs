@@ -232,7 +232,7 @@ async fn tells(outbox: &MySqlOutbox) {
     let mode = outbox.server().await.expect("tells").sql_mode;
     assert!(mode.expect("a mode").risk.is_some(), "it is not strict");
     assert_eq!(outbox.lanes(10).await.expect("lanes").len(), 4);
-    outbox.paused(10).await.expect("pauses");
+    outbox.held(10).await.expect("pauses");
     assert!(outbox.story(ids[0]).await.expect("a story").is_some());
     let pruning = Pruning {
         older_than: Duration::ZERO,

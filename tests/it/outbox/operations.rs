@@ -84,7 +84,7 @@ async fn an_empty_outbox_has_nothing_to_tell(db: &Db) {
     };
     assert_eq!(told, nothing);
     assert!(db.operations.lanes(10).await.expect("lanes").is_empty());
-    assert!(db.operations.paused(10).await.expect("pauses").is_empty());
+    assert!(db.operations.held(10).await.expect("pauses").is_empty());
     let page = db
         .operations
         .failures(&FailureFilter::default(), None, 10)
@@ -277,7 +277,7 @@ async fn paused_lanes_come_with_reason_and_next_try_the_longest_held_first(db: &
         ))
         .await;
     }
-    let told = db.operations.paused(10).await.expect("pauses");
+    let told = db.operations.held(10).await.expect("pauses");
     let short: Vec<_> = told
         .iter()
         .map(|lane| (lane.task_id.as_str(), lane.reason.as_str(), lane.pending))
@@ -288,17 +288,17 @@ async fn paused_lanes_come_with_reason_and_next_try_the_longest_held_first(db: &
     assert!((3599..3700).contains(&told[0].held_for.as_secs()));
     assert_eq!(told[0].next_try_in, Duration::ZERO);
     assert!((200..=300).contains(&told[1].next_try_in.as_secs()));
-    assert_eq!(db.operations.paused(1).await.expect("pauses").len(), 1);
+    assert_eq!(db.operations.held(1).await.expect("pauses").len(), 1);
 }
 
 async fn a_pause_whose_contacts_are_gone_is_none(db: &Db) {
     let row = hold(db, "u/t", "task_running", Duration::from_mins(5)).await;
     db.execute(&format!("DELETE FROM contact_outbox WHERE id = {row}"))
         .await;
-    let told = db.operations.paused(10).await.expect("pauses");
+    let told = db.operations.held(10).await.expect("pauses");
     assert_eq!((told.len(), told[0].pending), (1, 0), "its batch is open");
     db.execute("DELETE FROM delivery_batch").await;
-    assert!(db.operations.paused(10).await.expect("pauses").is_empty());
+    assert!(db.operations.held(10).await.expect("pauses").is_empty());
 }
 
 fn ids(failures: &[FailedContact]) -> Vec<i64> {

@@ -182,7 +182,7 @@ async fn a_paused_lane_is_held_in_all_that_is_counted(db: &Db) {
     // Nothing waits in this lane.
     pause(db, &OrderScope::Lane(lane("u/9")), None).await;
     assert_eq!(counts().await, (2, 1));
-    let held = db.operations.paused(10).await.expect("lanes");
+    let held = db.operations.held(10).await.expect("lanes");
     assert_eq!(held.len(), 1);
     let names = (held[0].task_id.as_str(), held[0].reason.as_str());
     assert_eq!(names, ("2", "paused"));

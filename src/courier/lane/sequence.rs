@@ -63,7 +63,7 @@ impl LaneAtWork {
     /// Whether the lane waits because of a single batch, and only another one can tell why.
     fn has_one_suspect(&self) -> bool {
         let failing = self.ready.iter().filter(|one| one.failed_sends > 0);
-        self.failures > 0 && failing.count() == 1
+        self.trouble.failures > 0 && failing.count() == 1
     }
 
     /// Returns a batch that has not failed. If the lane fails, this one may fail with it, so none is
@@ -120,7 +120,7 @@ impl LaneAtWork {
     /// batch that waits for its turn already, or for the lane's next turn if other lanes wait for theirs.
     fn leaves_rest(&self, room: Room) -> bool {
         let others_come = self.turn.has_composed && self.context.notes.others_wait();
-        (self.queued > 0 || others_come)
+        (self.sends.is_any_queued() || others_come)
             && self.reading.is_rest(room)
             && self.context.permits.are_short()
     }
