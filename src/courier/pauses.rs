@@ -21,7 +21,7 @@ pub(super) struct Pauses {
 
 #[derive(Debug, Default)]
 struct Known {
-    pauses: Vec<Pause>,
+    paused: HashSet<OrderScope>,
     /// Resumes that were heeded, or were there before this courier.
     resumes: HashSet<String>,
     /// What was resumed and the scout does not know yet.
@@ -62,18 +62,17 @@ impl Pauses {
     /// Heeds the orders as they are now. Returns what was resumed, and whether anything is new.
     pub(super) fn heed(&self, orders: Orders) -> (Vec<OrderScope>, bool) {
         let mut known = lock(&self.known);
-        let scopes = |pauses: &[Pause]| -> Vec<OrderScope> {
-            pauses.iter().map(|pause| pause.scope.clone()).collect()
-        };
-        let (before, now) = (scopes(&known.pauses), scopes(&orders.pauses));
-        for pause in orders.pauses.iter().filter(|p| !before.contains(&p.scope)) {
+        let now: HashSet<OrderScope> = orders.pauses.iter().map(|p| p.scope.clone()).collect();
+        let is_changed = now != known.paused;
+        let is_begun = |pause: &&Pause| !known.paused.contains(&pause.scope);
+        for pause in orders.pauses.iter().filter(is_begun) {
             SendingPaused {
                 scope: &pause.scope,
                 reason: pause.reason.clone(),
             }
             .emit();
         }
-        for scope in before.iter().filter(|scope| !now.contains(scope)) {
+        for scope in known.paused.difference(&now) {
             SendingUnpaused { scope }.emit();
         }
         let is_new = |(id, _): &&(String, OrderScope)| !known.resumes.contains(id);
@@ -85,11 +84,14 @@ impl Pauses {
             .collect();
         known.resumes = orders.resumes.into_iter().map(|(id, _)| id).collect();
         known.resumed.extend(resumed.iter().cloned());
-        let is_news = before != now || !resumed.is_empty();
-        self.paused
-            .send_replace(Arc::new(PausedLanes::of(&orders.pauses)));
+        let is_news = is_changed || !resumed.is_empty();
+        // All lanes at work look at a change.
+        if is_changed {
+            let paused = Arc::new(PausedLanes::of(&orders.pauses));
+            self.paused.send_replace(paused);
+        }
         PausesInForce(orders.pauses.len()).emit();
-        known.pauses = orders.pauses;
+        known.paused = now;
         (resumed, is_news)
     }
 }

@@ -117,6 +117,15 @@ pub(super) fn migration_failed(
     }
 }
 
+/// The fault of an outbox in one schema where tables would be made in another: statements would find an
+/// empty outbox there, and no longer the one that has the contacts.
+pub(super) fn other_place(outbox: &str, tables: &str) -> OutboxError {
+    OutboxError::Schema(format!(
+        "the outbox is in schema {outbox}, and new tables would be made in schema {tables}: write \
+         `options[search_path]={outbox}` into database.url"
+    ))
+}
+
 /// Tables of ours without a history: another program, or an unknown version of this one, made them.
 pub(super) fn unknown_tables() -> OutboxError {
     OutboxError::Schema(format!(

@@ -67,11 +67,20 @@ impl Standing {
         self.gates.iter().find(|gate| gate.user_id.is_none())
     }
 
-    /// Returns the gate that keeps back the requests of a user, which may be the one for everybody.
+    /// Returns the gate that keeps back the requests of a user. Of that for everybody and that of the
+    /// user it is the one that is tried last, because a request has to pass both.
     pub fn gate_for(&self, user_id: &str) -> Option<&ClosedGate> {
-        let is_theirs = |gate: &&ClosedGate| gate.user_id.as_deref() == Some(user_id);
-        self.gate_for_all()
-            .or_else(|| self.gates.iter().find(is_theirs))
+        let is_in_the_way = |gate: &&ClosedGate| {
+            gate.user_id
+                .as_deref()
+                .is_none_or(|theirs| theirs == user_id)
+        };
+        let gates = self.gates.iter().filter(is_in_the_way);
+        // Of two that are tried at once, that for everybody says more.
+        gates.max_by(|a, b| {
+            let later = a.next_try_in_seconds.total_cmp(&b.next_try_in_seconds);
+            later.then(a.user_id.is_none().cmp(&b.user_id.is_none()))
+        })
     }
 }
 
@@ -127,6 +136,10 @@ mod tests {
         assert!(standing.gate_for("v").is_none());
         standing.gates.push(gate(None, 1.0));
         assert_eq!(standing.gate_for("v"), Some(&standing.gates[1]));
+        // A request of this user has to pass both.
+        assert_eq!(standing.gate_for("u"), Some(&standing.gates[0]));
+        standing.gates[1].next_try_in_seconds = 2.0;
+        assert_eq!(standing.gate_for("u"), Some(&standing.gates[1]));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod logs;
 mod pause;
 mod pooled;
 mod reload;
+mod replaced;
 mod requeue;
 mod rows;
 mod shared;

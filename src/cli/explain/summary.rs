@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::headline::until;
 use crate::cli::span::{ago, contacts, seconds, span};
-use crate::outbox::{BatchReport, ContactReport, LaneStanding, PAUSED, Story};
+use crate::outbox::{BatchReport, ClosedGate, ContactReport, LaneStanding, PAUSED, Story};
 
 /// One line of plain English.
 pub(super) fn summary(story: &Story) -> String {
@@ -130,33 +130,43 @@ fn unsent(story: &Story) -> String {
     format!("{again}; {waits_for}; {ahead}")
 }
 
-/// Says why it is kept back, if it is: everybody, its user, or its lane.
+/// Why it is kept back, if it is: by a pause, by a gate, by its lane's hold, or by the last two.
 fn held(story: &Story) -> Option<String> {
-    if let Some(gate) = &story.gate {
-        if gate.reason == PAUSED {
+    let on_hold = story.lane.as_ref().and_then(|lane| {
+        let reason = lane.reason.as_ref()?;
+        Some((format!("its lane is on hold ({reason})"), lane.next_try_in))
+    });
+    let (why, next) = match (&story.gate, on_hold) {
+        (Some(gate), _) if gate.reason == PAUSED => {
             return Some(format!("it is paused {}; {}", gate.message, until(gate)));
         }
-        let whose = match &gate.user_id {
-            Some(_) => "nothing is sent for its user",
-            None => "nothing is sent at all",
-        };
-        let next = Duration::try_from_secs_f64(gate.next_try_in_seconds).unwrap_or_default();
-        let since = seconds(gate.closed_seconds);
-        let said = if gate.message.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", gate.message)
-        };
-        return Some(format!(
-            "{whose} ({} for {since}{said}), {}",
-            gate.reason,
-            next_try(next)
-        ));
-    }
-    let lane = story.lane.as_ref()?;
-    let reason = lane.reason.as_ref()?;
-    let next = next_try(lane.next_try_in);
-    Some(format!("its lane is on hold ({reason}), {next}"))
+        (Some(gate), on_hold) => {
+            let next = Duration::try_from_secs_f64(gate.next_try_in_seconds).unwrap_or_default();
+            match on_hold {
+                Some((hold, longer)) if longer > next => {
+                    (format!("{}, and {hold}", closed(gate)), longer)
+                }
+                _ => (closed(gate), next),
+            }
+        }
+        (None, on_hold) => on_hold?,
+    };
+    Some(format!("{why}, {}", next_try(next)))
+}
+
+/// Whose requests a gate keeps back, why and since when.
+fn closed(gate: &ClosedGate) -> String {
+    let whose = match &gate.user_id {
+        Some(_) => "nothing is sent for its user",
+        None => "nothing is sent at all",
+    };
+    let since = seconds(gate.closed_seconds);
+    let said = if gate.message.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", gate.message)
+    };
+    format!("{whose} ({} for {since}{said})", gate.reason)
 }
 
 fn next_try(time: Duration) -> String {
@@ -185,7 +195,7 @@ fn times(n: u32) -> String {
 mod tests {
     use super::*;
     use crate::contact::{ContactId, Phone};
-    use crate::outbox::{ClosedGate, Moment, Owner, Requeued};
+    use crate::outbox::{Moment, Owner, Requeued};
 
     fn at(seconds_ago: f64) -> Moment {
         Moment {
@@ -373,6 +383,26 @@ mod tests {
             summary(&kept),
             "Pending: its batch was not sent yet; nothing is sent at all (unauthorized for 12m 3s: \
              令牌无效), the next try is in 20s."
+        );
+        // Its lane's own hold may last longer than the gate.
+        let hold = |seconds| {
+            Some(LaneStanding {
+                reason: Some("task_running".into()),
+                next_try_in: Duration::from_secs(seconds),
+                ..LaneStanding::default()
+            })
+        };
+        kept.lane = hold(90);
+        assert_eq!(
+            summary(&kept),
+            "Pending: its batch was not sent yet; nothing is sent at all (unauthorized for 12m 3s: \
+             令牌无效), and its lane is on hold (task_running), the next try is in 1m 30s."
+        );
+        kept.lane = hold(20);
+        assert!(
+            summary(&kept).ends_with("令牌无效), the next try is in 20s."),
+            "{}",
+            summary(&kept)
         );
         kept.gate = None;
         kept.lane = None;

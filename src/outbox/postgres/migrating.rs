@@ -12,8 +12,9 @@ use crate::outbox::sql::migrating::{self, may_not};
 use crate::outbox::{OutboxError, network};
 
 /// The schema in which tables are made, as SQL writes it, and whether it has a history of ours and
-/// a table of contacts. All are null if there is no such schema.
-type Tables = (Option<String>, Option<bool>, Option<bool>);
+/// a table of contacts. All are null if there is no such schema. Then the schema of the history
+/// that statements would use.
+type Tables = (Option<String>, Option<bool>, Option<bool>, Option<String>);
 
 /// Applies the missing migrations and returns how many there were.
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxError> {
@@ -38,7 +39,12 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
 
 /// Takes over our entries of the shared history, all or nothing.
 async fn take_over(session: &mut PgConnection) -> Result<(), OutboxError> {
-    let (name, history, outbox) = tables(session).await.map_err(translate)?;
+    let (name, history, outbox, used) = tables(session).await.map_err(translate)?;
+    if let (Some(name), Some(used)) = (&name, used)
+        && *name != used
+    {
+        return Err(schema::other_place(&used, name));
+    }
     let shared = migrating::shared::<Postgres>(session).await?;
     let own = SCHEMA.own(&shared);
     let Some(schema) = name.filter(|_| !own.is_empty()) else {

@@ -24,7 +24,7 @@ use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 #[async_trait]
 impl Dialect for Sqlite {
     async fn newest(&self) -> Result<i64> {
-        let traces = Traces::of(&self.path);
+        let traces = Traces::of(self.file.path());
         if let Some(newest) = self.newest.answer(traces.as_ref()) {
             return Ok(newest);
         }

@@ -12,7 +12,8 @@ pub(super) fn translate(error: Error) -> OutboxError {
     match error {
         Error::Database(error) => translate_code(&*error),
         Error::PoolTimedOut => OutboxError::Unavailable("another writer keeps it busy".into()),
-        Error::Io(_) | Error::PoolClosed | Error::WorkerCrashed | Error::BeginFailed => {
+        Error::Io(error) => OutboxError::Unavailable(error.to_string()),
+        Error::PoolClosed | Error::WorkerCrashed | Error::BeginFailed => {
             OutboxError::Unavailable(error.to_string())
         }
         Error::Migrate(error) => schema::migration_failed(*error, translate),

@@ -1,13 +1,11 @@
 //! How SQLite is spoken to.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteQueryResult};
 use sqlx::{Arguments, SqlitePool};
 
 use super::error::translate;
+use super::file::DatabaseFile;
 use super::statements::{STATEMENTS, erasing, intervening, operating};
 use super::traces::Remembered;
 use crate::outbox::OutboxError;
@@ -20,8 +18,7 @@ use crate::outbox::sql::value::Value;
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     pub(super) readers: SqlitePool,
-    /// The file, whatever links lead to it.
-    pub(super) path: Arc<Path>,
+    pub(super) file: DatabaseFile,
     /// The greatest id of a contact.
     pub(super) newest: Remembered,
     pub(super) writer: SqlitePool,

@@ -7,7 +7,7 @@ use sqlx::{Connection, Result, SqliteConnection, SqlitePool};
 use super::error::translate;
 use super::language::{SCHEMA, Sqlite};
 use super::statements::migrating as statements;
-use super::transaction::BEGIN;
+use super::transaction::{BEGIN, to_change_schema};
 use crate::outbox::OutboxError;
 use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating;
@@ -15,9 +15,7 @@ use crate::outbox::sql::migrating;
 /// Applies the missing migrations and returns how many there were. All run in one transaction, so
 /// that two couriers that start at the same moment take turns.
 pub(super) async fn migrate(writer: &SqlitePool) -> Result<usize, OutboxError> {
-    let mut connection = writer.acquire().await.map_err(translate)?;
-    // If this fails, the state of the connection is unknown.
-    connection.close_on_drop();
+    let mut connection = to_change_schema(writer).await.map_err(translate)?;
     let mut tx = connection.begin_with(BEGIN).await.map_err(translate)?;
     take_over(&mut tx).await?;
     let applied = migrating::migrate::<Sqlite>(&mut tx).await?;

@@ -7,6 +7,7 @@
 mod columns;
 mod dialect;
 mod error;
+mod file;
 mod indexing;
 mod language;
 mod migrating;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::error::translate;
+use super::file::DatabaseFile;
 use super::language::Sqlite;
 use super::statements;
 use super::traces::Remembered;
@@ -26,7 +27,11 @@ const READERS: u32 = 2;
 
 /// Pages that the one writer keeps in memory, in KiB below zero: settling comes back to the pages
 /// that it has just written, for the rows of several lanes lie side by side.
-const WRITER_CACHE: &str = "-16000";
+const WRITER_CACHE: &str = "-8000";
+
+/// Pages that each reader keeps in memory. It reads each page of rows once, and forgets all of them when
+/// somebody has written.
+const READER_CACHE: &str = "-1000";
 
 /// Pages in the log after which they are copied into the file, 16 MB: a page that was written
 /// several times meanwhile is copied once.
@@ -56,25 +61,28 @@ impl SqliteOutbox {
                 .test_before_acquire(false)
         };
         make_private(options.get_filename());
-        let writer = options.clone().create_if_missing(true);
+        let writing = options
+            .clone()
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("secure_delete", "ON")
+            // What a statement may have to undo is a few pages. On disk it would take more writes than
+            // the rows themselves.
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", CHECKPOINT_AFTER);
         let writer = pool(1)
-            .connect_with(
-                writer
-                    .pragma("cache_size", WRITER_CACHE)
-                    .pragma("secure_delete", "ON")
-                    .pragma("wal_autocheckpoint", CHECKPOINT_AFTER),
-            )
+            .connect_with(writing.clone().create_if_missing(true))
             .await
             .map_err(translate)?;
-        // The log is beside the file itself, not beside a link to it.
-        let path = options.get_filename().canonicalize();
-        let path = path.unwrap_or_else(|_| options.get_filename().to_owned());
         // From here on a file that has gone missing is an error, not a new and empty outbox.
-        let options = options.create_if_missing(false);
-        let readers = pool(max_connections.clamp(1, READERS)).connect_lazy_with(options.clone());
+        let [writing, options] = [writing, options].map(|it| it.create_if_missing(false));
+        writer.set_connect_options(writing);
+        // The log is beside the file itself, not beside a link to it.
+        let file = DatabaseFile::opened(options.get_filename());
+        let reader = options.clone().pragma("cache_size", READER_CACHE);
+        let readers = pool(max_connections.clamp(1, READERS)).connect_lazy_with(reader);
         Ok(Self::new(Sqlite {
             readers,
-            path: path.into(),
+            file,
             newest: Remembered::default(),
             writer,
             options,

@@ -24,6 +24,7 @@ impl Sessions for Sqlite {
     }
 
     async fn begin(&self) -> Result<Transaction> {
+        self.file.check()?;
         begin(&self.writer).await
     }
 

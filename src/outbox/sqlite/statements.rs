@@ -301,9 +301,9 @@ pub(super) const READ_PAGE: &str = concat!(
 /// ?1 ids. How many of them still wait to be settled: only a trigger can be the reason. A trigger's
 /// changes after an update do not show in the update's number of changed rows.
 pub(super) const STILL_PENDING: &str = "
-    SELECT count(*) FROM contact_outbox NOT INDEXED
-    WHERE EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger')
-        AND id IN (SELECT value FROM json_each(?1)) AND status = 'pending'";
+    SELECT count(*) FROM (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' LIMIT 1)
+    CROSS JOIN contact_outbox NOT INDEXED
+    WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'";
 
 /// ?1 name; in microseconds ?2 span, ?3 burst, ?4 how far ahead the rate can be given away, ?5 how
 /// far ahead it begins anew. The rate is given away up to `given_until`.

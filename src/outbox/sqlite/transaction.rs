@@ -11,6 +11,8 @@ use std::ops::{Deref, DerefMut};
 use sqlx::pool::PoolConnection;
 use sqlx::{Result, Sqlite, SqliteConnection, SqlitePool};
 
+use super::statements::migrating::SORT_ON_DISK;
+
 /// A transaction that writes. Dropping it undoes it and closes its connection.
 pub(in crate::outbox) struct Transaction {
     connection: PoolConnection<Sqlite>,
@@ -29,6 +31,15 @@ pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction> {
     };
     sqlx::query(BEGIN).execute(&mut *writing).await?;
     Ok(writing)
+}
+
+/// Takes the connection to change the schema, which may sort whole tables: on disk, not in memory. It is
+/// closed afterwards, because its state is unknown if that fails.
+pub(super) async fn to_change_schema(writer: &SqlitePool) -> Result<PoolConnection<Sqlite>> {
+    let mut connection = writer.acquire().await?;
+    connection.close_on_drop();
+    sqlx::query(SORT_ON_DISK).execute(&mut *connection).await?;
+    Ok(connection)
 }
 
 impl Transaction {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::numbers::masked;
+use super::numbers::{kept, masked, parts};
 use super::seed::Dice;
 
 /// What the task did with a number of a request.
@@ -18,12 +18,27 @@ pub(super) enum Fate {
     Stopped,
 }
 
-/// A number of a request: as it was sent, as the task keeps it, and what became of it.
+/// A number of a request, and what became of it.
 #[derive(Clone, Debug)]
 pub(super) struct Handled {
     pub(super) sent: String,
+    /// As the task keeps it, without the courier's suffix and with it.
     pub(super) kept: String,
+    pub(super) copy: String,
     pub(super) fate: Fate,
+}
+
+impl Handled {
+    pub(super) fn new(sent: &str, normalises: bool, fate: Fate) -> Self {
+        let (number, suffix) = parts(sent);
+        let kept = kept(number, normalises);
+        Self {
+            sent: sent.to_owned(),
+            copy: format!("{kept}{suffix}"),
+            kept,
+            fate,
+        }
+    }
 }
 
 /// An answer with a body.
@@ -171,7 +186,7 @@ fn shape_of_mask(dice: &mut Dice) -> impl Fn(&Handled) -> String + use<> {
     let hidden = dice.one_of(&["***", "****", "*", "xxxx"]);
     let as_kept = dice.once_in(2);
     move |number| {
-        let name = if as_kept { &number.kept } else { &number.sent };
+        let name = if as_kept { &number.copy } else { &number.sent };
         match shape {
             0 => name.clone(),
             1 => masked(name, first, last, hidden),

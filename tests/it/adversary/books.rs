@@ -1,6 +1,6 @@
 //! The platform's books: what it holds, and what it has said and kept quiet about each number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tokio::time::{Duration, Instant};
@@ -34,6 +34,8 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Books {
     pub(super) numbers: HashMap<(Lane, String), Entry>,
+    /// Numbers as the tasks keep them, with the courier's suffix where they have one.
+    copies: HashSet<(Lane, String)>,
     seen: Vec<Seen>,
 }
 
@@ -46,6 +48,17 @@ impl Books {
         self.numbers
             .entry((lane.clone(), kept.to_owned()))
             .or_default()
+    }
+
+    /// Whether the task has taken a number, written in this way.
+    pub(super) fn has(&self, lane: &Lane, copy: &str) -> bool {
+        self.copies.contains(&(lane.clone(), copy.to_owned()))
+    }
+
+    /// The task takes a number.
+    pub(super) fn take(&mut self, lane: &Lane, kept: &str, copy: &str) {
+        self.entry(lane, kept).held += 1;
+        self.copies.insert((lane.clone(), copy.to_owned()));
     }
 
     /// Notes a request.

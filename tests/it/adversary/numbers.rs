@@ -1,5 +1,11 @@
 //! Numbers, as the platform understands them.
 
+/// The number, and the suffix that the courier has appended to it, if there is one.
+pub(super) fn parts(sent: &str) -> (&str, &str) {
+    let end = sent.find('_').unwrap_or(sent.len());
+    sent.split_at(end)
+}
+
 /// The number as the task keeps it.
 pub(super) fn kept(number: &str, normalises: bool) -> String {
     if !normalises {

@@ -31,9 +31,11 @@ impl SettingsFile {
             dice.one_of(&[4_096, 65_536, 1_048_576]),
             dice.one_of(&[150, 400]),
         ];
+        let suffix = dice.one_of(&["platform", "courier"]);
         let text = format!(
             "[delivery]\nbatch_size = {batch}\nmax_in_flight = {in_flight}
-             max_request_bytes = {bytes}\n[rate_limit]\nrequests_per_second = {rate}.0\n"
+             max_request_bytes = {bytes}\nsuffix = \"{suffix}\"
+             [rate_limit]\nrequests_per_second = {rate}.0\n"
         );
         fs::write(&self.0, text).expect("writes");
     }

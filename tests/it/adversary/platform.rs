@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::answers::{self, Answer, Fate, Handled};
 use super::books::Books;
 use super::mood::{Mood, Task};
-use super::numbers::{is_good, kept};
+use super::numbers::{is_good, kept, parts};
 use super::seed::Dice;
 use crate::world::Lane;
 
@@ -48,6 +48,13 @@ struct Request {
     suffixed: bool,
     skip_error: bool,
     body: Vec<u8>,
+}
+
+impl Request {
+    /// Its numbers without the suffixes that the courier has appended.
+    fn bare(&self) -> impl Iterator<Item = &str> {
+        self.numbers.iter().map(|number| parts(number).0)
+    }
 }
 
 impl Platform {
@@ -135,12 +142,15 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
     let text = String::from_utf8(buffer[..head].to_vec()).ok()?;
     let mut lines = text.lines();
     let path = lines.next()?.split(' ').nth(1)?.to_owned();
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let is_length = name.eq_ignore_ascii_case("content-length");
-        is_length.then(|| value.trim().parse::<usize>().ok())?
-    });
-    let end = head + length.unwrap_or_default();
+    let headers = lines.filter_map(|line| line.split_once(':'));
+    let headers: HashMap<String, &str> = headers
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+        .collect();
+    for name in ["accept", "content-type"] {
+        assert_eq!(headers.get(name), Some(&"application/json"), "{name}");
+    }
+    let length = headers.get("content-length");
+    let end = head + length.map_or(0, |length| length.parse().expect("a length"));
     while buffer.len() < end {
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
@@ -180,7 +190,7 @@ impl Site {
         let nth = self.count.entry(lane.clone()).or_default();
         *nth += 1;
         let nth = *nth;
-        for number in &request.numbers {
+        for number in request.bare() {
             let kept = kept(number, task.normalises);
             self.books.entry(lane, &kept).carried += 1;
         }
@@ -196,7 +206,7 @@ impl Site {
             Mood::Down if nth <= 6 => self.loses(request, task),
             Mood::Ends if (4..=6).contains(&nth) => self.loses(request, task),
             Mood::Ends if nth > 6 => ended(),
-            Mood::Poisoned if request.numbers.iter().any(|n| n.ends_with(task.poison)) => {
+            Mood::Poisoned if request.bare().any(|n| n.ends_with(task.poison)) => {
                 self.is_unclear(request, task);
                 Deed::Answers(none(500))
             }
@@ -213,30 +223,23 @@ impl Site {
 
     /// Takes the numbers that are good and not there.
     fn import(&mut self, request: &Request, task: Task) -> Vec<Handled> {
-        let stops = !request.skip_error
-            && request
-                .numbers
-                .iter()
-                .any(|number| !is_good(&kept(number, task.normalises)));
+        let is_bad = |number: &str| !is_good(&kept(number, task.normalises));
+        let stops = !request.skip_error && request.bare().any(is_bad);
+        let lane = &request.lane;
         let mut handled = Vec::new();
         for sent in &request.numbers {
-            let kept = kept(sent, task.normalises);
-            let entry = self.books.entry(&request.lane, &kept);
-            let fate = if !is_good(&kept) {
+            let mut number = Handled::new(sent, task.normalises, Fate::Taken);
+            number.fate = if !is_good(&number.kept) {
                 Fate::Refused
             } else if stops {
                 Fate::Stopped
-            } else if entry.held > 0 && !request.suffixed {
+            } else if !request.suffixed && self.books.has(lane, &number.copy) {
                 Fate::There
             } else {
-                entry.held += 1;
+                self.books.take(lane, &number.kept, &number.copy);
                 Fate::Taken
             };
-            handled.push(Handled {
-                sent: sent.clone(),
-                kept,
-                fate,
-            });
+            handled.push(number);
         }
         handled
     }
@@ -256,7 +259,7 @@ impl Site {
     }
 
     fn is_unclear(&mut self, request: &Request, task: Task) {
-        for number in &request.numbers {
+        for number in request.bare() {
             let kept = kept(number, task.normalises);
             self.books.entry(&request.lane, &kept).unclear += 1;
         }
@@ -289,11 +292,7 @@ impl Site {
         let handled = if self.dice.once_in(2) {
             self.import(request, task)
         } else {
-            let nothing = |sent: &String| Handled {
-                sent: sent.clone(),
-                kept: kept(sent, task.normalises),
-                fate: Fate::Refused,
-            };
+            let nothing = |sent: &String| Handled::new(sent, task.normalises, Fate::Refused);
             request.numbers.iter().map(nothing).collect()
         };
         let dice = &mut self.dice;

@@ -23,6 +23,9 @@ const LANES: usize = 4;
 /// Rows that each has in the beginning.
 const ROWS: u64 = 12;
 
+/// Lanes of one row in each kind of trouble that waits for a person, besides, in every second run.
+const CROWD: usize = 60;
+
 /// How often something happens, and then a good contact comes.
 const STEPS: usize = 12;
 
@@ -79,6 +82,28 @@ fn seeds(db: &Db) -> usize {
     })
 }
 
+/// Makes the tasks of lanes in every kind of trouble. Returns the lanes of many rows, and the crowd.
+fn lanes_in_trouble(
+    tasks: &mut HashMap<Lane, Task>,
+    dice: &mut Dice,
+) -> (Vec<(Lane, u64)>, Vec<Lane>) {
+    let (mut lanes, mut crowd) = (Vec::new(), Vec::new());
+    let is_crowded = dice.once_in(2);
+    for (kind, mood) in TROUBLES.into_iter().enumerate() {
+        let has_crowd = is_crowded && mood.waits_for_a_person();
+        for nth in 0..LANES + if has_crowd { CROWD } else { 0 } {
+            let lane = Lane(format!("u{kind}-{}", nth % 3), format!("t{kind}-{nth}"));
+            tasks.insert(lane.clone(), Task::some(mood, dice));
+            if nth < LANES {
+                lanes.push((lane, 0));
+            } else {
+                crowd.push(lane);
+            }
+        }
+    }
+    (lanes, crowd)
+}
+
 struct Run<'a> {
     world: World<'a>,
     platform: Platform,
@@ -88,6 +113,8 @@ struct Run<'a> {
     courier: Option<Program>,
     /// Lanes in trouble, with how many rows each has had.
     lanes: Vec<(Lane, u64)>,
+    /// Lanes with a row that waits for a person.
+    crowd: Vec<Lane>,
     good: Lane,
     /// How many contacts the good lane has had.
     goods: usize,
@@ -107,14 +134,7 @@ impl<'a> Run<'a> {
                 poison: "",
             },
         )]);
-        let mut lanes = Vec::new();
-        for (kind, mood) in TROUBLES.into_iter().enumerate() {
-            for nth in 0..LANES {
-                let lane = Lane(format!("u{kind}-{}", nth % 3), format!("t{kind}-{nth}"));
-                tasks.insert(lane.clone(), Task::some(mood, &mut dice));
-                lanes.push((lane, 0));
-            }
-        }
+        let (lanes, crowd) = lanes_in_trouble(&mut tasks, &mut dice);
         let platform = Platform::start(tasks, seed).await;
         let mut world =
             World::with_seed(db, contact_courier::simulator::Faults::default(), seed).await;
@@ -140,6 +160,7 @@ impl<'a> Run<'a> {
             settings,
             courier: None,
             lanes,
+            crowd,
             good,
             goods: 0,
             is_anew: false,
@@ -152,6 +173,9 @@ impl<'a> Run<'a> {
             let count = self.dice.one_of(&[1, ROWS, ROWS * 2]);
             apps::insert(db, lane, 0..count, &mut self.dice).await;
             *rows = count;
+        }
+        for lane in &self.crowd {
+            apps::insert(db, lane, 0..1, &mut self.dice).await;
         }
         self.courier = Some(self.settings.start(&self.world));
         for _ in 0..STEPS {
@@ -166,7 +190,7 @@ impl<'a> Run<'a> {
         let nth = usize::try_from(self.dice.below(self.lanes.len() as u64)).unwrap();
         let (world, dice) = (&self.world, &mut self.dice);
         let (lane, rows) = &mut self.lanes[nth];
-        let what = dice.below(13);
+        let what = dice.below(14);
         say(&format!("{what} in {lane:?}"));
         match what {
             0..3 => {
@@ -205,6 +229,7 @@ impl<'a> Run<'a> {
                 }
             }
             11 => operators::erase(&mut self.judge, world, dice).await,
+            12 => db.clock_goes_back(dice.one_of(&[3_600, -3_600])).await,
             _ => self.starts_anew().await,
         }
     }

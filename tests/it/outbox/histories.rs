@@ -328,6 +328,34 @@ async fn on_postgres_a_history_that_something_depends_on_stays() {
     assert_eq!(histories(&db).await, (0, ours()));
 }
 
+/// A schema with the name of the user goes before `public` by default. Who makes one later means no second
+/// outbox.
+#[tokio::test]
+async fn on_postgres_a_schema_that_comes_later_gets_no_second_outbox() {
+    if admin_url(Kind::Postgres).is_none() {
+        return;
+    }
+    let db = Db::on(Kind::Postgres).await.expect("PostgreSQL");
+    db.contact("u/t", "13012121211").await;
+    db.execute("CREATE SCHEMA later").await;
+    let mut url = Url::parse(&db.url).expect("a URL");
+    url.query_pairs_mut()
+        .append_pair("options[search_path]", "later,public");
+    let behind = Db::postgres_at(url.into()).await;
+    let refused = behind.outbox.migrate().await.expect_err("another schema");
+    let refused = refused.to_string();
+    assert!(refused.contains("is in schema public"), "{refused}");
+    assert!(
+        refused.contains("`options[search_path]=public`"),
+        "{refused}"
+    );
+    let made = "FROM pg_tables WHERE schemaname = 'later'";
+    assert_eq!(db.count(made).await, 0);
+    // Its statements go on with the outbox that is there.
+    let me = behind.courier().await;
+    assert_eq!(behind.names(me).await, ["u/t"]);
+}
+
 /// A history in another schema belongs to another courier, or an app.
 #[tokio::test]
 async fn on_postgres_only_the_history_of_the_courier_s_own_schema_counts() {

@@ -1,12 +1,14 @@
 //! Statements that tell which migrations the database has. The first programs kept their history in
 //! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
 
-/// The schema that tables are made in, as SQL writes it (null: there is none), and whether it has a
-/// history of ours, and a table of contacts.
+/// The schema that tables are made in, as SQL writes it (null: there is none), whether it has a history
+/// of ours, and a table of contacts; then the schema of the history that statements would use.
 pub(in crate::outbox::postgres) const TABLES: &str = "
     SELECT quote_ident(current_schema()),
         to_regclass(quote_ident(current_schema()) || '.contact_courier_migrations') IS NOT NULL,
-        to_regclass(quote_ident(current_schema()) || '.contact_outbox') IS NOT NULL";
+        to_regclass(quote_ident(current_schema()) || '.contact_outbox') IS NOT NULL,
+        (SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.oid = to_regclass('contact_courier_migrations'))";
 
 /// The history that is shared with apps, of this schema: a history in another schema on the path is
 /// not ours.

@@ -22,6 +22,8 @@ pub(in crate::outbox::sqlite) const COPY: &str = "
 pub(in crate::outbox::sqlite) const LEAVE: &str =
     "DELETE FROM _sqlx_migrations WHERE version = ?1 AND checksum = ?2";
 
+pub(in crate::outbox::sqlite) const SORT_ON_DISK: &str = "PRAGMA temp_store = FILE";
+
 pub(in crate::outbox::sqlite) const MAKE_RESULTS_INDEX: &str = "
     CREATE INDEX IF NOT EXISTS contact_outbox_results
     ON contact_outbox (finished_at, id) WHERE finished_at IS NOT NULL";

@@ -1,0 +1,83 @@
+//! The file of the outbox, and whether it is still the one that was opened.
+//!
+//! Somebody may delete the file of a running courier, or put a backup in its place. Connections that are
+//! open go on with the old file, and new ones would open the other: what was read in the one would be
+//! settled in the other. So each transaction that writes asks first whether the file is still there.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file as it was opened. Clones share its path.
+#[derive(Clone, Debug)]
+pub(super) struct DatabaseFile {
+    path: Arc<Path>,
+    opened: Option<Identity>,
+}
+
+/// What tells a file from another that has its name: its device and its inode.
+type Identity = (u64, u64);
+
+impl DatabaseFile {
+    /// Notes the file that has just been opened, whatever links lead to it.
+    pub(super) fn opened(path: &Path) -> Self {
+        let path = path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
+        Self {
+            opened: identity(&path).ok(),
+            path: path.into(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fails if the file is gone, or another is in its place.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let what = match identity(&self.path) {
+            Ok(now) if self.opened.is_none_or(|opened| opened == now) => return Ok(()),
+            Ok(_) => "was replaced by another",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "is gone",
+            Err(error) => return Err(error),
+        };
+        Err(io::Error::other(format!(
+            "the file {} {what}: put it back, or start the courier again",
+            self.path.display()
+        )))
+    }
+}
+
+fn identity(path: &Path) -> io::Result<Identity> {
+    let found = fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_or_replaced_is_told_from_the_one_that_was_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["shop.db", "backup.db"].map(|name| dir.path().join(name));
+        fs::write(&path, "old").unwrap();
+        fs::write(&other, "new").unwrap();
+        let link = dir.path().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let file = DatabaseFile::opened(&link);
+        fs::write(&path, "changed").unwrap();
+        file.check().unwrap();
+
+        let kept = dir.path().join("kept.db");
+        fs::rename(&path, &kept).unwrap();
+        let gone = file.check().unwrap_err().to_string();
+        assert!(gone.contains("shop.db is gone: put it back"), "{gone}");
+        fs::rename(&other, &path).unwrap();
+        let replaced = file.check().unwrap_err().to_string();
+        assert!(replaced.contains("was replaced by another"), "{replaced}");
+        fs::rename(&kept, &path).unwrap();
+        file.check().unwrap();
+    }
+}
