@@ -846,6 +846,45 @@ fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
 }
 
 #[test]
+fn a_refusal_judges_by_the_code_in_the_json_whatever_its_http_status() {
+    // [refused after a lost answer], [duplicate]
+    let saying = |http, code: i64, words: &str| {
+        let body = json!({"code": code, "status": "error", "message": words, "data": []});
+        answer(http, &body.to_string())
+    };
+    for (http, code, words, end) in [
+        (400, 7001, "余额不足", "unconfirmed"),
+        (422, 7001, "余额不足", "unconfirmed"),
+        (422, 10021, "号码重复", "unconfirmed"),
+        (400, 10021, "任务已结束", "unconfirmed"),
+        (422, 0, "格式不正确。", "unconfirmed"),
+        (400, 422, "格式不正确。", "rejected"),
+        (409, 400, "格式不正确。", "rejected"),
+        (400, 422, "号码重复", "succeeded"),
+    ] {
+        let batch = Batch {
+            taken_since: true,
+            ..sent_before(one())
+        };
+        let closing = closed(&batch, &saying(http, code, words));
+        assert_eq!(ends(&closing), [(1, end)], "{http} {code} {words}");
+    }
+    for (http, code, end) in [(422, 10021, "rejected"), (400, 422, "duplicate")] {
+        let closing = closed(&one(), &saying(http, code, "号码重复"));
+        assert_eq!(ends(&closing), [(1, end)], "{http} {code}");
+    }
+    // JSON without a code is not the platform's.
+    let batch = Batch {
+        taken_since: true,
+        ..sent_before(one())
+    };
+    for http in [400, 422] {
+        let closing = closed(&batch, &answer(http, r#"{"message":"号码重复"}"#));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{http}");
+    }
+}
+
+#[test]
 fn where_bad_numbers_are_skipped_a_refusal_with_a_list_does_not_tell_of_the_others() {
     // [refused with a list]
     let list = |count: Option<u64>| {
