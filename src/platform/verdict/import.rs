@@ -116,8 +116,8 @@ fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -
     (all_failed && are_alike).then_some(first.cause)
 }
 
-/// A refusal. With a list, the rows that it names are to blame and the others go again. Without
-/// one, the rows to blame are searched for.
+/// A refusal. With a list, the rows that it names are to blame and the others go again. If there is
+/// none, or it names nobody, the rows to blame are searched for.
 pub(super) fn read_refusal(
     batch: &Batch,
     document: &Document,
@@ -125,14 +125,17 @@ pub(super) fn read_refusal(
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
+    // Where the platform was asked to skip bad numbers and go on, rows that it does not list may be in.
+    let maybe_delivered = batch.options.skip_error
+        && !document.failures.is_empty()
+        && document.task_number_count.is_none();
+    let names_nobody = found.rows.is_empty() && !maybe_delivered;
     let may_be_in = batch.maybe_delivered && batch.contacts.len() == 1;
-    if found.rows.is_empty() || may_be_in && !names_the_only_row(batch, &document.failures) {
+    if names_nobody || may_be_in && !names_the_only_row(batch, &document.failures) {
         return refused(batch, refusal, rules);
     }
     let mut settled = listed(batch, &found, rules);
     let mut open = not_listed(batch, &found);
-    // Where the platform was asked to skip bad numbers and go on, the others may be in.
-    let maybe_delivered = batch.options.skip_error && document.task_number_count.is_none();
     if maybe_delivered && !batch.options.resend_is_safe() {
         settled.extend(open.drain(..).map(|contact| unaccounted(batch, contact)));
     }

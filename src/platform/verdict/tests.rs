@@ -885,6 +885,51 @@ fn a_refusal_judges_by_the_code_in_the_json_whatever_its_http_status() {
 }
 
 #[test]
+fn where_bad_numbers_are_skipped_a_list_that_names_nobody_does_not_tell_of_anybody() {
+    // [refused with a list]
+    let listed = |number: &str, count: Option<u64>| {
+        let list = json!([{"fail_data": number, "fail_cause": "格式不正确。"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": list});
+        let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
+        answer(200, &body.to_string())
+    };
+    let mut encrypted = batch_of(&["bXk=", "Y2lwaGVy", "dGV4dA=="]);
+    encrypted.options.encryption = true;
+    for (batch, name) in [
+        (three(), ""),
+        (three(), "***"),
+        (three(), "131xxxx2222"),
+        (three(), "139***9999"),
+        (encrypted, "131***2222"),
+    ] {
+        let mut strict = batch.clone();
+        strict.options.skip_error = false;
+        let nothing_went = [
+            closed(&batch, &listed(name, Some(0))),
+            closed(&strict, &listed(name, None)),
+            closed(&unsafe_to_resend(strict.clone()), &listed(name, None)),
+        ];
+        for closing in nothing_went {
+            assert_eq!(closing.unsettled.len(), 3, "{name}");
+            assert!(!closing.maybe_delivered, "{name}");
+        }
+        let closing = closed(&batch, &listed(name, None));
+        assert_eq!((closing.settled.len(), closing.unsettled.len()), (0, 3));
+        assert_eq!(closing.outcome, Outcome::Refused);
+        assert!(closing.maybe_delivered, "{name}");
+        let closing = closed(&unsafe_to_resend(batch), &listed(name, None));
+        let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
+        assert_eq!(ends(&closing), all, "{name}");
+        assert_eq!(closing.unsettled, [], "{name}");
+    }
+    // A single row has nobody beside it.
+    assert_eq!(
+        ends(&closed(&one(), &listed("***", None))),
+        [(1, "rejected")]
+    );
+}
+
+#[test]
 fn where_bad_numbers_are_skipped_a_refusal_with_a_list_does_not_tell_of_the_others() {
     // [refused with a list]
     let list = |count: Option<u64>| {
