@@ -9,9 +9,8 @@ use crate::platform::wire::Failure;
 
 /// The fail list, read against the batch.
 pub(super) struct Attribution<'a> {
-    /// Position of a row in the batch → why it failed. A row that is listed twice keeps its first
-    /// cause.
-    pub(super) rows: BTreeMap<usize, &'a str>,
+    /// Position of a row in the batch → why it failed, as often as it is listed.
+    pub(super) rows: BTreeMap<usize, Vec<&'a str>>,
     /// Entries that fit no row, or several.
     pub(super) unattributed: Vec<Unattributed<'a>>,
 }
@@ -58,11 +57,9 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
             1 => Ok(0),
             _ => row_of(batch, &rows, &failure.number),
         };
-        let cause = &failure.cause;
+        let cause = failure.cause.as_str();
         match row {
-            Ok(row) => {
-                found.rows.entry(row).or_insert(cause);
-            }
+            Ok(row) => found.rows.entry(row).or_default().push(cause),
             Err(fits) => found.unattributed.push(Unattributed { cause, fits }),
         }
     }

@@ -16,10 +16,10 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
     let mut settled = listed(batch, &found, rules);
     let mut open = not_listed(batch, &found);
     let answer = summary(batch, document);
-    if let Some(cause) = cause_of_all(&found, open.len(), document) {
-        settled.extend(open.iter().map(|&contact| RowOutcome {
+    if let Some(end) = end_of_all(batch, &found, open.len(), document, rules) {
+        settled.extend(open.into_iter().map(|contact| RowOutcome {
             contact,
-            end: refusal_of_row(batch, cause, rules),
+            end: end.clone(),
         }));
         return closing(Outcome::Imported, answer, settled, Vec::new());
     }
@@ -107,17 +107,25 @@ fn contradicted(
     closing(outcome, answer, settled, unsure)
 }
 
-/// Why all rows that no entry could be told to be about have failed: nothing was imported, there are
-/// as many such rows as such entries, and the entries all say the same.
-fn cause_of_all<'a>(found: &Attribution<'a>, open: usize, document: &Document) -> Option<&'a str> {
+/// How all rows end that no entry could be told to be about: they have failed if nothing was imported,
+/// there are as many such rows as such entries, and the entries all say the same. No row has succeeded
+/// that is neither counted nor named.
+fn end_of_all(
+    batch: &Batch,
+    found: &Attribution<'_>,
+    open: usize,
+    document: &Document,
+    rules: &Rules,
+) -> Option<Final> {
     let (first, others) = found.unattributed.split_first()?;
     let all_failed = document.task_number_count == Some(0) && found.unattributed.len() == open;
     let are_alike = others.iter().all(|other| other.cause == first.cause);
-    (all_failed && are_alike).then_some(first.cause)
+    let end = refusal_of_row(batch, &[first.cause], rules);
+    (all_failed && are_alike && end != Final::Succeeded).then_some(end)
 }
 
-/// A refusal. With a list, the rows that it names are to blame and the others go again. Without
-/// one, the rows to blame are searched for.
+/// A refusal. With a list, the rows that it names are to blame and the others go again. If there is
+/// none, or it names nobody, the rows to blame are searched for.
 pub(super) fn read_refusal(
     batch: &Batch,
     document: &Document,
@@ -125,14 +133,17 @@ pub(super) fn read_refusal(
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
+    // Where the platform was asked to skip bad numbers and go on, rows that it does not list may be in.
+    let maybe_delivered = batch.options.skip_error
+        && !document.failures.is_empty()
+        && document.task_number_count.is_none();
+    let names_nobody = found.rows.is_empty() && !maybe_delivered;
     let may_be_in = batch.maybe_delivered && batch.contacts.len() == 1;
-    if found.rows.is_empty() || may_be_in && !names_the_only_row(batch, &document.failures) {
+    if names_nobody || may_be_in && !names_the_only_row(batch, &document.failures) {
         return refused(batch, refusal, rules);
     }
     let mut settled = listed(batch, &found, rules);
     let mut open = not_listed(batch, &found);
-    // Where the platform was asked to skip bad numbers and go on, the others may be in.
-    let maybe_delivered = batch.options.skip_error && document.task_number_count.is_none();
     if maybe_delivered && !batch.options.resend_is_safe() {
         settled.extend(open.drain(..).map(|contact| unaccounted(batch, contact)));
     }
@@ -163,10 +174,10 @@ fn closing(
 }
 
 fn listed(batch: &Batch, found: &Attribution<'_>, rules: &Rules) -> Vec<RowOutcome> {
-    let outcome = |(&row, cause): (&usize, &&str)| {
+    let outcome = |(&row, causes): (&usize, &Vec<&str>)| {
         batch.contacts.get(row).map(|contact| RowOutcome {
             contact: contact.id,
-            end: refusal_of_row(batch, cause, rules),
+            end: refusal_of_row(batch, causes, rules),
         })
     };
     found.rows.iter().filter_map(outcome).collect()

@@ -9,6 +9,7 @@
 
 mod attribution;
 mod closing;
+mod existence;
 mod import;
 mod outcome;
 mod read;

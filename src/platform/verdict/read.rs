@@ -73,11 +73,12 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         return wait;
     }
     // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
-    // the account, and an answer that is not the platform's JSON is not known to be its own.
+    // the account, and an answer that is not the platform's JSON is not known to be its own. The HTTP
+    // status tells no more than that it is a refusal.
     let refusal = Refusal {
         outcome: Outcome::Refused,
         words: &words,
-        judges_the_row: answer.document.is_some() && (answer.says(400) || answer.says(422)),
+        judges_the_row: matches!(answer.code(), Some(400 | 422)),
     };
     if answer.says(413) {
         let too_large = Refusal {

@@ -1,6 +1,7 @@
 //! The refusal: what it says about a batch, and about a row that was refused alone.
 
 use super::closing::Closing;
+use super::existence::{Existence, existence};
 use super::outcome::Outcome;
 use super::rules::Rules;
 use super::words::shortened;
@@ -41,7 +42,7 @@ fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     let judges = refusal.judges_the_row;
     let existence = existence(refusal.words, rules);
     if judges && existence != Existence::NotSaid {
-        return refusal_of_row(batch, refusal.words, rules);
+        return refusal_of_row(batch, &[refusal.words], rules);
     }
     // Words without a list may be about the task or the account, unless it has taken a row since.
     if !batch.maybe_delivered || judges && batch.taken_since {
@@ -50,18 +51,27 @@ fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     unconfirmed(refusal.words)
 }
 
-/// Returns how a row ends that the platform refused with this cause. If an earlier send may have
+/// Returns how a row ends that the platform refused with these causes. If an earlier send may have
 /// arrived, "already there" means success. "Already elsewhere" does not tell then: that send may have
-/// put it both there and into the task.
-pub(super) fn refusal_of_row(batch: &Batch, cause: &str, rules: &Rules) -> Final {
-    match (existence(cause, rules), batch.maybe_delivered) {
+/// put it both there and into the task. Nor do causes that do not say the same. Otherwise the first one
+/// counts.
+pub(super) fn refusal_of_row(batch: &Batch, causes: &[&str], rules: &Rules) -> Final {
+    let cause = causes.first().copied().unwrap_or_default();
+    let said = existence(cause, rules);
+    let mut others = causes.iter().skip(1);
+    if batch.maybe_delivered && others.any(|other| existence(other, rules) != said) {
+        return unconfirmed(&causes.join("; "));
+    }
+    match (said, batch.maybe_delivered) {
         (Existence::InTheTask, true) => Final::Succeeded,
         (Existence::InTheTask, false) => Final::Failed {
             kind: FailKind::Duplicate,
             cause: shortened(cause),
         },
-        (Existence::Elsewhere, true) => unconfirmed(cause),
-        (Existence::Elsewhere, false) | (Existence::NotSaid, _) => rejected(cause),
+        (Existence::Elsewhere | Existence::Perhaps, true) => unconfirmed(cause),
+        (Existence::Elsewhere | Existence::Perhaps, false) | (Existence::NotSaid, _) => {
+            rejected(cause)
+        }
     }
 }
 
@@ -80,51 +90,4 @@ fn unconfirmed(words: &str) -> Final {
         kind: FailKind::Unconfirmed,
         cause: shortened(&cause),
     }
-}
-
-/// What words say about a number that is there already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Existence {
-    InTheTask,
-    /// In a list of the platform's, or a request that came twice.
-    Elsewhere,
-    NotSaid,
-}
-
-/// Places other than the task: a blacklist, the pool of customers, another task.
-const PLACES: [&str; 6] = ["黑名单", "公海", "客户池", "CRM", "其他任务", "其它任务"];
-
-/// Behind a duplicate marker: what came twice is an operation.
-const OPERATIONS: [&str; 3] = ["提交", "请求", "操作"];
-
-fn existence(words: &str, rules: &Rules) -> Existence {
-    let mut found = Existence::NotSaid;
-    for marker in &rules.duplicate_markers {
-        let mut from = 0;
-        while let Some(at) = words[from..].find(marker.as_str()) {
-            let (at, behind) = (from + at, from + at + marker.len());
-            let begins = words[from..at].rfind(ends_clause);
-            let begins = begins.map_or(from, |end| from + end);
-            let ends = words[behind..].find(ends_clause);
-            let ends = ends.map_or(words.len(), |end| behind + end);
-            if !is_elsewhere(&words[begins..ends], &words[behind..ends]) {
-                return Existence::InTheTask;
-            }
-            found = Existence::Elsewhere;
-            // No clause is looked at twice, however often a marker stands in it.
-            from = ends;
-        }
-    }
-    found
-}
-
-fn ends_clause(c: char) -> bool {
-    c.is_ascii_punctuation() || "，。；、：！？（）".contains(c)
-}
-
-/// Whether a clause with a duplicate marker tells another place than the task, or an operation behind it.
-fn is_elsewhere(clause: &str, behind: &str) -> bool {
-    let clause = clause.to_uppercase();
-    PLACES.iter().any(|place| clause.contains(place))
-        || OPERATIONS.iter().any(|word| behind.contains(word))
 }

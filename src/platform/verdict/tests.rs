@@ -333,9 +333,11 @@ fn words_about_the_request_are_not_words_about_the_number() {
         assert_eq!(ends(&closing), [(1, "rejected")], "{code} {words}");
     }
     let listed = imported(Some(2), &[("130***1111", hasty)]);
+    assert_eq!(ends(&closed(&three(), &listed))[0], (1, "rejected"));
+    // [perhaps already there]: the earlier send may be what came first.
     assert_eq!(
         ends(&closed(&sent_before(three()), &listed))[0],
-        (1, "rejected")
+        (1, "unconfirmed")
     );
 }
 
@@ -465,8 +467,8 @@ fn when_all_have_failed_for_one_reason_no_name_is_needed() {
     );
     assert_eq!(cause(&closing, 3), "坏");
     let there = imported(Some(0), &[gone("号码已存在"); 3]);
-    let all = [(1, "succeeded"), (2, "succeeded"), (3, "succeeded")];
-    assert_eq!(ends(&closed(&sent_before(three()), &there)), all);
+    let all = [(1, "duplicate"), (2, "duplicate"), (3, "duplicate")];
+    assert_eq!(ends(&closed(&three(), &there)), all);
     for not_sure in [
         imported(Some(0), &[gone("坏"), gone("坏"), gone("黑名单")]),
         imported(Some(0), &[gone("坏"), gone("坏")]),
@@ -477,6 +479,49 @@ fn when_all_have_failed_for_one_reason_no_name_is_needed() {
         let closing = closed(&three(), &not_sure);
         assert_eq!(closing.settled, [], "{not_sure:?}");
     }
+}
+
+#[test]
+fn no_row_succeeds_that_is_neither_named_nor_counted() {
+    // [unattributed, all alike]
+    let there = |rows| imported(Some(0), &vec![("***", "号码已存在"); rows]);
+    let closing = closed(&sent_before(three()), &there(3));
+    assert_eq!(closing.settled, []);
+    assert_eq!(closing.unsettled.len(), 3);
+    assert!(closing.maybe_delivered);
+    let closing = closed(&unsafe_to_resend(sent_before(three())), &there(3));
+    assert!(ends(&closing).iter().all(|(_, end)| *end == "unconfirmed"));
+    // Alone, it can be meant and no other.
+    let closing = closed(&sent_before(one()), &there(1));
+    assert_eq!(ends(&closing), [(1, "succeeded")]);
+}
+
+#[test]
+fn a_row_with_two_causes_is_not_known_to_be_either_after_a_lost_answer() {
+    // [listed twice]
+    let [bad, there] = [
+        ("130***1111", "格式不正确。"),
+        ("13000001111", "号码重复。"),
+    ];
+    for (list, new, again) in [
+        ([bad, bad], "rejected", "rejected"),
+        ([bad, there], "rejected", "unconfirmed"),
+        ([there, bad], "duplicate", "unconfirmed"),
+        ([there, there], "duplicate", "succeeded"),
+    ] {
+        let reply = imported(Some(2), &list);
+        let closing = closed(&three(), &reply);
+        assert_eq!(ends(&closing)[0], (1, new), "{list:?}");
+        assert_eq!(cause(&closing, 1), list[0].1);
+        let closing = closed(&sent_before(three()), &reply);
+        assert_eq!(ends(&closing)[0], (1, again), "{list:?}");
+        assert_eq!(ends(&closing)[1..], [(2, "succeeded"), (3, "succeeded")]);
+    }
+    let closing = closed(&sent_before(three()), &imported(Some(2), &[bad, there]));
+    let said = cause(&closing, 1);
+    assert!(said.ends_with("格式不正确。; 号码重复。"), "{said}");
+    let closing = closed(&sent_before(one()), &imported(Some(0), &[bad, there]));
+    assert_eq!(ends(&closing), [(1, "unconfirmed")]);
 }
 
 #[test]
@@ -816,6 +861,17 @@ fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
         "号码已存在 crm",
         "CRM客户池中号码已存在",
         "其他任务中号码已存在,请检查",
+        // Brackets, colons and the like do not part a place from what is said of it.
+        "号码已存在（黑名单）",
+        "号码已存在(公海)",
+        "号码已存在【黑名单】",
+        "号码已存在：公海",
+        "号码重复/其他任务",
+        "黑名单：号码已存在",
+        "公海-号码已存在",
+        "CRM_号码已存在",
+        "[CRM] 号码已存在",
+        "黑名单、公海：号码已存在",
     ] {
         let reply = imported(Some(2), &[("130***1111", cause)]);
         assert_eq!(
@@ -835,6 +891,8 @@ fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
         "号码重复:130***1111",
         "提交的号码重复",
         "不在黑名单，号码重复",
+        "不在黑名单;号码重复",
+        "格式(提交)号码重复:提交",
     ] {
         let reply = imported(Some(2), &[("130***1111", cause)]);
         assert_eq!(
@@ -843,6 +901,145 @@ fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
             "{cause}"
         );
     }
+}
+
+#[test]
+fn words_that_may_mean_there_do_not_reject_a_row_that_may_have_arrived() {
+    // [perhaps already there]
+    let of = |batch: &Batch, cause| {
+        let listed = closed(batch, &imported(Some(2), &[("130***1111", cause)]));
+        ends(&listed)[0].1.to_owned()
+    };
+    let alone = |batch: Batch, cause| {
+        let batch = Batch {
+            taken_since: true,
+            ..batch
+        };
+        let closing = closed(&batch, &error(422, cause));
+        ends(&closing)[0].1.to_owned()
+    };
+    for cause in [
+        "重复",
+        "已存在",
+        "任务中已存在该号码",
+        "号码在任务中已存在",
+        "该号码已在任务中",
+        "号码已经在任务中",
+        "任务内号码已重复",
+        "号碼重複",
+        "已导入过",
+        "已被导入",
+        "已添加",
+        "号码已经添加到任务",
+        "该任务已有此号码",
+        "号码不存在异常,任务内已重复",
+        "Number exists",
+        "number already in task",
+        "DUPLICATE NUMBER",
+    ] {
+        assert_eq!(of(&three(), cause), "rejected", "{cause}");
+        assert_eq!(of(&sent_before(three()), cause), "unconfirmed", "{cause}");
+        assert_eq!(alone(one(), cause), "rejected", "{cause}");
+        assert_eq!(alone(sent_before(one()), cause), "unconfirmed", "{cause}");
+    }
+    for cause in [
+        "格式不正确。",
+        "号码不存在",
+        "空号",
+        "number does not exist",
+        "The number doesn't exist",
+        "non-existent number",
+        "号码在黑名单中。",
+        "任务已结束",
+    ] {
+        assert_eq!(of(&three(), cause), "rejected", "{cause}");
+        assert_eq!(of(&sent_before(three()), cause), "rejected", "{cause}");
+        assert_eq!(alone(sent_before(one()), cause), "rejected", "{cause}");
+    }
+}
+
+#[test]
+fn a_refusal_judges_by_the_code_in_the_json_whatever_its_http_status() {
+    // [refused after a lost answer], [duplicate]
+    let saying = |http, code: i64, words: &str| {
+        let body = json!({"code": code, "status": "error", "message": words, "data": []});
+        answer(http, &body.to_string())
+    };
+    for (http, code, words, end) in [
+        (400, 7001, "余额不足", "unconfirmed"),
+        (422, 7001, "余额不足", "unconfirmed"),
+        (422, 10021, "号码重复", "unconfirmed"),
+        (400, 10021, "任务已结束", "unconfirmed"),
+        (422, 0, "格式不正确。", "unconfirmed"),
+        (400, 422, "格式不正确。", "rejected"),
+        (409, 400, "格式不正确。", "rejected"),
+        (400, 422, "号码重复", "succeeded"),
+    ] {
+        let batch = Batch {
+            taken_since: true,
+            ..sent_before(one())
+        };
+        let closing = closed(&batch, &saying(http, code, words));
+        assert_eq!(ends(&closing), [(1, end)], "{http} {code} {words}");
+    }
+    for (http, code, end) in [(422, 10021, "rejected"), (400, 422, "duplicate")] {
+        let closing = closed(&one(), &saying(http, code, "号码重复"));
+        assert_eq!(ends(&closing), [(1, end)], "{http} {code}");
+    }
+    // JSON without a code is not the platform's.
+    let batch = Batch {
+        taken_since: true,
+        ..sent_before(one())
+    };
+    for http in [400, 422] {
+        let closing = closed(&batch, &answer(http, r#"{"message":"号码重复"}"#));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{http}");
+    }
+}
+
+#[test]
+fn where_bad_numbers_are_skipped_a_list_that_names_nobody_does_not_tell_of_anybody() {
+    // [refused with a list]
+    let listed = |number: &str, count: Option<u64>| {
+        let list = json!([{"fail_data": number, "fail_cause": "格式不正确。"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": list});
+        let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
+        answer(200, &body.to_string())
+    };
+    let mut encrypted = batch_of(&["bXk=", "Y2lwaGVy", "dGV4dA=="]);
+    encrypted.options.encryption = true;
+    for (batch, name) in [
+        (three(), ""),
+        (three(), "***"),
+        (three(), "131xxxx2222"),
+        (three(), "139***9999"),
+        (encrypted, "131***2222"),
+    ] {
+        let mut strict = batch.clone();
+        strict.options.skip_error = false;
+        let nothing_went = [
+            closed(&batch, &listed(name, Some(0))),
+            closed(&strict, &listed(name, None)),
+            closed(&unsafe_to_resend(strict.clone()), &listed(name, None)),
+        ];
+        for closing in nothing_went {
+            assert_eq!(closing.unsettled.len(), 3, "{name}");
+            assert!(!closing.maybe_delivered, "{name}");
+        }
+        let closing = closed(&batch, &listed(name, None));
+        assert_eq!((closing.settled.len(), closing.unsettled.len()), (0, 3));
+        assert_eq!(closing.outcome, Outcome::Refused);
+        assert!(closing.maybe_delivered, "{name}");
+        let closing = closed(&unsafe_to_resend(batch), &listed(name, None));
+        let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
+        assert_eq!(ends(&closing), all, "{name}");
+        assert_eq!(closing.unsettled, [], "{name}");
+    }
+    // A single row has nobody beside it.
+    assert_eq!(
+        ends(&closed(&one(), &listed("***", None))),
+        [(1, "rejected")]
+    );
 }
 
 #[test]
