@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write, stdin};
 
 use super::UsageError;
 
-/// What a command was told that would ask before it changes something.
+/// The flags of a command that asks before it changes something.
 pub(super) struct Told {
     pub(super) yes: bool,
     pub(super) dry_run: bool,
@@ -13,7 +13,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Refuses a run that would have to ask where nobody can be asked.
+    /// Refuses a run that would have to ask where nobody can answer.
     pub(super) fn check(&self) -> Result<(), UsageError> {
         let may_ask = !self.json && stdin().is_terminal();
         if self.yes || self.dry_run || may_ask {
@@ -31,7 +31,7 @@ pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> anyhow::Result<b
     out.flush()?;
     let mut answer = String::new();
     if stdin().lock().read_line(&mut answer)? == 0 {
-        // The input has ended, by Ctrl-D: nobody has ended the line.
+        // The input has ended, by Ctrl-D, so no Enter has ended the line.
         writeln!(out)?;
     }
     Ok(matches!(

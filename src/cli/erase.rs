@@ -1,7 +1,7 @@
-//! `erase`: takes what is personal out of a person's contacts.
+//! `erase`: takes personal data out of a person's contacts.
 //!
-//! It guarantees that only final contacts are touched, that how each ended stays, and that what was
-//! erased stays so when it is broken off: it works in small transactions, and run again it goes on.
+//! This guarantees that only final contacts are touched and that how each ended stays. It works in
+//! small transactions: an interrupted run keeps what it has erased, and the next run goes on.
 
 use std::io::{IsTerminal, Write, stderr};
 
@@ -23,11 +23,11 @@ use crate::settings::Settings;
 
 /// Takes what is personal out of a person's contacts
 ///
-/// Of final contacts only the masked number is left, and how each ended: its lane, status, cause, times
-/// and key. Says first how many there are, and asks. Pending contacts are left: `cancel` them first. A
-/// key that holds the number is changed, so an app does not find its contact by it any more. Backups and
-/// the platform keep their own copies. The daemon does the same by itself to all that ended long ago
-/// when `retention.redact_after` is set.
+/// Of final contacts only the masked number is left, and how each ended: its lane, status, cause,
+/// times and key. Says first how many there are, and asks. Pending contacts are left: `cancel` them
+/// first. A key that holds the number is changed, so an app does not find its contact by it any
+/// more. Backups and the platform keep their own copies. The daemon does the same by itself to all
+/// that ended long ago when `retention.redact_after` is set.
 #[derive(Args, Debug)]
 pub(super) struct EraseArgs {
     #[command(flatten)]
@@ -60,7 +60,7 @@ struct Which {
 /// How many contacts the database is asked about at once.
 const CHUNK: usize = 200;
 
-/// Of more contacts the ids are not named.
+/// The ids of more contacts are not listed.
 const NAMED: usize = 20;
 
 pub(super) async fn run(
@@ -110,7 +110,7 @@ impl Which {
         }
     }
 
-    /// Which contacts, for the history.
+    /// Which contacts, in words for the history.
     fn in_words(&self) -> &'static str {
         match self.phone {
             Some(_) => "contacts with one number",
@@ -126,7 +126,7 @@ impl Which {
     }
 }
 
-/// Reads the whole table.
+/// Finds the contacts with a number. Reads the whole table.
 async fn with_number(number: &str, operations: &dyn Operations) -> anyhow::Result<Vec<ContactId>> {
     writeln!(
         stderr(),
@@ -175,7 +175,7 @@ async fn erase(
     Ok(done)
 }
 
-/// How the contacts stand that were found.
+/// The states of the contacts that were found.
 #[derive(Debug, Default)]
 struct Tally {
     free: Vec<ContactId>,
@@ -255,7 +255,7 @@ impl Tally {
 const IN_OPEN_BATCH: &str =
     "left: an open batch of the journal holds them; run it again when that is closed";
 
-/// What became of them, in lines.
+/// Shows the result, in lines.
 fn shown(done: &Erased) -> String {
     let rest = [
         (

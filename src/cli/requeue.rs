@@ -1,4 +1,4 @@
-//! `requeue`: sends what failed on its way again.
+//! `requeue`: sends failed contacts on their way again.
 
 use std::io::{IsTerminal, Write, stderr};
 
@@ -19,8 +19,9 @@ use crate::settings::Settings;
 ///
 /// Says first how many there are of each kind, and asks. A contact that was `unconfirmed` may be on
 /// the platform already: when it is, it ends as `duplicate` this time. Where the platform appends
-/// the suffix, or appended it then, or who appends it has changed since, nothing is a duplicate, and
-/// the person would be called twice: such contacts are left out, unless `--even-unsafe` is given.
+/// the suffix, or appended it then, or who appends it has changed since, nothing is a duplicate,
+/// and the person would be called twice: such contacts are left out, unless `--even-unsafe` is
+/// given.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command"
@@ -110,7 +111,7 @@ impl RequeueArgs {
     }
 }
 
-/// What there is, in lines; `named`: how many were meant by their ids.
+/// Shows the counts, in lines; `named`: how many contacts were meant by their ids.
 fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     let mut lines: Vec<String> = tally
         .kinds

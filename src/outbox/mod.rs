@@ -1,11 +1,11 @@
 //! The outbox: the one door to the database.
 //!
-//! Neighbours: the courier asks for lanes, rows and leases and hands over what to write ([`Outbox`]);
-//! operators ask how things are ([`Operations`]). Nothing else in the program knows SQL, and nothing in
-//! here knows HTTP. `docs/delivery.md` tells the protocol.
+//! Neighbours: the courier asks for lanes, rows and leases and hands over its writes ([`Outbox`]);
+//! operators ask how things are ([`Operations`]). Nothing else in the program knows SQL, and
+//! nothing in here knows HTTP. `docs/delivery.md` describes the protocol.
 //!
 //! `sql` is both doors on any database, written once. `postgres`, `mysql` and `sqlite` bring the
-//! statements and what each database does in its own way: see `sql::dialect`.
+//! statements and everything that a database does in its own way: see `sql::dialect`.
 //!
 //! Every database guarantees this (the contract suite in `tests/it/outbox/` proves it on each):
 //!

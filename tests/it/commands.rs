@@ -1,4 +1,4 @@
-//! The commands for operators through the real program: what each prints, and how it ends. The
+//! The commands for operators through the real program: their output, and how they end. The
 //! expected outputs stand in `tests/it/snapshots/`.
 
 mod pausing;
@@ -11,7 +11,7 @@ use crate::support::Db;
 use contact_courier::simulator::{Config, Simulator};
 use insta::assert_snapshot;
 
-/// The program, asked about a database, with none of our variables in its environment.
+/// Runs the program on a database, with none of our variables in its environment.
 fn program(db: &Db, arguments: &[&str]) -> Output {
     let database = format!("database.url={}", db.url);
     Command::new(env!("CARGO_BIN_EXE_contact-courier"))
@@ -23,7 +23,7 @@ fn program(db: &Db, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What it says on standard output, when all is well.
+/// Returns the standard output of a run that has succeeded.
 fn said(db: &Db, arguments: &[&str]) -> String {
     let output = program(db, arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -40,13 +40,13 @@ fn error(output: &Output, code: i32) -> String {
     text
 }
 
-/// No output holds a whole number.
+/// Checks that no output holds a whole number.
 fn masked_numbers(text: String) -> String {
     assert!(!text.contains("1301212"), "{text}");
     text
 }
 
-/// What differs from run to run: instants and seconds that are not whole.
+/// Hides the values that differ from run to run: instants and seconds that are not whole.
 fn steady(run: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[instant]");
@@ -166,7 +166,7 @@ async fn explain_tells_the_whole_story_of_each_contact() {
     );
 }
 
-/// What it says of a number, and what it says meanwhile.
+/// Runs `explain` for a number: its result, and its progress meanwhile.
 fn of_number(db: &Db, more: &[&str]) -> Output {
     let output = program(db, &[&["explain", "--phone"], more].concat());
     for text in [&output.stdout, &output.stderr] {
@@ -321,7 +321,7 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
     }
 }
 
-/// The cells of a table with a bar in between, so that the widths of names do not count.
+/// The cells of a table with a bar in between, so that the widths of names do not matter.
 fn squeezed(text: &str) -> String {
     let line = |line: &str| {
         let cells = line.split("  ").map(str::trim);
@@ -408,7 +408,7 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
             "13012121213 asked",
         ],
     );
-    // What was cancelled goes out again only if its kind is named.
+    // A cancelled contact goes out again only if its kind is named.
     let nothing = said(&db, &["requeue", "--cause", "asked", "--dry-run"]);
     let left_out = "no failed contact matches\n2 contacts left out, for operators cancelled them (--kind cancelled takes them)\n";
     assert!(nothing.contains(left_out), "{nothing}");
@@ -638,7 +638,7 @@ async fn a_proxy_of_the_environment_that_is_not_used_is_told() {
         assert!(!said.contains("hush"), "{said}");
         said.contains("the environment names a proxy, which is not used")
     };
-    // Without a token, doctor asks nobody; nor does a courier without contacts.
+    // Without a token, doctor asks no platform; nor does a courier without contacts.
     let run = ["run", "--once", "--set", "platform.token=t0ken"];
     for command in [&["doctor"][..], &run] {
         assert!(told(command, &[]), "{command:?}");

@@ -11,8 +11,8 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use self::house::{House, Imports};
 
-/// The rooms from the top of the house to its bottom. A room may use those below it. A room is a
-/// file or a folder of `src`; ARCHITECTURE.md names them in the same order.
+/// The rooms from the top of the house to its bottom. A room may use the rooms below it. A room is
+/// a file or a folder of `src`; ARCHITECTURE.md names them in the same order.
 const ROOMS: [&str; 22] = [
     "main",
     "cli",
@@ -113,7 +113,7 @@ fn room(file: &str) -> Option<&str> {
     (name != "lib").then_some(name)
 }
 
-/// Returns the imports out of a room that does not stand below.
+/// Returns the imports out of rooms that do not stand below.
 fn upward(imports: &Imports) -> Vec<String> {
     let height = |file: &str| {
         let room = room(file)?;

@@ -17,9 +17,10 @@ use crate::settings::Settings;
 
 /// Ends pending contacts before they are sent
 ///
-/// Says first how many there are, and asks. They end as `failed`, `cancelled`, and are never sent, also
-/// while couriers run. A contact that may be on its way to the platform is left as it is: the platform's
-/// answer decides. Works in small transactions; what was cancelled stays so when it is broken off.
+/// Says first how many there are, and asks. They end as `failed`, `cancelled`, and are never sent,
+/// also while couriers run. A contact that may be on its way to the platform is left as it is: the
+/// platform's answer decides. Works in small transactions; what was cancelled stays so when it is
+/// broken off.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct CancelArgs {
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! The database: whether it answers, keeps what it confirms, is migrated, takes writes, and how its
-//! outbox is.
+//! The database: whether it answers, keeps confirmed writes, is migrated and takes writes, and the
+//! state of its outbox.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +16,14 @@ use crate::outbox::{
 };
 use crate::settings::Settings;
 
-/// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
+/// The greatest harmless difference of two clocks, in seconds. Beyond it, people read logs wrongly,
+/// and certificates fail.
 const CLOCKS_APART: f64 = 30.0;
 
-/// So long contacts that are due wait at the most where all is well.
+/// The longest that due contacts wait where all is well.
 const LONG: Duration = Duration::from_mins(15);
 
-/// All of it; and how many couriers live.
+/// Runs all checks; also returns how many couriers live.
 pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     let database = match app::find_database(settings).await {
         Ok(database) => database,
@@ -56,7 +57,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     }
 }
 
-/// The database that keeps the rates, if that is another one.
+/// Checks the database that keeps the rates, if it is another one.
 pub(super) async fn rates(settings: &Settings) -> Vec<Check> {
     let Some(of_rates) = settings.rates_database() else {
         return Vec::new();
@@ -102,7 +103,7 @@ async fn server(database: &Database) -> Vec<Check> {
     checks
 }
 
-/// Why the courier could not do its work on this database.
+/// Returns a failed check if the courier could not do its work on this database.
 async fn unfitness(outbox: &dyn Outbox) -> Option<Check> {
     match outbox.check_fitness().await {
         Ok(()) => None,
@@ -115,7 +116,7 @@ async fn unfitness(outbox: &dyn Outbox) -> Option<Check> {
     }
 }
 
-/// At a place of several, it is news which one it is.
+/// Names the server's version, and its place if the address names several.
 fn version(server: &ServerReport, place: Option<String>) -> Check {
     let place = place.map_or_else(String::new, |place| format!(" at {place}"));
     match server.too_old {
@@ -128,7 +129,7 @@ fn version(server: &ServerReport, place: Option<String>) -> Check {
     }
 }
 
-/// How the way to the server is secured.
+/// Checks how the way to the server is secured.
 fn encryption(security: &Security) -> Check {
     let found = security.to_string();
     if security.is_weak() {
@@ -159,7 +160,7 @@ fn durability(server: &ServerReport) -> Vec<Check> {
     vec![Check::ok("durability", all.join(", "))]
 }
 
-/// Whether the server lets an app's session change what it cannot store.
+/// Warns if the server lets an app's session change values that it cannot store.
 fn not_strict(mode: &ServerSetting) -> Option<Check> {
     let value = if mode.value.is_empty() {
         "empty"
@@ -170,7 +171,7 @@ fn not_strict(mode: &ServerSetting) -> Option<Check> {
     Some(Check::warning("sessions", found, mode.risk?))
 }
 
-/// All nodes may take writes.
+/// Reports a cluster, whose nodes may all take writes.
 fn cluster(kind: &str) -> Check {
     Check::ok(
         "cluster",
@@ -180,7 +181,7 @@ fn cluster(kind: &str) -> Check {
     )
 }
 
-/// The host's clock in seconds since 1970.
+/// Returns the host's clock in seconds since 1970.
 fn host_clock() -> f64 {
     #[expect(
         clippy::disallowed_methods,
@@ -233,7 +234,7 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
     }
 }
 
-/// Whether somebody works. Where no heartbeat can be written, silence says nothing.
+/// Checks whether a courier works. If no heartbeat can be written, silence says nothing.
 fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
     let pending = &overview.pending;
     match couriers {
@@ -253,7 +254,8 @@ fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
     }
 }
 
-/// What keeps back everything, or all of some user, in the words of the headline.
+/// Reports a pause or gate that keeps back everything, or everything of a user, in the words of the
+/// headline.
 fn stop(conclusion: &Conclusion) -> Option<Check> {
     let todo = match conclusion {
         Conclusion::Stopped { gate, .. } if gate.reason == PAUSED => {

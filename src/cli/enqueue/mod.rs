@@ -1,8 +1,8 @@
 //! `enqueue`: contacts from a file into the outbox table, all of them or none.
 //!
-//! The file is read twice. The first pass checks every row by the rules that the courier itself
-//! goes by, without a database; only if all keep them, the second pass inserts, in one
-//! transaction. Memory stays the same for a file of any length.
+//! The file is read twice. The first pass checks every row by the courier's own rules, without a
+//! database. If all rows keep them, the second pass inserts, in one transaction. Memory stays the
+//! same for a file of any length.
 
 mod command;
 mod contact;

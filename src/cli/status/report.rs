@@ -1,4 +1,4 @@
-//! The status as it is asked for: everything that is shown.
+//! The status: everything that is shown.
 
 use serde::Serialize;
 
@@ -9,12 +9,12 @@ use crate::outbox::{
 
 #[derive(Debug, Serialize)]
 pub(super) struct StatusReport {
-    /// Where the database's server is; of several, the one that takes writes.
+    /// The place of the database's server; of several, the one that takes writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server: Option<String>,
     #[serde(flatten)]
     pub(super) overview: Overview,
-    /// With most pending contacts.
+    /// The lanes with most pending contacts.
     pub(super) busiest_lanes: Vec<LaneOutlook>,
     /// The longest held first.
     pub(super) paused_lanes: Vec<HeldLane>,
@@ -22,9 +22,9 @@ pub(super) struct StatusReport {
     pub(super) conclusion: Conclusion,
     /// Users for whom nothing is sent, the longest held first.
     pub(super) held_users: Vec<ClosedGate>,
-    /// By all couriers together, over the last minute or so.
+    /// The speed of all couriers together, over the last minute or so.
     pub(super) contacts_per_second: f64,
-    /// When what is due is gone, if it goes on so; `None`: nobody can tell.
+    /// When the due contacts are gone at this speed; `None`: nobody can tell.
     pub(super) done_in_seconds: Option<f64>,
 }
 
@@ -39,7 +39,7 @@ impl StatusReport {
         Ok(Self::of(server, overview, lanes, paused_lanes))
     }
 
-    /// The report of what was seen. Of the lanes only so many are shown.
+    /// Makes the report. Only so many lanes are shown.
     pub(super) fn of(
         server: Option<String>,
         overview: Overview,

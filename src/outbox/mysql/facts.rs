@@ -27,12 +27,13 @@ pub(super) async fn meet(
 }
 
 /// Whether the server will take the user's password again after it has forgotten the user, as it
-/// does when it restarts. Without TLS it takes some kinds of passwords only while it remembers them.
+/// does when it restarts. Without TLS, the server takes some kinds of passwords only while it
+/// remembers them.
 async fn password_lasts(session: &mut MySqlConnection, options: &MySqlConnectOptions) -> bool {
     if tls(options) >= Tls::Require {
         return true;
     }
-    // Whatever stands between us and the server may not know these questions.
+    // A proxy between us and the server may not know these questions.
     let tls = sqlx::raw_sql(WHETHER_TLS).fetch_optional(&mut *session);
     let cipher = tls.await.ok().flatten().and_then(|row| row.text("Value"));
     if cipher.is_none_or(|cipher| !cipher.is_empty()) {
@@ -43,15 +44,15 @@ async fn password_lasts(session: &mut MySqlConnection, options: &MySqlConnectOpt
     user.is_none_or(|user| !needs_tls(&user))
 }
 
-/// Whether the password of a user, as `SHOW CREATE USER` tells of it, is of a kind that is only taken
-/// over TLS. One without a password is taken anyhow.
+/// Whether a user's password, as `SHOW CREATE USER` describes it, is of a kind that is only taken
+/// over TLS. A user without a password is taken anyhow.
 fn needs_tls(user: &str) -> bool {
     ["caching_sha2_password", "sha256_password"]
         .iter()
         .any(|kind| user.contains(&format!("IDENTIFIED WITH '{kind}' AS ")))
 }
 
-/// What the server is and allows.
+/// The kind of the server and its limits.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     version: String,
@@ -59,7 +60,7 @@ pub(super) struct Facts {
     pub(super) packet: usize,
     /// How many prepared statements all of its sessions may have together.
     prepared: usize,
-    /// How it keeps its log of changes, if it keeps one.
+    /// The format of its binary log, if it keeps one.
     binlog: Option<String>,
 }
 
@@ -106,8 +107,8 @@ impl Facts {
         Ok(())
     }
 
-    /// How many prepared statements each of our connections may keep: together no more than a
-    /// quarter of what the server allows, for others want some, too. With none, each statement is
+    /// How many prepared statements each of our connections may keep: together at most a quarter of
+    /// the server's limit, because other clients need some, too. With zero, each statement is
     /// prepared anew.
     pub(super) fn statements(&self, connections: u32) -> usize {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
@@ -115,7 +116,8 @@ impl Facts {
     }
 }
 
-/// The name of the product with such a version; and what to install, if it is too old.
+/// Returns the name of the product with such a version; and, if it is too old, the version to
+/// install.
 pub(super) fn kind(version: &str) -> (&'static str, Option<&'static str>) {
     let (product, oldest, wanted) = if version.contains("MariaDB") {
         ("MariaDB", &[10, 6][..], "MariaDB 10.6 or newer")
@@ -126,8 +128,8 @@ pub(super) fn kind(version: &str) -> (&'static str, Option<&'static str>) {
     (product, too_old.then_some(wanted))
 }
 
-/// The smallest packet that single records fit into: a megabyte has been the least of the servers'
-/// defaults ever since.
+/// The smallest packet that single records fit into: a megabyte has always been the least of the
+/// servers' defaults.
 pub(super) const LEAST_PACKET: usize = 1024 * 1024;
 
 #[cfg(test)]

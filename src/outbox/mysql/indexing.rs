@@ -1,4 +1,4 @@
-//! The index of results, which is made only where somebody asks for it.
+//! The index of results, which is made only on demand.
 
 use sqlx::MySqlConnection;
 use sqlx::mysql::MySqlConnectOptions;
@@ -10,8 +10,8 @@ use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
 use crate::outbox::{OutboxError, network};
 
-/// Makes the index while apps and couriers go on; whether it was not there. Whoever migrates meanwhile
-/// waits.
+/// Makes the index while apps and couriers go on; returns whether it was missing. Another migration
+/// waits meanwhile.
 pub(super) async fn make_results_index(
     options: &MySqlConnectOptions,
     cluster: &Cluster,

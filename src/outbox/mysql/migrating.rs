@@ -1,7 +1,7 @@
 //! Bringing the schema up to date.
 //!
-//! DDL commits as it goes, so each step may be the last one before the server dies, and is done again
-//! by the next who migrates.
+//! DDL commits as it goes. So each step may be the last one before the server dies, and the next
+//! migration does it again.
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
 use sqlx::{MySqlConnection, Result};
@@ -15,7 +15,7 @@ use crate::outbox::schema;
 use crate::outbox::sql::migrating::{self, may_not};
 use crate::outbox::{OutboxError, network};
 
-/// Applies what is missing; how many migrations.
+/// Applies the missing migrations and returns how many there were.
 pub(super) async fn migrate(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
@@ -32,9 +32,9 @@ pub(super) async fn migrate(
     Ok(applied)
 }
 
-/// Makes the table of the history, and takes over what is ours in the one that is shared. Only when
-/// all of it is copied, it is deleted there: a death between the two leaves it in both, and the rest is
-/// done the next time.
+/// Makes the table of the history, and takes over our entries of the shared one. They are deleted
+/// there only when all of them are copied. A death between the two leaves them in both, and the
+/// rest is done the next time.
 async fn prepare_history(session: &mut MySqlConnection) -> Result<(), OutboxError> {
     let shared = migrating::shared::<MySql>(session).await?;
     let own = SCHEMA.own(&shared);

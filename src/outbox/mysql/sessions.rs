@@ -22,19 +22,20 @@ use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
 use crate::outbox::{OutboxError, network};
 
-/// What every session of ours runs with.
+/// The settings of every session of ours.
 ///
 /// A statement that waits for longer than this waits for something that is broken. The two servers
-/// name the time for a statement differently, and each reads only its own comment. Nothing is waited
-/// for within a transaction: a courier that is silent in the middle of one stands still, and must
-/// not keep its lanes locked from those that take them over. MySQL knows no such limit but for
-/// silence of any kind. A lock is waited for longer than that, but by
-/// [`BEGIN_BRIEFLY`].
+/// name the time limit of a statement differently, and each reads only its own comment. Nothing is
+/// waited for within a transaction: a courier that is silent in the middle of one stands still, and
+/// must not keep its lanes locked from the couriers that take them over. MySQL knows no such limit
+/// except for silence of any kind. [`BEGIN_BRIEFLY`] sets a shorter wait for a lock; every other
+/// wait for a lock is longer than that silence.
 ///
-/// The rest is what a server, or its `init_connect`, may have made the default of all sessions, and
-/// what would end or change statements of ours: a limit on what is read, transactions that follow one
-/// another of themselves or only read, `WHERE id IS NULL` for the row that was inserted last. MySQL
-/// skips through an index from lane to lane where our statements want one lane of it.
+/// The other settings undo defaults that a server, or its `init_connect`, may have set for all
+/// sessions, and that would end or change statements of ours: a limit on how much is read,
+/// transactions that follow one another of themselves or only read, `WHERE id IS NULL` for the row
+/// that was inserted last. MySQL skips through an index from lane to lane where our statements want
+/// one lane of it.
 const SESSION: &str = "
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
     SET SESSION autocommit = 1, completion_type = 0, time_zone = '+00:00',
@@ -109,7 +110,7 @@ fn mode(tls: Tls) -> MySqlSslMode {
     }
 }
 
-/// The same back.
+/// Returns the security that the driver's options stand for.
 pub(super) fn tls(options: &MySqlConnectOptions) -> Tls {
     match options.get_ssl_mode() {
         MySqlSslMode::Disabled => Tls::Off,

@@ -1,8 +1,8 @@
-//! The outbox as the people who run it see it: what waits, what is held, what failed and why.
+//! The outbox as its operators see it: which contacts wait, which are held, which failed and why.
 //!
-//! Neighbours: the commands for operators and the status page ask; `outbox::sql` replies. Durations come
-//! by the database's clock. An instant comes as text for people's eyes (UTC), never to be compared with
-//! the host's.
+//! Neighbours: the commands for operators and the status page ask; `outbox::sql` replies. Durations
+//! come by the database's clock. An instant comes as text for people's eyes (UTC), never to be
+//! compared with the host's.
 //!
 //! The questions of every few seconds ([`Operations::overview`], [`Operations::lanes`],
 //! [`Operations::held`], [`Operations::failures`] without a filter) read the small indexes of

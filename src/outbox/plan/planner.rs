@@ -157,10 +157,10 @@ impl<'a> Planner<'a, '_> {
 
 /// Whether a batch may be written to in the name of a lease.
 enum Open {
-    /// The batch is open, and this lease's.
+    /// The batch is open, and this lease has it.
     Yes,
-    /// This very lease has closed it: an earlier try was committed.
+    /// This very lease has closed the batch: an earlier try was committed.
     Closed,
-    /// The journal does not have it in this lease's name.
+    /// The journal does not have the batch in this lease's name.
     No,
 }

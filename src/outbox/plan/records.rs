@@ -39,31 +39,31 @@ pub struct Opened<'a> {
     pub state: &'static str,
     pub(in crate::outbox) attempts: i32,
     pub maybe_delivered: bool,
-    /// The same as `contact_ids`.
+    /// The same contacts as in `contact_ids`.
     #[serde(skip)]
     contacts: &'a [ContactId],
 }
 
-/// See [`Change::Resend`].
+/// For [`Change::Resend`](crate::outbox::Change::Resend).
 #[derive(Debug, Serialize)]
 pub struct Resent {
     pub id: Uuid,
     pub(in crate::outbox) attempts: i32,
 }
 
-/// See [`Postpone`].
+/// For [`Postpone`].
 #[derive(Debug, Serialize)]
 pub struct Postponed<'a> {
     pub id: Uuid,
     pub(in crate::outbox) attempts: i32,
     pub maybe_delivered: bool,
     pub(in crate::outbox) failing: bool,
-    /// `None`, as `answer`: what it was stays.
+    /// `None`, in `answer` too: the old value stays.
     pub(in crate::outbox) outcome: Option<&'a str>,
     pub(in crate::outbox) answer: Option<String>,
 }
 
-/// See [`Close`].
+/// For [`Close`](crate::outbox::Close).
 #[derive(Debug, Serialize)]
 pub struct Closed<'a> {
     pub id: Uuid,
@@ -92,7 +92,7 @@ pub struct Failed<'a> {
 }
 
 impl Failed<'_> {
-    /// A row that is in no request.
+    /// A row that was in no request.
     pub(in crate::outbox) fn without_batch(id: i64, kind: FailKind, cause: &str) -> Self {
         Self {
             id,
@@ -210,13 +210,13 @@ impl<'a> LaneChanged<'a> {
     }
 }
 
-/// A count as the tables keep it.
+/// Returns a count as the tables keep it.
 pub(super) fn count(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-/// The platform's words may hold a NUL character, which PostgreSQL's text cannot: the whole
-/// transaction would be refused, and again at every try.
+/// Replaces NUL characters. The platform's words may hold one, and PostgreSQL's text cannot: the
+/// whole transaction would be refused, and again at every try.
 pub(super) fn storable(words: &str) -> String {
     words.replace('\0', "\u{fffd}")
 }

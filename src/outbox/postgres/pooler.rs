@@ -10,11 +10,11 @@ use super::statements::BACKEND;
 /// How long a second session of a pooler's is waited for.
 const SECOND_SESSION: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether a pooler is in between: it may have more than one session at hand.
+/// How often to look for a pooler in between: it may have more than one session at hand.
 const LOOKS: usize = 5;
 
-/// Whether a pooler hands transactions of different connections to one session of the server. `false`:
-/// that does not show. Fails where statements that were prepared do not follow their connection.
+/// Whether a pooler hands transactions of different connections to one session of the server.
+/// `false`: no sign of it. Fails if prepared statements do not follow their connection.
 pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
     if pool.options().get_max_connections() < 2 {
         return Ok(false);
@@ -28,14 +28,14 @@ pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
         let mut tx = pool.begin().await?;
         let other = backend(&mut tx).await?;
         if next == other {
-            // That session is taken now, so this has to run in another one.
+            // The transaction holds that session now, so this has to run in another one.
             let again = timeout(SECOND_SESSION, backend(&mut one)).await;
             match again {
                 Ok(answered) => {
                     answered?;
                 }
-                // There is no other, so nothing can get lost between two. Nobody reads its answer any
-                // more.
+                // There is no other session, so nothing can get lost between two. Nobody reads the
+                // answer of this one any more.
                 Err(_) => drop(one.detach()),
             }
             tx.rollback().await?;

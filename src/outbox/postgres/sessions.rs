@@ -41,12 +41,13 @@ pub(super) const STEADY_PLANS: [(&str, &str); 5] = [
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
-    // The planner's penalty for a scan that it cannot avoid would set off the compiler.
+    // The planner's penalty for a scan that it cannot avoid would start the JIT compiler.
     ("jit", "off"),
 ];
 
-/// The same as [`SESSION`], for one transaction. A statement has to see what was committed while the one
-/// before it waited for a lock, whatever isolation the database or the user has by default.
+/// The same as [`SESSION`], for one transaction. A statement has to see the commits that happened
+/// while the statement before it waited for a lock, whatever the default isolation of the database
+/// or the user is.
 macro_rules! begin {
     (lock: $lock:literal, idle: $idle:literal) => {
         concat!(
@@ -85,7 +86,7 @@ pub(super) fn options(url: &str, address: &Address) -> Result<PgConnectOptions, 
     let options = options
         .host(&host)
         .application_name("contact-courier")
-        // The server's default does as well, and poolers do not know it.
+        // The server's default works as well, and poolers do not know this setting.
         .extra_float_digits(None)
         .ssl_mode(mode(tls))
         .options(SESSION)
@@ -111,7 +112,7 @@ fn mode(tls: Tls) -> PgSslMode {
     }
 }
 
-/// The same back.
+/// Returns the security that the driver's options stand for.
 pub(super) fn tls(options: &PgConnectOptions) -> Tls {
     match options.get_ssl_mode() {
         PgSslMode::Disable | PgSslMode::Allow => Tls::Off,

@@ -51,11 +51,11 @@ impl Setup for Postgres {
     }
 }
 
-/// The settings that ought to hold in a session and do not.
+/// Returns the settings that should hold in a session and do not.
 fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
     let holds = |(name, wanted): &(&str, &str)| {
         let found = told.text(*name).unwrap_or_default();
-        // A limit in time may be another one.
+        // A time limit may have another value, but must not be off.
         found == *wanted || *wanted != "off" && found != "0"
     };
     STEADY_PLANS

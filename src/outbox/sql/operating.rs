@@ -1,6 +1,6 @@
 //! The questions of operators about lanes, couriers and single contacts.
 //!
-//! Contacts that failed are in [`failing`](super::failing), deleting what is old is in
+//! Failed contacts are in [`failing`](super::failing), and deleting old data is in
 //! [`pruning`](super::pruning).
 
 use super::ask::{Ask, ask};
@@ -85,7 +85,7 @@ pub(super) async fn held<D: Dialect>(dialect: &D, limit: u32) -> Result<Vec<Held
         }
         if let OrderScope::Lane(lane) = &pause.scope {
             let pending = cancelling::pending_in::<D>(&mut session, lane).await?;
-            // It keeps nothing back.
+            // The gate keeps nothing back.
             if pending == 0 {
                 continue;
             }

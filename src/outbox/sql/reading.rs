@@ -1,4 +1,4 @@
-//! Finding lanes, reading ahead in one, counting what is left.
+//! Finding lanes, reading ahead in one, counting the contacts that are left.
 
 use std::collections::HashSet;
 
@@ -72,7 +72,7 @@ pub(super) async fn read_page<D: Dialect>(
     Ok(D::read_page(&mut session, lane, cursor, reader).await?)
 }
 
-/// Reads a page by one statement. `beginning` is less than any instant, as the database writes them.
+/// Reads a page by one statement. `beginning` is less than any instant, as the database writes it.
 pub(in crate::outbox) async fn page<D: Dialect>(
     (read_page, beginning): (&'static str, &str),
     session: &mut Session<D>,

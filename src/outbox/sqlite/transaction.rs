@@ -1,9 +1,9 @@
 //! A transaction that writes, on the file's one connection for writing.
 //!
 //! SQLite undoes a transaction by itself when the disk is full, or cannot be read or written. The
-//! driver does not hear of it and would refuse to begin another one for ever. So the connection goes
-//! back to its pool only behind a transaction that is known to have ended, by a commit or a rollback
-//! that succeeded. After anything else it is closed, which undoes what was not committed, and the
+//! driver does not notice it and would refuse to begin another one for ever. So the connection goes
+//! back to its pool only behind a transaction that is known to have ended, by a commit or a
+//! rollback that succeeded. Otherwise it is closed, which undoes everything uncommitted, and the
 //! pool opens a new one.
 
 use std::ops::{Deref, DerefMut};
@@ -17,8 +17,8 @@ pub(in crate::outbox) struct Transaction {
     ended: bool,
 }
 
-/// How one begins. `IMMEDIATE`: a transaction that reads first and writes later may be refused in the
-/// middle, this one waits at its beginning.
+/// How a transaction begins. Without `IMMEDIATE`, a transaction that reads first and writes later
+/// may be refused in the middle; this one waits at its beginning.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Begins a transaction that writes.
@@ -32,12 +32,12 @@ pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction> {
 }
 
 impl Transaction {
-    /// Commits it. After an error it may be committed or not.
+    /// Commits the transaction. After an error it may be committed or not.
     pub(super) async fn commit(self) -> Result<()> {
         self.end("COMMIT").await
     }
 
-    /// Undoes it, and keeps the connection.
+    /// Undoes the transaction, and keeps the connection.
     pub(super) async fn rollback(self) -> Result<()> {
         self.end("ROLLBACK").await
     }

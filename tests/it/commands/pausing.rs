@@ -69,8 +69,8 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
     }
 }
 
-/// Has all lanes paused while the table is locked. Returns the lock, the program and its lines behind
-/// the one that tells the pause.
+/// Pauses all lanes while the table is locked. Returns the lock, the program and its lines behind
+/// the one that reports the pause.
 async fn paused_beside_a_locked_table(
     db: &Db,
 ) -> (

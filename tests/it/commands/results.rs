@@ -48,7 +48,7 @@ async fn results_are_refused_without_their_index(db: &Db) {
     }
 }
 
-/// The program as it goes on and on, line by line.
+/// The program while it follows results, line by line.
 struct Follower {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -127,7 +127,7 @@ async fn results_are_followed_in_their_order_each_once_and_late_ones_too(db: &Db
     );
     assert_eq!(told["fail_cause"], "no");
     assert_eq!(follower.next()["id"], second);
-    // Its commit came after that of one that ended later.
+    // It was committed after a contact that ended later.
     let late = ended(db, "late", 33).await;
     assert_eq!(follower.next()["id"], late);
     let new = ended(db, "new", 0).await;

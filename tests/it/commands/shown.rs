@@ -23,11 +23,11 @@ async fn long_causes_are_cut_only_on_a_terminal() {
     }
 }
 
-/// What the program shows on a terminal, where somebody types an answer.
+/// Returns the program's output on a terminal where a person types an answer.
 fn on_a_terminal(db: &Db, arguments: &str, typed: &str) -> String {
     let program = env!("CARGO_BIN_EXE_contact-courier");
     let command = format!("'{program}' {arguments} --set 'database.url={}'", db.url);
-    // Makes a terminal for the command, and hands on how it ended.
+    // `script` makes a terminal for the command, and passes its exit code on.
     let mut script = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env_clear()
@@ -63,7 +63,7 @@ async fn requeue_asks_on_a_terminal_and_takes_nothing_but_yes_for_yes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_rows_hold_does_nothing_to_a_terminal_or_a_spreadsheet() {
     let db = outbox().await;
-    // A formula, a terminal's title and colour, a reversed order, and a line of its own.
+    // A formula, a terminal's title and colour, a reversed order, and a forged line.
     db.execute(
         "UPDATE contact_outbox SET idempotency_key = '=HYPERLINK(\"http://x\")',
              fail_cause = '@' || char(27) || ']0;x' || char(7) || char(27) || '[31m' || char(8238)
