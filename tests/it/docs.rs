@@ -69,15 +69,20 @@ fn named(tests: &str) -> impl Iterator<Item = String> {
         .flat_map(|rest| in_brackets(&format!("[{rest}")).collect::<Vec<_>>())
 }
 
-/// The tests of a file, each with its body.
+/// The tests of a file, or of a folder's files, each with its body.
 fn tests_of(path: &str) -> Vec<String> {
-    let text = read(path);
+    let path = root().join(path);
+    let text = if path.is_dir() {
+        sources(&path)
+    } else {
+        std::fs::read_to_string(&path).unwrap()
+    };
     text.split("#[test]").skip(1).map(str::to_owned).collect()
 }
 
 #[test]
 fn every_line_of_the_answers_page_has_a_test_and_every_test_a_line() {
-    let verdicts = tests_of("src/platform/verdict/tests.rs");
+    let verdicts = tests_of("src/platform/verdict/tests");
     let fits = tests_of("src/mask/fit.rs");
     for test in verdicts.iter().chain(&fits) {
         let name = test.split('(').next().unwrap().trim();

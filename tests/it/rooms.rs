@@ -42,6 +42,9 @@ fn source() -> Vec<(String, String)> {
     fn collect(folder: &Path, root: &Path, files: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            if path.ends_with("tests") {
+                continue;
+            }
             if path.is_dir() {
                 collect(&path, root, files);
             } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs")

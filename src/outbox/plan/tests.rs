@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::records::count;
 use super::*;
 use crate::batch::BatchId;
 use crate::contact::RequestOptions;
-use crate::outbox::FailKind;
+use crate::outbox::{Close, FailKind, Final, Hold, JournalEntry, Lease, Postpone, RowOutcome};
 
 /// The token that each test's lane has now.
 const TOKEN: i64 = 7;

@@ -1,0 +1,144 @@
+//! Answers of success, and their counts.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn a_success_with_a_fail_list_settles_every_row_with_its_own_cause() {
+    // [success], [whose failure]
+    let reply = imported(
+        Some(1),
+        &[("132***3333", "格式不正确。"), ("13100002222", "号码重复")],
+    );
+    let closing = closed(&three(), &reply);
+    assert_eq!(
+        ends(&closing),
+        [(1, "succeeded"), (2, "duplicate"), (3, "rejected")]
+    );
+    assert_eq!(cause(&closing, 3), "格式不正确。");
+    assert_eq!(closing.outcome, Outcome::Imported);
+}
+
+#[test]
+fn absent_counts_and_an_empty_data_array_add_up() {
+    // [counts absent]
+    let all = [(1, "succeeded"), (2, "succeeded"), (3, "succeeded")];
+    assert_eq!(ends(&closed(&three(), &imported(None, &[]))), all);
+    let bare = answer(
+        200,
+        r#"{"code":"200","status":"success","message":"","data":[]}"#,
+    );
+    assert_eq!(ends(&closed(&three(), &bare)), all);
+}
+
+#[test]
+fn already_there_means_success_only_when_an_earlier_send_may_have_arrived() {
+    // [duplicate], [duplicate after a lost answer]
+    let reply = imported(Some(2), &[("130***1111", "号码已存在")]);
+    assert_eq!(ends(&closed(&three(), &reply))[0], (1, "duplicate"));
+    assert_eq!(
+        ends(&closed(&sent_before(three()), &reply))[0],
+        (1, "succeeded")
+    );
+    let refused = error(422, "号码重复");
+    assert_eq!(
+        ends(&closed(&sent_before(one()), &refused)),
+        [(1, "succeeded")]
+    );
+}
+
+#[test]
+fn counts_that_do_not_add_up_settle_what_is_certain_and_ask_for_the_rest() {
+    // [shortfall]
+    let closing = closed(&three(), &imported(Some(1), &[("131***2222", "坏")]));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
+    assert!(closing.maybe_delivered);
+}
+
+#[test]
+fn a_shortfall_that_cannot_be_asked_about_is_unconfirmed() {
+    // [shortfall, second send unsafe], [shortfall of one]
+    let reply = imported(Some(1), &[("131***2222", "坏")]);
+    let closing = closed(&unsafe_to_resend(three()), &reply);
+    assert_eq!(
+        ends(&closing),
+        [(1, "unconfirmed"), (2, "rejected"), (3, "unconfirmed")]
+    );
+    assert_eq!(
+        ends(&closed(&one(), &imported(Some(0), &[]))),
+        [(1, "unconfirmed")]
+    );
+}
+
+#[test]
+fn a_row_that_is_counted_and_listed_is_not_certain_to_be_either() {
+    // [counted and listed]
+    let listed = [("131***2222", "CRM 写入失败")];
+    let closing = closed(&three(), &imported(Some(3), &listed));
+    assert_eq!(
+        ends(&closing),
+        [(1, "succeeded"), (3, "succeeded")],
+        "all are in"
+    );
+    assert_eq!(closing.unsettled, [ContactId(2)]);
+    assert!(closing.maybe_delivered);
+    let two = [("131***2222", "坏"), ("132***3333", "坏")];
+    for (count, list) in [(2, &two[..]), (7, &listed[..]), (3, &[("***", "坏")][..])] {
+        let closing = closed(&three(), &imported(Some(count), list));
+        assert_eq!(
+            (closing.settled.len(), closing.unsettled.len()),
+            (0, 3),
+            "{count}"
+        );
+    }
+    let alone = imported(Some(1), &[("130***1111", "坏")]);
+    assert_eq!(ends(&closed(&one(), &alone)), [(1, "unconfirmed")]);
+    let closing = closed(&unsafe_to_resend(three()), &imported(Some(3), &listed));
+    assert_eq!(
+        ends(&closing),
+        [(1, "succeeded"), (2, "unconfirmed"), (3, "succeeded")]
+    );
+    let there = imported(Some(3), &[("131***2222", "号码重复")]);
+    let all = [(1, "succeeded"), (2, "succeeded"), (3, "succeeded")];
+    assert_eq!(ends(&closed(&sent_before(three()), &there)), all);
+}
+
+#[test]
+fn a_success_under_the_status_of_a_refusal_may_have_been_an_import() {
+    // [unreadable]
+    let counted = |code: i64, status: &str| {
+        let data = json!({"taskNumberCount": 2});
+        json!({"code": code, "status": status, "message": "m", "data": data}).to_string()
+    };
+    for (http, code, status) in [
+        (429, 200, "success"),
+        (429, 429, "error"),
+        (401, 200, "success"),
+        (403, 403, "error"),
+        (404, 404, "error"),
+        (413, 413, "error"),
+        (302, 200, "success"),
+        (200, 6007, "error"),
+        (200, 429, "success"),
+        (422, 422, "error"),
+    ] {
+        let reply = answer(http, &counted(code, status));
+        let wait = waiting(&three(), &reply);
+        let told = (wait.reason, wait.maybe_delivered);
+        assert_eq!(told, (WaitReason::Unreadable, true), "{http} {code}");
+        let closing = closed(&unsafe_to_resend(three()), &reply);
+        assert!(ends(&closing).iter().all(|(_, end)| *end == "unconfirmed"));
+    }
+}
+
+#[test]
+fn see_other_tells_that_the_import_was_carried_out() {
+    // [redirected]
+    for (http, marked) in [(302, false), (303, true), (307, false)] {
+        let wait = waiting(&three(), &answer(http, ""));
+        let told = (wait.reason, wait.maybe_delivered);
+        assert_eq!(told, (WaitReason::Redirected, marked), "{http}");
+    }
+}

@@ -1,0 +1,362 @@
+//! Requests that were refused.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn too_large_and_refusals_without_a_list_go_into_smaller_batches() {
+    // [too large], [refused]
+    for (reply, outcome) in [
+        (answer(413, "<html>"), Outcome::TooLarge),
+        (error(422, "手机号格式错误"), Outcome::Refused),
+        (error(7001, "?"), Outcome::Refused),
+        (answer(400, "<html>"), Outcome::Refused),
+    ] {
+        let closing = closed(&three(), &reply);
+        assert_eq!(
+            (closing.outcome, closing.maybe_delivered),
+            (outcome, false),
+            "{reply:?}"
+        );
+        assert_eq!((closing.settled.len(), closing.unsettled.len()), (0, 3));
+    }
+}
+
+#[test]
+fn a_single_row_that_is_refused_alone_fails_with_those_words() {
+    // [refused]
+    let closing = closed(&one(), &error(422, "手机号格式错误"));
+    assert_eq!(ends(&closing), [(1, "rejected")]);
+    assert_eq!(cause(&closing, 1), "422 手机号格式错误");
+}
+
+#[test]
+fn a_row_that_may_have_arrived_is_rejected_alone_only_by_a_judgement_of_what_was_sent() {
+    // [refused after a lost answer]
+    for (reply, if_the_task_takes, if_not) in [
+        (error(422, "手机号格式错误"), "rejected", "unconfirmed"),
+        (error(400, "手机号格式错误"), "rejected", "unconfirmed"),
+        (error(422, "任务已结束"), "rejected", "unconfirmed"),
+        (error(422, "号码重复"), "succeeded", "succeeded"),
+        (error(7001, "余额不足"), "unconfirmed", "unconfirmed"),
+        (answer(400, "<html>"), "unconfirmed", "unconfirmed"),
+        (answer(422, "bad request"), "unconfirmed", "unconfirmed"),
+        (answer(413, "<html>"), "unconfirmed", "unconfirmed"),
+        (error(413, "请求数据过大"), "unconfirmed", "unconfirmed"),
+    ] {
+        for (taken_since, end) in [(true, if_the_task_takes), (false, if_not)] {
+            let batch = Batch {
+                taken_since,
+                ..sent_before(one())
+            };
+            let closing = closed(&batch, &reply);
+            assert_eq!(ends(&closing), [(1, end)], "{taken_since} {reply:?}");
+        }
+    }
+    let named = json!({"code": 422, "message": "x", "data": {"fail_datas":
+        [{"fail_data": "130***1111", "fail_cause": "格式不正确。"}]}});
+    let closing = closed(&sent_before(one()), &answer(200, &named.to_string()));
+    assert_eq!(ends(&closing), [(1, "rejected")], "it is named");
+    let closing = closed(&sent_before(one()), &error(7001, "余额不足"));
+    assert!(cause(&closing, 1).ends_with("does not tell: 7001 余额不足"));
+    let closing = closed(&one(), &error(7001, "余额不足"));
+    assert_eq!(ends(&closing), [(1, "rejected")], "it never went before");
+}
+
+#[test]
+fn words_about_the_request_are_not_words_about_the_number() {
+    // [duplicate], [duplicate after a lost answer], [refused after a lost answer]
+    let hasty = "操作过于频繁,请勿重复提交";
+    for (code, words) in [
+        (10021, hasty),
+        (422, hasty),
+        (10021, "号码重复"),
+        (7, "任务已存在"),
+    ] {
+        let closing = closed(&sent_before(one()), &error(code, words));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{code} {words}");
+        let closing = closed(&one(), &error(code, words));
+        assert_eq!(ends(&closing), [(1, "rejected")], "{code} {words}");
+    }
+    let listed = imported(Some(2), &[("130***1111", hasty)]);
+    assert_eq!(ends(&closed(&three(), &listed))[0], (1, "rejected"));
+    // [perhaps already there]: the earlier send may be what came first.
+    assert_eq!(
+        ends(&closed(&sent_before(three()), &listed))[0],
+        (1, "unconfirmed")
+    );
+}
+
+#[test]
+fn a_refusal_with_a_list_fails_those_rows_and_asks_again_for_the_others() {
+    // [refused with a list]
+    let body = json!({"code": 422, "status": "error", "message": "x", "data": {
+        "fail_datas": [{"fail_data": "131***2222", "fail_cause": "格式不正确。"}]}});
+    let mut strict = three();
+    strict.options.skip_error = false;
+    let closing = closed(&strict, &answer(200, &body.to_string()));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
+    assert!(!closing.maybe_delivered);
+}
+
+#[test]
+fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
+    // [already elsewhere]
+    for cause in [
+        "号码已存在于公海",
+        "号码已存在于黑名单",
+        "手机号已存在于其他任务",
+        "号码重复提交,请稍后再试",
+        "号码已存在 crm",
+        "CRM客户池中号码已存在",
+        "其他任务中号码已存在,请检查",
+        // Brackets, colons and the like do not part a place from what is said of it.
+        "号码已存在（黑名单）",
+        "号码已存在(公海)",
+        "号码已存在【黑名单】",
+        "号码已存在：公海",
+        "号码重复/其他任务",
+        "黑名单：号码已存在",
+        "公海-号码已存在",
+        "CRM_号码已存在",
+        "[CRM] 号码已存在",
+        "黑名单、公海：号码已存在",
+    ] {
+        let reply = imported(Some(2), &[("130***1111", cause)]);
+        assert_eq!(
+            ends(&closed(&three(), &reply))[0],
+            (1, "rejected"),
+            "{cause}"
+        );
+        let again = closed(&sent_before(three()), &reply);
+        assert_eq!(ends(&again)[0], (1, "unconfirmed"), "{cause}");
+        let alone = closed(&sent_before(one()), &error(422, cause));
+        assert_eq!(ends(&alone), [(1, "unconfirmed")], "{cause}");
+    }
+    // [duplicate]
+    for cause in [
+        "号码已存在于任务中",
+        "号码重复。请勿重复提交",
+        "号码重复:130***1111",
+        "提交的号码重复",
+        "不在黑名单，号码重复",
+        "不在黑名单;号码重复",
+        "格式(提交)号码重复:提交",
+    ] {
+        let reply = imported(Some(2), &[("130***1111", cause)]);
+        assert_eq!(
+            ends(&closed(&three(), &reply))[0],
+            (1, "duplicate"),
+            "{cause}"
+        );
+    }
+}
+
+#[test]
+fn where_bad_numbers_are_skipped_a_refusal_with_a_list_does_not_tell_of_the_others() {
+    // [refused with a list]
+    let list = |count: Option<u64>| {
+        let listed = json!([{"fail_data": "131***2222", "fail_cause": "格式不正确"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": listed});
+        let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
+        answer(200, &body.to_string())
+    };
+    let closing = closed(&three(), &list(None));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert!(closing.maybe_delivered);
+    let closing = closed(&unsafe_to_resend(three()), &list(None));
+    let doubtful = [(1, "unconfirmed"), (2, "rejected"), (3, "unconfirmed")];
+    assert_eq!(ends(&closing), doubtful);
+    assert!(!closed(&three(), &list(Some(0))).maybe_delivered);
+    let mut strict = three();
+    strict.options.skip_error = false;
+    assert!(!closed(&strict, &list(None)).maybe_delivered);
+}
+
+#[test]
+fn an_entry_that_names_nobody_does_not_judge_a_row_that_may_have_arrived() {
+    // [refused after a lost answer]
+    let listed = |number: &str| {
+        let list = json!([{"fail_data": number, "fail_cause": "任务已结束"}]);
+        let data = json!({"fail_datas": list});
+        let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
+        answer(200, &body.to_string())
+    };
+    for nobody in ["", "***", "15599998888", "155***8888"] {
+        let closing = closed(&sent_before(one()), &listed(nobody));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{nobody}");
+        let closing = closed(&one(), &listed(nobody));
+        assert_eq!(ends(&closing), [(1, "rejected")], "{nobody}");
+    }
+    for named in ["130***1111", "13000001111"] {
+        let closing = closed(&sent_before(one()), &listed(named));
+        assert_eq!(ends(&closing), [(1, "rejected")], "{named}");
+    }
+}
+
+#[test]
+fn no_number_of_the_batch_stands_in_words_about_the_whole_request() {
+    // [refused]
+    let cipher = "U2FsdGVkX19zZWNyZXQgbnVtYmVy";
+    let batch = batch_of(&[cipher, "12345", "13200003333"]);
+    for message in [
+        format!("号码 {cipher} 与 12345、132_0000_3333 无效"),
+        // Nobody can tell a number by a part of it.
+        format!("{}{cipher}", "坏".repeat(480)),
+        format!("{}12345", "13200003333 ".repeat(166)),
+        format!("{}{cipher} 13200003333", "13200003333,".repeat(164)),
+        // What is taken out does not hide it either.
+        "132\u{61c}0000\u{7}3333".into(),
+    ] {
+        for reply in [error(422, &message), error(6007, &message)] {
+            let said = match verdict(&batch, &reply) {
+                Verdict::Close(closing) => closing.answer,
+                Verdict::Wait(wait) => wait.message,
+            };
+            for told in [&cipher[..8], "12345", "32000033", "320000"] {
+                assert!(!said.contains(told), "{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_that_may_mean_there_do_not_reject_a_row_that_may_have_arrived() {
+    // [perhaps already there]
+    let of = |batch: &Batch, cause| {
+        let listed = closed(batch, &imported(Some(2), &[("130***1111", cause)]));
+        ends(&listed)[0].1.to_owned()
+    };
+    let alone = |batch: Batch, cause| {
+        let batch = Batch {
+            taken_since: true,
+            ..batch
+        };
+        let closing = closed(&batch, &error(422, cause));
+        ends(&closing)[0].1.to_owned()
+    };
+    for cause in [
+        "重复",
+        "已存在",
+        "任务中已存在该号码",
+        "号码在任务中已存在",
+        "该号码已在任务中",
+        "号码已经在任务中",
+        "任务内号码已重复",
+        "号碼重複",
+        "已导入过",
+        "已被导入",
+        "已添加",
+        "号码已经添加到任务",
+        "该任务已有此号码",
+        "号码不存在异常,任务内已重复",
+        "Number exists",
+        "number already in task",
+        "DUPLICATE NUMBER",
+    ] {
+        assert_eq!(of(&three(), cause), "rejected", "{cause}");
+        assert_eq!(of(&sent_before(three()), cause), "unconfirmed", "{cause}");
+        assert_eq!(alone(one(), cause), "rejected", "{cause}");
+        assert_eq!(alone(sent_before(one()), cause), "unconfirmed", "{cause}");
+    }
+    for cause in [
+        "格式不正确。",
+        "号码不存在",
+        "空号",
+        "number does not exist",
+        "The number doesn't exist",
+        "non-existent number",
+        "号码在黑名单中。",
+        "任务已结束",
+    ] {
+        assert_eq!(of(&three(), cause), "rejected", "{cause}");
+        assert_eq!(of(&sent_before(three()), cause), "rejected", "{cause}");
+        assert_eq!(alone(sent_before(one()), cause), "rejected", "{cause}");
+    }
+}
+
+#[test]
+fn a_refusal_judges_by_the_code_in_the_json_whatever_its_http_status() {
+    // [refused after a lost answer], [duplicate]
+    let saying = |http, code: i64, words: &str| {
+        let body = json!({"code": code, "status": "error", "message": words, "data": []});
+        answer(http, &body.to_string())
+    };
+    for (http, code, words, end) in [
+        (400, 7001, "余额不足", "unconfirmed"),
+        (422, 7001, "余额不足", "unconfirmed"),
+        (422, 10021, "号码重复", "unconfirmed"),
+        (400, 10021, "任务已结束", "unconfirmed"),
+        (422, 0, "格式不正确。", "unconfirmed"),
+        (400, 422, "格式不正确。", "rejected"),
+        (409, 400, "格式不正确。", "rejected"),
+        (400, 422, "号码重复", "succeeded"),
+    ] {
+        let batch = Batch {
+            taken_since: true,
+            ..sent_before(one())
+        };
+        let closing = closed(&batch, &saying(http, code, words));
+        assert_eq!(ends(&closing), [(1, end)], "{http} {code} {words}");
+    }
+    for (http, code, end) in [(422, 10021, "rejected"), (400, 422, "duplicate")] {
+        let closing = closed(&one(), &saying(http, code, "号码重复"));
+        assert_eq!(ends(&closing), [(1, end)], "{http} {code}");
+    }
+    // JSON without a code is not the platform's.
+    let batch = Batch {
+        taken_since: true,
+        ..sent_before(one())
+    };
+    for http in [400, 422] {
+        let closing = closed(&batch, &answer(http, r#"{"message":"号码重复"}"#));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{http}");
+    }
+}
+
+#[test]
+fn where_bad_numbers_are_skipped_a_list_that_names_nobody_does_not_tell_of_anybody() {
+    // [refused with a list]
+    let listed = |number: &str, count: Option<u64>| {
+        let list = json!([{"fail_data": number, "fail_cause": "格式不正确。"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": list});
+        let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
+        answer(200, &body.to_string())
+    };
+    let mut encrypted = batch_of(&["bXk=", "Y2lwaGVy", "dGV4dA=="]);
+    encrypted.options.encryption = true;
+    for (batch, name) in [
+        (three(), ""),
+        (three(), "***"),
+        (three(), "131xxxx2222"),
+        (three(), "139***9999"),
+        (encrypted, "131***2222"),
+    ] {
+        let mut strict = batch.clone();
+        strict.options.skip_error = false;
+        let nothing_went = [
+            closed(&batch, &listed(name, Some(0))),
+            closed(&strict, &listed(name, None)),
+            closed(&unsafe_to_resend(strict.clone()), &listed(name, None)),
+        ];
+        for closing in nothing_went {
+            assert_eq!(closing.unsettled.len(), 3, "{name}");
+            assert!(!closing.maybe_delivered, "{name}");
+        }
+        let closing = closed(&batch, &listed(name, None));
+        assert_eq!((closing.settled.len(), closing.unsettled.len()), (0, 3));
+        assert_eq!(closing.outcome, Outcome::Refused);
+        assert!(closing.maybe_delivered, "{name}");
+        let closing = closed(&unsafe_to_resend(batch), &listed(name, None));
+        let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
+        assert_eq!(ends(&closing), all, "{name}");
+        assert_eq!(closing.unsettled, [], "{name}");
+    }
+    // A single row has nobody beside it.
+    assert_eq!(
+        ends(&closed(&one(), &listed("***", None))),
+        [(1, "rejected")]
+    );
+}

@@ -1,0 +1,188 @@
+//! What waits, and with which words.
+
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn no_connection_is_surely_not_delivered() {
+    // [unreachable]
+    let wait = waiting(&three(), &Reply::NotSent("connection refused".into()));
+    assert_eq!(
+        (wait.reason, wait.maybe_delivered),
+        (WaitReason::Unreachable, false)
+    );
+}
+
+#[test]
+fn a_lost_answer_a_5xx_and_an_unreadable_body_may_have_been_delivered() {
+    // [answer lost], [server error], [unreadable]
+    for (reply, reason) in [
+        (Reply::Lost("timed out".into()), WaitReason::AnswerLost),
+        (answer(502, "<html>"), WaitReason::ServerError),
+        (error(503, "busy"), WaitReason::ServerError),
+        (answer(200, "{\"code\":200,"), WaitReason::Unreadable),
+        (
+            answer(200, r#"{"code":200,"status":"error"}"#),
+            WaitReason::Unreadable,
+        ),
+        (
+            answer(200, r#"{"code":200,"status":"fail"}"#),
+            WaitReason::Unreadable,
+        ),
+        (
+            answer(200, r#"{"code":200,"status":""}"#),
+            WaitReason::Unreadable,
+        ),
+        (
+            answer(200, r#"{"code":422,"status":"success"}"#),
+            WaitReason::Unreadable,
+        ),
+        (
+            answer(
+                200,
+                r#"{"code":422,"status":"error","data":{"taskNumberCount":1}}"#,
+            ),
+            WaitReason::Unreadable,
+        ),
+        (answer(409, "<html>"), WaitReason::Unreadable),
+    ] {
+        let wait = waiting(&three(), &reply);
+        assert_eq!(
+            (wait.reason, wait.maybe_delivered),
+            (reason, true),
+            "{reply:?}"
+        );
+    }
+}
+
+#[test]
+fn what_may_have_been_delivered_and_must_not_go_twice_is_unconfirmed_at_once() {
+    // [second send unsafe]
+    let batch = unsafe_to_resend(three());
+    for reply in [
+        Reply::Lost("reset".into()),
+        answer(500, ""),
+        answer(200, "?"),
+    ] {
+        let closing = closed(&batch, &reply);
+        let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
+        assert_eq!(ends(&closing), all);
+        assert!(cause(&closing, 1).contains("number_add_suffix=true"));
+        let why = closing.because.expect("the lane waits all the same");
+        assert!(why.maybe_delivered && why.reason.runs_out());
+    }
+    let wait = waiting(&batch, &Reply::NotSent("refused".into()));
+    assert!(!wait.maybe_delivered, "what surely did not go may go again");
+}
+
+#[test]
+fn a_429_waits_as_long_as_it_says_and_counts_no_attempt() {
+    // [rate limited]
+    let after = Some(Duration::from_secs(7));
+    let reply = Reply::Answer(Answer {
+        http: 429,
+        retry_after: after,
+        document: None,
+    });
+    let wait = waiting(&three(), &reply);
+    assert_eq!(
+        (wait.reason, wait.retry_after),
+        (WaitReason::RateLimited, after)
+    );
+    assert!(!wait.maybe_delivered && !wait.reason.counts_as_attempt());
+    assert_eq!(
+        waiting(&three(), &error(429, "slow down")).reason,
+        WaitReason::RateLimited
+    );
+}
+
+#[test]
+fn a_person_has_to_act_on_401_403_404_and_a_running_task() {
+    // [token], [forbidden], [not found], [task running]
+    for (reply, reason, scope) in [
+        (answer(401, ""), WaitReason::Unauthorized, Scope::Platform),
+        (
+            error(401, "token"),
+            WaitReason::Unauthorized,
+            Scope::Platform,
+        ),
+        (error(403, "no"), WaitReason::Forbidden, Scope::User),
+        (error(404, "任务不存在"), WaitReason::NotFound, Scope::Lane),
+        (
+            error(6007, "2.0任务启动中,请先停止任务"),
+            WaitReason::TaskRunning,
+            Scope::Lane,
+        ),
+        (
+            error(422, "任务正在拨打中,请先暂停任务"),
+            WaitReason::TaskRunning,
+            Scope::Lane,
+        ),
+    ] {
+        let wait = waiting(&three(), &reply);
+        assert_eq!(
+            (wait.reason, wait.reason.scope()),
+            (reason, scope),
+            "{reply:?}"
+        );
+        assert!(!wait.maybe_delivered && !wait.reason.runs_out());
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_fails_no_row() {
+    // [redirected]
+    let wait = waiting(&three(), &answer(301, ""));
+    assert_eq!(
+        (wait.reason, wait.maybe_delivered),
+        (WaitReason::Redirected, false)
+    );
+}
+
+#[test]
+fn a_person_has_to_act_where_time_stands_still_but_for_a_limit_of_the_platform() {
+    // [token], [forbidden], [not found], [task running]
+    let people = [401, 403, 404].map(|http| waiting(&three(), &error(http, "")).reason);
+    assert!(people.into_iter().all(WaitReason::waits_for_a_person));
+    assert!(
+        WaitReason::TaskRunning.waits_for_a_person() && WaitReason::AllRefused.waits_for_a_person()
+    );
+    for reason in WaitReason::OF_BATCHES {
+        assert!(
+            !(reason.waits_for_a_person() && reason.runs_out()),
+            "{reason:?}"
+        );
+    }
+    assert!(!WaitReason::RateLimited.waits_for_a_person());
+}
+
+#[test]
+fn the_words_that_are_kept_of_an_answer_hold_no_number_and_no_line_break() {
+    // [not found]
+    let wait = waiting(&three(), &error(404, "no task\nfor 13000001111"));
+    assert!(
+        wait.message
+            .starts_with("404 no task for 130***1111; check"),
+        "{}",
+        wait.message
+    );
+}
+
+#[test]
+fn words_without_an_end_are_read_in_part() {
+    let cause = format!("{}请求", "号码重复".repeat(80_000));
+    let entries: Vec<(&str, &str)> = vec![("130***1111", &cause)];
+    let reply = imported(Some(2), &entries);
+    let Reply::Answer(answer) = &reply else {
+        panic!("an answer");
+    };
+    let document = answer.document.as_ref().expect("the JSON");
+    assert!(document.failures[0].cause.len() <= 4096);
+    // [duplicate]: what was cut off says nothing.
+    assert_eq!(ends(&closed(&three(), &reply))[0], (1, "duplicate"));
+    let Reply::Answer(answer) = error(422, &cause) else {
+        panic!("an answer");
+    };
+    assert!(answer.document.expect("the JSON").message.len() <= 4096);
+}

@@ -1,0 +1,133 @@
+//! What is shown on a terminal, and what is never shown.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::{masked_numbers, outbox, said};
+use crate::support::Db;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_causes_are_cut_only_on_a_terminal() {
+    let db = outbox().await;
+    let long = "格式不正确".repeat(20);
+    db.execute(&format!(
+        "UPDATE contact_outbox SET fail_cause = '{long}' WHERE id = 2"
+    ))
+    .await;
+    for command in ["failures", "failures --by cause"] {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let whole = said(&db, &arguments);
+        assert!(whole.contains(&long), "{whole}");
+        let shown = on_a_terminal(&db, command, "");
+        assert!(!shown.contains(&long) && shown.contains('…'), "{shown}");
+    }
+}
+
+/// Returns the program's output on a terminal where a person types an answer.
+fn on_a_terminal(db: &Db, arguments: &str, typed: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_contact-courier");
+    let command = format!("'{program}' {arguments} --set 'database.url={}'", db.url);
+    // `script` makes a terminal for the command, and passes its exit code on.
+    let mut script = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env_clear()
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script comes with util-linux");
+    let mut keys = script.stdin.take().unwrap();
+    keys.write_all(typed.as_bytes()).unwrap();
+    let output = script.wait_with_output().unwrap();
+    drop(keys);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    masked_numbers(shown)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requeue_asks_on_a_terminal_and_takes_nothing_but_yes_for_yes() {
+    let db = outbox().await;
+    for typed in ["n\n", "\n", "Yep\n"] {
+        let shown = on_a_terminal(&db, "requeue --all", typed);
+        assert!(shown.contains("Requeue 2 contacts? [y/N] "), "{shown}");
+        assert!(shown.contains("0 contacts requeued"), "{shown}");
+        assert_eq!(db.count("FROM contact_requeue").await, 0, "{typed:?}");
+    }
+    let shown = on_a_terminal(&db, "requeue --all", "YES\n");
+    assert!(shown.contains("2 contacts requeued"), "{shown}");
+    assert_eq!(db.count("FROM contact_requeue").await, 2);
+    assert_eq!(db.of(2, "status").await.as_deref(), Some("pending"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rows_hold_does_nothing_to_a_terminal_or_a_spreadsheet() {
+    let db = outbox().await;
+    // A formula, a terminal's title and colour, a reversed order, and a forged line.
+    db.execute(
+        "UPDATE contact_outbox SET idempotency_key = '=HYPERLINK(\"http://x\")',
+             fail_cause = '@' || char(27) || ']0;x' || char(7) || char(27) || '[31m' || char(8238)
+                 || 'evil' || char(10) || 'status  succeeded'
+         WHERE id = 2",
+    )
+    .await;
+    for arguments in [
+        &["failures"][..],
+        &["failures", "--csv"],
+        &["failures", "--json"],
+        &["failures", "--by", "cause"],
+        &["explain", "2"],
+        &["explain", "2", "--json"],
+        &["requeue", "--kind", "rejected", "--dry-run"],
+    ] {
+        let text = said(&db, arguments);
+        let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!text.contains(acts), "{arguments:?}: {text:?}");
+    }
+    let csv = said(&db, &["failures", "--csv"]);
+    assert!(
+        csv.contains("'=HYPERLINK") && csv.contains("'@\\u001b]0;x"),
+        "{csv}"
+    );
+    let story = said(&db, &["explain", "2"]);
+    assert!(story.contains("evil\\u000astatus  succeeded"), "{story}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_the_platform_quotes_is_masked_wherever_it_is_shown() {
+    let db = outbox().await;
+    said(&db, &["migrate", "--results-index"]);
+    for cause in [
+        "号码 13012121212 在黑名单",
+        "+86 130-1212-1212",
+        "１３０１２１２１２１２",
+        "130.1212.1212, 与 13012121299 重复",
+        "*13012121212*",
+        "130·1212_1212",
+    ] {
+        db.execute(&format!(
+            "UPDATE contact_outbox SET fail_cause = '{cause}' WHERE id = 2"
+        ))
+        .await;
+        for arguments in [
+            &["failures"][..],
+            &["failures", "--csv"],
+            &["failures", "--json"],
+            &["failures", "--by", "cause"],
+            &["explain", "2"],
+            &["explain", "2", "--json"],
+            &["results", "--since", "5h"],
+        ] {
+            let text = said(&db, arguments);
+            let digits: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+            let whole = ["1301212121", "１３０１２１２１２１", "1301212129"];
+            assert!(
+                !whole.iter().any(|number| digits.contains(number)),
+                "{text}"
+            );
+        }
+    }
+    // The table keeps the platform's words, for the app.
+    let kept = db.of(2, "fail_cause").await.unwrap();
+    assert!(kept.contains("130·1212_1212"), "{kept}");
+}
