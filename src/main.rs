@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use contact_courier::cli::{self, Cli};
+use contact_courier::cli;
 
 /// The system's allocators are slow at many small blocks, that of static builds above all.
 #[global_allocator]
@@ -11,6 +10,6 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = Cli::parse().run().await;
+    let outcome = cli::run(std::env::args_os()).await;
     cli::report(outcome, &mut std::io::stderr())
 }

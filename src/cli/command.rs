@@ -17,7 +17,7 @@ use super::{
 /// Exit codes: 0 done, 1 failed at run time, 2 wrong usage or settings.
 #[derive(Debug, Parser)]
 #[command(version)]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(subcommand)]
@@ -58,7 +58,7 @@ enum OperatorCommand {
 
 impl Cli {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let before = self.settings;
         match self.command {
             Command::Run(args) => run::run(&args, before.followed_by(&args.settings)).await,

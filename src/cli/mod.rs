@@ -34,9 +34,10 @@ mod simulate;
 mod span;
 mod status;
 mod table;
+mod usage;
 mod visible;
 
-pub use self::command::Cli;
 #[doc(hidden)]
 pub use self::enqueue::csv_lines;
 pub use self::exit::{UsageError, report};
+pub use self::usage::run;

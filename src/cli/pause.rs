@@ -73,7 +73,7 @@ pub(super) struct PauseArgs {
 
 fn lasting(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time.is_zero() {
+    if time < Duration::from_secs(1) {
         return Err("write 1s or more".into());
     }
     if time > LONGEST_PAUSE {
@@ -111,10 +111,11 @@ pub(super) async fn pause(
     let operations = operator::connect(settings).await?;
     let action = app::action("pause", &order.in_words());
     let scope = &order.scope;
-    let before = Paused::find(&*operations, scope).await?.within;
+    let before = Paused::find(&*operations, scope).await?;
+    let before = before.replaced(scope);
     order.carry_out(&*operations, &action).await?;
     if !args.json {
-        for pause in before.iter().filter(|pause| pause.scope == *scope) {
+        if let Some(pause) = before {
             writeln!(out, "{}", replaced(pause))?;
         }
         let until = args.lasts.map_or_else(
@@ -128,7 +129,7 @@ pub(super) async fn pause(
     let pending = timeout(COUNTING, pending_in(&*operations, scope)).await;
     let pending = pending.ok().and_then(Result::ok);
     if args.json {
-        writeln!(out, "{}", order.json(pending))?;
+        writeln!(out, "{}", order.json(pending, before))?;
         return Ok(());
     }
     if pending == Some(0) && !is_known(scope, &*operations).await {
@@ -184,6 +185,9 @@ pub(super) async fn resume(
         return Ok(());
     }
     write!(out, "{}", what_ended(&scope, &resumed))?;
+    if resumed.ended.pauses + resumed.ended.holds == 0 && !is_known(&scope, &*operations).await {
+        writeln!(out, "no contact of this lane is known")?;
+    }
     Ok(())
 }
 
@@ -246,7 +250,9 @@ mod tests {
     #[test]
     fn a_pause_lasts_a_second_to_ten_years() {
         assert!(lasting("1s").is_ok() && lasting("10y").is_ok());
-        assert!(lasting("0s").is_err());
+        for short in ["0s", "500ms", "999ms"] {
+            assert_eq!(lasting(short).unwrap_err(), "write 1s or more");
+        }
         assert_eq!(lasting("9999999999y").ok(), None);
         assert_eq!(lasting("11y").unwrap_err(), "write 10y or less");
     }

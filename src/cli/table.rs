@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stdout};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A table with these headers, without borders: columns are easy to cut out of it.
@@ -42,6 +42,25 @@ pub(super) fn lines_within(table: &mut Table, width: Option<u16>) -> String {
         }
     }
     lines(table)
+}
+
+/// Keeps the first column whole on a screen of this width, as far as the others leave room: they are
+/// cut before it.
+pub(super) fn keep_first(table: &mut Table, width: Option<u16>) {
+    /// The least that a column takes, with its padding.
+    const LEAST: u16 = 3;
+    let Some(width) = width else {
+        return;
+    };
+    let longest = table.column_max_content_widths().first().copied();
+    let others = u16::try_from(table.column_count().saturating_sub(1)).unwrap_or(u16::MAX);
+    let room = width.saturating_sub(others.saturating_mul(LEAST));
+    if let (Some(longest), Some(first)) = (longest, table.column_mut(0)) {
+        let whole = longest.saturating_add(first.padding_width());
+        first.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
+            whole.min(room),
+        )));
+    }
 }
 
 /// Returns the width of the terminal; `None`: standard output is none.
@@ -132,6 +151,40 @@ mod tests {
         let text = "Nothing waits here";
         assert_eq!(wrapped(text, Some(13)), "Nothing waits\nhere\n");
         assert_eq!(wrapped(text, None), "Nothing waits here\n");
+    }
+
+    #[test]
+    fn the_first_column_stays_whole_where_others_are_cut() {
+        let headers = [
+            "lane", "reason", "since", "next try", "failures", "pending", "message",
+        ];
+        let shown = |lane: &str, width| {
+            let mut table = table(&headers);
+            let message = "任务正在拨打中,请先暂停任务";
+            table.add_row([
+                lane,
+                "task_running",
+                "2h 0m",
+                "in 5h 30m",
+                "3",
+                "3",
+                message,
+            ]);
+            keep_first(&mut table, width);
+            lines_within(&mut table, width)
+        };
+        for lane in ["u/t", "customer-10086/task-2026-11-27-a", &"x".repeat(60)] {
+            for width in [None, Some(80), Some(200)] {
+                let text = shown(lane, width);
+                assert!(text.contains(&format!("\n{lane} ")), "{text}");
+                let widest = text.lines().map(UnicodeWidthStr::width).max();
+                let most = width.map_or(usize::MAX, usize::from);
+                assert!(widest.is_some_and(|widest| widest <= most), "{text}");
+            }
+        }
+        // A lane that leaves no room is cut, too.
+        let text = shown(&"x".repeat(129), Some(80));
+        assert!(text.lines().all(|line| line.width() <= 80), "{text}");
     }
 
     #[test]

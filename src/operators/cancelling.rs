@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::chosen::{Chosen, Found};
+use super::chosen::{Chosen, Found, Missed};
 use super::history::by;
 use super::progress::Progress;
 use crate::contact::{ContactId, Lane};
@@ -24,7 +24,9 @@ pub struct CancelTally {
     /// How many of the names match no pending contact.
     pub unmatched: u64,
     /// The first ids among those names, with the status of the contact; `None`: it is not there.
-    pub missed: Vec<(ContactId, Option<String>)>,
+    pub missed: Vec<Missed<ContactId>>,
+    /// The first keys among those names, likewise.
+    pub missed_keys: Vec<Missed<String>>,
 }
 
 impl CancelTally {
@@ -36,6 +38,7 @@ impl CancelTally {
             lanes: found.pending.len() as u64,
             unmatched: found.named - found.matched,
             missed: found.missed.clone(),
+            missed_keys: found.missed_keys.clone(),
         }
     }
 
@@ -47,6 +50,7 @@ impl CancelTally {
             lanes: lanes.len() as u64,
             unmatched: 0,
             missed: Vec::new(),
+            missed_keys: Vec::new(),
         }
     }
 

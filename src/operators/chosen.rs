@@ -1,6 +1,7 @@
 //! The pending contacts that are meant: named contacts, or the contacts that pass a filter.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use super::words::count;
 use crate::contact::{ContactId, Lane};
@@ -9,7 +10,7 @@ use crate::outbox::{NamedContact, Names, Operations, OutboxError, PendingFilter}
 /// How many names the database is asked about at once.
 const CHUNK: usize = 500;
 
-/// How many ids without a pending contact are listed.
+/// How many ids, and how many keys, without a pending contact are listed.
 const TOLD: usize = 20;
 
 /// The operator's choice.
@@ -29,10 +30,12 @@ pub fn lane_of(text: &str) -> Option<Lane> {
 }
 
 impl Chosen {
-    /// Contacts by name, each id once.
-    pub fn named(mut ids: Vec<ContactId>, keys: Vec<String>) -> Self {
+    /// Contacts by name, each id and each key once.
+    pub fn named(mut ids: Vec<ContactId>, mut keys: Vec<String>) -> Self {
         ids.sort_unstable();
         ids.dedup();
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
         Self::Named { ids, keys }
     }
 
@@ -76,8 +79,13 @@ pub(super) struct Found {
     pub(super) named: u64,
     pub(super) matched: u64,
     /// The first ids without a pending contact, and the status of their contact, if it is there.
-    pub(super) missed: Vec<(ContactId, Option<String>)>,
+    pub(super) missed: Vec<Missed<ContactId>>,
+    /// The first such keys, likewise.
+    pub(super) missed_keys: Vec<Missed<String>>,
 }
+
+/// A name without a pending contact, and the status of its contact, if it is there.
+pub type Missed<Name> = (Name, Option<String>);
 
 impl Found {
     /// Looks the names up.
@@ -90,14 +98,18 @@ impl Found {
         for ids in ids.chunks(CHUNK) {
             contacts.extend(operations.named(Names::Ids(ids)).await?);
         }
-        let missed = missed(ids, &contacts);
+        let missed_ids = missed(ids, &contacts, |contact| Some(contact.id));
+        let mut by_key: Vec<NamedContact> = Vec::new();
         for keys in keys.chunks(CHUNK) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            contacts.extend(operations.named(Names::Keys(&keys)).await?);
+            by_key.extend(operations.named(Names::Keys(&keys)).await?);
         }
+        let missed_keys = missed(keys, &by_key, |contact| contact.key.clone());
+        contacts.extend(by_key);
         let mut found = Self {
             named: (ids.len() + keys.len()) as u64,
-            missed,
+            missed: missed_ids,
+            missed_keys,
             ..Self::default()
         };
         let mut seen = HashSet::new();
@@ -112,14 +124,57 @@ impl Found {
     }
 }
 
-/// Returns the first ids that name no pending contact, and why.
-fn missed(ids: &[ContactId], there: &[NamedContact]) -> Vec<(ContactId, Option<String>)> {
-    let there: HashMap<ContactId, &NamedContact> =
-        there.iter().map(|contact| (contact.id, contact)).collect();
-    let named = ids.iter().map(|id| (*id, there.get(id)));
-    let missed = named.filter(|(_, contact)| !contact.is_some_and(|one| one.is_pending()));
+/// Returns the first names that name no pending contact, and why.
+fn missed<Name: Clone + Eq + Hash>(
+    names: &[Name],
+    there: &[NamedContact],
+    name_of: impl Fn(&NamedContact) -> Option<Name>,
+) -> Vec<Missed<Name>> {
+    let there: HashMap<Name, &NamedContact> = there
+        .iter()
+        .filter_map(|contact| Some((name_of(contact)?, contact)))
+        .collect();
+    let asked = names.iter().map(|name| (name, there.get(name)));
+    let missed = asked.filter(|(_, contact)| !contact.is_some_and(|one| one.is_pending()));
     missed
-        .map(|(id, contact)| (id, contact.map(|one| one.status.clone())))
+        .map(|(name, contact)| (name.clone(), contact.map(|one| one.status.clone())))
         .take(TOLD)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_counts_once() {
+        let ids = [7, 5, 7].map(ContactId).to_vec();
+        let keys = ["b", "a", "b"].map(str::to_owned).to_vec();
+        let Chosen::Named { ids, keys } = Chosen::named(ids, keys) else {
+            panic!("named");
+        };
+        assert_eq!(ids, [5, 7].map(ContactId));
+        assert_eq!(keys, ["b", "a"]);
+    }
+
+    #[test]
+    fn the_first_keys_without_a_pending_contact_are_listed_with_why() {
+        let contact = |key: &str, status: &str| NamedContact {
+            id: ContactId(1),
+            lane: Lane::new("u", "t").unwrap(),
+            status: status.into(),
+            key: Some(key.into()),
+        };
+        let there = [contact("a", "pending"), contact("b", "succeeded")];
+        let of = |keys: &[String]| missed(keys, &there, |contact| contact.key.clone());
+        assert_eq!(
+            of(&["a", "b", "c"].map(str::to_owned)),
+            [
+                ("b".to_owned(), Some("succeeded".to_owned())),
+                ("c".into(), None)
+            ]
+        );
+        let many: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+        assert_eq!(of(&many).len(), TOLD);
+    }
 }

@@ -28,10 +28,13 @@ impl PauseOrder {
         }
     }
 
-    /// The pause and how many contacts wait in it, for programs; `None`: they could not be counted.
-    pub fn json(&self, pending: Option<u64>) -> serde_json::Value {
+    /// The pause, how many contacts wait in it, and the pause that it replaced, for programs; `None`
+    /// for the former: they could not be counted.
+    pub fn json(&self, pending: Option<u64>, replaced: Option<&Pause>) -> serde_json::Value {
         let seconds = self.lasts.map(|lasts| lasts.as_secs_f64());
-        json!({"paused": self.scope, "for_seconds": seconds, "pending": pending})
+        json!({
+            "paused": self.scope, "for_seconds": seconds, "pending": pending, "replaced": replaced,
+        })
     }
 
     /// Puts the pause in force.
@@ -79,6 +82,11 @@ pub struct Paused {
 }
 
 impl Paused {
+    /// The pause of this very scope, which another one replaces.
+    pub fn replaced(&self, scope: &OrderScope) -> Option<&Pause> {
+        self.within.iter().find(|pause| pause.scope == *scope)
+    }
+
     /// Reads the pauses.
     pub async fn find(
         operations: &dyn Operations,

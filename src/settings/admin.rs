@@ -1,6 +1,6 @@
 //! `[admin]`: where operators ask how the courier is.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,14 @@ impl Default for AdminSettings {
 
 impl AdminSettings {
     pub(super) fn check(&self, faults: &mut Faults) {
+        for host in &self.hosts {
+            faults.demand(
+                is_host(host),
+                "admin.hosts",
+                format_args!("{host:?}"),
+                "write the name alone, such as courier.example, without scheme, port or blanks",
+            );
+        }
         let shown = |file: &Option<PathBuf>| file.as_ref().map(|file| file.display().to_string());
         for (key, file, other, missing) in [
             (
@@ -92,5 +100,51 @@ impl AdminSettings {
             certificate: self.cert_file.clone()?,
             key: self.key_file.clone()?,
         })
+    }
+}
+
+/// Whether a request can name this host: as it stands in `Host`, without the port.
+fn is_host(text: &str) -> bool {
+    let is_name = |text: &str| {
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        text.chars().all(is_of_a_name) && text.split('.').all(|part| !part.is_empty())
+    };
+    text.parse::<IpAddr>().is_ok() || is_name(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_no_request_names_is_refused_in_one_line() {
+        let said = |host: &str| {
+            let mut faults = Faults::default();
+            let settings = AdminSettings {
+                hosts: vec![host.into()],
+                ..AdminSettings::default()
+            };
+            settings.check(&mut faults);
+            faults.0.first().map(ToString::to_string)
+        };
+        for fine in ["courier.example", "courier", "db_1", "10.0.0.1", "::1"] {
+            assert_eq!(said(fine), None, "{fine}");
+        }
+        for wrong in [
+            "",
+            " ",
+            "courier.example:9464",
+            "https://courier.example",
+            "courier.example/",
+            " courier.example",
+            "courier.example.",
+            "*.example",
+            "one two",
+            "例子.example",
+        ] {
+            let said = said(wrong).unwrap();
+            let begin = format!("admin.hosts = {wrong:?}: write the name alone, ");
+            assert!(said.starts_with(&begin) && !said.contains('\n'), "{said}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use config::ValueKind;
 
+use super::proxy;
+
 /// Longer than any useful duration; keeps sums of instants from overflowing.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
@@ -76,6 +78,8 @@ pub(super) enum Kind {
     Path,
     /// An http or https address.
     Url,
+    /// An address of a proxy, or a word for which one.
+    Proxy,
     /// Host and port to listen on.
     Address,
     /// True or false.
@@ -101,6 +105,7 @@ impl Kind {
             Self::Text => "write a text, in a file within quotes".into(),
             Self::Path => "write the path of a file, in a file within quotes".into(),
             Self::Url => "write an address such as https://ai.api.example.com".into(),
+            Self::Proxy => proxy::ADVICE.into(),
             Self::Address => "write an IP address and a port such as 127.0.0.1:9464".into(),
             Self::Switch => "write true or false".into(),
             Self::Whole => "write a whole number, without quotes and not negative".into(),
@@ -136,7 +141,7 @@ impl Kind {
                 .collect::<Option<Vec<_>>>()
                 .map(ValueKind::Array),
             Self::Duration => read_duration(text),
-            Self::Text | Self::Path | Self::Url | Self::Address | Self::OneOf(_) => {
+            Self::Text | Self::Path | Self::Url | Self::Proxy | Self::Address | Self::OneOf(_) => {
                 Some(ValueKind::String(text.into()))
             }
         }
@@ -161,7 +166,7 @@ impl Kind {
             }
             (Self::Duration, toml::Value::String(text)) => read_duration(text),
             (
-                Self::Text | Self::Path | Self::Url | Self::Address | Self::OneOf(_),
+                Self::Text | Self::Path | Self::Url | Self::Proxy | Self::Address | Self::OneOf(_),
                 toml::Value::String(text),
             ) => Some(ValueKind::String(text.clone())),
             _ => None,

@@ -18,7 +18,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("platform.token", Kind::Text).optional().secret(),
     Key::new("platform.token_file", Kind::Path).optional(),
     // Secret, because it may hold a password.
-    Key::new("platform.proxy", Kind::Text).secret(),
+    Key::new("platform.proxy", Kind::Proxy).secret(),
     Key::new("platform.ca_file", Kind::Path).optional(),
     Key::new("platform.timeout", Kind::Duration),
     Key::new("platform.connect_timeout", Kind::Duration),

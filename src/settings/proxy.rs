@@ -7,11 +7,15 @@ use hyper_util::client::proxy::matcher::Matcher;
 use serde::{Deserialize, Serialize, Serializer};
 use url::{Host, Url};
 
-use super::error::Faults;
+use super::error::{Fault, Faults};
 use super::shown::HIDDEN;
 
 /// The word for the proxies of the environment.
 const ENVIRONMENT: &str = "environment";
+
+/// What to write.
+pub(super) const ADVICE: &str = "write http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ \
+                                 if the proxy asks for it, or \"environment\", or \"\" for none";
 
 /// The proxy of requests.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -73,28 +77,45 @@ pub(super) fn has_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
+/// Whether requests can go through such a proxy.
+fn is_supported(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
 impl ProxySetting {
     pub(super) fn check(&self, faults: &mut Faults, key: &str) {
         let Self::At(url) = self else {
             return;
         };
-        let is_known = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_known = is_supported(url) && url.has_host();
         let bare = url.path().trim_matches('/').is_empty() && url.query().is_none();
-        faults.demand(
-            is_known && bare,
-            key,
-            HIDDEN,
-            "write http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ if the proxy asks for it, \
-             or \"environment\", or \"\" for none",
-        );
+        faults.demand(is_known && bare, key, HIDDEN, ADVICE);
     }
 
-    /// The proxy for an address.
-    pub(super) fn of(&self, address: &Url, environment: &ProxyVariables) -> Option<Url> {
-        match self {
-            Self::None => None,
-            Self::At(proxy) => Some(proxy.clone()),
+    /// The proxy for an address. Fails if the environment names one that cannot be used.
+    pub(super) fn of(
+        &self,
+        key: &str,
+        address: &Url,
+        environment: &ProxyVariables,
+    ) -> Result<Option<Url>, Fault> {
+        let found = match self {
+            Self::None => return Ok(None),
+            Self::At(proxy) => return Ok(Some(proxy.clone())),
             Self::Environment => environment.proxy_of(address),
+        };
+        match found {
+            Some(proxy) if !is_supported(&proxy) => Err(Fault {
+                key: key.into(),
+                found: format!("{key} = {ENVIRONMENT:?}"),
+                origin: None,
+                rule: format!(
+                    "the environment names a proxy {}://…, which is not supported; let HTTPS_PROXY \
+                     name one with http:// or https://, write it into {key}, or \"\" for none",
+                    proxy.scheme()
+                ),
+            }),
+            found => Ok(found),
         }
     }
 
@@ -144,9 +165,9 @@ impl ProxyVariables {
         }
     }
 
-    /// Whether the variables name a proxy for such an address.
+    /// Whether the variables name a proxy for such an address, one that could be used.
     pub(super) fn name_one_for(&self, address: &Url) -> bool {
-        self.proxy_of(address).is_some()
+        self.proxy_of(address).as_ref().is_some_and(is_supported)
     }
 
     /// Returns no proxy for this host: it would send the request elsewhere.
@@ -197,15 +218,49 @@ pub fn is_this_host(address: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Layers, Settings};
 
     fn proxy(environment: &[(&str, &str)], address: &str) -> Option<String> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment: Vec<(String, String)> = environment.iter().map(owned).collect();
         let variables = ProxyVariables::of(&environment);
         let address = Url::parse(address).unwrap();
-        let proxy = ProxySetting::Environment.of(&address, &variables)?;
-        assert_eq!(ProxySetting::None.of(&address, &variables), None);
+        let of = |setting: ProxySetting| setting.of("platform.proxy", &address, &variables);
+        assert_eq!(of(ProxySetting::None), Ok(None));
+        let proxy = of(ProxySetting::Environment).unwrap()?;
         Some(crate::http::without_user(&proxy))
+    }
+
+    #[test]
+    fn a_proxy_of_the_environment_that_cannot_be_used_is_told_with_the_remedy() {
+        let all = [("ALL_PROXY".into(), "socks5://me:hush@a:1".into())];
+        let variables = ProxyVariables::of(&all);
+        let address = Url::parse("https://far.example").unwrap();
+        let of = |key| ProxySetting::Environment.of(key, &address, &variables);
+        for key in ["platform.proxy", "traces.proxy"] {
+            let said = of(key).unwrap_err().to_string();
+            let begin = format!(
+                "{key} = \"environment\": the environment names a proxy socks5://…, which is not \
+                 supported; let HTTPS_PROXY name one with http:// or https://, write it into {key}, "
+            );
+            assert!(said.starts_with(&begin) && !said.contains("hush"), "{said}");
+        }
+        // To use it would be no help.
+        assert!(!variables.name_one_for(&address));
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_told_what_to_write() {
+        for wrong in ["127.0.0.1:3128", "proxy:3128", "none", "socks5://a:1"] {
+            for key in ["platform.proxy", "traces.proxy"] {
+                let layers = Layers {
+                    flags: vec![format!("{key}={wrong}")],
+                    ..Layers::default()
+                };
+                let said = Settings::from_layers(&layers).unwrap_err().to_string();
+                assert_eq!(said, format!("{key} = *** (--set): {ADVICE}"), "{wrong}");
+            }
+        }
     }
 
     #[test]

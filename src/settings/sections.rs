@@ -66,13 +66,15 @@ impl Settings {
     /// Returns the way to the platform. Fails if a file of it cannot be used.
     pub fn way_to_platform(&self) -> Result<Way, SettingsError> {
         let platform = &self.platform;
-        let proxy = platform.proxy.of(&platform.base_url, &self.proxies);
+        let proxy = &platform.proxy;
+        let proxy = proxy.of("platform.proxy", &platform.base_url, &self.proxies)?;
         way("platform", proxy, platform.ca_file.as_deref())
     }
 
     /// Returns the way to the collector of traces at this address, likewise.
     pub fn way_to_collector(&self, endpoint: &Url) -> Result<Way, SettingsError> {
-        let proxy = self.traces.proxy.of(endpoint, &self.proxies);
+        let proxy = &self.traces.proxy;
+        let proxy = proxy.of("traces.proxy", endpoint, &self.proxies)?;
         way("traces", proxy, self.traces.ca_file.as_deref())
     }
 

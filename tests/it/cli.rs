@@ -69,14 +69,38 @@ fn help_names_every_command_and_each_command_explains_itself() {
 
 #[test]
 fn wrong_usage_ends_with_2() {
-    for arguments in [
-        &["frobnicate"][..],
-        &[],
-        &["config", "--frobnicate"],
-        &["enqueue"],
+    for (arguments, told) in [
+        (
+            &["frobnicate"][..],
+            "unrecognized subcommand 'frobnicate'; see `contact-courier --help`",
+        ),
+        (
+            &["config", "--jsno"],
+            "unexpected argument '--jsno' found; a similar argument exists: '--json'; see \
+             `contact-courier config --help`",
+        ),
+        (
+            &["pause", "--for", "0s", "--all"],
+            "invalid value '0s' for '--for <TIME>': write 1s or more; see `contact-courier pause \
+             --help`",
+        ),
+        (
+            &["enqueue"],
+            "the following required arguments were not provided: <FILE>; see `contact-courier \
+             enqueue --help`",
+        ),
     ] {
-        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+        assert_eq!(error(&run(arguments), 2), format!("error: {told}\n"));
     }
+    // All commands are shown, and the last line is the error.
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("Usage: contact-courier"), "{text}");
+    assert!(
+        text.ends_with("\nerror: name one of these commands\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -310,6 +310,13 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
         "nothing to cancel: no pending contact matches\n1 of the names named no pending \
          contact: 2 (failed)\n"
     );
+    let keys = ["--key", "order-1", "--key", "none", "--key", "none"];
+    let nothing = self::said(&db, &[&["cancel", "--yes"], &keys[..]].concat());
+    assert_eq!(
+        nothing,
+        "nothing to cancel: no pending contact matches\n2 of the names named no pending \
+         contact: \"order-1\" (succeeded), \"none\" (not there)\n"
+    );
     for (wrong, words) in [
         (&["cancel"][..], "error: say which: ids"),
         (&["cancel", "5", "--user", "u-2", "--yes"], "not both"),

@@ -6,5 +6,6 @@ mod containers;
 mod elsewhere;
 mod kubernetes;
 mod monitoring;
+mod package;
 mod systemd;
 mod yaml;

@@ -61,10 +61,11 @@ async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
         return Ok(Json(told));
     }
     let action = hands.action("pause", &user, &order.in_words());
+    let before = soon(Paused::find(operations, &order.scope)).await?;
     soon(order.carry_out(operations, &action)).await?;
     // The pause is in force: it is done, even if the count fails.
     let pending = hands.pending(&order.scope).await;
-    Ok(Json(order.json(pending)))
+    Ok(Json(order.json(pending, before.replaced(&order.scope))))
 }
 
 async fn resume(State(hands): State<Hands>, request: Request) -> Answer {

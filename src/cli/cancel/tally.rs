@@ -3,6 +3,7 @@
 use indicatif::HumanCount;
 
 use crate::cli::span::{contacts, count};
+use crate::mask::mask_within;
 use crate::operators::CancelTally;
 use crate::outbox::Cancelled;
 
@@ -43,11 +44,16 @@ pub(super) fn cancellable(tally: &CancelTally) -> String {
     )
 }
 
-/// Says which ids name no pending contact, and why, for the ids that are listed.
+/// Says which ids and keys name no pending contact, and why, for those that are listed. A key may
+/// hold a number.
 fn missed(tally: &CancelTally) -> String {
-    let told = tally.missed.iter().map(|(id, status)| {
+    let ids = tally.missed.iter();
+    let ids = ids.map(|(id, status)| (id.to_string(), status));
+    let keys = tally.missed_keys.iter();
+    let keys = keys.map(|(key, status)| (format!("{:?}", mask_within(key)), status));
+    let told = ids.chain(keys).map(|(name, status)| {
         let why = status.as_deref().unwrap_or("not there");
-        format!("{id} ({why})")
+        format!("{name} ({why})")
     });
     let mut told: Vec<String> = told.collect();
     if told.is_empty() {
@@ -108,7 +114,15 @@ mod tests {
         );
         tally.unmatched = 1_002;
         assert!(told(&tally).ends_with("7 (not there), and 1,000 more"));
+        tally.unmatched = 4;
+        tally.missed_keys = vec![
+            ("order-1".into(), Some("succeeded".into())),
+            ("shop:13012121211".into(), None),
+        ];
+        let keys = "7 (not there), \"order-1\" (succeeded), \"shop:130***1211\" (not there)";
+        assert!(told(&tally).ends_with(keys), "{}", told(&tally));
         tally.missed.clear();
+        tally.missed_keys.clear();
         assert!(told(&tally).ends_with("named no pending contact"));
     }
 }

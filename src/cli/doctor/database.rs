@@ -50,10 +50,23 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
             (checks, couriers)
         }
         Err(error) => {
-            let todo = "`run` migrates by itself unless database.auto_migrate is false";
-            checks.push(Check::failed("migrations", error.to_string(), todo));
+            checks.push(unmigrated(&error));
             (checks, 0)
         }
+    }
+}
+
+/// Says what helps against a schema that is not this program's. `run` migrates only where
+/// `contact-courier migrate` would.
+fn unmigrated(error: &OutboxError) -> Check {
+    let said = error.to_string();
+    match (error, said.rsplit_once(": ")) {
+        (OutboxError::Schema(_), _) if said.contains("run `contact-courier migrate`") => {
+            let todo = "`run` migrates by itself unless database.auto_migrate is false";
+            Check::failed("migrations", said, todo)
+        }
+        (OutboxError::Schema(_), Some((found, todo))) => Check::failed("migrations", found, todo),
+        _ => Check::failed("migrations", said, "see the database's log"),
     }
 }
 
@@ -393,6 +406,29 @@ mod tests {
             });
             assert!(said.to_string().starts_with(line), "{said}");
         }
+    }
+
+    #[test]
+    fn what_helps_against_another_schema_is_told_by_its_kind() {
+        let told = |said: &str| unmigrated(&OutboxError::Schema(said.into())).to_string();
+        assert_eq!(
+            told(
+                "this program is older than the database, which has migration 9999: install the \
+                 newer contact-courier"
+            ),
+            "FAILED   migrations  this program is older than the database, which has migration \
+             9999; install the newer contact-courier"
+        );
+        assert_eq!(
+            told("the database has no outbox tables yet: run `contact-courier migrate`"),
+            "FAILED   migrations  the database has no outbox tables yet: run `contact-courier \
+             migrate`; `run` migrates by itself unless database.auto_migrate is false"
+        );
+        let lost = OutboxError::Lost("gone".into());
+        assert_eq!(
+            unmigrated(&lost).to_string(),
+            "FAILED   migrations  the database does not answer: gone; see the database's log"
+        );
     }
 
     #[test]

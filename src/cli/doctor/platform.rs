@@ -67,7 +67,11 @@ fn way(settings: &Settings) -> Vec<Check> {
                 Check::ok("traces", found)
             }
             Ok(_) => Check::ok("traces", format!("they go to {endpoint}, by {authorities}")),
-            Err(error) => Check::failed("traces", error.to_string(), "correct traces.ca_file"),
+            Err(error) => Check::failed(
+                "traces",
+                error.to_string(),
+                "correct traces.ca_file or traces.proxy",
+            ),
         }
     }));
     checks

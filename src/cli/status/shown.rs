@@ -7,7 +7,7 @@ use indicatif::HumanCount;
 use super::report::StatusReport;
 use crate::cli::headline::{in_short, words};
 use crate::cli::span::{batches, contacts, count, seconds, span};
-use crate::cli::table::{cut, lines_within, numbers, short, table, wrapped};
+use crate::cli::table::{cut, keep_first, lines_within, numbers, short, table, wrapped};
 use crate::outbox::{ClosedGate, HeldLane, InstanceReport, LaneOutlook, OrderScope, PAUSED};
 
 /// How many characters of a message are shown: `explain` and the log have the rest.
@@ -172,6 +172,7 @@ fn held(lanes: &[HeldLane], width: Option<u16>) -> String {
         ]);
     }
     numbers(&mut table, &[4, 5]);
+    keep_first(&mut table, width);
     lines_within(&mut table, width)
 }
 

@@ -37,6 +37,8 @@ pub struct NamedContact {
     pub lane: Lane,
     /// `pending`, `succeeded` or `failed`.
     pub status: String,
+    /// The key by which it was named, if it was.
+    pub key: Option<String>,
 }
 
 impl NamedContact {
@@ -107,5 +109,6 @@ pub(in crate::outbox) fn named_contact(row: &impl Columns) -> Option<NamedContac
         id: ContactId(row.integer("id")?),
         lane: rows::lane(row)?,
         status: row.text("status").unwrap_or_default(),
+        key: row.text("idempotency_key"),
     })
 }

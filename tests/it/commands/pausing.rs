@@ -31,7 +31,7 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
     let all = said(&db, &["pause", "--all", "--for", "2h", "--json"]);
     assert_eq!(
         all,
-        "{\"for_seconds\":7200.0,\"paused\":\"all lanes\",\"pending\":3}\n"
+        "{\"for_seconds\":7200.0,\"paused\":\"all lanes\",\"pending\":3,\"replaced\":null}\n"
     );
     let status = said(&db, &["status"]);
     assert!(
@@ -56,6 +56,7 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
         &["pause", "u-2"],
         &["pause", "--all", "--user", "u-2"],
         &["pause", "--all", "--for", "0s"],
+        &["pause", "--all", "--for", "500ms"],
         &["pause", "--all", "--for", "9999999999y"],
         &["history", "--limit", "0"],
         &["explain", "--phone", ""],
@@ -122,4 +123,21 @@ async fn a_pause_whose_contacts_cannot_be_counted_is_told_all_the_same() {
     let last = lines.next().unwrap().unwrap();
     assert_eq!(last, "the contacts pending in it could not be counted");
     assert!(pause.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pause_replaces_and_a_lane_that_nobody_knows_are_told() {
+    let db = outbox().await;
+    said(&db, &["pause", "--all", "--for", "2h"]);
+    let again = said(&db, &["pause", "--all", "--for", "2h", "--json"]);
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["replaced"]["scope"], "all lanes");
+    let left = again["replaced"]["ends_in_seconds"].as_f64().unwrap();
+    assert!((7_100.0..=7_200.0).contains(&left), "{again}");
+    said(&db, &["resume", "--all"]);
+    assert_eq!(
+        said(&db, &["resume", "no-such/lane"]),
+        "lane no-such/lane: no pause or hold of its own; tried at once\n\
+         no contact of this lane is known\n"
+    );
 }

@@ -194,3 +194,17 @@ fn both_pages_name_the_same_things() {
         assert!(names > 20, "{pages:?}: {names}");
     }
 }
+
+#[test]
+fn a_lane_has_one_name_in_chinese() {
+    // 任务 is the platform's task.
+    for [_, page] in PAGES {
+        let text = read(page);
+        for wrong in ["暂停的任务", "显示为“任务”", "任务暂停"] {
+            assert!(!text.contains(wrong), "{page}: {wrong}");
+        }
+    }
+    let [english, chinese] = ["docs/operating.md", "docs/zh-CN/operating.md"].map(read);
+    assert!(english.contains("with fewer than 100 in the table"));
+    assert!(chinese.contains("表中的联系人少于 100 个"));
+}

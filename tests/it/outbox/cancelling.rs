@@ -312,6 +312,13 @@ async fn contacts_are_found_by_id_and_by_key(db: &Db) {
     assert_eq!(named(Names::Ids(&ids)).await, wanted);
     let keys = ["order-2", "order-1", "order-3"];
     assert_eq!(named(Names::Keys(&keys)).await, wanted);
+    let found = db
+        .operations
+        .named(Names::Keys(&keys))
+        .await
+        .expect("answers");
+    let found: Vec<_> = found.iter().map(|named| named.key.as_deref()).collect();
+    assert_eq!(found, [Some("order-1"), Some("order-2")]);
 }
 
 async fn each_part_of_an_action_is_added_to_its_row(db: &Db) {

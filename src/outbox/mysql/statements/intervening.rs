@@ -73,12 +73,13 @@ pub(in crate::outbox::mysql) static INTERVENING: Intervening = Intervening {
         " AND c.id > ? ORDER BY c.id LIMIT 20000"
     )),
     contacts_by_id: concat!(
-        "SELECT c.id, c.user_id, c.task_id, c.status FROM ",
+        "SELECT c.id, c.user_id, c.task_id, c.status, NULL AS idempotency_key FROM ",
         contact_ids!(),
         " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
           ORDER BY c.id"
     ),
-    contacts_by_key: "SELECT c.id, c.user_id, c.task_id, c.status
+    // The key as it was asked for: a comparison may pass over blanks at its end.
+    contacts_by_key: "SELECT c.id, c.user_id, c.task_id, c.status, named.idempotency_key
          FROM JSON_TABLE(?, '$[*]' COLUMNS (
              idempotency_key VARCHAR(512) CHARACTER SET utf8mb4 PATH '$'
          )) AS named

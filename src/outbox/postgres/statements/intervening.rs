@@ -60,10 +60,12 @@ macro_rules! pauses {
 
 /// The columns of a `NamedContact`.
 macro_rules! named {
-    () => {
+    ($key:literal) => {
         concat!(
             primary!(),
-            "SELECT id, user_id, task_id, status FROM contact_outbox "
+            "SELECT id, user_id, task_id, status, ",
+            $key,
+            " FROM contact_outbox "
         )
     };
 }
@@ -98,9 +100,12 @@ pub(in crate::outbox::postgres) static INTERVENING: Intervening = Intervening {
         " ORDER BY contact_outbox.id LIMIT 20000)
          ORDER BY 1 LIMIT 20000"
     )),
-    contacts_by_id: concat!(named!(), "WHERE id = ANY ($1) ORDER BY id"),
+    contacts_by_id: concat!(
+        named!("NULL AS idempotency_key"),
+        "WHERE id = ANY ($1) ORDER BY id"
+    ),
     contacts_by_key: concat!(
-        named!(),
+        named!("idempotency_key"),
         "WHERE idempotency_key = ANY ($1) ORDER BY idempotency_key"
     ),
     make_lane: Statement::new(

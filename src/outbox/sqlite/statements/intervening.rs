@@ -100,9 +100,10 @@ pub(in crate::outbox::sqlite) static INTERVENING: Intervening = Intervening {
         ids!("contact_outbox_deferred", "not_before IS NOT NULL"),
         " ORDER BY id LIMIT 20000"
     )),
-    contacts_by_id: "SELECT id, user_id, task_id, status FROM contact_outbox NOT INDEXED
+    contacts_by_id: "SELECT id, user_id, task_id, status, NULL AS idempotency_key
+         FROM contact_outbox NOT INDEXED
          WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id",
-    contacts_by_key: "SELECT id, user_id, task_id, status FROM contact_outbox
+    contacts_by_key: "SELECT id, user_id, task_id, status, idempotency_key FROM contact_outbox
          WHERE idempotency_key IN (SELECT value FROM json_each(?1)) ORDER BY idempotency_key",
     make_lane: Statement::new(
         "INSERT INTO delivery_lane (user_id, task_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",

@@ -1,0 +1,121 @@
+//! The arguments of the command line, read. Wrong usage is one line, as every other error.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use super::command::Cli;
+use super::exit::UsageError;
+
+/// Runs the command that these arguments ask for; the first of them is the program's name.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli.run().await,
+        Err(error) if error.use_stderr() => Err(wrong(&error, &arguments)?.into()),
+        // Help, or the version.
+        Err(help) => Ok(help.print()?),
+    }
+}
+
+/// Says what is wrong with the arguments.
+fn wrong(error: &clap::Error, arguments: &[OsString]) -> std::io::Result<UsageError> {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.print()?;
+        return Ok(UsageError("name one of these commands".into()));
+    }
+    let program = Cli::command();
+    let command = command_in(&program, arguments).map_or_else(String::new, |name| name + " ");
+    Ok(UsageError(format!(
+        "{}; see `{} {command}--help`",
+        in_one_line(&error.to_string()),
+        program.get_name(),
+    )))
+}
+
+/// Finds the command among the arguments: the first word that is one, and no option's value.
+fn command_in(program: &clap::Command, arguments: &[OsString]) -> Option<String> {
+    let takes_value = |word: &OsString| word == "--set" || word == "--config";
+    let words = arguments.iter().zip(arguments.iter().skip(1));
+    let mut words = words.filter(|(before, _)| !takes_value(before));
+    words.find_map(|(_, word)| Some(program.find_subcommand(word)?.get_name().to_owned()))
+}
+
+/// Puts a message of several paragraphs into one line, with its tips and without the usage, which
+/// `--help` tells.
+fn in_one_line(message: &str) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for paragraph in message.split("\n\n").map(str::trim) {
+        if paragraph.starts_with("Usage: ") || paragraph.starts_with("For more information") {
+            continue;
+        }
+        for (nth, line) in paragraph.lines().map(str::trim).enumerate() {
+            let tip = line.strip_prefix("tip: ");
+            match parts.last_mut() {
+                Some(last) if nth > 0 && tip.is_none() => {
+                    last.push(' ');
+                    last.push_str(line);
+                }
+                _ => parts.push(tip.unwrap_or(line).to_owned()),
+            }
+        }
+    }
+    let line = parts.join("; ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error about these arguments.
+    fn said(arguments: &str) -> String {
+        let words = format!("contact-courier {arguments}");
+        let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+        let error = Cli::try_parse_from(&words).unwrap_err();
+        wrong(&error, &words).unwrap().to_string()
+    }
+
+    #[test]
+    fn wrong_usage_is_one_line_that_says_where_the_help_is() {
+        for (arguments, told) in [
+            (
+                "frobnicate",
+                "unrecognized subcommand 'frobnicate'; see `contact-courier --help`",
+            ),
+            (
+                "--set a.b=c history --frobnicate",
+                "unexpected argument '--frobnicate' found; see `contact-courier history --help`",
+            ),
+            (
+                "status --wach",
+                "unexpected argument '--wach' found; a similar argument exists: '--watch'; see \
+                 `contact-courier status --help`",
+            ),
+            (
+                "--config run enqueue",
+                "the following required arguments were not provided: <FILE>; see \
+                 `contact-courier enqueue --help`",
+            ),
+            (
+                "pause --all --for 500ms",
+                "invalid value '500ms' for '--for <TIME>': write 1s or more; see `contact-courier \
+                 pause --help`",
+            ),
+            (
+                "pause --all --user u",
+                "the argument '--all' cannot be used with '--user <USER_ID>'; see `contact-courier \
+                 pause --help`",
+            ),
+            (
+                "failures --kind expird",
+                "invalid value 'expird' for '--kind <KIND>' [possible values: invalid, rejected, \
+                 duplicate, unconfirmed, expired, cancelled]; a similar value exists: 'expired'; \
+                 see `contact-courier failures --help`",
+            ),
+        ] {
+            assert_eq!(said(arguments), told, "{arguments}");
+        }
+    }
+}
