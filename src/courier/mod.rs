@@ -43,6 +43,7 @@ mod rests;
 pub mod retention;
 mod retuning;
 mod rotation;
+mod schedule;
 mod scout;
 mod search;
 mod store;

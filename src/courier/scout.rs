@@ -20,7 +20,8 @@ use super::notices::Notices;
 use super::places::Places;
 use super::queue::{Candidate, Queue};
 use super::rests::{Rest, Rests};
-use super::search::{SEARCH_SHARE, Search};
+use super::schedule::Schedule;
+use super::search::Search;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
 use crate::outbox::OutboxError;
@@ -45,12 +46,10 @@ pub(super) struct Scout {
     instance: Uuid,
     search: Search,
     queue: Queue,
-    /// When the last search ended, and how long it took.
-    searched: Option<(Instant, Duration)>,
+    /// When it searches.
+    schedule: Schedule,
     places: Places,
     notices: Notices,
-    /// Whether there is reason to search at once.
-    has_news: bool,
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
     rests: Rests,
@@ -68,8 +67,8 @@ struct Look {
     searched: bool,
     /// Lanes that were put to work.
     started: usize,
-    /// When the next lane that lingers is ripe.
-    ripe_in: Option<Duration>,
+    /// When there is reason for the next search, if that is known.
+    next_search_in: Option<Duration>,
 }
 
 impl Scout {
@@ -82,9 +81,8 @@ impl Scout {
             instance,
             search: Search::new(instance),
             queue: Queue::default(),
-            searched: None,
+            schedule: Schedule::default(),
             notices: Notices::new(Instant::now()),
-            has_news: false,
             places: Places::default(),
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
@@ -99,7 +97,7 @@ impl Scout {
         while !self.context.life.is_stopping() {
             let pulse = Arc::clone(&self.context.pulse);
             let look = pulse.scout.turning(self.look_and_report()).await;
-            self.rest(look.and_then(|look| look.ripe_in)).await;
+            self.rest(look.and_then(|look| look.next_search_in)).await;
         }
         self.drain().await;
     }
@@ -118,7 +116,7 @@ impl Scout {
                     return Ok(());
                 }
                 // Only a search tells that nothing is left.
-                self.searched = None;
+                self.schedule.begins_anew();
                 if !look.searched {
                     // Without a good lease it does not search.
                     if !self.context.leases.is_good() {
@@ -142,9 +140,9 @@ impl Scout {
     }
 
     /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
-    /// for, a lane that is ripe or has rested, or no lane at work at all. Where there is work, more
+    /// for, a search, a lane that has rested, or no lane at work at all. Where there is work, more
     /// comes soon.
-    async fn rest(&mut self, ripe_in: Option<Duration>) {
+    async fn rest(&mut self, next_search_in: Option<Duration>) {
         let poll = self.context.poll_interval;
         let poll = if self.tasks.is_empty() {
             poll
@@ -155,7 +153,7 @@ impl Scout {
             let wait = until.saturating_duration_since(Instant::now());
             wait.max(Duration::from_millis(1))
         });
-        let wait = [ripe_in, rested_in].into_iter().flatten().min();
+        let wait = [next_search_in, rested_in].into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
         let news = self.notices.next(Arc::clone(&context));
@@ -163,10 +161,7 @@ impl Scout {
         loop {
             let (resting, waiting) = (self.rests.len(), self.queue.len());
             tokio::select! {
-                () = &mut rest => {
-                    self.has_news |= wait.is_some();
-                    return;
-                }
+                () = &mut rest => return,
                 newest = &mut news => return self.take_news(newest).await,
                 Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
                 Ok(()) = self.orders.changed() => return self.take_orders(),
@@ -188,7 +183,7 @@ impl Scout {
 
     /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
     async fn take_news(&mut self, newest: i64) {
-        self.has_news = true;
+        self.schedule.has_news();
         let lanes = self.notices.lanes(newest, &self.context).await;
         let mut waiting = Vec::new();
         for lane in lanes {
@@ -209,7 +204,7 @@ impl Scout {
     /// Searches for the lanes that are not paused any more, and ends the rests of those that operators
     /// have tried at once.
     fn take_orders(&mut self) {
-        self.has_news = true;
+        self.schedule.has_news();
         for scope in self.context.pauses.take_resumed() {
             self.rests.end(|lane| scope.covers(lane));
             self.places.try_now(|lane| scope.covers(lane));
@@ -284,7 +279,7 @@ impl Scout {
             Ok(0)
         };
         if self.is_due_to_search() {
-            look.ripe_in = self.search().await?;
+            self.search().await?;
             look.searched = true;
         }
         look.started = fresh?;
@@ -292,6 +287,7 @@ impl Scout {
             look.started += self.start_those_with_place().await?;
         }
         self.note_whether_others_wait();
+        look.next_search_in = self.schedule.next_in(Instant::now());
         Ok(look)
     }
 
@@ -379,25 +375,13 @@ impl Scout {
     }
 
     fn is_due_to_search(&self) -> bool {
-        let Some((ended, _)) = self.searched else {
-            return true;
-        };
         let is_idle = self.tasks.is_empty() || self.queue.is_used_up();
         let poll = self.context.poll_interval / BUSY;
-        let is_time = is_idle || self.has_news || ended.elapsed() >= poll;
-        is_time && self.search_due_in().is_zero()
+        self.schedule.is_due(is_idle, poll, Instant::now())
     }
 
-    /// Returns when the next search may be, so that searches take a bounded share of the time.
-    fn search_due_in(&self) -> Duration {
-        self.searched.map_or(Duration::ZERO, |(ended, took)| {
-            (took * (SEARCH_SHARE - 1)).saturating_sub(ended.elapsed())
-        })
-    }
-
-    /// Searches for lanes that may start, twice as many as there are places. Returns when the next
-    /// one that lingers is ripe.
-    async fn search(&mut self) -> Result<Option<Duration>, OutboxError> {
+    /// Searches for lanes that may start, twice as many as there are places.
+    async fn search(&mut self) -> Result<(), OutboxError> {
         let asked = Instant::now();
         let mut search = std::mem::replace(&mut self.search, Search::new(self.instance));
         let enough = self.context.places() * 2;
@@ -406,10 +390,10 @@ impl Scout {
         self.search = search;
         self.tell(DatabaseWork::Search, asked, &found);
         let found = found?;
-        self.searched = Some((Instant::now(), asked.elapsed()));
-        self.has_news = false;
+        self.schedule
+            .has_searched(asked, found.ripe_in, Instant::now());
         self.queue.found(found.ripe);
-        Ok(found.ripe_in)
+        Ok(())
     }
 
     /// Notes whether the database works, unless an error ends the run and is reported by that.
