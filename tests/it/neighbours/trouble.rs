@@ -32,6 +32,7 @@ on_every_database!(
     lanes_whose_task_runs_do_not_hold_up_a_good_one,
     users_that_are_forbidden_do_not_hold_up_a_good_one,
     a_user_whose_lanes_all_fail_does_not_hold_up_another,
+    users_that_all_fail_do_not_hold_up_a_good_one,
     lanes_whose_hold_is_over_do_not_hold_up_a_good_one_with_a_backlog,
     lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one,
     lanes_that_hang_do_not_hold_up_a_good_one,
@@ -135,6 +136,11 @@ async fn users_that_are_forbidden_do_not_hold_up_a_good_one(db: &Db) {
 async fn a_user_whose_lanes_all_fail_does_not_hold_up_another(db: &Db) {
     let street = Street::of(db, &[], tasks("broken", BAD)).await;
     street.serves_good_contacts_after(5).await;
+}
+
+async fn users_that_all_fail_do_not_hold_up_a_good_one(db: &Db) {
+    let street = Street::of(db, &[], users("broken", MANY / 2)).await;
+    street.serves_good_contacts_after(10).await;
 }
 
 async fn lanes_whose_hold_is_over_do_not_hold_up_a_good_one_with_a_backlog(db: &Db) {
