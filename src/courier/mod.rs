@@ -43,6 +43,7 @@ mod rests;
 pub mod retention;
 mod retuning;
 mod rotation;
+mod schedule;
 mod scout;
 mod search;
 mod store;
@@ -52,6 +53,7 @@ mod token;
 pub mod tuning;
 mod turns;
 mod underway;
+mod unpaid;
 mod watch;
 
 pub use self::daemon::{Courier, Until};

@@ -15,16 +15,20 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::Context;
+use super::gate::WELL;
 use super::lane::LaneEnd;
 use super::notices::Notices;
 use super::places::Places;
 use super::queue::{Candidate, Queue};
 use super::rests::{Rest, Rests};
-use super::search::{SEARCH_SHARE, Search};
+use super::schedule::Schedule;
+use super::search::Search;
+use super::unpaid::Unpaid;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
 use crate::outbox::OutboxError;
 
+mod paying;
 mod starting;
 
 /// A lane that failed for a reason of its own is left alone for so long.
@@ -45,12 +49,11 @@ pub(super) struct Scout {
     instance: Uuid,
     search: Search,
     queue: Queue,
-    /// When the last search ended, and how long it took.
-    searched: Option<(Instant, Duration)>,
+    unpaid: Unpaid,
+    /// When it searches.
+    schedule: Schedule,
     places: Places,
     notices: Notices,
-    /// Whether there is reason to search at once.
-    has_news: bool,
     tasks: JoinSet<LaneEnd>,
     lanes: HashMap<Id, Lane>,
     rests: Rests,
@@ -68,8 +71,8 @@ struct Look {
     searched: bool,
     /// Lanes that were put to work.
     started: usize,
-    /// When the next lane that lingers is ripe.
-    ripe_in: Option<Duration>,
+    /// When there is reason for the next search, if that is known.
+    next_search_in: Option<Duration>,
 }
 
 impl Scout {
@@ -82,9 +85,9 @@ impl Scout {
             instance,
             search: Search::new(instance),
             queue: Queue::default(),
-            searched: None,
+            unpaid: Unpaid::default(),
+            schedule: Schedule::default(),
             notices: Notices::new(Instant::now()),
-            has_news: false,
             places: Places::default(),
             tasks: JoinSet::new(),
             lanes: HashMap::new(),
@@ -99,7 +102,7 @@ impl Scout {
         while !self.context.life.is_stopping() {
             let pulse = Arc::clone(&self.context.pulse);
             let look = pulse.scout.turning(self.look_and_report()).await;
-            self.rest(look.and_then(|look| look.ripe_in)).await;
+            self.rest(look.and_then(|look| look.next_search_in)).await;
         }
         self.drain().await;
     }
@@ -118,7 +121,7 @@ impl Scout {
                     return Ok(());
                 }
                 // Only a search tells that nothing is left.
-                self.searched = None;
+                self.schedule.begins_anew();
                 if !look.searched {
                     // Without a good lease it does not search.
                     if !self.context.leases.is_good() {
@@ -142,20 +145,27 @@ impl Scout {
     }
 
     /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
-    /// for, a lane that is ripe or has rested, or no lane at work at all. Where there is work, more
+    /// for, a search, a lane that has rested or is paid for, or no lane at work at all. Where there is work, more
     /// comes soon.
-    async fn rest(&mut self, ripe_in: Option<Duration>) {
+    async fn rest(&mut self, next_search_in: Option<Duration>) {
         let poll = self.context.poll_interval;
         let poll = if self.tasks.is_empty() {
             poll
         } else {
             poll / BUSY
         };
-        let rested_in = self.rests.next().map(|until| {
+        let ready_at = [self.rests.next(), self.unpaid.next()]
+            .into_iter()
+            .flatten();
+        let ready_in = ready_at.min().map(|until| {
             let wait = until.saturating_duration_since(Instant::now());
             wait.max(Duration::from_millis(1))
         });
-        let wait = [ripe_in, rested_in].into_iter().flatten().min();
+        // The breaker lets one of those that wait through now and then.
+        let is_shut = self.queue.len() > 0 && self.context.gates().breaker_is_open();
+        let tries_in = is_shut.then_some(WELL);
+        let waits = [next_search_in, ready_in, tries_in];
+        let wait = waits.into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
         let news = self.notices.next(Arc::clone(&context));
@@ -163,10 +173,7 @@ impl Scout {
         loop {
             let (resting, waiting) = (self.rests.len(), self.queue.len());
             tokio::select! {
-                () = &mut rest => {
-                    self.has_news |= wait.is_some();
-                    return;
-                }
+                () = &mut rest => return,
                 newest = &mut news => return self.take_news(newest).await,
                 Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
                 Ok(()) = self.orders.changed() => return self.take_orders(),
@@ -188,15 +195,16 @@ impl Scout {
 
     /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
     async fn take_news(&mut self, newest: i64) {
-        self.has_news = true;
+        self.schedule.has_news();
         let lanes = self.notices.lanes(newest, &self.context).await;
         let mut waiting = Vec::new();
         for lane in lanes {
             self.rests.has_contacts(&lane);
-            if !self.places.tell(&lane) && self.may_start(&lane) {
+            if !self.places.tell(&lane) && self.may_soon_start(&lane) {
                 waiting.push(lane);
             }
         }
+        let waiting = self.split_off_unpaid(waiting);
         let places = self.context.places();
         self.queue.has_contacts(waiting, places, Instant::now());
     }
@@ -204,16 +212,18 @@ impl Scout {
     /// Ends the rests of all lanes: their holds may be over.
     fn take_new_token(&mut self) {
         self.rests.end(|_| true);
+        self.take_out_of_unpaid();
     }
 
     /// Searches for the lanes that are not paused any more, and ends the rests of those that operators
     /// have tried at once.
     fn take_orders(&mut self) {
-        self.has_news = true;
+        self.schedule.has_news();
         for scope in self.context.pauses.take_resumed() {
             self.rests.end(|lane| scope.covers(lane));
             self.places.try_now(|lane| scope.covers(lane));
         }
+        self.take_out_of_unpaid();
     }
 
     async fn drain(&mut self) {
@@ -284,7 +294,7 @@ impl Scout {
             Ok(0)
         };
         if self.is_due_to_search() {
-            look.ripe_in = self.search().await?;
+            self.search().await?;
             look.searched = true;
         }
         look.started = fresh?;
@@ -292,6 +302,7 @@ impl Scout {
             look.started += self.start_those_with_place().await?;
         }
         self.note_whether_others_wait();
+        look.next_search_in = self.schedule.next_in(Instant::now());
         Ok(look)
     }
 
@@ -317,7 +328,7 @@ impl Scout {
     /// The same, but for those `without` a place.
     async fn start_all(&mut self, without: &mut Vec<Candidate>) -> Result<usize, OutboxError> {
         let mut started = 0;
-        while let Some(candidate) = self.next_candidate(without.len()) {
+        while let Some(candidate) = self.next_candidate(without) {
             if self.has_place(&candidate) {
                 let has_started = self.start(&candidate.lane).await?;
                 if !has_started {
@@ -332,28 +343,58 @@ impl Scout {
         Ok(started)
     }
 
-    /// Takes out the lane whose turn it is, of those that may start. When so many had no place, only
-    /// lanes that are known to answer may still have one while many hang, and not every one is asked.
-    fn next_candidate(&mut self, without_place: usize) -> Option<Candidate> {
-        let permits = &self.context.permits;
+    /// Takes out the lane whose turn it is, of those that may start. Those that may soon go to the lanes
+    /// `without` a place.
+    fn next_candidate(&mut self, without: &mut Vec<Candidate>) -> Option<Candidate> {
         loop {
-            let next = if without_place < MOST_LOOKED_AT {
-                self.queue.next(self.places.of_users())?
-            } else if without_place < 2 * MOST_LOOKED_AT && permits.many_hang() {
-                self.queue.next_of(|lane| permits.is_well(lane))?
-            } else {
-                return None;
-            };
+            let next = self.next_in_turn(without.len())?;
             if self.may_start(&next.lane) {
                 return Some(next);
             }
-            self.queue.forget(&next.lane);
+            if self.may_soon_start(&next.lane) {
+                without.push(next);
+            } else {
+                self.queue.forget(&next.lane);
+            }
         }
     }
 
-    /// Lets lanes whose rest is over wait for a place.
+    /// Takes out the lane whose turn it is. When so many had no place, only some may still have one, and
+    /// not every lane is asked: those that are known to answer while many hang, and those that a gate admits
+    /// while the breaker keeps others back.
+    fn next_in_turn(&mut self, without_place: usize) -> Option<Candidate> {
+        if without_place < MOST_LOOKED_AT {
+            return self.queue.next(self.places.of_users());
+        }
+        let many_hang = self.context.permits.many_hang();
+        let is_special = many_hang || self.context.gates().breaker_is_open();
+        if without_place >= 2 * MOST_LOOKED_AT || !is_special {
+            return None;
+        }
+        let mut queue = std::mem::take(&mut self.queue);
+        let is_well = |lane: &Lane| !many_hang || self.context.permits.is_well(lane);
+        let next = queue.next_of(|lane| is_well(lane) && self.may_start(lane));
+        self.queue = queue;
+        next
+    }
+
+    /// Lets lanes whose rest is over wait for a place, or for their budget; and those for which one pays.
     fn wake(&mut self) {
-        self.queue.found(self.rests.take_over(Instant::now()));
+        let lanes = self.rests.take_over(Instant::now());
+        let lanes = self.split_off_unpaid(lanes);
+        self.found(lanes);
+        self.pay_those_who_wait();
+    }
+
+    /// Lets lanes wait for a place. Where there are too many, those stay that may start.
+    fn found(&mut self, mut lanes: Vec<Lane>) {
+        if self.queue.is_full(lanes.len()) {
+            let mut queue = std::mem::take(&mut self.queue);
+            queue.keep_found(|lane| self.may_soon_start(lane));
+            lanes.retain(|lane| self.may_soon_start(lane));
+            self.queue = queue;
+        }
+        self.queue.found(lanes);
     }
 
     fn has_place(&self, candidate: &Candidate) -> bool {
@@ -362,12 +403,17 @@ impl Scout {
             .have_room(candidate, context.places(), &context.permits)
     }
 
-    /// Whether nothing is known that keeps the lane from sending now, or soon.
+    /// Whether nothing is known that keeps the lane from sending now.
     fn may_start(&self, lane: &Lane) -> bool {
-        let is_away = self.places.has(lane) || self.rests.has(lane);
+        self.may_soon_start(lane) && self.context.gates().admits(lane, Instant::now())
+    }
+
+    /// Whether nothing is known that keeps the lane from sending soon.
+    fn may_soon_start(&self, lane: &Lane) -> bool {
+        let is_away = self.places.has(lane) || self.rests.has(lane) || self.unpaid.has(lane);
         let is_paused = self.context.pauses.is_paused(lane);
         !(is_away || is_paused)
-            && self.context.gates().admits(lane, Instant::now())
+            && self.context.gates().admits_soon(lane, Instant::now())
             && self.context.limiter.is_near(lane).is_ok()
             && !(self.context.permits.is_slow(lane) && self.slow_have_their_places())
     }
@@ -379,37 +425,27 @@ impl Scout {
     }
 
     fn is_due_to_search(&self) -> bool {
-        let Some((ended, _)) = self.searched else {
-            return true;
-        };
         let is_idle = self.tasks.is_empty() || self.queue.is_used_up();
         let poll = self.context.poll_interval / BUSY;
-        let is_time = is_idle || self.has_news || ended.elapsed() >= poll;
-        is_time && self.search_due_in().is_zero()
+        self.schedule.is_due(is_idle, poll, Instant::now())
     }
 
-    /// Returns when the next search may be, so that searches take a bounded share of the time.
-    fn search_due_in(&self) -> Duration {
-        self.searched.map_or(Duration::ZERO, |(ended, took)| {
-            (took * (SEARCH_SHARE - 1)).saturating_sub(ended.elapsed())
-        })
-    }
-
-    /// Searches for lanes that may start, twice as many as there are places. Returns when the next
-    /// one that lingers is ripe.
-    async fn search(&mut self) -> Result<Option<Duration>, OutboxError> {
+    /// Searches for lanes that may start, twice as many as there are places.
+    async fn search(&mut self) -> Result<(), OutboxError> {
         let asked = Instant::now();
         let mut search = std::mem::replace(&mut self.search, Search::new(self.instance));
         let enough = self.context.places() * 2;
-        let may_start = |lane: &Lane| self.may_start(lane);
+        let may_start = |lane: &Lane| self.may_soon_start(lane);
         let found = search.around(&self.context, enough, may_start).await;
         self.search = search;
         self.tell(DatabaseWork::Search, asked, &found);
         let found = found?;
-        self.searched = Some((Instant::now(), asked.elapsed()));
-        self.has_news = false;
-        self.queue.found(found.ripe);
-        Ok(found.ripe_in)
+        self.schedule
+            .has_searched(asked, found.ripe_in, Instant::now());
+        let ripe = self.split_off_unpaid(found.ripe);
+        self.found(ripe);
+        self.pay_those_who_wait();
+        Ok(())
     }
 
     /// Notes whether the database works, unless an error ends the run and is reported by that.
