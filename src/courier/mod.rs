@@ -53,6 +53,7 @@ mod token;
 pub mod tuning;
 mod turns;
 mod underway;
+mod unpaid;
 mod watch;
 
 pub use self::daemon::{Courier, Until};

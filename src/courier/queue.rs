@@ -160,6 +160,21 @@ impl Queue {
         }
     }
 
+    pub(super) fn has(&self, lane: &Lane) -> bool {
+        self.found.has(lane) || self.fresh.has(lane)
+    }
+
+    /// Whether so many more that a search has found have no room.
+    pub(super) fn is_full(&self, more: usize) -> bool {
+        self.found.len() + more > MOST
+    }
+
+    /// Lets those wait no more, of the lanes that a search has found, for which this does not hold.
+    pub(super) fn keep_found(&mut self, holds: impl Fn(&Lane) -> bool) {
+        let lanes = std::mem::take(&mut self.found).into_lanes();
+        self.found = lanes.into_iter().filter(|lane| holds(lane)).collect();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.found.len() + self.fresh.len()
     }
@@ -328,6 +343,19 @@ mod tests {
         queue.has_turn(&lane("a"));
         queue.found(lanes(["a"]));
         assert_eq!(order(&mut queue), ["b", "c", "a"]);
+    }
+
+    #[test]
+    fn who_can_send_keeps_its_place_when_many_come_that_cannot() {
+        let mut queue = Queue::default();
+        let shut = |nth: usize| lane(&format!("shut-{nth}"));
+        queue.found((0..MOST - 1).map(shut).collect());
+        queue.has_turn(&lane("good"));
+        queue.found(lanes(["good"]));
+        assert!(queue.is_full(1) && queue.has(&lane("good")));
+        queue.keep_found(|lane| lane.user_id() == "good");
+        queue.found((MOST..2 * MOST - 1).map(shut).collect());
+        assert!(queue.has(&lane("good")) && !queue.has(&shut(0)));
     }
 
     #[test]

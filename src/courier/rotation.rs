@@ -98,6 +98,10 @@ impl Rotation {
         lanes.flatten().collect()
     }
 
+    pub(super) fn has(&self, lane: &Lane) -> bool {
+        self.all.contains(lane)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }

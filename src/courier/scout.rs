@@ -22,10 +22,12 @@ use super::queue::{Candidate, Queue};
 use super::rests::{Rest, Rests};
 use super::schedule::Schedule;
 use super::search::Search;
+use super::unpaid::Unpaid;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
 use crate::outbox::OutboxError;
 
+mod paying;
 mod starting;
 
 /// A lane that failed for a reason of its own is left alone for so long.
@@ -46,6 +48,7 @@ pub(super) struct Scout {
     instance: Uuid,
     search: Search,
     queue: Queue,
+    unpaid: Unpaid,
     /// When it searches.
     schedule: Schedule,
     places: Places,
@@ -81,6 +84,7 @@ impl Scout {
             instance,
             search: Search::new(instance),
             queue: Queue::default(),
+            unpaid: Unpaid::default(),
             schedule: Schedule::default(),
             notices: Notices::new(Instant::now()),
             places: Places::default(),
@@ -140,7 +144,7 @@ impl Scout {
     }
 
     /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
-    /// for, a search, a lane that has rested, or no lane at work at all. Where there is work, more
+    /// for, a search, a lane that has rested or is paid for, or no lane at work at all. Where there is work, more
     /// comes soon.
     async fn rest(&mut self, next_search_in: Option<Duration>) {
         let poll = self.context.poll_interval;
@@ -149,11 +153,14 @@ impl Scout {
         } else {
             poll / BUSY
         };
-        let rested_in = self.rests.next().map(|until| {
+        let ready_at = [self.rests.next(), self.unpaid.next()]
+            .into_iter()
+            .flatten();
+        let ready_in = ready_at.min().map(|until| {
             let wait = until.saturating_duration_since(Instant::now());
             wait.max(Duration::from_millis(1))
         });
-        let wait = [next_search_in, rested_in].into_iter().flatten().min();
+        let wait = [next_search_in, ready_in].into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
         let news = self.notices.next(Arc::clone(&context));
@@ -192,6 +199,7 @@ impl Scout {
                 waiting.push(lane);
             }
         }
+        let waiting = self.split_off_unpaid(waiting);
         let places = self.context.places();
         self.queue.has_contacts(waiting, places, Instant::now());
     }
@@ -199,6 +207,7 @@ impl Scout {
     /// Ends the rests of all lanes: their holds may be over.
     fn take_new_token(&mut self) {
         self.rests.end(|_| true);
+        self.take_out_of_unpaid();
     }
 
     /// Searches for the lanes that are not paused any more, and ends the rests of those that operators
@@ -209,6 +218,7 @@ impl Scout {
             self.rests.end(|lane| scope.covers(lane));
             self.places.try_now(|lane| scope.covers(lane));
         }
+        self.take_out_of_unpaid();
     }
 
     async fn drain(&mut self) {
@@ -347,9 +357,23 @@ impl Scout {
         }
     }
 
-    /// Lets lanes whose rest is over wait for a place.
+    /// Lets lanes whose rest is over wait for a place, or for their budget; and those for which one pays.
     fn wake(&mut self) {
-        self.queue.found(self.rests.take_over(Instant::now()));
+        let lanes = self.rests.take_over(Instant::now());
+        let lanes = self.split_off_unpaid(lanes);
+        self.found(lanes);
+        self.pay_those_who_wait();
+    }
+
+    /// Lets lanes wait for a place. Where there are too many, those stay that may start.
+    fn found(&mut self, mut lanes: Vec<Lane>) {
+        if self.queue.is_full(lanes.len()) {
+            let mut queue = std::mem::take(&mut self.queue);
+            queue.keep_found(|lane| self.may_start(lane));
+            lanes.retain(|lane| self.may_start(lane));
+            self.queue = queue;
+        }
+        self.queue.found(lanes);
     }
 
     fn has_place(&self, candidate: &Candidate) -> bool {
@@ -360,7 +384,7 @@ impl Scout {
 
     /// Whether nothing is known that keeps the lane from sending now, or soon.
     fn may_start(&self, lane: &Lane) -> bool {
-        let is_away = self.places.has(lane) || self.rests.has(lane);
+        let is_away = self.places.has(lane) || self.rests.has(lane) || self.unpaid.has(lane);
         let is_paused = self.context.pauses.is_paused(lane);
         !(is_away || is_paused)
             && self.context.gates().admits(lane, Instant::now())
@@ -392,7 +416,9 @@ impl Scout {
         let found = found?;
         self.schedule
             .has_searched(asked, found.ripe_in, Instant::now());
-        self.queue.found(found.ripe);
+        let ripe = self.split_off_unpaid(found.ripe);
+        self.found(ripe);
+        self.pay_those_who_wait();
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! How a lane is paid for, leased and put to work.
+//! How a lane is leased and put to work.
 
 use std::sync::Arc;
 
@@ -6,11 +6,9 @@ use tokio::time::Instant;
 
 use super::{COOLING, Scout};
 use crate::contact::Lane;
-use crate::courier::lane::{BRIEF, LaneAtWork, budget};
-use crate::courier::rests::Rest;
+use crate::courier::lane::LaneAtWork;
 use crate::courier::watch::DatabaseWork;
 use crate::outbox::{LeasedLane, OutboxError};
-use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::LaneFailed;
 
 impl Scout {
@@ -78,42 +76,5 @@ impl Scout {
         self.queue.has_turn(&lane);
         self.lanes.insert(task.id(), lane);
         self.context.notes.set_lanes_at_work(self.places.len());
-    }
-
-    /// Pays for the first request of a lane that waits for this reason. Returns whether it cost
-    /// something; `Err`: the budget is empty, and the lane rests until then.
-    fn pay(&mut self, lane: &Lane, waits_for: Option<&str>) -> Result<bool, Instant> {
-        let Some(budget) = waits_for.and_then(budget) else {
-            return Ok(false);
-        };
-        let paid = self.context.limiter.pay(budget);
-        paid.map(|()| true).inspect_err(|later| {
-            self.rests.goes_on(lane, *later);
-            let rest = Rest {
-                until: *later,
-                comes_back: true,
-                is_idle: false,
-            };
-            self.rests.begins(lane.clone(), rest);
-        })
-    }
-
-    /// The same for a lane of which only the database knew that it waits.
-    async fn pay_late(&mut self, leased: &LeasedLane) -> Result<bool, Instant> {
-        let (lane, reason) = (&leased.lease.lane, leased.held_because.as_deref());
-        let paid = self.pay(lane, reason);
-        if let Err(later) = paid {
-            // Nobody but `run --once` waits for it, and only the first time.
-            if !self.tells && later <= Instant::now() + BRIEF {
-                self.rests.begins_briefly(lane.clone(), later);
-            }
-            if let Some(reason) = reason.and_then(WaitReason::named) {
-                self.context.notes.lane_waits(lane, reason.as_str());
-            }
-            self.context.gates().back(lane);
-            // If it cannot be given back now, this courier finds it again as its own.
-            self.context.outbox.release(&leased.lease).await.ok();
-        }
-        paid
     }
 }
