@@ -18,7 +18,18 @@ pub(super) const LONGEST_BREAK: Duration = Duration::from_secs(30);
 /// After so long without an answer to a probe, another lane may probe beside it.
 const PROBE_ALONE: Duration = Duration::from_secs(1);
 
-/// So many lanes may probe at once.
+/// While the platform answers others, the breaker lets one lane through after so long of which nothing is
+/// known.
+const UNTRIED: Duration = Duration::from_millis(200);
+
+/// The breaker lets one lane through after so long whose user the platform has answered; twice as long
+/// after each that fails all the same.
+pub(super) const WELL: Duration = Duration::from_millis(250);
+
+/// At most so many times twice as long.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// So many lanes may probe at once, and so many whose users the platform has answered.
 pub(super) const MOST_PROBES: usize = 4;
 
 /// A gate of a user to which nobody comes for so long is forgotten: nothing of the user waits.
@@ -37,6 +48,17 @@ pub(super) struct Closing<F> {
     pub(super) sent: Instant,
 }
 
+/// What is known of the user of a lane that comes to a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The platform has answered the user's last request.
+    Well,
+    /// Nothing is known. `is_answering`: the platform has lately answered others.
+    Untried { is_answering: bool },
+    /// The user's last request failed.
+    Failed,
+}
+
 /// A gate that is closed, or is being tried.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -47,14 +69,22 @@ pub(super) struct Gate {
     pub(super) until: Instant,
     failures: u32,
     probes: Vec<Probe>,
-    /// When it closed, or let a lane through that has not failed.
-    fresh_at: Instant,
+    /// When it closed, or let a lane through early of which nothing is known.
+    untried_at: Instant,
+    /// When it closed first, or let a lane through whose user the platform has answered.
+    well_at: Instant,
+    /// How many of these have failed since.
+    well_failures: u32,
 }
 
 #[derive(Debug)]
 struct Probe {
     lane: Lane,
     since: Instant,
+    /// Whether it goes because the platform has answered its user.
+    is_well: bool,
+    /// Whether it has not waited until the time was up.
+    is_early: bool,
 }
 
 impl Gate {
@@ -66,7 +96,9 @@ impl Gate {
             until: now,
             failures: 0,
             probes: Vec::new(),
-            fresh_at: now,
+            untried_at: now,
+            well_at: now,
+            well_failures: 0,
         }
     }
 
@@ -74,6 +106,7 @@ impl Gate {
     /// platform asked for outranks the breaker until its time is up.
     pub(super) fn close(
         &mut self,
+        lane: &Lane,
         wait: &Wait,
         closing: &Closing<impl Fn(u32) -> Duration>,
         now: Instant,
@@ -96,9 +129,13 @@ impl Gate {
                 delay
             };
             self.until = now + asked.map_or(delay, |asked| asked.min(closing.longest));
-            self.fresh_at = now;
+            self.untried_at = now;
         }
-        self.probes.clear();
+        let failed = |probe: &Probe| probe.is_well && probe.lane == *lane;
+        self.well_failures += u32::from(self.probes.iter().any(failed));
+        // Others' failures say little about those that went early.
+        self.probes
+            .retain(|probe| fails && probe.is_early && probe.lane != *lane);
         Some(self.until.duration_since(now))
     }
 
@@ -127,29 +164,66 @@ impl Gate {
         self.probes.iter().any(|probe| probe.lane == *lane)
     }
 
-    /// Whether the lane may go now. `is_fresh`: its user's requests have not failed; one such lane
-    /// each second may go before the breaker's time is up, for others' failures say little about it.
-    pub(super) fn admits(&self, lane: &Lane, is_fresh: bool, now: Instant) -> bool {
-        if self.is_probe(lane) {
+    /// Whether the lane may go now. The breaker lets some lanes go before its time is up, for others'
+    /// failures say little about them.
+    pub(super) fn admits(&self, lane: &Lane, standing: Standing, now: Instant) -> bool {
+        if self.is_probe(lane) || self.has_slot_for_well(standing, now) {
             return true;
         }
-        let alone = |since: Instant| now.saturating_duration_since(since) < PROBE_ALONE;
-        let has_room =
-            self.probes.len() < MOST_PROBES && self.probes.iter().all(|probe| !alone(probe.since));
-        let may_be_early = is_fresh && breaker::counts(self.reason) && !alone(self.fresh_at);
+        let every = match standing {
+            Standing::Untried { is_answering: true } if self.is_breaker() => UNTRIED,
+            _ => PROBE_ALONE,
+        };
+        let alone = |since: Instant| now.saturating_duration_since(since) < every;
+        let others = || self.probes.iter().filter(|probe| !probe.is_well);
+        let has_room = others().count() < MOST_PROBES && others().all(|probe| !alone(probe.since));
+        let is_untried = matches!(standing, Standing::Untried { .. });
+        let may_be_early = is_untried && self.is_breaker() && !alone(self.untried_at);
         has_room && (now >= self.until || may_be_early)
     }
 
-    /// Makes the lane a probe.
-    pub(super) fn enter(&mut self, lane: &Lane, now: Instant) {
-        if now < self.until {
-            self.fresh_at = now;
-        }
-        if !self.is_probe(lane) {
-            let lane = lane.clone();
-            self.probes.push(Probe { lane, since: now });
-        }
+    /// Whether the lane may go, or may soon, before the time is up.
+    pub(super) fn admits_soon(&self, lane: &Lane, standing: Standing, now: Instant) -> bool {
+        self.may_be_early(standing) || self.admits(lane, standing, now)
     }
+
+    fn is_breaker(&self) -> bool {
+        breaker::counts(self.reason)
+    }
+
+    fn may_be_early(&self, standing: Standing) -> bool {
+        self.is_breaker() && standing != Standing::Failed
+    }
+
+    /// Whether a lane may go now because the platform has answered its user.
+    fn has_slot_for_well(&self, standing: Standing, now: Instant) -> bool {
+        let every = WELL * 2_u32.pow(self.well_failures.min(MOST_DOUBLINGS));
+        let probes = self.probes.iter().filter(|probe| probe.is_well);
+        self.is_breaker()
+            && standing == Standing::Well
+            && now.saturating_duration_since(self.well_at) >= every
+            && probes.count() < MOST_PROBES
+    }
+
+    /// Makes the lane a probe.
+    pub(super) fn enter(&mut self, lane: &Lane, standing: Standing, now: Instant) {
+        if self.is_probe(lane) {
+            return;
+        }
+        let is_well = self.has_slot_for_well(standing, now);
+        if is_well {
+            self.well_at = now;
+        } else if now < self.until {
+            self.untried_at = now;
+        }
+        self.probes.push(Probe {
+            lane: lane.clone(),
+            since: now,
+            is_well,
+            is_early: is_well || now < self.until,
+        });
+    }
+
     /// Makes the lane a probe no more.
     pub(super) fn back(&mut self, lane: &Lane) {
         self.probes.retain(|probe| probe.lane != *lane);

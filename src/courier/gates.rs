@@ -5,14 +5,14 @@
 //! request through to find out; a success opens it. A probe that takes long does not keep others
 //! from finding out, too. Pure: `now` is an argument.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Down};
-use super::gate::{Closing, Gate};
+use super::gate::{Closing, Gate, Standing};
 use super::overtaken::{Overtaken, waits_for_a_token};
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope};
@@ -27,6 +27,9 @@ const MOST_USERS: usize = 10_000;
 /// At most so many gates of users are told to people.
 const MOST_REPORTED: usize = 20;
 
+/// A platform that has answered somebody within so long is there, though it may fail others.
+const LATELY: Duration = Duration::from_secs(5);
+
 /// All gates of one courier. A missing gate is open.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
@@ -36,6 +39,8 @@ pub(super) struct Gates {
     overtaken: Overtaken,
     /// When the platform last gave an answer that closed a batch.
     answered_at: Option<Instant>,
+    /// Users of whom it has closed a batch.
+    answered: HashSet<Arc<str>>,
 }
 
 impl Gates {
@@ -63,7 +68,7 @@ impl Gates {
         let gate = match scope {
             Scope::Lane => {
                 if !wait.reason.runs_out() {
-                    self.open(lane, now);
+                    self.let_through(lane, now);
                 }
                 return None;
             }
@@ -82,11 +87,21 @@ impl Gates {
                 .platform
                 .get_or_insert_with(|| Gate::new(wait.reason, now)),
         };
-        gate.close(wait, closing, now)
+        gate.close(lane, wait, closing, now)
     }
 
     /// Opens the gates in the way of this lane, because the platform has answered it.
     pub(super) fn open(&mut self, lane: &Lane, now: Instant) {
+        if !self.answered.contains(lane.user_id()) {
+            if self.answered.len() >= MOST_USERS {
+                self.answered.clear();
+            }
+            self.answered.insert(lane.user_id().into());
+        }
+        self.let_through(lane, now);
+    }
+
+    fn let_through(&mut self, lane: &Lane, now: Instant) {
         self.answered_at = Some(now);
         self.breaker.answered(lane, now);
         self.platform.take_if(|gate| gate.yields(now));
@@ -169,9 +184,30 @@ impl Gates {
 
     /// Whether the lane may send now.
     pub(super) fn admits(&self, lane: &Lane, now: Instant) -> bool {
-        let is_fresh = !self.breaker.has_failed(lane.user_id());
+        let standing = self.standing(lane, now);
         self.on_the_way(lane)
-            .all(|gate| gate.admits(lane, is_fresh, now))
+            .all(|gate| gate.admits(lane, standing, now))
+    }
+
+    /// Whether the lane may send now, or may soon, while the breaker keeps others back.
+    pub(super) fn admits_soon(&self, lane: &Lane, now: Instant) -> bool {
+        let standing = self.standing(lane, now);
+        self.on_the_way(lane)
+            .all(|gate| gate.admits_soon(lane, standing, now))
+    }
+
+    fn standing(&self, lane: &Lane, now: Instant) -> Standing {
+        let user = lane.user_id();
+        if self.breaker.has_failed(user) {
+            Standing::Failed
+        } else if self.answered.contains(user) {
+            Standing::Well
+        } else {
+            let lately = |at| now.saturating_duration_since(at) < LATELY;
+            Standing::Untried {
+                is_answering: self.answered_at.is_some_and(lately),
+            }
+        }
     }
 
     /// Whether a gate has closed in the way of the lane since it began.
@@ -186,9 +222,10 @@ impl Gates {
         if !self.admits(lane, now) {
             return false;
         }
+        let standing = self.standing(lane, now);
         let user = self.users.get_mut(lane.user_id());
         for gate in self.platform.iter_mut().chain(user) {
-            gate.enter(lane, now);
+            gate.enter(lane, standing, now);
         }
         true
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::Context;
+use super::gate::WELL;
 use super::lane::LaneEnd;
 use super::notices::Notices;
 use super::places::Places;
@@ -160,7 +161,11 @@ impl Scout {
             let wait = until.saturating_duration_since(Instant::now());
             wait.max(Duration::from_millis(1))
         });
-        let wait = [next_search_in, ready_in].into_iter().flatten().min();
+        // The breaker lets one of those that wait through now and then.
+        let is_shut = self.queue.len() > 0 && self.context.gates().breaker_is_open();
+        let tries_in = is_shut.then_some(WELL);
+        let waits = [next_search_in, ready_in, tries_in];
+        let wait = waits.into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
         let news = self.notices.next(Arc::clone(&context));
@@ -195,7 +200,7 @@ impl Scout {
         let mut waiting = Vec::new();
         for lane in lanes {
             self.rests.has_contacts(&lane);
-            if !self.places.tell(&lane) && self.may_start(&lane) {
+            if !self.places.tell(&lane) && self.may_soon_start(&lane) {
                 waiting.push(lane);
             }
         }
@@ -323,7 +328,7 @@ impl Scout {
     /// The same, but for those `without` a place.
     async fn start_all(&mut self, without: &mut Vec<Candidate>) -> Result<usize, OutboxError> {
         let mut started = 0;
-        while let Some(candidate) = self.next_candidate(without.len()) {
+        while let Some(candidate) = self.next_candidate(without) {
             if self.has_place(&candidate) {
                 let has_started = self.start(&candidate.lane).await?;
                 if !has_started {
@@ -338,23 +343,39 @@ impl Scout {
         Ok(started)
     }
 
-    /// Takes out the lane whose turn it is, of those that may start. When so many had no place, only
-    /// lanes that are known to answer may still have one while many hang, and not every one is asked.
-    fn next_candidate(&mut self, without_place: usize) -> Option<Candidate> {
-        let permits = &self.context.permits;
+    /// Takes out the lane whose turn it is, of those that may start. Those that may soon go to the lanes
+    /// `without` a place.
+    fn next_candidate(&mut self, without: &mut Vec<Candidate>) -> Option<Candidate> {
         loop {
-            let next = if without_place < MOST_LOOKED_AT {
-                self.queue.next(self.places.of_users())?
-            } else if without_place < 2 * MOST_LOOKED_AT && permits.many_hang() {
-                self.queue.next_of(|lane| permits.is_well(lane))?
-            } else {
-                return None;
-            };
+            let next = self.next_in_turn(without.len())?;
             if self.may_start(&next.lane) {
                 return Some(next);
             }
-            self.queue.forget(&next.lane);
+            if self.may_soon_start(&next.lane) {
+                without.push(next);
+            } else {
+                self.queue.forget(&next.lane);
+            }
         }
+    }
+
+    /// Takes out the lane whose turn it is. When so many had no place, only some may still have one, and
+    /// not every lane is asked: those that are known to answer while many hang, and those that a gate admits
+    /// while the breaker keeps others back.
+    fn next_in_turn(&mut self, without_place: usize) -> Option<Candidate> {
+        if without_place < MOST_LOOKED_AT {
+            return self.queue.next(self.places.of_users());
+        }
+        let many_hang = self.context.permits.many_hang();
+        let is_special = many_hang || self.context.gates().breaker_is_open();
+        if without_place >= 2 * MOST_LOOKED_AT || !is_special {
+            return None;
+        }
+        let mut queue = std::mem::take(&mut self.queue);
+        let is_well = |lane: &Lane| !many_hang || self.context.permits.is_well(lane);
+        let next = queue.next_of(|lane| is_well(lane) && self.may_start(lane));
+        self.queue = queue;
+        next
     }
 
     /// Lets lanes whose rest is over wait for a place, or for their budget; and those for which one pays.
@@ -369,8 +390,8 @@ impl Scout {
     fn found(&mut self, mut lanes: Vec<Lane>) {
         if self.queue.is_full(lanes.len()) {
             let mut queue = std::mem::take(&mut self.queue);
-            queue.keep_found(|lane| self.may_start(lane));
-            lanes.retain(|lane| self.may_start(lane));
+            queue.keep_found(|lane| self.may_soon_start(lane));
+            lanes.retain(|lane| self.may_soon_start(lane));
             self.queue = queue;
         }
         self.queue.found(lanes);
@@ -382,12 +403,17 @@ impl Scout {
             .have_room(candidate, context.places(), &context.permits)
     }
 
-    /// Whether nothing is known that keeps the lane from sending now, or soon.
+    /// Whether nothing is known that keeps the lane from sending now.
     fn may_start(&self, lane: &Lane) -> bool {
+        self.may_soon_start(lane) && self.context.gates().admits(lane, Instant::now())
+    }
+
+    /// Whether nothing is known that keeps the lane from sending soon.
+    fn may_soon_start(&self, lane: &Lane) -> bool {
         let is_away = self.places.has(lane) || self.rests.has(lane) || self.unpaid.has(lane);
         let is_paused = self.context.pauses.is_paused(lane);
         !(is_away || is_paused)
-            && self.context.gates().admits(lane, Instant::now())
+            && self.context.gates().admits_soon(lane, Instant::now())
             && self.context.limiter.is_near(lane).is_ok()
             && !(self.context.permits.is_slow(lane) && self.slow_have_their_places())
     }
@@ -409,7 +435,7 @@ impl Scout {
         let asked = Instant::now();
         let mut search = std::mem::replace(&mut self.search, Search::new(self.instance));
         let enough = self.context.places() * 2;
-        let may_start = |lane: &Lane| self.may_start(lane);
+        let may_start = |lane: &Lane| self.may_soon_start(lane);
         let found = search.around(&self.context, enough, may_start).await;
         self.search = search;
         self.tell(DatabaseWork::Search, asked, &found);

@@ -156,6 +156,77 @@ fn while_the_breaker_is_open_one_lane_a_second_may_go_that_has_not_failed() {
     assert!(gates.admits(&lane("a", "2"), later));
 }
 
+/// Gates that are closed because all of these users fail.
+fn closed(users: &[&str], now: Instant) -> Gates {
+    let mut gates = Gates::default();
+    gates.open(&lane("good", "1"), now);
+    for user in users.iter().cycle().take(6) {
+        close(&mut gates, &lane(user, "1"), WaitReason::ServerError, now);
+    }
+    assert!(gates.breaker_is_open());
+    gates
+}
+
+#[test]
+fn who_was_answered_goes_four_times_a_second_beside_all_others() {
+    let (now, step) = (Instant::now(), Duration::from_millis(50));
+    let mut gates = closed(&["a", "b"], now);
+    let (mut went, mut others) = (0, 0);
+    for nth in 1..=20 {
+        let later = now + step * nth;
+        let other = lane(&format!("new-{nth}"), "1");
+        if gates.enter(&other, later) {
+            others += 1;
+            close(&mut gates, &other, WaitReason::ServerError, later);
+            gates.back(&other);
+        }
+        let good = lane("good", &nth.to_string());
+        assert!(gates.admits_soon(&good, later));
+        if gates.enter(&good, later) {
+            went += 1;
+            // Failures of others that are under way do not take it back.
+            close(&mut gates, &lane("a", "2"), WaitReason::ServerError, later);
+            assert!(!gates.is_shut(&good, later));
+            gates.back(&good);
+        }
+    }
+    assert_eq!((went, others), (4, 5));
+    assert!(!gates.admits_soon(&lane("a", "1"), now + Duration::from_secs(1)));
+}
+
+#[test]
+fn a_platform_that_is_down_gets_few_requests_of_those_it_has_answered() {
+    let (now, step) = (Instant::now(), Duration::from_millis(50));
+    let mut gates = closed(&["a", "b"], now);
+    for nth in 0..500 {
+        gates.open(&lane(&format!("well-{nth}"), "1"), now);
+    }
+    for user in ["a", "b", "a", "b", "a", "b"] {
+        close(&mut gates, &lane(user, "1"), WaitReason::ServerError, now);
+    }
+    let mut went = 0;
+    for nth in 1..=20 * 60 {
+        let later = now + step * nth;
+        let next = lane(&format!("well-{went}"), "1");
+        if gates.enter(&next, later) {
+            went += 1;
+            close(&mut gates, &next, WaitReason::ServerError, later);
+            gates.back(&next);
+        }
+    }
+    assert!((8..=12).contains(&went), "{went} in a minute");
+}
+
+#[test]
+fn who_has_failed_is_not_well_until_it_is_answered() {
+    let now = Instant::now();
+    let gates = closed(&["good", "b"], now);
+    let later = now + Duration::from_secs(2);
+    assert!(!gates.admits(&lane("good", "2"), later));
+    assert!(!gates.admits_soon(&lane("good", "2"), later));
+    assert!(gates.admits(&lane("new", "1"), later));
+}
+
 #[test]
 fn an_order_and_a_new_token_overtake_what_is_under_way() {
     let (now, second) = (Instant::now(), Duration::from_secs(1));

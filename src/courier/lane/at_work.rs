@@ -325,8 +325,11 @@ impl LaneAtWork {
     /// Whether no gate is in the way. A lane that goes ahead as a probe sends one request at a
     /// time.
     fn gates_admit(&self) -> bool {
-        let (gates, lane) = (self.context.gates(), &self.lease.lane);
-        gates.admits(lane, Instant::now()) && (self.sends.under_way() == 0 || !gates.probes(lane))
+        let (mut gates, lane, now) = (self.context.gates(), &self.lease.lane, Instant::now());
+        if self.sends.under_way() == 0 {
+            return gates.enter(lane, now);
+        }
+        gates.admits(lane, now) && !gates.probes(lane) && !gates.is_shut(lane, now)
     }
 
     /// Whether nothing new is begun any more, for it is the turn of others or the courier ends.

@@ -18,6 +18,9 @@ const GOOD: usize = 10;
 /// So many requests of others may come in while a good contact waits: two seconds' worth.
 const OTHERS: usize = 2 * 100;
 
+/// More users that fail than have had a try when the good contacts come.
+const MANY: usize = 1_200;
+
 /// A good contact that has not come by then does not come.
 const NEVER: Duration = Duration::from_secs(20);
 
@@ -26,6 +29,7 @@ on_every_database!(
     lanes_whose_task_runs_do_not_hold_up_a_good_one,
     users_that_are_forbidden_do_not_hold_up_a_good_one,
     a_user_whose_lanes_all_fail_does_not_hold_up_another,
+    users_that_all_fail_do_not_hold_up_a_good_one,
     lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one,
     lanes_that_hang_do_not_hold_up_a_good_one,
     a_hundred_users_that_hang_do_not_hold_up_one_that_is_known_to_answer,
@@ -128,6 +132,11 @@ async fn users_that_are_forbidden_do_not_hold_up_a_good_one(db: &Db) {
 async fn a_user_whose_lanes_all_fail_does_not_hold_up_another(db: &Db) {
     let street = Street::of(db, &[], tasks("broken", BAD)).await;
     street.serves_good_contacts_after(5).await;
+}
+
+async fn users_that_all_fail_do_not_hold_up_a_good_one(db: &Db) {
+    let street = Street::of(db, &[], users("broken", MANY / 2)).await;
+    street.serves_good_contacts_after(10).await;
 }
 
 async fn lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one(db: &Db) {
