@@ -14,11 +14,29 @@ use crate::outbox::OrderScope;
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// Why each waiting lane waits.
-    waiting: Mutex<HashMap<Lane, &'static str>>,
+    waiting: Mutex<Waiting>,
     /// Batches that fail by themselves.
     loners: Mutex<HashMap<BatchId, Loner>>,
     others_wait: AtomicBool,
     lanes_at_work: AtomicUsize,
+}
+
+/// The lanes that wait, why each does, and the order in which that was noted.
+#[derive(Debug, Default)]
+struct Waiting {
+    last: u64,
+    lanes: HashMap<Lane, (&'static str, u64)>,
+}
+
+impl Waiting {
+    /// Forgets the half of the lanes for which a reason was noted longest ago.
+    fn forget_older_half(&mut self) {
+        let mut order: Vec<u64> = self.lanes.values().map(|(_, nth)| *nth).collect();
+        let middle = order.len() / 2;
+        let (_, middle, _) = order.select_nth_unstable(middle);
+        let middle = *middle;
+        self.lanes.retain(|_, (_, nth)| *nth >= middle);
+    }
 }
 
 /// A batch that fails by itself.
@@ -34,8 +52,8 @@ pub(super) struct Loner {
 /// sooner, as the budget for retries allows.
 const MOST_LONERS: usize = 10_000;
 
-/// At most this many waiting lanes are remembered, so that memory stays bounded. Beyond that the
-/// log repeats itself.
+/// At most this many waiting lanes are remembered, so that memory stays bounded. Of more than that the
+/// older half is forgotten; the log then repeats itself.
 const MOST_LANES: usize = 10_000;
 
 impl Notes {
@@ -59,20 +77,25 @@ impl Notes {
     /// Notes why a lane waits. Returns whether that is news.
     pub(super) fn lane_waits(&self, lane: &Lane, reason: &'static str) -> bool {
         let mut waiting = lock(&self.waiting);
-        if waiting.len() >= MOST_LANES {
-            waiting.clear();
+        if waiting.lanes.len() >= MOST_LANES {
+            waiting.forget_older_half();
         }
-        waiting.insert(lane.clone(), reason) != Some(reason)
+        waiting.last += 1;
+        let noted = (reason, waiting.last);
+        let before = waiting.lanes.insert(lane.clone(), noted);
+        before.is_none_or(|(before, _)| before != reason)
     }
 
     /// Returns why the lane waits, if this courier has noted that it does.
     pub(super) fn waits_for(&self, lane: &Lane) -> Option<&'static str> {
-        lock(&self.waiting).get(lane).copied()
+        let waiting = lock(&self.waiting);
+        waiting.lanes.get(lane).map(|(reason, _)| *reason)
     }
 
     /// Forgets the lanes that wait for this reason, because it may have gone.
     pub(super) fn forget(&self, reason: &'static str) {
-        lock(&self.waiting).retain(|_, waits| *waits != reason);
+        let lanes = &mut lock(&self.waiting).lanes;
+        lanes.retain(|_, (waits, _)| *waits != reason);
     }
 
     /// Notes when a batch that fails by itself is sent again.
@@ -96,11 +119,32 @@ impl Notes {
 
     /// Forgets why these lanes wait, because an operator has them tried at once.
     pub(super) fn forget_lanes(&self, scope: &OrderScope) {
-        lock(&self.waiting).retain(|lane, _| !scope.covers(lane));
+        let lanes = &mut lock(&self.waiting).lanes;
+        lanes.retain(|lane, _| !scope.covers(lane));
     }
 
     /// Notes that a lane no longer waits. Returns whether that is news.
     pub(super) fn lane_goes_on(&self, lane: &Lane) -> bool {
-        lock(&self.waiting).remove(lane).is_some()
+        lock(&self.waiting).lanes.remove(lane).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_lanes_that_wait_the_older_half_is_forgotten() {
+        let notes = Notes::default();
+        let lane = |nth: usize| Lane::new("u", &nth.to_string()).unwrap();
+        for nth in 0..=MOST_LANES {
+            assert!(notes.lane_waits(&lane(nth), "not_found"));
+        }
+        assert_eq!(notes.waits_for(&lane(0)), None);
+        for nth in [MOST_LANES / 2, MOST_LANES - 1, MOST_LANES] {
+            assert_eq!(notes.waits_for(&lane(nth)), Some("not_found"), "{nth}");
+        }
+        assert!(!notes.lane_waits(&lane(MOST_LANES), "not_found"));
+        assert!(notes.lane_waits(&lane(MOST_LANES), "forbidden"));
     }
 }
