@@ -18,11 +18,8 @@ const GOOD: usize = 10;
 /// So many requests of others may come in while a good contact waits: two seconds' worth.
 const OTHERS: usize = 2 * 100;
 
-/// More lanes than wait for a place at the most.
+/// More users that fail than have had a try when the good contacts come.
 const MANY: usize = 1_200;
-
-/// The batches of a lane with a backlog.
-const BACKLOG: usize = 150;
 
 /// A good contact that has not come by then does not come.
 const NEVER: Duration = Duration::from_secs(20);
@@ -33,7 +30,6 @@ on_every_database!(
     users_that_are_forbidden_do_not_hold_up_a_good_one,
     a_user_whose_lanes_all_fail_does_not_hold_up_another,
     users_that_all_fail_do_not_hold_up_a_good_one,
-    lanes_whose_hold_is_over_do_not_hold_up_a_good_one_with_a_backlog,
     lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one,
     lanes_that_hang_do_not_hold_up_a_good_one,
     a_hundred_users_that_hang_do_not_hold_up_one_that_is_known_to_answer,
@@ -141,47 +137,6 @@ async fn a_user_whose_lanes_all_fail_does_not_hold_up_another(db: &Db) {
 async fn users_that_all_fail_do_not_hold_up_a_good_one(db: &Db) {
     let street = Street::of(db, &[], users("broken", MANY / 2)).await;
     street.serves_good_contacts_after(10).await;
-}
-
-async fn lanes_whose_hold_is_over_do_not_hold_up_a_good_one_with_a_backlog(db: &Db) {
-    let values: Vec<String> = users("missing", MANY)
-        .iter()
-        .map(|(user, task)| {
-            format!(
-                "('{user}', '{task}', 1, 5, '2020-01-01 00:00:00', 'not_found', 'no such task')"
-            )
-        })
-        .collect();
-    db.execute(&format!(
-        "INSERT INTO delivery_lane
-             (user_id, task_id, lease_token, failures, held_until, hold_reason, hold_message)
-         VALUES {}",
-        values.join(", ")
-    ))
-    .await;
-    let settings = [("delivery.batch_size", "2")];
-    let street = Street::of(db, &settings, users("missing", MANY)).await;
-    let good = |came: &[String]| came.iter().filter(|user| *user == "good").count();
-    // Only a lease tells that a lane needs a budget.
-    let unknown = "FROM delivery_lane WHERE lease_token = 1";
-    street.world.none(unknown).await;
-    let before = street.platform.came();
-    let rows: Vec<String> = (0..2 * BACKLOG)
-        .map(|nth| format!("('good', 'task', '131{nth:08}')"))
-        .collect();
-    db.execute(&format!(
-        "INSERT INTO contact_outbox (user_id, task_id, phone) VALUES {}",
-        rows.join(", ")
-    ))
-    .await;
-    let came = street.platform.until(|came| good(came) >= BACKLOG);
-    let Ok(came) = timeout(3 * NEVER, came).await else {
-        let came = street.platform.came();
-        panic!("only {} of {BACKLOG} good batches came", good(&came));
-    };
-    let others = came.len() - before.len() - BACKLOG;
-    assert!(others <= BACKLOG / 2, "{others} others came meanwhile");
-    street.program.kill().await;
 }
 
 async fn lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one(db: &Db) {
