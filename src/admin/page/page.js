@@ -60,7 +60,15 @@ const WORDS = {
       unhealthy: "The courier stands still", stopping: "The courier is stopping",
       database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
       stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`, pausedAllMore: (since, end) => `Since ${since}; ${end}.`,
+      noAnswerWithin: (seconds) => `No answer within ${seconds} s.`, heartbeatLate: "A heartbeat was not answered in time.",
+      unready: {
+        no_answer: (since) => `The database does not answer, since ${since}`,
+        no_writes: (since) => `The database takes no writes, since ${since}`,
+        unfit: (since) => `The courier cannot work with this database, since ${since}`,
+      },
       noCourier: "Nothing is sent: no courier runs",
+      silent: (n, time) => n === 1 ? `Nothing is sent: the courier is silent for ${time}` : `Nothing is sent: ${n} couriers are silent for ${time}`,
+      silentMore: "Perhaps the database takes no writes.",
       paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
       pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + (others ? "Other lanes go on." : "No other contact is due."),
       users: (n) => n === "1" ? "Nothing is sent for 1 user" : `Nothing is sent for ${n} users`,
@@ -74,7 +82,7 @@ const WORDS = {
       newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
     },
-    units: ["d", "h", "min", "s"], gap: " ",
+    units: ["d", "h", "min", "s"], gap: " ", sentences: " ",
   },
   zh: {
     overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
@@ -128,7 +136,15 @@ const WORDS = {
       unhealthy: "程序卡住（工作循环停转）", stopping: "程序正在停止",
       database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
       stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`, pausedAllMore: (since, end) => `已持续 ${since}；${end}。`,
+      noAnswerWithin: (seconds) => `${seconds} 秒内没有应答。`, heartbeatLate: "心跳没有及时得到应答。",
+      unready: {
+        no_answer: (since) => `数据库没有应答，已持续 ${since}`,
+        no_writes: (since) => `数据库无法写入，已持续 ${since}`,
+        unfit: (since) => `程序无法使用此数据库，已持续 ${since}`,
+      },
       noCourier: "暂停发送：没有运行中的实例",
+      silent: (n, time) => `暂停发送：${n} 个实例已有 ${time}没有心跳`,
+      silentMore: "可能是数据库无法写入。",
       paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n, others) => (n === "0" ? "" : `${n} 个号码在等待，`) + (others ? "其他通道照常发送。" : "没有其他到期的号码。"),
       users: (n) => `${n} 个用户的号码暂停发送`, pausedAndUsers: (lanes, users) => `${lanes}；另有 ${users} 个用户暂停发送`,
       usersMore: (others) => others ? "其他用户照常发送。" : "",
@@ -140,7 +156,7 @@ const WORDS = {
       newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
     },
-    units: ["天", "小时", "分", "秒"], gap: " ",
+    units: ["天", "小时", "分", "秒"], gap: " ", sentences: "",
   },
 };
 
@@ -154,6 +170,8 @@ const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
 const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
 const part = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+/** A limit as it was set, not rounded to what is measured. */
+const limit = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 });
 const rate = (n) => (n >= 100 ? whole : fine).format(n);
 
 const at = (id) => document.getElementById(id);
@@ -193,6 +211,13 @@ function message(s, row) {
   const advice = s.advice[row.reason];
   const quoted = advice && row.message.endsWith(advice) ? row.message.slice(0, -advice.length) : row.message;
   return [words(quoted), words(say.hints[row.reason])].filter((x) => x);
+}
+
+/** The database's words without ours before them: the headline says ours in the reader's language. */
+function databaseWords(text) {
+  const late = /(?:no answer|does not answer|no database connection) within (\d+) s$/.exec(text);
+  if (late) return say.heads.noAnswerWithin(late[1]);
+  return text.endsWith("a heartbeat was not answered in time") ? say.heads.heartbeatLate : text.replace(/^the database (?:does not answer|is read-only|failed): /, "");
 }
 
 /** When something is tried again. A pause is not tried, it ends. */
@@ -290,7 +315,7 @@ function flow(s) {
   meter.append(draw("rect", { width: 100, height: 4, rx: 2 }), draw("rect", { width: s.rate.level * 100, height: 4, rx: 2 }));
   const facts = [
     [say.breaker, tag(s.rate.breaker_open ? "bad" : "good", s.rate.breaker_open ? say.breakerOpen : say.breakerClosed)],
-    [say.rate, say.rateOf(part.format(s.rate.level), fine.format(s.rate.limit_per_second)), meter],
+    [say.rate, say.rateOf(part.format(s.rate.level), limit.format(s.rate.limit_per_second)), meter],
     [say.inFlight, whole.format(s.rate.in_flight)],
     [say.openBatches, s.outbox ? whole.format(s.outbox.open_batches) : "–"],
     [say.requests, whole.format(s.totals.requests)],
@@ -305,8 +330,8 @@ function grouped(failures) {
   for (const row of failures || []) {
     const key = JSON.stringify([row.user_id, row.task_id, row.fail_kind, row.fail_cause]);
     const group = groups.get(key);
-    if (group) group.count += 1;
-    else groups.set(key, { ...row, count: 1 });
+    if (group) group.ids.push(row.id);
+    else groups.set(key, { ...row, ids: [row.id] });
   }
   return failures && [...groups.values()];
 }
@@ -352,12 +377,13 @@ function tables(s) {
     ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
   table("failures", grouped(s.failures), [
-    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.moreOfNewest(row.count - 1, s.failures.length) : `#${row.id}`)]],
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.ids.length > 1 ? say.moreOfNewest(row.ids.length - 1, s.failures.length) : `#${row.id}`)]],
     [say.laneHead, lane],
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
     [say.when, (row) => say.ago(span(row.finished_seconds_ago)), "number"],
-    ...actColumn((row) => inRow("requeue", row.count > 1 ? { ...ofLane(row), kinds: [row.fail_kind] } : { way: "ids", what: String(row.id) })),
+    // By id: a lane and a kind would take other causes, too.
+    ...actColumn((row) => inRow("requeue", { way: "ids", what: row.ids.join(" ") })),
   ], say.noFailures, s.limits.failures);
   table("instances", s.outbox && s.outbox.instances, [
     [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
@@ -375,12 +401,17 @@ function verdict(s) {
   if (s.health.status === "stopping") return ["calm", heads.stopping, ""];
   if (s.database.error) {
     const seen = s.database.seen_seconds_ago;
-    return ["bad", seen === null ? heads.databaseFirst : heads.database(span(seen)), s.database.error];
+    return ["bad", seen === null ? heads.databaseFirst : heads.database(span(seen)), databaseWords(s.database.error)];
   }
+  // A courier that cannot write its heartbeat would be concluded to be silent.
+  if (s.ready.status === "unready") return ["bad", heads.unready[s.ready.trouble](span(s.ready.unready_seconds)), databaseWords(s.ready.reason)];
   if (!s.conclusion) return ["calm", heads.starting, ""];
   const c = s.conclusion;
   switch (c.state) {
-    case "no_courier": return ["bad", heads.noCourier, heads.deliveringMore(whole.format(c.due))];
+    case "no_courier": {
+      const due = heads.deliveringMore(whole.format(c.due));
+      return c.silent ? ["bad", heads.silent(c.silent, span(c.silent_seconds)), `${due}${say.sentences}${heads.silentMore}`] : ["bad", heads.noCourier, due];
+    }
     case "stopped": {
       const why = say.reasons[c.gate.reason] || c.gate.reason;
       const quoted = message(s, c.gate).map((part) => part.textContent);

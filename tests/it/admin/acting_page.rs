@@ -147,6 +147,47 @@ async fn users_log_in_and_act_in_both_languages_on_any_screen() {
     }
 }
 
+#[tokio::test]
+async fn a_group_of_failures_is_requeued_without_other_causes_of_its_kind() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    write_users(&mut world, ANNA);
+    // What is requeued waits for another hour.
+    insert(&db, &lanes(1)[0], &goods(0, 3)).await;
+    for (id, cause) in [(1, "空号"), (2, "黑名单"), (3, "空号")] {
+        db.execute(&format!(
+            "UPDATE contact_outbox SET status = 'failed', fail_kind = 'rejected',
+                 fail_cause = '{cause}', finished_at = {} WHERE id = {id}",
+            db.now(-10)
+        ))
+        .await;
+    }
+    let courier = Courier::start(&mut world).await;
+    let browser = Browser::start().await;
+    browser.look(ENGLISH.language, 1280, false).await;
+    browser.open(&format!("http://{}/", courier.address)).await;
+    let mut page = Page {
+        browser,
+        words: ENGLISH,
+        width: 1280,
+        dark: false,
+        shots: 200,
+    };
+    page.logs_in(&courier).await;
+    page.reads("#failures", "1 more of the newest 3").await;
+    let press = "[...document.querySelectorAll('#failures tr')].some(row => row.innerText.includes('空号') && (row.querySelector('button').click(), true))";
+    assert_eq!(page.browser.value(press).await, true);
+    let words = [
+        "Requeue",
+        "Requeue 2 contacts?",
+        "Yes, requeue",
+        "2 contacts requeued.",
+    ];
+    let pending = "FROM contact_outbox WHERE status = 'pending'";
+    page.goes_through(words, &db, pending, [0, 2]).await;
+    assert_eq!(db.of(2, "status").await.as_deref(), Some("failed"));
+}
+
 /// Runs on the one database whose writes can be held up while it is read.
 mod on_postgres {
     crate::support::on_databases!(postgres Postgres:
