@@ -40,7 +40,8 @@ const WORDS = {
     requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
     states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
     kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired", cancelled: "cancelled" },
-    alive: "alive", silent: "silent", thisOne: "this one",
+    alive: "alive", silent: "silent", thisOne: "this one", sendsNothing: "alive, sends nothing",
+    reasonFor: (why, time) => `${why}, for ${time}`,
     reasons: {
       unreachable: "Platform not reachable", answer_lost: "Answer lost", server_error: "Platform error",
       unreadable: "Answer not readable", redirected: "Redirected", rate_limited: "Too many requests",
@@ -57,7 +58,7 @@ const WORDS = {
     },
     heads: {
       gone: ["The courier does not answer", "What is shown is what it said last."],
-      unhealthy: "The courier stands still", stopping: "The courier is stopping",
+      unhealthy: "The courier stands still", unhealthyMore: (loops) => `Standing still: ${loops}.`, stopping: "The courier is stopping",
       database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
       stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`, pausedAllMore: (since, end) => `Since ${since}; ${end}.`,
       noAnswerWithin: (seconds) => `No answer within ${seconds} s.`, heartbeatLate: "A heartbeat was not answered in time.",
@@ -82,7 +83,8 @@ const WORDS = {
       newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
     },
-    units: ["d", "h", "min", "s"], gap: " ", sentences: " ",
+    units: ["d", "h", "min", "s"], gap: " ", sentences: " ", comma: ", ",
+    by: (who, host, why) => `by ${who} on ${host}${why && `: ${why}`}`,
   },
   zh: {
     overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
@@ -116,7 +118,8 @@ const WORDS = {
     requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
     states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
     kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃", cancelled: "已取消" },
-    alive: "在线", silent: "无心跳", thisOne: "本实例",
+    alive: "在线", silent: "无心跳", thisOne: "本实例", sendsNothing: "在线，但不发送",
+    reasonFor: (why, time) => `${why}，已持续 ${time}`,
     reasons: {
       unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",
       unreadable: "应答无法识别", redirected: "被重定向", rate_limited: "请求过于频繁",
@@ -133,7 +136,7 @@ const WORDS = {
     },
     heads: {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],
-      unhealthy: "程序卡住（工作循环停转）", stopping: "程序正在停止",
+      unhealthy: "程序卡住（工作循环停转）", unhealthyMore: (loops) => `停转的循环：${loops}。`, stopping: "程序正在停止",
       database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
       stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`, pausedAllMore: (since, end) => `已持续 ${since}；${end}。`,
       noAnswerWithin: (seconds) => `${seconds} 秒内没有应答。`, heartbeatLate: "心跳没有及时得到应答。",
@@ -156,7 +159,8 @@ const WORDS = {
       newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
     },
-    units: ["天", "小时", "分", "秒"], gap: " ", sentences: "",
+    units: ["天", "小时", "分", "秒"], gap: " ", sentences: "", comma: "、",
+    by: (who, host, why) => `${who.replace(" (status page)", "（状态页）")} 于 ${host}${why && `：${why}`}`,
   },
 };
 
@@ -206,9 +210,16 @@ const lane = (row) => make("span", { class: "lane" }, `${row.user_id}/${row.task
 const ofLane = (row) => ({ way: "lane", what: `${row.user_id}/${row.task_id}` });
 const words = (text) => (text ? make("span", { class: "words" }, text) : null);
 
+/** Who paused, where and why, in the reader's language; why is in that person's words. */
+function byWhom(text) {
+  const [, who, host, why] = /^by (.+?) on ([^ :]+)(?:: (.*))?$/s.exec(text) || [];
+  return who ? say.by(who, host, why || "") : text;
+}
+
 /** The platform's words without our advice at their end, and the advice in the reader's language. */
 function message(s, row) {
   const advice = s.advice[row.reason];
+  if (row.reason === "paused") return [words(byWhom(row.message))].filter((x) => x);
   const quoted = advice && row.message.endsWith(advice) ? row.message.slice(0, -advice.length) : row.message;
   return [words(quoted), words(say.hints[row.reason])].filter((x) => x);
 }
@@ -219,6 +230,8 @@ function databaseWords(text) {
   if (late) return say.heads.noAnswerWithin(late[1]);
   return text.endsWith("a heartbeat was not answered in time") ? say.heads.heartbeatLate : text.replace(/^the database (?:does not answer|is read-only|failed): /, "");
 }
+
+const reasonOf = (row) => say.reasons[row.reason] || row.reason;
 
 /** When something is tried again. A pause is not tried, it ends. */
 function nextTry(row) {
@@ -278,7 +291,7 @@ function chart(id, title, values, step, show) {
   finish();
   at(id).replaceChildren(svg, make("figcaption", {},
     make("span", {}, say.hourAgo(values.length * step)),
-    make("span", {}, say.most(show(most))), make("span", {}, say.now)));
+    make("span", { class: "most" }, say.most(show(most))), make("span", {}, say.now)));
 }
 
 function tiles(s) {
@@ -361,7 +374,7 @@ function tables(s) {
   const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
   table("paused", paused(s), [
     [say.laneHead, whose, "wide"],
-    [say.why, (row) => [say.reasons[row.reason] || row.reason, ...message(s, row)], "wide"],
+    [say.why, (row) => [reasonOf(row), ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
     [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
@@ -388,7 +401,11 @@ function tables(s) {
   table("instances", s.outbox && s.outbox.instances, [
     [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
     [say.process, (row) => String(row.pid)],
-    [say.state, (row) => tag(row.alive ? "good" : "bad", row.alive ? say.alive : say.silent)],
+    [say.state, (row) => {
+      if (!row.alive) return tag("bad", say.silent);
+      const gate = row.standing && row.standing.gates.find((one) => one.user_id === null);
+      return gate ? [tag("bad", say.sendsNothing), words(say.reasonFor(reasonOf(gate), span(gate.closed_seconds)))] : tag("good", say.alive);
+    }],
     [say.beat, (row) => say.ago(span(row.heartbeat_seconds_ago)), "number"],
     [say.started, (row) => say.ago(span(row.started_seconds_ago)), "number"],
   ], say.notKnown, s.limits.instances);
@@ -397,7 +414,10 @@ function tables(s) {
 /** The one thing to know first: [tone, what, more]. What follows from the database the courier has concluded. */
 function verdict(s) {
   const heads = say.heads;
-  if (s.health.status === "unhealthy") return ["bad", heads.unhealthy, s.health.reason];
+  if (s.health.status === "unhealthy") {
+    const still = new Set(s.health.loops.filter((loop) => !loop.turning).map((loop) => loop.name));
+    return ["bad", heads.unhealthy, heads.unhealthyMore([...still].sort().join(say.comma))];
+  }
   if (s.health.status === "stopping") return ["calm", heads.stopping, ""];
   if (s.database.error) {
     const seen = s.database.seen_seconds_ago;
@@ -413,7 +433,7 @@ function verdict(s) {
       return c.silent ? ["bad", heads.silent(c.silent, span(c.silent_seconds)), `${due}${say.sentences}${heads.silentMore}`] : ["bad", heads.noCourier, due];
     }
     case "stopped": {
-      const why = say.reasons[c.gate.reason] || c.gate.reason;
+      const why = reasonOf(c.gate);
       const quoted = message(s, c.gate).map((part) => part.textContent);
       const [since, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
       const end = c.gate.next_try_in_seconds > 0 ? next : say.endsWhenResumed;

@@ -38,7 +38,7 @@ pub enum Conclusion {
         lanes: u64,
         /// Due contacts in those lanes, and of users none of whose lanes is sent.
         contacts: u64,
-        /// Users none of whose lanes is sent.
+        /// Users with pending contacts none of whose lanes is sent.
         users: u64,
         /// Due contacts that nothing keeps back.
         due: u64,
@@ -214,7 +214,11 @@ impl Overview {
             .living()
             .filter_map(|courier| courier.standing.as_ref());
         let more = more.map(|standing| standing.more_gates).max().unwrap_or(0);
-        u64::try_from(self.user_gates().len() + more).unwrap_or(u64::MAX)
+        // A courier forgets the gates of users for whom nothing waits; a pause stays.
+        let is_idle = |user: &String| self.idle_users.contains(user);
+        let gates = self.user_gates().into_iter();
+        let kept = gates.filter(|gate| !gate.user_id.as_ref().is_some_and(is_idle));
+        u64::try_from(kept.count() + more).unwrap_or(u64::MAX)
     }
 }
 
@@ -365,6 +369,23 @@ mod tests {
         );
         let gate_for = |user| gate_for(&two.instances, user);
         assert!(gate_for("u").is_some() && gate_for("w").is_none());
+    }
+
+    #[test]
+    fn a_paused_user_for_whom_nothing_waits_is_no_trouble() {
+        let mut all = overview(vec![courier(Vec::new())]);
+        all.pauses = ["u", "v"]
+            .map(|user| pause(OrderScope::User(user.into()), None))
+            .into();
+        all.idle_users = ["u".to_owned()].into();
+        let Conclusion::Partly { users, .. } = all.conclusion() else {
+            panic!("{:?}", all.conclusion());
+        };
+        assert_eq!(users, 1);
+        all.idle_users.insert("v".into());
+        assert_eq!(all.conclusion(), Conclusion::Delivering { due: 10 });
+        // The pauses are told all the same.
+        assert_eq!(all.user_gates().len(), 2);
     }
 
     #[test]
