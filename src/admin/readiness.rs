@@ -26,7 +26,41 @@ pub(super) struct Readiness(watch::Sender<Option<Check>>);
 #[derive(Clone, Debug)]
 struct Check {
     at: Instant,
-    answer: Result<(), String>,
+    answer: Result<(), Unready>,
+}
+
+/// Why the courier cannot work.
+#[derive(Clone, Debug)]
+struct Unready {
+    trouble: Trouble,
+    /// Since when it cannot work, for whichever reason.
+    since: Instant,
+    reason: String,
+}
+
+/// The sort of a trouble. The page says it in the reader's language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Trouble {
+    /// The database does not answer.
+    NoAnswer,
+    /// The database answers, and takes no writes.
+    NoWrites,
+    /// The database is not one that this courier can work with: not migrated, for example.
+    Unfit,
+}
+
+impl Trouble {
+    fn of(error: &OutboxError) -> Self {
+        match error {
+            OutboxError::Unavailable(_)
+            | OutboxError::Lost(_)
+            | OutboxError::Untrusted(_)
+            | OutboxError::NoConnection => Self::NoAnswer,
+            OutboxError::ReadOnly(_) => Self::NoWrites,
+            _ => Self::Unfit,
+        }
+    }
 }
 
 /// The answer of `/readyz`.
@@ -36,6 +70,10 @@ pub(super) struct Ready {
     reason: String,
     /// How old the result is.
     checked_seconds_ago: Option<f64>,
+    /// Of what sort the trouble is, if it is `unready`.
+    trouble: Option<Trouble>,
+    /// For how long it has been `unready`.
+    unready_seconds: Option<f64>,
 }
 
 impl Default for Readiness {
@@ -57,17 +95,24 @@ impl Readiness {
     /// Notes the database's answer, or that there was none in time, and the trouble that keeps the
     /// courier from writing.
     fn note(&self, asked: Result<Result<(), OutboxError>, Elapsed>, trouble: Option<String>) {
-        let answer = match asked {
-            Ok(answer) => answer
-                .map_err(|error| error.to_string())
-                .and_then(|()| trouble.map_or(Ok(()), Err)),
-            Err(_) => Err(format!(
-                "the database does not answer within {} s",
-                LIMIT.as_secs()
-            )),
+        let silent = format!("the database does not answer within {} s", LIMIT.as_secs());
+        let found = match (asked, trouble) {
+            (Err(_), _) => Err((Trouble::NoAnswer, silent)),
+            (Ok(Err(error)), _) => Err((Trouble::of(&error), error.to_string())),
+            (Ok(Ok(())), Some(error)) => Err((Trouble::NoWrites, error)),
+            (Ok(Ok(())), None) => Ok(()),
         };
         let at = Instant::now();
-        self.0.send_replace(Some(Check { at, answer }));
+        self.0.send_modify(|last| {
+            let before = last.as_ref().and_then(|check| check.answer.as_ref().err());
+            let since = before.map_or(at, |unready| unready.since);
+            let answer = found.map_err(|(trouble, reason)| Unready {
+                trouble,
+                since,
+                reason,
+            });
+            *last = Some(Check { at, answer });
+        });
     }
 
     pub(super) fn read(&self, stopping: bool) -> Ready {
@@ -80,10 +125,15 @@ impl Readiness {
                 "the database answers, is migrated and takes writes".to_owned(),
             ),
             Some(Check {
-                answer: Err(error), ..
-            }) => ("unready", error.clone()),
+                answer: Err(unready),
+                ..
+            }) => ("unready", unready.reason.clone()),
         };
+        let unready = check.as_ref().and_then(|check| check.answer.as_ref().err());
+        let unready = unready.filter(|_| !stopping);
         Ready {
+            trouble: unready.map(|unready| unready.trouble),
+            unready_seconds: unready.map(|unready| unready.since.elapsed().as_secs_f64()),
             status,
             reason,
             checked_seconds_ago: check.map(|check| check.at.elapsed().as_secs_f64()),
@@ -118,6 +168,25 @@ mod tests {
         let ready = readiness.read(false);
         assert_eq!(ready.code(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ready.reason, "the disk is full");
+        assert_eq!(ready.trouble, Some(Trouble::NoWrites));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trouble_is_told_since_it_began() {
+        let readiness = Readiness::default();
+        let seconds = || {
+            let told = readiness.read(false).unready_seconds;
+            told.map(|seconds| Duration::from_secs_f64(seconds).as_secs())
+        };
+        readiness.note(Ok(Ok(())), None);
+        assert_eq!(seconds(), None);
+        readiness.note(Ok(Ok(())), Some("the disk is full".into()));
+        tokio::time::advance(INTERVAL).await;
+        readiness.note(Ok(Err(OutboxError::Lost("gone".into()))), None);
+        assert_eq!(readiness.read(false).trouble, Some(Trouble::NoAnswer));
+        assert_eq!(seconds(), Some(INTERVAL.as_secs()));
+        readiness.note(Ok(Ok(())), None);
+        assert_eq!((seconds(), readiness.read(false).trouble), (None, None));
     }
 
     #[test]

@@ -18,10 +18,15 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
 /// The same without the words of others, which may be long.
 pub(super) fn in_short(conclusion: &Conclusion) -> String {
     match conclusion {
-        Conclusion::NoCourier { due } => format!(
+        Conclusion::NoCourier { due, silent: 0, .. } => format!(
             "Nothing is sent: no courier runs, and {} due. Start one with `contact-courier run`",
             waiting(*due)
         ),
+        Conclusion::NoCourier {
+            due,
+            silent,
+            silent_seconds,
+        } => silence(*due, *silent, *silent_seconds),
         Conclusion::Stopped { gate, held } => {
             let since = seconds(gate.closed_seconds);
             let next = next(gate, *held);
@@ -99,6 +104,18 @@ pub(super) fn until(pause: &ClosedGate) -> String {
     } else {
         "it ends when somebody resumes".to_owned()
     }
+}
+
+/// Says that all couriers are silent. Perhaps they run, and the database takes no heartbeat.
+fn silence(due: u64, silent: u64, silent_seconds: f64) -> String {
+    let are = if silent == 1 { "is" } else { "are" };
+    format!(
+        "Nothing is sent: {} {are} silent for {}, and {} due. `contact-courier doctor` tells \
+         whether the database takes writes",
+        count(silent, "courier", "couriers"),
+        seconds(silent_seconds),
+        waiting(due)
+    )
 }
 
 fn partly(lanes: u64, held: u64, users: u64, due: u64) -> String {
@@ -192,9 +209,22 @@ mod tests {
     fn a_trouble_is_one_line_that_says_whom_it_keeps_back() {
         each_is_told(&[
             (
-                Conclusion::NoCourier { due: 1 },
+                Conclusion::NoCourier {
+                    due: 1,
+                    silent: 0,
+                    silent_seconds: 0.0,
+                },
                 "Nothing is sent: no courier runs, and 1 contact is due. Start one with \
                  `contact-courier run`",
+            ),
+            (
+                Conclusion::NoCourier {
+                    due: 7,
+                    silent: 2,
+                    silent_seconds: 12.0,
+                },
+                "Nothing is sent: 2 couriers are silent for 12s, and 7 contacts are due. \
+                 `contact-courier doctor` tells whether the database takes writes",
             ),
             (
                 Conclusion::Partly {

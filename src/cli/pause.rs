@@ -133,7 +133,11 @@ pub(super) async fn pause(
         return Ok(());
     }
     if pending == Some(0) && !is_known(scope, &*operations).await {
-        writeln!(out, "no contact of this lane is known")?;
+        let whose = match scope {
+            OrderScope::User(_) => "user",
+            OrderScope::All | OrderScope::Lane(_) => "lane",
+        };
+        writeln!(out, "no contact of this {whose} is known")?;
         return Ok(());
     }
     match pending {
@@ -156,16 +160,11 @@ fn replaced(pause: &Pause) -> String {
     )
 }
 
-/// Whether a lane has, or had, a contact. If the database does not answer, the lane counts as
+/// Whether a lane or a user has, or had, a contact. If the database does not answer, it counts as
 /// known.
 async fn is_known(scope: &OrderScope, operations: &dyn Operations) -> bool {
-    match scope {
-        OrderScope::Lane(lane) => {
-            let known = timeout(COUNTING, operations.knows(lane)).await;
-            known.ok().and_then(Result::ok).unwrap_or(true)
-        }
-        OrderScope::All | OrderScope::User(_) => true,
-    }
+    let known = timeout(COUNTING, operations.knows(scope)).await;
+    known.ok().and_then(Result::ok).unwrap_or(true)
 }
 
 /// The time limit of the count, which delays the command after the pause is in force.

@@ -59,12 +59,19 @@ impl CancelTally {
         self.pending.saturating_sub(self.on_their_way)
     }
 
+    /// The ids among the names that match no pending contact, each with its contact's status.
+    fn missed(&self) -> Vec<serde_json::Value> {
+        let missed = self.missed.iter();
+        let told = missed.map(|(id, status)| json!({"id": id.0, "status": status}));
+        told.collect()
+    }
+
     /// The counts and the result, for programs.
     pub fn json(&self, done: &Cancelled, dry_run: bool) -> serde_json::Value {
         json!({
             "pending": self.pending, "cancelled": done.cancelled,
             "left_on_their_way": if dry_run { self.on_their_way } else { done.on_their_way },
-            "left_locked": done.locked, "unmatched": self.unmatched, "dry_run": dry_run,
+            "left_locked": done.locked, "unmatched": self.unmatched, "missed": self.missed(), "dry_run": dry_run,
         })
     }
 }

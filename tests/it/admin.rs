@@ -8,6 +8,7 @@ mod acting_page;
 mod alive;
 pub(crate) mod asking;
 mod browser;
+mod concluding;
 mod endpoints;
 mod metrics;
 mod page;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::latest::{About, BROKEN_OFF, Going, Latest};
 use super::turn::Turn;
 use crate::admin::login::Door;
-use crate::admin::refusal::Refusal;
+use crate::admin::refusal::{Refusal, Why};
 use crate::operators::{Safety, action, pending_in};
 use crate::outbox::{Action, Operations, OrderScope, OutboxError};
 
@@ -82,7 +82,7 @@ impl Hands {
             going.end(result.as_ref().cloned().map_err(ToString::to_string));
             result
         });
-        let told = begun.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, "busy", said))?;
+        let told = begun.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, Why::Busy, said))?;
         let id = id.await.map_err(|_| broken_off())?;
         match timeout(ANSWER_WITHIN, told).await {
             Ok(Ok(result)) => result.map_err(|error| failed(&error)),
@@ -99,7 +99,7 @@ impl Hands {
     {
         let said = "another look is under way; try again when it has ended";
         let begun = self.looking.begin(work);
-        let told = begun.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, "looking", said))?;
+        let told = begun.ok_or_else(|| Refusal::new(StatusCode::CONFLICT, Why::Looking, said))?;
         match timeout(WITHIN, told).await {
             Ok(Ok(result)) => result.map_err(|error| failed(&error)),
             Ok(Err(_)) => Err(broken_off()),
@@ -125,17 +125,21 @@ pub(super) async fn soon<T>(
 
 fn late() -> Refusal {
     let said = format!("no answer of the database within {} s", WITHIN.as_secs());
-    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "database", said)
+    Refusal::new(StatusCode::GATEWAY_TIMEOUT, Why::Late, said)
 }
 
 fn failed(error: &OutboxError) -> Refusal {
     Refusal::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "database",
+        Why::Database,
         error.to_string(),
     )
 }
 
 fn broken_off() -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "database", BROKEN_OFF)
+    Refusal::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        Why::BrokenOff,
+        BROKEN_OFF,
+    )
 }

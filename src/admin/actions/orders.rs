@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use serde::Deserialize;
 
-use crate::admin::refusal::Refusal;
+use crate::admin::refusal::{Refusal, Why};
 use crate::contact::{ContactId, Violation};
 use crate::mask::mask_within;
 use crate::operators::{Chosen, Failed, LONGEST_PAUSE, PauseOrder, Requeue, Safety, lane_of};
@@ -28,12 +27,15 @@ impl PauseBody {
     pub(super) fn order(self) -> Result<PauseOrder, Refusal> {
         let lasts = self.for_seconds.map(u64::from).map(Duration::from_secs);
         if lasts.is_some_and(|time| time.is_zero()) {
-            return Err(Refusal::wrong("for_seconds is 0: write 1 or more"));
+            return Err(Refusal::wrong(
+                Why::NoTime,
+                "for_seconds is 0: write 1 or more",
+            ));
         }
         if lasts.is_some_and(|time| time > LONGEST_PAUSE) {
             let most = LONGEST_PAUSE.as_secs();
             let said = format!("for_seconds is too large: write {most} or less (10 years)");
-            return Err(Refusal::wrong(said));
+            return Err(Refusal::wrong(Why::NoTime, said));
         }
         Ok(PauseOrder {
             scope: scope(self.lane.as_deref(), self.user, self.all)?,
@@ -79,7 +81,7 @@ impl CancelBody {
         let created_since = self.created_since_seconds.map(age).transpose()?;
         let by_filter = self.lane.is_some() || self.user.is_some() || created_since.is_some();
         let chosen = match (&*self.ids, by_filter) {
-            ([], false) => return Err(Refusal::wrong("say which: lane, user, ids or an age")),
+            ([], false) => return Err(no_choice("say which: lane, user, ids or an age")),
             (_, false) => Chosen::named(ids(&self.ids)?, Vec::new()),
             ([], true) => {
                 let (user_id, task_id) = parts(self.lane.as_deref(), self.user)?;
@@ -89,7 +91,7 @@ impl CancelBody {
                     created_since,
                 })
             }
-            _ => return Err(Refusal::wrong("give ids or a filter, not both")),
+            _ => return Err(no_choice("give ids or a filter, not both")),
         };
         Ok((chosen, said(self.reason)))
     }
@@ -127,13 +129,11 @@ impl RequeueBody {
         let by_filter = filter != FailureFilter::default();
         let ways = [!self.ids.is_empty(), by_filter, self.all];
         let which = match ways.iter().filter(|way| **way).count() {
-            0 => return Err(Refusal::wrong("say which: ids, lane, user, kinds or all")),
+            0 => return Err(no_choice("say which: ids, lane, user, kinds or all")),
             1 if by_filter || self.all => Failed::Filter(filter),
             1 => Failed::named(ids(&self.ids)?),
             _ => {
-                return Err(Refusal::wrong(
-                    "give ids, or a filter, or all: one of the three",
-                ));
+                return Err(no_choice("give ids, or a filter, or all: one of the three"));
             }
         };
         Ok(Requeue {
@@ -153,7 +153,7 @@ fn scope(lane: Option<&str>, user: Option<String>, all: bool) -> Result<OrderSco
             .map(OrderScope::Lane)
             .ok_or_else(|| no_lane(text)),
         ((None, None), None, true) => Ok(OrderScope::All),
-        _ => Err(Refusal::wrong("say which: lane, user or all, one of them")),
+        _ => Err(no_choice("say which: lane, user or all, one of them")),
     }
 }
 
@@ -163,12 +163,14 @@ fn parts(
     user: Option<String>,
 ) -> Result<(Option<String>, Option<String>), Refusal> {
     match (lane, user) {
-        (Some(_), Some(_)) => Err(Refusal::wrong("give a lane or a user, not both")),
+        (Some(_), Some(_)) => Err(no_choice("give a lane or a user, not both")),
         (Some(text), None) => {
             let lane = lane_of(text).ok_or_else(|| no_lane(text))?;
             Ok((Some(lane.user_id().into()), Some(lane.task_id().into())))
         }
-        (None, Some(user)) if user.is_empty() => Err(Refusal::wrong("user is empty: name one")),
+        (None, Some(user)) if user.is_empty() => {
+            Err(Refusal::wrong(Why::BadUser, "user is empty: name one"))
+        }
         (None, Some(user)) => match OrderScope::user(&user) {
             Ok(_) => Ok((Some(user), None)),
             Err(violation) => Err(no_user(&user, &violation)),
@@ -179,20 +181,24 @@ fn parts(
 
 fn no_user(user: &str, violation: &Violation) -> Refusal {
     let user = mask_within(user);
-    Refusal::wrong(format!("{user:?} is no user: {violation}"))
+    Refusal::wrong(Why::BadUser, format!("{user:?} is no user: {violation}"))
+}
+
+fn no_choice(said: &str) -> Refusal {
+    Refusal::wrong(Why::NoChoice, said)
 }
 
 fn no_lane(text: &str) -> Refusal {
     let text = mask_within(text);
     let said = format!("{text:?} is no lane: write USER_ID/TASK_ID");
-    Refusal::new(StatusCode::BAD_REQUEST, "no_lane", said)
+    Refusal::wrong(Why::NoLane, said)
 }
 
 fn ids(ids: &[i64]) -> Result<Vec<ContactId>, Refusal> {
     match ids.iter().find(|id| **id < 1) {
         Some(id) => {
             let said = format!("{id} is no id of a contact: write whole numbers above 0");
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "no_id", said))
+            Err(Refusal::wrong(Why::NoId, said))
         }
         None => Ok(ids.iter().copied().map(ContactId).collect()),
     }
@@ -201,14 +207,15 @@ fn ids(ids: &[i64]) -> Result<Vec<ContactId>, Refusal> {
 fn age(seconds: f64) -> Result<Duration, Refusal> {
     // Rounded up, so that the counted contacts are included.
     let age = Duration::try_from_secs_f64(seconds.ceil());
-    age.map_err(|_| Refusal::wrong(format!("{seconds} is no number of seconds")))
+    age.map_err(|_| Refusal::wrong(Why::NoTime, format!("{seconds} is no number of seconds")))
 }
 
 fn kind_of(word: &str) -> Result<FailKind, Refusal> {
     let kind = FailKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     kind.ok_or_else(|| {
         let known = FailKind::ALL.map(FailKind::as_str).join(", ");
-        Refusal::wrong(format!("{:?} is no kind: {known}", mask_within(word)))
+        let said = format!("{:?} is no kind: {known}", mask_within(word));
+        Refusal::wrong(Why::NoKind, said)
     })
 }
 

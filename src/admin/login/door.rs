@@ -8,7 +8,7 @@ use super::checks::{Checks, Place};
 use super::request::{session, token};
 use super::sessions::{Keys, Sessions};
 use super::users_file::UsersFile;
-use crate::admin::refusal::Refusal;
+use crate::admin::refusal::{Refusal, Why};
 use crate::admin::seats::Seats;
 
 /// The most log-ins that may be arriving at once.
@@ -106,10 +106,10 @@ impl Door {
 
 fn no_session() -> Refusal {
     let said = "log in first: there is no session, or it is over";
-    Refusal::new(StatusCode::UNAUTHORIZED, "no_session", said)
+    Refusal::new(StatusCode::UNAUTHORIZED, Why::NoSession, said)
 }
 
 fn too_many() -> Refusal {
     let said = "too many log-ins at once; try again in a few seconds";
-    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many", said)
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, Why::TooMany, said)
 }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::admin::refusal::Refusal;
+use crate::admin::refusal::{Refusal, Why};
 
 /// The name of the cookie.
 pub(super) const SESSION: &str = "courier_session";
@@ -31,7 +31,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub(in crate::admin) async fn refuse_foreign(request: Request, next: Next) -> Response {
     if request.method() != Method::GET && is_foreign(request.headers()) {
         let said = "a page from elsewhere asked for this; use the status page itself";
-        return Refusal::new(StatusCode::FORBIDDEN, "foreign", said).into_response();
+        return Refusal::new(StatusCode::FORBIDDEN, Why::Foreign, said).into_response();
     }
     next.run(request).await
 }
@@ -91,21 +91,22 @@ pub(in crate::admin) async fn json<T: DeserializeOwned>(request: Request) -> Res
         let said = "send it as application/json";
         return Err(Refusal::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "wrong",
+            Why::Unreadable,
             said,
         ));
     }
     let body = timeout(WITHIN, to_bytes(request.into_body(), LARGEST)).await;
     let body = body.map_err(|_| {
         let said = format!("the request did not arrive within {} s", WITHIN.as_secs());
-        Refusal::new(StatusCode::REQUEST_TIMEOUT, "wrong", said)
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, Why::Slow, said)
     })?;
     let body = body.map_err(|_| {
         let said = format!("the request is cut off, or longer than {LARGEST} bytes");
-        Refusal::wrong(said)
+        Refusal::wrong(Why::Unreadable, said)
     })?;
     // The error quotes no value of ours, except an unknown name.
-    serde_json::from_slice(&body).map_err(|error| Refusal::wrong(error.to_string()))
+    serde_json::from_slice(&body)
+        .map_err(|error| Refusal::wrong(Why::Unreadable, error.to_string()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::door::Door;
 use super::request::{SESSION, is_secure, json as read};
-use crate::admin::refusal::Refusal;
+use crate::admin::refusal::{Refusal, Why};
 use crate::telemetry::event::{LogInRefused, LoggedIn};
 
 /// The routes for logging in and out, and for asking whether one is logged in.
@@ -39,7 +39,7 @@ async fn log_in(State(door): State<Door>, request: Request) -> Result<impl IntoR
         let user = if door.knows(&user) { &user } else { "unknown" };
         LogInRefused { user }.emit();
         let said = "this is not a user with its password";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no_user", said));
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, Why::NoUser, said));
     };
     LoggedIn { user: &user }.emit();
     let cookie = cookie(&keys.id, is_secure);

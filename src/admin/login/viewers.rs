@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::checks::Checks;
 use super::request::basic;
 use super::users_file::UsersFile;
-use crate::admin::refusal::Refusal;
+use crate::admin::refusal::{Refusal, Why};
 use crate::lock::lock;
 use crate::telemetry::event::ViewerRefused;
 
@@ -61,7 +61,7 @@ impl Viewers {
         }
         let place = self.0.checks.place().ok_or_else(|| {
             let said = "too many passwords to check at once; try again in a few seconds";
-            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many", said)
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, Why::TooMany, said)
         })?;
         if !place.check(viewers, name.clone(), password).await {
             // An unknown name may be a password.
@@ -113,7 +113,7 @@ fn without_reason(code: StatusCode) -> Response {
 
 fn asked() -> Response {
     let said = "give a viewer of admin.viewers_file and its password, by basic authentication";
-    let mut response = Refusal::new(StatusCode::UNAUTHORIZED, "no_viewer", said).into_response();
+    let mut response = Refusal::new(StatusCode::UNAUTHORIZED, Why::NoViewer, said).into_response();
     let realm = HeaderValue::from_static("Basic realm=\"contact-courier\", charset=\"UTF-8\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, realm);
     response

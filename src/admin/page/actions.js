@@ -31,7 +31,7 @@ const ACT = {
     noneInTheWay: (scope) => `${scope}: no pause or hold of its own.`, triedAtOnce: "It is tried at once.",
     cancelNone: "Nothing to cancel: no pending contact matches.", cancelCount: (which, n) => `${which}: ${n} pending.`, of: (which) => `${which}:`,
     cancelLeft: (n) => `Up to ${n} of them may be on the way to the platform, and would be left.`, cancelAsk: (n) => `Cancel ${n}?`,
-    unmatched: (n) => `${n} of the ids named no such contact.`,
+    notPending: (n) => `${n} of the ids named no pending contact.`, notFailed: (n) => `${n} of the ids named no failed contact.`,
     cancelled: (n) => `${n} cancelled.`, leftGoing: (n) => `${n} left: on the way to the platform, perhaps; its answer decides.`,
     leftLocked: (n) => `${n} left: locked by another session; do it again.`,
     requeueNone: "Nothing to requeue: no failed contact matches.", requeueKind: (n, kind) => `${n} ${kind}.`,
@@ -51,6 +51,13 @@ const ACT = {
       looking: "Another look is under way. Try again when it has ended.",
       no_lane: "This is no lane. Write USER_ID/TASK_ID.", no_id: "These are no ids of contacts. Write whole numbers above 0.",
       foreign: "The courier takes this for a page from elsewhere. Does a proxy in between change the Host?",
+      no_viewer: "Give a viewer of this page and its password: load the page again.",
+      bad_user: "This is no user. Write USER_ID: letters, digits, “_” or “-”.",
+      no_choice: "Say which, in one way only.", no_kind: "There is no such kind.", no_time: "There is no such time.",
+      unreadable: "The courier could not read the request. Load the page again: it may be of another version.",
+      slow: "The request did not arrive in time. Try again.",
+      database: (words) => `The database did not do it: ${words}`, late: "The database did not answer in time. Whether it was done the history tells: contact-courier history.",
+      broken_off: "It did not come to its end. Whether it was done the history tells: contact-courier history.",
     },
     gone: "The courier does not answer. Whether it was done the history tells: contact-courier history.",
   },
@@ -82,7 +89,7 @@ const ACT = {
     noneInTheWay: (scope) => `${scope}：没有自己的暂停或等待。`, triedAtOnce: "正在重试。",
     cancelNone: "没有可取消的号码：没有符合条件的待发送号码。", cancelCount: (which, n) => `${which}：${n}待发送。`, of: (which) => `${which}：`,
     cancelLeft: (n) => `其中最多 ${n}可能正在发往平台，会保留。`, cancelAsk: (n) => `取消 ${n}？`,
-    unmatched: (n) => `有 ${n} 个 id 没有对应的号码。`,
+    notPending: (n) => `有 ${n} 个 id 没有对应的待发送号码。`, notFailed: (n) => `有 ${n} 个 id 没有对应的失败号码。`,
     cancelled: (n) => `已取消 ${n}。`, leftGoing: (n) => `保留 ${n}：可能正在发往平台，以平台的应答为准。`,
     leftLocked: (n) => `保留 ${n}：被其他会话锁定，请稍后再试。`,
     requeueNone: "没有可重新发送的号码：没有符合条件的失败号码。", requeueKind: (n, kind) => `${kind}：${n}。`,
@@ -102,6 +109,13 @@ const ACT = {
       looking: "另一次查询正在进行，请等它结束后再试。",
       no_lane: "这不是通道，请按 USER_ID/TASK_ID 填写。", no_id: "id 应为大于 0 的整数。",
       foreign: "程序认为请求来自其他页面。中间的代理是否改写了 Host？",
+      no_viewer: "请重新加载页面，并输入查看者的用户名和密码。",
+      bad_user: "这不是用户，请填写 USER_ID（字母、数字、“_”或“-”）。",
+      no_choice: "请选择范围，且只用一种方式。", no_kind: "没有这个类别。", no_time: "时间不正确。",
+      unreadable: "程序无法读取请求。请重新加载页面：页面可能来自其他版本。",
+      slow: "请求没有及时到达，请重试。",
+      database: (words) => `数据库没有执行：${words}`, late: "数据库没有及时应答。是否已执行见：contact-courier history。",
+      broken_off: "操作未能完成。是否已执行见：contact-courier history。",
     },
     gone: "程序没有应答。是否已执行见：contact-courier history。",
   },
@@ -142,7 +156,8 @@ async function tell(path, body) {
   }
   if (answer.ok) return said;
   if (said.reason === "no_session") isIn(null);
-  throw new Error(act.refused[said.reason] || said.error);
+  const why = act.refused[said.reason];
+  throw new Error(typeof why === "function" ? why(databaseWords(said.error)) : why || said.error);
 }
 
 /** Shows who has logged in, or that nobody has. */
@@ -283,7 +298,7 @@ function scope(text) {
   return kind === "lane" || kind === "user" ? act.scopes[kind](name) : act.scopes.all();
 }
 
-const reasons = (word, pauses) => pauses.map((pause) => act[word](scope(pause.scope), pause.reason));
+const reasons = (word, pauses) => pauses.map((pause) => act[word](scope(pause.scope), byWhom(pause.reason)));
 
 /** What an action would do: [lines, question]; no question: nothing. */
 const TOLD = {
@@ -291,14 +306,14 @@ const TOLD = {
     ...reasons("wider", s.still_paused_by)], act.pauseAsk(scope(s.scope))],
   resume: (s) => [[act.pauseCount(scope(s.scope), act.contacts(s.pending)), ...(s.pauses.length ? reasons("ends", s.pauses) : [act.noPauses]),
     ...reasons("wider", s.still_paused_by)], act.resumeAsk(scope(s.scope))],
-  cancel: (s, chosen) => [[s.pending ? act.cancelCount(inWords(chosen), act.contacts(s.pending)) : act.cancelNone, s.unmatched ? act.unmatched(whole.format(s.unmatched)) : null,
+  cancel: (s, chosen) => [[s.pending ? act.cancelCount(inWords(chosen), act.contacts(s.pending)) : act.cancelNone, s.unmatched ? act.notPending(whole.format(s.unmatched)) : null,
     s.left_on_their_way ? act.cancelLeft(act.contacts(s.left_on_their_way)) : null], s.pending ? act.cancelAsk(s.left_on_their_way ? act.between(s.pending - s.left_on_their_way, s.pending) : act.contacts(s.pending)) : null],
   requeue: (s, chosen) => {
     const kinds = Object.entries(s.failed);
     const found = kinds.reduce((sum, [, n]) => sum + n, 0);
     const named = chosen.way === "ids" ? new Set(body("requeue", chosen).ids).size : found;
     return [[found ? act.of(inWords(chosen)) : null, ...(found ? kinds.map(([kind, n]) => act.requeueKind(act.contacts(n), say.kinds[kind] || kind)) : [act.requeueNone]),
-      named > found ? act.unmatched(whole.format(named - found)) : null,
+      named > found ? act.notFailed(whole.format(named - found)) : null,
       s.cancelled_left_out ? act.cancelledLeft(act.contacts(s.cancelled_left_out)) : null,
       s.redacted ? act.redacted(act.contacts(s.redacted)) : null,
       s.unsafe ? act.notSafe(act.contacts(s.unsafe), chosen.even) : null], s.to_requeue ? act.requeueAsk(act.contacts(s.to_requeue)) : null];

@@ -40,7 +40,8 @@ const WORDS = {
     requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
     states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
     kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired", cancelled: "cancelled" },
-    alive: "alive", silent: "silent", thisOne: "this one",
+    alive: "alive", silent: "silent", thisOne: "this one", sendsNothing: "alive, sends nothing",
+    reasonFor: (why, time) => `${why}, for ${time}`,
     reasons: {
       unreachable: "Platform not reachable", answer_lost: "Answer lost", server_error: "Platform error",
       unreadable: "Answer not readable", redirected: "Redirected", rate_limited: "Too many requests",
@@ -57,10 +58,18 @@ const WORDS = {
     },
     heads: {
       gone: ["The courier does not answer", "What is shown is what it said last."],
-      unhealthy: "The courier stands still", stopping: "The courier is stopping",
+      unhealthy: "The courier stands still", unhealthyMore: (loops) => `Standing still: ${loops}.`, stopping: "The courier is stopping",
       database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
       stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`, pausedAllMore: (since, end) => `Since ${since}; ${end}.`,
+      noAnswerWithin: (seconds) => `No answer within ${seconds} s.`, heartbeatLate: "A heartbeat was not answered in time.",
+      unready: {
+        no_answer: (since) => `The database does not answer, since ${since}`,
+        no_writes: (since) => `The database takes no writes, since ${since}`,
+        unfit: (since) => `The courier cannot work with this database, since ${since}`,
+      },
       noCourier: "Nothing is sent: no courier runs",
+      silent: (n, time) => n === 1 ? `Nothing is sent: the courier is silent for ${time}` : `Nothing is sent: ${n} couriers are silent for ${time}`,
+      silentMore: "Perhaps the database takes no writes.",
       paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
       pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + (others ? "Other lanes go on." : "No other contact is due."),
       users: (n) => n === "1" ? "Nothing is sent for 1 user" : `Nothing is sent for ${n} users`,
@@ -74,7 +83,8 @@ const WORDS = {
       newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
     },
-    units: ["d", "h", "min", "s"], gap: " ",
+    units: ["d", "h", "min", "s"], gap: " ", sentences: " ", comma: ", ",
+    by: (who, host, why) => `by ${who} on ${host}${why && `: ${why}`}`,
   },
   zh: {
     overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
@@ -108,7 +118,8 @@ const WORDS = {
     requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
     states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
     kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃", cancelled: "已取消" },
-    alive: "在线", silent: "无心跳", thisOne: "本实例",
+    alive: "在线", silent: "无心跳", thisOne: "本实例", sendsNothing: "在线，但不发送",
+    reasonFor: (why, time) => `${why}，已持续 ${time}`,
     reasons: {
       unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",
       unreadable: "应答无法识别", redirected: "被重定向", rate_limited: "请求过于频繁",
@@ -125,10 +136,18 @@ const WORDS = {
     },
     heads: {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],
-      unhealthy: "程序卡住（工作循环停转）", stopping: "程序正在停止",
+      unhealthy: "程序卡住（工作循环停转）", unhealthyMore: (loops) => `停转的循环：${loops}。`, stopping: "程序正在停止",
       database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
       stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`, pausedAllMore: (since, end) => `已持续 ${since}；${end}。`,
+      noAnswerWithin: (seconds) => `${seconds} 秒内没有应答。`, heartbeatLate: "心跳没有及时得到应答。",
+      unready: {
+        no_answer: (since) => `数据库没有应答，已持续 ${since}`,
+        no_writes: (since) => `数据库无法写入，已持续 ${since}`,
+        unfit: (since) => `程序无法使用此数据库，已持续 ${since}`,
+      },
       noCourier: "暂停发送：没有运行中的实例",
+      silent: (n, time) => `暂停发送：${n} 个实例已有 ${time}没有心跳`,
+      silentMore: "可能是数据库无法写入。",
       paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n, others) => (n === "0" ? "" : `${n} 个号码在等待，`) + (others ? "其他通道照常发送。" : "没有其他到期的号码。"),
       users: (n) => `${n} 个用户的号码暂停发送`, pausedAndUsers: (lanes, users) => `${lanes}；另有 ${users} 个用户暂停发送`,
       usersMore: (others) => others ? "其他用户照常发送。" : "",
@@ -140,7 +159,8 @@ const WORDS = {
       newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
     },
-    units: ["天", "小时", "分", "秒"], gap: " ",
+    units: ["天", "小时", "分", "秒"], gap: " ", sentences: "", comma: "、",
+    by: (who, host, why) => `${who.replace(" (status page)", "（状态页）")} 于 ${host}${why && `：${why}`}`,
   },
 };
 
@@ -154,6 +174,8 @@ const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
 const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
 const part = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+/** A limit as it was set, not rounded to what is measured. */
+const limit = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 });
 const rate = (n) => (n >= 100 ? whole : fine).format(n);
 
 const at = (id) => document.getElementById(id);
@@ -188,12 +210,28 @@ const lane = (row) => make("span", { class: "lane" }, `${row.user_id}/${row.task
 const ofLane = (row) => ({ way: "lane", what: `${row.user_id}/${row.task_id}` });
 const words = (text) => (text ? make("span", { class: "words" }, text) : null);
 
+/** Who paused, where and why, in the reader's language; why is in that person's words. */
+function byWhom(text) {
+  const [, who, host, why] = /^by (.+?) on ([^ :]+)(?:: (.*))?$/s.exec(text) || [];
+  return who ? say.by(who, host, why || "") : text;
+}
+
 /** The platform's words without our advice at their end, and the advice in the reader's language. */
 function message(s, row) {
   const advice = s.advice[row.reason];
+  if (row.reason === "paused") return [words(byWhom(row.message))].filter((x) => x);
   const quoted = advice && row.message.endsWith(advice) ? row.message.slice(0, -advice.length) : row.message;
   return [words(quoted), words(say.hints[row.reason])].filter((x) => x);
 }
+
+/** The database's words without ours before them: the headline says ours in the reader's language. */
+function databaseWords(text) {
+  const late = /(?:no answer|does not answer|no database connection) within (\d+) s$/.exec(text);
+  if (late) return say.heads.noAnswerWithin(late[1]);
+  return text.endsWith("a heartbeat was not answered in time") ? say.heads.heartbeatLate : text.replace(/^the database (?:does not answer|is read-only|failed): /, "");
+}
+
+const reasonOf = (row) => say.reasons[row.reason] || row.reason;
 
 /** When something is tried again. A pause is not tried, it ends. */
 function nextTry(row) {
@@ -253,7 +291,7 @@ function chart(id, title, values, step, show) {
   finish();
   at(id).replaceChildren(svg, make("figcaption", {},
     make("span", {}, say.hourAgo(values.length * step)),
-    make("span", {}, say.most(show(most))), make("span", {}, say.now)));
+    make("span", { class: "most" }, say.most(show(most))), make("span", {}, say.now)));
 }
 
 function tiles(s) {
@@ -290,7 +328,7 @@ function flow(s) {
   meter.append(draw("rect", { width: 100, height: 4, rx: 2 }), draw("rect", { width: s.rate.level * 100, height: 4, rx: 2 }));
   const facts = [
     [say.breaker, tag(s.rate.breaker_open ? "bad" : "good", s.rate.breaker_open ? say.breakerOpen : say.breakerClosed)],
-    [say.rate, say.rateOf(part.format(s.rate.level), fine.format(s.rate.limit_per_second)), meter],
+    [say.rate, say.rateOf(part.format(s.rate.level), limit.format(s.rate.limit_per_second)), meter],
     [say.inFlight, whole.format(s.rate.in_flight)],
     [say.openBatches, s.outbox ? whole.format(s.outbox.open_batches) : "–"],
     [say.requests, whole.format(s.totals.requests)],
@@ -305,8 +343,8 @@ function grouped(failures) {
   for (const row of failures || []) {
     const key = JSON.stringify([row.user_id, row.task_id, row.fail_kind, row.fail_cause]);
     const group = groups.get(key);
-    if (group) group.count += 1;
-    else groups.set(key, { ...row, count: 1 });
+    if (group) group.ids.push(row.id);
+    else groups.set(key, { ...row, ids: [row.id] });
   }
   return failures && [...groups.values()];
 }
@@ -336,7 +374,7 @@ function tables(s) {
   const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
   table("paused", paused(s), [
     [say.laneHead, whose, "wide"],
-    [say.why, (row) => [say.reasons[row.reason] || row.reason, ...message(s, row)], "wide"],
+    [say.why, (row) => [reasonOf(row), ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
     [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
@@ -352,17 +390,22 @@ function tables(s) {
     ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
   table("failures", grouped(s.failures), [
-    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.count > 1 ? say.moreOfNewest(row.count - 1, s.failures.length) : `#${row.id}`)]],
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.ids.length > 1 ? say.moreOfNewest(row.ids.length - 1, s.failures.length) : `#${row.id}`)]],
     [say.laneHead, lane],
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
     [say.when, (row) => say.ago(span(row.finished_seconds_ago)), "number"],
-    ...actColumn((row) => inRow("requeue", row.count > 1 ? { ...ofLane(row), kinds: [row.fail_kind] } : { way: "ids", what: String(row.id) })),
+    // By id: a lane and a kind would take other causes, too.
+    ...actColumn((row) => inRow("requeue", { way: "ids", what: row.ids.join(" ") })),
   ], say.noFailures, s.limits.failures);
   table("instances", s.outbox && s.outbox.instances, [
     [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
     [say.process, (row) => String(row.pid)],
-    [say.state, (row) => tag(row.alive ? "good" : "bad", row.alive ? say.alive : say.silent)],
+    [say.state, (row) => {
+      if (!row.alive) return tag("bad", say.silent);
+      const gate = row.standing && row.standing.gates.find((one) => one.user_id === null);
+      return gate ? [tag("bad", say.sendsNothing), words(say.reasonFor(reasonOf(gate), span(gate.closed_seconds)))] : tag("good", say.alive);
+    }],
     [say.beat, (row) => say.ago(span(row.heartbeat_seconds_ago)), "number"],
     [say.started, (row) => say.ago(span(row.started_seconds_ago)), "number"],
   ], say.notKnown, s.limits.instances);
@@ -371,18 +414,26 @@ function tables(s) {
 /** The one thing to know first: [tone, what, more]. What follows from the database the courier has concluded. */
 function verdict(s) {
   const heads = say.heads;
-  if (s.health.status === "unhealthy") return ["bad", heads.unhealthy, s.health.reason];
+  if (s.health.status === "unhealthy") {
+    const still = new Set(s.health.loops.filter((loop) => !loop.turning).map((loop) => loop.name));
+    return ["bad", heads.unhealthy, heads.unhealthyMore([...still].sort().join(say.comma))];
+  }
   if (s.health.status === "stopping") return ["calm", heads.stopping, ""];
   if (s.database.error) {
     const seen = s.database.seen_seconds_ago;
-    return ["bad", seen === null ? heads.databaseFirst : heads.database(span(seen)), s.database.error];
+    return ["bad", seen === null ? heads.databaseFirst : heads.database(span(seen)), databaseWords(s.database.error)];
   }
+  // A courier that cannot write its heartbeat would be concluded to be silent.
+  if (s.ready.status === "unready") return ["bad", heads.unready[s.ready.trouble](span(s.ready.unready_seconds)), databaseWords(s.ready.reason)];
   if (!s.conclusion) return ["calm", heads.starting, ""];
   const c = s.conclusion;
   switch (c.state) {
-    case "no_courier": return ["bad", heads.noCourier, heads.deliveringMore(whole.format(c.due))];
+    case "no_courier": {
+      const due = heads.deliveringMore(whole.format(c.due));
+      return c.silent ? ["bad", heads.silent(c.silent, span(c.silent_seconds)), `${due}${say.sentences}${heads.silentMore}`] : ["bad", heads.noCourier, due];
+    }
     case "stopped": {
-      const why = say.reasons[c.gate.reason] || c.gate.reason;
+      const why = reasonOf(c.gate);
       const quoted = message(s, c.gate).map((part) => part.textContent);
       const [since, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
       const end = c.gate.next_try_in_seconds > 0 ? next : say.endsWhenResumed;

@@ -228,11 +228,7 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
         Ok((overview, held)) => {
             let couriers = overview.instances.iter().filter(|i| i.alive).count();
             let mut checks = vec![writing::check(&trial, kind, couriers)];
-            checks.push(who_works(
-                &overview,
-                couriers,
-                writing::is_read_only(&trial),
-            ));
+            checks.push(who_works(&overview, couriers, writing::is_in_vain(&trial)));
             checks.extend(health(&overview, &held));
             (checks, couriers)
         }
@@ -248,13 +244,14 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
 }
 
 /// Checks whether a courier works. If no heartbeat can be written, silence says nothing.
-fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
+fn who_works(overview: &Overview, couriers: usize, in_vain: bool) -> Check {
     let pending = &overview.pending;
     match couriers {
-        0 if read_only => Check::warning(
+        0 if in_vain => Check::warning(
             "couriers",
             "not known: one that runs cannot write its heartbeat here",
-            "ask the primary, or `contact-courier status --alive` on the courier's host",
+            "`contact-courier status --alive` on the courier's host tells; a standby's primary does, \
+             too",
         ),
         0 if pending.total() > 0 => Check::warning(
             "couriers",
@@ -530,7 +527,7 @@ mod tests {
     #[test]
     fn that_none_runs_is_only_said_where_one_could_have_written_its_heartbeat() {
         let said =
-            |couriers, read_only| who_works(&Overview::default(), couriers, read_only).to_string();
+            |couriers, in_vain| who_works(&Overview::default(), couriers, in_vain).to_string();
         assert_eq!(said(1, true), "ok       couriers    1 is alive");
         let nobody = "ok       couriers    none runs, and nothing waits";
         assert_eq!(said(0, false), nobody);

@@ -40,9 +40,10 @@ fn remedy(error: &OutboxError, kind: Option<DatabaseKind>) -> &'static str {
 pub(super) const FILE: &str =
     "let this user write the file and its folder, on a file system that is not read-only";
 
-/// Whether the database takes no writes, not even heartbeats.
-pub(super) fn is_read_only(trial: &Trial) -> bool {
-    matches!(trial, Trial::Failed(OutboxError::ReadOnly(_)))
+/// Whether the database takes no writes, not even heartbeats, so that silence says nothing about
+/// couriers. (A user that may only read proves nothing: couriers may have a user of their own.)
+pub(super) fn is_in_vain(trial: &Trial) -> bool {
+    matches!(trial, Trial::Failed(_))
 }
 
 #[cfg(test)]
@@ -81,6 +82,18 @@ mod tests {
         }
         let full = said(&failed(OutboxError::Unavailable), file, 0);
         assert!(full.contains("is its disk full"), "{full}");
+    }
+
+    #[test]
+    fn whatever_keeps_writes_out_keeps_heartbeats_out() {
+        for error in [
+            OutboxError::ReadOnly,
+            OutboxError::Unavailable,
+            OutboxError::Locked,
+        ] {
+            assert!(is_in_vain(&Trial::Failed(error("its words".into()))));
+        }
+        assert!(!is_in_vain(&Trial::Passed) && !is_in_vain(&Trial::OnlyReads));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use super::report::StatusReport;
 use crate::cli::headline::{in_short, words};
 use crate::cli::span::{batches, contacts, count, seconds, span};
 use crate::cli::table::{cut, keep_first, lines_within, numbers, short, table, wrapped};
-use crate::outbox::{ClosedGate, HeldLane, InstanceReport, LaneOutlook, OrderScope, PAUSED};
+use crate::outbox::{
+    ClosedGate, HeldLane, InstanceReport, LaneOutlook, OrderScope, PAUSED, Standing,
+};
 
 /// How many characters of a message are shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
@@ -207,19 +209,29 @@ fn instances(instances: &[InstanceReport], width: Option<u16>) -> String {
     let mut table = table(&["courier", "started", "heartbeat", "state"]);
     let ago = |time: Duration| format!("{} ago", span(time));
     for instance in instances {
-        let state = if instance.alive {
-            "alive"
-        } else {
-            "silent, its lanes are free"
-        };
         table.add_row([
             format!("{} ({})", instance.host, instance.pid),
             ago(instance.started_ago),
             ago(instance.heartbeat_ago),
-            state.to_owned(),
+            state(instance),
         ]);
     }
     lines_within(&mut table, width)
+}
+
+/// Says whether a courier lives, and whether it keeps everything back.
+fn state(instance: &InstanceReport) -> String {
+    if !instance.alive {
+        return "silent, its lanes are free".to_owned();
+    }
+    let standing = instance.standing.as_ref();
+    standing.and_then(Standing::gate_for_all).map_or_else(
+        || "alive".to_owned(),
+        |gate| {
+            let since = seconds(gate.closed_seconds);
+            format!("alive, sends nothing: {} for {since}", gate.reason)
+        },
+    )
 }
 
 #[cfg(test)]
@@ -228,7 +240,7 @@ mod tests {
     use crate::contact::Lane;
     use crate::outbox::{
         Conclusion, LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, Pause,
-        PendingCounts, Standing,
+        PendingCounts,
     };
     use unicode_width::UnicodeWidthStr;
 
@@ -309,6 +321,7 @@ mod tests {
                 instances: vec![courier()],
                 guests: 2,
                 pauses: Vec::new(),
+                ..Overview::default()
             },
             (lanes(), 10),
             vec![HeldLane {
@@ -365,6 +378,24 @@ mod tests {
             .into();
         let shown = show(&paused, None);
         assert!(shown.contains("\nAlso paused: u/t\n"), "{shown}");
+    }
+
+    #[test]
+    fn of_several_couriers_the_one_that_sends_nothing_is_told() {
+        let mut refused = courier();
+        refused.standing.get_or_insert_default().gates = vec![ClosedGate {
+            reason: "unauthorized".into(),
+            closed_seconds: 15.0,
+            ..ClosedGate::default()
+        }];
+        assert_eq!(
+            state(&refused),
+            "alive, sends nothing: unauthorized for 15s"
+        );
+        // The gate of a user keeps back that user alone.
+        assert_eq!(state(&courier()), "alive");
+        refused.alive = false;
+        assert_eq!(state(&refused), "silent, its lanes are free");
     }
 
     #[test]

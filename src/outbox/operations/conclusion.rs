@@ -18,7 +18,14 @@ use crate::outbox::{ClosedGate, OrderScope, Pause, Standing};
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Conclusion {
     /// Contacts are due, and no courier lives.
-    NoCourier { due: u64 },
+    NoCourier {
+        due: u64,
+        /// Couriers that are registered and whose heartbeats stay out: they have died, or the
+        /// database takes no writes.
+        silent: u64,
+        /// For how long all of them have been silent; zero: none is registered.
+        silent_seconds: f64,
+    },
     /// No courier sends anything: a gate keeps everybody's requests back.
     Stopped {
         gate: ClosedGate,
@@ -31,7 +38,7 @@ pub enum Conclusion {
         lanes: u64,
         /// Due contacts in those lanes, and of users none of whose lanes is sent.
         contacts: u64,
-        /// Users none of whose lanes is sent.
+        /// Users with pending contacts none of whose lanes is sent.
         users: u64,
         /// Due contacts that nothing keeps back.
         due: u64,
@@ -66,8 +73,7 @@ impl Overview {
             return Conclusion::Stopped { gate, held };
         }
         if self.living().next().is_none() && pending.due + pending.held > 0 {
-            let due = pending.due + pending.held;
-            return Conclusion::NoCourier { due };
+            return self.no_courier();
         }
         let users = self.users_kept_back();
         if self.lanes.held > 0 || users > 0 {
@@ -92,6 +98,17 @@ impl Overview {
                 are_all: newest < NEWEST,
             },
             (succeeded, failed) => Conclusion::Ended { succeeded, failed },
+        }
+    }
+
+    /// The conclusion when no courier lives.
+    fn no_courier(&self) -> Conclusion {
+        let silent = self.instances.iter().filter(|courier| !courier.is_guest());
+        let silent: Vec<Duration> = silent.map(|courier| courier.heartbeat_ago).collect();
+        Conclusion::NoCourier {
+            due: self.pending.due + self.pending.held,
+            silent: silent.len() as u64,
+            silent_seconds: silent.into_iter().min().unwrap_or_default().as_secs_f64(),
         }
     }
 
@@ -197,7 +214,11 @@ impl Overview {
             .living()
             .filter_map(|courier| courier.standing.as_ref());
         let more = more.map(|standing| standing.more_gates).max().unwrap_or(0);
-        u64::try_from(self.user_gates().len() + more).unwrap_or(u64::MAX)
+        // A courier forgets the gates of users for whom nothing waits; a pause stays.
+        let is_idle = |user: &String| self.idle_users.contains(user);
+        let gates = self.user_gates().into_iter();
+        let kept = gates.filter(|gate| !gate.user_id.as_ref().is_some_and(is_idle));
+        u64::try_from(kept.count() + more).unwrap_or(u64::MAX)
     }
 }
 
@@ -351,6 +372,23 @@ mod tests {
     }
 
     #[test]
+    fn a_paused_user_for_whom_nothing_waits_is_no_trouble() {
+        let mut all = overview(vec![courier(Vec::new())]);
+        all.pauses = ["u", "v"]
+            .map(|user| pause(OrderScope::User(user.into()), None))
+            .into();
+        all.idle_users = ["u".to_owned()].into();
+        let Conclusion::Partly { users, .. } = all.conclusion() else {
+            panic!("{:?}", all.conclusion());
+        };
+        assert_eq!(users, 1);
+        all.idle_users.insert("v".into());
+        assert_eq!(all.conclusion(), Conclusion::Delivering { due: 10 });
+        // The pauses are told all the same.
+        assert_eq!(all.user_gates().len(), 2);
+    }
+
+    #[test]
     fn pauses_and_holds_come_the_longest_held_first() {
         let lane = |task: &str, reason: &str, minutes| HeldLane {
             task_id: task.into(),
@@ -445,11 +483,25 @@ mod tests {
 
     #[test]
     fn a_courier_that_is_gone_stops_nobody_and_sends_nothing() {
-        let mut gone = courier(vec![gate(None, 9.0)]);
-        gone.alive = false;
-        let alone = overview(vec![gone]);
-        assert_eq!(alone.conclusion(), Conclusion::NoCourier { due: 10 });
+        let none = |silent, silent_seconds| Conclusion::NoCourier {
+            due: 10,
+            silent,
+            silent_seconds,
+        };
+        assert_eq!(overview(Vec::new()).conclusion(), none(0, 0.0));
+        let gone = |seconds| InstanceReport {
+            alive: false,
+            heartbeat_ago: Duration::from_secs(seconds),
+            ..courier(vec![gate(None, 9.0)])
+        };
+        let alone = overview(vec![gone(30)]);
+        assert_eq!(alone.conclusion(), none(1, 30.0));
         assert_eq!(alone.done_in_seconds(), None);
+        // All of them are silent since the last heartbeat of any.
+        assert_eq!(
+            overview(vec![gone(30), gone(12)]).conclusion(),
+            none(2, 12.0)
+        );
     }
 
     #[test]

@@ -105,8 +105,9 @@ pub trait Operations: Send + Sync + 'static {
     /// Returns the contacts of a lane that are on their way, or may have arrived.
     async fn on_their_way(&self, lane: &Lane) -> Result<HashSet<ContactId>, OutboxError>;
 
-    /// Returns whether a courier or an operator has had to do with this lane.
-    async fn knows(&self, lane: &Lane) -> Result<bool, OutboxError>;
+    /// Returns whether a courier or an operator has had to do with this lane, or with a lane of this
+    /// user.
+    async fn knows(&self, scope: &OrderScope) -> Result<bool, OutboxError>;
 
     /// Returns those of the contacts that are there.
     async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError>;

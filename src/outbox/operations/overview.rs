@@ -1,5 +1,6 @@
 //! How the outbox stands at the moment.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -31,6 +32,10 @@ pub struct Overview {
     pub guests: usize,
     /// What operators have paused, the oldest first.
     pub pauses: Vec<Pause>,
+    /// Users that operators have paused and for whom nothing is pending: nothing of theirs is kept
+    /// back.
+    #[serde(skip)]
+    pub idle_users: BTreeSet<String>,
 }
 
 /// How many of the newest contacts are looked at.
@@ -189,6 +194,7 @@ pub(in crate::outbox) fn overview(
         instances,
         guests: guests.iter().filter(|guest| guest.alive).count(),
         pauses,
+        idle_users: BTreeSet::new(),
     }
 }
 

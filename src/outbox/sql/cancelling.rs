@@ -42,14 +42,15 @@ fn of_lanes<D: Dialect>(statement: Statement, filter: &PendingFilter) -> Ask<'_,
         .bind(filter.task_id.as_deref())
 }
 
-/// Counts the pending contacts of a lane.
-pub(super) async fn pending_in<D: Dialect>(
+/// Counts the pending contacts of a user, or of one of its lanes.
+pub(super) async fn pending_of<D: Dialect>(
     session: &mut Session<D>,
-    lane: &Lane,
+    user_id: &str,
+    task_id: Option<&str>,
 ) -> sqlx::Result<u64> {
     let counts = ask::<D>(D::INTERVENING.count_pending)
-        .bind(lane.user_id())
-        .bind(lane.task_id())
+        .bind(Some(user_id))
+        .bind(task_id)
         .bind(None::<f64>)
         .fetch_all(session)
         .await?;

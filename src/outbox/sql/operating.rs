@@ -9,7 +9,7 @@ use super::language::Session;
 use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
 use super::value::List;
 use super::{cancelling, orders};
-use crate::contact::{ContactId, Lane};
+use crate::contact::ContactId;
 use crate::outbox::OrderScope;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
@@ -26,7 +26,16 @@ pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlErr
         .fetch_one(&mut session)
         .await?;
     let pauses = orders::pauses::<D>(&mut session).await?;
-    Ok(operations::overview(&totals, registered, pauses))
+    let mut overview = operations::overview(&totals, registered, pauses);
+    for pause in &overview.pauses {
+        let OrderScope::User(user) = &pause.scope else {
+            continue;
+        };
+        if cancelling::pending_of::<D>(&mut session, user, None).await? == 0 {
+            overview.idle_users.insert(user.clone());
+        }
+    }
+    Ok(overview)
 }
 
 pub(super) async fn instances<D: Dialect>(dialect: &D) -> Result<Vec<InstanceReport>, SqlError> {
@@ -84,7 +93,9 @@ pub(super) async fn held<D: Dialect>(dialect: &D, limit: u32) -> Result<Vec<Held
             break;
         }
         if let OrderScope::Lane(lane) = &pause.scope {
-            let pending = cancelling::pending_in::<D>(&mut session, lane).await?;
+            let pending =
+                cancelling::pending_of::<D>(&mut session, lane.user_id(), Some(lane.task_id()))
+                    .await?;
             // The gate keeps nothing back.
             if pending == 0 {
                 continue;
@@ -95,13 +106,24 @@ pub(super) async fn held<D: Dialect>(dialect: &D, limit: u32) -> Result<Vec<Held
     Ok(operations::with_paused(held, by_operators, limit))
 }
 
-pub(super) async fn knows<D: Dialect>(dialect: &D, lane: &Lane) -> Result<bool, SqlError> {
+pub(super) async fn knows<D: Dialect>(dialect: &D, scope: &OrderScope) -> Result<bool, SqlError> {
     let mut session = dialect.reading().await?;
-    let row = ask::<D>(D::OPERATING.lane)
-        .bind(lane.user_id())
-        .bind(lane.task_id())
-        .fetch_optional(&mut session)
-        .await?;
+    let row = match scope {
+        OrderScope::All => return Ok(true),
+        OrderScope::User(user) => {
+            ask::<D>(D::OPERATING.lane_of_user)
+                .bind(user.as_str())
+                .fetch_optional(&mut session)
+                .await?
+        }
+        OrderScope::Lane(lane) => {
+            ask::<D>(D::OPERATING.lane)
+                .bind(lane.user_id())
+                .bind(lane.task_id())
+                .fetch_optional(&mut session)
+                .await?
+        }
+    };
     Ok(row.is_some())
 }
 

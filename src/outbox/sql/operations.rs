@@ -117,8 +117,8 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         self.watch(|| cancelling::going(&self.dialect, lane)).await
     }
 
-    async fn knows(&self, lane: &Lane) -> Result<bool, OutboxError> {
-        self.watch(|| operating::knows(&self.dialect, lane)).await
+    async fn knows(&self, scope: &OrderScope) -> Result<bool, OutboxError> {
+        self.watch(|| operating::knows(&self.dialect, scope)).await
     }
 
     async fn named(&self, names: Names<'_>) -> Result<Vec<NamedContact>, OutboxError> {

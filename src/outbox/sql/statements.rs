@@ -135,6 +135,8 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) ahead: &'static str,
     /// How a lane stands [user, task].
     pub(in crate::outbox) lane: &'static str,
+    /// Some lane of a user [user].
+    pub(in crate::outbox) lane_of_user: &'static str,
 
     /// Failed contacts that pass a filter [user, task, kinds, part of the cause, youngest and
     /// oldest age in seconds; then the last one's `cursor_at` and id, limit].

@@ -147,6 +147,55 @@ async fn users_log_in_and_act_in_both_languages_on_any_screen() {
     }
 }
 
+#[tokio::test]
+async fn a_group_of_failures_is_requeued_without_other_causes_of_its_kind() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    write_users(&mut world, ANNA);
+    // What is requeued waits for another hour.
+    insert(&db, &lanes(1)[0], &goods(0, 4)).await;
+    for (id, cause) in [(1, "空号"), (2, "黑名单"), (3, "空号")] {
+        db.execute(&format!(
+            "UPDATE contact_outbox SET status = 'failed', fail_kind = 'rejected',
+                 fail_cause = '{cause}', finished_at = {} WHERE id = {id}",
+            db.now(-10)
+        ))
+        .await;
+    }
+    let courier = Courier::start(&mut world).await;
+    let browser = Browser::start().await;
+    browser.look(ENGLISH.language, 1280, false).await;
+    browser.open(&format!("http://{}/", courier.address)).await;
+    let mut page = Page {
+        browser,
+        words: ENGLISH,
+        width: 1280,
+        dark: false,
+        shots: 200,
+    };
+    page.logs_in(&courier).await;
+    page.reads("#failures", "1 more of the newest 3").await;
+    let press = "[...document.querySelectorAll('#failures tr')].some(row => row.innerText.includes('空号') && (row.querySelector('button').click(), true))";
+    assert_eq!(page.browser.value(press).await, true);
+    let words = [
+        "Requeue",
+        "Requeue 2 contacts?",
+        "Yes, requeue",
+        "2 contacts requeued.",
+    ];
+    let pending = "FROM contact_outbox WHERE status = 'pending'";
+    page.goes_through(words, &db, pending, [1, 3]).await;
+    assert_eq!(db.of(2, "status").await.as_deref(), Some("failed"));
+    page.says_what_an_id_did_not_name().await;
+    page.words = CHINESE;
+    page.browser.look(CHINESE.language, 1280, false).await;
+    page.browser
+        .open(&format!("http://{}/", courier.address))
+        .await;
+    page.reads("#who", "anna").await;
+    page.refuses_in_chinese().await;
+}
+
 /// Runs on the one database whose writes can be held up while it is read.
 mod on_postgres {
     crate::support::on_databases!(postgres Postgres:
@@ -268,6 +317,41 @@ impl Page {
         self.reads("#dialog", done).await;
         self.is_readable().await;
         assert_eq!(db.count(rest).await, counts[1], "{rest}");
+        self.press("#dialog", self.words.close).await;
+    }
+
+    /// Contact 2 is there, and it is not pending; contact 1 is there, and it is not failed.
+    async fn says_what_an_id_did_not_name(&mut self) {
+        for (button, id, said) in [
+            (
+                self.words.cancel[0],
+                "2",
+                "1 of the ids named no pending contact.",
+            ),
+            (
+                self.words.requeue[0],
+                "1",
+                "1 of the ids named no failed contact.",
+            ),
+        ] {
+            self.press("#actions", button).await;
+            self.write("way", "ids").await;
+            self.write("what", id).await;
+            self.press("#dialog", self.words.look).await;
+            self.reads("#dialog", said).await;
+            self.is_readable().await;
+            self.press("#dialog", self.words.close).await;
+        }
+    }
+
+    /// The page itself has a text for what the courier refuses.
+    async fn refuses_in_chinese(&mut self) {
+        self.press("#actions", self.words.pause[0]).await;
+        self.write("way", "user").await;
+        self.write("what", "u/t").await;
+        self.press("#dialog", self.words.look).await;
+        self.reads("#dialog", "这不是用户").await;
+        self.is_readable().await;
         self.press("#dialog", self.words.close).await;
     }
 

@@ -198,7 +198,10 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     assert_eq!(outbox.find_key("order-1001").await.unwrap(), Some(contact));
     let step = outbox.find_number("13012121211", None).await.unwrap();
     assert_eq!(step.found, [contact]);
-    outbox.knows(&lane("u/t")).await.unwrap();
+    let scopes = [OrderScope::Lane(lane("u/t")), OrderScope::User("u".into())];
+    for scope in scopes {
+        assert!(outbox.knows(&scope).await.is_ok());
+    }
     assert_eq!(outbox.results_index().await.unwrap(), ResultsIndex::Missing);
 }
 

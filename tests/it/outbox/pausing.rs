@@ -14,6 +14,7 @@ on_every_database!(
     resuming_ends_the_pauses_and_holds_of_its_lanes_and_no_others,
     what_was_resumed_is_told_to_couriers_for_a_while,
     a_paused_lane_is_held_in_all_that_is_counted,
+    a_paused_user_for_whom_nothing_waits_is_no_trouble,
     who_paused_is_kept,
     the_time_of_a_pause_counts_for_no_limit,
 );
@@ -205,6 +206,34 @@ async fn a_paused_lane_is_held_in_all_that_is_counted(db: &Db) {
     db.execute(&format!("UPDATE delivery_pause SET paused_until = {past}"))
         .await;
     assert_eq!(counts().await, (0, 0));
+}
+
+async fn a_paused_user_for_whom_nothing_waits_is_no_trouble(db: &Db) {
+    for name in ["u", "v"] {
+        pause(db, &user(name), None).await;
+    }
+    let later = db.now(3_600);
+    db.contact_with("u/1", "1", "not_before", &later).await;
+    let overview = db.operations.overview().await.expect("an overview");
+    assert_eq!(overview.idle_users, ["v".to_owned()].into());
+    assert_eq!(overview.user_gates().len(), 2);
+    let Conclusion::Partly { users, .. } = overview.conclusion() else {
+        panic!("{:?}", overview.conclusion());
+    };
+    assert_eq!(users, 1);
+    // Courier and operators have had to do with lanes of this user alone.
+    let me = db.courier().await;
+    db.contact("w/1", "1").await;
+    let leased = db.lease("w/1", me).await;
+    db.outbox.release(&leased.lease).await.expect("releases");
+    for (scope, known) in [
+        (user("w"), true),
+        (user("v"), false),
+        (OrderScope::All, true),
+    ] {
+        let told = db.operations.knows(&scope).await.expect("an answer");
+        assert_eq!(told, known, "{scope}");
+    }
 }
 
 async fn who_paused_is_kept(db: &Db) {
