@@ -234,7 +234,11 @@ pub(super) fn batches_of(writes: &[Write]) -> Vec<Uuid> {
         Change::Resend { batch, .. } => Some(batch.0),
         Change::Postpone(postpone) => Some(postpone.batch.0),
         Change::Close(close) => Some(close.batch.0),
-        Change::Open(_) | Change::Refuse(_) | Change::Hold(_) | Change::Recover => None,
+        Change::Open(_)
+        | Change::Refuse(_)
+        | Change::RefuseSent { .. }
+        | Change::Hold(_)
+        | Change::Recover => None,
     };
     writes.iter().filter_map(named).collect()
 }
@@ -414,6 +418,11 @@ impl<'a> Planner<'a, '_> {
                 self.send(nth, entry.batch.0, &entry.contacts, true);
             }
             Change::Refuse(rows) => self.plan.fail(rows, 0, None),
+            Change::RefuseSent {
+                batch,
+                attempts,
+                rows,
+            } => self.plan.fail(rows, *attempts, Some(batch.0)),
             Change::Hold(hold) => {
                 self.holds.insert(&lease.lane, Some(hold));
             }
