@@ -72,8 +72,8 @@ pub struct Batch {
     pub attempts: u32,
     /// Whether an earlier send may have reached the platform: then "already there" means success.
     pub maybe_delivered: bool,
-    /// Whether the task has taken a row of a later request since that send, and since the batch that this
-    /// one is a part of was refused: then a refusal is not about the task.
+    /// Whether its rows were refused before, and the task has taken a row since then and since that send:
+    /// then a refusal is not about the task. Each send finds that out anew.
     pub taken_since: bool,
 }
 
@@ -123,7 +123,7 @@ impl Batch {
                 parent: Some(self.id),
                 contacts,
                 maybe_delivered: self.maybe_delivered || maybe_delivered,
-                taken_since: self.taken_since && !maybe_delivered,
+                taken_since: false,
                 lane: self.lane.clone(),
                 options: self.options.clone(),
                 attempts: self.attempts,

@@ -23,8 +23,9 @@ use crate::telemetry::traces::HeldBy;
 /// The result of a send.
 #[derive(Debug)]
 pub(super) enum Dispatched {
-    /// The batch went out; the verdict reads the answer, or its absence.
-    Answered(Verdict),
+    /// The batch went out; the verdict reads the answer, or its absence. With it: whether the answer
+    /// counts rows as taken.
+    Answered(Verdict, bool),
     NotSent(NotSent),
 }
 
@@ -131,13 +132,13 @@ impl Dispatcher<'_> {
         }
         rate_wait.emit();
         permit.goes_out();
-        let verdict = self.deliver(underway).await;
+        let (verdict, counted) = self.deliver(underway).await;
         drop(permit);
-        Dispatched::Answered(verdict)
+        Dispatched::Answered(verdict, counted)
     }
 
-    /// Makes one request, and reads its answer.
-    async fn deliver(&self, underway: &mut Underway) -> Verdict {
+    /// Makes one request, and reads its answer. Returns also whether the answer counts rows as taken.
+    async fn deliver(&self, underway: &mut Underway) -> (Verdict, bool) {
         let (request, sent) = (RequestSent::emit(&underway.batch), Instant::now());
         underway.sent_at = sent;
         let Underway { batch, trace, .. } = underway;
@@ -162,7 +163,7 @@ impl Dispatcher<'_> {
             Verdict::Close(closing) if closing.because.is_none() => self.0.limiter.succeeded(),
             _ => {}
         }
-        verdict
+        (verdict, reply.counts_rows())
     }
 
     /// Takes the entry of the journal back, because not a byte of the batch was sent. If that

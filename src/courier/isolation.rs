@@ -189,12 +189,6 @@ impl<T> Isolations<T> {
         searches.flat_map(|search| search.pieces.iter().map(|piece| &piece.item))
     }
 
-    /// Returns the pieces that are not under way.
-    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        let searches = self.0.values_mut();
-        searches.flat_map(|search| search.pieces.iter_mut().map(|piece| &mut piece.item))
-    }
-
     /// Returns the next piece of the oldest search that has none under way.
     pub(super) fn next(&mut self) -> Option<NextPiece<T>> {
         self.0.values_mut().find_map(Isolation::next)

@@ -25,7 +25,7 @@ pub(super) struct Underway {
     pub(super) read_at: Instant,
     /// Whether it was sent before and answered with "later", or not at all.
     pub(super) is_retry: bool,
-    /// When it was sent last; until then, when work on it began.
+    /// When it was sent last, or the batch that it is a part of; until then, when work on it began.
     pub(super) sent_at: Instant,
     /// How many of its sends in a row may have arrived and had no usable answer.
     pub(super) failed_sends: u32,
@@ -33,7 +33,7 @@ pub(super) struct Underway {
     pub(super) is_loner: bool,
     /// The search for culprits that it is a piece of: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
-    /// Whether that batch, or another piece of it, was refused as a whole before.
+    /// Whether a batch that its rows were in was refused.
     pub(super) was_refused: bool,
     pub(super) trace: BatchTrace,
 }

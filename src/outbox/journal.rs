@@ -1,6 +1,6 @@
 //! Batches as the journal has them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -72,23 +72,32 @@ pub(super) fn journaled(rows: &[impl Columns]) -> sqlx::Result<HashMap<Uuid, Jou
         .collect()
 }
 
-/// Gives each open batch its rows that are still there and pending, in sending order.
+/// Gives each open batch its rows that are still there and pending, in sending order. The batches come
+/// with the oldest first.
+///
+/// A row that was cancelled and requeued while its batch waited stands in two. The younger one has it: in
+/// that one it was sent. If the older one may have been delivered, so may the row.
 pub(super) fn open_batches(entries: Vec<OpenEntry>, rows: Vec<OutboxRow>) -> Vec<OpenBatch> {
+    let marked = entries.iter().filter(|entry| entry.maybe_delivered);
+    let marked: HashSet<i64> = marked.flat_map(|entry| &entry.contacts).copied().collect();
     let mut rows: HashMap<i64, OutboxRow> = rows.into_iter().map(|row| (row.id, row)).collect();
-    entries
-        .into_iter()
-        .map(|entry| OpenBatch {
-            id: BatchId(entry.id),
-            parent: entry.parent.map(BatchId),
-            options: entry.options,
-            rows: entry
-                .contacts
-                .iter()
-                .filter_map(|id| rows.remove(id))
-                .collect(),
-            attempts: to_count(Some(entry.attempts)),
-            maybe_delivered: entry.maybe_delivered,
-            failing_for: to_duration(entry.failing_for),
+    let youngest_first = entries.into_iter().rev();
+    let mut open: Vec<OpenBatch> = youngest_first
+        .map(|entry| {
+            let contacts = entry.contacts.iter();
+            let rows: Vec<OutboxRow> = contacts.filter_map(|id| rows.remove(id)).collect();
+            OpenBatch {
+                id: BatchId(entry.id),
+                parent: entry.parent.map(BatchId),
+                options: entry.options,
+                attempts: to_count(Some(entry.attempts)),
+                maybe_delivered: entry.maybe_delivered
+                    || rows.iter().any(|row| marked.contains(&row.id)),
+                failing_for: to_duration(entry.failing_for),
+                rows,
+            }
         })
-        .collect()
+        .collect();
+    open.reverse();
+    open
 }

@@ -89,7 +89,11 @@ pub(super) fn batches_of(writes: &[Write]) -> Vec<Uuid> {
         Change::Resend { batch, .. } => Some(batch.0),
         Change::Postpone(postpone) => Some(postpone.batch.0),
         Change::Close(close) => Some(close.batch.0),
-        Change::Open(_) | Change::Refuse(_) | Change::Hold(_) | Change::Recover => None,
+        Change::Open(_)
+        | Change::Refuse(_)
+        | Change::RefuseSent { .. }
+        | Change::Hold(_)
+        | Change::Recover => None,
     };
     writes.iter().filter_map(named).collect()
 }

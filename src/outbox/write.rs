@@ -22,7 +22,7 @@ pub struct Write {
 pub enum Change {
     /// A new batch is about to be sent.
     Open(JournalEntry),
-    /// A batch that surely was not delivered so far is about to be sent again.
+    /// A batch is about to be sent again.
     Resend {
         /// The batch.
         batch: BatchId,
@@ -38,6 +38,16 @@ pub enum Change {
     Close(Close),
     /// Rows that break a rule are settled without ever being sent.
     Refuse(Vec<RowOutcome>),
+    /// Rows of an open batch that break a rule by now are settled. An earlier send of the batch may have
+    /// delivered them.
+    RefuseSent {
+        /// The batch.
+        batch: BatchId,
+        /// How many requests carried its rows.
+        attempts: u32,
+        /// How they end.
+        rows: Vec<RowOutcome>,
+    },
     /// The lane waits, though the batch that showed why is closed.
     Hold(Hold),
     /// The lane gets on again after failures: its count of failures is zero and nothing holds it.
@@ -62,7 +72,7 @@ impl Change {
                 let children: usize = close.children.iter().map(entry).sum();
                 RECORD + close.answer.len() + causes(&close.rows) + children
             }
-            Self::Refuse(rows) => causes(rows),
+            Self::Refuse(rows) | Self::RefuseSent { rows, .. } => causes(rows),
             Self::Postpone(_) | Self::Hold(_) | Self::Recover => RECORD,
         }
     }
@@ -71,7 +81,7 @@ impl Change {
     pub fn settles(&self) -> impl Iterator<Item = ContactId> {
         let rows = match self {
             Self::Close(close) => close.rows.as_slice(),
-            Self::Refuse(rows) => rows,
+            Self::Refuse(rows) | Self::RefuseSent { rows, .. } => rows,
             Self::Open(_)
             | Self::Resend { .. }
             | Self::Postpone(_)

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use contact_courier::batch::Batch;
+use contact_courier::contact::ContactId;
 use contact_courier::courier::lifecycle::Lifecycle;
 use contact_courier::courier::{Courier, CourierOptions, Until};
-use contact_courier::outbox::Backlog;
+use contact_courier::outbox::{Backlog, Change};
 use contact_courier::platform::client::Platform;
 use contact_courier::platform::verdict::{Answer, Reply};
 use contact_courier::platform::wire;
 
-use crate::support::{Db, on_every_database, on_every_server};
+use crate::support::{Db, entry, on_every_database, on_every_server};
 
 /// Answers by a rule.
 struct Scripted<F>(F);
@@ -100,6 +101,14 @@ on_every_database!(
     a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between,
     failures_that_nobody_is_named_for_come_to_an_end,
     a_task_that_ends_after_a_lost_answer_judges_no_row,
+<<<<<<< ours
+    a_row_that_is_there_already_does_not_tell_that_the_task_goes_on,
+    a_row_that_was_never_refused_before_is_not_judged_by_what_the_task_took,
+    a_row_whose_answer_was_lost_is_rejected_if_the_task_takes_others_behind_its_refusal,
+    an_adopted_row_that_may_have_arrived_and_breaks_a_rule_names_its_batch,
+=======
+    a_list_that_names_nobody_puts_no_number_in_twice,
+>>>>>>> theirs
 );
 
 async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &Db) {
@@ -564,6 +573,122 @@ async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
     assert_eq!(ended(db, "succeeded").await, 4);
     assert_eq!(ended(db, "rejected").await, 0);
     assert!(ended(db, "unconfirmed").await > 0);
+}
+
+<<<<<<< ours
+/// Imports all rows and loses the answers of these requests, of `batch_size` rows each. Then it says
+/// "already there" so often, and then the task has ended.
+async fn lost_then_there_then_ended(db: &Db, batch_size: usize, lost: usize, there: usize) {
+    for n in 0..4 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let requests = AtomicUsize::new(0);
+    let platform = move |_: &Batch| match requests.fetch_add(1, Ordering::Relaxed) {
+        nth if nth < lost => answer(503),
+        nth if nth < lost + there => saying(422, "号码重复"),
+        _ => saying(422, "任务已结束"),
+    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = batch_size;
+    options.tuning.backoff.initial_interval = Duration::from_millis(20);
+    run(db, platform, options).await;
+}
+
+async fn a_row_that_is_there_already_does_not_tell_that_the_task_goes_on(db: &Db) {
+    // The whole batch is refused, then its first row alone.
+    lost_then_there_then_ended(db, 4, 1, 2).await;
+    assert_eq!(ended(db, "succeeded").await, 1);
+    assert_eq!(ended(db, "unconfirmed").await, 3, "all are in the task");
+}
+
+async fn a_row_that_was_never_refused_before_is_not_judged_by_what_the_task_took(db: &Db) {
+    for n in 0..2 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let requests = AtomicUsize::new(0);
+    let platform = move |_: &Batch| match requests.fetch_add(1, Ordering::Relaxed) {
+        0 => answer(503),
+        1 => answer(200),
+        _ => saying(422, "任务已结束"),
+    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 1;
+    options.tuning.backoff.initial_interval = Duration::from_millis(20);
+    run(db, platform, options).await;
+    assert_eq!(ended(db, "succeeded").await, 1);
+    assert_eq!(ended(db, "unconfirmed").await, 1, "it is in the task");
+}
+
+async fn a_row_whose_answer_was_lost_is_rejected_if_the_task_takes_others_behind_its_refusal(
+    db: &Db,
+) {
+    for n in 0..4 {
+        db.contact("u/t", &number(n)).await;
+    }
+    let requests = AtomicUsize::new(0);
+    let bad = number(3);
+    let platform = move |batch: &Batch| {
+        if requests.fetch_add(1, Ordering::Relaxed) == 0 {
+            return answer(503);
+        }
+        if batch.contacts.iter().any(|c| c.phone.expose() == bad) {
+            return saying(422, "号码格式错误");
+        }
+        let counted = batch.contacts.len();
+        with_body(&format!(
+            "{{\"code\":200,\"data\":{{\"taskNumberCount\":{counted}}}}}"
+        ))
+    };
+    let mut options = options(Duration::ZERO);
+    options.tuning.backoff.initial_interval = Duration::from_millis(20);
+    run(db, platform, options).await;
+    assert_eq!(ended(db, "succeeded").await, 3);
+    assert_eq!(ended(db, "rejected").await, 1);
+}
+
+async fn an_adopted_row_that_may_have_arrived_and_breaks_a_rule_names_its_batch(db: &Db) {
+    let (before, row) = (db.courier().await, db.contact("u/t", &number(1)).await);
+    let lease = db.lease("u/t", before).await.lease;
+    let batch = entry(&[row]);
+    db.record(&lease, &[Change::Open(batch.clone())]).await;
+    db.outbox.release(&lease).await.expect("releases");
+    // Rows may be no longer than that by now.
+    let mut options = options(Duration::ZERO);
+    options.request.max_contact_bytes = 1;
+    run(db, |_| answer(200), options).await;
+    assert_eq!(ended(db, "unconfirmed").await, 1);
+    let story = db.operations.story(ContactId(row)).await;
+    let contact = story.expect("reads").expect("it is there").contact;
+    assert_eq!(contact.batch_id, Some(batch.batch.to_string()));
+    assert_eq!(contact.attempts, 1);
+=======
+/// The platform skips the bad number, imports the others, and reports a failure whose name is nobody's.
+/// With a suffix of its own it takes a number as often as it comes.
+async fn a_list_that_names_nobody_puts_no_number_in_twice(db: &Db) {
+    for n in 0..4 {
+        db.contact("u/t", &number(n)).await;
+    }
+    db.execute("UPDATE contact_outbox SET number_add_suffix = true")
+        .await;
+    let held: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (task, bad) = (Arc::clone(&held), number(2));
+    let platform = move |batch: &Batch| {
+        let numbers = batch.contacts.iter().map(|c| c.phone.expose().to_owned());
+        let (refused, taken): (Vec<_>, Vec<_>) = numbers.partition(|number| *number == bad);
+        task.lock().expect("nobody panicked").extend(taken);
+        if refused.is_empty() {
+            return answer(200);
+        }
+        with_body(
+            r#"{"code":422,"status":"error","message":"部分号码有误","data":{"fail_datas":[{"fail_data":"130xxxx","fail_cause":"格式不正确。"}]}}"#,
+        )
+    };
+    run(db, platform, options(Duration::ZERO)).await;
+    let mut held = held.lock().expect("nobody panicked").clone();
+    held.sort_unstable();
+    assert_eq!(held, [number(0), number(1), number(3)]);
+    assert_eq!(ended(db, "unconfirmed").await, 4);
+>>>>>>> theirs
 }
 
 async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {

@@ -17,6 +17,7 @@ use super::occupied::Occupied;
 use super::patience::Patience;
 use super::reading::Reading;
 use super::sends::Sends;
+use super::taking::Taking;
 use super::trouble::Trouble;
 use super::turn::Turn;
 use super::writing::Writing;
@@ -52,6 +53,7 @@ pub(in crate::courier) struct LaneAtWork {
     /// Batches that fail by themselves.
     pub(super) loners: Loners,
     pub(super) culprits: Culprits,
+    pub(super) taking: Taking,
     pub(super) occupied: Occupied,
     /// Hears of new contacts.
     news: Arc<Notify>,
@@ -91,6 +93,7 @@ impl LaneAtWork {
             ready: VecDeque::new(),
             loners: Loners::default(),
             culprits: Culprits::default(),
+            taking: Taking::default(),
             news,
             steps: JoinSet::new(),
             sends: Sends::default(),

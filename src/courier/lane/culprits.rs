@@ -46,11 +46,6 @@ impl Culprits {
         self.isolations.waiting()
     }
 
-    /// Returns the pieces that wait to be sent or cut.
-    pub(super) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
-        self.isolations.waiting_mut()
-    }
-
     /// Lets a piece of a single row go its own way: its search goes on without it.
     pub(super) fn leave(&mut self, underway: &mut Underway) {
         if let Some(search) = self.give_up(underway) {

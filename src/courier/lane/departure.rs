@@ -55,6 +55,7 @@ impl LaneAtWork {
                 self.sent(underway, Dispatched::NotSent(NotSent::NotNow));
                 continue;
             }
+            underway.batch.taken_since = self.taking.has_taken_since(&underway);
             let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
             self.steps.spawn(async move {
                 let way = Dispatcher(&context);

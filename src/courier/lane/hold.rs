@@ -37,7 +37,6 @@ impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
         underway.batch.maybe_delivered |= wait.maybe_delivered;
-        underway.batch.taken_since &= !wait.maybe_delivered;
         underway.failed_sends = if wait.maybe_delivered {
             underway.failed_sends + 1
         } else {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
 use super::hold::SENDS_TO_SPLIT;
+use crate::batch::Batch;
 use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
@@ -92,16 +93,17 @@ impl LaneAtWork {
                 }
             }
         }
-        self.refuse(refused);
+        self.refuse(refused, Change::Refuse);
     }
 
-    pub(super) fn refuse(&mut self, rows: Vec<RowOutcome>) {
+    /// Settles rows that break a rule, by this change.
+    fn refuse(&mut self, rows: Vec<RowOutcome>, change: impl FnOnce(Vec<RowOutcome>) -> Change) {
         if rows.is_empty() {
             return;
         }
         let lane = self.lease.lane.clone();
         self.reading.refuses(rows.len());
-        self.record(Change::Refuse(rows.clone()), move |recorded| {
+        self.record(change(rows.clone()), move |recorded| {
             if matches!(recorded, Ok(Recorded::Done)) {
                 let (lane, rows) = (&lane, &rows);
                 RowsRefused { lane, rows }.emit();
@@ -140,7 +142,7 @@ impl LaneAtWork {
                 let most = self.trouble.failures.max(SENDS_TO_SPLIT);
                 underway.failed_sends = underway.batch.attempts.min(most);
             }
-            self.refuse(changed);
+            self.refuse_adopted(&underway.batch, changed);
             self.occupied.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;
             if batch.contacts.is_empty() {
@@ -156,6 +158,21 @@ impl LaneAtWork {
         // What has failed most often is taken apart or given up the soonest.
         let ready = self.ready.make_contiguous();
         ready.sort_by_key(|underway| Reverse(underway.failed_sends));
+    }
+
+    /// Settles rows of an adopted batch that break a rule by now. If they may have been delivered, they
+    /// name the batch, so that `requeue` knows how they were sent.
+    fn refuse_adopted(&mut self, batch: &Batch, changed: Vec<RowOutcome>) {
+        let (id, attempts) = (batch.id, batch.attempts);
+        if batch.maybe_delivered {
+            self.refuse(changed, |rows| Change::RefuseSent {
+                batch: id,
+                attempts,
+                rows,
+            });
+        } else {
+            self.refuse(changed, Change::Refuse);
+        }
     }
 
     /// Sets a single row aside that has been failing, and what is known to fail by itself. If the lane

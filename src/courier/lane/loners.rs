@@ -38,10 +38,6 @@ impl Loners {
         self.0.iter().map(|(_, underway)| underway)
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
-        self.0.iter_mut().map(|(_, underway)| underway)
-    }
-
     /// Returns the first time that one waits for, and how often that one has failed.
     pub(super) fn first(&self) -> Option<(Instant, u32)> {
         let times = self.0.iter().map(|(at, one)| (*at, one.failed_sends));

@@ -24,6 +24,7 @@ mod patience;
 mod reading;
 mod sends;
 mod sequence;
+mod taking;
 mod trouble;
 mod turn;
 mod writing;

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::at_work::LaneAtWork;
 use super::completed::{ClosedBatch, Completed};
 use super::culprits::Search;
+use super::taking::took_a_row;
 use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId};
 use crate::courier::dispatcher::{Dispatched, NotSent};
@@ -13,7 +14,6 @@ use crate::courier::refusals;
 use crate::courier::underway::{Journal, Underway};
 use crate::outbox::{Change, Close, Recorded};
 use crate::platform::verdict::{self, Closing, Outcome, Verdict};
-use crate::settlement::Final;
 use crate::telemetry::event::BatchClosed;
 use crate::telemetry::traces::Origin;
 
@@ -21,23 +21,19 @@ impl LaneAtWork {
     pub(super) fn sent(&mut self, mut underway: Underway, dispatched: Dispatched) {
         self.sends.end();
         match dispatched {
-            Dispatched::Answered(Verdict::Close(closing)) => {
+            Dispatched::Answered(Verdict::Close(closing), counted) => {
                 let search = if let Some(wait) = &closing.because {
                     self.wait_without_batch(wait, underway.sent_at);
                     None
                 } else {
                     self.answered(&underway, &closing)
                 };
-                if closing
-                    .settled
-                    .iter()
-                    .any(|row| row.end == Final::Succeeded)
-                {
-                    self.task_takes(underway.sent_at);
+                if took_a_row(&underway.batch, &closing, counted) {
+                    self.taking.takes(underway.sent_at);
                 }
                 self.close(underway, closing, search);
             }
-            Dispatched::Answered(Verdict::Wait(wait)) => self.wait(underway, wait),
+            Dispatched::Answered(Verdict::Wait(wait), _) => self.wait(underway, wait),
             Dispatched::NotSent(NotSent::Stopping) => {}
             Dispatched::NotSent(NotSent::NotNow) => {
                 underway.trace.waits("gate");
@@ -51,34 +47,6 @@ impl LaneAtWork {
             Dispatched::NotSent(NotSent::Stale(rows)) => self.goes_without(underway, rows),
             Dispatched::NotSent(NotSent::NotRecorded(error)) => self.failed(&error),
         }
-    }
-
-    /// Notes in the batches that wait that the task has taken a row of a request that was sent then. That
-    /// tells nothing to those that were sent later, and to a piece of a batch only behind a refusal: what
-    /// the task took before it does not tell whether the task has ended since.
-    fn task_takes(&mut self, sent: Instant) {
-        for underway in self.waiting_mut() {
-            let may_be_judged = underway.batch.parent.is_none() || underway.was_refused;
-            if underway.sent_at <= sent && may_be_judged {
-                underway.batch.taken_since = true;
-            }
-        }
-    }
-
-    /// Notes in the other pieces of a search that one of them was refused.
-    fn note_refusal(&mut self, search: BatchId) {
-        let now = Instant::now();
-        for underway in self.waiting_mut() {
-            if underway.search == Some(search) && !underway.was_refused {
-                // Only what is sent from now on tells anything.
-                (underway.was_refused, underway.sent_at) = (true, now);
-            }
-        }
-    }
-
-    fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
-        let waiting = self.ready.iter_mut().chain(self.loners.iter_mut());
-        waiting.chain(self.culprits.waiting_mut())
     }
 
     /// Sends the batch without the rows that are not pending any more.
@@ -132,8 +100,8 @@ impl LaneAtWork {
         if underway.is_loner {
             self.context.notes.forget_loner(underway.id());
         }
-        if let Some(search) = search.filter(|_| closing.outcome == Outcome::Refused) {
-            self.note_refusal(search.id);
+        if closing.outcome == Outcome::Refused {
+            self.taking.refuses(Instant::now());
         }
         let children = self.parts(&underway, &closing, search);
         let Underway {
@@ -185,19 +153,18 @@ impl LaneAtWork {
         // one of each.
         let failing_since = underway.failing_since;
         let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
-        let was_refused = underway.was_refused;
+        let was_refused = underway.was_refused || closing.outcome == Outcome::Refused;
         let now = Instant::now();
         let open = &closing.unsettled;
         let cut = search.and_then(|search| search.cut);
         let first = cut.map_or(open.len().div_ceil(2), |cut| cut.first);
         let search = search.map(|search| search.id);
-        let part = |mut part: Batch| {
-            // What the task took before the first refusal does not count behind it.
-            part.taken_since &= was_refused;
+        let part = |part: Batch| {
             let part = Underway::child(part, search, underway.read_at, now);
             Underway {
                 failing_since,
-                was_refused: was_refused || closing.outcome == Outcome::Refused,
+                sent_at: underway.sent_at,
+                was_refused,
                 failed_sends: u32::from(failing_since.is_some()),
                 ..part.traced(&self.context.traces, Origin::Split)
             }

@@ -86,8 +86,8 @@ pub struct AskedFor {
     pub encryption: Option<bool>,
 }
 
-/// The same two options of the last request that may have put the contact into the task, according
-/// to the journal.
+/// The same two options of all requests that may have put the contact into the task, according to the
+/// journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentAs {
     pub suffix: Suffix,
@@ -102,7 +102,8 @@ pub struct FailureCount {
     /// Whether a request may have put them into their tasks: the last one, or one before they were
     /// requeued.
     pub maybe_in_task: bool,
-    /// `None`: no request may have put them there, or the journal does not tell.
+    /// `None`: no request may have put them there, or the journal does not tell of all, or they went in
+    /// different ways.
     pub sent: Option<SentAs>,
     /// Whether their personal data was taken out, so that they cannot be sent again.
     pub redacted: bool,

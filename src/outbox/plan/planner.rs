@@ -101,6 +101,11 @@ impl<'a> Planner<'a, '_> {
                 self.send(nth, entry.batch.0, &entry.contacts, true);
             }
             Change::Refuse(rows) => self.plan.fail(rows, 0, None),
+            Change::RefuseSent {
+                batch,
+                attempts,
+                rows,
+            } => self.plan.fail(rows, *attempts, Some(batch.0)),
             Change::Hold(hold) => {
                 self.holds.insert(&lease.lane, Some(hold));
             }

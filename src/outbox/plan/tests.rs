@@ -225,6 +225,11 @@ fn failures_are_written_in_the_order_of_their_ids_whoever_hands_them_in() {
     let writes = [
         write(Change::Close(close(batch, vec![failed(8), failed(2)]))),
         write(Change::Refuse(vec![failed(5)])),
+        write(Change::RefuseSent {
+            batch,
+            attempts: 2,
+            rows: vec![failed(6)],
+        }),
     ];
     let plan = Plan::new(&writes, &tokens(), &open(&[batch], TOKEN));
     let rows: Vec<_> = plan
@@ -232,8 +237,9 @@ fn failures_are_written_in_the_order_of_their_ids_whoever_hands_them_in() {
         .iter()
         .map(|row| (row.id, row.attempts))
         .collect();
-    assert_eq!(rows, [(2, 3), (5, 0), (8, 3)]);
+    assert_eq!(rows, [(2, 3), (5, 0), (6, 2), (8, 3)]);
     assert_eq!(plan.failures[1].batch_id, None, "it was never sent");
+    assert_eq!(plan.failures[2].batch_id, Some(batch.0));
 }
 
 #[test]

@@ -15,6 +15,17 @@ pub enum Reply {
     Lost(String),
 }
 
+impl Reply {
+    /// Whether it counts rows as taken by this request.
+    pub fn counts_rows(&self) -> bool {
+        let Self::Answer(answer) = self else {
+            return false;
+        };
+        let document = answer.document.as_ref();
+        document.is_some_and(|document| document.task_number_count > Some(0))
+    }
+}
+
 /// An HTTP response of the platform, or of something in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {

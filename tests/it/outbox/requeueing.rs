@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contact_courier::contact::{ContactId, Suffix};
 use contact_courier::outbox::{
-    Change, Close, FailKind, FailureFilter, Final, RowOutcome, SentAs, Story,
+    Change, Close, FailKind, FailureFilter, Final, Postpone, RowOutcome, SentAs, Story,
 };
 
 use super::operations::{failed, hold};
@@ -16,6 +16,8 @@ on_every_database!(
     a_requeued_contact_is_read_again_and_counts_its_attempts_on,
     failures_are_found_by_id,
     a_contact_that_may_have_arrived_tells_how_it_was_sent,
+    a_contact_that_may_have_arrived_in_two_ways_tells_neither,
+    a_requeued_row_that_an_older_open_batch_has_too_is_the_younger_ones,
     the_story_of_a_contact_that_was_split_off_tells_every_batch_in_order,
     the_story_of_a_pending_contact_tells_its_open_batch_and_the_hold,
     the_story_of_a_requeued_contact_goes_back_to_its_earlier_batches,
@@ -112,8 +114,13 @@ async fn failures_are_found_by_id(db: &Db) {
 
 /// Sends a contact in this way, and loses the answer.
 pub(super) async fn unconfirmed(db: &Db, lane: &str, suffix: Suffix, encryption: bool) -> i64 {
-    let me = db.courier().await;
     let row = db.contact(lane, "13012121211").await;
+    send_in_vain(db, lane, row, suffix, encryption).await;
+    row
+}
+
+async fn send_in_vain(db: &Db, lane: &str, row: i64, suffix: Suffix, encryption: bool) {
+    let me = db.courier().await;
     let lease = db.lease(lane, me).await.lease;
     let mut batch = entry(&[row]);
     (batch.options.suffix, batch.options.encryption) = (suffix, encryption);
@@ -125,7 +132,92 @@ pub(super) async fn unconfirmed(db: &Db, lane: &str, suffix: Suffix, encryption:
     for change in [Change::Open(batch), Change::Close(end)] {
         db.record(&lease, &[change]).await;
     }
-    row
+    db.outbox.release(&lease).await.expect("releases");
+}
+
+/// Returns how this contact was sent, as each question tells it.
+async fn sent(db: &Db, row: i64) -> Option<SentAs> {
+    let named = db.operations.failures_named(&[ContactId(row)]).await;
+    let named = named.expect("answers").remove(0);
+    let all = FailureFilter::default();
+    let counts = db.operations.count_failures(&all).await.expect("counts");
+    assert_eq!(counts.len(), 1, "it is the only one");
+    assert_eq!(counts[0].sent, named.sent);
+    assert!(named.maybe_in_task && counts[0].maybe_in_task);
+    named.sent
+}
+
+async fn a_contact_that_may_have_arrived_in_two_ways_tells_neither(db: &Db) {
+    let courier = Some(SentAs {
+        suffix: Suffix::Courier,
+        encryption: false,
+    });
+    let row = unconfirmed(db, "u/t", Suffix::Courier, false).await;
+    assert_eq!(sent(db, row).await, courier);
+    requeue(db, &[row]).await;
+    send_in_vain(db, "u/t", row, Suffix::Courier, false).await;
+    assert_eq!(sent(db, row).await, courier, "the same way twice");
+    requeue(db, &[row]).await;
+    send_in_vain(db, "u/t", row, Suffix::None, false).await;
+    assert_eq!(sent(db, row).await, None, "the last two in two ways");
+    requeue(db, &[row]).await;
+    send_in_vain(db, "u/t", row, Suffix::None, false).await;
+    assert_eq!(sent(db, row).await, None, "the first two are not forgotten");
+    // The last one surely did not arrive.
+    let now = db.now(0);
+    requeue(db, &[row]).await;
+    db.execute(&format!(
+        "UPDATE contact_outbox SET status = 'failed', fail_kind = 'expired', fail_cause = 'x', \
+         finished_at = {now} WHERE id = {row}"
+    ))
+    .await;
+    assert_eq!(sent(db, row).await, None);
+}
+
+async fn a_requeued_row_that_an_older_open_batch_has_too_is_the_younger_ones(db: &Db) {
+    let me = db.courier().await;
+    let (row, other) = (
+        db.contact("u/t", "13012121211").await,
+        db.contact("u/t", "13012121222").await,
+    );
+    let lease = db.lease("u/t", me).await.lease;
+    let both = entry(&[row, other]);
+    let waits = Change::Postpone(Postpone {
+        batch: both.batch,
+        attempts: 1,
+        maybe_delivered: false,
+        failing: false,
+        hold: None,
+    });
+    for change in [Change::Open(both.clone()), waits] {
+        db.record(&lease, &[change]).await;
+    }
+    // An operator cancels the row, and takes that back while the rest of its batch is under way.
+    let now = db.now(0);
+    db.execute(&format!(
+        "UPDATE contact_outbox SET status = 'failed', fail_kind = 'cancelled', fail_cause = 'x', \
+         finished_at = {now} WHERE id = {row}"
+    ))
+    .await;
+    let lease = db.lease("u/t", me).await.lease;
+    requeue(db, &[row]).await;
+    let alone = entry(&[row]);
+    db.record(&lease, &[Change::Open(alone.clone())]).await;
+    let open = db.lease("u/t", me).await.open;
+    let open: Vec<_> = open
+        .iter()
+        .map(|open| {
+            let rows: Vec<i64> = open.rows.iter().map(|row| row.id).collect();
+            (open.id, open.maybe_delivered, rows)
+        })
+        .collect();
+    assert_eq!(
+        open,
+        [
+            (both.batch, false, vec![other]),
+            (alone.batch, true, vec![row])
+        ]
+    );
 }
 
 async fn a_contact_that_may_have_arrived_tells_how_it_was_sent(db: &Db) {

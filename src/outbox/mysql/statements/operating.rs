@@ -73,7 +73,32 @@ macro_rules! earlier_doubts {
     };
 }
 
-/// The last batch of a contact that may have arrived.
+/// The suffix and the encryption of a batch, as texts; null where they cannot be read.
+macro_rules! sent_suffix {
+    ($batch:literal) => {
+        concat!(
+            "CASE WHEN JSON_VALID(",
+            $batch,
+            ".options) THEN JSON_UNQUOTE(JSON_EXTRACT(",
+            $batch,
+            ".options, '$.suffix')) END"
+        )
+    };
+}
+macro_rules! sent_encryption {
+    ($batch:literal) => {
+        concat!(
+            "CASE WHEN JSON_VALID(",
+            $batch,
+            ".options) THEN JSON_UNQUOTE(JSON_EXTRACT(",
+            $batch,
+            ".options, '$.encryption')) END"
+        )
+    };
+}
+
+/// The last batch of a contact that may have arrived, if all such batches are known and were sent in the
+/// same way.
 macro_rules! last_batch {
     () => {
         concat!(
@@ -81,7 +106,20 @@ macro_rules! last_batch {
                  ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id
                      ELSE (SELECT q.batch_id ",
             earlier_doubts!(),
-            " ORDER BY q.requeued_at DESC LIMIT 1) END "
+            " ORDER BY q.requeued_at DESC LIMIT 1) END
+                 AND NOT EXISTS (SELECT 1
+                     FROM contact_requeue AS q FORCE INDEX (contact_requeue_by_contact)
+                     LEFT JOIN delivery_batch AS d FORCE INDEX (PRIMARY) ON d.id = q.batch_id
+                     WHERE q.contact_id = c.id AND q.fail_kind = 'unconfirmed'
+                       AND (d.id IS NULL OR NOT (",
+            sent_suffix!("d"),
+            " <=> ",
+            sent_suffix!("b"),
+            ") OR NOT (",
+            sent_encryption!("d"),
+            " <=> ",
+            sent_encryption!("b"),
+            "))) "
         )
     };
 }
@@ -97,13 +135,15 @@ macro_rules! maybe_in_task {
     };
 }
 
-/// The options of the send, as texts; null where they cannot be read.
+/// The options of all sends that may have arrived, as texts; null where they differ or are not known.
 macro_rules! sent_columns {
     () => {
-        "CASE WHEN JSON_VALID(b.options)
-              THEN JSON_UNQUOTE(JSON_EXTRACT(b.options, '$.suffix')) END AS sent_suffix,
-         CASE WHEN JSON_VALID(b.options)
-              THEN JSON_UNQUOTE(JSON_EXTRACT(b.options, '$.encryption')) END AS sent_encryption"
+        concat!(
+            sent_suffix!("b"),
+            " AS sent_suffix, ",
+            sent_encryption!("b"),
+            " AS sent_encryption"
+        )
     };
 }
 

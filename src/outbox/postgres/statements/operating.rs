@@ -66,7 +66,8 @@ macro_rules! earlier_doubts {
     };
 }
 
-/// The last batch of a contact that may have arrived.
+/// The last batch of a contact that may have arrived, if all such batches are known and were sent in the
+/// same way.
 macro_rules! last_batch {
     () => {
         concat!(
@@ -74,7 +75,14 @@ macro_rules! last_batch {
                  ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id
                      ELSE (SELECT q.batch_id ",
             earlier_doubts!(),
-            " ORDER BY q.requeued_at DESC LIMIT 1) END "
+            " ORDER BY q.requeued_at DESC LIMIT 1) END
+                 AND NOT EXISTS (SELECT FROM contact_requeue q
+                     LEFT JOIN delivery_batch d ON d.id = q.batch_id
+                     WHERE q.contact_id = c.id AND q.fail_kind = 'unconfirmed'
+                       AND (d.id IS NULL
+                           OR d.options ->> 'suffix' IS DISTINCT FROM b.options ->> 'suffix'
+                           OR d.options ->> 'encryption'
+                               IS DISTINCT FROM b.options ->> 'encryption')) "
         )
     };
 }
@@ -90,7 +98,7 @@ macro_rules! maybe_in_task {
     };
 }
 
-/// The options of the send, as texts; null where they cannot be read.
+/// The options of all sends that may have arrived, as texts; null where they differ or are not known.
 macro_rules! sent_columns {
     () => {
         "b.options ->> 'suffix' AS sent_suffix, b.options ->> 'encryption' AS sent_encryption"

@@ -87,7 +87,32 @@ macro_rules! earlier_doubts {
     };
 }
 
-/// The last batch of a contact that may have arrived.
+/// The suffix and the encryption of a batch, as texts; null where they cannot be read.
+macro_rules! sent_suffix {
+    ($batch:literal) => {
+        concat!(
+            "CASE WHEN json_valid(",
+            $batch,
+            ".options) THEN ",
+            $batch,
+            ".options ->> '$.suffix' END"
+        )
+    };
+}
+macro_rules! sent_encryption {
+    ($batch:literal) => {
+        concat!(
+            "CASE WHEN json_valid(",
+            $batch,
+            ".options) THEN ",
+            $batch,
+            ".options -> '$.encryption' END"
+        )
+    };
+}
+
+/// The last batch of a contact that may have arrived, if all such batches are known and were sent in the
+/// same way.
 macro_rules! last_batch {
     () => {
         concat!(
@@ -95,7 +120,19 @@ macro_rules! last_batch {
                  ON b.id = CASE WHEN c.fail_kind = 'unconfirmed' THEN c.batch_id
                      ELSE (SELECT q.batch_id ",
             earlier_doubts!(),
-            " ORDER BY q.requeued_at DESC LIMIT 1) END "
+            " ORDER BY q.requeued_at DESC LIMIT 1) END
+                 AND NOT EXISTS (SELECT 1 FROM contact_requeue q
+                     LEFT JOIN delivery_batch d ON d.id = q.batch_id
+                     WHERE q.contact_id = c.id AND q.fail_kind = 'unconfirmed'
+                       AND (d.id IS NULL OR ",
+            sent_suffix!("d"),
+            " IS NOT ",
+            sent_suffix!("b"),
+            " OR ",
+            sent_encryption!("d"),
+            " IS NOT ",
+            sent_encryption!("b"),
+            ")) "
         )
     };
 }
@@ -111,11 +148,15 @@ macro_rules! maybe_in_task {
     };
 }
 
-/// The options of the send, as texts; null where they cannot be read.
+/// The options of all sends that may have arrived, as texts; null where they differ or are not known.
 macro_rules! sent_columns {
     () => {
-        "CASE WHEN json_valid(b.options) THEN b.options ->> '$.suffix' END AS sent_suffix,
-         CASE WHEN json_valid(b.options) THEN b.options -> '$.encryption' END AS sent_encryption"
+        concat!(
+            sent_suffix!("b"),
+            " AS sent_suffix, ",
+            sent_encryption!("b"),
+            " AS sent_encryption"
+        )
     };
 }
 
