@@ -1,9 +1,9 @@
-//! Gates: who may not send for now, beyond a single lane.
+//! Gates: which lanes may not send for now, beyond a single lane's own hold.
 //!
-//! A refused token stops everybody, a refused user all lanes of that user, and the breaker
-//! whomever the platform fails, over several lanes. When the time is up, a gate lets a single
-//! request through to find out; a success opens it. A probe that takes long does not keep others
-//! from finding out, too. Pure: `now` is an argument.
+//! A refused token stops everybody, and a refused user stops all lanes of that user. The breaker
+//! stops one user, or everybody, after failures over several lanes. When its time is up, a gate
+//! lets a single request through as a probe; a success opens the gate. While a probe takes long,
+//! other probes may go, too. Pure: `now` is an argument.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,35 +17,36 @@ use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope};
 use crate::platform::verdict::{Scope, Wait, WaitReason};
 
-/// The breaker lets a probe through after this time at the latest. A probe costs a single request,
-/// and all lanes wait for it.
+/// The longest wait of the breaker before a probe. A probe costs a single request, and all lanes
+/// wait for it.
 const LONGEST_BREAK: Duration = Duration::from_secs(30);
 
-/// After so long without an answer to a probe, another lane may probe beside it.
+/// After a probe has waited for an answer this long, another lane may probe beside it.
 const PROBE_ALONE: Duration = Duration::from_secs(1);
 
-/// So many lanes may probe at once.
+/// At most this many lanes may probe at once.
 const MOST_PROBES: usize = 4;
 
-/// With so many users that have a gate, those whose time is up are forgotten.
+/// With this many users behind gates, gates whose time is up are forgotten.
 const MOST_USERS: usize = 10_000;
 
-/// At most so many gates of users are told to people.
+/// At most this many gates of users are reported.
 const MOST_REPORTED: usize = 20;
 
-/// A gate of a user to which nobody comes for so long is forgotten: nothing of the user waits.
+/// The gate of a user is forgotten when no lane has come to it for this long: nothing of the user
+/// waits.
 const LEFT: Duration = Duration::from_mins(1);
 
-/// So many characters of the platform's words are told.
+/// Reported words of the platform are cut to this many characters.
 const MOST_WORDS: usize = 200;
 
 /// How long a gate stays closed.
 pub(super) struct Closing<F> {
     /// The wait after the n-th failure in a row.
     pub(super) delay: F,
-    /// `retry.longest_retry_after`: what the platform asks for counts up to this.
+    /// `retry.longest_retry_after`: the limit for a wait that the platform asks for.
     pub(super) longest: Duration,
-    /// When the request went.
+    /// When the request was sent.
     pub(super) sent: Instant,
 }
 
@@ -69,7 +70,7 @@ struct Gate {
     until: Instant,
     failures: u32,
     probes: Vec<Probe>,
-    /// When it closed, or let a lane through that has not failed.
+    /// When the gate closed, or last let a lane of a user without failures through early.
     fresh_at: Instant,
 }
 
@@ -92,7 +93,7 @@ impl Gate {
         }
     }
 
-    /// Whether nobody has come to the gate since it could be tried.
+    /// Whether no lane has come to the gate since it could be tried.
     fn is_left(&self, now: Instant) -> bool {
         self.probes.is_empty() && now.saturating_duration_since(self.until) > LEFT
     }
@@ -107,7 +108,7 @@ impl Gate {
         }
     }
 
-    /// Whether a success may open the gate. Before its time is up that goes for the breaker alone:
+    /// Whether a success may open the gate. Before its time is up, only the breaker may be opened:
     /// an answer to a request that was under way does not take back the platform's "not now".
     fn yields(&self, now: Instant) -> bool {
         now >= self.until || breaker::counts(self.reason)
@@ -117,8 +118,9 @@ impl Gate {
         self.probes.iter().any(|probe| probe.lane == *lane)
     }
 
-    /// Whether the lane may go now. `is_fresh`: its user's requests have not failed; one such lane
-    /// each second may go before the breaker's time is up, for others' failures say little about it.
+    /// Whether the lane may send now. `is_fresh`: its user's requests have not failed. One such
+    /// lane each second may go before the breaker's time is up, because others' failures say little
+    /// about it.
     fn admits(&self, lane: &Lane, is_fresh: bool, now: Instant) -> bool {
         if self.is_probe(lane) {
             return true;
@@ -143,8 +145,8 @@ impl Gate {
 }
 
 impl Gates {
-    /// Closes the gate that the answer is about. Returns for how long, so that the lane waits as
-    /// long; `None` if the answer is about the lane alone.
+    /// Closes the gate that the answer is about. Returns for how long, because the lane waits as
+    /// long. Returns `None` if the answer is about the lane alone.
     pub(super) fn close(
         &mut self,
         lane: &Lane,
@@ -224,13 +226,13 @@ impl Gates {
         }
     }
 
-    /// Whether the platform has answered a lane since then.
+    /// Whether the platform has answered any lane since `then`.
     pub(super) fn has_answered_since(&self, then: Instant) -> bool {
         self.answered_at.is_some_and(|at| at > then)
     }
 
-    /// Returns the gates that are closed: that for everybody first, then the users' from the oldest on,
-    /// some of them; and how many more there are.
+    /// Returns some of the closed gates, the one for everybody first, then the users' from the
+    /// oldest on; and how many more there are.
     pub(super) fn report(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
         let mut users: Vec<_> = self.users.iter().collect();
         users.sort_by_key(|(_, gate)| gate.since);
@@ -242,12 +244,12 @@ impl Gates {
         (all.chain(users.take(MOST_REPORTED)).collect(), more)
     }
 
-    /// Returns how many gates are closed: for everybody, and for single users.
+    /// Returns whether the gate for everybody is closed, and how many gates of users are.
     pub(super) fn closed(&self) -> (bool, usize) {
         (self.platform.is_some(), self.users.len())
     }
 
-    /// Whether the breaker keeps requests back, be it those of one user.
+    /// Whether the breaker holds requests back, of everybody or of a user.
     pub(super) fn breaker_is_open(&self) -> bool {
         self.platform
             .iter()
@@ -255,12 +257,12 @@ impl Gates {
             .any(|gate| breaker::counts(gate.reason))
     }
 
-    /// Whether the lane goes ahead as a probe; then it sends one request at a time.
+    /// Whether the lane is a probe; a probe sends one request at a time.
     pub(super) fn probes(&self, lane: &Lane) -> bool {
         self.on_the_way(lane).any(|gate| gate.is_probe(lane))
     }
 
-    /// Lets a request through at once that finds out whether the gates in the way of these lanes may open.
+    /// Lets the gates in the way of these lanes be tried by a request at once.
     pub(super) fn try_now(&mut self, scope: &OrderScope, now: Instant) {
         let users = self.users.iter_mut().filter(|(user, _)| match scope {
             OrderScope::All => true,
@@ -274,20 +276,20 @@ impl Gates {
         self.overtaken.by_order(scope, now);
     }
 
-    /// Opens the gates that were closed because the old token was refused.
+    /// Opens the gates that closed because the old token was refused.
     pub(super) fn token_changed(&mut self, now: Instant) {
         self.overtaken.by_token(now);
         self.platform.take_if(|gate| waits_for_a_token(gate.reason));
         self.users.retain(|_, gate| !waits_for_a_token(gate.reason));
     }
 
-    /// Whether an answer to a request of the lane that went at `sent` says nothing any more: its lanes
-    /// were ordered to be tried since, or it is about a token that has changed.
+    /// Whether an answer to a request that the lane sent at `sent` is out of date: an operator has
+    /// ordered a try of the lane since, or the answer is about a token that has changed.
     pub(super) fn have_overtaken(&self, lane: &Lane, reason: WaitReason, sent: Instant) -> bool {
         self.overtaken.has(lane, reason, sent)
     }
 
-    /// Forgets the gates of users to which nobody comes: nothing of such a user waits.
+    /// Forgets the gates of users to which no lane comes: nothing of such a user waits.
     pub(super) fn forget_left(&mut self, now: Instant) {
         self.users.retain(|_, gate| !gate.is_left(now));
     }
@@ -299,14 +301,14 @@ impl Gates {
             .all(|gate| gate.admits(lane, is_fresh, now))
     }
 
-    /// Whether a gate has closed in the way of the lane since it began.
+    /// Whether a gate has closed in the way of the lane since the lane entered.
     pub(super) fn is_shut(&self, lane: &Lane, now: Instant) -> bool {
         self.on_the_way(lane)
             .any(|gate| now < gate.until && !gate.is_probe(lane))
     }
 
-    /// Lets the lane begin, if it may. It becomes a probe of each closed gate in its way, until it
-    /// is [`back`](Self::back).
+    /// Lets the lane begin, if it may. The lane becomes a probe of each closed gate in its way,
+    /// until [`back`](Self::back) is called.
     pub(super) fn enter(&mut self, lane: &Lane, now: Instant) -> bool {
         if !self.admits(lane, now) {
             return false;
@@ -318,7 +320,7 @@ impl Gates {
         true
     }
 
-    /// Lets another lane become the probe, because this one has nothing to send any more.
+    /// Lets another lane become the probe, because this one has nothing more to send.
     pub(super) fn back(&mut self, lane: &Lane) {
         let user = self.users.get_mut(lane.user_id());
         for gate in self.platform.iter_mut().chain(user) {
@@ -558,7 +560,7 @@ mod tests {
         let now = Instant::now();
         let mut gates = Gates::default();
         close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
-        // It was under way when the other one was told to wait.
+        // This request was under way when lane a was told to wait.
         gates.open(&lane("b", "1"), now);
         assert!(!gates.admits(&lane("c", "1"), now));
         assert!(gates.enter(&lane("a", "1"), now + MINUTE));

@@ -1,4 +1,4 @@
-//! What becomes of a batch that was sent: it waits, or it is closed and its rows settled.
+//! The outcome of a batch that was sent: it waits, or it is closed and its rows settled.
 
 use tokio::time::Instant;
 
@@ -53,9 +53,9 @@ impl LaneAtWork {
         }
     }
 
-    /// Notes in the batches that wait that the task has taken a row of a request that was sent then. That
-    /// tells nothing to those that were sent later, and to a piece of a batch only behind a refusal: what
-    /// the task took before it does not tell whether the task has ended since.
+    /// Notes in the waiting batches that the task has taken a row of a request sent at `sent`. This
+    /// says nothing about batches that were sent later. A piece of a batch heeds it only after a
+    /// refusal: a row taken before the refusal does not show whether the task has ended since.
     fn task_takes(&mut self, sent: Instant) {
         for underway in self.waiting_mut() {
             let may_be_judged = underway.batch.parent.is_none() || underway.was_refused;
@@ -70,7 +70,7 @@ impl LaneAtWork {
         let now = Instant::now();
         for underway in self.waiting_mut() {
             if underway.search == Some(search) && !underway.was_refused {
-                // Only what is sent from now on tells anything.
+                // Only rows taken from now on tell anything.
                 (underway.was_refused, underway.sent_at) = (true, now);
             }
         }
@@ -181,8 +181,8 @@ impl LaneAtWork {
         closing: &Closing,
         search: Option<Search>,
     ) -> Vec<Underway> {
-        // The parts of a batch that fails by itself have been failing with it, and its last failure is
-        // one of each.
+        // The parts of a batch that fails by itself have been failing with it, and its last failure
+        // counts for each of them.
         let failing_since = underway.failing_since;
         let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
         let was_refused = underway.was_refused;
@@ -192,7 +192,7 @@ impl LaneAtWork {
         let first = cut.map_or(open.len().div_ceil(2), |cut| cut.first);
         let search = search.map(|search| search.id);
         let part = |mut part: Batch| {
-            // What the task took before the first refusal does not count behind it.
+            // Rows that the task took before the first refusal do not count after it.
             part.taken_since &= was_refused;
             let part = Underway::child(part, search, underway.read_at, now);
             Underway {
@@ -225,7 +225,7 @@ impl LaneAtWork {
         }
     }
 
-    /// Lets a batch wait for its turn that was postponed.
+    /// Puts a postponed batch back to wait for its turn.
     pub(super) fn again(&mut self, underway: Underway) {
         if underway.is_loner {
             let now = Instant::now();
