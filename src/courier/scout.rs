@@ -1,9 +1,9 @@
 //! The scout: puts lanes with work to work, a bounded number at a time.
 //!
 //! A place is for a lane that can send now, or soon. Users take turns, and then the lanes of each
-//! ([`Queue`]); a lane at work gives its place up after a turn when others wait, and rests when
-//! it may not send for a while. Its neighbours are the search, which finds lanes in the outbox, and
-//! [`LaneAtWork`].
+//! user ([`Queue`]). A lane at work gives its place up after a turn when others wait, and rests
+//! when it may not send for a while. The scout's neighbours are the search, which finds lanes in
+//! the outbox, and [`LaneAtWork`].
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -27,23 +27,23 @@ use crate::outbox::{LeasedLane, OutboxError};
 use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::LaneFailed;
 
-/// A lane that failed for a reason of its own is left alone for so long.
+/// A lane that failed for a reason of its own is left alone for this long.
 const COOLING: Duration = Duration::from_mins(1);
 
-/// A lane is left alone for so long if the server that reads is behind the one that writes.
+/// A lane is left alone for this long if the server that reads is behind the one that writes.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
 /// How often the scout searches in a poll interval while lanes are at work.
 const BUSY: u32 = 4;
 
-/// Searches take at most every so manieth part of the time.
+/// Searches take at most one part in this many of the time.
 const SEARCH_SHARE: u32 = 5;
 
-/// Of so many new contacts at most the lanes are looked at.
+/// Of the new contacts, the lanes of at most this many are looked at.
 const MOST_NEWS: i64 = 1_000;
 
-/// A look ends when so many lanes had no place, and so many that are known to answer while many
-/// hang.
+/// A look ends when this many lanes had no place. While many hang, it ends after as many again of
+/// lanes that are known to answer.
 const MOST_LOOKED_AT: usize = 32;
 
 pub(super) struct Scout {
@@ -56,7 +56,7 @@ pub(super) struct Scout {
     places: Places,
     /// The greatest id of a contact that was noticed.
     newest: Option<i64>,
-    /// When to ask for it next, however often a rest ends before.
+    /// When to ask for the newest id next, even if a rest ends before.
     notice_due: Instant,
     /// Whether there is reason to search at once.
     has_news: bool,
@@ -64,20 +64,20 @@ pub(super) struct Scout {
     lanes: HashMap<Id, Lane>,
     rests: Rests,
     new_tokens: watch::Receiver<()>,
-    /// What operators order.
+    /// Notified when operators have ordered something.
     orders: watch::Receiver<()>,
-    /// Whether it reports trouble with the database, because it goes on in spite of that.
+    /// Whether the scout reports trouble with the database, because it goes on in spite of it.
     tells: bool,
 }
 
 /// The result of one look around.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Look {
-    /// Whether it has searched for lanes.
+    /// Whether the look has searched for lanes.
     searched: bool,
     /// Lanes that were put to work.
     started: usize,
-    /// When the next lane that lingers is ripe.
+    /// The time until the next lingering lane is ripe.
     ripe_in: Option<Duration>,
 }
 
@@ -116,8 +116,8 @@ impl Scout {
         self.drain().await;
     }
 
-    /// Looks around until no lane can be worked any more: everything that is due is settled, or
-    /// waits for something that takes long.
+    /// Looks around until no lane can be worked any more: all due contacts are settled, or wait for
+    /// something that takes long.
     pub(super) async fn run_once(mut self) -> Result<(), OutboxError> {
         // Whether no other courier had a lane before the last look.
         let mut alone = false;
@@ -129,16 +129,16 @@ impl Scout {
                 if look.searched && alone {
                     return Ok(());
                 }
-                // Only a search tells that nothing is left.
+                // Only a search shows that nothing is left.
                 self.searched = None;
                 if !look.searched {
-                    // Without a good lease it does not search.
+                    // Without a good lease the look does not search.
                     if !self.context.leases.is_good() {
                         self.rest(None).await;
                     }
                     continue;
                 }
-                // Lanes of another courier are delivered by it, or free when its lease ends. Its
+                // Another courier delivers its lanes, or they are free when its lease ends. Its
                 // lease may have ended since the look, so one more look is needed.
                 alone = self.context.outbox.backlog(self.instance).await?.elsewhere == 0;
                 if alone {
@@ -153,9 +153,9 @@ impl Scout {
         Ok(())
     }
 
-    /// Rests for a poll interval, or until there is reason to look sooner: a place that others wait
-    /// for, a lane that is ripe or has rested, or no lane at work at all. Where there is work, more
-    /// comes soon.
+    /// Rests for a poll interval, or until there is reason to look sooner: a free place that others
+    /// wait for, a lane that is ripe or has rested, or no lane at work at all. Where there is work,
+    /// more comes soon, so the rest is shorter.
     async fn rest(&mut self, ripe_in: Option<Duration>) {
         let poll = self.context.poll_interval;
         let poll = if self.tasks.is_empty() {
@@ -191,7 +191,7 @@ impl Scout {
         }
     }
 
-    /// Asks for new contacts while lanes are put to work, if it is time: leases take theirs.
+    /// Asks for new contacts between two leases, if it is time: leases take a while.
     async fn ask_for_news(&mut self) {
         let asked = Instant::now();
         let Some(interval) = self
@@ -203,12 +203,12 @@ impl Scout {
         };
         match self.context.outbox.newest().await {
             Ok(newest) if self.newest != Some(newest) => self.take_news(newest).await,
-            // The search tells of the trouble.
+            // The search reports the trouble.
             Ok(_) | Err(_) => self.notice_due = Instant::now() + pause_after(asked, interval),
         }
     }
 
-    /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
+    /// Queues the lanes of new contacts for a place. The next search finds contacts beyond these.
     async fn take_news(&mut self, newest: i64) {
         let noticed = self.newest.replace(newest).unwrap_or(newest);
         self.has_news = true;
@@ -217,7 +217,7 @@ impl Scout {
         let lanes = self.context.outbox.newest_lanes(behind, newest).await;
         let interval = self.context.notice_interval.unwrap_or_default();
         self.notice_due = Instant::now() + pause_after(asked, interval);
-        // The search tells of the trouble.
+        // The search reports the trouble.
         let mut waiting = Vec::new();
         for lane in lanes.unwrap_or_default() {
             self.rests.has_contacts(&lane);
@@ -234,8 +234,8 @@ impl Scout {
         self.rests.end(|_| true);
     }
 
-    /// Searches for the lanes that are not paused any more, and ends the rests of those that operators
-    /// have tried at once.
+    /// Makes a search due for lanes that are not paused any more, and ends the rests of lanes that
+    /// operators have ordered to be tried.
     fn take_orders(&mut self) {
         self.has_news = true;
         for scope in self.context.pauses.take_resumed() {
@@ -266,7 +266,7 @@ impl Scout {
         let (until, is_brief) = match end {
             LaneEnd::Lost => return,
             _ if place.is_tried_now => return self.queue.goes_at_once(lane),
-            // It may have read its rows before the news came.
+            // The lane may have read its rows before the news came.
             LaneEnd::Done | LaneEnd::Idles { .. } if place.has_more => {
                 return self.queue.has_more(lane);
             }
@@ -277,7 +277,7 @@ impl Scout {
             }
             LaneEnd::Done => return,
         };
-        // Nobody but `run --once` waits for it.
+        // Only `run --once` waits for the lane.
         if is_brief && !self.tells {
             self.rests.begins_briefly(lane.clone(), until);
         }
@@ -304,7 +304,7 @@ impl Scout {
             self.context.notes.set_others_wait(false);
             return Ok(look);
         }
-        // News do not wait for the search, and cannot keep it from its turn.
+        // Fresh lanes do not wait for the search, and cannot keep the search from its turn.
         let has_fresh = self.queue.has_fresh();
         let fresh = if has_fresh {
             self.start_those_with_place().await
@@ -331,18 +331,19 @@ impl Scout {
 
     /// Puts lanes to work in their turn. Returns how many.
     async fn start_those_with_place(&mut self) -> Result<usize, OutboxError> {
-        // To lease many takes a while. Those at work may not go on meanwhile as if they were alone.
+        // Leasing many lanes takes a while. Lanes at work must not go on meanwhile as if they were
+        // alone.
         if self.queue.len() + self.places.len() > self.context.places() {
             self.note_whether_others_wait();
         }
-        // One that has no place does not stand before another that has.
+        // A lane without a place must not stand in the way of one that has a place.
         let mut without_place = Vec::new();
         let started = self.start_all(&mut without_place).await;
         self.queue.put_back(without_place);
         started
     }
 
-    /// The same, but for those `without` a place.
+    /// Puts lanes to work, and adds the lanes that have no place to `without`.
     async fn start_all(&mut self, without: &mut Vec<Candidate>) -> Result<usize, OutboxError> {
         let mut started = 0;
         while let Some(candidate) = self.next_candidate(without.len()) {
@@ -360,8 +361,9 @@ impl Scout {
         Ok(started)
     }
 
-    /// Takes out the lane whose turn it is, of those that may start. When so many had no place, only
-    /// lanes that are known to answer may still have one while many hang, and not every one is asked.
+    /// Takes out the lane whose turn it is, of the lanes that may start. After many lanes without a
+    /// place, only lanes that are known to answer may still have one, while many hang; and not all
+    /// of these are asked.
     fn next_candidate(&mut self, without_place: usize) -> Option<Candidate> {
         let permits = &self.context.permits;
         loop {
@@ -379,7 +381,7 @@ impl Scout {
         }
     }
 
-    /// Lets lanes whose rest is over wait for a place.
+    /// Queues the lanes whose rest is over.
     fn wake(&mut self) {
         self.queue.found(self.rests.take_over(Instant::now()));
     }
@@ -390,7 +392,7 @@ impl Scout {
             .have_room(candidate, context.places(), &context.permits)
     }
 
-    /// Whether nothing is known that keeps the lane from sending now, or soon.
+    /// Whether nothing known keeps the lane from sending now, or soon.
     fn may_start(&self, lane: &Lane) -> bool {
         let is_away = self.places.has(lane) || self.rests.has(lane);
         let is_paused = self.context.pauses.is_paused(lane);
@@ -416,7 +418,8 @@ impl Scout {
         is_time && self.search_due_in().is_zero()
     }
 
-    /// Returns when the next search may be, so that searches take a bounded share of the time.
+    /// Returns the time until the next search may begin, so that searches take a bounded share of
+    /// the time.
     fn search_due_in(&self) -> Duration {
         self.searched.map_or(Duration::ZERO, |(ended, took)| {
             (took * (SEARCH_SHARE - 1)).saturating_sub(ended.elapsed())
@@ -424,7 +427,7 @@ impl Scout {
     }
 
     /// Searches for lanes that may start, twice as many as there are places. Returns when the next
-    /// one that lingers is ripe.
+    /// lingering lane is ripe.
     async fn search(&mut self) -> Result<Option<Duration>, OutboxError> {
         let asked = Instant::now();
         let mut search = std::mem::replace(&mut self.search, Search::new(self.instance));
@@ -440,18 +443,19 @@ impl Scout {
         Ok(found.ripe_in)
     }
 
-    /// Notes whether the database works, unless an error ends the run and is reported by that.
+    /// Notes whether the database works, unless an error ends the run and is reported there.
     fn tell<T>(&self, work: DatabaseWork, asked: Instant, answer: &Result<T, OutboxError>) {
         if self.tells {
             self.context.watch.note(work, asked, answer);
         }
     }
 
-    /// A lane that cannot be leased for a reason of its own must not stop the others.
+    /// Leaves a lane alone that cannot be leased for a reason of its own: it must not stop the
+    /// others.
     fn not_leased(&mut self, lane: &Lane, error: Option<OutboxError>) -> Result<bool, OutboxError> {
         match error {
             None => Ok(false),
-            // Another courier is writing it, or an app has locked it.
+            // Another courier is writing the lane's row, or an app has locked it.
             Some(OutboxError::Locked(_)) => {
                 self.rests.cools(lane.clone(), COOLING);
                 Ok(false)
@@ -478,7 +482,7 @@ impl Scout {
         }
         let asked = Instant::now();
         let leased = self.context.outbox.lease(lane, self.instance).await;
-        // Trouble of a single lane is reported as such.
+        // Trouble of a single lane is reported for that lane.
         let is_general = |error: &OutboxError| error.is_transient();
         if leased.as_ref().err().is_none_or(is_general) {
             self.tell(DatabaseWork::Lease, asked, &leased);
@@ -486,7 +490,7 @@ impl Scout {
         let leased = match leased {
             Ok(Some(leased)) => leased,
             not_leased => {
-                // One that rests for a moment may rest a little longer by the database's clock.
+                // A lane that rests briefly may rest a little longer by the database's clock.
                 self.context.gates().back(lane);
                 return self.not_leased(lane, not_leased.err());
             }
@@ -513,8 +517,8 @@ impl Scout {
         self.context.notes.set_lanes_at_work(self.places.len());
     }
 
-    /// Pays for the first request of a lane that waits for this reason. Returns whether it cost
-    /// something; `Err`: the budget is empty, and the lane rests until then.
+    /// Pays for the first request of a lane that waits for this reason. Returns whether that took
+    /// from a budget. Fails if the budget is empty; then the lane rests until the instant returned.
     fn pay(&mut self, lane: &Lane, waits_for: Option<&str>) -> Result<bool, Instant> {
         let Some(budget) = waits_for.and_then(budget) else {
             return Ok(false);
@@ -531,12 +535,12 @@ impl Scout {
         })
     }
 
-    /// The same for a lane of which only the database knew that it waits.
+    /// Pays likewise for a lane whose wait only the database knew.
     async fn pay_late(&mut self, leased: &LeasedLane) -> Result<bool, Instant> {
         let (lane, reason) = (&leased.lease.lane, leased.held_because.as_deref());
         let paid = self.pay(lane, reason);
         if let Err(later) = paid {
-            // Nobody but `run --once` waits for it, and only the first time.
+            // Only `run --once` waits for the lane, and only the first time.
             if !self.tells && later <= Instant::now() + BRIEF {
                 self.rests.begins_briefly(lane.clone(), later);
             }
@@ -544,15 +548,15 @@ impl Scout {
                 self.context.notes.lane_waits(lane, reason.as_str());
             }
             self.context.gates().back(lane);
-            // If it cannot be given back now, this courier finds it again as its own.
+            // If the lane cannot be given back now, this courier finds it again as its own.
             self.context.outbox.release(&leased.lease).await.ok();
         }
         paid
     }
 }
 
-/// Waits until there are contacts that were not noticed yet, and returns the greatest id. Asks
-/// from `due` on. Never returns while the setting is off.
+/// Waits until there are contacts that were not noticed yet, and returns the greatest id. Asks from
+/// `due` on. Never returns while `notice_interval` is off.
 async fn notice(context: Arc<Context>, noticed: Option<i64>, due: Instant) -> i64 {
     let Some(interval) = context.notice_interval else {
         return pending().await;
@@ -563,14 +567,15 @@ async fn notice(context: Arc<Context>, noticed: Option<i64>, due: Instant) -> i6
         match context.outbox.newest().await {
             Ok(newest) if Some(newest) != noticed => return newest,
             Ok(_) => sleep(pause_after(asked, interval)).await,
-            // The search tells of the trouble.
+            // The search reports the trouble.
             Err(_) => sleep(context.poll_interval).await,
         }
     }
 }
 
-/// How long to wait behind a question that was asked then: it takes a bounded share of the time. Where an
-/// app has inserted very many rows and not committed them, the database walks over all of them.
+/// Returns how long to wait after a question asked at `asked`, so that questions take a bounded
+/// share of the time. If an app has inserted very many rows and not committed them, the database
+/// walks over all of them.
 fn pause_after(asked: Instant, interval: Duration) -> Duration {
     interval.max(asked.elapsed() * (SEARCH_SHARE - 1))
 }
