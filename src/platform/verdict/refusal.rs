@@ -1,4 +1,4 @@
-//! The refusal: what it says about a batch, and about a row that was refused alone.
+//! The refusal: its meaning for a batch, and for a row that was refused alone.
 
 use super::closing::Closing;
 use super::outcome::Outcome;
@@ -11,12 +11,12 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 pub(super) struct Refusal<'a> {
     pub(super) outcome: Outcome,
     pub(super) words: &'a str,
-    /// Whether a row that is refused alone in this way is known not to be in the task.
+    /// Whether a row that is refused alone in this way is surely not in the task.
     pub(super) judges_the_row: bool,
 }
 
-/// Closes a batch that was refused as a whole. Smaller batches are sent until the row that is to
-/// blame stands alone.
+/// Closes a batch that was refused as a whole. Smaller batches are sent until the row to blame
+/// stands alone.
 pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Closing {
     let (settled, unsettled) = match batch.contacts.as_slice() {
         [contact] => {
@@ -36,23 +36,24 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
     }
 }
 
-/// Returns how a row ends whose request was refused and carried no other row.
+/// Returns the end of a row whose request carried no other row and was refused.
 fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     let judges = refusal.judges_the_row;
     let existence = existence(refusal.words, rules);
     if judges && existence != Existence::NotSaid {
         return refusal_of_row(batch, refusal.words, rules);
     }
-    // Words without a list may be about the task or the account, unless it has taken a row since.
+    // Words without a list may be about the task or the account, unless the task has taken a row
+    // since.
     if !batch.maybe_delivered || judges && batch.taken_since {
         return rejected(refusal.words);
     }
     unconfirmed(refusal.words)
 }
 
-/// Returns how a row ends that the platform refused with this cause. If an earlier send may have
-/// arrived, "already there" means success. "Already elsewhere" does not tell then: that send may have
-/// put it both there and into the task.
+/// Returns the end of a row that the platform refused with this cause. If an earlier send may have
+/// arrived, "already there" means success. "Already elsewhere" then proves nothing: the earlier
+/// send may have put the number both there and into the task.
 pub(super) fn refusal_of_row(batch: &Batch, cause: &str, rules: &Rules) -> Final {
     match (existence(cause, rules), batch.maybe_delivered) {
         (Existence::InTheTask, true) => Final::Succeeded,
@@ -82,11 +83,11 @@ fn unconfirmed(words: &str) -> Final {
     }
 }
 
-/// What words say about a number that is there already.
+/// Whether words say that a number is already there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Existence {
     InTheTask,
-    /// In a list of the platform's, or a request that came twice.
+    /// In a list of the platform's, or in a request that came twice.
     Elsewhere,
     NotSaid,
 }
@@ -94,7 +95,7 @@ enum Existence {
 /// Places other than the task: a blacklist, the pool of customers, another task.
 const PLACES: [&str; 6] = ["黑名单", "公海", "客户池", "CRM", "其他任务", "其它任务"];
 
-/// Behind a duplicate marker: what came twice is an operation.
+/// Words behind a duplicate marker that mean a repeated operation.
 const OPERATIONS: [&str; 3] = ["提交", "请求", "操作"];
 
 fn existence(words: &str, rules: &Rules) -> Existence {
@@ -122,7 +123,8 @@ fn ends_clause(c: char) -> bool {
     c.is_ascii_punctuation() || "，。；、：！？（）".contains(c)
 }
 
-/// Whether a clause with a duplicate marker tells another place than the task, or an operation behind it.
+/// Whether a clause with a duplicate marker names another place than the task, or an operation
+/// behind the marker.
 fn is_elsewhere(clause: &str, behind: &str) -> bool {
     let clause = clause.to_uppercase();
     PLACES.iter().any(|place| clause.contains(place))

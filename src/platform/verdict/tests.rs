@@ -95,7 +95,7 @@ fn waiting(batch: &Batch, reply: &Reply) -> Wait {
     }
 }
 
-/// Short words for the ends of the rows, in the order of their ids.
+/// Returns short words for the ends of the rows, in the order of their ids.
 fn ends(closing: &Closing) -> Vec<(i64, &str)> {
     let mut ends: Vec<(i64, &str)> = closing
         .settled
@@ -420,7 +420,7 @@ fn what_no_entry_could_be_about_is_in_if_the_counts_say_so() {
     };
     assert_eq!(listed(Some(3), &[either]), (vec![1, 4], vec![2, 3]));
     let first = ("130***1111", "坏");
-    // Two are not in. It may be that one is listed twice, and another one not at all.
+    // Two rows are not in. One may be listed twice, and another one not at all.
     assert_eq!(
         listed(Some(2), &[either, either]),
         (vec![], vec![1, 2, 3, 4])
@@ -430,13 +430,15 @@ fn what_no_entry_could_be_about_is_in_if_the_counts_say_so() {
     for (count, failures) in [
         (None, &[either][..]),
         (Some(2), &[either]),
-        // Two are not in, and it is the same entry twice, or nobody knows whose the other one is.
+        // Two rows are not in. Either the same entry comes twice, or the other entry's row is
+        // unknown.
         (Some(3), &[either, ("139***9999", "坏")]),
         (Some(2), &[either, ("139***9999", "坏")]),
     ] {
         assert_eq!(listed(count, failures), nothing, "{failures:?}");
     }
-    // One of the two is listed by its number. The other entry may be about it, or about the other one.
+    // One of the two rows is listed by its number. The other entry may mean this row, or the other
+    // one.
     let exact = ("13100002222", "坏");
     assert_eq!(listed(Some(2), &[either, exact]), (vec![2], vec![1, 3, 4]));
     let unsafe_one = unsafe_to_resend(batch_of(&numbers));
@@ -506,7 +508,7 @@ fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
     let mut batch = sent_before(batch_of(&["13000007021", "1300000"]));
     batch.contacts[0].phone_mask = Some("130***".into());
     assert_eq!(closed(&batch, &twice).settled, []);
-    // What an app says of a number that is there to be seen does not count.
+    // An app's mask does not count for a number that is not encrypted.
     let mut batch = sent_before(batch_of(&["13900007021", "13100001111"]));
     batch.contacts[0].phone_mask = Some("131***1111".into());
     let listed = imported(Some(1), &[("131***1111", "号码格式错误")]);
@@ -524,7 +526,8 @@ fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
         closed(&encrypted(["130***", "130***1211"]), &twice).settled,
         []
     );
-    // An app may tell less than the platform shows. Then nobody knows whether the other mask is right.
+    // An app's mask may show less than the platform's. Then nobody knows whether the other mask is
+    // right.
     for named in ["130***1211", "130***1211 ", "13012121211", "13012121211 "] {
         let one = imported(Some(1), &[(named, "号码格式错误")]);
         for told in ["130****", "***"] {
@@ -534,7 +537,7 @@ fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
             }
         }
     }
-    // Or more: such a number has the mask that is shown.
+    // An app's mask may also show more. Such a number has the mask that is shown.
     let one = imported(Some(1), &[("130***1211", "号码格式错误")]);
     let batch = encrypted(["1301***51211", "130***1211"]);
     assert_eq!(closed(&batch, &one).settled, []);
@@ -548,7 +551,7 @@ fn a_mask_that_an_app_expects_for_one_row_may_be_of_another() {
         let expected = [(1, "rejected"), (2, "succeeded")];
         assert_eq!(ends(&closed(&batch, &one)), expected, "{told}");
     }
-    // What names nothing is nobody's, however vague a mask is.
+    // A name that shows nothing means no row, however vague an app's mask is.
     for named in ["", " ", "null", "N/A", "***"] {
         let one = imported(Some(1), &[(named, "号码格式错误")]);
         let batch = encrypted(["***", "131***1211"]);
@@ -923,7 +926,7 @@ fn words_without_an_end_are_read_in_part() {
     };
     let document = answer.document.as_ref().expect("the JSON");
     assert!(document.failures[0].cause.len() <= 4096);
-    // [duplicate]: what was cut off says nothing.
+    // [duplicate]: a part that was cut off says nothing.
     assert_eq!(ends(&closed(&three(), &reply))[0], (1, "duplicate"));
     let Reply::Answer(answer) = error(422, &cause) else {
         panic!("an answer");
@@ -938,11 +941,11 @@ fn no_number_of_the_batch_stands_in_words_about_the_whole_request() {
     let batch = batch_of(&[cipher, "12345", "13200003333"]);
     for message in [
         format!("号码 {cipher} 与 12345、132_0000_3333 无效"),
-        // Nobody can tell a number by a part of it.
+        // A part of a number is not recognised as that number.
         format!("{}{cipher}", "坏".repeat(480)),
         format!("{}12345", "13200003333 ".repeat(166)),
         format!("{}{cipher} 13200003333", "13200003333,".repeat(164)),
-        // What is taken out does not hide it either.
+        // A removed character does not hide the number either.
         "132\u{61c}0000\u{7}3333".into(),
     ] {
         for reply in [error(422, &message), error(6007, &message)] {
