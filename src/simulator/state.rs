@@ -16,7 +16,7 @@ pub struct State {
 }
 
 impl State {
-    /// The task of a user, if a request ever named it.
+    /// Returns the task of a user, if a request ever named it.
     pub fn task(&self, user_id: &str, task_id: &str) -> Option<&TaskState> {
         self.tasks
             .iter()
@@ -77,7 +77,7 @@ impl Answers {
         self.imported + self.refused + at_the_door + self.faults()
     }
 
-    /// The answers that a fault spoiled.
+    /// Returns the number of answers that a fault spoiled.
     pub fn faults(&self) -> u64 {
         self.error_before
             + self.error_after
@@ -95,7 +95,7 @@ impl Answers {
             + self.redirected
     }
 
-    /// The count of a fault.
+    /// Returns the count of a fault.
     pub(super) fn of(&mut self, fault: Fault) -> &mut u64 {
         match fault {
             Fault::ErrorBefore => &mut self.error_before,
@@ -164,7 +164,7 @@ pub struct TaskState {
 }
 
 impl TaskState {
-    /// A number as it came in.
+    /// Returns the state of a number, named as it came in.
     pub fn number(&self, number: &str) -> Option<&NumberState> {
         let found = self
             .numbers
@@ -172,7 +172,7 @@ impl TaskState {
         found.ok().map(|at| &self.numbers[at])
     }
 
-    /// How a number was refused, if it ever was.
+    /// Returns how a number was refused, if it ever was.
     pub fn refusal(&self, number: &str) -> Option<&RefusalState> {
         let found = self
             .refusals
