@@ -2,11 +2,13 @@
 //! allow, apps that write odd rows and change them, operators who do everything at once, and lanes in
 //! every kind of trouble. In between, a good lane gets a contact now and then.
 //!
-//! It knows nothing of how the program works. It judges by four rules: no row lies, no request comes
-//! without progress or delay, the good lane is served meanwhile, and memory and requests are bounded.
+//! It knows nothing of how the program works. It judges by four rules: no row lies, no request
+//! comes without progress or delay, the good lane is served meanwhile, and memory and requests are
+//! bounded.
 //!
-//! What happens comes from a seed, the same one each time (as far as a race can be repeated).
-//! `COURIER_TEST_SEED` takes another one, and `COURIER_TEST_SEEDS=N` tries N new ones. Each is printed.
+//! The events come from a seed, the same one each time (as far as a race can be repeated).
+//! `COURIER_TEST_SEED` takes another one, and `COURIER_TEST_SEEDS=N` tries N new ones. Each is
+//! printed.
 
 mod answers;
 mod apps;

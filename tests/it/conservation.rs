@@ -5,7 +5,7 @@
 //! woken, and the database's server is killed and started again. In the end every row must be
 //! final, and say what the platform says.
 //!
-//! What happens, and after how much progress, comes from a seed. It is printed; set
+//! The events, and the progress at which they come, depend on a seed. It is printed; set
 //! `COURIER_TEST_SEED` to have the same again (as far as a race can be repeated).
 
 mod contacts;

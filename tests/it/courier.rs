@@ -1,5 +1,5 @@
-//! The courier against a scripted platform, on every database: what the real binary meets too
-//! rarely to be waited for.
+//! The courier against a scripted platform, on every database: cases that are too rare to wait for
+//! with the real binary.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -46,7 +46,7 @@ fn with_body(body: &str) -> Reply {
     })
 }
 
-/// How many contacts have ended so.
+/// Returns how many contacts have this end.
 async fn ended(db: &Db, end: &str) -> i64 {
     let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
     db.count(&rest).await
@@ -60,7 +60,7 @@ fn options(linger: Duration) -> CourierOptions {
     let tuning = &mut options.tuning;
     tuning.linger = linger;
     tuning.limits.requests_per_second = 10_000.0;
-    // Longer than a courier holds a lane for: whoever fails once is left for a later run.
+    // Longer than a run holds a lane: a lane that fails once is left for a later run.
     tuning.backoff.initial_interval = Duration::from_hours(1);
     tuning.backoff.max_interval = Duration::from_hours(1);
     options
@@ -155,7 +155,7 @@ async fn a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger(db: 
     );
 }
 
-/// The n-th of numbers that cannot be confused.
+/// Returns the n-th of numbers that cannot be confused.
 fn number(n: usize) -> String {
     format!("130{n:04}{n:04}")
 }
@@ -240,7 +240,7 @@ async fn a_lane_of_whose_rows_no_answer_tells_what_became_pauses_and_says_so(db:
 async fn rows_that_break_a_rule_are_read_in_bounded_numbers_and_all_of_them_end(db: &Db) {
     const BAD: usize = 3_500;
     lane_of(db, BAD).await;
-    // Allowed by the table, and by no rule of the platform.
+    // Valid for the table, but against a rule of the platform.
     db.execute("UPDATE contact_outbox SET extra = 'x', ignore_crm = true")
         .await;
     for n in 0..50 {
@@ -259,7 +259,7 @@ async fn a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_be
     }
     let poison = [number(13)];
     let mut options = options(Duration::ZERO);
-    // Longer than a lane keeps its place for.
+    // Longer than a waiting lane keeps its place.
     options.tuning.backoff.initial_interval = Duration::from_millis(260);
     options.tuning.backoff.max_interval = Duration::from_millis(260);
     options.tuning.backoff.jitter = 0.0;
@@ -276,7 +276,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_ends_alone(db: &Db) {
     }
     let poison = [number(57)];
     let mut options = options(Duration::ZERO);
-    // After eight failures in a row it waits for longer than the lane is held for.
+    // After eight failures in a row the wait is longer than the lane is held.
     options.tuning.backoff.initial_interval = Duration::from_millis(1);
     options.tuning.backoff.multiplier = 3.0;
     options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
@@ -284,7 +284,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_ends_alone(db: &Db) {
     run(db, fail.clone(), options.clone()).await;
     let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
     assert_eq!(db.count(succeeded).await, 99);
-    // It goes on failing, and others pass.
+    // The row goes on failing, and others pass.
     let long_ago = db.now(-1_800);
     db.execute(&format!(
         "UPDATE delivery_batch SET failing_since = {long_ago} WHERE state <> 'closed'"
@@ -310,7 +310,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(
     let mut options = options(Duration::ZERO);
     options.tuning.batch_size = 1;
     options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
-    // After three failures in a row the lane would wait for longer than the run does.
+    // After three failures in a row the lane would wait for longer than the run lasts.
     options.tuning.backoff.initial_interval = Duration::from_millis(1);
     options.tuning.backoff.multiplier = 30.0;
     options.tuning.backoff.jitter = 0.0;
@@ -326,7 +326,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(
     assert_eq!(db.count(succeeded).await, 29);
     let held = "FROM delivery_lane WHERE held_until IS NOT NULL";
     assert_eq!(db.count(held).await, 0, "only the row waits: {left:?}");
-    // The row is not sent sooner because others come.
+    // Other contacts do not make the row go sooner.
     db.contact("u/t", &number(99)).await;
     let before = sent.load(Ordering::Relaxed);
     run(db, fail, options).await;
@@ -370,8 +370,8 @@ impl Poisoned {
     }
 }
 
-/// Each wait is so many times the last one, and the first is a millisecond. A run ends when the lane waits
-/// for more than five seconds.
+/// Sets the first wait to a millisecond, and each wait to this many times the last. A run ends when
+/// the lane waits for more than five seconds.
 fn steep(mut options: CourierOptions, multiplier: f64) -> CourierOptions {
     options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
     options.tuning.backoff.initial_interval = Duration::from_millis(1);
@@ -396,15 +396,15 @@ async fn lane_of(db: &Db, n: usize) {
     }
 }
 
-/// 500 rows in a lane, of which these fail each time: all others are delivered, and the lane is never
-/// held for long. The same goes for a row that comes after a restart.
+/// Checks a lane of 500 rows of which these fail each time: all others are delivered, and the lane
+/// is never held for long. The same is true for a row that comes after a restart.
 async fn holds_up_none_of_500(db: &Db, poison: &[usize], multiplier: f64, most: usize) {
     lane_of(db, 500).await;
     let poisoned = Poisoned::new(poison);
     let options = steep(options(Duration::ZERO), multiplier);
     let good = i64::try_from(500 - poison.len()).expect("few");
     let mut left = run(db, poisoned.platform(), options.clone()).await;
-    // On a machine that is busy, a run may end while its lane still waits.
+    // On a busy machine, a run may end while its lane still waits.
     for _ in 0..5 {
         if db.count(SUCCEEDED).await == good {
             break;
@@ -434,7 +434,7 @@ async fn two_rows_that_fail_each_time_hold_up_none_of_500(db: &Db) {
 
 async fn ten_rows_that_fail_each_time_hold_up_none_of_500(db: &Db) {
     let poison: Vec<usize> = (0..10).map(|nth| nth * 50 + nth).collect();
-    // Where each of the first batches fails, only their parts tell that the lane does not.
+    // If each of the first batches fails, only their parts show that the lane does not.
     holds_up_none_of_500(db, &poison, 5.0, 400).await;
 }
 
@@ -444,7 +444,7 @@ async fn a_row_that_fails_each_time_holds_up_nothing_after_a_restart_in_the_midd
     lane_of(db, 500).await;
     let poisoned = Poisoned::new(&[57]);
     let options = steep(options(Duration::ZERO), 5.0);
-    // Each courier ends after some requests more than the last one.
+    // Each courier ends after a few more requests than the last one.
     for most in 1..12 {
         let life = Lifecycle::new();
         let (ends, counted) = (life.clone(), AtomicUsize::new(0));
@@ -485,7 +485,7 @@ async fn a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches
     lane_of(db, 2_400).await;
     let poison: Vec<usize> = (BATCH..2_400).step_by(2 * BATCH).collect();
     let poisoned = Poisoned::new(&poison);
-    // What has failed twice waits for longer than the run does.
+    // A batch that has failed twice waits for longer than the run lasts.
     let mut options = steep(options(Duration::ZERO), 1e7);
     options.tuning.batch_size = BATCH;
     options.tuning.max_in_flight_per_lane = 1;
@@ -493,7 +493,7 @@ async fn a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches
     let batches = db
         .count("FROM delivery_batch WHERE state <> 'closed'")
         .await;
-    // 1,000 rows, or the batch more that was composed just before.
+    // 1,000 rows, or one batch more that was composed just before.
     assert!((100..=101).contains(&batches), "{batches}, {left:?}");
     db.execute("UPDATE delivery_lane SET held_until = NULL")
         .await;
@@ -504,7 +504,7 @@ async fn a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches
     assert!(db.count(more).await >= 300, "the rest has to wait");
 }
 
-/// A list that names no number; rows that are there already are in it, too.
+/// Returns a list that names no number; numbers that are already there are in it, too.
 fn nameless(batch: &Batch, bad: &[String], held: &mut HashSet<String>) -> Reply {
     let (mut count, mut causes) = (0, Vec::new());
     for contact in &batch.contacts {
@@ -546,7 +546,7 @@ async fn failures_that_nobody_is_named_for_come_to_an_end(db: &Db) {
     assert!(requests < 200, "{requests}");
 }
 
-/// The task takes the first batch, whose answer is lost, and the second one. Then it ends.
+/// The task takes the first batch, whose answer is lost, and the second one. Then the task ends.
 async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
     for n in 0..8 {
         db.contact("u/t", &number(n)).await;
@@ -590,14 +590,15 @@ async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {
     let left = run(db, platform, options).await;
     assert_eq!((left.due, left.held), (0, 0));
     let calls = calls.lock().expect("nobody panicked");
-    // Each of the first three was answered with 429: the next one came when the time was up.
+    // Each of the first three calls was answered with 429, and the next one came when the time was
+    // up.
     for pair in calls[..4].windows(2) {
         assert!(pair[1] - pair[0] >= wait, "{:?}", pair[1] - pair[0]);
     }
     assert_eq!(calls.len(), 23);
 }
 
-/// On servers alone, for it takes several couriers at once.
+/// On servers alone, because it takes several couriers at once.
 mod sharing {
     use super::*;
 
@@ -637,7 +638,7 @@ mod sharing {
         }
     }
 
-    /// Both at the same time.
+    /// Runs both at the same time.
     async fn both(mut couriers: impl Iterator<Item = impl Future<Output = Backlog>>) {
         let (one, other) = (couriers.next(), couriers.next());
         let (one, other) = (one.expect("a courier"), other.expect("another"));

@@ -1,7 +1,7 @@
 //! Bad neighbours: hundreds of lanes in one kind of trouble, and a good one beside them.
 //!
-//! The platform is a server of the test: what it answers hangs on the user alone. Each good contact
-//! is inserted when the one before it has arrived. What other requests come in between is counted:
+//! The platform is a server of the test, whose answers depend on the user alone. Each good contact
+//! is inserted when the one before it has arrived. Other requests that come in between are counted:
 //! a good lane may wait for its turn, but not for the trouble of the others.
 
 mod busy;

@@ -13,7 +13,7 @@ on_every_database!(
     a_courier_that_sees_the_clock_go_back_goes_on,
 );
 
-/// An hour, by which heartbeats, holds and shared rates lie in the future.
+/// Moves heartbeats, holds and shared rates an hour into the future.
 async fn goes_back(db: &Db, reason: &str) {
     let (hour, more) = (db.now(3600), db.now(3660));
     for sql in [

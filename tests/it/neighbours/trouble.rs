@@ -15,10 +15,10 @@ const BAD: usize = 300;
 /// Good contacts, one after the other.
 const GOOD: usize = 10;
 
-/// So many requests of others may come in while a good contact waits: two seconds' worth.
+/// The most requests of others while a good contact waits: two seconds' worth.
 const OTHERS: usize = 2 * 100;
 
-/// A good contact that has not come by then does not come.
+/// A good contact that has not come by then will not come.
 const NEVER: Duration = Duration::from_secs(20);
 
 on_every_database!(
