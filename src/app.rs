@@ -33,9 +33,9 @@ use crate::telemetry::traces::{Exporter, TraceOptions, Traces};
 /// The database with the outbox table, through its two doors.
 #[derive(Clone)]
 pub struct Database {
-    /// As the courier needs it.
+    /// The courier's door.
     pub outbox: Arc<dyn Outbox>,
-    /// As its operators need it.
+    /// The operators' door.
     pub operations: Arc<dyn Operations>,
     /// How the courier's writes go.
     pub writes: WriteHealth,
@@ -55,7 +55,7 @@ impl Database {
     }
 }
 
-/// Connects to the database with the outbox table, if it is new enough. Its schema may be any: see
+/// Connects to the database with the outbox table, if it is new enough. It may have any schema: see
 /// [`prepare_outbox`].
 pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbox>> {
     let database = connect_database(settings).await?;
@@ -63,7 +63,7 @@ pub async fn connect_outbox(settings: &Settings) -> anyhow::Result<Arc<dyn Outbo
     Ok(database.outbox)
 }
 
-/// The same through both doors. Of several servers it is one that takes writes.
+/// The same through both doors. If there are several servers, this is one that takes writes.
 pub async fn connect_database(settings: &Settings) -> anyhow::Result<Database> {
     connect(settings, Access::Write).await
 }
@@ -73,8 +73,8 @@ async fn connect(settings: &Settings, access: Access) -> anyhow::Result<Database
     open_database(&settings.database, longest_contact, access).await
 }
 
-/// The database as a courier needs it: one of its servers takes writes, is new enough, and has the
-/// tables.
+/// Opens the database as a courier needs it: one of its servers takes writes and is new enough, and
+/// the tables are there.
 pub async fn open_to_work(settings: &Settings) -> anyhow::Result<Database> {
     let database = connect_database(settings).await?;
     refuse_old(&*database.operations).await?;
@@ -89,20 +89,20 @@ pub async fn open_to_work(settings: &Settings) -> anyhow::Result<Database> {
     Ok(database)
 }
 
-/// The database that keeps the rates, if that is another one; likewise.
+/// Opens the database that keeps the rates, if it is another one, in the same way.
 pub async fn open_rates(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Outbox>>> {
     let Some(of_rates) = settings.rates_database() else {
         return Ok(None);
     };
-    // No contact is read there.
+    // No contact is read from it.
     let database = open_database(&of_rates, 0, Access::Write).await?;
     refuse_old(&*database.operations).await?;
     prepare_outbox(&*database.outbox, &of_rates).await?;
     Ok(Some(database.outbox))
 }
 
-/// Looks at the database that keeps the rates, without making anything. Returns how many couriers share
-/// them.
+/// Opens the database that keeps the rates, without making anything. Returns how many couriers
+/// share them.
 pub async fn find_rates(of_rates: &DatabaseSettings) -> anyhow::Result<usize> {
     refuse_missing(of_rates)?;
     let database = open_database(of_rates, 0, Access::Write).await?;
@@ -112,14 +112,14 @@ pub async fn find_rates(of_rates: &DatabaseSettings) -> anyhow::Result<usize> {
     Ok(database.outbox.sharers().await?)
 }
 
-/// The same without making anything: a file of SQLite must be there. Whoever only reads is served by
-/// a standby, too, while no server takes writes.
+/// The same without making anything: an SQLite file must be there. While no server takes writes, a
+/// standby serves, too, because the caller only reads.
 pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
     refuse_missing(&settings.database)?;
     connect(settings, Access::Read).await
 }
 
-/// To open a file of SQLite is to make it.
+/// Fails if an SQLite file is missing, because opening it would make it.
 fn refuse_missing(database: &DatabaseSettings) -> anyhow::Result<()> {
     let (url, key) = (database.url(), database.url_key());
     if url.kind() == Some(DatabaseKind::Sqlite) && !SqliteOutbox::is_there(url.expose()) {
@@ -133,7 +133,7 @@ async fn open_database(
     longest_contact: u64,
     access: Access,
 ) -> anyhow::Result<Database> {
-    // Boxed, for the compiler has a limit on futures within futures.
+    // Boxed, because the compiler limits futures within futures.
     let connected = Box::pin(connect_to(database, longest_contact, access));
     // The address prints itself without its password.
     connected.await.with_context(|| {
@@ -173,9 +173,9 @@ async fn connect_to(
     })
 }
 
-/// Makes sure that the schema is up to date; brings it there if it may (`database.auto_migrate`).
-/// Returns how many migrations were applied. Where nothing is missing it asks for no right to change
-/// tables. Refuses a database on which the courier could not do its work.
+/// Makes sure that the schema is up to date; migrates if it may (`database.auto_migrate`). Returns
+/// how many migrations were applied. If nothing is missing, it asks for no right to change tables.
+/// Refuses a database on which the courier could not do its work.
 pub async fn prepare_outbox(
     outbox: &dyn Outbox,
     database: &DatabaseSettings,
@@ -190,7 +190,8 @@ pub async fn prepare_outbox(
     }
 }
 
-/// Refuses a database that is too old for this program: it would say so in riddles, again and again.
+/// Refuses a database that is too old for this program: its later errors would be hard to
+/// understand.
 pub async fn refuse_old(operations: &dyn Operations) -> anyhow::Result<()> {
     let server = operations.server().await?;
     match server.too_old {
@@ -199,7 +200,7 @@ pub async fn refuse_old(operations: &dyn Operations) -> anyhow::Result<()> {
     }
 }
 
-/// A new SQLite database at a path, for the demo.
+/// Makes a new SQLite database at a path, for the demo.
 pub async fn new_sqlite(path: &Path) -> anyhow::Result<Database> {
     let url = format!("sqlite://{}", path.display());
     let outbox = SqliteOutbox::connect(&url, 4).await?;
@@ -210,8 +211,8 @@ pub async fn new_sqlite(path: &Path) -> anyhow::Result<Database> {
     ))
 }
 
-/// A courier by the settings, on this outbox; `rates` is the database that keeps its rates, if that is
-/// another one.
+/// Makes a courier by the settings, on this outbox; `rates` is the database that keeps its rates,
+/// if it is another one.
 pub fn courier(
     outbox: Arc<dyn Outbox>,
     rates: Option<Arc<dyn Outbox>>,
@@ -225,7 +226,7 @@ pub fn courier(
     })
 }
 
-/// Where the ways of the courier's batches are told; nowhere unless the settings name a collector.
+/// Makes the traces of the courier's batches; without a collector in the settings, they go nowhere.
 pub fn traces(courier: &Courier, settings: &Settings) -> anyhow::Result<(Traces, Exporter)> {
     let TracesSettings {
         endpoint, ratio, ..
@@ -242,7 +243,7 @@ pub fn traces(courier: &Courier, settings: &Settings) -> anyhow::Result<(Traces,
     Ok(Exporter::start(&options)?)
 }
 
-/// What operators may ask about a courier.
+/// Puts together everything that operators may ask about a courier.
 pub fn subject(
     database: Database,
     courier: &Courier,
@@ -270,12 +271,12 @@ pub fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
 }
 
-/// An action that begins here and now, by whom this process belongs to.
+/// Makes an action that begins here and now, by the user of this process.
 pub fn action(name: &'static str, selection: &str) -> Action {
     operators::action(name, &host_name(), &os_user(), selection)
 }
 
-/// The name of the user whom this process belongs to, or the number.
+/// Returns the name of this process's user, or the number.
 pub fn os_user() -> String {
     let id = Uid::current();
     let user = User::from_uid(id).ok().flatten();
@@ -299,7 +300,7 @@ pub fn http_platform(settings: &Settings) -> anyhow::Result<HttpPlatform> {
     Ok(HttpPlatform::new(&options, token)?)
 }
 
-/// The caretaker that deletes what is old, if the settings ask for one.
+/// Makes the caretaker that deletes old data, if the settings ask for one.
 fn retention(database: &Database, courier: &Courier, settings: &Settings) -> Option<Retention> {
     settings.retention.older_than.map(|older_than| Retention {
         operations: Arc::clone(&database.operations),
@@ -308,7 +309,7 @@ fn retention(database: &Database, courier: &Courier, settings: &Settings) -> Opt
     })
 }
 
-/// The caretaker that takes out what is personal, if the settings ask for one.
+/// Makes the caretaker that takes out personal data, if the settings ask for one.
 fn redaction(database: &Database, courier: &Courier, settings: &Settings) -> Option<Redaction> {
     let redact_after = settings.retention.redact_after?;
     let operations = Arc::clone(&database.operations);
@@ -331,7 +332,7 @@ pub fn care(
     }
 }
 
-/// What of the settings a running courier takes over.
+/// Returns the settings that a running courier takes over.
 pub fn tuning(settings: &Settings) -> Tuning {
     let (delivery, retry) = (&settings.delivery, &settings.retry);
     let (limits, platform) = (&settings.rate_limit, &settings.platform);

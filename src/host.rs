@@ -1,9 +1,9 @@
-//! Whom a request is addressed to.
+//! The host that a request is addressed to.
 //!
 //! A page from elsewhere can have its own name resolved to this machine, and its visitor's browser
-//! would then read our answers for it. So a request by a name gets an answer only if the name is known
-//! to be ours. A request by an IP address gets one, too, because no foreign name can
-//! lead to it.
+//! would then read our answers for it. So a request by a name gets an answer only if the name is
+//! known to be ours. A request by an IP address gets one, too, because no foreign name can lead to
+//! it.
 
 use std::net::IpAddr;
 

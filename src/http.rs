@@ -18,11 +18,11 @@ use crate::trust;
 /// The way of a client to its server.
 #[derive(Clone)]
 pub struct Way {
-    /// The section of the settings that tells it, for errors.
+    /// The section of the settings that configures it, for errors.
     pub section: &'static str,
     /// The proxy in between. It may hold a password.
     pub proxy: Option<Url>,
-    /// The certificates of authorities that are trusted beside the system's, as PEM.
+    /// The certificates of authorities that are trusted besides the system's, as PEM.
     pub authorities: Vec<u8>,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Way {
 /// A client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum WayError {
-    /// Nobody is trusted.
+    /// There are no certificates of authorities.
     #[error(
         "this machine has no certificates of authorities, so that no https:// address can be trusted; \
          install them (the package ca-certificates), or set {0}.ca_file"
@@ -61,7 +61,8 @@ impl Way {
         }
     }
 
-    /// A client that goes this way to an address, follows no redirect and tries nothing again by itself.
+    /// Makes a client that goes this way to an address, follows no redirect and retries nothing by
+    /// itself.
     pub(crate) fn client(&self, to: &Url) -> Result<ClientBuilder, WayError> {
         let roots = self.roots();
         if roots.is_empty() && to.scheme() == "https" {
@@ -75,14 +76,14 @@ impl Way {
             .with_no_client_auth();
         let client = begun().tls_backend_preconfigured(tls);
         let Some(proxy) = &self.proxy else {
-            // The environment's would take the token otherwise.
+            // Otherwise the environment's proxy would get the token.
             return Ok(client.no_proxy());
         };
         let proxy = Proxy::all(proxy.as_str()).map_err(|error| WayError::SetUp(chain(error)))?;
         Ok(client.proxy(proxy.no_proxy(None::<NoProxy>)))
     }
 
-    /// The system's authorities, as far as they can be read, and those that are named.
+    /// Returns the system's authorities, as far as they can be read, and the named ones.
     fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -91,7 +92,8 @@ impl Way {
         roots
     }
 
-    /// An error in one line, without the address and with what to do, as far as it is the way's.
+    /// Returns an error in one line, without the address. If the fault is in the way, it says what
+    /// to do.
     pub(crate) fn explain(&self, error: reqwest::Error) -> String {
         let section = self.section;
         let is_connect = error.is_connect();
@@ -110,7 +112,7 @@ impl Way {
 /// A proxy as people may see it.
 pub(crate) fn without_user(proxy: &Url) -> String {
     let mut shown = proxy.clone();
-    // An address that can have no user has none.
+    // This fails only for an address that cannot have a user.
     if shown
         .set_username("")
         .and(shown.set_password(None))
@@ -137,7 +139,7 @@ fn begun() -> ClientBuilder {
         .retry(reqwest::retry::never())
 }
 
-/// The body of an answer; nothing of one that is longer than `most` bytes.
+/// Reads the body of an answer; one that is longer than `most` bytes counts as empty.
 pub(crate) async fn body(mut answer: Response, most: usize) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
@@ -158,8 +160,8 @@ pub(crate) fn cause(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// An error with its causes in one line, without the address: reqwest keeps what people need in the
-/// innermost.
+/// Returns an error with its causes in one line, without the address: reqwest keeps the useful
+/// words in the innermost cause.
 pub(crate) fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut line = error.to_string();

@@ -10,9 +10,9 @@
 //! command), [`app`] (the only place that names concrete parts), [`telemetry`], [`admin`] (how
 //! operators see it), and [`simulator`], the platform as a local server.
 //!
-//! What is *absent* on purpose: no row is locked or written while its batch is under way; no HTTP
-//! call is made inside a transaction; no instant of this host's clock reaches the database; nothing
-//! but the verdict decides how a row ends.
+//! *Absent* on purpose: no row is locked or written while its batch is under way; no HTTP call is
+//! made inside a transaction; no instant of this host's clock reaches the database; nothing but the
+//! verdict decides how a row ends.
 
 pub mod address;
 pub mod admin;

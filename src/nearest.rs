@@ -1,6 +1,6 @@
-//! The word that somebody probably meant: for settings and column names that do not exist.
+//! Suggests the word that somebody probably meant: for unknown settings and column names.
 
-/// The candidate that `word` most likely is a slip of, if one is close enough to be worth saying.
+/// Returns the candidate that `word` most likely misspells, if one is close enough.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

@@ -1,7 +1,7 @@
 //! Why a server cannot be trusted, in words that say what to do.
 //!
-//! The libraries below say it in their own names, deep within their errors. Servers of databases, the
-//! platform and a collector of traces are told about in the same words.
+//! The libraries report it in their own names, deep within their errors. The same words serve for
+//! the servers of databases, the platform and a collector of traces.
 
 use std::error::Error;
 use std::io;
@@ -9,12 +9,12 @@ use std::io;
 use rustls::CertificateError;
 use rustls::pki_types::UnixTime;
 
-/// What to do about the certificate of an authority that signs itself.
+/// The remedy for an authority's certificate that signs itself.
 const OWN: &str = "its certificate is that of an authority, which no server may show for itself; have \
     an authority sign one for the server";
 
-/// Says why TLS has failed, if that is what an error tells of. `ca_file` is the key of the settings
-/// that names the authorities which are trusted beside the system's.
+/// Says why TLS has failed, if that is the error's cause. `ca_file` is the key of the settings that
+/// names the authorities which are trusted besides the system's.
 pub(crate) fn refusal(error: &(dyn Error + 'static), ca_file: &str) -> Option<String> {
     let error = causes(error).find_map(tls)?;
     Some(match error {
@@ -33,7 +33,8 @@ pub(crate) fn refusal(error: &(dyn Error + 'static), ca_file: &str) -> Option<St
     })
 }
 
-/// An error and its causes. That of an I/O error is the error that it wraps, not that one's cause.
+/// Returns an error and its causes. An I/O error's cause is the error that it wraps, not that
+/// error's own cause.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| cause(*error))
 }
@@ -86,7 +87,7 @@ fn certificate(why: &CertificateError, ca_file: &str) -> String {
     }
 }
 
-/// Why a certificate is refused for the time alone.
+/// Why a certificate is refused for its time alone.
 pub(crate) fn untimely(why: &CertificateError) -> Option<String> {
     match why {
         CertificateError::ExpiredContext { not_after, .. } => {
@@ -107,10 +108,10 @@ fn not_yet(when: &str) -> String {
     format!("its certificate does not hold yet{when}; set this host's clock right")
 }
 
-/// So many names of a certificate are told: one of a large host has hundreds.
+/// How many names of a certificate are listed: a certificate of a large host has hundreds.
 const MOST_NAMES: usize = 5;
 
-/// The names of a certificate without the words of the library around them.
+/// Returns the names of a certificate without the library's words around them.
 fn names(presented: &[String]) -> String {
     if presented.is_empty() {
         return "no name".into();

@@ -1,12 +1,12 @@
-//! Texts of others, so that printing them shows them and does nothing else.
+//! Foreign texts, made safe to print: a terminal shows them and does nothing else.
 //!
-//! A row, an answer of the platform or a file may hold characters that a terminal obeys, or that turn
-//! the order of what stands beside them.
+//! A row, an answer of the platform or a file may hold characters that a terminal obeys, or that
+//! change the order of the text beside them.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Whether a character does something where it is printed, and is not seen.
+/// Whether a character has an effect when it is printed, and is not seen.
 pub(crate) fn acts(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -21,7 +21,7 @@ pub(crate) fn spelt_out(text: &str) -> Cow<'_, str> {
     spelt_out_but(text, |_| false)
 }
 
-/// The same, but for those that are let through.
+/// The same, except for the characters that are let through.
 pub(crate) fn spelt_out_but(text: &str, passes: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_spelt = |c: char| acts(c) && !passes(c);
     if !text.contains(is_spelt) {

@@ -1,5 +1,5 @@
-//! A platform that notes when each request came in, and takes everything unless told otherwise: by an
-//! answer of its own, or by a door with a delay and a limit.
+//! A platform that notes when each request came in. It takes everything unless it is given an
+//! answer function, or a door with a delay and a limit.
 //!
 //! It has a thread of its own, so that nothing else in this process stands between a request and
 //! the note about it.
@@ -19,22 +19,22 @@ use tokio::sync::oneshot;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Success; which counts a platform gives is its own business.
+/// Success. The platform is free to choose which counts it gives.
 const ANSWER: &str = r#"{"code":200,"status":"success","message":"号码导入任务成功","data":[]}"#;
 
-/// Says no more than that it was too much.
+/// Says nothing but that there were too many requests.
 const TOO_MANY: &str = r#"{"code":429,"status":"error","message":"too many"}"#;
 
-/// What is between the courier and the platform.
+/// The network and the limit between the courier and the platform.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Door {
-    /// A request comes in up to so much later than it was sent, chosen by chance.
+    /// The most that a request is delayed; the delay is chosen by chance.
     pub(crate) delay: Duration,
-    /// No second, wherever it begins, holds more requests that are let in; others get a 429.
+    /// The most requests let in within any second, wherever it begins; others get a 429.
     pub(crate) per_second: Option<usize>,
 }
 
-/// What the platform answers to a path: a status, and a body of JSON.
+/// Returns the platform's answer to a path: a status, and a body of JSON.
 pub(crate) type Answer = fn(&str) -> (StatusCode, &'static str);
 
 /// Takes everything.
@@ -116,17 +116,17 @@ impl Arrivals {
         })
     }
 
-    /// All so far.
+    /// All arrivals so far.
     pub(crate) fn all(&self) -> Vec<Arrival> {
         self.noted.lock().clone()
     }
 
-    /// How many there are so far.
+    /// How many arrivals there are so far.
     pub(crate) fn count(&self) -> usize {
         self.noted.lock().len()
     }
 
-    /// Waits until so many have come.
+    /// Waits until so many requests have come.
     pub(crate) async fn wait_for(&self, count: usize, within: Duration) -> Result<()> {
         let until = Instant::now() + within;
         while self.count() < count {
@@ -140,7 +140,7 @@ impl Arrivals {
         Ok(())
     }
 
-    /// When the first of them came that is behind `from` in the order of coming and fits.
+    /// Returns when the first request came that fits, behind `from` in the order of coming.
     pub(crate) async fn first(
         &self,
         from: usize,
@@ -210,7 +210,7 @@ fn has_room(arrivals: &[Arrival], at: Instant, per_second: Option<usize>) -> boo
         return true;
     };
     let lately = |arrival: &&Arrival| at.saturating_duration_since(arrival.at) < SECOND;
-    // They come nearly in order: far behind the limit none can be of this second.
+    // Requests come nearly in order: far behind the limit none can be of this second.
     let last = arrivals.iter().rev().take(20 * limit);
     last.filter(lately).filter(|arrival| arrival.let_in).count() < limit
 }

@@ -45,14 +45,14 @@ pub(crate) enum Held {
 }
 
 impl Database {
-    /// A new, empty, migrated one.
+    /// Makes a new, empty, migrated database.
     pub(crate) async fn create(servers: &Servers, engine: Engine) -> Result<Self> {
         let database = Self::bare(servers, engine, "").await?;
         database.outbox(2).await?.migrate().await?;
         Ok(database)
     }
 
-    /// A copy of a PostgreSQL database that nobody is connected to.
+    /// Copies a PostgreSQL database that nobody is connected to.
     pub(crate) async fn copy(servers: &Servers, template: &Self) -> Result<Self> {
         if let Raw::Postgres(pool) = &template.raw {
             pool.close().await;
@@ -104,7 +104,7 @@ impl Database {
         })
     }
 
-    /// The program's own door.
+    /// Connects through the program's own door.
     pub(crate) async fn outbox(&self, connections: u32) -> Result<Arc<dyn Outbox>> {
         Ok(match self.engine {
             Engine::Postgres => Arc::new(PostgresOutbox::connect(&self.url, connections).await?),
@@ -144,7 +144,7 @@ impl Database {
         })
     }
 
-    /// The number that an expression comes to; null is 0.
+    /// Returns the number that an expression gives; null is 0.
     pub(crate) async fn number(&self, expression: &str, rest: &str) -> Result<f64> {
         let double = match self.raw {
             Raw::Postgres(_) => "double precision",
@@ -188,7 +188,7 @@ impl Database {
         }
     }
 
-    /// Leaves nothing to be done later that is owed for what was inserted.
+    /// Lets the server finish all work that the inserts have left for later.
     pub(crate) async fn settle_down(&self) -> Result<()> {
         let statements: &[&str] = match self.engine {
             Engine::Postgres => &["VACUUM ANALYZE", "CHECKPOINT"],
@@ -201,7 +201,7 @@ impl Database {
         Ok(())
     }
 
-    /// Removes it, whoever is still connected.
+    /// Removes the database, whoever is still connected.
     pub(crate) async fn remove(self) -> Result<()> {
         match &self.raw {
             Raw::Postgres(pool) => {

@@ -1,4 +1,4 @@
-//! The contacts that are delivered: made up by the database itself, and always the same.
+//! The contacts to deliver: made by the database itself, and always the same.
 
 use anyhow::Result;
 
@@ -17,11 +17,11 @@ const CHUNK_OF_LONG: u64 = 1_000;
 /// Some contacts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contacts {
-    /// How many, in all lanes together.
+    /// How many contacts all lanes have together.
     pub(crate) count: u64,
     /// Lanes, filled in turns.
     pub(crate) lanes: u64,
-    /// The first one's number in the set of all: equal ones are equal contacts.
+    /// The first contact's number in the set of all: equal numbers are equal contacts.
     pub(crate) first: u64,
     /// Whether they are put off until tomorrow.
     pub(crate) tomorrow: bool,
@@ -41,7 +41,7 @@ impl Contacts {
         }
     }
 
-    /// How many of them the platform refuses, if they are the first ones.
+    /// How many of the contacts the platform refuses, if they are the first of the set.
     pub(crate) fn bad(&self) -> u64 {
         (0..self.lanes)
             .map(|lane| {
@@ -76,8 +76,9 @@ impl Contacts {
         let lane = format!("(s % {})", self.lanes);
         let user = sql.padded(&sql.div(&lane, "5"), 4);
         let task = sql.padded(&lane, 5);
-        // Each number once: a prime times the row's number goes through all of nine digits. They are
-        // cut and swapped, so that neighbours sometimes have the same visible ends, as in life.
+        // Each number comes once: a prime times the row's number goes through all of nine digits.
+        // The digits are cut and swapped, so that neighbours sometimes have the same visible ends,
+        // as in life.
         let digits = "(s * 387420489 % 1000000000)";
         let head = sql.padded(&format!("({digits} % 100000)"), 5);
         let tail = sql.padded(&sql.div(digits, "100000"), 4);
@@ -112,15 +113,15 @@ impl Contacts {
     }
 }
 
-/// Which of the hundred is bad.
+/// The position of the bad contact in each hundred.
 const BAD_AT: u64 = 37;
 
-/// Where the databases' words differ.
+/// The parts of SQL in which the databases differ.
 struct Dialect(Engine);
 
 impl Dialect {
-    /// `series`, a table of the numbers `s` from `from` to just below `to`: what stands in front of
-    /// the INSERT, and what in front of its SELECT.
+    /// Makes `series`, a table of the numbers `s` from `from` to just below `to`. Returns the text
+    /// before the INSERT and the text before its SELECT.
     fn series(&self, from: u64, to: u64) -> (String, String) {
         match self.0 {
             Engine::Postgres => {
@@ -135,7 +136,8 @@ impl Dialect {
                 (String::new(), series)
             }
             Engine::MySql => {
-                // Its recursion ends after a thousand steps; the elements of a list have numbers, too.
+                // MySQL ends a recursion after a thousand steps; the elements of a list have
+                // numbers, too.
                 let series = format!(
                     "WITH series AS (SELECT {from} + n - 1 AS s
                      FROM JSON_TABLE(concat('[', repeat('0,', {} - 1), '0]'),

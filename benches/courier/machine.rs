@@ -1,4 +1,4 @@
-//! What was measured on, and when.
+//! The machine and the day of the measurements.
 
 use std::fmt;
 use std::process::Command;
@@ -21,7 +21,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine, now.
     pub(crate) async fn here(servers: &Servers) -> Result<Self> {
         let of = |file: &str, key: &str| {
             let text = std::fs::read_to_string(file).unwrap_or_default();

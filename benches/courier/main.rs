@@ -2,10 +2,10 @@
 //! process of its own, so that the CPU of each can be told apart. `benches/README.md` says what
 //! every line means; `make bench` runs all of it.
 //!
-//! One file per measurement stands in [`measure`]. Beside it: [`database`] and [`dataset`] make
-//! what is to be delivered, [`process`] runs the program, [`arrivals`] notes when requests come,
-//! [`usage`] reads what processes have used, [`tuning`] has the settings, and [`table`] shows what
-//! came of it.
+//! One file per measurement stands in [`measure`]. Beside it: [`database`] and [`dataset`] make the
+//! contacts to deliver, [`process`] runs the program, [`arrivals`] notes when requests come,
+//! [`usage`] reads the CPU time and memory of processes, [`tuning`] has the settings, and [`table`]
+//! shows the results.
 
 #![expect(
     clippy::print_stdout,

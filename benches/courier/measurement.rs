@@ -1,4 +1,4 @@
-//! Something that can be measured alone, by its name.
+//! A part of the benchmark that can run alone, by its name.
 
 use crate::servers::Engine;
 
@@ -59,7 +59,7 @@ impl Measurement {
         Self::UnknownLimit,
     ];
 
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Drain(Engine::Postgres) => "drain-postgres",
@@ -85,7 +85,7 @@ impl Measurement {
         }
     }
 
-    /// What it is, in a line.
+    /// Its description in a line.
     pub(crate) fn about(self) -> &'static str {
         match self {
             Self::Drain(_) => "contacts per second, beside the SQL-only floor; CPU, memory, WAL",

@@ -1,4 +1,4 @@
-//! What is asked for on the command line.
+//! The options of the command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The measurements that were asked for, in the order of the table.
+    /// Returns the measurements that were asked for, in the order of the table.
     pub(crate) fn wanted(&self) -> Result<Vec<Measurement>> {
         let is_wanted = |m: &Measurement| {
             self.filters.is_empty() || self.filters.iter().any(|f| m.name().contains(f.as_str()))

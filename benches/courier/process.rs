@@ -20,8 +20,8 @@ const TOKEN: &str = "demo-token";
 /// The exit code of the careful script where a library is missing.
 pub(crate) const NOT_INSTALLED: i32 = 3;
 
-/// How often the peak memory is looked at: it only grows, so that only what is new in the last
-/// moment can be missed.
+/// How often the peak memory is read. It only grows, so only growth in the last moment can be
+/// missed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// `contact-courier simulate`, without faults.
@@ -36,7 +36,7 @@ struct Started {
     base_url: String,
 }
 
-/// What the simulator says at its end.
+/// The simulator's report at its end.
 #[derive(Deserialize)]
 pub(crate) struct Ended {
     pub(crate) requests: u64,
@@ -73,7 +73,7 @@ impl Simulator {
         })
     }
 
-    /// Ends it and answers what it has seen and used.
+    /// Ends the simulator and returns what it has seen and used.
     pub(crate) async fn stop(mut self) -> Result<Ended> {
         let pid = self.child.id().context("the simulator has ended")?;
         let cpu = usage::cpu(pid)?;
@@ -95,7 +95,7 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    /// Starts one; later settings win.
+    /// Starts a courier; later settings win.
     pub(crate) fn start(
         program: &Path,
         database: &str,
@@ -105,7 +105,7 @@ impl Courier {
     ) -> Result<Self> {
         let log = NamedTempFile::new()?;
         let mut command = Command::new(program);
-        // An empty file: what this machine has in /etc does not count.
+        // An empty file, so that this machine's settings in /etc do not count.
         command
             .arg("run")
             .args(["--config", "/dev/null"])
@@ -145,7 +145,7 @@ impl Courier {
         Ok(status)
     }
 
-    /// The same, and it must have done what it was told to.
+    /// Waits for the end, which must be a success.
     pub(crate) async fn done(&mut self) -> Result<()> {
         let status = self.ended().await?;
         ensure!(
@@ -167,7 +167,7 @@ impl Courier {
         self.done().await
     }
 
-    /// The most memory that it has had, in MiB.
+    /// The most memory that the courier has had, in MiB.
     pub(crate) fn peak_memory(&self) -> f64 {
         f64::from_bits(self.peak.load(Ordering::Relaxed))
     }
@@ -195,8 +195,8 @@ async fn look(pid: u32, peak: Arc<AtomicU64>) {
     }
 }
 
-/// Runs the careful script until it ends. Of two Pythons the second is asked where the first lacks a
-/// library: Debian's packages are for its own.
+/// Runs the careful script until it ends. If the first Python lacks a library, the second one is
+/// tried: Debian's packages are for its own Python.
 pub(crate) async fn script(database: &str, platform: &str) -> Result<Output> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/careful.py");
     let run = async |python: &str| {

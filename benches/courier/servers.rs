@@ -1,4 +1,4 @@
-//! The private database servers: where they are, and what their processes have used.
+//! The private database servers: their addresses, and the CPU time of their processes.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -38,12 +38,13 @@ impl Engine {
 pub(crate) struct Servers {
     pub(crate) postgres: String,
     pub(crate) mariadb: String,
-    /// Or why there is none.
+    /// The address, or why there is none.
     mysql: Result<String, String>,
 }
 
 impl Servers {
-    /// As `scripts/test-databases.sh --measuring` tells; `None`: it has not been called.
+    /// Reads the addresses that `scripts/test-databases.sh --measuring` has set; `None`: it has not
+    /// been called.
     pub(crate) fn told() -> Option<Self> {
         Some(Self {
             postgres: variable("COURIER_BENCH_POSTGRES_URL")?,
@@ -66,12 +67,12 @@ impl Servers {
         }
     }
 
-    /// Why a server cannot be measured, if it is not there.
+    /// Why a server that is not there cannot be measured.
     pub(crate) fn missing(&self, engine: Engine) -> Option<String> {
         self.address(engine).err().map(|error| error.to_string())
     }
 
-    /// The settings that decide whether what is confirmed survives the loss of power.
+    /// Returns the settings that decide whether confirmed writes survive the loss of power.
     pub(crate) async fn durability(&self) -> Result<String> {
         let mut postgres = PgConnection::connect(&self.postgres).await?;
         let version: String = sqlx::query_scalar("SHOW server_version")
@@ -118,7 +119,7 @@ impl Servers {
 
 async fn innodb_durability(url: &str) -> Result<String> {
     let mut session = MySqlConnection::connect(url).await?;
-    // In words on one server and as a number on the other.
+    // The values are words on one server and numbers on the other.
     let (version, flush, doublewrite): (String, String, String) = sqlx::query_as(
         "SELECT version(), CAST(@@innodb_flush_log_at_trx_commit AS CHAR),
                 CAST(@@innodb_doublewrite AS CHAR)",
@@ -138,7 +139,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Starts the servers and, with them, this program once more in its place.
+/// Starts the servers, and with them this program once more in its place.
 pub(crate) fn run_again_with_servers() -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test-databases.sh");
     let error = Command::new(&script)

@@ -1,4 +1,4 @@
-//! The table: what was measured, what was to be reached, and whether it was.
+//! The table: each result, its target, and whether it was met.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::machine::Machine;
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Contacts per second.
@@ -50,12 +50,12 @@ impl Unit {
     }
 }
 
-/// What is to be reached.
+/// The target of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Target {
     AtLeast(f64),
     AtMost(f64),
-    /// Less than that.
+    /// Less than this.
     Below(f64),
 }
 
@@ -65,13 +65,13 @@ pub(crate) struct Line {
     what: String,
     unit: Unit,
     target: Option<Target>,
-    /// One per run; the median counts. None: it could not be measured.
+    /// One per run; the median counts. Empty: it could not be measured.
     values: Vec<f64>,
     note: String,
 }
 
 impl Line {
-    /// What several runs have given; the median counts.
+    /// Makes a line out of the values of several runs; the median counts.
     pub(crate) fn new(what: impl Into<String>, unit: Unit, values: &[f64]) -> Self {
         Self {
             what: what.into(),
@@ -82,30 +82,30 @@ impl Line {
         }
     }
 
-    /// Something that the program of today cannot do.
+    /// Makes a line for something that today's program cannot do.
     pub(crate) fn not_available(what: impl Into<String>, unit: Unit, why: &str) -> Self {
         Self::new(what, unit, &[]).note(format!("not available: {why}"))
     }
 
-    /// To be reached.
+    /// Sets a target: at least this.
     pub(crate) fn at_least(mut self, target: f64) -> Self {
         self.target = Some(Target::AtLeast(target));
         self
     }
 
-    /// Not to be exceeded.
+    /// Sets a target: at most this.
     pub(crate) fn at_most(mut self, target: f64) -> Self {
         self.target = Some(Target::AtMost(target));
         self
     }
 
-    /// Not to be reached.
+    /// Sets a target: less than this.
     pub(crate) fn below(mut self, target: f64) -> Self {
         self.target = Some(Target::Below(target));
         self
     }
 
-    /// What else is to be known.
+    /// Adds a remark.
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
@@ -170,14 +170,15 @@ impl Line {
     }
 }
 
-/// The middle one; between two of them, their mean.
+/// Returns the middle value, or the mean of the two middle values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     percentile(&sorted, 0.5)
 }
 
-/// The value below which a part of the sorted values is, between two of them in proportion.
+/// Returns the value below which a part of the sorted values lies; between two of them, in
+/// proportion.
 pub(crate) fn percentile(sorted: &[f64], part: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else {
         return f64::NAN;
@@ -206,7 +207,7 @@ impl Table {
         self.0.push(line);
     }
 
-    /// For programs.
+    /// Returns the table for programs.
     pub(crate) fn json(&self, machine: &Machine, tuning: &str) -> Result<String> {
         #[derive(Serialize)]
         struct Shown<'a> {

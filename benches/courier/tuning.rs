@@ -1,10 +1,10 @@
 //! The settings that the courier is measured with; everything else has its default.
 
-/// What all couriers of the benchmark run with: several at once must not listen on one port.
+/// The settings of all couriers of the benchmark: several at once must not listen on one port.
 pub(crate) const COMMON: [&str; 2] = ["admin.listen=", "log.format=json"];
 
-/// What the speed is measured with: a machine that has nothing else to do, and a platform that is
-/// near and takes all that comes.
+/// The settings for measuring speed: for a machine that has nothing else to do, and a platform that
+/// is near and takes everything.
 pub(crate) const SPEED: [&str; 5] = [
     "rate_limit.requests_per_second=1000000",
     "rate_limit.burst=1000",

@@ -1,4 +1,4 @@
-//! What processes have used, read from `/proc`.
+//! The CPU time and memory of processes, read from `/proc`.
 
 use anyhow::{Context, Result};
 
@@ -20,7 +20,7 @@ pub(crate) fn ended_children_cpu() -> Result<f64> {
     Ok(seconds(&stat("self")?, CHILDREN))
 }
 
-/// CPU seconds of a process and its children, those that have ended included.
+/// CPU seconds of a process and its children, ended children included.
 pub(crate) fn family_cpu(pid: u32) -> Result<f64> {
     let own = stat(&pid.to_string())?;
     let mut total = seconds(&own, OWN) + seconds(&own, CHILDREN);
@@ -29,7 +29,7 @@ pub(crate) fn family_cpu(pid: u32) -> Result<f64> {
         let Some(other) = name.to_str().filter(|name| name.parse::<u32>().is_ok()) else {
             continue;
         };
-        // One that has just ended is among those that the parent counts, a moment later.
+        // A child that has just ended is counted by its parent a moment later.
         let Ok(fields) = stat(other) else { continue };
         if fields
             .get(PARENT)
@@ -62,8 +62,8 @@ fn seconds(fields: &[u64], which: [usize; 2]) -> f64 {
     as_f64(ticks) / TICKS_PER_SECOND
 }
 
-/// The numbers behind the name, which stands in parentheses and may hold anything. The state, a
-/// letter, counts as 0.
+/// Returns the numbers behind the name, which stands in parentheses and may hold anything. The
+/// state, a letter, counts as 0.
 fn stat(pid: &str) -> Result<Vec<u64>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, fields) = text.rsplit_once(')').context("no name in the status")?;
@@ -73,7 +73,7 @@ fn stat(pid: &str) -> Result<Vec<u64>> {
         .collect())
 }
 
-/// A count to reckon with. None here comes near what a double cannot hold.
+/// Returns a count as a double. No count here comes near the limit of exact doubles.
 #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
 pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64

@@ -1,12 +1,13 @@
 //! The servers that a database's address names: `postgres://me@a:5432,b:5433/shop` names two.
 //!
 //! Pure: an address in, addresses of one server each out. An address that cannot be read is refused
-//! here in words that say what to do and show nothing of it, since a part of it may be a password.
+//! here. The error says what to do and shows nothing of the address, since a part of it may be a
+//! password.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// The address cannot be read. Says what to do, and nothing of what stands in it.
+/// The address cannot be read. The error says what to do, and shows nothing of the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressError {
     /// Most likely a character in the user or the password that means something in an address.
@@ -19,7 +20,7 @@ pub(crate) enum AddressError {
     /// An empty place in the list of servers.
     #[error("a server between two commas is missing: write HOST:PORT,HOST:PORT")]
     Missing,
-    /// Some of the servers have a port and some have not.
+    /// Some of the servers have a port and some do not.
     #[error(
         "it is not clear whose port is meant: give one behind each of the servers, or one behind \
          the last that all have"
@@ -32,7 +33,8 @@ pub(crate) enum AddressError {
     SocketAndHosts,
 }
 
-/// The addresses of the single servers, in their order; all else is the same in each.
+/// Returns the addresses of the single servers, in their order; everything else is the same in
+/// each.
 pub(crate) fn split(address: &str) -> Result<Vec<String>, AddressError> {
     let (scheme, rest) = address.split_once("://").ok_or(AddressError::Unreadable)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -57,8 +59,8 @@ pub(crate) fn split(address: &str) -> Result<Vec<String>, AddressError> {
         .collect()
 }
 
-/// What comes behind the servers holds no more than the database's name and parameters. A password
-/// with a `/`, `?` or `#` in it ends the servers too early, and its `@` comes behind them.
+/// Checks that the part behind the servers holds no more than the database's name and parameters. A
+/// password with a `/`, `?` or `#` in it ends the servers too early, and its `@` comes behind them.
 fn check_tail(authority: &str, tail: &str) -> Result<(), AddressError> {
     let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
     let stray = |pair: &str| pair.contains('@') && !pair.contains('=');
@@ -69,7 +71,7 @@ fn check_tail(authority: &str, tail: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// The servers of a list, each with its port, if there is any.
+/// Returns the servers of a list, each with its port, if there is any.
 fn with_ports(list: &str) -> Result<Vec<String>, AddressError> {
     let hosts: Vec<(&str, Option<&str>)> = list.split(',').map(host_and_port).collect();
     if hosts.len() == 1 {
@@ -90,7 +92,7 @@ fn with_ports(list: &str) -> Result<Vec<String>, AddressError> {
     Ok(hosts.into_iter().map(one).collect())
 }
 
-/// The colons between brackets are those of an IPv6 address.
+/// Splits host and port. The colons between brackets are those of an IPv6 address.
 fn host_and_port(host: &str) -> (&str, Option<&str>) {
     let port = host.rfind(':').filter(|at| !host[*at..].contains(']'));
     match port {

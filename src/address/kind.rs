@@ -12,7 +12,7 @@ pub enum DatabaseKind {
 }
 
 impl DatabaseKind {
-    /// The kind that an address begins with; `None`: none that this program speaks.
+    /// Returns the kind that an address begins with; `None`: none that this program speaks.
     pub fn of(url: &str) -> Option<Self> {
         match url.split_once(':')?.0 {
             "sqlite" => Some(Self::Sqlite),

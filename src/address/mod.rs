@@ -1,8 +1,8 @@
-//! The address of a database: which servers it names, what stands behind its `?`, and how the way to
-//! each server has to be secured.
+//! The address of a database: the servers that it names, the parameters behind its `?`, and how the
+//! way to each server has to be secured.
 //!
-//! Pure: it knows no driver and no file. The settings refuse an address that it cannot read, and the
-//! outbox connects by what it says.
+//! Pure: it knows no driver and no file. The settings refuse an address that it cannot read, and
+//! the outbox connects by its result.
 
 mod hosts;
 mod kind;

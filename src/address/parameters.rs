@@ -1,7 +1,8 @@
-//! What stands behind the `?` of a database's address.
+//! The parameters behind the `?` of a database's address.
 //!
-//! Drivers differ in what they know, and ours ignores what it does not: somebody who wrote
-//! `ssl_mode=verify-full` would believe it. So each parameter has to be one that has an effect.
+//! Drivers know different parameters, and ours ignores the ones that it does not know: somebody who
+//! wrote `ssl_mode=verify-full` would believe it. So each parameter has to be one that has an
+//! effect.
 
 use url::form_urlencoded;
 
@@ -10,29 +11,29 @@ use super::kind::DatabaseKind;
 use super::tls::Tls;
 use crate::nearest::nearest;
 
-/// A parameter that cannot stand there. Shows no value, which may be a secret.
+/// A parameter that cannot stand there. The error shows no value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParameterError {
-    /// One that has no effect.
+    /// The parameter has no effect.
     #[error("its parameter {name} has no effect here; {instead}")]
     Unknown {
         /// The name as it was written.
         name: String,
-        /// What to do.
+        /// The remedy.
         instead: String,
     },
-    /// One that says how the way is secured, in a word that nobody knows.
+    /// The parameter says how the way is secured, in an unknown word.
     #[error("its parameter {name} is none of the words that it may be: {words}")]
     NoMode {
         /// The name as it was written.
         name: String,
-        /// The words.
+        /// The known words.
         words: &'static str,
     },
     /// Most likely the rest of a password, which must not be shown.
     #[error(transparent)]
     Unreadable(#[from] AddressError),
-    /// The same thing twice.
+    /// Two parameters say the same thing.
     #[error("its parameter {0} stands there twice; keep one")]
     Twice(String),
 }
@@ -42,11 +43,11 @@ pub(crate) enum ParameterError {
 pub(crate) struct Parameters {
     /// How the way has to be secured, where the address says so.
     pub(crate) tls: Option<Tls>,
-    /// Whether it names the certificates of an authority.
+    /// Whether it names a file with the certificates of an authority.
     pub(crate) names_authority: bool,
-    /// Whether it says a password.
+    /// Whether it holds a password.
     pub(crate) has_password: bool,
-    /// The host, the directory of a socket or the socket, where it is not in its usual place.
+    /// The host, the directory of a socket or the socket, if it is not in its usual place.
     pub(crate) host: Option<String>,
 }
 
@@ -106,7 +107,7 @@ fn authority(kind: DatabaseKind) -> &'static [&'static str] {
     }
 }
 
-/// What the driver knows besides, and the program does not set itself.
+/// The other parameters that the driver knows and the program does not set itself.
 fn others(kind: DatabaseKind) -> &'static [&'static str] {
     match kind {
         DatabaseKind::Postgres => &[
@@ -125,7 +126,7 @@ fn others(kind: DatabaseKind) -> &'static [&'static str] {
     }
 }
 
-/// What whoever wrote such a parameter most likely wants.
+/// Says what the author of such a parameter most likely wants.
 fn instead(name: &str, kind: DatabaseKind) -> String {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_ascii_lowercase();

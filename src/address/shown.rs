@@ -1,9 +1,9 @@
-//! An address as people may see it: without what may be a password.
+//! An address as people may see it: without any part that may be a password.
 //!
-//! It has to do for addresses that are wrong, too, for those are shown in errors: rather too much is
-//! hidden than too little.
+//! This has to work for wrong addresses, too, because errors show them. It hides too much rather
+//! than too little.
 
-/// What stands in the place of a secret.
+/// The text in the place of a secret.
 const HIDDEN: &str = "***";
 
 /// Parameters whose values are no secrets.
@@ -36,8 +36,8 @@ const OPEN: [&str; 26] = [
     "serverTimezone",
 ];
 
-/// Hides whatever may be a password. It looks for the last `@` of all, since people forget to escape a
-/// `/`, `?` or `@` in a password.
+/// Hides every part that may be a password. It looks for the last `@` of all, since people forget
+/// to escape a `/`, `?` or `@` in a password.
 pub(crate) fn without_password(url: &str) -> String {
     let (scheme, rest) = match url.split_once(':') {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => (scheme, rest),
@@ -53,7 +53,7 @@ pub(crate) fn without_password(url: &str) -> String {
     }
     let is_inside_parameter = |at: usize| rest[..at].contains('?') && rest[..at].contains('=');
     if rest.rfind('@').is_some_and(is_inside_parameter) {
-        // Whether it ends a user's name or stands in a parameter's value nobody can tell.
+        // Nobody can tell whether the `@` ends a user's name or stands in a parameter's value.
         return format!("{scheme}:{slashes}{HIDDEN}");
     }
     let (user, rest) = match rest.rsplit_once('@') {
@@ -81,8 +81,8 @@ pub(crate) fn without_password(url: &str) -> String {
     format!("{scheme}:{slashes}{user}{place}{query}{more}")
 }
 
-/// Whether this is `HOST:PORT,HOST:PORT/NAME` and nothing else: what somebody took for the port may be
-/// a password without its host.
+/// Whether this is `HOST:PORT,HOST:PORT/NAME` and nothing else: a supposed port may be a password
+/// without its host.
 fn is_place(place: &str) -> bool {
     let (hosts, name) = place.split_once('/').unwrap_or((place, ""));
     let is_plain = |text: &str| {
@@ -107,7 +107,7 @@ fn parameters(query: &str) -> String {
     shown.join("&")
 }
 
-/// Whether this may be a name that somebody gave something, and is no secret that stands in its place.
+/// Whether this may be a name that somebody gave to something, and not a misplaced secret.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_part = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     !text.is_empty() && text.len() <= 64 && text.bytes().all(is_part)

@@ -21,17 +21,18 @@ pub enum Tls {
     /// Encrypted, and an authority that is trusted has signed the certificate, for any name.
     #[serde(skip)]
     VerifyCa,
-    /// Encrypted, and the certificate is the server's: signed by one who is trusted, for its name.
+    /// Encrypted, and the certificate is the server's: signed by a trusted authority, for the
+    /// server's name.
     Verify,
 }
 
 impl Tls {
-    /// Whether somebody has to vouch for the server.
+    /// Whether an authority has to vouch for the server.
     pub fn verifies(self) -> bool {
         self >= Self::VerifyCa
     }
 
-    /// What an address says by a word such as `verify-full` or `VERIFY_IDENTITY`.
+    /// Returns the meaning of a word in an address, such as `verify-full` or `VERIFY_IDENTITY`.
     pub(super) fn stated(word: &str, kind: DatabaseKind) -> Option<Self> {
         let word = word.to_ascii_lowercase();
         let of = |words: [&str; 5]| {
@@ -82,12 +83,12 @@ pub enum Distance {
     Socket,
     /// On this host.
     Loopback,
-    /// On another host, as far as one can see.
+    /// On another host, as far as the address shows.
     Far,
 }
 
 impl Distance {
-    /// How far a host is. A directory is that of a socket.
+    /// Returns how far a host is. A directory is that of a socket.
     pub fn of(host: &str) -> Self {
         if host.starts_with('/') {
             return Self::Socket;
@@ -101,7 +102,7 @@ impl Distance {
     }
 }
 
-/// What is said about TLS cannot all hold.
+/// The demands about TLS cannot all be met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TlsError {
     /// The settings and the address differ.
@@ -116,7 +117,7 @@ pub(crate) enum TlsError {
          \"{0}\" to do without"
     )]
     Weak(Tls),
-    /// Certificates of an authority, and nothing is verified.
+    /// Certificates of an authority are given, but nothing is verified.
     #[error(
         "the certificates of an authority are named, and with \"{0}\" none is verified; set \
          database.tls = \"verify\", or name none"
@@ -124,8 +125,9 @@ pub(crate) enum TlsError {
     Unused(Tls),
 }
 
-/// How the way to a server is secured: as `wanted` by the settings and `stated` by the address, or else
-/// as its distance demands. Whoever names the certificates of an authority wants them to be used.
+/// How the way to a server is secured: as `wanted` by the settings and `stated` by the address, or
+/// otherwise as its distance demands. If certificates of an authority are named, they are meant to
+/// be used.
 pub(crate) fn in_force(
     wanted: Option<Tls>,
     stated: Option<Tls>,
@@ -142,7 +144,8 @@ pub(crate) fn in_force(
     }
     let tls = match (wanted, stated) {
         (Some(wanted), _) => wanted,
-        // Some clouds' certificates are for other names, and an authority of the server's own vouches.
+        // Some clouds' certificates are for other names, and the server's own authority vouches for
+        // it.
         (None, Some(Tls::VerifyCa)) if names_authority => Tls::VerifyCa,
         (None, Some(stated)) if distance == Distance::Far && stated < Tls::Verify => {
             return Err(TlsError::Weak(match stated {

@@ -1,4 +1,4 @@
-//! Whether the courier lives: its loops are turning.
+//! Whether the courier lives: whether its loops turn.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ struct Loop {
 }
 
 impl Health {
-    /// How the loops are. While the courier ends, they may stand still.
+    /// Returns the state of the loops. While the courier ends, they may stand still.
     pub(super) fn of(pulse: &Pulse, stopping: bool) -> Self {
         Self::read(&pulse.report(), stopping)
     }
@@ -47,7 +47,7 @@ impl Health {
         }
     }
 
-    /// 503 for a courier that should be started anew.
+    /// 503 for a courier that should be restarted.
     pub(super) fn code(&self) -> StatusCode {
         match self.status {
             "unhealthy" => StatusCode::SERVICE_UNAVAILABLE,

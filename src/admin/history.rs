@@ -11,7 +11,7 @@ use super::picture::Pictures;
 use crate::lock::lock;
 use crate::telemetry::metrics::{self, Totals};
 
-/// Between two samples.
+/// The time between two samples.
 const STEP: Duration = Duration::from_secs(10);
 
 /// An hour of samples.
@@ -36,13 +36,13 @@ pub(super) struct Charts {
     step_seconds: u64,
     succeeded: Vec<f64>,
     failed: Vec<f64>,
-    /// `null`: it was not known.
+    /// `null`: not known.
     pending: Vec<Option<u64>>,
     oldest_seconds: Vec<Option<f64>>,
 }
 
 impl History {
-    /// Takes sample after sample.
+    /// Takes one sample after the other.
     pub(super) async fn keep(&self, pictures: &Pictures) {
         let mut beat = interval(STEP);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,7 +64,7 @@ impl History {
         samples.push_back(sample);
     }
 
-    /// What there is, at most an hour.
+    /// Returns the samples of at most an hour.
     pub(super) fn charts(&self) -> Charts {
         let samples = lock(&self.0);
         Charts {
@@ -86,7 +86,7 @@ fn sample(
 ) -> Sample {
     let rate = |before: u64, now: u64| {
         let contacts = u32::try_from(now.saturating_sub(before)).unwrap_or(u32::MAX);
-        // Rounded, for nobody reads more, and the page is sent every few seconds.
+        // Rounded, because nobody reads more digits, and the page is sent every few seconds.
         (f64::from(contacts) / passed.as_secs_f64().max(0.001) * 100.0).round() / 100.0
     };
     Sample {

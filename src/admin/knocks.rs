@@ -1,7 +1,7 @@
-//! Knocks: how many clients of one address may agree on TLS. Pure.
+//! Limits the clients of one address that agree on TLS. Pure.
 //!
-//! That costs CPU before anybody has said who he is. One host that knocks again and again takes a
-//! bounded share of it, and does not push others' health checks out.
+//! Agreeing on TLS costs CPU before a client has said who it is. A host that knocks again and again
+//! takes a bounded share of it, and does not push others' health checks out.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// At most so many clients of one address agree on it in a [`WINDOW`].
+/// How many clients of one address may agree on TLS in a [`WINDOW`].
 const MOST: u32 = 50;
 
-/// The same of one network of IPv6, of which a host may have all addresses.
+/// The same for one network of IPv6, because a host may have all of its addresses.
 const MOST_OF_A_NETWORK: u32 = 200;
 
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// At most so many addresses are remembered. Those that come on top are counted as one.
+/// How many addresses are remembered. All further addresses are counted as one.
 const MOST_ADDRESSES: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Knocks(HashMap<Who, Counted>);
 
-/// Whose clients are counted.
+/// The clients that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Who {
     Address(IpAddr),
@@ -62,7 +62,7 @@ impl Knocks {
             peer @ IpAddr::V4(_) => self.count(Who::Address(peer), MOST, now),
             IpAddr::V6(peer) => {
                 let network = Ipv6Addr::from(u128::from(peer) >> 64 << 64);
-                // What is refused for its network leaves nothing that would have to be remembered.
+                // A client that is refused for its network needs no entry of its own.
                 self.has_room(Who::Network(network), MOST_OF_A_NETWORK, now)
                     && self.count(Who::Address(peer.into()), MOST, now)
                     && self.count(Who::Network(network), MOST_OF_A_NETWORK, now)

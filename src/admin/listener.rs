@@ -1,4 +1,4 @@
-//! The listener: the address that operators ask, and the tasks behind the answers.
+//! The listener: it serves the operators' address and runs the tasks behind the answers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,31 +39,31 @@ pub enum AdminError {
     )]
     Listen {
         address: SocketAddr,
-        /// Not as the error's source, which would be told a second time.
+        /// This is not the error's source, because a source would be told a second time.
         why: io::Error,
     },
-    /// It is not clear who may log in, or look.
+    /// The file of users or viewers cannot be used.
     #[error(transparent)]
     Users(#[from] UsersFileError),
-    /// There is no certificate to show.
+    /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
 
-/// What the answers are about.
+/// The parts that the answers are about.
 pub struct Subject {
     pub pulse: Arc<Pulse>,
-    /// What can change while it works.
+    /// The settings that can change while it works.
     pub tuner: Tuner,
-    /// Whether the courier is about to end.
+    /// The courier's life: whether it is about to end.
     pub life: Lifecycle,
-    /// Whether the database answers.
+    /// For asking whether the database answers.
     pub outbox: Arc<dyn Outbox>,
-    /// How its writes go.
+    /// How the courier's writes go.
     pub writes: WriteHealth,
-    /// What is in it.
+    /// For reading the outbox.
     pub operations: Arc<dyn Operations>,
-    /// What does not change.
+    /// The facts that do not change.
     pub about: About,
     /// How contacts would be sent if they were requeued.
     pub safety: Safety,
@@ -74,11 +74,11 @@ pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
     names: Names,
-    /// Where users log in; `None`: the page only shows.
+    /// The door where users log in; `None`: the page only shows.
     door: Option<Door>,
-    /// Those who may look; `None`: all may.
+    /// The clients that may look; `None`: all may.
     viewers: Option<Viewers>,
-    /// How connections are secured; `None`: not at all.
+    /// The security of connections; `None`: they are not secured.
     tls: Option<Tls>,
     is_announced: AtomicBool,
 }
@@ -107,7 +107,7 @@ impl Admin {
         })
     }
 
-    /// Tells the address in the log, once.
+    /// Logs the address once.
     fn announce(&self) {
         if !self.is_announced.swap(true, Ordering::Relaxed) {
             let address = self.address;
@@ -115,8 +115,8 @@ impl Admin {
         }
     }
 
-    /// Answers that the courier waits for its database, and why, from when there is a reason until it
-    /// is dropped. Who asks before waits for an answer.
+    /// Answers, until it is dropped, that the courier waits for its database, and why. It begins
+    /// when there is a reason; earlier clients wait for their answer.
     pub async fn wait(&self, mut why: watch::Receiver<String>) {
         if why.changed().await.is_err() {
             return;

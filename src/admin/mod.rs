@@ -1,10 +1,10 @@
-//! Where operators ask how the courier is: metrics, health checks and the status page.
+//! The server for operators: metrics, health checks and the status page.
 //!
 //! Neighbours: the courier's pulse, the telemetry's metrics, and the outbox, which a task of this
-//! module asks now and then. It guarantees that every answer comes at once, also while the platform
-//! or the database is away: no request waits for either, save an action of a user who has logged in.
-//! Without a file of users it serves reading alone. It shows numbers masked and secrets never, and
-//! bounds what a client can take of the process.
+//! module asks now and then. This module guarantees that every answer comes at once, even while the
+//! platform or the database is away: no request waits for either, except an action of a user who
+//! has logged in. Without a file of users it serves reading alone. It shows numbers masked and
+//! secrets never, and bounds what a client can take of the process.
 
 mod actions;
 mod health;

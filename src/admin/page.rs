@@ -52,7 +52,7 @@ mod tests {
     fn the_page_is_whole_and_takes_nothing_from_elsewhere() {
         assert!(PAGE.contains(STYLE) && PAGE.contains(SCRIPT));
         assert!(!PAGE.contains("/*style*/") && !PAGE.contains("/*script*/"));
-        // The one address in it is the name of a format.
+        // The only address in it is the name of a format.
         let addresses = PAGE.matches("://").count();
         assert_eq!(
             addresses,

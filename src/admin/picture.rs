@@ -1,8 +1,8 @@
-//! What is in the outbox, looked at now and then with a time limit, for the status page and the
-//! gauges of `/metrics`.
+//! The state of the outbox, read now and then with a time limit, for the status page and the gauges
+//! of `/metrics`.
 //!
-//! Whoever asks gets the last picture. It guarantees that looking costs the database at most a
-//! tenth of the time of one connection, however large the outbox is.
+//! Every question gets the last picture. This module guarantees that looking costs the database at
+//! most a tenth of the time of one connection, however large the outbox is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,30 +11,29 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::outbox::{
-    FailedContact, FailureFilter, LaneOutlook, Operations, OutboxError, Overview, PausedLane,
-    SHARERS,
+    FailedContact, FailureFilter, HeldLane, LaneOutlook, Operations, OutboxError, Overview, SHARERS,
 };
 use crate::telemetry::event::{DatabaseCall, OutboxSeen, OutboxUnseen};
 
-/// Between two looks, if each is quick.
+/// The time between two looks, if each is quick.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A look that takes longer is given up.
+/// The time limit of a look.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The rest after a look, by the time that it took.
+/// The rest after a look, as a multiple of its time.
 const REST: u32 = 9;
 
-/// At most so many lanes, pauses and failures are shown.
+/// The most lanes, pauses and failures that are shown.
 pub(super) const SHOWN: u32 = 10;
 
-/// What was seen at a time.
+/// The state at one time.
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) at: Instant,
     pub(super) overview: Overview,
     pub(super) lanes: Vec<LaneOutlook>,
-    pub(super) paused: Vec<PausedLane>,
+    pub(super) held: Vec<HeldLane>,
     pub(super) failures: Vec<FailedContact>,
 }
 
@@ -87,7 +86,7 @@ impl Pictures {
         self.0.borrow().clone()
     }
 
-    /// How many contacts wait and how long the oldest has been due, if that is known now.
+    /// Returns how many contacts wait and how long the oldest has been due, if that is known now.
     pub(super) fn backlog(&self) -> (Option<u64>, Option<Duration>) {
         let latest = self.0.borrow();
         match (&latest.picture, &latest.error) {
@@ -111,7 +110,7 @@ fn seen(overview: &Overview) -> OutboxSeen {
     OutboxSeen {
         pending: overview.pending.total(),
         oldest: overview.oldest_pending.unwrap_or_default(),
-        // What is held is not gone, and nobody can tell when it will be.
+        // Held contacts are not gone, and nobody can tell when they will be.
         done_in: match overview.pending.due + overview.pending.held {
             0 => Some(0.0),
             _ => overview.done_in_seconds(),
@@ -129,12 +128,12 @@ async fn look(operations: &dyn Operations) -> Result<Picture, OutboxError> {
     let all = FailureFilter::default();
     let overview = timed("overview", operations.overview()).await?;
     let lanes = timed("lanes", operations.lanes(SHARERS)).await?;
-    let paused = timed("paused", operations.paused(SHOWN)).await?;
+    let held = timed("paused", operations.held(SHOWN)).await?;
     let failures = timed("failures", operations.failures(&all, None, SHOWN)).await?;
     Ok(Picture {
         at: Instant::now(),
         lanes: overview.outlook(lanes, SHOWN),
-        paused: overview.behind_gates(paused),
+        held: overview.behind_gates(held),
         overview,
         failures: failures.failures,
     })
@@ -160,7 +159,7 @@ mod tests {
             at: Instant::now(),
             overview,
             lanes: Vec::new(),
-            paused: Vec::new(),
+            held: Vec::new(),
             failures: Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! Asks a running courier whether it lives: the other side of `/healthz`.
 //!
-//! For health checks where there is no HTTP client, as in an image without a shell. It calls nobody but
-//! the address that the courier of this host listens on.
+//! This serves health checks where there is no HTTP client, as in an image without a shell. It
+//! calls only the address that the courier of this host listens on.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,34 +11,34 @@ use tokio::time::timeout;
 
 use crate::http;
 
-/// How long a courier may take to answer. It does at once, or not at all.
+/// How long a courier may take to answer. A healthy one answers at once.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// More than a courier answers.
+/// The most bytes that are read: more than a courier answers.
 const LARGEST: usize = 64 * 1024;
 
-/// What a courier says of itself.
+/// A courier's report about itself.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Life {
     /// In a word: `healthy`, `unhealthy` or `stopping`.
     pub status: String,
     /// In a sentence.
     pub reason: String,
-    /// Whether it is well enough to be left alone.
+    /// Whether it needs no restart.
     #[serde(skip_deserializing)]
     pub alive: bool,
 }
 
-/// Nobody says how the courier is.
+/// No courier has answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// Nothing listens there.
     #[error("no courier answers on admin.listen = {0}: {1}")]
     Unreachable(SocketAddr, String),
-    /// Something listens and keeps silent.
+    /// The listener keeps silent.
     #[error("no courier answers on admin.listen = {0} within {WITHIN:?}")]
     Silent(SocketAddr),
-    /// Something else listens.
+    /// The listener is another program.
     #[error("what answers on admin.listen = {0} is no courier")]
     Foreign(SocketAddr),
 }
@@ -49,7 +49,7 @@ pub async fn ask(listen: SocketAddr, by_tls: bool) -> Result<Life, ProbeError> {
     asked.await.unwrap_or(Err(ProbeError::Silent(listen)))
 }
 
-/// "Any address" can be listened on but not called.
+/// Replaces "any address", which can be listened on but not called.
 fn callable(mut listen: SocketAddr) -> SocketAddr {
     if listen.ip().is_unspecified() {
         listen.set_ip(match listen {
@@ -61,7 +61,7 @@ fn callable(mut listen: SocketAddr) -> SocketAddr {
 }
 
 async fn get(address: SocketAddr, listen: SocketAddr, by_tls: bool) -> Result<Life, ProbeError> {
-    // The courier is on this host: no proxy is asked, and nothing depends on whose certificate it is.
+    // The courier is on this host, so there is no proxy, and any certificate will do.
     let client = http::on_this_host()
         .tls_danger_accept_invalid_certs(by_tls)
         .build();
@@ -87,7 +87,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    /// What is said about something that answers a request so, and then hangs up.
+    /// Asks a listener that answers a request with this and then hangs up.
     async fn told_by(answer: &'static [u8]) -> Result<Life, ProbeError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,7 +1,7 @@
-//! Whether the courier can work: the database answers, is migrated, and takes what is written.
+//! Whether the courier can work: whether the database answers, is migrated, and takes writes.
 //!
-//! A task asks it now and then, with a time limit; whoever wants to know gets the last answer.
-//! Whether it takes writes is known from the courier's own, its heartbeats at the least.
+//! A task asks the database now and then, with a time limit; every question gets the last result.
+//! The courier's own writes, at least its heartbeats, show whether the database takes writes.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::outbox::{Outbox, OutboxError, WriteHealth};
 
-/// Between two checks.
+/// The time between two checks.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A database that takes longer counts as one that does not answer.
+/// A database that takes longer counts as silent.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// The last answer, and who asks for the next.
+/// The last result, with its time.
 #[derive(Clone, Debug)]
 pub(super) struct Readiness(watch::Sender<Option<Check>>);
 
@@ -34,7 +34,7 @@ struct Check {
 pub(super) struct Ready {
     status: &'static str,
     reason: String,
-    /// How old this is.
+    /// How old the result is.
     checked_seconds_ago: Option<f64>,
 }
 
@@ -54,7 +54,8 @@ impl Readiness {
         }
     }
 
-    /// Takes up an answer, or that there was none in time, and what keeps the courier from writing.
+    /// Notes the database's answer, or that there was none in time, and the trouble that keeps the
+    /// courier from writing.
     fn note(&self, asked: Result<Result<(), OutboxError>, Elapsed>, trouble: Option<String>) {
         let answer = match asked {
             Ok(answer) => answer

@@ -1,4 +1,4 @@
-//! Why something was not done, for the page and for programs.
+//! Refusals: why a request was not carried out, for the page and for programs.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -9,9 +9,9 @@ use serde_json::json;
 #[derive(Debug)]
 pub(super) struct Refusal {
     code: StatusCode,
-    /// In a word: the page says it in the reader's language.
+    /// One word; the page says it in the reader's language.
     reason: &'static str,
-    /// In a line.
+    /// One line.
     error: String,
 }
 
@@ -25,7 +25,7 @@ impl Refusal {
         }
     }
 
-    /// What was sent makes no sense.
+    /// The request makes no sense.
     pub(super) fn wrong(error: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "wrong", error)
     }

@@ -1,4 +1,4 @@
-//! What is answered where.
+//! The routes.
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
@@ -20,8 +20,8 @@ const NOT_FOUND: &str = "not found; there are /, /metrics, /healthz and /readyz\
 const FOREIGN_HOST: &str = "this server does not answer to that name; name it in admin.hosts, or ask \
     by an IP address\n";
 
-/// What every answer says to a browser: show it as what it is, keep it to yourself, load nothing.
-/// The status page alone has another policy.
+/// The headers of every answer. They tell a browser to keep the declared type, to keep the answer
+/// to itself, and to load nothing. Only the status page has another policy.
 const HEADERS: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -41,8 +41,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Everything that is answered by a server of these names. `hands`: what users may act with.
-/// `viewers`: those who may look; `None`: all may.
+/// Serves all routes for a server of these names. `hands`: for the users' actions. `viewers`: the
+/// clients that may look; `None`: all may.
 pub(super) fn router(
     names: Names,
     viewers: Option<Viewers>,
@@ -64,7 +64,7 @@ pub(super) fn router(
     guarded(names, viewers, app)
 }
 
-/// The same for those alone who may ask, with what every answer says.
+/// Serves only clients that may ask, and adds the headers of every answer.
 pub(super) fn guarded(names: Names, viewers: Option<Viewers>, mut app: Router) -> Router {
     if let Some(viewers) = viewers {
         app = app.layer(middleware::from_fn_with_state(viewers, login::admit));
@@ -72,7 +72,7 @@ pub(super) fn guarded(names: Names, viewers: Option<Viewers>, mut app: Router) -
     app.layer(middleware::from_fn_with_state(names, guard))
 }
 
-/// Turns foreign hosts away, and adds what every answer says.
+/// Refuses foreign hosts, and adds the headers of every answer.
 async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.map(|host| host.to_str().unwrap_or_default());

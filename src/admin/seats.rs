@@ -1,8 +1,8 @@
-//! The places of connections: when all are taken, one that is idle gives way.
+//! The places of connections: when all are taken, an idle one gives way.
 //!
 //! A connection is idle until the head of a request is there, and again when its answer is made. So
-//! whoever opens connections and says nothing cannot keep others from being answered. The same holds for
-//! log-ins that are still arriving.
+//! a client that opens connections and sends nothing cannot keep others from being answered. The
+//! same holds for log-ins that are still arriving.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -21,14 +21,14 @@ pub(super) struct Seats(Arc<Shared>);
 struct Shared {
     most: usize,
     taken: Mutex<Taken>,
-    /// A connection has ended or become idle.
+    /// Wakes waiters when a connection has ended or become idle.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
     next: u64,
-    /// Since when each is idle; `None`: it is not.
+    /// Since when each connection is idle; `None`: it is at work.
     idle: HashMap<u64, (Option<Instant>, CancellationToken)>,
 }
 
@@ -37,7 +37,7 @@ struct Taken {
 pub(super) struct Seat {
     seats: Seats,
     id: u64,
-    /// It is to give way.
+    /// Cancelled when the connection has to give way.
     pub(super) gives_way: CancellationToken,
 }
 
@@ -50,8 +50,8 @@ impl Seats {
         }))
     }
 
-    /// Takes a place for a new connection. Where there is none, the one that has been idle for longest
-    /// gives way; while all are at work, this waits.
+    /// Takes a place for a new connection. If there is none, the connection that has been idle for
+    /// longest gives way; while all are at work, this waits.
     pub(super) async fn take(&self) -> Seat {
         loop {
             let changed = self.0.changed.notified();
@@ -79,7 +79,7 @@ impl Seats {
 }
 
 impl Taken {
-    /// Has the connection that has been idle for longest give way, if one is idle.
+    /// Makes the connection that has been idle for longest give way, if one is idle.
     fn dismiss(&mut self) -> bool {
         let idle = self
             .idle
@@ -96,7 +96,7 @@ impl Taken {
 }
 
 impl Seat {
-    /// Its connection is at work until what this returns is dropped.
+    /// Marks its connection as at work until the returned value is dropped.
     pub(super) fn works(&self) -> Work {
         self.set(None);
         Work {

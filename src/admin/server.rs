@@ -1,8 +1,8 @@
 //! Connections: how many at once, and how long each may take.
 //!
-//! A client that says nothing, or takes nothing, is cut off. Beyond the limit, one that says nothing
-//! gives its place to a new one. So nobody who can reach the port can exhaust the memory or the file
-//! descriptors of the courier, or keep its health checks from being answered.
+//! A client that sends nothing, or reads nothing, is cut off. Beyond the limit, a silent client
+//! gives its place to a new one. So nobody who can reach the port can exhaust the memory or the
+//! file descriptors of the courier, or keep its health checks from being answered.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,10 +28,10 @@ use super::seats::{Seat, Seats};
 use super::tls::Tls;
 use crate::lock::lock;
 
-/// The largest head of a request that is read. More would be none of ours.
+/// The largest head of a request that is read. A larger one is not from our page.
 const LARGEST_HEAD: usize = 16 * 1024;
 
-/// After `accept` failed, which it does when the process has no file descriptor left.
+/// The pause after a failed `accept`, which fails when the process has no file descriptor left.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// The limits that keep clients from taking too much.
@@ -42,7 +42,7 @@ pub(super) struct ClientLimits {
     pub(super) head_within: Duration,
     /// After so long a connection ends with the answer that is under way.
     pub(super) connection: Duration,
-    /// How long that answer may take.
+    /// How long that last answer may take.
     pub(super) last_answer: Duration,
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn serve(
             continue;
         };
         let seat = seats.take().await;
-        // Those that give way need a moment to end.
+        // Connections that give way need a moment to end.
         while connections.len() >= 2 * limits.connections {
             connections.join_next().await;
         }
@@ -97,10 +97,10 @@ pub(super) async fn serve(
     }
 }
 
-/// An idle connection that gives way has so long to end.
+/// How long an idle connection that gives way may take to end.
 const GIVES_WAY_WITHIN: Duration = Duration::from_millis(100);
 
-/// Agrees on TLS with a client that has asked for it, if that is admitted then.
+/// Agrees on TLS with a client that asks for it, if it is admitted.
 async fn shake_hands(
     stream: TcpStream,
     config: Arc<ServerConfig>,
@@ -133,11 +133,11 @@ where
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), answer);
     tokio::pin!(connection);
-    // How a connection ended is the client's business.
+    // How a connection ended does not matter to us.
     let left = tokio::select! {
         _ = connection.as_mut() => return,
         () = sleep(limits.connection) => limits.last_answer,
-        // It is idle: what it was asked is answered, or on its way.
+        // The connection is idle: its answer was sent, or is on its way.
         () = seat.gives_way.cancelled() => limits.last_answer.min(GIVES_WAY_WITHIN),
     };
     connection.as_mut().graceful_shutdown();
@@ -179,7 +179,7 @@ mod tests {
         })
         .await;
         assert!(!said(address, &GET[..20]).await.contains("here"));
-        // And so is one who asks no more: the answer comes, and then the end.
+        // A client that sends no more ends as well: its answer comes, and then the end.
         assert!(said(address, GET).await.ends_with("here"));
     }
 

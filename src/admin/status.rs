@@ -1,4 +1,4 @@
-//! What the status page shows, as JSON: `/api/status`.
+//! The content of the status page, as JSON: `/api/status`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use super::readiness::{Readiness, Ready};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
 use crate::courier::tuning::Tuner;
-use crate::outbox::{ClosedGate, Conclusion, FailedContact, LaneOutlook, Overview, PausedLane};
+use crate::outbox::{ClosedGate, Conclusion, FailedContact, HeldLane, LaneOutlook, Overview};
 use crate::platform::verdict::WaitReason;
 use crate::telemetry::metrics;
 
-/// What does not change while the courier runs.
+/// The facts that do not change while the courier runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct About {
     pub instance: String,
     /// The host that it runs on.
     pub host: String,
-    /// Where it delivers to.
+    /// The address that it delivers to.
     pub platform: String,
 }
 
-/// Everything that answers are made of. Cheap to clone.
+/// The sources of all answers. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sources {
     pub(super) about: Arc<About>,
@@ -56,12 +56,12 @@ pub(super) struct Status<'a> {
     database: Database,
     outbox: Option<&'a Overview>,
     lanes: Option<&'a [LaneOutlook]>,
-    paused: Option<&'a [PausedLane]>,
+    paused: Option<&'a [HeldLane]>,
     failures: Option<&'a [FailedContact]>,
-    /// What follows from the picture.
+    /// The conclusions from the picture.
     #[serde(flatten)]
     concluded: Option<Concluded>,
-    /// What our own words say at the end of a message, by the reason of a wait; the page says it in the
+    /// The advice at the end of our own messages, by the reason of a wait; the page says it in the
     /// reader's language.
     advice: BTreeMap<&'static str, &'static str>,
     limits: ListLimits,
@@ -70,7 +70,7 @@ pub(super) struct Status<'a> {
     log_in: bool,
 }
 
-/// What follows from a picture. The names are those of `status --json`.
+/// The conclusions from a picture. The names are those of `status --json`.
 #[derive(Debug, Serialize)]
 struct Concluded {
     conclusion: Conclusion,
@@ -107,13 +107,13 @@ struct Totals {
 
 #[derive(Debug, Serialize)]
 struct Database {
-    /// Why there is no newer picture than the one that is told.
+    /// Why there is no newer picture than this one.
     error: Option<String>,
-    /// How old that is.
+    /// The age of the picture.
     seen_seconds_ago: Option<f64>,
 }
 
-/// How many of each list are told at most.
+/// The most entries of each list.
 #[derive(Debug, Serialize)]
 struct ListLimits {
     lanes: u32,
@@ -158,7 +158,7 @@ impl Sources {
             },
             outbox: picture.map(|picture| &picture.overview),
             lanes: picture.map(|picture| &*picture.lanes),
-            paused: picture.map(|picture| &*picture.paused),
+            paused: picture.map(|picture| &*picture.held),
             failures: picture.map(|picture| &*picture.failures),
             concluded: picture.map(|picture| Concluded::from(&picture.overview)),
             advice: advice(),

@@ -15,7 +15,7 @@ use crate::settings::{CertificateError, ServerCertificate, Version};
 use crate::telemetry::event::CertificateNews;
 use crate::trust;
 
-/// How often the files are looked at for a change.
+/// How often the files are checked for a change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The certificate that is in force.
@@ -24,22 +24,23 @@ pub(super) struct Tls {
     last: Mutex<Last>,
 }
 
-/// A writing of both files.
+/// The versions of both files.
 type Versions = [Option<Version>; 2];
 
 struct Last {
-    /// The writing that was seen last, and the one that was read last, good or bad.
+    /// The versions that were seen last, and the versions that were read last, good or bad.
     seen: Versions,
     read: Versions,
     chain: Vec<CertificateDer<'static>>,
     config: Arc<ServerConfig>,
-    /// Why its time is not now, as it was told.
+    /// The last logged reason why the certificate is not valid at this time.
     untimely: Option<String>,
 }
 
 impl Tls {
-    /// Reads both files, which have to be good and to fit together. One whose time is over is shown
-    /// nevertheless: contacts are sent without it, and whoever looks says what is wrong.
+    /// Reads both files, which have to be good and to fit together. An expired certificate is
+    /// served nevertheless: contacts are sent without it, and the client's error tells what is
+    /// wrong.
     pub(super) fn open(files: ServerCertificate) -> Result<Self, CertificateError> {
         let read = versions(&files);
         let (chain, config) = load(&files)?;
@@ -53,12 +54,12 @@ impl Tls {
         Ok(Self { files, last })
     }
 
-    /// How new connections are secured.
+    /// Returns the TLS configuration of new connections.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&lock(&self.last).config)
     }
 
-    /// Follows the files, and the time of the certificate. Does not end.
+    /// Follows the files and the validity of the certificate. Does not end.
     pub(super) async fn follow(&self) {
         loop {
             for news in self.look(UnixTime::now()) {
@@ -68,12 +69,12 @@ impl Tls {
         }
     }
 
-    /// Takes over what has changed. Returns what there is to tell.
+    /// Takes over a change. Returns the news to log.
     fn look(&self, now: UnixTime) -> Vec<CertificateNews> {
         let seen = versions(&self.files);
         let mut last = lock(&self.last);
-        // Of the two files one is written first. Both are read once they have rested from one look to
-        // the next, or each renewal would tell of two that do not fit together.
+        // One of the two files is written first. Both are read once they are unchanged from one
+        // look to the next. Otherwise each renewal would report two files that do not fit together.
         let is_new = seen != last.read && seen == last.seen;
         last.seen = seen;
         let mut news = Vec::new();
@@ -96,15 +97,15 @@ impl Tls {
     }
 }
 
-/// How a certificate is that can be used.
+/// The validity of a certificate that can be used.
 pub struct CertificateTime {
-    /// Why its time is not now.
+    /// Why the certificate is not valid at this time.
     pub untimely: Option<String>,
-    /// The last day of it and of those between it and the authority.
+    /// The last day on which it and the certificates between it and the authority are valid.
     pub until: String,
 }
 
-/// Whether the files can be used, and how long.
+/// Checks whether the files can be used, and returns for how long.
 pub fn check_certificate(files: &ServerCertificate) -> Result<CertificateTime, CertificateError> {
     let (chain, _) = load(files)?;
     let last = chain.iter().filter_map(|one| match refused(one, NEVER)? {
@@ -116,16 +117,17 @@ pub fn check_certificate(files: &ServerCertificate) -> Result<CertificateTime, C
     Ok(CertificateTime { untimely, until })
 }
 
-/// A time that no certificate lives to see: the year 10000.
+/// A time after the end of every certificate: the year 10000.
 const NEVER: UnixTime = UnixTime::since_unix_epoch(Duration::from_hours(70_389_528));
 
-/// Why the time of one of these is not now.
+/// Why one of these certificates is not valid at this time.
 fn untimely(chain: &[CertificateDer<'static>], now: UnixTime) -> Option<String> {
     let mut refusals = chain.iter().filter_map(|one| refused(one, now));
     refusals.find_map(|why| trust::untimely(&why))
 }
 
-/// Why a certificate is refused at that time by one who trusts it. That its time is another comes first.
+/// Why a client that trusts a certificate would refuse it at that time. A wrong time is found
+/// first.
 fn refused(certificate: &CertificateDer<'static>, now: UnixTime) -> Option<Refused> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).ok()?;

@@ -1,4 +1,4 @@
-//! What is answered before there is a database to work on: the courier lives, and is not ready.
+//! The answers before there is a database to work on: the courier lives, and is not ready.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -21,7 +21,7 @@ struct Waiting {
     reason: String,
 }
 
-/// Everything that is answered meanwhile.
+/// Serves all routes meanwhile.
 pub(super) fn router(
     names: Names,
     viewers: Option<Viewers>,

@@ -4,14 +4,25 @@ use std::io::{BufRead, IsTerminal, Write, stdin};
 
 use super::UsageError;
 
-/// Refuses a run that would have to ask where nobody can be asked. `speaks`: the output is for programs.
-pub(super) fn check(yes: bool, dry_run: bool, speaks: bool) -> Result<(), UsageError> {
-    if !dry_run && !yes && (speaks || !stdin().is_terminal()) {
-        return Err(UsageError(
+/// The flags of a command that asks before it changes something.
+pub(super) struct Told {
+    pub(super) yes: bool,
+    pub(super) dry_run: bool,
+    /// The output is for programs.
+    pub(super) json: bool,
+}
+
+impl Told {
+    /// Refuses a run that would have to ask where nobody can answer.
+    pub(super) fn check(&self) -> Result<(), UsageError> {
+        let may_ask = !self.json && stdin().is_terminal();
+        if self.yes || self.dry_run || may_ask {
+            return Ok(());
+        }
+        Err(UsageError(
             "nobody can be asked here: give --yes, or --dry-run".into(),
-        ));
+        ))
     }
-    Ok(())
 }
 
 /// Asks, and returns whether the answer is yes.
@@ -20,7 +31,7 @@ pub(super) fn confirmed(question: &str, out: &mut dyn Write) -> anyhow::Result<b
     out.flush()?;
     let mut answer = String::new();
     if stdin().lock().read_line(&mut answer)? == 0 {
-        // The input has ended, by Ctrl-D: nobody has ended the line.
+        // The input has ended, by Ctrl-D, so no Enter has ended the line.
         writeln!(out)?;
     }
     Ok(matches!(

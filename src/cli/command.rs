@@ -57,7 +57,7 @@ enum OperatorCommand {
 }
 
 impl Cli {
-    /// Runs the command that was asked for.
+    /// Runs the command.
     pub async fn run(self) -> anyhow::Result<()> {
         let before = self.settings;
         match self.command {

@@ -38,7 +38,7 @@ pub(super) struct DemoArgs {
     json: bool,
 }
 
-/// What came of it.
+/// The outcome of the demo.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     contacts: u64,
@@ -47,10 +47,11 @@ struct Report<'a> {
     contacts_per_second: f64,
     requests: u64,
     requests_that_met_a_fault: u64,
-    /// Numbers that came in requests, the same one as often as it came.
+    /// Numbers in requests; a number that came twice counts twice.
     numbers_sent: u64,
     numbers_held: u64,
-    /// Contacts that succeeded with another contact's number: the answer to their own send was lost.
+    /// Contacts that succeeded with another contact's number: the answer to their own send was
+    /// lost.
     repeated_numbers: u64,
 }
 
@@ -165,7 +166,8 @@ fn introduce(
     Ok(out.flush()?)
 }
 
-/// Contact `n`: of a hundred, one is malformed, one repeats an earlier number, one breaks a rule.
+/// Makes contact `n`: of a hundred, one is malformed, one repeats an earlier number, one breaks a
+/// rule.
 fn contact(n: u32) -> NewContact {
     let number = |n: u32| format!("13{:09}", u64::from(n) * 104_729 % 1_000_000_000);
     let mut contact = NewContact {
@@ -177,7 +179,7 @@ fn contact(n: u32) -> NewContact {
     };
     match n % 100 {
         17 => contact.phone = format!("99{:06}", n % 1_000_000),
-        // The same lane, a few turns earlier.
+        // The same lane, some turns earlier.
         48 => contact.phone = number(n - LANES),
         76 => {
             contact.extra = Some("crm-77".into());
@@ -311,7 +313,7 @@ fn failures_table(failures: &[FailedContact], out: &mut dyn Write) -> anyhow::Re
     Ok(())
 }
 
-/// The numbers that succeeded are the numbers that the platform holds, each once.
+/// Checks that the numbers that succeeded are the numbers that the platform holds, each once.
 fn agree(outcomes: &[OutcomeCount], delivered: u64, state: &State) -> anyhow::Result<()> {
     let pending = outcomes
         .iter()
@@ -376,7 +378,7 @@ mod tests {
             .filter(|outcome| outcome["status"] == "succeeded")
             .map(|outcome| outcome["contacts"].as_u64().unwrap())
             .sum();
-        // Of a hundred contacts 97 have a number of their own that is good.
+        // Of a hundred contacts, 97 have a good number of their own.
         assert_eq!(of("numbers_held"), 6 * 97);
         assert_eq!(succeeded, 6 * 97 + of("repeated_numbers"));
         assert!(of("numbers_sent") >= succeeded && of("requests_that_met_a_fault") > 0);

@@ -1,7 +1,7 @@
-//! `erase`: takes what is personal out of a person's contacts.
+//! `erase`: takes personal data out of a person's contacts.
 //!
-//! It guarantees that only final contacts are touched, that how each ended stays, and that what was
-//! erased stays so when it is broken off: it works in small transactions, and run again it goes on.
+//! This guarantees that only final contacts are touched and that how each ended stays. It works in
+//! small transactions: an interrupted run keeps what it has erased, and the next run goes on.
 
 use std::io::{IsTerminal, Write, stderr};
 
@@ -10,9 +10,10 @@ use clap::builder::NonEmptyStringValueParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::asking::{Told, confirmed};
+use super::operator;
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
-use super::{asking, operator};
 use crate::app;
 use crate::contact::ContactId;
 use crate::mask::mask;
@@ -22,11 +23,11 @@ use crate::settings::Settings;
 
 /// Takes what is personal out of a person's contacts
 ///
-/// Of final contacts only the masked number is left, and how each ended: its lane, status, cause, times
-/// and key. Says first how many there are, and asks. Pending contacts are left: `cancel` them first. A
-/// key that holds the number is changed, so an app does not find its contact by it any more. Backups and
-/// the platform keep their own copies. The daemon does the same by itself to all that ended long ago
-/// when `retention.redact_after` is set.
+/// Of final contacts only the masked number is left, and how each ended: its lane, status, cause,
+/// times and key. Says first how many there are, and asks. Pending contacts are left: `cancel` them
+/// first. A key that holds the number is changed, so an app does not find its contact by it any
+/// more. Backups and the platform keep their own copies. The daemon does the same by itself to all
+/// that ended long ago when `retention.redact_after` is set.
 #[derive(Args, Debug)]
 pub(super) struct EraseArgs {
     #[command(flatten)]
@@ -59,7 +60,7 @@ struct Which {
 /// How many contacts the database is asked about at once.
 const CHUNK: usize = 200;
 
-/// Of more contacts the ids are not named.
+/// The ids of more contacts are not listed.
 const NAMED: usize = 20;
 
 pub(super) async fn run(
@@ -67,7 +68,12 @@ pub(super) async fn run(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    asking::check(args.yes, args.dry_run, args.json)?;
+    let told = Told {
+        yes: args.yes,
+        dry_run: args.dry_run,
+        json: args.json,
+    };
+    told.check()?;
     let operations = operator::connect(settings).await?;
     let found = args.which.find(&*operations).await?;
     let tally = Tally::make(&found, &*operations).await?;
@@ -80,7 +86,7 @@ pub(super) async fn run(
         "Erase what is personal in {}? Nothing brings it back.",
         contacts(n)
     );
-    let goes_on = n > 0 && !args.dry_run && (args.yes || asking::confirmed(&question, out)?);
+    let goes_on = n > 0 && !args.dry_run && (args.yes || confirmed(&question, out)?);
     let mut done = Erased::default();
     if goes_on {
         done = erase(&tally.free, args.which.in_words(), &*operations).await?;
@@ -104,7 +110,7 @@ impl Which {
         }
     }
 
-    /// Which contacts, for the history.
+    /// Which contacts, in words for the history.
     fn in_words(&self) -> &'static str {
         match self.phone {
             Some(_) => "contacts with one number",
@@ -120,7 +126,7 @@ impl Which {
     }
 }
 
-/// Reads the whole table.
+/// Finds the contacts with a number. Reads the whole table.
 async fn with_number(number: &str, operations: &dyn Operations) -> anyhow::Result<Vec<ContactId>> {
     writeln!(
         stderr(),
@@ -169,7 +175,7 @@ async fn erase(
     Ok(done)
 }
 
-/// How the contacts stand that were found.
+/// The states of the contacts that were found.
 #[derive(Debug, Default)]
 struct Tally {
     free: Vec<ContactId>,
@@ -249,7 +255,7 @@ impl Tally {
 const IN_OPEN_BATCH: &str =
     "left: an open batch of the journal holds them; run it again when that is closed";
 
-/// What became of them, in lines.
+/// Shows the result, in lines.
 fn shown(done: &Erased) -> String {
     let rest = [
         (

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::visible::Visible;
 use crate::settings::SettingsError;
 
-/// The command cannot be run as it was given: exit code 2.
+/// The command cannot be run with these arguments: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
@@ -16,7 +16,7 @@ pub fn report(outcome: anyhow::Result<()>, stderr: &mut dyn Write) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
-    // Whoever read our output (`| head`) has enough of it: that is no failure.
+    // The reader of our output (`| head`) has enough of it: that is no failure.
     if error
         .downcast_ref::<io::Error>()
         .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
@@ -30,7 +30,7 @@ pub fn report(outcome: anyhow::Result<()>, stderr: &mut dyn Write) -> ExitCode {
     };
     let mut stderr = Visible::new(stderr);
     for line in lines {
-        // With standard error gone, there is nobody left to tell; the exit code still says it.
+        // If standard error is closed, nobody is left to tell; the exit code still says it.
         if writeln!(stderr, "error: {}", line.replace('\n', " ")).is_err() {
             break;
         }

@@ -18,7 +18,7 @@ use crate::outbox::{
 #[derive(Default)]
 pub(super) struct FakeOutbox {
     pub(super) missing_migrations: usize,
-    /// What was committed.
+    /// The committed contacts.
     pub(super) contacts: Arc<Mutex<Vec<NewContact>>>,
     /// Refuses the insertion of more contacts than this.
     pub(super) room: Option<usize>,

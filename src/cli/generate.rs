@@ -1,5 +1,5 @@
-//! `completions` and `man`: what a package installs beside the program, made out of the command
-//! line itself.
+//! `completions` and `man`: the files that a package installs beside the program, made out of the
+//! command line itself.
 
 use std::io::Write;
 use std::path::PathBuf;

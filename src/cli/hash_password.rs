@@ -9,13 +9,13 @@ use console::Term;
 use super::UsageError;
 use crate::admin::hash_line;
 
-/// More than a password may have.
+/// The most bytes that are read: more than a password may have.
 const MOST: u64 = 1024;
 
 /// Prints a line for `admin.users_file`, with a password's hash
 ///
-/// Asks for the password without showing it. Without a terminal it is the one line on standard input.
-/// `htpasswd -nBC 12 NAME` of Apache's tools prints the same kind of line.
+/// Asks for the password without showing it. Without a terminal it is the one line on standard
+/// input. `htpasswd -nBC 12 NAME` of Apache's tools prints the same kind of line.
 #[derive(Args, Debug)]
 pub(super) struct HashPasswordArgs {
     /// Who logs in with it

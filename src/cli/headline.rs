@@ -5,7 +5,7 @@ use indicatif::HumanCount;
 use super::span::{contacts, count, seconds};
 use crate::outbox::{ClosedGate, Conclusion, PAUSED};
 
-/// One line that says how things stand.
+/// Says the state in one line.
 pub(super) fn headline(conclusion: &Conclusion) -> String {
     match conclusion {
         Conclusion::Stopped { gate, held } => {
@@ -62,7 +62,7 @@ pub(super) fn in_short(conclusion: &Conclusion) -> String {
     }
 }
 
-/// The words of others in it: the platform's, or those of whoever paused.
+/// Returns the words of others in it: the platform's, or those of the person who paused.
 pub(super) fn words(conclusion: &Conclusion) -> Option<&str> {
     match conclusion {
         Conclusion::Stopped { gate, .. } => Some(gate.message.as_str()),
@@ -70,7 +70,7 @@ pub(super) fn words(conclusion: &Conclusion) -> Option<&str> {
     }
 }
 
-/// Why a gate is closed, since when, and what comes next.
+/// Says why a gate is closed, since when, and what comes next.
 fn why(gate: &ClosedGate, held: u64) -> String {
     let (since, next) = (seconds(gate.closed_seconds), next(gate, held));
     if gate.reason == PAUSED {
@@ -79,7 +79,7 @@ fn why(gate: &ClosedGate, held: u64) -> String {
     format!("{} for {since}; {next}; {}", gate.reason, gate.message)
 }
 
-/// What comes next. `held`: how many contacts are due behind it.
+/// Says what comes next. `held`: how many contacts are due behind the gate.
 fn next(gate: &ClosedGate, held: u64) -> String {
     if gate.reason == PAUSED {
         until(gate)
@@ -92,7 +92,7 @@ fn next(gate: &ClosedGate, held: u64) -> String {
     }
 }
 
-/// When a pause ends.
+/// Says when a pause ends.
 pub(super) fn until(pause: &ClosedGate) -> String {
     if pause.next_try_in_seconds > 0.0 {
         format!("it ends in {}", seconds(pause.next_try_in_seconds))
@@ -127,7 +127,7 @@ fn waiting(n: u64) -> String {
     format!("{} {}", contacts(n), if n == 1 { "is" } else { "are" })
 }
 
-/// So many contacts, and that they wait.
+/// Says that so many contacts wait.
 pub(super) fn waiting_on(n: u64) -> String {
     format!("{} {}", contacts(n), if n == 1 { "waits" } else { "wait" })
 }

@@ -1,4 +1,4 @@
-//! `history`: who did what.
+//! `history`: the actions of operators.
 
 use std::io::Write;
 
@@ -12,7 +12,8 @@ use super::table::{lines, numbers, table};
 use crate::outbox::ActionReport;
 use crate::settings::Settings;
 
-/// Shows who did what: what was requeued, pruned, erased, cancelled, paused, resumed, migrated, reloaded
+/// Shows who did what: what was requeued, pruned, erased, cancelled, paused, resumed, migrated,
+/// reloaded
 ///
 /// The last action first. Kept as long as contacts are: `prune` deletes old ones.
 #[derive(Args, Debug)]

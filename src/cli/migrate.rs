@@ -13,8 +13,8 @@ use crate::telemetry::logging;
 
 /// Applies the migrations that the database lacks
 ///
-/// `run` does so by itself unless `database.auto_migrate` is false. Only this command makes the index
-/// of results, and only if it is asked to.
+/// `run` does so by itself unless `database.auto_migrate` is false. Only this command makes the
+/// index of results, and only if it is asked to.
 #[derive(Args, Debug)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]

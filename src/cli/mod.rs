@@ -1,4 +1,4 @@
-//! The command line: one file per command, and what they share.
+//! The command line: one file per command, and the parts that they share.
 //!
 //! Answers go to standard output, everything else to standard error. An error is one line that
 //! begins with `error: `; the exit code is 0 for done, 1 for failed at run time, 2 for wrong usage

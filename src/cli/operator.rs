@@ -1,4 +1,5 @@
-//! What the commands for operators share: the database as it is, and which failed contacts.
+//! The parts that the commands for operators share: the open database, and the filter of failed
+//! contacts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +82,7 @@ impl From<Kind> for FailKind {
 }
 
 impl FilterArgs {
-    /// The filter that was asked for.
+    /// Returns the filter of the arguments.
     pub(super) fn filter(&self) -> Result<FailureFilter, UsageError> {
         let lane = self.lane.as_deref().map(lane).transpose()?;
         let user = self.user.as_deref().map(user).transpose()?;
@@ -111,14 +112,14 @@ impl FilterArgs {
         })
     }
 
-    /// Whether anything was asked for.
+    /// Whether no filter was given.
     pub(super) fn is_empty(&self) -> bool {
         self.filter()
             .is_ok_and(|filter| filter == FailureFilter::default())
     }
 }
 
-/// A user as `--user` has it, where `--lane` names a lane.
+/// Checks a user given by `--user`; `--lane` names a lane.
 pub(super) fn user(text: &str) -> Result<String, UsageError> {
     let known = OrderScope::user(text).map(|_| text.to_owned());
     known.map_err(|violation| {
@@ -128,9 +129,9 @@ pub(super) fn user(text: &str) -> Result<String, UsageError> {
     })
 }
 
-/// A number as `--phone` has it. One without a digit would be found in every row that has none either.
+/// Checks a number given by `--phone`. A number without a digit would match every row without one.
 pub(super) fn number(text: &str) -> Result<String, String> {
-    // A ciphertext may happen to have no digit.
+    // A ciphertext may have no digit.
     const CIPHERTEXT: usize = 16;
     if text.contains(char::is_numeric) || text.trim().chars().count() >= CIPHERTEXT {
         Ok(text.to_owned())
@@ -139,7 +140,7 @@ pub(super) fn number(text: &str) -> Result<String, String> {
     }
 }
 
-/// A lane as `--lane` has it.
+/// Checks a lane given by `--lane`.
 pub(super) fn lane(text: &str) -> Result<Lane, UsageError> {
     lane_of(text)
         .ok_or_else(|| UsageError(format!("--lane {text:?} is no lane: write USER_ID/TASK_ID")))

@@ -84,9 +84,9 @@ fn lasting(text: &str) -> Result<Duration, String> {
 
 /// Ends pauses, and has everything in the way tried at once
 ///
-/// Ends all pauses of the lane, of the user and its lanes, or all that there are. Also ends whatever
-/// else these lanes wait for: a hold, a refused token or user, a `Retry-After`, the breaker. A single
-/// request finds out whether that has gone.
+/// Ends all pauses of the lane, of the user and its lanes, or all that there are. Also ends
+/// whatever else these lanes wait for: a hold, a refused token or user, a `Retry-After`, the
+/// breaker. A single request finds out whether that has gone.
 #[derive(Args, Debug)]
 pub(super) struct ResumeArgs {
     #[command(flatten)]
@@ -124,7 +124,7 @@ pub(super) async fn pause(
         writeln!(out, "{scope}: paused {until}")?;
         out.flush()?;
     }
-    // The pause is in force: whatever becomes of the count, it has been done.
+    // The pause is in force: it is done, even if the count fails.
     let pending = timeout(COUNTING, pending_in(&*operations, scope)).await;
     let pending = pending.ok().and_then(Result::ok);
     if args.json {
@@ -142,7 +142,7 @@ pub(super) async fn pause(
     Ok(())
 }
 
-/// Says what a pause has taken the place of: somebody may count on its reason or its end.
+/// Describes a pause that was replaced: somebody may rely on its reason or its end.
 fn replaced(pause: &Pause) -> String {
     let end = pause.ends_in_seconds.map_or_else(
         || "until somebody resumes".to_owned(),
@@ -155,7 +155,8 @@ fn replaced(pause: &Pause) -> String {
     )
 }
 
-/// Whether a lane has, or had, a contact. Who cannot find out takes it for known.
+/// Whether a lane has, or had, a contact. If the database does not answer, the lane counts as
+/// known.
 async fn is_known(scope: &OrderScope, operations: &dyn Operations) -> bool {
     match scope {
         OrderScope::Lane(lane) => {
@@ -166,7 +167,7 @@ async fn is_known(scope: &OrderScope, operations: &dyn Operations) -> bool {
     }
 }
 
-/// How long a pause that is in force is kept from its end by counting what it is about.
+/// The time limit of the count, which delays the command after the pause is in force.
 const COUNTING: Duration = Duration::from_secs(10);
 
 pub(super) async fn resume(
@@ -186,7 +187,7 @@ pub(super) async fn resume(
     Ok(())
 }
 
-/// What a resume has done, in lines. What is paused with more lanes is not tried.
+/// Says what a resume has done, in lines. Lanes under a wider pause are not tried.
 fn what_ended(scope: &OrderScope, resumed: &Resumption) -> String {
     let (pauses, holds) = (resumed.ended.pauses, resumed.ended.holds);
     let ended = if pauses + holds == 0 {

@@ -1,4 +1,4 @@
-//! `prune`: deletes what was done long ago.
+//! `prune`: deletes old contacts and batches.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
@@ -105,8 +105,8 @@ async fn prune(
     }
 }
 
-/// A bar that goes from the age of the first row to the age from which on nothing is old. How many
-/// rows there are nobody has counted.
+/// A bar that goes from the age of the first row to the age from which on nothing is old. The
+/// number of rows is unknown.
 struct Progress {
     bar: ProgressBar,
     until: Duration,

@@ -1,7 +1,7 @@
-//! Reloading: what SIGHUP does to a running courier.
+//! Reloading: the effect of SIGHUP on a running courier.
 //!
-//! The settings are read again from the same places. What a running courier takes over is in force
-//! at once, what takes a restart is told; settings with a fault in them change nothing at all.
+//! The settings are read again from the same places. A running courier takes the live keys over at
+//! once, and logs the keys that need a restart. Settings with a fault change nothing at all.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::settings::{Settings, SettingsError};
 use crate::telemetry::event::{SettingsNotReloaded, SettingsReloaded};
 use crate::telemetry::logging::LogLevel;
 
-/// What reloading needs to know and to change.
+/// The parts that reloading reads and changes.
 pub(super) struct Reloading {
-    /// Where the settings come from.
+    /// The sources of the settings.
     pub(super) places: SettingsArgs,
-    /// Those in force.
+    /// The settings in force.
     pub(super) settings: Settings,
-    /// The courier's.
+    /// The courier's tuner.
     pub(super) tuner: Tuner,
-    /// Where it is kept who did what.
+    /// For noting the reload in the history.
     pub(super) operations: Arc<dyn Operations>,
-    /// Which lines are logged.
+    /// The level of logged lines.
     pub(super) log: LogLevel,
 }
 
@@ -50,16 +50,16 @@ impl Reloading {
         }
     }
 
-    /// Returns the keys whose value is another one from now on.
+    /// Returns the keys whose values have changed.
     fn reload(&mut self) -> Result<Vec<&'static str>, SettingsError> {
         let new = self.places.read()?;
-        // The next start would fail for it.
+        // The next start would fail without one.
         new.require_platform_token()?;
         let changes = self.settings.changes_to(&new);
         self.settings = self.settings.with_live_of(&new);
         self.tuner.change(app::tuning(&self.settings));
         let told = SettingsReloaded { changes: &changes };
-        // It shall be heard although it may be what makes the log quiet.
+        // This event must be logged even if the new level is quieter.
         let heard = SettingsReloaded::is_heard();
         if heard {
             told.emit();

@@ -1,14 +1,15 @@
-//! `requeue`: sends what failed on its way again.
+//! `requeue`: sends failed contacts on their way again.
 
 use std::io::{IsTerminal, Write, stderr};
 
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::UsageError;
+use super::asking::{Told, confirmed};
 use super::operator::{self, FilterArgs};
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
-use super::{UsageError, asking};
 use crate::app;
 use crate::contact::ContactId;
 use crate::operators::{Failed, Requeue, RequeueTally, Safety};
@@ -18,8 +19,9 @@ use crate::settings::Settings;
 ///
 /// Says first how many there are of each kind, and asks. A contact that was `unconfirmed` may be on
 /// the platform already: when it is, it ends as `duplicate` this time. Where the platform appends
-/// the suffix, or appended it then, or who appends it has changed since, nothing is a duplicate, and
-/// the person would be called twice: such contacts are left out, unless `--even-unsafe` is given.
+/// the suffix, or appended it then, or who appends it has changed since, nothing is a duplicate,
+/// and the person would be called twice: such contacts are left out, unless `--even-unsafe` is
+/// given.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command"
@@ -64,7 +66,7 @@ pub(super) async fn run(
     }
     let mut requeued = 0;
     let goes_on = tally.to_requeue > 0 && !args.dry_run;
-    if goes_on && (args.yes || asking::confirmed(&question(tally.to_requeue), out)?) {
+    if goes_on && (args.yes || confirmed(&question(tally.to_requeue), out)?) {
         let bar = progress(tally.to_requeue);
         let action = app::action("requeue", &requeue.in_words());
         requeued = requeue
@@ -92,7 +94,12 @@ impl RequeueArgs {
         if !said.is_empty() {
             return Err(UsageError(said.into()));
         }
-        asking::check(self.yes, self.dry_run, self.json)?;
+        let told = Told {
+            yes: self.yes,
+            dry_run: self.dry_run,
+            json: self.json,
+        };
+        told.check()?;
         Ok(Requeue {
             which: match &*self.ids {
                 [] => Failed::Filter(filter),
@@ -104,7 +111,7 @@ impl RequeueArgs {
     }
 }
 
-/// What there is, in lines; `named`: how many were meant by their ids.
+/// Shows the counts, in lines; `named`: how many contacts were meant by their ids.
 fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     let mut lines: Vec<String> = tally
         .kinds

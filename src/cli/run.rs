@@ -53,7 +53,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     }
     let settings = places.read()?;
     settings.require_platform_token()?;
-    // The writer goes last, with all that was logged.
+    // The log writer ends last, with everything that was logged.
     let Log {
         level,
         losses,
@@ -76,7 +76,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     .emit();
     ProxyLeftOut::emit_if(settings.leaves_out_a_proxy());
     let life = Lifecycle::new();
-    // Ends with this function, whatever becomes of the courier.
+    // Ends with this function, however the courier ends.
     let mut beside = JoinSet::new();
     beside.spawn(losses.tell());
     beside.spawn(supervisor::attend(courier.pulse()));
@@ -110,7 +110,7 @@ pub(super) async fn run(args: &RunArgs, mut places: SettingsArgs) -> anyhow::Res
     }
 }
 
-/// How long the database is waited for at the start, before it is asked again.
+/// How long to wait at the start before the database is asked again.
 const AGAIN: BackoffPolicy = BackoffPolicy {
     initial_interval: Duration::from_millis(250),
     max_interval: Duration::from_secs(5),
@@ -118,8 +118,8 @@ const AGAIN: BackoffPolicy = BackoffPolicy {
     jitter: 0.5,
 };
 
-/// The database, ready to be worked on, and that of the rates if it is another one. A courier that goes on for ever waits for one that is not there
-/// yet; `None`: it was stopped meanwhile.
+/// Opens the database, and that of the rates if it is another one. A courier that goes on for ever
+/// waits for a database that is not there yet; `None`: it was stopped meanwhile.
 async fn open(
     args: &RunArgs,
     settings: &Settings,
@@ -133,7 +133,8 @@ async fn open(
                 Ok(opened) => return Ok(opened),
                 Err(error) => error,
             };
-            // Who trusts the wrong authority has to change the settings.
+            // Waiting does not help if the wrong authority is trusted: somebody has to change the
+            // settings.
             let passes = |error: &OutboxError| {
                 error.is_transient() && !matches!(error, OutboxError::Untrusted(_))
             };
@@ -180,7 +181,7 @@ async fn open_both(settings: &Settings) -> anyhow::Result<Opened> {
     Ok((database, app::open_rates(settings).await?))
 }
 
-/// The database's address, and which of its servers is used where there are several.
+/// The database's address, and the server in use if there are several.
 fn named(settings: &Settings, database: &app::Database) -> String {
     let url = settings.database.url();
     match database.outbox.place() {
@@ -200,8 +201,8 @@ async fn encryption(database: &app::Database) -> String {
     }
 }
 
-/// Listens for operators' questions. A run that ends by itself has nobody to answer to, and may be
-/// one of several on this host.
+/// Listens for operators' questions. A run that ends by itself serves nobody, and may be one of
+/// several on this host.
 async fn listen(args: &RunArgs, settings: &Settings) -> anyhow::Result<Option<Admin>> {
     let address = settings.admin.listen.filter(|_| !args.once);
     let Some(address) = address else {

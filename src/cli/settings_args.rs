@@ -19,7 +19,7 @@ pub(super) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Loads the settings; what stands `behind` the command wins over what stands before it.
+    /// Loads the settings; arguments `behind` the command win over arguments before it.
     pub(super) fn load(&self, behind: &Self) -> Result<Settings, SettingsError> {
         self.followed_by(behind).read()
     }

@@ -17,12 +17,12 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
-/// The same for a span that comes as a number of seconds.
+/// The same for a span in seconds.
 pub(super) fn seconds(seconds: f64) -> String {
     span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
-/// The same for something that happened so many seconds ago; negative: to come.
+/// The same for an event that many seconds ago; negative: in the future.
 pub(super) fn ago(ago: f64) -> String {
     let time = seconds(ago.abs());
     if ago < 0.0 {

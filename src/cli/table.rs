@@ -16,7 +16,7 @@ pub(super) fn table(headers: &[&str]) -> Table {
     table
 }
 
-/// Sets some columns flush right: those of numbers.
+/// Aligns columns of numbers to the right.
 pub(super) fn numbers(table: &mut Table, columns: &[usize]) {
     for column in columns {
         if let Some(column) = table.column_mut(*column) {
@@ -32,7 +32,7 @@ pub(super) fn lines(table: &Table) -> String {
         .fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
-/// The same on a screen of this width: what does not fit is cut, so that no row takes two lines.
+/// The same on a screen of this width: longer rows are cut, so that no row takes two lines.
 pub(super) fn lines_within(table: &mut Table, width: Option<u16>) -> String {
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -51,7 +51,7 @@ pub(super) fn terminal_width() -> Option<u16> {
     is_terminal.then(|| Table::new().width().unwrap_or(USUAL))
 }
 
-/// The text with lines cut that are wider than a screen of this width.
+/// Cuts the lines of a text that are wider than a screen of this width.
 pub(super) fn cut(text: &str, width: Option<u16>) -> String {
     let Some(width) = width.map(usize::from) else {
         return text.to_owned();
@@ -73,7 +73,7 @@ pub(super) fn cut(text: &str, width: Option<u16>) -> String {
     text.lines().map(line).collect()
 }
 
-/// A line of ours in lines that fit on a screen of this width, broken between words.
+/// Breaks a line of ours between words into lines that fit on a screen of this width.
 pub(super) fn wrapped(text: &str, width: Option<u16>) -> String {
     let width = width.map_or(usize::MAX, usize::from);
     let (mut lines, mut used) = (String::new(), 0);
@@ -92,7 +92,7 @@ pub(super) fn wrapped(text: &str, width: Option<u16>) -> String {
     lines + "\n"
 }
 
-/// A text in one line of at most so many characters.
+/// Returns a text in one line of at most so many characters.
 pub(super) fn short(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= most {

@@ -1,14 +1,14 @@
-//! What is printed: a terminal only shows it, whatever rows, answers and files hold.
+//! The output: a terminal only shows it, whatever rows, answers and files hold.
 
 use std::io::{self, Write};
 
 use crate::visible::spelt_out_but;
 
-/// A stream of text in which every character that a terminal would obey is spelt out. Lines and tabs
-/// stay; the commands keep them out of what is not theirs.
+/// A stream of text in which every character that a terminal would obey is spelt out. Lines and
+/// tabs stay; the commands keep them out of foreign texts.
 pub(super) struct Visible<W: Write> {
     to: W,
-    /// The beginning of a character whose rest is still to come.
+    /// The first bytes of a character whose rest is still to come.
     begun: Vec<u8>,
 }
 

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::bulletin::Bulletin;
 use super::gates::Gates;
 use super::heartbeat::LeaseClock;
-use super::hold::Holding;
 use super::lifecycle::Lifecycle;
 use super::limits::RateLimiter;
+use super::memory::Memory;
 use super::notes::Notes;
 use super::pauses::Pauses;
 use super::permits::Permits;
@@ -45,7 +45,7 @@ pub(super) struct Context {
     /// `delivery.poll_interval`.
     pub(super) poll_interval: Duration,
     /// The bytes of contacts that all lanes hold.
-    pub(super) holding: Holding,
+    pub(super) memory: Memory,
     /// `request.*`, `delivery.suffix` and `delivery.max_contact_bytes`.
     pub(super) request: RequestDefaults,
     pub(super) traces: Traces,

@@ -12,9 +12,9 @@ use super::bulletin::Bulletin;
 use super::context::Context;
 use super::entry::{Entered, Entry};
 use super::heartbeat::{self, LeaseClock};
-use super::hold::Holding;
 use super::lifecycle::Lifecycle;
 use super::limits::{Guest, RateLimiter, SharedRates};
+use super::memory::Memory;
 use super::notes::Notes;
 use super::options::CourierOptions;
 use super::pauses::Pauses;
@@ -221,7 +221,7 @@ impl Courier {
             tuner: self.tuner,
             notice_interval: self.options.notice_interval,
             poll_interval: self.options.poll_interval,
-            holding: Holding::default(),
+            memory: Memory::default(),
             request: self.options.request,
             traces: self.options.traces,
             life,

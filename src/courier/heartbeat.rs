@@ -88,7 +88,7 @@ struct Heart {
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
     bulletin: Arc<Bulletin>,
-    /// Where the rates are kept.
+    /// The database that keeps the rates.
     rates: Arc<dyn Outbox>,
     clock: DatabaseClock,
     /// The rate that was last kept.

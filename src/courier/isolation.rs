@@ -62,6 +62,16 @@ pub(super) enum Answered {
     },
 }
 
+/// What is known about rows that may be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    /// One of them must be a culprit.
+    HoldCulprit,
+    /// They were asked about together, and the answer said nothing about any of them.
+    SayNothing,
+}
+
 /// The search for the culprits of one batch.
 #[derive(Debug)]
 struct Isolation<T> {
@@ -102,7 +112,12 @@ impl<T> Isolation<T> {
             holds_culprit,
         } = self.pieces.pop()?;
         self.busy = true;
-        let cut = self.cut(rows, holds_culprit, holds_culprit);
+        let known = if holds_culprit {
+            Known::HoldCulprit
+        } else {
+            Known::Nothing
+        };
+        let cut = self.cut(rows, known);
         Some(if cut.first < rows {
             NextPiece::Cut(item, cut)
         } else {
@@ -111,16 +126,16 @@ impl<T> Isolation<T> {
     }
 
     /// Returns where to cut the rows: in the middle if asking about all of them says nothing new.
-    fn cut(&self, rows: usize, in_the_middle: bool, holds_culprit: bool) -> Cut {
+    fn cut(&self, rows: usize, known: Known) -> Cut {
         let plausible = (15 * self.accepted / (10 * self.culprits + 4)).max(1);
-        let most = if in_the_middle && rows > 1 {
-            ((rows * 382 + 500) / 1000).max(1)
-        } else {
+        let most = if known == Known::Nothing || rows <= 1 {
             rows
+        } else {
+            ((rows * 382 + 500) / 1000).max(1)
         };
         Cut {
             first: plausible.min(most),
-            holds_culprit,
+            holds_culprit: known == Known::HoldCulprit,
         }
     }
 
@@ -134,9 +149,9 @@ impl<T> Isolation<T> {
             other.holds_culprit = false;
         }
         match answered {
-            Answered::Refused { rows } if rows > 1 => Some(self.cut(rows, true, true)),
-            Answered::Partly { open } if open > 0 => Some(self.cut(open, false, false)),
-            Answered::Nothing { rows } if rows > 1 => Some(self.cut(rows, true, false)),
+            Answered::Refused { rows } if rows > 1 => Some(self.cut(rows, Known::HoldCulprit)),
+            Answered::Partly { open } if open > 0 => Some(self.cut(open, Known::Nothing)),
+            Answered::Nothing { rows } if rows > 1 => Some(self.cut(rows, Known::SayNothing)),
             _ => {
                 self.culprits += 1;
                 None

@@ -3,29 +3,29 @@
 //! A place is for a lane that can send now, or soon. Users take turns, and then the lanes of each
 //! user ([`Queue`]). A lane at work gives its place up after a turn when others wait, and rests
 //! when it may not send for a while. The scout's neighbours are the search, which finds lanes in
-//! the outbox, and [`LaneAtWork`].
+//! the outbox, and the lane at work.
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::lane::{BRIEF, LaneAtWork, LaneEnd, budget};
+use super::lane::LaneEnd;
+use super::notices::Notices;
 use super::places::Places;
 use super::queue::{Candidate, Queue};
 use super::rests::{Rest, Rests};
-use super::search::Search;
+use super::search::{SEARCH_SHARE, Search};
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
-use crate::outbox::{LeasedLane, OutboxError};
-use crate::platform::verdict::WaitReason;
-use crate::telemetry::event::LaneFailed;
+use crate::outbox::OutboxError;
+
+mod starting;
 
 /// A lane that failed for a reason of its own is left alone for this long.
 const COOLING: Duration = Duration::from_mins(1);
@@ -35,12 +35,6 @@ const CATCHING_UP: Duration = Duration::from_secs(2);
 
 /// How often the scout searches in a poll interval while lanes are at work.
 const BUSY: u32 = 4;
-
-/// Searches take at most one part in this many of the time.
-const SEARCH_SHARE: u32 = 5;
-
-/// Of the new contacts, the lanes of at most this many are looked at.
-const MOST_NEWS: i64 = 1_000;
 
 /// A look ends when this many lanes had no place. While many hang, it ends after as many again of
 /// lanes that are known to answer.
@@ -54,10 +48,7 @@ pub(super) struct Scout {
     /// When the last search ended, and how long it took.
     searched: Option<(Instant, Duration)>,
     places: Places,
-    /// The greatest id of a contact that was noticed.
-    newest: Option<i64>,
-    /// When to ask for the newest id next, even if a rest ends before.
-    notice_due: Instant,
+    notices: Notices,
     /// Whether there is reason to search at once.
     has_news: bool,
     tasks: JoinSet<LaneEnd>,
@@ -92,8 +83,7 @@ impl Scout {
             search: Search::new(instance),
             queue: Queue::default(),
             searched: None,
-            newest: None,
-            notice_due: Instant::now(),
+            notices: Notices::new(Instant::now()),
             has_news: false,
             places: Places::default(),
             tasks: JoinSet::new(),
@@ -105,9 +95,7 @@ impl Scout {
 
     /// Looks around until the courier ends, then waits for the lanes at work.
     pub(super) async fn run(mut self) {
-        if self.context.notice_interval.is_some() {
-            self.newest = self.context.outbox.newest().await.ok();
-        }
+        self.notices.begin(&self.context).await;
         while !self.context.life.is_stopping() {
             let pulse = Arc::clone(&self.context.pulse);
             let look = pulse.scout.turning(self.look_and_report()).await;
@@ -170,7 +158,7 @@ impl Scout {
         let wait = [ripe_in, rested_in].into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
-        let news = notice(Arc::clone(&context), self.newest, self.notice_due);
+        let news = self.notices.next(Arc::clone(&context));
         tokio::pin!(rest, news);
         loop {
             let (resting, waiting) = (self.rests.len(), self.queue.len());
@@ -193,33 +181,17 @@ impl Scout {
 
     /// Asks for new contacts between two leases, if it is time: leases take a while.
     async fn ask_for_news(&mut self) {
-        let asked = Instant::now();
-        let Some(interval) = self
-            .context
-            .notice_interval
-            .filter(|_| self.notice_due <= asked)
-        else {
-            return;
-        };
-        match self.context.outbox.newest().await {
-            Ok(newest) if self.newest != Some(newest) => self.take_news(newest).await,
-            // The search reports the trouble.
-            Ok(_) | Err(_) => self.notice_due = Instant::now() + pause_after(asked, interval),
+        if let Some(newest) = self.notices.ask(&self.context).await {
+            self.take_news(newest).await;
         }
     }
 
     /// Queues the lanes of new contacts for a place. The next search finds contacts beyond these.
     async fn take_news(&mut self, newest: i64) {
-        let noticed = self.newest.replace(newest).unwrap_or(newest);
         self.has_news = true;
-        let behind = noticed.max(newest.saturating_sub(MOST_NEWS));
-        let asked = Instant::now();
-        let lanes = self.context.outbox.newest_lanes(behind, newest).await;
-        let interval = self.context.notice_interval.unwrap_or_default();
-        self.notice_due = Instant::now() + pause_after(asked, interval);
-        // The search reports the trouble.
+        let lanes = self.notices.lanes(newest, &self.context).await;
         let mut waiting = Vec::new();
-        for lane in lanes.unwrap_or_default() {
+        for lane in lanes {
             self.rests.has_contacts(&lane);
             if !self.places.tell(&lane) && self.may_start(&lane) {
                 waiting.push(lane);
@@ -449,133 +421,4 @@ impl Scout {
             self.context.watch.note(work, asked, answer);
         }
     }
-
-    /// Leaves a lane alone that cannot be leased for a reason of its own: it must not stop the
-    /// others.
-    fn not_leased(&mut self, lane: &Lane, error: Option<OutboxError>) -> Result<bool, OutboxError> {
-        match error {
-            None => Ok(false),
-            // Another courier is writing the lane's row, or an app has locked it.
-            Some(OutboxError::Locked(_)) => {
-                self.rests.cools(lane.clone(), COOLING);
-                Ok(false)
-            }
-            Some(error) if error.is_transient() => Err(error),
-            Some(error) => {
-                let text = error.to_string();
-                LaneFailed { lane, error: &text }.emit();
-                self.rests.cools(lane.clone(), COOLING);
-                Ok(false)
-            }
-        }
-    }
-
-    /// Leases the lane and puts it to work. Returns `false` if another courier has it, or if it may
-    /// not send now.
-    async fn start(&mut self, lane: &Lane) -> Result<bool, OutboxError> {
-        let waits_for = self.context.notes.waits_for(lane);
-        let Ok(mut paid) = self.pay(lane, waits_for) else {
-            return Ok(false);
-        };
-        if !self.context.gates().enter(lane, Instant::now()) {
-            return Ok(false);
-        }
-        let asked = Instant::now();
-        let leased = self.context.outbox.lease(lane, self.instance).await;
-        // Trouble of a single lane is reported for that lane.
-        let is_general = |error: &OutboxError| error.is_transient();
-        if leased.as_ref().err().is_none_or(is_general) {
-            self.tell(DatabaseWork::Lease, asked, &leased);
-        }
-        let leased = match leased {
-            Ok(Some(leased)) => leased,
-            not_leased => {
-                // A lane that rests briefly may rest a little longer by the database's clock.
-                self.context.gates().back(lane);
-                return self.not_leased(lane, not_leased.err());
-            }
-        };
-        if !paid && waits_for.is_none() {
-            let Ok(pays) = self.pay_late(&leased).await else {
-                return Ok(false);
-            };
-            paid = pays;
-        }
-        self.put_to_work(leased, paid);
-        Ok(true)
-    }
-
-    fn put_to_work(&mut self, leased: LeasedLane, paid: bool) {
-        let (context, lane) = (Arc::clone(&self.context), leased.lease.lane.clone());
-        let news = self.places.take(lane.clone());
-        let task = self
-            .tasks
-            .spawn(async move { LaneAtWork::new(context, leased, news, paid).run().await });
-        self.rests.came_back(&lane);
-        self.queue.has_turn(&lane);
-        self.lanes.insert(task.id(), lane);
-        self.context.notes.set_lanes_at_work(self.places.len());
-    }
-
-    /// Pays for the first request of a lane that waits for this reason. Returns whether that took
-    /// from a budget. Fails if the budget is empty; then the lane rests until the instant returned.
-    fn pay(&mut self, lane: &Lane, waits_for: Option<&str>) -> Result<bool, Instant> {
-        let Some(budget) = waits_for.and_then(budget) else {
-            return Ok(false);
-        };
-        let paid = self.context.limiter.pay(budget);
-        paid.map(|()| true).inspect_err(|later| {
-            self.rests.goes_on(lane, *later);
-            let rest = Rest {
-                until: *later,
-                comes_back: true,
-                is_idle: false,
-            };
-            self.rests.begins(lane.clone(), rest);
-        })
-    }
-
-    /// Pays likewise for a lane whose wait only the database knew.
-    async fn pay_late(&mut self, leased: &LeasedLane) -> Result<bool, Instant> {
-        let (lane, reason) = (&leased.lease.lane, leased.held_because.as_deref());
-        let paid = self.pay(lane, reason);
-        if let Err(later) = paid {
-            // Only `run --once` waits for the lane, and only the first time.
-            if !self.tells && later <= Instant::now() + BRIEF {
-                self.rests.begins_briefly(lane.clone(), later);
-            }
-            if let Some(reason) = reason.and_then(WaitReason::named) {
-                self.context.notes.lane_waits(lane, reason.as_str());
-            }
-            self.context.gates().back(lane);
-            // If the lane cannot be given back now, this courier finds it again as its own.
-            self.context.outbox.release(&leased.lease).await.ok();
-        }
-        paid
-    }
-}
-
-/// Waits until there are contacts that were not noticed yet, and returns the greatest id. Asks from
-/// `due` on. Never returns while `notice_interval` is off.
-async fn notice(context: Arc<Context>, noticed: Option<i64>, due: Instant) -> i64 {
-    let Some(interval) = context.notice_interval else {
-        return pending().await;
-    };
-    sleep_until(due).await;
-    loop {
-        let asked = Instant::now();
-        match context.outbox.newest().await {
-            Ok(newest) if Some(newest) != noticed => return newest,
-            Ok(_) => sleep(pause_after(asked, interval)).await,
-            // The search reports the trouble.
-            Err(_) => sleep(context.poll_interval).await,
-        }
-    }
-}
-
-/// Returns how long to wait after a question asked at `asked`, so that questions take a bounded
-/// share of the time. If an app has inserted very many rows and not committed them, the database
-/// walks over all of them.
-fn pause_after(asked: Instant, interval: Duration) -> Duration {
-    interval.max(asked.elapsed() * (SEARCH_SHARE - 1))
 }

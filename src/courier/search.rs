@@ -14,6 +14,9 @@ use super::context::Context;
 use crate::contact::Lane;
 use crate::outbox::{LaneFound, LaneQuery, OutboxError};
 
+/// Searches take at most one part in this many of the time.
+pub(super) const SEARCH_SHARE: u32 = 5;
+
 /// At most this many lanes are asked for at once.
 const LARGEST_STEP: u32 = 1_024;
 

@@ -99,7 +99,7 @@ impl Name {
     }
 }
 
-/// The visible parts of a mask, in which each run of stars stands for one hidden part of any length.
+/// The visible parts of a mask. Each run of stars stands for a hidden part of any length.
 struct Mask {
     text: String,
     is_masked: bool,

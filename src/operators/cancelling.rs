@@ -14,21 +14,21 @@ use crate::outbox::{Action, Cancelled, Operations, OutboxError, Part, PendingFil
 /// How many contacts one transaction cancels.
 const CHUNK: usize = 500;
 
-/// How many contacts a cancellation is about.
+/// The counts of a cancellation.
 #[derive(Debug, Default)]
 pub struct CancelTally {
     pub pending: u64,
     /// At most so many of them are left: they are on their way, or may have arrived.
     pub on_their_way: u64,
     pub lanes: u64,
-    /// How many of the names named no pending contact.
+    /// How many of the names match no pending contact.
     pub unmatched: u64,
-    /// The first of them that are ids, with the status of the contact; `None`: it is not there.
+    /// The first ids among those names, with the status of the contact; `None`: it is not there.
     pub missed: Vec<(ContactId, Option<String>)>,
 }
 
 impl CancelTally {
-    /// Of contacts by name, of which so many are on their way.
+    /// The counts of named contacts, of which so many are on their way.
     fn of_names(found: &Found, on_their_way: u64) -> Self {
         Self {
             pending: found.pending.values().map(|ids| ids.len() as u64).sum(),
@@ -39,7 +39,7 @@ impl CancelTally {
         }
     }
 
-    /// Of a filter.
+    /// The counts of a filter.
     fn of_lanes(lanes: &[PendingLane]) -> Self {
         Self {
             pending: lanes.iter().map(|lane| lane.contacts).sum(),
@@ -50,12 +50,12 @@ impl CancelTally {
         }
     }
 
-    /// How many are cancelled at the least, whatever is on its way.
+    /// How many contacts are cancelled at least, however many are on their way.
     pub fn at_least(&self) -> u64 {
         self.pending.saturating_sub(self.on_their_way)
     }
 
-    /// What there was and what became of it, for programs.
+    /// The counts and the result, for programs.
     pub fn json(&self, done: &Cancelled, dry_run: bool) -> serde_json::Value {
         json!({
             "pending": self.pending, "cancelled": done.cancelled,
@@ -65,12 +65,12 @@ impl CancelTally {
     }
 }
 
-/// What is to be cancelled, counted.
+/// The contacts to cancel, counted.
 #[derive(Debug)]
 pub struct Cancellation {
     tally: CancelTally,
     parts: Parts,
-    /// When the contacts were counted: an age is as of then.
+    /// When the contacts were counted: ages are counted back from this instant.
     noted: Instant,
 }
 
@@ -81,13 +81,13 @@ enum Parts {
 }
 
 impl Cancellation {
-    /// Looks what there is.
+    /// Counts the contacts.
     pub async fn plan(chosen: &Chosen, operations: &dyn Operations) -> Result<Self, OutboxError> {
         let noted = Instant::now();
         let (tally, parts) = match chosen {
             Chosen::Named { ids, keys } => {
                 let found = Found::find(ids, keys, operations).await?;
-                // Of their lanes only the journal is read, however much waits there.
+                // Of their lanes only the journal is read, however many contacts wait there.
                 let mut on_their_way = 0;
                 for (lane, ids) in &found.pending {
                     let going = operations.on_their_way(lane).await?;
@@ -150,7 +150,7 @@ impl Cancellation {
     }
 }
 
-/// The cancelling.
+/// The work of a cancellation.
 struct Work<'a> {
     operations: &'a dyn Operations,
     action: &'a Action,
@@ -160,7 +160,8 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Once over a lane. What is inserted meanwhile may be among it, up to where it ends.
+    /// Goes once over a lane. Contacts that are inserted meanwhile may be included, up to the
+    /// lane's end.
     async fn lane(
         &mut self,
         lane: &Lane,

@@ -1,4 +1,4 @@
-//! Which pending contacts are meant: those that are named, or those of a filter.
+//! The pending contacts that are meant: named contacts, or the contacts that pass a filter.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,10 +9,10 @@ use crate::outbox::{NamedContact, Names, Operations, OutboxError, PendingFilter}
 /// How many names the database is asked about at once.
 const CHUNK: usize = 500;
 
-/// So many ids that name no pending contact are told.
+/// How many ids without a pending contact are listed.
 const TOLD: usize = 20;
 
-/// What was asked for.
+/// The operator's choice.
 #[derive(Clone, Debug)]
 pub enum Chosen {
     Named {
@@ -29,14 +29,14 @@ pub fn lane_of(text: &str) -> Option<Lane> {
 }
 
 impl Chosen {
-    /// By name, each id once.
+    /// Contacts by name, each id once.
     pub fn named(mut ids: Vec<ContactId>, keys: Vec<String>) -> Self {
         ids.sort_unstable();
         ids.dedup();
         Self::Named { ids, keys }
     }
 
-    /// In words, without a name: keys may be anything.
+    /// Describes the choice without a name: keys may be anything.
     pub fn in_words(&self) -> String {
         match self {
             Self::Named { ids, keys } => {
@@ -68,14 +68,14 @@ impl Chosen {
     }
 }
 
-/// The named contacts that are there, by lane; those that are final apart.
+/// The named contacts that are there, by lane; final contacts stand apart.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) pending: BTreeMap<Lane, Vec<ContactId>>,
     /// How many names there were, and how many of them name a pending contact.
     pub(super) named: u64,
     pub(super) matched: u64,
-    /// The first ids that name none, and the status of their contact, if it is there.
+    /// The first ids without a pending contact, and the status of their contact, if it is there.
     pub(super) missed: Vec<(ContactId, Option<String>)>,
 }
 
@@ -112,7 +112,7 @@ impl Found {
     }
 }
 
-/// The first ids that name no pending contact, and why.
+/// Returns the first ids that name no pending contact, and why.
 fn missed(ids: &[ContactId], there: &[NamedContact]) -> Vec<(ContactId, Option<String>)> {
     let there: HashMap<ContactId, &NamedContact> =
         there.iter().map(|contact| (contact.id, contact)).collect();

@@ -1,4 +1,4 @@
-//! Who did it, in words, and that it is over.
+//! The words about an operator's action, and the note of its end.
 
 use uuid::Uuid;
 
@@ -6,14 +6,14 @@ use crate::mask::mask_within;
 use crate::outbox::{Action, Operations, Part};
 use crate::telemetry::event;
 
-/// Our words for the end of a contact, or for a pause: who it was, and why.
+/// Our words for the end of a contact, or for a pause: who did it, and why.
 pub fn by(action: &Action, reason: Option<&str>) -> String {
     let why = reason.map_or_else(String::new, |reason| format!(": {}", mask_within(reason)));
     format!("by {} on {}{why}", action.os_user, action.host)
 }
 
-/// An action that begins now. `who` stays as it is: a user's name may be a number of the staff, and a
-/// masked one would be that of others, too.
+/// An action that begins now. `who` is not masked: a user's name may be a staff number, and a
+/// masked one could mean several users.
 pub fn action(name: &'static str, host: &str, who: &str, selection: &str) -> Action {
     Action {
         id: Uuid::now_v7(),
@@ -24,7 +24,7 @@ pub fn action(name: &'static str, host: &str, who: &str, selection: &str) -> Act
     }
 }
 
-/// Notes an action that is over. What was done stands, also if the history cannot tell of it.
+/// Notes an action that is over. The action stands even if the history cannot be written.
 pub async fn note(operations: &dyn Operations, action: &Action, affected: Option<u64>) {
     let part = Part {
         affected,

@@ -1,8 +1,8 @@
-//! What operators do to the outbox: pause, resume, requeue and cancel.
+//! The actions of operators on the outbox: pause, resume, requeue and cancel.
 //!
-//! Neighbours: the commands and the status page choose and ask; the outbox does it. Each action is
-//! counted before it is done, in the same way wherever it was asked for. It guarantees that a long one
-//! works in small transactions, so that what was done stays done when it is broken off, and that the
+//! Neighbours: the commands and the status page choose and ask; the outbox carries out. Each action
+//! is counted before it is carried out, in the same way for both. This module guarantees that a
+//! long action works in small transactions, so that an interruption undoes nothing, and that the
 //! history tells of it.
 
 mod cancelling;

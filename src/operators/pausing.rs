@@ -1,4 +1,4 @@
-//! Stops sending for a lane, a user or all, and goes on.
+//! Pauses a lane, a user or everything, and resumes it.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde_json::json;
 use super::history::by;
 use crate::outbox::{Action, Operations, OrderScope, OutboxError, Pause, PendingFilter, Resumed};
 
-/// A pause with an end lasts no longer: 10 years. More is surely a slip of the hand.
+/// The longest pause with an end: 10 years. More is surely a slip of the hand.
 pub const LONGEST_PAUSE: Duration = Duration::from_hours(87_660);
 
-/// A pause that is asked for.
+/// An order to pause.
 #[derive(Debug)]
 pub struct PauseOrder {
     pub scope: OrderScope,
-    /// How long; `None`: until somebody resumes.
+    /// How long; `None`: until an operator resumes.
     pub lasts: Option<Duration>,
     pub reason: Option<String>,
 }
@@ -28,14 +28,13 @@ impl PauseOrder {
         }
     }
 
-    /// What is in force and how many contacts wait in it, for programs; `None`: they could not
-    /// be counted.
+    /// The pause and how many contacts wait in it, for programs; `None`: they could not be counted.
     pub fn json(&self, pending: Option<u64>) -> serde_json::Value {
         let seconds = self.lasts.map(|lasts| lasts.as_secs_f64());
         json!({"paused": self.scope, "for_seconds": seconds, "pending": pending})
     }
 
-    /// Puts it in force.
+    /// Puts the pause in force.
     pub async fn carry_out(
         &self,
         operations: &dyn Operations,
@@ -73,14 +72,14 @@ pub async fn pending_in(
 /// The pauses that concern a scope.
 #[derive(Debug, Default)]
 pub struct Paused {
-    /// Those that a resume of it ends.
+    /// The pauses that a resume of the scope ends.
     pub within: Vec<Pause>,
-    /// Those that keep the whole of it all the same.
+    /// The wider pauses, which keep the whole scope paused.
     pub wider: Vec<Pause>,
 }
 
 impl Paused {
-    /// Looks which there are.
+    /// Reads the pauses.
     pub async fn find(
         operations: &dyn Operations,
         scope: &OrderScope,
@@ -97,16 +96,16 @@ impl Paused {
     }
 }
 
-/// What a resume has done.
+/// The result of a resume.
 #[derive(Debug)]
 pub struct Resumption {
     pub ended: Resumed,
-    /// The pauses that keep the whole of it all the same.
+    /// The wider pauses, which keep the whole scope paused.
     pub wider: Vec<Pause>,
 }
 
 impl Resumption {
-    /// What it was and what became of it, for programs.
+    /// The scope and the result, for programs.
     pub fn json(&self, scope: &OrderScope) -> serde_json::Value {
         json!({
             "resumed": scope, "pauses_ended": self.ended.pauses, "holds_ended": self.ended.holds,

@@ -1,4 +1,4 @@
-//! How far a long action is.
+//! The progress of a long action.
 
-/// Is told how many contacts more are done.
+/// Is called with the number of contacts that were done since the last call.
 pub type Progress<'a> = &'a mut (dyn FnMut(u64) + Send);

@@ -1,7 +1,7 @@
-//! Sends what failed on its way again.
+//! Sends failed contacts on their way again.
 //!
-//! It guarantees that nothing but failed contacts is touched, and that a contact whose second send is
-//! not safe is left out unless that is asked for in so many words.
+//! This guarantees that only failed contacts are touched, and that a contact whose second send is
+//! not safe is left out unless the operator asks for it explicitly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,16 +20,17 @@ use crate::outbox::{
 /// How many contacts one transaction requeues.
 const CHUNK: u32 = 500;
 
-/// Which failed contacts.
+/// The failed contacts that are meant.
 #[derive(Clone, Debug)]
 pub enum Failed {
     Named(Vec<ContactId>),
-    /// Those that pass. What an operator has cancelled goes out again only if its kind is named.
+    /// The contacts that pass. A contact that an operator has cancelled goes out again only if its
+    /// kind is named.
     Filter(FailureFilter),
 }
 
 impl Failed {
-    /// By name, each id once.
+    /// Contacts by name, each id once.
     pub fn named(mut ids: Vec<ContactId>) -> Self {
         ids.sort_unstable();
         ids.dedup();
@@ -76,9 +77,9 @@ pub struct Safety(pub RequestDefaults);
 impl Safety {
     /// Whether a second send may put the person into the task twice.
     ///
-    /// The first one may have arrived, and then the second is refused as a duplicate only if it is the
-    /// same number to the platform: neither of them with a suffix, or both with the courier's. How the
-    /// first one was sent the journal says, for the settings may have changed since.
+    /// The first send may have arrived. Then the second is refused as a duplicate only if the
+    /// platform gets the same number: neither of them with a suffix, or both with the courier's.
+    /// The journal says how the first one was sent, because the settings may have changed since.
     fn is_unsafe(&self, maybe_in_task: bool, asked: AskedFor, sent: Option<SentAs>) -> bool {
         if !maybe_in_task {
             return false;
@@ -89,11 +90,11 @@ impl Safety {
     }
 }
 
-/// What is to be requeued.
+/// The contacts to requeue.
 #[derive(Clone, Debug)]
 pub struct Requeue {
     pub which: Failed,
-    /// Whether those go too that the platform may put into their task twice.
+    /// Whether contacts go, too, that the platform may put into their task twice.
     pub even_unsafe: bool,
     pub safety: Safety,
 }
@@ -107,7 +108,7 @@ impl Requeue {
         }
     }
 
-    /// Which contacts, for the history.
+    /// Which contacts, in words for the history.
     pub fn in_words(&self) -> String {
         let all_the_same = if self.even_unsafe {
             ", even unsafe"
@@ -117,7 +118,7 @@ impl Requeue {
         self.which.in_words() + all_the_same
     }
 
-    /// Counts what there is.
+    /// Counts the contacts.
     pub async fn count(&self, operations: &dyn Operations) -> Result<RequeueTally, OutboxError> {
         let found = match &self.which {
             Failed::Filter(filter) => operations.count_failures(filter).await?,
@@ -134,7 +135,8 @@ impl Requeue {
         Ok(tally)
     }
 
-    /// Whether these are left out, as operators have cancelled them and nobody asks for that kind.
+    /// Whether contacts are left out because operators have cancelled them and the filter does not
+    /// name that kind.
     fn leaves(&self, count: &FailureCount) -> bool {
         match &self.which {
             Failed::Named(_) => false,
@@ -194,7 +196,7 @@ impl Requeue {
     }
 }
 
-/// The filter with the kinds that it means.
+/// Completes the filter with the kinds that it means.
 fn filled(filter: &FailureFilter) -> FailureFilter {
     let mut filter = filter.clone();
     if filter.kinds.is_empty() {
@@ -215,7 +217,7 @@ fn one(failed: FailedContact) -> FailureCount {
     }
 }
 
-/// How many there are.
+/// The counts of a requeue.
 #[derive(Debug, Default)]
 pub struct RequeueTally {
     pub kinds: BTreeMap<String, u64>,
@@ -248,7 +250,7 @@ impl RequeueTally {
         tally
     }
 
-    /// What there was and what became of it, for programs.
+    /// The counts and the result, for programs.
     pub fn json(&self, requeued: u64, dry_run: bool) -> serde_json::Value {
         json!({
             "failed": self.kinds, "redacted": self.redacted, "unsafe": self.not_safe,

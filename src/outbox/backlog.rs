@@ -1,6 +1,6 @@
-//! What is left to do.
+//! The contacts that are left to do.
 
-/// What is left in the outbox, for `run --once` and for people.
+/// The contacts that are left in the outbox, for `run --once` and for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Pending rows that are due, in lanes that nothing holds back.
@@ -11,7 +11,7 @@ pub struct Backlog {
     pub paused: u64,
     /// Pending rows that are due, in lanes on hold.
     pub held: u64,
-    /// The words of the hold that keeps most of them back.
+    /// The words of the hold that keeps most of the held contacts back.
     pub held_because: Option<String>,
     /// Pending rows with a `not_before` that has not come yet.
     pub deferred: u64,

@@ -1,15 +1,16 @@
-//! Trying again at once what other transactions came in the way of.
+//! Repeats at once a call that lost against another transaction.
 //!
-//! On a server that is a deadlock, now and then. On a cluster whose nodes all take writes it is how
-//! they agree: of two transactions that write the same row on two nodes one is committed, and the other
-//! one learns at its end, or in its middle, that nothing of it was. Either way the whole is done again,
-//! and nobody is told unless it does not end.
+//! On a server that is a deadlock, now and then. On a cluster whose nodes all take writes, it is
+//! how the nodes agree: of two transactions that write the same row on two nodes, one is committed.
+//! The other one learns, at its end or before, that nothing of it was written. In both cases the
+//! whole call is repeated. The caller sees an error only after too many tries.
 
 use std::time::Duration;
 
 use super::OutboxError;
 
-/// Waits before each further try. One of two that meet always gets through, so the waits are short.
+/// Waits before each further try. One of two colliding transactions always gets through, so the
+/// waits are short.
 const WAITS: [Duration; 8] = [
     Duration::from_millis(2),
     Duration::from_millis(5),
@@ -21,7 +22,7 @@ const WAITS: [Duration; 8] = [
     Duration::from_millis(400),
 ];
 
-/// Does it until no other transaction comes in the way, or one has too often.
+/// Repeats the call until no other transaction gets in its way, or until the tries are used up.
 pub(super) async fn retried<T, F>(call: impl Fn() -> F) -> Result<T, OutboxError>
 where
     F: Future<Output = Result<T, OutboxError>>,

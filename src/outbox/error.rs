@@ -6,8 +6,8 @@ use std::time::Duration;
 /// waits for the error message.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A failure of our own side. What a database says is expected (a lane that somebody else has, a
-/// write that came too late) is a value, not an error.
+/// A failure of our own side. An expected outcome (another courier has the lane, a write came too
+/// late) is a value, not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// The database says that it cannot do it now; trying again may help.
@@ -17,8 +17,8 @@ pub enum OutboxError {
     /// may help.
     #[error("the database does not answer: {0}")]
     Lost(String),
-    /// The server cannot show that it is the right one, or speaks no TLS. Trying again may help: it may
-    /// get another certificate.
+    /// The server cannot show that it is the right one, or speaks no TLS. Trying again may help:
+    /// the server may get another certificate.
     #[error("the way to the database is not secure: {0}")]
     Untrusted(String),
     /// All connections were in use, or none could be made.
@@ -27,15 +27,15 @@ pub enum OutboxError {
     /// Another session has locked a row for longer than we wait; trying again may help.
     #[error("another session keeps a row locked: {0}")]
     Locked(String),
-    /// Another transaction was first, on this server or on another node of its cluster, and nothing of
-    /// ours was done: the same again, at once, is likely to succeed.
+    /// Another transaction was first, on this server or on another node of its cluster. Nothing of
+    /// ours was done, and the same call is likely to succeed at once.
     #[error("other transactions were first, again and again: {0}")]
     Conflict(String),
-    /// The server or the file takes no writes: a primary that has become a standby, a file without the
-    /// right to write. Trying again may help.
+    /// The server or the file takes no writes: a primary that has become a standby, a file without
+    /// the right to write. Trying again may help.
     #[error("the database is read-only: {0}")]
     ReadOnly(String),
-    /// The database would take contacts, and not let the courier do its work.
+    /// The database would take contacts, but would not let the courier do its work.
     #[error("{found}; {todo}")]
     Unfit {
         /// The fault.
@@ -49,10 +49,10 @@ pub enum OutboxError {
     /// The database's user may not do this.
     #[error("the database's user lacks a right: {0}")]
     Denied(String),
-    /// The database refused a row: which rule, in its words.
+    /// The database refused a row: the rule, in the database's words.
     #[error("the database refused the row: {0}")]
     Refused(String),
-    /// The database reported no error and did not do what it was told.
+    /// The database reported no error and did not write.
     #[error(
         "rows of {table} stay as they were ({rows}), and the database reported no error; remove the \
          row policy, trigger or proxy that keeps the courier from writing them"
@@ -60,7 +60,7 @@ pub enum OutboxError {
     Unwritten {
         /// The table.
         table: &'static str,
-        /// How many of its rows.
+        /// The number of its rows.
         rows: usize,
     },
     /// Anything else; trying again would not help.
@@ -92,16 +92,17 @@ impl OutboxError {
 /// The failure of a call, before the database's words are translated.
 #[derive(Debug)]
 pub(super) enum SqlError {
-    /// The database said so.
+    /// The database reported an error.
     Database(sqlx::Error),
-    /// The database said nothing: see [`OutboxError::Unwritten`].
+    /// The database reported nothing: see [`OutboxError::Unwritten`].
     Unwritten { table: &'static str, rows: usize },
     /// The error is translated already.
     Told(OutboxError),
 }
 
 impl SqlError {
-    /// The same in the courier's words; `translate` knows the database's own errors.
+    /// Translates the failure into the courier's words; `translate` knows the database's own
+    /// errors.
     pub(super) fn translated(self, translate: fn(sqlx::Error) -> OutboxError) -> OutboxError {
         match self {
             Self::Database(error) => translate(error),
@@ -129,7 +130,7 @@ pub(super) const BATCHES: &str = "delivery_batch";
 pub(super) const LANES: &str = "delivery_lane";
 pub(super) const INSTANCES: &str = "courier_instance";
 
-/// Refuses to go on if fewer rows of a table were written than are there to be written.
+/// Fails if fewer rows of a table were written than there are to write.
 pub(super) fn all_written(
     table: &'static str,
     wanted: usize,
@@ -141,7 +142,7 @@ pub(super) fn all_written(
     )
 }
 
-/// Refuses to go on if rows of a table are as they were.
+/// Fails if rows of a table are still as they were.
 pub(super) fn none_unwritten(
     table: &'static str,
     rows: impl TryInto<usize>,

@@ -1,10 +1,10 @@
-//! Whether a database is one that the courier can work on, before it sends anything.
+//! Checks, before anything is sent, whether the courier can work on a database.
 
 use super::OutboxError;
 
-/// The one encoding of PostgreSQL that holds whatever the platform and apps may write. `SQL_ASCII` takes
-/// any bytes for text, so that an app may write what nobody can read again; `EUC_CN` and the like
-/// hold most of Chinese, and not what else may stand beside it.
+/// The one encoding of PostgreSQL that holds everything that the platform and apps may write.
+/// `SQL_ASCII` takes any bytes for text, so an app may write bytes that nobody can read again.
+/// `EUC_CN` and the like hold most of Chinese, and not all other characters beside it.
 const UTF8: &str = "UTF8";
 
 /// Refuses an encoding of PostgreSQL in which outcomes could not be written.
@@ -21,7 +21,7 @@ pub(super) fn encoding(found: &str) -> Result<(), OutboxError> {
     })
 }
 
-/// Refuses a file of SQLite's that keeps texts in UTF-16: there the table's rules measure other bytes
+/// Refuses an SQLite file that keeps texts in UTF-16: there the table's rules measure other bytes
 /// and would refuse every row.
 pub(super) fn encoding_of_file(found: &str) -> Result<(), OutboxError> {
     if found == "UTF-8" {
@@ -50,7 +50,7 @@ pub(super) fn row_security(tables: Option<String>, role: &str) -> Result<(), Out
     })
 }
 
-/// Refuses sessions in which some of the settings that were asked for do not hold.
+/// Refuses sessions in which some of the requested settings do not hold.
 pub(super) fn settings(dropped: &[(&str, &str)], role: &str) -> Result<(), OutboxError> {
     if dropped.is_empty() {
         return Ok(());
@@ -96,7 +96,7 @@ pub(super) fn no_transactions(words: &str) -> OutboxError {
     }
 }
 
-/// A pooler behind which the lock that lets couriers migrate one after the other does not hold.
+/// A pooler behind which the migration lock does not hold: couriers could migrate at the same time.
 pub(super) fn no_lock() -> OutboxError {
     OutboxError::Unfit {
         found:
@@ -106,7 +106,7 @@ pub(super) fn no_lock() -> OutboxError {
     }
 }
 
-/// What gives settings to a role.
+/// The statement that gives settings to a role.
 fn for_role(settings: &[(&str, &str)], role: &str) -> String {
     let statement =
         |(name, value): &(&str, &str)| format!("ALTER ROLE {role} SET {name} = '{value}'");
@@ -114,7 +114,8 @@ fn for_role(settings: &[(&str, &str)], role: &str) -> String {
     statements.join("; ")
 }
 
-/// Refuses columns of MySQL's that cannot hold all of the platform's words, or that take two ids for one.
+/// Refuses columns of MySQL that cannot hold all of the platform's words, or that take two ids for
+/// one.
 pub(super) fn collations(columns: Option<String>) -> Result<(), OutboxError> {
     let Some(columns) = columns else {
         return Ok(());

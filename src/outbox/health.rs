@@ -1,8 +1,8 @@
-//! Whether writing works, as the courier's own writes have shown.
+//! Whether writing works, according to the courier's own writes.
 //!
-//! [`SqlOutbox`](super::SqlOutbox) notes each of them; health checks and the status page read it. A
-//! database can answer every question and take no write: its disk is full, it has become a standby,
-//! its file lost the right to be written.
+//! [`SqlOutbox`](super::SqlOutbox) notes each write; health checks and the status page read the
+//! notes. A database can answer every question and take no write: its disk is full, it has become a
+//! standby, or its file has lost the right to be written.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::OutboxError;
 
-/// A record that fails is handed in again until it is written, so what fails for so long is more
-/// than one of them that was in another's way.
+/// A failed record is handed in again until it is written. A failure that lasts longer than this is
+/// more than one record in another's way.
 const PASSING: Duration = Duration::from_secs(2);
 
 /// How the last heartbeat and the last record went.
@@ -26,7 +26,7 @@ struct Troubles {
 }
 
 impl WriteHealth {
-    /// What keeps the courier from writing.
+    /// Returns the error that keeps the courier from writing.
     pub fn trouble(&self) -> Option<String> {
         let troubles = self.lock();
         let lasting = troubles.record.as_ref();
@@ -35,13 +35,13 @@ impl WriteHealth {
         troubles.beat.clone().or(lasting)
     }
 
-    /// A heartbeat went so.
+    /// Notes the result of a heartbeat.
     pub(super) fn beat<T>(&self, went: &Result<T, OutboxError>) {
         self.lock().beat = went.as_ref().err().map(ToString::to_string);
     }
 
-    /// A record went so. A row that is locked or that the database refuses says nothing about the
-    /// database.
+    /// Notes the result of a record. A row that is locked or that the database refuses says nothing
+    /// about the database.
     pub(super) fn record<T>(&self, went: &Result<T, OutboxError>) {
         let mut troubles = self.lock();
         match went {

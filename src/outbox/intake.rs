@@ -49,7 +49,7 @@ pub struct NewContact {
 }
 
 impl NewContact {
-    /// Returns how many bytes the texts have that are sent, or make up a row.
+    /// Returns the total bytes of the texts that are sent or make up a row.
     pub fn bytes(&self) -> usize {
         let texts = [
             &self.name,
@@ -82,8 +82,8 @@ pub(super) fn keys(contacts: &[NewContact]) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Refuses to take contacts for known that the database has left out for another reason than a key
-/// which is there: of `contacts`, `new` were inserted, and now `keys` of their keys are there.
+/// Fails if the database has left out contacts for another reason than a key that is there: of
+/// `contacts`, `new` were inserted, and now `keys` of their keys are there.
 pub(super) fn all_known(contacts: &[NewContact], new: u64, keys: i64) -> Result<(), SqlError> {
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let without_key = contacts.iter().filter(|one| one.idempotency_key.is_none());
@@ -101,6 +101,6 @@ pub trait Insertion: Send {
     /// Inserts some more.
     async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError>;
 
-    /// Makes all of it real.
+    /// Commits all of it.
     async fn commit(self: Box<Self>) -> Result<(), OutboxError>;
 }

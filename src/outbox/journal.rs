@@ -14,7 +14,7 @@ use crate::contact::{OutboxRow, RequestOptions};
 /// A batch as the journal has it now.
 #[derive(Clone, Copy, Debug)]
 pub struct Journaled {
-    /// The token in whose name the batch is.
+    /// The token that owns the batch.
     pub lease_token: i64,
     /// Whether the batch has its final answer.
     pub closed: bool,
@@ -46,8 +46,8 @@ pub(super) fn open_entry(row: &impl Columns) -> sqlx::Result<OpenEntry> {
     })
 }
 
-/// All open batches of a lane, if they are in the name of the newest token. If not, the database
-/// keeps them from being written; none may be sent then, for its end could not be written either.
+/// Returns all open batches of a lane if they carry the newest token. If not, the database keeps
+/// them from being written. Then none may be sent, because its end could not be written either.
 pub(super) fn adopted(open: Vec<OpenEntry>, token: i64) -> (Vec<OpenEntry>, Option<OutboxError>) {
     let old = open.iter().filter(|entry| entry.lease_token != token);
     match old.count() {
@@ -72,7 +72,7 @@ pub(super) fn journaled(rows: &[impl Columns]) -> sqlx::Result<HashMap<Uuid, Jou
         .collect()
 }
 
-/// Gives each open batch those of its rows that are still there and pending, in sending order.
+/// Gives each open batch its rows that are still there and pending, in sending order.
 pub(super) fn open_batches(entries: Vec<OpenEntry>, rows: Vec<OutboxRow>) -> Vec<OpenBatch> {
     let mut rows: HashMap<i64, OutboxRow> = rows.into_iter().map(|row| (row.id, row)).collect();
     entries

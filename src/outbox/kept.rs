@@ -1,7 +1,7 @@
 //! A session that is kept at hand for a question that is asked all the time.
 //!
-//! To take a session out of its pool and to give it back costs more than such a question: the pool
-//! asks the server about each session that comes back, to see that it is still good.
+//! Taking a session out of its pool and giving it back costs more than such a question: the pool
+//! checks each session that comes back by asking the server.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::lock::lock;
 
-/// Longer than this no session is kept, nor one for questions that are further apart.
+/// No session is kept for longer than this, nor for questions that are further apart.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The place for one session of a pool. Clones share it.
@@ -48,7 +48,7 @@ impl<Db: Database> Kept<Db> {
         }
     }
 
-    /// Takes out the session, or a new one of the pool's.
+    /// Takes out the kept session, or one of the pool's.
     pub(super) async fn take(&self) -> Result<Held<Db>> {
         let held = lock(&self.place).held.take();
         if let Some(held) = held
@@ -62,7 +62,8 @@ impl<Db: Database> Kept<Db> {
         })
     }
 
-    /// Keeps the session for the next question, if that comes soon and nobody else may want it.
+    /// Keeps the session for the next question, if that comes soon and nobody else may want the
+    /// session.
     pub(super) fn put(&self, held: Held<Db>) {
         let now = Instant::now();
         let mut place = lock(&self.place);
@@ -73,7 +74,7 @@ impl<Db: Database> Kept<Db> {
         }
     }
 
-    /// Gives the session back if somebody who comes now would have to wait.
+    /// Gives the session back if another caller would have to wait for one now.
     pub(super) fn give_way(&self) {
         if !self.is_spare() {
             self.give_back();
@@ -84,7 +85,7 @@ impl<Db: Database> Kept<Db> {
         drop(lock(&self.place).held.take());
     }
 
-    /// Gives the session up without a goodbye.
+    /// Drops the connection without closing it in order.
     pub(super) fn give_up(&self) {
         if let Some(held) = lock(&self.place).held.take() {
             drop(held.session.detach());

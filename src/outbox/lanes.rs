@@ -14,18 +14,18 @@ use crate::contact::{Lane, OutboxRow, RequestOptions};
 pub struct Instance {
     /// New at every start.
     pub id: Uuid,
-    /// For people: where it runs.
+    /// For people: the host that it runs on.
     pub host: String,
     /// For people: its process id.
     pub pid: u32,
     /// How long after its last heartbeat its leases stay good (`delivery.lease`).
     pub lease: Duration,
-    /// What it says of itself, for people.
+    /// Its report about itself, for people.
     pub standing: Standing,
 }
 
 /// The right to work a lane, until the instance's heartbeat has been silent for the lease time.
-/// Holding the value is the proof; every write names it, and the database checks its token.
+/// Holding the value is the proof. Every write names the lease, and the database checks its token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The lane that may be worked.
@@ -36,7 +36,7 @@ pub struct Lease {
     pub failures: u32,
 }
 
-/// A lane that was leased, with what an earlier owner left open in it.
+/// A lane that was leased, with the batches that an earlier owner left open in it.
 #[derive(Debug)]
 pub struct LeasedLane {
     /// The proof.
@@ -60,15 +60,16 @@ pub struct OpenBatch {
     pub parent: Option<BatchId>,
     /// The options of its request, the same at each send.
     pub options: RequestOptions,
-    /// Its rows that are still there and still pending, in sending order. If there are none, the batch
-    /// only has to be closed.
+    /// Its rows that are still there and still pending, in sending order. If there are none, the
+    /// batch only has to be closed.
     pub rows: Vec<OutboxRow>,
     /// How many requests have carried these rows.
     pub attempts: u32,
     /// Whether a send may have reached the platform. A batch that was under way when its owner
-    /// stopped counts as one.
+    /// stopped counts as one that may have.
     pub maybe_delivered: bool,
-    /// How long its sends have been failing for passing reasons; zero if the last one did not fail so.
+    /// How long its sends have been failing for passing reasons; zero if the last one did not fail
+    /// so.
     pub failing_for: Duration,
 }
 
@@ -77,7 +78,8 @@ pub struct OpenBatch {
 pub struct LaneQuery {
     /// The courier that asks. Lanes in its own name count as free.
     pub instance: Uuid,
-    /// The search begins behind this lane, in the order of (`user_id`, `task_id`); `None`: at the first.
+    /// The search begins behind this lane, in the order of (`user_id`, `task_id`); `None`: at the
+    /// first.
     pub after: Option<Lane>,
     /// The most lanes to return.
     pub limit: u32,
@@ -85,18 +87,18 @@ pub struct LaneQuery {
     pub linger: Duration,
     /// How many rows a full batch has.
     pub batch_size: u32,
-    /// A lane that has nothing due is found, too, if a row of it is due within this time.
+    /// A lane without due rows is found, too, if one of its rows will be due within this time.
     pub horizon: Duration,
 }
 
-/// A lane that has due rows or open batches, is not paused and is not in another live courier's
+/// A lane that has due rows or open batches, is not paused, and is in no other live courier's
 /// hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneFound {
     /// The lane.
     pub lane: Lane,
-    /// How long until its oldest row has lingered enough, or its first is due; zero: the lane may be
-    /// worked now.
+    /// How long until its oldest row has lingered enough, or its first row is due; zero: the lane
+    /// may be worked now.
     pub ripe_in: Duration,
 }
 
@@ -112,7 +114,8 @@ pub struct Cursor {
 impl Default for Cursor {
     fn default() -> Self {
         Self {
-            // Before the ids that the courier does not take, too: a lane must not wait for those in silence.
+            // Begins before the ids that the courier does not take, too: a lane must not wait for
+            // them in silence.
             id: i64::MIN,
             deferred: None,
         }
@@ -129,7 +132,7 @@ pub struct PageLimit {
 }
 
 impl PageLimit {
-    /// So many rows, whatever their length is.
+    /// A limit of so many rows, whatever their length is.
     pub fn rows(rows: u32) -> Self {
         Self {
             rows,

@@ -1,11 +1,11 @@
 //! The outbox: the one door to the database.
 //!
-//! Neighbours: the courier asks for lanes, rows and leases and hands over what to write ([`Outbox`]);
-//! operators ask how things are ([`Operations`]). Nothing else in the program knows SQL, and nothing in
-//! here knows HTTP. `docs/delivery.md` tells the protocol.
+//! Neighbours: the courier asks for lanes, rows and leases and hands over its writes ([`Outbox`]);
+//! operators ask how things are ([`Operations`]). Nothing else in the program knows SQL, and
+//! nothing in here knows HTTP. `docs/delivery.md` describes the protocol.
 //!
 //! `sql` is both doors on any database, written once. `postgres`, `mysql` and `sqlite` bring the
-//! statements and what each database does in its own way: see `sql::dialect`.
+//! statements and everything that a database does in its own way: see `sql::dialect`.
 //!
 //! Every database guarantees this (the contract suite in `tests/it/outbox/` proves it on each):
 //!
@@ -28,6 +28,7 @@ mod journal;
 mod kept;
 mod lanes;
 mod mysql;
+mod network;
 mod operations;
 mod orders;
 mod page;
@@ -36,7 +37,7 @@ pub mod plan;
 mod postgres;
 mod rows;
 mod schema;
-mod server;
+mod server_kind;
 mod servers;
 mod span;
 mod sql;
@@ -57,9 +58,9 @@ pub use self::mysql::MySqlOutbox;
 pub use self::operations::{
     Action, ActionReport, AskedFor, BatchReport, Cancelled, Conclusion, ContactReport,
     ContactResult, Erasable, Erased, FailedContact, FailureCount, FailureCursor, FailureFilter,
-    FailureGroup, FailureGroups, FailurePage, FailuresBy, InstanceReport, LaneCounts, LaneOutlook,
-    LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds, Operations,
-    OutcomeCount, Overview, Owner, Part, PausedLane, PendingCounts, PendingFilter, PendingLane,
+    FailureGroup, FailureGroups, FailurePage, FailuresBy, HeldLane, InstanceReport, LaneCounts,
+    LaneOutlook, LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds,
+    Operations, OutcomeCount, Overview, Owner, Part, PendingCounts, PendingFilter, PendingLane,
     PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom, ResultsIndex,
     SHARERS, Security, SentAs, ServerReport, ServerSetting, Story, Trial,
 };

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::rows::Columns;
 use super::span::to_duration;
-use super::{ClosedGate, PausedLane};
+use super::{ClosedGate, HeldLane};
 use crate::contact::{Lane, Violation};
 
 /// The lanes that an order is about.
@@ -117,11 +117,11 @@ impl Pause {
     }
 
     /// The lane that is paused, if it is a single one; `pending`: how many contacts wait in it.
-    pub(super) fn lane(&self, pending: u64) -> Option<PausedLane> {
+    pub(super) fn lane(&self, pending: u64) -> Option<HeldLane> {
         let OrderScope::Lane(lane) = &self.scope else {
             return None;
         };
-        Some(PausedLane {
+        Some(HeldLane {
             user_id: lane.user_id().to_owned(),
             task_id: lane.task_id().to_owned(),
             reason: PAUSED.into(),

@@ -4,14 +4,14 @@ use super::rows::{Columns, outbox_row};
 use super::{Cursor, Page, PageLimit};
 use crate::contact::OutboxRow;
 
-/// Where the rows of a page have their `not_before`, behind the columns of the row itself.
+/// The position of `not_before` in the rows of a page, behind the columns of the row itself.
 const NOT_BEFORE: usize = 22;
 
 /// A page that is being read.
 #[derive(Debug)]
 pub(super) struct Reader {
     limit: PageLimit,
-    /// The most bytes of a contact. Of a longer row no more was read.
+    /// The most bytes of a contact. A longer row is not read further.
     longest: u64,
     next: Cursor,
     rows: u32,
@@ -47,8 +47,9 @@ impl Reader {
         i64::try_from(self.longest).unwrap_or(i64::MAX)
     }
 
-    /// Takes in the next row, which comes with `not_before` as the database wrote it. Returns whether
-    /// the page may have more bytes. (Whoever asks the database asks for no more rows than fit.)
+    /// Takes in the next row, which comes with `not_before` as the database wrote it. Returns
+    /// whether the page may have more bytes. (The caller asks the database for no more rows than
+    /// fit.)
     pub(super) fn add(&mut self, columns: &impl Columns) -> bool {
         let row = outbox_row(columns);
         self.rows += 1;
@@ -63,7 +64,7 @@ impl Reader {
         self.bytes < self.limit.bytes
     }
 
-    /// Ends the page. Nothing more was due if there was room for more.
+    /// Ends the page. If there was room for more rows, nothing more was due.
     pub(super) fn page(mut self) -> Page {
         let end = self.room() > 0;
         self.deferred.append(&mut self.immediate);

@@ -1,19 +1,20 @@
 //! Turns a heap of writes into few statements: the thinking part of [`Outbox::record`], pure.
 //!
-//! `sql::recording` locks the lanes, asks for their tokens and for the batches that are named, and
-//! hands both to [`Plan::new`]. Then it carries the plan out in the same transaction: one statement for
-//! each field that is not empty, in the order of the fields. Every field is a list of plain records, so
-//! that a database can take them as arrays or as JSON.
+//! `sql::recording` locks the lanes, asks for their tokens and for the named batches, and hands
+//! both to [`Plan::new`]. Then it carries the plan out in the same transaction: one statement for
+//! each field that is not empty, in the order of the fields. Every field is a list of plain
+//! records, so that a database can take them as arrays or as JSON.
 //!
 //! A plan guarantees:
 //!
 //! - A write in the name of an old token changes nothing.
-//! - A write that an earlier try has committed changes nothing again and counts as [`Recorded::Done`].
+//! - A write that an earlier try has committed changes nothing again and counts as
+//!   [`Recorded::Done`].
 //! - Of several changes to a lane's hold the last one counts.
 //! - A batch that is about to be sent with a row that is not pending is [`Recorded::Stale`].
 //!
-//! The model in `tests/model.rs` carries the same plans out. For it the parts that it needs are `pub`,
-//! in a module that the documentation hides.
+//! The model in `tests/model.rs` carries the same plans out. The parts that it needs are `pub` for
+//! it, in a module that the documentation hides.
 //!
 //! [`Outbox::record`]: super::Outbox::record
 
@@ -49,8 +50,8 @@ pub struct Plan<'a> {
     pub resends: Vec<Resent>,
     /// Batches that are done.
     pub closes: Vec<Closed<'a>>,
-    /// Rows that the platform has, one entry for each batch: nearly all rows end so, and all rows of
-    /// a batch alike.
+    /// Rows that the platform has, one entry for each batch: nearly all rows end like this, and all
+    /// rows of a batch are alike.
     pub successes: Vec<Succeeded>,
     /// Rows that failed, by id, so that two transactions never wait for each other in a circle.
     pub failures: Vec<Failed<'a>>,
@@ -77,7 +78,7 @@ impl<'a> From<&'a Lane> for LaneKey<'a> {
 /// A batch that is about to be sent.
 #[derive(Debug)]
 struct Send<'a> {
-    /// Which of the writes wants it.
+    /// The index of its write.
     nth: usize,
     batch: Uuid,
     contacts: &'a [ContactId],
@@ -86,7 +87,7 @@ struct Send<'a> {
 }
 
 impl Send<'_> {
-    /// The reply to the write if some of the rows are not pending.
+    /// Returns `Stale` for the write if some of the rows are not pending.
     fn stale(&self, stale: &HashSet<i64>) -> Option<Recorded> {
         let rows = self.contacts.iter().copied();
         let rows: Vec<ContactId> = rows.filter(|row| stale.contains(&row.0)).collect();
@@ -129,31 +130,31 @@ pub struct Opened<'a> {
     pub state: &'static str,
     pub(super) attempts: i32,
     pub maybe_delivered: bool,
-    /// The same as `contact_ids`.
+    /// The same contacts as in `contact_ids`.
     #[serde(skip)]
     contacts: &'a [ContactId],
 }
 
-/// See [`Change::Resend`].
+/// For [`Change::Resend`].
 #[derive(Debug, Serialize)]
 pub struct Resent {
     pub id: Uuid,
     pub(super) attempts: i32,
 }
 
-/// See [`Postpone`].
+/// For [`Postpone`].
 #[derive(Debug, Serialize)]
 pub struct Postponed<'a> {
     pub id: Uuid,
     pub(super) attempts: i32,
     pub maybe_delivered: bool,
     pub(super) failing: bool,
-    /// `None`, as `answer`: what it was stays.
+    /// `None`, in `answer` too: the old value stays.
     pub(super) outcome: Option<&'a str>,
     pub(super) answer: Option<String>,
 }
 
-/// See [`Close`].
+/// For [`Close`].
 #[derive(Debug, Serialize)]
 pub struct Closed<'a> {
     pub id: Uuid,
@@ -182,7 +183,7 @@ pub struct Failed<'a> {
 }
 
 impl Failed<'_> {
-    /// A row that is in no request.
+    /// A row that was in no request.
     pub(super) fn without_batch(id: i64, kind: FailKind, cause: &str) -> Self {
         Self {
             id,
@@ -222,12 +223,12 @@ pub(super) struct LaneChanged<'a> {
     pub(super) needs_person: bool,
 }
 
-/// The lanes that the writes are about: those to lock, each once, in order.
+/// The lanes that the writes are about: the lanes to lock, each once, in order.
 pub(super) fn lanes_of(writes: &[Write]) -> BTreeSet<&Lane> {
     writes.iter().map(|write| &write.lease.lane).collect()
 }
 
-/// The batches that must be in the journal already, if the writes are to take effect.
+/// The batches that must be in the journal already for the writes to take effect.
 pub(super) fn batches_of(writes: &[Write]) -> Vec<Uuid> {
     let named = |write: &Write| match &write.change {
         Change::Resend { batch, .. } => Some(batch.0),
@@ -280,7 +281,7 @@ impl<'a> Plan<'a> {
         (batches.collect(), rows.map(|row| row.0).collect())
     }
 
-    /// Leaves out what would be sent again with one of these rows, which are not pending.
+    /// Leaves out batches that would be sent again with one of these rows, which are not pending.
     pub(super) fn hold_back(&mut self, stale: &HashSet<i64>) {
         for send in self.sends.iter().filter(|send| !send.is_new) {
             if let Some(answer) = send.stale(stale) {
@@ -290,8 +291,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The journal has not taken all new batches in: it has those that are `sending`. The others have
-    /// one of these rows, which are not pending; or the lane has been lost.
+    /// Leaves out new batches that the journal has not taken in: it has only those in `sending`.
+    /// The others have one of these rows, which are not pending, or the lane has been lost.
     pub(super) fn refuse(&mut self, sending: &HashSet<Uuid>, stale: &HashSet<i64>) {
         let new = self.sends.iter().filter(|send| send.is_new);
         for send in new.filter(|send| !sending.contains(&send.batch)) {
@@ -299,7 +300,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// How many new batches the journal does not have, though nothing speaks against them.
+    /// How many new batches are missing in the journal for no known reason.
     pub(super) fn missing(&self, there: &HashMap<Uuid, Journaled>) -> usize {
         let is_stale = |send: &&Send<'_>| matches!(self.answers[send.nth], Recorded::Stale(_));
         let stale: HashSet<Uuid> = self
@@ -319,7 +320,7 @@ impl<'a> Plan<'a> {
         successes.chain(failures).copied().collect()
     }
 
-    /// The state that each batch of the plan which was there before is in at the end.
+    /// The state at the end of each batch of the plan that was there before.
     pub(super) fn states(&self) -> Vec<Standing> {
         let state = |id, state, attempts| {
             let standing = Standing {
@@ -469,11 +470,11 @@ impl<'a> Planner<'a, '_> {
 
 /// Whether a batch may be written to in the name of a lease.
 enum Open {
-    /// The batch is open, and this lease's.
+    /// The batch is open, and this lease has it.
     Yes,
-    /// This very lease has closed it: an earlier try was committed.
+    /// This very lease has closed the batch: an earlier try was committed.
     Closed,
-    /// The journal does not have it in this lease's name.
+    /// The journal does not have the batch in this lease's name.
     No,
 }
 
@@ -531,18 +532,18 @@ impl<'a> LaneChanged<'a> {
     }
 }
 
-/// A count as the tables keep it.
+/// Returns a count as the tables keep it.
 fn count(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-/// The platform's words may hold a NUL character, which PostgreSQL's text cannot: the whole
-/// transaction would be refused, and again at every try.
+/// Replaces NUL characters. The platform's words may hold one, and PostgreSQL's text cannot: the
+/// whole transaction would be refused, and again at every try.
 fn storable(words: &str) -> String {
     words.replace('\0', "\u{fffd}")
 }
 
-/// How many different ids there are: a write that is handed in twice is one.
+/// How many different ids there are: a write that is handed in twice counts once.
 pub(super) fn distinct(ids: impl IntoIterator<Item = Uuid>) -> usize {
     ids.into_iter().collect::<HashSet<Uuid>>().len()
 }

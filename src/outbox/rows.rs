@@ -1,9 +1,9 @@
 //! From the columns of a row to the courier's values, in the same way for every database.
 //!
 //! A database's module says how it reads a column ([`Columns`]); this module knows which columns
-//! there are and what becomes of them. It guarantees that one value that cannot be read never costs
-//! the page it stands on: readers of columns are lenient, and the rules of a contact are checked
-//! later, row by row.
+//! there are and what they become. It guarantees that one value that cannot be read never costs the
+//! page it stands on: readers of columns are lenient, and the rules of a contact are checked later,
+//! row by row.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,8 @@ use super::span::to_duration;
 use super::{Backlog, LaneFound, LearnedRate};
 use crate::contact::{Lane, OutboxRow};
 
-/// How one database hands out the columns of a row. What is null or cannot be read is `None`.
+/// How one database hands out the columns of a row. A value that is null or cannot be read is
+/// `None`.
 pub(super) trait Columns {
     /// Text, or JSON that the statement has turned into text.
     fn text<'a>(&self, column: impl Into<Column<'a>>) -> Option<String>;
@@ -42,7 +43,8 @@ pub(super) trait Columns {
     }
 }
 
-/// Which column: by its name, or where many rows are read by its position, which costs no look-up.
+/// Names a column: by its name, or, where many rows are read, by its position, which needs no
+/// look-up.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Column<'a> {
     Named(&'a str),
@@ -140,7 +142,7 @@ pub(super) fn outbox_row(columns: &impl Columns) -> OutboxRow {
 }
 
 /// The lanes that a scan has found. The table's own rule lets no other ids in; should one be there
-/// all the same, it is passed over.
+/// all the same, it is skipped.
 pub(super) fn lanes_found(rows: &[impl Columns]) -> Vec<LaneFound> {
     rows.iter()
         .filter_map(|row| {
@@ -164,8 +166,8 @@ pub(super) fn tokens(rows: &[impl Columns]) -> HashMap<Lane, i64> {
         .collect()
 }
 
-/// Adds up counts by `class` (`due`, `elsewhere`, `paused`, `held`, `deferred`), greatest first; rows of
-/// `held` are apart by their hold's words.
+/// Adds up counts by `class` (`due`, `elsewhere`, `paused`, `held`, `deferred`), greatest first;
+/// rows of `held` are apart by their hold's words.
 pub(super) fn backlog(rows: &[impl Columns]) -> Backlog {
     let mut backlog = Backlog::default();
     for row in rows {
@@ -184,7 +186,7 @@ pub(super) fn backlog(rows: &[impl Columns]) -> Backlog {
     backlog
 }
 
-/// What was learned of the rate, as of now. What cannot be read is forgotten.
+/// The learned rate, as of now. A value that cannot be read is forgotten.
 pub(super) fn learned_rate(row: &impl Columns) -> Option<LearnedRate> {
     let mut learned: LearnedRate = serde_json::from_str(&row.text("learned")?).ok()?;
     learned.seconds_ago += to_duration(row.seconds("learned_ago")).as_secs_f64();

@@ -1,4 +1,4 @@
-//! Whether the database's schema is the one of this program, and what to do about it if not.
+//! Whether the database's schema is the one of this program, and the remedy if it is not.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::OutboxError;
 
-/// What a person has to do about a schema that is not there.
+/// The remedy for a missing schema.
 pub(super) const UNMIGRATED: &str =
     "the database has no outbox tables yet: run `contact-courier migrate`";
 
-/// The table that tells which migrations of ours the database has. The library's own name for it is
+/// The table that tells which of our migrations the database has. The library's own name for it is
 /// left to apps that use the library in the same database.
 pub(super) const HISTORY: &str = "contact_courier_migrations";
 
@@ -20,8 +20,8 @@ pub(super) type Applied = (i64, Vec<u8>);
 /// The migrations of this program for one kind of database.
 pub(super) struct Schema {
     pub(super) migrator: Migrator,
-    /// Texts that migrations had before: their versions and checksums, in hexadecimal. What they
-    /// made differently, a later migration brings to the same.
+    /// Earlier texts of migrations: their versions and checksums, in hexadecimal. A later migration
+    /// removes the differences that they made.
     pub(super) earlier: &'static [(i64, &'static str)],
 }
 
@@ -53,8 +53,8 @@ impl Schema {
         }
     }
 
-    /// What is wrong with a database that has no history of ours: the history of the first programs
-    /// may be there.
+    /// The fault of a database without a history of ours: the history of the first programs may be
+    /// there.
     pub(super) fn check_first(&self, shared: &[Applied]) -> OutboxError {
         if self.own(shared).is_empty() {
             return OutboxError::Schema(UNMIGRATED.into());
@@ -65,14 +65,14 @@ impl Schema {
         )
     }
 
-    /// Which of the migrations in a history that is shared with others are this program's.
+    /// Returns this program's migrations in a history that is shared with others.
     pub(super) fn own<'a>(&self, shared: &'a [Applied]) -> Vec<&'a Applied> {
         let own = shared.iter().filter(|migration| self.is_own(migration));
         own.collect()
     }
 
-    /// The migrator for a database that has these migrations. An earlier text counts as the one of
-    /// today.
+    /// Returns the migrator for a database that has these migrations. An earlier text counts as
+    /// today's.
     pub(super) fn migrator(&self, applied: &[Applied]) -> Migrator {
         let mut migrations: Vec<Migration> = self.migrator.iter().cloned().collect();
         for migration in &mut migrations {
@@ -97,14 +97,14 @@ impl Schema {
     }
 }
 
-/// Whether bytes are what a text in hexadecimal says.
+/// Whether bytes equal a text in hexadecimal.
 fn is_written(bytes: &[u8], hexadecimal: &str) -> bool {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let written = hexadecimal.chars().map(|digit| digit.to_digit(16));
     digits.map(|digit| Some(u32::from(digit))).eq(written)
 }
 
-/// What a failed migration means; `translate` knows the database's own errors.
+/// The meaning of a failed migration; `translate` knows the database's own errors.
 pub(super) fn migration_failed(
     error: MigrateError,
     translate: impl Fn(sqlx::Error) -> OutboxError,
@@ -117,7 +117,7 @@ pub(super) fn migration_failed(
     }
 }
 
-/// Tables of ours without a history: somebody else's, or of a program that is not known.
+/// Tables of ours without a history: another program, or an unknown version of this one, made them.
 pub(super) fn unknown_tables() -> OutboxError {
     OutboxError::Schema(format!(
         "there is a table contact_outbox, but no history in {HISTORY} that tells which \
@@ -126,7 +126,7 @@ pub(super) fn unknown_tables() -> OutboxError {
     ))
 }
 
-/// The index of results was to be made, and there is something else by its name.
+/// The index of results was to be made, and something else has its name.
 pub(super) fn name_is_taken() -> OutboxError {
     OutboxError::Schema(
         "the index contact_outbox_results cannot be made: something else has its name in this schema"
@@ -134,7 +134,7 @@ pub(super) fn name_is_taken() -> OutboxError {
     )
 }
 
-/// The history is not there for this user, or not there at all, which a server may not tell apart.
+/// The history is missing or hidden from this user; a server may not tell these apart.
 pub(super) fn may_not_read(said: &str) -> OutboxError {
     OutboxError::Failed(format!(
         "{said}; let the owner of the schema call `contact-courier migrate`, then grant SELECT on \
@@ -142,7 +142,7 @@ pub(super) fn may_not_read(said: &str) -> OutboxError {
     ))
 }
 
-/// Migrations of ours stand in a table where this user may not delete them.
+/// Migrations of ours stand in a table from which this user may not delete them.
 pub(super) fn may_not_move(said: &str) -> OutboxError {
     OutboxError::Failed(format!(
         "{said}; the courier's migrations move from _sqlx_migrations to {HISTORY}: let a user \

@@ -10,25 +10,21 @@
 //!   [`CHECK_WITHIN`], and one that fails condemns all others of its age.
 //! - **No busy loop.** One search at a time, with a rest after each round.
 
-use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sqlx::{Connection, Database, Error, Pool};
+use sqlx::pool::PoolConnectionMetadata;
+use sqlx::{Connection, Error, Pool};
 use tokio::time::{Instant, timeout};
 
 use super::error::{CONNECT_TIMEOUT, OutboxError};
 use super::kept::Kept;
-use super::server;
+use super::network;
+use super::server_kind::{Options, ServerKind};
 use crate::address::{Address, Renew};
 use crate::lock::lock;
 use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
-
-/// How a connection of this kind is made.
-pub(super) type Options<D> = <<D as Database>::Connection as Connection>::Options;
 
 /// A connection that was used this lately is taken for good, and so is a server that has lately
 /// taken writes.
@@ -55,45 +51,18 @@ pub enum Access {
     Read,
 }
 
-/// What each kind of server has of its own.
-#[async_trait]
-pub(super) trait Kind: Database {
-    /// What its sessions share.
-    type Context: Debug + Send + Sync;
-
-    /// What every session begins with.
-    async fn prepare(session: &mut Self::Connection, context: &Self::Context) -> sqlx::Result<()>;
-
-    /// Why the server takes no writes; `None`: it does.
-    async fn refuses_writes(session: &mut Self::Connection) -> sqlx::Result<Option<String>>;
-
-    /// What an error means.
-    fn translate(error: Error) -> OutboxError;
-
-    /// Where the server is, for people: `host:port`, or the path of its socket.
-    fn place(options: &Options<Self>) -> String;
-
-    /// The name of the database on it.
-    fn database(options: &Options<Self>) -> Option<&str>;
-
-    /// What the pool of connections has beyond what every pool of ours has.
-    fn pool_options() -> PoolOptions<Self> {
-        PoolOptions::new()
-    }
-}
-
 /// The servers of one address, and the connections to the one that is used now.
 #[derive(Debug)]
-pub(super) struct Servers<D: Kind>(Arc<Shared<D>>);
+pub(super) struct Servers<D: ServerKind>(Arc<Shared<D>>);
 
-impl<D: Kind> Clone for Servers<D> {
+impl<D: ServerKind> Clone for Servers<D> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
 #[derive(Debug)]
-struct Shared<D: Kind> {
+struct Shared<D: ServerKind> {
     /// Their number and places never change.
     hosts: RwLock<Vec<Host<D>>>,
     access: Access,
@@ -108,13 +77,13 @@ struct Shared<D: Kind> {
 }
 
 #[derive(Debug)]
-struct Host<D: Kind> {
+struct Host<D: ServerKind> {
     place: String,
     options: Options<D>,
 }
 
 // A kind of server is never cloned itself, which is what the derived one would ask for.
-impl<D: Kind> Clone for Host<D> {
+impl<D: ServerKind> Clone for Host<D> {
     fn clone(&self) -> Self {
         Self {
             place: self.place.clone(),
@@ -125,7 +94,7 @@ impl<D: Kind> Clone for Host<D> {
 
 /// The server that is used now.
 #[derive(Debug)]
-struct Present<D: Kind> {
+struct Present<D: ServerKind> {
     host: usize,
     pool: Pool<D>,
     kept: Kept<D>,
@@ -133,7 +102,7 @@ struct Present<D: Kind> {
     since: Instant,
 }
 
-impl<D: Kind> Present<D> {
+impl<D: ServerKind> Present<D> {
     fn new(host: usize, pool: Pool<D>) -> Self {
         Self {
             host,
@@ -146,14 +115,14 @@ impl<D: Kind> Present<D> {
 
 /// Servers of which one was found that will do.
 #[derive(Debug)]
-pub(super) struct Found<D: Kind> {
+pub(super) struct Found<D: ServerKind> {
     hosts: Vec<Host<D>>,
     at: usize,
     access: Access,
     context: D::Context,
 }
 
-impl<D: Kind> Found<D> {
+impl<D: ServerKind> Found<D> {
     /// Finds the first of the servers that will do; fails within seconds for each that cannot be
     /// reached.
     pub(super) async fn find(
@@ -212,7 +181,7 @@ impl<D: Kind> Found<D> {
     }
 }
 
-impl<D: Kind> Servers<D> {
+impl<D: ServerKind> Servers<D> {
     /// The connections to the server that is used now.
     pub(super) fn pool(&self) -> Pool<D> {
         self.0.read(|present| {
@@ -302,7 +271,7 @@ impl<D: Kind> Servers<D> {
     }
 }
 
-impl<D: Kind> Shared<D> {
+impl<D: ServerKind> Shared<D> {
     fn read<T>(&self, look: impl FnOnce(&Present<D>) -> T) -> T {
         // The value is replaced whole, so a panic elsewhere cannot have left it half written.
         look(&self.present.read().unwrap_or_else(PoisonError::into_inner))
@@ -442,7 +411,7 @@ impl<D: Kind> Shared<D> {
 }
 
 /// A pool whose connections are all good ones.
-fn pool<D: Kind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>) -> Pool<D> {
+fn pool<D: ServerKind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>) -> Pool<D> {
     let (made, used) = (Weak::clone(shared), Weak::clone(shared));
     D::pool_options()
         .max_connections(max.max(1))
@@ -471,7 +440,7 @@ fn pool<D: Kind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>) -> Po
 }
 
 /// The first server that will do, beginning with the one at `from`.
-async fn find<D: Kind>(
+async fn find<D: ServerKind>(
     hosts: &[Host<D>],
     from: usize,
     access: Access,
@@ -497,7 +466,11 @@ async fn find<D: Kind>(
 }
 
 /// Why none of the servers will do.
-fn all_of<D: Kind>(hosts: &[Host<D>], from: usize, mut errors: Vec<OutboxError>) -> OutboxError {
+fn all_of<D: ServerKind>(
+    hosts: &[Host<D>],
+    from: usize,
+    mut errors: Vec<OutboxError>,
+) -> OutboxError {
     if errors.len() == 1 {
         return errors.remove(0);
     }
@@ -516,18 +489,18 @@ fn all_of<D: Kind>(hosts: &[Host<D>], from: usize, mut errors: Vec<OutboxError>)
 }
 
 /// Asks a server why it takes no writes; `None`: it does.
-async fn look<D: Kind>(
+async fn look<D: ServerKind>(
     host: &Host<D>,
     is_one_of_several: bool,
     context: &D::Context,
 ) -> Result<Option<String>, OutboxError> {
     let asked = async {
-        let mut session: D::Connection = server::connect(&host.options, D::translate).await?;
+        let mut session: D::Connection = network::connect(&host.options, D::translate).await?;
         D::prepare(&mut session, context)
             .await
             .map_err(D::translate)?;
         let refusal = D::refuses_writes(&mut session).await;
-        server::part(session).await;
+        network::part(session).await;
         refusal.map_err(D::translate)
     };
     let within = if is_one_of_several {
@@ -537,5 +510,5 @@ async fn look<D: Kind>(
     };
     timeout(within, asked)
         .await
-        .unwrap_or_else(|_| Err(server::too_slow(within)))
+        .unwrap_or_else(|_| Err(network::too_slow(within)))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The longest time that a database is asked to reckon with: a century.
+/// The longest time that a database has to calculate with: a century.
 const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// A time span as a database takes it.

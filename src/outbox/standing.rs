@@ -1,19 +1,19 @@
-//! What a courier says of itself with each heartbeat: for people, and for the couriers that start
+//! A courier's report about itself with each heartbeat: for people, and for the couriers that start
 //! after it.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What one courier knows that its database does not show: who may not send for now beyond single
-/// lanes, and how fast it sends. All times are as of the heartbeat that brought it.
+/// Facts about one courier that its database does not show: whose requests it keeps back for now,
+/// beyond single lanes, and how fast it sends. All times are as of the heartbeat that brought it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Standing {
-    /// The gates that are closed, that for everybody first; of users' gates the oldest, up to a
+    /// The closed gates: the one for everybody first, then the oldest of users' gates, up to a
     /// bound.
     pub gates: Vec<ClosedGate>,
-    /// How many more there are.
+    /// How many more closed gates there are.
     pub more_gates: usize,
     /// `rate_limit.requests_per_second`.
     pub requests_per_second: f64,
@@ -23,12 +23,12 @@ pub struct Standing {
     /// `rate_limit.per_lane`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_lane: Option<f64>,
-    /// `delivery.batch_size`; `None`: a courier of before.
+    /// `delivery.batch_size`; `None`: the report of an earlier version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
     /// Which part of `requests_per_second` is used, 0 to 1.
     pub rate_level: f64,
-    /// Contacts that became final in a second, over the last minute or so.
+    /// Contacts that became final per second, over the last minute or so.
     pub contacts_per_second: f64,
     /// Whether its contacts are in another database: here it is a guest that shares the rates
     /// (`rate_limit.database_url`).
@@ -40,7 +40,7 @@ pub struct Standing {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClosedGate {
-    /// Whose requests it keeps back; `None`: everybody's.
+    /// The user whose requests it keeps back; `None`: everybody's.
     pub user_id: Option<String>,
     /// One word for programs: `unauthorized`, `forbidden`, `unreachable` …
     pub reason: String,
@@ -48,12 +48,12 @@ pub struct ClosedGate {
     pub message: String,
     /// How long it has been closed.
     pub closed_seconds: f64,
-    /// How long until a request finds out whether it may open; zero: as soon as there is one.
+    /// How long until a request tries whether the gate may open; zero: as soon as there is one.
     pub next_try_in_seconds: f64,
 }
 
 impl Standing {
-    /// The same some time later.
+    /// Returns the same report some time later.
     pub(super) fn after(mut self, time: Duration) -> Self {
         for gate in &mut self.gates {
             gate.closed_seconds += time.as_secs_f64();
@@ -67,7 +67,7 @@ impl Standing {
         self.gates.iter().find(|gate| gate.user_id.is_none())
     }
 
-    /// Returns the gate that keeps back the requests of a user, be it that for everybody.
+    /// Returns the gate that keeps back the requests of a user, which may be the one for everybody.
     pub fn gate_for(&self, user_id: &str) -> Option<&ClosedGate> {
         let is_theirs = |gate: &&ClosedGate| gate.user_id.as_deref() == Some(user_id);
         self.gate_for_all()
@@ -75,8 +75,8 @@ impl Standing {
     }
 }
 
-/// What was learned of the rate that the platform allows, in requests per second. A courier that
-/// starts goes on from there.
+/// The learned rate that the platform allows, in requests per second. A courier that starts goes on
+/// from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LearnedRate {
     /// The rate at which the platform said "too many".

@@ -1,4 +1,5 @@
-//! Everything that a lane writes, for a transaction that is undone: does the database allow it?
+//! Everything that a lane writes, in a transaction that is undone, to see whether the database
+//! allows it.
 
 use super::plan::{Closed, Failed, LaneChanged, Opened, Plan, Succeeded};
 use super::{FailKind, JournalEntry, Lease};
@@ -20,8 +21,8 @@ pub(super) fn entry(contacts: &[ContactId]) -> JournalEntry {
     }
 }
 
-/// Two plans that together write whatever a lane writes: the rows of the new batch end well in the one
-/// and badly in the other.
+/// Two plans that together write everything that a lane writes: in one the rows of the new batch
+/// end well, in the other badly.
 pub(super) fn plans<'a>(
     lease: &'a Lease,
     entry: &'a JournalEntry,

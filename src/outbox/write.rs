@@ -17,7 +17,7 @@ pub struct Write {
     pub change: Change,
 }
 
-/// A change in the journal, and what goes with it in the same transaction.
+/// A change in the journal, and its other writes in the same transaction.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A new batch is about to be sent.
@@ -31,8 +31,8 @@ pub enum Change {
         /// Its rows that are about to go out.
         contacts: Vec<ContactId>,
     },
-    /// A send failed for a passing reason and the batch waits, and its lane with it; or it was called
-    /// off.
+    /// A send failed for a passing reason and the batch waits, and its lane with it; or the send
+    /// was called off.
     Postpone(Postpone),
     /// A batch has its final answer: its rows are settled, its children opened.
     Close(Close),
@@ -67,7 +67,7 @@ impl Change {
         }
     }
 
-    /// The contacts whose rows it writes.
+    /// Returns the contacts whose rows it writes.
     pub fn settles(&self) -> impl Iterator<Item = ContactId> {
         let rows = match self {
             Self::Close(close) => close.rows.as_slice(),
@@ -111,8 +111,8 @@ pub struct Postpone {
     /// Whether the time until `retry.give_up_after` runs: it stands still while a person has to
     /// act (a refused token, a running task).
     pub failing: bool,
-    /// Why, for the journal and for the lane; `None`: it was called off before a byte of it went,
-    /// which says nothing about either.
+    /// The reason, for the journal and for the lane; `None`: the send was called off before a byte
+    /// of it went out, which says nothing about either.
     pub hold: Option<Hold>,
 }
 
@@ -123,7 +123,7 @@ pub struct Hold {
     pub reason: &'static str,
     /// The platform's words, or ours, for people; never a number or a token.
     pub message: String,
-    /// From now on, by the database's clock.
+    /// The time from now on, by the database's clock.
     pub delay: Duration,
     /// How many failures in a row the lane has now had.
     pub failures: u32,
@@ -138,13 +138,13 @@ pub struct Close {
     pub batch: BatchId,
     /// How many requests carried its rows; added to each settled row's `attempts`.
     pub attempts: u32,
-    /// One word for programs: what the verdict was.
+    /// The verdict, in one word for programs.
     pub outcome: &'static str,
     /// The platform's words, or ours, for people; never a number or a token.
     pub answer: String,
     /// The rows that are final now.
     pub rows: Vec<RowOutcome>,
-    /// Smaller batches for the rows that are not.
+    /// Smaller batches for the rows that are not final.
     pub children: Vec<JournalEntry>,
 }
 
@@ -153,9 +153,9 @@ pub struct Close {
 pub enum Recorded {
     /// The write is done, now or by an earlier try whose commit was not seen.
     Done,
-    /// Nothing was written, for these rows of the batch are not pending (any more): an app has deleted
-    /// them, or they were read where what others have written had not arrived yet. The batch must not
-    /// be sent with them.
+    /// Nothing was written, because these rows of the batch are not pending (any more): an app has
+    /// deleted them, or they were read where other sessions' writes had not arrived yet. The batch
+    /// must not be sent with them.
     Stale(Vec<ContactId>),
     /// The lane has another owner by now; nothing was written.
     Fenced,

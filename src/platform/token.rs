@@ -64,7 +64,7 @@ pub enum TokenError {
         path: PathBuf,
         why: SecretFileError,
     },
-    /// The file holds something that is no token.
+    /// The file holds more than a token.
     #[error(
         "platform.token_file = {0} holds more than a token; write the token alone, of visible ASCII \
          characters, without `Bearer` and without blanks"

@@ -1,4 +1,4 @@
-//! An address that requests go to: of the web, and bare, so that it may be shown.
+//! A web address that requests go to. It must be bare, so that it may be shown.
 
 use url::Url;
 
@@ -8,7 +8,7 @@ use super::shown::HIDDEN;
 /// Checks an address that the key names; `instead` says where a secret belongs.
 pub(super) fn check(faults: &mut Faults, key: &str, url: &Url, instead: &str) {
     let bare = url.username().is_empty() && url.password().is_none();
-    // What is in the address may be a secret: only a bare one is shown.
+    // The address may hold a secret: only a bare one is shown.
     let shown = if !url.as_str().contains('@') && url.query().is_none() {
         url.as_str()
     } else {

@@ -29,16 +29,17 @@ pub struct AdminSettings {
     /// The names by which it may be asked, beside `localhost`, this host's own and IP addresses.
     /// Default: none.
     pub hosts: Vec<String>,
-    /// A file with those who may log in to the status page and act there, a line `NAME:HASH` each; read
-    /// again when it changes. Default: none, and the page only shows.
+    /// A file with those who may log in to the status page and act there, a line `NAME:HASH` each;
+    /// read again when it changes. Default: none, and the page only shows.
     #[serde(serialize_with = "empty_if_none")]
     pub users_file: Option<PathBuf>,
     /// A file with those who may look at all but the health checks, by basic authentication: a line
-    /// `NAME:HASH` each; read again when it changes. Default: none, and whoever reaches it may look.
+    /// `NAME:HASH` each; read again when it changes. Default: none, and whoever reaches it may
+    /// look.
     #[serde(serialize_with = "empty_if_none")]
     pub viewers_file: Option<PathBuf>,
-    /// A file with the certificate of this server (PEM), and those between it and its authority; read
-    /// again when it changes. Default: none, and the server speaks no TLS.
+    /// A file with the certificate of this server (PEM), and those between it and its authority;
+    /// read again when it changes. Default: none, and the server speaks no TLS.
     #[serde(serialize_with = "empty_if_none")]
     pub cert_file: Option<PathBuf>,
     /// A file with the key of that certificate (PEM). Default: none.

@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::error::Fault;
 
-/// Reads a file that a key names: what it holds, once it is known to hold a certificate.
+/// Reads a file that a key names. Fails unless it holds a certificate.
 pub(super) fn read(key: &str, path: &Path) -> Result<Vec<u8>, Fault> {
     let fault = |rule: String| Fault {
         key: key.into(),

@@ -1,6 +1,7 @@
-//! What has changed since the settings were loaded, and what of it a running courier takes over.
+//! The changes since the settings were loaded, and the part of them that a running courier takes
+//! over.
 //!
-//! Which keys are live is told by each section's list of keys.
+//! Each section's list of keys tells which keys are live.
 
 use std::fmt;
 
@@ -16,18 +17,18 @@ use super::sections::Settings;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingChange {
     pub key: &'static str,
-    /// What was in force.
+    /// The value in force.
     pub from: String,
-    /// What is written now.
+    /// The new value.
     pub to: String,
-    /// Whether a running courier takes it over; otherwise it takes a restart.
+    /// Whether a running courier takes it over; otherwise it needs a restart.
     pub live: bool,
 }
 
 impl fmt::Display for SettingChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, from, to, .. } = self;
-        // A secret looks the same before and after.
+        // Two different secrets look the same when shown.
         if from == to {
             return write!(f, "{key}: another {to}");
         }
@@ -52,8 +53,8 @@ impl Settings {
         keys().filter_map(change).collect()
     }
 
-    /// These settings with the live keys of `new`. Every rule is kept: none binds a live key to one
-    /// that is not.
+    /// Returns these settings with the live keys of `new`. Every rule is kept, because no rule
+    /// binds a live key to another one that is not live.
     #[must_use]
     pub fn with_live_of(&self, new: &Self) -> Self {
         let mut mixed = self.clone();
@@ -81,11 +82,11 @@ impl Settings {
     }
 
     fn shown(&self) -> Value {
-        // Texts, numbers and lists under texts: nothing that JSON could not hold.
+        // Texts, numbers and lists under texts: JSON can hold all of them.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// What the shown value does not tell apart.
+    /// Returns the real value of a key whose shown text may hide a change.
     fn secret(&self, key: &str) -> Option<&str> {
         match key {
             "database.url" => Some(self.database.url.expose()),
@@ -128,7 +129,7 @@ mod tests {
         .unwrap()
     }
 
-    /// Another value than the default for every key.
+    /// A value other than the default for every key.
     const OTHERS: &[&str] = &[
         "database.url=sqlite://other.db",
         "database.url_file=/url",
@@ -193,7 +194,7 @@ mod tests {
         "log.level=debug",
     ];
 
-    /// What has to be set before another key may be.
+    /// Returns the settings that another key needs first.
     fn needed(other: &str) -> &'static [&'static str] {
         let key = other.split('=').next().unwrap_or_default();
         match key {

@@ -18,7 +18,7 @@ use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Renew, T
 use crate::lock::lock;
 
 pub(super) const KEYS: &[Key] = &[
-    // Not to be shown while it is of the wrong type: a password may stand anywhere in it.
+    // Hidden while it has the wrong type: a password may stand anywhere in it.
     Key::new("database.url", Kind::Text).secret(),
     Key::new("database.url_file", Kind::Path).optional(),
     Key::new("database.password_file", Kind::Path).optional(),
@@ -32,7 +32,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("database.auto_migrate", Kind::Switch),
 ];
 
-/// The address where none is given.
+/// The default address.
 const DEFAULT: &str = "sqlite://contact-courier.db";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,13 +45,13 @@ pub struct DatabaseSettings {
     /// A file with the address, in the place of `url`; read again when it changes. Default: none.
     #[serde(serialize_with = "empty_if_none")]
     pub url_file: Option<PathBuf>,
-    /// A file with the password, which then stands in no address; read again when it changes. Default:
-    /// none.
+    /// A file with the password, which then stands in no address; read again when it changes.
+    /// Default: none.
     #[serde(serialize_with = "empty_if_none")]
     pub password_file: Option<PathBuf>,
-    /// How the way to a server is secured: `off`, `prefer`, `require` or `verify`. Empty: a server on
-    /// another host has its certificate verified, and of one on this host nothing is demanded. Default
-    /// empty.
+    /// How the way to a server is secured: `off`, `prefer`, `require` or `verify`. Empty: a server
+    /// on another host has its certificate verified, and of one on this host nothing is demanded.
+    /// Default empty.
     #[serde(serialize_with = "empty_if_none")]
     pub tls: Option<Tls>,
     /// A file with certificates of authorities (PEM) that are trusted beside the system's. Default:
@@ -63,15 +63,15 @@ pub struct DatabaseSettings {
     /// Whether missing migrations are applied at start; otherwise `migrate` has to be called.
     /// Default true.
     pub auto_migrate: bool,
-    /// What the file with the address holds.
+    /// The content of the file with the address.
     #[serde(skip)]
     pub(super) found: Option<DatabaseUrl>,
-    /// What the keys of its address begin with.
+    /// The beginning of the keys of its address.
     #[serde(skip)]
     pub(super) prefix: Prefix,
 }
 
-/// What keys begin with: `database.` where nothing else is said.
+/// The beginning of keys: `database.` by default.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prefix(pub(super) &'static str);
 
@@ -115,7 +115,7 @@ impl DatabaseSettings {
         format!("{}{name}", self.prefix.0)
     }
 
-    /// These settings with what the file with the address holds now.
+    /// Returns these settings with the present content of the file with the address.
     pub(super) fn reread(&self) -> Result<Self, SettingsError> {
         let found = self.url_file.as_deref();
         let found = found
@@ -127,11 +127,11 @@ impl DatabaseSettings {
         })
     }
 
-    /// Returns all that is needed to connect. Fails if a file of it cannot be used.
+    /// Returns everything that is needed to connect. Fails if a file of it cannot be used.
     pub fn address(&self) -> Result<Address, SettingsError> {
         let files = Files {
             settings: self.clone(),
-            // Before they are read: what is written meanwhile is seen as a change.
+            // Before the files are read, so that a write meanwhile is seen as a change.
             seen: Mutex::new(self.versions()),
         };
         let has_files = self.url_file.is_some() || self.password_file.is_some();
@@ -166,7 +166,7 @@ impl DatabaseSettings {
         files.map(|file| Version::of(file).ok()).collect()
     }
 
-    /// Whether the address can be read, and what it says about TLS can hold.
+    /// Checks that the address can be read, and that its demands about TLS can hold.
     fn check_url(&self, kind: DatabaseKind) -> Result<(), String> {
         let url = self.url().expose();
         let hosts = match kind {
@@ -225,7 +225,7 @@ impl DatabaseSettings {
     }
 }
 
-/// With a file for it, no password stands in the address.
+/// If there is a file for the password, none may stand in the address.
 fn check_password(url: &str, parameters: &Parameters, file: &str) -> Result<(), String> {
     let has_password = Url::parse(url).is_ok_and(|url| url.password().is_some());
     if has_password || parameters.has_password {
@@ -244,7 +244,7 @@ fn read(key: &str, file: &Path) -> Result<String, Fault> {
     })
 }
 
-/// How far the server of an address is; `None`: the address does not say where it is, which the driver
+/// Returns how far the server of an address is; `None`: the address does not say, and the driver
 /// will know.
 fn distance(url: &str, parameters: &Parameters) -> Option<Distance> {
     if let Some(host) = &parameters.host {
@@ -272,7 +272,7 @@ impl DatabaseUrl {
         &self.0
     }
 
-    /// Which database it is of; `None`: none that this program speaks.
+    /// Returns the kind of its database; `None`: none that this program speaks.
     pub fn kind(&self) -> Option<DatabaseKind> {
         DatabaseKind::of(&self.0)
     }
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(password(&address), "p/w?@#% 1");
         let renew = address.renew.unwrap();
         assert!(renew.renewed().is_none());
-        // As careful programs write: beside it, and renamed.
+        // Written like careful programs do: beside the file, and renamed.
         let (new, old) = (folder.path().join("new"), folder.path().join("password"));
         std::fs::write(&new, "other").unwrap();
         std::fs::rename(&new, &old).unwrap();

@@ -28,14 +28,14 @@ pub(super) const KEYS: &[Key] = &[
 /// Requests at once: the most is far beyond what any platform takes, and still no strain on memory.
 pub(super) const IN_FLIGHT: RangeInclusive<usize> = 1..=10_000;
 
-/// A database that is asked more often has no time for anything else.
+/// The shortest interval: a database that is asked more often has no time for anything else.
 const LEAST_NOTICE: Duration = Duration::from_millis(1);
 
-/// What every contact and every request has room for, and what the courier has memory for.
+/// The room of every contact and every request, and the limit of the courier's memory.
 const CONTACT_BYTES: RangeInclusive<u64> = 1_024..=4_194_304;
 const REQUEST_BYTES: RangeInclusive<usize> = 1_024..=8_388_608;
 
-/// Shorter than this a lease could run out between two heartbeats of a healthy courier.
+/// A shorter lease could run out between two heartbeats of a healthy courier.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,11 +60,11 @@ pub struct DeliverySettings {
     pub max_in_flight: usize,
     /// At most so many requests of one lane at once. Default 2.
     pub max_in_flight_per_lane: usize,
-    /// At most so many bytes in a contact, as JSON, 1,024 to 4,194,304. A longer one is never sent. Default
-    /// 65,536.
+    /// At most so many bytes in a contact, as JSON, 1,024 to 4,194,304. A longer one is never sent.
+    /// Default 65,536.
     pub max_contact_bytes: u64,
-    /// At most so many bytes in the body of a request, 1,024 to 8,388,608; a single contact always goes.
-    /// Default 1,048,576.
+    /// At most so many bytes in the body of a request, 1,024 to 8,388,608; a single contact always
+    /// goes. Default 1,048,576.
     pub max_request_bytes: usize,
     /// Who appends the suffix where a row asks for one. Default `platform`.
     pub suffix: SuffixBy,

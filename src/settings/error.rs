@@ -1,11 +1,11 @@
-//! What is wrong with the settings, in words for the person who wrote them.
+//! The faults of the settings, in words for the person who wrote them.
 
 use std::fmt;
 
-/// All that is wrong with the settings; never empty.
+/// All faults of the settings; never empty.
 #[derive(Debug)]
 pub struct SettingsError {
-    /// In the order in which they were found.
+    /// The faults, in the order in which they were found.
     pub faults: Vec<Fault>,
 }
 
@@ -29,16 +29,16 @@ impl From<Fault> for SettingsError {
     }
 }
 
-/// One thing that is wrong: prints itself as one line, without secrets.
+/// One fault: prints itself as one line, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The key it is about; empty if it is about a whole layer.
     pub key: String,
     /// What was found: `delivery.batch_size = 0`.
     pub found: String,
-    /// Where: `file …`, `environment variable …`, `--set`; `None` for a default.
+    /// The source: `file …`, `environment variable …`, `--set`; `None` for a default.
     pub origin: Option<String>,
-    /// The rule that it breaks, and so what to do.
+    /// The broken rule, and so the remedy.
     pub rule: String,
 }
 
@@ -52,12 +52,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Collects what the sections find wrong with themselves.
+/// Collects the faults that the sections find in themselves.
 #[derive(Debug, Default)]
 pub(super) struct Faults(pub(super) Vec<Fault>);
 
 impl Faults {
-    /// Notes a fault unless `kept`. The value must be fit to be seen.
+    /// Notes a fault unless `kept`. The value must not be a secret.
     pub(super) fn demand(&mut self, kept: bool, key: &str, value: impl fmt::Display, rule: &str) {
         if !kept {
             self.0.push(Fault {

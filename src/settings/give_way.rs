@@ -1,7 +1,8 @@
-//! Defaults that give way to what was set.
+//! Defaults that give way to values that were set.
 //!
-//! Some settings are compared with one another. A person who sets one of two need not know the other:
-//! its default becomes what the rule allows. Only two values that were both set can contradict.
+//! Some settings are compared with one another. A person who sets one of two need not know the
+//! other: its default changes to a value that the rule allows. Only two values that were both set
+//! can contradict.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::sections::Settings;
 const ANY_TIME: RangeInclusive<Duration> = Duration::from_nanos(1)..=Duration::MAX;
 
 impl Settings {
-    /// Lets each default give way that contradicts what was set; `set` tells of a key whether it was.
+    /// Lets each default give way that contradicts a set value; `set` tells whether a key was set.
     pub(super) fn give_way(&mut self, set: impl Fn(&str) -> bool) {
         let platform = &mut self.platform;
         keep_order(
@@ -42,8 +43,8 @@ impl Settings {
     }
 }
 
-/// Keeps the first of two values from being greater than the second, if only one of them was set. A value
-/// that breaks a rule of its own moves nothing: the fault is that value's alone.
+/// Keeps the first of two values from being greater than the second, if only one of them was set. A
+/// value that breaks a rule of its own moves nothing: the fault is that value's alone.
 fn keep_order<T: Copy + Ord>(
     (less, more): (&mut T, &mut T),
     set: (bool, bool),

@@ -1,13 +1,14 @@
-//! A key of the settings: its name, what it takes, and how a value is read from a file or a text.
+//! A key of the settings: its name, its kind of value, and how a value is read from a file or a
+//! text.
 //!
-//! Reading is strict, so that a slip is told at start and not guessed at: a file must have the
+//! Reading is strict, so that a slip is reported at start and not guessed at: a file must have the
 //! right TOML type; a text (environment, `--set`) must spell the value out.
 
 use std::time::Duration;
 
 use config::ValueKind;
 
-/// Longer than any of our durations makes sense; keeps sums of instants from overflowing.
+/// Longer than any useful duration; keeps sums of instants from overflowing.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// A key that may be set.
@@ -15,7 +16,7 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 pub(super) struct Key {
     /// `section.name`.
     pub(super) name: &'static str,
-    /// What it takes.
+    /// Its kind of value.
     pub(super) kind: Kind,
     /// Whether an empty text means "not set".
     pub(super) optional: bool,
@@ -54,7 +55,7 @@ impl Key {
         Self { live: true, ..self }
     }
 
-    /// The value for the layers, or `None` if it is not of this key's kind.
+    /// Reads the value for the layers; `None`: it is not of this key's kind.
     pub(super) fn read(&self, raw: &Raw) -> Option<ValueKind> {
         if self.optional && raw.is_empty_text() {
             return Some(ValueKind::Nil);
@@ -66,7 +67,7 @@ impl Key {
     }
 }
 
-/// What a key takes.
+/// The kind of value of a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     /// Any text.
@@ -94,7 +95,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// What to write, for an error.
+    /// Says what to write, for an error.
     pub(super) fn advice(self) -> String {
         match self {
             Self::Text => "write a text, in a file within quotes".into(),
@@ -183,12 +184,12 @@ fn value(kind: ValueKind) -> config::Value {
     config::Value::new(None, kind)
 }
 
-/// A value as it was found.
+/// A value before it is read.
 #[derive(Clone, Debug)]
 pub(super) enum Raw {
-    /// In the environment or behind `--set`.
+    /// A text from the environment or behind `--set`.
     Text(String),
-    /// In a file.
+    /// A value from a file.
     Typed(toml::Value),
 }
 

@@ -1,7 +1,7 @@
 //! Loading: built-in defaults < file < environment < flags.
 //!
-//! Each value is read and tried on its own before the layers are put together, so that an error
-//! can say which key, which value and where it stands.
+//! Each value is read and tried on its own before the layers are put together, so that an error can
+//! name the key, the value and its place.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,26 +21,26 @@ use super::shown::HIDDEN;
 use crate::address;
 use crate::nearest::nearest;
 
-/// The file that is read, if it is there, when no other is named.
+/// The file that is read, if it is there and no other is named.
 pub const DEFAULT_FILE: &str = "/etc/contact-courier/config.toml";
 
-/// What an environment variable of ours begins with.
+/// The beginning of our environment variables.
 const PREFIX: &str = "COURIER__";
 
-/// What was found outside of the program, lowest layer first.
+/// The input from outside the program, lowest layer first.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
     /// Path and text of the file.
     pub file: Option<(PathBuf, String)>,
-    /// The environment; variables that are not ours may be in it.
+    /// The environment; it may hold other programs' variables.
     pub environment: Vec<(OsString, OsString)>,
     /// The texts behind `--set`.
     pub flags: Vec<String>,
 }
 
 impl Settings {
-    /// Loads the settings in force: reads `file`, or else [`DEFAULT_FILE`] if it is there, and the
-    /// process environment.
+    /// Loads the settings in force: reads `file`, or otherwise [`DEFAULT_FILE`] if it is there, and
+    /// the process environment.
     pub fn load(file: Option<&Path>, flags: &[String]) -> Result<Self, SettingsError> {
         #[expect(
             clippy::disallowed_methods,
@@ -55,7 +55,7 @@ impl Settings {
         settings.with_files()
     }
 
-    /// The same with what the files of the databases' addresses hold.
+    /// Adds the content of the files with the databases' addresses.
     fn with_files(self) -> Result<Self, SettingsError> {
         let database = self.database.reread()?;
         let read = Self {
@@ -142,7 +142,7 @@ fn has_user(proxy: &ProxySetting) -> bool {
     matches!(proxy, ProxySetting::At(url) if super::proxy::has_user(url))
 }
 
-/// A name as somebody wrote it. What is no name may be a secret in the wrong place.
+/// Returns a name as somebody wrote it. A text that is no name may be a secret in the wrong place.
 fn shown_name(name: &str) -> &str {
     if address::is_name(name) { name } else { HIDDEN }
 }
@@ -175,7 +175,7 @@ fn layer_fault(found: &str, origin: &Origin, rule: &dyn fmt::Display) -> Fault {
     }
 }
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Clone, Debug)]
 enum Origin {
     File(PathBuf),
@@ -240,7 +240,7 @@ impl Entry {
         let known = || keys().map(|key| key.name);
         // `base_url` alone, or in the wrong section: its own section is the likeliest answer.
         let last = self.name.rsplit('.').next().unwrap_or_default();
-        // `database_url` is the key of the section `database`, and the end of another's name.
+        // `database_url` is the key of the section `database`, and the end of another key's name.
         let meant = keys()
             .find(|key| flat(key) == self.name)
             .map(|key| key.name)
@@ -258,12 +258,12 @@ impl Entry {
     }
 }
 
-/// A key as the name of a variable has it that lacks an underscore: `database_url`.
+/// Returns a key as a variable's name would have it that lacks an underscore: `database_url`.
 fn flat(key: &Key) -> String {
     key.name.replace('.', "_")
 }
 
-/// Whether the settings take the value: tried alone, on the defaults.
+/// Whether the settings accept the value: tried alone, on the defaults.
 fn fits(key: &Key, value: &Value) -> bool {
     let alone = Config::builder().set_override(key.name, value.clone());
     alone.is_ok_and(|alone| {
@@ -320,7 +320,7 @@ fn environment_entries(environment: &[(OsString, OsString)]) -> Vec<Result<Entry
             ))
         })
         .collect();
-    // The environment has no order of its own; errors shall come in the same order every time.
+    // The environment has no order of its own; errors have to come in the same order every time.
     entries.sort();
     entries
         .into_iter()
@@ -338,10 +338,10 @@ fn environment_entries(environment: &[(OsString, OsString)]) -> Vec<Result<Entry
         .collect()
 }
 
-/// What else of the environment somebody may take for a setting of ours.
+/// The prefix of other variables that somebody may take for our settings.
 const NEARLY: &str = "COURIER_";
 
-/// Variables that nobody reads, and that look like settings: one underscore is missing.
+/// Reports variables that nobody reads, and that look like settings: one underscore is missing.
 fn strays(environment: &[(OsString, OsString)]) -> Vec<Fault> {
     let mut faults: Vec<Fault> = environment
         .iter()
@@ -366,13 +366,14 @@ fn strays(environment: &[(OsString, OsString)]) -> Vec<Fault> {
     faults
 }
 
-/// What Kubernetes sets for each service: one may be called `courier`, or `courier-admin`.
+/// Whether Kubernetes sets the variable for a service, which may be called `courier`, or
+/// `courier-admin`.
 fn is_of_a_service(name: &str) -> bool {
     let is_port = name == "PORT" || name.ends_with("_PORT") || name.contains("_PORT_");
     is_port || name.starts_with("PORT_") || name.contains("SERVICE_")
 }
 
-/// The key that `database_url` most likely means.
+/// Returns the key that `database_url` most likely means.
 fn meant(name: &str) -> Option<&'static str> {
     let is_last = |key: &&Key| key.name.rsplit('.').next() == Some(name);
     let whole = keys().find(|key| flat(key) == name);
@@ -400,7 +401,7 @@ fn flag_entry(flag: &str) -> Result<Entry, Fault> {
             origin: Origin::Flag,
         }),
         None => Err(layer_fault(
-            // Without the key's end nobody knows where a secret begins.
+            // If the end of the key is unknown, so is the beginning of a secret.
             flag.split(|c: char| c != '.' && c != '_' && !c.is_ascii_alphanumeric())
                 .next()
                 .unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! `[log]`: what is logged, and how.
+//! `[log]`: which lines are logged, and how.
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;

@@ -3,9 +3,8 @@
 //! Neighbours: the command line hands over the path of a file and the `--set` flags; everything
 //! else gets the finished [`Settings`]. Only this module reads the environment.
 //!
-//! It guarantees that whoever holds [`Settings`] that were loaded holds values that keep every
-//! rule; that no key is ignored because it was misspelt; and that neither `Debug` nor serialising
-//! shows a secret.
+//! This module guarantees that loaded [`Settings`] hold only values that keep every rule; that no
+//! key is ignored because it was misspelt; and that neither `Debug` nor serialising shows a secret.
 
 mod address;
 mod admin;

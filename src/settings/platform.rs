@@ -17,7 +17,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("platform.base_url", Kind::Url).secret(),
     Key::new("platform.token", Kind::Text).optional().secret(),
     Key::new("platform.token_file", Kind::Path).optional(),
-    // It may hold a password.
+    // Secret, because it may hold a password.
     Key::new("platform.proxy", Kind::Text).secret(),
     Key::new("platform.ca_file", Kind::Path).optional(),
     Key::new("platform.timeout", Kind::Duration),
@@ -81,7 +81,7 @@ impl Default for PlatformSettings {
     }
 }
 
-/// Each is about a number: `重复` alone also stands in "do not submit this again".
+/// Each phrase names a number: `重复` alone also stands in "do not submit this again".
 const DUPLICATE_MARKERS: [&str; 8] = [
     "号码重复",
     "重复号码",
@@ -145,7 +145,7 @@ impl PlatformSettings {
         }
     }
 
-    /// Whether a token is set: only the commands that call the platform need one.
+    /// Fails if no token is set: only the commands that call the platform need one.
     pub(super) fn require_token(&self) -> Result<(), Fault> {
         if self.token.is_some() || self.token_file.is_some() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The way of requests to the outside: through which proxy, if any.
+//! The way of requests to the outside: which proxy they go through, if any.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use super::shown::HIDDEN;
 /// The word for the proxies of the environment.
 const ENVIRONMENT: &str = "environment";
 
-/// Which proxy requests go through.
+/// The proxy of requests.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum ProxySetting {
     /// None, whatever the environment says.
@@ -21,7 +21,7 @@ pub enum ProxySetting {
     None,
     /// As the variables `HTTPS_PROXY` and `NO_PROXY` say.
     Environment,
-    /// This one. It may hold a password, or a token for a user, which are not shown.
+    /// This proxy. It may hold a password, or a token for a user, which are not shown.
     At(Url),
 }
 
@@ -59,7 +59,7 @@ impl Serialize for ProxySetting {
     }
 }
 
-/// A proxy as people may see it: whether it knows a user, and not which. The name may be a token.
+/// Shows a proxy to people: whether it has a user, and not which. The name may be a token.
 fn shown(url: &Url) -> String {
     let mut shown = url.clone();
     if has_user(url) && (shown.set_username(HIDDEN).is_err() || shown.set_password(None).is_err()) {
@@ -98,7 +98,7 @@ impl ProxySetting {
         }
     }
 
-    /// The secret in it, to tell one from another.
+    /// Returns the secret in it, to tell one from another.
     pub(super) fn secret(&self) -> Option<&str> {
         match self {
             Self::At(url) => Some(url.as_str()),
@@ -107,7 +107,7 @@ impl ProxySetting {
     }
 }
 
-/// What the environment says about proxies.
+/// The environment's variables about proxies.
 #[derive(Clone, Default)]
 pub(super) struct ProxyVariables {
     http: String,
@@ -124,7 +124,7 @@ impl fmt::Debug for ProxyVariables {
 }
 
 impl ProxyVariables {
-    /// Takes them out of an environment; names in small letters come first, as elsewhere.
+    /// Reads the variables from an environment; names in small letters come first, as elsewhere.
     pub(super) fn of(environment: &[(String, String)]) -> Self {
         let value = |name: &str| {
             let found = |name: &str| {
@@ -144,12 +144,12 @@ impl ProxyVariables {
         }
     }
 
-    /// Whether it names a proxy for such an address.
+    /// Whether the variables name a proxy for such an address.
     pub(super) fn name_one_for(&self, address: &Url) -> bool {
         self.proxy_of(address).is_some()
     }
 
-    /// Never one for this host: it would send the request elsewhere.
+    /// Returns no proxy for this host: it would send the request elsewhere.
     fn proxy_of(&self, address: &Url) -> Option<Url> {
         if is_this_host(address) {
             return None;
@@ -177,8 +177,8 @@ impl ProxyVariables {
     }
 }
 
-/// Whether an address is of this host. Who connects to the address of no host in particular (`0.0.0.0`)
-/// reaches this one, and names below `localhost` are of no other.
+/// Whether an address is of this host. A connection to the address of no host in particular
+/// (`0.0.0.0`) reaches this host, and names below `localhost` are of no other.
 pub fn is_this_host(address: &Url) -> bool {
     let is_ours = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified();
     match address.host() {

@@ -43,19 +43,20 @@ pub struct RateLimitSettings {
     /// all couriers on one database share them.
     pub scope: RateScope,
     /// The database that keeps the rates for `scope = "cluster"`, as `database.url` is written: for
-    /// couriers of several databases that have one limit together. It has the tables of this program,
-    /// too; `database.tls`, `ca_file` and `auto_migrate` count for it. Default: none, `database.url`.
+    /// couriers of several databases that have one limit together. It has the tables of this
+    /// program, too; `database.tls`, `ca_file` and `auto_migrate` count for it. Default: none,
+    /// `database.url`.
     #[serde(serialize_with = "empty_if_none")]
     pub database_url: Option<DatabaseUrl>,
-    /// A file with that address, in the place of `database_url`; read again when it changes. Default:
-    /// none.
+    /// A file with that address, in the place of `database_url`; read again when it changes.
+    /// Default: none.
     #[serde(serialize_with = "empty_if_none")]
     pub database_url_file: Option<PathBuf>,
     /// A file with its password, which then stands in no address; read again when it changes.
     /// Default: none.
     #[serde(serialize_with = "empty_if_none")]
     pub database_password_file: Option<PathBuf>,
-    /// What the file with the address holds.
+    /// The content of the file with the address.
     #[serde(skip)]
     found: Option<DatabaseUrl>,
 }
@@ -91,7 +92,7 @@ impl Default for RateLimitSettings {
 }
 
 impl RateLimitSettings {
-    /// Takes over what a running courier can.
+    /// Takes over the keys that a running courier can change.
     pub(super) fn go_by(&mut self, new: &Self) {
         self.requests_per_second = new.requests_per_second;
         self.per_user = new.per_user;
@@ -99,7 +100,7 @@ impl RateLimitSettings {
         self.burst = new.burst;
     }
 
-    /// These settings with what the file with the address holds now.
+    /// Returns these settings with the present content of the file with the address.
     pub(super) fn reread(&self, own: &DatabaseSettings) -> Result<Self, SettingsError> {
         let read = self.database(own).map(|database| database.reread());
         Ok(Self {
@@ -108,8 +109,8 @@ impl RateLimitSettings {
         })
     }
 
-    /// Returns the database that keeps the rates, if that is another one than the courier's own. A claim
-    /// at a time needs few connections.
+    /// Returns the database that keeps the rates, if it is another one than the courier's own. Few
+    /// connections are enough, because claims come one at a time.
     pub(super) fn database(&self, own: &DatabaseSettings) -> Option<DatabaseSettings> {
         if self.database_url.is_none() && self.database_url_file.is_none() {
             return None;
@@ -128,7 +129,7 @@ impl RateLimitSettings {
         })
     }
 
-    /// A database of the rates needs the scope that shares them.
+    /// Checks that a database of the rates comes with the scope that shares them.
     fn check_database(&self, own: &DatabaseSettings, faults: &mut Faults) {
         let Some(database) = self.database(own) else {
             let file = self.database_password_file.as_deref();

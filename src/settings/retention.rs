@@ -1,4 +1,4 @@
-//! `[retention]`: how long what is done is kept.
+//! `[retention]`: how long finished contacts and batches are kept.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("retention.redact_after", Kind::Duration).optional(),
 ];
 
-/// Shorter than this an app could not be sure to read its rows in time.
+/// With less, an app could not be sure to read its rows in time.
 const SHORTEST: Duration = Duration::from_hours(1);
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,8 +26,8 @@ pub struct RetentionSettings {
         serialize_with = "no_time_if_none"
     )]
     pub older_than: Option<Duration>,
-    /// How long after their end what is personal is taken out of contacts by the daemon; empty: never.
-    /// At least 1h. Default empty.
+    /// How long after their end what is personal is taken out of contacts by the daemon; empty:
+    /// never. At least 1h. Default empty.
     #[serde(
         deserialize_with = "humantime_serde::deserialize",
         serialize_with = "no_time_if_none"

@@ -1,11 +1,12 @@
-//! Files with a secret in them: how one is read, whether it has changed, and who else could read it.
+//! Files with a secret: how one is read, whether it has changed, and which other users could read
+//! it.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A file with a secret cannot be used. What stands in it is never told.
+/// A file with a secret cannot be used. The error never shows its content.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
     /// It cannot be read.
@@ -25,7 +26,7 @@ pub enum SecretFileError {
     Lines,
 }
 
-/// Tells one writing of a file from another, also if it was replaced by renaming.
+/// Tells one version of a file from another, even if it was replaced by renaming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     inode: u64,
@@ -34,7 +35,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// The writing that is there now.
+    /// Returns the present version.
     pub fn of(path: &Path) -> io::Result<Self> {
         let file = fs::metadata(path)?;
         Ok(Self {
@@ -68,7 +69,7 @@ pub fn read_secret(path: &Path) -> Result<String, SecretFileError> {
     Ok(line.to_owned())
 }
 
-/// A file with a secret that users may read who are neither its owner nor of its group.
+/// A file with a secret that others than its owner and its group may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposedFile {
     pub path: PathBuf,
@@ -76,7 +77,7 @@ pub struct ExposedFile {
     pub mode: u32,
 }
 
-/// Returns the file if others may read it. One that is not there is not told here.
+/// Returns the file if others may read it. A missing file is not reported here.
 pub(super) fn exposed(path: &Path) -> Option<ExposedFile> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
     (mode & 0o007 != 0).then(|| ExposedFile {

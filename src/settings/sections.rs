@@ -45,7 +45,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Checks every rule. `Err` names all that are broken.
+    /// Checks every rule. `Err` names all broken rules.
     pub fn check(&self) -> Result<(), SettingsError> {
         let mut faults = Faults::default();
         self.database.check(&mut faults);
@@ -119,7 +119,7 @@ impl Settings {
         Ok(self.platform.require_token()?)
     }
 
-    /// Returns what is in force where a row leaves an option null, and how long a contact may be.
+    /// Returns the values for options that a row leaves null, and the longest length of a contact.
     pub fn request_defaults(&self) -> RequestDefaults {
         RequestDefaults {
             ignore_crm: self.request.ignore_crm,

@@ -11,22 +11,22 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// The two files.
 #[derive(Clone, Debug)]
 pub struct ServerCertificate {
-    /// `admin.cert_file`: the certificate, and those between it and the authority.
+    /// `admin.cert_file`: the certificate, and the certificates between it and the authority.
     pub certificate: PathBuf,
     /// `admin.key_file`.
     pub key: PathBuf,
 }
 
-/// The files cannot be used. What stands in them is never told.
+/// The files cannot be used. The error never shows their content.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// One cannot be read.
     #[error("{0} = {1} cannot be read: {2}")]
     Unreadable(&'static str, PathBuf, io::Error),
-    /// One holds something else.
+    /// A file holds something else.
     #[error("{0} = {1} holds no {2}")]
     Empty(&'static str, PathBuf, &'static str),
-    /// They do not fit together, or not to TLS.
+    /// The files do not fit together, or not to TLS.
     #[error("{0} cannot be used: {1}")]
     Unfit(ServerCertificate, String),
 }
@@ -42,7 +42,7 @@ impl fmt::Display for ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// Reads both.
+    /// Reads both files.
     pub fn read(
         &self,
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {

@@ -1,14 +1,14 @@
-//! How settings are written out again: what is not set as an empty text, secrets never.
+//! Writes settings out again: unset values as an empty text, secrets never.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Serialize, Serializer};
 
-/// What stands in the place of a secret.
+/// The text in the place of a secret.
 pub(super) const HIDDEN: &str = "***";
 
-/// What is not set is an empty text, as one would write it in a file.
+/// Writes an unset value as an empty text, as one would write it in a file.
 #[expect(clippy::ref_option, reason = "serde passes the field by reference")]
 pub(super) fn empty_if_none<T: Serialize, S: Serializer>(
     value: &Option<T>,

@@ -81,7 +81,7 @@ fn the_shipped_full_file_holds_every_key_once_with_its_default() {
         .lines()
         .map(|line| if is_key(line) { &line[1..] } else { line })
         .fold(String::new(), |text, line| text + line + "\n");
-    // As it is shipped it sets nothing, uncommented it sets everything to what it was.
+    // The shipped file sets nothing; uncommented, it sets every key to its default.
     let default = toml::to_string(&Settings::default()).unwrap();
     assert_eq!(toml::to_string(&settings(&file(text))).unwrap(), default);
     assert_eq!(

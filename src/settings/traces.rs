@@ -1,4 +1,5 @@
-//! `[traces]`: to whom the way of each batch is told, and of how many.
+//! `[traces]`: the collector that gets the way of each batch, and the part of batches that is
+//! traced.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use super::proxy::ProxySetting;
 use super::shown::empty_if_none;
 
 pub(super) const KEYS: &[Key] = &[
-    // Not to be shown while it is wrong: what is wrong may be a password in it.
+    // Hidden while it is wrong: the wrong part may be a password.
     Key::new("traces.endpoint", Kind::Url).optional().secret(),
     Key::new("traces.proxy", Kind::Text).secret(),
     Key::new("traces.ca_file", Kind::Path).optional(),

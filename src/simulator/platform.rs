@@ -54,7 +54,7 @@ pub(super) enum Answer {
         wait: Duration,
         body: Vec<u8>,
     },
-    /// A status and text that is no JSON.
+    /// A status and text that is not JSON.
     Text {
         status: u16,
         content_type: &'static str,

@@ -1,4 +1,4 @@
-//! What the simulator tells about itself: typed for tests in the same process, JSON for others.
+//! The state that the simulator shows: typed for tests in the same process, JSON for others.
 //!
 //! Numbers are whole here, never masked: this is a tool for made-up numbers on one machine.
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::faults::Fault;
 
-/// Everything it holds, at one moment.
+/// The whole state, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     #[serde(flatten)]
@@ -26,9 +26,9 @@ impl State {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Requests to add numbers, whatever became of them.
+    /// Requests to add numbers, however they were answered.
     pub requests: u64,
-    /// How they were answered; adds up to `requests`.
+    /// Their answers, which add up to `requests`.
     pub answers: Answers,
     /// The most rows that one request carried.
     pub max_rows: usize,
@@ -36,7 +36,7 @@ pub struct Totals {
     pub rows_received: u64,
     /// Numbers that the tasks hold.
     pub numbers_held: u64,
-    /// What the client did against the platform's documentation.
+    /// The client's breaches of the platform's documentation.
     pub violations: Violations,
 }
 

@@ -1,4 +1,4 @@
-//! What operators ask the running program: metrics, health checks, the status page.
+//! Operators' questions to the running program: metrics, health checks, the status page.
 //!
 //! The real program works between a real database and the simulated platform, and is asked over
 //! HTTP.

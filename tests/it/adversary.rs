@@ -1,12 +1,12 @@
-//! An adversary on every side of the real program: a platform that may answer whatever HTTP and JSON
-//! allow, apps that write odd rows and change them, operators who do everything at once, and lanes in
-//! every kind of trouble. In between, a good lane gets a contact now and then.
+//! An adversary on every side of the real program: a platform that may answer whatever HTTP and
+//! JSON allow, apps that write odd rows and change them, operators who do everything at once, and
+//! lanes in every kind of trouble. In between, a good lane gets a contact now and then.
 //!
-//! It knows nothing of how the program works. It judges by four rules: no row lies, no request
-//! comes without progress or delay, the good lane is served meanwhile, and memory and requests are
-//! bounded.
+//! The adversary does not know how the program works. It judges by four rules: no row lies, no
+//! request comes without progress or delay, the good lane is served meanwhile, and memory and
+//! requests are bounded.
 //!
-//! The events come from a seed, the same one each time (as far as a race can be repeated).
+//! A seed decides what happens, the same one each time (as far as a race can be repeated).
 //! `COURIER_TEST_SEED` takes another one, and `COURIER_TEST_SEEDS=N` tries N new ones. Each is
 //! printed.
 

@@ -1,4 +1,4 @@
-//! The real program at its command line: what it prints, and how it ends.
+//! The real program at its command line: its output, and how it ends.
 
 use std::io::Write;
 use std::path::PathBuf;

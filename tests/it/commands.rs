@@ -1,4 +1,4 @@
-//! The commands for operators through the real program: what each prints, and how it ends. The
+//! The commands for operators through the real program: their output, and how they end. The
 //! expected outputs stand in `tests/it/snapshots/`.
 
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -9,7 +9,7 @@ use contact_courier::simulator::{Config, Simulator};
 use insta::assert_snapshot;
 use sqlx::{Postgres, Transaction};
 
-/// The program, asked about a database, with none of our variables in its environment.
+/// Runs the program on a database, with none of our variables in its environment.
 fn program(db: &Db, arguments: &[&str]) -> Output {
     let database = format!("database.url={}", db.url);
     Command::new(env!("CARGO_BIN_EXE_contact-courier"))
@@ -21,7 +21,7 @@ fn program(db: &Db, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What it says on standard output, when all is well.
+/// Returns the standard output of a run that has succeeded.
 fn said(db: &Db, arguments: &[&str]) -> String {
     let output = program(db, arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -38,13 +38,13 @@ fn error(output: &Output, code: i32) -> String {
     text
 }
 
-/// No output holds a whole number.
+/// Checks that no output holds a whole number.
 fn masked_numbers(text: String) -> String {
     assert!(!text.contains("1301212"), "{text}");
     text
 }
 
-/// What differs from run to run: instants and seconds that are not whole.
+/// Hides the values that differ from run to run: instants and seconds that are not whole.
 fn steady(run: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[instant]");
@@ -164,7 +164,7 @@ async fn explain_tells_the_whole_story_of_each_contact() {
     );
 }
 
-/// What it says of a number, and what it says meanwhile.
+/// Runs `explain` for a number: its result, and its progress meanwhile.
 fn of_number(db: &Db, more: &[&str]) -> Output {
     let output = program(db, &[&["explain", "--phone"], more].concat());
     for text in [&output.stdout, &output.stderr] {
@@ -324,7 +324,7 @@ async fn results_are_refused_without_their_index(db: &Db) {
     }
 }
 
-/// The program as it goes on and on, line by line.
+/// The program while it follows results, line by line.
 struct Follower {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -403,7 +403,7 @@ async fn results_are_followed_in_their_order_each_once_and_late_ones_too(db: &Db
     );
     assert_eq!(told["fail_cause"], "no");
     assert_eq!(follower.next()["id"], second);
-    // Its commit came after that of one that ended later.
+    // It was committed after a contact that ended later.
     let late = ended(db, "late", 33).await;
     assert_eq!(follower.next()["id"], late);
     let new = ended(db, "new", 0).await;
@@ -533,7 +533,7 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
     }
 }
 
-/// The cells of a table with a bar in between, so that the widths of names do not count.
+/// The cells of a table with a bar in between, so that the widths of names do not matter.
 fn squeezed(text: &str) -> String {
     let line = |line: &str| {
         let cells = line.split("  ").map(str::trim);
@@ -620,7 +620,7 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
             "13012121213 asked",
         ],
     );
-    // What was cancelled goes out again only if its kind is named.
+    // A cancelled contact goes out again only if its kind is named.
     let nothing = said(&db, &["requeue", "--cause", "asked", "--dry-run"]);
     let left_out = "no failed contact matches\n2 contacts left out, for operators cancelled them (--kind cancelled takes them)\n";
     assert!(nothing.contains(left_out), "{nothing}");
@@ -687,8 +687,8 @@ async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
     assert_eq!(db.of(3, "status").await.as_deref(), Some("pending"));
 }
 
-/// Has all lanes paused while the table is locked. Returns the lock, the program and its lines behind
-/// the one that tells the pause.
+/// Pauses all lanes while the table is locked. Returns the lock, the program and its lines behind
+/// the one that reports the pause.
 async fn paused_beside_a_locked_table(
     db: &Db,
 ) -> (
@@ -742,11 +742,11 @@ async fn a_pause_whose_contacts_cannot_be_counted_is_told_all_the_same() {
     assert!(pause.wait().unwrap().success());
 }
 
-/// What the program shows on a terminal, where somebody types an answer.
+/// Returns the program's output on a terminal where a person types an answer.
 fn on_a_terminal(db: &Db, arguments: &str, typed: &str) -> String {
     let program = env!("CARGO_BIN_EXE_contact-courier");
     let command = format!("'{program}' {arguments} --set 'database.url={}'", db.url);
-    // Makes a terminal for the command, and hands on how it ended.
+    // `script` makes a terminal for the command, and passes its exit code on.
     let mut script = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env_clear()
@@ -942,7 +942,7 @@ async fn a_proxy_of_the_environment_that_is_not_used_is_told() {
         assert!(!said.contains("hush"), "{said}");
         said.contains("the environment names a proxy, which is not used")
     };
-    // Without a token, doctor asks nobody; nor does a courier without contacts.
+    // Without a token, doctor asks no platform; nor does a courier without contacts.
     let run = ["run", "--once", "--set", "platform.token=t0ken"];
     for command in [&["doctor"][..], &run] {
         assert!(told(command, &[]), "{command:?}");
@@ -1024,7 +1024,7 @@ fn the_help_of_every_command_is_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_rows_hold_does_nothing_to_a_terminal_or_a_spreadsheet() {
     let db = outbox().await;
-    // A formula, a terminal's title and colour, a reversed order, and a line of its own.
+    // A formula, a terminal's title and colour, a reversed order, and a forged line.
     db.execute(
         "UPDATE contact_outbox SET idempotency_key = '=HYPERLINK(\"http://x\")',
              fail_cause = '@' || char(27) || ']0;x' || char(7) || char(27) || '[31m' || char(8238)

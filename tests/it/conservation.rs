@@ -5,8 +5,8 @@
 //! woken, and the database's server is killed and started again. In the end every row must be
 //! final, and say what the platform says.
 //!
-//! The events, and the progress at which they come, depend on a seed. It is printed; set
-//! `COURIER_TEST_SEED` to have the same again (as far as a race can be repeated).
+//! A seed decides what happens, and after how much progress. It is printed; set `COURIER_TEST_SEED`
+//! to repeat the run (as far as a race can be repeated).
 
 mod contacts;
 mod couriers;

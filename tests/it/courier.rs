@@ -1,5 +1,5 @@
-//! The courier against a scripted platform, on every database: cases that are too rare to wait for
-//! with the real binary.
+//! The courier against a scripted platform, on every database: situations that the real binary
+//! meets too rarely to wait for.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -46,7 +46,7 @@ fn with_body(body: &str) -> Reply {
     })
 }
 
-/// Returns how many contacts have this end.
+/// Counts the contacts that have this end.
 async fn ended(db: &Db, end: &str) -> i64 {
     let rest = format!("FROM contact_outbox WHERE coalesce(fail_kind, status) = '{end}'");
     db.count(&rest).await
@@ -60,7 +60,7 @@ fn options(linger: Duration) -> CourierOptions {
     let tuning = &mut options.tuning;
     tuning.linger = linger;
     tuning.limits.requests_per_second = 10_000.0;
-    // Longer than a run holds a lane: a lane that fails once is left for a later run.
+    // Longer than a courier holds a lane for: after one failure a lane is left for a later run.
     tuning.backoff.initial_interval = Duration::from_hours(1);
     tuning.backoff.max_interval = Duration::from_hours(1);
     options
@@ -240,7 +240,7 @@ async fn a_lane_of_whose_rows_no_answer_tells_what_became_pauses_and_says_so(db:
 async fn rows_that_break_a_rule_are_read_in_bounded_numbers_and_all_of_them_end(db: &Db) {
     const BAD: usize = 3_500;
     lane_of(db, BAD).await;
-    // Valid for the table, but against a rule of the platform.
+    // The table allows it, but no rule of the platform does.
     db.execute("UPDATE contact_outbox SET extra = 'x', ignore_crm = true")
         .await;
     for n in 0..50 {
@@ -259,7 +259,7 @@ async fn a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_be
     }
     let poison = [number(13)];
     let mut options = options(Duration::ZERO);
-    // Longer than a waiting lane keeps its place.
+    // Longer than a lane keeps its place.
     options.tuning.backoff.initial_interval = Duration::from_millis(260);
     options.tuning.backoff.max_interval = Duration::from_millis(260);
     options.tuning.backoff.jitter = 0.0;
@@ -276,7 +276,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_ends_alone(db: &Db) {
     }
     let poison = [number(57)];
     let mut options = options(Duration::ZERO);
-    // After eight failures in a row the wait is longer than the lane is held.
+    // After eight failures in a row the part waits for longer than the lane is held for.
     options.tuning.backoff.initial_interval = Duration::from_millis(1);
     options.tuning.backoff.multiplier = 3.0;
     options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
@@ -334,7 +334,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(
     assert!(sent.load(Ordering::Relaxed) <= before + 4);
 }
 
-/// Counts the requests, and those that carry a row which makes each of them fail.
+/// Counts the requests, and the failed ones: a request with a poisoned row fails.
 #[derive(Clone)]
 struct Poisoned {
     poison: Arc<Vec<String>>,
@@ -370,8 +370,8 @@ impl Poisoned {
     }
 }
 
-/// Sets the first wait to a millisecond, and each wait to this many times the last. A run ends when
-/// the lane waits for more than five seconds.
+/// Each wait is so many times the last one, and the first is a millisecond. A run ends when the
+/// lane waits for more than five seconds.
 fn steep(mut options: CourierOptions, multiplier: f64) -> CourierOptions {
     options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
     options.tuning.backoff.initial_interval = Duration::from_millis(1);
@@ -396,8 +396,8 @@ async fn lane_of(db: &Db, n: usize) {
     }
 }
 
-/// Checks a lane of 500 rows of which these fail each time: all others are delivered, and the lane
-/// is never held for long. The same is true for a row that comes after a restart.
+/// Delivers 500 rows in a lane, of which these fail each time. All others are delivered, and the
+/// lane is never held for long. The same goes for a row that comes after a restart.
 async fn holds_up_none_of_500(db: &Db, poison: &[usize], multiplier: f64, most: usize) {
     lane_of(db, 500).await;
     let poisoned = Poisoned::new(poison);
@@ -415,7 +415,7 @@ async fn holds_up_none_of_500(db: &Db, poison: &[usize], multiplier: f64, most: 
     assert_eq!(db.count(HELD).await, 0, "only the rows wait: {left:?}");
     let (requests, failed) = poisoned.counts();
     assert!(requests <= most, "{requests} requests, {failed} failed");
-    // Another courier does not know what this one knew.
+    // Another courier does not know what this one has learned.
     db.contact("u/t", &number(600)).await;
     let left = run(db, poisoned.platform(), options).await;
     assert_eq!(db.count(SUCCEEDED).await, good + 1, "{left:?}");
@@ -444,7 +444,7 @@ async fn a_row_that_fails_each_time_holds_up_nothing_after_a_restart_in_the_midd
     lane_of(db, 500).await;
     let poisoned = Poisoned::new(&[57]);
     let options = steep(options(Duration::ZERO), 5.0);
-    // Each courier ends after a few more requests than the last one.
+    // Each courier ends after a few more requests than the one before.
     for most in 1..12 {
         let life = Lifecycle::new();
         let (ends, counted) = (life.clone(), AtomicUsize::new(0));
@@ -485,7 +485,7 @@ async fn a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches
     lane_of(db, 2_400).await;
     let poison: Vec<usize> = (BATCH..2_400).step_by(2 * BATCH).collect();
     let poisoned = Poisoned::new(&poison);
-    // A batch that has failed twice waits for longer than the run lasts.
+    // A batch that has failed twice waits for longer than the run does.
     let mut options = steep(options(Duration::ZERO), 1e7);
     options.tuning.batch_size = BATCH;
     options.tuning.max_in_flight_per_lane = 1;
@@ -493,7 +493,7 @@ async fn a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches
     let batches = db
         .count("FROM delivery_batch WHERE state <> 'closed'")
         .await;
-    // 1,000 rows, or one batch more that was composed just before.
+    // 1,000 rows, or one more batch that was composed just before.
     assert!((100..=101).contains(&batches), "{batches}, {left:?}");
     db.execute("UPDATE delivery_lane SET held_until = NULL")
         .await;
@@ -590,15 +590,14 @@ async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {
     let left = run(db, platform, options).await;
     assert_eq!((left.due, left.held), (0, 0));
     let calls = calls.lock().expect("nobody panicked");
-    // Each of the first three calls was answered with 429, and the next one came when the time was
-    // up.
+    // Each of the first three was answered with 429: the next one came when that time was over.
     for pair in calls[..4].windows(2) {
         assert!(pair[1] - pair[0] >= wait, "{:?}", pair[1] - pair[0]);
     }
     assert_eq!(calls.len(), 23);
 }
 
-/// On servers alone, because it takes several couriers at once.
+/// Runs on servers alone, because it takes several couriers at once.
 mod sharing {
     use super::*;
 
@@ -633,7 +632,7 @@ mod sharing {
             let within = sent
                 .iter()
                 .filter(|at| **at >= *first && **at - *first <= second);
-            // One more than the rate: a courier may be held up between its slot and its request.
+            // One more than the rate: a courier may be delayed between its slot and its request.
             assert!(within.count() <= RATE + 1);
         }
     }

@@ -1,4 +1,4 @@
-//! What is in `deploy/`, held against the program and the tools that it is made for.
+//! The files in `deploy/`, checked against the program and the tools that they are made for.
 
 mod alerts;
 mod compose;

@@ -1,5 +1,5 @@
-//! The documentation, held against the program: names, settings, columns, links, and the snippets
-//! that can be run here.
+//! The documentation, checked against the program: names, settings, columns, links, and the
+//! snippets that can be run here.
 
 mod grants;
 mod languages;
@@ -37,7 +37,7 @@ fn table_rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     })
 }
 
-/// What stands within single backticks, if that is all there is.
+/// Returns the text within single backticks, if the cell has nothing else.
 fn code(cell: &str) -> Option<&str> {
     let inner = cell.strip_prefix('`')?.strip_suffix('`')?;
     (!inner.contains('`')).then_some(inner)
@@ -125,7 +125,7 @@ fn lists_every_setting_with_its_default(page: &str) {
             )),
             ..Layers::default()
         };
-        // Whoever sets a key to its default changes nothing.
+        // Setting a key to its default changes nothing.
         let settings = Settings::from_layers(&layers).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(toml::to_string(&settings).unwrap(), default, "{key}");
         let twice = listed.insert(format!("{section}.{name}"), value.to_owned());
@@ -143,7 +143,7 @@ fn lists_every_setting_with_its_default(page: &str) {
     assert_eq!(listed.into_keys().collect::<BTreeSet<_>>(), all);
 }
 
-/// Every key of the simulator's faults with its default, those in tables with a dot.
+/// Returns every key of the simulator's faults with its default, keys in tables with a dot.
 fn faults() -> BTreeMap<String, toml::Value> {
     let mut all = BTreeMap::new();
     for (key, value) in toml::Table::try_from(Faults::default()).unwrap() {
@@ -232,7 +232,7 @@ fn the_monitoring_page_tells_every_metric_with_its_type_and_labels_and_no_others
 #[test]
 fn every_call_of_the_outbox_that_is_measured_is_there_from_the_start() {
     let served = telemetry::metrics::render();
-    let calls = read("src/outbox/sql/mod.rs");
+    let calls = read("src/outbox/sql/outbox.rs");
     let operations: Vec<&str> = calls
         .split("self.call(\"")
         .skip(1)
@@ -282,7 +282,7 @@ fn the_readme_tells_every_fail_kind() {
     ] {
         assert!(told.contains(kind.as_str()), "{kind}");
     }
-    // So that the list above cannot fall behind.
+    // Fails when the list above falls behind.
     assert_eq!(FailKind::ALL.len(), 6);
 }
 
@@ -322,7 +322,7 @@ fn the_architecture_page_names_only_what_is_there() {
     }
 }
 
-/// All of the program's text.
+/// Returns the source text of the whole program.
 fn sources(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -411,7 +411,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The anchor of a heading, as it is made of its text on the web.
+/// Returns the anchor of a heading, as web pages derive it from the text.
 fn heading(line: &str) -> Option<String> {
     let text = line.strip_prefix('#')?.trim_start_matches('#').trim();
     let kept = text
@@ -433,7 +433,7 @@ async fn shop() -> (TempDir, SqliteConnection) {
     (folder, shop.unwrap())
 }
 
-/// The one snippet of a page that begins so.
+/// Returns the one snippet of a page that begins like this.
 fn snippet(page: &str, opening: &str) -> String {
     let found = blocks(&read(page), opening);
     let [snippet] = found.as_slice() else {

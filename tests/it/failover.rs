@@ -1,8 +1,9 @@
-//! The real program when its database's server vanishes, turns read-only, or another takes its place.
+//! The real program when its database's server vanishes, turns read-only, or another takes its
+//! place.
 //!
-//! Between the program and the server lies a cable that can be pulled: what is sent is swallowed, and
-//! nothing is closed. Where a server has to be read-only or another's standby, the test has servers of
-//! its own.
+//! Between the program and the server lies a cable that can be pulled: it swallows everything that
+//! is sent, and closes nothing. For tests with a read-only server or a standby, the test has
+//! servers of its own.
 
 mod cable;
 mod demoted;

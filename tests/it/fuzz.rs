@@ -1,5 +1,6 @@
-//! The fuzz targets of `fuzz/` on any toolchain: pieces of good inputs, put together and spoilt at random. By
-//! `COURIER_FUZZ_CASES` as long as somebody wants; what that finds, or `cargo fuzz`, becomes a test of its own.
+//! The fuzz targets of `fuzz/` on any toolchain: pieces of good inputs, put together and spoilt at
+//! random. `COURIER_FUZZ_CASES` sets how many. Each finding, also of `cargo fuzz`, becomes a test
+//! of its own.
 
 #![expect(
     clippy::print_stderr,
@@ -106,7 +107,7 @@ fn cases() -> u64 {
     told.and_then(|cases| cases.parse().ok()).unwrap_or(3_000)
 }
 
-/// Some of the pieces in a row, and some bytes of it other than they were.
+/// Returns some of the pieces in a row, with some bytes changed.
 fn input(random: &mut StdRng, pieces: &[&str]) -> Vec<u8> {
     let count = random.random_range(1..12);
     let chosen = (0..count).map(|_| pieces[random.random_range(0..pieces.len())]);
@@ -131,7 +132,7 @@ fn tried(pieces: &[&str], body: fn(&[u8])) {
     }
 }
 
-/// Says what a run that fails has tried.
+/// Prints the input of a run that fails.
 struct Told<'a>(u64, &'a [u8]);
 
 impl Drop for Told<'_> {
@@ -142,7 +143,7 @@ impl Drop for Told<'_> {
 
 #[test]
 fn an_answer_is_read_or_refused() {
-    // What is spoilt has something to lose.
+    // The valid input must decode, so that spoiling it can break something.
     let whole = contact_courier::platform::wire::decode(ANSWERS[0].as_bytes());
     assert!(whole.is_some_and(|document| document.failures.len() == 1));
     tried(ANSWERS, bodies::wire);

@@ -1,8 +1,10 @@
-//! What the tests share is compiled and linked once: they are one program, and each area is a module of it.
+//! All tests in one program, so that their shared parts are compiled and linked once. Each area is
+//! a module of it.
 //!
-//! The modules run in the order of their names, and as many cases at once as there are cores. So a slow case
-//! does not keep the other cores waiting until the next area begins. `cargo test --test it outbox::` runs one
-//! area. Only the model is a program of its own: it needs nothing of this.
+//! The modules run in the order of their names, and as many cases at once as there are cores. So a
+//! slow case does not keep the other cores waiting until the next area begins.
+//! `cargo test --test it outbox::` runs one area. Only the model is a program of its own: it needs
+//! nothing of this.
 
 #![expect(
     clippy::expect_used,

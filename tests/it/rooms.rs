@@ -1,5 +1,5 @@
 //! The rooms of the house are tied one way: no file takes names out of one that needs it, and no
-//! room out of a room above it.
+//! room out of a room above it. Index files only name what is there.
 
 mod house;
 
@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use proc_macro2::{TokenStream, TokenTree};
+
 use self::house::{House, Imports};
 
-/// The rooms from the top of the house to its bottom. A room may use those below it. A room is a
-/// file or a folder of `src`; ARCHITECTURE.md names them in the same order.
+/// The rooms from the top of the house to its bottom. A room may use the rooms below it. A room is
+/// a file or a folder of `src`; ARCHITECTURE.md names them in the same order.
 const ROOMS: [&str; 22] = [
     "main",
     "cli",
@@ -108,7 +110,7 @@ fn room(file: &str) -> Option<&str> {
     (name != "lib").then_some(name)
 }
 
-/// Returns the imports out of a room that does not stand below.
+/// Returns the imports out of rooms that do not stand below.
 fn upward(imports: &Imports) -> Vec<String> {
     let height = |file: &str| {
         let room = room(file)?;
@@ -125,6 +127,22 @@ fn upward(imports: &Imports) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns the index files that hold more than names.
+fn busy(files: &[(String, String)]) -> Vec<&str> {
+    fn does_something(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|tree| match tree {
+            TokenTree::Ident(word) => word == "fn" || word == "impl",
+            TokenTree::Group(group) => does_something(group.stream()),
+            _ => false,
+        })
+    }
+    let indexes = files
+        .iter()
+        .filter(|(file, _)| file == "lib.rs" || file.ends_with("mod.rs"));
+    let busy = indexes.filter(|(_, text)| does_something(text.parse().unwrap()));
+    busy.map(|(file, _)| file.as_str()).collect()
 }
 
 #[test]
@@ -146,6 +164,25 @@ fn no_file_takes_names_out_of_one_that_needs_it() {
 #[test]
 fn no_room_uses_a_room_above_it() {
     assert_eq!(upward(&imports(source())), Vec::<String>::new());
+}
+
+#[test]
+fn an_index_file_holds_neither_functions_nor_implementations() {
+    let files = source();
+    assert!(files.iter().any(|(file, _)| file.ends_with("/mod.rs")));
+    assert_eq!(busy(&files), Vec::<&str>::new());
+    let made_up = [
+        (
+            "outbox/mod.rs",
+            "//! No fn.\nmod plan;\npub use self::plan::Plan;",
+        ),
+        (
+            "mask/mod.rs",
+            "mod fit;\nimpl fit::Fit { const NONE: u8 = 0; }",
+        ),
+    ];
+    let made_up = made_up.map(|(file, text)| (file.to_owned(), text.to_owned()));
+    assert_eq!(busy(&made_up), ["mask/mod.rs"]);
 }
 
 #[test]

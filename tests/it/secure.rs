@@ -1,5 +1,6 @@
-//! The way to a database is what was asked for: real servers with certificates of an authority made for
-//! the test, and servers that offer no TLS and write down what they are told.
+//! The way to a database has the demanded security. The servers are real ones with certificates of
+//! an authority made for the test, and others that offer no TLS and record everything that they
+//! receive.
 
 pub(crate) mod authority;
 mod database;

@@ -58,7 +58,7 @@ impl Rig {
         self.call(Method::GET, path, String::new()).await.unwrap()
     }
 
-    /// How often the task holds a number, and how often it was received.
+    /// Returns how often the task holds a number, and how often the number was received.
     fn held_and_received(&self, number: &str) -> (u32, u32) {
         let state = self.running.state();
         let number = state.task("u", "t").unwrap().number(number).unwrap();
@@ -478,7 +478,7 @@ async fn impossible_faults_do_not_start() {
 }
 
 impl Rig {
-    /// The status of an answer to a request by this name.
+    /// Returns the status of the answer to a request with this host name.
     async fn totals_by(&self, host: &str) -> u16 {
         let url = format!("{}/simulator/totals", self.running.base_url());
         let asked = self.client.get(url).header(HOST, host).send().await;
@@ -518,7 +518,7 @@ async fn an_answer_that_never_comes_ends_when_the_simulator_stops() {
         {
             let end = raw.read_to_end(&mut received);
             tokio::pin!(end);
-            // Another request is answered meanwhile, this one is not.
+            // Another request is answered meanwhile, but this one is not.
             tokio::select! {
                 biased;
                 _ = &mut end => panic!("it ended by itself"),

@@ -16,16 +16,16 @@ use crate::usage::as_f64;
 const LARGE: u64 = 2_000_000;
 const SMALL: u64 = 20_000;
 
-/// How many times the small one is drained in each run; the first time does not count.
+/// How many times each run drains the small backlog; the first time does not count.
 const REPETITIONS: u32 = 8;
 
-/// How long the large one is drained.
+/// How long the large backlog is drained.
 const TIME: Duration = Duration::from_secs(20);
 
-/// What a courier needs that waits for contacts between the repetitions.
+/// The settings of a courier that waits for contacts between the repetitions.
 const ALERT: [&str; 2] = ["delivery.linger=0s", "delivery.poll_interval=100ms"];
 
-/// Both in turns.
+/// Drains both in turns.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let contacts = Contacts::due(bench.options.scaled(LARGE), bench.options.lanes);
     let template = filled(bench, Engine::Postgres, contacts).await?;
@@ -70,7 +70,7 @@ async fn drain_large(bench: &Bench, database: &Database) -> Result<f64> {
         let expression = format!("{which}({finished})");
         database.number(&expression, "FROM contact_outbox").await
     };
-    // The last moment belongs to the stopping.
+    // The last moment is left out: the courier stops in it.
     let (from, to) = (instant("min").await? + 1.0, instant("max").await? - 0.5);
     ensure!(
         from < to,
@@ -88,7 +88,7 @@ async fn drain_small(bench: &Bench, database: &Database) -> Result<f64> {
     for nth in 0..=REPETITIONS {
         let began = database.clock().await?;
         let contacts = Contacts {
-            // Each number comes once: the platform would refuse the second.
+            // Each number comes once: the platform would refuse a second one.
             first: u64::from(nth) * SMALL,
             ..Contacts::due(SMALL, bench.options.lanes)
         };

@@ -1,4 +1,4 @@
-//! The bench: what every measurement needs.
+//! The bench: everything that a measurement needs.
 
 use anyhow::Result;
 
@@ -14,8 +14,8 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// The settings that speed is measured with, then those of a measurement, then those of the
-    /// command line.
+    /// The settings for measuring speed, then those of a measurement, then those of the command
+    /// line.
     pub(crate) fn speed<'a>(&'a self, own: &[&'a str]) -> Vec<&'a str> {
         let changed = self.options.set.iter().map(String::as_str);
         tuning::SPEED

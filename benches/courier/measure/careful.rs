@@ -9,8 +9,8 @@ use crate::dataset::Contacts;
 use crate::process::{NOT_INSTALLED, Simulator, script};
 use crate::usage::as_f64;
 
-/// Returns its contacts per second, from the start of its process until the last row is final; `None`:
-/// what it needs is not installed.
+/// Returns the script's contacts per second, from the start of its process until the last row is
+/// final; `None`: a library that it needs is not installed.
 pub(crate) async fn run(
     bench: &Bench,
     database: &Database,

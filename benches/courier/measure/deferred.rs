@@ -1,4 +1,4 @@
-//! Whether a lane is slower for the rows in it that are put off until tomorrow.
+//! Whether rows that are put off until tomorrow make their lane slower.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ use crate::table::{Line, Table, Unit};
 const DUE: u64 = 200_000;
 const TOMORROW: u64 = 1_000_000;
 
-/// One lane with and without them, in turns.
+/// Drains one lane with and without such rows, in turns.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let due = Contacts::due(bench.options.scaled(DUE), 1);
     let tomorrow = Contacts {
@@ -43,7 +43,7 @@ pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Of a copy, for both alike: none of it is in the server's own memory yet.
+/// Drains a copy, so that in both cases nothing is in the server's own memory yet.
 async fn speed(bench: &Bench, template: &Database, due: Contacts) -> Result<f64> {
     let database = Database::copy(&bench.servers, template).await?;
     let drained = drain::run(bench, &database, due).await?;

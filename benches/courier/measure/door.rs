@@ -1,5 +1,5 @@
-//! Whether a limit at the platform's own door is used: over a network that jitters, and where the limit
-//! is lower than the configured one.
+//! Whether a limit at the platform's own door is used to the full: over a network that jitters, and
+//! where the limit is lower than the configured one.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::usage::as_f64;
 /// Requests per second, as configured.
 const RATE: u64 = 50;
 
-/// Requests per second that the platform allows where nobody has told.
+/// Requests per second that the platform allows without telling anybody.
 const TRUE_RATE: u64 = 20;
 
 /// Contacts in a request: few, so that the time goes into the limit and not into the rows.
@@ -24,7 +24,7 @@ const BATCH: u64 = 10;
 /// How long the use is measured.
 const TIME: Duration = Duration::from_secs(25);
 
-/// From the first request on: the time to learn in.
+/// The time for learning, from the first request on.
 const LEARNING: Duration = Duration::from_secs(20);
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ fn as_count(rate: u64) -> usize {
     usize::try_from(rate).unwrap_or(usize::MAX)
 }
 
-/// What became of the requests behind the learning, in percent.
+/// The results of the requests after the learning, in percent.
 struct Passed {
     used: f64,
     refused: f64,

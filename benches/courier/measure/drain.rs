@@ -10,7 +10,7 @@ use crate::dataset::Contacts;
 use crate::process::Simulator;
 use crate::usage::{self, as_f64};
 
-/// What a drain has taken.
+/// The times and resources of a drain.
 #[derive(Debug)]
 pub(crate) struct Drained {
     pub(crate) contacts: f64,
@@ -18,7 +18,7 @@ pub(crate) struct Drained {
     pub(crate) whole: f64,
     /// Seconds from the first batch in the journal on.
     pub(crate) net: f64,
-    /// Seconds from the start of the process until it had ended.
+    /// Seconds from the start of the process until its end.
     pub(crate) ended: f64,
     /// CPU seconds.
     pub(crate) courier_cpu: f64,
@@ -34,13 +34,13 @@ pub(crate) struct Drained {
 }
 
 impl Drained {
-    /// The part of something that falls to 100,000 contacts.
+    /// The part of an amount that falls to 100,000 contacts.
     pub(crate) fn per_100k(&self, all: f64) -> f64 {
         all / self.contacts * 100_000.0
     }
 }
 
-/// Drains these contacts, which are in the database and nothing else is.
+/// Drains these contacts. The database must hold nothing else.
 pub(crate) async fn run(bench: &Bench, database: &Database, contacts: Contacts) -> Result<Drained> {
     let simulator = Simulator::start(&bench.options.program).await?;
     let (wal, server_cpu) = (
@@ -83,7 +83,8 @@ pub(crate) async fn run(bench: &Bench, database: &Database, contacts: Contacts) 
     })
 }
 
-/// A speed counts only if the work was done: the bad rows were refused and nothing else was.
+/// Fails if the work was not done: the bad rows must be refused, and nothing else. Otherwise the
+/// speed does not count.
 pub(super) async fn is_right(database: &Database, contacts: Contacts, held: u64) -> Result<()> {
     let count = async |status: &str| {
         let rest = format!("FROM contact_outbox WHERE status = '{status}'");

@@ -22,10 +22,10 @@ use crate::database::Database;
 use crate::dataset::Contacts;
 use crate::usage::as_f64;
 
-/// What the courier reads at once.
+/// How many rows the courier reads at once.
 const PAGE: u32 = 1000;
 
-/// What the simulator says about a number that is none.
+/// The simulator's cause for a number that is none.
 const CAUSE: &str = "格式不正确。";
 
 /// Contacts per second.
@@ -73,7 +73,7 @@ async fn lanes(outbox: &dyn Outbox, instance: Uuid) -> Result<Vec<Lane>> {
     Ok(found.into_iter().map(|found| found.lane).collect())
 }
 
-/// Takes lane after lane until none is left; answers how many contacts it has settled.
+/// Takes lane after lane until none is left; returns how many contacts it has settled.
 async fn work(outbox: &dyn Outbox, instance: Uuid, lanes: &Mutex<Vec<Lane>>) -> Result<u64> {
     let mut settled = 0;
     loop {
@@ -95,7 +95,7 @@ async fn work(outbox: &dyn Outbox, instance: Uuid, lanes: &Mutex<Vec<Lane>>) -> 
     }
 }
 
-/// A page: one transaction that journals its batches, and one that settles them.
+/// Delivers a page: one transaction journals its batches, and another settles them.
 async fn deliver(outbox: &dyn Outbox, lease: &Arc<Lease>, rows: &[OutboxRow]) -> Result<()> {
     let batches: Vec<(BatchId, &[OutboxRow])> = rows
         .chunks(MAX_BATCH)

@@ -1,4 +1,4 @@
-//! What a courier takes that has nothing to do.
+//! The CPU time and memory of a courier that has nothing to do.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::usage;
 
 const LANES: u64 = 1000;
 
-/// How long it is watched, after it has come to rest.
+/// How long the courier is watched, after it has come to rest.
 const TIME: Duration = Duration::from_secs(20);
 const REST: Duration = Duration::from_secs(3);
 

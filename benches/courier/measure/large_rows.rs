@@ -9,10 +9,10 @@ use crate::table::{Line, Table, Unit};
 
 const ROWS: u64 = 100_000;
 
-/// What each row has beside its usual columns.
+/// The bytes of each row beside its usual columns.
 const BYTES: u64 = 60_000;
 
-/// Drains them on each database.
+/// Drains long rows on each database.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let rows = if bench.options.quick { ROWS / 20 } else { ROWS };
     let contacts = Contacts {
@@ -29,7 +29,7 @@ pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
             eprintln!("NOT MEASURED: {why}");
             continue;
         }
-        // Once: the bytes are many, and a peak varies little.
+        // One run is enough: the bytes are many, and a peak varies little.
         let database = throughput::filled(bench, engine, contacts).await?;
         let drained = drain::run(bench, &database, contacts).await?;
         database.remove().await?;

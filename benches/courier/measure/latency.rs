@@ -20,15 +20,16 @@ const ENGINES: [Engine; 4] = [
 /// Single INSERTs on each database.
 const INSERTS: u64 = 100;
 
-/// Between two of them, chosen by chance; slower than the default rate limit, so that none waits for that.
+/// The pause between two INSERTs, chosen by chance. It is longer than the default rate limit asks
+/// for, so that no INSERT waits for the limit.
 const BETWEEN: std::ops::Range<f64> = 0.15..0.45;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The median and the 99th percentile, in milliseconds, that we want.
+/// The median and the 99th percentile that we want, in milliseconds.
 const GOALS: [(&str, f64, f64); 2] = [("p50", 0.5, 15.0), ("p99", 0.99, 40.0)];
 
-/// On each database, with the settings as they come.
+/// Measures each database, with the default settings.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     for engine in ENGINES {
         let what = format!("{}, commit to request", engine.name());
@@ -62,7 +63,7 @@ async fn waits(bench: &Bench, engine: Engine) -> Result<Vec<f64>> {
         database.execute(insert).await?;
         committed.push((phone, Instant::now()));
         if nth == 0 {
-            // The first one also waits for the courier's start, and does not count.
+            // The first contact also waits for the courier's start, and does not count.
             platform.wait_for(1, PATIENCE).await?;
             committed.clear();
         }

@@ -9,7 +9,7 @@ use crate::table::{Line, Table, Unit};
 
 const LANES: u64 = 1000;
 
-/// Drains 1,000 lanes, 400 rows in each.
+/// Drains 1,000 lanes with 400 rows each.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let contacts = Contacts::due(bench.options.scaled(400 * LANES), LANES);
     let (mut peaks, mut speeds) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
-//! A good lane beside a thousand bad ones: how long its contacts wait, and whether the rate that the
-//! bad ones leave is used.
+//! A good lane beside a thousand bad ones: how long its contacts wait, and whether the rate that
+//! the bad ones leave is used.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const BAD: u64 = 1_000;
 /// Good contacts, one after the other.
 const GOOD: u64 = 50;
 
-/// Between two of them, chosen by chance.
+/// The pause between two of them, chosen by chance.
 const BETWEEN: std::ops::Range<f64> = 0.1..0.4;
 
 /// How long the use of the rate is measured.
@@ -31,7 +31,7 @@ const TIME: Duration = Duration::from_secs(10);
 /// A good contact that has not come by then counts as this late.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What is wrong with the bad lanes.
+/// The trouble of the bad lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     /// 404.
@@ -42,9 +42,9 @@ enum Trouble {
     Forbidden,
     /// 5xx for all lanes of one user.
     Broken,
-    /// They wait for their user's rate.
+    /// The lanes wait for their user's rate.
     OwnRate,
-    /// An app keeps their rows locked.
+    /// An app keeps the lanes' rows locked.
     Locked,
 }
 
@@ -82,7 +82,7 @@ impl Trouble {
     }
 }
 
-/// The platform's answer hangs on the user, whose name tells the trouble.
+/// The platform's answer depends on the user, whose name tells the trouble.
 fn answer(path: &str) -> (StatusCode, &'static str) {
     let is = |user: &str| path.contains(&format!("/{user}"));
     if is("missing-") {

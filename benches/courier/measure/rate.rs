@@ -22,13 +22,13 @@ const BATCH: u64 = 10;
 /// How long the use is measured.
 const TIME: Duration = Duration::from_secs(25);
 
-/// From the first request on: the time that couriers may take to share a limit among them.
+/// The time that couriers may take, from the first request on, to share a limit among them.
 const BEGINNING: Duration = Duration::from_secs(2);
 
 const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the requests show, or why there were none.
+/// The numbers that the requests show, or why there were no requests.
 enum Paced {
     Measured { used: f64, excess: f64 },
     NotAvailable(String),
@@ -105,7 +105,7 @@ async fn paced(bench: &Bench, couriers: u32, scope: &str) -> Result<Paced> {
     Ok(paced)
 }
 
-/// Waits for the first request; answers what a courier says that ends instead.
+/// Waits for the first request. If a courier ends instead, returns its last words.
 async fn refused(running: &mut [Courier], platform: &Arrivals) -> Result<Option<String>> {
     let until = Instant::now() + PATIENCE;
     while platform.count() == 0 && Instant::now() < until {
@@ -120,7 +120,7 @@ async fn refused(running: &mut [Courier], platform: &Arrivals) -> Result<Option<
     Ok(None)
 }
 
-/// Percent of the limit, behind the beginning.
+/// Percent of the limit that is used, after the beginning.
 fn used(arrivals: &[Arrival], time: Duration) -> f64 {
     let Some(first) = arrivals.iter().map(|arrival| arrival.at).min() else {
         return 0.0;

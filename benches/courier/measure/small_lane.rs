@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two tries, chosen by chance, so that they meet the poll interval at any moment.
 const BETWEEN: std::ops::Range<f64> = 0.1..0.6;
 
-/// A single row is inserted into a lane of its own, again and again, while the large one is drained.
+/// While the large lane is drained, a single row is inserted into a lane of its own, again and
+/// again.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let contacts = Contacts::due(bench.options.scaled(LARGE), 1);
     let database = throughput::filled(bench, Engine::Postgres, contacts).await?;

@@ -1,4 +1,4 @@
-//! How fast a backlog is drained, and how near that is to what the database could do.
+//! How fast a backlog is drained, and how near that is to the speed of the database alone.
 
 use anyhow::Result;
 
@@ -11,7 +11,7 @@ use crate::servers::Engine;
 use crate::table::{Line, Table, Unit};
 use crate::usage::as_f64;
 
-/// Drain, floor and a careful script in turns, each on contacts of its own that are just the same.
+/// Runs drain, floor and a careful script in turns, each on its own copy of the same contacts.
 pub(crate) async fn run(bench: &Bench, engine: Engine, table: &mut Table) -> Result<()> {
     if let Some(why) = bench.servers.missing(engine) {
         eprintln!("NOT MEASURED: {why}");

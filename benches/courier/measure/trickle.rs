@@ -14,15 +14,16 @@ use crate::usage::as_f64;
 /// Lanes that get a row a second.
 const LANES: u64 = 1_000;
 
-/// The default limit is 10 requests per second: 100 contacts in each, with all lanes in turn, keep up.
+/// The default limit is 10 requests per second: 100 contacts in each, with all lanes in turn, keep
+/// up.
 const TURN: Duration = Duration::from_secs(100);
 
-/// How long requests are looked at behind the first turn over the lanes.
+/// How long requests are observed after the first turn over the lanes.
 const TIME: Duration = Duration::from_secs(30);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How a number begins in a request.
+/// The beginning of a number in a request.
 const NUMBER: &[u8] = b"\"phone\"";
 
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {

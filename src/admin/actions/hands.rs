@@ -1,4 +1,4 @@
-//! Doing it: short actions at once, long ones in a task of their own.
+//! Carries actions out: short ones at once, long ones in a task of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,27 +15,28 @@ use crate::admin::refusal::Refusal;
 use crate::operators::{Safety, action, pending_in};
 use crate::outbox::{Action, Operations, OrderScope, OutboxError};
 
-/// A look that has to be may take so long, and so may a short action.
+/// The time limit of a look that is necessary, and of a short action.
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// Counting that may be left out keeps an answer for so long at most.
+/// The time limit of a count that may be left out of an answer.
 const COUNTING: Duration = Duration::from_secs(10);
 
-/// After so long a long action is answered with: it goes on. Whoever wants to know asks how far it is.
+/// After this time a long action's request is answered: the action goes on. The page then asks for
+/// its progress.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// What actions are done with. Cheap to clone.
+/// Everything that actions are carried out with. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::admin) struct Hands {
     pub(super) door: Door,
     pub(super) operations: Arc<dyn Operations>,
     pub(super) safety: Safety,
     host: String,
-    /// Of the long actions.
+    /// The turn of the long actions.
     acting: Turn,
     pub(super) latest: Latest,
-    /// Of what may read much of the outbox. The courier's connections are used for it, and one stays at
-    /// it to the end, also when nobody waits any longer.
+    /// The turn of looks that may read much of the outbox. They use the courier's connections. A
+    /// look keeps its one to the end, even when nobody waits any longer.
     looking: Turn,
 }
 
@@ -57,13 +58,13 @@ impl Hands {
         }
     }
 
-    /// An action that a user of the page begins now.
+    /// Returns an action that a user of the page begins now.
     pub(super) fn action(&self, name: &'static str, user: &str, selection: &str) -> Action {
         let who = format!("{user} (status page)");
         action(name, &self.host, &who, selection)
     }
 
-    /// Does something long, one at a time, and answers with what became of it, or that it goes on.
+    /// Runs a long action, one at a time, and returns its result, or that it goes on.
     pub(super) async fn long<F>(
         &self,
         about: About,
@@ -90,7 +91,7 @@ impl Hands {
         }
     }
 
-    /// Looks at what may be much, one at a time.
+    /// Runs a look that may read much, one at a time.
     pub(super) async fn look<T, F>(&self, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
@@ -106,7 +107,7 @@ impl Hands {
         }
     }
 
-    /// Returns how many are pending in the scope; `None`: it cannot be told soon.
+    /// Returns how many contacts are pending in the scope; `None`: the count takes too long.
     pub(super) async fn pending(&self, scope: &OrderScope) -> Option<u64> {
         let (operations, scope) = (Arc::clone(&self.operations), scope.clone());
         let count = async move { pending_in(&*operations, &scope).await };
@@ -114,7 +115,7 @@ impl Hands {
     }
 }
 
-/// The answer of the database, if it comes in time.
+/// Returns the database's answer, if it comes in time.
 pub(super) async fn soon<T>(
     call: impl Future<Output = Result<T, OutboxError>>,
 ) -> Result<T, Refusal> {

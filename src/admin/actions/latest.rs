@@ -1,5 +1,5 @@
-//! The long action that is under way, or the last one that was: how far it is, and what became of it. So
-//! whoever began it can leave the page and come back. Only the last one is kept.
+//! The long action that is under way, or the last one: its progress and its result. So its user can
+//! leave the page and come back. Only the last one is kept.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,51 +9,51 @@ use tokio::time::Instant;
 
 use crate::lock::lock;
 
-/// Where the last one is kept. Cheap to clone.
+/// The place of the last one. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Latest(Arc<Mutex<Option<LongAction>>>);
 
 /// A long action.
 #[derive(Debug)]
 struct LongAction {
-    /// Which one it is, counted from the start of the courier.
+    /// Its number, counted from the start of the courier.
     id: u64,
     about: About,
     done: u64,
     began: Instant,
-    /// What became of it, and when; `None`: it is under way.
+    /// Its result, and when it ended; `None`: it is under way.
     end: Option<(Instant, Result<Value, String>)>,
 }
 
-/// What is known of it when it begins.
+/// The facts about an action when it begins.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct About {
     pub(super) action: &'static str,
     pub(super) user: String,
-    /// Which contacts, as the history says it.
+    /// Which contacts, in the words of the history.
     pub(super) which: String,
-    /// How many of them were counted.
+    /// How many contacts were counted.
     pub(super) total: u64,
 }
 
-/// How it stands, for the page.
+/// The state of the action, for the page.
 #[derive(Debug, Serialize)]
 pub(super) struct Told {
     id: u64,
     #[serde(flatten)]
     about: About,
-    /// How many contacts it has come to.
+    /// How many contacts are done.
     done: u64,
     began_seconds_ago: f64,
     /// `None`: it is under way.
     ended_seconds_ago: Option<f64>,
-    /// What its request is answered with.
+    /// The answer to its request.
     result: Option<Value>,
     error: Option<String>,
 }
 
 impl Latest {
-    /// Takes the place of the one before.
+    /// Begins an action, which takes the place of the one before.
     pub(super) fn begin(&self, about: About) -> Going {
         let mut latest = lock(&self.0);
         let id = latest.as_ref().map_or(1, |last| last.id + 1);
@@ -85,7 +85,8 @@ impl Latest {
     }
 }
 
-/// Tells of a long action while it is under way. Dropped before its end, it has been broken off.
+/// Reports the progress of a long action. If it is dropped before the end, the action was broken
+/// off.
 #[derive(Debug)]
 pub(super) struct Going {
     latest: Latest,
@@ -97,12 +98,12 @@ impl Going {
         self.id
     }
 
-    /// So many contacts more are done.
+    /// Notes that so many more contacts are done.
     pub(super) fn advance(&self, more: u64) {
         self.with(|action| action.done += more);
     }
 
-    /// It has ended so.
+    /// Notes the end.
     pub(super) fn end(&self, result: Result<Value, String>) {
         self.with(|action| {
             if action.end.is_none() {
@@ -113,7 +114,7 @@ impl Going {
 
     fn with(&self, change: impl FnOnce(&mut LongAction)) {
         let mut latest = lock(&self.latest.0);
-        // One at a time is under way, so it is this one.
+        // Only one action is under way at a time, so it is this one.
         if let Some(action) = latest.as_mut().filter(|action| action.id == self.id) {
             change(action);
         }

@@ -1,8 +1,8 @@
-//! What users do on the status page: pause, resume, requeue and cancel, as the commands do it.
+//! The actions of users on the status page: pause, resume, requeue and cancel, as the commands do
+//! them.
 //!
-//! Each request says `dry_run`: with it, it is only counted what there is. One long action runs at a
-//! time, and goes on if its browser goes away, which may come back and ask how far it is. Counting has a
-//! turn of its own.
+//! A request with `dry_run` only counts. One long action runs at a time. It goes on if its browser
+//! goes away, which may come back and ask for the progress. Counting has a turn of its own.
 
 mod hands;
 mod latest;

@@ -1,4 +1,4 @@
-//! What a request asks for, and what of it makes sense.
+//! The content of a request, checked.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub(super) struct CancelBody {
 }
 
 impl CancelBody {
-    /// Which contacts, and why.
+    /// Returns which contacts are meant, and why.
     pub(super) fn chosen(self) -> Result<(Chosen, Option<String>), Refusal> {
         let created_since = self.created_since_seconds.map(age).transpose()?;
         let by_filter = self.lane.is_some() || self.user.is_some() || created_since.is_some();
@@ -157,7 +157,7 @@ fn scope(lane: Option<&str>, user: Option<String>, all: bool) -> Result<OrderSco
     }
 }
 
-/// User and task of a lane, or the user alone.
+/// Returns user and task of a lane, or the user alone.
 fn parts(
     lane: Option<&str>,
     user: Option<String>,
@@ -199,7 +199,7 @@ fn ids(ids: &[i64]) -> Result<Vec<ContactId>, Refusal> {
 }
 
 fn age(seconds: f64) -> Result<Duration, Refusal> {
-    // Rounded up: what it was counted with is at least meant.
+    // Rounded up, so that the counted contacts are included.
     let age = Duration::try_from_secs_f64(seconds.ceil());
     age.map_err(|_| Refusal::wrong(format!("{seconds} is no number of seconds")))
 }
@@ -212,7 +212,7 @@ fn kind_of(word: &str) -> Result<FailKind, Refusal> {
     })
 }
 
-/// A reason that says something.
+/// Returns a reason that is not empty.
 fn said(reason: Option<String>) -> Option<String> {
     reason.filter(|reason| !reason.trim().is_empty())
 }

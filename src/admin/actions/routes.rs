@@ -1,4 +1,4 @@
-//! Where actions are asked for. Whoever has not logged in is turned away before anything is read.
+//! The routes of actions. A client that has not logged in is turned away before anything is read.
 
 use std::sync::Arc;
 
@@ -30,13 +30,14 @@ pub(in crate::admin) fn router(hands: Hands) -> Router {
         .with_state(hands)
 }
 
-/// The long action that is under way, or the last one. Asking for it does not keep a session.
+/// Returns the long action that is under way, or the last one. This request does not keep a session
+/// alive.
 async fn latest(State(hands): State<Hands>, headers: HeaderMap) -> Answer {
     hands.door.looks(&headers)?;
     Ok(Json(json!({"action": hands.latest.told()})))
 }
 
-/// The user, and what is asked for.
+/// Returns the user and the request's content.
 async fn asked<T: DeserializeOwned>(
     hands: &Hands,
     request: Request,
@@ -61,7 +62,7 @@ async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
     }
     let action = hands.action("pause", &user, &order.in_words());
     soon(order.carry_out(operations, &action)).await?;
-    // The pause is in force: whatever becomes of the count, it has been done.
+    // The pause is in force: it is done, even if the count fails.
     let pending = hands.pending(&order.scope).await;
     Ok(Json(order.json(pending)))
 }

@@ -1,4 +1,4 @@
-//! Work that goes on whatever becomes of whoever asked for it, one at a time.
+//! Work that goes on even if its client goes away, one at a time.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::lock::lock;
 
-/// Whose turn it is. Cheap to clone; the work ends with the last of the clones.
+/// A turn: one piece of work at a time. Cheap to clone; the work ends with the last of the clones.
 #[derive(Clone)]
 pub(super) struct Turn {
     /// Free while nothing is under way.
@@ -23,7 +23,7 @@ impl Turn {
         }
     }
 
-    /// Begins the work, and returns where its result comes; `None`: other work is under way.
+    /// Begins the work, and returns the channel of its result; `None`: other work is under way.
     pub(super) fn begin<T, F>(&self, work: F) -> Option<oneshot::Receiver<T>>
     where
         T: Send + 'static,
@@ -36,7 +36,7 @@ impl Turn {
         tasks.spawn(async move {
             let result = work.await;
             drop(permit);
-            // Whoever asked may be gone.
+            // The client may be gone.
             tell.send(result).ok();
         });
         Some(told)

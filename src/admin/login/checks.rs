@@ -1,4 +1,5 @@
-//! Checks of passwords: one at a time, off the threads of the courier, and slower after a wrong one.
+//! Checks of passwords: one at a time, off the threads of the courier, and slower after a wrong
+//! one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +9,17 @@ use tokio::time::{Instant, sleep_until};
 
 use super::users::Users;
 
-/// So many log-ins are under way at most; all others are turned away at once.
+/// The most log-ins under way; all others are turned away at once.
 const AT_ONCE: usize = 4;
 
-/// After a wrong password nobody's is checked for so long: nobody guesses faster than that.
+/// How long no password is checked after a wrong one: this bounds the speed of guessing.
 const AFTER_A_WRONG_ONE: Duration = Duration::from_secs(1);
 
 /// The places of log-ins.
 #[derive(Debug)]
 pub(super) struct Checks {
     places: Arc<Semaphore>,
-    /// When the next check may begin. Whoever checks holds it.
+    /// When the next check may begin. The running check holds the lock.
     turn: Arc<Mutex<Instant>>,
 }
 
@@ -38,7 +39,7 @@ impl Default for Checks {
 }
 
 impl Checks {
-    /// Returns a place; `None`: too many are at it.
+    /// Returns a place; `None`: too many log-ins are under way.
     pub(super) fn place(&self) -> Option<Place> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let turn = Arc::clone(&self.turn);
@@ -57,7 +58,8 @@ impl Place {
             if !right {
                 *turn = Instant::now() + AFTER_A_WRONG_ONE;
             }
-            // Whoever has hung up meanwhile keeps the place until here, or many could be at it.
+            // A client that hangs up keeps its place until here. Otherwise one client could run
+            // many checks.
             drop(permit);
             right
         };

@@ -11,7 +11,7 @@ use super::users_file::UsersFile;
 use crate::admin::refusal::Refusal;
 use crate::admin::seats::Seats;
 
-/// So many log-ins may be arriving at once.
+/// The most log-ins that may be arriving at once.
 const ARRIVING: usize = 16;
 
 /// Cheap to clone.
@@ -23,7 +23,7 @@ struct Parts {
     users: UsersFile,
     sessions: Sessions,
     checks: Checks,
-    /// Of the log-ins that are arriving.
+    /// The seats of the log-ins that are arriving.
     seats: Seats,
 }
 
@@ -42,12 +42,12 @@ impl Door {
         self.0.users.follow().await;
     }
 
-    /// The user for whom a request acts.
+    /// Returns the user for whom a request acts.
     pub(in crate::admin) fn user(&self, headers: &HeaderMap) -> Result<String, Refusal> {
         self.seen(headers, true).ok_or_else(no_session)
     }
 
-    /// The same for one who only looks, which does not keep a session.
+    /// The same for a request that only looks, which does not keep a session alive.
     pub(in crate::admin) fn looks(&self, headers: &HeaderMap) -> Result<String, Refusal> {
         self.looking(headers).ok_or_else(no_session)
     }
@@ -62,8 +62,8 @@ impl Door {
         self.0.sessions.user(id, token, &users, acts)
     }
 
-    /// What somebody says who wants to log in. One who says it slowly gives way to others, so that
-    /// neither the places of log-ins nor all connections can be kept from them.
+    /// Reads a log-in as it arrives. A slow client gives way to others, so that it can block
+    /// neither the places of log-ins nor all connections.
     pub(super) async fn hear<T>(
         &self,
         arrives: impl Future<Output = Result<T, Refusal>>,
@@ -76,7 +76,7 @@ impl Door {
         }
     }
 
-    /// A place for a log-in.
+    /// Returns a place for a log-in.
     pub(super) fn place(&self) -> Result<Place, Refusal> {
         self.0.checks.place().ok_or_else(too_many)
     }

@@ -1,10 +1,10 @@
-//! Who may do something on the status page: users of a file, their sessions, and requests that nobody
-//! else can have made for them. And who may look, where not everybody may.
+//! The right to act on the status page: users of a file, their sessions, and requests that only the
+//! page itself can make. Also the right to look, if it is limited.
 //!
-//! A request acts for a user if it comes from the page itself, with the cookie of a session and with
-//! its token. The browser keeps the cookie from scripts, and the token from pages of other origins, so
-//! that neither is of use alone. It guarantees that guessing passwords costs the courier at most one
-//! thread at a time, and tells nobody which users there are.
+//! A request acts for a user if it comes from the page itself, with the cookie of a session and
+//! with its token. The browser keeps the cookie from scripts, and the token from pages of other
+//! origins, so that neither is of use alone. This module guarantees that guessing passwords costs
+//! the courier at most one thread at a time, and does not reveal which users there are.
 
 mod checks;
 mod door;

@@ -1,4 +1,4 @@
-//! Requests that change something: whether the page itself made them, and what they say.
+//! Requests that change something: whether the page itself made them, and their content.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ pub(super) const SESSION: &str = "courier_session";
 /// The header with the token.
 const TOKEN: &str = "x-courier-token";
 
-/// More than any of our requests says.
+/// The largest body that is read: more than any of our requests has.
 const LARGEST: usize = 256 * 1024;
 
 /// How long a request may take to arrive.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Refuses what a browser sends for a page from elsewhere.
+/// Refuses requests that a browser sends for a page from elsewhere.
 pub(in crate::admin) async fn refuse_foreign(request: Request, next: Next) -> Response {
     if request.method() != Method::GET && is_foreign(request.headers()) {
         let said = "a page from elsewhere asked for this; use the status page itself";
@@ -36,8 +36,8 @@ pub(in crate::admin) async fn refuse_foreign(request: Request, next: Next) -> Re
     next.run(request).await
 }
 
-/// Whether a page of another origin made the request. Browsers say it in `Sec-Fetch-Site`. Where they
-/// do not, because the connection is not secure, they say the origin. Other programs say neither.
+/// Whether a page of another origin made the request. Browsers send `Sec-Fetch-Site`. If they do
+/// not, because the connection is not secure, they send the origin. Other programs send neither.
 fn is_foreign(headers: &HeaderMap) -> bool {
     let text = |name: &str| Some(headers.get(name)?.to_str().unwrap_or("?"));
     if let Some(site) = text("sec-fetch-site") {
@@ -50,7 +50,7 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     host.is_none() || host != text(HOST.as_str())
 }
 
-/// Whether the browser has the page by TLS, as far as it says.
+/// Whether the browser has loaded the page by TLS, according to its headers.
 pub(super) fn is_secure(headers: &HeaderMap) -> bool {
     let origin = headers.get(ORIGIN);
     origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
@@ -83,7 +83,7 @@ pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(TOKEN)?.to_str().ok()
 }
 
-/// What the request says, in JSON. No form of a page can send that type.
+/// Reads the request's body as JSON. No form of a page can send that type.
 pub(in crate::admin) async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
     let is_json = |value: &str| value.split(';').next().map(str::trim) == Some("application/json");
     let kind = request.headers().get(CONTENT_TYPE);
@@ -104,7 +104,7 @@ pub(in crate::admin) async fn json<T: DeserializeOwned>(request: Request) -> Res
         let said = format!("the request is cut off, or longer than {LARGEST} bytes");
         Refusal::wrong(said)
     })?;
-    // The error quotes no value of ours, save a name that is none.
+    // The error quotes no value of ours, except an unknown name.
     serde_json::from_slice(&body).map_err(|error| Refusal::wrong(error.to_string()))
 }
 
@@ -148,7 +148,7 @@ mod tests {
             ("origin", "https://courier.example"),
             ("sec-fetch-site", "same-origin"),
         ];
-        // A proxy in between asks by another name.
+        // A proxy in between uses another name for the host.
         assert!(!is_foreign(&headers(&[both[0], both[1], host])));
         assert!(is_secure(&headers(&both)) && !is_secure(&headers(&[host])));
     }

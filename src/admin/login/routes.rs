@@ -14,7 +14,7 @@ use super::request::{SESSION, is_secure, json as read};
 use crate::admin::refusal::Refusal;
 use crate::telemetry::event::{LogInRefused, LoggedIn};
 
-/// Where users log in, and out, and look whether they are in.
+/// The routes for logging in and out, and for asking whether one is logged in.
 pub(in crate::admin) fn router(door: Door) -> Router {
     Router::new()
         .route("/api/login", post(log_in))
@@ -35,7 +35,7 @@ async fn log_in(State(door): State<Door>, request: Request) -> Result<impl IntoR
     let LogIn { user, password } = door.hear(read(request)).await?;
     let place = door.place()?;
     let Some(keys) = door.enter(place, user.clone(), password).await else {
-        // A name that is none may be a password.
+        // An unknown name may be a password.
         let user = if door.knows(&user) { &user } else { "unknown" };
         LogInRefused { user }.emit();
         let said = "this is not a user with its password";
@@ -62,7 +62,8 @@ async fn look(State(door): State<Door>, headers: HeaderMap) -> impl IntoResponse
     Json(json!({"user": door.looking(&headers)}))
 }
 
-/// Sent back to us alone, never to scripts, and never with a request that another site has caused.
+/// Makes a cookie that the browser sends back to us alone, never to scripts, and never with a
+/// request that another site has caused.
 fn cookie(id: &str, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
     format!("{SESSION}={id}; Path=/; HttpOnly; SameSite=Strict{secure}")

@@ -1,4 +1,4 @@
-//! Sessions: who has logged in, for how long, and by which cookie and token.
+//! Sessions: the users who have logged in, for how long, and by which cookie and token.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use super::users::Users;
 use crate::lock::lock;
 
-/// At most so many; one more ends the one that has been idle for longest.
+/// The most sessions; a further one ends the session that has been idle for longest.
 const MOST: usize = 32;
 
-/// A session ends when nothing was done in it for so long.
+/// A session without an action for so long ends.
 const IDLE: Duration = Duration::from_mins(30);
 
-/// And after so long whatever was done.
+/// A session ends after so long in any case.
 const LONGEST: Duration = Duration::from_hours(12);
 
 /// All sessions. Only digests of their secrets are kept.
@@ -36,7 +36,7 @@ struct Session {
     used: Instant,
 }
 
-/// What the browser is given.
+/// The keys that the browser gets.
 #[derive(Debug)]
 pub(super) struct Keys {
     /// For the cookie.
@@ -54,7 +54,7 @@ impl Session {
 }
 
 impl Sessions {
-    /// Begins a session of a user who is there.
+    /// Begins a session of an existing user.
     pub(super) fn begin(&self, user: &str, users: &Users) -> Option<Keys> {
         let hash = users.hash(user)?.to_owned();
         let keys = Keys {
@@ -82,7 +82,8 @@ impl Sessions {
         Some(keys)
     }
 
-    /// The user of a session. `acts`: something is done in it, so that it stays.
+    /// Returns the user of a session. With `acts` the request is an action, which keeps the session
+    /// alive.
     pub(super) fn user(&self, id: &str, token: &str, users: &Users, acts: bool) -> Option<String> {
         let mut open = lock(&self.0);
         let id = digest(id);
@@ -106,7 +107,7 @@ impl Sessions {
     }
 }
 
-/// 256 bits that nobody can guess.
+/// Makes 256 random bits that nobody can guess.
 fn secret() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use bcrypt::HashParts;
 
-/// Work that a check may cost, as a power of two. More would take seconds of a processor.
+/// The most work that a check may cost, as a power of two. More would take seconds of a processor.
 const HIGHEST_COST: u32 = 14;
 
-/// Work that a check of a line by [`hash_line`] costs: about a quarter of a second.
+/// The work that a check of a line by [`hash_line`] costs: about a quarter of a second.
 const COST: u32 = 12;
 
 /// The longest name.
 const LONGEST_NAME: usize = 64;
 
-/// A line cannot be used. What stands in it is never told: it may be a password.
+/// A line cannot be used. The error never shows its content, which may be a password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsersError {
     #[error(
@@ -37,12 +37,12 @@ pub enum UsersError {
 #[derive(Debug, Default)]
 pub(super) struct Users {
     hashes: HashMap<String, String>,
-    /// The hash that takes longest: one who is not there is checked against it.
+    /// The hash that takes longest to check: an unknown user's password is checked against it.
     decoy: String,
 }
 
 impl Users {
-    /// Reads a file's text. Empty lines, and lines that begin with `#`, are passed over.
+    /// Reads a file's text. Empty lines, and lines that begin with `#`, are skipped.
     pub(super) fn read(text: &str) -> Result<Self, UsersError> {
         let mut hashes = HashMap::new();
         let mut decoy = (0, String::new());
@@ -77,13 +77,13 @@ impl Users {
         self.hashes.len()
     }
 
-    /// The hash of a user, which changes with the password.
+    /// Returns the hash of a user, which changes with the password.
     pub(super) fn hash(&self, name: &str) -> Option<&str> {
         self.hashes.get(name).map(String::as_str)
     }
 
-    /// Whether the user is there and has this password. Takes a while, as long for one who is not
-    /// there.
+    /// Whether the user is there and has this password. The check is slow, and takes as long for an
+    /// unknown user.
     pub(super) fn has(&self, name: &str, password: &str) -> bool {
         let hash = self.hash(name);
         let right = bcrypt::non_truncating_verify(password, hash.unwrap_or(&self.decoy));
@@ -91,7 +91,7 @@ impl Users {
     }
 }
 
-/// The cost of a hash; `None`: it is none by bcrypt.
+/// Returns the cost of a hash; `None`: it is not bcrypt's.
 fn cost(hash: &str) -> Option<u32> {
     let known = ["$2y$", "$2b$", "$2a$"];
     let parts: HashParts = hash.parse().ok()?;
@@ -104,7 +104,7 @@ fn is_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(allowed)
 }
 
-/// The line of a user with this password, for the file.
+/// Makes the line of a user with this password, for the file.
 pub fn hash_line(name: &str, password: &str) -> Result<String, UsersError> {
     line(name, password, COST)
 }
@@ -116,7 +116,7 @@ fn line(name: &str, password: &str, cost: u32) -> Result<String, UsersError> {
     if password.is_empty() {
         return Err(UsersError::Length);
     }
-    // The one thing that can be wrong with it.
+    // The length is the only thing that can be wrong with the password.
     let hash = bcrypt::non_truncating_hash(password, cost).map_err(|_| UsersError::Length)?;
     Ok(format!("{name}:{hash}"))
 }
@@ -150,7 +150,7 @@ mod tests {
         let long = "p".repeat(71);
         let users = Users::read(&line("u", &long, 4).unwrap()).unwrap();
         assert!(users.has("u", &long));
-        // Bcrypt itself would not see the difference of those beyond 72.
+        // Bcrypt itself ignores all characters after the first 72.
         assert!(!users.has("u", &format!("{long}x")));
         assert!(!users.has("u", &format!("{long}xy")));
         let too_long = line("u", &format!("{long}x"), 4);

@@ -12,7 +12,7 @@ use crate::lock::lock;
 use crate::settings::{SecretFileError, Version, read_secret_lines};
 use crate::telemetry::event::UsersChanged;
 
-/// How often the file is looked at for a change.
+/// How often the file is checked for a change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The file cannot be used.
@@ -21,13 +21,13 @@ pub enum UsersFileError {
     /// It cannot be read as text.
     #[error("{0} = {1} {2}")]
     Unreadable(&'static str, PathBuf, SecretFileError),
-    /// Something in it is no user.
+    /// A line of it is wrong.
     #[error("{0} = {1}: {2}")]
     Wrong(&'static str, PathBuf, UsersError),
 }
 
 impl UsersFileError {
-    /// Whether nothing is wrong but that there is no user.
+    /// Whether the only fault is that there is no user.
     fn is_nobody(&self) -> bool {
         match self {
             Self::Unreadable(_, _, SecretFileError::Unreadable(error)) => {
@@ -50,7 +50,7 @@ pub struct UsersFile {
 
 #[derive(Debug)]
 struct Last {
-    /// The writing that was looked at last, good or bad; `None`: there was none.
+    /// The version of the file that was read last, good or bad; `None`: there was no file.
     version: Option<Version>,
     users: Arc<Users>,
 }
@@ -67,7 +67,7 @@ impl UsersFile {
         })
     }
 
-    /// The users that are in force.
+    /// Returns the users that are in force.
     pub(super) fn users(&self) -> Arc<Users> {
         Arc::clone(&lock(&self.last).users)
     }
@@ -87,8 +87,8 @@ impl UsersFile {
         }
     }
 
-    /// Takes over what has changed; `None`: nothing has. Without a user in it, or without a file, nobody
-    /// may log in. A file that is wrong changes nothing.
+    /// Takes over a change; `None`: there is none. Without a user in the file, or without a file,
+    /// nobody may log in. A faulty file changes nothing.
     fn look(&self) -> Option<UsersChanged> {
         let version = Version::of(&self.path).ok();
         let mut last = lock(&self.last);
@@ -126,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users");
         let write = |text: &str| {
-            // Renamed, so that the inode tells of it however quick the test is.
+            // Renamed, so that the inode shows the change however quick the test is.
             let new = folder.path().join("new");
             fs::write(&new, text).unwrap();
             fs::rename(&new, &path).unwrap();

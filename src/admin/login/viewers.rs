@@ -1,4 +1,4 @@
-//! Viewers: those who may look, by basic authentication, as scrapers have it. They may not act.
+//! Viewers: clients that may look, by basic authentication, as scrapers use it. They may not act.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use crate::admin::refusal::Refusal;
 use crate::lock::lock;
 use crate::telemetry::event::ViewerRefused;
 
-/// So many names with passwords that were right are remembered.
+/// How many names with right passwords are remembered.
 const MOST_ADMITTED: usize = 64;
 
 /// Cheap to clone.
@@ -29,9 +29,9 @@ pub(in crate::admin) struct Viewers(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     file: UsersFile,
-    /// Of their own, so that who guesses here keeps no operator from logging in.
+    /// Separate from the users' checks, so that guessing here keeps no operator from logging in.
     checks: Checks,
-    /// Digests of names with passwords that were right, with the hashes that they were checked against.
+    /// Digests of names with right passwords, with the hashes that they were checked against.
     admitted: Mutex<HashMap<[u8; 32], String>>,
 }
 
@@ -49,8 +49,8 @@ impl Viewers {
         self.0.file.follow().await;
     }
 
-    /// Whether this is a viewer with its password. A password that was right is not checked again until
-    /// the viewer's line changes: scrapers give it each time, and a check is costly on purpose.
+    /// Whether this is a viewer with its password. A right password is not checked again until the
+    /// viewer's line changes: scrapers send it each time, and a check is costly on purpose.
     async fn admit(&self, name: String, password: String) -> Result<bool, Refusal> {
         let viewers = self.0.file.users();
         // No name of a viewer holds a colon.
@@ -64,7 +64,7 @@ impl Viewers {
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many", said)
         })?;
         if !place.check(viewers, name.clone(), password).await {
-            // A name that is none may be a password.
+            // An unknown name may be a password.
             let viewer = hash.map_or_else(|| "unknown".to_owned(), |_| name);
             ViewerRefused { viewer: &viewer }.emit();
             return Ok(false);
@@ -78,8 +78,8 @@ impl Viewers {
     }
 }
 
-/// Lets viewers alone through. Health checks are answered to everybody, because what starts the courier
-/// anew has no password; why it is not ready is told to viewers alone.
+/// Lets only viewers through. Health checks are answered to everybody, because the program that
+/// restarts the courier has no password; only viewers are told why it is not ready.
 pub(in crate::admin) async fn admit(
     State(viewers): State<Viewers>,
     request: Request,

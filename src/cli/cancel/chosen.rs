@@ -1,4 +1,4 @@
-//! Which contacts are to be cancelled: those that are named, or those of a filter.
+//! The contacts to cancel: named contacts, or the contacts that pass a filter.
 
 use std::fs;
 use std::io::{Read, stdin};
@@ -91,7 +91,7 @@ fn read_ids(file: &Path) -> anyhow::Result<Vec<ContactId>> {
     Ok(ids_in(&text, &file.display().to_string())?)
 }
 
-/// The ids in a text, one a line. Empty lines are passed over.
+/// Returns the ids in a text, one a line. Empty lines are skipped.
 fn ids_in(text: &str, name: &str) -> Result<Vec<ContactId>, UsageError> {
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     let lines = lines.map(|(nth, line)| (nth + 1, line.trim()));

@@ -8,17 +8,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::chosen::ChosenArgs;
 use super::tally::{cancellable, done, shown};
 use crate::app;
+use crate::cli::asking::{Told, confirmed};
+use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
-use crate::cli::{asking, operator};
 use crate::operators::Cancellation;
 use crate::outbox::Cancelled;
 use crate::settings::Settings;
 
 /// Ends pending contacts before they are sent
 ///
-/// Says first how many there are, and asks. They end as `failed`, `cancelled`, and are never sent, also
-/// while couriers run. A contact that may be on its way to the platform is left as it is: the platform's
-/// answer decides. Works in small transactions; what was cancelled stays so when it is broken off.
+/// Says first how many there are, and asks. They end as `failed`, `cancelled`, and are never sent,
+/// also while couriers run. A contact that may be on its way to the platform is left as it is: the
+/// platform's answer decides. Works in small transactions; what was cancelled stays so when it is
+/// broken off.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct CancelArgs {
     #[command(flatten)]
@@ -45,7 +47,12 @@ pub(in crate::cli) async fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     args.chosen.check()?;
-    asking::check(args.yes, args.dry_run, args.json)?;
+    let told = Told {
+        yes: args.yes,
+        dry_run: args.dry_run,
+        json: args.json,
+    };
+    told.check()?;
     let chosen = args.chosen.chosen()?;
     let operations = operator::connect(settings).await?;
     let plan = Cancellation::plan(&chosen, &*operations).await?;
@@ -54,8 +61,7 @@ pub(in crate::cli) async fn run(
         write!(out, "{}", shown(tally))?;
     }
     let question = format!("Cancel {}?", cancellable(tally));
-    let goes_on =
-        tally.pending > 0 && !args.dry_run && (args.yes || asking::confirmed(&question, out)?);
+    let goes_on = tally.pending > 0 && !args.dry_run && (args.yes || confirmed(&question, out)?);
     let mut result = Cancelled::default();
     if goes_on {
         let bar = progress(tally.pending);

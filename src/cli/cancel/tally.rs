@@ -1,4 +1,4 @@
-//! How many contacts a cancellation is about, and what became of them.
+//! The counts of a cancellation, before and after.
 
 use indicatif::HumanCount;
 
@@ -6,7 +6,7 @@ use crate::cli::span::{contacts, count};
 use crate::operators::CancelTally;
 use crate::outbox::Cancelled;
 
-/// How many there are, in lines.
+/// Shows how many contacts there are, in lines.
 pub(super) fn shown(tally: &CancelTally) -> String {
     let mut lines = vec![if tally.pending == 0 {
         "nothing to cancel: no pending contact matches\n".to_owned()
@@ -30,7 +30,8 @@ pub(super) fn shown(tally: &CancelTally) -> String {
     lines.concat()
 }
 
-/// How many would be cancelled: those that may be on their way are left, or are not.
+/// Says how many contacts would be cancelled. The number is uncertain if some may be on their way,
+/// because contacts on their way are left.
 pub(super) fn cancellable(tally: &CancelTally) -> String {
     if tally.on_their_way == 0 {
         return contacts(tally.pending);
@@ -42,7 +43,7 @@ pub(super) fn cancellable(tally: &CancelTally) -> String {
     )
 }
 
-/// Which ids these are, and why, as far as they are told.
+/// Says which ids name no pending contact, and why, for the ids that are listed.
 fn missed(tally: &CancelTally) -> String {
     let told = tally.missed.iter().map(|(id, status)| {
         let why = status.as_deref().unwrap_or("not there");
@@ -59,7 +60,7 @@ fn missed(tally: &CancelTally) -> String {
     format!(": {}", told.join(", "))
 }
 
-/// What became of them, in lines.
+/// Shows the result, in lines.
 pub(super) fn done(done: &Cancelled) -> String {
     let left = [
         (

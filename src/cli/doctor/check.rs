@@ -1,29 +1,29 @@
-//! One thing that was looked at, and how it is.
+//! One check and its result.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How something is.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
     Ok,
-    /// Works, but somebody should know.
+    /// It works, but somebody should know.
     Warning,
-    /// Does not work.
+    /// It does not work.
     Failed,
 }
 
-/// One thing that was looked at: prints itself as one line.
+/// One check and its result: prints itself as one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) level: Level,
     /// What was found.
     pub(super) found: String,
-    /// What to do about it.
+    /// The remedy.
     pub(super) todo: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The command `doctor`: its arguments, and what it does with them.
+//! The command `doctor`: its arguments and its run.
 
 use std::io::Write;
 
@@ -49,7 +49,7 @@ pub(in crate::cli) async fn run(
     report.end()
 }
 
-/// Whether files with secrets are closed to others.
+/// Checks whether files with secrets are closed to others.
 fn secrets(settings: &Settings) -> Vec<Check> {
     let exposed = settings.exposed_files();
     if exposed.is_empty() && settings.has_secret_files() {
@@ -67,7 +67,7 @@ fn secrets(settings: &Settings) -> Vec<Check> {
     told.collect()
 }
 
-/// Whether the files of those who may log in to the status page, or look at it, can be used.
+/// Checks the files of the users that may log in to the status page, and of its viewers.
 fn users(settings: &Settings) -> Vec<Check> {
     let admin = &settings.admin;
     let users = (
@@ -95,7 +95,7 @@ fn users(settings: &Settings) -> Vec<Check> {
     told.collect()
 }
 
-/// Whether everybody on the network may look at the admin port.
+/// Warns if everybody on the network may look at the admin port.
 fn open_to_all(settings: &Settings) -> Option<Check> {
     let admin = &settings.admin;
     let listen = admin.listen?;
@@ -108,7 +108,8 @@ fn open_to_all(settings: &Settings) -> Option<Check> {
     })
 }
 
-/// Whether the certificate of the admin port can be used, and whether passwords go without one.
+/// Checks whether the certificate of the admin port can be used, and whether passwords go without
+/// TLS.
 fn admin(settings: &Settings) -> Option<Check> {
     let admin = &settings.admin;
     let listen = admin.listen?;
@@ -145,7 +146,7 @@ fn admin(settings: &Settings) -> Option<Check> {
     })
 }
 
-/// Tells each check as soon as it is made; as JSON, all of them at the end.
+/// Prints each check as soon as it is made; as JSON, all of them at the end.
 struct Report<'a> {
     json: bool,
     out: &'a mut dyn Write,

@@ -1,5 +1,5 @@
-//! The database: whether it answers, keeps what it confirms, is migrated, takes writes, and how its
-//! outbox is.
+//! The database: whether it answers, keeps confirmed writes, is migrated and takes writes, and the
+//! state of its outbox.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,18 +11,19 @@ use crate::cli::headline::{headline, waiting_on};
 use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
 use crate::outbox::{
-    Conclusion, Outbox, OutboxError, Overview, PAUSED, PausedLane, Security, ServerReport,
+    Conclusion, HeldLane, Outbox, OutboxError, Overview, PAUSED, Security, ServerReport,
     ServerSetting,
 };
 use crate::settings::Settings;
 
-/// Further apart than this, two clocks make people read logs wrongly, and certificates fail.
+/// The greatest harmless difference of two clocks, in seconds. Beyond it, people read logs wrongly,
+/// and certificates fail.
 const CLOCKS_APART: f64 = 30.0;
 
-/// So long contacts that are due wait at the most where all is well.
+/// The longest that due contacts wait where all is well.
 const LONG: Duration = Duration::from_mins(15);
 
-/// All of it; and how many couriers live.
+/// Runs all checks; also returns how many couriers live.
 pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     let database = match app::find_database(settings).await {
         Ok(database) => database,
@@ -56,7 +57,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     }
 }
 
-/// The database that keeps the rates, if that is another one.
+/// Checks the database that keeps the rates, if it is another one.
 pub(super) async fn rates(settings: &Settings) -> Vec<Check> {
     let Some(of_rates) = settings.rates_database() else {
         return Vec::new();
@@ -102,7 +103,7 @@ async fn server(database: &Database) -> Vec<Check> {
     checks
 }
 
-/// Why the courier could not do its work on this database.
+/// Returns a failed check if the courier could not do its work on this database.
 async fn unfitness(outbox: &dyn Outbox) -> Option<Check> {
     match outbox.check_fitness().await {
         Ok(()) => None,
@@ -115,7 +116,7 @@ async fn unfitness(outbox: &dyn Outbox) -> Option<Check> {
     }
 }
 
-/// At a place of several, it is news which one it is.
+/// Names the server's version, and its place if the address names several.
 fn version(server: &ServerReport, place: Option<String>) -> Check {
     let place = place.map_or_else(String::new, |place| format!(" at {place}"));
     match server.too_old {
@@ -128,7 +129,7 @@ fn version(server: &ServerReport, place: Option<String>) -> Check {
     }
 }
 
-/// How the way to the server is secured.
+/// Checks how the way to the server is secured.
 fn encryption(security: &Security) -> Check {
     let found = security.to_string();
     if security.is_weak() {
@@ -159,7 +160,7 @@ fn durability(server: &ServerReport) -> Vec<Check> {
     vec![Check::ok("durability", all.join(", "))]
 }
 
-/// Whether the server lets an app's session change what it cannot store.
+/// Warns if the server lets an app's session change values that it cannot store.
 fn not_strict(mode: &ServerSetting) -> Option<Check> {
     let value = if mode.value.is_empty() {
         "empty"
@@ -170,7 +171,7 @@ fn not_strict(mode: &ServerSetting) -> Option<Check> {
     Some(Check::warning("sessions", found, mode.risk?))
 }
 
-/// All nodes may take writes.
+/// Reports a cluster, whose nodes may all take writes.
 fn cluster(kind: &str) -> Check {
     Check::ok(
         "cluster",
@@ -180,7 +181,7 @@ fn cluster(kind: &str) -> Check {
     )
 }
 
-/// The host's clock in seconds since 1970.
+/// Returns the host's clock in seconds since 1970.
 fn host_clock() -> f64 {
     #[expect(
         clippy::disallowed_methods,
@@ -208,10 +209,10 @@ fn clock(ahead: f64) -> Check {
 async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>, usize) {
     let operations = &database.operations;
     let trial = operations.try_writing().await;
-    let asked = async { Ok((operations.overview().await?, operations.paused(1000).await?)) };
+    let asked = async { Ok((operations.overview().await?, operations.held(1000).await?)) };
     let asked: Result<_, crate::outbox::OutboxError> = asked.await;
     match asked {
-        Ok((overview, paused)) => {
+        Ok((overview, held)) => {
             let couriers = overview.instances.iter().filter(|i| i.alive).count();
             let mut checks = vec![writing::check(&trial, kind, couriers)];
             checks.push(who_works(
@@ -219,7 +220,7 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
                 couriers,
                 writing::is_read_only(&trial),
             ));
-            checks.extend(health(&overview, &paused));
+            checks.extend(health(&overview, &held));
             (checks, couriers)
         }
         Err(error) => {
@@ -233,7 +234,7 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
     }
 }
 
-/// Whether somebody works. Where no heartbeat can be written, silence says nothing.
+/// Checks whether a courier works. If no heartbeat can be written, silence says nothing.
 fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
     let pending = &overview.pending;
     match couriers {
@@ -253,7 +254,8 @@ fn who_works(overview: &Overview, couriers: usize, read_only: bool) -> Check {
     }
 }
 
-/// What keeps back everything, or all of some user, in the words of the headline.
+/// Reports a pause or gate that keeps back everything, or everything of a user, in the words of the
+/// headline.
 fn stop(conclusion: &Conclusion) -> Option<Check> {
     let todo = match conclusion {
         Conclusion::Stopped { gate, .. } if gate.reason == PAUSED => {
@@ -270,7 +272,7 @@ fn stop(conclusion: &Conclusion) -> Option<Check> {
     Some(Check::warning("sending", headline(conclusion), todo))
 }
 
-fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
+fn health(overview: &Overview, held: &[HeldLane]) -> Vec<Check> {
     let pending = &overview.pending;
     let mut checks: Vec<Check> = stop(&overview.conclusion()).into_iter().collect();
     let oldest = overview.oldest_pending.unwrap_or_default();
@@ -286,8 +288,8 @@ fn health(overview: &Overview, paused: &[PausedLane]) -> Vec<Check> {
             format!("{} pending, none due for long", contacts(pending.total())),
         ));
     }
-    if let Some(longest) = paused.first() {
-        let n = u64::try_from(paused.len()).unwrap_or(u64::MAX);
+    if let Some(longest) = held.first() {
+        let n = u64::try_from(held.len()).unwrap_or(u64::MAX);
         let found = format!(
             "{} on hold, {}/{} for {}: {}",
             count(n, "lane", "lanes"),
@@ -413,13 +415,13 @@ mod tests {
             oldest_pending: Some(Duration::from_hours(2)),
             ..Overview::default()
         };
-        let paused = PausedLane {
+        let held = HeldLane {
             user_id: "u".into(),
             task_id: "t".into(),
             reason: "task_running".into(),
             message: "请先暂停任务".into(),
             held_for: Duration::from_hours(1),
-            ..PausedLane::default()
+            ..HeldLane::default()
         };
         assert_eq!(
             who_works(&overview, 0, false).to_string(),
@@ -427,7 +429,7 @@ mod tests {
              `contact-courier run`",
         );
         assert_eq!(
-            lines(&health(&overview, &[paused])),
+            lines(&health(&overview, &[held])),
             [
                 "warning  outbox      the oldest contact that is due waits for 2h 0m; \
                  `contact-courier status` shows where",

@@ -1,11 +1,11 @@
-//! Settings that keep their rules and may still not be what was meant.
+//! Settings that break no rule but may be a mistake.
 
 use humantime::format_duration;
 
 use super::check::Check;
 use crate::settings::{RateScope, Settings, SuffixBy};
 
-/// All that is odd, with so many couriers alive.
+/// Returns all odd settings, with so many couriers alive.
 pub(super) fn checks(settings: &Settings, couriers: usize) -> Vec<Check> {
     let odd: Vec<Check> = [
         rate(settings, couriers),

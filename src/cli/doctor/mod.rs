@@ -1,4 +1,4 @@
-//! `doctor`: whether everything is as it has to be, a line each.
+//! `doctor`: whether everything is as it should be, a line for each check.
 
 mod check;
 mod command;

@@ -14,7 +14,7 @@ use crate::platform::token::TokenError;
 use crate::platform::verdict::{Answer, Reply};
 use crate::settings::{Settings, is_this_host};
 
-/// All of it.
+/// Runs all checks.
 pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
     let base_url = &settings.platform.base_url;
     let platform = match app::http_platform(settings) {
@@ -41,7 +41,7 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// The way to the platform, and to a collector of traces if there is one.
+/// Checks the way to the platform, and to a collector of traces if there is one.
 fn way(settings: &Settings) -> Vec<Check> {
     let platform = &settings.platform;
     let mut checks = vec![tls(&platform.base_url, platform.ca_file.as_deref())];
@@ -73,11 +73,11 @@ fn way(settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// Of the environment's proxies.
+/// About the environment's proxies.
 const UNUSED_PROXY: &str =
     "the environment names a proxy, which is not used; platform.proxy = \"environment\" uses it";
 
-/// What to do when the platform cannot be reached.
+/// The remedy when the platform cannot be reached.
 fn unreached(settings: &Settings) -> &'static str {
     if settings.leaves_out_a_proxy() {
         return UNUSED_PROXY;
@@ -85,7 +85,7 @@ fn unreached(settings: &Settings) -> &'static str {
     "check platform.base_url, the network, DNS and certificates"
 }
 
-/// Whose certificates are trusted.
+/// Says whose certificates are trusted.
 fn trusted(ca_file: Option<&Path>) -> String {
     match ca_file {
         None => "the system's authorities".into(),
@@ -108,7 +108,7 @@ fn tls(base_url: &Url, ca_file: Option<&Path>) -> Check {
     }
 }
 
-/// What came back for the question about the token.
+/// Judges the reply to the question about the token.
 fn judge(base_url: &Url, reply: &Reply, unreached: &str) -> Vec<Check> {
     let reached = || Check::ok("platform", format!("{base_url} answers"));
     let answer = match reply {
@@ -163,7 +163,7 @@ fn judge(base_url: &Url, reply: &Reply, unreached: &str) -> Vec<Check> {
     }
 }
 
-/// So much of the platform's words is shown.
+/// How many characters of the platform's words are shown.
 const MOST_WORDS: usize = 200;
 
 fn words(answer: &Answer) -> String {

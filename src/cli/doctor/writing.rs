@@ -1,15 +1,15 @@
-//! Whether the database takes what the courier writes.
+//! Whether the database takes the courier's writes.
 
 use super::check::Check;
 use crate::address::DatabaseKind;
 use crate::outbox::{OutboxError, Trial};
 
-/// What came of trying, where so many couriers live.
+/// Judges a trial, with so many couriers alive.
 pub(super) fn check(trial: &Trial, kind: Option<DatabaseKind>, couriers: usize) -> Check {
     let name = "writing";
     match trial {
         Trial::Passed => Check::ok(name, "what a courier writes was written, and undone"),
-        // Somebody else works, so this user is one who looks.
+        // Another courier works, so this user only looks.
         Trial::OnlyReads if couriers > 0 => {
             Check::ok(name, "this user may only read, which is enough to look")
         }
@@ -22,7 +22,7 @@ pub(super) fn check(trial: &Trial, kind: Option<DatabaseKind>, couriers: usize) 
     }
 }
 
-/// What to do when the database takes no writes.
+/// The remedy when the database takes no writes.
 fn remedy(error: &OutboxError, kind: Option<DatabaseKind>) -> &'static str {
     let file = kind == Some(DatabaseKind::Sqlite);
     match error {
@@ -36,11 +36,11 @@ fn remedy(error: &OutboxError, kind: Option<DatabaseKind>) -> &'static str {
     }
 }
 
-/// What a file of SQLite needs.
+/// The remedy for an SQLite file.
 pub(super) const FILE: &str =
     "let this user write the file and its folder, on a file system that is not read-only";
 
-/// Whether the database takes no writes, heartbeats among them.
+/// Whether the database takes no writes, not even heartbeats.
 pub(super) fn is_read_only(trial: &Trial) -> bool {
     matches!(trial, Trial::Failed(OutboxError::ReadOnly(_)))
 }

@@ -1,4 +1,4 @@
-//! The command `enqueue`: its arguments, and what it does with them.
+//! The command `enqueue`: its arguments and its run.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ pub(in crate::cli) async fn run(
     summarise(args, &checked, inserted, out)
 }
 
-/// Lists what is wrong with the file; always an error.
+/// Lists the problems of the file; always an error.
 fn refuse(
     args: &EnqueueArgs,
     source: &Source,

@@ -1,4 +1,4 @@
-//! A row of the file becomes a contact to insert, or says what is wrong with each of its columns.
+//! Turns a row of the file into a contact to insert, or into the problems of its columns.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,14 +10,14 @@ use super::rounded::{fault, is_rounded, is_whole_no_more, rounded_within};
 use crate::contact::{Contact, Lane, OutboxRow, RequestDefaults, Violation};
 use crate::outbox::NewContact;
 
-/// What holds for every row of the file.
+/// The rules for every row of the file.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     /// The configured request options.
     pub(super) defaults: RequestDefaults,
-    /// For the rows that name none.
+    /// For rows without a `user_id`.
     pub(super) user_id: Option<String>,
-    /// For the rows that name none.
+    /// For rows without a `task_id`.
     pub(super) task_id: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn contact(record: Record, rules: &Rules) -> Result<(Lane, NewContact
     Err(problems)
 }
 
-/// A violation begins with the name of the column that it is about.
+/// Makes a problem out of a violation, which begins with the name of its column.
 fn broken(line: u64, violation: &Violation) -> Problem {
     let (first, rest) = violation.0.split_once(' ').unwrap_or_default();
     match column(first) {
@@ -83,7 +83,7 @@ fn broken(line: u64, violation: &Violation) -> Problem {
     }
 }
 
-/// The row that the table would have.
+/// Makes the row that the table would have.
 fn row(contact: &NewContact) -> OutboxRow {
     let contact = contact.clone();
     OutboxRow {
@@ -112,8 +112,8 @@ fn row(contact: &NewContact) -> OutboxRow {
     }
 }
 
-/// What stands on one line in a file of CSV. A stray quote that the next one closes takes the lines in
-/// between into its value.
+/// Columns whose values stand on one line in a CSV file. A stray quote that a later one closes
+/// takes the lines in between into its value.
 const ONE_LINE: [&str; 8] = [
     "user_id",
     "task_id",
@@ -130,7 +130,7 @@ fn is_broken(text: &str) -> bool {
     text.trim().contains(['\n', '\r'])
 }
 
-/// The values of a record, taken out one by one; what cannot be read is noted.
+/// The values of a record, taken out one by one; unreadable values are noted.
 struct Fields {
     line: u64,
     values: Vec<(&'static str, Given)>,
@@ -146,13 +146,13 @@ impl Fields {
         });
     }
 
-    /// The value, unless it is not given, null or an empty text.
+    /// Takes a value, unless it is missing, null or an empty text.
     fn take(&mut self, column: &'static str) -> Option<Given> {
         let at = self.values.iter().position(|(name, _)| *name == column)?;
         let (_, given) = self.values.swap_remove(at);
         match &given {
             Given::Text(text) | Given::Json(Value::String(text)) if text.trim().is_empty() => None,
-            // The databases cannot keep it in a text.
+            // The databases cannot keep a NUL character in a text.
             Given::Text(text) | Given::Json(Value::String(text)) if text.contains('\0') => {
                 self.problem(column, "holds a NUL character");
                 None
@@ -190,7 +190,7 @@ impl Fields {
         }
     }
 
-    /// A value that is written as one word, from CSV or JSON alike.
+    /// Takes a value that is written as one word, from CSV or JSON alike.
     fn word(&mut self, column: &'static str) -> Option<String> {
         match self.take(column)? {
             Given::Text(text) | Given::Json(Value::String(text)) => Some(text.trim().to_owned()),
@@ -276,7 +276,8 @@ impl Fields {
     }
 }
 
-/// A time has as many digits as a phone number; one that is written like a time is shown.
+/// Shows an instant. It has as many digits as a phone number, so only a text written like a time is
+/// shown.
 fn shown_instant(word: &str) -> String {
     let like_a_time =
         word.len() <= 40 && word.get(4..5) == Some("-") && word.get(7..8) == Some("-");

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::problem::Problem;
 use super::record::{Given, Record, Row, Rows, column, unknown_column};
 
-/// A longer line is not held in memory.
+/// The longest line that is held in memory.
 const LONGEST_LINE: u64 = 4 * 1024 * 1024;
 
 /// Reads rows from `input`, which is behind a byte order mark if the file has one.
@@ -43,7 +43,7 @@ fn next_line(input: &mut impl BufRead, line: u64) -> anyhow::Result<Option<Vec<u
 
 fn record(line: u64, text: &[u8]) -> Row {
     let stumbled = |error: serde_json::Error| {
-        // The parser's message may quote a value; where it stumbled is enough.
+        // The parser's message may quote a value; the place of the fault is enough.
         let message = format!("is not a JSON object (at character {})", error.column());
         Problem::of_line(line, message)
     };

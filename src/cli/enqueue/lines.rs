@@ -1,8 +1,8 @@
 //! Physical line numbers for CSV, and a limit to the length of a record.
 //!
-//! The parser knows at which byte it began to look for a record, but not on which line of the
-//! file the record is: it skips empty lines, and takes half of a `\r\n` along. So the bytes are
-//! watched on their way to it.
+//! The parser knows at which byte it began to look for a record, but not on which line of the file
+//! the record is: it skips empty lines, and takes half of a `\r\n` along. So this reader watches
+//! the bytes on their way to the parser.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,7 +12,8 @@ use std::rc::Rc;
 use super::problem::Problem;
 use super::quotes::Quotes;
 
-/// No honest contact is longer; a quote that is never closed is, and must not fill the memory.
+/// No real contact is longer. A quote that is never closed makes a longer record, which must not
+/// fill the memory.
 const LONGEST_RECORD: u64 = 4 * 1024 * 1024;
 
 /// A reader that notes where lines begin.
@@ -21,7 +22,7 @@ pub(super) struct Watched<R> {
     lines: Rc<RefCell<Lines>>,
 }
 
-/// What was noted.
+/// The notes about lines.
 #[derive(Debug)]
 pub(super) struct Lines {
     /// Byte and number of each line that is not empty, from the last record on.
@@ -94,19 +95,20 @@ impl Lines {
         self.byte += 1;
     }
 
-    /// The parser now looks for a record from `byte` on: to be called before each record.
+    /// Notes that the parser looks for a record from `byte` on. Call it before each record.
     pub(super) fn begin_record(&mut self, byte: u64) {
         self.record_start = byte;
         self.forget_before(byte);
     }
 
-    /// The line on which the record is that the parser has found.
+    /// Returns the line of the record that the parser has found.
     pub(super) fn of_record(&mut self) -> u64 {
         self.forget_before(self.record_start);
         self.starts.front().map_or(self.line, |(_, line)| *line)
     }
 
-    /// What is wrong with the quotes of the record that the parser has found, which ends at `byte`.
+    /// Returns the fault in the quotes of the record that the parser has found, which ends at
+    /// `byte`.
     pub(super) fn quote_fault(&mut self, byte: u64) -> Option<Problem> {
         self.quotes.fault_before(byte)
     }

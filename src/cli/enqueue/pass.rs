@@ -10,7 +10,7 @@ use super::source::Source;
 use crate::contact::Lane;
 use crate::outbox::{Inserted, NewContact, Outbox};
 
-/// How many problems are worth listing.
+/// How many problems are listed.
 const MOST_LISTED: usize = 20;
 
 /// How many contacts are handed to the database at once.
@@ -19,16 +19,16 @@ const CHUNK: usize = 1000;
 /// A chunk ends with the contact that brings it to so many bytes.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
-/// What the first pass found.
+/// The result of the first pass.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     /// Rows that may be inserted.
     pub(super) rows: u64,
-    /// Their lanes.
+    /// The lanes of these rows.
     pub(super) lanes: HashSet<Lane>,
-    /// Everything that is wrong, counted.
+    /// How many problems there are.
     pub(super) problems: u64,
-    /// The first of it.
+    /// The first problems.
     pub(super) first_problems: Vec<Problem>,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn check(source: &mut Source, rules: &Rules) -> anyhow::Result<Checke
     Ok(checked)
 }
 
-/// The second pass: inserts what was checked, in one transaction.
+/// The second pass: inserts the checked rows, in one transaction.
 pub(super) async fn insert(
     source: &mut Source,
     rules: &Rules,

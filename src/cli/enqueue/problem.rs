@@ -1,4 +1,4 @@
-//! Something that is wrong with the file, and where.
+//! A problem of the file, and its place.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use crate::mask::mask;
 /// Prints itself as `line 37, column sex: "x" is not 0, 1 or 2`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// As an editor counts them.
+    /// The line, as an editor counts.
     pub(super) line: u64,
     /// `None`: the whole line.
     pub(super) column: Option<&'static str>,
-    /// What is wrong, without a whole phone number.
+    /// The fault, without a whole phone number.
     pub(super) message: String,
 }
 
@@ -39,8 +39,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A value of the file for an error: short, in one line, and masked if it may be a phone number
-/// (in a file whose columns have slipped, numbers turn up anywhere).
+/// A value of the file for an error: short, in one line, and masked if it may be a phone number (if
+/// the columns of a file have slipped, numbers turn up anywhere).
 pub(super) fn shown(value: &str) -> String {
     const MOST: usize = 40;
     if value.chars().filter(|c| c.is_numeric()).count() >= 7 {

@@ -1,7 +1,7 @@
 //! Quotes in CSV that open and close where a writer of CSV would not put them.
 //!
-//! The parser takes them as they come: a quote that is never closed makes a single value of the rest
-//! of the file, and the contacts in it would be lost without a word.
+//! The parser accepts every quote: one that is never closed makes a single value of the rest of the
+//! file, and its contacts would be lost without a word.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ pub(super) struct Quotes {
     place: Place,
     /// Byte and line of the last quote that has opened a value.
     opened: (u64, u64),
-    /// What is wrong, with the byte of the opening quote; the parser comes behind.
+    /// The faults, each with the byte of the opening quote; the parser comes behind.
     faults: VecDeque<(u64, Problem)>,
 }
 
@@ -35,7 +35,7 @@ impl Quotes {
         }
     }
 
-    /// The next byte of the file, its number and its line.
+    /// Takes the next byte of the file, its number and its line.
     pub(super) fn watch(&mut self, byte: u8, at: u64, line: u64) {
         self.place = match (self.place, byte) {
             (Place::Quoted, b'"') => Place::BehindQuote,
@@ -57,7 +57,7 @@ impl Quotes {
         };
     }
 
-    /// The file is at its end.
+    /// Notes the end of the file.
     pub(super) fn end(&mut self) {
         if matches!(self.place, Place::Quoted) {
             self.place = Place::BeforeValue;
@@ -65,7 +65,7 @@ impl Quotes {
         }
     }
 
-    /// The first fault before this byte; all before it are forgotten.
+    /// Returns the first fault before this byte, and forgets all faults before it.
     pub(super) fn fault_before(&mut self, byte: u64) -> Option<Problem> {
         let mut first = None;
         while let Some((_, problem)) = self.faults.pop_front_if(|(at, _)| *at < byte) {

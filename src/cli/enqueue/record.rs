@@ -29,12 +29,12 @@ pub(super) const COLUMNS: [&str; 23] = [
     "not_before",
 ];
 
-/// The column of that name, with the lifetime of the program.
+/// Returns the column of that name, with the lifetime of the program.
 pub(super) fn column(name: &str) -> Option<&'static str> {
     COLUMNS.into_iter().find(|column| *column == name)
 }
 
-/// What to say of a name that is no column.
+/// The message about a name that is no column.
 pub(super) fn unknown_column(name: &str) -> String {
     let shown = super::problem::shown(name);
     match crate::nearest::nearest(name, COLUMNS) {
@@ -62,11 +62,11 @@ pub(super) enum Given {
 pub(super) struct Record {
     /// The line on which it begins.
     pub(super) line: u64,
-    /// Its values; each column at most once.
+    /// The row's values; each column at most once.
     pub(super) values: Vec<(&'static str, Given)>,
 }
 
-/// What a reader yields for each row; the outer error, in [`Rows`], is one of reading the file.
+/// The result of a reader for each row; the outer error, in [`Rows`], is one of reading the file.
 pub(super) type Row = Result<Record, Problem>;
 
 /// The rows of a file, one at a time.

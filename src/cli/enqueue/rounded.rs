@@ -1,22 +1,22 @@
-//! Numbers that a spreadsheet has rounded: what is written as `1.30121E+10` was `13012121211` once, and
-//! no program can find the lost digits again.
+//! Numbers that a spreadsheet has rounded: `1.30121E+10` was `13012121211` once, and no program can
+//! find the lost digits again.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What to say of such a number, behind it.
+/// The message about such a number.
 pub(super) const ROUNDED: &str = "a spreadsheet has rounded this number; give the column the format \
                                   \"text\" before the numbers are filled in, and export it again";
 
-/// The same of a number that has got a fraction of zeros, or an exponent in JSON: it may have lost
-/// nothing.
+/// The message about a number that has got a fraction of zeros, or an exponent in JSON: it may have
+/// lost nothing.
 pub(super) const FRACTION: &str = "this number is written with a fraction or an exponent, as an amount; write \
                                    it as a text without the fraction, and see whether all of its digits \
                                    are there";
 
-/// What to say of a number that does not stand there as it was.
+/// Returns the message about a changed number.
 pub(super) fn fault(number: &str) -> &'static str {
     if has_empty_fraction(number.trim()) {
         FRACTION
@@ -25,7 +25,7 @@ pub(super) fn fault(number: &str) -> &'static str {
     }
 }
 
-/// The columns that hold ids: a number in one of them is never meant to be counted with.
+/// The columns that hold ids: nobody calculates with a number in one of them.
 const IDS: [&str; 10] = [
     "user_id",
     "task_id",
@@ -43,22 +43,22 @@ const IDS: [&str; 10] = [
 pub(super) fn is_rounded(column: &str, text: &str) -> bool {
     let text = text.trim();
     match column {
-        // No number of a phone has an exponent or a fraction.
+        // No phone number has an exponent or a fraction.
         "phone" => has_exponent(text) || has_empty_fraction(text),
-        // `12e5` may be an id. What a spreadsheet writes is not: `1.2E+06`.
+        // `12e5` may be an id. A spreadsheet writes `1.2E+06`, which is not.
         _ if IDS.contains(&column) => is_of_a_spreadsheet(text),
         _ => false,
     }
 }
 
-/// Whether this number, which is no whole one as the file has it, was one before: `13012121211.0`.
+/// Whether this number was whole before it got a fraction or an exponent: `13012121211.0`.
 pub(super) fn is_whole_no_more(column: &str, number: &serde_json::Number) -> bool {
     let is_whole = number.as_f64().is_some_and(|number| number.fract() == 0.0);
     is_whole && (column == "phone" || IDS.contains(&column))
 }
 
-/// The first value in a list of variables that was a number before a spreadsheet rounded it. A list that
-/// cannot be read has another fault.
+/// Returns the first value in a list of variables that was a number before a spreadsheet rounded
+/// it. A list that cannot be read has another fault.
 pub(super) fn rounded_within(list: &str) -> Option<String> {
     let list: Vec<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(list).ok()?;
     let values = list.into_iter().flat_map(BTreeMap::into_values);
@@ -70,8 +70,8 @@ pub(super) fn rounded_within(list: &str) -> Option<String> {
     texts.into_iter().find(|text| is_of_a_spreadsheet(text))
 }
 
-/// Whether it is written exactly as spreadsheets do: a digit, perhaps a fraction, `E+`, two digits or
-/// three.
+/// Whether it is written exactly as spreadsheets write: a digit, perhaps a fraction, `E+`, two or
+/// three digits.
 fn is_of_a_spreadsheet(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.trim().split_once("E+") else {
         return false;
@@ -101,7 +101,8 @@ fn has_empty_fraction(text: &str) -> bool {
     is_digits(whole, 1..=20) && fraction.is_some_and(zeros)
 }
 
-/// What is before the point and what is behind it; in some countries the point is a comma.
+/// Returns the part before the point and the part behind it; in some countries the point is a
+/// comma.
 fn parts(number: &str) -> (&str, Option<&str>) {
     match number.split_once(['.', ',']) {
         Some((whole, fraction)) => (whole, Some(fraction)),

@@ -31,8 +31,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Opens the file. What can be read only once (standard input, a pipe) is copied to a
-    /// temporary file without a name first.
+    /// Opens the file. Input that can be read only once (standard input, a pipe) is first copied to
+    /// a temporary file without a name.
     pub(super) fn open(path: &Path, format: Option<Format>) -> anyhow::Result<Self> {
         let standard_input = path == Path::new("-");
         let name = if standard_input {
@@ -67,12 +67,12 @@ impl Source {
         })
     }
 
-    /// For people: the path as it was given.
+    /// The path as it was given, for people.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its rows from the beginning, with a progress bar if standard error is a terminal.
+    /// Returns the rows from the beginning, with a progress bar if standard error is a terminal.
     pub(super) fn rows(&mut self, doing: &'static str) -> anyhow::Result<Rows<'_>> {
         self.file
             .rewind()

@@ -1,4 +1,4 @@
-//! The command `explain`: its arguments, and what it does with them.
+//! The command `explain`: its arguments and its run.
 
 use std::io::Write;
 
@@ -51,7 +51,7 @@ struct Which {
     phone: Option<String>,
 }
 
-/// The story, begun with its end.
+/// The story, with its conclusion first.
 #[derive(Serialize)]
 struct Told<'a> {
     summary: String,
@@ -103,7 +103,7 @@ fn tell(story: &Story, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells of the contacts with a number: the story of one, a list of several.
+/// Prints the contacts with a number: the story of one, or a list of several.
 async fn all_with(
     wanted: &Wanted,
     json: bool,
@@ -113,7 +113,7 @@ async fn all_with(
     let (found, end) = search(wanted, PATIENCE, operations).await?;
     let mut stories = Vec::new();
     for id in found {
-        // One that was deleted meanwhile has none.
+        // A contact that was deleted meanwhile has no story.
         stories.extend(operations.story(id).await?);
     }
     match stories.as_slice() {
@@ -193,7 +193,7 @@ fn shown(story: &Story) -> String {
     parts.join("\n")
 }
 
-/// A text of others, whose line breaks would look like lines of ours.
+/// Puts a foreign text on one line, because its line breaks would look like lines of ours.
 fn one_line(text: &str) -> String {
     spelt_out(text).into_owned()
 }

@@ -1,4 +1,4 @@
-//! Looking for a phone number in a table that has no index of numbers.
+//! Searches for a phone number in a table that has no index of numbers.
 
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write, stderr};
@@ -11,29 +11,29 @@ use tokio::time::Instant;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{Names, Operations, OutboxError};
 
-/// More contacts than these are not looked for: nobody reads their stories.
+/// The most contacts that are searched for: nobody reads more stories.
 pub(super) const MOST: usize = 20;
 
-/// The time for it: that of an operator's single question.
+/// The time limit of a search: that of an operator's single question.
 pub(super) const PATIENCE: Duration = Duration::from_secs(150);
 
-/// Which contacts are looked for.
+/// The contacts that are searched for.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    /// The number, in whatever shape.
+    /// The number, in any way of writing it.
     pub(super) phone: String,
-    /// Of this lane; `None`: of any.
+    /// The lane; `None`: any.
     pub(super) lane: Option<Lane>,
 }
 
-/// Where the search ended.
+/// The end of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// With the oldest contact.
+    /// The oldest contact was reached.
     Whole,
-    /// With enough that were found.
+    /// Enough contacts were found.
     Enough,
-    /// With its time, before this contact.
+    /// The time was over, before this contact.
     Time(ContactId),
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn search(
     }
 }
 
-/// Those of the contacts that are of a lane.
+/// Returns the contacts among these that are of a lane.
 async fn of_lane(
     found: Vec<ContactId>,
     lane: Option<&Lane>,
@@ -83,7 +83,7 @@ async fn of_lane(
         .collect())
 }
 
-/// Fails with where it was looked, if nothing was found.
+/// Fails if nothing was found; the error says how far the search went.
 pub(super) fn nothing(wanted: &Wanted, end: End) -> anyhow::Result<()> {
     let phone = crate::mask::mask(&wanted.phone);
     let lane = match &wanted.lane {
@@ -101,7 +101,7 @@ pub(super) fn nothing(wanted: &Wanted, end: End) -> anyhow::Result<()> {
     }
 }
 
-/// What a person sees meanwhile.
+/// The progress that a person sees meanwhile.
 struct Progress(ProgressBar);
 
 impl Progress {

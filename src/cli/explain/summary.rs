@@ -1,4 +1,4 @@
-//! Why a contact ended as it did, or what will happen to it next, in a sentence.
+//! Why a contact ended as it did, or what happens to it next, in a sentence.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) fn summary(story: &Story) -> String {
     told + &redacted(contact)
 }
 
-/// Why so little is there of it.
+/// Says why so little of it is left.
 fn redacted(contact: &ContactReport) -> String {
     contact.redacted_at.as_ref().map_or_else(String::new, |at| {
         let when = ago(at.seconds_ago);
@@ -61,7 +61,7 @@ fn failed(contact: &ContactReport) -> String {
     format!("Failed{when}: {why} ({cause}).")
 }
 
-/// What will happen to a pending contact.
+/// Says what happens next to a pending contact.
 fn next(story: &Story) -> String {
     let open = story.batches.iter().find(|batch| batch.state != "closed");
     let later = story.contact.not_before.as_ref();
@@ -130,7 +130,7 @@ fn unsent(story: &Story) -> String {
     format!("{again}; {waits_for}; {ahead}")
 }
 
-/// Why it is kept back, if it is: everybody, its user, or its lane.
+/// Says why it is kept back, if it is: everybody, its user, or its lane.
 fn held(story: &Story) -> Option<String> {
     if let Some(gate) = &story.gate {
         if gate.reason == PAUSED {

@@ -1,4 +1,4 @@
-//! The command `failures`: its arguments, and what it does with them.
+//! The command `failures`: its arguments and its run.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 
@@ -55,13 +55,13 @@ impl From<By> for FailuresBy {
     }
 }
 
-/// How many a table shows unless more are asked for.
+/// How many contacts a table shows by default.
 const IN_A_TABLE: u32 = 50;
 
-/// How many groups are told to a program unless more are asked for.
+/// How many groups a program gets by default.
 const GROUPS: u32 = 1_000;
 
-/// How many are asked for at once.
+/// How many contacts are read at once.
 const PAGE: u32 = 1_000;
 
 pub(in crate::cli) async fn run(
@@ -72,7 +72,7 @@ pub(in crate::cli) async fn run(
     if args.limit == Some(0) {
         return Err(UsageError("--limit 0 lists nothing: write 1 or more".into()).into());
     }
-    // Before the database is asked: wrong usage is told at once.
+    // Before the database is asked, so that wrong usage is reported at once.
     args.filter.filter()?;
     let operations = operator::connect(settings).await?;
     let mut format = Format::new(args.json, args.csv, stdout().is_terminal());
@@ -82,7 +82,7 @@ pub(in crate::cli) async fn run(
     }
 }
 
-/// How many are listed.
+/// Returns how many contacts are listed.
 fn limit(args: &FailuresArgs, format: &Format) -> u32 {
     args.limit.unwrap_or(match format {
         Format::Table { .. } => IN_A_TABLE,

@@ -1,4 +1,4 @@
-//! Failed contacts, counted by what they have in common.
+//! Failed contacts, counted by a property that they share.
 
 use std::io::Write;
 
@@ -41,7 +41,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The column, or what the tables call it.
+/// The name of the column in JSON, CSV and tables.
 fn name(by: FailuresBy) -> &'static str {
     match by {
         FailuresBy::Cause => "fail_cause",

@@ -1,4 +1,4 @@
-//! One line of CSV, which a spreadsheet only shows.
+//! One line of CSV that a spreadsheet does not run.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -10,12 +10,13 @@ pub(super) fn csv_line(out: &mut dyn Write, cells: &[&str]) -> anyhow::Result<()
     Ok(out.write_all(&line.into_inner()?)?)
 }
 
-/// What a formula begins with, also in the full width of Chinese input, and what a spreadsheet leaves out
-/// before it.
+/// The first characters of a formula, also in the full width of Chinese input, and characters that
+/// a spreadsheet ignores before it.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
 
-/// A cell that is no formula: a spreadsheet would run one that begins with such a sign, and what it
-/// runs may send the other cells elsewhere. It takes what begins with `'` for text.
+/// Returns a cell that is no formula. A spreadsheet would run a cell that begins with such a sign,
+/// and the formula may send the other cells elsewhere. A spreadsheet takes a cell that begins with
+/// `'` for text.
 fn harmless(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(FORMULA) {
         Cow::Owned(format!("'{cell}"))

@@ -1,4 +1,4 @@
-//! Failed contacts, written down one by one.
+//! Failed contacts, printed one by one.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use crate::cli::span::span;
 use crate::cli::table::{lines, numbers, short, table};
 use crate::outbox::FailedContact;
 
-/// How much of a cause, or of a key, a table on a terminal shows.
+/// How many characters of a cause, or of a key, a table on a terminal shows.
 pub(super) const CAUSE: usize = 60;
 const KEY: usize = 40;
 
@@ -24,9 +24,9 @@ const COLUMNS: [&str; 10] = [
     "idempotency_key",
 ];
 
-/// How they are written down.
+/// The format of the output.
 pub(super) enum Format {
-    /// Long texts are cut where a person looks at a terminal, and nowhere else: elsewhere a program cuts.
+    /// Long texts are cut only on a terminal: elsewhere a program can cut them itself.
     Table {
         rows: Vec<FailedContact>,
         cut: bool,
@@ -91,7 +91,7 @@ impl Format {
     }
 }
 
-/// A text of a table, cut or whole.
+/// Returns a text for a table, cut or whole.
 pub(super) fn cell(text: &str, most: usize, cut: bool) -> String {
     short(text, if cut { most } else { usize::MAX })
 }

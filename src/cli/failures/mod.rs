@@ -1,4 +1,4 @@
-//! `failures`: what failed, and why.
+//! `failures`: which contacts failed, and why.
 
 mod command;
 mod counted;

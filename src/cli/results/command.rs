@@ -1,4 +1,4 @@
-//! The command `results`: its arguments, and what it does with them.
+//! The command `results`: its arguments and its run.
 
 use std::io::Write;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use crate::settings::Settings;
 pub(in crate::cli) struct ResultsArgs {
     #[command(flatten)]
     pub(in crate::cli) settings: SettingsArgs,
-    /// Those that ended at most so long ago, such as 2h, or since an instant: the `finished_at` of the
-    /// last line that was handled
+    /// Those that ended at most so long ago, such as 2h, or since an instant: the `finished_at` of
+    /// the last line that was handled
     #[arg(long, value_name = "AGE|INSTANT", value_parser = since)]
     since: Since,
     /// Goes on with those that end from now on
@@ -40,7 +40,7 @@ pub(in crate::cli) struct ResultsArgs {
     json: bool,
 }
 
-/// A database that is asked without pause has no time for anything else.
+/// Reads an interval. A database that is asked without pause has no time for anything else.
 fn interval(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(every) if every >= Duration::from_millis(10) => Ok(every),

@@ -1,8 +1,8 @@
-//! Reading results round by round, so that each comes at least once and none twice without need.
+//! Reads results round by round, so that each comes at least once and none twice without need.
 //!
-//! A row can be seen only after its commit, and by then rows that ended later may have been seen. So a
-//! round reads behind the last row, and every now and then again what ended a little before it; rows
-//! that were handed out already are passed over.
+//! A row can be seen only after its commit, and by then rows that ended later may have been seen.
+//! So a round reads the rows behind the last one. Every now and then it reads again the rows that
+//! ended a little before the last one; rows that were handed out already are skipped.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use tokio::time::Instant;
 
 use crate::outbox::{ContactResult, Operations, OutboxError, ResultCursor, ResultsFrom};
 
-/// How many rows are asked for at once.
+/// How many rows are read at once.
 const PAGE: u32 = 1_000;
 
-/// How often what came late is looked for: so many times while it could come.
+/// How many times within the overlap a round looks for late rows.
 const LOOKS: u32 = 6;
 
-/// What has been handed out.
+/// The rows that were handed out.
 pub(super) struct Following {
     overlap: Duration,
     /// Where the first round begins.
     begin: ResultsFrom,
     began: Instant,
-    /// The one that ended last.
+    /// The handed-out row that ended last.
     last: Option<(i64, ResultCursor)>,
-    /// Those that ended so shortly before the last one that they will be read again.
+    /// Handed-out rows that ended so shortly before the last one that they will be read again.
     handed: BTreeSet<(i64, i64)>,
     looked: Instant,
 }
@@ -68,7 +68,8 @@ impl Following {
 
     fn from(&mut self) -> ResultsFrom {
         let Some((_, last)) = &self.last else {
-            // What has ended since the beginning is among it, however long that is ago.
+            // This includes everything that has ended since the beginning, however long ago that
+            // was.
             return match &self.begin {
                 ResultsFrom::Ago(age) => ResultsFrom::Ago(*age + self.began.elapsed()),
                 begin => begin.clone(),
@@ -96,7 +97,7 @@ impl Following {
         }
         self.last = Some((result.finished, result.cursor()));
         let overlap = i64::try_from(self.overlap.as_micros()).unwrap_or(i64::MAX);
-        // A second more: SQLite has milliseconds, and cuts them off.
+        // A second more, because SQLite keeps only milliseconds and cuts the rest off.
         let kept = result
             .finished
             .saturating_sub(overlap)

@@ -1,4 +1,4 @@
-//! `results`: what became of contacts, as a stream for other programs.
+//! `results`: the ends of contacts, as a stream for other programs.
 
 mod command;
 mod following;

@@ -1,4 +1,4 @@
-//! Since when: an age, or an instant.
+//! The start of reading: an age, or an instant.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 
 use crate::outbox::ResultsFrom;
 
-/// As `--since` has it.
+/// The value of `--since`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Since {
-    /// What ended at most so long ago.
+    /// Contacts that ended at most so long ago.
     Age(Duration),
-    /// What ended at this instant or later: UTC, as the database has it.
+    /// Contacts that ended at this instant or later: UTC, as the database has it.
     Instant(String),
 }
 
@@ -31,8 +31,8 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
 }
 
 impl Since {
-    /// Where reading begins. A row whose commit came late may stand a little before the instant up to
-    /// which somebody has read.
+    /// Returns where reading begins. A row whose commit came late may stand a little before the
+    /// instant up to which somebody has read.
     pub(super) fn from(&self, overlap: Duration) -> ResultsFrom {
         match self {
             Self::Age(age) => ResultsFrom::Ago(*age),

@@ -1,4 +1,4 @@
-//! The command `simulate`: its arguments, and what it does with them.
+//! The command `simulate`: its arguments and its run.
 
 use std::fmt;
 use std::future::Future;
@@ -25,8 +25,8 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, default_value = "demo-token")]
     pub token: String,
 
-    /// A name by which `/simulator/...` may be asked, beside `localhost`, this host's own and IP addresses;
-    /// may be given several times
+    /// A name by which `/simulator/...` may be asked, beside `localhost`, this host's own and IP
+    /// addresses; may be given several times
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
 
@@ -45,7 +45,7 @@ pub(in crate::cli) struct SimulateArgs {
 
 /// Runs the simulator until it is told to stop.
 pub(in crate::cli) async fn run(args: SimulateArgs) -> Result<()> {
-    // Before anything is printed: who reads that we have started may stop us at once.
+    // Before anything is printed: a reader of our output may stop us at once.
     let stop = stop_signal().context("cannot listen for signals")?;
     serve(args, stop, &mut io::stdout()).await
 }
@@ -70,7 +70,7 @@ async fn serve(args: SimulateArgs, stop: impl Future, out: &mut impl Write) -> R
     print(out, &ended, args.json)
 }
 
-/// What a script or a person needs to talk to it.
+/// The information that a script or a person needs to talk to it.
 #[derive(Debug, Serialize)]
 struct Started {
     base_url: String,
@@ -107,7 +107,7 @@ impl fmt::Display for Started {
     }
 }
 
-/// What came of it.
+/// The final counts.
 #[derive(Debug, Serialize)]
 struct Ended {
     requests: u64,
@@ -154,7 +154,8 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     anyhow!("cannot listen on {address}: {error}; choose another address with --listen")
 }
 
-/// Ends at the first SIGINT or SIGTERM. The handlers are in place when this returns.
+/// Returns a future that ends at the first SIGINT or SIGTERM. The handlers are in place when this
+/// returns.
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

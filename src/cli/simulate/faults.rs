@@ -93,7 +93,7 @@ pub(super) struct FaultArgs {
 }
 
 impl FaultArgs {
-    /// Reads the file, puts the flags over it and checks the outcome.
+    /// Reads the file, applies the flags and checks the outcome.
     pub(super) fn load(&self) -> anyhow::Result<Faults> {
         let mut faults = match &self.faults {
             Some(path) => read(path)?,
@@ -164,7 +164,7 @@ mod tests {
         Cli::try_parse_from(line)?.faults.load()
     }
 
-    /// A file of faults; it goes with the folder.
+    /// A file of faults, which is deleted with the folder.
     fn file(text: &str) -> (tempfile::TempDir, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("faults.toml");

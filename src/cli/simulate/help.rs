@@ -1,4 +1,4 @@
-//! What `simulate --help` tells beyond the flags.
+//! The part of `simulate --help` behind the flags.
 
 pub(super) const LONG_ABOUT: &str = "\
 Run the calling platform as a local server, with faults on request.

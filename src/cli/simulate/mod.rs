@@ -1,6 +1,6 @@
 //! `simulate`: the calling platform as a local server, for rehearsing outages.
 //!
-//! Prints once where it listens, serves until SIGINT or SIGTERM, and ends with one line of counts.
+//! Prints its address once, serves until SIGINT or SIGTERM, and ends with one line of counts.
 
 mod command;
 mod faults;

@@ -8,7 +8,7 @@ use crate::admin::probe;
 use crate::cli::UsageError;
 use crate::settings::Settings;
 
-/// Tells what the courier says of itself; fails if it is not well, or says nothing.
+/// Prints the courier's report about itself; fails if the courier is not well, or does not answer.
 pub(super) async fn tell(
     settings: &Settings,
     json: bool,

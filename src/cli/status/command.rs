@@ -1,4 +1,4 @@
-//! The command `status`: its arguments, and what it does with them.
+//! The command `status`: its arguments and its run.
 
 use std::cmp::Ordering;
 use std::io::{IsTerminal, Write, stdout};
@@ -68,16 +68,16 @@ pub(in crate::cli) async fn run(
         let status = StatusReport::ask(&database, args.limit).await?;
         return print(&status, args.json, out);
     };
-    // Heard from the first look on, also in the middle of one.
+    // From the first look on Ctrl-C is heard, even in the middle of a look.
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         ended = watch(args, &database, interval, out) => ended,
-        // Whoever has seen enough ends it so; that is no failure.
+        // Ctrl-C is the normal end; that is no failure.
         _ = interrupt.recv() => Ok(()),
     }
 }
 
-/// Shows it again and again, until it fails for good.
+/// Shows the status again and again, until it fails for good.
 async fn watch(
     args: &StatusArgs,
     database: &Database,
@@ -92,7 +92,8 @@ async fn watch(
         tick.tick().await;
         let asked = StatusReport::ask(database, args.limit).await;
         if clears {
-            // Past what keeps others from doing so.
+            // Written straight to the terminal, because `out` would spell the escape characters
+            // out.
             write!(stdout(), "\x1b[H\x1b[2J")?;
         }
         match asked {
@@ -103,7 +104,7 @@ async fn watch(
                 print(&status, args.json, out)?;
                 before = Some(status);
             }
-            // It is watched because something is going on: it may well come back.
+            // People watch because something is going on: the database may well come back.
             Err(error) if error.is_transient() => {
                 writeln!(Visible::new(std::io::stderr()), "{error}")?;
             }
@@ -112,7 +113,7 @@ async fn watch(
     }
 }
 
-/// The time, and what has changed since the last look.
+/// Says the time, and what has changed since the last look.
 fn changed(now: &StatusReport, before: Option<&StatusReport>) -> String {
     let at = &now.overview.at;
     let Some(before) = before else {

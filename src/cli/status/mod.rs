@@ -1,4 +1,4 @@
-//! `status`: what waits, what is held, who works.
+//! `status`: which contacts wait, which lanes are held, which couriers work.
 
 mod alive;
 mod command;

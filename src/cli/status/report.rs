@@ -1,30 +1,30 @@
-//! The status as it is asked for: everything that is shown.
+//! The status: everything that is shown.
 
 use serde::Serialize;
 
 use crate::app::Database;
 use crate::outbox::{
-    ClosedGate, Conclusion, LaneOutlook, LaneReport, OutboxError, Overview, PausedLane, SHARERS,
+    ClosedGate, Conclusion, HeldLane, LaneOutlook, LaneReport, OutboxError, Overview, SHARERS,
 };
 
 #[derive(Debug, Serialize)]
 pub(super) struct StatusReport {
-    /// Where the database's server is; of several, the one that takes writes.
+    /// The place of the database's server; of several, the one that takes writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server: Option<String>,
     #[serde(flatten)]
     pub(super) overview: Overview,
-    /// With most pending contacts.
+    /// The lanes with most pending contacts.
     pub(super) busiest_lanes: Vec<LaneOutlook>,
     /// The longest held first.
-    pub(super) paused_lanes: Vec<PausedLane>,
+    pub(super) paused_lanes: Vec<HeldLane>,
     /// The one thing to know first.
     pub(super) conclusion: Conclusion,
     /// Users for whom nothing is sent, the longest held first.
     pub(super) held_users: Vec<ClosedGate>,
-    /// By all couriers together, over the last minute or so.
+    /// The speed of all couriers together, over the last minute or so.
     pub(super) contacts_per_second: f64,
-    /// When what is due is gone, if it goes on so; `None`: nobody can tell.
+    /// When the due contacts are gone at this speed; `None`: nobody can tell.
     pub(super) done_in_seconds: Option<f64>,
 }
 
@@ -33,18 +33,18 @@ impl StatusReport {
         let operations = &database.operations;
         let overview = operations.overview().await?;
         let lanes = operations.lanes(limit.max(SHARERS)).await?;
-        let paused_lanes = operations.paused(limit).await?;
+        let paused_lanes = operations.held(limit).await?;
         let server = database.outbox.place();
         let lanes = (lanes, limit);
         Ok(Self::of(server, overview, lanes, paused_lanes))
     }
 
-    /// The report of what was seen. Of the lanes only so many are shown.
+    /// Makes the report. Only so many lanes are shown.
     pub(super) fn of(
         server: Option<String>,
         overview: Overview,
         (lanes, shown): (Vec<LaneReport>, u32),
-        paused_lanes: Vec<PausedLane>,
+        paused_lanes: Vec<HeldLane>,
     ) -> Self {
         Self {
             server,

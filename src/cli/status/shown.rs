@@ -8,15 +8,15 @@ use super::report::StatusReport;
 use crate::cli::headline::{in_short, words};
 use crate::cli::span::{batches, contacts, count, seconds, span};
 use crate::cli::table::{cut, lines_within, numbers, short, table, wrapped};
-use crate::outbox::{ClosedGate, InstanceReport, LaneOutlook, OrderScope, PAUSED, PausedLane};
+use crate::outbox::{ClosedGate, HeldLane, InstanceReport, LaneOutlook, OrderScope, PAUSED};
 
-/// How much of a message is shown: `explain` and the log have the rest.
+/// How many characters of a message are shown: `explain` and the log have the rest.
 const MESSAGE: usize = 60;
 
-/// So many paused lanes are named on one line.
+/// How many paused lanes are named on one line.
 const NAMED: usize = 5;
 
-/// `width`: that of the screen, if it is shown on one.
+/// `width`: the width of the screen, if there is one.
 pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     let server = status.server.as_ref();
     let server = server.map_or_else(String::new, |server| format!("Server   {server}\n"));
@@ -30,7 +30,7 @@ pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     if !status.paused_lanes.is_empty() {
         parts.push(format!(
             "Lanes on hold\n{}",
-            paused(&status.paused_lanes, width)
+            held(&status.paused_lanes, width)
         ));
     }
     if let Some(more) = paused_besides(status) {
@@ -55,7 +55,7 @@ pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
     parts.join("\n")
 }
 
-/// The one thing to know first; what others say of it on a line of its own.
+/// The one thing to know first; the words of others about it stand on a line of their own.
 fn head(status: &StatusReport, width: Option<u16>) -> String {
     let head = wrapped(&in_short(&status.conclusion), width);
     let words = words(&status.conclusion).unwrap_or_default();
@@ -66,8 +66,8 @@ fn head(status: &StatusReport, width: Option<u16>) -> String {
     head + &cut(&format!("{words}\n"), width)
 }
 
-/// The lanes that an operator has paused and that are not in the list, because nothing waits in them or
-/// the list is full.
+/// The lanes that an operator has paused and that are not in the list, because nothing waits in
+/// them or the list is full.
 fn paused_besides(status: &StatusReport) -> Option<String> {
     let is_listed = |user: &str, task: &str| {
         let mut listed = status.paused_lanes.iter();
@@ -118,7 +118,7 @@ fn totals(status: &StatusReport) -> String {
     )
 }
 
-/// How fast it goes, and how long it takes if it goes on so.
+/// Says the speed, and how long the backlog takes at this speed.
 fn speed(status: &StatusReport) -> String {
     let speed = format!("{:.1} contacts/s", status.contacts_per_second);
     match status.done_in_seconds {
@@ -141,7 +141,7 @@ fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
     lines_within(&mut table, width)
 }
 
-/// When the next try is, in so many seconds. A pause is not tried, it ends.
+/// Says when the next try is, in so many seconds. A pause is not tried: it ends.
 fn next_try(reason: &str, in_seconds: f64, until_resumed: bool) -> String {
     match reason {
         _ if until_resumed => "when resumed".to_owned(),
@@ -152,7 +152,7 @@ fn next_try(reason: &str, in_seconds: f64, until_resumed: bool) -> String {
     }
 }
 
-fn paused(lanes: &[PausedLane], width: Option<u16>) -> String {
+fn held(lanes: &[HeldLane], width: Option<u16>) -> String {
     let mut table = table(&[
         "lane", "reason", "since", "next try", "failures", "pending", "message",
     ]);
@@ -193,7 +193,7 @@ fn busiest(lanes: &[LaneOutlook], width: Option<u16>) -> String {
     lines_within(&mut table, width)
 }
 
-/// When what is due in a lane is gone.
+/// Says when the due contacts of a lane are gone.
 fn gone_in(outlook: &LaneOutlook) -> String {
     match outlook.done_in_seconds {
         Some(left) => seconds(left),
@@ -310,7 +310,7 @@ mod tests {
                 pauses: Vec::new(),
             },
             (lanes(), 10),
-            vec![PausedLane {
+            vec![HeldLane {
                 user_id: "u".into(),
                 task_id: "held".into(),
                 reason: "task_running".into(),

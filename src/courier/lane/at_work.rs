@@ -16,13 +16,14 @@ use super::loners::Loners;
 use super::occupied::Occupied;
 use super::patience::Patience;
 use super::reading::Reading;
+use super::sends::Sends;
+use super::trouble::Trouble;
 use super::turn::Turn;
 use super::writing::Writing;
 use crate::batch::{Batch, BatchId};
 use crate::contact::ContactId;
 use crate::courier::context::Context;
-use crate::courier::dispatcher::{Admission, NotSent};
-use crate::courier::limits::{Budget, NEAR};
+use crate::courier::limits::NEAR;
 use crate::courier::store::{Answer, NotRecorded};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
@@ -55,23 +56,12 @@ pub(in crate::courier) struct LaneAtWork {
     /// Hears of new contacts.
     news: Arc<Notify>,
     pub(super) steps: JoinSet<Completed>,
-    /// Batches whose turn has come, or will not come.
-    pub(super) admitted: VecDeque<(Underway, Result<Admission, NotSent>)>,
-    /// How many batches are being sent, or wait for their turn.
-    pub(super) sending: usize,
-    /// How many of them wait for their turn.
-    pub(super) queued: usize,
-    pub(super) failures: u32,
+    pub(super) sends: Sends,
+    pub(super) trouble: Trouble,
     /// When the platform last answered a batch of the lane.
     pub(super) answered_at: Option<Instant>,
-    /// No batch is sent before this instant; the database knows it, too.
-    pub(super) held_until: Option<Instant>,
     /// The lane has no turn or no budget before this instant.
     rests_until: Option<Instant>,
-    /// The budget that pays for a request while the lane fails.
-    pub(super) budget: Option<Budget>,
-    /// Whether the next request is paid for.
-    pub(super) paid: bool,
     pub(super) turn: Turn,
     pub(super) writing: Writing,
     pub(super) patience: Patience,
@@ -89,11 +79,11 @@ impl LaneAtWork {
         paid: bool,
     ) -> Self {
         let now = Instant::now();
-        let held_because = leased.held_because.as_deref();
+        let budget = leased.held_because.as_deref().and_then(budget);
         let writing = Writing::expected(&leased);
         let mut lane = Self {
-            failures: leased.lease.failures,
-            occupied: Occupied::new(context.holding.clone()),
+            trouble: Trouble::before(leased.lease.failures, budget, paid),
+            occupied: Occupied::new(context.memory.clone()),
             patience: Patience::after(leased.waiting_for, now),
             context,
             lease: leased.lease,
@@ -103,14 +93,9 @@ impl LaneAtWork {
             culprits: Culprits::default(),
             news,
             steps: JoinSet::new(),
-            admitted: VecDeque::new(),
-            sending: 0,
-            queued: 0,
+            sends: Sends::default(),
             answered_at: None,
-            held_until: None,
             rests_until: None,
-            budget: held_because.and_then(budget),
-            paid,
             turn: Turn::begin(now),
             writing,
             end: None,
@@ -163,10 +148,9 @@ impl LaneAtWork {
             };
             if let Err(error) = begun {
                 self.end.get_or_insert(LaneEnd::Done);
-                // Dropping an admission gives its permit back.
-                self.admitted.clear();
+                self.sends.drop_admitted();
                 while self.step().await {
-                    self.admitted.clear();
+                    self.sends.drop_admitted();
                 }
                 return Err(error);
             }
@@ -193,7 +177,7 @@ impl LaneAtWork {
             },
             () = self.news.notified(), if !self.steps.is_empty() => {
                 // A batch that waits for its turn takes in new contacts when the turn comes.
-                if self.queued == 0 || !self.context.permits.are_short() {
+                if !self.sends.is_any_queued() || !self.context.permits.are_short() {
                     self.reading.goes_on();
                 }
             }
@@ -211,13 +195,13 @@ impl LaneAtWork {
         if self.end.is_some() || self.has_to_stop() || self.is_paused() {
             return false;
         }
-        let held = self.held_until.take();
+        let held = self.trouble.take_hold();
         let Some(until) = held.max(self.rests_until.take()) else {
             return self.reading.rewind() || self.wait_for_loners().await;
         };
         let wait = until.saturating_duration_since(Instant::now());
-        if wait > NEAR || self.failures > PATIENCE {
-            let is_brief = held.is_none() || wait <= BRIEF && self.failures <= PATIENCE;
+        if wait > NEAR || self.trouble.failures > PATIENCE {
+            let is_brief = held.is_none() || wait <= BRIEF && self.trouble.failures <= PATIENCE;
             self.end = Some(LaneEnd::Rests { until, is_brief });
             return false;
         }
@@ -253,7 +237,7 @@ impl LaneAtWork {
 
     /// Lets another lane probe if this one has nothing to send.
     fn let_others_probe(&self) {
-        if self.sending == 0 {
+        if self.sends.under_way() == 0 {
             self.context.gates().back(&self.lease.lane);
         }
     }
@@ -303,7 +287,9 @@ impl LaneAtWork {
             match self.pay(&underway) {
                 Ok(turn) => self.begin(underway, turn),
                 // The other batches need no budget.
-                Err(later) if underway.is_loner || underway.is_retry && self.failures == 0 => {
+                Err(later)
+                    if underway.is_loner || underway.is_retry && self.trouble.failures == 0 =>
+                {
                     underway.is_loner = true;
                     self.loners.put(underway, later, &self.context.notes);
                 }
@@ -324,9 +310,9 @@ impl LaneAtWork {
             1
         };
         self.end.is_none()
-            && self.held_until.is_none()
+            && !self.trouble.is_held()
             && self.rests_until.is_none()
-            && self.sending < at_once
+            && self.sends.under_way() < at_once
             && self.steps.len() < at_once + SETTLING
             && !self.context.life.is_stopping()
             && !self.is_paused()
@@ -341,7 +327,7 @@ impl LaneAtWork {
     /// time.
     fn gates_admit(&self) -> bool {
         let (gates, lane) = (self.context.gates(), &self.lease.lane);
-        gates.admits(lane, Instant::now()) && (self.sending == 0 || !gates.probes(lane))
+        gates.admits(lane, Instant::now()) && (self.sends.under_way() == 0 || !gates.probes(lane))
     }
 
     /// Whether the lane must begin nothing new, because it is the turn of others or the courier
@@ -356,10 +342,7 @@ impl LaneAtWork {
 
     fn finish(&mut self, step: Completed) {
         match step {
-            Completed::Admitted(underway, admitted) => {
-                self.queued -= 1;
-                self.admitted.push_back((underway, admitted));
-            }
+            Completed::Admitted(underway, admitted) => self.sends.admit(underway, admitted),
             Completed::Sent(underway, dispatched) => self.sent(underway, dispatched),
             Completed::Closed(closed, recorded) => {
                 if self.end_unless_done(recorded, Some(closed.batch.id)) {

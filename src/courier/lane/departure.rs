@@ -9,7 +9,7 @@ use super::at_work::LaneAtWork;
 use super::completed::Completed;
 use crate::batch::{Composed, compose};
 use crate::courier::dispatcher::{Dispatched, Dispatcher, NotSent};
-use crate::courier::limits::{Budget, OwnTurn};
+use crate::courier::limits::OwnTurn;
 use crate::courier::underway::{Journal, Underway};
 
 /// A batch that has waited this long for its turn is filled up with new contacts.
@@ -19,21 +19,15 @@ impl LaneAtWork {
     /// Pays for one more request, and takes its turn. Fails with the instant before which there is
     /// none.
     pub(super) fn pay(&mut self, underway: &Underway) -> Result<OwnTurn, Instant> {
-        let budget = match (self.failures > 0, underway.is_retry) {
-            (true, _) => self.budget,
-            (false, true) => Some(Budget::Retries),
-            (false, false) => None,
-        };
-        let budget = budget.filter(|_| !self.paid);
+        let budget = self.trouble.budget_of_next(underway.is_retry);
         let turn = self.context.limiter.take_turn(&self.lease.lane, budget)?;
-        self.paid = false;
+        self.trouble.next_goes();
         Ok(turn)
     }
 
     /// Lets a batch wait for its turn.
     pub(super) fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {
-        self.sending += 1;
-        self.queued += 1;
+        self.sends.begin();
         self.turn.batches += 1;
         self.reading.batch_goes();
         let context = Arc::clone(&self.context);
@@ -45,7 +39,7 @@ impl LaneAtWork {
 
     /// Sends the batches whose turn has come.
     pub(super) async fn send_admitted(&mut self) {
-        while let Some((mut underway, admitted)) = self.admitted.pop_front() {
+        while let Some((mut underway, admitted)) = self.sends.next_admitted() {
             let admitted = match self.end {
                 None => admitted,
                 Some(_) => admitted.and(Err(NotSent::NotNow)),

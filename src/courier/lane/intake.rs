@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
-use super::pause::SENDS_TO_SPLIT;
+use super::hold::SENDS_TO_SPLIT;
 use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
@@ -137,7 +137,7 @@ impl LaneAtWork {
             if underway.failing_since.is_some() && underway.batch.maybe_delivered {
                 // The lane's failures in a row outlive its place. The failures of a batch that
                 // waited by itself do not count for the lane.
-                let most = self.failures.max(SENDS_TO_SPLIT);
+                let most = self.trouble.failures.max(SENDS_TO_SPLIT);
                 underway.failed_sends = underway.batch.attempts.min(most);
             }
             self.refuse(changed);

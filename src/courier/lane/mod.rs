@@ -15,14 +15,16 @@ mod culprits;
 mod departure;
 mod end;
 mod expiry;
+mod hold;
 mod intake;
 mod loners;
 mod occupied;
-mod order;
 mod outcome;
 mod patience;
-mod pause;
 mod reading;
+mod sends;
+mod sequence;
+mod trouble;
 mod turn;
 mod writing;
 

@@ -5,22 +5,22 @@ use std::collections::HashMap;
 
 use crate::batch::NumbersUnderway;
 use crate::contact::{Contact, ContactId};
-use crate::courier::hold::{Hold, Holding};
+use crate::courier::memory::{LaneMemory, Memory};
 
 pub(super) struct Occupied {
     /// Rows with their bytes: waiting to be composed, in open batches, or in writes under way.
     rows: HashMap<ContactId, usize>,
     /// Numbers of batches that were composed.
     pub(super) numbers: NumbersUnderway,
-    hold: Hold,
+    memory: LaneMemory,
 }
 
 impl Occupied {
-    pub(super) fn new(all: Holding) -> Self {
+    pub(super) fn new(all: Memory) -> Self {
         Self {
             rows: HashMap::new(),
             numbers: NumbersUnderway::default(),
-            hold: Hold::new(all),
+            memory: LaneMemory::new(all),
         }
     }
 
@@ -30,9 +30,9 @@ impl Occupied {
 
     /// Takes a row up, with its bytes in memory.
     pub(super) fn take(&mut self, row: ContactId, bytes: usize) {
-        self.hold.add(bytes);
+        self.memory.add(bytes);
         let before = self.rows.insert(row, bytes);
-        self.hold.give_back(before.unwrap_or_default());
+        self.memory.give_back(before.unwrap_or_default());
     }
 
     /// Takes the contacts of a batch up.
@@ -53,17 +53,17 @@ impl Occupied {
 
     pub(super) fn let_go(&mut self, row: ContactId) {
         let bytes = self.rows.remove(&row);
-        self.hold.give_back(bytes.unwrap_or_default());
+        self.memory.give_back(bytes.unwrap_or_default());
     }
 
     /// Reserves as many bytes as may be read, `most` at the most, with `places` places for lanes.
     /// Returns how many.
     pub(super) fn reserve(&mut self, most: usize, places: usize) -> usize {
-        self.hold.reserve(most, places)
+        self.memory.reserve(most, places)
     }
 
     /// Gives back what was reserved.
     pub(super) fn give_back(&mut self, bytes: usize) {
-        self.hold.give_back(bytes);
+        self.memory.give_back(bytes);
     }
 }

@@ -19,7 +19,7 @@ use crate::telemetry::traces::Origin;
 
 impl LaneAtWork {
     pub(super) fn sent(&mut self, mut underway: Underway, dispatched: Dispatched) {
-        self.sending -= 1;
+        self.sends.end();
         match dispatched {
             Dispatched::Answered(Verdict::Close(closing)) => {
                 let search = if let Some(wait) = &closing.because {

@@ -54,18 +54,12 @@ pub(super) struct Level(Option<Lowered>);
 
 #[derive(Clone, Copy, Debug)]
 struct Lowered {
-    at: Instant,
-    /// The level after the refusal.
-    low: f64,
-    /// The level at which the refusal came.
-    hurt: f64,
-    /// How long the level stays below `hurt`.
-    stays: Duration,
+    learned: Learned,
     /// How many refusals have come in quick succession.
     quick: usize,
 }
 
-impl Lowered {
+impl Learned {
     fn level(&self, now: Instant) -> f64 {
         let went = now.saturating_duration_since(self.at);
         let height = (self.hurt * BELOW).max(self.low);
@@ -79,56 +73,52 @@ impl Lowered {
 impl Level {
     /// Returns the part of the rate that may be used, above 0 up to 1.
     pub(super) fn at(&self, now: Instant) -> f64 {
-        self.0.map_or(1.0, |lowered| lowered.level(now))
+        self.0.map_or(1.0, |lowered| lowered.learned.level(now))
     }
 
     /// Returns the lesson of the last refusal that lowered the level, in parts of the rate.
     pub(super) fn learned(&self) -> Option<Learned> {
-        self.0.map(|lowered| Learned {
-            at: lowered.at,
-            low: lowered.low,
-            hurt: lowered.hurt,
-            stays: lowered.stays,
-        })
+        self.0.map(|lowered| lowered.learned)
     }
 
     /// Goes on from an earlier lesson.
     pub(super) fn from_learned(learned: Learned) -> Self {
-        Self(Some(Lowered {
+        let learned = Learned {
             at: learned.at,
             low: learned.low.clamp(LOWEST, 1.0),
             hurt: learned.hurt.clamp(LOWEST, 1.0),
             stays: learned.stays.min(LONGEST_WHILE),
-            quick: 0,
-        }))
+        };
+        Self(Some(Lowered { learned, quick: 0 }))
     }
 
     /// Lowers the level, because the platform said "too many" to a request sent at `sent`. Ignores
     /// requests that were sent before the level was last lowered. Returns whether the level was
     /// lowered.
     pub(super) fn lower(&mut self, sent: Instant, now: Instant) -> bool {
-        if self.0.is_some_and(|last| sent < last.at) {
+        let last = self.learned();
+        if last.is_some_and(|last| sent < last.at) {
             return false;
         }
         let hurt = self.at(now);
         let quick = match self.0 {
-            Some(last) if now.duration_since(last.at) < QUICK => last.quick + 1,
+            Some(last) if now.duration_since(last.learned.at) < QUICK => last.quick + 1,
             _ => 0,
         };
-        let stays = match self.0 {
+        let stays = match last {
             Some(last) if quick == 0 && (hurt - last.hurt).abs() <= last.hurt * SAME => {
                 (last.stays * 2).min(LONGEST_WHILE)
             }
             _ => CLIMB,
         };
         let step = STEPS.get(quick).copied().unwrap_or(STEPS[STEPS.len() - 1]);
-        self.0 = Some(Lowered {
+        let learned = Learned {
             at: now,
             low: (hurt * step).max(LOWEST),
             hurt,
             stays,
-            quick,
-        });
+        };
+        self.0 = Some(Lowered { learned, quick });
         true
     }
 }
@@ -223,8 +213,9 @@ mod tests {
         }
     }
 
-    /// Sends as fast as the level allows, up to 50 a second. Each request is late by up to `jitter`.
-    /// After a refusal nothing is sent for `wait`. `limit` is the platform's in each second.
+    /// Sends as fast as the level allows, up to 50 a second. Each request is late by up to
+    /// `jitter`. After a refusal nothing is sent for `wait`. `limit` is the platform's in each
+    /// second.
     fn day(
         counts: Counts,
         jitter: Duration,

@@ -1,10 +1,12 @@
-//! Clusters all of whose nodes take writes: Galera (MariaDB, Percona) and Group Replication (MySQL).
+//! Clusters all of whose nodes take writes: Galera (MariaDB, Percona) and Group Replication
+//! (MySQL).
 //!
-//! On those a lock stays on its own node and a read may be behind. What makes the courier right on them:
-//! each transaction that writes in the name of a lease writes the lane's row, so that of two nodes only
-//! one can commit; sessions wait, before they read, until what was committed anywhere has arrived; and
-//! before its end a transaction is asked whether it still stands. A single server needs none of it, and
-//! does not pay for it: each new session looks where it is.
+//! There a lock stays on its own node, and a read may be behind. Three things make the courier
+//! right on them. Each transaction that writes in the name of a lease writes the lane's row, so
+//! that of two nodes only one can commit. Sessions wait before they read until every commit has
+//! arrived, wherever it was made. And before its end, a transaction is asked whether it still
+//! stands. A single server needs none of this and does not pay for it: each new session looks where
+//! it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +16,10 @@ use sqlx::{MySql, MySqlConnection, Result, Row, Transaction};
 use super::statements::{CLUSTER, STANDS};
 use crate::outbox::rows::Columns;
 
-/// What each session on a node of Galera waits for before it reads, updates or deletes, and inserts.
+/// The wait of each session on a node of Galera before it reads, updates or deletes, and inserts.
 const WAITING_READS_OF_GALERA: &str = "SET SESSION wsrep_sync_wait = 7";
 
-/// The same where it is Group Replication.
+/// The same wait on Group Replication.
 const WAITING_READS_OF_GROUP: &str = "SET SESSION group_replication_consistency = 'BEFORE'";
 
 /// The transaction was undone by its node, which did not say so. Nothing of it was written.
@@ -43,7 +45,7 @@ impl Kind {
         }
     }
 
-    /// What kind of cluster the session's server belongs to, if to any.
+    /// Returns the kind of cluster that the session's server belongs to, if to any.
     pub(super) async fn of(session: &mut MySqlConnection) -> Result<Option<Self>> {
         let variables = sqlx::raw_sql(CLUSTER).fetch_all(session).await?;
         let is_set = |name: &str| {
@@ -66,7 +68,7 @@ impl Kind {
 pub(in crate::outbox) struct Cluster(Arc<AtomicBool>);
 
 impl Cluster {
-    /// Prepares a new session for where it is.
+    /// Prepares a new session for the server that it is on.
     pub(super) async fn prepare(&self, session: &mut MySqlConnection) -> Result<()> {
         let waiting_reads = match Kind::of(session).await? {
             None => return Ok(()),
@@ -83,7 +85,7 @@ impl Cluster {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Commits what still stands.
+    /// Commits the transaction if it still stands.
     pub(super) async fn commit(&self, mut tx: Transaction<'_, MySql>) -> Result<()> {
         if self.is_one() {
             stands(&mut tx).await?;

@@ -1,22 +1,23 @@
-//! What MySQL's and MariaDB's errors mean to the courier.
+//! The meaning of MySQL's and MariaDB's errors for the courier.
 //!
 //! Their messages quote values ("Duplicate entry '…' for key"), and a value may be a customer's
-//! number: of what the table refused, only the name of the rule or of the column is passed on.
+//! number. So when the table refuses a row, only the name of the rule or of the column is passed
+//! on.
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::cluster::Undone;
 use crate::outbox::error::{breaks, other_schema};
-use crate::outbox::server::translate_server;
+use crate::outbox::network::translate_server;
 use crate::outbox::{OutboxError, schema};
 
-/// What to do about a user whose password TLS has to carry.
+/// The remedy for a user whose password needs TLS.
 pub(super) const PASSWORD_NEEDS_TLS: &str = "without TLS the server takes this user's password only \
     while it remembers the user, which ends when it restarts; turn TLS on (at the server, and no \
     ssl-mode=DISABLED in the address), or give the user another kind of password";
 
-/// Translates an error, whatever was being done.
+/// Translates an error, whatever the call was.
 pub(super) fn translate(error: sqlx::Error) -> OutboxError {
     match error {
         // The driver's words name a feature of itself.
@@ -30,8 +31,8 @@ pub(super) fn translate(error: sqlx::Error) -> OutboxError {
     }
 }
 
-/// Whether the user lacks a right to a table, or to one of its columns. (Who has no right at all is told
-/// so of a table that is not there, too.)
+/// Whether the user lacks a right to a table, or to one of its columns. (For a user without any
+/// right, the server reports a missing table in the same way.)
 pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
         error
@@ -40,9 +41,9 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     })
 }
 
-/// The words of a server or a proxy that lets nobody in: a wrong password, a host that is locked out, a
-/// locked account, a router without a primary. While the courier works this passes: passwords change
-/// here and there at different moments.
+/// The words of a server or a proxy that lets nobody in: a wrong password, a host that is locked
+/// out, a locked account, a router without a primary. While the courier works, this passes:
+/// passwords change here and there at different moments.
 pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     matches!(number(error), 1045 | 1129 | 1130 | 2003 | 3118 | 9001).then(|| error.to_string())
@@ -64,7 +65,7 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         1146 => OutboxError::Schema(schema::UNMIGRATED.into()),
         1054 => other_schema(&message),
         1153 => OutboxError::Failed(format!("{message}; raise max_allowed_packet at the server")),
-        // A lock was waited for too long.
+        // The wait for a lock took too long.
         1205 => OutboxError::Locked(message),
         // The server, or what its sessions begin with, is read-only.
         1290 | 1836 | 1792 => OutboxError::ReadOnly(message),
@@ -98,14 +99,14 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
 fn is_conflict(number: u16) -> bool {
     matches!(
         number,
-        // A deadlock, as Galera calls a transaction, too, that another node's came before; the row has
-        // changed meanwhile (MariaDB); another member of the group was first; a failed COMMIT; a
-        // statement that another node's transaction, or a person, has broken off.
+        // A deadlock, which Galera also reports when another node's transaction came first; a row
+        // that has changed meanwhile (MariaDB); another member of the group was first; a failed
+        // COMMIT; a statement that another node's transaction, or a person, has broken off.
         1213 | 1020 | 3101 | 1180 | 1317
     )
 }
 
-/// What passes by itself, or when somebody has made room.
+/// Whether an error passes by itself, or when somebody has made room.
 fn passes(number: u16) -> bool {
     matches!(
         number,
@@ -117,14 +118,14 @@ fn passes(number: u16) -> bool {
         | 1021 | 1114 | 1026 | 1030
         // Too many locks or transactions; a table has changed.
         | 1206 | 1637 | 1412 | 1615
-        // A member of a group cannot commit now, or what it waits for before it reads takes too long.
+        // A member of a group cannot commit now, or its wait before a read takes too long.
         | 3092 | 3100 | 3796 | 3797 | 3798 | 3799
         // A statement took too long.
         | 1969 | 3024
     )
 }
 
-/// What ends a connection, or makes its server one that is of no use now.
+/// Whether an error ends the connection, or makes its server useless for now.
 fn is_over(number: u16) -> bool {
     matches!(
         number,
@@ -137,8 +138,8 @@ fn is_over(number: u16) -> bool {
     )
 }
 
-/// The last thing in quotes, without the table that may stand before it: values come earlier in a
-/// message than the name of what refused them, and may hold quotes themselves.
+/// Returns the last name in quotes, without the table that may stand before it. Values come earlier
+/// in a message than the name of the rule, and may hold quotes themselves.
 fn last_name(message: &str) -> String {
     let mut parts = message.rsplitn(3, ['\'', '`']);
     parts.next();
@@ -146,7 +147,7 @@ fn last_name(message: &str) -> String {
     name.rsplit('.').next().unwrap_or_default().to_owned()
 }
 
-/// The first thing in quotes.
+/// Returns the first name in quotes.
 fn first_name(message: &str) -> &str {
     message.split(['\'', '`']).nth(1).unwrap_or_default()
 }

@@ -1,23 +1,23 @@
-//! The index of results, which is made only where somebody asks for it.
+//! The index of results, which is made only on demand.
 
 use sqlx::MySqlConnection;
 use sqlx::mysql::MySqlConnectOptions;
 
 use super::cluster::Cluster;
 use super::error::translate;
-use super::session;
+use super::sessions;
 use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
-/// Makes the index while apps and couriers go on; whether it was not there. Whoever migrates meanwhile
-/// waits.
+/// Makes the index while apps and couriers go on; returns whether it was missing. Another migration
+/// waits meanwhile.
 pub(super) async fn make_results_index(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<bool, OutboxError> {
-    let mut session = session::open(options, cluster).await?;
-    for statement in [session::PATIENT, statements::LOCK] {
+    let mut session = sessions::open(options, cluster).await?;
+    for statement in [sessions::PATIENT, statements::LOCK] {
         run(&mut session, statement).await?;
     }
     let found = sqlx::query(OPERATING.results_index)
@@ -27,7 +27,7 @@ pub(super) async fn make_results_index(
     if found.is_none() {
         run(&mut session, statements::MAKE_RESULTS_INDEX).await?;
     }
-    server::part(session).await;
+    network::part(session).await;
     Ok(found.is_none())
 }
 

@@ -1,9 +1,9 @@
-//! Inserting contacts as an app would, only many at once.
+//! Inserting contacts as an app would, but many at once.
 //!
-//! The servers' ways to leave out rows whose key is taken either hide every other refusal (`INSERT
-//! IGNORE`) or do not tell how many those were (`ON DUPLICATE KEY UPDATE`, for this driver). So the
-//! taken keys are asked for first. Should another transaction take one in between, the statement
-//! is refused as a whole and tried again.
+//! The servers can leave out rows whose key is taken, but then either hide every other refusal
+//! (`INSERT IGNORE`) or do not tell how many rows were left out (`ON DUPLICATE KEY UPDATE`, for
+//! this driver). So the taken keys are asked for first. If another transaction takes one in
+//! between, the statement is refused as a whole and tried again.
 
 use std::collections::HashSet;
 
@@ -42,7 +42,8 @@ pub(super) async fn insert(
     Ok(new)
 }
 
-/// Refuses what the server would hang up on, without a word that is sure to arrive.
+/// Refuses a statement that would make the server hang up, without an error message that is sure to
+/// arrive.
 fn fits(bytes: usize, packet: usize) -> Result<(), OutboxError> {
     if bytes + HEADER <= packet {
         return Ok(());

@@ -1,11 +1,11 @@
 //! Lists for the statements: JSON texts, each of which fits into a packet of the server.
 
-/// At most so many bytes in a list, unless a record alone has more: half of the smallest packet
-/// ([`super::session::LEAST_PACKET`]).
+/// The most bytes of a list, unless a single record has more: half of the smallest packet
+/// ([`super::facts::LEAST_PACKET`]).
 const MOST: usize = 512 * 1024;
 
-/// The records, which are JSON texts, in their order, as lists of few enough bytes; and how many are in
-/// each. None, if there are no records.
+/// Returns the records, which are JSON texts, in their order, as lists of few enough bytes, each
+/// with its number of records. Without records there is no list.
 pub(super) fn lists(records: Vec<String>) -> impl Iterator<Item = (String, usize)> {
     cut(records, MOST)
 }

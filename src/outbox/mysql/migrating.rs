@@ -1,7 +1,7 @@
 //! Bringing the schema up to date.
 //!
-//! DDL commits as it goes, so each step may be the last one before the server dies, and is done again
-//! by the next who migrates.
+//! DDL commits as it goes. So each step may be the last one before the server dies, and the next
+//! migration does it again.
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow};
 use sqlx::{MySqlConnection, Result};
@@ -9,32 +9,32 @@ use sqlx::{MySqlConnection, Result};
 use super::cluster::Cluster;
 use super::error::translate;
 use super::language::{MySql, SCHEMA};
-use super::session;
+use super::sessions;
 use super::statements::migrating as statements;
 use crate::outbox::schema;
 use crate::outbox::sql::migrating::{self, may_not};
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
-/// Applies what is missing; how many migrations.
+/// Applies the missing migrations and returns how many there were.
 pub(super) async fn migrate(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<usize, OutboxError> {
-    let mut session = session::open(options, cluster).await?;
+    let mut session = sessions::open(options, cluster).await?;
     // Other couriers that start at the same moment wait for this one; the lock ends with the
     // connection.
-    for statement in [session::PATIENT, statements::LOCK] {
+    for statement in [sessions::PATIENT, statements::LOCK] {
         run(&mut session, statement).await?;
     }
     prepare_history(&mut session).await?;
     let applied = migrating::migrate::<MySql>(&mut session).await?;
-    server::part(session).await;
+    network::part(session).await;
     Ok(applied)
 }
 
-/// Makes the table of the history, and takes over what is ours in the one that is shared. Only when
-/// all of it is copied, it is deleted there: a death between the two leaves it in both, and the rest is
-/// done the next time.
+/// Makes the table of the history, and takes over our entries of the shared one. They are deleted
+/// there only when all of them are copied. A death between the two leaves them in both, and the
+/// rest is done the next time.
 async fn prepare_history(session: &mut MySqlConnection) -> Result<(), OutboxError> {
     let shared = migrating::shared::<MySql>(session).await?;
     let own = SCHEMA.own(&shared);

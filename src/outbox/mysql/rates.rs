@@ -7,8 +7,8 @@ use super::statements::{NEW_RATE, RATE_ASKED, RATE_GIVEN, RATE_TAKEN};
 use crate::outbox::RateClaim;
 use crate::outbox::span::to_micros;
 
-/// Claims a slice, in a transaction. Neither server can return what an upsert has written, so it is
-/// read behind it, under the upsert's lock.
+/// Claims a slice, in a transaction. Neither server can return the values that an upsert has
+/// written, so they are read after it, under its lock.
 pub(super) async fn claim(
     session: &mut MySqlConnection,
     cluster: &Cluster,

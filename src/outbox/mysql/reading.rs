@@ -1,4 +1,4 @@
-//! Finding lanes, reading ahead in one, counting what is left.
+//! Finding lanes, reading ahead in one, counting the contacts that are left.
 //!
 //! Neither server can go from lane to lane within one statement, seeking the next one behind each
 //! ([`super::statements`]). So the walk is here: each step seeks a lane and reads a little further,
@@ -76,8 +76,8 @@ struct Ahead {
 }
 
 impl Ahead {
-    /// Puts two indexes' entries together. If an index returned a full step, the lanes
-    /// behind its last entry are unknown, and so are those of the whole.
+    /// Puts the entries of two indexes together. If an index returned a full step, the lanes behind
+    /// its last entry are unknown, and so are the lanes of both.
     fn new(rows: Vec<Lane>, batches: Vec<Lane>) -> Self {
         let ends = [&rows, &batches].map(|entries| {
             let more = entries.len() >= STEP;

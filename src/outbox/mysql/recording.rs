@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use sqlx::{MySqlConnection, MySqlPool, Result};
 
+use super::facts::LEAST_PACKET;
 use super::language::MySql;
 use super::lists::lists;
-use super::session::{BEGIN_BRIEFLY, LEAST_PACKET};
+use super::sessions::BEGIN_BRIEFLY;
 use super::statements::operating::{KEEP_ENDS, LOCK_FAILED, REQUEUE};
 use super::statements::{FREE_ROWS, PACKET, ROWS, STATEMENTS, UNWRITTEN};
 use crate::contact::ContactId;
@@ -25,7 +26,7 @@ const ROWS_AT_ONCE: usize = 25_000;
 /// A list without records.
 const NOTHING: &str = "[]";
 
-/// Puts batches into the journal. One that is there already counts, too.
+/// Puts batches into the journal. A batch that is there already counts, too.
 pub(super) async fn open(tx: &mut MySqlConnection, batches: &[Opened<'_>]) -> Result<u64> {
     let (mut opened, mut behind) = (0, 0);
     for (list, count) in lists(List::Opened(batches).records()) {
@@ -42,8 +43,9 @@ pub(super) async fn open(tx: &mut MySqlConnection, batches: &[Opened<'_>]) -> Re
     Ok(opened)
 }
 
-/// Refuses what the server would hang up on, as if it were away: the same would be handed in for ever. A
-/// single record is as long as its `sub_user_id`.
+/// Refuses a statement that would make the server hang up: it would look as if the server were
+/// away, and the same writes would be handed in for ever. A single record is as long as its
+/// `sub_user_id`.
 async fn fits(tx: &mut MySqlConnection, bytes: usize) -> Result<()> {
     if bytes + HEADER <= LEAST_PACKET {
         return Ok(());
@@ -61,8 +63,8 @@ async fn fits(tx: &mut MySqlConnection, bytes: usize) -> Result<()> {
     ))
 }
 
-/// Looks whether the rows are as they should be. The number of changed rows does not tell: a trigger can
-/// put the old values back, and such a row counts as any other.
+/// Checks that the rows are as they should be. The number of changed rows does not tell: a trigger
+/// can put the old values back, and such a row counts as any other.
 pub(super) async fn look_back(tx: &mut MySqlConnection, plan: &Plan<'_>) -> Result<(), SqlError> {
     let (rows, states) = (plan.settled(), plan.states());
     if rows.is_empty() && states.is_empty() && plan.lanes.is_empty() {
@@ -89,7 +91,7 @@ pub(super) async fn look_back(tx: &mut MySqlConnection, plan: &Plan<'_>) -> Resu
     Ok(())
 }
 
-/// Returns those of the contacts whose rows other sessions keep locked.
+/// Returns the contacts among these whose rows other sessions keep locked.
 pub(super) async fn locked(pool: &MySqlPool, contacts: &[i64]) -> Result<Vec<ContactId>> {
     let mut tx = pool.begin_with(BEGIN_BRIEFLY).await?;
     let rows = of(ROWS, contacts).fetch_all(&mut tx).await?;

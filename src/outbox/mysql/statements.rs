@@ -1,10 +1,11 @@
-//! Every statement that MySQL or MariaDB is asked, named by intent.
+//! Every statement that is sent to MySQL or MariaDB, named by intent.
 //!
-//! Only what both understand. Lists come as one JSON parameter and are read by `JSON_TABLE`, whose
-//! texts name their character set: MariaDB would take the database's. From there the join goes on by
-//! `STRAIGHT_JOIN`, and every table whose plan matters says `FORCE INDEX`: then no statistics can
-//! turn a lookup into a scan, or lock more than the rows that are named. A range behind a lane is
-//! written with `OR`: neither server seeks by a comparison of rows, `(a, b) > (…)`.
+//! Both servers understand all of it. Lists come as one JSON parameter and are read by
+//! `JSON_TABLE`, whose texts name their character set: MariaDB would take the database's. From
+//! there the join goes on by `STRAIGHT_JOIN`, and every table whose plan matters says
+//! `FORCE INDEX`. Then no statistics can turn a lookup into a scan, or lock more than the named
+//! rows. A range behind a lane is written with `OR`: neither server seeks by a comparison of rows,
+//! `(a, b) > (…)`.
 
 use std::sync::LazyLock;
 
@@ -41,8 +42,8 @@ macro_rules! bytes {
     };
 }
 
-/// Texts, each unless it is longer than the most bytes of a contact together with those before it; then
-/// the bytes of all.
+/// Texts, each unless it is longer than the most bytes of a contact together with the texts before
+/// it; then the bytes of all.
 macro_rules! texts {
     ([$($before:literal)*]) => {
         bytes!($($before)*)
@@ -56,7 +57,7 @@ macro_rules! texts {
     };
 }
 
-/// The columns of an `OutboxRow`. They ask ten times for the most bytes of a contact.
+/// The columns of an `OutboxRow`. They take the most bytes of a contact as ten parameters.
 macro_rules! row_columns {
     () => {
         concat!(
@@ -89,9 +90,9 @@ macro_rules! is_alive {
     };
 }
 
-/// Whether the transaction that the statement belongs to still stands. A node of a Galera cluster may
-/// undo a transaction while a statement of it is prepared and not say so; what follows would be carried
-/// out by itself. MySQL reads no comment of this kind.
+/// Whether the transaction that the statement belongs to still stands. A Galera node may undo a
+/// transaction while a statement of it is prepared, and not say so; the next statements would then
+/// be carried out by themselves. MySQL reads no comment of this kind.
 macro_rules! stands {
     () => {
         " /*M!100300 AND @@in_transaction */"
@@ -164,8 +165,8 @@ pub(super) mod intervening;
 pub(super) mod migrating;
 pub(super) mod operating;
 
-/// User, user, task, limit. The pending rows behind a lane, as the lanes that they are in: one seek
-/// in the index, and no more rows than the limit.
+/// User, user, task, limit. The lanes of the pending rows behind a lane: one seek in the index, and
+/// no more rows than the limit.
 pub(super) const ROWS_AHEAD: &str = concat!(
     "SELECT c.user_id, c.task_id FROM ",
     pending!(),
@@ -179,12 +180,12 @@ pub(super) const BATCHES_AHEAD: &str = "
     WHERE b.closed_at IS NULL AND (b.user_id > ? OR (b.user_id = ? AND b.task_id > ?))
     ORDER BY b.user_id, b.task_id LIMIT ?";
 
-/// Linger in seconds, batch size less one, linger, lanes, instance. Those of the lanes that are
-/// free, in the order of the list, and when they are ripe: null, if nothing of theirs is due.
-/// Nothing here touches more than a batch of rows of a lane: the row that was put off and is due
-/// first stands behind all rows that were not, so it is looked for when these are known to be fewer
-/// than a batch. MySQL sorts a lane as a whole where an order leaves out columns of the index that
-/// are known, and MariaDB 10 where it names them.
+/// Linger in seconds, batch size less one, linger, lanes, instance. The free lanes of the list, in
+/// its order, and when they are ripe: null if nothing of a lane is due. Nothing here touches more
+/// than a batch of rows of a lane. The first due row of those with a `not_before` stands behind all
+/// rows without one, so it is looked for when these are known to be fewer than a batch. MySQL sorts
+/// a whole lane if an order leaves out columns of the index that are known, and MariaDB 10 if it
+/// names them.
 pub(super) const RIPEN_LANES: &str = concat!(
     "SELECT free.user_id, free.task_id, CASE
          WHEN free.age >= ? OR free.age < 0 THEN 0e0
@@ -234,7 +235,7 @@ pub(super) const NEW_LANE: &str = "
     INSERT IGNORE INTO delivery_lane (user_id, task_id, lease_owner, lease_token, leased_at)
     VALUES (?, ?, ?, 1, NOW(6))";
 
-/// User, task, instance. What the lease is; no row: it is somebody else's after all.
+/// User, task, instance. The values of the lease; no row: the lane is another courier's after all.
 pub(super) const LEASED: &str = concat!(
     "SELECT l.lease_token, l.failures, l.hold_reason, ",
     seconds_since!("l.waits_since"),
@@ -245,8 +246,8 @@ pub(super) const LEASED: &str = concat!(
       WHERE l.user_id = ? AND l.task_id = ? AND l.lease_owner = ?"
 );
 
-/// The most bytes of a contact, user, task, the last one's instant and id, limit. Rows that were put off
-/// and are due.
+/// The most bytes of a contact, user, task, the last one's instant and id, limit. Rows that were
+/// put off and are due.
 pub(super) const READ_DEFERRED: Statement = Statement::new(concat!(
     "SELECT ",
     row_columns!(),
@@ -270,8 +271,8 @@ pub(super) const READ_IMMEDIATE: Statement = Statement::new(concat!(
 ))
 .with(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5]);
 
-/// Lanes. A lock stays on its own node of a cluster; of two transactions that change a row on two nodes
-/// one is undone. So the row really has to change. (Nothing else is read from `leased_at`.)
+/// Lanes. A lock stays on its own node of a cluster. If two transactions change a row on two nodes,
+/// one of them is undone, so the row really has to change. (Nothing else is read from `leased_at`.)
 pub(super) const FENCE_LANES: &str = concat!(
     "UPDATE ",
     lanes!(),
@@ -280,21 +281,21 @@ pub(super) const FENCE_LANES: &str = concat!(
      SET l.leased_at = GREATEST(NOW(6), COALESCE(l.leased_at + INTERVAL 1 MICROSECOND, NOW(6)))"
 );
 
-/// Whether the transaction still stands; asked by the text protocol, which tells where a statement that
-/// is prepared may not.
+/// Whether the transaction still stands. It is asked by the text protocol, which reports an undone
+/// transaction where a prepared statement may not.
 pub(super) const STANDS: &str = concat!("SELECT 1", stands!());
 
-/// The variables of a server by which it tells that others take writes besides it.
+/// The variables by which a server tells that other servers take writes besides it.
 pub(super) const CLUSTER: &str = "
     SHOW VARIABLES WHERE Variable_name IN
         ('wsrep_on', 'wsrep_provider', 'group_replication_group_name')";
 
-/// Ids. All of them that are there.
+/// Ids. The rows that are there.
 pub(super) const ROWS: &str = "
     SELECT CAST(c.id AS SIGNED) FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
         STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id";
 
-/// Ids. Those of them that nobody else keeps locked.
+/// Ids. The rows that no other session keeps locked.
 pub(super) const FREE_ROWS: &str = "
     SELECT CAST(c.id AS SIGNED) FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS s
         STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = s.id
@@ -327,12 +328,12 @@ pub(super) const UNWRITTEN: &str = "
              ON l.user_id = h.user_id AND l.task_id = h.task_id
          WHERE NOT l.hold_reason <=> h.reason) AS delivery_lane";
 
-/// The present instant in microseconds since 1970, before anything is waited for.
+/// The present instant in microseconds since 1970, taken before any wait.
 pub(super) const RATE_ASKED: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
-/// The rate's name. It is given away up to `given_until`, in microseconds since 1970. An upsert, for
-/// it locks the row for writing at once: `INSERT IGNORE` would share the lock, and two who raise it
-/// later deadlock.
+/// The rate's name. The rate is given away up to `given_until`, in microseconds since 1970. This is
+/// an upsert, because an upsert locks the row for writing at once: `INSERT IGNORE` would share the
+/// lock, and two sessions that raise it later deadlock.
 pub(super) const NEW_RATE: &str = "
     INSERT INTO rate_budget (name, given_until) VALUES (?, 0)
     ON DUPLICATE KEY UPDATE given_until = given_until";
@@ -340,13 +341,13 @@ pub(super) const NEW_RATE: &str = "
 /// The rate's name.
 pub(super) const RATE_GIVEN: &str = "SELECT given_until FROM rate_budget WHERE name = ?";
 
-/// Up to when it is given away now, and the rate's name.
+/// The instant up to which the rate is given away now, and the rate's name.
 pub(super) const RATE_TAKEN: &str = concat!(
     "UPDATE rate_budget SET given_until = ? WHERE name = ?",
     stands!()
 );
 
-/// Keys. Those that are taken, by rows that are committed or ours.
+/// Keys. The keys that are taken, by rows that are committed or ours.
 pub(super) const TAKEN_KEYS: &str = "
     SELECT c.idempotency_key
     FROM JSON_TABLE(?, '$[*]' COLUMNS (
@@ -355,9 +356,10 @@ pub(super) const TAKEN_KEYS: &str = "
     STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
         ON c.idempotency_key = named.idempotency_key";
 
-/// Contacts: `NewContact`. Numbers come in a type that holds more than the table's: what is too much
-/// is refused by the table, not cut off on the way. Long texts come in the table's very type:
-/// MariaDB copies a longer one into a shorter modulo its length, without a word.
+/// Contacts: `NewContact`. Numbers come in a type that holds more than the table's: the table
+/// refuses a number that is too large, and it is not cut off on the way. Long texts come in the
+/// table's very type: MariaDB copies a longer one into a shorter modulo its length, without an
+/// error.
 pub(super) const INSERT_CONTACTS: &str = concat!(
     "INSERT INTO contact_outbox (user_id, task_id, phone, name, email, company, sex, sort, source_id,
         industry_id, grade_id, components, custom_vars, extra, sub_user_id, control_select_robot,
@@ -396,8 +398,8 @@ pub(super) const INSERT_CONTACTS: &str = concat!(
     stands!()
 );
 
-/// The columns for the platform's words that cannot hold all of them, and those of names whose collation
-/// takes two of them for one.
+/// The columns for the platform's words that cannot hold all of them, and the columns of names
+/// whose collation takes two names for one.
 pub(super) const COLLATIONS: &str = "
     SELECT GROUP_CONCAT(k.TABLE_NAME, '.', k.COLUMN_NAME, ' is ', k.COLLATION_NAME
         ORDER BY k.TABLE_NAME, k.COLUMN_NAME SEPARATOR ', ') AS others
@@ -412,22 +414,22 @@ pub(super) const COLLATIONS: &str = "
           'delivery_resume')
         AND k.COLUMN_NAME IN ('user_id', 'task_id', 'idempotency_key', 'status'))";
 
-/// What decides whether and how the courier can work with the server. Not `SELECT @@…`, which would
-/// fail where one of them is not there any more.
+/// The facts that decide whether and how the courier can work with the server. `SELECT @@…` would
+/// fail where one of them no longer exists.
 pub(super) const FACTS: &str = "
     SHOW GLOBAL VARIABLES WHERE Variable_name IN
         ('version', 'max_allowed_packet', 'max_prepared_stmt_count', 'log_bin', 'binlog_format')";
 
-/// How this session is encrypted; empty if it is not.
+/// The cipher that encrypts this session; empty if there is none.
 pub(super) const WHETHER_TLS: &str = "SHOW SESSION STATUS LIKE 'Ssl_cipher'";
 
-/// The version of TLS that this session is encrypted by; empty if it is not.
+/// The version of TLS that encrypts this session; empty if there is none.
 pub(super) const PROTOCOL: &str = "SHOW SESSION STATUS LIKE 'Ssl_version'";
 
-/// What the server knows of this session's user.
+/// The server's record of this session's user.
 pub(super) const USER: &str = "SHOW CREATE USER CURRENT_USER()";
 
-/// Whether a commit is on the disk before it is answered.
+/// Whether a commit is on the disk before it is reported.
 pub(super) const DURABLE: &str = "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit = 1";
 
 /// The statements that every database has.
@@ -438,7 +440,7 @@ pub(super) static STATEMENTS: Statements = Statements {
              heartbeat_at = NOW(6)",
     )
     .with(&[1, 2, 3, 4, 5, 2, 3, 4, 5]),
-    // Whether others see that it lives.
+    // Whether others see that the courier lives.
     alive: Some(concat!(
         "SELECT COUNT(*) FROM courier_instance AS me WHERE me.id = ? AND ",
         is_alive!("me.id")
@@ -473,7 +475,7 @@ pub(super) static STATEMENTS: Statements = Statements {
     ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?",
-    // Only a row that is there [courier, user, task, courier].
+    // Writes only if the row is there [courier, user, task, courier].
     lease_lane: concat!(
         "UPDATE delivery_lane AS l FORCE INDEX (PRIMARY)
          SET l.lease_owner = ?, l.lease_token = l.lease_token + 1, l.leased_at = NOW(6)
@@ -514,7 +516,7 @@ pub(super) static STATEMENTS: Statements = Statements {
          WHERE hold_reason = ?",
     release_lane: "UPDATE delivery_lane SET lease_owner = NULL
          WHERE user_id = ? AND task_id = ? AND lease_token = ?",
-    // An id that does not fit comes out negative, and changes all the same.
+    // An id that does not fit comes out negative, but still changes.
     newest: "SELECT CAST(coalesce(max(id), 0) AS SIGNED) FROM contact_outbox",
     newest_lanes: "
         SELECT user_id, task_id FROM contact_outbox AS c FORCE INDEX (PRIMARY)
@@ -551,8 +553,8 @@ pub(super) static STATEMENTS: Statements = Statements {
          SELECT class, because, CAST(COALESCE(SUM(contacts), 0) AS SIGNED) AS contacts
          FROM classed GROUP BY class, because ORDER BY 3 DESC"
     ),
-    // They are locked in the order of the list, which is theirs, and for writing at once: a shared
-    // lock that is raised later would deadlock with another one.
+    // The rows are locked in the order of the list, which is the order of lanes, and for writing at
+    // once: a shared lock that is raised later would deadlock with another one.
     lock_lanes: concat!(
         "SELECT l.user_id, l.task_id, l.lease_token
          FROM ",
@@ -564,9 +566,9 @@ pub(super) static STATEMENTS: Statements = Statements {
     find_batches: "SELECT b.id, b.lease_token, b.closed_at IS NOT NULL AS closed
          FROM JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(36) CHARACTER SET utf8mb4 PATH '$')) AS named
          STRAIGHT_JOIN delivery_batch AS b FORCE INDEX (PRIMARY) ON b.id = named.id",
-    // Beside the batches it takes the rows of those that are about to be sent (`plan::Departing`). The
-    // lane and the rows are looked at in here, where writes run: a read may run on a replica that lags
-    // behind.
+    // Besides the batches it takes the rows of those that are about to be sent (`plan::Departing`).
+    // The lane and the rows are checked in this statement, which runs where writes run: a read may
+    // run on a replica that lags behind.
     open_batches: concat!(
         "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids,
              options, state, attempts, maybe_delivered, sent_at)
@@ -671,7 +673,7 @@ pub(super) static STATEMENTS: Statements = Statements {
         WHERE c.status = 'pending'",
         stands!()
     )),
-    // `held_since` looks at the reason that is about to be replaced, so it comes before it.
+    // `held_since` looks at the reason that is about to be replaced, so it comes first.
     change_lanes: Statement::new(concat!(
         "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
             user_id VARCHAR(64) CHARACTER SET utf8mb4 PATH '$.user_id',
@@ -722,8 +724,8 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     hot(&STATEMENTS, &operating::OPERATING, &erasing::ERASING, &own)
 });
 
-/// What keeps the server, or this session, from taking writes. MySQL and MariaDB, old and new, know
-/// some of them each. A node of Galera's that the majority has lost says so in its status.
+/// The variables that keep the server, or this session, from taking writes. MySQL and MariaDB, old
+/// and new, know some of them each. A Galera node that the majority has lost says so in its status.
 pub(super) const TAKES_WRITES: &str = "
     SHOW VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only',
         'tx_read_only', 'transaction_read_only');

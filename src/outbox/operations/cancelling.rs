@@ -1,9 +1,9 @@
 //! Ending contacts before they are sent.
 //!
-//! A contact can be cancelled as long as it surely was not delivered: it is pending, and in no batch
-//! that is on its way or may have arrived. That is looked up while the lane's row is locked, by which a
-//! courier journals batches, too: so either the journal comes first, and the contact is left, or the
-//! contact is final, and no batch goes out with it.
+//! A contact can be cancelled as long as it surely was not delivered: it is pending, and in no
+//! batch that is on its way or may have arrived. This is checked while the lane's row is locked. A
+//! courier locks the same row to journal batches. So either the journal comes first, and the
+//! contact is left, or the contact is final, and no batch goes out with it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::rows::{self, Columns};
 
-/// Which pending contacts.
+/// Selects pending contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PendingFilter {
     pub user_id: Option<String>,
@@ -20,7 +20,7 @@ pub struct PendingFilter {
     pub created_since: Option<Duration>,
 }
 
-/// What is pending in a lane.
+/// The pending contacts of a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingLane {
     pub lane: Lane,
@@ -30,7 +30,7 @@ pub struct PendingLane {
     pub on_their_way: u64,
 }
 
-/// A contact that was named.
+/// A contact that an operator named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedContact {
     pub id: ContactId,
@@ -46,7 +46,7 @@ impl NamedContact {
     }
 }
 
-/// How contacts are named.
+/// The names by which contacts are given.
 #[derive(Clone, Copy, Debug)]
 pub enum Names<'a> {
     Ids(&'a [ContactId]),
@@ -54,7 +54,7 @@ pub enum Names<'a> {
     Keys(&'a [&'a str]),
 }
 
-/// What became of contacts that were to be cancelled. Those that are final already are not counted.
+/// The fate of contacts that were to be cancelled. Contacts that are final already are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cancelled {
     pub cancelled: u64,

@@ -16,7 +16,7 @@ pub(super) fn seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S
     serializer.serialize_f64(span.as_secs_f64())
 }
 
-/// The same for a time span that may be none.
+/// The same for an optional time span.
 #[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
 pub(super) fn optional_seconds<S: Serializer>(
     span: &Option<Duration>,

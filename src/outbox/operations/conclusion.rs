@@ -1,5 +1,5 @@
-//! The one thing to know first about an outbox: concluded here, so that status, page and explain say
-//! the same.
+//! The one thing to know first about an outbox. It is concluded here, so that status, page and
+//! explain say the same.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::held::HeldLane;
 use super::overview::{InstanceReport, NEWEST, Overview};
-use super::paused::PausedLane;
 use super::story::ContactReport;
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope, Pause, Standing};
 
-/// How things stand, in one word for programs and what goes with it.
+/// The state in one word for programs, with its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Conclusion {
@@ -22,14 +22,14 @@ pub enum Conclusion {
     /// No courier sends anything: a gate keeps everybody's requests back.
     Stopped {
         gate: ClosedGate,
-        /// Due contacts, all of which it keeps back.
+        /// Due contacts; the gate keeps all of them back.
         held: u64,
     },
     /// Some contacts are kept back; the others go on.
     Partly {
         /// Lanes on hold that have contacts.
         lanes: u64,
-        /// Due contacts in them, and of users none of whose lanes is sent.
+        /// Due contacts in those lanes, and of users none of whose lanes is sent.
         contacts: u64,
         /// Users none of whose lanes is sent.
         users: u64,
@@ -42,9 +42,9 @@ pub enum Conclusion {
     Later { deferred: u64 },
     /// Nothing waits, and the newest contacts were all delivered.
     Delivered {
-        /// So many were looked at.
+        /// So many contacts were looked at.
         newest: u64,
-        /// They are all that there are.
+        /// Whether these are all contacts that there are.
         are_all: bool,
     },
     /// Nothing waits. Of the newest contacts some were delivered, or none.
@@ -53,11 +53,12 @@ pub enum Conclusion {
     Empty,
 }
 
-/// Contacts in a second; from less nobody can tell when a backlog is gone. It is shown as 0.0.
+/// The least contacts per second from which the end of a backlog can be estimated. Less is shown as
+/// 0.0.
 pub(super) const LEAST_SPEED: f64 = 0.05;
 
 impl Overview {
-    /// Concludes how things stand.
+    /// Concludes the state.
     pub fn conclusion(&self) -> Conclusion {
         let pending = &self.pending;
         if let Some(gate) = self.gate_for_all() {
@@ -94,7 +95,7 @@ impl Overview {
         }
     }
 
-    /// Returns the gates of users, those that every courier has and those that only some have.
+    /// Returns the gates of users, whether every courier or only some have them.
     pub fn user_gates(&self) -> Vec<ClosedGate> {
         let paused = self.pauses.iter();
         let paused = paused.filter(|pause| matches!(pause.scope, OrderScope::User(_)));
@@ -122,7 +123,7 @@ impl Overview {
         gates
     }
 
-    /// Returns how many contacts come to their end in a second, by all couriers together.
+    /// Returns how many contacts all couriers together finish per second.
     pub fn contacts_per_second(&self) -> f64 {
         let standings = self
             .living()
@@ -131,8 +132,8 @@ impl Overview {
         standings.fold(0.0, |sum, standing| sum + standing.contacts_per_second)
     }
 
-    /// Returns in how many seconds what is due now is gone, if it goes on as it does; `None`: nothing
-    /// is due, or nobody can tell. A speed that is next to none tells nothing.
+    /// Returns in how many seconds the contacts that are due now are gone, if the speed stays the
+    /// same; `None`: nothing is due, or nobody can tell. A speed close to zero tells nothing.
     pub fn done_in_seconds(&self) -> Option<f64> {
         let (due, speed) = (self.pending.due, self.contacts_per_second());
         if due == 0 || speed < LEAST_SPEED || self.gate_for_all().is_some() {
@@ -143,9 +144,9 @@ impl Overview {
         Some(due / speed)
     }
 
-    /// Tells of lanes on hold when they are really tried again: what keeps back their user, or all, is in
+    /// Corrects when lanes on hold are really tried again: a gate for their user, or for all, is in
     /// their way, too.
-    pub fn behind_gates(&self, mut lanes: Vec<PausedLane>) -> Vec<PausedLane> {
+    pub fn behind_gates(&self, mut lanes: Vec<HeldLane>) -> Vec<HeldLane> {
         for held in &mut lanes {
             let Ok(lane) = Lane::new(&held.user_id, &held.task_id) else {
                 continue;
@@ -170,7 +171,7 @@ impl Overview {
         living(&self.instances)
     }
 
-    /// The pause of everything, or else the gate that every courier has closed for everybody.
+    /// The pause of everything, or otherwise the gate that every courier has closed for everybody.
     fn gate_for_all(&self) -> Option<ClosedGate> {
         let is_of_all = |pause: &&Pause| pause.scope == OrderScope::All;
         let pause = self.pauses.iter().find(is_of_all);
@@ -180,8 +181,8 @@ impl Overview {
         })
     }
 
-    /// Whether nothing is sent for this user: it is paused, or everything is, or every living courier has
-    /// closed a gate.
+    /// Whether nothing is sent for this user: the user or everything is paused, or every living
+    /// courier has closed a gate.
     pub(super) fn keeps_back(&self, user_id: &str) -> bool {
         let is_paused = |pause: &Pause| match &pause.scope {
             OrderScope::All => true,
@@ -200,8 +201,8 @@ impl Overview {
     }
 }
 
-/// Returns what keeps a contact's requests back besides its lane's hold: the pause that ends last, or a
-/// gate that every living courier has closed.
+/// Returns the pause or gate that keeps a contact's requests back besides its lane's hold: the
+/// pause that ends last, or a gate that every living courier has closed.
 pub(in crate::outbox) fn gate_in_the_way(
     pauses: &[Pause],
     couriers: &[InstanceReport],
@@ -220,31 +221,30 @@ pub(in crate::outbox) fn gate_in_the_way(
     )
 }
 
-/// The lanes on hold and those that an operator has paused, the longest held first.
+/// Returns the lanes on hold and the lanes that an operator has paused, the longest held first.
 pub(in crate::outbox) fn with_paused(
-    held: Vec<PausedLane>,
-    mut paused: Vec<PausedLane>,
+    held: Vec<HeldLane>,
+    mut paused: Vec<HeldLane>,
     limit: u32,
-) -> Vec<PausedLane> {
-    let is_new = |lane: &PausedLane| {
-        let same =
-            |one: &PausedLane| (&one.user_id, &one.task_id) == (&lane.user_id, &lane.task_id);
+) -> Vec<HeldLane> {
+    let is_new = |lane: &HeldLane| {
+        let same = |one: &HeldLane| (&one.user_id, &one.task_id) == (&lane.user_id, &lane.task_id);
         !paused.iter().any(same)
     };
-    let held: Vec<PausedLane> = held.into_iter().filter(is_new).collect();
+    let held: Vec<HeldLane> = held.into_iter().filter(is_new).collect();
     paused.extend(held);
     paused.sort_by_key(|lane| Reverse(lane.held_for));
     paused.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     paused
 }
 
-/// Returns the gate that keeps a user's requests back at every courier that lives, the one that is tried
-/// first.
+/// Returns the gate that keeps a user's requests back at every living courier: the one that is
+/// tried first.
 fn gate_for<'a>(couriers: &'a [InstanceReport], user_id: &str) -> Option<&'a ClosedGate> {
     at_all(couriers, |standing| standing.gate_for(user_id))
 }
 
-/// Returns the users for whom every courier that lives has closed a gate, each once, with commas in
+/// Returns the users for whom every living courier has closed a gate, each once, with commas in
 /// between; `*`: everybody.
 pub(in crate::outbox) fn gated(couriers: &[InstanceReport]) -> String {
     if at_all(couriers, Standing::gate_for_all).is_some() {
@@ -260,14 +260,14 @@ pub(in crate::outbox) fn gated(couriers: &[InstanceReport]) -> String {
     users.join(",")
 }
 
-/// The couriers that live and send what is here.
+/// The living couriers that send the contacts of this database.
 fn living(couriers: &[InstanceReport]) -> impl Iterator<Item = &InstanceReport> {
     let sends = |courier: &&InstanceReport| courier.alive && !courier.is_guest();
     couriers.iter().filter(sends)
 }
 
-/// Of a gate that every living courier has, the one that is tried first. `None`: one has none, or there
-/// is no courier.
+/// Returns, of a gate that every living courier has, the one that is tried first. `None`: some
+/// courier has none, or no courier lives.
 fn at_all<'a>(
     couriers: &'a [InstanceReport],
     gate: impl Fn(&'a Standing) -> Option<&'a ClosedGate>,
@@ -352,11 +352,11 @@ mod tests {
 
     #[test]
     fn pauses_and_holds_come_the_longest_held_first() {
-        let lane = |task: &str, reason: &str, minutes| PausedLane {
+        let lane = |task: &str, reason: &str, minutes| HeldLane {
             task_id: task.into(),
             reason: reason.into(),
             held_for: Duration::from_mins(minutes),
-            ..PausedLane::default()
+            ..HeldLane::default()
         };
         let held = vec![lane("a", "task_running", 50), lane("b", "server_error", 9)];
         let paused = vec![lane("b", "paused", 30), lane("c", "paused", 40)];
@@ -425,11 +425,11 @@ mod tests {
         let mut shut = gate(Some("u"), 5.0);
         shut.next_try_in_seconds = 292.0;
         let mut all = overview(vec![courier(vec![shut])]);
-        let held = |user: &str, seconds| PausedLane {
+        let held = |user: &str, seconds| HeldLane {
             user_id: user.into(),
             task_id: "t".into(),
             next_try_in: Duration::from_secs(seconds),
-            ..PausedLane::default()
+            ..HeldLane::default()
         };
         let lanes = || vec![held("u", 0), held("u", 400), held("v", 9)];
         let tried = |all: &Overview| -> Vec<(u64, bool)> {
@@ -461,7 +461,7 @@ mod tests {
         idle.newest = newest(3, 0);
         let delivered = |newest, are_all| Conclusion::Delivered { newest, are_all };
         assert_eq!(idle.conclusion(), delivered(3, true));
-        // What came before them may have ended in any way.
+        // The contacts before them may have ended in any way.
         idle.newest = newest(NEWEST, 0);
         assert_eq!(idle.conclusion(), delivered(NEWEST, false));
         idle.newest = newest(0, 7);

@@ -12,13 +12,13 @@ use super::failures::{
     FailuresBy,
 };
 use super::finding::PhoneStep;
+use super::held::HeldLane;
 use super::history::{Action, ActionReport, Part};
 use super::outcomes::OutcomeCount;
 use super::overview::{InstanceReport, LaneReport, Overview};
-use super::paused::PausedLane;
 use super::pruning::{PruneStep, Pruning};
 use super::results::{ContactResult, ResultsFrom, ResultsIndex};
-use super::server::ServerReport;
+use super::server_report::ServerReport;
 use super::story::Story;
 use super::trial::Trial;
 use crate::contact::{ContactId, Lane};
@@ -35,7 +35,7 @@ pub trait Operations: Send + Sync + 'static {
 
     /// The lanes on hold, the longest held first, at most so many. One whose time is up and that is
     /// being tried again counts until something was delivered.
-    async fn paused(&self, limit: u32) -> Result<Vec<PausedLane>, OutboxError>;
+    async fn held(&self, limit: u32) -> Result<Vec<HeldLane>, OutboxError>;
 
     /// Failed contacts that pass the filter, the last that failed first: at most `limit` of them,
     /// behind `after`.

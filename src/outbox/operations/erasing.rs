@@ -1,8 +1,8 @@
-//! Taking what is personal out of final contacts.
+//! Taking personal data out of final contacts.
 //!
-//! What is left tells how the contact ended, and nothing of the person but the masked number. The app's
-//! key stays, for the app finds its contact by it, and it forbids a second INSERT; only a key that holds
-//! the number is changed.
+//! The rest tells how the contact ended, and nothing of the person but the masked number. The app's
+//! key stays, because the app finds its contact by it, and it forbids a second INSERT. Only a key
+//! that holds the number is changed.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -15,7 +15,7 @@ use crate::contact::ContactId;
 use crate::mask::{is_same_number, mask, mask_number, mask_within};
 use crate::outbox::rows::Columns;
 
-/// How a contact stands to being erased.
+/// Whether a contact can be erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasable {
     Yes,
@@ -26,11 +26,11 @@ pub enum Erasable {
     Already,
 }
 
-/// What became of contacts that were to be erased.
+/// The fate of contacts that were to be erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
     pub erased: u64,
-    /// How many of those had a key that held the number, and was changed.
+    /// How many of them had a key that held the number and was changed.
     pub keys: u64,
     /// Left as they are, because they are pending.
     pub pending: u64,
@@ -50,19 +50,19 @@ impl std::ops::AddAssign for Erased {
     }
 }
 
-/// One step of the walk that redacts what ended long ago.
+/// One step of the walk that redacts contacts which ended long ago.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedactStep {
     pub redacted: u64,
-    /// Behind which contact the next step begins; `None`: the walk is over.
+    /// The contact behind which the next step begins; `None`: the walk is over.
     pub next: Option<ContactId>,
 }
 
 /// A page of the walk.
 pub(in crate::outbox) struct RedactPage {
-    /// What ended long enough ago.
+    /// The contacts that ended long enough ago.
     pub(in crate::outbox) old: Vec<i64>,
-    /// Behind which contact the walk goes on.
+    /// The contact behind which the walk goes on.
     pub(in crate::outbox) next: Option<ContactId>,
 }
 
@@ -83,7 +83,7 @@ pub(in crate::outbox) fn redact_page<C: Columns>(rows: &[C], limit: usize) -> Re
     }
 }
 
-/// The contacts of a part of the table that have a number, in whatever shape it is written.
+/// Returns the contacts of a part of the table that have a number, in any way of writing it.
 pub(in crate::outbox) fn numbers_step(rows: &[impl Columns], number: &str) -> PhoneStep {
     let mut step = PhoneStep::default();
     for row in rows {
@@ -91,7 +91,7 @@ pub(in crate::outbox) fn numbers_step(rows: &[impl Columns], number: &str) -> Ph
             continue;
         };
         step.next = Some(id);
-        // The mask that is expected of an encrypted number may be the whole number.
+        // The expected mask of an encrypted number may be the whole number.
         let whole = row.text("phone_mask").filter(|mask| !mask.contains('*'));
         let mut written = row.text("phone").into_iter().chain(whole);
         if written.any(|phone| is_same_number(&phone, number)) {
@@ -111,25 +111,25 @@ pub(in crate::outbox) fn erasable(row: &impl Columns) -> Option<(ContactId, Eras
     Some((ContactId(row.integer("id")?), state))
 }
 
-/// What is personal in a row, as far as it is needed to mask it.
+/// The personal data of a row that is needed to mask it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::outbox) struct Personal {
     id: i64,
     phone: String,
-    /// For a number that is encrypted, or may be.
+    /// Set for a number that is encrypted, or may be.
     phone_mask: Option<String>,
     /// Texts of the person that somebody may have quoted.
     quotable: Vec<String>,
     sub_user_id: Option<String>,
     fail_cause: Option<String>,
     idempotency_key: Option<String>,
-    /// The last batch that held it.
+    /// The last batch that held the row.
     batch: Option<String>,
-    /// Those that held it before it was requeued.
+    /// The batches that held it before it was requeued.
     earlier: Vec<String>,
 }
 
-/// A row without what is personal: the texts that stay.
+/// A row without personal data: the texts that stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::outbox) struct Redacted {
     pub(in crate::outbox) id: i64,
@@ -140,13 +140,13 @@ pub(in crate::outbox) struct Redacted {
     pub(in crate::outbox) idempotency_key: Option<String>,
 }
 
-/// A shorter text stands in too many words.
+/// A shorter text is not masked: it stands in too many words.
 const QUOTABLE: usize = 2;
 
-/// A shorter text is masked only where it is a whole word, if it is written in letters that make words.
+/// A shorter text is masked only as a whole word, if it is written in letters that make words.
 const PART_OF_WORDS: usize = 5;
 
-/// Words that were masked are not longer than this, unless they were before.
+/// The most characters of masked words, unless they were longer before.
 const WORDS: usize = 2_000;
 
 /// The longest part of a key that stays: the whole key fits into the narrowest column.
@@ -173,7 +173,7 @@ pub(in crate::outbox) fn personal(row: &impl Columns) -> Personal {
     }
 }
 
-/// Tells each of the persons in which batches it was before it was requeued.
+/// Tells each person the batches that held it before it was requeued.
 pub(in crate::outbox) fn earlier_batches(rows: &[impl Columns], personal: &mut [Personal]) {
     let mut earlier: HashMap<i64, Vec<String>> = HashMap::new();
     for row in rows {
@@ -186,8 +186,8 @@ pub(in crate::outbox) fn earlier_batches(rows: &[impl Columns], personal: &mut [
     }
 }
 
-/// Whether a text says anything of a person: what consists of stars is a mask itself, and to mask it would
-/// only make it longer.
+/// Whether a text tells anything about a person. A text of stars is a mask itself, and masking it
+/// would only make it longer.
 fn is_quotable(text: &str) -> bool {
     text.chars().count() >= QUOTABLE && text.chars().any(|c| c != '*')
 }
@@ -216,7 +216,7 @@ fn without_quoted(words: &str, quoted: &str) -> String {
 }
 
 impl Personal {
-    /// The same row without it.
+    /// Returns the row without personal data.
     pub(in crate::outbox) fn redacted(&self) -> Redacted {
         let key = self.idempotency_key.as_deref();
         Redacted {
@@ -228,7 +228,7 @@ impl Personal {
         }
     }
 
-    /// The words of somebody, in which the person may be quoted.
+    /// Masks the person in words that may quote it.
     pub(in crate::outbox) fn words(&self, said: &str) -> String {
         let mut words = mask_within(&self.without(said));
         for quoted in &self.quotable {
@@ -241,35 +241,35 @@ impl Personal {
         }
     }
 
-    /// The batches that are known to have held it; their ancestors did, too.
+    /// The batches that are known to have held the contact; their ancestors did, too.
     pub(in crate::outbox) fn batches(&self) -> impl Iterator<Item = &String> {
         self.earlier.iter().chain(&self.batch)
     }
 
-    /// A text without the number.
+    /// Returns a text without the number.
     fn without(&self, text: &str) -> String {
         mask_number(text, &self.phone).unwrap_or_else(|| text.to_owned())
     }
 
-    /// The key in the place of one that holds the number. It stays unique.
+    /// Returns the new key for one that holds the number. It stays unique.
     fn key(&self, key: &str) -> Option<String> {
         let masked: String = mask_number(key, &self.phone)?.chars().take(KEY).collect();
         Some(format!("{masked}#{}", Uuid::now_v7()))
     }
 }
 
-/// What a lane was told to wait for, and what to say instead.
-pub(in crate::outbox) struct Hold {
+/// The reason that a lane waits for, and the text that replaces it.
+pub(in crate::outbox) struct HoldMessage {
     pub(in crate::outbox) user_id: String,
     pub(in crate::outbox) task_id: String,
     pub(in crate::outbox) said: String,
     pub(in crate::outbox) instead: String,
 }
 
-/// The holds of lanes that quote one of the persons who are in the lane.
-pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> Vec<Hold> {
+/// Returns the holds of lanes that quote one of the persons in the lane.
+pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> Vec<HoldMessage> {
     let persons: HashMap<i64, &Personal> = personal.iter().map(|one| (one.id, one)).collect();
-    let mut holds: HashMap<(String, String), Hold> = HashMap::new();
+    let mut holds: HashMap<(String, String), HoldMessage> = HashMap::new();
     for row in rows {
         let person = row.integer("id").and_then(|id| persons.get(&id));
         let (Some(person), Some(user_id), Some(task_id), Some(said)) = (
@@ -281,7 +281,7 @@ pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> 
             continue;
         };
         let lane = (user_id.clone(), task_id.clone());
-        let hold = holds.entry(lane).or_insert_with(|| Hold {
+        let hold = holds.entry(lane).or_insert_with(|| HoldMessage {
             instead: said.clone(),
             user_id,
             task_id,
@@ -289,19 +289,19 @@ pub(in crate::outbox) fn holds(rows: &[impl Columns], personal: &[Personal]) -> 
         });
         hold.instead = person.words(&hold.instead);
     }
-    let mut holds: Vec<Hold> = holds.into_values().collect();
+    let mut holds: Vec<HoldMessage> = holds.into_values().collect();
     holds.retain(|hold| hold.instead != hold.said);
     // Lanes are locked in their order.
     holds.sort_by(|a, b| (&a.user_id, &a.task_id).cmp(&(&b.user_id, &b.task_id)));
     holds
 }
 
-/// The journal's words about batches, as they are read from contacts up to the first ancestors.
+/// The journal's words about batches, read from the contacts' batches up to their first ancestors.
 #[derive(Debug, Default)]
 pub(in crate::outbox) struct Answers {
     seen: HashSet<String>,
     wanted: Vec<String>,
-    /// What was read: the parent of a batch, and its answer.
+    /// The batches that were read: the parent of each, and its answer.
     batches: HashMap<String, (Option<String>, Option<String>)>,
 }
 
@@ -329,8 +329,8 @@ impl Answers {
         }
     }
 
-    /// Returns the batches to reword, and what to say of each instead. A batch is asked only about the
-    /// persons who were in it: a text of anybody else stands there by chance.
+    /// Returns the batches to reword, each with its new text. Only the persons who were in a batch
+    /// are looked for in it: a text of anybody else stands there by chance.
     pub(in crate::outbox) fn reworded(mut self, personal: &[Personal]) -> Vec<(String, String)> {
         let mut reworded = HashMap::new();
         for person in personal {
@@ -451,7 +451,7 @@ mod tests {
             person.idempotency_key = Some(text);
             let left = person.redacted();
             let key = left.idempotency_key.unwrap();
-            // Behind it stands what keeps it unique.
+            // The part behind `#` keeps the key unique.
             let key = key.rsplit_once('#').unwrap().0.to_owned();
             for stays in [left.phone, left.sub_user_id.unwrap(), left.fail_cause.unwrap(), key] {
                 let digits: String = stays

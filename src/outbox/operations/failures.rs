@@ -1,4 +1,4 @@
-//! The contacts that failed, and which of them are asked for.
+//! The contacts that failed, and filters for them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 use crate::settlement::FailKind;
 
-/// Which failed contacts are asked for; the default is all.
+/// Selects failed contacts; the default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailureFilter {
     pub user_id: Option<String>,
     pub task_id: Option<String>,
-    /// Of one of these kinds; none named: of any.
+    /// The kinds of failure; empty: any.
     pub kinds: Vec<FailKind>,
-    /// Whose cause contains this text, in capitals or not.
+    /// Text that the cause contains, in capitals or not.
     pub cause: Option<String>,
-    /// That failed at most so long ago.
+    /// The greatest age of the failure.
     pub since: Option<Duration>,
-    /// That failed at least so long ago.
+    /// The least age of the failure.
     pub until: Option<Duration>,
 }
 
-/// Where reading of failures goes on: behind the last one seen.
+/// The place where reading of failures goes on: behind the last one seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureCursor {
     /// Its `finished_at`, as the database wrote it.
@@ -58,7 +58,7 @@ pub struct FailedContact {
     #[serde(rename = "fail_cause")]
     pub cause: String,
     pub attempts: u32,
-    /// The last batch it was part of.
+    /// The last batch that held it.
     pub batch_id: Option<String>,
     /// The app's own key.
     pub idempotency_key: Option<String>,
@@ -66,12 +66,13 @@ pub struct FailedContact {
     pub finished_at: String,
     #[serde(rename = "finished_seconds_ago", serialize_with = "seconds")]
     pub finished_ago: Duration,
-    /// Whether what is personal was taken out of it, so that it cannot be sent again.
+    /// Whether its personal data was taken out, so that it cannot be sent again.
     #[serde(skip_serializing_if = "is_false")]
     pub redacted: bool,
     #[serde(skip)]
     pub options: AskedFor,
-    /// Whether a request may have put it into the task: the last one, or one before it was requeued.
+    /// Whether a request may have put it into the task: the last one, or one before it was
+    /// requeued.
     #[serde(skip)]
     pub maybe_in_task: bool,
     #[serde(skip)]
@@ -85,29 +86,30 @@ pub struct AskedFor {
     pub encryption: Option<bool>,
 }
 
-/// The same two options of the last request that may have put the contact into the task, by the word of the
-/// journal.
+/// The same two options of the last request that may have put the contact into the task, according
+/// to the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentAs {
     pub suffix: Suffix,
     pub encryption: bool,
 }
 
-/// Failed contacts that have all of this in common.
+/// Failed contacts that have all of these fields in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureCount {
     pub kind: String,
     pub options: AskedFor,
-    /// Whether a request may have put them into their tasks: the last one, or one before they were requeued.
+    /// Whether a request may have put them into their tasks: the last one, or one before they were
+    /// requeued.
     pub maybe_in_task: bool,
-    /// `None`: none may have, or the journal does not tell.
+    /// `None`: no request may have put them there, or the journal does not tell.
     pub sent: Option<SentAs>,
-    /// Whether what is personal was taken out of them, so that they cannot be sent again.
+    /// Whether their personal data was taken out, so that they cannot be sent again.
     pub redacted: bool,
     pub contacts: u64,
 }
 
-/// What failed contacts are counted by.
+/// The property that failed contacts are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailuresBy {
     Cause,
@@ -126,15 +128,15 @@ impl FailuresBy {
     }
 }
 
-/// Failed contacts, counted by what they have in common.
+/// Failed contacts, counted by a property that they share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FailureGroups {
-    /// The most first.
+    /// The largest group first.
     pub groups: Vec<FailureGroup>,
-    /// How many groups there are beside them; if not all are told apart, at least so many.
+    /// How many further groups there are; if not all are told apart, at least so many.
     pub more: u64,
     pub all_told_apart: bool,
-    /// How many contacts those have.
+    /// How many contacts the further groups have.
     pub contacts_of_more: u64,
 }
 
@@ -148,10 +150,11 @@ pub struct FailureGroup {
     pub last_ago: Duration,
 }
 
-/// More groups are not told apart: nobody reads them.
+/// The most groups that are told apart: nobody reads more.
 const TOLD_APART: usize = 10_000;
 
-/// The groups, as their parts are read: causes that differ by the number that they quote are one.
+/// The groups while their parts are read: causes that differ only by the number that they quote are
+/// one.
 #[derive(Debug, Default)]
 pub(in crate::outbox) struct Grouping {
     groups: HashMap<String, (u64, Duration)>,
@@ -177,7 +180,7 @@ impl Grouping {
         group.1 = group.1.min(last_ago);
     }
 
-    /// The greatest groups, at most `limit` of them.
+    /// Returns the largest groups, at most `limit` of them.
     pub(in crate::outbox) fn most(self, limit: u32) -> FailureGroups {
         let group = |(shared, (contacts, last_ago))| FailureGroup {
             shared,
@@ -193,7 +196,7 @@ impl Grouping {
         let more = groups.split_off(limit.min(groups.len()));
         FailureGroups {
             groups,
-            // How many groups the parts are of is not known; more than none.
+            // The number of groups behind `rest` is not known; it is more than none.
             more: more.len() as u64 + u64::from(self.rest.is_some()),
             all_told_apart: self.rest.is_none(),
             contacts_of_more: more.iter().map(|group| group.contacts).sum::<u64>()
@@ -220,7 +223,7 @@ fn asked_for(row: &impl Columns) -> AskedFor {
     }
 }
 
-/// Nothing, if anything of it cannot be read.
+/// Returns nothing if any part of it cannot be read.
 fn sent_as(row: &impl Columns) -> Option<SentAs> {
     let suffix = match row.text("sent_suffix")?.as_str() {
         "none" => Suffix::None,

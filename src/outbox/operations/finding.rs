@@ -2,11 +2,12 @@
 
 use crate::contact::ContactId;
 
-/// A part of the table, from its end on.
+/// One step of a search through the table, from its end on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhoneStep {
     /// The contacts that have the number, the newest first.
     pub found: Vec<ContactId>,
-    /// The first of the part, before which the search goes on; `None`: the table has no more.
+    /// The first contact of the part, before which the search goes on; `None`: the table has no
+    /// more.
     pub next: Option<ContactId>,
 }

@@ -1,4 +1,4 @@
-//! Who did what: the rows of `operator_action`.
+//! The history of operators' actions: the rows of `operator_action`.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::story::{Moment, moment};
 use crate::outbox::rows::Columns;
 
-/// Something that an operator does. It may take several transactions: each adds what it has changed to
-/// the same row.
+/// One action of an operator. It may take several transactions: each adds its changes to the same
+/// row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     pub id: Uuid,
@@ -16,21 +16,21 @@ pub struct Action {
     pub host: String,
     /// Whose process it is.
     pub os_user: String,
-    /// Which contacts, lanes or settings, in words; no number is in them.
+    /// The selected contacts, lanes or settings, in words; no number is in them.
     pub selection: String,
 }
 
-/// What one transaction adds to the row of an action.
+/// The part of an action that one transaction adds to the action's row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    /// How many rows it has changed; `None`: they are not counted.
+    /// How many rows the transaction has changed; `None`: they are not counted.
     pub affected: Option<u64>,
-    /// Whether nothing comes behind it.
+    /// Whether no part follows.
     pub is_last: bool,
 }
 
 impl Part {
-    /// One of several.
+    /// A part that others follow.
     pub(in crate::outbox) const fn some(affected: u64) -> Self {
         Self {
             affected: Some(affected),
@@ -39,7 +39,7 @@ impl Part {
     }
 }
 
-/// An action as it was kept.
+/// An action as the database keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ActionReport {
     pub id: String,
@@ -50,14 +50,14 @@ pub struct ActionReport {
     /// How many rows; `None`: they are not counted.
     pub affected: Option<u64>,
     pub began_at: Option<Moment>,
-    /// `None`: it is under way, or was broken off.
+    /// `None`: the action is under way, or was broken off.
     pub ended_at: Option<Moment>,
     /// When the last part of it was noted.
     #[serde(skip)]
     pub changed_ago: f64,
 }
 
-/// An action of which nothing was heard for so many seconds was broken off.
+/// An action that has noted nothing for so many seconds counts as broken off.
 const BROKEN_OFF: f64 = 60.0;
 
 impl ActionReport {
@@ -76,12 +76,12 @@ impl ActionReport {
         }
     }
 
-    /// Whether nothing comes behind what was noted.
+    /// Whether no part follows the noted ones.
     pub fn is_over(&self) -> bool {
         self.ended_at.is_some() || self.is_broken_off()
     }
 
-    /// Whether it did not come to its end.
+    /// Whether the action did not come to its end.
     pub fn is_broken_off(&self) -> bool {
         self.ended_at.is_none() && self.changed_ago > BROKEN_OFF
     }

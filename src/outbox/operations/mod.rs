@@ -1,11 +1,11 @@
-//! The outbox as the people who run it see it: what waits, what is held, what failed and why.
+//! The outbox as its operators see it: which contacts wait, which are held, which failed and why.
 //!
-//! Neighbours: the commands for operators and the status page ask; `outbox::sql` replies. Durations come
-//! by the database's clock. An instant comes as text for people's eyes (UTC), never to be compared with
-//! the host's.
+//! Neighbours: the commands for operators and the status page ask; `outbox::sql` replies. Durations
+//! come by the database's clock. An instant comes as text for people's eyes (UTC), never to be
+//! compared with the host's.
 //!
 //! The questions of every few seconds ([`Operations::overview`], [`Operations::lanes`],
-//! [`Operations::paused`], [`Operations::failures`] without a filter) read the small indexes of
+//! [`Operations::held`], [`Operations::failures`] without a filter) read the small indexes of
 //! pending and of failed rows and the courier's own tables, never the whole table.
 
 #![expect(
@@ -20,14 +20,14 @@ mod door;
 mod erasing;
 mod failures;
 mod finding;
+mod held;
 mod history;
 mod outcomes;
 mod outlook;
 mod overview;
-mod paused;
 mod pruning;
 mod results;
-mod server;
+mod server_report;
 mod story;
 mod trial;
 
@@ -46,11 +46,11 @@ pub use self::overview::{
     InstanceReport, LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, PendingCounts,
 };
 
+pub use self::held::HeldLane;
 pub use self::outlook::{LaneOutlook, SHARERS};
-pub use self::paused::PausedLane;
 pub use self::pruning::{PruneStep, Pruning};
 pub use self::results::{ContactResult, ResultCursor, ResultsFrom, ResultsIndex};
-pub use self::server::{Security, ServerReport, ServerSetting};
+pub use self::server_report::{Security, ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
 
@@ -61,11 +61,11 @@ pub(super) use self::erasing::{
     personal, redact_page,
 };
 pub(super) use self::failures::{Grouping, failed, failure_count, failure_page, kinds_of};
+pub(super) use self::held::held_lane;
 pub(super) use self::outcomes::outcome;
 pub(super) use self::overview::{instance_report, lane_report, overview};
-pub(super) use self::paused::paused_lane;
 pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding, says_it_is_older};
 pub(super) use self::results::{contact_result, results_index};
-pub(super) use self::server::at_least;
+pub(super) use self::server_report::at_least;
 pub(super) use self::story::{Trail, batch_report, contact_report, lane_standing, requeued};
 pub(super) use self::trial::{Trying, records};

@@ -1,8 +1,8 @@
 //! When the backlogs of lanes are gone, if all couriers go on as they do. Pure.
 //!
-//! Couriers give their turns to users, and a user's turns to the lanes of that user. So the speed is taken
-//! as shared by all users with due contacts in equal parts, and a user's part by the lanes in the same
-//! way. Whoever is done leaves the speed to the others.
+//! Couriers give their turns to users, and a user's turns to the lanes of that user. So the speed
+//! counts as shared in equal parts by all users with due contacts, and a user's part by the lanes
+//! in the same way. A user or lane that is done leaves its part to the others.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::overview::{LaneReport, LaneState, Overview};
 use crate::batch::MAX_BATCH;
 use crate::outbox::Standing;
 
-/// So many lanes are looked at for their shares; what the others have is known as a sum.
+/// So many lanes are looked at for their shares. Of the other lanes only the sum is known.
 pub const SHARERS: u32 = 1_000;
 
 /// A lane, and when its backlog is gone.
@@ -21,16 +21,17 @@ pub const SHARERS: u32 = 1_000;
 pub struct LaneOutlook {
     #[serde(flatten)]
     pub lane: LaneReport,
-    /// Contacts are due in it and are not sent: the lane is on hold, or its user, or everything.
+    /// Whether contacts are due in it and are not sent: the lane, its user or everything is on
+    /// hold.
     pub kept_back: bool,
-    /// In how many seconds what is due in it now is gone, if all goes on as it does; `None`: nothing is
-    /// due, it is kept back, or nobody can tell.
+    /// In how many seconds the contacts that are due in it now are gone, if the speed stays the
+    /// same; `None`: nothing is due, the lane is kept back, or nobody can tell.
     pub done_in_seconds: Option<f64>,
 }
 
 impl Overview {
-    /// Returns when the backlogs of the first of these lanes are gone. They are the longest of all, at
-    /// least [`SHARERS`] if there are so many.
+    /// Returns when the backlogs of the first of these lanes are gone. The lanes must be the
+    /// longest of all, at least [`SHARERS`] if there are so many.
     pub fn outlook(&self, lanes: Vec<LaneReport>, shown: u32) -> Vec<LaneOutlook> {
         let race = Race::of(self, &lanes);
         let shown = lanes.into_iter().take(shown as usize);
@@ -44,7 +45,8 @@ struct Race {
     speed: f64,
     /// The due contacts of each lane that is sent, by user; `None`: the user is kept back.
     users: HashMap<String, Option<Vec<u64>>>,
-    /// Those of the lanes that are not looked at. They are shorter, so they are done before.
+    /// The due contacts of the lanes that are not looked at. They are shorter, so they are done
+    /// before.
     rest: u64,
     /// The highest speed of one lane, and of one user.
     of_a_lane: f64,
@@ -92,7 +94,8 @@ impl Race {
     }
 
     fn done_in(&self, lane: &LaneReport) -> f64 {
-        // What its user has been given when it is done, and what all have been given by then.
+        // `given`: the contacts that its user has been given when the lane is done. `of_all`: the
+        // contacts that all users have been given by then.
         let of_user = self
             .users
             .get(&lane.user_id)
@@ -170,7 +173,7 @@ mod tests {
         }
     }
 
-    /// In how many whole seconds each is gone.
+    /// Returns in how many whole seconds each backlog is gone.
     fn gone(overview: &Overview, lanes: &[LaneReport]) -> Vec<Option<u64>> {
         let outlook = overview.outlook(lanes.to_vec(), 100);
         #[expect(

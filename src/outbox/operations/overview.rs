@@ -12,10 +12,10 @@ use crate::outbox::{Pause, Standing};
 /// The contacts that wait, the state of the lanes, and the couriers that run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Overview {
-    /// When this was so: an instant of the database's clock, for people.
+    /// The time of this picture: an instant of the database's clock, for people.
     pub at: String,
     pub pending: PendingCounts,
-    /// For how long the oldest contact that is due has been due: since its `not_before`, else since
+    /// For how long the oldest due contact has been due: since its `not_before`, or otherwise since
     /// it was inserted. (In each lane the smallest id counts as the oldest.) `None`: none is due.
     #[serde(rename = "oldest_pending_seconds", serialize_with = "optional_seconds")]
     pub oldest_pending: Option<Duration>,
@@ -33,10 +33,10 @@ pub struct Overview {
     pub pauses: Vec<Pause>,
 }
 
-/// So many of the newest contacts are looked at.
+/// How many of the newest contacts are looked at.
 pub(super) const NEWEST: u64 = 100;
 
-/// How the newest contacts ended: the hundred with the greatest ids at most.
+/// How the newest contacts ended: at most the hundred with the greatest ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewestEnds {
     pub succeeded: u64,
@@ -48,7 +48,7 @@ pub struct NewestEnds {
 pub struct PendingCounts {
     /// Due, in lanes that nothing holds back.
     pub due: u64,
-    /// With a `not_before` that has not come yet.
+    /// Not due yet: their `not_before` has not come.
     pub deferred: u64,
     /// Due, in lanes on hold, of users for whom nothing is sent, or while nothing is sent at all.
     pub held: u64,
@@ -68,12 +68,12 @@ pub struct LaneCounts {
     pub held: u64,
     pub leased: u64,
     pub idle: u64,
-    /// Those of the held lanes that have a hold or a pause of their own, not only that of their user
-    /// or of all; and paused lanes in which all waits for later.
+    /// Held lanes with a hold or a pause of their own, not only that of their user or of all; and
+    /// paused lanes in which all contacts wait for later.
     pub held_alone: u64,
 }
 
-/// How a lane stands; of several that fit, the first.
+/// The state of a lane; if several fit, the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LaneState {
@@ -120,9 +120,9 @@ pub struct InstanceReport {
     pub started_ago: Duration,
     #[serde(rename = "heartbeat_seconds_ago", serialize_with = "seconds")]
     pub heartbeat_ago: Duration,
-    /// Whether that is less than its lease: if not, its lanes are free.
+    /// Whether `heartbeat_ago` is less than its lease: if not, its lanes are free.
     pub alive: bool,
-    /// What it says of itself; `None`: nothing that can be read.
+    /// Its report about itself; `None`: nothing that can be read.
     pub standing: Option<Standing>,
 }
 
@@ -134,20 +134,20 @@ impl InstanceReport {
     }
 }
 
-/// A lane and what waits in it.
+/// A lane and its waiting contacts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LaneReport {
     pub user_id: String,
     pub task_id: String,
     /// Contacts that are not final, those with a later `not_before` among them.
     pub pending: u64,
-    /// Those of them that are due.
+    /// How many of them are due.
     pub due: u64,
-    /// For how long its oldest contact that is due has been due.
+    /// For how long its oldest due contact has been due.
     #[serde(rename = "oldest_seconds", serialize_with = "optional_seconds")]
     pub oldest: Option<Duration>,
     pub state: LaneState,
-    /// The living courier in whose hands it is.
+    /// The living courier that works it.
     pub owner: Option<Owner>,
 }
 

@@ -1,15 +1,16 @@
-//! Deleting what is old: final contacts, and closed batches of the journal that tell of none.
+//! Deleting old data: final contacts, and closed batches of the journal whose contacts are all
+//! gone.
 //!
-//! There is no index for it, which every settling would pay for. Both tables are walked along their
-//! primary keys instead, which follow the time: ids of contacts count up, ids of batches begin with
-//! the time of their making. The walk ends at the first step in which nothing was made before the
-//! limit, for what is younger cannot have ended before it.
+//! There is no index for it, because every settling would pay for one. Instead, both tables are
+//! walked along their primary keys, which follow the time: ids of contacts count up, and ids of
+//! batches begin with the time when they were made. The walk ends at the first step in which no row
+//! was made before the limit, because a younger row cannot have ended before it.
 //!
-//! The time in the id of a batch is the host's, and that clock may have been wrong for a while: its
-//! batches then stand among those of another time, with young ones before old ones. So the walk of
-//! batches does not end before it has come to ids that say they are younger than the limit. (The
-//! clock was ahead: such batches go when that time has come.) What is deleted is decided by the
-//! database's clock alone.
+//! The time in the id of a batch is the host's, and that clock may have been wrong for a while.
+//! Then its batches stand among batches of another time, with young ones before old ones. So the
+//! walk of batches does not end before it has come to ids that say they are younger than the limit.
+//! (If the clock was ahead, such batches go when that time has come.) Only the database's clock
+//! decides which rows are deleted.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub struct PruneStep<Id> {
     pub pruned: u64,
     /// The age of the last one looked at, for the progress.
     pub reached: Duration,
-    /// Behind which row the next step begins; `None`: the walk is over.
+    /// The row behind which the next step begins; `None`: the walk is over.
     pub next: Option<Id>,
 }
 
@@ -48,8 +49,8 @@ pub(in crate::outbox) struct PrunePage<Id> {
 }
 
 impl<Id: Clone> PrunePage<Id> {
-    /// A page out of at most `limit` rows with `old`, `made_before` and `age`. `is_before`: whether rows
-    /// that are old may stand behind a row, by its id.
+    /// Makes a page out of at most `limit` rows with `old`, `made_before` and `age`. `is_before`
+    /// tells by a row's id whether old rows may stand behind it.
     pub(in crate::outbox) fn new<C: Columns>(
         rows: &[C],
         limit: usize,
@@ -71,7 +72,7 @@ impl<Id: Clone> PrunePage<Id> {
         }
     }
 
-    /// The step that deleted so many.
+    /// Returns the step that deleted so many rows.
     pub(in crate::outbox) fn step(self, pruned: u64) -> PruneStep<Id> {
         PruneStep {
             pruned,
@@ -81,7 +82,8 @@ impl<Id: Clone> PrunePage<Id> {
     }
 }
 
-/// Whether a batch, by the time in its id, was made before the limit by the database's clock (`now`).
+/// Whether a batch, by the time in its id, was made before the limit by the database's clock
+/// (`now`).
 pub(in crate::outbox) fn says_it_is_older(row: &impl Columns, than: Duration) -> bool {
     let id = row.text("id").and_then(|id| Uuid::parse_str(&id).ok());
     let made = id.and_then(|id| id.get_timestamp());
@@ -102,7 +104,7 @@ pub(in crate::outbox) fn holding<C: Columns>(rows: &[C]) -> sqlx::Result<Vec<(St
         .collect()
 }
 
-/// Returns those of the batches none of whose contacts is there any more.
+/// Returns the batches whose contacts are all gone.
 pub(in crate::outbox) fn bereft(
     holding: Vec<(String, Vec<i64>)>,
     standing: &HashSet<i64>,
@@ -117,5 +119,5 @@ pub(in crate::outbox) fn bereft(
 /// How many contacts a step looks at.
 pub(in crate::outbox) const CONTACTS: usize = 1_000;
 
-/// How many batches a step looks at; a hundred contacts stand in each.
+/// How many batches a step looks at; each holds up to a hundred contacts.
 pub(in crate::outbox) const BATCHES: usize = 100;

@@ -1,4 +1,4 @@
-//! What became of contacts, in the order in which they ended.
+//! The ends of contacts, in the order in which they ended.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::outbox::rows::Columns;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultsIndex {
     There,
-    /// Whoever made it was cut short: it serves no question.
+    /// The command that made it was cut short: the index serves no question.
     Unfinished,
     Missing,
 }
 
-/// Where reading of results begins.
+/// The place where reading of results begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResultsFrom {
-    /// With what ended so long ago.
+    /// Begins with the contacts that ended so long ago.
     Ago(Duration),
     /// So long before this instant, or before now if the database's clock is behind it: UTC, as
     /// `2030-01-31 09:00:00.123456`.
     Before(String, Duration),
-    /// Behind this one.
+    /// Begins behind this result.
     Behind(ResultCursor),
 }
 
@@ -37,7 +37,7 @@ pub struct ResultCursor {
     pub id: ContactId,
 }
 
-/// What became of a contact.
+/// How a contact ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContactResult {
     pub id: ContactId,
@@ -52,13 +52,13 @@ pub struct ContactResult {
     pub fail_cause: Option<String>,
     /// UTC, with all digits that the database has.
     pub finished_at: String,
-    /// The same in microseconds, to be compared with those of other results.
+    /// The same in microseconds, to compare it with other results.
     #[serde(skip)]
     pub finished: i64,
 }
 
 impl ContactResult {
-    /// The place of this one.
+    /// Returns the place of this result.
     pub fn cursor(&self) -> ResultCursor {
         let finished_at = self.finished_at.replace('T', " ");
         ResultCursor {

@@ -13,20 +13,20 @@ use crate::outbox::ClosedGate;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 
-/// A contact, where it is and how it came there.
+/// A contact, its state and its way there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Story {
     pub contact: ContactReport,
     /// How it had ended each time before it was requeued, the first first.
     pub requeued: Vec<Requeued>,
-    /// Every batch that the journal knows it was in, the first first.
+    /// Every batch of the journal that is known to have held it, the first first.
     pub batches: Vec<BatchReport>,
-    /// Its lane, if it was ever worked.
+    /// Its lane, if a courier ever worked it.
     pub lane: Option<LaneStanding>,
     /// The gate that keeps all requests of its user back, at every courier.
     pub gate: Option<ClosedGate>,
-    /// If it is pending: pending contacts of its lane that stand before it, as long as none of them
-    /// was put off.
+    /// If it is pending: the pending contacts of its lane that stand before it, as long as none of
+    /// them has a `not_before`.
     pub ahead: u64,
 }
 
@@ -34,7 +34,7 @@ pub struct Story {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moment {
     pub at: String,
-    /// How long ago; negative: to come.
+    /// How long ago; negative: in the future.
     pub seconds_ago: f64,
 }
 
@@ -44,7 +44,7 @@ impl Serialize for Moment {
     }
 }
 
-/// A row of `contact_outbox`, as far as its way is concerned.
+/// The columns of `contact_outbox` that concern a contact's way.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContactReport {
     pub id: ContactId,
@@ -63,7 +63,7 @@ pub struct ContactReport {
     pub created_at: Option<Moment>,
     pub not_before: Option<Moment>,
     pub finished_at: Option<Moment>,
-    /// When what is personal was taken out of it.
+    /// When its personal data was taken out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redacted_at: Option<Moment>,
 }
@@ -82,13 +82,13 @@ pub struct Requeued {
 /// A batch of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BatchReport {
-    /// Goes along as `X-Request-Id`.
+    /// The id, which is also sent as `X-Request-Id`.
     pub id: String,
     pub parent_id: Option<String>,
     /// `sending`, `waiting` or `closed`.
     pub state: String,
     pub contacts: u64,
-    /// How many requests carried them, those of the parents included.
+    /// How many requests carried its contacts, those of the parents included.
     pub attempts: u32,
     /// Whether an earlier send may have reached the platform.
     pub maybe_delivered: bool,
@@ -109,11 +109,11 @@ pub struct LaneStanding {
     pub message: Option<String>,
     #[serde(rename = "held_seconds", serialize_with = "optional_seconds")]
     pub held_for: Option<Duration>,
-    /// How long until it is tried again; zero: nothing keeps it.
+    /// How long until the lane is tried again; zero: nothing keeps it back.
     #[serde(rename = "next_try_in_seconds", serialize_with = "seconds")]
     pub next_try_in: Duration,
     pub failures: u32,
-    /// The living courier in whose hands it is.
+    /// The living courier that works the lane.
     pub owner: Option<Owner>,
 }
 
@@ -191,8 +191,8 @@ pub(in crate::outbox) fn lane_standing(row: &impl Columns) -> LaneStanding {
     }
 }
 
-/// The batches that a contact was in, as they are found: from those that are known to hold it up to
-/// their first ancestors.
+/// The batches that a contact was in, as they are found: from the batches that are known to hold it
+/// up to their first ancestors.
 #[derive(Debug, Default)]
 pub(in crate::outbox) struct Trail {
     found: Vec<BatchReport>,
@@ -200,7 +200,7 @@ pub(in crate::outbox) struct Trail {
 }
 
 impl Trail {
-    /// Begins with open batches that hold the contact, and with the names of closed ones.
+    /// Begins with open batches that hold the contact, and with the ids of closed ones.
     pub(in crate::outbox) fn new(
         open: Vec<BatchReport>,
         contact: &ContactReport,
@@ -222,14 +222,14 @@ impl Trail {
         wanted
     }
 
-    /// Takes in what was found.
+    /// Adds the batches that were found.
     pub(in crate::outbox) fn add(&mut self, batches: Vec<BatchReport>) {
         let parents = batches.iter().filter_map(|batch| batch.parent_id.clone());
         self.wanted.extend(parents);
         self.found.extend(batches);
     }
 
-    /// All of them, by the order of their making (their ids sort by it).
+    /// Returns all batches, in the order in which they were made (their ids sort by it).
     pub(in crate::outbox) fn complete(mut self) -> Vec<BatchReport> {
         self.found.sort_by(|a, b| a.id.cmp(&b.id));
         self.found

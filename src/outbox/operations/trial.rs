@@ -1,8 +1,8 @@
 //! Whether the courier could write: tried for real, by its own statements, and undone.
 //!
-//! A session may answer every question and take no write: a standby, a file without the right to be
-//! written, a grant that is missing. Each database runs the courier's transactions on a lane of its
-//! own, which ends with them.
+//! A session may answer every question and take no write: a standby, a file that may not be
+//! written, a missing grant. Each database runs the courier's transactions on a lane of its own,
+//! which ends with them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +21,14 @@ use crate::outbox::{
 pub enum Trial {
     /// All that the courier writes was written, and undone.
     Passed,
-    /// The database's user may write nothing of it, which is right for who only looks.
+    /// The database's user may write none of it, which is right for a user who only reads.
     OnlyReads,
     /// Something could not be written.
     Failed(OutboxError),
 }
 
 impl Trial {
-    /// By what came of each transaction.
+    /// Judges by the result of each transaction.
     pub(in crate::outbox) fn of<const N: usize>(tried: [Result<(), OutboxError>; N]) -> Self {
         let errors: Vec<OutboxError> = tried.into_iter().filter_map(Result::err).collect();
         let denied = |error: &OutboxError| matches!(error, OutboxError::Denied(_));
@@ -80,7 +80,7 @@ impl Trying {
     }
 }
 
-/// What is recorded of a batch from its beginning to its end, a transaction's worth each: it settles
+/// The records of a batch from its beginning to its end, one for each transaction: they settle
 /// contacts that are not there.
 pub(in crate::outbox) fn records(lease: &Arc<Lease>) -> [[Write; 1]; 5] {
     let batch = BatchId::generate();
@@ -106,7 +106,7 @@ pub(in crate::outbox) fn records(lease: &Arc<Lease>) -> [[Write; 1]; 5] {
         Change::Open(JournalEntry {
             batch,
             parent: None,
-            // What is not there could not be sent.
+            // Contacts that are not there could not be sent.
             contacts: Vec::new(),
             options: RequestOptions::default(),
             attempts: 1,

@@ -165,7 +165,7 @@ fn a_close_that_an_earlier_try_has_committed_is_done_and_changes_nothing() {
     let plan = Plan::new(&writes, &tokens(), &journal);
     assert_eq!(plan.answers, [Recorded::Done]);
     assert!(plan.closes.is_empty() && plan.settled().is_empty());
-    // To be sent, or to wait, it is too late.
+    // For sending or waiting it is too late.
     let writes = [write(resend(batch, &[1])), write(postpone(batch, None))];
     let plan = Plan::new(&writes, &tokens(), &journal);
     assert_eq!(plan.answers, vec![Recorded::Fenced; 2]);
@@ -243,7 +243,7 @@ fn of_several_changes_to_a_lanes_hold_the_last_one_counts() {
         write_as("a", TOKEN, Change::Hold(hold(4))),
         write(postpone(batch, Some(hold(2)))),
         write_as("a", TOKEN, Change::Recover),
-        // Called off: says nothing about the lane.
+        // A batch that was called off says nothing about the lane.
         write(postpone(batch, None)),
     ];
     let plan = Plan::new(&writes, &tokens(), &open(&[batch], TOKEN));

@@ -1,15 +1,15 @@
-//! What PostgreSQL's errors mean to the courier.
+//! The meaning of PostgreSQL's errors for the courier.
 //!
-//! Only an error's one-line message is passed on, never its detail: "Failing row contains (…)" would
-//! carry a customer's number.
+//! Only an error's one-line message is passed on, never its detail: "Failing row contains (…)"
+//! would carry a customer's number.
 
 use sqlx::error::DatabaseError;
 
 use crate::outbox::error::{breaks, other_schema};
-use crate::outbox::server::translate_server;
+use crate::outbox::network::translate_server;
 use crate::outbox::{OutboxError, fitness, schema};
 
-/// Translates an error, whatever was being done.
+/// Translates an error, whatever the call was.
 pub(super) fn translate(error: sqlx::Error) -> OutboxError {
     translate_server(error, translate_sqlstate)
 }
@@ -19,8 +19,8 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     has_code(error, "42501")
 }
 
-/// The words of a server that lets nobody in: a wrong password, no such user or database. While the courier
-/// works this passes: passwords change here and there at different moments.
+/// The words of a server that lets nobody in: a wrong password, no such user or database. While the
+/// courier works, this passes: passwords change here and there at different moments.
 pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
     ["28P01", "28000", "3D000"]
         .into_iter()
@@ -67,7 +67,7 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => OutboxError::Lost(message),
         code => match code.get(..2) {
             Some("08") => OutboxError::Lost(message),
-            // What else rolls back, resources, cancelled statements, the disk.
+            // Other rollbacks, resources, cancelled statements, the disk.
             Some("40" | "53" | "57" | "58") => OutboxError::Unavailable(message),
             // A rule of the table, or a value that its column cannot hold.
             Some("23") => error

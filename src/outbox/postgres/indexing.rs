@@ -1,4 +1,4 @@
-//! The index of results, which is made only where somebody asks for it.
+//! The index of results, which is made only on demand.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Row};
@@ -7,20 +7,20 @@ use super::error::translate;
 use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
 use crate::outbox::operations::{ResultsIndex, results_index};
-use crate::outbox::{OutboxError, schema, server};
+use crate::outbox::{OutboxError, network, schema};
 
-/// Makes the index while apps and couriers go on; whether it was not there.
+/// Makes the index while apps and couriers go on; returns whether it was missing.
 ///
-/// No lock of ours keeps two such commands apart: the build would wait for the session that waits for
-/// that lock.
+/// No lock of ours keeps two such commands apart: the build would wait for the session that waits
+/// for that lock.
 pub(super) async fn make_results_index(options: &PgConnectOptions) -> Result<bool, OutboxError> {
     let patient = options
         .clone()
         .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-    let mut session: PgConnection = server::connect(&patient, translate).await?;
+    let mut session: PgConnection = network::connect(&patient, translate).await?;
     let mut state = state(&mut session).await?;
     if state == ResultsIndex::Unfinished {
-        // Somebody may be at it just now.
+        // Another command may be building it just now.
         run(&mut session, statements::AWAIT_INDEXING).await?;
         state = self::state(&mut session).await?;
     }
@@ -34,7 +34,7 @@ pub(super) async fn make_results_index(options: &PgConnectOptions) -> Result<boo
             return Err(schema::name_is_taken());
         }
     }
-    server::part(session).await;
+    network::part(session).await;
     Ok(made)
 }
 

@@ -10,7 +10,7 @@ use super::statements::{STATEMENTS, erasing, intervening, operating};
 use crate::outbox::OutboxError;
 use crate::outbox::schema::Schema;
 use crate::outbox::servers::Servers;
-use crate::outbox::sql::dialect::Language;
+use crate::outbox::sql::language::Language;
 use crate::outbox::sql::statements::{Erasing, Intervening, Operating, Statements};
 use crate::outbox::sql::value::Value;
 

@@ -9,20 +9,20 @@ use super::language::{Postgres, SCHEMA};
 use super::statements::migrating as statements;
 use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating::{self, may_not};
-use crate::outbox::{OutboxError, server};
+use crate::outbox::{OutboxError, network};
 
-/// The schema that tables are made in, as SQL writes it, and whether it has a history of ours and a
-/// table of contacts. All are null where there is no such schema.
+/// The schema in which tables are made, as SQL writes it, and whether it has a history of ours and
+/// a table of contacts. All are null if there is no such schema.
 type Tables = (Option<String>, Option<bool>, Option<bool>);
 
-/// Applies what is missing; how many migrations.
+/// Applies the missing migrations and returns how many there were.
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxError> {
     // Building an index on a large table may take its time, and other couriers that start at
     // the same moment wait for this one.
     let patient = options
         .clone()
         .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-    let mut session: PgConnection = server::connect(&patient, translate).await?;
+    let mut session: PgConnection = network::connect(&patient, translate).await?;
     let failed = |error| schema::migration_failed(error, translate);
     // Apps that migrate by the same library wait, too. The lock ends with the connection.
     session.lock().await.map_err(failed)?;
@@ -32,11 +32,11 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
         .await
         .map_err(failed)?;
     let applied = migrating::migrate::<Postgres>(&mut session).await?;
-    server::part(session).await;
+    network::part(session).await;
     Ok(applied)
 }
 
-/// Takes over what is ours in the history that is shared, all or nothing.
+/// Takes over our entries of the shared history, all or nothing.
 async fn take_over(session: &mut PgConnection) -> Result<(), OutboxError> {
     let (name, history, outbox) = tables(session).await.map_err(translate)?;
     let shared = migrating::shared::<Postgres>(session).await?;
@@ -69,9 +69,9 @@ async fn take_over(session: &mut PgConnection) -> Result<(), OutboxError> {
     tx.commit().await.map_err(translate)
 }
 
-/// An empty history that belongs to our user would be in the way of an app that comes later with a
-/// user of its own: it would find the table and not be allowed to write to it. Where it is not ours to
-/// drop, or something depends on it, it stays.
+/// Drops an empty history. If it belonged to our user, it would be in the way of an app that comes
+/// later with its own user: the app would find the table and not be allowed to write to it. The
+/// table stays if it is not ours to drop, or if something depends on it.
 async fn drop_if_empty(session: &mut PgConnection, schema: &str) -> Result<(), OutboxError> {
     let empty: bool = sqlx::query_scalar(AssertSqlSafe(statements::is_empty(schema)))
         .fetch_one(&mut *session)

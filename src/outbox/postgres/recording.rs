@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgPool, Result};
 use uuid::Uuid;
 
 use super::error::is_locked;
-use super::session::BEGIN_BRIEFLY;
+use super::sessions::BEGIN_BRIEFLY;
 use super::statements::operating::REQUEUE;
 use super::statements::{LOCK_ROWS_AT_ONCE, LOCKED_ROWS, STATEMENTS};
 use crate::contact::ContactId;
@@ -31,7 +31,7 @@ pub(super) async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Res
     Ok(u64::try_from(settled).unwrap_or_default())
 }
 
-/// Returns those of the contacts whose rows other sessions keep locked.
+/// Returns the contacts among these whose rows other sessions keep locked.
 pub(super) async fn locked(pool: &PgPool, contacts: &[i64]) -> Result<Vec<ContactId>> {
     let mut tx = pool.begin_with(BEGIN_BRIEFLY).await?;
     let locked: Vec<i64> = sqlx::query_scalar(LOCKED_ROWS)
@@ -45,8 +45,8 @@ pub(super) async fn locked(pool: &PgPool, contacts: &[i64]) -> Result<Vec<Contac
     Ok(locked.into_iter().map(ContactId).collect())
 }
 
-/// Whether a lock is what keeps these rows from us. A row policy may keep them, too: it hides them from
-/// everybody who wants to lock them, and says nothing.
+/// Whether a lock keeps these rows from us. A row policy may do it, too: without an error it hides
+/// rows from everybody who wants to lock them.
 async fn is_any_locked(pool: &PgPool, ids: &[i64]) -> Result<bool> {
     let tried = sqlx::query(LOCK_ROWS_AT_ONCE).bind(ids).execute(pool).await;
     match tried {

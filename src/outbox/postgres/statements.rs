@@ -1,23 +1,23 @@
-//! Every statement that PostgreSQL is asked, named by intent.
+//! Every statement that is sent to PostgreSQL, named by intent.
 //!
 //! A range over an index begins with a row comparison, `(task_id, id) > (…)`, and is ordered by all
-//! of its columns: then no other index yields the order, and a planner with stale statistics cannot
-//! walk the primary key instead. It ends with a plain comparison of the column behind those that are
-//! fixed by `=`: a row comparison ends a scan by its first column only, and would read on through
-//! everything behind the lane. `EXISTS` is written as `(SELECT true … LIMIT 1)`: the
-//! planner may turn the former into a hash of the whole table, never the latter.
+//! of its columns. Then no other index yields the order, and a planner with stale statistics cannot
+//! walk the primary key instead. The range ends with a plain comparison of the column behind those
+//! that `=` fixes: a row comparison ends a scan by its first column only, and would read on through
+//! everything behind the lane. `EXISTS` is written as `(SELECT true … LIMIT 1)`: the planner may
+//! turn the former into a hash of the whole table, never the latter.
 //!
-//! A statement that updates rows which are known to be there returns how many of them are now as they
-//! should be: a row policy or a trigger can leave a row as it was, or put its old values back, without
-//! an error.
+//! A statement that updates rows which are known to be there returns how many of them are now as
+//! they should be. A row policy or a trigger can leave a row as it was, or put its old values back,
+//! without an error.
 
 use std::sync::LazyLock;
 
 use crate::outbox::sql::statements::{Statement, Statements, hot};
 
 /// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads, out of `$rows`, and
-/// `$more` columns. A text that is longer than `$most`, the most bytes of a contact, together with those
-/// before it is left out. A text that is stored apart is not fetched for its length.
+/// `$more` columns. A text that is longer than `$most`, the most bytes of a contact, together with
+/// the texts before it is left out. A text that is stored apart is not fetched for its length.
 ///
 /// OFFSET 0: the length is worked out once, and so is the text of JSON.
 macro_rules! outbox_rows {
@@ -46,8 +46,8 @@ macro_rules! bytes {
     };
 }
 
-/// Texts, each unless it is too long together with those before it. Nearly all rows are short enough as
-/// a whole.
+/// Texts, each unless it is too long together with the texts before it. Nearly all rows are short
+/// enough as a whole.
 macro_rules! texts {
     ($most:literal [$($before:literal)*]) => {
         ""
@@ -61,7 +61,7 @@ macro_rules! texts {
     };
 }
 
-/// The columns that those are made of.
+/// The columns that the row is made of.
 macro_rules! row_columns {
     () => {
         "id, phone, name, email, company, sex::bigint AS sex, sort::bigint AS sort,
@@ -84,8 +84,8 @@ macro_rules! is_alive {
     };
 }
 
-/// In front of a read by which something is decided: pgpool, which balances reads over standbys that
-/// lag behind, sends it to the primary.
+/// Stands before a read that decides something. pgpool, which balances reads over standbys that lag
+/// behind, sends such a read to the primary.
 macro_rules! primary {
     () => {
         "/*NO LOAD BALANCE*/ "
@@ -162,7 +162,7 @@ pub(super) mod operating;
 ///
 /// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
 /// least. It is read lazily, so `LIMIT` stops it. Nothing here touches more than a batch of rows of
-/// a lane, and that only for a lane that is still lingering.
+/// a lane, and only of a lane that is still lingering.
 pub(super) const FIND_LANES: &str = concat!(
     primary!(),
     "WITH RECURSIVE walk AS (
@@ -236,8 +236,8 @@ pub(super) const FIND_LANES: &str = concat!(
      LIMIT $6"
 );
 
-/// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row, $7 the most bytes
-/// of a contact.
+/// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row, $7 the most
+/// bytes of a contact.
 ///
 /// The second half is only read when the first has left room.
 pub(super) const READ_PAGE: &str = concat!(
@@ -267,7 +267,7 @@ pub(super) const READ_PAGE: &str = concat!(
     )
 );
 
-/// $1 ids. The lock is the one that an update takes, and is let go at once.
+/// $1 ids. The lock is the one that an update takes. It is released at once.
 pub(super) const LOCKED_ROWS: &str = "
     WITH free AS MATERIALIZED (
         SELECT id FROM contact_outbox WHERE id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED
@@ -279,8 +279,8 @@ pub(super) const LOCKED_ROWS: &str = "
 pub(super) const LOCK_ROWS_AT_ONCE: &str =
     "SELECT FROM contact_outbox WHERE id = ANY ($1) FOR NO KEY UPDATE NOWAIT";
 
-/// How many rows an update has settled: none as far as is known, where the table has triggers. What they
-/// change behind the update does not show in it.
+/// How many rows an update has settled; none is reported if the table has triggers, because their
+/// later changes do not show in the update's count.
 macro_rules! settled {
     () => {
         "SELECT CASE WHEN c.relhastriggers THEN 0
@@ -293,9 +293,9 @@ macro_rules! settled {
 pub(super) const STILL_PENDING: &str =
     "SELECT count(*) FROM contact_outbox WHERE id = ANY ($1) AND status = 'pending'";
 
-/// $1 name; in microseconds $2 span, $3 burst, $4 how far ahead the rate can be given away, $5 how far
-/// ahead it begins anew. `now()` is the beginning of the statement, however long it waits for another
-/// courier's claim; the rate is given away up to `given_until`.
+/// $1 name; in microseconds $2 span, $3 burst, $4 how far ahead the rate can be given away, $5 how
+/// far ahead it begins anew. `now()` is the beginning of the statement, however long it waits for
+/// another courier's claim; the rate is given away up to `given_until`.
 pub(super) const CLAIM_RATE: &str = "
     INSERT INTO rate_budget AS r (name, given_until)
     VALUES ($1, (extract(epoch FROM now()) * 1000000)::bigint - $3 + $2)
@@ -330,7 +330,7 @@ pub(super) const INSERT_CONTACTS: &str = "
 pub(super) const KEYS_THERE: &str =
     "SELECT count(*) FROM contact_outbox WHERE idempotency_key = ANY ($1)";
 
-/// The session of the server that answers.
+/// The server's session that runs this.
 pub(super) const BACKEND: &str = "SELECT pg_backend_pid()";
 
 /// Whether the database, and this user in it, are fit: see `outbox::fitness`.
@@ -360,7 +360,8 @@ pub(super) static STATEMENTS: Statements = Statements {
                  standing = excluded.standing, heartbeat_at = now()",
     ),
     alive: None,
-    // The time when the row is looked at, not `now()`: the statement may have waited for a heartbeat.
+    // The time when the row is looked at, not `now()`: the statement may have waited for a
+    // heartbeat.
     bring_back_beats: "UPDATE courier_instance SET heartbeat_at = clock_timestamp()
          WHERE heartbeat_at > clock_timestamp() + interval '10 seconds'",
     bring_back_holds: Statement::new(
@@ -390,8 +391,8 @@ pub(super) static STATEMENTS: Statements = Statements {
          FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL",
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1",
     remove_instance: "DELETE FROM courier_instance WHERE id = $1",
-    // An owner that registered while this statement waited for the lane's row is not seen as alive and
-    // loses the lane to us; its token does not fit any more, so nothing comes of it but a wasted turn.
+    // If an owner registers while this statement waits for the lane's row, it is not seen as alive
+    // and loses the lane to us. Its token does not fit any more, so only a turn is wasted.
     lease_lane: concat!(
         "INSERT INTO delivery_lane AS l (user_id, task_id, lease_owner, lease_token, leased_at)
          VALUES ($1, $2, $3, 1, now())
@@ -408,7 +409,8 @@ pub(super) static STATEMENTS: Statements = Statements {
         unpaused_at!("$1", "$2"),
         "))::float8 AS unpaused_ago"
     ),
-    // It returns all open batches, also such as were not written, with the token that they have now.
+    // Returns all open batches, also those that were not written, with the token that they have
+    // now.
     adopt_batches: Statement::new(
         "WITH opened AS (
              SELECT id, parent_id, contact_ids, options, attempts, maybe_delivered, failing_since,
@@ -490,8 +492,8 @@ pub(super) static STATEMENTS: Statements = Statements {
          SELECT class, because, sum(contacts)::bigint AS contacts
          FROM classed GROUP BY class, because ORDER BY 3 DESC"
     ),
-    // They are locked in their order, and for writing at once: a shared lock that is raised later
-    // would deadlock with another one.
+    // The rows are locked in their order, and for writing at once: a shared lock that is raised
+    // later would deadlock with another one.
     lock_lanes: "SELECT l.user_id, l.task_id, l.lease_token
          FROM unnest($1::text[], $2::text[]) AS named (user_id, task_id)
          JOIN delivery_lane l ON l.user_id = named.user_id AND l.task_id = named.task_id
@@ -502,8 +504,9 @@ pub(super) static STATEMENTS: Statements = Statements {
         "SELECT id, lease_token, closed_at IS NOT NULL AS closed FROM delivery_batch
          WHERE id = ANY($1)"
     ),
-    // Ids of contacts come as text (`{1,2}`), for arrays of arrays must be rectangular. The lane and
-    // the rows are looked at in here, where writes run: a read may run on a standby that lags behind.
+    // Ids of contacts come as text (`{1,2}`), because arrays of arrays must be rectangular. The
+    // lane and the rows are checked in this statement, which runs where writes run: a read may run
+    // on a standby that lags behind.
     open_batches: "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token,
              contact_ids, options, state, attempts, maybe_delivered, sent_at)
          SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids::bigint[],
@@ -567,7 +570,7 @@ pub(super) static STATEMENTS: Statements = Statements {
          )
          SELECT count(*) FROM written WHERE state = 'closed'",
     ),
-    // Of all batches at once [contacts, attempts, batches].
+    // Settles all batches at once [contacts, attempts, batches].
     settle_successes: concat!(
         "WITH written AS (
              UPDATE contact_outbox AS c
@@ -632,7 +635,7 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     hot(&STATEMENTS, &operating::OPERATING, &erasing::ERASING, &own)
 });
 
-/// Whether the server, and this session, take writes. One that was demoted keeps its sessions. The
+/// Whether the server, and this session, take writes. A demoted server keeps its sessions. The
 /// comment keeps a pgpool from asking a standby.
 pub(super) const TAKES_WRITES: &str = "/*NO LOAD BALANCE*/
     SELECT pg_is_in_recovery() AS is_standby,

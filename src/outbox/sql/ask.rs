@@ -1,11 +1,11 @@
-//! Asking a statement of a dialect: it is given values, and run in a session.
+//! Asking a statement of a dialect: it is given values and runs in a session.
 
 use std::marker::PhantomData;
 
 use sqlx::{Error, Result};
 
-use super::dialect::{Language, Parameters, Row, Session};
 use super::driver::Driver;
+use super::language::{Language, Parameters, Row, Session};
 use super::statements::Statement;
 use super::value::Value;
 use crate::outbox::rows;
@@ -27,13 +27,13 @@ pub(in crate::outbox) fn ask<'a, D: Language>(statement: impl Into<Statement>) -
 }
 
 impl<'a, D: Language> Ask<'a, D> {
-    /// Gives it the next value. An empty list means that there is nothing to ask.
+    /// Gives the statement its next value. An empty list means that there is nothing to ask.
     pub(in crate::outbox) fn bind(mut self, value: impl Into<Value<'a>>) -> Self {
         self.values.push(value.into());
         self
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub(in crate::outbox) async fn fetch_all(
         self,
         session: &mut Session<D>,
@@ -46,8 +46,8 @@ impl<'a, D: Language> Ask<'a, D> {
         Ok(rows)
     }
 
-    /// Rows as they come, until one of them is said to be the last. What the server has sent beyond it is
-    /// thrown away.
+    /// Hands rows over as they come, until the receiver calls one the last. Rows that the server
+    /// has sent beyond it are dropped.
     pub(in crate::outbox) async fn fetch_while(
         self,
         session: &mut Session<D>,
@@ -60,7 +60,7 @@ impl<'a, D: Language> Ask<'a, D> {
         Ok(())
     }
 
-    /// The first row, if there is one.
+    /// Returns the first row, if there is one.
     pub(in crate::outbox) async fn fetch_optional(
         self,
         session: &mut Session<D>,
@@ -68,14 +68,14 @@ impl<'a, D: Language> Ask<'a, D> {
         Ok(self.fetch_all(session).await?.into_iter().next())
     }
 
-    /// The first row.
+    /// Returns the first row.
     pub(in crate::outbox) async fn fetch_one(self, session: &mut Session<D>) -> Result<Row<D>> {
         self.fetch_optional(session)
             .await?
             .ok_or(Error::RowNotFound)
     }
 
-    /// The number that it returns.
+    /// Returns the number that the statement returns.
     pub(in crate::outbox) async fn number(self, session: &mut Session<D>) -> Result<i64> {
         rows::number(&self.fetch_one(session).await?)
     }
@@ -95,7 +95,7 @@ impl<'a, D: Language> Ask<'a, D> {
         Ok(written)
     }
 
-    /// The parameters for each time that the statement has to run.
+    /// Returns the parameters for each run of the statement.
     fn parameters(mut self) -> Result<Vec<Parameters<D>>> {
         let is_list = |value: &Value<'_>| matches!(value, Value::List(_));
         let Some(at) = self.values.iter().position(is_list) else {

@@ -1,9 +1,9 @@
-//! A limit on the time that any call of the outbox may take, and the measure of it.
+//! Limits the time of every call of the outbox, and measures it.
 //!
-//! A database whose host vanishes without a word leaves connections that never answer; the server's
-//! own limits end with the server. A call that takes too long counts as one that was never answered:
-//! the write may have happened, and is handed in again, on another connection. A call that lost against
-//! another transaction is made again within the same limit.
+//! A database whose host vanishes without a word leaves connections that never answer, and the
+//! server's own limits end with the server. A call that takes too long counts as one that was never
+//! answered: the write may have happened, and is handed in again, on another connection. A call
+//! that lost against another transaction is made again within the same limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::dialect::Dialect;
 use super::patience::{LONGEST, Patience};
 use crate::outbox::conflict::retried;
 use crate::outbox::error::SqlError;
-use crate::outbox::{OutboxError, WriteHealth, server};
+use crate::outbox::{OutboxError, WriteHealth, network};
 use crate::telemetry::event::DatabaseCall;
 
-/// The limit on a heartbeat, and on a claim that many wait for.
+/// The limit of a heartbeat, and of a claim that many wait for.
 const SHORT: Duration = Duration::from_secs(5);
 
 /// How long a call may take.
@@ -25,7 +25,7 @@ const SHORT: Duration = Duration::from_secs(5);
 pub(super) enum Limit {
     Short,
     Long,
-    /// Work waits for the call: not long as a rule, and longer where the database is slow.
+    /// Work waits for the call. The limit is usually short, and longer where the database is slow.
     Patient,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// A call of the courier's, which is measured under its name.
+    /// Makes a call of the courier's, which is measured under its name.
     pub(super) async fn measured<D, T, F>(
         &self,
         dialect: &D,
@@ -74,7 +74,7 @@ impl Calls {
         })
     }
 
-    /// A call of an operator's: a person who waits is told which server did not answer.
+    /// Makes an operator's call: the waiting person is told which server did not answer.
     pub(super) async fn watched<D, T, F>(
         &self,
         dialect: &D,
@@ -90,7 +90,7 @@ impl Calls {
     }
 }
 
-/// A call within its limit, made again while other transactions are first.
+/// Makes a call within its limit, and again while other transactions are first.
 async fn limited<D, T, F>(
     dialect: &D,
     limit: Duration,
@@ -104,10 +104,10 @@ where
     let limit = dialect.place().map_or(LONGEST, |_| limit);
     let translated = || async { call().await.map_err(|error| error.translated(D::translate)) };
     let answer = timeout(limit, retried(translated)).await;
-    answer.unwrap_or_else(|_| Err(server::too_slow(limit)))
+    answer.unwrap_or_else(|_| Err(network::too_slow(limit)))
 }
 
-/// Notes a heartbeat that its caller did not wait for to its end.
+/// Notes a heartbeat whose caller did not wait until its end.
 pub(super) struct Unanswered<'a>(pub(super) Option<&'a WriteHealth>);
 
 impl Drop for Unanswered<'_> {
@@ -129,7 +129,7 @@ mod tests {
         let limit = Duration::from_secs(10);
         let error = tokio::time::timeout(limit, std::future::pending::<()>())
             .await
-            .map_err(|_| server::too_slow(limit))
+            .map_err(|_| network::too_slow(limit))
             .unwrap_err();
         assert!(error.is_transient());
         assert_eq!(

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::ask::{Ask, ask};
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::failing::plain;
 use super::history;
+use super::language::Session;
 use super::statements::Statement;
 use super::value::List;
 use crate::contact::{ContactId, Lane};
@@ -105,8 +106,8 @@ pub(super) async fn named<D: Dialect>(
     Ok(rows.iter().filter_map(operations::named_contact).collect())
 }
 
-/// Returns these contacts in the order in which transactions lock and write them, without those that
-/// another session keeps locked, and how many these are.
+/// Returns these contacts in the order in which transactions lock and write them, without those
+/// that another session keeps locked, and the number of the latter.
 pub(super) async fn unlocked<D: Dialect>(
     dialect: &D,
     ids: &[ContactId],
@@ -143,7 +144,7 @@ pub(super) async fn cancel<D: Dialect>(
     })
 }
 
-/// Sees to it that no courier journals a batch of the lane until the transaction ends. A lane that no
+/// Keeps couriers from journalling a batch of the lane until the transaction ends. A lane that no
 /// courier has leased yet gets its row here.
 async fn lock<D: Dialect>(dialect: &D, tx: &mut Session<D>, lane: &Lane) -> Result<(), SqlError> {
     ask::<D>(D::INTERVENING.make_lane)
@@ -173,7 +174,7 @@ async fn on_their_way<D: Dialect>(
     Ok(going.into_iter().flat_map(|(_, ids)| ids).collect())
 }
 
-/// Ends those of the contacts that are pending. Returns how many those were.
+/// Ends the pending ones of the contacts. Returns how many there were.
 async fn end<D: Dialect>(tx: &mut Session<D>, ids: &[i64], cause: &str) -> Result<u64, SqlError> {
     let ended = |id: &i64| Failed::without_batch(*id, FailKind::Cancelled, cause);
     let rows: Vec<Failed<'_>> = ids.iter().map(ended).collect();

@@ -1,102 +1,25 @@
-//! What a database must bring so that the outbox works on it.
-
-use std::fmt::Debug;
-use std::ops::DerefMut;
+//! What a kind of database does in its own way.
 
 use async_trait::async_trait;
-use sqlx::error::BoxDynError;
-use sqlx::pool::PoolConnection;
-use sqlx::{Database, Result};
-use tokio::time::Instant;
+use sqlx::Result;
 use uuid::Uuid;
 
-use super::driver::Driver;
-use super::statements::{Erasing, Intervening, Operating, Statements};
-use super::value::{List, Value};
+use super::language::{Row, Session};
+use super::sessions::Sessions;
+use super::setup::Setup;
 use super::written::Written;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
 use crate::outbox::plan::{LaneKey, Opened, Plan, Succeeded};
-use crate::outbox::rows::Columns;
-use crate::outbox::schema::Schema;
-use crate::outbox::{
-    Cursor, LaneFound, LaneQuery, NewContact, OutboxError, Page, RateClaim, ServerReport,
-};
+use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 
-/// One connection to the database of a dialect.
-pub(in crate::outbox) type Session<D> = <<D as Language>::Db as Database>::Connection;
-/// One of the rows that it returns.
-pub(in crate::outbox) type Row<D> = <<D as Language>::Db as Database>::Row;
-/// The parameters of a statement, as its driver takes them.
-pub(in crate::outbox) type Parameters<D> = <<D as Language>::Db as Database>::Arguments;
-
-/// How a kind of database is spoken to.
-pub(in crate::outbox) trait Language:
-    Clone + Debug + Send + Sync + 'static
-{
-    /// The driver.
-    type Db: Driver<Row: Columns>;
-    /// What is asked in the same way on every database.
-    const STATEMENTS: &'static Statements;
-    const OPERATING: &'static Operating;
-    const INTERVENING: &'static Intervening;
-    const ERASING: &'static Erasing;
-    const SCHEMA: &'static Schema;
-
-    fn bind(parameters: &mut Parameters<Self>, value: &Value<'_>) -> Result<(), BoxDynError>;
-    /// A list as values, one for each time that its statement has to run.
-    fn parts(list: List<'_>) -> Vec<Value<'_>> {
-        vec![Value::List(list)]
-    }
-    fn rows_affected(done: &<Self::Db as Database>::QueryResult) -> u64;
-    fn translate(error: sqlx::Error) -> OutboxError;
-    /// Whether the user lacks a right.
-    fn is_denied(error: &sqlx::Error) -> bool;
-}
-
-/// What a kind of database does in its own way. Several share a way: see the neighbours of this file.
+/// All that a kind of database must bring so that the outbox works on it. Several share a way of doing
+/// something: see the neighbours of this file.
 #[async_trait]
-pub(in crate::outbox) trait Dialect: Language {
-    /// A session that writes. Dropping it undoes what is not committed.
-    type Writing: DerefMut<Target = Session<Self>> + Send;
-
-    /// Where the server is; `None`: the database is a file.
-    fn place(&self) -> Option<String> {
-        None
-    }
-    /// Gives up what is to blame for the failure of a call that began then.
-    fn failed(&self, _began: Instant, error: OutboxError) -> OutboxError {
-        error
-    }
-    /// How many transactions that record may run at once to good effect.
-    fn writers(&self) -> usize;
-    async fn reading(&self) -> Result<PoolConnection<Self::Db>>;
+pub(in crate::outbox) trait Dialect: Sessions + Setup {
     /// The greatest id of a contact. This is asked many times a second.
     async fn newest(&self) -> Result<i64>;
-    /// Begins a transaction that writes.
-    async fn begin(&self) -> Result<Self::Writing>;
-    /// Begins a transaction that writes and waits at most a second for each lock of a row, where the
-    /// database can. Its caller tries again rather than keep others waiting.
-    async fn begin_briefly(&self) -> Result<Self::Writing> {
-        self.begin().await
-    }
-    /// Begins a single statement that writes, if need be by a transaction.
-    async fn begin_one(&self) -> Result<Self::Writing> {
-        self.begin().await
-    }
-    async fn commit(&self, writing: Self::Writing) -> Result<()>;
-    async fn rollback(&self, writing: Self::Writing) -> Result<()>;
-
-    /// Makes the history's table, takes over what is ours in the shared one and applies what is missing.
-    async fn migrate(&self) -> Result<usize, OutboxError>;
-    /// Makes the index of results and returns whether it was not there.
-    async fn make_results_index(&self) -> Result<bool, OutboxError>;
-    /// Reads the history that is shared with apps.
-    async fn shared_history(session: &mut Session<Self>) -> Result<Vec<Row<Self>>>;
-    async fn check_fitness(&self) -> Result<(), OutboxError>;
-    async fn server(&self) -> Result<ServerReport>;
-
     async fn find_lanes(session: &mut Session<Self>, query: &LaneQuery) -> Result<Vec<LaneFound>>;
     async fn read_page(
         session: &mut Session<Self>,
@@ -124,17 +47,10 @@ pub(in crate::outbox) trait Dialect: Language {
     async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>>;
     async fn claim_rate(&self, tx: &mut Session<Self>, claim: &RateClaim<'_>) -> Result<i64>;
     async fn requeue(tx: &mut Session<Self>, contacts: &[i64]) -> Result<u64, SqlError>;
-
-    /// Begins a transaction in which somebody may take time, on a connection of its own.
-    async fn begin_insert(&self) -> Result<Session<Self>, OutboxError>;
     /// Inserts contacts and returns how many were new.
     async fn insert(
         &self,
         session: &mut Session<Self>,
         contacts: &[NewContact],
     ) -> Result<u64, SqlError>;
-    /// Fails if the database has undone the transaction and not said so.
-    async fn stands(_session: &mut Session<Self>) -> Result<()> {
-        Ok(())
-    }
 }

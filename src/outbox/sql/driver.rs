@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use sqlx::{Database, Executor, IntoArguments, Result};
 
-/// A driver whose sessions run statements. All drivers are; only the compiler has to be told.
+/// A driver whose sessions run statements. All drivers do; only the compiler has to be told.
 pub(in crate::outbox) trait Driver: Database {
     fn fetch(
         session: &mut Self::Connection,
@@ -11,7 +11,7 @@ pub(in crate::outbox) trait Driver: Database {
         parameters: Self::Arguments,
     ) -> impl Future<Output = Result<Vec<Self::Row>>> + Send;
 
-    /// Hands the rows over as they come, until one of them is said to be the last.
+    /// Hands the rows over as they come, until the receiver calls one the last.
     fn fetch_while(
         session: &mut Self::Connection,
         sql: &'static str,

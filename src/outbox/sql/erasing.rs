@@ -1,12 +1,13 @@
-//! Taking what is personal out of final contacts, in small transactions.
+//! Taking personal data out of final contacts, in small transactions.
 
 use std::time::Duration;
 
 use super::ask::ask;
 use super::cancelling::unlocked;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::failing::plain;
 use super::history;
+use super::language::Session;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};
@@ -15,10 +16,10 @@ use crate::outbox::operations::{
 };
 use crate::outbox::span::to_seconds;
 
-/// How many numbers are looked at in a step: some tens of milliseconds.
+/// How many numbers a step looks at: this takes some tens of milliseconds.
 const NUMBERS: i64 = 20_000;
 
-/// The longest written form of a number, with what people put between its digits.
+/// The longest written form of a number, with the characters that people put between its digits.
 const LONGEST: usize = 64;
 
 /// How many contacts one transaction erases.
@@ -89,7 +90,7 @@ pub(super) async fn erase<D: Dialect>(
     ids: &[ContactId],
     action: Option<&Action>,
 ) -> Result<Erased, SqlError> {
-    // A row that another session keeps locked would keep us from the others.
+    // Waiting for a row that another session keeps locked would delay the others.
     let (ids, locked) = unlocked(dialect, ids).await?;
     let mut tx = dialect.begin().await?;
     let (free, mut erased) = sorted::<D>(&mut tx, &ids).await?;
@@ -118,7 +119,7 @@ pub(super) async fn erase<D: Dialect>(
     Ok(erased)
 }
 
-/// Returns those of the contacts that may be erased, and how many of the others there are of each kind.
+/// Returns the contacts that may be erased, and how many of the others there are of each kind.
 async fn sorted<D: Dialect>(
     tx: &mut Session<D>,
     ids: &[i64],
@@ -135,7 +136,7 @@ async fn sorted<D: Dialect>(
     Ok((free, erased))
 }
 
-/// Takes what is personal out of what the journal says of the contacts' batches.
+/// Takes personal data out of the journal's words about the contacts' batches.
 async fn reword<D: Dialect>(
     tx: &mut Session<D>,
     ids: &[i64],
@@ -172,8 +173,8 @@ async fn reword<D: Dialect>(
     Ok(())
 }
 
-/// Takes what is personal out of what the contacts' lanes wait for: if all of a batch was refused, a lane
-/// waits with the words about a row.
+/// Takes personal data out of the hold words of the contacts' lanes: if all of a batch was refused,
+/// a lane waits with the words about a row.
 async fn reword_holds<D: Dialect>(
     tx: &mut Session<D>,
     ids: &[i64],

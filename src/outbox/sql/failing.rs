@@ -1,4 +1,4 @@
-//! Contacts that failed: which they are, and sending them on their way again.
+//! Failed contacts: reading them, and sending them on their way again.
 
 use super::ask::{Ask, ask};
 use super::dialect::Dialect;
@@ -94,7 +94,7 @@ pub(super) async fn requeue<D: Dialect>(
     action: Option<&Action>,
 ) -> Result<u64, SqlError> {
     let mut ids = plain(ids);
-    // They are locked in their order.
+    // The rows are locked in the order of their ids.
     ids.sort_unstable();
     let mut tx = dialect.begin().await?;
     let requeued = D::requeue(&mut tx, &ids).await?;

@@ -1,9 +1,10 @@
-//! Who did what.
+//! The history of operators' actions.
 
 use std::time::Duration;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{Action, ActionReport, Part};
 use crate::outbox::span::to_seconds;
@@ -28,7 +29,7 @@ pub(super) async fn note<D: Dialect>(
     Ok(())
 }
 
-/// The same for so many rows, if it belongs to an action.
+/// The same for a number of rows, if the change belongs to an action.
 pub(super) async fn note_part<D: Dialect>(
     tx: &mut Session<D>,
     action: Option<&Action>,
@@ -53,7 +54,7 @@ pub(super) async fn actions<D: Dialect>(
     Ok(actions.iter().map(ActionReport::read).collect())
 }
 
-/// Deletes actions that began longer ago.
+/// Deletes actions that began longer ago than this.
 pub(super) async fn forget<D: Dialect>(dialect: &D, older_than: Duration) -> Result<(), SqlError> {
     let mut session = dialect.begin_one().await?;
     ask::<D>(D::INTERVENING.forget_actions)
@@ -63,7 +64,7 @@ pub(super) async fn forget<D: Dialect>(dialect: &D, older_than: Duration) -> Res
     Ok(dialect.commit(session).await?)
 }
 
-/// Notes it by itself.
+/// Notes a part by itself.
 pub(super) async fn note_alone<D: Dialect>(
     dialect: &D,
     action: &Action,

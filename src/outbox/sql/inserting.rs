@@ -1,19 +1,21 @@
-//! Inserting contacts as an app would, only many at once.
+//! Inserting contacts as an app would, but many at once.
 
 use async_trait::async_trait;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::driver::Driver;
+use super::language::Session;
 use super::value::List;
 use crate::outbox::error::SqlError;
 use crate::outbox::intake::{all_known, keys};
-use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, rows, server};
+use crate::outbox::{Inserted, Insertion, NewContact, OutboxError, network, rows};
 
 /// How many rows go into one statement.
 const CHUNK: usize = 5_000;
 
-/// A transaction on a connection of its own. Dropping it drops the connection: the database undoes.
+/// A transaction on a connection of its own. Dropping it drops the connection, and the database
+/// undoes the transaction.
 struct SqlInsertion<D: Dialect> {
     dialect: D,
     session: Session<D>,
@@ -43,13 +45,13 @@ impl<D: Dialect> Insertion for SqlInsertion<D> {
         D::Db::run(&mut self.session, "COMMIT")
             .await
             .map_err(D::translate)?;
-        server::part(self.session).await;
+        network::part(self.session).await;
         Ok(())
     }
 }
 
-/// Inserts by a statement that leaves out contacts whose key is there. `keys_there` counts those keys,
-/// for something else may have kept a contact from being inserted.
+/// Inserts by a statement that leaves out contacts whose key is there. `keys_there` counts those
+/// keys, because something else may have kept a contact from being inserted.
 pub(in crate::outbox) async fn all_but_known<D: Dialect>(
     [insert_contacts, keys_there]: [&'static str; 2],
     session: &mut Session<D>,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Row, Session};
+use super::dialect::Dialect;
+use super::language::{Row, Session};
 use super::value::List;
 use crate::contact::{Lane, OutboxRow};
 use crate::outbox::error::{INSTANCES, SqlError, all_written};
@@ -22,18 +23,18 @@ pub(super) async fn beat<D: Dialect>(dialect: &D, instance: &Instance) -> Result
     Ok(went_back)
 }
 
-/// Writes a heartbeat into a transaction. Returns whether the clock has gone back since somebody's last
-/// one.
+/// Writes a heartbeat into a transaction. Returns whether the clock has gone back since some
+/// courier's last one.
 ///
-/// A heartbeat in the future is not taken for none: its courier may live, with a request under way. Now
-/// it counts from now, and who lives soon writes the next one. It comes before our own heartbeat, or two
-/// couriers could each wait for the other's row.
+/// A heartbeat in the future is not discarded: its courier may live, with a request under way. Such
+/// a heartbeat is set to now, and a living courier soon writes the next one. This comes before our
+/// own heartbeat. Otherwise two couriers could each wait for the other's row.
 pub(super) async fn write_beat<D: Dialect>(
     tx: &mut Session<D>,
     instance: &Instance,
 ) -> Result<bool, SqlError> {
     let ahead = ask::<D>(D::STATEMENTS.bring_back_beats).execute(tx).await?;
-    // It is for people; a heartbeat does not fail for it.
+    // The standing is for people; a heartbeat does not fail for it.
     let standing = serde_json::to_string(&instance.standing).ok();
     let beaten = ask::<D>(D::STATEMENTS.beat)
         .bind(instance.id)
@@ -126,7 +127,8 @@ pub(super) async fn write_lease<D: Dialect>(
     };
     let token = rows::needed("lease_token", leased.integer("lease_token"))?;
     let open = adopt_batches::<D>(tx, lane, token).await?;
-    // The time of a pause does not count, but for what it began and ended with.
+    // The time of a pause does not count: waits and failures that began before its end begin at its
+    // end.
     let unpaused = leased.seconds("unpaused_ago");
     let since_then = |ago: Option<f64>| ago.map(|ago| ago.min(unpaused.unwrap_or(ago)));
     let mut open: Vec<_> = open.iter().map(open_entry).collect::<sqlx::Result<_>>()?;

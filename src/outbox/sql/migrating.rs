@@ -1,17 +1,19 @@
-//! What bringing a schema up to date has in common, whatever the database.
+//! The parts of a migration that all databases share.
 
 use sqlx::Error;
 use sqlx::migrate::Migrate;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use super::statements::APPLIED;
 use crate::outbox::OutboxError;
 use crate::outbox::error::SqlError;
 use crate::outbox::rows::{Columns, needed};
 use crate::outbox::schema::{self, Applied};
 
-/// Whether the schema is this program's. The shared history is read only where there is no other.
+/// Checks that the schema is this program's. The shared history is read only where there is no
+/// other.
 pub(super) async fn check<D: Dialect>(dialect: &D) -> Result<(), SqlError> {
     let mut session = dialect.reading().await?;
     let applied = applied::<D>(&mut session).await;
@@ -25,7 +27,7 @@ pub(super) async fn check<D: Dialect>(dialect: &D) -> Result<(), SqlError> {
     }
 }
 
-/// Applies what is missing and returns how many migrations that were.
+/// Applies the missing migrations and returns how many there were.
 pub(in crate::outbox) async fn migrate<D>(session: &mut Session<D>) -> Result<usize, OutboxError>
 where
     D: Dialect,
@@ -43,7 +45,7 @@ async fn applied<D: Dialect>(session: &mut Session<D>) -> sqlx::Result<Vec<Appli
     migrations(&ask::<D>(APPLIED).fetch_all(session).await?)
 }
 
-/// The history that is shared with apps. One that is not there, or that we may not read, has nothing of
+/// The history that is shared with apps. If it is missing or we may not read it, it has nothing of
 /// ours.
 pub(in crate::outbox) async fn shared<D: Dialect>(
     session: &mut Session<D>,
@@ -69,7 +71,7 @@ fn migrations(rows: &[impl Columns]) -> sqlx::Result<Vec<Applied>> {
     rows.iter().map(migration).collect()
 }
 
-/// Translates an error; a right that is lacking is told in these words.
+/// Translates an error; a missing right is reported in these words.
 pub(in crate::outbox) fn may_not<D: Dialect>(
     words: fn(&str) -> OutboxError,
 ) -> impl Fn(Error) -> OutboxError {

@@ -1,10 +1,11 @@
 //! The questions of operators about lanes, couriers and single contacts.
 //!
-//! Contacts that failed are in [`failing`](super::failing), deleting what is old is in
+//! Failed contacts are in [`failing`](super::failing), and deleting old data is in
 //! [`pruning`](super::pruning).
 
 use super::ask::{Ask, ask};
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
 use super::value::List;
 use super::{cancelling, orders};
@@ -12,7 +13,7 @@ use crate::contact::{ContactId, Lane};
 use crate::outbox::OrderScope;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
-    self, ContactReport, InstanceReport, LaneReport, OutcomeCount, Overview, PausedLane, Requeued,
+    self, ContactReport, HeldLane, InstanceReport, LaneReport, OutcomeCount, Overview, Requeued,
     Story, Trail,
 };
 
@@ -69,16 +70,13 @@ pub(super) async fn lanes<D: Dialect>(
     Ok(lanes.iter().map(operations::lane_report).collect())
 }
 
-pub(super) async fn paused<D: Dialect>(
-    dialect: &D,
-    limit: u32,
-) -> Result<Vec<PausedLane>, SqlError> {
+pub(super) async fn held<D: Dialect>(dialect: &D, limit: u32) -> Result<Vec<HeldLane>, SqlError> {
     let mut session = dialect.reading().await?;
     let on_hold = ask::<D>(D::OPERATING.paused)
         .bind(i64::from(limit))
         .fetch_all(&mut session)
         .await?;
-    let held = on_hold.iter().map(operations::paused_lane).collect();
+    let held = on_hold.iter().map(operations::held_lane).collect();
     let pauses = orders::pauses::<D>(&mut session).await?;
     let mut by_operators = Vec::new();
     for pause in pauses {
@@ -87,7 +85,7 @@ pub(super) async fn paused<D: Dialect>(
         }
         if let OrderScope::Lane(lane) = &pause.scope {
             let pending = cancelling::pending_in::<D>(&mut session, lane).await?;
-            // It keeps nothing back.
+            // The gate keeps nothing back.
             if pending == 0 {
                 continue;
             }

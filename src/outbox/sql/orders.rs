@@ -5,8 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::history;
+use super::language::Session;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{Action, Part};
 use crate::outbox::orders::{OrderScope, Orders, Pause, Resumed, ends_in};

@@ -1,8 +1,9 @@
-//! How long a call that work waits for may take.
+//! How long a call may take that work waits for.
 //!
-//! As a rule not long: what waits for a dead connection goes on within seconds of the database's
-//! return. But a server that is slow and answers must get through in the end, however slow it is: as
-//! long as other calls get answers while one is given up, the next of its kind may take longer.
+//! The limit is usually short: then work that waits for a dead connection goes on within seconds of
+//! the database's return. But a slow server that answers must get through in the end, however slow
+//! it is. If other calls got answers while a call was given up, the next call of its kind may take
+//! longer.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,19 +12,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Longer than the limit on waiting for a lock in any session of ours, so that a server which still
-/// answers has the first word.
+/// answers reports its error first.
 const SHORTEST: Duration = Duration::from_secs(10);
 
 /// Longer than the limit on a statement in any session of ours, for the same reason.
 pub(super) const LONGEST: Duration = Duration::from_secs(150);
 
-/// The limits, and what they go by.
+/// The limits, and the facts that they depend on.
 #[derive(Debug, Default)]
 pub(super) struct Patience(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of those operations that need more than the shortest.
+    /// The limits of operations that need more than the shortest.
     limits: HashMap<&'static str, Duration>,
     heard: Option<Instant>,
 }
@@ -40,17 +41,17 @@ impl Patience {
         self.lock().limit(operation)
     }
 
-    /// The database has answered something.
+    /// Notes that the database has answered a call.
     pub(super) fn heard(&self) {
         self.lock().heard = Some(Instant::now());
     }
 
-    /// Whether it has answered anything after that.
+    /// Whether the database has answered any call after `began`.
     pub(super) fn has_heard_since(&self, began: Instant) -> bool {
         self.lock().heard.is_some_and(|heard| heard > began)
     }
 
-    /// A call was answered after so long.
+    /// Notes that a call took so long to be answered.
     pub(super) fn answered(&self, operation: &'static str, took: Duration) {
         let mut state = self.lock();
         if took * 2 > SHORTEST {
@@ -60,7 +61,7 @@ impl Patience {
         }
     }
 
-    /// A call that began then has come to its limit.
+    /// Notes that a call which began at `began` has come to its limit.
     pub(super) fn given_up(&self, operation: &'static str, began: Instant) {
         let mut state = self.lock();
         if state.heard.is_some_and(|heard| heard > began) {

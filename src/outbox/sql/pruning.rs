@@ -1,11 +1,12 @@
-//! Deleting what is old, in small steps.
+//! Deleting old data, in small steps.
 
 use std::collections::HashSet;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
 use super::failing::plain;
 use super::history;
+use super::language::Session;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
@@ -113,8 +114,8 @@ async fn delete_batches<D: Dialect>(
     Ok(deleted)
 }
 
-/// Returns those of the contacts that are there. In a dry run, contacts that would be gone by now do not
-/// count.
+/// Returns the contacts among these that are there. In a dry run, contacts that would be gone by
+/// now do not count.
 async fn standing<D: Dialect>(
     session: &mut Session<D>,
     pruning: Pruning,

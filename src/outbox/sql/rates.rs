@@ -3,13 +3,14 @@
 use tokio::time::Instant;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use crate::outbox::RateClaim;
 use crate::outbox::error::SqlError;
 use crate::outbox::span::to_micros;
 
-/// Returns when the slice begins, in microseconds from `asked` on. The database counts from when it is
-/// asked itself, which is later: a session may have to be waited for.
+/// Returns when the slice begins, in microseconds from `asked` on. The database counts from its own
+/// reception of the question, which is later: the call may have to wait for a session.
 pub(super) async fn claim<D: Dialect>(
     dialect: &D,
     claim: &RateClaim<'_>,

@@ -1,11 +1,12 @@
-//! Finding lanes, reading ahead in one, counting what is left.
+//! Finding lanes, reading ahead in one, counting the contacts that are left.
 
 use std::collections::HashSet;
 
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Language, Session};
+use super::dialect::Dialect;
+use super::language::{Language, Session};
 use crate::contact::Lane;
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
@@ -71,7 +72,7 @@ pub(super) async fn read_page<D: Dialect>(
     Ok(D::read_page(&mut session, lane, cursor, reader).await?)
 }
 
-/// Reads a page by one statement. `beginning` is less than any instant, as the database writes them.
+/// Reads a page by one statement. `beginning` is less than any instant, as the database writes it.
 pub(in crate::outbox) async fn page<D: Dialect>(
     (read_page, beginning): (&'static str, &str),
     session: &mut Session<D>,

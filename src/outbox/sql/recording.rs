@@ -6,7 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::ask::ask;
-use super::dialect::{Dialect, Session};
+use super::dialect::Dialect;
+use super::language::Session;
 use super::statements::Statement;
 use super::value::List;
 use super::written::Written;
@@ -44,7 +45,7 @@ pub(super) async fn write<D: Dialect>(
     Ok(plan.answers)
 }
 
-/// Writes all that a lane may write, and undoes it.
+/// Writes everything that a lane may write, and undoes it.
 pub(super) async fn try_settling<D: Dialect>(
     dialect: &D,
     lease: &Arc<Lease>,
@@ -84,7 +85,7 @@ async fn carry_out<D: Dialect>(tx: &mut Session<D>, plan: &mut Plan<'_>) -> Resu
     D::look_back(tx, plan, written).await
 }
 
-/// Writes one part of a plan and returns how many rows that were.
+/// Writes one part of a plan and returns its number of rows.
 async fn put<D: Dialect>(
     tx: &mut Session<D>,
     statement: impl Into<Statement>,
@@ -93,7 +94,7 @@ async fn put<D: Dialect>(
     ask::<D>(statement).bind(records).execute(tx).await
 }
 
-/// When a statement is asked that counts the rows which are as they were.
+/// When to ask the statement that counts the rows which are as they were.
 #[derive(Clone, Copy)]
 pub(in crate::outbox) enum Asked {
     Always(&'static str),
@@ -101,8 +102,9 @@ pub(in crate::outbox) enum Asked {
     IfFewer(&'static str),
 }
 
-/// Fails if something of a plan was not written. Of the rows to be settled fewer may be there than were
-/// sent: an app deletes some. `still_pending` counts those of them that are there and as they were.
+/// Fails if something of a plan was not written. Fewer of the rows to be settled may be there than
+/// were sent, because an app may delete some. `still_pending` counts the rows that are there and as
+/// they were.
 pub(in crate::outbox) async fn check<D: Dialect>(
     tx: &mut Session<D>,
     plan: &Plan<'_>,
@@ -176,7 +178,7 @@ async fn find_batches<D: Dialect>(
     journaled(&found)
 }
 
-/// Puts new batches into the journal. If it does not take all of them, asks why.
+/// Puts new batches into the journal. If the journal does not take all of them, asks why.
 async fn open_batches<D: Dialect>(
     tx: &mut Session<D>,
     plan: &mut Plan<'_>,

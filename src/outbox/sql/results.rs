@@ -1,4 +1,4 @@
-//! What became of contacts, in the order in which they ended.
+//! The ends of contacts, in the order in which they ended.
 
 use super::ask::ask;
 use super::dialect::Dialect;

@@ -1,13 +1,14 @@
-//! The statements that a dialect brings, and what each is given.
+//! The statements that a dialect brings, and the values of each.
 //!
-//! A dialect writes them in its own SQL. What is listed here in brackets are the values, in their
-//! order; `outbox::rows` and `outbox::operations` read what is returned, by the names of the columns.
+//! A dialect writes them in its own SQL. The brackets list the values, in their order;
+//! `outbox::rows` and `outbox::operations` read the returned rows, by the names of the columns.
 
-/// A statement that may be more than its text.
+/// A statement: its text, and how it is run.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::outbox) struct Statement {
     pub(in crate::outbox) sql: &'static str,
-    /// Which value stands at each of its places, counted from 1; empty: they stand in their order.
+    /// Which value stands at each of its places, counted from 1; empty: the values stand in their
+    /// order.
     pub(super) places: &'static [usize],
     /// Whether it returns how many rows it has written.
     pub(super) counts: bool,
@@ -23,7 +24,7 @@ impl Statement {
         }
     }
 
-    /// The same where places have no numbers, so that a value stands wherever it is needed.
+    /// The same where places have no numbers: `places` lists which value stands at each of them.
     pub(in crate::outbox) const fn with(self, places: &'static [usize]) -> Self {
         Self { places, ..self }
     }
@@ -43,19 +44,19 @@ impl From<&'static str> for Statement {
     }
 }
 
-/// The statements of the courier, but for those that belong to what a dialect does in its own way.
+/// The statements of the courier, except those for the work that a dialect does in its own way.
 #[derive(Debug)]
 pub(in crate::outbox) struct Statements {
-    /// Registers a courier or renews its heartbeat [id, host, pid, lease in milliseconds,
-    /// what it says of itself].
+    /// Registers a courier or renews its heartbeat [id, host, pid, lease in milliseconds, its
+    /// report about itself].
     pub(in crate::outbox) beat: Statement,
     /// Counts the courier [id] if others see that it lives; `None`: `beat` is sure to have done it.
     pub(in crate::outbox) alive: Option<&'static str>,
-    /// Brings heartbeats that lie in the future back to now. More than some seconds ahead is none that
-    /// was written by the clock as it goes now.
+    /// Brings heartbeats that lie in the future back to now. A heartbeat more than some seconds
+    /// ahead was not written by the clock as it goes now.
     pub(in crate::outbox) bring_back_beats: &'static str,
-    /// The same for holds, which end so many seconds from now at the latest, and for their beginnings
-    /// [seconds].
+    /// The same for holds, which end so many seconds from now at the latest, and for their
+    /// beginnings [seconds].
     pub(in crate::outbox) bring_back_holds: Statement,
     /// The same for the instants since when open batches fail.
     pub(in crate::outbox) bring_back_failures: &'static str,
@@ -65,16 +66,16 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) free_lanes: &'static str,
     /// Removes a courier [id].
     pub(in crate::outbox) remove_instance: &'static str,
-    /// Takes a lane and returns its row, and how long ago a pause of it ended by itself; no row: it is
-    /// not free, or on hold [user, task, courier].
+    /// Takes a lane and returns its row, and how long ago a pause of it ended by itself; no row: it
+    /// is not free, or on hold [user, task, courier].
     pub(in crate::outbox) lease_lane: &'static str,
-    /// Brings a lane's open batches into the name of a token [user, task, token]. What was under way when
-    /// its owner stopped may have arrived.
+    /// Brings a lane's open batches into the name of a token [user, task, token]. A batch that was
+    /// under way when its owner stopped may have arrived.
     pub(in crate::outbox) adopt_batches: Statement,
     /// Reads them [user, task]; `None`: `adopt_batches` returns them.
     pub(in crate::outbox) open_entries: Option<&'static str>,
-    /// Reads those of the contacts that are pending [contacts, the most bytes of one]. Of a contact
-    /// that is longer, its first texts are read up to that length.
+    /// Reads the pending ones of the contacts [contacts, the most bytes of one]. Of a contact that
+    /// is longer, its first texts are read up to that length.
     pub(in crate::outbox) pending_rows: Statement,
     /// Ends the holds of all lanes that wait for a reason [reason].
     pub(in crate::outbox) lift_holds: &'static str,
@@ -82,33 +83,33 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) release_lane: &'static str,
     /// The greatest id of a contact, or 0.
     pub(in crate::outbox) newest: &'static str,
-    /// Two ids. The lanes of the newest contacts behind the one and up to the other.
+    /// The lanes of the newest contacts behind one id and up to another [the two ids].
     pub(in crate::outbox) newest_lanes: &'static str,
-    /// Counts what is left, by class [courier].
+    /// Counts the contacts that are left, by class [courier].
     pub(in crate::outbox) backlog: &'static str,
-    /// Keeps what was learned of the rate [JSON].
+    /// Keeps the learned rate [JSON].
     pub(in crate::outbox) keep_rate: Statement,
-    /// Reads it, and how long ago it was kept.
+    /// Reads the learned rate, and how long ago it was kept.
     pub(in crate::outbox) learned_rate: &'static str,
 
-    /// Reads the tokens of lanes, which no one else changes from then on [lanes].
+    /// Reads the tokens of lanes and locks them against other writers [lanes].
     pub(in crate::outbox) lock_lanes: &'static str,
-    /// Reads what the journal has of batches [batches].
+    /// Reads the journal's state of batches [batches].
     pub(in crate::outbox) find_batches: &'static str,
-    /// Puts batches into the journal whose lanes are still ours and, if they are about to be sent, whose
-    /// rows are all pending [records].
+    /// Puts batches into the journal. Their lanes must still be ours, and all rows of a batch that
+    /// is about to be sent must be pending [records].
     pub(in crate::outbox) open_batches: &'static str,
     /// Reads which of the batches are on their way [batches].
     pub(in crate::outbox) sending_batches: &'static str,
     /// Reads which of the contacts are not pending, or not there [contacts].
     pub(in crate::outbox) stale_rows: &'static str,
-    /// Writes the records of a plan: [`Postponed`](crate::outbox::plan::Postponed) and so on. A row of
-    /// the outbox is written only here, and in the same way where it succeeds.
+    /// Writes the records of a plan: [`Postponed`](crate::outbox::plan::Postponed) and so on. A row
+    /// of the outbox is written only here, and by the statements for successes.
     pub(in crate::outbox) postpone_batches: Statement,
     pub(in crate::outbox) resend_batches: Statement,
     pub(in crate::outbox) close_batches: Statement,
     pub(in crate::outbox) settle_failures: Statement,
-    /// Settles what succeeded, by batch [contacts, attempts, batch].
+    /// Settles successes, by batch [contacts, attempts, batch].
     pub(in crate::outbox) settle_successes: &'static str,
     pub(in crate::outbox) change_lanes: Statement,
 }
@@ -116,9 +117,9 @@ pub(in crate::outbox) struct Statements {
 /// The statements that operators ask.
 #[derive(Debug)]
 pub(in crate::outbox) struct Operating {
-    /// What operators ask of all lanes: the sums [users that a gate keeps back, with commas; `*`: all],
-    /// the registered couriers, the longest lanes [the same, limit], those on hold [limit] (but for
-    /// lanes without pending rows and open batches).
+    /// Questions about all lanes: the sums [users that a gate keeps back, with commas; `*`: all],
+    /// the registered couriers, the longest lanes [the same, limit], the lanes on hold [limit]
+    /// (except lanes without pending rows and open batches).
     pub(in crate::outbox) overview: Statement,
     pub(in crate::outbox) instances: &'static str,
     pub(in crate::outbox) lanes: Statement,
@@ -128,113 +129,115 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) requeues: &'static str,
     /// Batches of the journal [ids as text].
     pub(in crate::outbox) batches_named: &'static str,
-    /// The open batches that hold a contact, and how many contacts go before it if it was not put off
-    /// [user, task, contact].
+    /// The open batches that hold a contact, and how many contacts go before it if it was not put
+    /// off [user, task, contact].
     pub(in crate::outbox) open_batches_with: &'static str,
     pub(in crate::outbox) ahead: &'static str,
     /// How a lane stands [user, task].
     pub(in crate::outbox) lane: &'static str,
 
-    /// Failed contacts that pass a filter [user, task, kinds, part of the cause, youngest and oldest
-    /// age in seconds; then the last one's `cursor_at` and id, limit].
+    /// Failed contacts that pass a filter [user, task, kinds, part of the cause, youngest and
+    /// oldest age in seconds; then the last one's `cursor_at` and id, limit].
     pub(in crate::outbox) failures: Statement,
-    /// Counts them [the same up to the ages].
+    /// Counts the failed contacts [the same up to the ages].
     pub(in crate::outbox) count_failures: Statement,
-    /// Counts them by what they have in common, the most first [the same up to the ages, `cause`, `lane`
-    /// or `kind`].
+    /// Counts the failed contacts by a property that they share, the most first [the same up to the
+    /// ages, `cause`, `lane` or `kind`].
     pub(in crate::outbox) failures_by: Statement,
-    /// Those of the contacts that have failed [contacts].
+    /// The failed ones of the contacts [contacts].
     pub(in crate::outbox) failures_named: &'static str,
 
     /// The contact that has a key [key].
     pub(in crate::outbox) contact_by_key: &'static str,
 
-    /// Results in their order [the instant that they end after, so many seconds before it, or before now
-    /// where only these are given; or the last one's `finished_at` and id; limit].
+    /// Results in their order [the instant that they end after, so many seconds before it, or
+    /// before now if only these are given; or the last one's `finished_at` and id; limit].
     pub(in crate::outbox) results: Statement,
     /// Whether the index of this order is `there` or `unfinished`.
     pub(in crate::outbox) results_index: &'static str,
 
-    /// A page of the table from end to end [age in seconds, last id, limit]. Contacts also say whether
-    /// they are redacted.
+    /// A page of the table from end to end [age in seconds, last id, limit]. Contacts also say
+    /// whether they are redacted.
     pub(in crate::outbox) prunable_contacts: Statement,
     pub(in crate::outbox) prunable_batches: Statement,
-    /// Deletes those that are final and old, whatever has happened to them since they were read [age in
-    /// seconds, contacts].
+    /// Deletes the contacts that are final and old, whatever has happened to them since they were
+    /// read [age in seconds, contacts].
     pub(in crate::outbox) delete_contacts: Statement,
-    /// Forgets how those of the contacts had ended that are gone [contacts].
+    /// Forgets the earlier ends of the contacts that are gone [contacts].
     pub(in crate::outbox) forget_requeues: &'static str,
-    /// The contacts that this prune will not delete [age in seconds of what goes, contacts].
+    /// The contacts that this prune will not delete [age in seconds of contacts to delete,
+    /// contacts].
     pub(in crate::outbox) contacts_standing: Statement,
     /// Deletes closed batches [ids as text].
     pub(in crate::outbox) delete_batches: &'static str,
 }
 
-/// The statements that take out what is personal.
+/// The statements that take out personal data.
 #[derive(Debug)]
 pub(in crate::outbox) struct Erasing {
-    /// A page of the table from its end on: ids, numbers, and the masks of encrypted ones, that are not
-    /// longer [characters, the id
-    /// before which it ends, limit].
+    /// A page of the table from its end on: ids, numbers, and the masks of encrypted ones, if they
+    /// are not longer [characters, the id before which it ends, limit].
     pub(in crate::outbox) numbers: Statement,
-    /// How those of the contacts stand that are there [contacts].
+    /// The states of the contacts that are there [contacts].
     pub(in crate::outbox) standing: Statement,
-    /// Reads what is personal in those of the contacts that are final, and locks their rows [contacts].
+    /// Reads the personal data of the contacts that are final, and locks their rows [contacts].
     pub(in crate::outbox) personal: Statement,
-    /// Takes it out [records]: [`Redacted`](crate::outbox::operations::Redacted).
+    /// Takes personal data out [records]: [`Redacted`](crate::outbox::operations::Redacted).
     pub(in crate::outbox) redact: Statement,
-    /// The batches that contacts were in before they were requeued, each with its contact [contacts].
+    /// The batches that contacts were in before they were requeued, each with its contact
+    /// [contacts].
     pub(in crate::outbox) earlier_batches: Statement,
-    /// Forgets why they had failed [contacts].
+    /// Forgets the earlier causes of failure [contacts].
     pub(in crate::outbox) forget_causes: Statement,
-    /// What the lanes of contacts were told to wait for, each with its contact [contacts].
+    /// The hold words of the contacts' lanes, each with its contact [contacts].
     pub(in crate::outbox) held_lanes: Statement,
-    /// Says this of a lane instead, unless it has been told something else since [text, user, task, what
-    /// was said].
+    /// Replaces the hold words of a lane, unless they have changed since [text, user, task, old
+    /// words].
     pub(in crate::outbox) reword_hold: Statement,
-    /// What the journal says of batches [ids as text].
+    /// The journal's words about batches [ids as text].
     pub(in crate::outbox) answers: Statement,
-    /// Says this of closed batches instead [text, ids as text].
+    /// Replaces the words about closed batches [text, ids as text].
     pub(in crate::outbox) reword: Statement,
 }
 
-/// The statements of operators who change what is under way.
+/// The statements of operators who change work that is under way.
 #[derive(Debug)]
 pub(in crate::outbox) struct Intervening {
     /// Counts pending contacts by lane [user, task, the oldest age in seconds, each null for any].
     pub(in crate::outbox) count_pending: Statement,
     /// The open batches that are on their way or may have arrived [user, task, each null for any].
     pub(in crate::outbox) going: Statement,
-    /// Some ten thousand pending contacts of a lane, by their ids [user, task, the oldest age in seconds
-    /// or null, last id].
+    /// Some ten thousand pending contacts of a lane, by their ids [user, task, the oldest age in
+    /// seconds or null, last id].
     pub(in crate::outbox) pending: Statement,
-    /// Those of the contacts that are there [contacts], [keys].
+    /// The contacts among these that are there [contacts], [keys].
     pub(in crate::outbox) contacts_by_id: &'static str,
     pub(in crate::outbox) contacts_by_key: &'static str,
     /// Makes the row of a lane if there is none [user, task].
     pub(in crate::outbox) make_lane: Statement,
     /// The pauses that are in force.
     pub(in crate::outbox) pauses: &'static str,
-    /// The same, and what was resumed lately.
+    /// The pauses that are in force, and the lanes that were resumed lately.
     pub(in crate::outbox) orders: &'static str,
     /// Pauses, or changes a pause [user, task, each empty for any, reason, seconds or null].
     pub(in crate::outbox) pause: Statement,
-    /// Forgets pauses that have ended, and what was resumed ten minutes ago.
+    /// Forgets pauses that have ended, and resumes older than ten minutes.
     pub(in crate::outbox) forget_orders: [&'static str; 2],
-    /// Moves the start of waits and of failures to the end of the pause: of one that has ended, or that
-    /// ends now [user, task, each empty for any].
+    /// Moves the start of waits and of failures to the end of a pause that has ended, or that ends
+    /// now [user, task, each empty for any].
     pub(in crate::outbox) leave_out_pauses: [Statement; 2],
     /// Ends the pauses of lanes [user, task, each empty for any].
     pub(in crate::outbox) end_pauses: Statement,
     /// Ends the holds of lanes [user, task, each empty for any].
     pub(in crate::outbox) end_holds: Statement,
-    /// Has couriers try lanes at once [id, user, task, each empty for any].
+    /// Makes couriers try lanes at once [id, user, task, each empty for any].
     pub(in crate::outbox) resume: Statement,
     /// The last actions [limit].
     pub(in crate::outbox) actions: Statement,
-    /// Deletes old ones [age in seconds].
+    /// Deletes old actions [age in seconds].
     pub(in crate::outbox) forget_actions: Statement,
-    /// Adds a part to an action [id, action, host, user, selection, rows or null, 1 if it is the last].
+    /// Adds a part to an action [id, action, host, user, selection, rows or null, 1 if it is the
+    /// last].
     pub(in crate::outbox) note_action: Statement,
 }
 
@@ -251,8 +254,8 @@ pub(super) const OUTCOMES: &str =
 pub(super) const NUMBERS_DELIVERED: &str = "SELECT count(*) FROM
         (SELECT DISTINCT user_id, task_id, phone FROM contact_outbox WHERE status = 'succeeded') n";
 
-/// Names and texts of the statements that run all day, for tests that look at plans. `own` are those
-/// that only this database has.
+/// Names and texts of the statements that run all day, for tests that look at plans. `own` are the
+/// statements that only this database has.
 pub(in crate::outbox) fn hot(
     courier: &Statements,
     operating: &Operating,

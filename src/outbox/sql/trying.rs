@@ -1,4 +1,4 @@
-//! Trying what the courier writes, in transactions that are undone.
+//! Trying the courier's writes, in transactions that are undone.
 
 use super::dialect::Dialect;
 use super::{history, leasing, recording};
@@ -28,7 +28,8 @@ async fn beat<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> 
     Ok(dialect.rollback(tx).await?)
 }
 
-/// Leases a lane and takes a batch of it from its beginning to its end; then looks for locked rows.
+/// Leases a lane and takes a batch of it from its beginning to its end, and then looks for locked
+/// rows.
 async fn deliver<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
     let Trying { instance, lane, .. } = trying;
     let mut tx = dialect.begin().await?;

@@ -1,4 +1,4 @@
-//! What a statement is given: values, and lists of records.
+//! The parameters of a statement: values, and lists of records.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -74,7 +74,7 @@ impl List<'_> {
     }
 }
 
-/// What can be done with records of any kind.
+/// The forms in which records of any kind can be given.
 trait Records {
     fn count(&self) -> usize;
     fn array(&self) -> String;

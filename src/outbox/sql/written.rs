@@ -1,4 +1,4 @@
-//! What carrying out a plan has written.
+//! The row counts of a plan that was carried out.
 
 /// How many rows each part of a plan has written.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! What SQLite's errors mean to the courier. Its messages name tables, columns and rules, never
-//! values.
+//! The meaning of SQLite's errors for the courier. Its messages name tables, columns and rules,
+//! never values.
 
 use sqlx::Error;
 use sqlx::error::{DatabaseError, ErrorKind};
@@ -7,7 +7,7 @@ use sqlx::error::{DatabaseError, ErrorKind};
 use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::{OutboxError, schema};
 
-/// Translates an error, whatever was being done.
+/// Translates an error, whatever the call was.
 pub(super) fn translate(error: Error) -> OutboxError {
     match error {
         Error::Database(error) => translate_code(&*error),
@@ -33,12 +33,12 @@ fn translate_code(error: &dyn DatabaseError) -> OutboxError {
     match code & 0xff {
         // READONLY: the rights of the file, or its file system.
         8 => OutboxError::ReadOnly(message),
-        // BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL: another program, the memory, the disk;
-        // all of them pass.
+        // BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL: another program, the memory, the
+        // disk; all of them pass.
         5 | 6 | 7 | 10 | 13 | 14 | 15 => OutboxError::Unavailable(message),
         // CONSTRAINT, MISMATCH
         19 | 20 => refusal(message),
-        // ERROR, the code for everything that is wrong with a statement.
+        // ERROR, the code for every fault of a statement.
         1 if message.starts_with("no such table") => OutboxError::Schema(schema::UNMIGRATED.into()),
         1 if message.starts_with("no such") => other_schema(&message),
         _ => OutboxError::Failed(message),

@@ -1,4 +1,4 @@
-//! The index of results, which is made only where somebody asks for it.
+//! The index of results, which is made only on demand.
 
 use sqlx::{Connection, SqlitePool};
 
@@ -8,10 +8,10 @@ use super::statements::operating::OPERATING;
 use super::transaction::BEGIN;
 use crate::outbox::OutboxError;
 
-/// Makes the index; whether it was not there. Other programs that write wait meanwhile.
+/// Makes the index; returns whether it was missing. Other programs that write wait meanwhile.
 pub(super) async fn make_results_index(writer: &SqlitePool) -> Result<bool, OutboxError> {
     let mut connection = writer.acquire().await.map_err(translate)?;
-    // Nothing is known of it if that fails.
+    // If this fails, the state of the connection is unknown.
     connection.close_on_drop();
     let mut tx = connection.begin_with(BEGIN).await.map_err(translate)?;
     let found = sqlx::query(OPERATING.results_index)

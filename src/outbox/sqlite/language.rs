@@ -12,7 +12,7 @@ use super::statements::{STATEMENTS, erasing, intervening, operating};
 use super::traces::Remembered;
 use crate::outbox::OutboxError;
 use crate::outbox::schema::Schema;
-use crate::outbox::sql::dialect::Language;
+use crate::outbox::sql::language::Language;
 use crate::outbox::sql::statements::{Erasing, Intervening, Operating, Statements};
 use crate::outbox::sql::value::Value;
 

@@ -12,11 +12,11 @@ use crate::outbox::OutboxError;
 use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating;
 
-/// Applies what is missing; how many migrations. All in one transaction, so that two couriers that
-/// start at the same moment take turns.
+/// Applies the missing migrations and returns how many there were. All run in one transaction, so
+/// that two couriers that start at the same moment take turns.
 pub(super) async fn migrate(writer: &SqlitePool) -> Result<usize, OutboxError> {
     let mut connection = writer.acquire().await.map_err(translate)?;
-    // Nothing is known of it if that fails.
+    // If this fails, the state of the connection is unknown.
     connection.close_on_drop();
     let mut tx = connection.begin_with(BEGIN).await.map_err(translate)?;
     take_over(&mut tx).await?;
@@ -25,7 +25,7 @@ pub(super) async fn migrate(writer: &SqlitePool) -> Result<usize, OutboxError> {
     Ok(applied)
 }
 
-/// Makes the table of the history, and takes over what is ours in the one that is shared. That one
+/// Makes the table of the history, and takes over our entries of the shared one. The shared table
 /// stays: an app that comes later finds it as it would make it itself.
 async fn take_over(session: &mut SqliteConnection) -> Result<(), OutboxError> {
     let shared = migrating::shared::<Sqlite>(session).await?;

@@ -1,4 +1,4 @@
-//! Every statement that SQLite is asked, named by intent.
+//! Every statement that is sent to SQLite, named by intent.
 //!
 //! Lists come as one JSON parameter and are read by `json_each`. Where a statement depends on an
 //! index it says `INDEXED BY`: SQLite then uses that index or refuses the statement, and no
@@ -33,8 +33,8 @@ macro_rules! bytes {
     };
 }
 
-/// Texts, each unless it is longer than `$most` (a parameter) together with those before it; then the
-/// bytes of all.
+/// Texts, each unless it is longer than `$most` (a parameter) together with the texts before it;
+/// then the bytes of all.
 macro_rules! texts {
     ($most:literal [$($before:literal)*]) => {
         bytes!($($before)*)
@@ -90,8 +90,9 @@ macro_rules! task_of_walk {
 
 /// The key of the first lane behind the walk's in an index of a table; `~` when there is none.
 ///
-/// Two seeks, to the same user's next task and to the next user: one by both columns at once,
-/// `(user_id, task_id) > (…)`, begins at what is equal and reads through all rows of the walk's lane.
+/// It seeks twice, to the same user's next task and to the next user. One seek by both columns at
+/// once, `(user_id, task_id) > (…)`, begins at the equal rows and reads through all rows of the
+/// walk's lane.
 macro_rules! next_lane {
     ($table_and_index:literal, $rows:literal) => {
         concat!(
@@ -190,10 +191,10 @@ pub(super) mod operating;
 /// ?7 horizon in seconds.
 ///
 /// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
-/// least. It carries a lane as one text, `user task`, since there is no LATERAL to carry two columns
-/// out of a seek; a space is less than any character of an id, so keys sort like pairs, and `~` is
-/// greater than all of them. `walk` is read lazily, so `LIMIT` stops it. Nothing here touches more
-/// than a batch of rows of a lane, and that only for a lane that is still lingering.
+/// least. It carries a lane as one text, `user task`, since there is no LATERAL to carry two
+/// columns out of a seek. A space is less than any character of an id, so keys sort like pairs, and
+/// `~` is greater than all of them. `walk` is read lazily, so `LIMIT` stops it. Nothing here
+/// touches more than a batch of rows of a lane, and only of a lane that is still lingering.
 pub(super) const FIND_LANES: &str = concat!(
     "WITH RECURSIVE walk (lane) AS (
          SELECT ?2 || ' ' || ?3
@@ -297,15 +298,15 @@ pub(super) const READ_PAGE: &str = concat!(
      LIMIT ?3"
 );
 
-/// ?1 ids. How many of them still wait to be settled: only a trigger can be why. What it changes behind
-/// an update does not show in the number of rows that this one has changed.
+/// ?1 ids. How many of them still wait to be settled: only a trigger can be the reason. A trigger's
+/// changes after an update do not show in the update's number of changed rows.
 pub(super) const STILL_PENDING: &str = "
     SELECT count(*) FROM contact_outbox NOT INDEXED
     WHERE EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger')
         AND id IN (SELECT value FROM json_each(?1)) AND status = 'pending'";
 
-/// ?1 name; in microseconds ?2 span, ?3 burst, ?4 how far ahead the rate can be given away, ?5 how far
-/// ahead it begins anew. The rate is given away up to `given_until`.
+/// ?1 name; in microseconds ?2 span, ?3 burst, ?4 how far ahead the rate can be given away, ?5 how
+/// far ahead it begins anew. The rate is given away up to `given_until`.
 pub(super) const CLAIM_RATE: &str = "
     INSERT INTO rate_budget AS r (name, given_until)
     VALUES (?1, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER) - ?3 + ?2)

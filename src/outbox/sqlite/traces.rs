@@ -1,5 +1,5 @@
-//! What writers leave behind: the times and lengths of a file and its log. They are asked for many
-//! times a second, and cost far less than a question to the file does.
+//! The traces of writers: the times and lengths of a file and its log. They are read many times a
+//! second, and cost far less than a question to the file does.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,15 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use crate::lock::lock;
 
-/// An answer is believed for so long. A file system whose clock is behind ours might hide a write.
+/// How long an answer is believed. A file system whose clock is behind ours might hide a write.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
-/// A write within this time may leave the same time as the one before it: the clocks of file systems
-/// go in steps of up to two seconds. And a commit may show a little later than its last trace, which
-/// it leaves before it waits for the disk.
+/// A write within this time may leave the same time as the one before it: the clocks of file
+/// systems go in steps of up to two seconds. Also, a commit may show a little later than its last
+/// trace, which it leaves before it waits for the disk.
 const STEP: Duration = Duration::from_secs(3);
 
-/// An answer, and the traces that were read before it was asked for. Clones share it.
+/// An answer, and the traces that were read before the question. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remembered(Arc<Mutex<Option<Answer>>>);
 
@@ -37,7 +37,7 @@ impl Remembered {
         (is_young && now.are(&then.traces)).then_some(then.answer)
     }
 
-    /// Remembers an answer that was asked for after these traces were read.
+    /// Remembers the answer to a question that was asked after these traces were read.
     pub(super) fn keep(&self, traces: Option<Traces>, answer: i64) {
         let old = traces.filter(Traces::are_old);
         *lock(&self.0) = old.map(|traces| Answer { traces, answer });
@@ -48,7 +48,7 @@ impl Remembered {
 #[derive(Debug)]
 pub(super) struct Traces {
     file: Trace,
-    /// `None`: it has none.
+    /// `None`: the file has no log.
     log: Option<Trace>,
     read_at: SystemTime,
 }
@@ -57,12 +57,12 @@ pub(super) struct Traces {
 struct Trace {
     modified: SystemTime,
     bytes: u64,
-    /// Another file may have come by the same name.
+    /// Tells a new file of the same name from the old one.
     inode: u64,
 }
 
 impl Traces {
-    /// Reads them; `None`: there is no such file.
+    /// Reads the traces of a file; `None`: there is no such file.
     pub(super) fn of(file: &Path) -> Option<Self> {
         let mut log = file.as_os_str().to_owned();
         log.push("-wal");
@@ -74,7 +74,7 @@ impl Traces {
         })
     }
 
-    /// Whether these are the same.
+    /// Whether these traces are the same.
     fn are(&self, others: &Self) -> bool {
         (&self.file, &self.log) == (&others.file, &others.log)
     }
@@ -89,7 +89,7 @@ impl Traces {
     }
 }
 
-/// What the times of files are compared with.
+/// The clock that the times of files are compared with.
 #[expect(
     clippy::disallowed_methods,
     reason = "files have the times of the host's clock"
@@ -115,7 +115,7 @@ mod tests {
     use std::fs::File;
     use std::path::PathBuf;
 
-    /// A file that was written so long ago.
+    /// Makes a file that was written so long ago.
     fn written(ago: Duration) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shop.db");

@@ -46,7 +46,8 @@ pub fn taken_apart(batch: &Batch) -> Closing {
     }
 }
 
-/// Closes a batch whose requests fail while the platform answers others; its parts are sent instead.
+/// Closes a batch whose requests fail while the platform answers others. Its parts are sent
+/// instead.
 pub fn fails_whole(batch: &Batch, why: &str) -> Closing {
     Closing {
         answer: shortened(&format!(

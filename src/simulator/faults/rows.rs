@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How likely each fault of a single number is; at most one befalls it in one import.
+/// The probability of each fault of a single number, which meets at most one in an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RowFaults {
@@ -17,14 +17,15 @@ pub struct RowFaults {
     pub blacklisted: f64,
 }
 
-/// What goes wrong with a number.
+/// A fault of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowFault {
-    /// It is passed over in silence: not held, not counted, not listed.
+    /// The number is passed over in silence: not held, not counted, not listed.
     Dropped,
-    /// It is held, but neither counted nor listed.
+    /// The number is held, but neither counted nor listed.
     Uncounted,
-    /// It is refused in words of its own, every time: the luck of a number, not of an import.
+    /// The number is refused in words of its own, every time: this depends on the number, not the
+    /// import.
     Blacklisted,
 }
 

@@ -68,7 +68,7 @@ pub struct Faults {
     /// Tasks that are running until other faults are in force.
     pub running_tasks: Vec<String>,
 
-    /// What may befall single numbers.
+    /// The faults of single numbers.
     pub rows: RowFaults,
     /// How numbers are masked.
     pub mask: MaskStyle,
@@ -76,7 +76,7 @@ pub struct Faults {
     pub answer: AnswerStyle,
     /// How a request is refused because of its numbers.
     pub refusal: RefusalStyle,
-    /// What is too large.
+    /// The limits of a request's size.
     pub limits: SizeLimits,
 }
 

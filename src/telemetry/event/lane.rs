@@ -1,4 +1,4 @@
-//! Events of lanes: pauses, leases, take-overs.
+//! Events of lanes: holds, leases, take-overs.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::contact::Lane;
 use crate::platform::verdict::Wait;
 
 /// A lane begins to wait, or has a new reason to, though no batch of the lane waits.
-pub struct LanePaused<'a> {
+pub struct LaneHeld<'a> {
     pub lane: &'a Lane,
     pub wait: &'a Wait,
     pub delay: Duration,
 }
 
-impl LanePaused<'_> {
+impl LaneHeld<'_> {
     pub fn emit(&self) {
         let reason = self.wait.reason.as_str();
         let retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);

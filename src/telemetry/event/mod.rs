@@ -21,7 +21,7 @@ pub use self::database::{
     OutboxSeen, OutboxUnseen, Pruned, PruningFailed, Redacted, RedactedSome, RedactingFailed,
 };
 pub use self::lane::{
-    LaneFailed, LanePaused, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,
+    LaneFailed, LaneHeld, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,
     TakenOver,
 };
 pub use self::lifecycle::{

@@ -1,4 +1,5 @@
-//! Acting on the status page over HTTP: who may, and that it does what the commands do.
+//! Acting on the status page over HTTP: which clients may act, and that the page does what the
+//! commands do.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +15,8 @@ use crate::world::{Lane, World, goods, lanes, until};
 /// Anna's password is `geheim`. The line was made by `crypt(3)`.
 pub(super) const ANNA: &str = "anna:$2y$04$WHkkWQSdmXDo/Kkhw8tGLuFpwkyUmkBLl0wfPZBklKE7.GP/L6Yh2\n";
 
-/// Writes the file of the users and has it used. Renamed, as careful programs do.
+/// Writes the file of the users and makes the courier use it. The file is renamed, as careful
+/// programs do.
 pub(super) fn write_users(world: &mut World<'_>, text: &str) -> PathBuf {
     let [new, file] = ["new", "users"].map(|name| world.dir.path().join(name));
     fs::write(&new, text).unwrap();
@@ -24,7 +26,7 @@ pub(super) fn write_users(world: &mut World<'_>, text: &str) -> PathBuf {
     file
 }
 
-/// What a browser would send along.
+/// The keys that a browser would send along.
 #[derive(Clone, Default)]
 struct Keys {
     cookie: String,
@@ -65,7 +67,7 @@ impl Courier {
     }
 }
 
-/// Contacts that wait for an hour yet.
+/// Inserts contacts that wait for another hour.
 pub(super) async fn insert(db: &Db, lane: &Lane, phones: &[String]) {
     let (Lane(user, task), later) = (lane, db.now(3_600));
     for phone in phones {
@@ -79,7 +81,7 @@ pub(super) async fn insert(db: &Db, lane: &Lane, phones: &[String]) {
 
 on_every_database!(each_action_does_what_the_command_does);
 
-/// Each action, with what the page and the command are given besides the lane.
+/// Each action, with the input of the page and the arguments of the command besides the lane.
 fn deeds() -> [(&'static str, Value, Vec<&'static str>); 4] {
     [
         (
@@ -101,7 +103,7 @@ fn deeds() -> [(&'static str, Value, Vec<&'static str>); 4] {
     ]
 }
 
-/// The same on two lanes, once by the page and once by the command.
+/// Does the same on two lanes, once by the page and once by the command.
 async fn each_action_does_what_the_command_does(db: &Db) {
     let mut world = World::new(db, Faults::default()).await;
     write_users(&mut world, ANNA);
@@ -151,7 +153,7 @@ async fn each_action_does_what_the_command_does(db: &Db) {
     the_history_names_the_user(&world).await;
 }
 
-/// On the one database whose reads can be held up.
+/// Runs on the one database whose reads can be held up.
 mod on_postgres {
     crate::support::on_databases!(postgres Postgres:
         a_pause_waits_for_no_count_and_one_count_is_under_way_at_a_time,
@@ -179,7 +181,7 @@ mod on_postgres {
                 db.count("FROM delivery_pause").await == 1
             })
             .await;
-            // One of three looks has its turn, and the first to answer is one that has none.
+            // Of three looks, one has its turn. So the first answer comes to a look that has none.
             let body = json!({"dry_run": true, "all": true});
             let [one, two] =
                 ["one", "two"].map(|_| async { courier.post("/api/requeue", &keys, &body).await });
@@ -213,7 +215,7 @@ mod on_postgres {
         assert_eq!(action().await.json()["action"], Value::Null);
         let options = PostgresOutbox::connect_options(&db.url).unwrap();
         let mut other = options.connect().await.unwrap();
-        // It may be read, and not written.
+        // The table may be read, but not written.
         let lock = "BEGIN; LOCK TABLE contact_outbox IN SHARE MODE";
         sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
         let Lane(user, task) = lane;
@@ -242,7 +244,7 @@ mod on_postgres {
     }
 }
 
-/// Everything that actions change about a lane, with one name for whoever did it.
+/// Everything that actions change about a lane, with one name for every actor.
 async fn state(world: &World<'_>, Lane(user, task): &Lane) -> Vec<Vec<Option<String>>> {
     let of = format!("WHERE user_id = '{user}' AND task_id = '{task}'");
     let mut all = Vec::new();
@@ -294,7 +296,7 @@ async fn the_history_names_the_user(world: &World<'_>) {
     );
 }
 
-/// Requests of everything that only those who have logged in may ask for.
+/// Every kind of request that needs a log-in.
 fn requests() -> [(&'static str, Value); 5] {
     [
         ("/api/pause", json!({"dry_run": false, "all": true})),

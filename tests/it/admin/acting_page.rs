@@ -11,7 +11,7 @@ use super::browser::Browser;
 use crate::support::Db;
 use crate::world::{World, goods, lanes, until};
 
-/// What is read and pressed in one of the languages.
+/// The texts to read and the buttons to press in one of the languages.
 struct Words {
     language: &'static str,
     lang: &'static str,
@@ -147,7 +147,7 @@ async fn users_log_in_and_act_in_both_languages_on_any_screen() {
     }
 }
 
-/// On the one database whose writes can be held up while it is read.
+/// Runs on the one database whose writes can be held up while it is read.
 mod on_postgres {
     crate::support::on_databases!(postgres Postgres:
         an_action_that_takes_long_can_be_left_and_come_back_to
@@ -210,8 +210,8 @@ struct Page {
 const DIALOG: &str = "document.getElementById('dialog')";
 
 impl Page {
-    /// A wrong password is told; the right one brings the actions, and lasts when the page is loaded
-    /// anew.
+    /// A wrong password is reported; the right one brings the actions, and stays valid when the
+    /// page is reloaded.
     async fn logs_in(&mut self, courier: &Courier) {
         self.press("#who", self.words.log_in).await;
         self.write("user", "anna").await;
@@ -230,11 +230,11 @@ impl Page {
         self.reads("#who", "anna").await;
         self.reads("#lanes", self.words.pause[0]).await;
         self.is_readable().await;
-        // The cookie is kept from scripts.
+        // The cookie is hidden from scripts.
         assert_eq!(self.browser.value("document.cookie").await, "");
     }
 
-    /// The four actions, each of which says what it would do before it does it.
+    /// Does the four actions. Each says what it would do before it does it.
     async fn acts(&mut self, db: &Db) {
         let pauses = "FROM delivery_pause";
         self.press("#lanes", self.words.pause[0]).await;
@@ -283,7 +283,7 @@ impl Page {
         .await;
     }
 
-    /// Presses the button with this text, when it is there.
+    /// Presses the button with this text, as soon as it is there.
     async fn press(&self, within: &str, text: &str) {
         let press = format!(
             "[...document.querySelectorAll('{within} button')].some(b => b.textContent === '{text}' && (b.click(), true))"
@@ -298,13 +298,14 @@ impl Page {
         until(name, async || self.browser.value(&write).await == text).await;
     }
 
-    /// Waits until a part of the page says something.
+    /// Waits until a part of the page has this text.
     async fn reads(&self, within: &str, text: &str) {
         let says = format!("document.querySelector('{within}').innerText.includes('{text}')");
         until(text, async || self.browser.value(&says).await == true).await;
     }
 
-    /// It fits the screen, and its text stands out from its ground. Leaves a picture of it.
+    /// Checks that the page fits the screen and that its text stands out from its background.
+    /// Leaves a picture of it.
     async fn is_readable(&mut self) {
         self.shots += 1;
         let (lang, width, nth) = (self.words.lang, self.width, self.shots);

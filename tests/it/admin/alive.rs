@@ -8,7 +8,7 @@ use super::asking::Courier;
 use crate::support::Db;
 use crate::world::{Ended, World};
 
-/// How the check ends. It needs neither the database nor a token.
+/// Runs the check and returns how it ends. It needs neither the database nor a token.
 async fn check(world: &mut World<'_>, listen: &str, more: &[&str]) -> Ended {
     world.set("admin.listen", listen);
     world.set("database.url", "sqlite:///nowhere/none.db");

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::world::{Program, World, until};
 
-/// The program at work, and where it answers.
+/// The program at work, and its address.
 pub(crate) struct Courier {
     pub(crate) program: Program,
     pub(crate) address: SocketAddr,
@@ -41,7 +41,7 @@ impl Courier {
         Self::start_by(world, &[]).await
     }
 
-    /// The same by another program, which becomes it.
+    /// The same by another program, which turns into this one.
     pub(crate) async fn start_by(world: &mut World<'_>, launcher: &[&str]) -> Self {
         world.set("admin.listen", "127.0.0.1:0");
         let program = world.start_by(launcher, &["run"]);
@@ -66,14 +66,14 @@ impl Courier {
         .await
     }
 
-    /// The series that `/metrics` serves.
+    /// Returns the series that `/metrics` serves.
     pub(crate) async fn metrics(&self) -> Metrics {
         let answer = self.get("/metrics").await;
         assert_eq!(answer.code, 200);
         Metrics::read(&answer.body)
     }
 
-    /// Waits until the metrics are so.
+    /// Waits until the metrics satisfy the condition.
     pub(crate) async fn measures(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         until(what, async || holds(&self.metrics().await)).await;
         self.metrics().await
@@ -100,7 +100,8 @@ pub(crate) async fn send(address: SocketAddr, head: &str, body: &str) -> Answer 
     let length = lower.split("content-length:").nth(1);
     let length = length.map(|rest| rest.lines().next().expect("a line").trim().parse());
     let mut body = vec![0; length.unwrap_or(Ok(0)).expect("a length")];
-    // A chromedriver's browser holds the connection open, so its end says nothing.
+    // A browser under chromedriver holds the connection open, so the end of the connection says
+    // nothing.
     stream.read_exact(&mut body).await.expect("the body");
     if lower.contains("transfer-encoding: chunked") {
         stream.read_to_end(&mut body).await.expect("the body");
@@ -114,7 +115,7 @@ pub(crate) async fn send(address: SocketAddr, head: &str, body: &str) -> Answer 
     }
 }
 
-/// A body that came in chunks, each behind a line with its size.
+/// Joins a body that came in chunks, each behind a line with its size.
 fn joined(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(line) = chunks.windows(2).position(|two| two == b"\r\n") {
@@ -127,7 +128,7 @@ fn joined(mut chunks: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Whether somebody listens.
+/// Whether the address takes connections.
 pub(crate) async fn reachable(address: SocketAddr) -> bool {
     TcpStream::connect(address).await.is_ok()
 }
@@ -136,7 +137,7 @@ pub(crate) async fn reachable(address: SocketAddr) -> bool {
 pub(crate) struct Metrics {
     /// Every series with its value.
     series: BTreeMap<String, String>,
-    /// Every family with what it says about itself.
+    /// Every family with its help text.
     pub(crate) help: BTreeMap<String, String>,
     pub(crate) types: BTreeMap<String, String>,
 }
@@ -162,17 +163,17 @@ impl Metrics {
         }
     }
 
-    /// The value of a series that must be there.
+    /// Returns the value of a series that must be there.
     pub(crate) fn of(&self, series: &str) -> f64 {
         self.text(series).parse().expect("a number")
     }
 
-    /// The value of a series that counts.
+    /// Returns the value of a counter.
     pub(crate) fn count(&self, series: &str) -> u64 {
         self.text(series).parse().expect("a whole number")
     }
 
-    /// The sum of all series that begin so, which count.
+    /// Returns the sum of all counters that begin with this.
     pub(crate) fn sum(&self, beginning: &str) -> u64 {
         let names = self.series.keys();
         let those = names.filter(|name| name.starts_with(beginning));

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::asking::send;
 
-/// Starting a browser on a busy machine takes its time.
+/// The longest wait: starting a browser on a busy machine takes time.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one window. It ends with the value.
@@ -55,13 +55,13 @@ impl Browser {
             _process: process,
             _profile: profile,
         };
-        // What the browser's own first page asked for is none of ours.
+        // The requests of the browser's own first page are not ours.
         browser.open("about:blank").await;
         browser.requests().await;
         browser
     }
 
-    /// How the window looks to pages from now on.
+    /// Sets how the window looks to pages from now on.
     pub(crate) async fn look(&self, language: &str, width: u32, dark: bool) {
         let scheme = if dark { "dark" } else { "light" };
         let narrow = width < 600;
@@ -104,12 +104,12 @@ impl Browser {
             .to_owned()
     }
 
-    /// What the page and the browser complained of since they were last asked.
+    /// The errors that the page and the browser have reported since the last call.
     pub(crate) async fn complaints(&self) -> Vec<Value> {
         self.log("browser").await
     }
 
-    /// The addresses that the pages asked for since they were last asked.
+    /// The addresses that the pages have requested since the last call.
     pub(crate) async fn requests(&self) -> Vec<String> {
         let events = self.log("performance").await;
         let messages = events.iter().filter_map(|event| event["message"].as_str());
@@ -146,8 +146,8 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// A browser whose driver is killed lives on, and its page goes on asking. So the driver is told
-    /// to end it first, and waited for.
+    /// A browser whose driver is killed lives on, and its page goes on asking. So the driver is
+    /// told to end it first, and this waits for it.
     fn drop(&mut self) {
         let request = format!(
             "DELETE /session/{} HTTP/1.1\r\nHost: {}\r\n\r\n",

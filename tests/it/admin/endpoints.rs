@@ -1,4 +1,4 @@
-//! Health checks, what is refused, and that all of it answers while nothing else does.
+//! Health checks, refused requests, and that all answers come while nothing else works.
 
 use contact_courier::simulator::Faults;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -41,7 +41,7 @@ async fn a_courier_is_healthy_and_ready_until_the_schema_is_gone(db: &Db) {
         ready["reason"].as_str().unwrap().contains("migrat"),
         "{ready}"
     );
-    // That is no reason to start it anew.
+    // That is no reason to restart it.
     assert_eq!(courier.get("/healthz").await.code, 200);
 }
 
@@ -71,7 +71,7 @@ async fn everything_answers_while_the_platform_and_the_database_are_away() {
     assert_eq!(courier.get("/metrics").await.code, 200);
 }
 
-/// Nobody gets into the database any more, and whoever is in is thrown out.
+/// Lets nobody connect to the database any more, and ends all connections.
 async fn cut_off(db: &Db) {
     let name = db.text("current_database()", "").await.unwrap();
     let mut admin = PgConnection::connect(&postgres_admin_url()).await.unwrap();
@@ -100,7 +100,7 @@ async fn only_reading_is_served_and_every_answer_protects_itself() {
         (to(&here, "POST /metrics"), 405),
         (to(&here, "DELETE /healthz"), 405),
         (to("localhost", "GET /healthz"), 200),
-        // A page from elsewhere whose name leads here.
+        // A page from elsewhere whose host name resolves to this host.
         (to("evil.example", "GET /metrics"), 421),
     ] {
         let answer = ask(courier.address, &request).await;

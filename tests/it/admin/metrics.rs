@@ -15,7 +15,7 @@ on_every_database!(
     the_metrics_of_a_run_with_failures_agree_with_the_table_and_the_platform,
 );
 
-/// The names that dashboards hold on to.
+/// The names that dashboards rely on.
 pub(crate) const NAMES: [&str; 20] = [
     "courier_contacts_total",
     "courier_requests_total",
@@ -87,12 +87,12 @@ async fn the_metrics_of_a_run_with_failures_agree_with_the_table_and_the_platfor
     world.set("delivery.batch_size", "20");
     for (nth, lane) in lanes(4).iter().enumerate() {
         let mut phones = goods(nth, 97);
-        // Several, for each may end as succeeded where an answer was lost.
+        // Several, because each may end as succeeded if an answer was lost.
         phones.extend_from_within(..5);
         phones.push(format!("999999{nth}"));
         world.insert(lane, &phones).await;
     }
-    // One row that breaks a rule, and one that came an hour ago.
+    // One row that breaks a rule, and one that was inserted an hour ago.
     let rules = "'u-1', 't-1', '13000001111', true, 'crm'";
     db.execute(&format!(
         "INSERT INTO contact_outbox (user_id, task_id, phone, ignore_crm, extra) VALUES ({rules})"
@@ -115,7 +115,7 @@ async fn the_metrics_of_a_run_with_failures_agree_with_the_table_and_the_platfor
     agree_about_contacts(db, &metrics).await;
     agree_about_requests(&world.simulator.totals(), &metrics);
 
-    // All but the one that was never sent; one of them waited for an hour.
+    // All but the contact that was never sent; one of them waited for an hour.
     let latency = "courier_delivery_latency_seconds";
     assert_eq!(metrics.count(&format!("{latency}_count")), all - 1);
     let hour = Duration::from_hours(1).as_secs_f64();
@@ -129,7 +129,7 @@ async fn the_metrics_of_a_run_with_failures_agree_with_the_table_and_the_platfor
     }
 }
 
-/// As many of each end as there are rows.
+/// Checks that the metrics count as many of each end as there are rows.
 async fn agree_about_contacts(db: &Db, metrics: &Metrics) {
     let mut kinds = vec![("succeeded", "")];
     kinds.extend(FailKind::ALL.map(|kind| ("failed", kind.as_str())));
@@ -152,7 +152,7 @@ async fn agree_about_contacts(db: &Db, metrics: &Metrics) {
     }
 }
 
-/// As many of each kind as the platform has answered.
+/// Checks that the metrics count as many answers of each kind as the platform has sent.
 fn agree_about_requests(platform: &Totals, metrics: &Metrics) {
     for family in [
         "courier_requests_total",
@@ -162,7 +162,7 @@ fn agree_about_requests(platform: &Totals, metrics: &Metrics) {
     ] {
         assert_eq!(metrics.sum(family), platform.requests, "{family}");
     }
-    // The platform does not read what it answers with 429.
+    // The platform does not read requests that it answers with 429.
     assert!(metrics.count("courier_batch_contacts_sum") >= platform.rows_received);
     assert_eq!(metrics.count("courier_in_flight_requests"), 0);
     for (outcome, answers) in [

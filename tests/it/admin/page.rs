@@ -11,7 +11,7 @@ use super::browser::Browser;
 use crate::support::Db;
 use crate::world::{World, goods, lanes, until};
 
-/// What a page says in one of its languages.
+/// The texts of a page in one of its languages.
 struct Words {
     language: &'static str,
     lang: &'static str,
@@ -59,7 +59,7 @@ const CHINESE: Words = Words {
     alive: "在线",
 };
 
-/// What would be a script if a page took texts for markup.
+/// A text that would be a script if a page took texts for markup.
 const HOSTILE: &str = "<img src=x onerror=\"document.title=1\"><script>document.title=2</script>";
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn the_status_page_tells_what_is_the_matter_in_both_languages_on_any_scree
     }
 }
 
-/// Everything that matters is there, in this language.
+/// Checks that everything important is there, in this language.
 async fn tells(browser: &Browser, words: &Words) {
     let text = |id: &str| format!("document.getElementById('{id}').innerText");
     assert_eq!(
@@ -157,7 +157,8 @@ async fn tells(browser: &Browser, words: &Words) {
     assert!(!whole.contains("99999901"), "a number is not masked");
 }
 
-/// It fits the screen, its text stands out from its ground, and a screen reader finds its way.
+/// Checks that the page fits the screen, that its text stands out from its background, and that a
+/// screen reader finds its way.
 async fn can_be_read(browser: &Browser) {
     let beyond = "document.documentElement.scrollWidth - innerWidth";
     assert_eq!(browser.value(beyond).await, 0, "scrolls sideways");
@@ -199,7 +200,7 @@ async fn the_page_says_so_when_the_courier_is_gone() {
     })
     .await;
     courier.program.kill().await;
-    // So that nobody else gets the address while the page asks it.
+    // Keeps the address from others while the page asks it.
     let _silent = TcpListener::bind(courier.address).expect("it is free");
     until("that is told", async || {
         browser.text(headline).await == "The courier does not answer"

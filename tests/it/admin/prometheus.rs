@@ -96,7 +96,7 @@ impl Prometheus {
             .collect()
     }
 
-    /// What a path of its API answers with.
+    /// Returns the answer of a path of its API.
     pub(crate) async fn api(&self, path: &str) -> Value {
         let answer = self.get(&format!("/api/v1/{path}")).await;
         let answer = answer.expect("an answer");
@@ -111,8 +111,8 @@ impl Prometheus {
     }
 }
 
-/// An address that nobody listens on. Somebody may take it before Prometheus does; then it ends, and
-/// the test says so.
+/// Returns an address that nobody listens on. If another program takes it before Prometheus does,
+/// Prometheus ends, and the test says so.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address")

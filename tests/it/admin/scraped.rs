@@ -1,4 +1,4 @@
-//! What a real Prometheus makes of the metrics.
+//! The metrics in a real Prometheus.
 
 use std::process::Stdio;
 
@@ -29,7 +29,7 @@ async fn a_real_prometheus_scrapes_every_metric() {
         });
         assert!(found, "{name}: {names:?}");
     }
-    // That the counter was there before it counted is why its increase is seen.
+    // Prometheus sees the increase only because the counter was there before it counted.
     world.insert(&lanes(1)[0], &goods(0, 30)).await;
     let succeeded = "courier_contacts_total{outcome=\"succeeded\"}";
     prometheus.comes_to(succeeded, 30.0).await;

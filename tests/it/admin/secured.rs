@@ -1,4 +1,4 @@
-//! TLS and passwords of the admin port, for those who look from elsewhere.
+//! TLS and passwords of the admin port, for clients on other hosts.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,10 +24,10 @@ use crate::secure::authority::Authority;
 use crate::support::Db;
 use crate::world::{World, until};
 
-/// Where a certificate may be shown.
+/// The names for which a certificate is valid here.
 const HERE: &str = "DNS:localhost,IP:127.0.0.1";
 
-/// Has the courier show the certificate of a folder.
+/// Makes the courier show the certificate of a folder.
 fn show(world: &mut World<'_>, folder: &std::path::Path) {
     for (key, file) in [
         ("admin.cert_file", "server.pem"),
@@ -37,7 +37,8 @@ fn show(world: &mut World<'_>, folder: &std::path::Path) {
     }
 }
 
-/// Starts a courier whose port is secured. Returns whom its clients trust, and where its certificate is.
+/// Starts a courier whose port is secured. Returns the authority that its clients trust, and the
+/// folder of its certificate.
 async fn start_secured(world: &mut World<'_>) -> (Courier, Authority, PathBuf) {
     let (authority, folder) = (Authority::new(), world.dir.path().join("tls"));
     authority.sign(HERE, &folder);
@@ -45,7 +46,7 @@ async fn start_secured(world: &mut World<'_>) -> (Courier, Authority, PathBuf) {
     (Courier::start(world).await, authority, folder)
 }
 
-/// Writes the file of the viewers and has it used. The password is that of [`ANNA`].
+/// Writes the file of the viewers and makes the courier use it. The password is that of [`ANNA`].
 fn write_viewers(world: &mut World<'_>, name: &str) -> PathBuf {
     let [new, file] = ["new-viewers", "viewers"].map(|name| world.dir.path().join(name));
     fs::write(&new, ANNA.replace("anna", name)).unwrap();
@@ -55,7 +56,7 @@ fn write_viewers(world: &mut World<'_>, name: &str) -> PathBuf {
     file
 }
 
-/// How a client trusts this authority alone.
+/// Makes a client that trusts this authority alone.
 fn trusting(authority: &Authority) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(authority.ca()).unwrap();
@@ -187,7 +188,7 @@ async fn connections_that_agree_on_nothing_keep_nobody_from_asking() {
     let mut world = World::new(&db, Faults::default()).await;
     let (courier, authority, _) = start_secured(&mut world).await;
     let mut silent = Vec::new();
-    // The last ones begin to agree, and say no more.
+    // The last clients begin the handshake and send nothing more.
     for nth in 0..160 {
         let mut stream = TcpStream::connect(courier.address).await.unwrap();
         if nth >= 80 {
@@ -200,7 +201,7 @@ async fn connections_that_agree_on_nothing_keep_nobody_from_asking() {
     }
     let (answer, _) = securely(&courier, &authority, "/healthz").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    // They end, although they never say a word.
+    // These connections end, although their clients never send anything.
     for mut stream in silent {
         stream.read_to_end(&mut Vec::new()).await.ok();
     }

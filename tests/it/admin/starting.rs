@@ -7,8 +7,8 @@ use crate::server::Server;
 use crate::support::{Db, Kind, mysql_database};
 use crate::world::{World, goods, lanes, until};
 
-/// The daemon waits for its server, says so, and begins when it is there; a run that ends by itself
-/// ends at once.
+/// The daemon waits for its server, says so, and begins when the server is there; a run that ends
+/// by itself ends at once.
 async fn it_waits_for(server: Server, db: Db) {
     db.outbox.migrate().await.unwrap();
     let mut world = World::new(&db, Faults::default()).await;

@@ -1,4 +1,5 @@
-//! Whatever keeps contacts back, all that stands on the page agrees: headline, tiles, lists and tags.
+//! If contacts are kept back, for any reason, all parts of the page agree: headline, tiles, lists
+//! and tags.
 
 use contact_courier::simulator::Faults;
 use serde_json::Value;
@@ -8,14 +9,14 @@ use super::browser::Browser;
 use crate::support::Db;
 use crate::world::{World, goods, lanes, until};
 
-/// What keeps contacts back, and what has to stand on the page then.
+/// A state that keeps contacts back, and the texts that the page has to show.
 struct State {
     faults: Faults,
     command: &'static [&'static str],
-    /// Lanes that are kept back, of three with two contacts each.
+    /// How many lanes are kept back, of three with two contacts each.
     lanes: usize,
     headline: &'static str,
-    /// The first row of the list of what is paused.
+    /// The first row of the list of paused lanes.
     first: &'static str,
 }
 
@@ -103,7 +104,7 @@ async fn agrees(browser: &Browser, state: &State) {
     assert_eq!(kinds, format!("{held} on hold"));
     let first = "document.querySelector('#paused tbody td').innerText";
     assert_eq!(browser.text(first).await, state.first);
-    // Nothing is said to be beyond the end of the list.
+    // The page claims no further entries beyond the end of the list.
     let beyond = "document.querySelectorAll('#paused .quiet').length";
     assert_eq!(browser.value(beyond).await, 0, "{}", state.headline);
     let tags = "[...document.querySelectorAll('#lanes .tag')].map(tag => tag.textContent)";

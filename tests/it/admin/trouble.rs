@@ -15,7 +15,7 @@ use crate::world::{World, goods, lanes, until};
 const LANES: usize = 4;
 const PER_LANE: usize = 500;
 
-/// A platform that takes its time, so that there is a middle.
+/// A platform that takes its time, so that trouble can come in the middle of the work.
 fn slow() -> Faults {
     Faults {
         latency: Duration::from_millis(20),
@@ -32,7 +32,7 @@ async fn world_with_work(db: &Db) -> World<'_> {
     world
 }
 
-/// Waits until the courier is not ready, and says why in these words. It lives all the same.
+/// Waits until the courier is not ready, and says why in these words. It still counts as alive.
 async fn not_ready(courier: &Courier, words: &str) {
     until(words, async || {
         let answer = courier.get("/readyz").await;
@@ -50,9 +50,9 @@ enum Outages {
     Some,
 }
 
-/// Waits until everything is delivered, and ready again; then each number is there once, and the log
-/// has told of each outage that it began, and that it ended. Where nothing could be written in between,
-/// that was one.
+/// Waits until everything is delivered, and the courier is ready again. Then each number is there
+/// once, and the log has told the beginning and the end of each outage. If nothing could be written
+/// in between, that was one outage.
 async fn all_is_well_again(world: &World<'_>, courier: Courier, outages: Outages) {
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
@@ -99,7 +99,7 @@ async fn a_full_disk_under_sqlite_is_told_and_over_as_soon_as_there_is_room() {
     all_is_well_again(&world, courier, Outages::One).await;
 }
 
-/// Sets how long a file may get that the courier writes: beyond it, writing fails.
+/// Limits the length of files that the courier writes: beyond it, writing fails.
 fn limit_files(courier: &Courier, bytes: &str) {
     let limited = Command::new("prlimit")
         .args(["--pid", &courier.program.pid().to_string()])
@@ -112,18 +112,18 @@ fn limit_files(courier: &Courier, bytes: &str) {
 async fn a_disk_that_fails_under_sqlite_is_told_and_over_when_it_works_again() {
     let db = Db::sqlite().await;
     let mut world = world_with_work(&db).await;
-    // A write beyond the limit is an error, not the end of the process.
+    // Makes a write beyond the limit an error instead of the end of the process.
     let ignoring = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""];
     let courier = Courier::start_by(&mut world, &ignoring).await;
     world.holds_more_than(500).await;
-    // Less than the log of SQLite has by now.
+    // Less than the present length of SQLite's log.
     limit_files(&courier, "65536");
     not_ready(&courier, "disk I/O error").await;
     limit_files(&courier, "unlimited");
     all_is_well_again(&world, courier, Outages::One).await;
 }
 
-/// A server whose disk gets full in the middle of the work; it may die of it, as servers do.
+/// Fills a server's disk in the middle of the work; the server may die of it, as servers do.
 async fn a_full_disk_under(server: &Server, db: &Db, disk: &Disk) {
     let mut world = world_with_work(db).await;
     let courier = Courier::start(&mut world).await;
@@ -133,7 +133,7 @@ async fn a_full_disk_under(server: &Server, db: &Db, disk: &Disk) {
     disk.free();
     server.kill().await;
     server.start().await;
-    // Now and then a small write finds a place on a full disk, and the server is killed, too.
+    // Now and then a small write finds room on a full disk. The server is killed, too.
     all_is_well_again(&world, courier, Outages::Some).await;
 }
 
@@ -174,7 +174,7 @@ async fn a_server_that_has_become_read_only_is_told_though_it_answers() {
         db.execute(statement).await;
     }
     not_ready(&courier, "the database is read-only").await;
-    // The administrator has to say that this session may.
+    // This session of the administrator has to be allowed to write.
     db.execute("SET default_transaction_read_only = off").await;
     for statement in set("off").split("; ") {
         db.execute(statement).await;

@@ -7,7 +7,7 @@ use crate::support::Db;
 use crate::world::{World, goods, lanes, until};
 use contact_courier::simulator::Faults;
 
-/// A port that nobody listens on; the log does not tell it here.
+/// A port that nobody listens on. The log cannot tell the port in this test.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
@@ -22,7 +22,7 @@ async fn a_log_that_nobody_reads_holds_nothing_up_and_its_losses_are_counted() {
     world.set("delivery.batch_size", "1");
     let address = free_address();
     world.set("admin.listen", &address.to_string());
-    // A pipe that is open at both ends and read at none takes 64 KiB.
+    // A pipe that is open at both ends and that nobody reads takes 64 KiB.
     let unread = ["sh", "-c", "mkfifo log && exec \"$0\" \"$@\" 2<>log"];
     let program = world.start_by(&unread, &["run"]);
     until("it listens", async || reachable(address).await).await;

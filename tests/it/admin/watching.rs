@@ -27,7 +27,7 @@ async fn a_watched_status_shows_what_changes_and_ends_well_with_ctrl_c() {
     watch.signal("INT").await;
     let ended = watch.ended().await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    // Into a file it goes as it is: there is no screen to clear.
+    // A file gets no control characters: there is no screen to clear.
     assert!(!ended.out.contains('\x1b'), "{}", ended.out);
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::numbers::masked;
 use super::seed::Dice;
 
-/// What the task did with a number of a request.
+/// The task's treatment of a number of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// The number is in.

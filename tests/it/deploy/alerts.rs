@@ -1,7 +1,7 @@
 //! The alert rules in a real Prometheus, which scrapes the real program while something is wrong.
 //!
-//! That each rule waits for as long as it says is tried by `promtool` (`rules_test.yml`). Here it is
-//! tried that what the program really serves makes them fire, and lets them rest again.
+//! `promtool` tests that each rule waits for as long as it says (`rules_test.yml`). Here the test
+//! is that the program's real metrics make the rules fire, and let them rest again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::server::Server;
 use crate::support::Db;
 use crate::world::{Lane, TOKEN, World, goods, lanes, until};
 
-/// The times in the rules, and what becomes of them here: a minute passes in 300 ms. Nothing
-/// but times is changed: what is asked, and beyond which value it alarms, stays as it is shipped.
+/// The times in the rules, and their replacements here: a minute passes in 300 ms. Only times are
+/// changed: the expressions and thresholds stay as they are shipped.
 const HASTE: [(&str, &str); 7] = [
     ("1m", "300ms"),
     ("2m", "600ms"),
@@ -27,7 +27,7 @@ const HASTE: [(&str, &str); 7] = [
     ("1h", "18s"),
 ];
 
-/// The shipped rules in haste: how long something has to last, and how far back is looked.
+/// The shipped rules in haste: both how long a state has to last, and how far back a rule looks.
 fn rules() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus/rules.yml");
     let mut rules = std::fs::read_to_string(path).unwrap();
@@ -68,8 +68,8 @@ impl Alert {
     }
 }
 
-/// The alerts that fire, now, in the order of their names. (One whose time has not come yet is only
-/// pending.)
+/// Returns the alerts that fire now, in the order of their names. (An alert whose time has not come
+/// yet is only pending.)
 async fn firing(prometheus: &Prometheus) -> Vec<Alert> {
     let mut answer = prometheus.api("alerts").await;
     let mut alerts: Vec<Alert> = serde_json::from_value(answer["alerts"].take()).unwrap();
@@ -78,10 +78,10 @@ async fn firing(prometheus: &Prometheus) -> Vec<Alert> {
     alerts
 }
 
-/// What is expected of an alert: its name, its severity, and how its summary and description begin.
+/// The expected alert: its name, its severity, and the beginnings of its summary and description.
 type Expected = (&'static str, &'static str, String, &'static str);
 
-/// Waits until exactly these alerts fire, and looks at what they tell.
+/// Waits until exactly these alerts fire, and checks their texts.
 async fn fire(prometheus: &Prometheus, expected: &[Expected]) {
     let names: Vec<&str> = expected.iter().map(|(name, ..)| *name).collect();
     let mut alerts = Vec::new();
@@ -106,7 +106,7 @@ async fn fire(prometheus: &Prometheus, expected: &[Expected]) {
     }
 }
 
-/// Waits until something was delivered and that is seen, and no alert fires.
+/// Waits until Prometheus has seen a delivery, and no alert fires.
 async fn is_well(prometheus: &Prometheus) {
     let delivered = "sum(courier_contacts_total{outcome=\"succeeded\"}) > bool 0";
     prometheus.comes_to(delivered, 1.0).await;
@@ -125,7 +125,7 @@ async fn platform(config: Config) -> Running {
     Simulator::start(config).await.unwrap()
 }
 
-/// A courier that delivers, and the Prometheus that finds it well.
+/// Starts a courier that delivers, and a Prometheus that finds it well.
 async fn watched(world: &mut World<'_>) -> (Courier, Prometheus) {
     let courier = Courier::start(world).await;
     let prometheus = Prometheus::start(courier.address, &rules()).await;
@@ -134,7 +134,7 @@ async fn watched(world: &mut World<'_>) -> (Courier, Prometheus) {
     (courier, prometheus)
 }
 
-/// Contacts that were due two hours ago.
+/// Inserts contacts that were due two hours ago.
 async fn insert_old(db: &Db, lanes: &[Lane]) {
     for (nth, Lane(user, task)) in lanes.iter().enumerate() {
         let phone = format!("1390000000{nth}");
@@ -174,7 +174,7 @@ async fn a_stopped_platform_alarms_until_it_is_back() {
         (
             "CourierLanesOnHold",
             "warning",
-            // At least one, while the platform as a whole is taken for down.
+            // At least one lane, while the platform as a whole counts as down.
             "Lanes on hold for half an hour: ".to_owned(),
             "They wait for the platform or for a person",
         ),

@@ -1,5 +1,6 @@
-//! The compositions for Docker, one for each database: what they take from this folder is there, no
-//! password is known or stands in the environment, and the users that they make on a database deliver.
+//! The compositions for Docker, one for each database: the files that they take from this folder
+//! are there, no password is known or stands in the environment, and the database users that they
+//! make can deliver.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::server::Server;
 use crate::support::{Db, Kind, Raw, admin_url};
 use crate::world::World;
 
-/// Both, as compose puts them together.
+/// Returns both compositions, as compose puts them together.
 fn compositions() -> [Value; 2] {
     ["postgres", "mysql"].map(|database| {
         let mut all = document("docker/compose.yaml");
@@ -26,7 +27,7 @@ fn compositions() -> [Value; 2] {
     })
 }
 
-/// What a later file says of a key is added to what was said before.
+/// Merges as compose does: a later file's values for a key are added to the earlier ones.
 fn merge(into: &mut Value, more: Value) {
     match (into, more) {
         (Value::Object(into), Value::Object(more)) => {
@@ -140,7 +141,7 @@ fn the_program_accepts_the_settings_of_its_containers() {
     for composition in compositions() {
         for service in ["courier", "migrate"] {
             let own = pairs(&composition["services"][service]["environment"]);
-            // What compose puts in, where nobody has set the variable.
+            // The values that compose puts in if nobody has set the variable.
             let own = own.into_iter().map(|(key, value)| {
                 let value = value.as_str().unwrap();
                 let default = value
@@ -160,7 +161,7 @@ fn the_program_accepts_the_settings_of_its_containers() {
     }
 }
 
-/// Runs a script of this folder with the variables alone, and a text to read.
+/// Runs a script of this folder with only these variables, and a text to read.
 fn script(path: &str, variables: &[(&str, &str)], input: &str) -> Output {
     use std::io::Write as _;
 
@@ -174,7 +175,7 @@ fn script(path: &str, variables: &[(&str, &str)], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It need not read it.
+    // The script need not read the text.
     child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
     child.wait_with_output().unwrap()
 }
@@ -228,7 +229,7 @@ fn every_secret_is_made_once_and_the_token_is_asked_for() {
     assert_eq!(held(), made, "what is there stays");
 }
 
-/// What the README grants, without the lines that only make users.
+/// The grants of the README, without the lines that only make users.
 fn granted(database: &str) -> String {
     let readme = std::fs::read_to_string(folder().join("../README.md")).unwrap();
     let (_, rest) = readme.split_once(&format!("```sql {database}\n")).unwrap();
@@ -252,7 +253,8 @@ fn the_grants_for_containers_are_those_of_the_readme() {
     }
 }
 
-/// A server as its container makes it, with the database `shop` and the users; and their passwords.
+/// A server made in the way of its container, with the database `shop` and the users; and their
+/// passwords.
 struct Made {
     kind: Kind,
     server: Server,
@@ -263,7 +265,7 @@ impl Made {
     async fn postgres() -> Self {
         let mut server = Server::new("postgres").await;
         server.kill().await;
-        // Nobody but the administrator comes in without a password.
+        // Only the administrator comes in without a password.
         let rules = "local all postgres trust\nlocal all all scram-sha-256\n";
         std::fs::write(server.dir().join("data/pg_hba.conf"), rules).unwrap();
         server.url = server.start().await;
@@ -301,7 +303,8 @@ impl Made {
         };
         let place = place.to_str().unwrap();
         let home = self.secrets.path().to_str().unwrap();
-        // The client of this machine may have another socket in its settings; these come last.
+        // The client of this machine may have another socket in its settings; the last setting
+        // wins.
         let client = format!("[client]\nsocket={place}\n");
         std::fs::write(self.secrets.path().join(".my.cnf"), client).unwrap();
         let grants = folder().join(format!("grants/{family}.sql"));
@@ -359,7 +362,7 @@ impl Made {
     }
 }
 
-/// How many users have a right on the whole server, beside its administrator and its own.
+/// How many users have a right on the whole server, besides its administrator and its own users.
 async fn powerful(db: &Db) -> i64 {
     let counted = match &db.raw {
         Raw::Postgres(pool) => {
@@ -377,7 +380,7 @@ async fn powerful(db: &Db) -> i64 {
     counted.unwrap()
 }
 
-/// In the order of the composition: users, tables, rights, and then a contact.
+/// Runs the steps in the order of the composition: users, tables, rights, and then a contact.
 async fn delivers(made: Made) {
     made.runs("users.sh");
     let db = made.db().await;

@@ -1,5 +1,5 @@
-//! Images and manifests: what they ask of the program is there. (That a container starts is tried by
-//! `make image-test`.)
+//! Images and manifests: everything that they need of the program is there. (`make image-test`
+//! tests that a container starts.)
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::world::World;
 const DOCKERFILE: &str = "docker/Dockerfile";
 const DEPLOYMENT: &str = "kubernetes/base/deployment.yaml";
 
-/// Runs the program, which has to be content, and answers its output.
+/// Runs the program, which has to succeed, and returns its output.
 fn said(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
         .args(arguments)
@@ -56,7 +56,7 @@ fn every_setting_that_is_given_in_the_environment_is_one() {
     }
 }
 
-/// The user of the image, by number, as a cluster that lets no root in wants it.
+/// Returns the image's user as a number, as a cluster that refuses root needs it.
 pub(super) fn user_of_the_image() -> String {
     let dockerfile = read(DOCKERFILE);
     let mut users = dockerfile

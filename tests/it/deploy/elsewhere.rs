@@ -1,5 +1,5 @@
-//! What `make test` needs, on machines that are not Debian: it is found where it is installed there, and
-//! named as it is called there.
+//! The tools of `make test` on machines that are not Debian: they are found where that distribution
+//! installs them, and a missing one is named as the distribution calls it.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// What the scripts themselves run.
+/// The tools that the scripts themselves run.
 const TOOLS: [&str; 10] = [
     "awk", "bash", "cat", "head", "ls", "sed", "sort", "tr", "uname", "readlink",
 ];
@@ -33,7 +33,7 @@ fn machine(release: &str, programs: &[&str]) -> TempDir {
     root
 }
 
-/// What a command of the scripts says there.
+/// Returns the output of a command of the scripts on that machine.
 fn says(machine: &TempDir, command: &str) -> String {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let root = machine.path().display();
@@ -139,7 +139,7 @@ fn all_is_found_where_it_is_installed_there() {
             "",
             "{own:?}"
         );
-        // Each of them is looked for.
+        // Leaves out each tool in turn.
         for (nth, left_out) in own.iter().enumerate() {
             let mut programs = programs.clone();
             programs.remove(common.len() + nth);

@@ -1,6 +1,6 @@
-//! The manifests for Kubernetes: every file is used, what one names another has, and the program accepts
-//! the settings. (kubectl puts them together in `make check`, where it can be had, and holds them against
-//! the schemas.)
+//! The manifests for Kubernetes: every file is used, each reference leads to something that is
+//! there, and the program accepts the settings. (If kubectl can be had, `make check` puts them
+//! together and checks them against the schemas.)
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::yaml::{document, pairs, texts};
 const BASE: &str = "kubernetes/base";
 const OVERLAYS: [&str; 2] = ["kubernetes/overlays/postgres", "kubernetes/overlays/mysql"];
 
-/// The files of a folder that a kustomization names, and the folders.
+/// The files and the folders that a kustomization names.
 fn named(place: &str) -> (BTreeSet<String>, Vec<PathBuf>) {
     let kustomization = document(&format!("{place}/kustomization.yaml"));
     let generated = kustomization["configMapGenerator"].as_array();
@@ -56,7 +56,7 @@ fn every_kustomization_uses_all_files_of_its_folder_and_finds_all_that_it_names(
             );
         }
     }
-    // What a comment of the overlays tells to add.
+    // The resources that a comment of the overlays tells users to add.
     for overlay in OVERLAYS {
         let text = read(&format!("{overlay}/kustomization.yaml"));
         let offered = text.lines().filter_map(|line| line.strip_prefix("#   - "));
@@ -99,14 +99,15 @@ fn a_pod_has_no_rights_and_no_secret_in_its_environment() {
         );
         assert!(container["env"].is_null() && container["envFrom"].is_null());
         for volume in spec["volumes"].as_array().unwrap() {
-            // Nobody but user and group of the pod.
+            // Only the user and the group of the pod may read it.
             let mode = volume["secret"].get("defaultMode");
             assert!(mode.is_none_or(|mode| mode == 0o440), "{volume}");
         }
     }
 }
 
-/// The file of a volume's folder that a path leads to, as the volume's name in the cluster and the key.
+/// Returns the file of a volume that a path leads to, as the volume's name in the cluster and the
+/// key.
 fn mounted<'a>(pod: &'a Value, path: &'a str) -> (&'a str, &'a str) {
     let path = Path::new(path);
     let (at, key) = (path.parent().unwrap(), path.file_name().unwrap());
@@ -201,7 +202,7 @@ fn the_program_accepts_the_settings_and_its_files_are_mounted() {
             kustomization["images"][0]["newTag"],
             env!("CARGO_PKG_VERSION")
         );
-        // The one port that the policy lets through for it.
+        // The only port that the policy opens for it.
         let patch = kustomization["patches"][0]["patch"].as_str().unwrap();
         let port = format!("port: {} }}", url.port().unwrap());
         assert!(patch.contains(&port), "{patch}");

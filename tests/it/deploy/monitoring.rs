@@ -39,7 +39,7 @@ fn the_alerts_fire_when_they_should_and_only_then() {
     promtool(&["test", "rules", "rules_test.yml"]);
 }
 
-/// What stands behind `key` in the lines that begin with it.
+/// Returns the texts behind `key` in the lines that begin with it.
 fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
     text.lines()
         .filter_map(|line| line.trim_start().strip_prefix(key))
@@ -72,15 +72,15 @@ fn every_alert_is_tried_and_has_its_chapter_in_the_runbook() {
     }
 }
 
-/// A series that an expression asks for.
+/// A series in an expression.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked<'a> {
     name: &'a str,
-    /// The labels that are to have exactly this value, but for those that Prometheus adds.
+    /// The labels that must have exactly this value, except the ones that Prometheus adds.
     labels: Vec<String>,
 }
 
-/// The series of ours that a text with expressions asks for.
+/// Returns our series in a text with expressions.
 fn asked(text: &str) -> Vec<Asked<'_>> {
     let starts = text.match_indices("courier_").map(|(start, _)| start);
     let whole = starts.filter(|&start| {
@@ -104,7 +104,7 @@ fn asked(text: &str) -> Vec<Asked<'_>> {
         .collect()
 }
 
-/// Every text of a dashboard's panels and variables that may ask Prometheus for something.
+/// Collects every text of a dashboard's panels and variables that may be a query to Prometheus.
 fn expressions(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -122,7 +122,7 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// What a courier serves from its start.
+/// Returns the metrics that a courier serves from its start.
 async fn served() -> String {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;

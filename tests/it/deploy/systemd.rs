@@ -1,4 +1,4 @@
-//! The unit: what systemd thinks of it, and what the program tells systemd.
+//! The unit: systemd's judgement of it, and the program's messages to systemd.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -13,10 +13,10 @@ const UNIT: &str = concat!(
 );
 const PROGRAM: &str = env!("CARGO_BIN_EXE_contact-courier");
 
-/// Longer than anything takes here.
+/// Longer than any step takes here.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// What `systemd-analyze` says against a unit; none where it is not installed.
+/// Returns the complaints of `systemd-analyze` about a unit; `None` if it is not installed.
 #[expect(clippy::print_stderr, reason = "a test that is not run says so")]
 fn analyze(arguments: &[&str], unit: &Path) -> Option<String> {
     let output = Command::new("systemd-analyze")
@@ -65,7 +65,7 @@ fn systemd_understands_every_line_of_the_unit() {
     assert_eq!(about_it, [""; 0]);
 }
 
-/// The program with a systemd that listens.
+/// The program beside a systemd that listens.
 struct Unit {
     program: Child,
     systemd: UnixDatagram,

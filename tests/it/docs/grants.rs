@@ -22,7 +22,7 @@ use crate::support::{Db, Kind, close, connect, entry, instance, lane, on_every_d
 
 const USERS: [&str; 3] = ["app", "courier", "viewer"];
 
-/// Who may do what, and may not: a statement of each that has to be refused.
+/// The limits of each user: a statement that has to be refused.
 const REFUSED: [(&str, &str); 10] = [
     ("app", "UPDATE contact_outbox SET phone = '1'"),
     ("app", "DELETE FROM contact_outbox"),
@@ -43,13 +43,13 @@ const REFUSED: [(&str, &str); 10] = [
     ("viewer", "DELETE FROM delivery_batch"),
 ];
 
-/// The grants, and what an app does.
+/// Returns the grants, and the statements of an app.
 fn snippets(database: &str) -> (String, String) {
     let found = blocks(&read("README.md"), &format!("```sql {database}"));
     let [grants, insert] = found.as_slice() else {
         panic!("{} blocks", found.len());
     };
-    // The database of a test has a name of its own.
+    // Each test's database has its own name.
     let here = |sql: &String| sql.replacen("USE shop;", "", usize::from(database == "mysql"));
     (here(grants), here(insert))
 }
@@ -68,7 +68,7 @@ fn script(text: &str) -> File {
     file
 }
 
-/// Runs SQL with the client of MariaDB, as a user; what it answers, a line for each row.
+/// Runs SQL with the client of MariaDB, as a user; returns the result, a line for each row.
 fn mariadb(url: &str, sql: &str) -> Result<String, String> {
     let url = Url::parse(url).unwrap();
     let socket = url.query_pairs().find(|(key, _)| key == "socket");
@@ -92,7 +92,7 @@ fn mariadb(url: &str, sql: &str) -> Result<String, String> {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    // The one error that the page tells to go on after.
+    // The only error after which the page tells apps to go on.
     let repeated = said.contains("ERROR 1062") && said.contains("idempotency_key_is_unique");
     if said.is_empty() || repeated {
         Ok(String::from_utf8(output.stdout).unwrap())
@@ -101,7 +101,7 @@ fn mariadb(url: &str, sql: &str) -> Result<String, String> {
     }
 }
 
-/// Runs SQL as a user; what it answers, a line for each row of texts.
+/// Runs SQL as a user; returns the result, a line for each row of texts.
 async fn postgres(url: &str, sql: &str) -> Result<String, String> {
     let mut session = PgConnection::connect(url).await.unwrap();
     let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
@@ -117,7 +117,7 @@ async fn postgres(url: &str, sql: &str) -> Result<String, String> {
     Ok(rows.iter().map(|row| line(row) + "\n").collect())
 }
 
-/// Whatever a courier asks of its outbox in a day. There is one contact, which is pending.
+/// Makes every call of a courier's day to its outbox. There is one contact, which is pending.
 async fn deliver(outbox: &impl Outbox, end: Final) {
     let settings = Settings::default();
     app::prepare_outbox(outbox, &settings.database)
@@ -176,14 +176,14 @@ fn rejected() -> Final {
     }
 }
 
-/// Whatever the commands of somebody ask who only looks.
+/// Makes every call of the commands that only look.
 async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     outbox.check_fitness().await.unwrap();
     outbox.check_schema().await.unwrap();
     outbox.server().await.unwrap();
     outbox.overview().await.unwrap();
     outbox.lanes(10).await.unwrap();
-    outbox.paused(10).await.unwrap();
+    outbox.held(10).await.unwrap();
     outbox.pauses().await.unwrap();
     outbox.history(10).await.unwrap();
     outbox.instances().await.unwrap();
@@ -202,7 +202,7 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
     assert_eq!(outbox.results_index().await.unwrap(), ResultsIndex::Missing);
 }
 
-/// What the courier's user may do beyond `run`.
+/// Does everything that the courier's user may do beyond `run`.
 async fn operate(outbox: &(impl Outbox + Operations), contact: ContactId) {
     assert_eq!(outbox.requeue(&[contact], None).await.unwrap(), 1);
     deliver(outbox, Final::Succeeded).await;
@@ -273,7 +273,7 @@ async fn look_again(outbox: &impl Operations, contact: ContactId) {
     assert_eq!((story.batches.len(), story.requeued.len()), (2, 1));
 }
 
-/// With the index that the owner has made, whoever only looks reads results.
+/// Once the owner has made the index, a user who only looks can read results.
 async fn follow(db: &Db, viewer: &impl Operations, contact: ContactId) {
     assert!(db.operations.make_results_index().await.unwrap());
     assert_eq!(viewer.results_index().await.unwrap(), ResultsIndex::There);
@@ -283,7 +283,7 @@ async fn follow(db: &Db, viewer: &impl Operations, contact: ContactId) {
 }
 
 async fn create_postgres_user(db: &Db, user: &str) {
-    // Users are the whole server's, and may be there from an earlier test.
+    // Users belong to the whole server, and may be there from an earlier test.
     db.execute(&format!(
         "DO $$ BEGIN CREATE USER {user}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
     ))
@@ -343,7 +343,7 @@ async fn the_postgres_grants_are_what_each_user_needs_and_the_insert_makes_one_r
         create_postgres_user(&db, user).await;
     }
     db.execute(&grants).await;
-    // PostgreSQL 14 and older let everybody make tables there.
+    // PostgreSQL 14 and older let every user make tables there.
     db.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         .await;
     let app = as_user(&db, "app");
@@ -385,7 +385,7 @@ fn of_app(insert: &str, app: &str, phone: &str) -> String {
     own.replace("13012121211", phone)
 }
 
-/// What an app sees of the table, which is all of it.
+/// An app's view of the table, which is all of it.
 const ALL_NUMBERS: &str = "SELECT phone, idempotency_key, status FROM contact_outbox ORDER BY id";
 
 const BOTH_APPS: &str =
@@ -428,7 +428,7 @@ async fn two_apps_share_a_postgres_table_and_take_no_keys_of_each_other() {
     assert_eq!(seen.unwrap(), BOTH_APPS);
 }
 
-/// What the README asks of a schema's owner on MySQL.
+/// The rights that the README asks for a schema's owner on MySQL.
 const OWNER: &str = "CREATE, ALTER, INDEX, SELECT, INSERT, UPDATE, DELETE";
 
 async fn the_owner_of_the_schema_can_migrate(migrated: &Db) {
@@ -446,7 +446,7 @@ async fn the_owner_of_the_schema_can_migrate(migrated: &Db) {
     owner.check_schema().await.unwrap();
 }
 
-/// After a restore: only what a second send would double is set aside, on every database.
+/// After a restore, only contacts that a second send would double are set aside, on every database.
 async fn sets_aside_what_the_platform_would_double(db: &Db) {
     let safe = db.contact("u-1/t-1", "13012121211").await;
     let unsafe_ = db

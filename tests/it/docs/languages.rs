@@ -1,5 +1,5 @@
-//! The programs of the page for apps, run in each language that is here, on the database that each is
-//! written for.
+//! The programs of the page for apps, run in each language that is installed, on the database that
+//! each is written for.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -18,15 +18,15 @@ on_mysql_and_mariadb!(the_programs_for_mysql_insert_one_row_and_read_the_result)
 
 const PAGE: &str = "docs/from-an-app.md";
 
-/// Where Debian has the driver of JDBC, and the packages of Go.
+/// The places of Debian's JDBC driver and Go packages.
 const JDBC: &str = "/usr/share/java/mariadb-java-client.jar";
 const GO_PATH: &str = "/usr/share/gocode";
 
-/// What a contact's row says when the platform has refused it.
+/// Writes a contact's row as if the platform had refused it.
 const REFUSED: &str = "UPDATE contact_outbox SET status = 'failed', fail_kind = 'rejected',
     fail_cause = 'no such number', finished_at = CURRENT_TIMESTAMP";
 
-/// Says that a program was not tried, here and in the last lines of `scripts/test-databases.sh`.
+/// Reports that a program was not tried, here and in the last lines of `scripts/test-databases.sh`.
 #[expect(clippy::print_stderr, reason = "the test harness keeps it")]
 #[expect(
     clippy::disallowed_methods,
@@ -46,7 +46,8 @@ fn not_run(what: &str, why: &str) {
     writeln!(collected, "{what}: {why}").unwrap();
 }
 
-/// Runs a program twice, the second time when its contact has failed. It makes one row, and tells why.
+/// Runs a program twice, the second time when its contact has failed. The program makes one row,
+/// and tells why the contact failed.
 async fn inserts_once_and_reads(db: &Db, name: &str, run: impl Fn() -> Output) {
     db.execute("DELETE FROM contact_outbox").await;
     let said = |output: &Output| {
@@ -71,7 +72,7 @@ async fn inserts_once_and_reads(db: &Db, name: &str, run: impl Fn() -> Output) {
     assert_eq!(db.count("FROM contact_outbox").await, 1, "{name}");
 }
 
-/// Whether a command is here and says this when it is asked.
+/// Whether a command is installed and its output has this word.
 fn says(command: &mut Command, word: &str) -> bool {
     let asked = command.stderr(Stdio::piped()).output();
     asked.is_ok_and(|asked| String::from_utf8_lossy(&asked.stdout).contains(word))
@@ -190,7 +191,7 @@ async fn java(db: &Db, place: &str) {
     inserts_once_and_reads(db, "Java", run).await;
 }
 
-/// A snippet of Go as a program.
+/// Makes a program out of a snippet of Go.
 fn go(snippet: &str, driver: &str, address: &str) -> String {
     let (package, errors) = match driver {
         "mysql" => ("\"github.com/go-sql-driver/mysql\"", "\"errors\""),

@@ -1,4 +1,4 @@
-//! How the pages tell apps to learn their results, run as it stands there.
+//! The pages' ways for apps to learn their results, run as they are written.
 
 use sqlx::{AssertSqlSafe, Row};
 
@@ -20,7 +20,7 @@ fn join(db: &Db, page: &str) -> String {
     }
 }
 
-/// What the database says of how it would run a statement.
+/// Returns the database's plan for a statement.
 async fn plan(db: &Db, sql: &str) -> String {
     let plan = |words: &str| AssertSqlSafe(format!("{words} {sql}"));
     let lines: Vec<String> = match &db.raw {
@@ -48,7 +48,7 @@ async fn plan(db: &Db, sql: &str) -> String {
     lines.join("\n")
 }
 
-/// Two orders among the contacts of many.
+/// Inserts two orders among many contacts.
 async fn orders(db: &Db) {
     db.execute(&snippet(PAGE, "```sql orders")).await;
     let key = match db.raw {

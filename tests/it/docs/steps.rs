@@ -12,7 +12,7 @@ use crate::world::World;
 
 on_mysql_and_mariadb!(the_steps_of_the_readme_lead_to_a_delivery_and_every_command_works);
 
-/// What the README makes as the server's administrator.
+/// The statements that the README runs as the server's administrator.
 fn setup() -> String {
     let found = blocks(&read("README.md"), "```sql server");
     let [setup] = found.as_slice() else {

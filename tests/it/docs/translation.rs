@@ -1,4 +1,5 @@
-//! Each page that is there in Chinese, too, says the same in both languages, as far as a program can tell.
+//! Each page that also exists in Chinese says the same in both languages, as far as a program can
+//! tell.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ const PAGES: [[&str; 2]; 5] = [
 ];
 const README: [&str; 2] = ["README.md", "README.zh-CN.md"];
 
-/// What is asked of both pages, one by one, has to come out alike. The first that does not is named.
+/// Compares the same list of both pages, entry by entry. Names the first difference.
 fn alike<T: PartialEq + std::fmt::Debug>(
     pages: [&str; 2],
     what: &str,
@@ -77,7 +78,8 @@ fn plain(block: &str) -> String {
     lines.join("\n")
 }
 
-/// What the program itself prints is in English on both pages, to the letter.
+/// Returns the lines that the program itself prints: they are in English on both pages, to the
+/// letter.
 fn of_the_program(block: &str) -> String {
     if block.starts_with("```text") {
         block.to_owned()
@@ -137,7 +139,7 @@ fn both_pages_have_the_same_tables() {
 
 #[test]
 fn both_readmes_lead_to_the_same_pages() {
-    // A page in Chinese stands for the English one.
+    // A link to a page in Chinese counts as one to the English page.
     let english = |target: &str| {
         PAGES
             .iter()
@@ -150,7 +152,7 @@ fn both_readmes_lead_to_the_same_pages() {
                 },
             )
     };
-    // Its headings are in its language.
+    // The headings are in the page's language.
     let told = |target: &str| {
         let translated = PAGES
             .iter()
@@ -165,9 +167,10 @@ fn both_readmes_lead_to_the_same_pages() {
             .split("](")
             .skip(1)
             .map(|rest| rest.split(')').next().unwrap());
-        // A heading of the page itself is in its language, and so is the link to the other page.
+        // A link to the page's own heading is in its language, and so is the link to the other
+        // page.
         let targets = targets.filter(|target| !target.starts_with('#') && !README.contains(target));
-        // The order is that of each language's sentences.
+        // The order of links follows each language's sentences.
         let mut targets: Vec<String> = targets.map(told).collect();
         targets.sort_unstable();
         targets

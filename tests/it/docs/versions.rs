@@ -1,5 +1,4 @@
-//! The versions that the READMEs say were tested are those that the matrix of `make test-matrix` has
-//! tested.
+//! The READMEs list exactly the versions that the matrix of `make test-matrix` has tested.
 
 use super::{read, table_rows};
 

@@ -8,19 +8,19 @@ use tokio::sync::watch;
 
 use crate::support::{Db, Raw};
 
-/// What the cable does with what is sent.
+/// The state of the cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Carries it.
+    /// Carries all bytes.
     Plugged,
-    /// Swallows it, in both directions. Nothing is closed.
+    /// Swallows all bytes, in both directions. Nothing is closed.
     Pulled,
-    /// Carries what the program sends and swallows what the server answers.
+    /// Carries the program's bytes and swallows the server's answers.
     AnswersLost,
 }
 
-/// A listener whose connections lead to the server. A connection that has lost something is silent for
-/// ever, for nobody sends it again.
+/// A listener whose connections lead to the server. A connection that has lost bytes is silent for
+/// ever, because nobody sends them again.
 pub(super) struct Cable {
     state: watch::Sender<State>,
     /// The database's address at this end of the cable.
@@ -28,7 +28,7 @@ pub(super) struct Cable {
 }
 
 impl Cable {
-    /// A cable to the server of a database.
+    /// Lays a cable to the server of a database.
     pub(super) async fn to(db: &Db) -> Self {
         let url = url::Url::parse(&db.url).unwrap();
         let value = |wanted| url.query_pairs().find(|(name, _)| name == wanted);
@@ -58,7 +58,7 @@ impl Cable {
 
 async fn carry(program: TcpStream, socket: String, state: watch::Receiver<State>) {
     if *state.borrow() == State::Pulled {
-        // Nobody hears of it.
+        // The connection never reaches the server.
         let (from, _to) = program.into_split();
         return pump(from, tokio::io::sink(), state, true).await;
     }
@@ -87,7 +87,7 @@ async fn pump(
             break;
         }
     }
-    // That it is over is heard when the cable is back.
+    // The end of a connection arrives only when the cable is back.
     state.wait_for(|state| *state == State::Plugged).await.ok();
     to.shutdown().await.ok();
 }

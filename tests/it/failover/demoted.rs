@@ -1,4 +1,4 @@
-//! A server that lives on and takes no writes any more, and one that takes its place.
+//! A server that lives on but takes no writes any more, and another that takes its place.
 
 use contact_courier::simulator::Faults;
 use sqlx::AssertSqlSafe;
@@ -27,7 +27,8 @@ async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
     let courier = world.start(&["run"]);
     world.holds_more_than(200).await;
 
-    // As a cluster's manager does it: first the old one takes no more writes, then the new one does.
+    // In the order of a cluster's manager: first the old server stops taking writes, then the new
+    // one begins.
     db.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         .await;
     db.execute("SELECT pg_reload_conf()").await;
@@ -42,7 +43,7 @@ async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
     everything_arrived(&world, contacts).await;
     was_told_once(&courier);
     assert_eq!(said(&courier, "another server is used now"), 1);
-    // Nobody is left behind.
+    // No session is left behind on the old server.
     let old = PgPoolOptions::new().connect(&primary.url).await.unwrap();
     let left = format!("SELECT count(*) {sessions}");
     until("no session is left", async || {
@@ -72,7 +73,7 @@ async fn a_server_that_turns_read_only_is_not_written_to_even_by_who_may() {
     db.execute("SET GLOBAL read_only = 1").await;
     courier.says("database trouble; trying again").await;
     courier.says("read_only is ON").await;
-    // Who only reads is served all the same; who writes is told why not.
+    // Commands that only read are served all the same; commands that write say why they cannot.
     let status = world.run(&["status"]).await;
     assert_eq!(status.code, Some(0), "{}", status.tail());
     let migrate = world.run(&["migrate"]).await;

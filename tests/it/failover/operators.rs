@@ -1,4 +1,4 @@
-//! What operators are told about servers, and what they may ask of a standby.
+//! The reports of servers to operators, and the commands that a standby can serve.
 
 use contact_courier::simulator::Faults;
 
@@ -30,7 +30,7 @@ async fn of_several_servers_the_first_that_takes_writes_is_used(db: &Db) {
     let cable = Cable::to(db).await;
     let mut world = World::new(db, Faults::default()).await;
     world.insert(&lanes(1)[0], &goods(0, 20)).await;
-    // Nobody listens on the first.
+    // Nobody listens at the first address.
     let several = cable
         .url
         .replacen("@127.0.0.1:", "@127.0.0.1:1,127.0.0.1:", 1);

@@ -1,4 +1,4 @@
-//! What an outage looks like from outside, for all of these tests.
+//! The signs of an outage from outside, for all of these tests.
 
 use crate::world::{Lane, Program, World, goods, lanes};
 
@@ -7,7 +7,7 @@ pub(super) fn said(courier: &Program, line: &str) -> usize {
     courier.log().matches(line).count()
 }
 
-/// One line when the database goes away and one when it is back, however long that takes.
+/// Expects one line when the database goes away and one when it is back, however long that takes.
 pub(super) fn was_told_once(courier: &Program) {
     let log = courier.log();
     for line in [
@@ -18,8 +18,8 @@ pub(super) fn was_told_once(courier: &Program) {
     }
 }
 
-/// Contacts in a few lanes, of which every other asks for the platform's suffix: there a second send
-/// would be a second number.
+/// Inserts contacts into a few lanes. Every other contact asks for the platform's suffix: there a
+/// second send would be a second number.
 pub(super) async fn contacts(world: &World<'_>, per_lane: usize) -> i64 {
     let lanes: Vec<Lane> = lanes(6);
     for (nth, lane) in lanes.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(super) fn nothing_is_doubled(world: &World<'_>) {
     }
 }
 
-/// Every number is held once that the table says is held, and nobody was refused.
+/// Checks that the platform holds every succeeded number once, and that none was refused.
 pub(super) async fn everything_arrived(world: &World<'_>, contacts: i64) {
     nothing_is_doubled(world);
     let held = i64::try_from(world.simulator.totals().numbers_held).unwrap();
@@ -54,7 +54,7 @@ pub(super) async fn everything_arrived(world: &World<'_>, contacts: i64) {
     world.has_nothing_open().await;
 }
 
-/// Says something to whoever reads the test's output.
+/// Prints a line for the reader of the test's output.
 #[expect(clippy::print_stdout, reason = "the test harness keeps it")]
 pub(super) fn say(what: &str) {
     println!("{what}");

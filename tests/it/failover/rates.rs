@@ -1,4 +1,4 @@
-//! The database that keeps the rates of several goes away, and comes back.
+//! The database that keeps the rates of several couriers goes away, and comes back.
 
 use contact_courier::simulator::Faults;
 
@@ -14,7 +14,7 @@ on_every_server!(
 
 const EACH: usize = 60;
 
-/// The claims that are kept for the rate of all.
+/// The claims for the rate of all.
 const CLAIMED: &str = "FROM rate_budget WHERE name LIKE 'all@%'";
 
 /// A world with a database of its own, whose rates are kept at the end of the cable.
@@ -101,7 +101,7 @@ async fn a_courier_that_starts_without_the_rates_waits_for_them(rates: &Db) {
     assert_eq!(courier.ended().await.code, Some(0));
 }
 
-/// All apps have the same setting, also the one whose database it names.
+/// All apps have the same setting, even the one whose own database it names.
 async fn a_courier_whose_rates_are_kept_in_its_own_database_stays_at_home_there(own: &Db) {
     let cable = Cable::to(own).await;
     let world = world(own, &cable, None).await;

@@ -16,12 +16,13 @@ on_every_server!(
     a_commit_whose_answer_is_lost_is_not_repeated_blindly,
 );
 
-/// Far more than it takes on a busy machine, and far less than the server's or the kernel's limits.
+/// Far more time than a busy machine needs, and far less than the limits of the server or the
+/// kernel.
 const SOON: Duration = Duration::from_secs(30);
 
 const PER_LANE: usize = 400;
 
-/// A courier that works at one end of a cable, in the middle of its work.
+/// A courier at one end of a cable, in the middle of its work.
 async fn courier_at_work(world: &mut World<'_>, cable: &Cable, lease: &str) -> (Program, i64) {
     world.set("database.url", &cable.url);
     world.set("delivery.lease", lease);
@@ -33,7 +34,7 @@ async fn courier_at_work(world: &mut World<'_>, cable: &Cable, lease: &str) -> (
     (courier, contacts)
 }
 
-/// Plugs the cable in and waits for the next request, and then for the end of all work.
+/// Plugs the cable in, waits for the next request, and then for the end of all work.
 async fn goes_on(world: &World<'_>, cable: &Cable) {
     let before = world.simulator.totals().requests;
     let back = Instant::now();

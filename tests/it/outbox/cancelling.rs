@@ -1,5 +1,5 @@
-//! Ending contacts before they are sent: never one that may be on its way, and never one that goes out
-//! afterwards.
+//! Ending contacts before they are sent: never one that may be on its way. A cancelled contact
+//! never goes out afterwards.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn what_is_cancelled_has_failed_with_its_cause_and_is_not_found_any_more(d
         .contact_with("u/t", "2", "not_before", &db.now(3_600))
         .await;
     let other = db.contact("u/other", "1").await;
-    // No courier has had the lane yet. Names of nothing, and one twice, do no harm.
+    // No courier has had the lane yet. Ids of no contact, and an id that comes twice, do no harm.
     let cancelled = cancel(db, "u/t", &[deferred, row, row, 999_999]).await;
     assert_eq!(cancelled, only(2));
     for id in [row, deferred] {
@@ -90,7 +90,7 @@ async fn what_is_cancelled_has_failed_with_its_cause_and_is_not_found_any_more(d
     assert_eq!(cancel(db, "u/t", &[row]).await, only(0));
     assert_eq!(cancel(db, "u/t", &[]).await, only(0));
     assert_eq!(db.names(me).await, ["u/other"]);
-    // It can be sent on its way again.
+    // The contact can be sent on its way again.
     let requeued = db.operations.requeue(&[ContactId(row)], None).await;
     assert_eq!(requeued.expect("requeues"), 1);
     assert_eq!(db.names(me).await, ["u/other", "u/t"]);
@@ -109,7 +109,7 @@ async fn what_may_be_on_its_way_is_left_and_counted(db: &Db) {
         locked: 0,
     };
     assert_eq!(cancel(db, "u/t", &[rows[0], rows[1], free]).await, left);
-    // The answer was lost: it may have arrived, whoever has the lane now.
+    // The answer was lost: the contact may have arrived, whichever courier has the lane now.
     db.silence(me).await;
     let other = db.courier().await;
     let lease = db.lease("u/t", other).await.lease;
@@ -160,7 +160,7 @@ async fn what_surely_was_not_delivered_is_cancelled_out_of_its_batch(db: &Db) {
     assert_eq!(stale, [Recorded::Stale(vec![ContactId(rows[0])])]);
     let goes = db.record(&lease, &[again(&rows[1..])]).await;
     assert_eq!(goes, [Recorded::Done]);
-    // The rest is on its way now.
+    // The other contacts are on their way now.
     let left = Cancelled {
         on_their_way: 1,
         ..only(0)
@@ -203,7 +203,7 @@ async fn of_cancelling_and_journalling_at_the_same_moment_one_is_first(db: &Db) 
         let row = db.contact(&name, &format!("{nth}")).await;
         let ids = [row];
         let send = async {
-            // Where both make the lane's row, the courier comes again.
+            // If both make the lane's row, the courier tries again.
             let lease = loop {
                 if let Some(leased) = db.try_lease(&name, me).await {
                     break leased.lease;

@@ -1,4 +1,4 @@
-//! The database's clock goes back: instants that it gave before lie in its future.
+//! The database's clock goes back: earlier instants lie in its future.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn a_dead_couriers_lease_ends_one_lease_after_the_clock_went_back(db: &Db)
         db.try_lease("u/t", me).await.is_none(),
         "it may live, with a request under way"
     );
-    // A lease later.
+    // After the time of a lease.
     let lease_ago = match &db.raw {
         Raw::Sqlite(_) => "strftime('%Y-%m-%d %H:%M:%f', heartbeat_at, '-30 seconds')",
         Raw::Postgres(_) | Raw::MySql(_) => "heartbeat_at - INTERVAL '30' SECOND",
@@ -133,10 +133,10 @@ async fn a_rate_that_is_given_away_too_far_ahead_begins_anew(db: &Db) {
         furthest: Duration::from_mins(10),
         restart: Duration::from_secs(3),
     };
-    // What is told counts from the call on, and includes the wait for a session.
+    // The result counts from the call on, and includes the wait for a session.
     let first = db.outbox.claim_rate(&claim).await.expect("claims");
     assert!((0..500_000).contains(&first), "{first}");
-    // Much, and no more than couriers may hold.
+    // Far ahead, but not further than couriers may hold.
     db.execute("UPDATE rate_budget SET given_until = given_until + 500000000")
         .await;
     let behind = db.outbox.claim_rate(&claim).await.expect("claims");

@@ -1,4 +1,4 @@
-//! Taking what is personal out of final contacts.
+//! Taking personal data out of final contacts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,7 @@ async fn columns(db: &Db, table: &str) -> Vec<String> {
     all.split(',').map(str::to_owned).collect()
 }
 
-/// A text as its digits, whatever stands between them and however wide they are.
+/// Returns the digits of a text, whatever stands between them and however wide they are.
 fn digits(text: &str) -> String {
     let narrow = |c: char| match u32::from(c) {
         wide @ 0xff10..=0xff19 => char::from_digit(wide - 0xff10, 10),
@@ -74,7 +74,8 @@ fn digits(text: &str) -> String {
     text.chars().filter_map(narrow).collect()
 }
 
-/// Contacts that hold the number in every shape and column, have failed twice, and were in a batch.
+/// Inserts contacts that hold the number in every way of writing and every column, have failed
+/// twice, and were in a batch.
 async fn full_of_the_number(db: &Db) -> Vec<i64> {
     let shapes = [
         NUMBER,
@@ -99,7 +100,7 @@ async fn full_of_the_number(db: &Db) -> Vec<i64> {
         .await;
         rows.push(row);
     }
-    // Its earlier end, and what the journal says of its batches.
+    // Their earlier end, and the journal's words about their batches.
     let ids: Vec<ContactId> = rows.iter().copied().map(ContactId).collect();
     db.operations.requeue(&ids, None).await.expect("requeues");
     let me = db.courier().await;
@@ -188,7 +189,7 @@ async fn a_contact_that_may_still_be_sent_is_left(db: &Db) {
     db.record(&lease, &[Change::Open(entry(&[pending]))]).await;
     let erased = erase(db, &[pending]).await;
     assert_eq!((erased.erased, erased.pending), (0, 1), "{erased:?}");
-    // Somebody has ended it while its batch is on its way.
+    // An app has ended it while its batch is on its way.
     let now = db.now(0);
     db.execute(&format!(
         "UPDATE contact_outbox SET status = 'succeeded', finished_at = {now} WHERE id = {pending}"
@@ -359,7 +360,7 @@ async fn an_encrypted_number_is_found_by_its_ciphertext_and_by_a_mask_that_is_wh
         .await;
         rows.push(ContactId(row));
     }
-    // Whether its number is encrypted a row may leave to the settings.
+    // A row may leave it to the settings whether its number is encrypted.
     for encryption in ["NULL", "false"] {
         let row = db.contact("u/t", "e1f3d5e7a9b1c3d5").await;
         db.execute(&format!(
@@ -434,7 +435,7 @@ async fn what_ended_long_ago_is_redacted_and_nothing_else(db: &Db) {
     ))
     .await;
     let life = Lifecycle::new();
-    // Of several couriers, the one that has run the longest does it.
+    // Of several couriers, the one that has run the longest redacts.
     assert_eq!(
         redaction(db, second).round(&life).await.expect("a round"),
         0

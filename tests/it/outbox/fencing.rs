@@ -1,4 +1,4 @@
-//! A courier that lost its lease changes nothing any more.
+//! A courier that lost its lease cannot change anything any more.
 
 use std::sync::Arc;
 use std::time::Duration;

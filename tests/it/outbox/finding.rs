@@ -1,4 +1,4 @@
-//! Finding a contact by its key or its number, and counting failures by what they have in common.
+//! Finding a contact by its key or its number, and counting failures by a property that they share.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_contact_is_found_by_its_key(db: &Db) {
     }
 }
 
-/// All contacts that a search finds, and in how many steps.
+/// Returns all contacts that a search finds, and its number of steps.
 async fn found(db: &Db, number: &str) -> (Vec<i64>, usize) {
     let (mut found, mut before, mut steps) = (Vec::new(), None, 0);
     loop {

@@ -1,5 +1,5 @@
-//! The courier's history of migrations beside an app's, and how it came out of the table that both
-//! had before.
+//! The courier's history of migrations beside an app's, and its move out of the table that both had
+//! before.
 
 use contact_courier::outbox::OutboxError;
 use sqlx::AssertSqlSafe;
@@ -132,7 +132,7 @@ async fn of_a_history_that_was_shared_only_what_is_ours_is_taken() {
 
 #[tokio::test]
 async fn a_move_that_was_cut_short_is_finished() {
-    // DDL commits as it goes: what a server that died after each of the steps leaves.
+    // DDL commits as it goes: these are the remains of a server that died after each of the steps.
     for left in [
         vec!["CREATE TABLE contact_courier_migrations LIKE _sqlx_migrations"],
         vec![
@@ -155,7 +155,7 @@ async fn a_move_that_was_cut_short_is_finished() {
     }
 }
 
-/// Moves a history of which some steps are done.
+/// Moves a history of which some steps are done already.
 async fn finish(db: &Db, left: &[&str]) {
     made_by_the_first(db).await;
     for step in left {
@@ -201,7 +201,7 @@ async fn tables_that_nothing_is_told_of_are_left_alone() {
     }
 }
 
-/// A user of its own of a database, who may make tables and has no right to those of others.
+/// Makes a user for a database who may make tables and has no right to those of others.
 async fn stranger(db: &Db, grants: &[&str]) -> String {
     let name = format!("s{}", &uuid::Uuid::now_v7().simple().to_string()[20..]);
     db.execute(&format!("CREATE USER {name}")).await;
@@ -213,7 +213,7 @@ async fn stranger(db: &Db, grants: &[&str]) -> String {
     url.into()
 }
 
-/// What the owner of a schema may do on MySQL and MariaDB, on a table or the whole database.
+/// The rights of a schema's owner on MySQL and MariaDB, on a table or the whole database.
 const OWNS: [&str; 10] = [
     "contact_outbox",
     "contact_requeue",
@@ -328,7 +328,7 @@ async fn on_postgres_a_history_that_something_depends_on_stays() {
     assert_eq!(histories(&db).await, (0, ours()));
 }
 
-/// What stands in another schema on the path is another courier's, or an app's.
+/// A history in another schema belongs to another courier, or an app.
 #[tokio::test]
 async fn on_postgres_only_the_history_of_the_courier_s_own_schema_counts() {
     if admin_url(Kind::Postgres).is_none() {
@@ -348,7 +348,7 @@ async fn on_postgres_only_the_history_of_the_courier_s_own_schema_counts() {
     let own = "FROM \"the courier's\".contact_courier_migrations";
     assert_eq!(others.count(own).await, ours());
 
-    // The other courier's moves by itself, within its own schema.
+    // The other courier's history moves by itself, within its own schema.
     assert_eq!(others.outbox.migrate().await.expect("migrates"), later());
     assert_eq!(others.count("FROM public._sqlx_migrations").await, 1);
 }

@@ -1,4 +1,4 @@
-//! Who did what, as the database keeps it.
+//! The history of operators' actions, as the database keeps it.
 
 use std::time::Duration;
 

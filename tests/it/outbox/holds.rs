@@ -1,4 +1,4 @@
-//! Lanes that wait, and what is counted as left.
+//! Lanes that wait, and contacts that are counted as left.
 
 use std::time::Duration;
 

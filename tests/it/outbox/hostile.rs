@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::server::Server;
 use crate::support::{Db, Kind, admin_url, close, entry, instance, lane, mysql_database, query};
 
-/// What both servers know.
+/// The defaults that both servers know.
 const DEFAULTS: &[&str] = &[
     "sql_safe_updates = 1",
     "autocommit = 0",
@@ -100,8 +100,8 @@ async fn works_all_the_same(kind: Kind, name: &'static str, own: &[&str]) {
     outbox.close().await;
 }
 
-/// A packet holds a megabyte: what does not fit into one is written in parts, or refused for good. A
-/// server that was handed it would hang up, and nobody could tell that from an outage.
+/// A packet holds a megabyte: longer lists are written in parts, or refused for good. A server
+/// would hang up on a longer packet, and nobody could tell that from an outage.
 async fn writes_what_fits(outbox: &MySqlOutbox) {
     let me = Uuid::now_v7();
     outbox.beat(&instance(me)).await.expect("beats");
@@ -121,7 +121,7 @@ async fn writes_what_fits(outbox: &MySqlOutbox) {
     let many = Change::Refuse(refused.collect());
     outbox.record(&[write(many)]).await.expect("in parts");
     let mut long = entry(&[]);
-    // Each is four letters of the list that is sent.
+    // Each quote takes four letters in the list that is sent.
     long.options.sub_user_id = Some("\"".repeat(300_000).into());
     let error = outbox.record(&[write(Change::Open(long))]).await;
     let error = error.expect_err("it does not fit");
@@ -133,7 +133,7 @@ async fn writes_what_fits(outbox: &MySqlOutbox) {
 }
 
 /// The kind of password that MySQL gives to users is only taken over TLS, unless the server still
-/// remembers the user from before: that would end with its next restart.
+/// remembers the user from before. Its next restart would end that.
 #[tokio::test]
 async fn a_mysql_user_that_needs_tls_is_refused_without_it() {
     let Some(db) = Db::on(Kind::MySql).await else {
@@ -165,7 +165,7 @@ async fn a_mysql_user_that_needs_tls_is_refused_without_it() {
     );
 }
 
-/// Contacts go in, are found, sent and settled.
+/// Inserts contacts, finds, sends and settles them.
 async fn delivers(outbox: &MySqlOutbox) {
     insert(outbox, 40).await;
     let me = Uuid::now_v7();
@@ -217,7 +217,7 @@ async fn delivers(outbox: &MySqlOutbox) {
     outbox.retire(me).await.expect("retires");
 }
 
-/// What operators ask is answered, and done.
+/// Asks and does everything that operators can.
 async fn tells(outbox: &MySqlOutbox) {
     let filter = FailureFilter::default();
     let failed = outbox
@@ -232,7 +232,7 @@ async fn tells(outbox: &MySqlOutbox) {
     let mode = outbox.server().await.expect("tells").sql_mode;
     assert!(mode.expect("a mode").risk.is_some(), "it is not strict");
     assert_eq!(outbox.lanes(10).await.expect("lanes").len(), 4);
-    outbox.paused(10).await.expect("pauses");
+    outbox.held(10).await.expect("pauses");
     assert!(outbox.story(ids[0]).await.expect("a story").is_some());
     let pruning = Pruning {
         older_than: Duration::ZERO,
@@ -249,7 +249,7 @@ async fn tells(outbox: &MySqlOutbox) {
         .expect("prunes");
 }
 
-/// So many contacts in four lanes.
+/// Inserts so many contacts into four lanes.
 async fn insert(outbox: &MySqlOutbox, count: usize) {
     let contacts: Vec<NewContact> = (0..count)
         .map(|n| NewContact {
@@ -257,7 +257,7 @@ async fn insert(outbox: &MySqlOutbox, count: usize) {
             task_id: format!("t{}", n % 4),
             phone: format!("139{n:08}"),
             idempotency_key: Some(format!("k{n}")),
-            // Together more than a packet of the server's.
+            // All names together are longer than a packet of the server.
             name: Some("张".repeat(20_000)),
             ..NewContact::default()
         })

@@ -41,7 +41,7 @@ async fn a_dropped_insertion_leaves_nothing(db: &Db) {
     let mut insertion = db.outbox.begin_insert().await.expect("begins");
     insertion.add(&[contact(None)]).await.expect("adds");
     drop(insertion);
-    // The next writer waits until the dropped one has let go.
+    // The next writer waits until the dropped insertion has released its locks.
     db.contact("u/t", "1").await;
     assert_eq!(db.count("FROM contact_outbox").await, 1);
 }

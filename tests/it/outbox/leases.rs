@@ -1,4 +1,4 @@
-//! Who may work a lane, and what is taken over with it.
+//! Which courier may work a lane, and which batches it takes over.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn the_lane_of_a_silent_courier_is_taken_over(db: &Db) {
     db.silence(silent).await;
     assert_eq!(db.names(me).await, ["u/t"]);
     assert_eq!(db.lease("u/t", me).await.lease.token, old.token + 1);
-    // It beats again, but what it had is gone.
+    // It beats again, but its lanes are gone.
     db.outbox.beat(&instance(silent)).await.expect("beats");
     assert!(db.try_lease("u/t", silent).await.is_none());
 }
@@ -139,7 +139,7 @@ async fn adoption_hands_over_rows_in_sending_order_without_those_that_are_gone(d
     }
     let lease = db.lease("u/t", me).await.lease;
     let order = [rows[3], rows[0], rows[2], rows[1]];
-    // Batches that are opened together follow one another by their ids, and those by time.
+    // Ids follow the time: batches that are opened together have ids in their order.
     let (first, gone) = (entry(&order), entry(&[rows[1]]));
     db.record(&lease, &[Change::Open(first), Change::Open(gone)])
         .await;
@@ -187,7 +187,8 @@ macro_rules! stand_still {
     }};
 }
 
-/// On SQLite whoever stands still within a transaction has locked the whole database.
+/// Only on servers: on SQLite a courier that stands still within a transaction has locked the whole
+/// database.
 mod on_a_server {
     crate::support::on_every_server!(
         a_courier_that_stands_still_within_a_transaction_does_not_keep_its_lane

@@ -10,7 +10,7 @@ use crate::support::{Db, close, entry, on_every_server};
 
 on_every_server!(a_write_that_meets_a_locked_row_gives_up_soon);
 
-/// A second, and a slow machine. What else the courier writes waits meanwhile.
+/// A second, and time for a slow machine. The courier's other writes wait meanwhile.
 const SOON: Duration = Duration::from_secs(5);
 
 async fn a_write_that_meets_a_locked_row_gives_up_soon(db: &Db) {

@@ -1,4 +1,4 @@
-//! Long rows: what is read of them, and where a page ends.
+//! Long rows: how much of them is read, and where a page ends.
 
 use contact_courier::contact::OutboxRow;
 use contact_courier::outbox::{Change, Cursor, Page, PageLimit};
@@ -14,7 +14,7 @@ on_every_database!(
     the_long_text_of_an_adopted_row_is_not_read_either,
 );
 
-/// The outbox reads no more of a contact by default.
+/// The default limit to the bytes that the outbox reads of a contact.
 const LONGEST: usize = 65_536;
 
 const PHONE: &str = "13012121211";
@@ -116,7 +116,7 @@ async fn a_page_ends_with_the_row_that_brings_it_to_its_bytes(db: &Db) {
     for phone in ["1", "2", "3", "4", "5"] {
         db.contact_with("u/t", phone, "extra", &extra).await;
     }
-    // What a too long row has in the database is not in the page.
+    // The surplus of a too long row in the database is not in the page.
     db.contact_with("u/t", "6", "extra", &text(LONGEST)).await;
     db.contact("u/t", "7").await;
     let mut cursor = Cursor::default();

@@ -1,4 +1,4 @@
-//! What MySQL and MariaDB have of their own: time zones, sessions that are not strict, row locks.
+//! Peculiarities of MySQL and MariaDB: time zones, sessions that are not strict, row locks.
 
 use std::time::Duration;
 
@@ -222,8 +222,8 @@ async fn texts_arrive_as_they_are_whatever_the_character_set_of_the_database(db:
     assert!(page.rows[0].name.as_ref() == Some(&name));
 }
 
-/// A node of a cluster may undo a transaction and not say so. What follows is then carried out by itself:
-/// it must not be.
+/// A node of a cluster may undo a transaction and not say so. The server then carries the following
+/// statements out by themselves: they must change nothing.
 async fn what_is_left_of_a_transaction_that_was_undone_changes_nothing(db: &Db) {
     let row = db.contact("u/t", "13012121211").await;
     let statements = MySqlOutbox::hot_statements();
@@ -234,7 +234,7 @@ async fn what_is_left_of_a_transaction_that_was_undone_changes_nothing(db: &Db) 
     let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
     let mut session = outbox.session().await.expect("connects");
     let alone = u64::from(db.kind == Kind::MySql);
-    // MySQL has no such clusters, and no means to tell.
+    // MySQL has no such clusters, and no means to detect them.
     for (before, changed) in [("BEGIN", 1), ("DO 0", alone)] {
         run(&mut session, before).await.expect("begins");
         let settled = sqlx::query(*settle)

@@ -1,4 +1,4 @@
-//! What operators are told.
+//! The answers to operators' questions.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {
     })
 }
 
-/// Puts a lane on hold with one contact in an open batch; answers the contact.
+/// Puts a lane on hold with one contact in an open batch; returns the contact.
 pub(super) async fn hold(db: &Db, lane: &str, reason: &'static str, delay: Duration) -> i64 {
     let me = db.courier().await;
     let row = db.contact(lane, "13012121211").await;
@@ -84,7 +84,7 @@ async fn an_empty_outbox_has_nothing_to_tell(db: &Db) {
     };
     assert_eq!(told, nothing);
     assert!(db.operations.lanes(10).await.expect("lanes").is_empty());
-    assert!(db.operations.paused(10).await.expect("pauses").is_empty());
+    assert!(db.operations.held(10).await.expect("pauses").is_empty());
     let page = db
         .operations
         .failures(&FailureFilter::default(), None, 10)
@@ -117,7 +117,7 @@ async fn the_overview_counts_due_deferred_and_held_contacts_and_lanes_by_state(d
     };
     assert_eq!(told.pending, expected);
     assert_eq!(told.pending.total(), 9);
-    // One with nothing but a later row is idle; one without pending rows is not known.
+    // A lane with nothing but a later row is idle; a lane without pending rows is not known.
     let expected = LaneCounts {
         due: 1,
         held: 1,
@@ -208,7 +208,7 @@ async fn what_a_courier_says_of_itself_is_told_as_of_now(db: &Db) {
     db.outbox.beat(&courier).await.expect("it beats");
     assert_eq!(counted().await, (0, 4));
     db.execute("DELETE FROM contact_outbox").await;
-    // Who is silent keeps nobody back.
+    // A silent courier keeps nobody back.
     db.silence(courier.id).await;
     assert_eq!(overview(db).await.conclusion(), Conclusion::Empty);
     db.execute("UPDATE courier_instance SET standing = 'nonsense'")
@@ -259,7 +259,7 @@ async fn lanes_come_by_what_is_pending_with_state_and_owner(db: &Db) {
     assert_eq!((told[1].oldest, &told[1].owner), (None, &None));
     assert_eq!(db.operations.lanes(1).await.expect("lanes").len(), 1);
 
-    // Who is silent owns nothing.
+    // A silent courier owns nothing.
     db.silence(me).await;
     let told = db.operations.lanes(1).await.expect("lanes");
     assert_eq!((told[0].state, &told[0].owner), (LaneState::Due, &None));
@@ -277,7 +277,7 @@ async fn paused_lanes_come_with_reason_and_next_try_the_longest_held_first(db: &
         ))
         .await;
     }
-    let told = db.operations.paused(10).await.expect("pauses");
+    let told = db.operations.held(10).await.expect("pauses");
     let short: Vec<_> = told
         .iter()
         .map(|lane| (lane.task_id.as_str(), lane.reason.as_str(), lane.pending))
@@ -288,17 +288,17 @@ async fn paused_lanes_come_with_reason_and_next_try_the_longest_held_first(db: &
     assert!((3599..3700).contains(&told[0].held_for.as_secs()));
     assert_eq!(told[0].next_try_in, Duration::ZERO);
     assert!((200..=300).contains(&told[1].next_try_in.as_secs()));
-    assert_eq!(db.operations.paused(1).await.expect("pauses").len(), 1);
+    assert_eq!(db.operations.held(1).await.expect("pauses").len(), 1);
 }
 
 async fn a_pause_whose_contacts_are_gone_is_none(db: &Db) {
     let row = hold(db, "u/t", "task_running", Duration::from_mins(5)).await;
     db.execute(&format!("DELETE FROM contact_outbox WHERE id = {row}"))
         .await;
-    let told = db.operations.paused(10).await.expect("pauses");
+    let told = db.operations.held(10).await.expect("pauses");
     assert_eq!((told.len(), told[0].pending), (1, 0), "its batch is open");
     db.execute("DELETE FROM delivery_batch").await;
-    assert!(db.operations.paused(10).await.expect("pauses").is_empty());
+    assert!(db.operations.held(10).await.expect("pauses").is_empty());
 }
 
 fn ids(failures: &[FailedContact]) -> Vec<i64> {
@@ -308,7 +308,7 @@ fn ids(failures: &[FailedContact]) -> Vec<i64> {
 async fn failures_come_the_last_first_masked_and_in_pages(db: &Db) {
     let old = failed(db, "u/t", "rejected", "格式不正确。", 3600).await;
     let new = failed(db, "u/t", "expired", "gave up", 60).await;
-    // Two at the very same moment.
+    // Two contacts that failed at the very same moment.
     let then = "'2020-01-01 00:00:00.123'";
     let mut same = Vec::new();
     for _ in 0..2 {
@@ -355,7 +355,8 @@ async fn failures_come_the_last_first_masked_and_in_pages(db: &Db) {
     assert!(page.failures.is_empty() && page.next.is_none());
 }
 
-/// The ids of the failed contacts that pass a filter, and that they are counted likewise.
+/// Returns the ids of the failed contacts that pass a filter, and checks that counting them gives
+/// the same.
 async fn pick(db: &Db, filter: FailureFilter) -> Vec<i64> {
     let page = db.operations.failures(&filter, None, 10).await;
     let found = ids(&page.expect("failures").failures);
@@ -443,13 +444,13 @@ async fn the_server_tells_its_kind_its_clock_and_what_its_durability_rests_on(db
     };
     assert!(told.product.starts_with(product), "{}", told.product);
     assert_eq!(told.too_old, None);
-    // Some day after this was written.
+    // An instant after this test was written.
     assert!(told.clock > 1_700_000_000.0, "{}", told.clock);
     assert!(told.durability.len() >= 2, "{told:?}");
     for setting in &told.durability {
         assert_ne!(setting.value, "unknown", "{setting:?}");
     }
-    // What our own sessions see to.
+    // The settings that our own sessions make.
     let own = ["synchronous_commit", "journal_mode", "synchronous"];
     for setting in told.durability.iter().filter(|s| own.contains(&s.name)) {
         assert_eq!(setting.risk, None, "{setting:?}");

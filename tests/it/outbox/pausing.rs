@@ -1,4 +1,4 @@
-//! What operators pause and resume, as the database keeps it.
+//! Pauses and resumes of operators, as the database keeps them.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ async fn a_pause_is_in_force_until_it_is_resumed_or_its_time_is_up(db: &Db) {
     ))
     .await;
     assert_eq!(paused(db).await, ["all lanes", "lane u/t"]);
-    // The same again is one pause, with what was said last.
+    // The same pause again is one pause, with the reason and end that were given last.
     pause(db, &OrderScope::All, Some(Duration::from_hours(1))).await;
     let pauses = db.operations.pauses().await.expect("pauses");
     let of_all = pauses.iter().filter(|pause| pause.scope == OrderScope::All);
@@ -179,10 +179,10 @@ async fn a_paused_lane_is_held_in_all_that_is_counted(db: &Db) {
     };
     assert_eq!(counts().await, (0, 0));
     pause(db, &OrderScope::Lane(lane("u/2")), None).await;
-    // Nothing waits in it.
+    // Nothing waits in this lane.
     pause(db, &OrderScope::Lane(lane("u/9")), None).await;
     assert_eq!(counts().await, (2, 1));
-    let held = db.operations.paused(10).await.expect("lanes");
+    let held = db.operations.held(10).await.expect("lanes");
     assert_eq!(held.len(), 1);
     let names = (held[0].task_id.as_str(), held[0].reason.as_str());
     assert_eq!(names, ("2", "paused"));
@@ -219,7 +219,7 @@ async fn who_paused_is_kept(db: &Db) {
     }
 }
 
-/// Has a lane wait for a person, and a batch of it fail, since 1000 seconds.
+/// Makes a lane wait for a person, and a batch of it fail, since 1000 seconds.
 async fn stuck(db: &Db, name: &str) {
     let (me, row) = (db.courier().await, db.contact(name, "1").await);
     let lease = db.lease(name, me).await.lease;
@@ -248,7 +248,7 @@ async fn stuck(db: &Db, name: &str) {
         .await;
 }
 
-/// For how long a lane has been waiting, and its batch failing.
+/// Returns for how long a lane has been waiting, and its batch failing.
 async fn counted(db: &Db, name: &str) -> [u64; 2] {
     let me = db.courier().await;
     let leased = db.lease(name, me).await;
@@ -261,12 +261,12 @@ async fn the_time_of_a_pause_counts_for_no_limit(db: &Db) {
         stuck(db, name).await;
     }
     assert!(counted(db, "u/t").await.iter().all(|time| *time >= 1000));
-    // Until somebody resumes.
+    // A pause until an operator resumes.
     pause(db, &user("u"), None).await;
     resume(db, &user("u")).await;
     let time = counted(db, "u/t").await;
     assert!(time.iter().all(|time| *time < 100), "{time:?}");
-    // Until its time is up.
+    // A pause until its time is up.
     let lane = OrderScope::Lane(lane("v/t"));
     pause(db, &lane, Some(Duration::from_hours(1))).await;
     let then = db.now(-300);
@@ -276,11 +276,11 @@ async fn the_time_of_a_pause_counts_for_no_limit(db: &Db) {
         let time = counted(db, "v/t").await;
         let right = time.iter().all(|time| (300..400).contains(time));
         assert!(right, "{time:?}");
-        // It is forgotten, and what it was about is not.
+        // The ended pause is forgotten, but the time that it took still does not count.
         resume(db, &user("x")).await;
         assert_eq!(db.count("FROM delivery_pause").await, 0);
     }
-    // One that was never paused.
+    // A lane that was never paused.
     let time = counted(db, "w/t").await;
     assert!(time.iter().all(|time| *time >= 1000), "{time:?}");
 }

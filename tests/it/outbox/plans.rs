@@ -15,10 +15,11 @@ on_mysql_and_mariadb!(
     delivering_reads_what_it_needs_and_no_more,
 );
 
-/// What counts the pending rows walks the small indexes that hold them; nothing else walks anything.
+/// The statements that count pending rows walk the small indexes of these rows; no other statement
+/// walks anything.
 const COUNTING: [&str; 3] = ["backlog", "overview", "lanes"];
 
-/// What looks at every lane that there is.
+/// The statements that look at every lane.
 const OF_ALL_LANES: [&str; 3] = ["overview", "lanes", "paused"];
 
 /// 20,000 pending rows in 20 lanes, as many put off, as many final.
@@ -59,7 +60,7 @@ async fn sqlite_statements_never_scan_the_outbox() {
             let batches = step.contains("SCAN delivery_batch") || step.contains("SCAN b");
             let open = COUNTING.contains(name) && step.contains("INDEX delivery_batch_open");
             assert!(!batches || open, "{name}: {step}\n{plan}");
-            // Such a seek begins at what is equal, so it reads through all rows of a lane.
+            // Such a seek begins at the equal rows, so it reads through all rows of a lane.
             let through = step.contains("contact_outbox") && step.contains("(user_id,task_id)>");
             assert!(!through, "{name}: {step}\n{plan}");
         }
@@ -88,7 +89,7 @@ async fn postgres_statements_never_scan_the_outbox() {
             .await
             .unwrap_or_else(|error| panic!("{error}: {sql}"))
     };
-    // A generic plan is made without a look at the parameters: what they are does not matter.
+    // A generic plan is made without a look at the parameters, so their values do not matter.
     run("SET plan_cache_mode = force_generic_plan".into()).await;
     for (name, sql) in PostgresOutbox::hot_statements() {
         run(format!("PREPARE {name} AS {sql}")).await;
@@ -121,7 +122,7 @@ async fn postgres_statements_never_scan_the_outbox() {
     }
 }
 
-/// What a statement looks at to answer for one lane, in pages of 8 KiB.
+/// Returns how many pages of 8 KiB a statement reads for one lane.
 async fn pages_read(session: &mut PgConnection, name: &str, arguments: &str) -> u64 {
     let statements = PostgresOutbox::hot_statements();
     let (_, sql) = statements.iter().find(|(n, _)| *n == name).expect(name);
@@ -181,7 +182,7 @@ async fn can_flush_counters(db: &Db) -> bool {
     version.expect("a number") >= 150_000
 }
 
-/// What the server has counted for the table: sequential scans, and index entries read.
+/// The server's counters for the table: sequential scans, and index entries read.
 async fn counted(pool: &PgPool) -> (i64, i64) {
     let row = sqlx::query(
         "SELECT t.seq_scan, (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes
@@ -202,10 +203,11 @@ async fn a_day_of_work_on_postgres_reads_what_it_needs_and_no_more() {
         unreachable!("a PostgreSQL database")
     };
     if !can_flush_counters(&db).await {
-        // The server tells what it has counted when it likes. Its plans are looked at above.
+        // This server reports its counters at any time it likes. The test of plans looks at its
+        // plans.
         return;
     }
-    // A session reports what it did when it ends, so each part of the work gets its own.
+    // A session reports its counters when it ends, so each part of the work gets its own.
     let flushed = || async {
         sqlx::query("SELECT pg_stat_force_next_flush()")
             .execute(pool)
@@ -258,10 +260,10 @@ async fn a_day_of_work_on_postgres_reads_what_it_needs_and_no_more() {
     assert_eq!(scans_after, scans, "sequential scans of contact_outbox");
 }
 
-/// The counters once the ended session has reported what it did, which it does before its process
-/// ends.
+/// Returns the counters once the ended session has reported, which it does before its process ends.
 async fn settled(pool: &PgPool, before: i64) -> (i64, i64) {
-    // The server answers when the process is gone. One that is ending by itself reports all the same.
+    // The server answers when the process is gone. A session that is ending by itself reports all
+    // the same.
     let gone = "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'contact-courier'";
     sqlx::query(gone).execute(pool).await.expect("ends");
@@ -327,7 +329,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
 
 async fn statements_never_scan_the_outbox(db: &Db) {
     load(db).await;
-    // MySQL scans an index of a table of which it knows that it is empty.
+    // MySQL scans an index of a table that it knows to be empty.
     db.execute(
         "INSERT INTO delivery_batch
              (id, user_id, task_id, lease_token, contact_ids, options, state, closed_at)
@@ -336,7 +338,7 @@ async fn statements_never_scan_the_outbox(db: &Db) {
     .await;
     let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
     let mut session = outbox.session().await.expect("connects");
-    // A statement that must not be carried out by itself is not planned outside of a transaction.
+    // A statement that must not run by itself is not planned outside of a transaction.
     sqlx::raw_sql("BEGIN")
         .execute(&mut session)
         .await
@@ -349,7 +351,7 @@ async fn statements_never_scan_the_outbox(db: &Db) {
             .fold((*sql).to_owned(), |sql, value| sql.replacen('?', value, 1));
         for step in mysql_plan(&mut session, &sql).await {
             let [table, access, key, extra] = &step;
-            // The names that the statements give to the tables that grow.
+            // The names that the statements give to the growing tables.
             let wanted: &[&str] = match table.as_str() {
                 "c" => &["PRIMARY", "contact_outbox_pending", "contact_outbox_failed"],
                 "b" | "delivery_batch" => &["PRIMARY", "delivery_batch_open"],
@@ -358,7 +360,7 @@ async fn statements_never_scan_the_outbox(db: &Db) {
             };
             let seeks = ["const", "eq_ref", "ref", "range"].contains(&access.as_str())
                 && (wanted.contains(&key.as_str()) || key == "idempotency_key_is_unique");
-            // The target of an INSERT is no table that is read.
+            // The target of an INSERT is not read.
             let writes = access == "ALL" && *name == "open_batches" && table == "delivery_batch";
             // There are far fewer lanes than rows, and operators ask for all of them.
             let lanes = table == "l" && OF_ALL_LANES.contains(name);
@@ -366,13 +368,13 @@ async fn statements_never_scan_the_outbox(db: &Db) {
             // Open batches of one lane are few.
             let sorts = OF_ALL_LANES.contains(name) || ["backlog", "open_entries"].contains(name);
             assert!(sorts || !extra.contains("filesort"), "{name}: {step:?}");
-            // From lane to lane, where one lane is asked for.
+            // Where one lane is asked for, a skip scan would go from lane to lane.
             assert!(!extra.contains("skip scan"), "{name}: {step:?}");
         }
     }
 }
 
-/// Table, access, key and what else there is to say, of each step of a plan.
+/// The table, access, key and other remarks of each step of a plan.
 async fn mysql_plan(session: &mut MySqlConnection, sql: &str) -> Vec<[String; 4]> {
     let column = |row: &sqlx::mysql::MySqlRow, name: &str| {
         row.get_unchecked::<Option<String>, _>(name)
@@ -407,7 +409,7 @@ async fn finding_lanes_reads_what_it_needs_and_no_more(db: &Db) {
     let found = outbox.find_lanes(&lingering).await.expect("finds");
     assert_eq!(found.len(), 20);
     assert!(found.iter().all(|found| found.ripe_in.is_zero()));
-    // A batch of each is counted, too.
+    // A batch of rows of each lane is counted, too.
     let read = rows_read(db).await - after_finding;
     assert!(
         read <= 20 * (64 + 100 + 8),
@@ -456,7 +458,7 @@ async fn delivering_reads_what_it_needs_and_no_more(db: &Db) {
     assert!(read <= 700, "{read} rows read to deliver 100");
 }
 
-/// How many rows the server's engine has read for anybody in this database.
+/// Returns how many rows the server's engine has read for all sessions of this database.
 async fn rows_read(db: &Db) -> i64 {
     let (read, counters) = match db.kind {
         Kind::MySql => (

@@ -1,4 +1,4 @@
-//! Deleting what is old.
+//! Deleting old data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const OLD: Pruning = Pruning {
 /// Two days, in seconds.
 const LONG: i64 = 2 * 86_400;
 
-/// Prunes to the end; how many contacts and batches.
+/// Prunes to the end; returns how many contacts and batches.
 async fn prune(db: &Db, pruning: Pruning) -> (u64, u64) {
     let (mut contacts, mut batches) = (0, 0);
     let mut after = None;
@@ -60,7 +60,7 @@ async fn prune(db: &Db, pruning: Pruning) -> (u64, u64) {
     }
 }
 
-/// Delivers contacts in one batch, as if so many seconds ago; answers them.
+/// Delivers contacts in one batch, as if so many seconds ago; returns them.
 async fn delivered(db: &Db, lane: &str, contacts: usize, ago: i64) -> Vec<i64> {
     let me = db.courier().await;
     let mut rows = Vec::new();
@@ -220,7 +220,7 @@ async fn of_several_couriers_the_one_that_has_run_the_longest_prunes(db: &Db) {
     assert_eq!(db.count("FROM contact_outbox").await, 0);
     assert_eq!(db.count("FROM delivery_batch").await, 0);
 
-    // One that has fallen silent stands in nobody's way.
+    // A silent courier keeps no other from pruning.
     delivered(db, "u/t", 2, LONG).await;
     db.execute(&format!(
         "DELETE FROM courier_instance WHERE id NOT IN ('{first}', '{second}')"
@@ -251,7 +251,7 @@ async fn batch_by_clock(db: &Db, days_behind: u64, nth: u64, closed: i64) {
 }
 
 async fn batches_of_a_host_whose_clock_was_behind_do_not_end_the_walk(db: &Db) {
-    // More than a step of young batches, which stand in front of an old one.
+    // More than a step of young batches, which stand before an old one.
     for nth in 0..150 {
         batch_by_clock(db, 365, nth, 60).await;
     }

@@ -30,7 +30,7 @@ async fn claim(db: &Db, name: &str, burst: Duration) -> i64 {
     db.outbox.claim_rate(&claim).await.expect("claims")
 }
 
-/// What is told counts from the call on, and includes the wait for a session.
+/// Checks the result, which counts from the call on and includes the wait for a session.
 fn begins_in(told: i64, micros: i64) {
     assert!((micros..micros + 500_000).contains(&told), "{told}");
 }
@@ -70,7 +70,7 @@ async fn a_slice_begins_as_far_ahead_as_the_claim_leads(db: &Db) {
     };
     let first = db.outbox.claim_rate(&claim).await.expect("claims");
     begins_in(first, 5_000_000);
-    // Behind the first, which is further ahead than the second leads.
+    // Behind the first slice, which is further ahead than the second leads.
     let next = db.outbox.claim_rate(&claim).await.expect("claims");
     assert!((5_000_001..=6_000_000).contains(&next), "{next}");
 }
@@ -96,7 +96,8 @@ async fn claims_that_are_made_at_the_same_time_do_not_overlap(db: &Db) {
         begins.push(claim.await.expect("a claim"));
     }
     begins.sort_unstable();
-    // Each says when it begins from its own beginning, and those are seconds apart at most.
+    // Each result counts from the beginning of its own call, and the calls are seconds apart at
+    // most.
     for (nth, begins) in (0..).zip(&begins) {
         let expected = nth * MINUTE;
         assert!(
@@ -133,7 +134,7 @@ async fn what_was_learned_of_the_rate_is_there_for_the_next_courier(db: &Db) {
     assert_eq!(learned().await, None);
 }
 
-/// The app keeps the file to itself for a second.
+/// The app keeps the file locked for a second.
 #[tokio::test]
 async fn the_wait_for_a_turn_is_no_part_of_a_slice() {
     let db = Db::sqlite().await;

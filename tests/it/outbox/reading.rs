@@ -180,7 +180,7 @@ async fn many_lanes_small_and_large_are_all_found_in_order(db: &Db) {
     let me = db.courier().await;
     db.fill(150, 1, ("sort", "0")).await;
     db.fill(3, 200, ("sort", "0")).await;
-    // A batch that is open in a lane of its own, amid the others.
+    // A batch that is open in a lane of its own, among the others.
     let row = db.contact("u/t00070x", "1").await;
     let lease = db.lease("u/t00070x", me).await.lease;
     db.record(&lease, &[Change::Open(entry(&[row]))]).await;
@@ -275,7 +275,7 @@ async fn a_row_from_the_future_does_not_linger_for_ever(db: &Db) {
     assert_eq!(found[0].ripe_in, Duration::ZERO);
 }
 
-/// Nobody has written to the file for an hour, by the times that its file system keeps.
+/// Sets the file's times back, as if nobody had written to it for an hour.
 fn be_old(db: &Db) {
     if let Raw::Sqlite(_) = db.raw {
         let path = db.url.trim_start_matches("sqlite://");

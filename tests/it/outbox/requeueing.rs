@@ -1,4 +1,4 @@
-//! Sending what failed on its way again, and telling a contact's story.
+//! Sending failed contacts on their way again, and telling a contact's story.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ async fn what_has_not_failed_is_left_as_it_is(db: &Db) {
     assert_eq!(requeue(db, &[]).await, 0);
     assert_eq!(db.of(row, "status").await.as_deref(), Some("succeeded"));
     assert_eq!(db.count("FROM contact_requeue").await, 0);
-    // Twice at the same moment is once.
+    // Two requeues at the same moment count as one.
     let row = failed(db, "u/t", "expired", "late", 5).await;
     let row = [row];
     let both = tokio::join!(requeue(db, &row), requeue(db, &row));
@@ -110,7 +110,7 @@ async fn failures_are_found_by_id(db: &Db) {
     assert_eq!(found, [first, second]);
 }
 
-/// Sends a contact so, and nobody knows whether it arrived.
+/// Sends a contact in this way, and loses the answer.
 pub(super) async fn unconfirmed(db: &Db, lane: &str, suffix: Suffix, encryption: bool) -> i64 {
     let me = db.courier().await;
     let row = db.contact(lane, "13012121211").await;
@@ -142,7 +142,7 @@ async fn a_contact_that_may_have_arrived_tells_how_it_was_sent(db: &Db) {
         let row = unconfirmed(db, &format!("u/{nth}"), suffix, encryption).await;
         wanted.push((row, sent(suffix, encryption)));
     }
-    // The journal has forgotten one, and another one cannot be read.
+    // The journal has forgotten one batch, and another one cannot be read.
     for (lane, change) in [
         (
             "u/gone",
@@ -174,7 +174,7 @@ async fn a_contact_that_may_have_arrived_tells_how_it_was_sent(db: &Db) {
     }
 }
 
-/// Sends two contacts, splits the batch and settles the second with `end`; answers the contact.
+/// Sends two contacts, splits the batch and settles the second with `end`; returns the contact.
 async fn split_and_settled(db: &Db, end: Final) -> i64 {
     let me = db.courier().await;
     let rows = [db.contact("u/t", "1").await, db.contact("u/t", "2").await];

@@ -1,4 +1,4 @@
-//! What became of contacts, in the order in which they ended.
+//! The ends of contacts, in the order in which they ended.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ on_every_database!(
 #[tokio::test]
 async fn an_index_whose_build_was_cut_short_is_made_anew() {
     let db = Db::postgres().await;
-    // A unique index over what is not unique fails, and leaves its name.
+    // A unique index over values that are not unique fails, and leaves its name.
     db.contact("u/t", "1").await;
     db.contact("u/t", "2").await;
     let build =
@@ -116,7 +116,7 @@ async fn results_come_in_the_order_in_which_they_ended(db: &Db) {
     assert!(told.finished_at.contains('T') && told.finished_at.ends_with('Z'));
     let apart = Duration::from_micros((told.finished - all[0].finished).unsigned_abs());
     assert!((539..600).contains(&apart.as_secs()), "{apart:?}");
-    // Page by page, and two at the very same moment.
+    // Page by page; two contacts ended at the very same moment.
     db.execute(&format!(
         "UPDATE contact_outbox SET finished_at = '2020-01-01 00:00:00.123'
          WHERE id IN ({first}, {second})"
@@ -143,7 +143,7 @@ async fn results_begin_a_little_before_an_instant_or_now(db: &Db) {
     };
     assert_eq!(ids(&read(db, &before(&all[1], 1), 10).await), [new]);
     assert_eq!(ids(&read(db, &before(&all[1], 1750), 10).await), [old, new]);
-    // Where the database's clock was set back, it begins before now.
+    // If the database's clock was set back, reading begins before now.
     let later = ResultsFrom::Before("2037-12-31 00:00:00.000000".into(), Duration::from_mins(2));
     assert_eq!(ids(&read(db, &later, 10).await), [new]);
     if db.kind != Kind::Sqlite {

@@ -1,4 +1,4 @@
-//! Migrations, and what is said when they are missing.
+//! Migrations, and the errors when they are missing.
 
 use contact_courier::outbox::{MySqlOutbox, Outbox, OutboxError, PostgresOutbox, SqliteOutbox};
 
@@ -87,7 +87,7 @@ async fn a_database_that_lacks_a_migration_names_the_command(db: &Db) {
 }
 
 async fn what_the_sessions_promise_is_in_force(db: &Db) {
-    // Durability cannot be seen without cutting the power; the settings that it rests on can.
+    // Durability cannot be tested without cutting the power; the settings that it rests on can.
     match &db.raw {
         Raw::Sqlite(_) => {
             assert_eq!(
@@ -124,7 +124,7 @@ async fn what_the_sessions_promise_is_in_force(db: &Db) {
     }
 }
 
-/// How many migrations there are; as many for each database.
+/// Returns how many migrations there are: the same number for each database.
 pub(super) fn migrations() -> usize {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
     std::fs::read_dir(folder).expect("a folder").count()
@@ -153,7 +153,7 @@ async fn an_empty_database_says_to_migrate(db: &Db) {
 }
 
 async fn a_migration_that_was_cut_short_is_run_again(db: &Db) {
-    // DDL commits as it goes: this is what a connection that broke in the middle leaves.
+    // DDL commits as it goes: these are the remains of a connection that broke in the middle.
     for sql in [
         "DROP TABLE delivery_batch",
         "DROP TABLE courier_instance",

@@ -1,5 +1,5 @@
-//! What is about to be sent is looked at once more where it is written: a row that is not pending any
-//! more never goes out.
+//! The statement that journals a send checks its rows once more: a row that is not pending any more
+//! never goes out.
 
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{Change, Postpone, Recorded};
@@ -79,7 +79,7 @@ async fn a_batch_that_was_opened_by_a_try_whose_answer_was_lost_is_open(db: &Db)
     let open = Change::Open(entry(&[a, b]));
     let answers = db.record(&lease, std::slice::from_ref(&open)).await;
     assert_eq!(answers, [Recorded::Done]);
-    // It may be on its way by now: the journal has the last word.
+    // The batch may be on its way by now: the journal has the last word.
     delete(db, b).await;
     assert_eq!(db.record(&lease, &[open]).await, [Recorded::Done]);
     assert_eq!(db.count("FROM delivery_batch").await, 1);
@@ -110,7 +110,7 @@ async fn a_batch_is_not_sent_again_with_a_row_that_is_gone(db: &Db) {
     assert_eq!(answers, [stale(&[b]), Recorded::Done]);
     let state = db.of_batch(first.batch, "state").await;
     assert_eq!(state.as_deref(), Some("waiting"));
-    // Without that row it goes.
+    // Without that row the batch goes out.
     let rest = Change::Resend {
         batch: first.batch,
         attempts: 1,
@@ -121,7 +121,7 @@ async fn a_batch_is_not_sent_again_with_a_row_that_is_gone(db: &Db) {
     assert_eq!(state.as_deref(), Some("sending"));
 }
 
-/// They are not on their way yet, and the batch that they are parts of has to be closed.
+/// The parts are not on their way yet, and their batch has to be closed.
 async fn smaller_batches_are_made_of_rows_that_are_gone_and_not_sent(db: &Db) {
     let (me, [a, b, _]) = (db.courier().await, three(db).await);
     let lease = db.lease("u/t", me).await.lease;

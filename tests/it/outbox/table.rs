@@ -1,4 +1,4 @@
-//! The table refuses bad rows, in words.
+//! The table refuses bad rows and names the broken rule.
 
 use crate::support::{Db, Raw, on_every_database};
 
@@ -27,7 +27,7 @@ async fn refusal(db: &Db, column: &str, value: &str) -> String {
     row.push((column, value));
     let now = db.now(0);
     if value == ODD {
-        // So that no other rule is broken: a database may name whichever comes first.
+        // Keeps all other rules, because a database may name any broken rule.
         row.extend([("status", "'failed'"), ("finished_at", &now)]);
     }
     let (columns, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
@@ -39,7 +39,7 @@ async fn refusal(db: &Db, column: &str, value: &str) -> String {
     .expect_err(value)
 }
 
-/// A `fail_kind` that there is not.
+/// A `fail_kind` that does not exist.
 const ODD: &str = "'odd'";
 
 /// A column, a bad value for it, and the rule that it breaks.
@@ -100,7 +100,7 @@ const BAD_IN_SQLITE: &[Bad] = &[
 ];
 
 const BAD_IN_MYSQL: &[Bad] = &[
-    // The type says that it is not negative, and 0 asks for the next one.
+    // The type says that the id is not negative, and 0 asks for the next id.
     ("id", "-1", "'id'"),
     ("components", "'['", "components_is_a_json_array"),
     ("skip_error", "2", "skip_error_is_0_or_1"),
@@ -141,7 +141,7 @@ async fn the_same_key_is_refused_twice(db: &Db) {
     db.contact_with("u/t", "1", "idempotency_key", "'k'").await;
     let error = refusal(db, "idempotency_key", "'k'").await;
     assert!(error.contains("idempotency_key"), "{error}");
-    // Rows without a key are as many as you like.
+    // There may be any number of rows without a key.
     db.contact("u/t", "1").await;
     db.contact("u/t", "1").await;
 }

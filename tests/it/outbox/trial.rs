@@ -1,4 +1,4 @@
-//! Trying to write: it says whether the courier could work, and leaves nothing.
+//! Trying to write: the trial says whether the courier could work, and leaves nothing.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -55,7 +55,7 @@ async fn a_right_that_is_missing_is_told_and_who_only_looks_is_known(db: &Db) {
     for table in TABLES {
         grant("SELECT", table).await;
     }
-    // A lease asks when the last pause ended.
+    // Taking a lease reads when the last pause ended.
     grant("SELECT", "delivery_pause").await;
     let operations = as_user(db, &user).await;
     let trial = operations.try_writing().await;
@@ -109,7 +109,7 @@ async fn a_session_that_may_only_read_is_told_as_such_on_postgres() {
         "ALTER DATABASE {name} SET default_transaction_read_only = on"
     ))
     .await;
-    // As `doctor` connects: to write would be refused already.
+    // As `doctor` connects: access for writing would be refused already.
     let address = Address::from(&db.url);
     let other = PostgresOutbox::connect_to(&address, 1, Access::Read);
     let other = other.await.expect("connects");

@@ -1,4 +1,4 @@
-//! What a moment of trouble leaves behind: nothing. After an error of any kind the next call works.
+//! A moment of trouble leaves nothing behind: after an error of any kind the next call works.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::support::disk::Disk;
 use crate::support::{Db, close, entry, instance, lane};
 
-/// Every kind of transaction that writes; the error of the first that fails.
+/// Makes every kind of transaction that writes; returns the error of the first that fails.
 async fn write_everything(db: &Db) -> Result<(), OutboxError> {
     let (outbox, me) = (&*db.outbox, Uuid::now_v7());
     outbox.beat(&instance(me)).await?;
@@ -64,7 +64,7 @@ async fn after_a_full_disk_everything_can_be_written_again() {
     };
     let db = Db::sqlite_in(disk.path()).await;
     write_everything(&db).await.expect("there is room");
-    // What is left decides which write, and which part of it, is the one that fails.
+    // The space that is left decides which write fails, and at which part.
     for left in (0..160).step_by(16) {
         disk.fill_but(left);
         let mut error = Ok(());
@@ -92,7 +92,7 @@ async fn a_writer_that_is_kept_waiting_too_long_works_again_afterwards() {
     };
     run(&mut app, "BEGIN IMMEDIATE").await;
     let me = instance(Uuid::now_v7());
-    // Whoever asked does not wait for the answer, as a heartbeat does not.
+    // The caller does not wait for the answer, as a heartbeat's caller does not.
     let beat = tokio::time::timeout(Duration::from_millis(100), db.outbox.beat(&me)).await;
     assert!(beat.is_err(), "the app keeps the file locked");
     run(&mut app, "COMMIT").await;

@@ -1,4 +1,4 @@
-//! A database that does not do what it is told, and reports no error: nothing is taken for written.
+//! A database that does not write and reports no error: nothing counts as written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ on_every_database!(
     a_requeue_that_changes_nothing_is_an_error,
 );
 
-/// Hands in the changes and answers what became of them.
+/// Hands in the changes and returns their results.
 async fn record(
     db: &Db,
     lease: &Arc<Lease>,
@@ -36,7 +36,7 @@ async fn record(
     db.outbox.record(&writes).await
 }
 
-/// Sees to it that the changes are refused as not written.
+/// Checks that the changes are refused as not written.
 async fn unwritten(db: &Db, lease: &Arc<Lease>, changes: &[Change], table: &str, rows: usize) {
     let error = record(db, lease, changes).await.expect_err("not written");
     match &error {
@@ -150,7 +150,7 @@ async fn a_batch_that_stays_as_it_is_is_not_taken_for_written(db: &Db) {
     }
     assert_eq!(db.of(row, "status").await.as_deref(), Some("pending"));
     db.clear("delivery_batch").await;
-    // The same write twice is one.
+    // The same write twice counts as one.
     let twice = [postpone(false), postpone(false)];
     assert_eq!(
         db.record(&lease, &twice).await,
@@ -228,7 +228,7 @@ async fn a_lane_whose_batches_cannot_be_taken_over_says_so(db: &Db) {
     let past = db.now(-5);
     db.execute(&format!("UPDATE delivery_lane SET held_until = {past}"))
         .await;
-    // Also where the trigger keeps nothing but the token.
+    // The same, if the trigger keeps nothing but the token.
     match &db.raw {
         Raw::MySql(_) => {
             db.execute(
@@ -290,7 +290,7 @@ async fn a_batch_that_is_not_inserted(db: &Db) {
     assert_eq!(again, [Recorded::Done]);
 }
 
-/// What is skipped is not said to be there already.
+/// A skipped contact must not count as one that is there already.
 async fn contacts_that_are_not_inserted(db: &Db) {
     let contact = |key: Option<&str>| NewContact {
         user_id: "u".into(),
@@ -316,7 +316,7 @@ async fn contacts_that_are_not_inserted(db: &Db) {
     }
 }
 
-/// A courier that nobody can see alive would be taken for dead.
+/// A courier whose heartbeat nobody can see would count as dead.
 async fn a_heartbeat_that_is_not_written(db: &Db) {
     let me = db.courier().await;
     db.obstruct_updates("courier_instance").await;

@@ -1,4 +1,4 @@
-//! Databases that an earlier program made, and what servers and clusters ask of every table.
+//! Databases that an earlier program made, and the demands of servers and clusters on every table.
 
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::FailKind;
@@ -10,7 +10,7 @@ use super::schema::migrations;
 use crate::server::Server;
 use crate::support::{Db, Kind, Raw, admin_url, mysql_database, on_every_database};
 
-/// A database that the first program made, with the texts that its migrations had.
+/// Turns a database into one that the first program made, with the texts that its migrations had.
 pub(super) async fn made_by_the_first(db: &Db) {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
     let earlier = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/outbox/earlier");
@@ -41,7 +41,7 @@ pub(super) async fn made_by_the_first(db: &Db) {
     .expect("migrates");
 }
 
-/// How many migrations there are that the first program did not have.
+/// Returns how many migrations the first program did not have.
 pub(super) fn later() -> usize {
     migrations() - 2
 }
@@ -57,7 +57,7 @@ pub(super) async fn empty() -> Vec<Db> {
     all
 }
 
-/// The same where DDL commits as it goes.
+/// The same for the databases on which DDL commits as it goes.
 pub(super) async fn empty_mysql() -> Vec<Db> {
     let mut all = empty().await;
     all.retain(|db| matches!(db.raw, Raw::MySql(_)));
@@ -68,7 +68,7 @@ on_every_database!(every_table_has_a_primary_key);
 
 async fn every_table_has_a_primary_key(db: &Db) {
     let keyless = match &db.raw {
-        // A key of several columns numbers them from one.
+        // A key of several columns numbers the rows from one.
         Raw::Sqlite(_) => {
             "FROM sqlite_schema AS t WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
              AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name) WHERE pk = 1)"
@@ -87,7 +87,7 @@ async fn every_table_has_a_primary_key(db: &Db) {
     assert_eq!(db.count(keyless).await, 0);
 }
 
-/// What somebody has requeued with the first program; two rows that are equal in all are among it.
+/// Writes requeues as the first program did; two of the rows are equal in all columns.
 async fn requeue_as_the_first(db: &Db) {
     for (contact, cause) in [
         (7, "'no'"),
@@ -136,7 +136,7 @@ async fn what_was_requeued_before_gets_keys_and_nothing_is_lost() {
     }
 }
 
-/// The kinds of failures that the table takes, however old it is, and none besides.
+/// Checks that the table takes all kinds of failures, however old it is, and no others.
 async fn assert_kinds(db: &Db) {
     for kind in FailKind::ALL {
         failed(db, "u/kinds", kind.as_str(), "no", 60).await;

@@ -1,4 +1,4 @@
-//! What a write does, and that it does it once.
+//! The effect of each write, and that it happens once.
 
 use std::time::Duration;
 
@@ -244,7 +244,7 @@ async fn a_resend_is_under_way_again(db: &Db) {
         attempts: 2,
         contacts: batch.contacts.clone(),
     };
-    // In one heap: the wait is over as soon as it began.
+    // In one heap: the wait ends as soon as it begins.
     db.record(&lease, &[postpone(&batch, false), again]).await;
     assert_eq!(
         db.of_batch(batch.batch, "state").await.as_deref(),

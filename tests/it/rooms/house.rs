@@ -1,4 +1,4 @@
-//! The house as its source tells it: which file takes names out of which other.
+//! The house as its source shows it: which file takes names out of which other.
 //!
 //! Paths that begin with `crate`, `super`, `self` or a child module are followed to the file that
 //! defines the name, through re-exports. Tests within a file do not count.
@@ -16,9 +16,9 @@ pub(crate) type Imports = BTreeMap<String, BTreeSet<String>>;
 struct Module {
     file: String,
     children: BTreeSet<String>,
-    /// Names of what it defines.
+    /// The names that it defines.
     items: BTreeSet<String>,
-    /// What `use` brings in: the path, and the name that it gets here.
+    /// The names that `use` brings in: the path, and the name here.
     uses: Vec<(Path, String)>,
     /// Paths that stand in the code itself.
     paths: Vec<Path>,

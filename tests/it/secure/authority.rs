@@ -1,15 +1,15 @@
-//! An authority of its own, by the `openssl` command, and the certificates that it signs.
+//! An authority made for a test, by the `openssl` command, and the certificates that it signs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
-/// An authority, in a folder that goes with it.
+/// An authority, in a folder that is deleted with it.
 pub(crate) struct Authority(TempDir);
 
 impl Authority {
-    /// Makes one.
+    /// Makes an authority.
     pub(crate) fn new() -> Self {
         let made = Self(tempfile::tempdir().unwrap());
         made.openssl(&format!(
@@ -23,8 +23,8 @@ impl Authority {
         self.0.path().join("ca.pem")
     }
 
-    /// Signs a certificate for names such as `DNS:localhost,IP:127.0.0.1`, and writes it and its key
-    /// into a folder as `server.pem` and `server.key`.
+    /// Signs a certificate for names such as `DNS:localhost,IP:127.0.0.1`, and writes it and its
+    /// key into a folder as `server.pem` and `server.key`.
     pub(crate) fn sign(&self, names: &str, folder: &Path) {
         let subject = format!("subjectAltName={names}");
         std::fs::write(self.0.path().join("names"), subject).unwrap();
@@ -74,5 +74,5 @@ impl Authority {
     }
 }
 
-/// A key that takes no time to make.
+/// A kind of key that is made quickly.
 const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";

@@ -14,7 +14,7 @@ use super::authority::Authority;
 use crate::server::Server;
 use crate::support::{Kind, admin_url};
 
-/// The server's kind, and the address of it on loopback by the name that its certificate has.
+/// The server's kind, and its address on loopback by the name in its certificate.
 struct Secured {
     server: Server,
     kind: &'static str,
@@ -78,7 +78,8 @@ impl Secured {
     }
 }
 
-/// A server takes no key that others could read, and reads none that it may not.
+/// Sets the rights of the key: a server refuses a key that others could read, or that it may not
+/// read.
 fn give_to_the_server(tls: &Path, data: &Path) {
     let owner = std::fs::metadata(data).unwrap();
     let (user, group) = (owner.uid(), owner.gid());
@@ -105,7 +106,7 @@ async fn it_is_verified(tested: Kind, kind: &'static str) {
     let (ours, other) = (Authority::new(), Authority::new());
     let server = Secured::start(kind, &ours).await;
 
-    // On this host nothing is demanded; the server offers TLS, and so there is some.
+    // On this host nothing is demanded; the server offers TLS, so the connection is encrypted.
     let security = server.connect("localhost", None, None).await.unwrap();
     assert_eq!(security.tls, Tls::Prefer);
     assert!(
@@ -119,7 +120,7 @@ async fn it_is_verified(tested: Kind, kind: &'static str) {
         .unwrap();
     assert_eq!(off.to_string(), "not encrypted, on this host");
 
-    // Whoever names an authority has it asked.
+    // If an authority is named, the certificate is checked against it.
     for tls in [None, Some(Tls::Verify)] {
         let verified = server.connect("localhost", tls, Some(&ours)).await.unwrap();
         assert_eq!(verified.tls, Tls::Verify);
@@ -144,7 +145,7 @@ async fn it_is_verified(tested: Kind, kind: &'static str) {
     drop(server.server);
 }
 
-/// The same from outside: what holds, and why nothing does.
+/// The same by `doctor`: the security of the connection, or why there is none.
 async fn doctor_says_so(server: &Secured, ours: &Authority) {
     let ca = ours.ca();
     let verified = doctor(&server.url("localhost"), Some(&ca)).await;

@@ -1,5 +1,5 @@
-//! Servers that write down whatever they are sent: one that offers no TLS, and one that speaks nothing
-//! else.
+//! Servers that record everything that they receive: one that offers no TLS, and one that speaks
+//! nothing else.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// What a server said first, and what it answers to what it is sent then.
+/// The first words of a server, and its answers to what it receives then.
 #[derive(Clone, Copy)]
 pub(super) struct Speech {
     pub(super) greeting: &'static [u8],
@@ -29,7 +29,7 @@ impl Listener {
         Self::hearing(move |mut caller, ears| hear(&mut caller, speech, ears))
     }
 
-    /// One that speaks TLS by the certificate and the key of a folder.
+    /// Makes a server that speaks TLS with the certificate and the key of a folder.
     pub(super) fn with_tls(folder: &Path, speech: Speech) -> Self {
         let chain = CertificateDer::pem_file_iter(folder.join("server.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
@@ -64,7 +64,7 @@ impl Listener {
         self.port
     }
 
-    /// Whether it was told this.
+    /// Whether it has received this.
     pub(super) fn was_told(&self, words: &str) -> bool {
         let heard = self.heard.lock().unwrap();
         heard

@@ -1,4 +1,4 @@
-//! A password in a file is read again when it changes: connections made later use the new one.
+//! A password file is read again when it changes: later connections use the new password.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 use crate::server::Server;
 use crate::support::{Kind, admin_url};
 
-/// Longer than any change may take to be seen.
+/// Longer than the courier may take to see a change.
 const SOON: Duration = Duration::from_mins(1);
 
 fn settings(url: &str, password_file: &Path) -> DatabaseSettings {
@@ -55,7 +55,7 @@ async fn a_postgresql_is_opened_by_the_password_that_the_file_holds_now() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
-    // As it is, although none of it could stand in an address.
+    // The password is used as it is, although none of it could stand in an address.
     std::fs::write(&file, "a/b?c@d#e%f:g h\n").unwrap();
     let url = server.url.replace("postgres@", "keeper@");
     let address = settings(&url, &file).address().unwrap();

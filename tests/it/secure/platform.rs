@@ -1,5 +1,5 @@
-//! The way to the platform: whose certificates are trusted, what goes through a proxy, and what is said
-//! of what is wrong.
+//! The way to the platform: the trusted authorities, the requests that go through a proxy, and the
+//! reports of what is wrong.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ const ANSWERS: Speech = Speech {
 
 const TOKEN: &str = "geheim";
 
-/// What `doctor` says of the platform at an address, with these variables.
+/// Returns `doctor`'s lines about the platform at an address, with these variables.
 fn doctor(base_url: &str, variables: &[(&str, &str)]) -> String {
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_contact-courier"));
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -119,7 +119,7 @@ fn a_machine_without_authorities_can_still_go_where_none_is_needed() {
     assert!(said.contains(TAKEN), "{said}");
 }
 
-/// An address elsewhere, where nobody is: no host ever has this name.
+/// An address on another host that nobody has: no host ever has this name.
 const FAR: &str = "http://nobody.invalid";
 
 #[test]
@@ -144,14 +144,14 @@ fn a_proxy_of_the_environment_gets_nothing_unless_the_settings_say_so() {
     assert!(doctor(FAR, &except).contains("FAILED   platform"));
     assert!(!proxy.was_told("GET"));
 
-    // Nobody is there but the proxy.
+    // Only the proxy is there.
     let said = doctor(FAR, &with(&[environment]));
     assert!(said.contains(TAKEN) && proxy.was_told(TOKEN), "{said}");
     assert!(
         said.contains(&format!("go through {at} (platform.proxy)")),
         "{said}"
     );
-    // Who had one before is told what has changed.
+    // A user who relied on the environment's proxy is told what has changed.
     let said = doctor(FAR, &variables);
     assert!(
         said.contains("platform.proxy = \"environment\" uses it"),

@@ -1,6 +1,6 @@
 //! A server on another host that offers no TLS hears neither user nor password.
 //!
-//! The host is this one by an address that does not look like it: an IPv4 address in the clothes of an
+//! The host is this one, by an address that does not look like it: an IPv4 address written as an
 //! IPv6 one.
 
 use contact_courier::address::{Address, Tls};
@@ -49,7 +49,7 @@ async fn a_postgresql_without_tls_is_not_told_the_password() {
         assert!(error.to_string().contains("offers no TLS"), "{error}");
     }
     assert!(!server.was_told("geheim") && !server.was_told("courier"));
-    // It would have asked for it, and got it.
+    // With `prefer`, the server asks for the password, and gets it.
     connect("postgres", &server, Some(Tls::Prefer)).await;
     assert!(server.was_told("geheim"));
 }

@@ -1,4 +1,4 @@
-//! An app in the middle of a transaction that keeps something locked.
+//! An app in the middle of a transaction that keeps rows or tables locked.
 
 use sqlx::{Connection, MySqlConnection, PgConnection, SqliteConnection};
 
@@ -11,7 +11,8 @@ pub(crate) enum App {
 }
 
 impl App {
-    /// Locks the contacts with these ids: one by one, for MySQL locks every row that it looks at.
+    /// Locks the contacts with these ids: one by one, because MySQL locks every row that it looks
+    /// at.
     pub(crate) async fn locks(db: &Db, ids: &[String]) -> Self {
         let mut app = Self::connect(db).await;
         app.run("BEGIN").await;
@@ -24,8 +25,9 @@ impl App {
         app
     }
 
-    /// Reads what a user's contacts have come to, and keeps others from adding to it, as InnoDB does for a
-    /// locking read at its default isolation: it locks ranges of an index, and no pending contact.
+    /// Reads the results of a user's contacts, and keeps others from adding to them, as InnoDB does
+    /// for a locking read at its default isolation: it locks ranges of an index, and no pending
+    /// contact.
     pub(crate) async fn locks_the_results(db: &Db, user: &str) -> Self {
         let mut app = Self::connect(db).await;
         let read = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; BEGIN;
@@ -46,12 +48,12 @@ impl App {
         Self::keeps(db, table, ["WRITE", "ACCESS EXCLUSIVE"]).await
     }
 
-    /// Keeps others from writing to a table; on SQLite to any.
+    /// Keeps others from writing to a table; on SQLite, to any table.
     pub(crate) async fn freezes_the_table(db: &Db, table: &str) -> Self {
         Self::keeps(db, table, ["READ", "SHARE"]).await
     }
 
-    /// Locks a table in the mode that MySQL, or PostgreSQL, calls so.
+    /// Locks a table in the mode of this name on MySQL, or on PostgreSQL.
     async fn keeps(db: &Db, table: &str, [mysql, postgres]: [&str; 2]) -> Self {
         let mut app = Self::connect(db).await;
         let statement = match &app {
@@ -89,7 +91,7 @@ impl App {
             Self::Postgres(app) => app.close().await,
             Self::Sqlite(app) => app.close().await,
         };
-        // A server that has closed an encrypted connection does not hear the last words.
+        // A server that has closed an encrypted connection does not receive the last message.
         ended.ok();
     }
 }

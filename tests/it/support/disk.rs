@@ -13,7 +13,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// A disk of so many KiB. `None`, and a line that says so, where this user must not mount one.
+    /// Makes a disk of so many KiB. `None`, with a printed line, if this user must not mount one.
     pub(crate) fn new(kib: u32) -> Option<Self> {
         let dir = TempDir::new().expect("a temporary directory");
         let options = format!("size={kib}k,mode=777");
@@ -25,7 +25,7 @@ impl Disk {
             Ok(output) if output.status.success() => Some(Self { dir }),
             other => {
                 let why = other.map(|o| String::from_utf8_lossy(&o.stderr).into_owned());
-                // Not by a macro, whose words nobody sees of a test that passes.
+                // Not by a macro, because its output is hidden in a test that passes.
                 let name = std::thread::current().name().map(str::to_owned);
                 let words = format!("NOT TESTED, no disk can be mounted: {name:?}: {why:?}\n");
                 io::stderr().write_all(words.as_bytes()).expect("says so");
@@ -38,7 +38,7 @@ impl Disk {
         self.dir.path()
     }
 
-    /// Leaves not a byte free.
+    /// Fills the disk to the last byte.
     pub(crate) fn fill(&self) {
         let mut file = File::create(self.ballast()).expect("a file");
         for size in [65_536, 4_096, 1] {
@@ -47,7 +47,7 @@ impl Disk {
         }
     }
 
-    /// Fills it but for so many KiB.
+    /// Fills the disk except for so many KiB.
     pub(crate) fn fill_but(&self, kib: u64) {
         self.fill();
         let file = File::options().write(true).open(self.ballast());
@@ -70,7 +70,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         let mut unmount = Command::new("umount");
-        // Whatever still has a file open there.
+        // Unmounts even if a process still has a file open there.
         unmount.arg("--lazy").arg(self.path()).status().ok();
     }
 }

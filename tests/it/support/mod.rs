@@ -1,4 +1,4 @@
-//! What the tests share: databases of their own, with a second door for raw SQL.
+//! The parts that the tests share: databases of their own, with a second connection for raw SQL.
 
 mod obstacle;
 
@@ -63,7 +63,7 @@ macro_rules! on_every_database {
 }
 pub(crate) use on_every_database;
 
-/// The same without SQLite, for what takes several programs at once.
+/// The same without SQLite, for cases that take several programs at once.
 macro_rules! on_every_server {
     ($($case:ident),* $(,)?) => {
         crate::support::on_databases!(postgres Postgres: $($case),*);
@@ -81,7 +81,7 @@ macro_rules! on_mysql_and_mariadb {
 }
 pub(crate) use on_mysql_and_mariadb;
 
-/// A module of tests of one database, so that the name of each says where it ran.
+/// A module of tests for each database, so that each test's name says where it ran.
 macro_rules! on_databases {
     ($module:ident $kind:ident: $($case:ident),*) => {
         mod $module {
@@ -96,7 +96,8 @@ macro_rules! on_databases {
 pub(crate) use on_databases;
 
 impl Db {
-    /// A migrated database; `None`, and a word about it, if its server is left out of this run.
+    /// Returns a migrated database; `None`, with a printed line, if its server is left out of this
+    /// run.
     pub(crate) async fn on(kind: Kind) -> Option<Self> {
         if kind == Kind::Sqlite {
             return Some(Self::sqlite().await);
@@ -150,7 +151,7 @@ impl Db {
         Self::sqlite_at(format!("sqlite://{}", file.display())).await
     }
 
-    /// A SQLite file that is migrated, or will be.
+    /// An SQLite file that is migrated, or will be.
     pub(crate) async fn sqlite_at(url: String) -> Self {
         let outbox = SqliteOutbox::connect(&url, 4).await.expect("opens");
         let options: SqliteConnectOptions = url.parse().expect("a SQLite URL");
@@ -238,7 +239,7 @@ impl Db {
         }
     }
 
-    /// The one value of a query, as text.
+    /// Returns the one value of a query, as text.
     pub(crate) async fn text(&self, expression: &str, rest: &str) -> Option<String> {
         let sql = AssertSqlSafe(format!("SELECT {} {rest}", self.as_text(expression)));
         match &self.raw {
@@ -274,7 +275,7 @@ impl Db {
         }
     }
 
-    /// Inserts a contact with nothing but what is needed and answers its id.
+    /// Inserts a contact with only the required columns and returns its id.
     pub(crate) async fn contact(&self, lane: &str, phone: &str) -> i64 {
         self.contact_with(lane, phone, "sort", "0").await
     }
@@ -309,7 +310,7 @@ impl Db {
         let task = match self.raw {
             Raw::Sqlite(_) => "'t' || printf('%05d', l.i)",
             Raw::Postgres(_) => "'t' || lpad(l.i::text, 5, '0')",
-            // The driver's sessions take || for what it is elsewhere.
+            // The driver's sessions join texts by `||`, as the other databases do.
             Raw::MySql(_) => "'t' || lpad(l.i, 5, '0')",
         };
         self.execute(&format!(
@@ -334,7 +335,7 @@ impl Db {
             .await
     }
 
-    /// A courier that beats.
+    /// Registers a courier that beats.
     pub(crate) async fn courier(&self) -> Uuid {
         let id = Uuid::now_v7();
         self.outbox.beat(&instance(id)).await.expect("beats");
@@ -463,8 +464,8 @@ pub(crate) fn postgres_admin_url() -> String {
     told("COURIER_TEST_POSTGRES_URL")
 }
 
-/// The administrator's URL of a private server; `None`, and a word about it, if the server is left out
-/// of this run: `scripts/test-databases.sh` says why, here and in its last lines.
+/// Returns the administrator's URL of a private server; `None`, with a printed line, if the server
+/// is left out of this run: `scripts/test-databases.sh` says why, here and in its last lines.
 #[expect(clippy::print_stderr, reason = "the test harness keeps it")]
 pub(crate) fn admin_url(kind: Kind) -> Option<String> {
     let name = match kind {
@@ -494,7 +495,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A fresh PostgreSQL database, empty or copied from a template; its URL.
+/// Makes a PostgreSQL database, empty or copied from a template, and returns its URL.
 pub(crate) async fn postgres_database(template: Option<&str>) -> String {
     let name = format!("courier_{}", Uuid::now_v7().simple());
     let copied = template.map_or_else(String::new, |name| format!("TEMPLATE {name}"));
@@ -508,8 +509,8 @@ pub(crate) async fn postgres_database(template: Option<&str>) -> String {
     url_of(&postgres_admin_url(), &name)
 }
 
-/// A fresh and empty MySQL database of a server; its URL. Its character set is not what the tables
-/// want: an app's database may have any.
+/// Makes an empty MySQL database on a server, and returns its URL. Its character set is not the
+/// tables': an app's database may have any.
 pub(crate) async fn mysql_database(admin_url: &str) -> String {
     let name = format!("courier_{}", Uuid::now_v7().simple());
     let mut admin = MySqlConnection::connect(admin_url)
@@ -537,7 +538,7 @@ async fn postgres_template() -> &'static str {
             let url = postgres_database(None).await;
             let outbox = PostgresOutbox::connect(&url, 1).await.expect("connects");
             outbox.migrate().await.expect("migrates");
-            // A database that somebody is connected to cannot be copied.
+            // A database with open connections cannot be copied.
             outbox.close().await;
             let url = url::Url::parse(&url).expect("a URL");
             url.path().trim_start_matches('/').to_owned()

@@ -1,10 +1,11 @@
-//! What keeps a courier from writing without a word: triggers, as an app's database may have them.
+//! Obstacles that keep a courier from writing without an error: triggers, as an app's database may
+//! have them.
 
 use super::{Db, Raw};
 
 impl Db {
-    /// From now on every UPDATE of the table leaves its rows as they were and reports no error: the
-    /// trigger skips the row, or where none can (MySQL) it puts the old values back.
+    /// From now on every UPDATE of the table leaves its rows as they were and reports no error. The
+    /// trigger skips the row, or, on MySQL, where none can, it puts the old values back.
     pub(crate) async fn obstruct_updates(&self, table: &str) {
         let sql = match &self.raw {
             Raw::Sqlite(_) => format!(
@@ -32,7 +33,7 @@ impl Db {
         self.execute(&sql).await;
     }
 
-    /// From now on every INSERT into the table is skipped, which no trigger of MySQL's can do.
+    /// From now on every INSERT into the table is skipped, which no trigger of MySQL can do.
     pub(crate) async fn obstruct_inserts(&self, table: &str) {
         let sql = match &self.raw {
             Raw::Sqlite(_) => format!(
@@ -51,8 +52,8 @@ impl Db {
             .await;
     }
 
-    /// From now on a trigger behind every UPDATE of the contacts makes them pending again, which no trigger of
-    /// MySQL's can do.
+    /// From now on a trigger behind every UPDATE of the contacts makes them pending again, which no
+    /// trigger of MySQL can do.
     pub(crate) async fn restore_behind_updates(&self) {
         let restore = "UPDATE contact_outbox
              SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
@@ -90,7 +91,7 @@ impl Db {
         self.execute(&sql).await;
     }
 
-    /// Takes away what stands in the way of writing the table.
+    /// Removes the triggers of the table.
     pub(crate) async fn clear(&self, table: &str) {
         let on = match &self.raw {
             Raw::Postgres(_) => format!(" ON {table}"),

@@ -1,16 +1,16 @@
-//! Where chance comes from: one number, printed, that can be given again.
+//! The source of chance: one number, printed, that can be given again.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// The seed of a run: that of `COURIER_TEST_SEED`, else a new one.
+/// Returns the seed of a run: that of `COURIER_TEST_SEED`, or otherwise a new one.
 pub(crate) fn seed() -> u64 {
     let seed = told().unwrap_or_else(|| u64::from(rand::random::<u32>()));
     say(&format!("COURIER_TEST_SEED={seed}"));
     seed
 }
 
-/// Says something to whoever reads the test's output: `cargo test` shows it when the test fails.
+/// Prints a line for the reader of the test's output: `cargo test` shows it when the test fails.
 #[expect(clippy::print_stdout, reason = "the test harness keeps it")]
 pub(crate) fn say(what: &str) {
     println!("{what}");
@@ -38,12 +38,12 @@ impl Dice {
         self.0.random_range(0..end)
     }
 
-    /// Something that happens once in `n` times.
+    /// Returns true once in `n` times.
     pub(crate) fn once_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    /// One of a list that is not empty.
+    /// Returns one element of a list that is not empty.
     pub(crate) fn one_of<T: Clone>(&mut self, list: &[T]) -> T {
         let nth = self.below(list.len() as u64);
         list[usize::try_from(nth).unwrap()].clone()

@@ -51,7 +51,8 @@ impl Server {
         server
     }
 
-    /// Makes and starts a standby of a PostgreSQL, which from then on waits for it with each commit.
+    /// Makes and starts a standby of a PostgreSQL. From then on, each commit of the PostgreSQL
+    /// waits for it.
     pub(crate) async fn standby_of(primary: &Self) -> Self {
         let name = Uuid::now_v7().simple().to_string();
         let mut standby = Self {
@@ -67,12 +68,12 @@ impl Server {
         standby
     }
 
-    /// Makes it take writes, in place of the one that it follows.
+    /// Makes the standby take writes, in place of its primary.
     pub(crate) async fn promote(&self) {
         self.script("promote").await;
     }
 
-    /// Has a test look behind a database at this server from now on: it has taken another's place.
+    /// Makes a test's raw connection use this server from now on: it has taken another's place.
     pub(crate) fn stands_for(&self, db: &Db) {
         let Raw::Postgres(pool) = &db.raw else {
             panic!("only PostgreSQL has standbys here");
@@ -95,12 +96,12 @@ impl Server {
         &self.dir
     }
 
-    /// Ends it as a crash would.
+    /// Ends the server as a crash would.
     pub(crate) async fn kill(&self) {
         self.script("kill").await;
     }
 
-    /// Starts it, and answers its URL when it takes connections.
+    /// Starts the server, and returns its URL when it takes connections.
     pub(crate) async fn start(&self) -> String {
         self.script("start").await.trim().to_owned()
     }
@@ -118,7 +119,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let mut kill = Blocking::new(SCRIPT);
-        // What is left is stopped and removed by the script that runs the tests.
+        // The script that runs the tests stops and removes the rest.
         kill.args(self.arguments("kill")).status().ok();
         std::fs::remove_dir_all(&self.dir).ok();
     }

@@ -1,5 +1,5 @@
-//! What surrounds the program: the simulated platform, the settings, signals, and a look at what
-//! became of the rows.
+//! The program's surroundings: the simulated platform, the settings, signals, and a look at the
+//! state of the rows.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::support::{Db, Raw};
 
 pub(crate) const TOKEN: &str = "the-token-of-the-tests";
 
-/// Nothing here takes that long; what does has failed.
+/// The longest wait: anything that takes longer has failed.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A database, a simulated platform and the settings that bring the program to both.
@@ -35,7 +35,7 @@ impl<'a> World<'a> {
         Self::with_seed(db, faults, Config::default().seed).await
     }
 
-    /// The same with other luck.
+    /// The same with another seed.
     pub(crate) async fn with_seed(db: &'a Db, faults: Faults, seed: u64) -> Self {
         let simulator = Simulator::start(Config {
             token: TOKEN.into(),
@@ -64,7 +64,7 @@ impl<'a> World<'a> {
             ("retry.initial_interval", "50ms"),
             ("retry.max_interval", "500ms"),
             ("log.level", "info"),
-            // Many run at once.
+            // No port, because many programs run at once.
             ("admin.listen", ""),
         ] {
             world.set(key, value);
@@ -87,7 +87,7 @@ impl<'a> World<'a> {
         self.start_by(&[], arguments)
     }
 
-    /// The same by another program, which becomes it: the beginning of a command line.
+    /// The same by another program, which turns into this one: the beginning of a command line.
     pub(crate) fn start_by(&self, launcher: &[&str], arguments: &[&str]) -> Program {
         let words = [
             launcher,
@@ -152,7 +152,7 @@ impl<'a> World<'a> {
         .await;
     }
 
-    /// What stands in the table, in the order of id.
+    /// Returns the rows of the table, in the order of their ids.
     pub(crate) async fn rows(&self) -> Vec<Row> {
         let columns = [
             "user_id",
@@ -169,7 +169,7 @@ impl<'a> World<'a> {
         table.await.into_iter().map(Row::from).collect()
     }
 
-    /// What a query answers, each value as text.
+    /// Returns the rows of a query, each value as text.
     pub(crate) async fn table(&self, columns: &[&str], rest: &str) -> Vec<Vec<Option<String>>> {
         let casts: Vec<String> = columns.iter().map(|c| self.db.as_text(c)).collect();
         let sql = AssertSqlSafe(format!("SELECT {} {rest}", casts.join(", ")));
@@ -207,14 +207,14 @@ impl<'a> World<'a> {
             .await
     }
 
-    /// Nothing is open, and nobody but couriers that died without a word is registered or has a
-    /// lease, which is void.
+    /// Checks that nothing is open, and that only couriers that were killed are still registered or
+    /// hold a lease, which is void.
     pub(crate) async fn is_at_rest(&self, dead: i64) {
         self.has_nothing_open().await;
         assert_eq!(self.db.count("FROM courier_instance").await, dead);
     }
 
-    /// Nothing is open, and nobody has a lease but couriers that are registered.
+    /// Checks that nothing is open, and that only registered couriers hold a lease.
     pub(crate) async fn has_nothing_open(&self) {
         for rest in [
             "FROM delivery_batch WHERE state <> 'closed'",
@@ -299,7 +299,7 @@ impl Program {
         self.child.id().expect("it runs")
     }
 
-    /// How it ended, if it did.
+    /// Returns its exit status, if it has ended.
     pub(crate) fn exit(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("its state")
     }
@@ -313,7 +313,7 @@ impl Program {
         assert!(sent.await.expect("a shell").success());
     }
 
-    /// Ends it as a power failure would: SIGKILL.
+    /// Ends the program as a power failure would: SIGKILL.
     pub(crate) async fn kill(mut self) {
         let ended = self.exit();
         assert_eq!(ended, None, "before it was killed: {}", tail(&self.log()));
@@ -332,17 +332,17 @@ impl Program {
         }
     }
 
-    /// What it has written to standard error.
+    /// Returns everything that it has written to standard error.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.err).expect("UTF-8")
     }
 
-    /// What it has written to standard output.
+    /// Returns everything that it has written to standard output.
     pub(crate) fn printed(&self) -> String {
         fs::read_to_string(&self.out).expect("UTF-8")
     }
 
-    /// Waits until it has written something to standard error.
+    /// Waits until it has written these words to standard error.
     pub(crate) async fn says(&self, words: &str) {
         let began = Instant::now();
         let mut beat = time::interval(Duration::from_millis(2));
@@ -358,7 +358,7 @@ impl Program {
     }
 }
 
-/// What the program left.
+/// The results of the program's run.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -366,8 +366,8 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// The one line that says why it failed; nothing else on standard error looks like an error
-    /// line, and it comes last.
+    /// Returns the one line that says why the program failed. Nothing else on standard error looks
+    /// like an error line, and it comes last.
     pub(crate) fn error(&self) -> &str {
         assert_eq!(self.code, Some(1), "{}", self.tail());
         let lines: Vec<&str> = self
@@ -387,7 +387,7 @@ impl Ended {
     }
 }
 
-/// The last lines of a log: the whole would bury what matters.
+/// Returns the last lines of a log: the whole log would bury the important part.
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(20)..].join("\n")
@@ -398,7 +398,7 @@ pub(crate) async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
     until_within(DEADLINE, what, holds).await;
 }
 
-/// The same, for what may take longer than a minute.
+/// The same, for conditions that may take longer than a minute.
 pub(crate) async fn until_within(
     deadline: Duration,
     what: &str,

@@ -1,4 +1,4 @@
-//! A collector of traces: it takes what it is told over HTTP, or does not.
+//! A collector of traces: it takes the reports that come over HTTP, or does not.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,18 +19,18 @@ use prost::Message;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// How it answers.
+/// The collector's way of answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     /// 200.
     Takes,
     /// With this status.
     Refuses(u16),
-    /// Never.
+    /// No answer.
     Hangs,
 }
 
-/// What it has heard, however it answered.
+/// The reports that it has received, however it answered.
 struct Heard {
     mood: Mood,
     requests: Vec<Bytes>,
@@ -78,29 +78,30 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// Answers otherwise from now on.
+    /// Changes its answers from now on.
     pub(super) fn becomes(&self, mood: Mood) {
         self.heard.lock().unwrap().mood = mood;
     }
 
-    /// How often it was told something.
+    /// Returns how many reports it has received.
     pub(super) fn requests(&self) -> usize {
         self.heard.lock().unwrap().requests.len()
     }
 
-    /// All bytes that it was told.
+    /// Returns all bytes that it has received.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.heard.lock().unwrap().requests.concat()
     }
 
-    /// The attributes of whoever told it first.
+    /// Returns the attributes of the first reporter.
     pub(super) fn resource(&self) -> BTreeMap<String, String> {
         let heard = self.heard.lock().unwrap();
         let told = &heard.taken[0].resource_spans[0];
         attributes(&told.resource.as_ref().unwrap().attributes)
     }
 
-    /// The traced batches in the order of their beginning, each with its steps in theirs.
+    /// Returns the traced batches in the order of their beginning, each with its steps in their
+    /// order.
     pub(super) fn batches(&self) -> Vec<Told> {
         let heard = self.heard.lock().unwrap();
         let mut spans: Vec<Span> = heard
@@ -159,18 +160,18 @@ async fn hear(
     }
 }
 
-/// The page that tells people of spans and attributes.
+/// The page that documents spans and attributes.
 const PAGE: &str = include_str!("../../../docs/monitoring.md");
 
-/// A batch as it was told.
+/// A batch in the reports.
 pub(super) struct Told {
     pub(super) root: Span,
     pub(super) steps: Vec<Span>,
 }
 
 impl Told {
-    /// One step follows the other without a gap, from the batch's beginning to its end, and the
-    /// page tells of everything.
+    /// Checks that one step follows the other without a gap, from the batch's beginning to its end,
+    /// and that the page documents everything.
     fn is_whole(&self) {
         for span in self.steps.iter().chain([&self.root]) {
             let keys = span.attributes.iter().map(|pair| pair.key.as_str());
@@ -196,7 +197,7 @@ impl Told {
         self.steps.iter().map(|step| step.name.as_str()).collect()
     }
 
-    /// Its trace's id as one that batches have.
+    /// Its trace's id, written like a batch's id.
     pub(super) fn id(&self) -> String {
         let id = self.root.trace_id.as_slice().try_into();
         uuid::Uuid::from_bytes(id.expect("16 bytes")).to_string()

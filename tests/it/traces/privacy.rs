@@ -1,4 +1,4 @@
-//! Whatever befalls a batch, the collector hears no number and no token.
+//! Whatever happens to a batch, the collector receives no number and no token.
 
 use contact_courier::simulator::Faults;
 
@@ -21,7 +21,7 @@ async fn what_the_collector_hears_of_a_storm_holds_no_number_and_no_token() {
     let mut world = World::new(&db, faults).await;
     world.set("traces.endpoint", &collector.endpoint());
     world.set("delivery.batch_size", "10");
-    // So that requests are refused as a whole, in words about their numbers.
+    // Makes the platform refuse requests as a whole, in words about their numbers.
     world.set("request.skip_error", "false");
     let mut phones = Vec::new();
     for (nth, lane) in lanes(4).iter().enumerate() {

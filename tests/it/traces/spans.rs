@@ -1,4 +1,4 @@
-//! What is told of a batch, by how it fares.
+//! The reports about a batch, for each way that it can go.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::collector::{Collector, Mood, Told, failure, says};
 use crate::support::Db;
 use crate::world::{World, good, goods, lanes};
 
-/// Everything about a world, and a collector that its couriers tell.
+/// A world, and a collector that gets every batch of its couriers.
 async fn traced(db: &Db, faults: Faults) -> (World<'_>, Collector) {
     let collector = Collector::start(Mood::Takes).await;
     let mut world = World::new(db, faults).await;

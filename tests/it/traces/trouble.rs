@@ -1,4 +1,4 @@
-//! A collector that is away, refuses or hangs: delivery goes on, and the log says it once.
+//! A collector that is away, refuses or hangs: delivery goes on, and the log reports it once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What operators ask and write who change what is under way.
+//! Questions and writes of operators who change work that is under way.
 
 use crate::outbox::sql::statements::{Intervening, Statement};
 
@@ -9,8 +9,8 @@ macro_rules! created_since {
     };
 }
 
-/// When the last pause of a lane (a table with its columns) ended: by itself, or now because it is one of
-/// those that a resume ends (user twice, task twice, each empty for any).
+/// When the last pause of a lane (a table with its columns) ended: by itself, or now because a
+/// resume ends it (user twice, task twice, each empty for any).
 macro_rules! pause_end {
     ($lane:literal) => {
         concat!(
@@ -26,7 +26,7 @@ macro_rules! pause_end {
     };
 }
 
-/// The columns of a `Pause`, of those that are in force.
+/// The columns of a `Pause`, for the pauses that are in force.
 macro_rules! pauses {
     ($more:literal) => {
         concat!(
@@ -41,7 +41,7 @@ macro_rules! pauses {
     };
 }
 
-/// Whether a lane's row is meant: user twice, task twice, each empty for any.
+/// Whether the filter selects a lane's row: user twice, task twice, each empty for any.
 macro_rules! meant {
     () => {
         "(? = '' OR user_id = ?) AND (? = '' OR task_id = ?)"

@@ -1,12 +1,12 @@
 //! Statements that tell which migrations the database has. The first programs kept their history in
 //! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
 
-/// One migration at a time, on the whole server: the name of the database makes the lock's. (The
-/// migrator's own lock is none on MariaDB, which knows no endless waiting.)
+/// One migration at a time on the whole server: the lock is named after the database. (The
+/// migrator's own lock does not work on MariaDB, which knows no endless waiting.)
 pub(in crate::outbox::mysql) const LOCK: &str =
     "SELECT GET_LOCK(CONCAT('contact-courier/', LEFT(DATABASE(), 40)), 3600)";
 
-/// As the library would make it, but of an engine that does not lose it.
+/// As the library would make it, but with an engine that does not lose it.
 pub(in crate::outbox::mysql) const MAKE_HISTORY: &str = "
     CREATE TABLE IF NOT EXISTS contact_courier_migrations (
         version        bigint NOT NULL PRIMARY KEY,
@@ -25,14 +25,15 @@ pub(in crate::outbox::mysql) const TABLES: &str = "
     WHERE table_schema = DATABASE()
       AND table_name IN ('contact_courier_migrations', 'contact_outbox')";
 
-/// What a migration that was cut short has left. It is run again from its beginning.
+/// Removes the entry of a migration that was cut short. The migration runs again from its
+/// beginning.
 pub(in crate::outbox::mysql) const FORGET_UNFINISHED: &str =
     "DELETE FROM contact_courier_migrations WHERE success = false";
 
 /// The history that is shared with apps, unfinished migrations too.
 pub(in crate::outbox::mysql) const SHARED: &str = "SELECT version, checksum FROM _sqlx_migrations";
 
-/// Version, checksum. One of ours is copied, unless it was before, or is unfinished.
+/// Version, checksum. Copies one of our migrations, unless it was copied before or is unfinished.
 pub(in crate::outbox::mysql) const COPY: &str = "
     INSERT INTO contact_courier_migrations
         (version, description, installed_on, success, checksum, execution_time)

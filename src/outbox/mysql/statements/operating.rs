@@ -1,10 +1,11 @@
-//! What operators ask.
+//! The questions of operators.
 
 use crate::outbox::sql::statements::{Operating, Statement};
 
-/// What is known of every lane, as `standing`: the pending rows, counted in their part of the index
-/// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
-/// brings it together. Its first value, twice: the users whose requests a gate keeps back.
+/// Everything known about every lane, as `standing`: the pending rows, counted in their part of the
+/// index from end to end; the open batches; the lanes. There is no join: each part selects what it
+/// knows, and `GROUP BY` brings the parts together. Its first value, twice: the users whose
+/// requests a gate keeps back.
 macro_rules! standing {
     () => {
         concat!(
@@ -64,7 +65,7 @@ macro_rules! standing {
     };
 }
 
-/// Which ends of a contact, before it was requeued, left open whether it had arrived.
+/// The earlier ends of a contact, before a requeue, that left open whether it had arrived.
 macro_rules! earlier_doubts {
     () => {
         "FROM contact_requeue AS q FORCE INDEX (contact_requeue_by_contact)
@@ -85,7 +86,7 @@ macro_rules! last_batch {
     };
 }
 
-/// Whether a request may have put it into the task, this time or before it was requeued.
+/// Whether a request may have put the contact into the task, this time or before it was requeued.
 macro_rules! maybe_in_task {
     () => {
         concat!(
@@ -96,7 +97,7 @@ macro_rules! maybe_in_task {
     };
 }
 
-/// How it was sent, as texts; null where that cannot be read.
+/// The options of the send, as texts; null where they cannot be read.
 macro_rules! sent_columns {
     () => {
         "CASE WHEN JSON_VALID(b.options)
@@ -137,7 +138,7 @@ macro_rules! passing {
     };
 }
 
-/// Ids, in their order. Those that have failed, locked.
+/// Ids, in their order. The failed ones, locked.
 pub(in crate::outbox::mysql) const LOCK_FAILED: &str = concat!(
     "SELECT c.id FROM ",
     contact_ids!(),
@@ -145,7 +146,7 @@ pub(in crate::outbox::mysql) const LOCK_FAILED: &str = concat!(
       WHERE c.status = 'failed' AND c.redacted_at IS NULL FOR UPDATE /*!80001 OF c */"
 );
 
-/// Ids. How they had ended is kept.
+/// Ids. Keeps how they had ended.
 pub(in crate::outbox::mysql) const KEEP_ENDS: &str = concat!(
     "INSERT INTO contact_requeue
          (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
@@ -180,16 +181,16 @@ macro_rules! batch_columns {
     };
 }
 
-/// What kind of server this is, and what its durability rests on.
-/// What a server says of those that follow it, as far as it is of a kind that says so.
+/// A server's report about its replicas, if it is of a kind that reports them.
 pub(in crate::outbox::mysql) const REPLICATION: &str = "
     SHOW GLOBAL STATUS WHERE Variable_name IN ('Slaves_connected', 'Rpl_semi_sync_master_status',
         'Rpl_semi_sync_source_status', 'wsrep_cluster_size')";
 
-/// Replicas that read its log now; a user without the right to see other sessions sees none.
+/// The replicas that read its log now. A user without the right to see other sessions sees none.
 pub(in crate::outbox::mysql) const REPLICAS: &str = "
     SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'";
 
+/// The kind of this server, and the settings that its durability rests on.
 pub(in crate::outbox::mysql) const SERVER: &str = "
     SELECT VERSION() AS version,
         CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS CHAR) AS flush_log,

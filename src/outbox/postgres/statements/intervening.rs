@@ -1,4 +1,4 @@
-//! What operators ask and write who change what is under way.
+//! Questions and writes of operators who change work that is under way.
 
 use crate::outbox::sql::statements::{Intervening, Statement};
 
@@ -13,8 +13,8 @@ macro_rules! created_since {
     };
 }
 
-/// When the last pause of a lane (a table with its columns) ended: by itself, or now because it is one of
-/// those that a resume ends ($1 user, $2 task, each empty for any).
+/// When the last pause of a lane (a table with its columns) ended: by itself, or now because a
+/// resume ends it ($1 user, $2 task, each empty for any).
 macro_rules! pause_end {
     ($lane:literal) => {
         concat!(
@@ -44,7 +44,7 @@ macro_rules! counted {
     };
 }
 
-/// The columns of a `Pause`, of those that are in force.
+/// The columns of a `Pause`, for the pauses that are in force.
 macro_rules! pauses {
     ($more:literal) => {
         concat!(

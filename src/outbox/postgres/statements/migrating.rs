@@ -8,17 +8,18 @@ pub(in crate::outbox::postgres) const TABLES: &str = "
         to_regclass(quote_ident(current_schema()) || '.contact_courier_migrations') IS NOT NULL,
         to_regclass(quote_ident(current_schema()) || '.contact_outbox') IS NOT NULL";
 
-/// The history that is shared with apps, of this schema: another one on the path is somebody else's.
+/// The history that is shared with apps, of this schema: a history in another schema on the path is
+/// not ours.
 pub(in crate::outbox::postgres) fn shared(schema: &str) -> String {
     format!("SELECT version, checksum FROM {schema}._sqlx_migrations")
 }
 
-/// Nobody else writes there while ours are taken out.
+/// Keeps others from writing there while our entries are taken out.
 pub(in crate::outbox::postgres) fn lock_shared(schema: &str) -> String {
     format!("LOCK TABLE {schema}._sqlx_migrations IN ACCESS EXCLUSIVE MODE")
 }
 
-/// $1 version, $2 checksum. One of ours is copied, unless it was before.
+/// $1 version, $2 checksum. Copies one of our migrations, unless it was copied before.
 pub(in crate::outbox::postgres) fn copy(schema: &str) -> String {
     format!(
         "INSERT INTO {schema}.contact_courier_migrations
@@ -43,12 +44,12 @@ pub(in crate::outbox::postgres) fn drop_shared(schema: &str) -> String {
     format!("DROP TABLE {schema}._sqlx_migrations")
 }
 
-/// Whoever builds an index of the table concurrently holds this lock until it is done. Two such locks
-/// exclude each other, and nobody else: apps go on.
+/// A session that builds an index of the table concurrently holds this lock until it is done. Two
+/// such locks exclude each other and nothing else: apps go on.
 pub(in crate::outbox::postgres) const AWAIT_INDEXING: &str =
     "BEGIN; LOCK TABLE contact_outbox IN SHARE UPDATE EXCLUSIVE MODE; COMMIT";
 
-/// What an interrupted build has left.
+/// Drops the remains of an interrupted build.
 pub(in crate::outbox::postgres) const DROP_RESULTS_INDEX: &str =
     "DROP INDEX CONCURRENTLY IF EXISTS contact_outbox_results";
 

@@ -1,10 +1,10 @@
-//! What operators ask.
+//! The questions of operators.
 
 use crate::outbox::sql::statements::{Operating, Statement};
 
-/// What is known of every lane, as `standing`: the pending rows, counted in the two small indexes
-/// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
-/// brings it together.
+/// Everything known about every lane, as `standing`: the pending rows, counted in the two small
+/// indexes from end to end; the open batches; the lanes. There is no join: each part selects what
+/// it knows, and `GROUP BY` brings the parts together.
 macro_rules! standing {
     () => {
         concat!(
@@ -58,7 +58,7 @@ macro_rules! standing {
     };
 }
 
-/// Which ends of a contact, before it was requeued, left open whether it had arrived.
+/// The earlier ends of a contact, before a requeue, that left open whether it had arrived.
 macro_rules! earlier_doubts {
     () => {
         "FROM contact_requeue q
@@ -79,7 +79,7 @@ macro_rules! last_batch {
     };
 }
 
-/// Whether a request may have put it into the task, this time or before it was requeued.
+/// Whether a request may have put the contact into the task, this time or before it was requeued.
 macro_rules! maybe_in_task {
     () => {
         concat!(
@@ -90,7 +90,7 @@ macro_rules! maybe_in_task {
     };
 }
 
-/// How it was sent, as texts; null where that cannot be read.
+/// The options of the send, as texts; null where they cannot be read.
 macro_rules! sent_columns {
     () => {
         "b.options ->> 'suffix' AS sent_suffix, b.options ->> 'encryption' AS sent_encryption"
@@ -127,7 +127,8 @@ macro_rules! passing {
     };
 }
 
-/// $1 ids. They are locked in their order. How many failed, and how many of them are pending now.
+/// $1 ids. The rows are locked in their order. How many failed, and how many of them are pending
+/// now.
 pub(in crate::outbox::postgres) const REQUEUE: &str = "
     WITH failed AS (
         SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at FROM contact_outbox
@@ -162,12 +163,12 @@ macro_rules! batch_columns {
     };
 }
 
-/// What kind of server this is, and what its durability rests on.
 /// How this session is encrypted; empty if it is not.
 pub(in crate::outbox::postgres) const WHETHER_TLS: &str = "
     SELECT CASE WHEN ssl THEN version ELSE '' END AS protocol
     FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
 
+/// The kind of this server, and the settings that its durability rests on.
 pub(in crate::outbox::postgres) const SERVER: &str = "
     SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
         current_setting('full_page_writes') AS full_page_writes,

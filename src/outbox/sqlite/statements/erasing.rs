@@ -1,8 +1,8 @@
-//! Taking out what is personal.
+//! Statements that take personal data out.
 
 use crate::outbox::sql::statements::{Erasing, Statement};
 
-/// A text (a column) that is not so long that nobody would have quoted it.
+/// A text (a column), unless it is so long that nobody would have quoted it.
 macro_rules! short {
     ($text:literal) => {
         concat!(
@@ -16,8 +16,8 @@ macro_rules! short {
     };
 }
 
-/// Whether its number is encrypted, a row may leave to the settings. So `phone_mask` is read unless
-/// the row says no.
+/// A row may leave it to the settings whether its number is encrypted. So `phone_mask` is read
+/// unless the row says that it is not.
 pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
     numbers: Statement::new(
         "SELECT id, CASE WHEN length(phone) <= ?1 THEN phone END AS phone,

@@ -1,9 +1,9 @@
-//! What operators ask and write who change what is under way.
+//! Questions and writes of operators who change work that is under way.
 
 use crate::outbox::sql::statements::{Intervening, Statement};
 
-/// When the last pause of a lane (a table with its columns) ended: by itself, or now because it is one of
-/// those that a resume ends (?1 user, ?2 task, each empty for any).
+/// When the last pause of a lane (a table with its columns) ended: by itself, or now because a
+/// resume ends it (?1 user, ?2 task, each empty for any).
 macro_rules! pause_end {
     ($lane:literal) => {
         concat!(
@@ -50,7 +50,7 @@ macro_rules! counted {
     };
 }
 
-/// The ids of a lane that are in one of them.
+/// The ids of a lane that are in one of the two small indexes.
 macro_rules! ids {
     ($index:literal, $rows:literal) => {
         concat!(
@@ -64,7 +64,7 @@ macro_rules! ids {
     };
 }
 
-/// The columns of a `Pause`, of those that are in force.
+/// The columns of a `Pause`, for the pauses that are in force.
 macro_rules! pauses {
     ($more:literal) => {
         concat!(

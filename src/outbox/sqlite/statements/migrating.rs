@@ -10,7 +10,7 @@ pub(in crate::outbox::sqlite) const TABLES: &str = "
 /// The history that is shared with apps.
 pub(in crate::outbox::sqlite) const SHARED: &str = "SELECT version, checksum FROM _sqlx_migrations";
 
-/// Version, checksum. One of ours is copied, unless it was before.
+/// Version, checksum. Copies one of our migrations, unless it was copied before.
 pub(in crate::outbox::sqlite) const COPY: &str = "
     INSERT INTO contact_courier_migrations
         (version, description, installed_on, success, checksum, execution_time)

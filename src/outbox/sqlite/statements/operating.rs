@@ -1,10 +1,10 @@
-//! What operators ask.
+//! The questions of operators.
 
 use crate::outbox::sql::statements::{Operating, Statement};
 
-/// What is known of every lane, as `standing`: the pending rows, counted in the two small indexes
-/// from end to end; the open batches; the lanes. No join: each says what it knows, and `GROUP BY`
-/// brings it together.
+/// Everything known about every lane, as `standing`: the pending rows, counted in the two small
+/// indexes from end to end; the open batches; the lanes. There is no join: each part selects what
+/// it knows, and `GROUP BY` brings the parts together.
 macro_rules! standing {
     () => {
         concat!(
@@ -79,7 +79,7 @@ macro_rules! so_long_ago {
     };
 }
 
-/// Which ends of a contact, before it was requeued, left open whether it had arrived.
+/// The earlier ends of a contact, before a requeue, that left open whether it had arrived.
 macro_rules! earlier_doubts {
     () => {
         "FROM contact_requeue q
@@ -100,7 +100,7 @@ macro_rules! last_batch {
     };
 }
 
-/// Whether a request may have put it into the task, this time or before it was requeued.
+/// Whether a request may have put the contact into the task, this time or before it was requeued.
 macro_rules! maybe_in_task {
     () => {
         concat!(
@@ -111,7 +111,7 @@ macro_rules! maybe_in_task {
     };
 }
 
-/// How it was sent, as texts; null where that cannot be read.
+/// The options of the send, as texts; null where they cannot be read.
 macro_rules! sent_columns {
     () => {
         "CASE WHEN json_valid(b.options) THEN b.options ->> '$.suffix' END AS sent_suffix,
@@ -154,7 +154,7 @@ macro_rules! passing {
     };
 }
 
-/// ?1 ids. How they had ended is kept.
+/// ?1 ids. Keeps how they had ended.
 pub(in crate::outbox::sqlite) const KEEP_ENDS: &str = "
     INSERT INTO contact_requeue
         (contact_id, fail_kind, fail_cause, attempts, batch_id, finished_at)
@@ -185,7 +185,7 @@ macro_rules! batch_columns {
     };
 }
 
-/// What kind of database this is, and what its durability rests on.
+/// The kind of this database, and the settings that its durability rests on.
 pub(in crate::outbox::sqlite) const SERVER: &str = "
     SELECT sqlite_version() AS version, (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode,
         (SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous) AS synchronous,

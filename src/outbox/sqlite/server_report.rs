@@ -7,7 +7,7 @@ use crate::outbox::operations::{ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
 
 /// Asks in the session that writes, for each has its own settings.
-pub(super) async fn server(writer: &SqlitePool) -> Result<ServerReport> {
+pub(super) async fn read(writer: &SqlitePool) -> Result<ServerReport> {
     let told = sqlx::query(SERVER).fetch_one(writer).await?;
     let setting =
         |name, wanted: &[&str], risk| ServerSetting::new(name, told.text(name), wanted, risk);

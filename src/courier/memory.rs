@@ -16,17 +16,17 @@ const ONE: usize = ALL / 2;
 
 /// The bytes that all lanes hold. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Holding(Arc<AtomicUsize>);
+pub(super) struct Memory(Arc<AtomicUsize>);
 
 /// The bytes that one lane holds, given back on drop.
 #[derive(Debug, Default)]
-pub(super) struct Hold {
-    all: Holding,
+pub(super) struct LaneMemory {
+    all: Memory,
     bytes: usize,
 }
 
-impl Hold {
-    pub(super) fn new(all: Holding) -> Self {
+impl LaneMemory {
+    pub(super) fn new(all: Memory) -> Self {
         Self { all, bytes: 0 }
     }
 
@@ -56,7 +56,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for LaneMemory {
     fn drop(&mut self) {
         self.give_back(self.bytes);
     }
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_lane_alone_has_much_and_gives_it_back_when_it_ends() {
-        let all = Holding::default();
-        let mut lane = Hold::new(all.clone());
+        let all = Memory::default();
+        let mut lane = LaneMemory::new(all.clone());
         assert_eq!(lane.reserve(1_000, 32), 1_000);
         assert_eq!(lane.reserve(usize::MAX, 32), ONE - 1_000);
         assert_eq!(lane.reserve(usize::MAX, 32), 0);
@@ -82,12 +82,12 @@ mod tests {
 
     #[test]
     fn lanes_that_hang_do_not_take_the_part_of_the_others() {
-        let all = Holding::default();
-        let mut hanging: Vec<Hold> = (0..6).map(|_| Hold::new(all.clone())).collect();
+        let all = Memory::default();
+        let mut hanging: Vec<LaneMemory> = (0..6).map(|_| LaneMemory::new(all.clone())).collect();
         for lane in &mut hanging {
             lane.reserve(usize::MAX, 32);
         }
-        assert_eq!(Hold::new(all).reserve(usize::MAX, 32), ALL / 32);
+        assert_eq!(LaneMemory::new(all).reserve(usize::MAX, 32), ALL / 32);
     }
 
     proptest! {
@@ -97,8 +97,8 @@ mod tests {
             row in 1usize..100_000,
             turns in prop::collection::vec((0usize..200, any::<bool>()), 1..300),
         ) {
-            let all = Holding::default();
-            let mut lanes: Vec<Hold> = (0..places).map(|_| Hold::new(all.clone())).collect();
+            let all = Memory::default();
+            let mut lanes: Vec<LaneMemory> = (0..places).map(|_| LaneMemory::new(all.clone())).collect();
             for (lane, reads) in turns {
                 let lane = &mut lanes[lane % places];
                 if reads {

@@ -63,7 +63,7 @@ impl LaneAtWork {
     /// Whether the lane waits because of a single batch, and only another batch can show why.
     fn has_one_suspect(&self) -> bool {
         let failing = self.ready.iter().filter(|one| one.failed_sends > 0);
-        self.failures > 0 && failing.count() == 1
+        self.trouble.failures > 0 && failing.count() == 1
     }
 
     /// Returns a batch that has not failed. If the lane fails, this batch may fail, too, so a batch
@@ -122,7 +122,7 @@ impl LaneAtWork {
     /// for theirs.
     fn leaves_rest(&self, room: Room) -> bool {
         let others_come = self.turn.has_composed && self.context.notes.others_wait();
-        (self.queued > 0 || others_come)
+        (self.sends.is_any_queued() || others_come)
             && self.reading.is_rest(room)
             && self.context.permits.are_short()
     }

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{PgPool, Result};
 
-use super::session;
+use super::pooler::is_pooled;
+use super::sessions;
 use super::statements::operating::{SERVER, WHETHER_TLS};
+use crate::outbox::network;
 use crate::outbox::operations::{self, Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
-use crate::outbox::server as network;
 
-pub(super) async fn server(pool: &PgPool, options: &PgConnectOptions) -> Result<ServerReport> {
+pub(super) async fn read(pool: &PgPool, options: &PgConnectOptions) -> Result<ServerReport> {
     let told = sqlx::query(SERVER).fetch_one(pool).await?;
     let version = told.text("version").unwrap_or_default();
-    let pooled = session::is_pooled(pool).await?;
+    let pooled = is_pooled(pool).await?;
     let behind = if pooled {
         ", behind a pooler of transactions,"
     } else {
@@ -59,7 +60,7 @@ async fn security(pool: &PgPool, options: &PgConnectOptions, pooled: bool) -> Se
     let protocol = asked.ok().flatten().and_then(|told| told.text("protocol"));
     let socket = options.get_socket().map(PathBuf::as_path);
     Security {
-        tls: session::tls(options),
+        tls: sessions::tls(options),
         distance: network::distance(socket, options.get_host()),
         protocol: protocol.filter(|_| !pooled),
     }

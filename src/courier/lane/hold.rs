@@ -9,13 +9,13 @@ use super::budget::budget;
 use super::completed::Completed;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
-use crate::courier::gates::Closing;
+use crate::courier::gate::Closing;
 use crate::courier::notes::Loner;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
 use crate::platform::verdict::{self, Wait};
-use crate::telemetry::event::{BatchPostponed, LanePaused, LaneRecovered, LaneStopped};
+use crate::telemetry::event::{BatchPostponed, LaneHeld, LaneRecovered, LaneStopped};
 
 /// After this many failed sends, the parts of a batch are tried, while the platform answers others.
 pub(super) const SENDS_TO_SPLIT: u32 = 3;
@@ -89,7 +89,7 @@ impl LaneAtWork {
                 reason: wait.reason.as_str(),
                 message: wait.message,
                 delay,
-                failures: self.failures,
+                failures: self.trouble.failures,
                 needs_person: wait.reason.waits_for_a_person(),
             }),
         });
@@ -137,7 +137,7 @@ impl LaneAtWork {
 
     /// Whether no other due rows of the lane are known.
     fn has_no_others(&self) -> bool {
-        let is_idle = self.sending == 0 && self.ready.is_empty();
+        let is_idle = self.sends.under_way() == 0 && self.ready.is_empty();
         is_idle && self.reading.is_drained() && self.culprits.waiting().next().is_none()
     }
 
@@ -195,13 +195,13 @@ impl LaneAtWork {
         let reason = wait.reason.as_str();
         let lane = &self.lease.lane;
         if self.context.notes.lane_waits(lane, reason) {
-            LanePaused { lane, wait, delay }.emit();
+            LaneHeld { lane, wait, delay }.emit();
         }
         let hold = Hold {
             reason,
             message: wait.message.clone(),
             delay,
-            failures: self.failures,
+            failures: self.trouble.failures,
             needs_person: wait.reason.waits_for_a_person(),
         };
         self.record(Change::Hold(hold), Completed::Noted);
@@ -214,9 +214,9 @@ impl LaneAtWork {
             return;
         }
         (self.end, self.writing) = (Some(LaneEnd::Done), Writing::Fails);
-        self.failures += 1;
+        self.trouble.failures += 1;
         let backoff = self.context.tuning().backoff;
-        let delay = backoff.delay_for_a_person(self.failures);
+        let delay = backoff.delay_for_a_person(self.trouble.failures);
         let lane = &self.lease.lane;
         if self.context.notes.lane_waits(lane, UNWRITABLE) {
             LaneStopped {
@@ -230,7 +230,7 @@ impl LaneAtWork {
             reason: UNWRITABLE,
             message: words.into(),
             delay,
-            failures: self.failures,
+            failures: self.trouble.failures,
             needs_person: false,
         };
         self.record(Change::Hold(hold), Completed::Stopped);
@@ -281,29 +281,20 @@ impl LaneAtWork {
             let is_void = gates.have_overtaken(lane, wait.reason, sent);
             (!is_void).then(|| gates.close(lane, wait, &closing, now))
         });
-        let until = match (self.held_until, gate) {
-            // The batch is tried at once: the cause that the answer names may have gone since.
-            (held, None) => {
-                self.failures = self.failures.max(1);
-                held.unwrap_or(now)
-            }
-            (Some(until), Some(None)) => until,
-            (held, Some(gate)) => {
-                self.failures += u32::from(held.is_none());
-                now + gate.unwrap_or_else(|| delay(self.failures))
-            }
+        let until = match gate {
+            None => self.trouble.hold_until_now(now),
+            Some(closed) => self.trouble.hold(closed, delay, now),
         };
-        self.budget = budget(wait.reason.as_str());
-        self.held_until = Some(until);
+        self.trouble.budget = budget(wait.reason.as_str());
         until.saturating_duration_since(now)
     }
 
     /// Ends the hold of a lane whose contacts the platform takes again.
     pub(super) fn recover(&mut self) {
-        if self.failures == 0 || self.writing == Writing::Fails {
+        if self.trouble.failures == 0 || self.writing == Writing::Fails {
             return;
         }
-        self.failures = 0;
+        self.trouble.failures = 0;
         self.patience.end();
         if self.context.notes.lane_goes_on(&self.lease.lane) {
             LaneRecovered {

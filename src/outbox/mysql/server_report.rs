@@ -7,17 +7,15 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{MySqlPool, Result, Row};
 
 use super::cluster::Kind;
-use super::session::{self, kind};
+use super::facts::kind;
+use super::sessions;
 use super::statements::PROTOCOL;
 use super::statements::operating::{REPLICAS, REPLICATION, SERVER};
+use crate::outbox::network;
 use crate::outbox::operations::{Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
-use crate::outbox::server as network;
 
-pub(super) async fn server(
-    pool: &MySqlPool,
-    options: &MySqlConnectOptions,
-) -> Result<ServerReport> {
+pub(super) async fn read(pool: &MySqlPool, options: &MySqlConnectOptions) -> Result<ServerReport> {
     let mut session = pool.acquire().await?;
     let cluster = Kind::of(&mut session).await?;
     let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
@@ -64,7 +62,7 @@ async fn security(pool: &MySqlPool, options: &MySqlConnectOptions) -> Security {
     let asked = sqlx::raw_sql(PROTOCOL).fetch_optional(pool).await;
     let socket = options.get_socket().map(PathBuf::as_path);
     Security {
-        tls: session::tls(options),
+        tls: sessions::tls(options),
         distance: network::distance(socket, options.get_host()),
         protocol: asked.ok().flatten().and_then(|told| told.text("Value")),
     }

@@ -1,4 +1,4 @@
-//! Lanes on hold.
+//! Lanes that are held: on hold by themselves, or paused one by one.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use super::columns::{seconds, to_total};
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 
-/// A lane on hold.
+/// A lane on hold, or one that an operator has paused by itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct PausedLane {
+pub struct HeldLane {
     pub user_id: String,
     pub task_id: String,
     /// One word for programs: `task_running`, `unauthorized`, `server_error` …
@@ -30,8 +30,8 @@ pub struct PausedLane {
     pub pending: u64,
 }
 
-pub(in crate::outbox) fn paused_lane(row: &impl Columns) -> PausedLane {
-    PausedLane {
+pub(in crate::outbox) fn held_lane(row: &impl Columns) -> HeldLane {
+    HeldLane {
         user_id: row.text("user_id").unwrap_or_default(),
         task_id: row.text("task_id").unwrap_or_default(),
         reason: row.text("reason").unwrap_or_default(),

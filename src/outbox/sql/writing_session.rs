@@ -1,4 +1,4 @@
-//! Sessions of servers.
+//! Sessions of servers in which the courier writes.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,14 +7,14 @@ use sqlx::{Database, Result, Transaction};
 
 /// A session that writes.
 #[derive(Debug)]
-pub(in crate::outbox) enum Writing<Db: Database> {
+pub(in crate::outbox) enum WritingSession<Db: Database> {
     /// Each statement is a transaction by itself.
     One(PoolConnection<Db>),
     /// All statements are one transaction.
     All(Transaction<'static, Db>),
 }
 
-impl<Db: Database> Writing<Db> {
+impl<Db: Database> WritingSession<Db> {
     pub(in crate::outbox) async fn commit(self) -> Result<()> {
         match self {
             Self::One(_) => Ok(()),
@@ -31,7 +31,7 @@ impl<Db: Database> Writing<Db> {
     }
 }
 
-impl<Db: Database> Deref for Writing<Db> {
+impl<Db: Database> Deref for WritingSession<Db> {
     type Target = Db::Connection;
 
     fn deref(&self) -> &Db::Connection {
@@ -42,7 +42,7 @@ impl<Db: Database> Deref for Writing<Db> {
     }
 }
 
-impl<Db: Database> DerefMut for Writing<Db> {
+impl<Db: Database> DerefMut for WritingSession<Db> {
     fn deref_mut(&mut self) -> &mut Db::Connection {
         match self {
             Self::One(session) => session,

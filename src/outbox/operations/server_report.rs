@@ -11,30 +11,30 @@ use crate::address::{Distance, Tls};
 pub struct ServerReport {
     /// `PostgreSQL 15.4`, `MariaDB 10.11.4`, `MySQL 8.0.36`, `SQLite 3.50.2`.
     pub product: String,
-    /// If it is too old for this program: which versions are not.
+    /// If the version is too old for this program: the versions that are not.
     pub too_old: Option<&'static str>,
     /// The settings that durability rests on, as they are in a session of ours.
     pub durability: Vec<ServerSetting>,
-    /// The mode that sessions of apps begin with, where there is one that changes what they write.
+    /// The default mode of apps' sessions, if it is one that changes what they write.
     pub sql_mode: Option<ServerSetting>,
-    /// The kind of cluster that it is a node of, if all nodes of it may take writes.
+    /// The kind of cluster that the server is a node of, if all of its nodes may take writes.
     pub cluster: Option<&'static str>,
-    /// How the way to it is secured; `None`: it is a file.
+    /// How the way to the server is secured; `None`: the database is a file.
     pub security: Option<Security>,
     /// Its clock: seconds since 1970.
     pub clock: f64,
 }
 
-/// How the way to a server is secured: what was demanded, and what came of it.
+/// The security of the way to a server: demanded and actual.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Security {
-    /// What was demanded.
+    /// The demanded security.
     #[serde(skip)]
     pub tls: Tls,
     /// How far the server is.
     #[serde(skip)]
     pub distance: Distance,
-    /// The version of TLS, as the server says; empty: not encrypted; `None`: it does not say.
+    /// The version of TLS that the server reports; empty: not encrypted; `None`: no report.
     pub protocol: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Security {
 pub struct ServerSetting {
     pub name: &'static str,
     pub value: String,
-    /// What is lost with this value, and what to do; `None`: nothing, it is right.
+    /// The possible loss with this value, and the remedy; `None`: the value is right.
     pub risk: Option<&'static str>,
 }
 

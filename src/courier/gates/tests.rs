@@ -1,0 +1,266 @@
+use super::*;
+use crate::courier::gate::{LEFT, LONGEST_BREAK, MOST_PROBES};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn lane(user: &str, task: &str) -> Lane {
+    Lane::new(user, task).unwrap()
+}
+
+fn wait(reason: WaitReason) -> Wait {
+    Wait {
+        reason,
+        message: "no".into(),
+        maybe_delivered: false,
+        retry_after: None,
+    }
+}
+
+/// The n-th failure costs n minutes.
+fn closing(sent: Instant) -> Closing<impl Fn(u32) -> Duration> {
+    Closing {
+        delay: |n| MINUTE * n,
+        longest: MINUTE * 15,
+        sent,
+    }
+}
+
+fn close(gates: &mut Gates, lane: &Lane, reason: WaitReason, now: Instant) -> Option<Duration> {
+    gates.close(lane, &wait(reason), &closing(now), now)
+}
+
+#[test]
+fn a_refused_token_stops_everybody_and_a_refused_user_only_that_user() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
+    assert!(!gates.admits(&lane("a", "2"), now));
+    assert!(gates.admits(&lane("b", "1"), now));
+    close(&mut gates, &lane("b", "1"), WaitReason::Unauthorized, now);
+    assert!(!gates.admits(&lane("c", "1"), now));
+}
+
+#[test]
+fn when_the_time_is_up_one_lane_goes_ahead_until_it_is_back() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
+    let later = now + MINUTE;
+    assert!(gates.enter(&lane("b", "1"), later));
+    assert!(gates.admits(&lane("b", "1"), later));
+    assert!(!gates.admits(&lane("c", "1"), later));
+    gates.back(&lane("b", "1"));
+    assert!(gates.admits(&lane("c", "1"), later));
+}
+
+#[test]
+fn what_an_operator_resumes_is_tried_at_once_by_a_single_lane() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
+    close(&mut gates, &lane("b", "1"), WaitReason::Forbidden, now);
+    gates.try_now(&OrderScope::User("a".into()), now);
+    assert!(gates.enter(&lane("a", "2"), now));
+    assert!(!gates.admits(&lane("a", "1"), now), "one finds out");
+    assert!(!gates.admits(&lane("b", "1"), now));
+    close(&mut gates, &lane("c", "1"), WaitReason::Unauthorized, now);
+    gates.try_now(&OrderScope::All, now);
+    assert!(gates.admits(&lane("b", "1"), now));
+}
+
+#[test]
+fn a_gate_that_fails_again_stays_closed_longer_but_what_failed_together_counts_once() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    let refused = WaitReason::Unauthorized;
+    let first = close(&mut gates, &lane("a", "1"), refused, now);
+    let together = close(&mut gates, &lane("a", "2"), refused, now);
+    assert_eq!((first, together), (Some(MINUTE), Some(MINUTE)));
+    let again = close(&mut gates, &lane("a", "1"), refused, now + MINUTE);
+    assert_eq!(again, Some(MINUTE * 2));
+    let asked = Wait {
+        retry_after: Some(MINUTE * 9),
+        ..wait(WaitReason::RateLimited)
+    };
+    let later = now + MINUTE * 3;
+    let asked = gates.close(&lane("a", "1"), &asked, &closing(later), later);
+    assert_eq!(asked, Some(MINUTE * 9));
+    let fails = close(&mut gates, &lane("a", "1"), WaitReason::ServerError, now);
+    assert_eq!(fails, None);
+}
+
+#[test]
+fn the_platform_may_not_ask_for_a_longer_wait_than_the_settings_allow() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    let asked = Wait {
+        retry_after: Some(MINUTE * 60 * 240),
+        ..wait(WaitReason::RateLimited)
+    };
+    let lane = lane("a", "1");
+    let first = gates.close(&lane, &asked, &closing(now), now);
+    assert_eq!(first, Some(MINUTE * 15));
+    let later = now + MINUTE * 15;
+    assert!(gates.enter(&lane, later), "one request finds out");
+    let again = gates.close(&lane, &asked, &closing(later), later);
+    assert_eq!(again, Some(MINUTE * 15));
+}
+
+#[test]
+fn a_probe_that_takes_long_does_not_keep_others_from_finding_out() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
+    let second = Duration::from_secs(1);
+    let mut later = now + MINUTE;
+    for task in 1..=MOST_PROBES {
+        let task = lane("p", &task.to_string());
+        assert!(gates.enter(&task, later));
+        assert!(!gates.admits(&lane("z", "1"), later));
+        later += second;
+    }
+    assert!(!gates.admits(&lane("z", "1"), later), "no more than a few");
+    gates.back(&lane("p", "1"));
+    assert!(gates.admits(&lane("z", "1"), later));
+}
+
+#[test]
+fn the_lanes_of_one_user_that_fail_do_not_stop_another_user() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    for task in ["1", "2", "1", "2", "3"] {
+        close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+    }
+    assert!(gates.breaker_is_open() && !gates.admits(&lane("a", "9"), now));
+    assert!(gates.admits(&lane("b", "1"), now));
+    gates.open(&lane("b", "1"), now);
+    assert!(!gates.admits(&lane("a", "9"), now));
+    gates.open(&lane("a", "1"), now);
+    assert!(gates.admits(&lane("a", "9"), now));
+}
+
+#[test]
+fn while_the_breaker_is_open_one_lane_a_second_may_go_that_has_not_failed() {
+    let (now, second) = (Instant::now(), Duration::from_secs(1));
+    let mut gates = Gates::default();
+    for user in ["a", "b", "a", "b", "a"] {
+        close(&mut gates, &lane(user, "1"), WaitReason::AnswerLost, now);
+    }
+    let good = lane("g", "1");
+    assert!(!gates.admits(&good, now), "it has only just closed");
+    assert!(!gates.admits(&lane("a", "2"), now + second));
+    assert!(gates.enter(&good, now + second) && !gates.is_shut(&good, now + second));
+    let (other, later) = (lane("h", "1"), now + second * 2);
+    assert!(!gates.admits(&other, now + second) && gates.admits(&other, later));
+    gates.open(&good, later);
+    assert!(gates.admits(&lane("a", "2"), later));
+}
+
+#[test]
+fn an_order_and_a_new_token_overtake_what_is_under_way() {
+    let (now, second) = (Instant::now(), Duration::from_secs(1));
+    let (mut gates, a) = (Gates::default(), lane("a", "1"));
+    assert!(!gates.have_overtaken(&a, WaitReason::Unauthorized, now));
+    gates.try_now(&OrderScope::User("a".into()), now + second);
+    assert!(gates.have_overtaken(&a, WaitReason::NotFound, now));
+    assert!(!gates.have_overtaken(&a, WaitReason::NotFound, now + second * 2));
+    let b = lane("b", "1");
+    assert!(!gates.have_overtaken(&b, WaitReason::Unauthorized, now));
+    gates.token_changed(now + second);
+    assert!(gates.have_overtaken(&b, WaitReason::Unauthorized, now));
+    assert!(!gates.have_overtaken(&b, WaitReason::NotFound, now));
+}
+
+#[test]
+fn a_user_to_whom_nobody_comes_any_more_does_not_count_as_kept_back() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    for task in ["1", "2", "1", "2", "3"] {
+        close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+    }
+    let later = now + LONGEST_BREAK + LEFT;
+    gates.forget_left(later);
+    assert!(gates.breaker_is_open(), "somebody may come yet");
+    gates.forget_left(later + Duration::from_secs(1));
+    assert!(!gates.breaker_is_open());
+    assert_eq!(gates.closed(), (false, 0));
+}
+
+#[test]
+fn a_platform_that_goes_down_when_its_not_now_is_over_counts_as_down() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+    let later = now + MINUTE;
+    for user in ["a", "b", "a", "b", "a"] {
+        assert!(!gates.breaker_is_open());
+        assert!(gates.enter(&lane(user, "1"), later));
+        close(&mut gates, &lane(user, "1"), WaitReason::ServerError, later);
+        gates.back(&lane(user, "1"));
+    }
+    assert!(gates.breaker_is_open());
+    assert!(!gates.admits(&lane("a", "1"), later));
+    let (report, _) = gates.report(later);
+    assert_eq!(report[0].reason, "server_error");
+    gates.open(&lane("b", "1"), later);
+    assert!(gates.admits(&lane("a", "1"), later));
+}
+
+#[test]
+fn a_new_token_opens_what_the_old_one_was_refused_for_and_nothing_else() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
+    close(&mut gates, &lane("b", "1"), WaitReason::Unauthorized, now);
+    gates.token_changed(now);
+    assert!(gates.admits(&lane("a", "1"), now) && gates.admits(&lane("b", "1"), now));
+    close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+    gates.token_changed(now);
+    assert!(!gates.admits(&lane("a", "1"), now));
+}
+
+#[test]
+fn a_success_opens_the_way_for_all_but_not_before_the_time_is_up() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+    // This request was under way when lane a was told to wait.
+    gates.open(&lane("b", "1"), now);
+    assert!(!gates.admits(&lane("c", "1"), now));
+    assert!(gates.enter(&lane("a", "1"), now + MINUTE));
+    assert!(gates.probes(&lane("a", "1")) && !gates.probes(&lane("c", "1")));
+    gates.open(&lane("a", "1"), now + MINUTE);
+    assert!(gates.admits(&lane("c", "1"), now + MINUTE));
+}
+
+#[test]
+fn the_breaker_stops_everybody_lets_single_probes_through_and_closes_on_the_first_success() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    for user in ["a", "b", "a", "b"] {
+        close(&mut gates, &lane(user, "1"), WaitReason::ServerError, now);
+    }
+    assert!(!gates.breaker_is_open() && gates.admits(&lane("c", "1"), now));
+    close(&mut gates, &lane("a", "1"), WaitReason::Unreachable, now);
+    assert!(gates.breaker_is_open() && !gates.admits(&lane("c", "1"), now));
+    let later = now + LONGEST_BREAK;
+    assert!(gates.enter(&lane("b", "1"), later) && !gates.admits(&lane("a", "1"), later));
+    close(&mut gates, &lane("b", "1"), WaitReason::ServerError, later);
+    assert!(!gates.admits(&lane("b", "1"), later));
+    let later = later + LONGEST_BREAK;
+    assert!(gates.enter(&lane("a", "1"), later));
+    gates.open(&lane("a", "1"), later);
+    assert!(!gates.breaker_is_open() && gates.admits(&lane("b", "1"), later));
+}
+
+#[test]
+fn what_fails_while_the_platform_says_not_now_does_not_shorten_the_wait() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
+    for task in ["1", "2", "3", "4", "5", "6"] {
+        close(&mut gates, &lane("a", task), WaitReason::ServerError, now);
+    }
+    gates.open(&lane("a", "1"), now);
+    assert!(!gates.breaker_is_open() && !gates.admits(&lane("b", "1"), now));
+}

@@ -1,0 +1,130 @@
+//! The trouble of a lane: its failures in a row, its hold, and the budget that pays for its
+//! requests meanwhile. Pure: `now` is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::courier::limits::Budget;
+
+pub(super) struct Trouble {
+    /// Failures in a row. Sends that were under way together count as one.
+    pub(super) failures: u32,
+    /// No batch is sent before this instant; the database knows it, too.
+    held_until: Option<Instant>,
+    /// The budget that pays for a request while the lane fails.
+    pub(super) budget: Option<Budget>,
+    /// Whether the next request is paid for.
+    is_paid: bool,
+}
+
+impl Trouble {
+    /// Returns the trouble of a leased lane. `is_paid`: a budget has paid for its first request.
+    pub(super) fn before(failures: u32, budget: Option<Budget>, is_paid: bool) -> Self {
+        Self {
+            failures,
+            held_until: None,
+            budget,
+            is_paid,
+        }
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held_until.is_some()
+    }
+
+    /// Holds the lane because a send failed, and returns until when. `closed`: how long a gate is
+    /// closed for the lane. `delay`: the wait after this many failures.
+    pub(super) fn hold(
+        &mut self,
+        closed: Option<Duration>,
+        delay: impl Fn(u32) -> Duration,
+        now: Instant,
+    ) -> Instant {
+        self.failures += u32::from(self.held_until.is_none());
+        let until = match (self.held_until, closed) {
+            (_, Some(closed)) => now + closed,
+            (Some(until), None) => until,
+            (None, None) => now + delay(self.failures),
+        };
+        self.held_until = Some(until);
+        until
+    }
+
+    /// Lets the lane be tried at once, because the cause that the answer names may have gone since.
+    /// A present hold stays. Returns the end of the hold.
+    pub(super) fn hold_until_now(&mut self, now: Instant) -> Instant {
+        self.failures = self.failures.max(1);
+        *self.held_until.get_or_insert(now)
+    }
+
+    /// Ends the hold, but not the failures. Returns when the hold would have ended.
+    pub(super) fn take_hold(&mut self) -> Option<Instant> {
+        self.held_until.take()
+    }
+
+    /// Returns the budget that has to pay for the next request, if any.
+    pub(super) fn budget_of_next(&self, is_retry: bool) -> Option<Budget> {
+        let budget = match (self.failures > 0, is_retry) {
+            (true, _) => self.budget,
+            (false, true) => Some(Budget::Retries),
+            (false, false) => None,
+        };
+        budget.filter(|_| !self.is_paid)
+    }
+
+    /// Notes that the paid request goes out.
+    pub(super) fn next_goes(&mut self) {
+        self.is_paid = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn delay(failures: u32) -> Duration {
+        MINUTE * failures
+    }
+
+    #[test]
+    fn sends_that_fail_together_are_one_failure() {
+        let now = Instant::now();
+        let mut trouble = Trouble::before(1, None, false);
+        assert_eq!(trouble.hold(None, delay, now), now + 2 * MINUTE);
+        assert_eq!(trouble.hold(None, delay, now + MINUTE), now + 2 * MINUTE);
+        assert_eq!(trouble.failures, 2);
+        trouble.take_hold();
+        assert_eq!(trouble.hold(None, delay, now), now + 3 * MINUTE);
+    }
+
+    #[test]
+    fn a_gate_that_closes_says_for_how_long() {
+        let now = Instant::now();
+        let mut trouble = Trouble::before(0, None, false);
+        trouble.hold(None, delay, now);
+        assert_eq!(trouble.hold(Some(9 * MINUTE), delay, now), now + 9 * MINUTE);
+        assert_eq!(trouble.failures, 1);
+    }
+
+    #[test]
+    fn a_lane_that_is_tried_at_once_has_failed_all_the_same() {
+        let now = Instant::now();
+        let mut trouble = Trouble::before(0, None, false);
+        assert_eq!(trouble.hold_until_now(now), now);
+        assert_eq!(trouble.failures, 1);
+    }
+
+    #[test]
+    fn only_a_request_that_is_not_paid_yet_has_to_be_paid() {
+        let mut trouble = Trouble::before(1, Some(Budget::Probes), true);
+        assert_eq!(trouble.budget_of_next(false), None);
+        trouble.next_goes();
+        assert_eq!(trouble.budget_of_next(true), Some(Budget::Probes));
+        trouble.failures = 0;
+        assert_eq!(trouble.budget_of_next(true), Some(Budget::Retries));
+        assert_eq!(trouble.budget_of_next(false), None);
+    }
+}

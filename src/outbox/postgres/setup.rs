@@ -1,0 +1,66 @@
+//! Setting up a database on PostgreSQL.
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Result};
+
+use super::error::translate;
+use super::language::Postgres;
+use super::pooler::is_pooled;
+use super::sessions::STEADY_PLANS;
+use super::statements::FITNESS;
+use super::{indexing, migrating, server_report};
+use crate::outbox::rows::Columns;
+use crate::outbox::sql::setup::Setup;
+use crate::outbox::{OutboxError, ServerReport, fitness};
+
+#[async_trait]
+impl Setup for Postgres {
+    async fn migrate(&self) -> Result<usize, OutboxError> {
+        let pooled = is_pooled(&self.servers.pool()).await;
+        if pooled.map_err(translate)? {
+            return Err(fitness::no_lock());
+        }
+        migrating::migrate(&self.servers.options()).await
+    }
+
+    async fn make_results_index(&self) -> Result<bool, OutboxError> {
+        indexing::make_results_index(&self.servers.options()).await
+    }
+
+    async fn shared_history(session: &mut PgConnection) -> Result<Vec<PgRow>> {
+        migrating::shared_history(session).await
+    }
+
+    async fn check_fitness(&self) -> Result<(), OutboxError> {
+        let pool = self.servers.pool();
+        let told = sqlx::query(FITNESS)
+            .fetch_one(&pool)
+            .await
+            .map_err(translate)?;
+        let role = told.text("role").unwrap_or_default();
+        fitness::encoding(&told.text("encoding").unwrap_or_default())?;
+        fitness::row_security(told.text("secured"), &role)?;
+        fitness::settings(&dropped(&told), &role)?;
+        is_pooled(&pool).await.map_err(translate)?;
+        Ok(())
+    }
+
+    async fn server(&self) -> Result<ServerReport> {
+        server_report::read(&self.servers.pool(), &self.servers.options()).await
+    }
+}
+
+/// Returns the settings that should hold in a session and do not.
+fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
+    let holds = |(name, wanted): &(&str, &str)| {
+        let found = told.text(*name).unwrap_or_default();
+        // A time limit may have another value, but must not be off.
+        found == *wanted || *wanted != "off" && found != "0"
+    };
+    STEADY_PLANS
+        .into_iter()
+        .chain([("lock_timeout", "8s"), ("statement_timeout", "120s")])
+        .filter(|setting| !holds(setting))
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! The outbox in an SQLite file: opening it.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::error::translate;
+use super::language::Sqlite;
+use super::statements;
+use super::traces::Remembered;
+use crate::outbox::{OutboxError, SqlOutbox};
+
+/// How long to wait for another program's write to end.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long to wait for our own turn: somebody before us may be waiting for another program.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Readers at once, at most. Each is a thread with a cache of its own, and a file is read no faster
+/// by more of them.
+const READERS: u32 = 2;
+
+/// Pages that the one writer keeps in memory, in KiB below zero: settling comes back to the pages
+/// that it has just written, for the rows of several lanes lie side by side.
+const WRITER_CACHE: &str = "-16000";
+
+/// Pages in the log after which they are copied into the file, 16 MB: a page that was written
+/// several times meanwhile is copied once.
+const CHECKPOINT_AFTER: &str = "4000";
+
+/// The outbox in an SQLite file.
+pub type SqliteOutbox = SqlOutbox<Sqlite>;
+
+impl SqliteOutbox {
+    /// Opens the file; makes it if it is not there.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, OutboxError> {
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(OutboxError::Failed(
+                "an outbox in memory would be lost at every restart: name a file".into(),
+            ));
+        }
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(translate)?
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                // Each is tested when it comes back.
+                .test_before_acquire(false)
+        };
+        make_private(options.get_filename());
+        let writer = options.clone().create_if_missing(true);
+        let writer = pool(1)
+            .connect_with(
+                writer
+                    .pragma("cache_size", WRITER_CACHE)
+                    .pragma("secure_delete", "ON")
+                    .pragma("wal_autocheckpoint", CHECKPOINT_AFTER),
+            )
+            .await
+            .map_err(translate)?;
+        // The log is beside the file itself, not beside a link to it.
+        let path = options.get_filename().canonicalize();
+        let path = path.unwrap_or_else(|_| options.get_filename().to_owned());
+        // From here on a file that has gone missing is an error, not a new and empty outbox.
+        let options = options.create_if_missing(false);
+        let readers = pool(max_connections.clamp(1, READERS)).connect_lazy_with(options.clone());
+        Ok(Self::new(Sqlite {
+            readers,
+            path: path.into(),
+            newest: Remembered::default(),
+            writer,
+            options,
+        }))
+    }
+
+    /// Whether the file that an address names is there. (What is no address of a file is for
+    /// [`SqliteOutbox::connect`] to refuse.)
+    pub fn is_there(url: &str) -> bool {
+        SqliteConnectOptions::from_str(url).map_or(true, |options| options.get_filename().exists())
+    }
+
+    /// Names and texts of the statements that run all day, for tests that look at plans.
+    #[doc(hidden)]
+    pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
+        &statements::HOT
+    }
+
+    /// Closes all connections; what is under way is finished first.
+    pub async fn close(&self) {
+        self.dialect.readers.close().await;
+        self.dialect.writer.close().await;
+    }
+}
+
+/// Makes a file that is not there, for its owner alone: it will hold people's numbers. SQLite gives the
+/// files beside it the same mode. If it cannot be made, SQLite says why.
+fn make_private(file: &Path) {
+    let mut open = OpenOptions::new();
+    let made = open.write(true).create_new(true).mode(0o600).open(file);
+    drop(made);
+}
