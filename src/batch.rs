@@ -1,9 +1,9 @@
 //! A batch: up to 100 contacts of one lane that one request carries, and how batches are composed.
 //!
-//! The scout's neighbour on one side (rows come in lane order), the dispatcher's on the other.
-//! Composing is pure. It guarantees, for every batch: one lane, equal request options, no number
-//! twice, no two numbers with the same visible ends (so that a masked number in the answer means at
-//! most one row), and first in first out among the contacts that may go.
+//! Its neighbours are the lane, which hands in rows in lane order, and the dispatcher, which sends
+//! the batch. Composing is pure. It guarantees, for every batch: one lane, equal request options,
+//! no number twice, no two numbers with the same visible ends (so that a masked number in the
+//! answer means at most one row), and first in first out among the contacts that may go.
 
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
@@ -15,17 +15,17 @@ use uuid::Uuid;
 use crate::contact::{Contact, ContactId, Lane, Phone, RequestOptions};
 use crate::mask::{VisibleEnds, canonical, each_spelling};
 
-/// What one request may hold.
+/// The limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Taken as 1 to [`MAX_BATCH`].
+    /// The most contacts, taken as 1 to [`MAX_BATCH`].
     pub contacts: usize,
-    /// Of the request's body. A single contact goes whatever its length is.
+    /// The most bytes of the request's body. A single contact goes whatever its length is.
     pub bytes: usize,
 }
 
 impl Room {
-    /// Room for so many contacts, whatever their length is.
+    /// Returns room for this many contacts, whatever their length is.
     pub fn for_contacts(contacts: usize) -> Self {
         Self {
             contacts,
@@ -37,13 +37,14 @@ impl Room {
 /// The platform's limit for one request ("每次最多导入100条数据" on its page 批量添加号码).
 pub const MAX_BATCH: usize = 100;
 
-/// Identifies a batch over all of its sends; goes along as `X-Request-Id` and `Idempotency-Key`.
+/// Identifies a batch over all of its sends. The id goes along as `X-Request-Id` and
+/// `Idempotency-Key`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BatchId(pub Uuid);
 
 impl BatchId {
-    /// A new id that sorts by the time of its making (UUID version 7).
+    /// Returns a new id. Ids sort by the time of their making (UUID version 7).
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
@@ -60,15 +61,15 @@ impl fmt::Display for BatchId {
 pub struct Batch {
     /// Stays the same over retries and restarts.
     pub id: BatchId,
-    /// The batch that this one was split off, if any.
+    /// The batch from which this one was split off, if any.
     pub parent: Option<BatchId>,
-    /// Whose contacts these are.
+    /// The lane of its contacts.
     pub lane: Lane,
     /// Equal for all of its contacts.
     pub options: RequestOptions,
     /// Never empty, at most [`MAX_BATCH`].
     pub contacts: Vec<Contact>,
-    /// How many requests have carried these rows, those of its ancestors included.
+    /// The number of requests that have carried these rows, as part of this batch or its ancestors.
     pub attempts: u32,
     /// Whether an earlier send may have reached the platform: then "already there" means success.
     pub maybe_delivered: bool,
@@ -78,7 +79,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch that was never sent.
+    /// Returns a batch that was never sent.
     pub fn new(id: BatchId, lane: Lane, composed: Composed) -> Self {
         Self {
             id,
@@ -92,7 +93,7 @@ impl Batch {
         }
     }
 
-    /// The ids of its rows, in sending order.
+    /// Returns the ids of its rows, in sending order.
     pub fn contact_ids(&self) -> Vec<ContactId> {
         self.contacts.iter().map(|contact| contact.id).collect()
     }
@@ -132,7 +133,7 @@ impl Batch {
     }
 }
 
-/// What composing took out of the lane for one request.
+/// The contacts that composing took out of the lane for one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Composed {
     /// Equal for all contacts.
@@ -140,19 +141,19 @@ pub struct Composed {
     pub contacts: Vec<Contact>,
 }
 
-/// The numbers that open batches of a lane carry. The same number, however it is written, waits until
+/// The numbers in the open batches of a lane. The same number, however it is written, waits until
 /// they are closed, so that the answer to one send cannot be mistaken for the other's.
 #[derive(Debug, Default)]
 pub struct NumbersUnderway(HashSet<Phone>);
 
 impl NumbersUnderway {
-    /// Takes up the numbers of a batch that is now open.
+    /// Adds the numbers of a batch that is now open.
     pub fn insert(&mut self, contacts: &[Contact]) {
         self.0
             .extend(contacts.iter().map(|c| same_for_all(&c.phone)));
     }
 
-    /// Lets go of the numbers of a batch that is closed.
+    /// Removes the numbers of a batch that is closed.
     pub fn remove(&mut self, contacts: &[Contact]) {
         for contact in contacts {
             self.0.remove(&same_for_all(&contact.phone));
@@ -164,7 +165,7 @@ impl NumbersUnderway {
     }
 }
 
-/// The number as all spellings of it have it.
+/// Returns the number in a form that is the same for all of its spellings.
 fn same_for_all(phone: &Phone) -> Phone {
     match canonical(phone.expose()) {
         Cow::Borrowed(same) if same.len() == phone.expose().len() => phone.clone(),
@@ -175,9 +176,9 @@ fn same_for_all(phone: &Phone) -> Phone {
 /// Takes the next batch out of `waiting`, which is in lane order, and leaves the others there in
 /// their order. `None` when no contact may go now.
 ///
-/// The first contact that may go sets the options; later ones join if they have the same options,
-/// their number is not under way and nothing about it could be confused with a number that is
-/// already in. A contact that no room is left for ends the batch, so that it comes first in the next.
+/// The first contact that may go sets the options. Later ones join if they have the same options,
+/// their number is not under way, and nothing about it could be confused with a number already in
+/// the batch. A contact that no longer fits ends the batch, so that it comes first in the next.
 pub fn compose(
     waiting: &mut VecDeque<Contact>,
     underway: &NumbersUnderway,
@@ -221,15 +222,15 @@ pub fn compose(
     composed
 }
 
-/// The visible ends in a batch that is being composed. Two numbers that are equal have equal ends.
+/// The visible ends in a batch that is being composed. Equal numbers have equal ends.
 struct Seen {
     ends: HashSet<VisibleEnds>,
-    /// Those of the contact that is being looked at.
+    /// The ends of the contact that is being looked at.
     of_one: Vec<VisibleEnds>,
 }
 
 impl Seen {
-    /// Room for a batch without growing.
+    /// Returns an empty set with room for a batch without growing.
     fn with_room_for(contacts: usize) -> Self {
         Self {
             ends: HashSet::with_capacity(contacts),
@@ -237,11 +238,11 @@ impl Seen {
         }
     }
 
-    /// Takes the contact in, unless an answer could mean it and another one alike.
+    /// Takes the contact in, unless an answer could mean either it or another one.
     fn admit(&mut self, contact: &Contact) -> bool {
         let Self { ends, of_one } = self;
         of_one.clear();
-        // Only of an encrypted number does the mask that an app expects tell anything.
+        // The mask that an app expects counts only for an encrypted number.
         let foretold = contact.phone_mask.as_deref();
         let foretold = foretold.filter(|_| contact.options.encryption);
         for known in [Some(contact.phone.expose()), foretold] {

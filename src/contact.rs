@@ -1,9 +1,8 @@
 //! A contact: one row of the outbox table, and the rules that a row must keep.
 //!
-//! The outbox reads an [`OutboxRow`] as the table has it; [`Contact::check`] turns it into a
-//! [`Contact`], whose existence is the proof that the row keeps every rule of
-//! `docs/outbox-table.md`, or says in plain English which rule it breaks. Nothing here knows a
-//! database, a clock or the network.
+//! The outbox reads an [`OutboxRow`] as the table has it. [`Contact::check`] turns it into a
+//! [`Contact`], which proves that the row keeps every rule of `docs/outbox-table.md`, or names the
+//! broken rule in plain English. Nothing here knows a database, a clock or the network.
 
 mod checked;
 mod identity;

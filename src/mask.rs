@@ -1,8 +1,9 @@
-//! Phone numbers as they are shown: how we print one, and which row a mask of the platform speaks of.
+//! Masked phone numbers: how the courier shows a number, and which row a mask of the platform
+//! means.
 //!
 //! The platform names the rows that it refused by a masked number (`911***8179`). A mask shows the
 //! *visible ends* of a number and hides the middle with stars. This module does no I/O and guesses
-//! nothing; what to do when a mask matches several rows is the verdict's business. `docs/answers.md`,
+//! nothing; the verdict decides what to do when a mask matches several rows. See `docs/answers.md`,
 //! "Whose failure is it".
 
 mod ends;

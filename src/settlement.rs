@@ -1,7 +1,7 @@
 //! How a contact ends: the courier's columns of `contact_outbox` as values.
 //!
-//! The verdict makes them, the outbox writes them. `docs/outbox-table.md` tells app authors what
-//! each means and what to do about it.
+//! The verdict makes these values, the outbox writes them. `docs/outbox-table.md` tells app authors
+//! what each means and what to do about it.
 
 use std::fmt;
 
@@ -30,17 +30,18 @@ pub enum Final {
 /// The column `fail_kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FailKind {
-    /// Never sent: it breaks a rule that we know.
+    /// Never sent: the contact breaks a known rule.
     Invalid,
     /// The platform refused this row.
     Rejected,
     /// The number is already in the task.
     Duplicate,
-    /// The platform may or may not have it.
+    /// The platform may or may not have the contact.
     Unconfirmed,
-    /// Surely not delivered; we gave up after `retry.give_up_after` or `retry.give_up_on_holds_after`.
+    /// Surely not delivered; the courier gave up after `retry.give_up_after` or
+    /// `retry.give_up_on_holds_after`.
     Expired,
-    /// Surely not delivered; an operator ended it.
+    /// Surely not delivered; an operator ended the contact.
     Cancelled,
 }
 
@@ -54,7 +55,7 @@ impl FailKind {
         Self::Cancelled,
     ];
 
-    /// The word in the column.
+    /// Returns the word in the column.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",

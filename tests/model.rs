@@ -35,7 +35,7 @@ const BAD: (&str, Truth) = ("13200003333", Truth::Bad);
 const THERE: (&str, Truth) = ("13300004444", Truth::There);
 const IGNORED: (&str, Truth) = ("13400005555", Truth::Ignored);
 
-/// What can be seen in every case of two faults or more.
+/// Moments that are seen in every case of two faults or more.
 const ALWAYS_SEEN: [&str; 6] = [
     "a batch on its way is taken over",
     "a commit is handed in again",
@@ -45,8 +45,8 @@ const ALWAYS_SEEN: [&str; 6] = [
     "every row has been told of",
 ];
 
-/// Explores a case to its end: whatever must be so is so at every moment, and of what must be
-/// possible, that which is always seen and `beyond` it are seen.
+/// Explores a case to its end: each invariant holds at every moment, and of the moments that must
+/// be possible, those that are always seen and those in `beyond` are seen.
 fn explore(case: &Case, beyond: &[&str]) {
     let checker = case.clone().checker().threads(2).spawn_bfs().join();
     let found = checker.discoveries();
@@ -79,7 +79,7 @@ fn explore(case: &Case, beyond: &[&str]) {
     }
 }
 
-/// The check has to notice that the protocol is broken, by one of these properties.
+/// Checks that the model notices a broken protocol, by one of these properties.
 fn notices(flaw: Flaw, case: Case, properties: &[&'static str]) {
     let case = Case {
         flaw: Some(flaw),
@@ -203,7 +203,7 @@ fn no_step_ever_leads_back() {
             }
             onward.push(targets);
         }
-        // Moments are struck out that no step leads to any more; those on a circle would stay.
+        // Moments to which no step leads any more are struck out; moments on a circle would stay.
         let mut free = vec![0];
         let mut struck_out = 0;
         while let Some(number) = free.pop() {

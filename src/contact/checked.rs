@@ -33,9 +33,9 @@ pub struct Contact {
     pub phone_mask: Option<String>,
     /// The options of the request that may carry this contact.
     pub options: RequestOptions,
-    /// How long the row has been due, by the database's clock, when it was read.
+    /// How long the row had been due when it was read, by the database's clock.
     pub due_for: Duration,
-    /// How many bytes of a request it takes at the most.
+    /// The most bytes that the contact takes in a request.
     pub bytes: usize,
 }
 
@@ -85,7 +85,7 @@ impl Contact {
         Ok(contact)
     }
 
-    /// Returns how many bytes the contact's part of a request has at the most.
+    /// Returns the most bytes of the contact's part of a request.
     fn json_bytes(&self) -> usize {
         // `,"name":`
         let field = |name: &str| name.len() + 4;
@@ -122,10 +122,10 @@ impl Contact {
     }
 }
 
-/// How many digits a number of 64 bits has at the most, its sign included.
+/// The most characters of a number of 64 bits, its sign included.
 const LONGEST_NUMBER: usize = 20;
 
-/// The options of a row, with the defaults where it says nothing.
+/// Returns the options of a row, with the defaults for null.
 fn effective_options(row: &OutboxRow, defaults: &RequestDefaults) -> RequestOptions {
     let encryption = row.encryption.unwrap_or(defaults.encryption);
     RequestOptions {
@@ -159,8 +159,8 @@ fn forbid_with_ignore_crm(field: &str, present: bool) -> Result<(), Violation> {
     )))
 }
 
-/// The suffix that the courier appends for a row: its id in base 36, lower-case letters and
-/// digits, at most 13 characters.
+/// Returns the suffix that the courier appends for a row: the row's id in base 36, lower-case
+/// letters and digits, at most 13 characters.
 fn base36(id: i64) -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut rest = id.unsigned_abs();
@@ -243,7 +243,7 @@ mod tests {
                 sub_user_id: blank(),
                 control_select_robot: blank(),
                 phone_mask: blank(),
-                // A component or extra data would be refused.
+                // Without this, a component or extra data would be refused.
                 ignore_crm: Some(true),
                 ..row()
             };

@@ -1,4 +1,4 @@
-//! Which contact it is, and its number.
+//! The identity of a contact, and its number.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ impl fmt::Display for ContactId {
 pub struct Phone(Arc<str>);
 
 impl Phone {
-    /// Takes a number over as it is.
+    /// Makes a phone number from the text, unchanged.
     pub fn new(number: impl Into<Arc<str>>) -> Self {
         Self(number.into())
     }
 
-    /// The number itself: for the request and for comparing, never for people's eyes.
+    /// Returns the number itself: for the request and for comparing, never for people's eyes.
     pub fn expose(&self) -> &str {
         &self.0
     }

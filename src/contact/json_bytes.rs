@@ -1,6 +1,6 @@
-//! How long a text is as JSON.
+//! The length of a text as JSON.
 
-/// Returns how many bytes the text has as JSON at the most, its quotes included.
+/// Returns the most bytes that the text has as JSON, its quotes included.
 pub(super) fn json_bytes(text: &str) -> usize {
     let more = |byte: u8| match byte {
         b'"' | b'\\' => 1,

@@ -7,7 +7,7 @@ use super::violation::Violation;
 
 /// All contacts of one user and task, sent first in first out.
 ///
-/// Both halves go into a URL, so only `[A-Za-z0-9_-]{1,64}` is let in: a row cannot address another
+/// Both ids go into a URL, so only `[A-Za-z0-9_-]{1,64}` is allowed: a row cannot address another
 /// path of the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {
@@ -16,7 +16,7 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane, if both ids may stand in a URL path.
+    /// Makes a lane, if both ids may stand in a URL path.
     pub fn new(user_id: &str, task_id: &str) -> Result<Self, Violation> {
         Self::check_user(user_id)?;
         check("task_id", task_id)?;
@@ -26,18 +26,18 @@ impl Lane {
         })
     }
 
-    /// Whether a user of this id may have lanes.
+    /// Checks whether a user of this id may have lanes.
     pub fn check_user(user_id: &str) -> Result<(), Violation> {
         check("user_id", user_id)
     }
 
-    /// The place before all lanes of the same user. It is no lane.
+    /// Returns a position before all lanes of the same user. It is not a valid lane.
     pub(crate) fn before_its_user(&self) -> Self {
         self.at(String::new())
     }
 
-    /// The place behind all lanes of the same user. It is no lane: `~` is in no id, and behind all
-    /// characters that are.
+    /// Returns a position behind all lanes of the same user. It is not a valid lane: `~` stands in
+    /// no id, and sorts behind all characters that do.
     pub(crate) fn behind_its_user(&self) -> Self {
         self.at("~".to_owned())
     }

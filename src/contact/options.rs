@@ -1,4 +1,4 @@
-//! What a request says once for all of its contacts.
+//! The options that a request sets once for all of its contacts.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub enum Suffix {
     Courier,
 }
 
-/// What a request says once for all of its contacts. A batch is uniform in it.
+/// The options that a request sets once for all of its contacts. They are equal in a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestOptions {
     /// `true`: the number does not go into the CRM pool.
@@ -30,13 +30,13 @@ pub struct RequestOptions {
     pub suffix: Suffix,
     /// `true`: phone and company are ciphertext.
     pub encryption: bool,
-    /// The sub account that the request is for.
+    /// The sub account for which the request is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_user_id: Option<Arc<str>>,
 }
 
 impl RequestOptions {
-    /// Returns how many bytes a request has at the most beside its contacts.
+    /// Returns the most bytes that a request has beside its contacts.
     pub fn request_bytes(&self) -> usize {
         let sub_user_id = self.sub_user_id.as_deref().map_or(0, json_bytes);
         REQUEST_FRAME.len() + sub_user_id
@@ -48,7 +48,7 @@ impl RequestOptions {
     }
 }
 
-/// What is in force where a row leaves an option null, who appends suffixes, and how long a contact may
+/// The options for a row that leaves them null, who appends suffixes, and how long a contact may
 /// be.
 #[expect(
     clippy::struct_excessive_bools,
@@ -60,7 +60,7 @@ pub struct RequestDefaults {
     pub skip_error: bool,
     pub number_add_suffix: bool,
     pub encryption: bool,
-    /// Who appends the suffix that a row asks for: the courier itself (`true`) or the platform.
+    /// Whether the courier itself appends the suffix that a row asks for, or the platform does.
     pub courier_appends_suffix: bool,
     /// `delivery.max_contact_bytes`: the most bytes of a contact, in the table and as JSON.
     pub max_contact_bytes: u64,
@@ -70,10 +70,10 @@ pub struct RequestDefaults {
 pub const MAX_CONTACT_BYTES: u64 = 65_536;
 
 impl RequestDefaults {
-    /// Who appends a suffix to the number of a row that asks for this.
+    /// Returns who appends a suffix to the number of a row.
     ///
-    /// An encrypted number cannot carry our suffix (we would break the ciphertext), so there the
-    /// platform has to append it.
+    /// An encrypted number cannot carry the courier's suffix (it would break the ciphertext), so
+    /// there the platform has to append it.
     pub fn suffix(&self, number_add_suffix: Option<bool>, encryption: bool) -> Suffix {
         let wants_suffix = number_add_suffix.unwrap_or(self.number_add_suffix);
         match (wants_suffix, self.courier_appends_suffix && !encryption) {

@@ -8,7 +8,7 @@ use super::violation::Violation;
 #[derive(Clone, Debug, Default)]
 pub struct OutboxRow {
     pub id: i64,
-    /// As the app wrote it.
+    /// The number as the app wrote it.
     pub phone: String,
     pub name: Option<String>,
     pub email: Option<String>,
@@ -45,8 +45,8 @@ pub struct OutboxRow {
     pub phone_mask: Option<String>,
     /// How long the row has been due, by the database's clock.
     pub due_for: Duration,
-    /// How many bytes its texts have in the table. More than the longest contact may have: then not all
-    /// of them were read.
+    /// How many bytes its texts have in the table. If this is more than the longest contact may
+    /// have, not all texts were read.
     pub bytes: u64,
 }
 
@@ -61,7 +61,7 @@ impl OutboxRow {
         )))
     }
 
-    /// Takes a blank text for null, as whoever writes an empty text into a column means it.
+    /// Turns a blank text into null: an app that writes an empty text means null.
     pub(super) fn forget_blanks(&mut self) {
         for text in [
             &mut self.name,

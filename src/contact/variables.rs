@@ -1,4 +1,4 @@
-//! What a script is told about a contact: JSON that is passed on as the app wrote it.
+//! Variables of a script for a contact: JSON that is passed on as the app wrote it.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -40,7 +40,7 @@ impl PartialEq for Scalar {
 impl Eq for Scalar {}
 
 impl Scalar {
-    /// Returns how many bytes it has as JSON.
+    /// Returns how many bytes the value has as JSON.
     pub(super) fn json_bytes(&self) -> usize {
         self.0.get().len()
     }
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// Reads a list of one of the two kinds.
+/// Reads a JSON list of components or custom variables.
 pub(super) fn parse_list<T: for<'de> Deserialize<'de>>(
     field: &str,
     json: Option<&str>,

@@ -1,4 +1,4 @@
-//! What is wrong with a row.
+//! A violation: the rule that a row breaks.
 
 /// A rule that a row breaks, in words for the row's `fail_cause`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Tells in the log what operators did, each action once, when it is over.
+//! Logs what operators did: each action once, when it is over.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use super::context::Context;
 use crate::outbox::ActionReport;
 use crate::telemetry::event::OperatorActed;
 
-/// How often it is looked.
+/// The time between two reads of the history.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The actions that are over and were told, or were there before this courier.
+/// The finished actions that were logged, or were there before this courier started.
 #[derive(Debug, Default)]
 struct Told {
     ids: HashSet<String>,
@@ -20,7 +20,7 @@ struct Told {
 }
 
 impl Told {
-    /// Returns those of the newest actions that are to be told now.
+    /// Returns the newest actions that are over and not logged yet.
     fn news(&mut self, newest: Vec<ActionReport>) -> Vec<ActionReport> {
         let over: Vec<ActionReport> = newest.into_iter().filter(ActionReport::is_over).collect();
         let ids: HashSet<String> = over.iter().map(|action| action.id.clone()).collect();
@@ -37,7 +37,8 @@ impl Told {
 pub(super) async fn follow(context: &Context) {
     let mut told = Told::default();
     loop {
-        // Orders are read more often, and tell of trouble.
+        // Errors are not reported here: the loop for operators' orders reads more often and reports
+        // them.
         if let Ok(newest) = context.outbox.newest_actions().await {
             for action in told.news(newest).iter().rev() {
                 OperatorActed {

@@ -11,22 +11,22 @@ use backoff::backoff::Backoff as _;
 /// The settings `retry.*` that shape the waiting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BackoffPolicy {
-    /// After the first failure.
+    /// The wait after the first failure.
     pub initial_interval: Duration,
-    /// No wait is longer.
+    /// The longest wait.
     pub max_interval: Duration,
-    /// Each wait is so many times the last one.
+    /// Each wait is this many times the last one.
     pub multiplier: f64,
-    /// By which share a wait is made longer or shorter at random, 0 to 1.
+    /// The share by which a wait is made longer or shorter at random, 0 to 1.
     pub jitter: f64,
 }
 
-/// A lane that waits for a person waits at least so long.
+/// The shortest wait of a lane that waits for a person.
 const FOR_A_PERSON: Duration = Duration::from_secs(30);
 
 impl BackoffPolicy {
-    /// The wait after the n-th failure in a row of a lane that waits for a person: from 30 s on,
-    /// made longer by chance, and never longer than `max_interval`.
+    /// Returns the wait after the n-th failure in a row of a lane that waits for a person: 30 s or
+    /// more, made longer at random, and never longer than `max_interval`.
     pub fn delay_for_a_person(&self, failures: u32) -> Duration {
         // A jitter of j around this middle never falls below the interval itself.
         let middle = 1.0 + self.jitter / 2.0;
@@ -38,8 +38,9 @@ impl BackoffPolicy {
         slow.delay(failures)
     }
 
-    /// The wait after the n-th failure in a row, counted from 1. Jittered, so that lanes that
-    /// failed together do not come back together, and never longer than `max_interval`.
+    /// Returns the wait after the n-th failure in a row, counted from 1. The jitter keeps lanes
+    /// that failed together from coming back together. The wait is never longer than
+    /// `max_interval`.
     pub fn delay(&self, failures: u32) -> Duration {
         let interval = self.interval(failures);
         let mut policy = ExponentialBackoff {
@@ -54,7 +55,7 @@ impl BackoffPolicy {
         wait.min(self.max_interval)
     }
 
-    /// The same without jitter: the first interval times the multiplier, n - 1 times over.
+    /// Returns the wait without jitter: the first interval times the multiplier, n - 1 times over.
     fn interval(&self, failures: u32) -> Duration {
         let steps = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.initial_interval.as_secs_f64() * self.multiplier.powi(steps);

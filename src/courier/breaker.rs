@@ -1,8 +1,8 @@
-//! The breaker: when to take the platform for down, though each failure is a lane's own.
+//! The breaker decides when the platform counts as down, from failures of single lanes.
 //!
-//! Failures in a row over different lanes, with no answer of the platform in between, open it: for
-//! one user if all of the lanes are that user's, for everybody if they are not. The gate that it
-//! closes then lets single probes through ([`super::gates`]). Pure.
+//! It opens after failures in a row over different lanes, with no answer of the platform in
+//! between: for one user if all of the lanes are that user's, otherwise for everybody. The gate
+//! that it closes then lets single probes through ([`super::gates`]). Pure.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,8 +37,8 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// Notes that a request of the lane, which went at `sent`, failed as it does when the platform
-    /// is down. Returns for whom it counts as down by that.
+    /// Notes that a request of the lane, sent at `sent`, failed as it does when the platform is
+    /// down. Returns for whom the platform now counts as down.
     pub(super) fn failed(&mut self, lane: &Lane, sent: Instant) -> Option<Down> {
         let user: Arc<str> = lane.user_id().into();
         if self.users.len() >= MOST_USERS {
@@ -53,7 +53,7 @@ impl Breaker {
         }
     }
 
-    /// Whether the user's lanes have failed without an answer since.
+    /// Whether the user's lanes have failed since the user's last answer.
     pub(super) fn has_failed(&self, user: &str) -> bool {
         self.users.get(user).is_some_and(|user| user.failures > 0)
     }
@@ -67,7 +67,7 @@ impl Breaker {
     }
 }
 
-/// Failures in a row, and who had them.
+/// Failures in a row, and the lanes or users that had them.
 #[derive(Debug)]
 struct Streak<K> {
     failures: u32,
@@ -87,8 +87,8 @@ impl<K> Default for Streak<K> {
 }
 
 impl<K: Clone + PartialEq> Streak<K> {
-    /// Returns whether there are enough failures, and enough who had them. A request that went
-    /// before another was answered shows nothing: the platform was there while it hung.
+    /// Returns whether there are enough failures, of enough lanes or users. A failed request that
+    /// was sent before the last answer is ignored: the platform was there while the request hung.
     fn failed(&mut self, whose: &K, sent: Instant) -> bool {
         if self.answered_at.is_some_and(|answered| sent < answered) {
             return false;

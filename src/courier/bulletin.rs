@@ -1,5 +1,5 @@
-//! The bulletin: what this courier says of itself with each heartbeat, so that whoever asks the
-//! database learns what only the courier knows.
+//! The bulletin: the state that this courier publishes with each heartbeat. People read it from the
+//! database, because only the courier itself knows it.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::outbox::{ClosedGate, LearnedRate, Standing};
 use crate::telemetry::event::BreakerLeft;
 use crate::telemetry::metrics;
 
-/// The speed is that of the last minute or so.
+/// The speed is an average over about the last minute.
 const MEMORY: Duration = Duration::from_secs(30);
 
 pub(super) struct Bulletin {
     gates: Mutex<Gates>,
     limiter: Arc<RateLimiter>,
     tuner: Tuner,
-    /// Tells that there is news which people wait for.
+    /// Notified when there is news that people wait for.
     news: Notify,
     speed: Mutex<Speed>,
 }
@@ -43,7 +43,7 @@ impl Bulletin {
         lock(&self.gates)
     }
 
-    /// Has the next heartbeat come soon.
+    /// Makes the next heartbeat come soon.
     pub(super) fn has_news(&self) {
         self.news.notify_one();
     }
@@ -72,8 +72,8 @@ impl Bulletin {
         }
     }
 
-    /// Returns the gates that are closed, without those of users of whom nothing waits, and how many more
-    /// there are.
+    /// Returns the closed gates, and how many more there are. Leaves out gates of users for whom
+    /// nothing waits.
     fn report_gates(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
         let mut gates = self.gates();
         let was_open = gates.breaker_is_open();
@@ -89,13 +89,13 @@ impl Bulletin {
         self.tuner.current()
     }
 
-    /// Returns what it has learned of the platform's rate.
+    /// Returns what the courier has learned of the platform's rate.
     pub(super) fn learned(&self) -> Option<LearnedRate> {
         self.limiter.learned()
     }
 }
 
-/// How many contacts this process has brought to their end.
+/// Returns how many contacts this process has brought to their end.
 fn ended() -> u64 {
     let totals = metrics::totals();
     totals.succeeded + totals.failed
@@ -104,15 +104,15 @@ fn ended() -> u64 {
 /// Slower than this, in contacts per second, the courier counts as idle.
 const IDLE: f64 = 0.05;
 
-/// Contacts in a second. What was long ago counts less and less. The time of idleness before does not
-/// count at all: with it, the speed would seem next to none for the first seconds of work.
+/// Contacts per second, as an average in which old values count less and less. Idle time before the
+/// work does not count: with it, the speed would seem next to none for the first seconds of work.
 #[derive(Debug)]
 struct Speed {
     ended: u64,
     at: Instant,
-    /// The sum of what was seen, weighted by when it was.
+    /// The sum of the values seen, each weighted by its age.
     sum: f64,
-    /// The sum of the weights: it comes near 1 when work goes on for some time.
+    /// The sum of the weights. It approaches 1 when work goes on for some time.
     weights: f64,
     per_second: f64,
 }
@@ -128,7 +128,7 @@ impl Speed {
         }
     }
 
-    /// Notes how many have ended by now, and returns the speed.
+    /// Notes how many contacts have ended by now, and returns the speed.
     fn note(&mut self, ended: u64, now: Instant) -> f64 {
         let time = now.saturating_duration_since(self.at);
         if time.is_zero() {
@@ -138,7 +138,7 @@ impl Speed {
         let mut seconds = time.as_secs_f64();
         if more > 0 && self.per_second < IDLE {
             (self.sum, self.weights) = (0.0, 0.0);
-            // One batch that ended right before is no speed yet.
+            // A single batch that ended just before does not make a speed yet.
             seconds = seconds.max(1.0);
         }
         let lately = f64::from(more) / seconds;
@@ -146,7 +146,7 @@ impl Speed {
         self.sum += (lately - self.sum) * weight;
         self.weights += (1.0 - self.weights) * weight;
         self.per_second = self.sum / self.weights;
-        // A speed that nobody can see is none.
+        // A speed too small to show counts as zero.
         if self.per_second < 0.001 {
             self.per_second = 0.0;
         }

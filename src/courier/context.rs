@@ -29,14 +29,14 @@ use crate::telemetry::traces::Traces;
 pub(super) struct Context {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) platform: Arc<dyn Platform>,
-    /// Writes the journal, and how rows end.
+    /// Writes the journal and the ends of rows.
     pub(super) recorder: Recorder,
     pub(super) leases: LeaseClock,
     /// The rate limits, and the budget for retries.
     pub(super) limiter: Arc<RateLimiter>,
     /// One permit per request that may be under way.
     pub(super) permits: Permits,
-    /// What the courier says of itself, with the gates; see [`Self::gates`].
+    /// The state that the courier publishes, with the gates; see [`Self::gates`].
     pub(super) bulletin: Arc<Bulletin>,
     /// The settings that can change while the courier works; see [`Self::tuning`].
     pub(super) tuner: Tuner,
@@ -44,7 +44,7 @@ pub(super) struct Context {
     pub(super) notice_interval: Option<Duration>,
     /// `delivery.poll_interval`.
     pub(super) poll_interval: Duration,
-    /// What all lanes hold of contacts.
+    /// The bytes of contacts that all lanes hold.
     pub(super) memory: Memory,
     /// `request.*`, `delivery.suffix` and `delivery.max_contact_bytes`.
     pub(super) request: RequestDefaults,
@@ -66,19 +66,20 @@ pub(super) struct Context {
 /// memory.
 const MOST_LOCKED: usize = 1_000;
 
-/// With gates of more users, some are tried all the time: that is no news, and would take long to see.
+/// With more closed gates than this, single gates are not watched for news: some are tried all the
+/// time, and comparing all would take long.
 const MOST_WATCHED: usize = 100;
 
-/// What people are told of the gates.
+/// Returns what people are told about the gates.
 fn told(gates: &Gates, now: Instant) -> impl PartialEq + use<> {
     let closed = gates.closed();
     let report = (closed.1 <= MOST_WATCHED).then(|| gates.report(now));
     (closed, report)
 }
 
-/// How many quarters of [`Context::places`] there are for all lanes, and how many more for the first lane
-/// of a user, for one that is known to answer while many hang, for one with new contacts, and for the
-/// first of a user that has new contacts.
+/// Quarters of [`Context::places`]: for all lanes; more for the first lane of a user; more for a
+/// lane that is known to answer while many hang; more for a lane with new contacts; more for the
+/// first lane of a user with new contacts.
 pub(super) const QUARTERS: [usize; 5] = [4, 2, 2, 1, 4];
 
 impl Context {
@@ -94,7 +95,7 @@ impl Context {
         self.tuning().max_lanes() + locked.min(MOST_LOCKED)
     }
 
-    /// Returns how many lanes are at work at the most, of all kinds that get places beyond the usual ones.
+    /// Returns the most lanes that may be at work, with all kinds of extra places.
     pub(super) fn most_lanes(&self) -> usize {
         self.places() * QUARTERS.iter().sum::<usize>() / 4
     }
@@ -109,7 +110,7 @@ impl Context {
         }
     }
 
-    /// Returns how many rows a lane reads at once for now.
+    /// Returns how many rows a lane may now read at once.
     pub(super) fn page_size(&self) -> u32 {
         self.tuning().page_size(self.notes.lanes_at_work())
     }
@@ -126,8 +127,8 @@ impl Context {
         self.bulletin.gates()
     }
 
-    /// Changes the gates. Reports the breaker if it opens or closes by that, and tells people of gates
-    /// that close or open, or that are tried again at another time.
+    /// Changes the gates. Reports the breaker if it opens or closes by the change. Publishes news
+    /// if a gate closes or opens, or gets another time for its next try.
     pub(super) fn move_gates<T>(&self, act: impl FnOnce(&mut Gates) -> T) -> T {
         let mut gates = self.gates();
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! The courier: its parts put together, run, and ended.
+//! The courier: puts its parts together, runs them, and ends them.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -30,14 +30,14 @@ use crate::platform::client::Platform;
 use crate::telemetry::event::Stopped;
 use crate::telemetry::traces::Traces;
 
-/// The last calls of the database take no longer. Without them the heartbeat runs out, and others
-/// take the lanes a little later.
+/// The time limit of the last database calls. If they fail, the heartbeat runs out, and others take
+/// the lanes a little later.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A courier that is ready to run.
 pub struct Courier {
     outbox: Arc<dyn Outbox>,
-    /// Where the rates are kept, if that is another database.
+    /// The database that keeps the rates, if it is another one.
     rates: Option<Arc<dyn Outbox>>,
     platform: Arc<dyn Platform>,
     options: CourierOptions,
@@ -55,7 +55,7 @@ pub enum Until {
 }
 
 impl Courier {
-    /// Puts a courier together; nothing is started.
+    /// Puts a courier together without starting anything.
     pub fn new(
         outbox: Arc<dyn Outbox>,
         platform: Arc<dyn Platform>,
@@ -81,7 +81,7 @@ impl Courier {
         }
     }
 
-    /// Shares its rates with the couriers of other databases, in this one.
+    /// Shares the rates, kept in this database, with the couriers of other databases.
     pub fn with_rates(mut self, rates: Arc<dyn Outbox>) -> Self {
         self.rates = Some(rates);
         self
@@ -103,7 +103,7 @@ impl Courier {
         Arc::clone(&self.pulse)
     }
 
-    /// Returns the handle to the settings that can change while it works.
+    /// Returns the handle to the settings that can change while the courier works.
     pub fn tuner(&self) -> Tuner {
         self.tuner.clone()
     }
@@ -183,7 +183,7 @@ impl Courier {
         }
     }
 
-    /// Where the rates are kept, be they this courier's alone.
+    /// Returns where the rates are kept, shared or not.
     fn rates(&self, watch: &Arc<DatabaseWatch>) -> SharedRates {
         let elsewhere = self.rates.as_ref().map(Arc::clone);
         let guest = elsewhere
@@ -235,7 +235,7 @@ impl Courier {
     }
 }
 
-/// Resolves when the courier may work, or with `None` when it is to stop before.
+/// Resolves when the courier may work, or with `None` when it has to stop before.
 async fn entered(entry: &Entry) -> Result<Option<Entered>, OutboxError> {
     tokio::select! {
         entered = entry.enter() => entered.map(Some),
@@ -252,7 +252,8 @@ async fn entered(entry: &Entry) -> Result<Option<Entered>, OutboxError> {
     }
 }
 
-/// Has the scout work until the end. As a task of its own it is polled where the database's answers come in.
+/// Runs the scout until the end, as a task of its own: that is polled where the database's answers
+/// come in.
 async fn scouting(scout: Scout, until: Until) -> Result<(), OutboxError> {
     let scouting = tokio::spawn(async move {
         match until {
@@ -267,12 +268,12 @@ async fn scouting(scout: Scout, until: Until) -> Result<(), OutboxError> {
     }
 }
 
-/// Heeds what operators order, and tells what they did. Does not end.
+/// Follows operators' orders and logs their actions. Does not end.
 async fn heed_operators(context: &Context) {
     tokio::join!(orders::follow(context), actions::follow(context));
 }
 
-/// Resolves when requests in flight have had their time to finish, or must not have any.
+/// Resolves when requests in flight have had their time to finish, or must end at once.
 async fn grace_is_over(life: &Lifecycle, grace: Duration) {
     life.stopping().await;
     tokio::select! {
@@ -281,8 +282,9 @@ async fn grace_is_over(life: &Lifecycle, grace: Duration) {
     }
 }
 
-/// Frees the lanes and takes the instance off the list. Not after an unclean end: the heartbeat
-/// runs out by itself, and until then nobody else sends a batch that may still be on its way.
+/// Frees the lanes and takes the instance off the list. After an unclean end it does neither: the
+/// heartbeat runs out by itself, and until then nobody else sends a batch that may still be on its
+/// way.
 async fn leave(
     outbox: &dyn Outbox,
     instance: Uuid,

@@ -1,6 +1,6 @@
 //! The dispatcher: one send of one batch, from the journal entry to the verdict.
 //!
-//! Lanes hand batches in; the dispatcher sees to it that no more than `max_in_flight` requests are
+//! Lanes hand batches in. The dispatcher guarantees that no more than `max_in_flight` requests are
 //! under way, that the rate limits are kept, that the batch is in the journal before its first byte
 //! goes out, and that nothing is sent on a lease that may be lost.
 
@@ -32,14 +32,14 @@ pub(super) enum Dispatched {
 /// Why a batch did not go out.
 #[derive(Debug)]
 pub(super) enum NotSent {
-    /// The courier is ending; the batch was not even journalled anew.
+    /// The courier is stopping; the batch was not even journalled anew.
     Stopping,
-    /// A gate was closed, the lane paused, or the rate of the lane or its user used up, while it waited
-    /// for its turn.
+    /// While the batch waited for its turn, a gate closed, the lane was paused, or the rate of the
+    /// lane or its user was used up.
     NotNow,
     /// The lane has another owner, or may have one.
     LeaseLost,
-    /// These rows of it are not pending any more, as the journal found.
+    /// The journal found that these rows of the batch are not pending any more.
     Stale(Vec<ContactId>),
     /// The journal could not be written.
     NotRecorded(NotRecorded),
@@ -100,7 +100,8 @@ impl Dispatcher<'_> {
         if !context.leases.is_good() {
             return Dispatched::NotSent(NotSent::LeaseLost);
         }
-        // Others that were held up with it have gone before. Its permit is for those that may go.
+        // Other requests of the lane may have used up its window. Then the permit is for lanes that
+        // may send.
         if limiter.has_window(&lease.lane).is_err() {
             return Dispatched::NotSent(NotSent::NotNow);
         }
@@ -125,7 +126,8 @@ impl Dispatcher<'_> {
             return Dispatched::NotSent(hindered);
         }
         if !context.leases.is_good() {
-            // Nobody waits for a permit meanwhile. If the lane has another owner, the entry is fenced.
+            // Frees the permit for others while this is written. If the lane has another owner, the
+            // write is fenced.
             drop(permit);
             self.take_back(lease, underway).await;
             return Dispatched::NotSent(NotSent::LeaseLost);
@@ -166,8 +168,8 @@ impl Dispatcher<'_> {
         (verdict, reply.counts_rows())
     }
 
-    /// Takes the entry of the journal back, because not a byte of the batch was sent. If that
-    /// cannot be written, the next owner takes the batch for one that may have been delivered.
+    /// Takes the entry of the journal back, because not a byte of the batch was sent. If this
+    /// cannot be written, the next owner has to assume that the batch was delivered.
     async fn take_back(&self, lease: &Arc<Lease>, underway: &mut Underway) {
         underway.batch.attempts -= 1;
         let change = Change::Postpone(Postpone {
@@ -180,12 +182,13 @@ impl Dispatcher<'_> {
         self.0.recorder.record(lease, change).await.ok();
     }
 
-    /// Has the journal say that this batch may be on its way.
+    /// Writes into the journal that this batch may be on its way.
     async fn journal(&self, lease: &Arc<Lease>, underway: &mut Underway) -> Result<(), NotSent> {
         let batch = &underway.batch;
         let change = match underway.journal {
             Journal::New => Change::Open(underway.entry()),
-            // The journal may say so already. But a row that is gone by now must not go once more.
+            // The journal may say so already, but a row that is no longer pending must not be sent
+            // again.
             Journal::Waiting => Change::Resend {
                 batch: batch.id,
                 attempts: batch.attempts,

@@ -1,10 +1,10 @@
-//! Which of several couriers on one database does what only one of them should do.
+//! Finds the one courier on a database that does the work which only one of them should do.
 
 use uuid::Uuid;
 
 use crate::outbox::{Operations, OutboxError};
 
-/// Whether no living courier started before this one.
+/// Returns whether no living courier started before this one.
 pub(super) async fn is_the_eldest(
     operations: &dyn Operations,
     instance: Uuid,

@@ -1,7 +1,8 @@
-//! The entry: what a courier writes and asks in the database before it works.
+//! The entry: the courier's first writes and reads in the database, before it works.
 //!
-//! A courier that works until it is stopped waits for a database that does not answer: a new start
-//! would not bring the answer. For its supervisor and for health checks it works from then on.
+//! A courier that works until it is stopped waits for a database that does not respond: starting
+//! the courier again would not help. From then on it counts as working for its supervisor and for
+//! health checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +21,14 @@ use super::watch::DatabaseWatch;
 use crate::outbox::{Instance, LearnedRate, Outbox, OutboxError};
 use crate::telemetry::event::{DatabaseAwaited, DatabaseBack};
 
-/// Between two tries.
+/// The time between two tries.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A database that keeps the rates is told that the courier ends for no longer than that.
+/// The time limit for signing off at the database that keeps the rates.
 const LEAVE_RATES_WITHIN: Duration = Duration::from_secs(3);
 
-/// The tries of a courier that ends when its work is done: a deadlock with another courier is soon
-/// over, an outage is not.
+/// The number of tries of a courier that ends when its work is done: a deadlock with another
+/// courier is soon over, an outage is not.
 const TRIES: u32 = 3;
 
 /// A courier that is about to work.
@@ -38,13 +39,13 @@ pub(super) struct Entry {
     pub(super) pulse: Arc<Pulse>,
     pub(super) life: Lifecycle,
     pub(super) bulletin: Arc<Bulletin>,
-    /// Where the rates are kept.
+    /// The database that keeps the rates.
     pub(super) rates: SharedRates,
-    /// Whether it waits for as long as it takes.
+    /// Whether the courier waits until the database responds.
     pub(super) is_patient: bool,
 }
 
-/// A courier that is registered, and what the database has told it.
+/// A registered courier, with what it has read from the database.
 pub(super) struct Entered {
     pub(super) leases: LeaseClock,
     pub(super) heart: AbortOnDropHandle<()>,
@@ -55,8 +56,8 @@ pub(super) struct Entered {
 }
 
 impl Entry {
-    /// Registers the courier, ends the holds that a new token may end, and asks what was learned and
-    /// ordered before.
+    /// Registers the courier, ends the holds that a new token may end, and reads the learned rate
+    /// and the operators' orders.
     pub(super) async fn enter(&self) -> Result<Entered, OutboxError> {
         let (outbox, rates) = (&*self.outbox, &*self.rates.outbox);
         let guest = self.rates.guest.clone();
@@ -77,8 +78,8 @@ impl Entry {
         })
     }
 
-    /// Keeps what was learned of the rate, without which the next courier learns anew, and lets others
-    /// share it without this one.
+    /// Keeps the learned rate, so that the next courier need not learn it anew, and signs off where
+    /// the rates are kept.
     pub(super) async fn leave_rates(
         &self,
         learned: Option<LearnedRate>,
@@ -93,7 +94,7 @@ impl Entry {
                 guest.leave().await;
             }
         };
-        // What is due is delivered; nobody waits for long because of the rates.
+        // All due contacts are delivered by now, so the end does not wait long for the rates.
         tokio::time::timeout(LEAVE_RATES_WITHIN, leaving).await.ok();
     }
 
@@ -110,7 +111,8 @@ impl Entry {
         .await
     }
 
-    /// Calls the database until it answers. Logs once that it waits, and once that it has an answer.
+    /// Calls the database until it responds. Logs once that it waits, and once that the database is
+    /// back.
     async fn insist<T>(
         &self,
         call: impl AsyncFn() -> Result<T, OutboxError>,

@@ -1,6 +1,7 @@
-//! A gate: since when and until when it is closed, and which lanes try whether it may open.
+//! A gate: how long it has been closed, when it may open, and which lanes probe it.
 //!
-//! When the time is up, a gate lets a single request through to find out. Pure: `now` is an argument.
+//! When its time is up, a gate lets a single request through to find out. Pure: `now` is an
+//! argument.
 
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ use crate::contact::Lane;
 use crate::outbox::ClosedGate;
 use crate::platform::verdict::{Wait, WaitReason};
 
-/// The breaker lets a probe through after this time at the latest. A probe costs a single request,
-/// and all lanes wait for it.
+/// The longest wait of the breaker before a probe. A probe costs a single request, and all lanes
+/// wait for it.
 pub(super) const LONGEST_BREAK: Duration = Duration::from_secs(30);
 
-/// After so long without an answer to a probe, another lane may probe beside it.
+/// After a probe has waited for an answer this long, another lane may probe beside it.
 const PROBE_ALONE: Duration = Duration::from_secs(1);
 
 /// While the platform answers others, the breaker lets one lane through after so long of which nothing is
@@ -32,19 +33,20 @@ const MOST_DOUBLINGS: u32 = 6;
 /// So many lanes may probe at once, and so many whose users the platform has answered.
 pub(super) const MOST_PROBES: usize = 4;
 
-/// A gate of a user to which nobody comes for so long is forgotten: nothing of the user waits.
+/// The gate of a user is forgotten when no lane has come to it for this long: nothing of the user
+/// waits.
 pub(super) const LEFT: Duration = Duration::from_mins(1);
 
-/// So many characters of the platform's words are told.
+/// Reported words of the platform are cut to this many characters.
 const MOST_WORDS: usize = 200;
 
 /// How long a gate stays closed.
 pub(super) struct Closing<F> {
     /// The wait after the n-th failure in a row.
     pub(super) delay: F,
-    /// `retry.longest_retry_after`: what the platform asks for counts up to this.
+    /// `retry.longest_retry_after`: the limit for a wait that the platform asks for.
     pub(super) longest: Duration,
-    /// When the request went.
+    /// When the request was sent.
     pub(super) sent: Instant,
 }
 
@@ -63,7 +65,7 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) reason: WaitReason,
-    /// The platform's words, or ours.
+    /// The platform's words, or the courier's.
     message: String,
     pub(super) since: Instant,
     pub(super) until: Instant,
@@ -102,8 +104,8 @@ impl Gate {
         }
     }
 
-    /// Closes the gate, and returns for how long. `None`: it stays as it is, because a gate that the
-    /// platform asked for outranks the breaker until its time is up.
+    /// Closes the gate, and returns for how long. Returns `None` if the gate stays as it is,
+    /// because a gate that the platform asked for outranks the breaker until its time is up.
     pub(super) fn close(
         &mut self,
         lane: &Lane,
@@ -139,7 +141,7 @@ impl Gate {
         Some(self.until.duration_since(now))
     }
 
-    /// Whether nobody has come to the gate since it could be tried.
+    /// Whether no lane has come to the gate since it could be tried.
     pub(super) fn is_left(&self, now: Instant) -> bool {
         self.probes.is_empty() && now.saturating_duration_since(self.until) > LEFT
     }
@@ -154,7 +156,7 @@ impl Gate {
         }
     }
 
-    /// Whether a success may open the gate. Before its time is up that goes for the breaker alone:
+    /// Whether a success may open the gate. Before its time is up, only the breaker may be opened:
     /// an answer to a request that was under way does not take back the platform's "not now".
     pub(super) fn yields(&self, now: Instant) -> bool {
         now >= self.until || breaker::counts(self.reason)

@@ -1,9 +1,9 @@
-//! Gates: who may not send for now, beyond a single lane.
+//! Gates: which lanes may not send for now, beyond a single lane's own hold.
 //!
-//! A refused token stops everybody, a refused user all lanes of that user, and the breaker
-//! whomever the platform fails, over several lanes. When the time is up, a gate lets a single
-//! request through to find out; a success opens it. A probe that takes long does not keep others
-//! from finding out, too. Pure: `now` is an argument.
+//! A refused token stops everybody, and a refused user stops all lanes of that user. The breaker
+//! stops one user, or everybody, after failures over several lanes. When its time is up, a gate
+//! lets a single request through as a probe; a success opens the gate. While a probe takes long,
+//! other probes may go, too. Pure: `now` is an argument.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::platform::verdict::{Scope, Wait, WaitReason};
 #[cfg(test)]
 mod tests;
 
-/// With so many users that have a gate, those whose time is up are forgotten.
+/// With this many users behind gates, gates whose time is up are forgotten.
 const MOST_USERS: usize = 10_000;
 
-/// At most so many gates of users are told to people.
+/// At most this many gates of users are reported.
 const MOST_REPORTED: usize = 20;
 
 /// A platform that has answered somebody within so long is there, though it may fail others.
@@ -44,8 +44,8 @@ pub(super) struct Gates {
 }
 
 impl Gates {
-    /// Closes the gate that the answer is about. Returns for how long, so that the lane waits as
-    /// long; `None` if the answer is about the lane alone.
+    /// Closes the gate that the answer is about. Returns for how long, because the lane waits as
+    /// long. Returns `None` if the answer is about the lane alone.
     pub(super) fn close(
         &mut self,
         lane: &Lane,
@@ -114,13 +114,13 @@ impl Gates {
         }
     }
 
-    /// Whether the platform has answered a lane since then.
+    /// Whether the platform has answered any lane since `then`.
     pub(super) fn has_answered_since(&self, then: Instant) -> bool {
         self.answered_at.is_some_and(|at| at > then)
     }
 
-    /// Returns the gates that are closed: that for everybody first, then the users' from the oldest on,
-    /// some of them; and how many more there are.
+    /// Returns some of the closed gates, the one for everybody first, then the users' from the
+    /// oldest on; and how many more there are.
     pub(super) fn report(&self, now: Instant) -> (Vec<ClosedGate>, usize) {
         let mut users: Vec<_> = self.users.iter().collect();
         users.sort_by_key(|(_, gate)| gate.since);
@@ -132,12 +132,12 @@ impl Gates {
         (all.chain(users.take(MOST_REPORTED)).collect(), more)
     }
 
-    /// Returns how many gates are closed: for everybody, and for single users.
+    /// Returns whether the gate for everybody is closed, and how many gates of users are.
     pub(super) fn closed(&self) -> (bool, usize) {
         (self.platform.is_some(), self.users.len())
     }
 
-    /// Whether the breaker keeps requests back, be it those of one user.
+    /// Whether the breaker holds requests back, of everybody or of a user.
     pub(super) fn breaker_is_open(&self) -> bool {
         self.platform
             .iter()
@@ -145,12 +145,12 @@ impl Gates {
             .any(|gate| breaker::counts(gate.reason))
     }
 
-    /// Whether the lane goes ahead as a probe; then it sends one request at a time.
+    /// Whether the lane is a probe; a probe sends one request at a time.
     pub(super) fn probes(&self, lane: &Lane) -> bool {
         self.on_the_way(lane).any(|gate| gate.is_probe(lane))
     }
 
-    /// Lets a request through at once that finds out whether the gates in the way of these lanes may open.
+    /// Lets the gates in the way of these lanes be tried by a request at once.
     pub(super) fn try_now(&mut self, scope: &OrderScope, now: Instant) {
         let users = self.users.iter_mut().filter(|(user, _)| match scope {
             OrderScope::All => true,
@@ -164,20 +164,20 @@ impl Gates {
         self.overtaken.by_order(scope, now);
     }
 
-    /// Opens the gates that were closed because the old token was refused.
+    /// Opens the gates that closed because the old token was refused.
     pub(super) fn token_changed(&mut self, now: Instant) {
         self.overtaken.by_token(now);
         self.platform.take_if(|gate| waits_for_a_token(gate.reason));
         self.users.retain(|_, gate| !waits_for_a_token(gate.reason));
     }
 
-    /// Whether an answer to a request of the lane that went at `sent` says nothing any more: its lanes
-    /// were ordered to be tried since, or it is about a token that has changed.
+    /// Whether an answer to a request that the lane sent at `sent` is out of date: an operator has
+    /// ordered a try of the lane since, or the answer is about a token that has changed.
     pub(super) fn have_overtaken(&self, lane: &Lane, reason: WaitReason, sent: Instant) -> bool {
         self.overtaken.has(lane, reason, sent)
     }
 
-    /// Forgets the gates of users to which nobody comes: nothing of such a user waits.
+    /// Forgets the gates of users to which no lane comes: nothing of such a user waits.
     pub(super) fn forget_left(&mut self, now: Instant) {
         self.users.retain(|_, gate| !gate.is_left(now));
     }
@@ -210,14 +210,14 @@ impl Gates {
         }
     }
 
-    /// Whether a gate has closed in the way of the lane since it began.
+    /// Whether a gate has closed in the way of the lane since the lane entered.
     pub(super) fn is_shut(&self, lane: &Lane, now: Instant) -> bool {
         self.on_the_way(lane)
             .any(|gate| now < gate.until && !gate.is_probe(lane))
     }
 
-    /// Lets the lane begin, if it may. It becomes a probe of each closed gate in its way, until it
-    /// is [`back`](Self::back).
+    /// Lets the lane begin, if it may. The lane becomes a probe of each closed gate in its way,
+    /// until [`back`](Self::back) is called.
     pub(super) fn enter(&mut self, lane: &Lane, now: Instant) -> bool {
         if !self.admits(lane, now) {
             return false;
@@ -230,7 +230,7 @@ impl Gates {
         true
     }
 
-    /// Lets another lane become the probe, because this one has nothing to send any more.
+    /// Lets another lane become the probe, because this one has nothing more to send.
     pub(super) fn back(&mut self, lane: &Lane) {
         let user = self.users.get_mut(lane.user_id());
         for gate in self.platform.iter_mut().chain(user) {

@@ -1,7 +1,7 @@
-//! The heartbeat: it keeps this instance's leases good, and tells when they may no longer be.
+//! The heartbeat keeps this instance's leases good, and tells when they may be lost.
 //!
-//! A courier that could not renew its heartbeat for the lease time stops sending by itself, for
-//! others may have taken its lanes over. The lease is counted from *before* the last heartbeat was
+//! A courier that could not renew its heartbeat for the lease time stops sending by itself, because
+//! others may have taken over its lanes. The lease is counted from *before* the last heartbeat was
 //! sent, so this side always stops first.
 
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub(super) async fn start(
     let good_until = Instant::now() + instance.lease;
     let mut clock = DatabaseClock::default();
     clock.note(outbox.beat(&instance).await?);
-    // Nobody may have been there to see it go back.
+    // The database's clock may have gone back while no courier was there to see it.
     outbox.bring_back(longest_hold(&bulletin.tuning())).await?;
     let (sender, receiver) = watch::channel(good_until);
     let heart = Heart {
@@ -88,10 +88,10 @@ struct Heart {
     watch: Arc<DatabaseWatch>,
     pulse: Arc<Pulse>,
     bulletin: Arc<Bulletin>,
-    /// Where the rates are kept.
+    /// The database that keeps the rates.
     rates: Arc<dyn Outbox>,
     clock: DatabaseClock,
-    /// What was last kept of the platform's rate.
+    /// The rate that was last kept.
     kept: Option<LearnedRate>,
 }
 
@@ -112,7 +112,8 @@ impl Heart {
                 self.clock.note(went_back);
             }
             if !failed && self.clock.is_to_be_followed {
-                // A wait that the platform has asked for may end early: one request finds out.
+                // A hold that the platform has asked for may end early here; then one request finds
+                // out.
                 let longest = self.bulletin.tuning().backoff.max_interval;
                 let brought = self.within(pause, self.outbox.bring_back(longest)).await;
                 self.clock.is_to_be_followed = brought.is_err();
@@ -123,7 +124,8 @@ impl Heart {
         }
     }
 
-    /// Waits until the next heartbeat is due. News come sooner, but not at once: more may follow.
+    /// Waits until the next heartbeat is due. News shortens the wait, but not to nothing: more news
+    /// may follow.
     async fn wait(&self, pause: Duration) {
         let news = async {
             self.bulletin.news().await;
@@ -135,7 +137,7 @@ impl Heart {
         }
     }
 
-    /// Keeps what was learned of the platform's rate, if there is something new.
+    /// Keeps the learned rate of the platform, if it has changed.
     async fn keep_rate(&mut self, limit: Duration) {
         let Some(learned) = self.bulletin.learned() else {
             return;
@@ -152,13 +154,13 @@ impl Heart {
             return;
         }
         let keep = tokio::time::timeout(limit.min(SOON), self.rates.keep_rate(&learned));
-        // What is not kept now is kept with the next heartbeat.
+        // The next heartbeat tries again if this fails.
         if let Ok(Ok(())) = self.pulse.heartbeat.turning(keep).await {
             self.kept = Some(learned);
         }
     }
 
-    /// A call that hangs must not keep the next heartbeat from being tried.
+    /// Limits a call's time: a call that hangs must not hold up the next heartbeat.
     async fn within<T>(
         &self,
         limit: Duration,
@@ -173,17 +175,17 @@ impl Heart {
     }
 }
 
-/// Whether the database's clock goes on as it should.
+/// Whether the database's clock runs as it should.
 #[derive(Default)]
 struct DatabaseClock {
-    /// Whether the last heartbeat found that it went back.
+    /// Whether the last heartbeat found that the clock went back.
     went_back: bool,
-    /// Whether holds may still end by the clock as it went before.
+    /// Whether holds may still end by the clock as it was before.
     is_to_be_followed: bool,
 }
 
 impl DatabaseClock {
-    /// Notes what a heartbeat found, and tells it once.
+    /// Notes what a heartbeat found. Logs once that the clock went back.
     fn note(&mut self, went_back: bool) {
         if went_back && !self.went_back {
             ClockWentBack.emit();

@@ -1,7 +1,7 @@
-//! Isolation: finding the rows to blame in a batch that the platform refused as a whole, or left
-//! partly unaccounted for, with few requests.
+//! Isolation: finds the rows to blame, with few requests, in a batch that the platform refused as a
+//! whole or left partly unaccounted for.
 //!
-//! Pure: it decides which rows go into the next request; the lane at work sends them, and the
+//! Pure: it decides which rows go into the next request. The lane at work sends them, and the
 //! journal knows every piece as a batch of its own. It guarantees that `k` rows to blame among 100
 //! cost at most `2·k·log2(100/k) + k` further requests, whatever `k` is, and that no row is blamed
 //! by inference: inference only decides what is sent next, and every culprit is refused alone.
@@ -9,15 +9,15 @@
 //! One piece is under way at a time, so that each answer shapes the next question. Three rules make
 //! the bound (the test below counts):
 //!
-//! - A group is as large as what was seen so far makes plausible: a half more than the accepted
-//!   rows per culprit. The first question is a single row, so that a batch of nothing but culprits
-//!   costs one request each, and good rows make the groups grow fast.
-//! - A group that was refused is cut at the golden section. If its smaller part is accepted, the
-//!   larger one holds the culprit and need not be asked about as a whole.
-//! - Of a group that was refused and whose part was refused too, the other part is open again.
+//! - The answers so far decide the size of a group: one and a half times the accepted rows per
+//!   culprit. The first question is a single row, so that a batch of nothing but culprits costs one
+//!   request each, and good rows make the groups grow fast.
+//! - A refused group is cut at the golden section. If its smaller part is accepted, the larger part
+//!   holds the culprit and need not be asked about as a whole.
+//! - If a part of a refused group is refused too, nothing is known about the other part again.
 //!
 //! Whatever the answers are, in whatever order, a batch of `n` rows costs at most `2·n - 2` further
-//! requests: each one settles a row, or its rows go on in two smaller pieces.
+//! requests: each request settles a row, or its rows go on in two smaller pieces.
 
 use std::collections::BTreeMap;
 
@@ -27,16 +27,16 @@ use crate::batch::BatchId;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NextPiece<T> {
     Send(T),
-    /// Cut it behind so many rows without sending it.
+    /// Cut it behind this many rows without sending it.
     Cut(T, Cut),
 }
 
-/// Where a piece is cut, and what is known about it.
+/// Where a piece is cut, and whether a culprit is known to be in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
-    /// Rows of the first part, which is sent next.
+    /// The number of rows in the first part, which is sent next.
     pub(super) first: usize,
-    /// Whether one of its parts must hold a culprit.
+    /// Whether one of the parts must hold a culprit.
     holds_culprit: bool,
 }
 
@@ -47,17 +47,17 @@ pub(super) enum Answered {
     Accepted { rows: usize },
     /// The piece was refused as a whole.
     Refused {
-        /// A single row is a culprit.
+        /// A single refused row is a culprit.
         rows: usize,
     },
-    /// Some rows are accounted for, the others are open and nothing is known about them.
+    /// Some rows are accounted for; nothing is known about the others, which are open.
     Partly {
-        /// Rows that are still open: fewer than were sent.
+        /// The number of open rows, fewer than were sent.
         open: usize,
     },
-    /// Every row is open and nothing is known about any.
+    /// Every row is open and nothing is known about any of them.
     Nothing {
-        /// So many rows, more than one.
+        /// The number of rows, more than one.
         rows: usize,
     },
 }
@@ -125,7 +125,7 @@ impl<T> Isolation<T> {
         })
     }
 
-    /// Where to cut so many rows; in the middle, if asking about all of them says nothing new.
+    /// Returns where to cut the rows: in the middle if asking about all of them says nothing new.
     fn cut(&self, rows: usize, known: Known) -> Cut {
         let plausible = (15 * self.accepted / (10 * self.culprits + 4)).max(1);
         let most = if known == Known::Nothing || rows <= 1 {
@@ -139,7 +139,7 @@ impl<T> Isolation<T> {
         }
     }
 
-    /// Takes an answer in; `Some`: the piece is to be cut there.
+    /// Takes in an answer. Returns where to cut the piece, if it has to be cut.
     fn answered(&mut self, answered: Answered) -> Option<Cut> {
         if let Answered::Accepted { rows } = answered {
             self.accepted += rows;
@@ -172,7 +172,7 @@ impl<T> Isolation<T> {
     }
 }
 
-/// All searches of a lane, each under the id of the batch that it began with.
+/// All searches of a lane, each under the id of the batch with which it began.
 #[derive(Debug)]
 pub(super) struct Isolations<T>(BTreeMap<BatchId, Isolation<T>>);
 
@@ -194,14 +194,14 @@ impl<T> Isolations<T> {
         self.0.values_mut().find_map(Isolation::next)
     }
 
-    /// Takes in the answer to a piece, or to a batch that a search has to begin with. `Some`: it is
-    /// to be cut there, and its parts [`put`](Self::put).
+    /// Takes in the answer to a piece, or to a batch with which a search has to begin. Returns
+    /// where to cut it, if it has to be cut; its parts are then [`put`](Self::put).
     pub(super) fn answered(&mut self, search: BatchId, answered: Answered) -> Option<Cut> {
         self.0.entry(search).or_default().answered(answered)
     }
 
-    /// Takes in the parts of a piece, which are in the journal now, with their numbers of rows.
-    /// There are none if no row of the piece is open.
+    /// Takes in the journalled parts of a piece, with their numbers of rows. There are no parts if
+    /// no row of the piece is open.
     pub(super) fn put(&mut self, search: BatchId, parts: Vec<(T, usize)>, cut: Option<Cut>) {
         let Some(isolation) = self.0.get_mut(&search) else {
             return;
@@ -220,7 +220,7 @@ impl<T> Isolations<T> {
         self.0.values().any(|isolation| isolation.accepted == 0)
     }
 
-    /// Makes a piece that could not be sent now the next one again.
+    /// Takes back a piece that could not be sent now; it is the next one again.
     pub(super) fn put_back(&mut self, search: BatchId, piece: T, rows: usize) {
         self.put(search, vec![(piece, rows)], None);
     }
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// How many further requests it takes to find the culprits of a batch that was refused.
+    /// Returns how many further requests it takes to find the culprits of a refused batch.
     fn requests(rows: usize, is_culprit: &dyn Fn(usize) -> bool) -> usize {
         let search = BatchId::generate();
         let mut isolations = Isolations::<Range<usize>>::default();
@@ -358,7 +358,7 @@ mod tests {
         assert_eq!(isolations.next(), Some(NextPiece::Send("of a")));
     }
 
-    /// How many requests a batch takes in all, itself included, of a platform that answers at will.
+    /// Returns how many requests a batch takes in all, with a platform that answers at will.
     fn requests_at_will(rows: usize, mut answers: impl Iterator<Item = (u8, usize)>) -> usize {
         let search = BatchId::generate();
         let mut isolations = Isolations::<Range<usize>>::default();

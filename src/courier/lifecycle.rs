@@ -1,4 +1,4 @@
-//! How the courier ends: softly (no new sends, those in flight finish), then hard.
+//! The end of the courier: first soft (no new sends; sends in flight finish), then hard.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl Lifecycle {
         self.hard.cancelled().await;
     }
 
-    /// Waits, but not longer than the courier runs softly.
+    /// Waits, but no longer than until the soft end.
     pub async fn sleep(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
@@ -57,7 +57,7 @@ impl Lifecycle {
         }
     }
 
-    /// Waits, but not longer than until everything has to be dropped.
+    /// Waits, but no longer than until the hard end.
     pub async fn sleep_hard(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
@@ -73,7 +73,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on the two signals do not end the process by themselves.
+    /// Keeps the two signals from ending the process from now on.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -81,7 +81,7 @@ impl Signals {
         })
     }
 
-    /// The next of them, by name.
+    /// Waits for the next of the two signals, and returns its name.
     pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -90,16 +90,16 @@ impl Signals {
     }
 }
 
-/// SIGHUP: the settings shall be read again.
+/// SIGHUP: asks for the settings to be read again.
 pub struct Hangups(Signal);
 
 impl Hangups {
-    /// From now on the signal does not end the process by itself.
+    /// Keeps the signal from ending the process from now on.
     pub fn listen() -> std::io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
     }
 
-    /// Waits for the next one. Those that come together are one.
+    /// Waits for the next signal. Signals that come together count as one.
     pub async fn next(&mut self) {
         self.0.recv().await;
     }

@@ -1,8 +1,8 @@
 //! Writes that wait for rows which another session keeps locked.
 //!
 //! An app may hold a row in a transaction of its own for as long as it likes. A write that settles
-//! such a row waits here, and its lane with it once nothing else of that is under way. The writer
-//! goes on with all others. (SQLite knows no locked rows.)
+//! such a row waits here. Its lane waits, too, once it has nothing else under way. The writer goes
+//! on with all other writes. (SQLite knows no locked rows.)
 
 use std::collections::HashSet;
 use std::future::pending;
@@ -17,16 +17,16 @@ use super::store::{Asked, Store, apart};
 use crate::contact::Lane;
 use crate::telemetry::event::{RowsLocked, RowsUnlocked};
 
-/// How often to look whether rows are free.
+/// The time between two looks whether rows are free.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The waiting writes of one writer.
 pub(super) struct LockedWrites {
     waiting: Vec<Asked>,
     look_at: Instant,
-    /// How many lanes have a waiting write, for all writers together.
+    /// The number of lanes with a waiting write, for all writers together.
     lanes: Arc<AtomicUsize>,
-    /// How many of them are this writer's.
+    /// The number of those lanes that are this writer's.
     ours: usize,
 }
 
@@ -50,7 +50,7 @@ impl LockedWrites {
         self.lanes.load(Ordering::Relaxed) > 0
     }
 
-    /// Lets these writes wait.
+    /// Puts these writes among the waiting ones.
     pub(super) fn put(&mut self, locked: Vec<Asked>) {
         if locked.is_empty() {
             return;
@@ -67,7 +67,7 @@ impl LockedWrites {
         self.count();
     }
 
-    /// Waits until it is time to look again; for ever while nothing waits.
+    /// Waits until it is time to look again. Never returns while nothing waits.
     pub(super) async fn time_to_look(&self) {
         if self.is_empty() {
             return pending().await;

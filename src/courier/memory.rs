@@ -1,24 +1,24 @@
-//! How many bytes of contacts the lanes hold in memory, and how many more a lane may read.
+//! The bytes of contacts that the lanes hold in memory, and how many more a lane may read.
 //!
-//! A lane always has room for its part. Beyond that it may hold more as long as all lanes together hold
-//! less than they may, so that a few lanes work as fast as the platform lets them, and many lanes with
-//! long rows stay within the memory. Together they never hold more than twice [`ALL`], and a row each.
+//! A lane always has room for its part. It may hold more while all lanes together hold less than
+//! [`ALL`]. So a few lanes work as fast as the platform lets them, and many lanes with long rows
+//! stay within the memory. Together they never hold more than twice [`ALL`], and a row each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What all lanes hold together, beyond their parts: twelve requests of usual length. What is in flight
-/// is in memory twice, as contacts and as JSON.
+/// The limit of all lanes together, beyond their parts: twelve requests of usual length. A contact
+/// in flight is in memory twice, as a contact and as JSON.
 const ALL: usize = 12 * 1_048_576;
 
-/// What a single lane holds at the most, so that no lane has it all.
+/// The limit of a single lane, so that no lane takes all.
 const ONE: usize = ALL / 2;
 
-/// What all lanes hold. Cheap to clone.
+/// The bytes that all lanes hold. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory(Arc<AtomicUsize>);
 
-/// What one lane holds, until it is dropped.
+/// The bytes that one lane holds, given back on drop.
 #[derive(Debug, Default)]
 pub(super) struct LaneMemory {
     all: Memory,
@@ -30,7 +30,7 @@ impl LaneMemory {
         Self { all, bytes: 0 }
     }
 
-    /// Holds as many more bytes as the lane may read, up to `most`, while there are so many places for
+    /// Reserves as many bytes as the lane may read, `most` at the most, with `places` places for
     /// lanes. Returns how many.
     pub(super) fn reserve(&mut self, most: usize, places: usize) -> usize {
         let part = (ALL / places.max(1)).saturating_sub(self.bytes);

@@ -1,12 +1,12 @@
-//! The running daemon: it takes contacts from the outbox to the platform and the truth about each
-//! back. The only part of the program that knows both, through their traits.
+//! The running daemon: it takes contacts from the outbox to the platform and brings the truth about
+//! each one back. Only this part of the program knows both, through their traits.
 //!
 //! One contact's way: `scout` leases its lane, `lane` reads and composes it into a batch,
-//! `dispatcher` journals and sends the batch, the verdict says what the answer means, `recorder`
-//! writes it into the row. Beside them: `heartbeat` keeps the leases, [`limits`] the rates,
-//! [`backoff`] and `gates` the pauses, [`lifecycle`] the end,
-//! [`supervisor`] what systemd hears of it, [`tuning`] what can change meanwhile.
-//! [`Courier`] puts these parts together and runs them.
+//! `dispatcher` journals and sends the batch, the verdict says what the answer means, and
+//! `recorder` writes it into the row. Beside them, `heartbeat` keeps the leases, [`limits`] keeps
+//! the rates, [`backoff`] and `gates` decide the pauses, and [`lifecycle`] the end. [`supervisor`]
+//! reports to systemd, and [`tuning`] holds the settings that can change meanwhile. [`Courier`]
+//! puts these parts together and runs them.
 
 mod actions;
 pub mod backoff;

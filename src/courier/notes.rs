@@ -42,14 +42,14 @@ impl Waiting {
 /// A batch that fails by itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loner {
-    /// It is not sent again before.
+    /// The batch is not sent again before this instant.
     pub(super) resend_at: Instant,
     /// How many of its sends in a row had no usable answer.
     pub(super) failed_sends: u32,
 }
 
-/// At most this many batches that fail by themselves are remembered. Those beyond it are sent again
-/// sooner, as the budget for retries allows.
+/// At most this many batches that fail by themselves are remembered. Beyond that, they are sent
+/// again sooner, as the budget for retries allows.
 const MOST_LONERS: usize = 10_000;
 
 /// At most this many waiting lanes are remembered, so that memory stays bounded. Of more than that the
@@ -65,7 +65,7 @@ impl Notes {
         self.lanes_at_work.load(Ordering::Relaxed)
     }
 
-    /// Whether lanes wait for one of those at work to end its turn.
+    /// Whether lanes wait for a lane at work to end its turn.
     pub(super) fn others_wait(&self) -> bool {
         self.others_wait.load(Ordering::Relaxed)
     }
@@ -107,17 +107,17 @@ impl Notes {
         loners.insert(batch, loner);
     }
 
-    /// Returns what is known of a batch that fails by itself.
+    /// Returns the note about a batch that fails by itself.
     pub(super) fn loner(&self, batch: BatchId) -> Option<Loner> {
         lock(&self.loners).get(&batch).copied()
     }
 
-    /// Forgets a batch that has its end.
+    /// Forgets a batch that has ended.
     pub(super) fn forget_loner(&self, batch: BatchId) {
         lock(&self.loners).remove(&batch);
     }
 
-    /// Forgets why these lanes wait, because an operator has them tried at once.
+    /// Forgets why these lanes wait, because an operator has ordered a try at once.
     pub(super) fn forget_lanes(&self, scope: &OrderScope) {
         let lanes = &mut lock(&self.waiting).lanes;
         lanes.retain(|lane, _| !scope.covers(lane));

@@ -1,4 +1,4 @@
-//! Noticing new contacts, so that their lanes do not wait for the next search.
+//! Notices new contacts, so that their lanes do not wait for the next search.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::context::Context;
 use super::search::SEARCH_SHARE;
 use crate::contact::Lane;
 
-/// Of so many new contacts at most the lanes are looked at.
+/// Of the new contacts, the lanes of at most this many are looked at.
 const MOST_NEWS: i64 = 1_000;
 
-/// What was noticed so far.
+/// The contacts that were noticed so far.
 pub(super) struct Notices {
     /// The greatest id of a contact that was noticed.
     newest: Option<i64>,
-    /// When to ask for it next, however often a rest ends before.
+    /// When to ask for the newest id next, even if a rest ends before.
     due: Instant,
 }
 
@@ -37,7 +37,7 @@ impl Notices {
     }
 
     /// Waits until there are contacts that were not noticed yet, and returns the greatest id. Never
-    /// returns while the setting is off.
+    /// returns while `delivery.notice_interval` is off.
     pub(super) fn next(&self, context: Arc<Context>) -> impl Future<Output = i64> + use<> {
         let Self { newest, due } = *self;
         async move {
@@ -50,7 +50,7 @@ impl Notices {
                 match context.outbox.newest().await {
                     Ok(found) if Some(found) != newest => return found,
                     Ok(_) => sleep(pause_after(asked, interval)).await,
-                    // The search tells of the trouble.
+                    // The search reports the trouble.
                     Err(_) => sleep(context.poll_interval).await,
                 }
             }
@@ -63,7 +63,7 @@ impl Notices {
         let interval = context.notice_interval.filter(|_| self.due <= asked)?;
         match context.outbox.newest().await {
             Ok(newest) if self.newest != Some(newest) => Some(newest),
-            // The search tells of the trouble.
+            // The search reports the trouble.
             Ok(_) | Err(_) => {
                 self.due = Instant::now() + pause_after(asked, interval);
                 None
@@ -79,13 +79,14 @@ impl Notices {
         let lanes = context.outbox.newest_lanes(behind, newest).await;
         let interval = context.notice_interval.unwrap_or_default();
         self.due = Instant::now() + pause_after(asked, interval);
-        // The search tells of the trouble.
+        // The search reports the trouble.
         lanes.unwrap_or_default()
     }
 }
 
-/// How long to wait behind a question that was asked then: it takes a bounded share of the time. Where an
-/// app has inserted very many rows and not committed them, the database walks over all of them.
+/// Returns how long to wait after a question asked at `asked`, so that questions take a bounded
+/// share of the time. If an app has inserted very many rows and not committed them, the database
+/// walks over all of them.
 fn pause_after(asked: Instant, interval: Duration) -> Duration {
     interval.max(asked.elapsed() * (SEARCH_SHARE - 1))
 }

@@ -1,4 +1,4 @@
-//! The settings that a courier is started with.
+//! The settings with which a courier is started.
 
 use std::time::Duration;
 
@@ -6,10 +6,9 @@ use super::tuning::Tuning;
 use crate::contact::RequestDefaults;
 use crate::telemetry::traces::Traces;
 
-/// The settings that the courier runs by.
 #[derive(Clone, Debug)]
 pub struct CourierOptions {
-    /// For people: where the courier runs.
+    /// The host of the courier, shown to people.
     pub host: String,
     /// `delivery.notice_interval`.
     pub notice_interval: Option<Duration>,
@@ -23,9 +22,9 @@ pub struct CourierOptions {
     pub shared_limits: bool,
     /// `request.*`, `delivery.suffix` and `delivery.max_contact_bytes`.
     pub request: RequestDefaults,
-    /// What can change while the courier works.
+    /// The settings that can change while the courier works.
     pub tuning: Tuning,
-    /// Where the ways of batches are told.
+    /// The place where the ways of batches are traced.
     pub traces: Traces,
 }
 

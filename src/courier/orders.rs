@@ -1,7 +1,7 @@
-//! Orders of operators: the database is asked for them a few times a second.
+//! Operators' orders, read from the database a few times a second.
 //!
-//! What was paused is in [`super::pauses`]. What was resumed is tried at once: the gates in its way let
-//! a probe pass, and its rest is over.
+//! [`super::pauses`] holds the pauses. A resumed lane is tried at once: the gates in its way let a
+//! probe pass, and its rest ends.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::context::Context;
 use super::watch::DatabaseWork;
 use crate::telemetry::event::Resumed;
 
-/// How often the database is asked. An order is in force within a second.
+/// The time between two reads. So an order is in force within a second.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Between questions while the database is away.
+/// The time between two reads while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Follows the orders of operators. Does not end.
+/// Follows the operators' orders. Does not end.
 pub(super) async fn follow(context: &Context) {
     loop {
         sleep(INTERVAL).await;

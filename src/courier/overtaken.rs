@@ -1,7 +1,7 @@
-//! Answers that an order or a new token has overtaken.
+//! Answers that are out of date because of an order or a new token.
 //!
-//! An operator orders that lanes are tried at once, or the token changes, while requests are out. Their
-//! answers say nothing about what the order or the token has changed. Pure.
+//! While requests are under way, an operator orders that lanes are tried at once, or the token
+//! changes. The answers to these requests then say nothing about what has changed. Pure.
 
 use std::collections::VecDeque;
 
@@ -11,19 +11,19 @@ use crate::contact::Lane;
 use crate::outbox::OrderScope;
 use crate::platform::verdict::WaitReason;
 
-/// So many orders are remembered. No request is out for as long as so many take.
+/// At most this many orders are remembered. So many orders take longer than any request.
 const MOST: usize = 1_000;
 
 /// When lanes were last ordered to be tried, and when the token last changed.
 #[derive(Debug, Default)]
 pub(super) struct Overtaken {
-    /// The newest comes last.
+    /// The newest order comes last.
     orders: VecDeque<(OrderScope, Instant)>,
     token_changed_at: Option<Instant>,
 }
 
 impl Overtaken {
-    /// Notes that these lanes are tried at once.
+    /// Notes that an operator has ordered a try of these lanes.
     pub(super) fn by_order(&mut self, scope: &OrderScope, now: Instant) {
         self.orders.retain(|(known, _)| known != scope);
         if self.orders.len() >= MOST {
@@ -37,8 +37,8 @@ impl Overtaken {
         self.token_changed_at = Some(now);
     }
 
-    /// Whether something has changed since a request of the lane went at `sent`, so that the wait which
-    /// its answer calls for is void.
+    /// Whether something has changed since a request of the lane was sent at `sent`. Then the wait
+    /// that its answer calls for is void.
     pub(super) fn has(&self, lane: &Lane, reason: WaitReason, sent: Instant) -> bool {
         let by_token = waits_for_a_token(reason) && self.token_changed_at >= Some(sent);
         let mut since = self.orders.iter().rev().take_while(|(_, at)| *at >= sent);
@@ -46,7 +46,7 @@ impl Overtaken {
     }
 }
 
-/// Whether another token may end a wait for this reason.
+/// Whether a new token may end a wait for this reason.
 pub(super) fn waits_for_a_token(reason: WaitReason) -> bool {
     matches!(reason, WaitReason::Unauthorized | WaitReason::Forbidden)
 }

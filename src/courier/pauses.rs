@@ -1,6 +1,6 @@
-//! Pauses: the lanes that operators have paused, as the database said last.
+//! Pauses: the lanes that operators have paused, as last read from the database.
 //!
-//! Nothing new is sent for such a lane, and it has no place; what is under way ends.
+//! A paused lane sends nothing new and has no place; its sends under way still end.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::lock::lock;
 use crate::outbox::{OrderScope, Orders, Outbox, OutboxError, Pause, PausedLanes};
 use crate::telemetry::event::{PausesInForce, SendingPaused, SendingUnpaused};
 
-/// The lanes that are paused, and the orders that were carried out.
+/// The paused lanes, and the orders that were carried out.
 #[derive(Debug)]
 pub(super) struct Pauses {
     paused: watch::Sender<Arc<PausedLanes>>,
@@ -24,12 +24,12 @@ struct Known {
     paused: HashSet<OrderScope>,
     /// Resumes that were heeded, or were there before this courier.
     resumes: HashSet<String>,
-    /// What was resumed and the scout does not know yet.
+    /// Resumed lanes that the scout does not know of yet.
     resumed: Vec<OrderScope>,
 }
 
 impl Pauses {
-    /// Reads what is in force before anything is sent.
+    /// Reads the orders in force before anything is sent.
     pub(super) async fn at_start(outbox: &dyn Outbox) -> Result<Self, OutboxError> {
         let orders = outbox.orders().await?;
         let pauses = Self {
@@ -37,7 +37,7 @@ impl Pauses {
             known: Mutex::default(),
         };
         pauses.heed(orders);
-        // Nothing of this courier waits yet.
+        // No lane of this courier waits yet.
         lock(&pauses.known).resumed.clear();
         Ok(pauses)
     }
@@ -54,12 +54,12 @@ impl Pauses {
         }
     }
 
-    /// Returns what was resumed since the last call.
+    /// Returns the scopes that were resumed since the last call.
     pub(super) fn take_resumed(&self) -> Vec<OrderScope> {
         std::mem::take(&mut lock(&self.known).resumed)
     }
 
-    /// Heeds the orders as they are now. Returns what was resumed, and whether anything is new.
+    /// Heeds the present orders. Returns the newly resumed scopes, and whether anything is new.
     pub(super) fn heed(&self, orders: Orders) -> (Vec<OrderScope>, bool) {
         let mut known = lock(&self.known);
         let now: HashSet<OrderScope> = orders.pauses.iter().map(|p| p.scope.clone()).collect();

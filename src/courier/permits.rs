@@ -1,9 +1,9 @@
-//! Permits: at most so many requests at once, given out in turns.
+//! Permits: they limit the requests under way at once, and are given out in turns.
 //!
 //! Turns go round by user first and then by lane, so that a user with many lanes does not hold up
-//! another's only one. Lanes whose requests hang get no more than a share of the permits, and lanes of
-//! which nothing is known leave some to those that answer. While many requests of such lanes hang, every
-//! second permit goes to a lane that is known to answer, if one waits.
+//! another user's only lane. Lanes whose requests hang get no more than a share of the permits, and
+//! unknown lanes leave some to lanes that are known to answer. While many requests of unknown lanes
+//! hang, every second permit goes to a lane that is known to answer, if one waits.
 
 mod health;
 mod turns;
@@ -19,7 +19,7 @@ use self::turns::Turns;
 use crate::contact::Lane;
 use crate::lock::lock;
 
-/// When many have hung, others may hang, too, for so many times as long as it takes to see it.
+/// After many requests have hung, others may hang, too, for this many times the patience.
 const WARY: u32 = 3;
 
 /// One permit for each request that may be under way.
@@ -28,20 +28,20 @@ pub(super) struct Permits(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// How many permits there shall be.
+    /// The wanted number of permits.
     size: usize,
     in_use: usize,
-    /// How many of them are in use by slow lanes.
+    /// Permits in use by slow lanes.
     slow_in_use: usize,
-    /// How many are in use by lanes that are not known to answer, slow ones among them.
+    /// Permits in use by lanes that are not known to answer, including slow ones.
     unknown_in_use: usize,
-    /// Since when requests of lanes are out of which nothing is known, in the order in which they went.
+    /// When the requests under way of unknown lanes went out, in order.
     unknown_out: Vec<Instant>,
-    /// When one of them last ended while many hung.
+    /// When such a request last ended while many hung.
     last_hang: Option<Instant>,
-    /// How many of the permits wait for the journal or the rate.
+    /// Permits whose requests wait for the journal or the rate.
     waiting_inside: usize,
-    /// How many of them may.
+    /// The most permits whose requests may wait there.
     room_inside: usize,
     health: Health,
     turns: Turns<oneshot::Sender<Permit>>,
@@ -55,7 +55,7 @@ pub(super) struct Permit {
     permits: Permits,
     is_slow: bool,
     is_unknown: bool,
-    /// Since when its request is out, if nothing is known of the lane.
+    /// When its request went out, if nothing is known of the lane.
     unknown_out: Option<Instant>,
     /// Whether its request has not gone out yet.
     waits_inside: bool,
@@ -78,9 +78,9 @@ impl Permits {
         })))
     }
 
-    /// Waits for the lane's turn. No more than `room` permits are given to requests that have not
-    /// gone out: they go in the order in which they got theirs, so a long line of them would hold
-    /// up whoever comes next.
+    /// Waits for the lane's turn. At most `room` permits are held by requests that have not gone
+    /// out: they go in the order of their permits, so a long line of them would hold up every later
+    /// one.
     pub(super) async fn acquire(&self, lane: &Lane, room: usize) -> Option<Permit> {
         let (sender, receiver) = oneshot::channel();
         {
@@ -99,7 +99,7 @@ impl Permits {
         self.give();
     }
 
-    /// Whether more requests want to go than may.
+    /// Whether more requests want to go than may go.
     pub(super) fn are_short(&self) -> bool {
         let state = lock(&self.0);
         !state.turns.is_empty() || state.in_use >= state.size || state.waiting_inside > 1
@@ -120,16 +120,16 @@ impl Permits {
         lock(&self.0).health.is_slow(lane)
     }
 
-    /// Whether many requests hang, or lately hung, of lanes of which nothing was known: others may, too. Those
-    /// that are known to hang have their share, and hold up nobody.
+    /// Whether many requests of unknown lanes hang, or lately hung: others may hang, too. Lanes
+    /// that are known to hang do not count: they have their share, and hold up nobody.
     pub(super) fn many_hang(&self) -> bool {
         lock(&self.0).many_hang()
     }
 
-    /// Gives out what is free.
+    /// Gives out the free permits.
     fn give(&self) {
         while let Some((waiter, permit)) = self.next() {
-            // Whoever has stopped waiting drops the permit, which takes it back.
+            // A waiter that has gone drops the permit, which gives it back.
             drop(waiter.send(permit));
         }
     }
@@ -146,7 +146,8 @@ impl Permits {
         let health = &state.health;
         let well = |lane: &Lane| health.is_well(lane);
         let others = |lane: &Lane| unknown_may_go && (slow_may_go || !health.is_slow(lane));
-        // While many hang, every second permit is for a lane that answers, however many others wait.
+        // While many hang, every second permit goes to a lane that answers, however many others
+        // wait.
         let first = if state.was_well || !many_hang {
             None
         } else {
@@ -179,7 +180,7 @@ impl State {
         self.many_hang_now() || self.last_hang.is_some_and(lately)
     }
 
-    /// Whether so many hang that it matters: as many as those that are known to hang may, and not one alone.
+    /// Whether enough requests hang to matter: as many as slow lanes may have, and at least two.
     fn many_hang_now(&self) -> bool {
         let many = slow_share(self.size).max(2).min(self.size.max(1));
         let last_of_many = self.unknown_out.get(many - 1);
@@ -187,12 +188,12 @@ impl State {
     }
 }
 
-/// How many permits slow lanes may have together.
+/// Returns how many permits slow lanes may have together.
 pub(super) fn slow_share(size: usize) -> usize {
     (size / 4).max(1)
 }
 
-/// How many permits are kept for lanes that are known to answer.
+/// Returns how many permits are kept for lanes that are known to answer.
 fn reserve(size: usize) -> usize {
     size / 8
 }
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(all(&permits).await.len(), 6);
     }
 
-    /// The order in which lanes get the only permit when they ask for it in this order.
+    /// Returns the order in which lanes get the only permit if they ask for it in this order.
     async fn order_of(permits: &Permits, lanes: &[(&str, &str)]) -> Vec<String> {
         let first = permits.acquire(&lane("first", "t"), 8).await;
         let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();

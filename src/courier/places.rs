@@ -1,4 +1,4 @@
-//! The places: which lanes are at work, and whether one more may be.
+//! The places: the lanes at work, and whether one more lane may be.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use super::permits::{Permits, slow_share};
 use super::queue::Candidate;
 use crate::contact::Lane;
 
-/// While many hang, lanes of which nothing is known have places until so many times the usual number of
-/// lanes are at work.
+/// While many hang, unknown lanes still get places until this many times the usual number of lanes
+/// are at work.
 const MOST_PLACES: usize = 3;
 
 /// The lanes at work.
@@ -24,16 +24,16 @@ pub(super) struct Places {
 /// The place of a lane at work.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Tells it of new contacts.
+    /// Tells the lane of new contacts.
     news: Arc<Notify>,
-    /// Whether contacts came meanwhile.
+    /// Whether contacts came while the lane was at work.
     pub(super) has_more: bool,
-    /// Whether an operator has tried it at once, so that no rest of it counts.
+    /// Whether an operator has ordered a try of the lane, so that a rest of it does not count.
     pub(super) is_tried_now: bool,
 }
 
 impl Places {
-    /// Gives a lane its place. Returns how it hears of new contacts.
+    /// Gives a lane its place. Returns the notification of new contacts.
     pub(super) fn take(&mut self, lane: Lane) -> Arc<Notify> {
         debug_assert!(!self.has(&lane), "a lane is at work once");
         *self.users.entry(lane.user_id().into()).or_default() += 1;
@@ -47,7 +47,7 @@ impl Places {
         news
     }
 
-    /// Frees the place of a lane, and returns what was left of it.
+    /// Frees the place of a lane, and returns it.
     pub(super) fn free(&mut self, lane: &Lane) -> Option<Place> {
         let place = self.lanes.remove(lane)?;
         let user = lane.user_id();
@@ -68,7 +68,7 @@ impl Places {
         self.lanes.len()
     }
 
-    /// How many places the lanes of each user have.
+    /// Returns how many places the lanes of each user have.
     pub(super) fn of_users(&self) -> &HashMap<Arc<str>, usize> {
         &self.users
     }
@@ -83,16 +83,16 @@ impl Places {
         true
     }
 
-    /// Notes that an operator has tried these lanes at once.
+    /// Notes that an operator has ordered a try of these lanes.
     pub(super) fn try_now(&mut self, covers: impl Fn(&Lane) -> bool) {
         for (_, place) in self.lanes.iter_mut().filter(|(lane, _)| covers(lane)) {
             place.is_tried_now = true;
         }
     }
 
-    /// Whether there is room for one more, where there are usually so many places. Three
-    /// kinds of lanes do not wait for others' turns to end: the first lane of a user, a lane that has new
-    /// contacts, and, while many hang, a lane that is known to answer.
+    /// Whether there is room for one more lane, with `places` usual places. Three kinds of lanes do
+    /// not wait for others' turns to end: the first lane of a user, a lane with new contacts, and,
+    /// while many hang, a lane that is known to answer.
     pub(super) fn have_room(
         &self,
         Candidate { lane, is_fresh }: &Candidate,
@@ -116,8 +116,8 @@ impl Places {
         others.count() < places
     }
 
-    /// Whether no more lanes that hang may be at work, where so many requests may be under way: they would
-    /// only wait for their permits.
+    /// Whether no more lanes that hang may be at work with this many permits: they would only wait
+    /// for permits.
     pub(super) fn are_full_of_slow(&self, permits: &Permits, max_in_flight: usize) -> bool {
         let slow = self.lanes.keys().filter(|lane| permits.is_slow(lane));
         slow.count() >= slow_share(max_in_flight)
@@ -137,7 +137,7 @@ mod tests {
         Lane::new(user, &task.to_string()).unwrap()
     }
 
-    /// Lets lanes of this kind come until there is no room. Returns how many had a place.
+    /// Lets lanes of this kind come until there is no room. Returns how many got a place.
     fn fill(
         places: &mut Places,
         permits: &Permits,
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(fill(&mut places, &permits, false, well()), 8);
         advance(Duration::from_secs(3)).await;
         assert_eq!(fill(&mut places, &permits, false, well().skip(8)), 4);
-        // And they leave the usual places to lanes of which nothing is known.
+        // These lanes also leave the usual places to unknown lanes.
         assert_eq!(fill(&mut places, &permits, false, of_one("new")), 8);
     }
 

@@ -1,8 +1,8 @@
 //! The pulse: whether the courier's loops are turning, for health checks.
 //!
 //! Each loop reports its turns here. A loop that has ended, is blocked or waits in vain falls
-//! silent. A database that does not answer silences no loop: each call has a time limit of its own,
-//! and a restart of the courier would not help. Readiness reports that.
+//! silent. A database that does not respond silences no loop: each call has a time limit of its
+//! own, and a restart of the courier would not help. Readiness reports such a database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A loop that leaves more turns out than this counts as standing still.
+/// A loop that misses more turns than this counts as standing still.
 const TURNS: u32 = 3;
 
-/// A loop with a shorter interval is judged by this one, because a host may be busy for a moment.
+/// A loop with a shorter interval is judged by this interval, because a host may be busy for a
+/// moment.
 const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -31,17 +32,17 @@ pub(super) struct Beat {
     name: &'static str,
     interval: Duration,
     origin: Instant,
-    /// When it last turned, in milliseconds since `origin`.
+    /// The time of the last turn, in milliseconds since `origin`.
     turned: AtomicU64,
 }
 
-/// How a loop is doing.
+/// The state of a loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoopReport {
     pub name: &'static str,
     /// The time since its last turn.
     pub silent_for: Duration,
-    /// The longest time that it may be silent.
+    /// The longest time that the loop may be silent.
     pub limit: Duration,
 }
 
@@ -75,7 +76,7 @@ impl Pulse {
         self.begun.cancelled().await;
     }
 
-    /// Waits for the database before the loops begin. All of them count as turning meanwhile.
+    /// Waits for the database before the loops begin. All loops count as turning meanwhile.
     pub(super) async fn all_turning<T>(&self, waits: impl Future<Output = T>) -> T {
         tokio::pin!(waits);
         loop {

@@ -1,8 +1,8 @@
 //! The queue: lanes with due contacts that have no place yet. Pure.
 //!
-//! Some were found by a search, others have new contacts. Both kinds take turns, so that whoever has
-//! just come does not wait for a whole round over all lanes. Where more lanes have new contacts than
-//! there are places, new contacts are no news: such lanes wait as if a search had found them.
+//! Some lanes were found by a search, others have new contacts. Both kinds take turns, so that a
+//! new lane does not wait for a whole round over all lanes. In a flood, more lanes have new
+//! contacts than there are places: then they wait as if a search had found them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,28 +14,30 @@ use super::rotation::Rotation;
 use super::turns::Turns;
 use crate::contact::Lane;
 
-/// At most so many lanes of a user wait that a search has found. Others may be found later.
+/// At most this many found lanes of a user wait. Others may be found later.
 const MOST_OF_A_USER: usize = 64;
 
-/// At most so many lanes wait that a search has found.
+/// At most this many found lanes wait.
 const MOST: usize = 1_024;
 
-/// After more lanes had new contacts than there are places, new contacts are no news for so long.
+/// A flood lasts this long after more lanes had new contacts than there are places.
 const FLOOD: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Lanes that a search has found, or whose rest is over, and in a flood those of new contacts.
+    /// Lanes that a search has found, or whose rest is over; in a flood, also lanes with new
+    /// contacts.
     found: Rotation,
-    /// Lanes of new contacts.
+    /// Lanes with new contacts.
     fresh: Rotation,
-    /// Whether the last one that was taken out had new contacts.
+    /// Whether the lane that was last taken out had new contacts.
     was_fresh: bool,
-    /// Those of them that an operator has ordered to be tried at once. The searches may not find them.
+    /// Fresh lanes that an operator has ordered to be tried at once. The searches may not find
+    /// them.
     ordered: HashSet<Lane>,
-    /// Until when new contacts are no news.
+    /// The end of the flood.
     flood_until: Option<Instant>,
-    /// Whether they were none when they came last.
+    /// Whether it was a flood when new contacts last came.
     is_flooded: bool,
     /// The lanes that have had new contacts since `flood_until` was set.
     heard: HashSet<Lane>,
@@ -51,7 +53,7 @@ pub(super) struct Candidate {
 }
 
 impl Queue {
-    /// Lets lanes wait that a search has found, or whose rest is over.
+    /// Queues lanes that a search has found, or whose rest is over.
     pub(super) fn found(&mut self, lanes: Vec<Lane>) {
         for lane in lanes {
             self.turns.begins_to_wait(&lane);
@@ -60,13 +62,13 @@ impl Queue {
         self.found.keep(&self.turns, MOST_OF_A_USER, MOST);
     }
 
-    /// Lets a lane wait that is to be tried at once, as an operator has ordered.
+    /// Queues a lane that an operator has ordered to be tried at once.
     pub(super) fn goes_at_once(&mut self, lane: Lane) {
         self.ordered.insert(lane.clone());
         self.fresh.put(lane);
     }
 
-    /// Lets lanes wait that have new contacts, as news where there are so many places.
+    /// Queues lanes with new contacts. It is a flood if they are more than `places`.
     pub(super) fn has_contacts(&mut self, lanes: Vec<Lane>, places: usize, now: Instant) {
         if self.flood_until.is_none_or(|until| until <= now) || self.len() == 0 {
             self.heard = self.fresh.iter().cloned().collect();
@@ -92,7 +94,7 @@ impl Queue {
         }
     }
 
-    /// Lets a lane wait for which contacts came while it was at work, as news where these are.
+    /// Queues a lane that got contacts while it was at work; as a fresh lane, except in a flood.
     pub(super) fn has_more(&mut self, lane: Lane) {
         if self.is_flooded {
             self.found(vec![lane]);
@@ -109,7 +111,7 @@ impl Queue {
         self.fresh.remove(lane);
     }
 
-    /// Takes out the lane whose turn it is. `at_work`: how many lanes of a user are at work.
+    /// Takes out the lane whose turn it is. `at_work`: how many lanes of each user are at work.
     pub(super) fn next(&mut self, at_work: &HashMap<Arc<str>, usize>) -> Option<Candidate> {
         let at_work = |user: &str| at_work.get(user).copied().unwrap_or(0);
         self.was_fresh = match (self.found.is_empty(), self.fresh.is_empty()) {
@@ -127,7 +129,7 @@ impl Queue {
         Some(Candidate { lane, is_fresh })
     }
 
-    /// Takes out the lane whose last turn is longest ago of those for which this holds.
+    /// Takes out the lane with the oldest last turn among the lanes for which `holds` is true.
     pub(super) fn next_of(&mut self, holds: impl Fn(&Lane) -> bool) -> Option<Candidate> {
         let waiting = [(&self.found, false), (&self.fresh, true)];
         let waiting = waiting
@@ -147,7 +149,7 @@ impl Queue {
         }
     }
 
-    /// Forgets what was ordered for a lane that was taken out and may not be tried now.
+    /// Forgets the order for a lane that was taken out and may not be tried now.
     pub(super) fn forget(&mut self, lane: &Lane) {
         self.ordered.remove(lane);
     }
@@ -179,12 +181,12 @@ impl Queue {
         self.found.len() + self.fresh.len()
     }
 
-    /// Whether no lane waits that a search has found.
+    /// Whether no found lane waits.
     pub(super) fn is_used_up(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// Whether lanes wait that have new contacts.
+    /// Whether lanes with new contacts wait.
     pub(super) fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
     }
@@ -230,7 +232,7 @@ mod tests {
         queue.has_contacts(lanes(["e", "f"]), 2, now + FLOOD / 2);
         let in_turns = ["tried", "found", "a", "b", "c", "d", "e", "f"];
         assert_eq!(order(&mut queue), in_turns);
-        // It is over when few have come for a while.
+        // The flood is over when few lanes have come for a while.
         queue.found(lanes(["found"]));
         queue.has_contacts(lanes(["d"]), 2, now + FLOOD * 2);
         queue.has_contacts(lanes(["e"]), 2, now + FLOOD * 2);

@@ -1,14 +1,15 @@
 //! The recorder: everything that the courier writes goes through it, many writes to a transaction.
 //!
-//! Lanes hand in writes and wait for their answer. What a lane hands in first is written first: a hold
-//! and its end could otherwise change places. The recorder takes all that have gathered while
-//! the last transaction ran and commits them together ([`Store`]). Where the database can write
-//! more than one thing at a time there are several writers, and a lane's writes always go to the
-//! same one: while one of them settles, the others' lanes go on, and no two wait for the same rows.
-//! A write that fails because the database is away is tried again until it is known to be written
-//! or fenced: a commit whose answer was lost is answered by the outbox as done, not done twice.
-//! What settles rows that another session keeps locked waits apart ([`LockedWrites`]), and so does a lane
-//! that waits for any other lock ([`StuckLanes`]).
+//! Lanes hand in writes and wait for their answers. A lane's writes are written in the order in
+//! which they were handed in: a hold and its end could otherwise change places. The recorder takes
+//! all writes that have gathered while the last transaction ran and commits them together
+//! ([`Store`]). Where the database can write several things at once there are several writers, and
+//! a lane's writes always go to the same one. While one writer settles, the others' lanes go on,
+//! and no two writers wait for the same rows. A write that fails because the database is away is
+//! tried again until it is known to be written or fenced: if only the answer of a commit was lost,
+//! the outbox reports the write as done and does not do it twice. Writes of rows that another
+//! session keeps locked wait apart ([`LockedWrites`]), and so does a lane that waits for any other
+//! lock ([`StuckLanes`]).
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,16 +32,16 @@ use crate::outbox::{Change, Lease, Outbox, Write};
 /// At most this many writes share a transaction. More would hold locks for longer than they save.
 const MAX_WRITES: usize = 128;
 
-/// A transaction ends with the write that brings it to so many bytes, so that neither its statements nor
-/// the database's answer grow without end.
+/// A transaction ends with the write that brings it to this many bytes, so that neither its
+/// statements nor the database's answer grow without bound.
 const MAX_BYTES: usize = 1_048_576;
 
-/// The lanes' end of the way to each writer.
+/// The lanes' handle to the writers.
 #[derive(Clone)]
 pub(super) struct Recorder {
     writers: Arc<[mpsc::UnboundedSender<Asked>]>,
     locked_lanes: Arc<AtomicUsize>,
-    /// Those of each writer.
+    /// The stuck lanes of each writer.
     stuck_lanes: Arc<[Arc<StuckLanes>]>,
 }
 
@@ -54,7 +55,7 @@ impl Recorder {
     ) -> (Self, JoinSet<()>) {
         let mut tasks = JoinSet::new();
         let locked_lanes = Arc::new(AtomicUsize::new(0));
-        // There are half as many writers as connections.
+        // There are half as many writers as connections, and half as many tries as writers.
         let tries = Arc::new(Semaphore::new((pulse.writers.len() / 2).max(1)));
         let stuck_lanes: Arc<[_]> = (0..pulse.writers.len())
             .map(|_| Arc::new(StuckLanes::new(Arc::clone(&tries))))
@@ -86,7 +87,7 @@ impl Recorder {
         (recorder, tasks)
     }
 
-    /// Returns the writer that all writes of the lane go to.
+    /// Returns the writer to which all writes of the lane go.
     fn writer(&self, lane: &Lane) -> Option<&mpsc::UnboundedSender<Asked>> {
         let mut hasher = DefaultHasher::new();
         lane.hash(&mut hasher);
@@ -95,14 +96,14 @@ impl Recorder {
         self.writers.get(nth)
     }
 
-    /// Returns how many lanes wait for what other sessions keep locked.
+    /// Returns how many lanes wait for locks of other sessions.
     pub(super) fn locked_lanes(&self) -> usize {
         let stuck = self.stuck_lanes.iter().map(|stuck| stuck.len());
         self.locked_lanes.load(Ordering::Relaxed) + stuck.sum::<usize>()
     }
 
-    /// Hands in a write in the name of a lease, at once. The answer comes when the write is committed, or
-    /// fenced.
+    /// Hands in a write in the name of a lease, at once. The answer comes when the write is
+    /// committed, or fenced.
     pub(super) fn record(
         &self,
         lease: &Arc<Lease>,
@@ -130,7 +131,7 @@ struct Writer {
     locked: LockedWrites,
     stuck: Arc<StuckLanes>,
     pulse: Arc<Pulse>,
-    /// Which of the writers this is.
+    /// The number of this writer.
     nth: usize,
     receiver: mpsc::UnboundedReceiver<Asked>,
 }
@@ -183,8 +184,8 @@ impl Writer {
         locked
     }
 
-    /// Commits writes of which none is known to wait, in transactions of bounded length. What waits for
-    /// another lock than a row's is left to those who try that.
+    /// Commits writes that are not known to wait, in transactions of bounded length. Writes that
+    /// wait for another lock than a row's are left to the stuck lanes.
     async fn commit_free(&self, asked: Vec<Asked>) -> Vec<Asked> {
         let mut locked = Vec::new();
         let mut asked = VecDeque::from(asked);
@@ -198,7 +199,7 @@ impl Writer {
     }
 }
 
-/// Takes the first writes that make a transaction, one at the least.
+/// Takes the first writes that make a transaction, at least one.
 fn portion(asked: &mut VecDeque<Asked>) -> Vec<Asked> {
     let mut bytes = 0;
     let mut some = Vec::new();
@@ -211,9 +212,9 @@ fn portion(asked: &mut VecDeque<Asked>) -> Vec<Asked> {
     some
 }
 
-/// Why a writer goes on.
+/// The reason why a writer goes on.
 enum WokenBy {
-    /// So many writes have gathered. Zero: there will be no more.
+    /// This many writes have gathered. Zero: there will be no more.
     Gathered(usize),
     /// It is time to look whether locked rows are free.
     Look,

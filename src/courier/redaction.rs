@@ -1,13 +1,13 @@
-//! Taking what is personal out of contacts that ended long ago, in small steps, while the courier runs
-//! (`retention.redact_after`).
+//! Redaction: takes personal data out of contacts that ended long ago, in small steps, while the
+//! courier runs (`retention.redact_after`).
 //!
-//! There is no index of what is left to do, which every settling would pay for. The table is walked along
-//! its primary key, and a round goes on where the last one was: when there is nothing to do, it reads some
-//! thousand rows. Once a day a round begins at the first row, for a contact that was pending, locked or
-//! young when the walk passed it.
+//! There is no index of the remaining contacts: every settling would pay for it. Instead, rounds
+//! walk the table along its primary key, each from where the last one stopped. A round with nothing
+//! to do reads some thousand rows. Once a day a round begins at the first row, for contacts that
+//! were pending, locked or young when the walk passed them.
 //!
-//! It guarantees that of several couriers on one database only the one that has run the longest does it,
-//! and that a failure stops nothing else: the next round goes on.
+//! It guarantees that of several couriers on one database only the one that has run the longest
+//! redacts, and that a failure stops nothing else: the next round goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,14 +36,14 @@ pub struct Redaction {
     operations: Arc<dyn Operations>,
     instance: Uuid,
     older_than: Duration,
-    /// Behind which contact the next round begins; `None`: with the first one.
+    /// The contact behind which the next round begins; `None`: it begins with the first one.
     reached: Option<ContactId>,
     /// When the last walk of the whole table began.
     whole: Option<Instant>,
 }
 
 impl Redaction {
-    /// Redacts contacts that ended longer ago.
+    /// Redacts contacts that ended longer ago than `older_than`.
     pub fn new(operations: Arc<dyn Operations>, instance: Uuid, older_than: Duration) -> Self {
         Self {
             operations,
@@ -68,11 +68,11 @@ impl Redaction {
         }
     }
 
-    /// Redacts everything that is old enough, if no courier has run longer. Returns how many steps that
-    /// took.
+    /// Redacts all contacts that are old enough, if no courier has run longer. Returns how many
+    /// steps it took.
     pub async fn round(&mut self, life: &Lifecycle) -> Result<u32, OutboxError> {
         if !is_the_eldest(&*self.operations, self.instance).await? {
-            // Whoever does it meanwhile does not tell how far it comes.
+            // Another courier redacts meanwhile, and does not tell how far it comes.
             self.whole = None;
             return Ok(0);
         }

@@ -1,8 +1,8 @@
-//! Refusals that all sound the same: the sign that not the rows are wrong, but something about all
+//! Refusals that all say the same: the sign that not single rows are wrong, but something about all
 //! of them (the wrong task, an account without funds, numbers that are not encrypted as announced).
 //!
-//! Pure. The lane at work asks it after each batch whether to pause: a million bad rows must not
-//! cost a million requests without anyone noticing.
+//! Pure. After each batch, the lane at work asks whether to pause: a million bad rows must not cost
+//! a million requests before anyone notices.
 
 use crate::platform::verdict::Wait;
 use crate::settlement::{FailKind, Final, RowOutcome};
@@ -14,23 +14,23 @@ const MANY: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Refusals {
     rows: usize,
-    /// Those of the first row.
+    /// The words of the first row.
     words: Option<Words>,
-    /// Whether the answer to a row did not tell what became of it.
+    /// Whether the answer about a row left its end unknown.
     are_unconfirmed: bool,
     /// Whether a row ended in another way, or with other words.
     mixed: bool,
 }
 
-/// What the platform said of a row.
+/// The platform's words about a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Words {
     as_said: String,
-    /// As people may see them.
+    /// The words as people may see them.
     shown: String,
 }
 
-/// Rows that all ended in the same way, none of them as it should.
+/// Rows that all failed in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unanimous {
     /// The words with which each of them ended, masked.
@@ -39,16 +39,16 @@ pub(super) struct Unanimous {
 }
 
 impl Unanimous {
-    /// Returns why the lane waits.
+    /// Returns the reason for which the lane waits.
     pub(super) fn wait(&self) -> Wait {
         Wait::all_refused(&self.words, self.are_unconfirmed)
     }
 }
 
 impl Refusals {
-    /// Takes in how rows of a batch ended; `shown` masks words about them. A duplicate counts only if its
-    /// batch was refused for it (`alone`): in a list of failures duplicates are cheap, and nothing is
-    /// wrong.
+    /// Takes in how rows of a batch ended; `shown` masks words about them. A duplicate counts only
+    /// if its batch was refused for it (`alone`): duplicates in a list of failures are cheap, and
+    /// nothing is wrong.
     pub(super) fn note(
         &mut self,
         settled: &[RowOutcome],
@@ -78,8 +78,8 @@ impl Refusals {
         self.mixed |= !are_same(&first.as_said, words);
     }
 
-    /// Returns how all rows of a batch ended if every one was refused with the same words. `streak`
-    /// holds the rows that were refused before it; the rows of this batch are added.
+    /// Returns how all rows of a batch ended if each was refused with the same words. `streak`
+    /// holds the rows that were refused before the batch; the batch's rows are added to it.
     pub(super) fn unanimous(self, streak: &mut Self) -> Option<Unanimous> {
         let words = self.words.filter(|_| !self.mixed);
         let Some(words) = words else {
@@ -99,12 +99,12 @@ impl Refusals {
     }
 }
 
-/// Whether two refusals say the same: the number of the row that they quote may be another.
+/// Whether two refusals say the same. The row's number that they quote may differ.
 fn are_same(one: &str, other: &str) -> bool {
     one == other || without_numbers(one) == without_numbers(other)
 }
 
-/// The words with a mark in the place of each number, masked or not.
+/// Returns the words with a mark in place of each number, masked or not.
 fn without_numbers(words: &str) -> String {
     let mut text = String::with_capacity(words.len());
     for c in words.chars() {
@@ -118,14 +118,14 @@ fn without_numbers(words: &str) -> String {
     text
 }
 
-/// Whether the platform takes contacts of this lane: at least one row was not refused, and its answer told
-/// what became of it.
+/// Whether the platform takes contacts of this lane: at least one row was not refused, and the
+/// answer told how it ended.
 pub(super) fn shows_progress(settled: &[RowOutcome], alone: bool) -> bool {
     settled.iter().any(|row| refusal(row, alone).is_none())
 }
 
-/// Returns the words with which the row failed, if nothing shows that the platform takes contacts: it was
-/// refused, or its answer did not tell.
+/// Returns the words with which the row failed, unless its end shows that the platform takes
+/// contacts. The row was refused, or the answer left its end unknown.
 fn refusal(row: &RowOutcome, alone: bool) -> Option<&str> {
     match &row.end {
         Final::Failed { kind, cause } => match kind {
@@ -174,7 +174,7 @@ mod tests {
         let lost = || failed(FailKind::Unconfirmed, "the answer does not tell");
         assert!(!shows_progress(&[lost()], false));
         let mut refusals = Refusals::default();
-        // Each in a piece of its own.
+        // Each row comes in a piece of its own.
         for _ in 0..2 {
             refusals.note(&[lost()], false, str::to_owned);
         }

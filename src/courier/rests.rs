@@ -7,18 +7,18 @@ use tokio::time::Instant;
 
 use crate::contact::Lane;
 
-/// At most so many lanes rest in memory.
+/// At most this many lanes rest in memory.
 const MOST: usize = 50_000;
 
-/// `run --once` waits so much longer than a lane rests for: the database counts from when the hold was
-/// written, and a write may take so long.
+/// `run --once` waits this much longer than a lane rests: the database counts from when the hold
+/// was written, and a write may take this long.
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The lanes that rest.
 #[derive(Debug, Default)]
 pub(super) struct Rests {
     resting: HashMap<Lane, Rest>,
-    /// Lanes that rest for a moment only, and until when `run --once` waits for them.
+    /// Lanes that rest only briefly, and until when `run --once` waits for them.
     brief: HashMap<Lane, Instant>,
 }
 
@@ -26,14 +26,14 @@ pub(super) struct Rests {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rest {
     pub(super) until: Instant,
-    /// Whether it is put to work then without a search.
+    /// Whether the lane is put to work after the rest without a search.
     pub(super) comes_back: bool,
-    /// Whether new contacts end it.
+    /// Whether new contacts end the rest.
     pub(super) is_idle: bool,
 }
 
 impl Rests {
-    /// Leaves a lane alone for so long; then the searches may find it.
+    /// Leaves a lane alone for this long. After that, the searches may find it.
     pub(super) fn cools(&mut self, lane: Lane, time: Duration) {
         let rest = Rest {
             until: Instant::now() + time,
@@ -45,7 +45,7 @@ impl Rests {
 
     pub(super) fn begins(&mut self, lane: Lane, rest: Rest) {
         if self.resting.len() >= MOST {
-            // The searches find them again, those with a hold when it is over.
+            // The searches find these lanes again, lanes with a hold when it is over.
             self.resting.retain(|_, rest| !rest.comes_back);
         }
         self.resting.insert(lane, rest);
@@ -59,14 +59,14 @@ impl Rests {
         self.resting.len()
     }
 
-    /// Ends the rest of a lane that has nothing to send: new contacts came.
+    /// Ends the rest of a lane that has nothing to send, because new contacts came.
     pub(super) fn has_contacts(&mut self, lane: &Lane) {
         if self.resting.get(lane).is_some_and(|rest| rest.is_idle) {
             self.resting.remove(lane);
         }
     }
 
-    /// Ends the rests of these lanes, if they come back.
+    /// Ends the rests of these lanes, if they come back by themselves.
     pub(super) fn end(&mut self, covers: impl Fn(&Lane) -> bool) {
         for (_, rest) in self.resting.iter_mut().filter(|(lane, _)| covers(lane)) {
             if rest.comes_back {
@@ -75,20 +75,20 @@ impl Rests {
         }
     }
 
-    /// Takes out the lanes that come back by now.
+    /// Takes out the lanes whose rest is over and that come back.
     pub(super) fn take_over(&mut self, now: Instant) -> Vec<Lane> {
         let over = self.resting.extract_if(|_, rest| rest.until <= now);
         let come_back = over.filter(|(_, rest)| rest.comes_back);
         come_back.map(|(lane, _)| lane).collect()
     }
 
-    /// Returns when the next one comes back.
+    /// Returns when the next lane comes back.
     pub(super) fn next(&self) -> Option<Instant> {
         let come_back = self.resting.values().filter(|rest| rest.comes_back);
         come_back.map(|rest| rest.until).min()
     }
 
-    /// Has `run --once` wait for a lane which rests until then.
+    /// Makes `run --once` wait for a lane that rests until then.
     pub(super) fn begins_briefly(&mut self, lane: Lane, until: Instant) {
         self.brief.insert(lane, until + MARGIN);
     }
@@ -100,12 +100,12 @@ impl Rests {
         }
     }
 
-    /// Notes that a lane for which `run --once` may wait has come back, or will not.
+    /// Notes that a lane for which `run --once` may wait has come back.
     pub(super) fn came_back(&mut self, lane: &Lane) {
         self.brief.remove(lane);
     }
 
-    /// Whether `run --once` waits for one of them.
+    /// Whether `run --once` waits for a lane.
     pub(super) fn is_brief(&mut self, now: Instant) -> bool {
         self.brief.retain(|_, until| *until > now);
         !self.brief.is_empty()

@@ -1,8 +1,8 @@
-//! Deleting what was done long ago, in small steps, while the courier runs
-//! (`retention.older_than`).
+//! Retention: deletes contacts and batches that ended long ago, in small steps, while the courier
+//! runs (`retention.older_than`).
 //!
 //! It guarantees that of several couriers on one database only the one that has run the longest
-//! deletes; that no step holds more than a thousand rows; and that a failure stops nothing else:
+//! deletes, that no step holds more than a thousand rows, and that a failure stops nothing else:
 //! the next round goes on.
 
 use std::sync::Arc;

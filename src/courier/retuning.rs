@@ -1,4 +1,4 @@
-//! Retuning: the parts that keep a rate or a size of their own take over a new tuning at once.
+//! Retuning: hands a new tuning at once to the parts that keep a rate or a size of their own.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The rotation: lanes that were found and wait for a place, by user. Pure.
+//! The rotation: found lanes that wait for a place, by user. Pure.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::turns::Turns;
 use crate::contact::Lane;
 
-/// Lanes in the order in which they get their places: the user with the fewest lanes at work comes
-/// first, of several that whose last turn is longest ago; and of its lanes the one whose last turn is.
+/// Lanes in the order in which they get their places. The user with the fewest lanes at work comes
+/// first; among equals, the user with the oldest last turn. Of a user's lanes, the one with the
+/// oldest last turn comes first.
 #[derive(Debug, Default)]
 pub(super) struct Rotation {
     order: VecDeque<Arc<str>>,
@@ -26,7 +27,7 @@ impl FromIterator<Lane> for Rotation {
 }
 
 impl Rotation {
-    /// Puts a lane behind the others of its user, unless it waits already.
+    /// Puts a lane behind the others of its user, unless it already waits.
     pub(super) fn put(&mut self, lane: Lane) {
         if !self.all.insert(lane.clone()) {
             return;
@@ -53,8 +54,8 @@ impl Rotation {
         }
     }
 
-    /// Keeps so many lanes of each user, those whose last turn is longest ago; and so many in all: of each
-    /// user the first ones.
+    /// Keeps `most_of_a_user` lanes of each user, with the oldest last turns; and `most` lanes in
+    /// all, the first ones of each user.
     pub(super) fn keep(&mut self, turns: &Turns, most_of_a_user: usize, most: usize) {
         for lanes in self.lanes.values_mut() {
             if lanes.len() > most_of_a_user {
@@ -114,7 +115,7 @@ impl Rotation {
         self.lanes.values().flatten()
     }
 
-    /// Takes out the next lane. `at_work`: how many lanes of a user are at work.
+    /// Takes out the next lane. `at_work`: how many lanes of each user are at work.
     pub(super) fn next(&mut self, turns: &Turns, at_work: impl Fn(&str) -> usize) -> Option<Lane> {
         let load = |(_, user): &(usize, &Arc<str>)| (at_work(user), turns.of_user(user));
         let (nth, _) = self.order.iter().enumerate().min_by_key(load)?;

@@ -1,9 +1,9 @@
 //! The scout: puts lanes with work to work, a bounded number at a time.
 //!
 //! A place is for a lane that can send now, or soon. Users take turns, and then the lanes of each
-//! ([`Queue`]); a lane at work gives its place up after a turn when others wait, and rests when
-//! it may not send for a while. Its neighbours are the search, which finds lanes in the outbox, and
-//! the lane at work.
+//! user ([`Queue`]). A lane at work gives its place up after a turn when others wait, and rests
+//! when it may not send for a while. The scout's neighbours are the search, which finds lanes in
+//! the outbox, and the lane at work.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,17 +31,17 @@ use crate::outbox::OutboxError;
 mod paying;
 mod starting;
 
-/// A lane that failed for a reason of its own is left alone for so long.
+/// A lane that failed for a reason of its own is left alone for this long.
 const COOLING: Duration = Duration::from_mins(1);
 
-/// A lane is left alone for so long if the server that reads is behind the one that writes.
+/// A lane is left alone for this long if the server that reads is behind the one that writes.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
 /// How often the scout searches in a poll interval while lanes are at work.
 const BUSY: u32 = 4;
 
-/// A look ends when so many lanes had no place, and so many that are known to answer while many
-/// hang.
+/// A look ends when this many lanes had no place. While many hang, it ends after as many again of
+/// lanes that are known to answer.
 const MOST_LOOKED_AT: usize = 32;
 
 pub(super) struct Scout {
@@ -58,16 +58,16 @@ pub(super) struct Scout {
     lanes: HashMap<Id, Lane>,
     rests: Rests,
     new_tokens: watch::Receiver<()>,
-    /// What operators order.
+    /// Notified when operators have ordered something.
     orders: watch::Receiver<()>,
-    /// Whether it reports trouble with the database, because it goes on in spite of that.
+    /// Whether the scout reports trouble with the database, because it goes on in spite of it.
     tells: bool,
 }
 
 /// The result of one look around.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Look {
-    /// Whether it has searched for lanes.
+    /// Whether the look has searched for lanes.
     searched: bool,
     /// Lanes that were put to work.
     started: usize,
@@ -107,8 +107,8 @@ impl Scout {
         self.drain().await;
     }
 
-    /// Looks around until no lane can be worked any more: everything that is due is settled, or
-    /// waits for something that takes long.
+    /// Looks around until no lane can be worked any more: all due contacts are settled, or wait for
+    /// something that takes long.
     pub(super) async fn run_once(mut self) -> Result<(), OutboxError> {
         // Whether no other courier had a lane before the last look.
         let mut alone = false;
@@ -123,13 +123,13 @@ impl Scout {
                 // Only a search tells that nothing is left.
                 self.schedule.begins_anew();
                 if !look.searched {
-                    // Without a good lease it does not search.
+                    // Without a good lease the look does not search.
                     if !self.context.leases.is_good() {
                         self.rest(None).await;
                     }
                     continue;
                 }
-                // Lanes of another courier are delivered by it, or free when its lease ends. Its
+                // Another courier delivers its lanes, or they are free when its lease ends. Its
                 // lease may have ended since the look, so one more look is needed.
                 alone = self.context.outbox.backlog(self.instance).await?.elsewhere == 0;
                 if alone {
@@ -186,14 +186,14 @@ impl Scout {
         }
     }
 
-    /// Asks for new contacts while lanes are put to work, if it is time: leases take theirs.
+    /// Asks for new contacts between two leases, if it is time: leases take a while.
     async fn ask_for_news(&mut self) {
         if let Some(newest) = self.notices.ask(&self.context).await {
             self.take_news(newest).await;
         }
     }
 
-    /// Lets the lanes of new contacts wait for a place. The next search finds what is behind them.
+    /// Queues the lanes of new contacts for a place. The next search finds contacts beyond these.
     async fn take_news(&mut self, newest: i64) {
         self.schedule.has_news();
         let lanes = self.notices.lanes(newest, &self.context).await;
@@ -215,8 +215,8 @@ impl Scout {
         self.take_out_of_unpaid();
     }
 
-    /// Searches for the lanes that are not paused any more, and ends the rests of those that operators
-    /// have tried at once.
+    /// Makes a search due for lanes that are not paused any more, and ends the rests of lanes that
+    /// operators have ordered to be tried.
     fn take_orders(&mut self) {
         self.schedule.has_news();
         for scope in self.context.pauses.take_resumed() {
@@ -248,7 +248,7 @@ impl Scout {
         let (until, is_brief) = match end {
             LaneEnd::Lost => return,
             _ if place.is_tried_now => return self.queue.goes_at_once(lane),
-            // It may have read its rows before the news came.
+            // The lane may have read its rows before the news came.
             LaneEnd::Done | LaneEnd::Idles { .. } if place.has_more => {
                 return self.queue.has_more(lane);
             }
@@ -259,7 +259,7 @@ impl Scout {
             }
             LaneEnd::Done => return,
         };
-        // Nobody but `run --once` waits for it.
+        // Only `run --once` waits for the lane.
         if is_brief && !self.tells {
             self.rests.begins_briefly(lane.clone(), until);
         }
@@ -286,7 +286,7 @@ impl Scout {
             self.context.notes.set_others_wait(false);
             return Ok(look);
         }
-        // News do not wait for the search, and cannot keep it from its turn.
+        // Fresh lanes do not wait for the search, and cannot keep the search from its turn.
         let has_fresh = self.queue.has_fresh();
         let fresh = if has_fresh {
             self.start_those_with_place().await
@@ -314,18 +314,19 @@ impl Scout {
 
     /// Puts lanes to work in their turn. Returns how many.
     async fn start_those_with_place(&mut self) -> Result<usize, OutboxError> {
-        // To lease many takes a while. Those at work may not go on meanwhile as if they were alone.
+        // Leasing many lanes takes a while. Lanes at work must not go on meanwhile as if they were
+        // alone.
         if self.queue.len() + self.places.len() > self.context.places() {
             self.note_whether_others_wait();
         }
-        // One that has no place does not stand before another that has.
+        // A lane without a place must not stand in the way of one that has a place.
         let mut without_place = Vec::new();
         let started = self.start_all(&mut without_place).await;
         self.queue.put_back(without_place);
         started
     }
 
-    /// The same, but for those `without` a place.
+    /// Puts lanes to work, and adds the lanes that have no place to `without`.
     async fn start_all(&mut self, without: &mut Vec<Candidate>) -> Result<usize, OutboxError> {
         let mut started = 0;
         while let Some(candidate) = self.next_candidate(without) {
@@ -448,7 +449,7 @@ impl Scout {
         Ok(())
     }
 
-    /// Notes whether the database works, unless an error ends the run and is reported by that.
+    /// Notes whether the database works, unless an error ends the run and is reported there.
     fn tell<T>(&self, work: DatabaseWork, asked: Instant, answer: &Result<T, OutboxError>) {
         if self.tells {
             self.context.watch.note(work, asked, answer);

@@ -1,7 +1,8 @@
 //! The search for lanes with work: once around all of them, until enough are found.
 //!
-//! A search goes on where the last one stopped. From a user with many lanes it goes on to the next
-//! user after a while, so that one user's lanes do not hide another's, and remembers where it left.
+//! A search goes on where the last one stopped. After some lanes of a user with many, it goes on to
+//! the next user, so that one user's lanes do not hide another's. It remembers where it left the
+//! first user.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::context::Context;
 use crate::contact::Lane;
 use crate::outbox::{LaneFound, LaneQuery, OutboxError};
 
-/// Searches take at most every so manieth part of the time.
+/// Searches take at most one part in this many of the time.
 pub(super) const SEARCH_SHARE: u32 = 5;
 
 /// At most this many lanes are asked for at once.
@@ -26,7 +27,7 @@ pub(super) struct Search {
     instance: Uuid,
     /// The lane behind which the next search begins.
     position: Option<Lane>,
-    /// Where a search left the lanes of a user to go on with others'.
+    /// Where a search left each user's lanes to go on with another user's.
     left_at: HashMap<Arc<str>, Lane>,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct Search {
 pub(super) struct Found {
     /// Lanes that may be put to work now, each once.
     pub(super) ripe: Vec<Lane>,
-    /// When the next lane that lingers is ripe.
+    /// The time until the next lingering lane is ripe.
     pub(super) ripe_in: Option<Duration>,
     seen: HashSet<Lane>,
     enough: usize,
@@ -71,7 +72,7 @@ impl Search {
         Ok(found)
     }
 
-    /// Goes from user to user. Returns where the lanes of those go on that have many.
+    /// Goes from user to user. Returns where to go on inside the users with many lanes.
     async fn over_users(
         &mut self,
         context: &Context,
@@ -114,7 +115,7 @@ impl Search {
         }
     }
 
-    /// Goes over the lanes of one user, once around from a lane on. Returns where it stopped.
+    /// Goes over the lanes of one user, once around from this lane on. Returns where it stopped.
     async fn inside_user(
         &self,
         context: &Context,
@@ -174,7 +175,7 @@ impl Found {
         self.ripe.len() >= self.enough
     }
 
-    /// How many lanes to ask for at first.
+    /// Returns how many lanes to ask for at first.
     fn step(&self) -> u32 {
         u32::try_from(self.enough).map_or(LARGEST_STEP, |step| step.clamp(1, LARGEST_STEP))
     }

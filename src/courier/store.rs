@@ -1,4 +1,4 @@
-//! The store: one transaction of many writes, handed in until it is known what became of it.
+//! The store: writes many changes in one transaction, and tries until the result is known.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::contact::ContactId;
 use crate::outbox::{Outbox, OutboxError, Recorded, Write};
 
-/// Between tries while the database is away.
+/// The time between tries while the database is away.
 const RETRY: BackoffPolicy = BackoffPolicy {
     initial_interval: Duration::from_millis(100),
     max_interval: Duration::from_secs(5),
@@ -21,19 +21,19 @@ const RETRY: BackoffPolicy = BackoffPolicy {
     jitter: 0.3,
 };
 
-/// The write is not known to be written.
+/// The write is not known to be done.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum NotRecorded {
     /// The courier is ending.
     #[error("not recorded: {0}")]
     Ending(Arc<str>),
-    /// The database does not take it, now or later: its words.
+    /// The database refuses the write, now and later. Holds its words.
     #[error("{0}")]
     Refused(Arc<str>),
 }
 
 impl NotRecorded {
-    /// The error of a write that comes when the writers have ended.
+    /// Returns the error of a write that comes after the writers have ended.
     pub(super) fn ending() -> Self {
         Self::Ending("the courier is ending".into())
     }
@@ -53,7 +53,7 @@ impl From<&OutboxError> for NotRecorded {
 /// The result of a write.
 pub(super) type Answer = Result<Recorded, NotRecorded>;
 
-/// A write, and who wants to know what becomes of it.
+/// A write, with the channel for its answer.
 pub(super) type Asked = (Write, oneshot::Sender<Answer>);
 
 #[derive(Clone)]
@@ -66,7 +66,7 @@ pub(super) struct Store {
 /// The result of a transaction.
 enum Attempt {
     Done(Vec<Recorded>),
-    /// The transaction has waited in vain for a lock of another session.
+    /// The transaction has waited in vain for another session's lock.
     Locked(OutboxError),
     /// The transaction will never be committed, or the courier is ending.
     Failed(NotRecorded),
@@ -75,11 +75,11 @@ enum Attempt {
 /// Writes that wait for another session.
 #[derive(Default)]
 pub(super) struct Unwritten {
-    /// They settle rows that it keeps locked.
+    /// Writes that settle rows which the other session keeps locked.
     pub(super) of_locked_rows: Vec<Asked>,
-    /// They may wait for a lock on anything else.
+    /// Writes that may wait for any other lock.
     pub(super) stuck: Vec<Asked>,
-    /// What the database says of that lock.
+    /// The database's error about that lock.
     pub(super) lock: Option<OutboxError>,
 }
 
@@ -92,7 +92,7 @@ impl Unwritten {
             .any(|(other, _)| other.lease.lane == *lane)
     }
 
-    /// Adds what waits of other writes.
+    /// Adds the writes that wait in `other`.
     pub(super) fn extend(&mut self, other: Self) {
         self.of_locked_rows.extend(other.of_locked_rows);
         self.stuck.extend(other.stuck);
@@ -102,8 +102,9 @@ impl Unwritten {
 
 impl Store {
     /// Commits the writes and answers everybody who asked. Tries again while the database is away.
-    /// If it refuses the whole, each write is tried alone, so that one cannot stand in the way of
-    /// the others. Returns the writes that wait because another session keeps something locked.
+    /// If the database refuses the whole, each write is tried alone, so that no write stands in the
+    /// way of the others. Returns the writes that wait because another session keeps something
+    /// locked.
     pub(super) async fn commit(&self, mut asked: Vec<Asked>) -> Unwritten {
         let mut unwritten = Unwritten::default();
         while !asked.is_empty() {
@@ -127,7 +128,7 @@ impl Store {
                     let (waits, free) = self.apart(writes.into_iter().zip(askers)).await;
                     unwritten.of_locked_rows.extend(waits);
                     for one in free {
-                        // Behind an earlier write of its lane.
+                        // This write waits behind an earlier one of its lane.
                         if unwritten.is_stuck(&one) {
                             unwritten.stuck.push(one);
                         } else {
@@ -152,7 +153,7 @@ impl Store {
     }
 
     /// Divides the writes into those that settle a row which another session keeps locked, and the
-    /// others. If that cannot be found out, all are among the others.
+    /// others. If the locked rows cannot be found out, all writes are among the others.
     pub(super) async fn apart(
         &self,
         asked: impl IntoIterator<Item = Asked>,
@@ -164,8 +165,8 @@ impl Store {
         }
     }
 
-    /// Returns the contacts that the writes settle and whose rows another session keeps locked.
-    /// `None`: that cannot be found out.
+    /// Returns the contacts that the writes settle and whose rows another session keeps locked, or
+    /// `None` if that cannot be found out.
     pub(super) async fn locked(&self, asked: &[Asked]) -> Option<HashSet<ContactId>> {
         let contacts = asked.iter().flat_map(|(write, _)| write.change.settles());
         let contacts: Vec<ContactId> = contacts.collect();
@@ -201,8 +202,7 @@ impl Store {
                 Err(error @ OutboxError::Locked(_)) if !self.life.is_killed() => {
                     return Attempt::Locked(error);
                 }
-                // The database is there, and says no: that is the lane's trouble, not the
-                // database's.
+                // The database is there and refuses: the trouble is the lane's, not the database's.
                 Err(error) if !error.is_transient() => return Attempt::Failed((&error).into()),
                 Err(error) => error,
             };

@@ -1,9 +1,9 @@
-//! Lanes whose writes wait for a lock that is on no contact's row: on a range of an index, which a long
-//! reading of an app's keeps (InnoDB's default isolation), on a lane's row, or on a table.
+//! Lanes whose writes wait for a lock that is not on a contact's row: on a range of an index that
+//! an app's long read keeps (InnoDB's default isolation), on a lane's row, or on a table.
 //!
-//! The database does not say which of the writes waits. So each of their lanes is tried alone, again and
-//! again, beside the writer, which goes on with all others. What a stuck lane hands in meanwhile waits
-//! behind its first writes.
+//! The database does not say which of the writes waits. So each of these lanes is tried alone,
+//! again and again, beside the writer, which goes on with all other lanes. New writes of a stuck
+//! lane wait behind its first ones.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,19 +24,19 @@ use crate::lock::lock;
 use crate::outbox::OutboxError;
 use crate::telemetry::event::{RowsLocked, RowsUnlocked};
 
-/// While no contact at all can be settled, a lock is reported as trouble of the database after this time. A
-/// courier that stands still loses its locks a little earlier.
+/// While no contact at all can be settled, a lock is reported as trouble of the database after this
+/// time. The locks of a courier that stands still end a little earlier.
 const LOCKED_IS_TROUBLE: Duration = Duration::from_secs(8);
 
-/// Between two tries that failed. Each of them waits in the database, too.
+/// The time between two failed tries. Each try waits in the database, too.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// So many lanes of a writer are tried at once, if there are connections for them.
+/// At most this many lanes of a writer are tried at once, if there are connections for them.
 const MOST_TRIES: usize = 4;
 
 /// The stuck lanes of one writer.
 pub(super) struct StuckLanes {
-    /// So many tries of all writers may be made at once: each holds a connection, for a second or two.
+    /// Limits the tries of all writers at once: each holds a connection, for a second or two.
     tries: Arc<Semaphore>,
     lanes: Mutex<HashMap<Lane, Stuck>>,
     changed: Notify,
@@ -69,7 +69,7 @@ impl StuckLanes {
         lock(&self.lanes).len()
     }
 
-    /// Lets the writes wait, and their lanes with them.
+    /// Makes these writes wait, and their lanes with them.
     pub(super) fn put(&self, asked: Vec<Asked>) {
         if asked.is_empty() {
             return;
@@ -90,7 +90,7 @@ impl StuckLanes {
         self.changed.notify_one();
     }
 
-    /// Lets those of the writes wait whose lane is stuck, and returns the others.
+    /// Makes the writes of stuck lanes wait, and returns the other writes.
     pub(super) fn put_behind(&self, asked: Vec<Asked>) -> Vec<Asked> {
         let mut lanes = lock(&self.lanes);
         if lanes.is_empty() {
@@ -106,13 +106,13 @@ impl StuckLanes {
         others
     }
 
-    /// No more writes will come.
+    /// Notes that no more writes will come.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.changed.notify_one();
     }
 
-    /// Tries the lanes, some at once, until all is written and no more comes.
+    /// Tries the lanes, some at once, until all is written and no more writes come.
     pub(super) async fn run(&self, store: &Store) {
         let mut trying = FuturesUnordered::new();
         loop {
@@ -131,7 +131,8 @@ impl StuckLanes {
         }
     }
 
-    /// Takes the writes of the lane that was tried the longest ago, first of one that never was.
+    /// Takes the writes of the lane that was tried the longest ago; a lane that was never tried
+    /// comes first.
     fn next(&self) -> Option<(Lane, Vec<Asked>)> {
         let mut lanes = lock(&self.lanes);
         let resting = lanes.iter_mut().filter(|(_, stuck)| !stuck.is_trying);
@@ -142,7 +143,7 @@ impl StuckLanes {
 
     async fn try_once(&self, lane: Lane, asked: Vec<Asked>, store: &Store) {
         let unwritten = {
-            // Nobody closes it.
+            // The semaphore is never closed.
             let _try = self.tries.acquire().await.ok();
             store.commit(asked).await
         };
@@ -154,7 +155,7 @@ impl StuckLanes {
         }
     }
 
-    /// Notes what a try has left of a lane's writes. Returns whether that is anything.
+    /// Notes which of a lane's writes a try has left. Returns whether there are any.
     fn is_stuck_by(&self, lane: &Lane, unwritten: Unwritten, watch: &DatabaseWatch) -> bool {
         let mut lanes = lock(&self.lanes);
         let Entry::Occupied(mut entry) = lanes.entry(lane.clone()) else {
@@ -179,8 +180,8 @@ impl StuckLanes {
 }
 
 impl Stuck {
-    /// Says once that the lane is stuck where contacts of others are settled, and that the database is in
-    /// trouble where none are.
+    /// Logs once that the lane is stuck, if contacts of other lanes are settled. Otherwise reports
+    /// that the database is in trouble.
     fn tell(&mut self, lane: &Lane, error: Option<&OutboxError>, watch: &DatabaseWatch) {
         if watch.has_settled_since(self.since) {
             if !mem::replace(&mut self.is_told, true) {

@@ -1,10 +1,10 @@
-//! The supervisor: what started the courier and wants to know how it is, as systemd does for a unit
-//! of `Type=notify`. Where there is none, nothing is said.
+//! The supervisor: the process that started the courier and wants to know its state, as systemd
+//! does for a unit of `Type=notify`. Without a supervisor, nothing is sent.
 //!
-//! It hears that the courier is ready once it works: the database has answered, its tables are
-//! right and this instance is registered there; or once it waits for its database, which a new start
-//! would not bring. From then on it hears that the courier lives for
-//! as long as all of its loops turn ([`Pulse`]), so that one that stands still is started anew.
+//! The courier reports that it is ready once it works: the database has answered, its tables are
+//! right and this instance is registered there. It also does so once it waits for its database,
+//! because a restart would not bring that back. From then on it reports that it lives for as long
+//! as all of its loops turn ([`Pulse`]), so that a courier that stands still is restarted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,32 +17,32 @@ use crate::telemetry::event::SupervisorUntold;
 /// Signs of life per time limit of the supervisor, as systemd advises.
 const SIGNS_PER_LIMIT: u32 = 2;
 
-/// Tells that the courier works, and then that it lives. Does not end.
+/// Reports that the courier works, and then that it lives. Does not end.
 pub async fn attend(pulse: Arc<Pulse>) {
     tell_all(&pulse, sd_notify::watchdog_enabled(), tell).await;
 }
 
-/// Tells that the courier waits for its database: it lives, and starting it anew would not help. Does
+/// Reports that the courier waits for its database: it lives, and a restart would not help. Does
 /// not end.
 pub async fn wait() {
     tell_alive(|| true, sd_notify::watchdog_enabled(), tell).await;
 }
 
-/// Tells that the courier is about to end.
+/// Reports that the courier is about to end.
 pub fn stopping() {
     tell(NotifyState::Stopping);
 }
 
-/// Tells that the settings are read again, until [`reloaded`].
+/// Reports that the settings are read again, until [`reloaded`].
 pub fn reloading() {
-    // What `Type=notify-reload` asks for, so that it knows which of its signals this answers.
+    // `Type=notify-reload` asks for this time, to know which of its signals this answers.
     let Ok(now) = NotifyState::monotonic_usec_now() else {
         return tell(NotifyState::Reloading);
     };
     tell_together(&[NotifyState::Reloading, now]);
 }
 
-/// Tells that the settings have been read again.
+/// Reports that the settings have been read again.
 pub fn reloaded() {
     tell(NotifyState::Ready);
 }
@@ -62,7 +62,7 @@ async fn tell_all(pulse: &Pulse, limit: Option<Duration>, tell: impl Fn(NotifySt
     tell_alive(|| pulse.is_turning(), limit, tell).await;
 }
 
-/// Tells that the courier is ready, and then that it lives, for as long as it does. Does not end.
+/// Reports that the courier is ready, and then that it lives, for as long as it does. Does not end.
 async fn tell_alive(
     lives: impl Fn() -> bool,
     limit: Option<Duration>,
@@ -88,7 +88,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
     const LONG: Duration = Duration::from_mins(10);
 
-    /// A courier that polls once per minute, and what its supervisor hears.
+    /// Returns a courier that polls once per minute, and the messages that its supervisor gets.
     fn attended(limit: Option<Duration>) -> (Arc<Pulse>, mpsc::Receiver<String>) {
         let pulse = Arc::new(Pulse::new(Duration::from_mins(1), LONG, 1));
         let (sender, heard) = mpsc::channel();

@@ -1,7 +1,7 @@
-//! A new token ends the holds of the lanes that the old one was refused for.
+//! A new token ends the holds of the lanes for which the old one was refused.
 //!
 //! A courier takes its token for a new one when it starts. While it runs, the platform's client
-//! tells it when the token file holds another one, and when it cannot be used.
+//! tells it when the token file holds another token, and when the file cannot be used.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::platform::token::TokenNews;
 use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::{TokenChanged, TokenFileUnusable, TokenFileUsableAgain};
 
-/// Between tries while the database is away.
+/// The time between tries while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Ends the holds of all lanes that wait for another token, which may have been changed while no
-/// courier ran. Returns how many lanes that were.
+/// Ends the holds of all lanes that wait for another token: it may have changed while no courier
+/// ran. Returns how many lanes there were.
 pub(super) async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> {
     let mut lanes = 0;
     for reason in [WaitReason::Unauthorized, WaitReason::Forbidden] {
@@ -28,7 +28,7 @@ pub(super) async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> 
     Ok(lanes)
 }
 
-/// Ends the pauses that wait for a token whenever it changes, and tells of a file that cannot be used.
+/// Ends the holds that wait for a token whenever it changes, and logs when the file cannot be used.
 pub(super) async fn follow(context: &Context) {
     let platform = &context.platform;
     loop {
@@ -40,7 +40,7 @@ pub(super) async fn follow(context: &Context) {
     }
 }
 
-/// Lets go what waits for another token.
+/// Frees the lanes and gates that wait for another token.
 async fn take(context: &Context) {
     let lanes = loop {
         let asked = Instant::now();

@@ -1,8 +1,8 @@
-//! Tuning: what of the settings can change while the courier works.
+//! Tuning: the settings that can change while the courier works.
 //!
-//! Each part asks for a setting when it needs it, and keeps no copy; `retuning` does what a change
-//! asks for at once. Work that has begun stays as it was: a batch keeps its size, a pause its
-//! length.
+//! Each part reads a setting when it needs it, and keeps no copy; `retuning` carries out what a
+//! change requires at once. Work that has begun stays as it was: a batch keeps its size, a pause
+//! its length.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Tuning {
     pub give_up_after: Duration,
     /// `retry.give_up_on_holds_after`; zero: never.
     pub give_up_on_holds_after: Duration,
-    /// `rate_limit.*`, but whom the limits are for.
+    /// `rate_limit.*`, except its scope.
     pub limits: RateLimits,
     /// `platform.lane_codes`, `platform.lane_markers`, `platform.duplicate_markers`.
     pub rules: Rules,
@@ -45,8 +45,8 @@ pub struct Tuning {
 /// At most this many batches are read at once; more make reading no cheaper.
 const BATCHES_PER_PAGE: usize = 10;
 
-/// All lanes at work together read ahead at most this many rows, so that the memory of a courier stays
-/// bounded; how many bytes, `hold` bounds.
+/// All lanes at work together read ahead at most this many rows, so that the memory of a courier
+/// stays bounded; `hold` bounds the bytes.
 const ROWS_AHEAD: usize = 20_000;
 
 impl Tuning {
@@ -57,7 +57,7 @@ impl Tuning {
         u32::try_from(self.batch_size * batches).unwrap_or(u32::MAX)
     }
 
-    /// Returns what one request may hold.
+    /// Returns how much one request may hold.
     pub(super) fn room(&self) -> Room {
         Room {
             contacts: self.batch_size,
@@ -66,7 +66,7 @@ impl Tuning {
     }
 
     /// Returns how many lanes are worked at once: more than requests may be in flight, so that
-    /// permits are used while lanes linger, settle or back off.
+    /// permits are used while some lanes linger, settle or back off.
     pub(super) fn max_lanes(&self) -> usize {
         (self.max_in_flight * 2).max(32)
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::contact::Lane;
 
-/// At most so many lanes, and so many users, are remembered. Of more than that the older half is
+/// At most this many lanes, and this many users, are remembered. Beyond that, the older half is
 /// forgotten, and counts as never served.
 const MOST: usize = 50_000;
 
-/// The order in which lanes and users had their places: whoever waits longest comes next.
+/// The order in which lanes and users last had a place: the longest waiting comes next.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     last: u64,
@@ -27,7 +27,8 @@ impl Turns {
         forget_older_half(&mut self.users);
     }
 
-    /// Notes that a lane begins to wait. One of which no turn is known comes behind those that wait already.
+    /// Notes that a lane begins to wait. A lane without a known turn comes behind those that
+    /// already wait.
     pub(super) fn begins_to_wait(&mut self, lane: &Lane) {
         self.lanes.entry(lane.clone()).or_insert(self.last);
         self.users.entry(lane.user_id().into()).or_insert(self.last);
@@ -35,12 +36,12 @@ impl Turns {
         forget_older_half(&mut self.users);
     }
 
-    /// Returns which place in the order was the lane's last; 0: none that is known.
+    /// Returns the place of the lane's last turn in the order, or 0 if none is known.
     pub(super) fn of_lane(&self, lane: &Lane) -> u64 {
         self.lanes.get(lane).copied().unwrap_or(0)
     }
 
-    /// The same of a user.
+    /// Returns the same for a user.
     pub(super) fn of_user(&self, user: &str) -> u64 {
         self.users.get(user).copied().unwrap_or(0)
     }
@@ -56,7 +57,7 @@ fn forget_older_half<K>(turns: &mut HashMap<K, u64>) {
     let middle = *middle;
     let before = turns.len();
     turns.retain(|_, turn| *turn >= middle);
-    // More than half may share the least: all that came at once.
+    // More than half may share the least turn: all lanes that came at once.
     if turns.len() == before {
         turns.retain(|_, turn| *turn > middle);
     }

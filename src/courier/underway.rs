@@ -1,5 +1,4 @@
-//! A batch under way: the batch, where it stands in the journal, and since when it has been
-//! failing.
+//! A batch under way: the batch, its state in the journal, and since when it has been failing.
 
 use std::time::Duration;
 
@@ -15,30 +14,30 @@ use crate::telemetry::traces::{BatchTrace, Origin, Traces};
 #[derive(Debug)]
 pub(super) struct Underway {
     pub(super) batch: Batch,
-    /// Where it stands in the journal.
+    /// Its state in the journal.
     pub(super) journal: Journal,
-    /// The time of the first failure since its last answer.
+    /// The time of the first failure since the last answer.
     pub(super) failing_since: Option<Instant>,
     /// When work on it began here.
     pub(super) begun: Instant,
-    /// When its rows were read: each was `due_for` so long then.
+    /// When its rows were read; `due_for` of each counts up to then.
     pub(super) read_at: Instant,
-    /// Whether it was sent before and answered with "later", or not at all.
+    /// Whether it was sent before and answered with "later", or not answered.
     pub(super) is_retry: bool,
     /// When it was sent last, or the batch that it is a part of; until then, when work on it began.
     pub(super) sent_at: Instant,
-    /// How many of its sends in a row may have arrived and had no usable answer.
+    /// How many sends in a row may have arrived without a usable answer.
     pub(super) failed_sends: u32,
-    /// Whether it waits beside the others of its lane: it fails by itself, or needs a budget.
+    /// Whether it waits apart from the lane's other batches: it fails by itself, or needs a budget.
     pub(super) is_loner: bool,
-    /// The search for culprits that it is a piece of: the id of the batch that was refused.
+    /// The search for culprits of which it is a piece: the id of the batch that was refused.
     pub(super) search: Option<BatchId>,
     /// Whether a batch that its rows were in was refused.
     pub(super) was_refused: bool,
     pub(super) trace: BatchTrace,
 }
 
-/// Where a batch stands in the journal.
+/// The state of a batch in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Journal {
     /// The journal does not know it yet.
@@ -89,9 +88,9 @@ impl Underway {
         }
     }
 
-    /// A batch that an earlier owner of the lane left open, and its rows that break a rule by now
-    /// (an app has changed them, so they are not what was sent, or contacts may be no longer than
-    /// `longest` now).
+    /// Takes up a batch that an earlier owner of the lane left open. Also returns its rows that now
+    /// break a rule: an app has changed them, so they are not what was sent, or contacts may be no
+    /// longer than `longest` now.
     pub(super) fn adopted(
         lane: &Lane,
         open: OpenBatch,
@@ -142,7 +141,7 @@ impl Underway {
                 failing_since,
                 begun: now,
                 read_at: now,
-                // Other reasons to wait are the lane's.
+                // All other reasons to wait are the lane's.
                 is_retry: failing_since.is_some(),
                 sent_at: now,
                 failed_sends: 0,
@@ -161,7 +160,7 @@ impl Underway {
         self
     }
 
-    /// Returns its entry in the journal.
+    /// Returns the batch's entry in the journal.
     pub(super) fn entry(&self) -> JournalEntry {
         let batch = &self.batch;
         JournalEntry {
@@ -179,8 +178,8 @@ impl Underway {
     }
 }
 
-/// The defaults under which a row gets the options that its batch was sent with, so that it is
-/// sent again as it was even if the settings have changed in between.
+/// Returns the defaults under which a row gets the options with which its batch was sent. So the
+/// batch is sent again unchanged, even if the settings have changed in between.
 fn as_sent(options: &RequestOptions, longest: u64) -> RequestDefaults {
     RequestDefaults {
         ignore_crm: options.ignore_crm,

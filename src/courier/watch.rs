@@ -1,4 +1,4 @@
-//! The watch over the database: when an outage begins, and when it is over.
+//! The watch over the database: it notices when an outage begins, and when it is over.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use crate::lock::lock;
 use crate::outbox::OutboxError;
 use crate::telemetry::event::{DatabaseBack, DatabaseTrouble};
 
-/// The kinds of work that the database does. One may work while another does not: a server that has
-/// become read-only still reads.
+/// The kinds of work that the database does. One kind may work while another does not: a server
+/// that has become read-only still reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DatabaseWork {
     /// Looking for lanes.
@@ -19,15 +19,15 @@ pub(super) enum DatabaseWork {
     Lease,
     /// Reading contacts.
     Read,
-    /// Writing what became of them.
+    /// Writing the ends of contacts, and the journal.
     Write,
     /// Telling that the courier lives.
     Heartbeat,
     /// Claiming a part of a shared rate.
     Rate,
-    /// Letting lanes go that waited for another token.
+    /// Ending the holds of lanes that waited for another token.
     Token,
-    /// Reading what operators order.
+    /// Reading operators' orders.
     Orders,
 }
 
@@ -37,12 +37,12 @@ impl DatabaseWork {
     }
 }
 
-/// Work that failed and was not tried again for so long counts as trouble no more.
+/// Failed work that was not tried again for this long no longer counts as trouble.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// Reports when the database goes away and when it is back, once each for an outage. It is back
-/// when all that failed works again, by calls that began after the failure. A call that began
-/// before it was back, and fails late, is no other outage.
+/// Reports when the database goes away and when it is back, once each for an outage. The database
+/// is back when all failed work succeeds again, by calls that began after the failure. A call that
+/// began before the database was back, and fails late, is not another outage.
 #[derive(Debug, Default)]
 pub(super) struct DatabaseWatch(Mutex<Trouble>);
 
@@ -51,7 +51,7 @@ struct Trouble {
     failing: Vec<Failing>,
     /// When the last outage was over.
     back: Option<Instant>,
-    /// When the last write began that settled contacts.
+    /// When the last write that settled contacts began.
     settled: Option<Instant>,
 }
 
@@ -63,8 +63,8 @@ struct Failing {
 }
 
 impl DatabaseWatch {
-    /// Notes how a call ended that began then. A lock of another session's is no trouble where the work
-    /// locks rows itself; a call that only reads meets none but on a whole table.
+    /// Notes the result of a call that began at `began`. Another session's lock is no trouble where
+    /// the work locks rows itself. A call that only reads meets no lock, except on a whole table.
     pub(super) fn note<T>(
         &self,
         work: DatabaseWork,
@@ -78,7 +78,7 @@ impl DatabaseWatch {
         }
     }
 
-    /// Notes that a call succeeded that began then.
+    /// Notes that a call that began at `began` succeeded.
     pub(super) fn works(&self, work: DatabaseWork, began: Instant) {
         let mut trouble = lock(&self.0);
         if trouble.failing.is_empty() {
@@ -94,19 +94,19 @@ impl DatabaseWatch {
         }
     }
 
-    /// Notes that a write succeeded that began then and settled contacts. Others need no right to change
-    /// contacts, and no lock on them.
+    /// Notes that a write that settled contacts succeeded, and began at `began`. Other writes need
+    /// neither the right to change contacts nor a lock on them.
     pub(super) fn settles(&self, began: Instant) {
         let mut trouble = lock(&self.0);
         trouble.settled = trouble.settled.max(Some(began));
     }
 
-    /// Whether such a write succeeded that began after that.
+    /// Whether such a write that began after `since` has succeeded.
     pub(super) fn has_settled_since(&self, since: Instant) -> bool {
         lock(&self.0).settled.is_some_and(|settled| since < settled)
     }
 
-    /// Notes that a call failed that began then.
+    /// Notes that a call that began at `began` failed.
     pub(super) fn fails(&self, work: DatabaseWork, began: Instant, error: &OutboxError) {
         let why = error.to_string();
         let mut trouble = lock(&self.0);
@@ -145,7 +145,7 @@ mod tests {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// What is said of an outage, line by line.
+    /// Returns the log lines about an outage.
     fn told(act: impl Fn(&DatabaseWatch)) -> Vec<String> {
         let watch = DatabaseWatch::default();
         logged_lines(|| act(&watch))
@@ -192,7 +192,7 @@ mod tests {
         let now = later().await;
         let lines = told(|watch| {
             watch.fails(DatabaseWork::Search, before, &away());
-            // An answer to what was asked before the failure says nothing.
+            // An answer to a call that began before the failure says nothing.
             watch.works(DatabaseWork::Search, during);
             watch.works(DatabaseWork::Search, now);
             watch.fails(DatabaseWork::Write, during, &away());

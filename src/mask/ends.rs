@@ -1,12 +1,12 @@
-//! What is shown of a number.
+//! The visible ends of a number.
 
-/// What the platform shows at the start of a number.
+/// The number of characters that the platform shows at the start of a number.
 pub(super) const VISIBLE_START: usize = 3;
-/// What the platform shows at the end of a number.
+/// The number of characters that the platform shows at the end of a number.
 pub(super) const VISIBLE_END: usize = 4;
 
-/// A number as people may see it: the platform's own mask, `130***1211`. Of a short number less is
-/// shown, so that something is always hidden.
+/// Returns a number as people may see it, in the platform's own form `130***1211`. A short number
+/// shows fewer characters, so that something is always hidden.
 pub fn mask(number: &str) -> String {
     let chars: Vec<char> = number.chars().collect();
     let (start, end) = match chars.len() {
@@ -28,7 +28,7 @@ pub struct VisibleEnds {
 }
 
 impl VisibleEnds {
-    /// The first three and last four characters of a number, or all that it has.
+    /// Returns the first three and last four characters of a number, or all that it has.
     pub fn of(number: &str) -> Self {
         let (mut forwards, mut backwards) = (number.chars(), number.chars().rev());
         Self {

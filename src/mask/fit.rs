@@ -1,4 +1,4 @@
-//! Whether a name that the platform gave could be a number.
+//! Whether a name that the platform gave could mean a number.
 
 use super::spelling::{COUNTRY, TRUNK, each_spelling, without_suffix};
 
@@ -7,7 +7,8 @@ use super::spelling::{COUNTRY, TRUNK, each_spelling, without_suffix};
 pub enum Fit {
     /// It cannot be this number.
     None,
-    /// It could be: the app's mask of the encrypted number shows more or less than this one.
+    /// It could be this number: the app's mask of the encrypted number shows more or less than the
+    /// name.
     Possible,
     /// The visible parts agree.
     Masked,
@@ -15,7 +16,7 @@ pub enum Fit {
     Exact,
 }
 
-/// A number as the platform may show it, for asking many times.
+/// A number as the platform may show it, prepared for many comparisons.
 pub struct Shown {
     spellings: Vec<String>,
     /// The mask that the app expects for an encrypted number, in each spelling.
@@ -23,7 +24,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// A number as it was sent, and the mask that the app expects for an encrypted one.
+    /// Prepares a number as it was sent, with the mask that the app expects for an encrypted one.
     pub fn new(number: &str, foretold: Option<&str>) -> Self {
         let mut spellings = Vec::with_capacity(1);
         each_spelling(number, |spelling| spellings.push(spelling.to_owned()));
@@ -39,23 +40,23 @@ impl Shown {
     }
 }
 
-/// A number or mask as the platform wrote it, for asking many times.
+/// A number or mask as the platform wrote it, prepared for many comparisons.
 pub struct Name {
-    /// With and without a suffix and a country code.
+    /// The masks with and without a suffix and a country code.
     masks: Vec<Mask>,
-    /// As it was written, if it has blanks at its ends.
+    /// The mask as it was written, if it has blanks at its ends.
     with_blanks: Option<Mask>,
 }
 
 impl Name {
-    /// Reads what the platform wrote.
+    /// Reads the platform's text.
     pub fn new(named: &str) -> Self {
         let written = named;
         let named = written.trim();
         let mut masks = Vec::new();
         let behind = |code: &str| named.strip_prefix(code);
         let national = COUNTRY.into_iter().filter_map(behind);
-        // Of a mask that shows a single character nothing may be left.
+        // A mask that shows a single character may be empty without it.
         let shows_more = |rest: &&str| rest.find('*').is_none_or(|shown| shown > 1);
         let dialled = TRUNK.into_iter().filter_map(behind).filter(shows_more);
         for whole in std::iter::once(named).chain(national).chain(dialled) {
@@ -69,19 +70,20 @@ impl Name {
         Self { masks, with_blanks }
     }
 
-    /// How well it fits a number.
+    /// Returns how well the name fits a number.
     pub fn fit(&self, number: &Shown) -> Fit {
         let of_number = |mask: &Mask| {
             let mut spellings = number.spellings.iter();
             if !mask.is_masked {
-                // A mask may be of several numbers, whatever an app expects.
+                // Only a whole number is exact: a mask may belong to several numbers, whatever an
+                // app expects.
                 let is_one = spellings.any(|known| *known == mask.text);
                 return if is_one { Fit::Exact } else { Fit::None };
             }
             let fits = spellings.any(|known| mask.matches(known));
             if fits { Fit::Masked } else { Fit::None }
         };
-        // A mask with a blank where the number has one is of no other number.
+        // A mask with a blank where the number has one means no other number.
         if self
             .with_blanks
             .iter()
@@ -97,18 +99,18 @@ impl Name {
     }
 }
 
-/// The visible parts of a mask, in which each run of stars stands for one hidden part of any length.
+/// The visible parts of a mask. Each run of stars stands for a hidden part of any length.
 struct Mask {
     text: String,
     is_masked: bool,
-    /// What stands before the first star.
+    /// The text before the first star.
     start: String,
     middle: Vec<String>,
-    /// What stands behind the last star.
+    /// The text behind the last star.
     end: String,
 }
 
-/// A mask with more visible parts than this hides nothing that one could find again.
+/// A mask with more visible parts than this is not matched.
 const MOST_PARTS: usize = 16;
 
 impl Mask {
@@ -130,7 +132,7 @@ impl Mask {
         }
     }
 
-    /// Whether it could be this number.
+    /// Whether the mask could mean this number.
     fn matches(&self, number: &str) -> bool {
         let between = number
             .strip_prefix(self.start.as_str())
@@ -149,7 +151,8 @@ impl Mask {
             })
     }
 
-    /// How well it fits what an app has told of an encrypted number. Of the middle both may show anything.
+    /// Returns how well the mask fits the mask that an app has given for an encrypted number. Both
+    /// may show any part of the middle.
     fn fit_told(&self, told: &Self) -> Fit {
         if !told.is_masked {
             return Fit::None;
@@ -338,7 +341,8 @@ mod tests {
             };
             let (of_a, of_b) = (ends(&a), ends(&b));
             prop_assume!(!of_a.iter().any(|end| of_b.contains(end)));
-            // What begins with the country code may be another number with the code before it.
+            // A mask that begins with the country code may belong to another number behind that
+            // code.
             prop_assume!(!mask(&a).starts_with("86") && !a.starts_with('0'));
             prop_assert_eq!(fit(&mask(&a), &b, None), Fit::None);
         }

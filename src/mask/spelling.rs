@@ -1,10 +1,11 @@
-//! The spellings of a number: what people, the platform and the courier put around and between its digits.
+//! The spellings of a number: the characters that people, the platform and the courier put around
+//! and between its digits.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-/// A number without the suffix that the platform or the courier appended: `_` and lower-case
-/// letters or digits.
+/// Returns a number without the suffix that the platform or the courier appended: `_` and
+/// lower-case letters or digits.
 pub fn without_suffix(number: &str) -> &str {
     match number.rsplit_once('_') {
         Some((bare, suffix)) if !bare.is_empty() && is_suffix(suffix) => bare,
@@ -19,16 +20,16 @@ fn is_suffix(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// The spellings under which the platform may know a number, each one handed to `spelling`: as it was
-/// sent; without blanks around it; in plain digits, where it has blanks, hyphens or full-width
-/// digits; each of these without China's country code, the zero of a trunk call, or both; and each of all
-/// these without a suffix. A number in plain digits that begins with none of these has one spelling.
+/// Hands each spelling under which the platform may know a number to `spelling`: as it was sent;
+/// without blanks around it; in plain digits, if it has blanks, hyphens or full-width digits; each
+/// of these without China's country code, the zero of a trunk call, or both; and each of all these
+/// without a suffix. A number in plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     let trimmed = number.trim();
     let plain = plain(trimmed);
     let mut without_code_and_suffix = |whole: &str| {
         for rest in std::iter::once(whole).chain(without_code(whole)) {
-            // What has no characters left is nobody's number.
+            // An empty text is not a number.
             if !rest.is_empty() {
                 spelling(rest);
             }
@@ -47,8 +48,9 @@ pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     }
 }
 
-/// One spelling for all numbers that the platform may take for the same: plain digits, without the
-/// country code. A suffix stays, for with another one it is another number in a task.
+/// Returns one spelling for all numbers that the platform may take for the same: plain digits,
+/// without the country code. A suffix stays, because a number with another suffix is another number
+/// in a task.
 pub fn canonical(number: &str) -> Cow<'_, str> {
     match plain(number.trim()) {
         Cow::Borrowed(plain) => Cow::Borrowed(without_code(plain).last().copied().unwrap_or(plain)),
@@ -59,7 +61,7 @@ pub fn canonical(number: &str) -> Cow<'_, str> {
     }
 }
 
-/// A number without the characters that people put between its digits, its digits in ASCII.
+/// Returns a number without the characters that people put between its digits, its digits in ASCII.
 fn plain(number: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '*');
     if number.chars().all(is_plain) {
@@ -83,7 +85,7 @@ pub(super) fn is_between(c: char) -> bool {
         || matches!(c, '\u{2060}' | '\u{feff}' | '\u{ff0d}' | '\u{ff0e}' | '\u{ff08}' | '\u{ff09}')
 }
 
-/// A digit or plus sign of full width as an ordinary one.
+/// Returns a full-width digit or plus sign as an ASCII one, and any other character unchanged.
 pub(super) fn in_ascii(c: char) -> char {
     match c {
         '\u{ff0b}' => '+',
@@ -94,8 +96,8 @@ pub(super) fn in_ascii(c: char) -> char {
     }
 }
 
-/// A number without each of the beginnings that do not tell it from others, one behind the other; the
-/// shortest rest last.
+/// Returns the number without each of the prefixes that do not tell it from others, one after the
+/// other; the shortest rest comes last.
 fn without_code(number: &str) -> Vec<&str> {
     let mut rests = Vec::new();
     let (mut whole, mut looked_at) = (Some(number), 0);
@@ -118,16 +120,16 @@ fn without_code(number: &str) -> Vec<&str> {
     rests
 }
 
-/// More beginnings than that nobody writes.
+/// The most prefixes that anybody writes.
 const MOST_RESTS: usize = 8;
 
-/// What stands before a number that is dialled from elsewhere.
+/// Prefixes of a number that is dialled from elsewhere.
 pub(super) const TRUNK: [&str; 2] = ["+", "0"];
 
 /// China's country code, as it stands before a number.
 pub(super) const COUNTRY: [&str; 3] = ["+86", "86", "0086"];
 
-/// What is left of a number behind its country code has at least so many digits.
+/// A number has at least this many digits behind its country code.
 const SHORTEST_NUMBER: usize = 7;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Numbers within a text: finding them, in whatever shape they stand there, and masking them.
+//! Numbers within a text: finds them, in whatever shape they stand there, and masks them.
 
 use std::net::Ipv4Addr;
 
@@ -6,10 +6,9 @@ use super::ends::{VISIBLE_END, VISIBLE_START, mask};
 use super::spelling::{canonical, in_ascii, is_between, without_suffix};
 use crate::visible::acts;
 
-/// A text with every number in it masked: what looks like a phone number is a run of seven or more
-/// digits, which up to three of the characters that people put between digits may divide. An address
-/// of the network is none, unless it may be a mobile number that is written with dots. What is masked
-/// already stays.
+/// Returns a text with every number in it masked. A phone number is a run of seven or more digits,
+/// with up to three dividing characters in a gap. An IP address is left alone, unless it may be a
+/// mobile number written with dots. Masked parts stay as they are.
 pub fn mask_within(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
@@ -35,7 +34,8 @@ pub fn mask_within(text: &str) -> String {
     masked
 }
 
-/// The same without the ends that a mask shows, so that two texts which differ by a number are alike.
+/// Returns the masked text without the visible ends, so that texts which differ only by a number
+/// are equal.
 pub fn hide_within(text: &str) -> String {
     let masked = with_short_stars(mask_within(text));
     let parts: Vec<&str> = masked.split(MASKED).collect();
@@ -59,7 +59,7 @@ pub fn hide_within(text: &str) -> String {
     with_short_stars(parts.join(MASKED))
 }
 
-/// A text in which no more stars stand beside each other than a mask has.
+/// Returns a text in which runs of stars are no longer than a mask's.
 fn with_short_stars(mut text: String) -> String {
     while text.contains("****") {
         text = text.replace("****", MASKED);
@@ -67,27 +67,27 @@ fn with_short_stars(mut text: String) -> String {
     text
 }
 
-/// What stands for digits that are not shown.
+/// The stars in place of hidden digits.
 const MASKED: &str = "***";
 
-/// Where the digits end that begin here.
+/// Returns where the run of digits that begins at `at` ends.
 fn group_end(chars: &[char], at: usize) -> usize {
     let digits = chars[at..].iter().map(|c| in_ascii(*c));
     at + digits.take_while(char::is_ascii_digit).count()
 }
 
-/// Whether these digits are what a mask shows of a number. More of them are a number that stands beside a
+/// Whether these digits are the visible end of a masked number. A longer run is a number beside a
 /// star: in bold type (`*13012121211*`), say.
 fn is_shown_end(chars: &[char], at: usize, end: usize) -> bool {
     let touches = at > 0 && chars[at - 1] == '*' || chars.get(end) == Some(&'*');
     touches && end - at < SHORTEST_RUN
 }
 
-/// So many digits beside each other look like a phone number.
+/// At least this many digits beside each other look like a phone number.
 const SHORTEST_RUN: usize = 7;
 
-/// Whether this may stand between the digits of somebody's number. These are more characters than those
-/// without which two numbers are one: what is masked in vain does no harm.
+/// Whether this character may stand between the digits of a person's number. These are more
+/// characters than [`is_between`] has: masking too much does no harm.
 fn is_gap(c: char) -> bool {
     is_between(c)
         // Dots at half height, and a minus sign.
@@ -95,18 +95,19 @@ fn is_gap(c: char) -> bool {
         || acts(c)
 }
 
-/// The same for a number of a mobile phone. Elsewhere these divide the ends of a range and parts of a name.
+/// Whether this character may divide a mobile number. In other texts, some of these divide the ends
+/// of a range and parts of a name.
 fn is_gap_of_mobile(c: char) -> bool {
     is_gap(c) || matches!(c, '_' | '\u{ff3f}' | '~' | '\u{ff5e}')
 }
 
-/// The same for a number that is known. Elsewhere these divide numbers from each other, and the parts of
-/// a time.
+/// Whether this character may divide a known number. In other texts, some of these divide numbers
+/// from each other, and the parts of a time.
 fn is_gap_of_own(c: char) -> bool {
     is_gap_of_mobile(c) || matches!(c, ',' | ':' | '\u{ff0c}' | '\u{ff1a}' | '\u{3001}')
 }
 
-/// So many digits has the number of a mobile phone.
+/// The number of digits of a mobile number.
 const MOBILE: usize = 11;
 
 /// Whether the digits are those of a mobile phone in China.
@@ -114,14 +115,14 @@ fn is_mobile(digits: &str) -> bool {
     digits.len() == MOBILE && matches!(digits.as_bytes(), [b'1', b'3'..=b'9', ..])
 }
 
-/// The digits of a run, in ASCII.
+/// Returns the digits of a run, in ASCII.
 fn digits_of(run: &[char]) -> String {
     let digits = run.iter().map(|c| in_ascii(*c));
     digits.filter(char::is_ascii_digit).collect()
 }
 
-/// Where a number ends whose first digits are these: it goes on behind a gap, until it is as long as a
-/// number is.
+/// Returns where the number ends whose first digits are `at..end`. It goes on behind a gap, until
+/// it is as long as a mobile number.
 fn run_end(chars: &[char], at: usize, mut end: usize, is_gap: fn(char) -> bool) -> usize {
     const GAP: usize = 3;
     let mut digits = end - at;
@@ -140,18 +141,19 @@ fn run_end(chars: &[char], at: usize, mut end: usize, is_gap: fn(char) -> bool) 
     end
 }
 
-/// The same, and masked is this number, too, in whatever shape it stands there: with blanks, hyphens or
-/// dots, in full-width digits, with or without a country code, and if it is no number at all.
+/// Returns the text with every number in it masked, and also this number, in whatever shape it
+/// stands there: with blanks, hyphens or dots, in full-width digits, with or without a country
+/// code, even if it does not look like a number.
 pub fn mask_own(text: &str, number: &str) -> String {
     mask_all(text, [number])
 }
 
-/// The same for several numbers.
+/// Does the same as [`mask_own`] for several numbers.
 pub fn mask_all<'a>(text: &str, numbers: impl IntoIterator<Item = &'a str>) -> String {
     let own: Vec<Own> = numbers
         .into_iter()
         .map(Own::of)
-        // Of a shorter one nothing is shown, and it stands in every date.
+        // A shorter number would show nothing masked, and stands in every date.
         .filter(|own| own.chars.len() >= SHORTEST_OWN)
         .collect();
     match replaced(text, &own) {
@@ -160,24 +162,24 @@ pub fn mask_all<'a>(text: &str, numbers: impl IntoIterator<Item = &'a str>) -> S
     }
 }
 
-/// A text with this number masked in whatever shape it stands there, and nothing else; `None`: it does
-/// not stand there.
+/// Returns the text with only this number masked, in whatever shape it stands there, or `None` if
+/// the text does not hold it.
 pub fn mask_number(text: &str, number: &str) -> Option<String> {
     let own = Own::of(number);
-    // What is shorter is nobody's number.
+    // A shorter text is not a person's number.
     (own.chars.len() >= SHORTEST_OF_A_PERSON)
         .then(|| replaced(text, &[own]))
         .flatten()
 }
 
-/// Whether both are one number, in whatever shapes they are written.
+/// Whether both are the same number, in whatever shapes they are written.
 pub fn is_same_number(one: &str, other: &str) -> bool {
     one.trim() == other.trim() || Own::of(one).chars == Own::of(other).chars
 }
 
-/// A number that is known.
+/// A known number.
 struct Own {
-    /// The characters that it has in every shape.
+    /// The characters that the number has in every shape.
     chars: Vec<char>,
 }
 
@@ -191,9 +193,10 @@ impl Own {
         mask(&self.chars.iter().collect::<String>())
     }
 
-    /// How many characters of a text are this number, with what stands between its digits.
+    /// Returns how many characters at the start of `text` are this number, dividing characters
+    /// included.
     fn at(&self, text: &[char]) -> Option<usize> {
-        // A short one stands in times and in lists of small numbers, too.
+        // A short number also stands in times and in lists of small numbers.
         let divides = if self.chars.len() < SHORTEST_RUN {
             is_between
         } else {
@@ -215,7 +218,7 @@ impl Own {
     }
 }
 
-/// A text with numbers masked; `None`: none of them stands there.
+/// Returns the text with these numbers masked, or `None` if it holds none of them.
 fn replaced(text: &str, own: &[Own]) -> Option<String> {
     let chars: Vec<char> = text.chars().collect();
     let (mut masked, mut at) = (String::with_capacity(text.len()), 0);
@@ -225,11 +228,11 @@ fn replaced(text: &str, own: &[Own]) -> Option<String> {
         let found = own
             .iter()
             .filter_map(|own| Some((own.at(&chars[at..])?, own)));
-        // A short one may stand in a longer number, which is masked as a whole.
+        // A short number may be part of a longer one, which is masked as a whole.
         let stands_alone = |length| !(is_digit(at + length) || at > 0 && is_digit(at - 1));
         let found =
             found.filter(|(length, own)| own.chars.len() >= SHORTEST_RUN || stands_alone(*length));
-        // One may be the beginning of another.
+        // One number may be the beginning of another.
         if let Some((length, own)) = found.max_by_key(|(length, _)| *length) {
             masked += &own.shown();
             at += length;
@@ -257,8 +260,8 @@ fn end_run(masked: &mut String, run: &[char]) {
     }
 }
 
-/// Whether it is an address of the network. One with the digits of a mobile number is taken for that
-/// number, except within a network, where addresses such as `192.168.100.20` are common.
+/// Whether the run is an IP address. An address with the digits of a mobile number counts as that
+/// number, except in private networks, where addresses such as `192.168.100.20` are common.
 fn is_address(run: &str, digits: &str) -> bool {
     let is_within = |ip: Ipv4Addr| ip.is_private() || ip.is_link_local();
     run.parse()
@@ -401,7 +404,7 @@ mod tests {
             "1***56, 1***45, U2F***VkX1 and 1211: 130***1211"
         );
         assert_eq!(mask_all("13012121211", []), "130***1211");
-        // What is beside it is not shown with its ends.
+        // Digits beside the number are not shown with its ends.
         assert_eq!(
             mask_own("1234130121212115678", "13012121211"),
             "1***30***1***78"

@@ -1,9 +1,9 @@
 //! The client: one attempt to deliver one batch over HTTP.
 //!
-//! It encodes, sends, reads the answer within its limits and says what came back as a
-//! [`Reply`]; what that means is the verdict's business, and whether to try again the courier's.
-//! It guarantees: the token goes to the configured base URL alone (no redirect is followed), and
-//! neither a slow nor an endless answer can hold it longer than the timeout or fill the memory.
+//! It encodes, sends, reads the answer within its limits, and returns a [`Reply`]. The verdict
+//! decides what the reply means, and the courier whether to try again. It guarantees: the token
+//! goes to the configured base URL alone (no redirect is followed), and neither a slow nor an
+//! endless answer can hold it longer than the timeout or fill the memory.
 
 use std::time::Duration;
 
@@ -24,21 +24,21 @@ use crate::http::{self, WayError};
 /// The largest answer that is read: 100 failures take some 20 KB.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// What is sent and wanted.
+/// The content type that is sent, and wanted.
 const JSON: &str = "application/json";
 
 /// No answer makes us wait longer than this, whatever its `Retry-After` says.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// Where batches are delivered to.
+/// The place to which batches are delivered.
 #[async_trait]
 pub trait Platform: Send + Sync + 'static {
-    /// Sends the batch once and tells what came back. Whatever goes wrong on the way is a
-    /// [`Reply`]; there is no error.
+    /// Sends the batch once and returns the result. Any failure on the way is a [`Reply`], too;
+    /// there is no error.
     async fn deliver(&self, batch: &Batch) -> Reply;
 
-    /// Resolves when there is news of the token. If it has changed, what the platform refused for it may be
-    /// asked again.
+    /// Resolves when there is news of the token. If the token has changed, refused requests may be
+    /// tried again.
     async fn token_news(&self) -> TokenNews {
         std::future::pending().await
     }
@@ -75,8 +75,8 @@ impl HttpPlatform {
         })
     }
 
-    /// The address of the call for the batch's lane. Lane ids need no escaping
-    /// (see [`Lane`](crate::contact::Lane)).
+    /// Returns the URL of the call for the batch's lane. Lane ids need no escaping (see
+    /// [`Lane`](crate::contact::Lane)).
     fn address(&self, batch: &Batch) -> Url {
         let mut url = self.base_url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -101,14 +101,14 @@ impl HttpPlatform {
         self.came_back(asked.send().await, &bearer).await
     }
 
-    /// What came back for a request with this token.
+    /// Reads the result of a request with this token.
     async fn came_back(&self, sent: reqwest::Result<Response>, bearer: &HeaderValue) -> Reply {
         match sent {
             Ok(response) => {
                 self.connections.heed(response.headers());
                 self.read(response, bearer).await
             }
-            // Only these two are sure not to have sent a byte of the request.
+            // Only these two errors prove that not a byte of the request was sent.
             Err(e) if e.is_connect() || e.is_builder() => {
                 Reply::NotSent(self.connections.explain(e))
             }
@@ -158,8 +158,8 @@ impl Platform for HttpPlatform {
     }
 }
 
-/// The platform may quote the token in its words, which are kept, shown and logged: it is taken out where
-/// they come in.
+/// Makes a reply of an answer. The platform may quote the token in its words, which are kept, shown
+/// and logged, so the token is taken out here.
 fn answer(http: u16, retry_after: Option<Duration>, body: &[u8], token: Option<&str>) -> Reply {
     let mut document = wire::decode(body);
     if let (Some(document), Some(token)) = (&mut document, token) {
@@ -172,7 +172,7 @@ fn answer(http: u16, retry_after: Option<Duration>, body: &[u8], token: Option<&
     })
 }
 
-/// The token of a request, unless it is so short that it stands in words by chance.
+/// Returns the token of a request, unless it is so short that it may stand in words by chance.
 fn token_in(bearer: &HeaderValue) -> Option<&str> {
     let token = bearer.to_str().ok()?.strip_prefix("Bearer ")?;
     (token.len() >= SHORTEST_TOKEN).then_some(token)
@@ -180,8 +180,8 @@ fn token_in(bearer: &HeaderValue) -> Option<&str> {
 
 const SHORTEST_TOKEN: usize = 4;
 
-/// `Retry-After` in seconds, or as a date. A date is measured against the answer's own `Date`, for
-/// two hosts may disagree about the time.
+/// Reads `Retry-After`, in seconds or as a date. A date is measured against the answer's own
+/// `Date`, because two hosts may disagree about the time.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {

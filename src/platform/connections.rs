@@ -1,10 +1,12 @@
-//! Connections to the platform: kept while they are surely good, and renewed before they get old.
+//! Connections to the platform: kept only while they are surely good, and renewed before they get
+//! old.
 //!
-//! A server closes a connection that has been idle for a while. If it does so just as the connection
-//! is used again, nobody knows whether the request arrived. So idle connections are given up before
-//! usual servers do, and earlier still where the server says when; and a request that must not be sent
-//! twice gets a connection of its own. Connections also have a longest age: a name that has moved to
-//! another host is looked up again though the old host still answers.
+//! A server closes a connection that has been idle for a while. If it does so just as the
+//! connection is used again, nobody knows whether the request arrived. So idle connections are
+//! given up before usual servers close them, and earlier still if the server announces its limit. A
+//! request that must not be sent twice gets a connection of its own. Connections also have a
+//! longest age: a name that has moved to another host is looked up again, though the old host still
+//! answers.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,24 +23,24 @@ use crate::lock::lock;
 pub struct ClientOptions {
     /// Scheme, host and, if the reseller has one, a path.
     pub base_url: Url,
-    /// How it gets there.
+    /// The way to the platform, such as proxy and TLS.
     pub way: Way,
-    /// Limit of a whole request, answer included.
+    /// The time limit of a whole request, answer included.
     pub timeout: Duration,
-    /// Limit of connecting.
+    /// The time limit of connecting.
     pub connect_timeout: Duration,
 }
 
-/// Less than what usual servers keep an idle connection for: Gunicorn 2 s, Node and Apache 5 s.
+/// Shorter than usual servers keep an idle connection: Gunicorn 2 s, Node and Apache 5 s.
 const LONGEST_IDLE: Duration = Duration::from_millis(1500);
 
-/// How long a connection may be used.
+/// The time for which a connection may be used.
 const LONGEST_AGE: Duration = Duration::from_mins(1);
 
 /// The clients of one platform.
 pub(super) struct Connections {
     options: ClientOptions,
-    /// Keeps no connection.
+    /// The client that keeps no connection.
     fresh: Client,
     kept: Mutex<Kept>,
 }
@@ -61,7 +63,7 @@ impl Kept {
 }
 
 impl Connections {
-    /// Fails if TLS cannot be set up.
+    /// Makes the clients. Fails if TLS cannot be set up.
     pub(super) fn new(options: ClientOptions) -> Result<Self, WayError> {
         Ok(Self {
             fresh: client(&options, Duration::ZERO)?,
@@ -70,23 +72,23 @@ impl Connections {
         })
     }
 
-    /// A client whose next request gets a connection that nothing else has used.
+    /// Returns a client whose next request gets a connection that nothing else has used.
     pub(super) fn fresh(&self) -> &Client {
         &self.fresh
     }
 
-    /// A client that may use a connection again.
+    /// Returns a client that may use a connection again.
     pub(super) fn kept(&self) -> Client {
         let mut kept = lock(&self.kept);
         if kept.since.elapsed() >= LONGEST_AGE {
-            // The server's own limit is remembered, or it would have to be learnt once more.
+            // The server's own limit is remembered, so that it need not be learnt once more.
             let longest_idle = kept.longest_idle;
             self.renew(&mut kept, longest_idle);
         }
         kept.client.clone()
     }
 
-    /// Takes note of how long the server keeps idle connections, if its answer says so.
+    /// Notes how long the server keeps idle connections, if its answer says so.
     pub(super) fn heed(&self, answer: &HeaderMap) {
         let Some(limit) = keep_alive(answer) else {
             return;
@@ -100,21 +102,21 @@ impl Connections {
         }
     }
 
-    /// Why a request has failed, in one line.
+    /// Returns why a request has failed, in one line.
     pub(super) fn explain(&self, error: reqwest::Error) -> String {
         self.options.way.explain(error)
     }
 
-    /// Requests under way keep the connections that they have.
+    /// Renews the client. Requests under way keep their connections.
     fn renew(&self, kept: &mut Kept, longest_idle: Duration) {
-        // What could be set up once can be set up again, or goes on as it is.
+        // If the set-up fails this time, the old client goes on.
         if let Ok(new) = Kept::new(&self.options, longest_idle) {
             *kept = new;
         }
     }
 }
 
-/// Keeps no connection if idle ones are good for no time at all.
+/// Builds a client, which keeps no connection if idle ones are good for no time at all.
 fn client(options: &ClientOptions, longest_idle: Duration) -> Result<Client, WayError> {
     let idle_connections = if longest_idle.is_zero() {
         0
@@ -132,7 +134,7 @@ fn client(options: &ClientOptions, longest_idle: Duration) -> Result<Client, Way
         .map_err(|error| WayError::SetUp(http::chain(error)))
 }
 
-/// `Keep-Alive: timeout=5, max=100`.
+/// Reads `Keep-Alive: timeout=5, max=100`.
 fn keep_alive(answer: &HeaderMap) -> Option<Duration> {
     let said = answer.get("keep-alive")?.to_str().ok()?;
     said.split(',').find_map(|part| {
@@ -153,7 +155,8 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers each request and keeps its connections; and how many it has had.
+    /// Starts a server that answers each request and keeps its connections. Returns how many it has
+    /// had.
     async fn server(header: &'static str) -> (ClientOptions, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::lock::lock;
 use crate::settings::{SecretFileError, Version, read_secret};
 
-/// Where the token comes from.
+/// The source of the token.
 pub struct TokenSource(Source);
 
 enum Source {
@@ -25,10 +25,10 @@ struct TokenFile {
     told: Mutex<Told>,
 }
 
-/// How often a token file is looked at for a change.
+/// The time between two looks at a token file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The file as it was when it was last looked at.
+/// The file as it was last seen.
 struct Seen {
     version: Option<Version>,
     /// The last good token.
@@ -37,20 +37,20 @@ struct Seen {
     fault: Option<String>,
 }
 
-/// What is known to whoever waits for news.
+/// The state that was last reported as news.
 struct Told {
     bearer: HeaderValue,
     is_bad: bool,
 }
 
-/// What has become of a token file.
+/// News of a token file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenNews {
-    /// It holds another token, which is in use.
+    /// The file holds another token, which is in use.
     Changed,
-    /// It cannot be used, and why; the last good token stays in use.
+    /// The file cannot be used, for this reason; the last good token stays in use.
     Unusable(String),
-    /// It can be used again, and holds the token that is in use.
+    /// The file can be used again, and holds the token that is in use.
     UsableAgain,
 }
 
@@ -64,7 +64,7 @@ pub enum TokenError {
         path: PathBuf,
         why: SecretFileError,
     },
-    /// The file holds something that is no token.
+    /// The file holds more than a token.
     #[error(
         "platform.token_file = {0} holds more than a token; write the token alone, of visible ASCII \
          characters, without `Bearer` and without blanks"
@@ -76,14 +76,15 @@ pub enum TokenError {
 }
 
 impl TokenSource {
-    /// A token that never changes.
+    /// Makes a source of a token that never changes.
     pub fn fixed(token: &SecretString) -> Result<Self, TokenError> {
         Ok(Self(Source::Fixed(bearer(token.expose_secret())?)))
     }
 
-    /// A token file. Fails if it cannot be read now: better at start than at the first contact.
+    /// Makes a source of a token file. Fails if the file cannot be read now: better at start than
+    /// at the first contact.
     pub fn file(path: &Path) -> Result<Self, TokenError> {
-        // Before it is read: what is written meanwhile is seen as a change.
+        // Taken before the read, so that a write meanwhile is seen as a change.
         let version = Version::of(path).ok();
         let bearer = read(path)?;
         Ok(Self(Source::File(TokenFile {
@@ -100,7 +101,7 @@ impl TokenSource {
         })))
     }
 
-    /// The value of the `Authorization` header that is in force now. While the file cannot be used, this
+    /// Returns the present value of the `Authorization` header. While the file cannot be used, this
     /// is the last good one.
     pub fn bearer(&self) -> HeaderValue {
         match &self.0 {
@@ -109,8 +110,7 @@ impl TokenSource {
         }
     }
 
-    /// Resolves when there is news of the file, each told once. Of a token that never changes there is
-    /// none.
+    /// Resolves when there is news of the file, each once. A token that never changes has no news.
     pub async fn news(&self) -> TokenNews {
         let Source::File(file) = &self.0 else {
             return std::future::pending().await;
@@ -171,7 +171,7 @@ fn read(path: &Path) -> Result<HeaderValue, TokenError> {
     bearer(&token)
 }
 
-/// Marked as sensitive: it prints itself hidden.
+/// Makes the header's value and marks it as sensitive, so that it prints hidden.
 fn bearer(token: &str) -> Result<HeaderValue, TokenError> {
     let mut bearer =
         HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| TokenError::Unusable)?;

@@ -1,6 +1,6 @@
-//! The JSON of the platform's page 批量添加号码: the request as it goes out, the answer as it comes
-//! in. Answers are read leniently where the platform is known to vary (numbers as strings, `data`
-//! as `[]`, an absent fail list) and strictly where a guess could settle a row wrongly.
+//! The JSON of the platform's page 批量添加号码: the request as it goes out, the answer as it comes in.
+//! Answers are read leniently where the platform is known to vary (numbers as strings, `data` as
+//! `[]`, an absent fail list), and strictly where a guess could settle a row wrongly.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::batch::{Batch, MAX_BATCH};
 use crate::contact::{Component, Contact, CustomVar, Suffix};
 
-/// The request body of a batch.
+/// Returns the request body of a batch.
 pub fn encode(batch: &Batch) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Body::of(batch))
 }
@@ -108,7 +108,7 @@ pub struct Document {
     pub message: String,
     /// `taskNumberCount`: how many numbers went into the task.
     pub task_number_count: Option<u64>,
-    /// `fail_datas`: the numbers that did not, each with its cause.
+    /// `fail_datas`: the numbers that did not go into the task, each with its cause.
     pub failures: Vec<Failure>,
 }
 
@@ -133,10 +133,10 @@ impl Document {
     }
 }
 
-/// What stands for a secret.
+/// The text in place of a secret.
 const HIDDEN: &str = "***";
 
-/// Reads a body. `None`: it is not the documented JSON.
+/// Reads a body. Returns `None` if it is not the documented JSON.
 pub fn decode(body: &[u8]) -> Option<Document> {
     let Value::Object(mut top) = parse(body)? else {
         return None;
@@ -163,8 +163,8 @@ pub fn decode(body: &[u8]) -> Option<Document> {
     Some(document)
 }
 
-/// The JSON of a body. A mark of its byte order is no part of it. A name that was cut through the middle of
-/// a character (masks are made so) has half of one at its end: it becomes a replacement character.
+/// Parses the JSON of a body. A byte order mark is skipped. A mask may be cut through the middle of
+/// a character; the half at its end becomes a replacement character.
 fn parse(body: &[u8]) -> Option<Value> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = String::from_utf8_lossy(body);
@@ -174,8 +174,8 @@ fn parse(body: &[u8]) -> Option<Value> {
         .ok()
 }
 
-/// A JSON text in which an escape that is one half of a character alone (`\ud83d`) is that of the
-/// replacement character.
+/// Returns a JSON text in which each escape of half a character (`\ud83d`) is replaced by that of
+/// the replacement character.
 fn without_half_characters(text: &str) -> String {
     let half = |at: usize| {
         let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
@@ -193,7 +193,7 @@ fn without_half_characters(text: &str) -> String {
                 continue;
             }
             (Some(_), _) => after,
-            // Another escape: what is behind the backslash belongs to it.
+            // Another escape: the character behind the backslash belongs to it.
             (None, _) => escape + 1 + text[escape + 1..].chars().next().map_or(0, char::len_utf8),
         };
         mended.push_str(&text[escape..at]);
@@ -210,7 +210,7 @@ fn read_data(document: &mut Document, mut data: Map<String, Value>) -> Option<()
     document.failures = match data.remove("fail_datas") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => failures(list.into_iter())?,
-        // PHP writes an array that lost its first entry with its keys.
+        // PHP writes an array that lost its first entry as an object with its keys.
         Some(Value::Object(list)) if list.keys().all(|key| is_index(key)) => {
             failures(list.into_iter().map(|(_, entry)| entry))?
         }
@@ -226,7 +226,7 @@ fn is_index(key: &str) -> bool {
 /// The most entries of a list that can be about a batch: two for each of its rows.
 const MOST_FAILURES: usize = 2 * MAX_BATCH;
 
-/// The longest number or mask that can be that of a row, in bytes.
+/// The longest number or mask of a row, in bytes.
 const LONGEST_NUMBER: usize = 1024;
 
 fn failures(list: impl ExactSizeIterator<Item = Value>) -> Option<Vec<Failure>> {
@@ -236,11 +236,11 @@ fn failures(list: impl ExactSizeIterator<Item = Value>) -> Option<Vec<Failure>> 
     list.map(failure).collect()
 }
 
-/// So many bytes of the platform's words are read; the longest documented ones have 60. Of what is read
-/// less is kept, so that a number or a secret that is cut here is not seen.
+/// The most bytes of the platform's words that are read; the longest documented words have 60.
+/// Fewer are kept, so that a number or a secret that is cut here is not seen.
 const LONGEST_WORDS: usize = 4096;
 
-/// What the platform says, as far as it is read.
+/// Reads the platform's words, up to that length.
 fn words(value: Value) -> String {
     let mut words = text(value);
     words.truncate(words.floor_char_boundary(LONGEST_WORDS));
@@ -263,7 +263,7 @@ fn failure(entry: Value) -> Option<Failure> {
 fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        // Nobody writes 200 as 0200 or +200.
+        // A code is never written as 0200 or +200.
         Value::String(text) => text
             .trim()
             .parse()
@@ -340,7 +340,7 @@ mod tests {
             let batch = Batch::new(BatchId::generate(), lane, Composed { options, contacts });
             let body = encode(&batch).unwrap();
             prop_assert!(body.len() <= said, "{} > {said}", body.len());
-            // Short numbers, and escapes of one letter: no more than that is reckoned too much.
+            // The estimate exceeds the length only by short numbers, and by escapes of one letter.
             let escapes = String::from_utf8_lossy(&body).matches('\\').count();
             prop_assert!(said <= body.len() + 40 + count * 130 + 4 * escapes);
         }

@@ -1,17 +1,18 @@
 //! The simulator's cipher for encrypted numbers: base64 of the number.
 //!
-//! The real cipher is between the platform and its customer. This one hides nothing; it is there so
-//! that the platform can do with an encrypted number what it does with any other: check its format,
-//! find it twice, and mask what is behind it. What it cannot read it takes as it is.
+//! The real cipher is between the platform and its customer. This one hides nothing. With it, the
+//! simulator can treat an encrypted number like any other: check its format, find it twice, and
+//! mask the number behind it. It takes any other ciphertext as it is.
 
-/// The number behind a ciphertext: standard base64, padded or not, of something that could be a
-/// number (digits, perhaps with a suffix). `None`: not of this cipher.
+/// Returns the number behind a ciphertext: standard base64, padded or not, of something that could
+/// be a number (digits, perhaps with a suffix). Returns `None` if the text is not of this cipher.
 pub(super) fn decrypted(text: &str) -> Option<String> {
     let number = String::from_utf8(decode(text.trim_end_matches('='))?).ok()?;
     is_plausible(&number).then_some(number)
 }
 
-/// Right or wrong, but a number: at least three digits, then nothing or a suffix.
+/// Whether this could be a number, well formed or not: at least three digits, then nothing or a
+/// suffix.
 fn is_plausible(number: &str) -> bool {
     let digits = number.bytes().take_while(u8::is_ascii_digit).count();
     let is_suffix = |rest: &str| {
@@ -32,7 +33,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
             decoded.push(u8::try_from(bits >> held & 0xff).ok()?);
         }
     }
-    // Six bits left over are a sign too many.
+    // Six bits left over mean one sign too many.
     (held < 6).then_some(decoded)
 }
 
@@ -52,7 +53,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Written apart from what it tests: three bytes to one number, four signs out of it.
+    /// Written apart from the code that it tests: three bytes make one number, and that makes four
+    /// signs.
     fn encrypted(number: &str) -> String {
         const SIGNS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 
-/// A number of somebody who wants no calls, in the platform's words.
+/// The platform's words for the number of a person who wants no calls.
 pub(super) const BLACKLISTED: &str = "号码在黑名单中。";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure<'r> {
-    /// As it came in, but decrypted.
+    /// The number as it came in, but decrypted.
     pub(super) number: Cow<'r, str>,
     /// The platform's words.
     pub(super) cause: &'static str,
 }
 
-/// What the platform says of a number. It quotes the number in some of its words, so that whoever shows
-/// them has to mask it.
+/// Returns the platform's words about a number. Some of them quote the number, so they have to be
+/// masked before they are shown.
 pub(super) fn said<'a>(cause: &'a str, number: &str) -> Cow<'a, str> {
     match cause {
         BLACKLISTED => Cow::Owned(format!("号码 {number} 在黑名单中。")),

@@ -1,4 +1,4 @@
-//! The ledger: all that the simulator remembers, behind one lock per task.
+//! The ledger: the simulator's whole memory, behind one lock per task.
 //!
 //! No lock is held across an await, and only [`Ledger::state`] walks over everything.
 
@@ -23,12 +23,13 @@ pub(super) struct Ledger {
     tasks: RwLock<HashMap<TaskRoute, Arc<Mutex<Task>>>>,
     pools: Mutex<Pools>,
     totals: Mutex<Totals>,
-    /// Rolls the suffixes. Apart from the faults' dice, so that suffixes do not change their luck.
+    /// Rolls the suffixes. It is apart from the faults' dice, so that suffixes do not change their
+    /// luck.
     suffixes: Mutex<StdRng>,
 }
 
 impl Ledger {
-    /// An empty one; `seed` decides its suffixes.
+    /// Returns an empty ledger; `seed` decides its suffixes.
     pub(super) fn new(seed: u64) -> Self {
         Self {
             tasks: RwLock::default(),
@@ -42,7 +43,7 @@ impl Ledger {
         change(&mut lock(&self.totals));
     }
 
-    /// Notes that a request's rows came in, whatever becomes of them.
+    /// Notes that a request's rows came in, whether they are imported or not.
     pub(super) fn receive(&self, route: &TaskRoute, rows: &[Row<'_>]) {
         lock(&self.task(route)).receive(rows);
         self.count(|totals| {
@@ -51,7 +52,7 @@ impl Ledger {
         });
     }
 
-    /// Imports a request into its task, and says how many of its numbers are new in the CRM.
+    /// Imports a request into its task, and returns how many of its numbers are new in the CRM.
     pub(super) fn import<'r>(
         &self,
         route: &TaskRoute,
@@ -77,7 +78,8 @@ impl Ledger {
         lock(&self.totals).clone()
     }
 
-    /// A copy of everything. Requests may go on meanwhile; each task is copied at one moment.
+    /// Returns a copy of everything. Requests may go on meanwhile; each task is copied at one
+    /// moment.
     pub(super) fn state(&self) -> State {
         let mut tasks: Vec<(TaskRoute, Arc<Mutex<Task>>)> = {
             let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +96,7 @@ impl Ledger {
         }
     }
 
-    /// The task of a route: a new one if no request named it before.
+    /// Returns the task of a route, which is new if no request named it before.
     fn task(&self, route: &TaskRoute) -> Arc<Mutex<Task>> {
         let known = {
             let tasks = self.tasks.read().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +108,7 @@ impl Ledger {
         })
     }
 
-    /// Six random lower-case letters or digits.
+    /// Returns six random lower-case letters or digits.
     fn suffix(&self) -> String {
         const SIGNS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         let mut rng = lock(&self.suffixes);

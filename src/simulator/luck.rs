@@ -1,4 +1,4 @@
-//! What a request meets: the faults in force, the dice and the tasks that are running, in step.
+//! The luck of a request: the faults in force, the dice and the tasks that are running, in step.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::faults::{Dice, Draw, Fault, Faults, FaultsError};
 use super::ledger::TaskRoute;
 use super::window::Windows;
 
-/// The faults in force and what decides by them.
+/// The faults in force, and the dice and running tasks that decide with them.
 #[derive(Debug)]
 pub(super) struct Luck {
     faults: Arc<Faults>,
@@ -17,7 +17,7 @@ pub(super) struct Luck {
 }
 
 impl Luck {
-    /// Refuses faults that do not [`Faults::check`].
+    /// Refuses faults that fail [`Faults::check`].
     pub(super) fn new(seed: u64, faults: Faults) -> Result<Self, FaultsError> {
         faults.check()?;
         Ok(Self {
@@ -39,8 +39,8 @@ impl Luck {
         Arc::clone(&self.faults)
     }
 
-    /// What the next request of a task meets. While the task is running the dice are not rolled:
-    /// how often a client asks in vain does not change the luck of what comes after.
+    /// Returns the luck of the next request of a task. While the task is running the dice are not
+    /// rolled, so requests in vain do not change the luck of later ones.
     pub(super) fn meet(&mut self, route: &TaskRoute, now: Instant) -> (Draw, Arc<Faults>) {
         let faults = self.faults();
         if faults.running_tasks.contains(&route.1) || self.windows.is_open(route, now) {
@@ -80,7 +80,7 @@ mod tests {
         let mut luck = Luck::new(1, faults.clone()).unwrap();
         let met = |luck: &mut Luck, task, now| luck.meet(&route(task), now).0.fault;
         assert_eq!(met(&mut luck, "t", now), Some(Fault::TaskRunning));
-        // No further one begins.
+        // No further window begins.
         luck.faults = Arc::default();
         assert_eq!(met(&mut luck, "t", now), Some(Fault::TaskRunning));
         assert_eq!(met(&mut luck, "other", now), None);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::faults::{MaskStyle, SuffixStyle};
 use super::number;
 
-/// A number as the platform shows it.
+/// Returns a number as the platform shows it.
 pub(super) fn masked(number: &str, style: &MaskStyle) -> String {
     if style.whole {
         return number.to_owned();
@@ -18,10 +18,10 @@ pub(super) fn masked(number: &str, style: &MaskStyle) -> String {
     }
 }
 
-/// The first and the last characters with stars between them.
+/// Returns the first and the last characters with stars between them.
 ///
-/// The platform's page says nothing of numbers that short that this would show them whole; there
-/// we show about half at each end and always hide at least one character.
+/// The platform's page says nothing of numbers so short that they would be shown whole. For them we
+/// show about half at each end and always hide at least one character.
 fn hide(number: &str, style: &MaskStyle) -> String {
     let length = number.chars().count();
     let (head, tail) = if length > style.first.saturating_add(style.last) {

@@ -4,19 +4,19 @@
 //! shares no code with `platform`, the client of the real one: the documented JSON shapes and the
 //! masking are written anew here, so that a mistake in one cannot hide in the other.
 //!
-//! A request goes `routes` → `platform` (one request from arrival to reply, by the `luck`
-//! that the `faults` in force give it) → `ledger` (all that is
-//! held) → `task` (the import rules) and back through `wire`.
+//! A request goes through `routes` → `platform` (one request from arrival to reply, with the `luck`
+//! that the `faults` in force give it) → `ledger` (the whole memory) → `task` (the import rules),
+//! and back through `wire`.
 //!
-//! What it guarantees:
+//! The simulator guarantees:
 //!
 //! - A task never holds a number twice, unless the request asked for a suffix.
 //! - Every row of a request that was taken up is held, refused with a cause or dropped on request,
 //!   and [`State`] tells which.
-//! - The same seed and the same order of requests give the same faults; what befalls a single
+//! - The same seed and the same order of requests give the same faults; the fault of a single
 //!   number does not depend on the order.
 //! - `requests` is the sum of [`Answers`]: every request to add numbers is answered in one way.
-//! - What it remembers grows with the distinct numbers that came in, and with nothing else.
+//! - Its memory grows with the distinct numbers that came in, and with nothing else.
 
 mod cipher;
 mod crm;

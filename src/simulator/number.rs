@@ -1,6 +1,7 @@
-//! What the platform takes for a phone number: a mainland mobile number, with or without a suffix.
+//! Numbers that the platform takes for phone numbers: mainland mobile numbers, with or without a
+//! suffix.
 
-/// Digits of a mobile number.
+/// The number of digits of a mobile number.
 const LENGTH: usize = 11;
 
 /// Whether a number is well formed: `1`, then `3` to `9`, then nine digits; after that nothing, or
@@ -25,7 +26,8 @@ fn is_suffix(suffix: &[u8]) -> bool {
     !suffix.is_empty() && suffix.iter().all(allowed)
 }
 
-/// The person's number: without the suffix. What is not a number (ciphertext) stays as it is.
+/// Returns the person's number, without the suffix. A text that is not a number (ciphertext) stays
+/// as it is.
 pub(super) fn base(number: &str) -> &str {
     if is_well_formed(number) {
         &number[..LENGTH]

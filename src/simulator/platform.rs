@@ -1,7 +1,7 @@
-//! The simulated platform: one request from its arrival to its reply, knowing nothing of sockets.
+//! The simulated platform: it takes one request from arrival to reply, and knows nothing of
+//! sockets.
 //!
-//! `routes` hands in what HTTP brought and carries out the [`Reply`]; the ledger keeps what is
-//! held.
+//! `routes` hands in the HTTP request and carries out the [`Reply`]; the ledger keeps the numbers.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,12 +21,12 @@ use crate::lock::lock;
 
 const SERVER_ERROR: &str = "服务器内部错误";
 const TOO_FAST: &str = "请求过于频繁,请稍后再试";
-/// More than a careful client reads.
+/// More bytes than a careful client reads.
 const OVERSIZE: usize = 2 * 1024 * 1024;
 const PROXY_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head>\
     <body><h1>Please sign in to the network</h1></body></html>\n";
 
-/// What goes back to the client, and after which wait.
+/// The answer to the client, and the wait before it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     /// How long the answer waits. The import, if any, is already done.
@@ -46,15 +46,15 @@ impl Reply {
 pub(super) enum Answer {
     /// A status and a JSON body.
     Json { status: u16, body: Vec<u8> },
-    /// 429, and how it says when to come again.
+    /// 429, with or without a `Retry-After`.
     Later {
         /// The form of `Retry-After`.
         form: RetryAfter,
-        /// When that is.
+        /// The wait that it names.
         wait: Duration,
         body: Vec<u8>,
     },
-    /// A status and text that is no JSON.
+    /// A status and text that is not JSON.
     Text {
         status: u16,
         content_type: &'static str,
@@ -83,7 +83,7 @@ impl Answer {
         Self::error(200, code, message)
     }
 
-    /// The body, if it is JSON.
+    /// Returns the body, if it is JSON.
     fn into_body(self) -> Vec<u8> {
         match self {
             Self::Json { body, .. } => body,
@@ -92,7 +92,7 @@ impl Answer {
     }
 }
 
-/// One platform with its token, its faults and what it holds.
+/// One platform with its token, its faults and its ledger.
 #[derive(Debug)]
 pub(super) struct Platform {
     token: String,
@@ -102,7 +102,7 @@ pub(super) struct Platform {
 }
 
 impl Platform {
-    /// An empty platform. Refuses impossible faults.
+    /// Makes an empty platform. Refuses impossible faults.
     pub(super) fn new(token: String, seed: u64, faults: Faults) -> Result<Self, FaultsError> {
         Ok(Self {
             token,
@@ -112,7 +112,8 @@ impl Platform {
         })
     }
 
-    /// Answers a request to add numbers. `body` is what arrived, or what was wrong with it.
+    /// Answers a request to add numbers. `body` is the body that arrived, or the complaint about
+    /// it.
     pub(super) fn add_numbers(
         &self,
         route: &TaskRoute,
@@ -135,7 +136,8 @@ impl Platform {
         if let Err(complaint) = &request {
             self.violated(*complaint);
         }
-        // What the documentation allows and the limits in force do not is no mistake of the client.
+        // A request within the documentation but beyond the limits in force is not the client's
+        // mistake.
         let request = request.and_then(|request| {
             if is_too_long || request.rows.len() > faults.limits.rows {
                 Err(Complaint::TooLarge)
@@ -184,7 +186,7 @@ impl Platform {
         self.ledger.totals()
     }
 
-    /// A copy of everything it holds.
+    /// Returns a copy of everything that the platform holds.
     pub(super) fn state(&self) -> State {
         self.ledger.state()
     }
@@ -193,7 +195,7 @@ impl Platform {
         authorization.and_then(|header| header.strip_prefix("Bearer ")) == Some(&self.token)
     }
 
-    /// The answer to a request that comes no further than the door: its rows are not looked at and
+    /// Returns the answer to a request that is turned away at once: its rows are not looked at and
     /// the dice are not rolled.
     fn turned_away(&self, route: &TaskRoute, authorization: Option<&str>) -> Option<Answer> {
         let faults = self.faults();
@@ -233,7 +235,7 @@ struct Importing<'p> {
 }
 
 impl Importing<'_> {
-    /// What a request comes to with what the dice say. Counts it as answered, once.
+    /// Decides about a request by the dice. Counts it as answered, once.
     fn decide(&self, request: Result<ImportRequest<'_>, Complaint>, draw: Draw) -> Answer {
         let Some(fault) = draw.fault else {
             return match self.import(request) {
@@ -267,7 +269,7 @@ impl Importing<'_> {
         }
     }
 
-    /// What is left of an answer after its import was done.
+    /// Returns what a fault leaves of an answer after the import was done.
     fn spoilt(&self, fault: Fault, answer: Answer, draw: Draw) -> Answer {
         match fault {
             Fault::ErrorAfter => self.error(draw.error_status),
@@ -293,7 +295,7 @@ impl Importing<'_> {
                 status: 200,
                 body: wire::contradiction(),
             },
-            // Those of before the import do not come here.
+            // Faults before the import do not come here.
             _ => answer,
         }
     }
@@ -307,7 +309,7 @@ impl Importing<'_> {
         Answer::error(http, status, SERVER_ERROR)
     }
 
-    /// Imports, and says so as the platform does; `Err` is the answer to a request that was refused
+    /// Imports, and answers as the platform does. `Err` is the answer to a request that was refused
     /// as a whole.
     fn import(&self, request: Result<ImportRequest<'_>, Complaint>) -> Result<Answer, Answer> {
         let request = request.map_err(complain)?;
@@ -336,7 +338,7 @@ impl Importing<'_> {
         }
     }
 
-    /// The answer to a request that these numbers stopped.
+    /// Returns the answer to a request that these numbers stopped.
     fn refused(&self, failures: &[Failure<'_>]) -> Answer {
         let cause = failures.first().map_or("", |failure| failure.cause);
         let status = self.faults.refusal.status;
@@ -388,7 +390,7 @@ mod tests {
         platform.add_numbers(&route, Some("Bearer secret"), Ok(body.as_bytes()))
     }
 
-    /// How often the task holds the number, and how often it was received.
+    /// Returns how often the task holds the number, and how often it was received.
     fn held_and_received(platform: &Platform) -> (u32, u32) {
         let state = platform.state();
         let number = state.task("u", "t").unwrap().number("13012121211").unwrap();

@@ -24,7 +24,7 @@ use super::tcp::Wire;
 use super::wire::{self, Complaint};
 use crate::host::Names;
 
-/// What the handlers share.
+/// The parts that all handlers share.
 #[derive(Clone)]
 struct Site {
     platform: Arc<Platform>,
@@ -39,8 +39,8 @@ impl FromRef<Site> for Arc<Platform> {
 
 type Shared = State<Arc<Platform>>;
 
-/// Every path of the simulator. `stop` ends what would never end by itself.
-/// The simulator's own may be asked by these names.
+/// Returns every path of the simulator. `stop` ends answers that would never end by themselves. The
+/// simulator's own paths answer only to these names.
 pub(super) fn router(platform: Arc<Platform>, names: Names, stop: CancellationToken) -> Router {
     Router::new()
         .route(
@@ -58,7 +58,7 @@ pub(super) fn router(platform: Arc<Platform>, names: Names, stop: CancellationTo
         .with_state(Site { platform, stop })
 }
 
-/// Keeps pages of the web from the simulator's own paths. The platform's are asked by any name.
+/// Keeps web pages from the simulator's own paths. The platform's paths answer to any name.
 async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.map(|host| host.to_str().unwrap_or_default());
@@ -115,9 +115,9 @@ async fn faults(State(platform): Shared) -> Response {
     Json(&*platform.faults()).into_response()
 }
 
-/// Puts other faults in force and answers with them.
+/// Puts other faults in force and returns them.
 async fn set_faults(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Response {
-    // A page of the web may send other types without asking first.
+    // A web page may send other types without asking first.
     if !is_json(&headers) {
         let why = "send it with the header content-type: application/json";
         return json(StatusCode::UNSUPPORTED_MEDIA_TYPE, wire::error(415, why));
@@ -158,7 +158,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn respond(answer: Answer) -> Response {
     match answer {
         Answer::Json { status, body } => {
-            // Every status that `platform` names is one.
+            // `platform` names only valid statuses.
             json(StatusCode::from_u16(status).unwrap_or_default(), body)
         }
         Answer::Later { form, wait, body } => {
@@ -192,8 +192,8 @@ fn respond(answer: Answer) -> Response {
     }
 }
 
-/// The header that says when to come again, if one does. A date is told in whole seconds, so both
-/// forms round up.
+/// Returns the header that says when to come again, if the answer has one. A date is in whole
+/// seconds, so both forms round up.
 fn retry_after(form: RetryAfter, wait: Duration) -> Option<HeaderValue> {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     match form {
@@ -218,8 +218,8 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response {
 
 /// A body that fails, at once or after its first half.
 ///
-/// If it fails before the first byte, the server has not flushed the head by then; it drops both
-/// and ends the connection, so the client sees its request end without any answer.
+/// If it fails before the first byte, the server has not yet flushed the head. It drops both and
+/// ends the connection, so the client sees its request end without any answer.
 struct Broken {
     half: Option<Bytes>,
     flush: bool,

@@ -19,18 +19,18 @@ use crate::host::Names;
 /// How long [`Running::stop`] waits for requests under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// How a simulator is to be.
+/// The configuration of a simulator.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where it listens; port 0 takes any free port.
+    /// The address to listen on; port 0 takes any free port.
     pub listen: SocketAddr,
     /// The one token that it accepts.
     pub token: String,
-    /// Decides the faults: with the same seed the n-th request meets the same luck.
+    /// The seed of the faults: with the same seed the n-th request meets the same luck.
     pub seed: u64,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Faults,
-    /// The names by which its own paths may be asked, beside `localhost` and this host's.
+    /// The names to which its own paths answer, beside `localhost` and this host's.
     pub hosts: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Default for Config {
 pub struct Simulator;
 
 impl Simulator {
-    /// Listens and serves, empty, until [`Running::stop`]. Impossible faults are
+    /// Listens and serves, at first empty, until [`Running::stop`]. Impossible faults are
     /// [`io::ErrorKind::InvalidInput`].
     pub async fn start(config: Config) -> io::Result<Running> {
         let platform = Platform::new(config.token, config.seed, config.faults)
@@ -75,7 +75,7 @@ impl Simulator {
     }
 }
 
-/// A simulator that is serving. Dropping it stops it too, without waiting.
+/// A simulator that is serving. Dropping it stops the simulator without waiting.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -89,10 +89,10 @@ impl Running {
         self.address
     }
 
-    /// The base URL for a client on this machine, without a slash at its end.
+    /// Returns the base URL for a client on this machine, without a slash at its end.
     pub fn base_url(&self) -> String {
         let mut address = self.address;
-        // "Any address" can be listened on but not called.
+        // A server can listen on "any address", but no client can call it.
         if address.ip().is_unspecified() {
             address.set_ip(match address {
                 SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -102,12 +102,12 @@ impl Running {
         format!("http://{address}")
     }
 
-    /// A copy of everything that it holds: as large as that.
+    /// Returns a copy of everything that the simulator holds, which may be large.
     pub fn state(&self) -> State {
         self.platform.state()
     }
 
-    /// The counts alone: cheap at any size.
+    /// Returns the counts alone: cheap at any size.
     pub fn totals(&self) -> Totals {
         self.platform.totals()
     }
@@ -121,8 +121,8 @@ impl Running {
         self.platform.set_faults(faults)
     }
 
-    /// Takes no more requests, answers those under way (up to five seconds; those that would never
-    /// be answered are cut off), and ends.
+    /// Takes no more requests, answers those under way for up to five seconds, cuts the others off,
+    /// and ends.
     pub async fn stop(self) {
         drop(self.stop);
         match tokio::time::timeout(STOP_WITHIN, self.server).await {

@@ -1,4 +1,4 @@
-//! What the simulator tells about itself: typed for tests in the same process, JSON for others.
+//! The state that the simulator shows: typed for tests in the same process, JSON for others.
 //!
 //! Numbers are whole here, never masked: this is a tool for made-up numbers on one machine.
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::faults::Fault;
 
-/// Everything it holds, at one moment.
+/// The whole state, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     #[serde(flatten)]
@@ -16,7 +16,7 @@ pub struct State {
 }
 
 impl State {
-    /// The task of a user, if a request ever named it.
+    /// Returns the task of a user, if a request ever named it.
     pub fn task(&self, user_id: &str, task_id: &str) -> Option<&TaskState> {
         self.tasks
             .iter()
@@ -26,9 +26,9 @@ impl State {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Requests to add numbers, whatever became of them.
+    /// Requests to add numbers, however they were answered.
     pub requests: u64,
-    /// How they were answered; adds up to `requests`.
+    /// Their answers, which add up to `requests`.
     pub answers: Answers,
     /// The most rows that one request carried.
     pub max_rows: usize,
@@ -36,7 +36,7 @@ pub struct Totals {
     pub rows_received: u64,
     /// Numbers that the tasks hold.
     pub numbers_held: u64,
-    /// What the client did against the platform's documentation.
+    /// The client's breaches of the platform's documentation.
     pub violations: Violations,
 }
 
@@ -77,7 +77,7 @@ impl Answers {
         self.imported + self.refused + at_the_door + self.faults()
     }
 
-    /// The answers that a fault spoiled.
+    /// Returns the number of answers that a fault spoiled.
     pub fn faults(&self) -> u64 {
         self.error_before
             + self.error_after
@@ -95,7 +95,7 @@ impl Answers {
             + self.redirected
     }
 
-    /// The count of a fault.
+    /// Returns the count of a fault.
     pub(super) fn of(&mut self, fault: Fault) -> &mut u64 {
         match fault {
             Fault::ErrorBefore => &mut self.error_before,
@@ -164,7 +164,7 @@ pub struct TaskState {
 }
 
 impl TaskState {
-    /// A number as it came in.
+    /// Returns the state of a number, named as it came in.
     pub fn number(&self, number: &str) -> Option<&NumberState> {
         let found = self
             .numbers
@@ -172,7 +172,7 @@ impl TaskState {
         found.ok().map(|at| &self.numbers[at])
     }
 
-    /// How a number was refused, if it ever was.
+    /// Returns how a number was refused, if it ever was.
     pub fn refusal(&self, number: &str) -> Option<&RefusalState> {
         let found = self
             .refusals

@@ -12,43 +12,43 @@ use super::number;
 use super::state::{NumberState, RefusalState, TaskState};
 use super::wire::{ImportRequest, Row};
 
-/// A number that breaks the format, in the platform's words.
+/// The platform's words for a number that breaks the format.
 pub(super) const MALFORMED: &str = "格式不正确。";
-/// A number that the task already has, or that is in the request twice.
+/// The platform's words for a number that the task already has, or that is in the request twice.
 pub(super) const DUPLICATE: &str = "号码重复。";
 
-/// By what an import goes besides its request.
+/// The rules of an import, besides its request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// What befalls single numbers.
+    /// The luck of single numbers.
     pub(super) luck: RowLuck,
-    /// One bad number stops the request, whatever it says about that.
+    /// Whether one bad number stops the request, whatever its `skip_error` says.
     pub(super) ignore_skip_error: bool,
 }
 
-/// What importing one request came to.
+/// The result of importing one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Import<'r> {
     /// Bad rows were skipped, the others are in.
     Done {
-        /// The rows that are in now.
+        /// The rows that are now in the task.
         accepted: Vec<&'r Row<'r>>,
         /// How many of them are not counted.
         uncounted: usize,
         /// The numbers that were skipped, and why.
         failures: Vec<Failure<'r>>,
     },
-    /// `skip_error` is false and these are bad: nothing was imported.
+    /// `skip_error` is false and these rows are bad: nothing was imported.
     Stopped(Vec<Failure<'r>>),
 }
 
 /// One task of one user.
 #[derive(Debug, Default)]
 pub(super) struct Task {
-    /// By the number as it came in.
+    /// The records, by the number as it came in.
     numbers: HashMap<Box<str>, Record>,
-    /// Numbers that are not stored as they came in, as they are stored: decrypted, or with a
-    /// suffix of the platform.
+    /// Numbers that are stored in another form than they came in: decrypted, or with a suffix of
+    /// the platform. Each is in its stored form.
     changed: HashSet<Box<str>>,
     refusals: HashMap<Box<str>, Refusal>,
 }
@@ -60,14 +60,14 @@ struct Record {
     held: u32,
     /// Whether one of the copies is stored as it came in.
     plain: bool,
-    /// How often its import was tried: what its luck goes by.
+    /// How often its import was tried; its luck depends on it.
     tried: u32,
     dropped: u32,
     uncounted: u32,
     decrypted: Option<Box<str>>,
 }
 
-/// What becomes of a row.
+/// The fate of a row.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Taken,
@@ -76,30 +76,30 @@ enum Fate {
     Refused(&'static str),
 }
 
-/// A row, the number that it means, and what becomes of it.
+/// A row, the number that it means, and its fate.
 struct Judged<'r> {
     row: &'r Row<'r>,
-    /// Decrypted.
+    /// The number, decrypted.
     number: Cow<'r, str>,
     fate: Fate,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Refusal {
-    /// As it was said.
+    /// The cause as it was said.
     cause: Option<String>,
     duplicate: bool,
 }
 
 impl Task {
-    /// Notes that these rows came in, whatever becomes of them.
+    /// Notes that these rows came in, whether they are imported or not.
     pub(super) fn receive(&mut self, rows: &[Row<'_>]) {
         for row in rows.iter().filter(|row| !row.phone.is_empty()) {
             self.update(&row.phone, |record| record.received += 1);
         }
     }
 
-    /// Imports a request. `suffix` gives a new random suffix each time it is asked.
+    /// Imports a request. `suffix` returns a new random suffix each time.
     pub(super) fn import<'r>(
         &mut self,
         request: &'r ImportRequest<'r>,
@@ -143,7 +143,7 @@ impl Task {
         }
     }
 
-    /// What this task tells about itself.
+    /// Returns the state of this task.
     pub(super) fn state(&self, user_id: &str, task_id: &str) -> TaskState {
         let mut numbers: Vec<NumberState> = self
             .numbers
@@ -165,7 +165,7 @@ impl Task {
         }
     }
 
-    /// What becomes of each row. A row that is dropped is not even looked at.
+    /// Decides the fate of each row. A dropped row is not even looked at.
     fn judge<'r>(&mut self, request: &'r ImportRequest<'r>, luck: &RowLuck) -> Vec<Judged<'r>> {
         let mut seen = HashSet::with_capacity(request.rows.len());
         let mut judged = Vec::with_capacity(request.rows.len());
@@ -208,7 +208,7 @@ impl Task {
         self.numbers.get(number).is_some_and(|record| record.plain) || self.changed.contains(number)
     }
 
-    /// Puts a row in, whose `number` is decrypted.
+    /// Puts in a row whose decrypted number is `number`.
     fn hold(
         &mut self,
         row: &Row<'_>,
@@ -218,7 +218,7 @@ impl Task {
     ) {
         let is_decrypted = number != row.phone;
         if add_suffix {
-            // Random suffixes may meet; the platform's do not, so neither do ours.
+            // Random suffixes may collide; the platform's do not, so ours must not either.
             while !self.changed.insert(format!("{number}_{}", suffix()).into()) {}
         } else if is_decrypted {
             self.changed.insert(number.into());
@@ -232,7 +232,7 @@ impl Task {
         });
     }
 
-    /// Changes the record of a number. Allocates only for a number that was never here.
+    /// Changes the record of a number. Allocates only for a number that is new.
     fn update(&mut self, number: &str, change: impl FnOnce(&mut Record)) {
         if let Some(record) = self.numbers.get_mut(number) {
             change(record);
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Receives and imports, with suffixes `s0`, `s1`, …; answers (rows taken, failures).
+    /// Receives and imports, with suffixes `s0`, `s1`, …; returns (rows taken, failures).
     fn import(
         task: &mut Task,
         request: &ImportRequest<'_>,

@@ -18,9 +18,9 @@ impl Listener for Entrance {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        // That of axum, which goes on after an error.
+        // axum's own `accept`, which goes on after an error.
         let (connection, address) = Listener::accept(&mut self.0).await;
-        // Without it answers are only slower.
+        // If this fails, answers are only slower.
         if let Err(error) = connection.set_nodelay(true) {
             tracing::debug!(%error, "the simulator cannot send small answers at once");
         }
@@ -32,12 +32,12 @@ impl Listener for Entrance {
     }
 }
 
-/// A second hold of a connection's socket; none if the system had none to give.
+/// A second handle to a connection's socket; none if the system had none to give.
 #[derive(Clone, Debug)]
 pub(super) struct Wire(Option<Arc<OwnedFd>>);
 
 impl Wire {
-    /// From now on the connection's end is a reset (RST), not a goodbye (FIN).
+    /// Makes the connection end with a reset (RST) instead of a FIN.
     pub(super) fn reset_at_end(&self) -> io::Result<()> {
         let Some(socket) = &self.0 else {
             return Ok(());

@@ -7,19 +7,19 @@ use tokio::time::Instant;
 
 use super::ledger::TaskRoute;
 
-/// Until when each task is running. Knows no clock: `now` is handed in.
+/// Until when each task is running. It has no clock: `now` is an argument.
 #[derive(Debug, Default)]
 pub(super) struct Windows(HashMap<TaskRoute, Instant>);
 
 impl Windows {
-    /// A task runs from now on for so long.
+    /// Makes a task run from now on for this long.
     pub(super) fn open(&mut self, route: &TaskRoute, now: Instant, lasts: Duration) {
-        // Without end, if the end is beyond what an instant can tell.
+        // The limit keeps the end within the range of an instant.
         let century = Duration::from_hours(24 * 365 * 100);
         self.0.insert(route.clone(), now + lasts.min(century));
     }
 
-    /// Whether a task is running; forgets it if it is no longer.
+    /// Whether a task is running. Forgets the task if it no longer is.
     pub(super) fn is_open(&mut self, route: &TaskRoute, now: Instant) -> bool {
         match self.0.get(route) {
             Some(end) if now < *end => true,

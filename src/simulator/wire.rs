@@ -1,4 +1,4 @@
-//! The platform's JSON as its page 批量添加号码 documents it: the request as far as it matters to an
+//! The platform's JSON as its page 批量添加号码 documents it: the parts of the request that matter to an
 //! import, and the answers.
 
 use std::borrow::Cow;
@@ -14,8 +14,8 @@ use super::state::Violations;
 /// "每次最多导入100条数据".
 const MAX_ROWS: usize = 100;
 
-/// A request to add numbers. What the platform only stores (names, variables, …) is passed over,
-/// and so are `components` and `extra` without the CRM, which the platform ignores.
+/// A request to add numbers. Fields that the platform only stores (names, variables, …) are passed
+/// over, and so are `components` and `extra` without the CRM, which the platform ignores.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a parameter of the platform's page, named as there"
@@ -26,7 +26,7 @@ pub(super) struct ImportRequest<'a> {
     pub(super) skip_error: bool,
     pub(super) number_add_suffix: bool,
     pub(super) encryption: bool,
-    /// Beside `data`, as the page's first example has it.
+    /// The sub user beside `data`, as in the page's first example.
     pub(super) sub_user_id: Option<String>,
     pub(super) rows: Vec<Row<'a>>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Row<'a> {
     #[serde(borrow, default)]
     pub(super) phone: Cow<'a, str>,
     pub(super) sort: Option<i64>,
-    /// As the page's table has it; goes before the one beside `data`.
+    /// The sub user as in the page's table; it goes before the one beside `data`.
     pub(super) sub_user_id: Option<String>,
 }
 
@@ -67,7 +67,7 @@ pub(super) enum Complaint {
 }
 
 impl Complaint {
-    /// The platform's words.
+    /// Returns the platform's words.
     pub(super) fn message(self) -> String {
         match self {
             Self::ContentType => "请求必须是application/json".into(),
@@ -80,7 +80,7 @@ impl Complaint {
         }
     }
 
-    /// The count of this kind.
+    /// Returns the count of this kind of complaint.
     pub(super) fn count(self, violations: &mut Violations) -> &mut u64 {
         match self {
             Self::ContentType => &mut violations.content_type,
@@ -95,7 +95,7 @@ impl Complaint {
 }
 
 impl<'a> ImportRequest<'a> {
-    /// Reads a body. What can be read is not yet right: see [`Self::complaint`].
+    /// Reads a body. A readable request may still be wrong: see [`Self::complaint`].
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Complaint> {
         let envelope: Envelope<'a> =
             serde_json::from_slice(body).map_err(|_| Complaint::Unreadable)?;
@@ -114,7 +114,7 @@ impl<'a> ImportRequest<'a> {
         })
     }
 
-    /// What is wrong with the request as a whole, if anything is.
+    /// Returns what is wrong with the request as a whole, if anything is.
     pub(super) fn complaint(&self) -> Option<Complaint> {
         match self.rows.len() {
             0 => return Some(Complaint::NoData),
@@ -132,7 +132,7 @@ impl<'a> ImportRequest<'a> {
         })
     }
 
-    /// Whose CRM pool a row's number goes into.
+    /// Returns the owner of the CRM pool that a row's number goes into.
     pub(super) fn owner<'r>(&'r self, row: &'r Row<'_>, user_id: &'r str) -> &'r str {
         row.sub_user_id
             .as_deref()
@@ -153,7 +153,7 @@ struct Answer<'a, D> {
     trace: Option<Trace>,
 }
 
-/// What a platform may add one day.
+/// A field that a platform may add one day.
 #[derive(Serialize)]
 struct Trace {
     id: &'static str,
@@ -247,7 +247,7 @@ impl Style<'_> {
         self.answer.extra_fields.then_some(TRACE)
     }
 
-    /// The answer to an import that was done.
+    /// Returns the answer to an import that was done.
     pub(super) fn imported(
         &self,
         tasked: usize,
@@ -267,7 +267,7 @@ impl Style<'_> {
         success(message, data, self.trace())
     }
 
-    /// The answer to an import that one of these stopped, with all of them.
+    /// Returns the answer to an import that these failures stopped, with all of them.
     pub(super) fn refused(&self, message: &str, failures: &[Failure<'_>]) -> Vec<u8> {
         let data = Counts {
             task_number_count: None,
@@ -285,12 +285,12 @@ impl Style<'_> {
     }
 }
 
-/// The answer to the question whether the token is good.
+/// Returns the answer that the token is good.
 pub(super) fn token_is_good() -> Vec<u8> {
     success("token有效", ListOfNothing::default(), None)
 }
 
-/// Any error: `data` is an empty array there, not an object.
+/// Returns an error. Its `data` is an empty array, not an object.
 pub(super) fn error(code: u16, message: &str) -> Vec<u8> {
     encode(&Answer {
         code,
@@ -301,7 +301,7 @@ pub(super) fn error(code: u16, message: &str) -> Vec<u8> {
     })
 }
 
-/// Success by its code and error by its status.
+/// Returns an answer that is a success by its code and an error by its status.
 pub(super) fn contradiction() -> Vec<u8> {
     error(200, "号码导入任务成功")
 }
@@ -319,7 +319,7 @@ fn success(message: &str, data: impl Serialize, trace: Option<Trace>) -> Vec<u8>
 }
 
 fn encode(answer: &impl Serialize) -> Vec<u8> {
-    // Strings, numbers and lists of them always have a JSON form; the empty body stands for none.
+    // Strings, numbers and lists of them always have a JSON form, so the empty body never occurs.
     serde_json::to_vec(answer).unwrap_or_default()
 }
 
@@ -338,7 +338,7 @@ mod tests {
         }
     }
 
-    /// One number and one customer in, written so.
+    /// Returns the answer to an import of one number and one customer, in this style.
     fn imported(answer: AnswerStyle, failures: &[Failure<'_>]) -> String {
         let style = Style {
             answer: &answer,

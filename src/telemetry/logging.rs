@@ -1,8 +1,9 @@
-//! Log lines: where they go, how they look, which are written.
+//! Log lines: where they go, how they look, and which are written.
 //!
-//! They go to standard error, so that standard output is a command's answer alone. Each event is
-//! one line; in JSON its fields stand beside the message, and times are UTC. Nobody waits for whoever
-//! reads them: a thread writes, and lines that find too many before them are dropped and counted.
+//! They go to standard error, so that standard output holds only a command's result. Each event is
+//! one line; in JSON its fields stand beside the message, and times are UTC. Delivery does not wait
+//! for slow readers: a thread writes the lines, and lines that find too many before them are
+//! dropped and counted.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 use super::event::LogLinesLost;
 use crate::settings::{LogFormat, LogSettings};
 
-/// Libraries that say at `info` and `debug` what only their own authors want to know.
+/// Libraries whose lines at `info` and `debug` matter only to their own authors.
 const NOISY: [&str; 7] = [
     "sqlx",
     "hyper",
@@ -33,34 +34,34 @@ const NOISY: [&str; 7] = [
 pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
 
 impl LogLevel {
-    /// Another `log.level` from now on.
+    /// Puts another `log.level` in force.
     pub fn change(&self, level: &str) {
-        // It fails when the log is gone, and with it whoever could hear of it.
+        // This fails only when the log is gone, so the failure could not be logged.
         self.0.reload(filter(level)).ok();
     }
 }
 
-/// How many lines wait to be written at most; a line has some 500 bytes.
+/// The most lines that wait to be written; a line has some 500 bytes.
 const WAITING_LINES: usize = 8_192;
 
-/// How often it is looked whether lines were dropped.
+/// The time between two checks for dropped lines.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// The log of the whole process.
 pub struct Log {
     /// Changes which lines are written.
     pub level: LogLevel,
-    /// Whether lines were dropped.
+    /// Reports dropped lines.
     pub losses: Losses,
-    /// Writes what waits when it is dropped, as far as somebody reads.
+    /// Writes the waiting lines when it is dropped, as far as somebody reads them.
     pub writer: WorkerGuard,
 }
 
-/// Whether lines were dropped.
+/// Counts dropped lines.
 pub struct Losses(ErrorCounter);
 
 impl Losses {
-    /// Tells how many, whenever there were some. Does not end.
+    /// Reports how many lines were dropped, whenever there are some. Does not end.
     pub async fn tell(self) {
         let mut told = 0;
         loop {
@@ -75,7 +76,7 @@ impl Losses {
     }
 }
 
-/// Sets the log up for the whole process. Fails if that was done before.
+/// Sets up the log of the whole process. Fails if it is already set up.
 pub fn init(settings: &LogSettings) -> Result<Log, TryInitError> {
     let terminal = std::io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if terminal {
@@ -98,12 +99,12 @@ pub fn init(settings: &LogSettings) -> Result<Log, TryInitError> {
     })
 }
 
-/// The settings have checked the level: nothing of it gets lost here.
+/// Parses the level, which the settings have checked: no part of it gets lost here.
 fn filter(level: &str) -> EnvFilter {
     EnvFilter::builder().parse_lossy(directives(level))
 }
 
-/// The subscriber that writes log lines to `writer`, coloured if that is a `terminal`.
+/// Returns the subscriber that writes log lines to `writer`, coloured on a `terminal`.
 fn subscriber<W>(
     format: LogFormat,
     filter: EnvFilter,
@@ -115,7 +116,7 @@ where
 {
     let (filter, handle) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(writer);
-    // On a terminal NO_COLOR decides.
+    // On a terminal, NO_COLOR decides.
     let lines = if terminal {
         lines
     } else {
@@ -132,7 +133,7 @@ where
     (Box::new(subscriber), LogLevel(handle))
 }
 
-/// `level` with the noisy libraries held down to warnings, unless it names them itself.
+/// Returns `level` with the noisy libraries limited to warnings, unless it names them itself.
 fn directives(level: &str) -> String {
     let parts = || level.split(',').map(str::trim);
     let talkative = |part: &str| {
@@ -140,7 +141,7 @@ fn directives(level: &str) -> String {
             .iter()
             .any(|word| part.eq_ignore_ascii_case(word))
     };
-    // Held down only where they would speak: `error` must stay `error` for them too.
+    // They are limited only where they would be louder: `error` must stay `error` for them, too.
     if !parts().any(talkative) {
         return level.to_owned();
     }

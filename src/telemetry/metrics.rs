@@ -1,8 +1,8 @@
-//! The metrics: every series that `/metrics` serves, under a name that dashboards hold on to.
+//! The metrics: every series that `/metrics` serves, under a name that dashboards rely on.
 //!
 //! Neighbours: the events beside this module, which alone may change a metric, and the admin
-//! server, which prints them and reads the totals for the status page. `docs/monitoring.md` tells
-//! what each means.
+//! server, which prints the metrics and reads the totals for the status page. `docs/monitoring.md`
+//! explains each metric.
 //!
 //! Counters and histograms are there from the start, at zero, so that `rate()` sees the first
 //! change. Nothing has a label per lane, for lanes can be many.
@@ -32,20 +32,20 @@ pub(super) const FAILED: &str = "failed";
 /// The label of spans that the collector took.
 pub(super) const EXPORTED: &str = "exported";
 
-/// The label of spans that it did not.
+/// The label of spans that the collector did not take.
 pub(super) const DROPPED: &str = "dropped";
 
-/// Upper bounds, in seconds, for what takes a request's time.
+/// Upper bounds, in seconds, for the time of a request.
 const REQUEST_SECONDS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
 
-/// Upper bounds, in seconds, for what takes a database's time: up to the limit on a call.
+/// Upper bounds, in seconds, for the time of a database call, up to its limit.
 const DATABASE_SECONDS: &[f64] = &[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 150.0,
 ];
 
-/// Upper bounds, in seconds, for the way of a contact: from at once to three days.
+/// Upper bounds, in seconds, for the delivery of a contact, up to three days.
 const DELIVERY_SECONDS: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0,
     43_200.0, 86_400.0, 259_200.0,
@@ -85,7 +85,7 @@ pub(super) const OPERATIONS: [&str; 26] = [
     "failures",
 ];
 
-/// What may be done about a lane.
+/// The states of a lane.
 pub(super) const LANE_STATES: [&str; 4] = ["due", "held", "leased", "idle"];
 
 /// Handles to every metric. They are cheap: a change is an atomic addition, and a lookup by label
@@ -99,14 +99,14 @@ pub(super) struct Metrics {
     pub(super) lost_lines: IntCounter,
 }
 
-/// What became of contacts and their batches.
+/// The ends of contacts, and their retries.
 pub(super) struct Contacts {
     pub(super) ended: IntCounterVec,
     pub(super) latency: Histogram,
     pub(super) retries: IntCounterVec,
 }
 
-/// Requests to the platform, and what holds them back.
+/// Requests to the platform, and the limits on them.
 pub(super) struct Requests {
     pub(super) ended: IntCounterVec,
     pub(super) duration: Histogram,
@@ -118,7 +118,7 @@ pub(super) struct Requests {
     pub(super) rate_level: Gauge,
 }
 
-/// The database, and what is in it.
+/// The database, and its contents.
 pub(super) struct Outbox {
     pub(super) calls: HistogramVec,
     pub(super) pending: Gauge,
@@ -160,9 +160,9 @@ impl Metrics {
         }
     }
 
-    /// The text that Prometheus scrapes.
+    /// Returns the text that Prometheus scrapes.
     pub(super) fn render(&self) -> String {
-        // It fails only for a family without a name or a series; nothing is lost that is not said.
+        // This fails only for a family without a name or a series; the error is shown in the text.
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .unwrap_or_else(|error| format!("# {error}\n"))
@@ -272,7 +272,7 @@ impl Outbox {
         for state in LANE_STATES {
             lanes.with_label_values(&[state]).set(f64::NAN);
         }
-        // What only the database knows is not zero before it was asked.
+        // Values that only the database knows are not zero before it was asked.
         let unknown = |gauge: Gauge| {
             gauge.set(f64::NAN);
             gauge
@@ -351,27 +351,27 @@ impl Made<'_> {
     }
 }
 
-/// The metrics as text, in the format that Prometheus scrapes.
+/// Returns the metrics as text, in the format that Prometheus scrapes.
 pub fn render() -> String {
     METRICS.render()
 }
 
-/// What `Content-Type` that text has.
+/// The `Content-Type` of that text.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// What the status page shows of the metrics.
+/// The metrics that the status page shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// Contacts that succeeded since this process started.
     pub succeeded: u64,
-    /// Contacts that failed since then.
+    /// Contacts that failed since this process started.
     pub failed: u64,
-    /// Requests that were sent since then.
+    /// Requests that were sent since this process started.
     pub requests: u64,
     /// Requests whose answer is awaited now.
     pub in_flight: i64,
     pub breaker_open: bool,
-    /// The part of the configured rate that is used, 0 to 1.
+    /// The part of the configured rate in use, 0 to 1.
     pub rate_level: f64,
 }
 

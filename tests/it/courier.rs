@@ -101,14 +101,11 @@ on_every_database!(
     a_batch_that_fails_by_itself_is_taken_apart_though_its_lane_rests_in_between,
     failures_that_nobody_is_named_for_come_to_an_end,
     a_task_that_ends_after_a_lost_answer_judges_no_row,
-<<<<<<< ours
     a_row_that_is_there_already_does_not_tell_that_the_task_goes_on,
     a_row_that_was_never_refused_before_is_not_judged_by_what_the_task_took,
     a_row_whose_answer_was_lost_is_rejected_if_the_task_takes_others_behind_its_refusal,
     an_adopted_row_that_may_have_arrived_and_breaks_a_rule_names_its_batch,
-=======
     a_list_that_names_nobody_puts_no_number_in_twice,
->>>>>>> theirs
 );
 
 async fn lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others(db: &Db) {
@@ -319,7 +316,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(
     let mut options = options(Duration::ZERO);
     options.tuning.batch_size = 1;
     options.tuning.limits.burst = NonZeroU32::new(1_000).expect("more than none");
-    // After three failures in a row the lane would wait for longer than the run does.
+    // After three failures in a row the lane would wait for longer than the run lasts.
     options.tuning.backoff.initial_interval = Duration::from_millis(1);
     options.tuning.backoff.multiplier = 30.0;
     options.tuning.backoff.jitter = 0.0;
@@ -335,7 +332,7 @@ async fn a_row_that_makes_the_platform_fail_each_time_does_not_hold_up_its_lane(
     assert_eq!(db.count(succeeded).await, 29);
     let held = "FROM delivery_lane WHERE held_until IS NOT NULL";
     assert_eq!(db.count(held).await, 0, "only the row waits: {left:?}");
-    // The row is not sent sooner because others come.
+    // Other contacts do not make the row go sooner.
     db.contact("u/t", &number(99)).await;
     let before = sent.load(Ordering::Relaxed);
     run(db, fail, options).await;
@@ -413,7 +410,7 @@ async fn holds_up_none_of_500(db: &Db, poison: &[usize], multiplier: f64, most: 
     let options = steep(options(Duration::ZERO), multiplier);
     let good = i64::try_from(500 - poison.len()).expect("few");
     let mut left = run(db, poisoned.platform(), options.clone()).await;
-    // On a machine that is busy, a run may end while its lane still waits.
+    // On a busy machine, a run may end while its lane still waits.
     for _ in 0..5 {
         if db.count(SUCCEEDED).await == good {
             break;
@@ -513,7 +510,7 @@ async fn a_lane_full_of_rows_that_fail_each_time_has_a_bounded_number_of_batches
     assert!(db.count(more).await >= 300, "the rest has to wait");
 }
 
-/// A list that names no number; rows that are there already are in it, too.
+/// Returns a list that names no number; numbers that are already there are in it, too.
 fn nameless(batch: &Batch, bad: &[String], held: &mut HashSet<String>) -> Reply {
     let (mut count, mut causes) = (0, Vec::new());
     for contact in &batch.contacts {
@@ -575,7 +572,6 @@ async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
     assert!(ended(db, "unconfirmed").await > 0);
 }
 
-<<<<<<< ours
 /// Imports all rows and loses the answers of these requests, of `batch_size` rows each. Then it says
 /// "already there" so often, and then the task has ended.
 async fn lost_then_there_then_ended(db: &Db, batch_size: usize, lost: usize, there: usize) {
@@ -661,7 +657,8 @@ async fn an_adopted_row_that_may_have_arrived_and_breaks_a_rule_names_its_batch(
     let contact = story.expect("reads").expect("it is there").contact;
     assert_eq!(contact.batch_id, Some(batch.batch.to_string()));
     assert_eq!(contact.attempts, 1);
-=======
+}
+
 /// The platform skips the bad number, imports the others, and reports a failure whose name is nobody's.
 /// With a suffix of its own it takes a number as often as it comes.
 async fn a_list_that_names_nobody_puts_no_number_in_twice(db: &Db) {
@@ -688,7 +685,6 @@ async fn a_list_that_names_nobody_puts_no_number_in_twice(db: &Db) {
     held.sort_unstable();
     assert_eq!(held, [number(0), number(1), number(3)]);
     assert_eq!(ended(db, "unconfirmed").await, 4);
->>>>>>> theirs
 }
 
 async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {

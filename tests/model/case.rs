@@ -7,58 +7,59 @@ use uuid::Uuid;
 
 use super::rows::Rows;
 
-/// What the platform says about a number, today and tomorrow.
+/// What the platform says about a number, each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Truth {
-    /// It is taken.
+    /// The number is taken.
     Good,
-    /// It is refused.
+    /// The number is refused.
     Bad,
-    /// It is in the task already.
+    /// The number is already in the task.
     There,
-    /// It is neither counted nor listed as failed, and not taken.
+    /// The number is neither counted nor listed as failed, and not taken.
     Ignored,
 }
 
-/// A part of the protocol that is left out, to see whether the check would notice.
+/// A part of the protocol that is left out, to see whether the check notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// Writes in the name of an old lease take effect.
     NoFencing,
     /// The request goes out before its batch is in the journal.
     SendsBeforeJournal,
-    /// Who adopts a batch that was under way does not suppose that it may have arrived.
+    /// The new owner of a batch that was under way does not suppose that it may have arrived.
     AdoptsAsNeverSent,
     /// A batch whose suffix the platform appends is sent again like any other.
     ResendsWithPlatformSuffix,
     /// Smaller batches do not know that their parent may have been delivered.
     ChildrenForget,
-    /// Not ours, and no harm: the platform refuses for a reason that passes, and does not say so.
+    /// Not the courier's flaw, and harmless: the platform refuses for a passing reason, and does
+    /// not say so.
     AccountRefused,
-    /// Not ours: the platform judges a number to be bad that it has taken.
+    /// Not the courier's flaw: the platform refuses a number as bad that it has taken.
     FicklePlatform,
 }
 
-/// What is explored.
+/// The case to explore.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// Of each row: its number, and what the platform says about it.
+    /// Each row's number, and what the platform says about it.
     pub(crate) numbers: Vec<(&'static str, Truth)>,
     /// `delivery.batch_size`.
     pub(crate) batch_size: usize,
-    /// Whether the platform goes on behind a bad number, or refuses the whole request, without a
+    /// Whether the platform goes on after a bad number, or refuses the whole request without a
     /// list.
     pub(crate) skip_error: bool,
-    /// Who appends a suffix.
+    /// The side that appends a suffix.
     pub(crate) suffix: Suffix,
-    /// How much may go wrong altogether.
+    /// The number of faults altogether.
     pub(crate) faults: u8,
-    /// What is broken on purpose.
+    /// The flaw, if the protocol is broken on purpose.
     pub(crate) flaw: Option<Flaw>,
 }
 
 impl Case {
-    /// All rows in one request, bad ones passed over, no suffix.
+    /// Makes a case of all rows in one request, with bad ones skipped and no suffix.
     pub(crate) fn new(numbers: &[(&'static str, Truth)], faults: u8) -> Self {
         Self {
             numbers: numbers.to_vec(),
@@ -78,7 +79,7 @@ impl Case {
         (0..self.numbers.len()).collect()
     }
 
-    /// The row as the courier reads it out of the table.
+    /// Returns the row as the courier reads it from the table.
     pub(crate) fn contact(&self, row: usize) -> Contact {
         let outbox_row = OutboxRow {
             id: to_id(row),
@@ -94,7 +95,7 @@ impl Case {
         Contact::check(outbox_row, &defaults).unwrap()
     }
 
-    /// The batch as the courier has it in memory.
+    /// Returns the batch as the courier has it in memory.
     pub(crate) fn batch(&self, id: BatchId, rows: Rows, maybe_delivered: bool) -> Batch {
         let contacts: Vec<Contact> = rows.iter().map(|row| self.contact(row)).collect();
         let options = contacts.first().map_or_else(RequestOptions::default, |c| {
@@ -117,23 +118,23 @@ pub(crate) fn lane() -> Lane {
     Lane::new("user", "task").unwrap()
 }
 
-/// The primary key of a row.
+/// Returns the primary key of a row.
 pub(crate) fn to_id(row: usize) -> i64 {
     i64::try_from(row).unwrap() + 1
 }
 
-/// The row with this primary key.
+/// Returns the row with this primary key.
 pub(crate) fn to_row(id: i64) -> usize {
     usize::try_from(id - 1).unwrap()
 }
 
-/// A batch's id. Under one lease the same rows never make two batches, so this names it, and equal
-/// states look equal however they were reached.
+/// A batch's id. Under one lease the same rows never make two batches, so token and rows identify
+/// it, and equal states look equal however they were reached.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Id {
     /// The token of the lease under which it was opened.
     pub(crate) token: u8,
-    /// What it was opened with.
+    /// The rows with which it was opened.
     pub(crate) rows: Rows,
 }
 

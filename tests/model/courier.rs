@@ -1,4 +1,4 @@
-//! A courier's memory: the lane that it has leased, and the batches that it is busy with.
+//! A courier's memory: the lane that it has leased, and its batches under way.
 
 use contact_courier::batch::BatchId;
 use contact_courier::platform::verdict::{self, Closing, Rules, Verdict};
@@ -8,16 +8,16 @@ use contact_courier::settlement::{FailKind, Final};
 use super::case::{Case, Flaw, Id, to_row};
 use super::rows::Rows;
 
-/// One courier. Without a lease it knows nothing: so it is after a start, and after a crash.
+/// One courier. Without a lease it knows nothing, as after a start or a crash.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Courier {
     /// The token of its lease; 0: it has none.
     pub(crate) token: u8,
-    /// It has been told that the lane has another owner, and begins nothing new.
+    /// Whether it knows that the lane has another owner, and begins nothing new.
     pub(crate) lost: bool,
-    /// A failure that will pass was written, and it may give the lane back for a while.
+    /// Whether a failure that will pass was written, so that it may give the lane back for a while.
     pub(crate) held: bool,
-    /// By id.
+    /// The batches under way, by id.
     pub(crate) underway: Vec<Underway>,
 }
 
@@ -32,20 +32,20 @@ pub(crate) struct Underway {
     pub(crate) phase: Phase,
 }
 
-/// What comes next for a batch.
+/// The phase of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
-    /// It was composed, and its journal entry is handed in.
+    /// The batch was composed, and its journal entry is handed in.
     Opening,
-    /// It is in the journal as waiting.
+    /// The journal has the batch as waiting.
     Waiting,
-    /// It is in the journal as maybe on its way, and has not been sent.
+    /// The journal has the batch as maybe on its way, and it has not been sent.
     Journalled,
-    /// Its request is on its way to the platform.
+    /// The request is on its way to the platform.
     Sent,
-    /// Its end is handed in.
+    /// The end of the batch is handed in.
     Closing(Ending),
-    /// It is handed in that it waits again.
+    /// The postponement of the batch is handed in.
     Postponing,
 }
 
@@ -70,7 +70,7 @@ impl Courier {
         self.token == 0
     }
 
-    /// The rows that it must not take up anew: `Occupied::rows`.
+    /// Returns the rows that the courier must not take up anew: `Occupied::rows`.
     pub(crate) fn open(&self) -> Rows {
         self.underway.iter().flat_map(|u| u.rows.iter()).collect()
     }
@@ -89,7 +89,7 @@ impl Courier {
         self.underway.remove(at)
     }
 
-    /// `LaneAtWork::lost`: what was begun comes to its end, nothing new is begun.
+    /// `LaneAtWork::lost`: steps that were begun come to their end, nothing new is begun.
     pub(crate) fn lose(&mut self) {
         self.lost = true;
         self.underway.retain(|u| u.phase != Phase::Waiting);
@@ -124,8 +124,8 @@ impl Underway {
         }
     }
 
-    /// `LaneAtWork::sent`: what came back, or that nothing did, decides what is handed in.
-    /// `gives_up`: if this is one of the failures that run out, it was the last.
+    /// `LaneAtWork::sent`: the reply decides what is handed in. `gives_up`: a failure that runs out
+    /// was the last one.
     pub(crate) fn hear(&mut self, case: &Case, reply: &Reply, gives_up: bool) {
         let mut batch = case.batch(self.id.to_batch_id(), self.rows, self.maybe_delivered);
         self.phase = match verdict::read(&batch, reply, &Rules::default()) {
@@ -142,7 +142,8 @@ impl Underway {
         };
     }
 
-    /// The smaller batches for what this ending leaves open, by the program's own `Batch::split`.
+    /// Returns the smaller batches of the rows that this ending leaves open, by the program's own
+    /// `Batch::split`.
     pub(crate) fn children(&self, case: &Case, token: u8, ending: &Ending) -> Vec<Self> {
         let batch = case.batch(self.id.to_batch_id(), self.rows, self.maybe_delivered);
         let unsettled: Vec<_> = ending

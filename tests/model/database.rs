@@ -1,7 +1,7 @@
 //! The database: the outbox, the lane's lease and the journal.
 //!
-//! The program's own planning (`src/outbox/plan.rs`) decides what a write changes. Only the statements
-//! that carry a plan out are told again here, each by its name.
+//! The program's own planning (`src/outbox/plan.rs`) decides what a write changes. Only the
+//! statements that carry out a plan are written again here, each by its name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use super::case::{Case, Flaw, Id, lane, to_id, to_row};
 use super::courier::{End, Ending, Phase, Underway};
 use super::rows::Rows;
 
-/// All that is committed.
+/// The committed state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Database {
-    /// The outbox: how each row ended, and what its batch's verdict was.
+    /// The outbox: the end of each row, and the verdict of its batch.
     pub(crate) ends: Vec<Option<(End, Outcome)>>,
     /// The lane's newest token.
     pub(crate) token: u8,
-    /// Whether the newest token's owner is alive as far as others can see.
+    /// Whether the newest token's owner looks alive to others.
     pub(crate) leased: bool,
     /// The journal.
     pub(crate) journal: BTreeMap<Id, Entry>,
-    /// Somebody tried to end a row otherwise than it had ended.
+    /// Whether somebody tried to give a row another end than it had.
     pub(crate) contradicted: bool,
 }
 
@@ -77,12 +77,13 @@ impl Database {
         self.journal.iter().filter(|(_, entry)| entry.is_open())
     }
 
-    /// `find_lanes`, `lease_lane`: there is something to do and nobody does it.
+    /// `find_lanes`, `lease_lane`: whether there is work, and no courier does it.
     pub(crate) fn may_be_leased(&self) -> bool {
         !self.leased && (!self.pending().is_empty() || self.open().next().is_some())
     }
 
-    /// `lease_lane`, `adopt_batches`, `pending_rows`: the open batches, in the new owner's name.
+    /// `lease_lane`, `adopt_batches`, `pending_rows`: returns the open batches, in the new owner's
+    /// name.
     pub(crate) fn lease(&mut self, case: &Case) -> Vec<Underway> {
         self.token += 1;
         self.leased = true;
@@ -102,7 +103,7 @@ impl Database {
         .collect()
     }
 
-    /// One transaction of `Outbox::record` with what this batch has to write.
+    /// Carries out one transaction of `Outbox::record` with this batch's write.
     pub(crate) fn record(&mut self, case: &Case, token: u8, underway: &Underway) -> Recorded {
         let write = Write {
             lease: Arc::new(Lease {
@@ -185,7 +186,7 @@ impl Database {
     }
 }
 
-/// What a batch in this phase hands in.
+/// Returns the change that a batch in this phase hands in.
 fn change(case: &Case, token: u8, underway: &Underway) -> Change {
     let batch = underway.id.to_batch_id();
     match &underway.phase {

@@ -1,24 +1,24 @@
-//! What may become of a request.
+//! The fates of a request.
 
 use contact_courier::platform::verdict::Reply;
 
 use super::case::{Case, Flaw};
 use super::platform::{error, http};
 
-/// What becomes of a request. All but the first are faults.
+/// The fate of a request. All but the first are faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It arrives, and so does its answer.
+    /// The request arrives, and so does its answer.
     Answered,
-    /// It arrives; the answer is lost.
+    /// The request arrives; the answer is lost.
     AnswerLost,
-    /// It arrives; the platform fails behind the import.
+    /// The request arrives; the platform fails after the import.
     FailsBehind,
-    /// It arrives; the answer is garbled.
+    /// The request arrives; the answer is garbled.
     Garbled,
-    /// The courier waits for it no longer; it arrives later, at any time.
+    /// The courier stops waiting for the request; it arrives later, at any time.
     Late,
-    /// The platform fails before it looks at it.
+    /// The platform fails before it looks at the request.
     FailsBefore,
     /// No connection.
     Unreachable,
@@ -26,14 +26,15 @@ pub(crate) enum Fate {
     RateLimited,
     /// The task is running.
     TaskRunning,
-    /// The platform refuses it for a reason that passes, in words that mean nothing to us.
+    /// The platform refuses the request for a passing reason, in words that mean nothing to the
+    /// courier.
     AccountRefused,
     /// The platform says that the number is bad, whatever it said before.
     Fickle,
 }
 
 impl Fate {
-    /// All that may go wrong with a request.
+    /// Returns all faults of a request.
     pub(crate) fn faults(case: &Case) -> impl Iterator<Item = Self> {
         let account = case.is(Flaw::AccountRefused);
         let fickle = case.is(Flaw::FicklePlatform);
@@ -52,7 +53,7 @@ impl Fate {
         .chain(fickle.then_some(Self::Fickle))
     }
 
-    /// Whether the platform carries it out before the courier hears of it.
+    /// Whether the platform carries the request out before the courier hears of it.
     pub(crate) fn arrives(self) -> bool {
         matches!(
             self,
@@ -60,7 +61,7 @@ impl Fate {
         )
     }
 
-    /// What the courier hears; `None`: the platform's answer.
+    /// Returns what the courier hears; `None`: the platform's answer.
     pub(crate) fn reply(self) -> Option<Reply> {
         match self {
             Self::Answered => None,

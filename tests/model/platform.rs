@@ -1,4 +1,4 @@
-//! The platform: which numbers its task holds, and what it answers.
+//! The platform: the numbers that its task holds, and its answers.
 
 use contact_courier::contact::Suffix;
 use contact_courier::platform::verdict::{Answer, Reply};
@@ -20,12 +20,12 @@ impl Platform {
         Self(vec![0; case.numbers.len()])
     }
 
-    /// How many times this row has put its number into the task.
+    /// Returns how many times this row has put its number into the task.
     pub(crate) fn put_in(&self, row: usize) -> u8 {
         self.0[row]
     }
 
-    /// How many times the task holds the number of a row, whoever put it there.
+    /// Returns how many times the task holds the number of a row, whichever row put it there.
     pub(crate) fn held(&self, case: &Case, row: usize) -> u8 {
         let (number, truth) = case.numbers[row];
         let twins = (0..self.0.len()).filter(|&other| case.numbers[other].0 == number);
@@ -71,7 +71,7 @@ impl Platform {
     }
 }
 
-/// An answer of the platform under HTTP 200.
+/// Returns an answer of the platform under HTTP 200.
 pub(crate) fn error(code: i64, message: &str) -> Reply {
     answer(&json!({"code": code, "status": "error", "message": message, "data": []}))
 }
@@ -80,7 +80,7 @@ fn answer(body: &serde_json::Value) -> Reply {
     http(200, &body.to_string())
 }
 
-/// Any answer.
+/// Returns any answer.
 pub(crate) fn http(http: u16, body: &str) -> Reply {
     Reply::Answer(Answer {
         http,

@@ -1,4 +1,4 @@
-//! What must be so at every moment, and what must be possible.
+//! The properties that must hold at every moment, and the moments that must be possible.
 
 use contact_courier::contact::Suffix;
 use contact_courier::platform::verdict::Outcome;
@@ -52,7 +52,7 @@ impl Model for Case {
 }
 
 impl Case {
-    /// Without these the check would prove little.
+    /// Returns the moments without which the check would prove little.
     fn possible() -> Vec<Property<Self>> {
         vec![
             Property::sometimes("a batch on its way is taken over", taken_over),
@@ -71,7 +71,7 @@ impl Case {
     }
 }
 
-/// Whether `holds` is so of every row that has ended like this.
+/// Whether `holds` is true of every row with this end.
 fn every(case: &Case, world: &World, end: End, holds: impl Fn(usize) -> bool) -> bool {
     let mut rows = case.all().iter().filter(|&row| world.end(row) == Some(end));
     rows.all(holds)
@@ -127,13 +127,13 @@ fn once(case: &Case, world: &World) -> bool {
     case.all().iter().all(|row| times(row) <= 1)
 }
 
-/// Until the first fault a row ends as the platform says about its number.
+/// Whether each row ends, up to the first fault, as the platform says about its number.
 fn truth(case: &Case, world: &World) -> bool {
     let open = case
         .numbers
         .iter()
         .any(|(_, truth)| *truth == Truth::Ignored);
-    // Counts that do not add up, and no asking again: then no row's end can be known.
+    // If counts do not add up and the batch is not sent again, no row's end can be known.
     let unknowable = open && case.suffix == Suffix::Platform;
     world.faults < case.faults
         || unknowable
@@ -210,7 +210,7 @@ fn late(_: &Case, world: &World) -> bool {
     world.database.pending().is_empty() && !world.late.is_empty()
 }
 
-/// Every row has an end that the platform gave it.
+/// Whether every row has an end that the platform gave it.
 fn told_of(case: &Case, world: &World) -> bool {
     use Outcome::{Imported, Refused, Unaccounted};
     let mut ends = case.all().iter().map(|row| world.database.ends[row]);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Which rows; a row is a position in [`super::case::Case::numbers`].
+/// A set of rows; a row is a position in [`super::case::Case::numbers`].
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Rows(u8);
 

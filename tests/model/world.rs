@@ -14,42 +14,42 @@ use super::fate::Fate;
 use super::platform::Platform;
 use super::rows::Rows;
 
-/// One moment.
+/// The world at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) database: Database,
-    /// By token: which of the two is which makes no difference.
+    /// The couriers, by token: it makes no difference which of the two is which.
     pub(crate) couriers: Vec<Courier>,
     pub(crate) platform: Platform,
-    /// Requests on their way that nobody waits for any more.
+    /// Requests on their way for which no courier waits any more.
     pub(crate) late: Vec<Rows>,
-    /// How much may still go wrong.
+    /// The number of faults that may still occur.
     pub(crate) faults: u8,
 }
 
-/// What happens next. A courier is named by its token, a batch by its id.
+/// The next step. A courier is named by its token, a batch by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// An idle courier leases the lane and adopts what is open.
+    /// An idle courier leases the lane and adopts the open batches.
     Lease,
     /// A courier reads the pending rows and composes all that it can.
     Read(u8),
-    /// What is handed in for a batch is committed, or fenced.
+    /// The write of a batch is committed, or fenced.
     Commit(u8, Id),
     /// The request goes out.
     Send(u8, Id),
-    /// A request meets its fate, and its courier hears of it. If that is a failure that runs out,
-    /// `true` says that the courier gives up.
+    /// A request meets its fate, and its courier hears of it. After a failure that runs out, `true`
+    /// says that the courier gives up.
     Meet(u8, Id, Fate, bool),
-    /// A request that nobody waits for arrives all the same.
+    /// A request for which no courier waits arrives all the same.
     Arrive(Rows),
     /// A courier gives the lane back while it waits.
     Release(u8),
-    /// What goes wrong.
+    /// A fault occurs.
     Fault(Fault),
 }
 
-/// What goes wrong, beside what requests meet on their way.
+/// The faults, beside those of requests on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The lane's lease runs out; its owner notices nothing and goes on.
@@ -58,9 +58,9 @@ pub(crate) enum Fault {
     Crash(u8),
     /// The lane is leased, but the answer is lost.
     LeaseUnseen,
-    /// A commit's answer is lost; the same is handed in again.
+    /// A commit's answer is lost; the same write is handed in again.
     CommitUnseen(u8, Id),
-    /// A courier that stops says that a journalled batch was not sent.
+    /// A courier that stops takes back a journalled batch that was not sent.
     TakeBack(u8, Id),
     /// A courier gives the lane back because others wait for their turn.
     Turn(u8),
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// Every row has its end, every batch is closed, and nothing is on its way.
+    /// Whether every row has its end, every batch is closed, and nothing is on its way.
     pub(crate) fn is_settled(&self) -> bool {
         self.database.pending().is_empty()
             && self.database.open().next().is_none()
@@ -85,14 +85,14 @@ impl World {
             && self.underway().next().is_none()
     }
 
-    /// All batches in the memory of couriers.
+    /// Returns all batches in the memory of couriers.
     pub(crate) fn underway(&self) -> impl Iterator<Item = (&Courier, &Underway)> {
         self.couriers
             .iter()
             .flat_map(|courier| std::iter::repeat(courier).zip(&courier.underway))
     }
 
-    /// What may happen although nothing goes wrong.
+    /// Returns the steps that are possible without a fault.
     pub(crate) fn steps(&self, case: &Case) -> Vec<Step> {
         let mut steps = Vec::new();
         if self.database.may_be_leased() && self.couriers.iter().any(Courier::is_idle) {
@@ -118,7 +118,7 @@ impl World {
         steps
     }
 
-    /// What may go wrong.
+    /// Returns the faults that are possible.
     pub(crate) fn faults(&self, case: &Case) -> Vec<Step> {
         let mut faults = Vec::new();
         if self.database.may_be_leased() && self.couriers.iter().any(Courier::is_idle) {
@@ -146,7 +146,7 @@ impl World {
         !courier.lost && courier.underway.iter().all(waiting) && !self.database.pending().is_empty()
     }
 
-    /// The moment after a step; `None`: nothing came of it.
+    /// Returns the moment after a step; `None` if the step changes nothing.
     pub(crate) fn after(&self, case: &Case, step: Step) -> Option<Self> {
         let mut next = self.clone();
         match step {
@@ -177,7 +177,7 @@ impl World {
         courier.unwrap()
     }
 
-    /// `LaneAtWork::read_ahead` and `next`, as long as they yield batches.
+    /// Does `LaneAtWork::read_ahead` and `next`, as long as they yield batches.
     fn read(&mut self, case: &Case, token: u8) {
         let pending = self.database.pending();
         let courier = self.courier(token);
@@ -202,7 +202,7 @@ impl World {
         }
     }
 
-    /// `Recorder::record` for one batch, and what the lane and the dispatcher do then.
+    /// Does `Recorder::record` for one batch, and the next actions of the lane and the dispatcher.
     fn commit(&mut self, case: &Case, token: u8, id: Id) {
         let mut batch = self.courier(token).take(id);
         // `Dispatcher::journal`: the journal says so already.
@@ -213,7 +213,7 @@ impl World {
         let courier = self.courier(token);
         match &batch.phase {
             Phase::Closing(ending) => {
-                // `LaneAtWork::finish`: a lane that is lost takes nothing up.
+                // `LaneAtWork::finish`: a lost lane takes nothing up.
                 let children = batch.children(case, token, ending);
                 if !courier.lost {
                     for child in children {
@@ -320,7 +320,7 @@ impl World {
         Some(())
     }
 
-    /// How a row ended.
+    /// Returns the end of a row.
     pub(crate) fn end(&self, row: usize) -> Option<End> {
         self.database.ends[row].map(|(end, _)| end)
     }

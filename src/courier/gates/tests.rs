@@ -295,7 +295,7 @@ fn a_success_opens_the_way_for_all_but_not_before_the_time_is_up() {
     let now = Instant::now();
     let mut gates = Gates::default();
     close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, now);
-    // It was under way when the other one was told to wait.
+    // This request was under way when lane a was told to wait.
     gates.open(&lane("b", "1"), now);
     assert!(!gates.admits(&lane("c", "1"), now));
     assert!(gates.enter(&lane("a", "1"), now + MINUTE));

@@ -31,24 +31,24 @@ use crate::courier::watch::DatabaseWork;
 use crate::outbox::{Change, Lease, LeasedLane, OutboxError, Recorded};
 use crate::telemetry::event::{LaneFailed, LeaseLost};
 
-/// `run --once` does not end during a wait up to this long.
+/// `run --once` waits through a wait up to this long.
 pub(in crate::courier) const BRIEF: Duration = Duration::from_secs(5);
 
-/// After so many failures in a row it does.
+/// After this many failures in a row, `run --once` no longer waits.
 const PATIENCE: u32 = 12;
 
-/// A lane in which only batches wait that fail by themselves is looked at again after so long at the
-/// latest: rows that were put off may be due.
+/// The longest rest of a lane in which only failing single batches wait: rows that were put off may
+/// be due by then.
 const LONGEST_IDLE: Duration = Duration::from_secs(5);
 
-/// Batches whose outcome is being written while others are sent.
+/// At most this many batches are being settled while others are sent.
 const SETTLING: usize = 4;
 
 pub(in crate::courier) struct LaneAtWork {
     pub(super) context: Arc<Context>,
     pub(super) lease: Arc<Lease>,
     pub(super) reading: Reading,
-    /// Open batches that wait to be sent (again).
+    /// Open batches that wait to be sent, or sent again.
     pub(super) ready: VecDeque<Underway>,
     /// Batches that fail by themselves.
     pub(super) loners: Loners,
@@ -67,13 +67,13 @@ pub(in crate::courier) struct LaneAtWork {
     pub(super) turn: Turn,
     pub(super) writing: Writing,
     pub(super) patience: Patience,
-    /// Why nothing new is begun any more.
+    /// Why the lane begins nothing new, if it does not.
     pub(super) end: Option<LaneEnd>,
 }
 
 impl LaneAtWork {
-    /// Takes up a lane, with the batches that were left open in it. `news`: new contacts came.
-    /// `paid`: a budget has paid for its first request.
+    /// Takes up a lane, with its open batches. `news` is notified of new contacts. `paid`: a budget
+    /// has paid for the first request.
     pub(in crate::courier) fn new(
         context: Arc<Context>,
         leased: LeasedLane,
@@ -164,8 +164,8 @@ impl LaneAtWork {
         }
     }
 
-    /// Waits for one of the steps that were begun, for new contacts, or for the end of a rest meanwhile.
-    /// Returns `false` if no step was begun.
+    /// Waits for the first of these: a begun step ends, new contacts come, a rest ends. Returns
+    /// `false` if no step is under way.
     async fn step(&mut self) -> bool {
         let rest = self.rests_until.filter(|_| !self.steps.is_empty());
         let waits = !self.reading.waiting.is_empty() && !self.steps.is_empty();
@@ -174,11 +174,12 @@ impl LaneAtWork {
             step = self.steps.join_next() => match step {
                 None => return false,
                 Some(Ok(step)) => self.finish(step),
-                // A step that panicked has left its batch in the journal; the next owner finds it.
+                // A step that panicked has left its batch in the journal; the next owner finds the
+                // batch.
                 Some(Err(_)) => self.end = Some(LaneEnd::Failed),
             },
             () = self.news.notified(), if !self.steps.is_empty() => {
-                // A batch that waits for its turn takes in what has come, when it has it.
+                // A batch that waits for its turn takes in new contacts when the turn comes.
                 if !self.sends.is_any_queued() || !self.context.permits.are_short() {
                     self.reading.goes_on();
                 }
@@ -211,18 +212,18 @@ impl LaneAtWork {
         self.context.gates().enter(&self.lease.lane, Instant::now())
     }
 
-    /// Waits for a batch that fails by itself if its time comes soon. Otherwise the lane rests, until
-    /// then or until other rows come.
+    /// Waits for a batch that fails by itself if its time comes soon. Otherwise the lane rests
+    /// until that time, or until other rows come.
     async fn wait_for_loners(&mut self) -> bool {
         let now = Instant::now();
-        // Rows that are left for the next turn do not wait for it.
+        // Rows that are left for the next turn do not wait for this batch.
         if !self.reading.waiting.is_empty() {
             return false;
         }
         let Some((until, failed_sends)) = self.loners.first() else {
             return false;
         };
-        // Behind a gate, looking again and again would be all that it does.
+        // Behind a gate, the lane could only look again and again.
         if !self.gates_admit() {
             return false;
         }
@@ -237,14 +238,14 @@ impl LaneAtWork {
         true
     }
 
-    /// A lane with nothing to send finds nothing out: another one may probe.
+    /// Lets another lane probe if this one has nothing to send.
     fn let_others_probe(&self) {
         if self.sends.under_way() == 0 {
             self.context.gates().back(&self.lease.lane);
         }
     }
 
-    /// Tries whether the rows that the lane would send could be settled. If the database refused or
+    /// Tests whether the rows that the lane would send could be settled. If the database refused or
     /// ignored their update, they would stay pending and be sent again and again.
     async fn try_settling(&mut self) -> Result<(), OutboxError> {
         if self.end.is_some() {
@@ -266,7 +267,7 @@ impl LaneAtWork {
                 self.fill().await?;
             }
             Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(None),
-            // An app has locked them. The lane cools; that is no trouble.
+            // An app has locked the rows. The lane cools down; this is no trouble.
             Err(OutboxError::Locked(_)) => self.end = Some(LaneEnd::Failed),
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => self.stop(&error.to_string()),
@@ -288,7 +289,7 @@ impl LaneAtWork {
             };
             match self.pay(&underway) {
                 Ok(turn) => self.begin(underway, turn),
-                // The others need no budget.
+                // The other batches need no budget.
                 Err(later)
                     if underway.is_loner || underway.is_retry && self.trouble.failures == 0 =>
                 {
@@ -305,7 +306,7 @@ impl LaneAtWork {
     }
 
     fn may_begin(&self) -> bool {
-        // A lane that has not been answered may hang: it does not hang with all of its requests.
+        // A lane without answers may hang, so it risks only one request at a time.
         let at_once = if self.context.permits.is_well(&self.lease.lane) {
             self.context.tuning().max_in_flight_per_lane
         } else {
@@ -335,7 +336,8 @@ impl LaneAtWork {
         gates.admits(lane, now) && !gates.probes(lane) && !gates.is_shut(lane, now)
     }
 
-    /// Whether nothing new is begun any more, for it is the turn of others or the courier ends.
+    /// Whether the lane must begin nothing new, because it is the turn of others or the courier
+    /// stops.
     pub(super) fn has_to_stop(&self) -> bool {
         self.context.life.is_stopping() || self.turn_is_over()
     }
@@ -378,7 +380,7 @@ impl LaneAtWork {
         change: Change,
         step: impl FnOnce(Answer) -> Completed + Send + 'static,
     ) {
-        // Handed in here, not in the step: the steps begin in any order.
+        // The change is handed in here, not in the step: the steps begin in any order.
         let recorded = self.context.recorder.record(&self.lease, change);
         self.steps.spawn(async move { step(recorded.await) });
     }

@@ -1,10 +1,10 @@
-//! What pays for the requests of a lane that waits.
+//! The budget that pays for the requests of a lane that waits.
 
 use crate::courier::limits::Budget;
 use crate::platform::verdict::WaitReason;
 
-/// Returns what pays for the requests of a lane that waits for this reason. After a refused token
-/// its gate lets single probes through, and they need no budget.
+/// Returns the budget for a lane that waits for this reason. After a refused token there is none:
+/// the gate lets single probes through, and they need no budget.
 pub(in crate::courier) fn budget(reason: &str) -> Option<Budget> {
     match WaitReason::named(reason)? {
         WaitReason::Unauthorized => None,

@@ -1,4 +1,4 @@
-//! What a lane at work began, and what became of it.
+//! The steps that a lane at work began, and their results.
 
 use super::culprits::Search;
 use crate::batch::Batch;
@@ -9,7 +9,7 @@ use crate::courier::underway::Underway;
 
 /// A step that was begun and is done.
 pub(super) enum Completed {
-    /// The turn of a batch has come, or will not.
+    /// The turn of a batch has come, or will not come.
     Admitted(Underway, Result<Admission, NotSent>),
     Sent(Underway, Dispatched),
     Closed(ClosedBatch, Answer),
@@ -17,14 +17,14 @@ pub(super) enum Completed {
     Refused(Vec<ContactId>, Answer),
     /// Something about the lane alone was written.
     Noted(Answer),
-    /// The lane was put on hold because something else cannot be written.
+    /// The lane was put on hold because its outcomes cannot be written.
     Stopped(Answer),
 }
 
-/// A batch whose end was handed in.
+/// A batch whose end was handed to the recorder.
 pub(super) struct ClosedBatch {
     pub(super) batch: Batch,
-    /// The smaller batches that its open rows went into.
+    /// The smaller batches that hold its open rows.
     pub(super) children: Vec<Underway>,
     pub(super) search: Option<Search>,
 }

@@ -1,7 +1,7 @@
-//! The search of a lane for the rows to blame in batches that were refused, or not accounted for.
+//! The lane's search for the rows to blame in batches that were refused, or not accounted for.
 //!
-//! [`Isolations`] decides what is asked next; [`Refusals`] notices when all rows are refused with
-//! the same words, so that something about all of them is wrong.
+//! [`Isolations`] decides what is asked next. [`Refusals`] notices when all rows are refused with
+//! the same words: then something is wrong with all of them.
 
 use std::collections::HashMap;
 
@@ -15,18 +15,18 @@ use crate::platform::verdict::{self, Closing, Outcome};
 pub(super) struct Culprits {
     /// Pieces of batches that were refused, or not accounted for.
     isolations: Isolations<Underway>,
-    /// How rows of the batches that are being isolated ended so far, by the first batch.
+    /// How the rows of each batch under isolation have ended so far, by the id of the first batch.
     refusals: HashMap<BatchId, Refusals>,
-    /// Rows that were refused in a row with the same words.
+    /// The latest refusals in a row with the same words.
     streak: Refusals,
 }
 
 /// The search that a batch belongs to.
 #[derive(Clone, Copy)]
 pub(super) struct Search {
-    /// The batch that it began with.
+    /// The batch with which the search began.
     pub(super) id: BatchId,
-    /// Where the open rows are cut. `None`: no row is open.
+    /// Where the open rows are cut; `None` if no row is open.
     pub(super) cut: Option<Cut>,
 }
 
@@ -64,14 +64,14 @@ impl Culprits {
         Search { id, cut }
     }
 
-    /// Returns the search that the batch belongs to, or that begins with it.
+    /// Returns the search that the batch belongs to, or begins.
     pub(super) fn search(&mut self, underway: &Underway, closing: &Closing) -> Option<Search> {
         let (rows, open) = (underway.batch.contacts.len(), closing.unsettled.len());
         let begins = open > 0 && closing.outcome != Outcome::TooLarge;
         let id = underway.search.or(begins.then_some(underway.batch.id))?;
         let answered = match closing.outcome {
             Outcome::Refused if open == rows || rows == 1 => Answered::Refused { rows },
-            // The same again would be asked for ever.
+            // Asking about the same rows again would never end.
             Outcome::Unaccounted | Outcome::TooLarge if open == rows => Answered::Nothing { rows },
             Outcome::Refused | Outcome::Unaccounted | Outcome::TooLarge => {
                 Answered::Partly { open }
@@ -82,9 +82,9 @@ impl Culprits {
         Some(Search { id, cut })
     }
 
-    /// Notes how rows of a batch ended. `goes_on`: parts of it are asked about next; `alone`: it was
-    /// refused and held a single row. Returns how all rows of the batch that its search began with ended
-    /// if every one was refused with the same words.
+    /// Notes how rows of a batch ended. `goes_on`: parts of it are asked about next. `alone`: the
+    /// batch held a single row and was refused. Returns the common end of all rows of the search's
+    /// first batch, if every row was refused with the same words.
     pub(super) fn note(
         &mut self,
         underway: &Underway,
@@ -104,7 +104,8 @@ impl Culprits {
         refusals.unanimous(&mut self.streak)
     }
 
-    /// Notes that a piece was given up, which says nothing about the others. Returns its search.
+    /// Notes that a piece was given up; this says nothing about the other pieces. Returns its
+    /// search.
     pub(super) fn give_up(&mut self, underway: &Underway) -> Option<Search> {
         if let Some(refusals) = underway.search.and_then(|id| self.refusals.get_mut(&id)) {
             refusals.spoil();
@@ -122,7 +123,7 @@ impl Culprits {
         self.isolations.put(id, parts, cut);
     }
 
-    /// Takes a piece back that could not be sent now.
+    /// Takes back a piece that could not be sent now.
     pub(super) fn put_back(&mut self, search: BatchId, piece: Underway) {
         let rows = piece.batch.contacts.len();
         self.isolations.put_back(search, piece, rows);

@@ -1,4 +1,4 @@
-//! How a batch goes out: it is paid for, waits for its turn, is filled up, and is sent.
+//! The way of a batch out: it is paid for, waits for its turn, is filled up, and is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,12 @@ use crate::courier::dispatcher::{Dispatched, Dispatcher, NotSent};
 use crate::courier::limits::OwnTurn;
 use crate::courier::underway::{Journal, Underway};
 
-/// A batch that has waited for its turn for so long is filled up with what has come meanwhile.
+/// A batch that has waited this long for its turn is filled up with new contacts.
 const LONG: Duration = Duration::from_millis(20);
 
 impl LaneAtWork {
-    /// Pays for one more request, and takes its turn. `Err`: there is none before that instant.
+    /// Pays for one more request, and takes its turn. Fails with the instant before which there is
+    /// none.
     pub(super) fn pay(&mut self, underway: &Underway) -> Result<OwnTurn, Instant> {
         let budget = self.trouble.budget_of_next(underway.is_retry);
         let turn = self.context.limiter.take_turn(&self.lease.lane, budget)?;
@@ -65,8 +66,8 @@ impl LaneAtWork {
         }
     }
 
-    /// Takes more contacts into a batch that the journal does not know yet, if some have come while it
-    /// waited for its turn.
+    /// Adds contacts to a batch that the journal does not know yet, if some have come while the
+    /// batch waited for its turn.
     async fn fill_up(&mut self, underway: &mut Underway) {
         let room = self.context.tuning().room();
         let is_full = underway.batch.contacts.len() >= room.contacts;
@@ -75,10 +76,11 @@ impl LaneAtWork {
         }
         if !self.reading.is_behind {
             self.reading.goes_on();
-            // What cannot be read now goes later.
+            // Contacts that cannot be read now go later.
             self.read_ahead().await.ok();
         }
-        // They count as due since the last page, as those that are read by now.
+        // The time that they have been due is brought up to the last page, as for newly read
+        // contacts.
         let before = self.reading.read_at.duration_since(underway.read_at);
         let contacts = std::mem::take(&mut underway.batch.contacts);
         self.occupied.numbers.remove(&contacts);
@@ -86,7 +88,7 @@ impl LaneAtWork {
             contact.due_for += before;
             self.reading.waiting.push_front(contact);
         }
-        // Nothing keeps the first of them from going, so that there is a batch.
+        // Nothing keeps the first contact from going, so there is always a batch.
         let composed = compose(&mut self.reading.waiting, &self.occupied.numbers, room);
         if let Some(Composed { contacts, .. }) = composed {
             self.occupied.numbers.insert(&contacts);

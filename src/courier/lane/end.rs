@@ -7,7 +7,8 @@ use tokio::time::Instant;
 pub(in crate::courier) enum LaneEnd {
     /// There is nothing more to do for now, or it is the turn of others.
     Done,
-    /// The lane may not send before this instant. `is_brief`: `run --once` waits for it, here and below.
+    /// The lane may not send before this instant. `is_brief`: `run --once` waits for it; the same
+    /// below.
     Rests { until: Instant, is_brief: bool },
     /// The lane has nothing to send before this instant, unless contacts come.
     Idles { until: Instant, is_brief: bool },

@@ -2,10 +2,10 @@
 //! `retry.give_up_on_holds_after`.
 //!
 //! The wait begins with the lane's first such hold, which the database keeps, and ends when the
-//! platform takes contacts of the lane again. A contact fails when it has been due for as long, too:
-//! one that came yesterday into a lane which has been dead for months gets its own time. What fails
-//! is found out by a request each time: a batch is tried, and answered in the same way again. Then the
-//! rest of the lane that is old enough fails with it, unsent.
+//! platform takes contacts of the lane again. A contact fails only when it has been due for as
+//! long, too: a contact that came yesterday into a lane dead for months gets its own time. Each
+//! time, a request finds out whether contacts fail: a batch is sent, and gets the same answer
+//! again. Then the rest of the lane that is old enough fails with it, unsent.
 
 use std::mem;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::RowsExpired;
 
 impl LaneAtWork {
-    /// How long a contact of the lane may wait, if the lane itself has been waiting for as long.
+    /// Returns how long a contact may wait, if the lane itself has been waiting for as long.
     fn limit_of_patience(&self) -> Option<Duration> {
         let limit = self.context.tuning().give_up_on_holds_after;
         let waited = self.patience.since?.elapsed();
         (!limit.is_zero() && waited >= limit).then_some(limit)
     }
 
-    /// Whether all of the batch has been waiting for a person for too long.
+    /// Whether all contacts of the batch have been waiting for a person for too long.
     pub(super) fn has_waited_too_long(&self, underway: &Underway, wait: &Wait) -> bool {
         wait.reason.waits_for_a_person()
             && self.limit_of_patience().is_some_and(|limit| {
@@ -54,18 +54,20 @@ impl LaneAtWork {
         }
     }
 
-    /// Lets a page of the rest fail: the next one when this is written.
+    /// Lets the rest of the lane fail, page by page; the next page follows when this one is
+    /// written.
     pub(super) async fn give_up_rest(&mut self) -> Result<(), OutboxError> {
         let (Some(wait), Some(limit)) = (self.patience.over.clone(), self.limit_of_patience())
         else {
             return Ok(());
         };
-        // What is left is found out about by a later request.
+        // A later request decides about the remaining rows.
         if self.end.is_some() || self.has_to_stop() {
             return Ok(());
         }
         for underway in mem::take(&mut self.ready) {
-            // One that the journal does not know is not closed there. Its rows are read again.
+            // A batch that the journal does not know cannot be closed there. Its rows are read
+            // again.
             let is_open = underway.journal == Journal::Waiting;
             if is_open && self.has_waited_too_long(&underway, &wait) {
                 self.give_up_on_hold(underway, &wait);
@@ -80,7 +82,7 @@ impl LaneAtWork {
                 self.loners.put(underway, resend_at, &self.context.notes);
             }
         }
-        // The next rows are read when what fails by now is written.
+        // The next rows are read when the failures so far are written.
         while self.end.is_none() && !self.reading.is_refusing() {
             self.read_ahead().await?;
             let read_at = self.reading.read_at;
@@ -118,7 +120,7 @@ impl LaneAtWork {
     }
 }
 
-/// How long a contact has been due that was read then.
+/// Returns how long a contact has been due that was read at `read_at`.
 fn age(contact: &Contact, read_at: Instant) -> Duration {
     contact.due_for + read_at.elapsed()
 }

@@ -1,4 +1,4 @@
-//! How a lane comes to wait, and how it goes on.
+//! How a lane begins to wait, and how it goes on.
 
 use std::time::Duration;
 
@@ -17,20 +17,22 @@ use crate::outbox::{Change, Hold, Postpone, Recorded};
 use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::{BatchPostponed, LaneHeld, LaneRecovered, LaneStopped};
 
-/// So many sends of a batch fail before its parts are tried, while the platform answers others.
+/// After this many failed sends, the parts of a batch are tried, while the platform answers others.
 pub(super) const SENDS_TO_SPLIT: u32 = 3;
 
-/// A single row leaves its search after so many, the last one of the whole batch included.
+/// After this many failed sends, the last one of the whole batch included, a single row leaves its
+/// search.
 const SENDS_TO_LEAVE: u32 = 2;
 
-/// As [`SENDS_TO_SPLIT`], where there are no others.
+/// The same as [`SENDS_TO_SPLIT`], if there are no others.
 const SENDS_WITHOUT_OTHERS: u32 = 5;
 
-/// So many sends of a single row fail before it is given up, while the platform answers others. By
-/// chance that does not happen, however often the platform fails.
+/// After this many failed sends, a single row is given up, while the platform answers others. So
+/// many failures do not come by chance, however often the platform fails.
 const SENDS_TO_GIVE_UP: u32 = 20;
 
-/// The same for a row that has been failing for so long: the count does not survive another owner.
+/// A row that has been failing for this long is given up sooner: the count of sends does not
+/// survive a change of owner.
 const FAILING_TO_GIVE_UP: Duration = Duration::from_mins(15);
 
 impl LaneAtWork {
@@ -81,7 +83,7 @@ impl LaneAtWork {
             attempts: batch.attempts,
             maybe_delivered: batch.maybe_delivered,
             failing: wait.reason.runs_out(),
-            // A lane that is stopped keeps the hold that it has.
+            // A lane that is stopped keeps its present hold.
             hold: (self.writing != Writing::Fails && !waits_alone).then(|| Hold {
                 reason: wait.reason.as_str(),
                 message: wait.message,
@@ -95,7 +97,7 @@ impl LaneAtWork {
         self.record(change, |recorded| Completed::Postponed(underway, recorded));
     }
 
-    /// Sets a batch aside that fails by itself: the platform answers others of the lane meanwhile. A
+    /// Sets aside a batch that fails by itself while the platform answers others of the lane. A
     /// single row leaves its search, which goes on without it.
     fn set_aside(&mut self, underway: &mut Underway, wait: &Wait) {
         let is_single = underway.batch.contacts.len() == 1;
@@ -113,7 +115,7 @@ impl LaneAtWork {
     }
 
     /// Whether the platform has answered another batch of the lane since this one began to fail, or
-    /// while it was under way.
+    /// while this one was under way.
     fn others_of_lane_pass(&self, underway: &Underway) -> bool {
         let since = underway.failing_since.unwrap_or(underway.sent_at);
         let since = since.min(underway.sent_at);
@@ -132,7 +134,7 @@ impl LaneAtWork {
                 || self.has_no_others())
     }
 
-    /// Whether nothing is known of other rows of the lane that are due.
+    /// Whether no other due rows of the lane are known.
     fn has_no_others(&self) -> bool {
         let is_idle = self.sends.under_way() == 0 && self.ready.is_empty();
         is_idle && self.reading.is_drained() && self.culprits.waiting().next().is_none()
@@ -147,8 +149,8 @@ impl LaneAtWork {
         self.context.notes.set_loner(underway.id(), loner);
     }
 
-    /// Whether the batch is to be taken apart or given up, because it fails by itself: the platform
-    /// answers others meanwhile. If there are no others, its own parts can tell.
+    /// Whether the batch has to be taken apart or given up, because it fails by itself while the
+    /// platform answers others. If there are no others, its own parts can tell.
     fn is_to_blame(&self, underway: &Underway) -> bool {
         let Some(since) = underway.failing_since else {
             return false;
@@ -163,7 +165,7 @@ impl LaneAtWork {
         sends >= SENDS_WITHOUT_OTHERS || sends >= SENDS_TO_SPLIT && others_pass()
     }
 
-    /// Sends the parts of a batch that fails by itself; gives up a single row that does.
+    /// Takes apart a batch that fails by itself, or gives it up if it is a single row.
     fn search_or_give_up(&mut self, underway: Underway, wait: &Wait) {
         if underway.batch.contacts.len() == 1 {
             let closing = verdict::fails_alone(&underway.batch, &wait.message);
@@ -182,7 +184,7 @@ impl LaneAtWork {
         self.close(underway, closing, Some(search));
     }
 
-    /// Lets the lane wait although the batch that showed why is closed.
+    /// Lets the lane wait although the batch whose answer said so is closed.
     pub(super) fn wait_without_batch(&mut self, wait: &Wait, sent: Instant) {
         if self.writing == Writing::Fails {
             return;
@@ -253,8 +255,8 @@ impl LaneAtWork {
         !limit.is_zero() && since.elapsed() >= limit
     }
 
-    /// Holds the lane because of the answer to a request that went at `sent`, and returns for how
-    /// long. Sends that were under way together are one failure.
+    /// Holds the lane because of the answer to a request sent at `sent`, and returns for how long.
+    /// Sends that were under way together count as one failure.
     fn hold(&mut self, wait: &Wait, sent: Instant) -> Duration {
         let now = Instant::now();
         if wait.reason.waits_for_a_person() {

@@ -1,7 +1,7 @@
-//! What comes into a lane at work: rows that are read ahead, and batches that an earlier owner
-//! left.
+//! The intake of a lane at work: rows that are read ahead, and batches that an earlier owner left
+//! open.
 //!
-//! It guarantees that a row comes in once, and that a row which breaks a rule is refused unsent.
+//! It guarantees that a row comes in once, and that a row that breaks a rule is refused unsent.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -25,17 +25,17 @@ const UNFIT_ID: &str = "a contact's id is not between 1 and 9223372036854775807,
      settle it: delete the row, on MySQL and MariaDB run ALTER TABLE contact_outbox AUTO_INCREMENT = 1 \
      then, and insert the contact again without an id";
 
-/// At most so many bytes are read at once: as many as a request of usual length has.
+/// At most this many bytes are read at once: the size of a usual request.
 const PAGE_BYTES: usize = 1_048_576;
 
 impl LaneAtWork {
-    /// Reads on until a batch is full, or the lane ends. Rows that break a rule fill no batch, so it
-    /// may read for long: it stops when many of them are being refused, and when it is others' turn.
+    /// Reads on until a batch is full, or the lane ends. Rows that break a rule fill no batch, so
+    /// this may take long: it stops when many rows are being refused, and when it is others' turn.
     pub(super) async fn read_ahead(&mut self) -> Result<(), OutboxError> {
         let context = Arc::clone(&self.context);
         let (rows, room) = (context.page_size(), context.tuning().room());
         while self.reading.wants_more(room) {
-            // What is read has its room before it comes, so that lanes which read at once share it.
+            // The room is reserved before the read, so that lanes that read at once share it.
             let bytes = self.occupied.reserve(PAGE_BYTES, context.most_lanes());
             if bytes == 0 {
                 break;
@@ -51,7 +51,7 @@ impl LaneAtWork {
             let page = page?;
             self.reading.advance(&page, Instant::now());
             self.take_in(page.rows);
-            // Whose turn is over has something to send first.
+            // A lane whose turn is over still reads until it has something to send.
             let has_found = !self.reading.waiting.is_empty() || self.reading.is_refusing();
             if self.end.is_some() || has_found && self.has_to_stop() {
                 break;
@@ -60,11 +60,11 @@ impl LaneAtWork {
         Ok(())
     }
 
-    /// Lets the rows that keep the rules wait to be composed, and refuses the others.
+    /// Keeps the valid rows to be composed, and refuses the others.
     fn take_in(&mut self, rows: Vec<OutboxRow>) {
         let mut refused = Vec::new();
         for row in rows {
-            // MySQL's ids are unsigned: one that is too great for ours is read as negative.
+            // MySQL's ids are unsigned: an id that is too great for `i64` is read as negative.
             if row.id <= 0 {
                 self.stop(UNFIT_ID);
                 break;
@@ -118,7 +118,7 @@ impl LaneAtWork {
         if open.is_empty() {
             return;
         }
-        // It is no news if this courier itself gave the lane back while it waited.
+        // The take-over is no news if this courier itself gave the lane back while it waited.
         if self.context.notes.waits_for(&self.lease.lane).is_none() {
             TakenOver {
                 lane: &self.lease.lane,
@@ -137,8 +137,8 @@ impl LaneAtWork {
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
             if underway.failing_since.is_some() && underway.batch.maybe_delivered {
-                // Failures in a row outlive the place that the lane had. The failures of a
-                // batch that waited by itself do not count for its lane.
+                // The lane's failures in a row outlive its place. The failures of a batch that
+                // waited by itself do not count for the lane.
                 let most = self.trouble.failures.max(SENDS_TO_SPLIT);
                 underway.failed_sends = underway.batch.attempts.min(most);
             }
@@ -155,7 +155,7 @@ impl LaneAtWork {
                 self.again(underway);
             }
         }
-        // What has failed most often is taken apart or given up the soonest.
+        // The batches with the most failures are taken apart or given up first.
         let ready = self.ready.make_contiguous();
         ready.sort_by_key(|underway| Reverse(underway.failed_sends));
     }

@@ -1,7 +1,7 @@
 //! Batches that fail by themselves, while others pass: most of them hold a single row.
 //!
-//! Each waits for its own time, so that it holds up no other batch of its lane. The courier remembers
-//! these times while the lane has no place.
+//! Each batch waits for its own time, so it holds up no other batch of its lane. The courier
+//! remembers these times while the lane has no place.
 
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ impl Loners {
         self.0.push((resend_at, underway));
     }
 
-    /// Takes the batch out whose time has come, if there is one.
+    /// Takes out a batch whose time has come, if there is one.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Underway> {
         let due = self.0.iter().position(|(at, _)| *at <= now)?;
         Some(self.0.remove(due).1)

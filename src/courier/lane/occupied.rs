@@ -1,5 +1,5 @@
-//! The rows and numbers of a lane that are under way, and must not be taken up a second time; and how
-//! many bytes they have.
+//! The rows and numbers of a lane that are under way and must not be taken up a second time, and
+//! the bytes of these rows.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::contact::{Contact, ContactId};
 use crate::courier::memory::{LaneMemory, Memory};
 
 pub(super) struct Occupied {
-    /// Rows that wait to be composed, of open batches, and of writes under way, with their bytes.
+    /// Rows with their bytes: waiting to be composed, in open batches, or in writes under way.
     rows: HashMap<ContactId, usize>,
     /// Numbers of batches that were composed.
     pub(super) numbers: NumbersUnderway,
@@ -56,7 +56,7 @@ impl Occupied {
         self.memory.give_back(bytes.unwrap_or_default());
     }
 
-    /// Holds as many more bytes as may be read, up to `most`, while there are so many places for lanes.
+    /// Reserves as many bytes as may be read, `most` at the most, with `places` places for lanes.
     /// Returns how many.
     pub(super) fn reserve(&mut self, most: usize, places: usize) -> usize {
         self.memory.reserve(most, places)

@@ -1,4 +1,4 @@
-//! What becomes of a batch that was sent: it waits, or it is closed and its rows settled.
+//! The outcome of a batch that was sent: it waits, or it is closed and its rows settled.
 
 use tokio::time::Instant;
 
@@ -149,8 +149,8 @@ impl LaneAtWork {
         closing: &Closing,
         search: Option<Search>,
     ) -> Vec<Underway> {
-        // The parts of a batch that fails by itself have been failing with it, and its last failure is
-        // one of each.
+        // The parts of a batch that fails by itself have been failing with it, and its last failure
+        // counts for each of them.
         let failing_since = underway.failing_since;
         let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
         let was_refused = underway.was_refused || closing.outcome == Outcome::Refused;
@@ -192,7 +192,7 @@ impl LaneAtWork {
         }
     }
 
-    /// Lets a batch wait for its turn that was postponed.
+    /// Puts a postponed batch back to wait for its turn.
     pub(super) fn again(&mut self, underway: Underway) {
         if underway.is_loner {
             let now = Instant::now();

@@ -11,12 +11,13 @@ use crate::platform::verdict::Wait;
 pub(super) struct Patience {
     /// The beginning of the wait.
     pub(super) since: Option<Instant>,
-    /// Why the rest of the lane is given up.
+    /// The answer because of which the rest of the lane is given up.
     pub(super) over: Option<Wait>,
 }
 
 impl Patience {
-    /// The patience with a lane that has been waiting for so long; zero: it does not wait.
+    /// Returns the patience with a lane that has been waiting for this long; zero: it does not
+    /// wait.
     pub(super) fn after(waiting_for: Duration, now: Instant) -> Self {
         let since = now.checked_sub(waiting_for).unwrap_or(now);
         Self {
@@ -25,7 +26,7 @@ impl Patience {
         }
     }
 
-    /// Notes that the lane waits from now on, unless it does already.
+    /// Notes that the lane waits from now on, unless it already waits.
     pub(super) fn begin(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }

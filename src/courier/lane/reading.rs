@@ -9,28 +9,28 @@ use crate::batch::Room;
 use crate::contact::{Contact, ContactId};
 use crate::outbox::{Cursor, Page, PageLimit};
 
-/// While so many rows wait to be written as refused, no more are read. The writes of other lanes would
-/// wait behind them.
+/// No more rows are read while this many wait to be written as refused. The writes of other lanes
+/// would wait behind them.
 const MOST_REFUSED: usize = 1_000;
 
 pub(super) struct Reading {
     pub(super) cursor: Cursor,
-    /// Whether nothing was due behind the cursor when it was last asked.
+    /// Whether the last read found nothing more due behind the cursor.
     at_end: bool,
     /// Whether the lane was read from its start again since the last batch.
     rewound: bool,
-    /// How many bytes a row of the last page has.
+    /// The bytes of an average row of the last page.
     row_bytes: Option<usize>,
     /// When the last page was read.
     pub(super) read_at: Instant,
     /// Rows that wait to be composed, in lane order.
     pub(super) waiting: VecDeque<Contact>,
-    /// How many rows are being written as refused, unsent.
+    /// The number of rows that are being written as refused, unsent.
     refused: usize,
     /// Rows that were read as pending although the journal says that they are not.
     stale: HashSet<ContactId>,
-    /// Whether a stale row was read once more, or a whole batch was stale: the server that reads is
-    /// behind the one that writes, and nothing more is read for now.
+    /// Whether a stale row was read once more, or a whole batch was stale. Then the server that
+    /// reads is behind the one that writes, and nothing more is read for now.
     pub(super) is_behind: bool,
 }
 
@@ -49,17 +49,17 @@ impl Reading {
         }
     }
 
-    /// Whether another page is to be read before a batch with this room is composed.
+    /// Whether another page has to be read before a batch with this room is composed.
     pub(super) fn wants_more(&self, room: Room) -> bool {
         !self.at_end && !self.fills(room) && self.refused < MOST_REFUSED
     }
 
-    /// Notes that so many rows are being written as refused.
+    /// Notes that this many rows are being written as refused.
     pub(super) fn refuses(&mut self, rows: usize) {
         self.refused += rows;
     }
 
-    /// Notes that so many of them are written.
+    /// Notes that this many refused rows are written.
     pub(super) fn has_refused(&mut self, rows: usize) {
         self.refused = self.refused.saturating_sub(rows);
     }
@@ -80,8 +80,8 @@ impl Reading {
                 >= room.bytes
     }
 
-    /// Returns how much the next page may hold: so many bytes, and no more rows than have so many by
-    /// those of the last page. Before it, no more than a batch.
+    /// Returns the limits of the next page: these bytes, and the number of rows that fill them by
+    /// the size of the last page's rows. Before the first page, at most a batch of rows.
     pub(super) fn page_limit(&self, bytes: usize, rows: u32, batch_size: usize) -> PageLimit {
         let likely = self
             .row_bytes
@@ -100,15 +100,15 @@ impl Reading {
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             self.row_bytes = Some(bytes / page.rows.len());
         }
-        // How long a waiting row has been due counts as of the last page, as for the rows of that.
+        // The due times of waiting rows are brought up to this page, like those of its own rows.
         for contact in &mut self.waiting {
             contact.due_for += now.duration_since(self.read_at);
         }
         (self.cursor, self.at_end, self.read_at) = (page.next.clone(), page.end, now);
     }
 
-    /// Reads from the lane's start again. Returns whether that may bring more: not if it was done
-    /// since the last batch.
+    /// Goes back to the lane's start. Returns whether reading it may bring more: it does not if the
+    /// start was already read since the last batch.
     pub(super) fn rewind(&mut self) -> bool {
         if self.rewound {
             return false;
@@ -117,7 +117,7 @@ impl Reading {
         true
     }
 
-    /// Looks once more behind the cursor: contacts came.
+    /// Reads behind the cursor once more, because contacts came.
     pub(super) fn goes_on(&mut self) {
         self.at_end = false;
     }
@@ -132,7 +132,7 @@ impl Reading {
         self.at_end && self.waiting.is_empty()
     }
 
-    /// Notes rows that are not pending any more by the word of the journal.
+    /// Notes rows that, by the journal, are not pending any more.
     pub(super) fn note_stale(&mut self, rows: Vec<ContactId>) {
         self.stale.extend(rows);
     }
@@ -141,12 +141,12 @@ impl Reading {
         self.stale.contains(&row)
     }
 
-    /// Whether fewer rows wait than fill a batch, and no more are there.
+    /// Whether the waiting rows do not fill a batch, and no more are there.
     pub(super) fn is_rest(&self, room: Room) -> bool {
         self.at_end && !self.fills(room)
     }
 
-    /// Whether that is so, and the oldest is still young enough to wait for more.
+    /// Whether the waiting rows are such a rest, and the oldest is young enough to wait for more.
     pub(super) fn lingers(&self, room: Room, linger: Duration) -> bool {
         self.is_rest(room)
             && self

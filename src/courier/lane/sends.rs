@@ -7,38 +7,38 @@ use crate::courier::underway::Underway;
 
 #[derive(Default)]
 pub(super) struct Sends {
-    /// How many there are.
+    /// The number of sends, waiting or on their way.
     under_way: usize,
-    /// How many of them wait for their turn.
+    /// The number of sends that wait for their turn.
     queued: usize,
-    /// Those whose turn has come, or will not.
+    /// Batches whose turn has come, or will not come.
     admitted: VecDeque<(Underway, Result<Admission, NotSent>)>,
 }
 
 impl Sends {
-    /// Begins one: it waits for its turn.
+    /// Begins a send, which waits for its turn.
     pub(super) fn begin(&mut self) {
         self.under_way += 1;
         self.queued += 1;
     }
 
-    /// Notes that the turn of one has come, or will not.
+    /// Notes that the turn of a send has come, or will not come.
     pub(super) fn admit(&mut self, underway: Underway, admitted: Result<Admission, NotSent>) {
         self.queued -= 1;
         self.admitted.push_back((underway, admitted));
     }
 
-    /// Takes out the next one whose turn has come, or will not.
+    /// Takes out the next batch whose turn has come, or will not come.
     pub(super) fn next_admitted(&mut self) -> Option<(Underway, Result<Admission, NotSent>)> {
         self.admitted.pop_front()
     }
 
-    /// Sends none of those whose turn has come. Dropping an admission gives its permit back.
+    /// Drops the batches whose turn has come. Dropping an admission gives its permit back.
     pub(super) fn drop_admitted(&mut self) {
         self.admitted.clear();
     }
 
-    /// Ends one, sent or not.
+    /// Ends a send, whether the request went out or not.
     pub(super) fn end(&mut self) {
         self.under_way -= 1;
     }
@@ -47,7 +47,7 @@ impl Sends {
         self.under_way
     }
 
-    /// Whether one waits for its turn.
+    /// Whether a send waits for its turn.
     pub(super) fn is_any_queued(&self) -> bool {
         self.queued > 0
     }

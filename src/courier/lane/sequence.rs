@@ -1,9 +1,9 @@
 //! The order in which a lane sends its batches.
 //!
-//! What waits to be sent again goes before what is new, with two exceptions, so that what makes the
-//! platform fail each time does not stand in the way of the others: a batch that is known to fail by
-//! itself never goes first where there are others, and when a single batch has failed, another one tells
-//! whether the batch fails or the lane.
+//! Batches to be sent again go before new ones, with two exceptions. They keep batches that make
+//! the platform fail each time out of the way of the others. First, a batch that is known to fail
+//! by itself never goes first where there are others. Second, when a single batch has failed,
+//! another one shows whether the batch fails or the lane.
 
 use tokio::time::Instant;
 
@@ -14,13 +14,13 @@ use crate::courier::underway::Underway;
 use crate::outbox::OutboxError;
 use crate::telemetry::traces::Origin;
 
-/// While so many rows of the lane are in batches that have been sent to no effect, it begins no other
-/// batch. All that it has open is read at once when it is leased.
+/// While this many rows of the lane are in batches that were sent without success, the lane begins
+/// no other batch: all of its open batches are read at once when it is leased.
 const MOST_ROWS_IN_TROUBLE: usize = 1_000;
 
 impl LaneAtWork {
-    /// Returns the next batch. One that fails by itself never goes first where there are others: if
-    /// its failure holds the lane, they have gone before.
+    /// Returns the next batch. A batch that fails by itself never goes first where there are
+    /// others: if its failure holds the lane, the others have gone before.
     pub(super) async fn next(&mut self) -> Result<Option<Underway>, OutboxError> {
         if self.turn.batches > 0
             && let Some(loner) = self.loners.take_due(Instant::now())
@@ -30,14 +30,14 @@ impl LaneAtWork {
         if let Some(other) = self.next_in_order().await? {
             return Ok(Some(other));
         }
-        // What is being read may have ended the lane.
+        // Reading may have ended the lane.
         let may_go = self.end.is_none();
         Ok(may_go
             .then(|| self.loners.take_due(Instant::now()))
             .flatten())
     }
 
-    /// Returns a part of one that failed, one that waits to be sent again, or a new one.
+    /// Returns a part of a failed batch, a batch that waits to be sent again, or a new batch.
     async fn next_in_order(&mut self) -> Result<Option<Underway>, OutboxError> {
         while let Some(next) = self.culprits.next() {
             match next {
@@ -60,14 +60,14 @@ impl LaneAtWork {
         Ok(self.compose())
     }
 
-    /// Whether the lane waits because of a single batch, and only another one can tell why.
+    /// Whether the lane waits because of a single batch, and only another batch can show why.
     fn has_one_suspect(&self) -> bool {
         let failing = self.ready.iter().filter(|one| one.failed_sends > 0);
         self.trouble.failures > 0 && failing.count() == 1
     }
 
-    /// Returns a batch that has not failed. If the lane fails, this one may fail with it, so none is
-    /// tried that could not be sent again.
+    /// Returns a batch that has not failed. If the lane fails, this batch may fail, too, so a batch
+    /// that could not be sent again is not tried.
     async fn other_than_suspect(&mut self) -> Result<Option<Underway>, OutboxError> {
         let is_safe = |one: &Underway| one.failed_sends == 0 && one.batch.options.resend_is_safe();
         if let Some(place) = self.ready.iter().position(is_safe) {
@@ -87,14 +87,15 @@ impl LaneAtWork {
         !hindered && !self.culprits.look_hopeless() && self.in_trouble() < MOST_ROWS_IN_TROUBLE
     }
 
-    /// How many rows are in batches that have been sent to no effect, or in parts of such batches.
+    /// Returns how many rows are in batches that were sent without success, or in parts of such
+    /// batches.
     fn in_trouble(&self) -> usize {
         let waiting = self.ready.iter().chain(self.loners.iter());
         let waiting = waiting.chain(self.culprits.waiting());
         waiting.map(|one| one.batch.contacts.len()).sum()
     }
 
-    /// Returns a new batch of the rows that were read.
+    /// Returns a new batch of the rows that were read, if one may be composed now.
     fn compose(&mut self) -> Option<Underway> {
         if self.end.is_some() || self.lingers() {
             return None;
@@ -108,16 +109,17 @@ impl LaneAtWork {
         Some(underway.traced(&self.context.traces, Origin::Composed))
     }
 
-    /// Whether the lane waits for more rows. Not before the first batch: a row of that was due, or
-    /// the scout would not have leased the lane.
+    /// Whether the lane waits for more rows. It does not before the first batch: a row of that
+    /// batch was due, or the scout would not have leased the lane.
     fn lingers(&self) -> bool {
         let room = self.context.tuning().room();
         let waits = self.turn.batches > 0 && self.reading.lingers(room, self.context.linger());
         waits || self.leaves_rest(room)
     }
 
-    /// Whether the rows that do not fill a request are left for later while requests are scarce: for the
-    /// batch that waits for its turn already, or for the lane's next turn if other lanes wait for theirs.
+    /// Whether rows that do not fill a request are left for later while requests are scarce: for
+    /// the batch that already waits for its turn, or for the lane's next turn if other lanes wait
+    /// for theirs.
     fn leaves_rest(&self, room: Room) -> bool {
         let others_come = self.turn.has_composed && self.context.notes.others_wait();
         (self.sends.is_any_queued() || others_come)

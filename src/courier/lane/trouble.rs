@@ -1,5 +1,5 @@
-//! The trouble of a lane: how often it has failed in a row, until when it is held for that, and what
-//! pays for its requests meanwhile. Pure: `now` is an argument.
+//! The trouble of a lane: its failures in a row, its hold, and the budget that pays for its
+//! requests meanwhile. Pure: `now` is an argument.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use tokio::time::Instant;
 use crate::courier::limits::Budget;
 
 pub(super) struct Trouble {
-    /// Failures in a row. Sends that were under way together are one.
+    /// Failures in a row. Sends that were under way together count as one.
     pub(super) failures: u32,
-    /// No batch is sent before this instant, as the database knows.
+    /// No batch is sent before this instant; the database knows it, too.
     held_until: Option<Instant>,
-    /// What pays for a request while the lane fails.
+    /// The budget that pays for a request while the lane fails.
     pub(super) budget: Option<Budget>,
-    /// Whether the next request is paid.
+    /// Whether the next request is paid for.
     is_paid: bool,
 }
 
 impl Trouble {
-    /// The trouble of a lane that was leased. `is_paid`: a budget has paid for its first request.
+    /// Returns the trouble of a leased lane. `is_paid`: a budget has paid for its first request.
     pub(super) fn before(failures: u32, budget: Option<Budget>, is_paid: bool) -> Self {
         Self {
             failures,
@@ -33,8 +33,8 @@ impl Trouble {
         self.held_until.is_some()
     }
 
-    /// Holds the lane because a send of it failed, and returns until when. `closed`: how long a gate is
-    /// closed for it. `delay`: the wait after so many failures.
+    /// Holds the lane because a send failed, and returns until when. `closed`: how long a gate is
+    /// closed for the lane. `delay`: the wait after this many failures.
     pub(super) fn hold(
         &mut self,
         closed: Option<Duration>,
@@ -51,19 +51,19 @@ impl Trouble {
         until
     }
 
-    /// The same if the lane is tried at once, for what the answer says may have changed since. A hold that
-    /// there is stays.
+    /// Lets the lane be tried at once, because the cause that the answer names may have gone since.
+    /// A present hold stays. Returns the end of the hold.
     pub(super) fn hold_until_now(&mut self, now: Instant) -> Instant {
         self.failures = self.failures.max(1);
         *self.held_until.get_or_insert(now)
     }
 
-    /// Ends the hold, but not the failures. Returns until when it would have been.
+    /// Ends the hold, but not the failures. Returns when the hold would have ended.
     pub(super) fn take_hold(&mut self) -> Option<Instant> {
         self.held_until.take()
     }
 
-    /// Returns the budget that has to pay for the next request, if one has to.
+    /// Returns the budget that has to pay for the next request, if any.
     pub(super) fn budget_of_next(&self, is_retry: bool) -> Option<Budget> {
         let budget = match (self.failures > 0, is_retry) {
             (true, _) => self.budget,
@@ -73,7 +73,7 @@ impl Trouble {
         budget.filter(|_| !self.is_paid)
     }
 
-    /// Notes that the paid request goes.
+    /// Notes that the paid request goes out.
     pub(super) fn next_goes(&mut self) {
         self.is_paid = false;
     }

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 /// Batches that a lane may send while other lanes wait for their turn.
 const TURN: u32 = 20;
 
-/// Where requests are slow or rare, a turn is over after this time, with a batch sent or without.
+/// Where requests are slow or rare, a turn ends after this time, whether a batch was sent or not.
 const TURN_TIME: Duration = Duration::from_secs(1);
 
-/// After so long the lane is read from its start again, because a transaction may commit a smaller
-/// id late.
+/// After this time the lane is read from its start again, because a transaction may commit a
+/// smaller id late.
 const LONGEST_TURN: Duration = Duration::from_mins(1);
 
 pub(super) struct Turn {

@@ -7,17 +7,17 @@ pub(super) const UNWRITABLE: &str = "rows_not_writable";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
-    /// As far as is known.
+    /// Outcomes can be written, as far as is known.
     Works,
-    /// Nothing may be sent before it is known.
+    /// Nothing may be sent before a test write.
     Doubtful,
-    /// The lane is stopped.
+    /// Outcomes cannot be written; the lane is stopped.
     Fails,
 }
 
 impl Writing {
-    /// Returns what is known when a lane is leased. Writing is in doubt if it did not work before,
-    /// or if a batch was under way when its owner stopped: the writing may have been why.
+    /// Returns what is known when a lane is leased. Writing is in doubt if it failed before, or if
+    /// a batch was under way when its owner stopped: failed writing may have stopped it.
     pub(super) fn expected(leased: &LeasedLane) -> Self {
         let is_doubtful = match &leased.held_because {
             Some(reason) => reason == UNWRITABLE,

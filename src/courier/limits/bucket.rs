@@ -1,10 +1,10 @@
 //! A token bucket that hands out instants: each request is told when it may go.
 //!
-//! Pure: `now` is an argument. Handing out instants in advance, instead of letting everybody try
-//! again and again, uses the rate to the full although timers wake up late. A request that wakes
-//! up late all the same is looked at once more as it departs, so that those which were late and
-//! those which were not cannot come together: no window holds more than the rate and the burst allow.
-//! A window is a second, or the time of one request at a rate below one per second.
+//! Pure: `now` is an argument. Handing out instants in advance uses the rate to the full although
+//! timers wake up late; letting everybody try again and again would not. A request that wakes up
+//! late is checked once more as it departs, so that late requests and punctual ones cannot come
+//! together: no window holds more than the rate and the burst allow. A window is a second, or the
+//! time of one request at a rate below one per second.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::rate::Rate;
 
-/// The longest window of any rate that is not below one per second. Departures are remembered for as
-/// long at the least, so that they count when a faster rate gives its place to a slower one.
+/// The longest window of any rate of one per second or more. Departures are remembered at least
+/// this long, so that they count when a slower rate replaces a faster one.
 const LONGEST_WINDOW: Duration = Duration::from_secs(2);
 
 /// At most this many departures are remembered. A faster rate is paced, but not checked again.
@@ -22,7 +22,7 @@ const MEMORY: usize = 200_000;
 
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// How fast it fills; `None`: everything may go at once.
+    /// How fast the bucket fills; `None`: every request may go at once.
     rate: Option<Rate>,
     /// When the next request may go if there is no burst left.
     next: Option<Instant>,
@@ -31,7 +31,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// Returns a full bucket.
     pub(super) fn new(rate: Rate) -> Self {
         Self {
             rate: Some(rate),
@@ -40,21 +40,21 @@ impl Bucket {
         }
     }
 
-    /// How fast it fills.
+    /// Returns how fast the bucket fills.
     pub(super) fn rate(&self) -> Option<Rate> {
         self.rate
     }
 
-    /// Fills by another rate from now on. Reservations that were not used are free again; requests
-    /// that went still count.
+    /// Fills at another rate from now on. Unused reservations are free again; requests that went
+    /// still count.
     pub(super) fn change(&mut self, rate: Option<Rate>) {
         self.rate = rate;
         let last = self.departed.back();
         self.next = last.zip(rate).map(|(last, rate)| *last + rate.period());
     }
 
-    /// Reserves and returns the instant at which one more request may go. It stays reserved even if
-    /// the request does not go. Requests lie `slowdown` periods apart, 1 or more.
+    /// Reserves and returns the instant at which one more request may go. The instant stays
+    /// reserved even if the request does not go. Requests lie `slowdown` periods apart, 1 or more.
     pub(super) fn reserve(&mut self, slowdown: f64, now: Instant) -> Instant {
         let Some(rate) = &self.rate else { return now };
         let period = rate.period().mul_f64(slowdown.max(1.0));
@@ -64,7 +64,7 @@ impl Bucket {
         slot.max(now)
     }
 
-    /// How long a departure counts.
+    /// Returns how long a departure counts.
     fn memory(&self) -> Duration {
         let window = self.rate.map_or(Duration::ZERO, |rate| rate.window().1);
         window.max(LONGEST_WINDOW)
@@ -77,7 +77,7 @@ impl Bucket {
         self.next.map_or(now, |next| next.max(earliest).max(now))
     }
 
-    /// Whether a request may go now. `Err`: the window is full until that instant.
+    /// Whether a request may go now. Fails with the instant until which the window is full.
     pub(super) fn room(&mut self, now: Instant) -> Result<(), Instant> {
         let memory = self.memory();
         while self
@@ -90,10 +90,10 @@ impl Bucket {
         let Some((room, window)) = self.rate.map(|rate| rate.window()) else {
             return Ok(());
         };
-        // The request that has to leave the window before this one may go.
+        // The request that has to leave the window before another may go.
         let first = self.departed.len().checked_sub(room);
         match first.and_then(|first| self.departed.get(first)) {
-            // A hair more, because the window includes both of its ends.
+            // A microsecond more, because the window includes both of its ends.
             Some(first) if now.duration_since(*first) <= window => {
                 Err(*first + window + Duration::from_micros(1))
             }
@@ -101,14 +101,14 @@ impl Bucket {
         }
     }
 
-    /// A request goes now.
+    /// Counts a request that goes now.
     pub(super) fn depart(&mut self, now: Instant) {
         if self.departed.len() < MEMORY {
             self.departed.push_back(now);
         }
     }
 
-    /// Whether a new bucket would do the same: nobody has reserved, and no departure counts any
+    /// Whether a new bucket would do the same: nothing is reserved, and no departure counts any
     /// more.
     pub(super) fn is_as_new(&self, now: Instant) -> bool {
         self.next.is_none_or(|next| next <= now)
@@ -151,12 +151,12 @@ mod tests {
         went
     }
 
-    /// When the last of so many requests has its turn.
+    /// Returns when the last of these requests has its turn.
     fn slots_end(rate: Rate, requests: usize, start: Instant) -> Instant {
         start + rate.period() * u32::try_from(requests).unwrap()
     }
 
-    /// The most requests in any closed window of this length.
+    /// Returns the most requests in any closed window of this length.
     fn busiest(went: &[Instant], window: Duration) -> usize {
         let within = |from: Instant| {
             went.iter()

@@ -1,7 +1,8 @@
-//! A guest: this courier in another database that keeps its rates (`rate_limit.database_url`).
+//! A guest: this courier's registration in another database, which keeps its rates
+//! (`rate_limit.database_url`).
 //!
-//! It registers there, so that all who share the rates know how many they are. While that database is
-//! away, each sends at its part of the rate: one by the number that it knew last.
+//! The guest registers there, so that all couriers that share the rates know their number. While
+//! that database is away, each sends at its part of the rate, by the number that it last knew.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,10 +14,10 @@ use crate::lock::lock;
 use crate::outbox::{Instance, Outbox, OutboxError, Standing};
 use crate::telemetry::event::{SharedRatesAway, SharedRatesBack};
 
-/// Signs of life per lease time.
+/// Heartbeats per lease time.
 const BEATS_PER_LEASE: u32 = 3;
 
-/// Between two tries while the database is away.
+/// The time between two tries while the database is away.
 const SOON: Duration = Duration::from_secs(1);
 
 pub(in crate::courier) struct Guest {
@@ -31,17 +32,17 @@ struct Known {
     away_since: Option<Instant>,
 }
 
-/// That the rates cannot be asked for.
+/// The database that keeps the rates is away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Away {
     pub(super) since: Instant,
-    /// How many couriers share the rates, as was known last; at least one.
+    /// The last known number of couriers that share the rates; at least one.
     pub(super) sharers: u32,
 }
 
 impl Guest {
-    /// A guest in this database that has not registered yet. Its id is another one than the courier's,
-    /// which may be at home there: by another address nobody would see that.
+    /// Returns a guest in this database that has not registered yet. Its id differs from the
+    /// courier's, because the courier may be registered there already, under another address.
     pub(in crate::courier) fn new(outbox: Arc<dyn Outbox>, instance: &Instance) -> Self {
         Self {
             outbox,
@@ -60,7 +61,7 @@ impl Guest {
         }
     }
 
-    /// Registers, or renews the heartbeat, and learns how many share the rates.
+    /// Registers, or renews the heartbeat, and reads how many couriers share the rates.
     pub(in crate::courier) async fn register(&self) -> Result<(), OutboxError> {
         self.outbox.beat(&self.instance).await?;
         let sharers = self.outbox.sharers().await?;
@@ -68,7 +69,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Keeps the registration, and finds out when the database is back. Does not end.
+    /// Keeps the registration, and notices when the database is back. Does not end.
     pub(in crate::courier) async fn stay(&self) {
         let pause = self.instance.lease / BEATS_PER_LEASE;
         loop {
@@ -81,7 +82,7 @@ impl Guest {
         }
     }
 
-    /// Takes the guest off the list, so that others count without it.
+    /// Takes the guest off the list, so that the others count without it.
     pub(in crate::courier) async fn leave(&self) {
         // Without the database the heartbeat runs out by itself.
         self.outbox.retire(self.instance.id).await.ok();
@@ -106,7 +107,7 @@ impl Guest {
         }
     }
 
-    /// Notes that a call has failed, and tells it once.
+    /// Notes that a call has failed, and logs it once.
     pub(super) fn misses(&self, error: &OutboxError) {
         let mut known = lock(&self.known);
         if known.away_since.is_none() {

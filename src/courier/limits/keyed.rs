@@ -12,7 +12,7 @@ use super::rate::Rate;
 use super::share::SharedRates;
 use crate::lock::lock;
 
-/// One rate, which each key has for itself.
+/// One rate that holds for each key separately.
 pub(super) struct Keyed<K> {
     /// `None`: no limit.
     rate: Mutex<Option<Rate>>,
@@ -43,7 +43,7 @@ impl<K: Eq + Hash> Keyed<K> {
         }
     }
 
-    /// Returns the key's limit. `None`: there is no limit, and the key is not asked for.
+    /// Returns the key's limit, or `None` without asking for the key if there is no limit.
     pub(super) fn of(&self, key: impl FnOnce() -> K) -> Option<Arc<Limit>> {
         let mut limits = lock(&self.limits);
         let rate = (*lock(&self.rate))?;
@@ -58,8 +58,7 @@ impl<K: Eq + Hash> Keyed<K> {
         Some(Arc::clone(limit))
     }
 
-    /// Forgets the limits that would be the same if they were made anew. Keeps those that still
-    /// have waiters.
+    /// Forgets limits that a new one would equal. Keeps limits that still have waiters.
     pub(super) fn forget_idle(&self) {
         let now = Instant::now();
         lock(&self.limits)

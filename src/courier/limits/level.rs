@@ -1,9 +1,10 @@
-//! The level: which part of the configured rate is used, learned from the platform's "too many".
+//! The level: the part of the configured rate in use, learned from the platform's "too many".
 //!
-//! An isolated refusal costs a small step, and refusals in quick succession cost more each. The
-//! height at which it hurt is remembered: the climb back is quick far from it and slow near it,
-//! stays a little below it for a while, and only then tries whether there is more room. Each time
-//! that it hurts at about the same height, the while is longer. Pure: `now` is an argument.
+//! An isolated refusal lowers the level by a small step; refusals in quick succession lower it by
+//! more each. The height at which the refusal came is remembered: the climb back is quick far from
+//! it and slow near it. The level stays a little below that height for a while, and only then tries
+//! whether there is more room. Each further refusal at about the same height makes that while
+//! longer. Pure: `now` is an argument.
 
 use std::time::Duration;
 
@@ -13,36 +14,37 @@ use tokio::time::Instant;
 /// room.
 const LOWEST: f64 = 1.0 / 64.0;
 
-/// What is left of the level after the n-th refusal in quick succession, and after each later one.
+/// The part of the level that is left after the n-th refusal in quick succession, and after each
+/// later one.
 const STEPS: [f64; 3] = [0.95, 0.7, 0.5];
 
-/// A refusal that comes so soon after the last one does not stand alone.
+/// A refusal this soon after the last one is part of a quick succession.
 const QUICK: Duration = Duration::from_secs(5);
 
-/// The climb back to the height where it hurt takes so long.
+/// The time of the climb back to the height of the refusal.
 const CLIMB: Duration = Duration::from_secs(20);
 
-/// So much of that height is used for a while.
+/// The part of that height that is used for a while.
 const BELOW: f64 = 0.98;
 
-/// Heights that differ by no more than this share are the same.
+/// Heights that differ by no more than this share count as the same.
 const SAME: f64 = 0.1;
 
-/// The longest while below the height where it hurt.
+/// The longest while below the height of the refusal.
 const LONGEST_WHILE: Duration = Duration::from_mins(2);
 
-/// The time that a climb over the full rate takes beyond the height that hurt. It is slow at first.
+/// The time that a climb by the full rate takes beyond that height. The climb is slow at first.
 const EXPLORE: Duration = Duration::from_mins(1);
 
-/// What a refusal has taught.
+/// The lesson of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Learned {
     pub(super) at: Instant,
-    /// The level that it was lowered to.
+    /// The level after the refusal.
     pub(super) low: f64,
-    /// The level at which it hurt.
+    /// The level at which the refusal came.
     pub(super) hurt: f64,
-    /// How long the level stays below that.
+    /// How long the level stays below `hurt`.
     pub(super) stays: Duration,
 }
 
@@ -69,17 +71,17 @@ impl Learned {
 }
 
 impl Level {
-    /// The part of the rate that may be used, above 0 to 1.
+    /// Returns the part of the rate that may be used, above 0 up to 1.
     pub(super) fn at(&self, now: Instant) -> f64 {
         self.0.map_or(1.0, |lowered| lowered.learned.level(now))
     }
 
-    /// Returns what was learned when the level was last lowered, in parts of the rate.
+    /// Returns the lesson of the last refusal that lowered the level, in parts of the rate.
     pub(super) fn learned(&self) -> Option<Learned> {
         self.0.map(|lowered| lowered.learned)
     }
 
-    /// Goes on from what was learned before.
+    /// Goes on from an earlier lesson.
     pub(super) fn from_learned(learned: Learned) -> Self {
         let learned = Learned {
             at: learned.at,
@@ -90,8 +92,8 @@ impl Level {
         Self(Some(Lowered { learned, quick: 0 }))
     }
 
-    /// Lowers the level, because the platform said "too many" to a request that went at `sent`.
-    /// Ignores requests that went before the level was last lowered. Returns whether it was
+    /// Lowers the level, because the platform said "too many" to a request sent at `sent`. Ignores
+    /// requests that were sent before the level was last lowered. Returns whether the level was
     /// lowered.
     pub(super) fn lower(&mut self, sent: Instant, now: Instant) -> bool {
         let last = self.learned();
@@ -140,13 +142,13 @@ mod tests {
         Sliding,
         /// Each second by its clock.
         Fixed,
-        /// Tokens, which come evenly and of which a second's worth is kept.
+        /// Tokens that come evenly; up to a second's worth is kept.
         Bucket,
     }
 
     const ALL: [Counts; 3] = [Counts::Sliding, Counts::Fixed, Counts::Bucket];
 
-    /// A platform that lets so many requests a second in.
+    /// A platform that accepts a limited number of requests a second.
     struct Platform {
         counts: Counts,
         limit: u32,
@@ -189,7 +191,7 @@ mod tests {
         }
     }
 
-    /// A day at the platform: how many requests of each second were let in, and refused.
+    /// A day at the platform: the accepted and the refused requests of each second.
     struct Day {
         let_in: Vec<u32>,
         refused: Vec<u32>,
@@ -200,7 +202,7 @@ mod tests {
             f64::from(of[from..].iter().sum::<u32>())
         }
 
-        /// The use of a limit from a second on, and the share of requests that was refused.
+        /// Returns the use of a limit from a second on, and the share of requests that was refused.
         fn shares(&self, limit: u32, from: usize) -> (f64, f64) {
             let (good, bad) = (
                 Self::sum(&self.let_in, from),
@@ -211,8 +213,9 @@ mod tests {
         }
     }
 
-    /// Sends as fast as the level allows, up to 50 a second. Each request is late by up to `jitter`.
-    /// After a refusal nothing is sent for `wait`. `limit` is the platform's in each second.
+    /// Sends as fast as the level allows, up to 50 a second. Each request is late by up to
+    /// `jitter`. After a refusal nothing is sent for `wait`. `limit` is the platform's in each
+    /// second.
     fn day(
         counts: Counts,
         jitter: Duration,

@@ -1,4 +1,4 @@
-//! A limit: one rate, its bucket, and the waiting for a turn.
+//! A limit: one rate, its bucket, and the wait for a turn.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,14 +17,14 @@ pub(super) struct Limit {
     share: Option<Share>,
     /// When the last turn of a shared rate was.
     last: Mutex<Option<Instant>>,
-    /// How many are in the line for a turn of a shared rate.
+    /// The number of requests in line for a turn of a shared rate.
     queued: AtomicU32,
 }
 
 /// A place in the line for a turn.
 pub(super) struct Queued {
     limit: Arc<Limit>,
-    /// The turn, if it is known already.
+    /// The turn, if it is already known.
     turn: Option<Instant>,
 }
 
@@ -39,7 +39,7 @@ impl Limit {
         }
     }
 
-    /// Goes by another rate, or by none. Whoever waits begins anew.
+    /// Changes to another rate, or to none. Waiting requests begin anew.
     pub(super) fn change(&self, rate: Option<Rate>) {
         let mut bucket = lock(&self.bucket);
         if bucket.rate() == rate {
@@ -56,7 +56,7 @@ impl Limit {
         let Some(rate) = bucket.rate().filter(|_| self.share.is_some()) else {
             return bucket.next_slot(now);
         };
-        // Other couriers may put it off further.
+        // Other couriers may delay the turn further.
         let ahead = self.queued.load(Ordering::Relaxed);
         let behind_those = rate.period() * ahead.saturating_sub(rate.burst - 1);
         let next = lock(&self.last).and_then(|last| {
@@ -66,7 +66,7 @@ impl Limit {
         next.map_or(now, |next| next.max(now)) + behind_those
     }
 
-    /// Returns when one more request may depart, by those that went.
+    /// Returns when one more request may depart, judged by earlier departures.
     pub(super) fn window_opens(&self, now: Instant) -> Instant {
         lock(&self.bucket).room(now).err().unwrap_or(now)
     }
@@ -94,7 +94,7 @@ impl Limit {
         }
     }
 
-    /// Waits for the turn by the rate that is in force at the beginning.
+    /// Waits for the turn by the rate in force at the beginning.
     async fn turn(&self, slowdown: f64) {
         let rate = lock(&self.bucket).rate();
         if let (Some(share), Some(rate)) = (&self.share, rate) {

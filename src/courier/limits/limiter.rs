@@ -21,22 +21,22 @@ use crate::telemetry::event::RateLevel;
 /// A lane whose turn is further away than this gives its place to others.
 pub(in crate::courier) const NEAR: Duration = Duration::from_millis(250);
 
-/// A request waits with its permit for the rate of its lane or user for no longer than this.
+/// The longest wait of a request with a permit for the rate of its lane or user.
 const LATE: Duration = Duration::from_secs(1);
 
-/// A retry that has no budget looks after so long whether others' successes have paid for it.
+/// After this time, a retry without a budget checks whether others' successes have paid for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// So much of the rate may wait inside, between its permit and its departure.
+/// The part of the rate whose requests may wait between permit and departure.
 const INSIDE: Duration = Duration::from_millis(500);
 
-/// At least so many requests may.
+/// At least this many requests may wait there.
 const LEAST_INSIDE: usize = 2;
 
-/// What was learned below this part of the configured rate is not taken over from another courier.
+/// A rate that another courier learned below this part of the configured rate is not taken over.
 const LEAST_LEARNED: f64 = 1.0 / 16.0;
 
-/// What pays for a request of a lane that has failed.
+/// The budget that pays for a request of a lane that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::courier) enum Budget {
     /// Others' successes, and a trickle.
@@ -70,14 +70,14 @@ impl RateLimiter {
         }
     }
 
-    /// Goes by other rates, also for those who wait already. Requests that went out stay counted.
+    /// Changes to other rates, also for waiting requests. Requests that went out stay counted.
     pub(in crate::courier) fn change(&self, limits: &RateLimits) {
         self.all.change(Some(limits.all()));
         self.users.change(limits.of_a_user());
         self.lanes.change(limits.of_a_lane());
     }
 
-    /// Takes one request out of a budget. `Err`: when to ask again.
+    /// Takes one request out of a budget. Fails with the instant to ask again.
     pub(in crate::courier) fn pay(&self, budget: Budget) -> Result<(), Instant> {
         let now = Instant::now();
         let paid = match budget {
@@ -89,8 +89,8 @@ impl RateLimiter {
         paid.map_err(|wait| now + wait)
     }
 
-    /// Returns how many requests may wait inside, between permit and departure: they go in the
-    /// order of their permits, whoever comes next.
+    /// Returns how many requests may wait between permit and departure. They go in the order of
+    /// their permits, even if others come later.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -101,7 +101,7 @@ impl RateLimiter {
         room.max(LEAST_INSIDE)
     }
 
-    /// Returns the rate for all requests that is used now.
+    /// Returns the rate in use for all requests.
     fn per_second(&self) -> f64 {
         self.level() * self.configured().unwrap_or(f64::INFINITY)
     }
@@ -111,8 +111,8 @@ impl RateLimiter {
         near(&self.own(lane), Instant::now())
     }
 
-    /// Takes the turn of the lane and its user, if it is near and the budget, if any, pays for it. `Err`: the
-    /// instant to ask again; then neither a turn nor a budget is used.
+    /// Takes the turn of the lane and its user, if the turn is near and the budget, if any, pays
+    /// for it. Fails with the instant to ask again; then neither a turn nor a budget is used.
     pub(in crate::courier) fn take_turn(
         &self,
         lane: &Lane,
@@ -128,14 +128,14 @@ impl RateLimiter {
         Ok(OwnTurn(limits.iter().map(queue).collect()))
     }
 
-    /// The limits of the lane and its user, if there are any.
+    /// Returns the limits of the lane and its user, if there are any.
     fn own(&self, lane: &Lane) -> Vec<Arc<Limit>> {
         let user = self.users.of(|| lane.user_id().into());
         let lane = self.lanes.of(|| lane.clone());
         lane.into_iter().chain(user).collect()
     }
 
-    /// Fails if no request of the lane or its user may depart soon, for others of them went late.
+    /// Fails if late requests of the lane or its user keep another one from departing soon.
     pub(in crate::courier) fn has_window(&self, lane: &Lane) -> Result<(), Instant> {
         let now = Instant::now();
         let own = self.own(lane);
@@ -143,14 +143,14 @@ impl RateLimiter {
         opens.map_or(Ok(()), Err)
     }
 
-    /// Waits until a request of a lane whose turn it is may be sent, and counts it. Lane and user
-    /// are looked at once more, for time has passed since their turn: without it, requests that
-    /// were held up together would go together. `Err`: it may not go before that instant, which is not
-    /// near, and is not counted.
+    /// Waits until a request of a lane whose turn it is may be sent, and counts it. Checks lane and
+    /// user once more, because time has passed since their turn: otherwise requests that were held
+    /// up together would go together. Fails without counting if the request may not go before a
+    /// distant instant, and returns that instant.
     pub(in crate::courier) async fn ready(&self, lane: &Lane) -> Result<(), Instant> {
         self.all.ready(|| 1.0 / self.level()).await;
         loop {
-            // Whoever waits here keeps a permit from others.
+            // A request that waits here keeps a permit from others.
             self.has_window(lane)?;
             match self.depart(lane, Instant::now()) {
                 Ok(()) => return Ok(()),
@@ -159,12 +159,12 @@ impl RateLimiter {
         }
     }
 
-    /// Counts a request that goes now. `Err`: a window is full until that instant, and nothing is
-    /// counted.
+    /// Counts a request that goes now. Fails without counting, with the instant until which a
+    /// window is full.
     fn depart(&self, lane: &Lane, now: Instant) -> Result<(), Instant> {
         let user = self.users.of(|| lane.user_id().into());
         let lane = self.lanes.of(|| lane.clone());
-        // Everybody locks them in this order, so that no deadlock is possible.
+        // All callers lock the buckets in this order, so no deadlock is possible.
         let limits = [Some(&self.all), user.as_deref(), lane.as_deref()];
         let mut buckets = limits.map(|limit| limit.map(|limit| lock(&limit.bucket)));
         let mut buckets: Vec<&mut Bucket> = buckets
@@ -184,12 +184,12 @@ impl RateLimiter {
         Ok(())
     }
 
-    /// Returns the part of the configured rate that is used, 0 to 1.
+    /// Returns the part of the configured rate in use, 0 to 1.
     pub(in crate::courier) fn level(&self) -> f64 {
         lock(&self.level).at(Instant::now())
     }
 
-    /// Returns what was learned of the platform's rate, in requests per second.
+    /// Returns the learned rate of the platform, in requests per second.
     pub(in crate::courier) fn learned(&self) -> Option<LearnedRate> {
         let learned = lock(&self.level).learned()?;
         let rate = self.configured()?;
@@ -201,18 +201,18 @@ impl RateLimiter {
         })
     }
 
-    /// Goes on from what another courier, or an earlier one, has learned.
+    /// Goes on from the rate that another courier, or an earlier one, has learned.
     pub(in crate::courier) fn learn(&self, learned: &LearnedRate) {
         let Some(rate) = self.configured() else {
             return;
         };
-        // A platform that refuses however slowly it is asked has taught nothing about its rate.
+        // A platform that refuses even the slowest requests has taught nothing about its rate.
         if learned.hurt < rate * LEAST_LEARNED {
             return;
         }
         let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let now = Instant::now();
-        // A host that has just started has no instant so long ago; then it is learned anew.
+        // A host that started recently has no instant so long ago; then the rate is learned anew.
         if let Some(at) = now.checked_sub(seconds(learned.seconds_ago)) {
             *lock(&self.level) = Level::from_learned(Learned {
                 at,
@@ -229,7 +229,7 @@ impl RateLimiter {
         rate.map(|rate| rate.per_second())
     }
 
-    /// Lowers the level: the platform said "too many" to a request that went at `sent`.
+    /// Lowers the level: the platform said "too many" to a request sent at `sent`.
     pub(in crate::courier) fn too_many(&self, sent: Instant) {
         if lock(&self.level).lower(sent, Instant::now()) {
             RateLevel {
@@ -239,12 +239,12 @@ impl RateLimiter {
         }
     }
 
-    /// Pays for a retry: a request has succeeded.
+    /// Notes that a request has succeeded, which pays for a retry.
     pub(in crate::courier) fn succeeded(&self) {
         lock(&self.retries).earn();
     }
 
-    /// Forgets users and lanes whose buckets are full again, and reports the level.
+    /// Forgets the limits of idle users and lanes, and reports the level.
     pub(in crate::courier) fn tidy(&self) {
         self.users.forget_idle();
         self.lanes.forget_idle();
@@ -255,11 +255,11 @@ impl RateLimiter {
     }
 }
 
-/// The turn of a lane and its user, which is near.
+/// A near turn of a lane and its user.
 pub(in crate::courier) struct OwnTurn(Vec<Queued>);
 
 impl OwnTurn {
-    /// Waits for it.
+    /// Waits for the turn.
     pub(in crate::courier) async fn ready(self) {
         for queued in &self.0 {
             queued.ready().await;
@@ -267,8 +267,8 @@ impl OwnTurn {
     }
 }
 
-/// When the window of a limit opens, if that is so far away that nobody keeps a permit for it. A request
-/// goes later than its turn by the time that journal and rate take, and the next one may be on time.
+/// Returns when the window of a limit opens, if that is too far away to keep a permit for. Journal
+/// and rate delay a request beyond its turn, and the next one may be on time.
 fn opens_late(limit: &Limit, now: Instant) -> Option<Instant> {
     let opens = limit.window_opens(now);
     (opens > now + LATE).then_some(opens)
@@ -306,7 +306,7 @@ mod tests {
         Lane::new("u", "t").unwrap()
     }
 
-    /// Waits for the turn of a lane as one does that gives its place to others meanwhile.
+    /// Waits for a lane's turn, and gives its place to others meanwhile.
     async fn own_turn(rates: &RateLimiter, lane: &Lane) {
         loop {
             match rates.take_turn(lane, None) {
@@ -330,7 +330,7 @@ mod tests {
             ..limits(1_000.0)
         };
         let (limits, lane, second) = (RateLimiter::new(&limits, None), lane(), NEAR * 4);
-        // Both have their turns, and something holds them up until then.
+        // Both get their turns, and are then held up.
         for _ in 0..2 {
             own_turn(&limits, &lane).await;
         }
@@ -361,7 +361,7 @@ mod tests {
                 ..limits(1_000.0)
             };
             let (limits, lane) = (RateLimiter::new(&limits, None), lane());
-            // Their turn comes, but something else holds them up: the journal, or a permit.
+            // Their turns come, but the journal or a permit holds them up.
             for _ in 0..6 {
                 own_turn(&limits, &lane).await;
             }

@@ -1,14 +1,14 @@
 //! Rate limits: token buckets over everything, per user and per lane.
 //!
-//! Every request passes here, first sends, retries and the smaller batches of a search alike. The
-//! rates are kept by each courier for itself, or shared by all on one database
-//! (`rate_limit.scope`), or by those of several databases in one that keeps the rates
-//! (`rate_limit.database_url`). Beside the rates: the level, which falls when the platform says "too
-//! many", and the budgets for lanes that have failed.
+//! Every request passes here: first sends, retries, and the smaller batches of a search. The rates
+//! are kept by each courier for itself, or shared by all couriers on one database
+//! (`rate_limit.scope`), or by couriers of several databases in one that keeps the rates
+//! (`rate_limit.database_url`). Two parts stand beside the rates: the level, which falls when the
+//! platform says "too many", and the budgets for lanes that have failed.
 //!
-//! `RateLimiter` holds the parts and does the waiting; each part is pure and has its own file.
-//! The bucket is home-made, because those of the libraries let everybody try again when the time
-//! has come, and what a timer is late by is lost: at 50 requests per second some 5 % of the rate.
+//! `RateLimiter` holds the parts and does the waiting; each part is pure and has its own file. The
+//! bucket is home-made: with those of the libraries, everybody tries again when the time has come,
+//! and a late timer loses its delay for good, some 5 % of the rate at 50 requests per second.
 
 mod bucket;
 mod guest;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The share of the rate that all of them may have together.
+/// The share of the rate for all probes together.
 const SHARE: f64 = 0.1;
 
-/// So many may go at once after a pause, so that a few such lanes are not slowed down.
+/// The probes that may go at once after a pause, so that a few such lanes are not slowed down.
 const SAVED: f64 = 5.0;
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl ProbeBudget {
         }
     }
 
-    /// Takes one probe at this rate of all requests. `Err`: how long to wait for the next one.
+    /// Takes one probe, at this rate of all requests. Fails with the wait until the next one.
     pub(super) fn take(&mut self, per_second: f64, now: Instant) -> Result<(), Duration> {
         let rate = per_second * SHARE;
         let earned = now.saturating_duration_since(self.at).as_secs_f64() * rate;

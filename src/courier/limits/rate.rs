@@ -1,9 +1,9 @@
-//! A rate: what the settings allow, and how far apart requests lie to keep it.
+//! A rate: the requests per second that the settings allow, and their distance in time.
 
 use std::time::Duration;
 
-/// Requests are spaced a hundredth further apart than the rate says. Timers and networks shift
-/// each by some milliseconds; with this much room a window of a second at the platform's end still
+/// Requests are spaced a hundredth further apart than the rate says. Timers and networks shift each
+/// request by some milliseconds; with this margin, a window of a second at the platform's end still
 /// holds no more than the rate.
 const MARGIN: f64 = 1.01;
 
@@ -16,7 +16,8 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// The settings allow 0.001 to 1,000,000 requests per second, so the period is never zero.
+    /// Makes a rate. The settings allow 0.001 to 1,000,000 requests per second, so the period is
+    /// never zero.
     pub(super) fn new(per_second: f64, burst: u32) -> Self {
         Self {
             per_second: per_second.clamp(0.001, 1_000_000.0),
@@ -33,20 +34,19 @@ impl Rate {
         self.period() * (self.burst - 1)
     }
 
-    /// Returns how late a request may be so that the requests behind it, which may be on time,
-    /// still keep the rate. That is the margin of a period, or of a second if the rate is above one
-    /// per second.
+    /// Returns how late a request may be without the punctual requests behind it breaking the rate.
+    /// This is the margin of a period, or of a second if the rate is above one per second.
     pub(super) fn tolerance(&self) -> Duration {
         Duration::from_secs_f64((MARGIN - 1.0) / self.per_second.min(1.0))
     }
 
-    /// The time between two requests.
+    /// Returns the time between two requests.
     pub(super) fn period(&self) -> Duration {
         Duration::from_secs_f64(MARGIN / self.per_second)
     }
 
-    /// Returns how many requests a window may hold, and how long it is: a second, or a little more
-    /// for a rate with a fraction. Below one per second it is the time in which one request may go.
+    /// Returns how many requests a window may hold, and its length: a second, or a little more for
+    /// a rate with a fraction. Below one per second it is the time of one request.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

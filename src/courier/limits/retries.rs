@@ -1,15 +1,15 @@
 //! The retry budget: second sends stay a bounded share of all requests.
 //!
-//! Each success pays for one retry, and a trickle for those that find out whether the platform is
-//! back. So while the platform is half down, at most about every second request is a retry, and
-//! first sends are not crowded out; when it is down, the trickle is all there is. Pure: `now` is an
+//! Each success pays for one retry. A trickle pays for retries that find out whether the platform
+//! is back. While the platform is half down, at most about every second request is a retry, so
+//! first sends are not crowded out. While it is down, only the trickle is left. Pure: `now` is an
 //! argument.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Retries that may go without anything having succeeded, as after a short outage.
+/// Retries that may go without any success, as after a short outage.
 const SAVED: f64 = 50.0;
 
 /// Retries per second that are always allowed.
@@ -30,12 +30,12 @@ impl RetryBudget {
         }
     }
 
-    /// A request succeeded.
+    /// Notes that a request succeeded.
     pub(super) fn earn(&mut self) {
         self.saved = (self.saved + 1.0).min(SAVED);
     }
 
-    /// Takes one retry. `Err`: how long to wait for the next one if nothing succeeds meanwhile.
+    /// Takes one retry. Fails with the wait until the next one if nothing succeeds meanwhile.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let trickled = now.saturating_duration_since(self.at).as_secs_f64() * TRICKLE;
         (self.saved, self.at) = ((self.saved + trickled).min(SAVED), now);
@@ -54,7 +54,7 @@ mod tests {
     const MILLISECOND: Duration = Duration::from_millis(1);
 
     /// Sends a thousand requests a second for a minute, of which a share fails and is retried as
-    /// soon as it may be. Answers with the share of retries.
+    /// soon as it may be. Returns the share of retries.
     fn share_of_retries(fails: impl Fn(u32) -> bool) -> f64 {
         let mut now = Instant::now();
         let mut budget = RetryBudget::new(now);

@@ -1,10 +1,10 @@
 //! A courier's part of a rate that several couriers on one database share.
 //!
-//! The database keeps, for each rate, the instant up to which it is given away. A courier claims a
-//! slice behind it: as many requests as it has lately sent in a second, so that it asks about once
-//! a second, and a courier with little to send takes little. A slice that is not used up is lost,
-//! so together they may send too little for a moment, never too much. [`Part`] is the thinking, and
-//! pure; [`Share`] asks the database and does the waiting.
+//! For each rate, the database keeps the instant up to which it is given away. A courier claims a
+//! slice behind that instant: as many requests as it has sent in the last second. So it asks about
+//! once a second, and a courier with little to send takes little. A slice that is not used up is
+//! lost, so together the couriers may send too little for a moment, never too much. [`Part`]
+//! decides, and is pure; [`Share`] asks the database and does the waiting.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,34 +20,35 @@ use crate::outbox::{Outbox, RateClaim};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A rate can be given away further ahead than now by so much, and by so many periods of it: each
-/// courier holds a second's requests, and at a slow rate at least one.
+/// A rate can be given away at most this time plus this many periods ahead: each courier holds a
+/// second's requests, and at a slow rate at least one.
 const FURTHEST: (Duration, u32) = (Duration::from_secs(10), 100);
 
-/// A rate begins anew so much later, and so many periods, when the database's clock has gone back: what
-/// the couriers hold is used up by then.
+/// When the database's clock has gone back, a rate begins anew after this time plus this many
+/// periods: the couriers have used up their slices by then.
 const RESTART: (Duration, u32) = (Duration::from_secs(3), 10);
 
-/// So long after the database is back everybody knows it, and what was taken alone is used up: a call
-/// may hang for five seconds, the next one comes a second later, and a slice lasts one.
+/// After the database has been back for this long, everybody knows it, and slices taken alone are
+/// used up: a call may hang for five seconds, the next one comes a second later, and a slice lasts
+/// one.
 const NOTICED: Duration = Duration::from_secs(8);
 
-/// Keeps a second from holding the slot at its end, too.
+/// Keeps a second from also holding the slot at its end.
 const HAIR: Duration = Duration::from_micros(1);
 
-/// Between tries while the database is away.
+/// The time between tries while the database is away.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// By how much the lead of a claim shrinks each time that claims were answered faster.
+/// The factor by which the lead shrinks with each claim that was answered faster.
 const FORGET: f64 = 0.9;
 
-/// Where the rates are kept that all couriers on one database share.
+/// The place of the rates that all couriers on one database share.
 #[derive(Clone)]
 pub(in crate::courier) struct SharedRates {
     pub(in crate::courier) outbox: Arc<dyn Outbox>,
-    /// Logs trouble with it, once per outage.
+    /// Logs trouble with that database, once per outage.
     pub(in crate::courier) watch: Arc<DatabaseWatch>,
-    /// This courier there, if that is not its own database.
+    /// The courier's registration there, if it is not the courier's own database.
     pub(in crate::courier) guest: Option<Arc<Guest>>,
 }
 
@@ -68,7 +69,7 @@ impl Share {
         }
     }
 
-    /// Waits until one more request may go. A slot is lost if its timer wakes up too late: the time
+    /// Waits until one more request may go. A slot whose timer wakes up too late is lost: the time
     /// behind it may be another courier's.
     pub(super) async fn ready(&self, rate: Rate, slowdown: f64) {
         loop {
@@ -81,7 +82,7 @@ impl Share {
     }
 
     /// Takes the next slot, and returns its instant. Waits for the database if a slice has to be
-    /// claimed first; others wait behind it, in their order.
+    /// claimed first; other requests wait behind it, in their order.
     async fn reserve(&self, rate: Rate, slowdown: f64) -> Slot {
         let mut part = self.part.lock().await;
         part.goes_by(rate);
@@ -100,11 +101,11 @@ impl Share {
         }
     }
 
-    /// Claims the slice, and returns when it begins. `Err`: the database that keeps the rates alone
-    /// does not answer.
+    /// Claims the slice, and returns when it begins. Fails if another database keeps the rates and
+    /// does not respond.
     async fn claim(&self, rate: Rate, slice: &Slice, lead: Duration) -> Result<Instant, Away> {
-        // Each height of a rate has a name of its own, so that slots claimed at the old height,
-        // which may be far ahead, do not delay the new one.
+        // Each value of a rate has a name of its own. Slots claimed at the old value may be far
+        // ahead, and do not delay the new one.
         let name = format!("{}@{}", self.name, rate.per_second());
         let claim = RateClaim {
             name: &name,
@@ -119,7 +120,8 @@ impl Share {
             if let Some(away) = guest.and_then(|guest| guest.away()) {
                 return Err(away);
             }
-            // The database reads its clock later, and the outbox counts that in, but for the way there.
+            // The database reads its clock later. The outbox corrects for that, except for the way
+            // there.
             let asked = Instant::now();
             let begins_in = self.shared.outbox.claim_rate(&claim).await;
             match (begins_in, guest) {
@@ -146,7 +148,7 @@ fn shifted(from: Instant, micros: i64) -> Instant {
     }
 }
 
-/// The part as the courier knows it.
+/// The part, as far as the courier knows it.
 #[derive(Debug, Default)]
 struct Part {
     rate: Option<Rate>,
@@ -154,16 +156,16 @@ struct Part {
     demand: Demand,
     /// The slot that was handed out last.
     last: Option<Instant>,
-    /// How long claims have lately taken. Slots earlier than that after a claim would be lost.
+    /// How long claims have lately taken. A slot sooner than this after a claim would be lost.
     lead: Duration,
-    /// How far ahead the next claim begins at least: the rate is another one, or others may not know
-    /// yet that the database is back.
+    /// The least lead of the next claim: the rate has changed, or others may not know yet that the
+    /// database is back.
     least_lead: Duration,
     /// The end of the last slice that was taken without the database.
     alone_until: Option<Instant>,
 }
 
-/// A time for one request. Behind its end the time may be another courier's.
+/// A time for one request. The time after `until` may be another courier's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Slot {
     from: Instant,
@@ -171,7 +173,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// The time is over as soon as it begins.
+    /// Returns a slot that ends as soon as it begins.
     fn at(instant: Instant) -> Self {
         Self {
             from: instant,
@@ -180,19 +182,19 @@ impl Slot {
     }
 }
 
-/// Where the next slot comes from.
+/// The source of the next slot.
 #[derive(Debug, PartialEq)]
 enum NextSlot {
     /// This slot is taken.
     Go(Slot),
     /// No slot is free before this instant.
     Wait(Instant),
-    /// Claim a slice such as this, with this lead.
+    /// A slice like this has to be claimed, with this lead.
     Claim(Slice, Duration),
 }
 
 impl Part {
-    /// Goes by this rate from now on, and gives up the slots of another one.
+    /// Uses this rate from now on, and gives up the slots of another one.
     fn goes_by(&mut self, rate: Rate) {
         if self.rate != Some(rate) {
             if self.rate.is_some() {
@@ -212,7 +214,7 @@ impl Part {
             self.last = Some(slot.from);
             return NextSlot::Go(slot);
         }
-        // No further ahead: slots that are left when a courier ends delay everybody.
+        // No further ahead: unused slots of a courier that ends delay everybody.
         if let Some(last) = self.last.filter(|last| *last > now + SECOND) {
             return NextSlot::Wait(last - SECOND);
         }
@@ -232,15 +234,16 @@ impl Part {
 }
 
 impl Part {
-    /// Takes a slice of this courier's own part of the rate, in the place of one that cannot be claimed.
+    /// Takes a slice of this courier's own part of the rate, instead of one that cannot be claimed.
     fn goes_alone(&mut self, slice: &Slice, away: Away, now: Instant) {
         let part = slice.period * away.sharers;
         let room = SECOND.as_nanos() / part.as_nanos().max(1);
         let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
-        // All may send at the same instants, so a second holds a whole number of each one's.
+        // All couriers may send at the same instants, so a second holds a whole number of each
+        // courier's.
         let period = part.max(SECOND / room + HAIR);
         let left = room.min(slice.left.max(1));
-        // What was claimed before is used up by then.
+        // Earlier claims are used up by then.
         let begins = (away.since + slice.after(RESTART)).max(now);
         let begins = self.alone_until.map_or(begins, |until| until.max(begins));
         self.slice = Slice {
@@ -253,7 +256,7 @@ impl Part {
     }
 }
 
-/// Some of the rate that is this courier's: `left` requests, one period apart.
+/// A piece of the rate that belongs to this courier: `left` requests, one period apart.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Slice {
     next: Option<Instant>,
@@ -266,7 +269,7 @@ impl Slice {
         self.period * self.left
     }
 
-    /// So much time, and so many periods.
+    /// Returns this time plus this many periods.
     fn after(&self, (time, periods): (Duration, u32)) -> Duration {
         time + self.period * periods
     }
@@ -303,7 +306,7 @@ impl Demand {
     }
 
     /// Returns how many requests the next slice is for: as many as in the last second, at least
-    /// one, and no more than the rate has room for in a second.
+    /// one, and at most the rate's room in a second.
     fn of_a_second(&mut self, now: Instant, period: Duration) -> u32 {
         let second = Duration::from_secs(1);
         while self
@@ -386,8 +389,8 @@ mod tests {
         assert_eq!(demand.of_a_second(now + MS * 1_001, MS * 20), 1);
     }
 
-    /// Couriers that send as much as they may, and a database that takes its time to answer a
-    /// claim. At half of the time `change` happens to them. Answers when requests went.
+    /// Simulates couriers that send as much as they may, with a database that takes time to answer
+    /// a claim. Half-way, `change` is applied to each courier. Returns when requests went.
     fn send(
         couriers: usize,
         rate: Rate,
@@ -397,7 +400,7 @@ mod tests {
         send_while(couriers, rate, answers_in, change, |_| None)
     }
 
-    /// The same with a database that may be away.
+    /// Does the same with a database that may be away.
     fn send_while(
         couriers: usize,
         rate: Rate,
@@ -413,7 +416,7 @@ mod tests {
             part.goes_by(rate);
         }
         loop {
-            // Who is furthest behind in time comes next.
+            // The courier that is furthest behind in time comes next.
             let (now, part) = couriers.iter_mut().min_by_key(|(now, _)| *now).unwrap();
             if *now > start + SECOND * 20 {
                 return went;
@@ -493,7 +496,7 @@ mod tests {
             "{}",
             busiest_second(&settled)
         );
-        // Where one goes over into the other, no second holds more than the higher of both.
+        // At the change between them, no second holds more than the higher rate of both.
         assert!(busiest_second(&went) <= 50, "{}", busiest_second(&went));
         assert!(went.len() > 800, "{}", went.len());
     }

@@ -1,20 +1,20 @@
-//! What is known of lanes: which of them answer, and which hang. Pure.
+//! The health of lanes: which lanes answer, and which hang. Pure.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::contact::Lane;
 
-/// A request that took no longer was not slow, whatever others take.
+/// A request that took no longer than this was not slow, whatever others take.
 const LEAST: Duration = Duration::from_secs(5);
 
-/// A request with an answer is slow if it took so many times as long as usual.
+/// A request with an answer is slow if it took this many times the usual time.
 const TIMES_USUAL: u32 = 4;
 
-/// A request that is out no longer does not hang yet, whatever others take.
+/// A request that has been out no longer than this does not hang yet, whatever others take.
 const PROMPT: Duration = Duration::from_secs(2);
 
-/// By how much one request moves the usual time.
+/// The weight of one request in the usual time.
 const WEIGHT: f64 = 0.1;
 
 /// At most this many lanes of a kind are remembered.
@@ -26,7 +26,7 @@ pub(super) struct Health {
     slow: HashSet<Lane>,
     /// Lanes whose last request had an answer in time.
     well: HashSet<Lane>,
-    /// How long requests with an answer usually take, over all lanes.
+    /// The usual time of a request with an answer, over all lanes.
     usual: Duration,
 }
 
@@ -41,8 +41,8 @@ impl Health {
         keep(&mut self.well, lane, answered && !is_slow);
     }
 
-    /// Returns after how long a request seems to hang: it takes four times as long as usual, or [`LEAST`]
-    /// longer.
+    /// Returns the time after which a request seems to hang: four times the usual time, but at most
+    /// [`LEAST`] longer than usual.
     pub(super) fn patience(&self) -> Duration {
         let long = (self.usual * TIMES_USUAL).min(self.usual + LEAST);
         PROMPT.max(long)

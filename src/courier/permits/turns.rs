@@ -1,4 +1,4 @@
-//! Turns: who comes next, by user first and then by lane. Pure.
+//! Turns: the order of waiters, by user first and then by lane. Pure.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl<W> Turns<W> {
         self.users.is_empty()
     }
 
-    /// Lets one more wait.
+    /// Adds a waiter.
     pub(super) fn wait(&mut self, lane: &Lane, waiter: W) {
         let user: Arc<str> = lane.user_id().into();
         if !self.users.contains_key(&user) {

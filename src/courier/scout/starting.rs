@@ -24,7 +24,7 @@ impl Scout {
         }
         let asked = Instant::now();
         let leased = self.context.outbox.lease(lane, self.instance).await;
-        // Trouble of a single lane is reported as such.
+        // Trouble of a single lane is reported for that lane.
         let is_general = |error: &OutboxError| error.is_transient();
         if leased.as_ref().err().is_none_or(is_general) {
             self.tell(DatabaseWork::Lease, asked, &leased);
@@ -32,7 +32,7 @@ impl Scout {
         let leased = match leased {
             Ok(Some(leased)) => leased,
             not_leased => {
-                // One that rests for a moment may rest a little longer by the database's clock.
+                // A lane that rests briefly may rest a little longer by the database's clock.
                 self.context.gates().back(lane);
                 return self.not_leased(lane, not_leased.err());
             }
@@ -47,11 +47,12 @@ impl Scout {
         Ok(true)
     }
 
-    /// A lane that cannot be leased for a reason of its own must not stop the others.
+    /// Leaves a lane alone that cannot be leased for a reason of its own: it must not stop the
+    /// others.
     fn not_leased(&mut self, lane: &Lane, error: Option<OutboxError>) -> Result<bool, OutboxError> {
         match error {
             None => Ok(false),
-            // Another courier is writing it, or an app has locked it.
+            // Another courier is writing the lane's row, or an app has locked it.
             Some(OutboxError::Locked(_)) => {
                 self.rests.cools(lane.clone(), COOLING);
                 Ok(false)

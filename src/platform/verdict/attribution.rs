@@ -1,4 +1,4 @@
-//! Whose failure is it: which row of the batch an entry of the fail list speaks of.
+//! Attribution: which row of the batch an entry of the fail list means.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,16 +15,16 @@ pub(super) struct Attribution<'a> {
     pub(super) unattributed: Vec<Unattributed<'a>>,
 }
 
-/// An entry that nobody can tell the row of.
+/// An entry whose row cannot be told.
 pub(super) struct Unattributed<'a> {
     pub(super) cause: &'a str,
-    /// The positions of the rows that it fits. Empty: it may be any row.
+    /// The positions of the rows that the entry fits. Empty: the entry may mean any row.
     fits: Vec<usize>,
 }
 
 impl Attribution<'_> {
-    /// Whether each entry that is not attributed is about a row of its own, of some that are not listed:
-    /// one that two entries fit may be listed twice.
+    /// Whether each entry without a row fits only rows that no other entry fits or has. If two
+    /// entries fit a row, it may be listed twice.
     pub(super) fn is_narrow(&self) -> bool {
         let mut seen: BTreeSet<usize> = self.rows.keys().copied().collect();
         self.unattributed.iter().all(|entry| {
@@ -33,7 +33,7 @@ impl Attribution<'_> {
         })
     }
 
-    /// Whether one of them could be about the row at this position.
+    /// Whether an entry without a row could mean the row at this position.
     pub(super) fn could_be(&self, row: usize) -> bool {
         let could = |entry: &Unattributed<'_>| entry.fits.is_empty() || entry.fits.contains(&row);
         self.unattributed.iter().any(could)
@@ -66,8 +66,8 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
     found
 }
 
-/// Whether an entry of the list names the only row of a batch: words that name nobody may be about the
-/// task or the account, and a name that does not fit is another's.
+/// Whether an entry of the list names the only row of a batch. Words that name nobody may be about
+/// the task or the account, and a name that does not fit is another number's.
 pub(super) fn names_the_only_row(batch: &Batch, failures: &[Failure]) -> bool {
     let [contact] = batch.contacts.as_slice() else {
         return false;
@@ -80,7 +80,8 @@ pub(super) fn names_the_only_row(batch: &Batch, failures: &[Failure]) -> bool {
     })
 }
 
-/// The mask that an app has told of an encrypted number. What any other looks like is known.
+/// Returns the mask that an app expects for an encrypted number. For other numbers the mask is
+/// known.
 fn foretold<'a>(batch: &Batch, contact: &'a Contact) -> Option<&'a str> {
     contact
         .phone_mask
@@ -88,7 +89,8 @@ fn foretold<'a>(batch: &Batch, contact: &'a Contact) -> Option<&'a str> {
         .filter(|_| batch.options.encryption)
 }
 
-/// Finds the position of the row of this name. `Err`: there are several that it fits, or it may be any.
+/// Finds the position of the row of this name. Fails with the rows that the name fits, if there are
+/// several, or with none if it may be any row.
 fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Result<usize, Vec<usize>> {
     if could_be_hidden(batch, named) {
         return Err(Vec::new());
@@ -108,9 +110,8 @@ fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Result<usize, Vec<usize
     }
 }
 
-/// Whether the name could be that of a row of which we do not know how the platform shows it: an
-/// encrypted one without `phone_mask`. A phone number has no letters; a mask with letters is one of
-/// the ciphertext.
+/// Whether the name could be that of an encrypted row without `phone_mask`, whose mask we do not
+/// know. A phone number has no letters; a mask with letters is one of the ciphertext.
 fn could_be_hidden(batch: &Batch, named: &str) -> bool {
     batch.options.encryption
         && batch.contacts.iter().any(|c| c.phone_mask.is_none())

@@ -1,4 +1,4 @@
-//! The closing: how a batch ends, and the ends that no answer decides.
+//! The closing: the end of a batch, and the ends that no answer decides.
 
 use super::outcome::Outcome;
 use super::wait::Wait;
@@ -10,9 +10,9 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 /// The end of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closing {
-    /// What happened, for the journal, the log and the metrics.
+    /// The outcome, for the journal, the log and the metrics.
     pub outcome: Outcome,
-    /// The platform's words, or ours.
+    /// The platform's words, or the courier's.
     pub answer: String,
     /// Rows that are final.
     pub settled: Vec<RowOutcome>,
@@ -46,7 +46,8 @@ pub fn taken_apart(batch: &Batch) -> Closing {
     }
 }
 
-/// Closes a batch whose requests fail while the platform answers others; its parts are sent instead.
+/// Closes a batch whose requests fail while the platform answers others. Its parts are sent
+/// instead.
 pub fn fails_whole(batch: &Batch, why: &str) -> Closing {
     Closing {
         answer: shortened(&format!(
@@ -94,7 +95,7 @@ pub fn give_up_on_hold(batch: &Batch, wait: &Wait) -> Closing {
     )
 }
 
-/// Ends contacts that were never sent for the same reason.
+/// Returns the ends of contacts that fail unsent for the same reason.
 pub fn expire_on_hold(contacts: &[ContactId], wait: &Wait) -> Vec<RowOutcome> {
     let end = Final::Failed {
         kind: FailKind::Expired,
@@ -139,7 +140,7 @@ fn close_all(batch: &Batch, outcome: Outcome, kind: FailKind, cause: &str) -> Cl
     }
 }
 
-/// Closes a batch that has no rows any more.
+/// Closes a batch that has no rows left.
 pub fn vanished() -> Closing {
     Closing {
         outcome: Outcome::Vanished,

@@ -1,4 +1,5 @@
-//! Do the counts add up: what an answer with a fail list and counts says about each row.
+//! Reads what an answer with a fail list and counts says about each row, and whether the counts add
+//! up.
 
 use super::attribution::{Attribution, attribute, names_the_only_row};
 use super::closing::Closing;
@@ -10,7 +11,7 @@ use crate::contact::ContactId;
 use crate::platform::wire::Document;
 use crate::settlement::{FailKind, Final, RowOutcome};
 
-/// An import that the platform reports as a success.
+/// Reads an import that the platform reports as a success.
 pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing {
     let found = attribute(batch, &document.failures);
     let mut settled = listed(batch, &found, rules);
@@ -51,15 +52,15 @@ fn can_be_asked_again(batch: &Batch) -> bool {
     batch.contacts.len() > 1 && batch.options.resend_is_safe()
 }
 
-/// Whether more rows are counted than could be in the task if each entry of the list is right.
+/// Whether the count is higher than possible if each entry of the list is right.
 fn counts_more_than_it_can(found: &Attribution<'_>, open: usize, document: &Document) -> bool {
     let most = open.saturating_sub(found.unattributed.len());
     let count = document.task_number_count.unwrap_or(0);
     usize::try_from(count).is_ok_and(|count| count > most)
 }
 
-/// Whether the counts say that each entry which is not attributed is about a row of its own, of some
-/// that are not listed. Then those that none of them fits are in the task.
+/// Whether the counts say that each entry without a row means a different unlisted row. Then the
+/// rows that none of these entries fits are in the task.
 fn counts_less_by_the_unattributed(
     found: &Attribution<'_>,
     open: usize,
@@ -71,9 +72,9 @@ fn counts_less_by_the_unattributed(
     is_counted && !found.unattributed.is_empty() && found.is_narrow()
 }
 
-/// Some rows are both counted and listed as failed, and nobody can tell which. What is certain all the
-/// same: the number of a row that was already there is in the task; and if all rows are counted, so
-/// are those that are not listed.
+/// Closes a batch in which some rows are both counted and listed as failed, and nobody can tell
+/// which. Two things are certain all the same: the number of a row that was already there is in the
+/// task; and if all rows are counted, the unlisted ones are in the task.
 fn contradicted(
     batch: &Batch,
     document: &Document,
@@ -187,14 +188,14 @@ fn not_listed(batch: &Batch, found: &Attribution<'_>) -> Vec<ContactId> {
     contacts_at(batch, |row| !found.rows.contains_key(&row))
 }
 
-/// Rows that no entry of the list could be about.
+/// Returns the rows that no entry of the list could mean.
 fn not_meant(batch: &Batch, found: &Attribution<'_>) -> Vec<ContactId> {
     contacts_at(batch, |row| {
         !found.rows.contains_key(&row) && !found.could_be(row)
     })
 }
 
-/// The contacts at the positions for which this holds.
+/// Returns the contacts at the positions for which `holds` is true.
 fn contacts_at(batch: &Batch, holds: impl Fn(usize) -> bool) -> Vec<ContactId> {
     let rows = batch.contacts.iter().enumerate();
     rows.filter(|(row, _)| holds(*row))

@@ -1,11 +1,12 @@
 //! The verdict: what one answer of the platform, or its absence, says about a batch.
 //!
-//! A pure function from (batch as sent, what came back) to a value; it does no I/O. Its neighbours
-//! are the client, which brings the answer, and the courier, which acts on the verdict.
-//! `docs/answers.md` is this module in prose, and each test here names the line that it proves.
+//! A pure function from (batch as sent, reply) to a value; it does no I/O. Its neighbours are the
+//! client, which brings the answer, and the courier, which acts on the verdict. `docs/answers.md`
+//! is this module in prose, and each test here names the line that it proves.
 //!
-//! It guarantees: no row is settled without evidence in the answer, none as `succeeded` that the
-//! answer names as refused, and a batch that cannot be sent twice is never asked to be.
+//! It guarantees: no row is settled without evidence in the answer, no row is settled as
+//! `succeeded` that the answer names as refused, and a batch that cannot be sent twice is never
+//! sent again.
 
 mod attribution;
 mod closing;

@@ -3,9 +3,9 @@
 /// How a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The platform took it, and its answer accounts for every row.
+    /// The platform took the batch, and its answer accounts for every row.
     Imported,
-    /// The platform took it, but its answer leaves rows open.
+    /// The platform took the batch, but its answer leaves rows open.
     Unaccounted,
     /// The platform refused the request.
     Refused,
@@ -17,12 +17,12 @@ pub enum Outcome {
     GivenUp,
     /// Others have deleted or settled all of its rows.
     Vanished,
-    /// Part of a batch that was refused; asking about its own parts says more, so it was not sent.
+    /// Part of a refused batch; asking about its own parts says more, so it was not sent.
     TakenApart,
 }
 
 impl Outcome {
-    /// The outcomes that an answer alone can have. The others follow from what was known before.
+    /// The outcomes that an answer alone can have. The others follow from earlier knowledge.
     pub const OF_REQUESTS: [Self; 4] = [
         Self::Imported,
         Self::Unaccounted,
@@ -30,7 +30,7 @@ impl Outcome {
         Self::TooLarge,
     ];
 
-    /// Returns one word for programs.
+    /// Returns the outcome as one word for programs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Imported => "imported",

@@ -1,4 +1,4 @@
-//! The reading of a reply: from what came back to the verdict on the batch.
+//! The reading of a reply, which yields the verdict on the batch.
 
 use super::closing::{Closing, unconfirmed};
 use super::import;
@@ -12,7 +12,7 @@ use super::words::words;
 use crate::batch::Batch;
 use crate::platform::wire::Document;
 
-/// What is to be done with a batch.
+/// The decision about a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The batch is closed: rows are settled, and the rest goes into smaller batches.
@@ -22,10 +22,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns one word for programs.
+    /// Returns the outcome as one word for programs.
     pub const fn outcome(&self) -> &'static str {
         match self {
-            // Such a batch is closed only because it must not be sent again.
+            // A batch with `because` is closed only because it must not be sent again.
             Self::Wait(wait)
             | Self::Close(Closing {
                 because: Some(wait),
@@ -36,7 +36,7 @@ impl Verdict {
     }
 }
 
-/// Reads what came back for a batch.
+/// Reads the reply to a batch.
 pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
     let verdict = match reply {
         Reply::NotSent(why) => wait(WaitReason::Unreachable, why, false),
@@ -65,7 +65,7 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     }
     let document = answer.document.as_ref();
     let is_import = (200..=299).contains(&answer.http) && document.is_some_and(is_success);
-    // An answer that says or counts a success and refuses at once says nothing that we may act on.
+    // An answer that claims a success and a refusal at once proves nothing.
     if document.is_some_and(claims_success) && !is_import {
         return wait(WaitReason::Unreadable, &words, true);
     }
@@ -90,7 +90,7 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     }
     match (answer.http, document) {
         (_, Some(document)) if is_import => Verdict::Close(import::read(batch, document, rules)),
-        // What was asked for was done, and something about it is elsewhere.
+        // The request was carried out, and its result is elsewhere.
         (303, _) => wait(WaitReason::Redirected, &words, true),
         (300..=399, _) => wait(WaitReason::Redirected, &words, false),
         (_, Some(document)) => {
@@ -101,7 +101,8 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     }
 }
 
-/// An answer by which nothing was delivered and no row is to blame: whoever it is about waits.
+/// Reads an answer after which nothing was delivered and no row is to blame, so that a lane, a user
+/// or everybody waits.
 fn not_now(answer: &Answer, words: &str, rules: &Rules) -> Option<Verdict> {
     if answer.says(429) {
         return Some(Verdict::Wait(Wait {
@@ -132,7 +133,7 @@ fn is_success(document: &Document) -> bool {
     document.code == 200 && document.status.as_deref().is_none_or(says_success)
 }
 
-/// Whether anything in it says that rows were imported.
+/// Whether any part of the document says that rows were imported.
 fn claims_success(document: &Document) -> bool {
     (200..=299).contains(&document.code)
         || document.status.as_deref().is_some_and(says_success)

@@ -5,7 +5,7 @@
 pub enum WaitReason {
     /// No connection: surely not delivered.
     Unreachable,
-    /// Sent, and no whole answer.
+    /// The request was sent, and no whole answer came.
     AnswerLost,
     /// 5xx.
     ServerError,
@@ -39,7 +39,8 @@ pub enum Scope {
 }
 
 impl WaitReason {
-    /// The reasons for which a batch is sent again: all but the one that is about a whole lane.
+    /// The reasons for which a batch is sent again. [`Self::AllRefused`] is about a whole lane
+    /// instead.
     pub const OF_BATCHES: [Self; 10] = [
         Self::Unreachable,
         Self::AnswerLost,
@@ -53,7 +54,7 @@ impl WaitReason {
         Self::TaskRunning,
     ];
 
-    /// Returns one word for programs.
+    /// Returns the reason as one word for programs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -70,7 +71,7 @@ impl WaitReason {
         }
     }
 
-    /// Returns what a person can do about it, to be put behind the platform's words.
+    /// Returns what a person can do about it, to append to the platform's words.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Unauthorized => "; check platform.token or platform.token_file",
@@ -100,13 +101,14 @@ impl WaitReason {
         !matches!(self, Self::RateLimited)
     }
 
-    /// Returns the reason that [`as_str`](Self::as_str) names so.
+    /// Returns the reason with this [`as_str`](Self::as_str).
     pub fn named(name: &str) -> Option<Self> {
         let mut all = Self::OF_BATCHES.into_iter().chain([Self::AllRefused]);
         all.find(|reason| reason.as_str() == name)
     }
 
-    /// Whether it ends only when a person has done something, on the platform or in the settings.
+    /// Whether the wait ends only when a person has done something, on the platform or in the
+    /// settings.
     pub const fn waits_for_a_person(self) -> bool {
         matches!(
             self,
@@ -118,7 +120,8 @@ impl WaitReason {
         )
     }
 
-    /// Whether time until `retry.give_up_after` runs. It stands still while a person has to act.
+    /// Whether the time until `retry.give_up_after` runs. It stands still while a person has to
+    /// act.
     pub const fn runs_out(self) -> bool {
         matches!(
             self,

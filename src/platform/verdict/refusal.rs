@@ -1,4 +1,4 @@
-//! The refusal: what it says about a batch, and about a row that was refused alone.
+//! The refusal: its meaning for a batch, and for a row that was refused alone.
 
 use super::closing::Closing;
 use super::existence::{Existence, existence};
@@ -12,12 +12,12 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 pub(super) struct Refusal<'a> {
     pub(super) outcome: Outcome,
     pub(super) words: &'a str,
-    /// Whether a row that is refused alone in this way is known not to be in the task.
+    /// Whether a row that is refused alone in this way is surely not in the task.
     pub(super) judges_the_row: bool,
 }
 
-/// Closes a batch that was refused as a whole. Smaller batches are sent until the row that is to
-/// blame stands alone.
+/// Closes a batch that was refused as a whole. Smaller batches are sent until the row to blame
+/// stands alone.
 pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Closing {
     let (settled, unsettled) = match batch.contacts.as_slice() {
         [contact] => {
@@ -37,14 +37,15 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
     }
 }
 
-/// Returns how a row ends whose request was refused and carried no other row.
+/// Returns the end of a row whose request carried no other row and was refused.
 fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     let judges = refusal.judges_the_row;
     let existence = existence(refusal.words, rules);
     if judges && existence != Existence::NotSaid {
         return refusal_of_row(batch, &[refusal.words], rules);
     }
-    // Words without a list may be about the task or the account, unless it has taken a row since.
+    // Words without a list may be about the task or the account, unless the task has taken a row
+    // since.
     if !batch.maybe_delivered || judges && batch.taken_since {
         return rejected(refusal.words);
     }

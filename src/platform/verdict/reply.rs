@@ -1,17 +1,17 @@
-//! The reply: what came back for one request.
+//! The reply: the result of one request.
 
 use std::time::Duration;
 
 use crate::platform::wire::Document;
 
-/// What came back for one request.
+/// The result of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// An HTTP response, read to its end.
     Answer(Answer),
-    /// The request surely did not reach the platform (no connection, DNS, TLS); why.
+    /// The request surely did not reach the platform (no connection, DNS, TLS), for this reason.
     NotSent(String),
-    /// The request went out and no whole answer came back; why.
+    /// The request went out and no whole answer came back, for this reason.
     Lost(String),
 }
 

@@ -98,7 +98,7 @@ fn waiting(batch: &Batch, reply: &Reply) -> Wait {
     }
 }
 
-/// Short words for the ends of the rows, in the order of their ids.
+/// Returns short words for the ends of the rows, in the order of their ids.
 fn ends(closing: &Closing) -> Vec<(i64, &str)> {
     let mut ends: Vec<(i64, &str)> = closing
         .settled

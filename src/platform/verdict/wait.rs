@@ -8,9 +8,9 @@ use super::words::shortened;
 /// Why the same batch is sent again, and who has to wait meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// What is the matter.
+    /// The reason for the wait.
     pub reason: WaitReason,
-    /// The platform's words, or ours; never a number or a token.
+    /// The platform's words, or the courier's; never a number or a token.
     pub message: String,
     /// Whether this send may have reached the platform.
     pub maybe_delivered: bool,
@@ -18,13 +18,13 @@ pub struct Wait {
     pub retry_after: Option<Duration>,
 }
 
-/// What a person is told where no answer told what became of the rows.
+/// The words for people if no answer told how the rows ended.
 const UNCONFIRMED: &str = "; every row of a batch ended so, so something may be wrong with the platform's \
      answers or the task; sending goes on slowly by itself";
 
 impl Wait {
-    /// Every row of a batch was refused with the same words, which are masked. `unconfirmed`: rather, no
-    /// answer told what became of it.
+    /// Makes the wait after every row of a batch was refused with the same words, which are masked.
+    /// With `unconfirmed`, no answer told how the rows ended.
     pub fn all_refused(words: &str, unconfirmed: bool) -> Self {
         let words = shortened(words);
         let reason = WaitReason::AllRefused;

@@ -1,12 +1,12 @@
-//! The platform's words, as they may be kept: masked and short.
+//! The platform's words, masked and shortened so that they may be kept.
 
 use super::reply::Answer;
 use crate::batch::Batch;
 use crate::mask;
 use crate::visible;
 
-/// Returns the answer in words for the journal and the log: short, and any number in it is masked, also
-/// one of the batch that looks like none.
+/// Returns the answer in words for the journal and the log: short, with every number in it masked,
+/// even a number of the batch that does not look like one.
 pub(super) fn words(batch: &Batch, answer: &Answer) -> String {
     let http = answer.http;
     let said = match &answer.document {
@@ -19,17 +19,18 @@ pub(super) fn words(batch: &Batch, answer: &Answer) -> String {
     shortened(&said)
 }
 
-/// How much of the platform's words is kept; the longest documented one has 20 characters.
+/// The most characters of the platform's words that are kept; the longest documented words have 20.
 const LONGEST_WORDS: usize = 500;
 
-/// So much of the platform's words is looked at, for what is masked gets shorter.
+/// The most characters of the platform's words that are looked at: masking makes them shorter.
 const LOOKED_AT: usize = 4 * LONGEST_WORDS;
 
-/// Words about a batch in which every number is masked, and each of its own whatever it looks like.
+/// Returns words about a batch with every number masked, and each of the batch's own numbers,
+/// whatever it looks like.
 pub fn masked(batch: &Batch, words: &str) -> String {
     let numbers = || batch.contacts.iter().map(|contact| contact.phone.expose());
-    // What is not kept is taken out first: it could divide a number, which then shows whole.
-    // A line break stays as a blank, so that it joins nothing.
+    // Control characters are taken out first: one inside a number would keep it from being masked.
+    // A line break becomes a blank, so that it joins nothing.
     let blank = |c| {
         if matches!(c, '\t' | '\r' | '\n') {
             ' '
@@ -43,7 +44,7 @@ pub fn masked(batch: &Batch, words: &str) -> String {
     if kept.next().is_none() {
         return masked;
     }
-    // The cut may have gone through a number, which is not masked then.
+    // The cut may have gone through a number, which is then not masked.
     let longest = numbers().map(|number| number.chars().count()).max();
     let uncertain = 2 * longest.unwrap_or_default();
     let certain = masked.chars().count().saturating_sub(uncertain);

@@ -8,14 +8,14 @@ use rand::{RngExt, SeedableRng};
 use super::kind::Fault;
 use super::settings::Faults;
 
-/// What the dice say about one request.
+/// The dice's decision about one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::simulator) struct Draw {
-    /// What goes wrong, if anything.
+    /// The fault, if any.
     pub(in crate::simulator) fault: Option<Fault>,
     /// How long the answer waits.
     pub(in crate::simulator) latency: Duration,
-    /// The status of an error, if it is one.
+    /// The status of the answer if the fault is an error.
     pub(in crate::simulator) error_status: u16,
 }
 
@@ -23,12 +23,12 @@ pub(in crate::simulator) struct Draw {
 pub(in crate::simulator) struct Dice(StdRng);
 
 impl Dice {
-    /// The dice of a seed.
+    /// Returns the dice of a seed.
     pub(in crate::simulator) fn new(seed: u64) -> Self {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// Decides about the next request. The dice are rolled as often whatever the faults are, so the
+    /// Decides about the next request. The number of rolls does not depend on the faults, so the
     /// n-th request meets the same luck when another probability is changed.
     pub(in crate::simulator) fn draw(&mut self, faults: &Faults) -> Draw {
         let roll: f64 = self.0.random();

@@ -1,6 +1,6 @@
-//! What may befall a request: one fault at most.
+//! The faults of a request; it meets at most one.
 
-/// What goes wrong with a request.
+/// A fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// HTTP 500 (or another of `error_statuses`), nothing imported.

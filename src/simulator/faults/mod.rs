@@ -1,9 +1,9 @@
-//! The faults: what may go wrong, how likely, and how the platform's answers look.
+//! The faults: what may go wrong, how likely it is, and how the platform's answers look.
 //!
-//! One value, [`Faults`], in three places under the same keys: a settings file, the body of
-//! `POST /simulator/faults`, and this struct for tests in the same process. At most one fault
-//! befalls a request, so the probabilities on the upper level add up to at most 1; the tables
-//! (`rows`, `mask`, `answer`, `refusal`, `limits`) go along with any of them.
+//! One value, [`Faults`], stands in three places under the same keys: a settings file, the body of
+//! `POST /simulator/faults`, and this struct for tests in the same process. A request meets at most
+//! one fault, so the probabilities on the upper level add up to at most 1. The tables (`rows`,
+//! `mask`, `answer`, `refusal`, `limits`) combine with any of them.
 
 mod dice;
 mod error;

@@ -1,11 +1,11 @@
-//! What may befall a single number, and the luck that decides.
+//! The faults of a single number, and the luck that decides about them.
 //!
 //! The luck of a number depends on the seed, its task, the number and how often its import was
 //! tried, and on nothing else: neither on the order of requests nor on the numbers beside it.
 
 use serde::{Deserialize, Serialize};
 
-/// How likely each fault of a single number is; at most one befalls it in one import.
+/// The probability of each fault of a single number, which meets at most one in an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RowFaults {
@@ -17,19 +17,20 @@ pub struct RowFaults {
     pub blacklisted: f64,
 }
 
-/// What goes wrong with a number.
+/// A fault of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowFault {
-    /// It is passed over in silence: not held, not counted, not listed.
+    /// The number is passed over in silence: not held, not counted, not listed.
     Dropped,
-    /// It is held, but neither counted nor listed.
+    /// The number is held, but neither counted nor listed.
     Uncounted,
-    /// It is refused in words of its own, every time: the luck of a number, not of an import.
+    /// The number is refused in words of its own, every time: this depends on the number, not the
+    /// import.
     Blacklisted,
 }
 
 impl RowFaults {
-    /// Each with its key.
+    /// Returns each probability with its key.
     pub(super) fn chances(&self) -> [(&'static str, f64); 3] {
         [
             ("rows.dropped", self.dropped),
@@ -48,13 +49,13 @@ pub(in crate::simulator) struct RowLuck {
 }
 
 impl RowLuck {
-    /// The luck of a task's numbers.
+    /// Returns the luck of a task's numbers.
     pub(in crate::simulator) fn new(faults: RowFaults, seed: u64, user: &str, task: &str) -> Self {
         let hash = absorb(absorb(scatter(seed), user.as_bytes()), task.as_bytes());
         Self { faults, hash }
     }
 
-    /// What befalls a number when its import is tried for the n-th time.
+    /// Returns the fault of a number when its import is tried for the n-th time.
     pub(in crate::simulator) fn of(&self, number: &str, nth: u32) -> Option<RowFault> {
         if self.faults == RowFaults::default() {
             return None;
@@ -74,13 +75,13 @@ impl RowLuck {
     }
 }
 
-/// FNV-1a, with the length at the end, so that two texts in a row cannot be taken for others.
+/// FNV-1a, with the length at the end, so that two texts in a row cannot be mistaken for other two.
 fn absorb(hash: u64, bytes: &[u8]) -> u64 {
     let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     scatter(bytes.iter().fold(hash, fold) ^ bytes.len() as u64)
 }
 
-/// The last steps of `SplitMix64`: each bit of what goes in moves all that comes out.
+/// The last steps of `SplitMix64`: each input bit affects all output bits.
 fn scatter(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -88,7 +89,7 @@ fn scatter(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// A number in `0..1` out of the upper 32 bits.
+/// Returns a number in `0..1`, made of the upper 32 bits.
 fn roll(hash: u64) -> f64 {
     let upper = u32::try_from(hash >> 32).unwrap_or(u32::MAX);
     f64::from(upper) / (f64::from(u32::MAX) + 1.0)

@@ -68,7 +68,7 @@ pub struct Faults {
     /// Tasks that are running until other faults are in force.
     pub running_tasks: Vec<String>,
 
-    /// What may befall single numbers.
+    /// The faults of single numbers.
     pub rows: RowFaults,
     /// How numbers are masked.
     pub mask: MaskStyle,
@@ -76,7 +76,7 @@ pub struct Faults {
     pub answer: AnswerStyle,
     /// How a request is refused because of its numbers.
     pub refusal: RefusalStyle,
-    /// What is too large.
+    /// The limits of a request's size.
     pub limits: SizeLimits,
 }
 
@@ -119,7 +119,8 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Refuses what is not a probability, sums above 1, and what no platform could answer.
+    /// Refuses a value that is not a probability, a sum above 1, and settings that no platform
+    /// could have.
     pub fn check(&self) -> Result<(), FaultsError> {
         let requests = self.chances().map(|(key, _, value)| (key, value));
         sum(&requests, FaultsError::MoreThanOne)?;
@@ -145,7 +146,8 @@ impl Faults {
         Ok(())
     }
 
-    /// Every fault with its key and its probability, in the order in which the dice are read.
+    /// Returns every fault with its key and its probability, in the order in which the dice are
+    /// read.
     pub(super) fn chances(&self) -> [(&'static str, Fault, f64); 14] {
         [
             ("error_before", Fault::ErrorBefore, self.error_before),
@@ -169,7 +171,7 @@ impl Faults {
         ]
     }
 
-    /// The fault that a roll in `0..1` means.
+    /// Returns the fault for a roll in `0..1`.
     pub(super) fn pick(&self, roll: f64) -> Option<Fault> {
         let mut edge = 0.0;
         for (_, fault, chance) in self.chances() {
@@ -182,7 +184,7 @@ impl Faults {
     }
 }
 
-/// Refuses what is no probability, and more than 1 in all.
+/// Refuses a value that is not a probability, and a sum above 1.
 fn sum(
     chances: &[(&'static str, f64)],
     too_much: impl FnOnce(f64) -> FaultsError,

@@ -38,7 +38,7 @@ pub struct MaskStyle {
     pub last: usize,
     /// How many stars stand for what is hidden; 0: as many as characters are hidden.
     pub stars: usize,
-    /// What becomes of a suffix.
+    /// The place of a suffix in a mask.
     pub suffix: SuffixStyle,
 }
 
@@ -55,7 +55,7 @@ impl Default for MaskStyle {
     }
 }
 
-/// What a mask makes of `13012121211_a1`.
+/// The forms of a suffix in a mask, for `13012121211_a1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SuffixStyle {
@@ -131,7 +131,7 @@ pub struct RefusalStyle {
     pub ignore_skip_error: bool,
     /// The HTTP status of refusals: 200 (the code is 422), 400 or 422.
     pub status: u16,
-    /// What a refusal holds.
+    /// The body of a refusal.
     pub body: RefusalBody,
 }
 
@@ -145,7 +145,7 @@ impl Default for RefusalStyle {
     }
 }
 
-/// What a refusal because of a number holds.
+/// The body of a refusal because of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalBody {
@@ -158,7 +158,7 @@ pub enum RefusalBody {
     Text,
 }
 
-/// What is too large, and answered with HTTP 413.
+/// The limits of a request's size; a larger one is answered with HTTP 413.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SizeLimits {

@@ -16,9 +16,9 @@ use crate::telemetry::metrics::{FAILED, METRICS, SUCCEEDED};
 pub struct BatchClosed<'a> {
     pub batch: &'a Batch,
     pub closing: &'a Closing,
-    /// From its first step to the commit.
+    /// The time from its first step to the commit.
     pub took: Duration,
-    /// Since its rows were read, which is when each knew how long it had been due.
+    /// The time since its rows were read, when each knew how long it had been due.
     pub read_ago: Duration,
 }
 
@@ -30,8 +30,8 @@ impl BatchClosed<'_> {
         self.log(succeeded);
     }
 
-    /// How long the settled contacts took. A hundred samples are put into buckets of their own
-    /// first, and into those that all share in one go.
+    /// Measures how long the settled contacts took. The samples go into local buckets first, and
+    /// then into the shared ones at once.
     fn measure(&self) {
         let settled = &self.closing.settled;
         let ends: Option<HashSet<ContactId>> = (settled.len() < self.batch.contacts.len())
@@ -83,7 +83,7 @@ pub struct BatchPostponed<'a> {
 
 impl BatchPostponed<'_> {
     /// Counts it, and logs it: loudly when a lane begins to wait or has a new reason, quietly while
-    /// it goes on, so that hours of outage do not fill the log.
+    /// it goes on waiting, so that hours of outage do not fill the log.
     pub fn emit(&self) {
         METRICS
             .contacts
@@ -104,14 +104,14 @@ impl BatchPostponed<'_> {
     }
 }
 
-/// Rows were refused without being sent, and that is recorded.
+/// Rows were refused without being sent, and this is recorded.
 pub struct RowsRefused<'a> {
     pub lane: &'a Lane,
     pub rows: &'a [RowOutcome],
 }
 
 impl RowsRefused<'_> {
-    /// Logs it with what is wrong with the first, and counts the rows.
+    /// Logs it with the first row's cause, and counts the rows.
     pub fn emit(&self) {
         let Self { lane, rows } = self;
         count(rows);
@@ -125,7 +125,7 @@ impl RowsRefused<'_> {
 }
 
 /// Rows that were never sent have failed, because their lane has been waiting for a person for too
-/// long, and that is recorded.
+/// long, and this is recorded.
 pub struct RowsExpired<'a> {
     pub lane: &'a Lane,
     pub rows: &'a [RowOutcome],

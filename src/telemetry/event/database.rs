@@ -1,4 +1,4 @@
-//! The database: its troubles, its speed, and what is in it.
+//! Events of the database: its troubles, its speed, and its contents.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tracing::{debug, error, info, warn};
 use super::target::DATABASE;
 use crate::telemetry::metrics::{LANE_STATES, METRICS};
 
-/// The database may forget what it has confirmed when the power fails.
+/// After a power failure, the database may have lost commits that it had confirmed.
 pub struct NotDurable;
 
 impl NotDurable {
@@ -21,9 +21,9 @@ impl NotDurable {
 
 /// The writes go to another server than before.
 pub struct DatabaseMoved<'a> {
-    /// Where the last one is.
+    /// The server used before.
     pub from: &'a str,
-    /// Where this one is.
+    /// The server used now.
     pub to: &'a str,
 }
 
@@ -47,7 +47,7 @@ impl ClockWentBack {
 /// Contacts and batches that ended long ago were deleted.
 pub struct Pruned {
     pub contacts: u64,
-    /// How many batches of the journal.
+    /// The number of batches of the journal.
     pub batches: u64,
     pub took: Duration,
 }
@@ -77,7 +77,7 @@ impl PruningFailed<'_> {
     }
 }
 
-/// What is personal was taken out of some contacts that ended long ago.
+/// Personal data was taken out of some contacts that ended long ago.
 pub struct RedactedSome {
     pub contacts: u64,
 }
@@ -88,7 +88,7 @@ impl RedactedSome {
     }
 }
 
-/// What is personal was taken out of all contacts that ended long ago.
+/// Personal data was taken out of all contacts that ended long ago.
 pub struct Redacted {
     pub contacts: u64,
     pub took: Duration,
@@ -104,7 +104,7 @@ impl Redacted {
     }
 }
 
-/// What is personal could not be taken out of contacts that ended long ago.
+/// Personal data could not be taken out of contacts that ended long ago.
 pub struct RedactingFailed<'a> {
     pub error: &'a str,
 }
@@ -118,10 +118,10 @@ impl RedactingFailed<'_> {
     }
 }
 
-/// The database does not do what it is asked to.
+/// The database fails to do its work.
 pub struct DatabaseTrouble<'a> {
     pub error: &'a str,
-    /// Whether the log has not said so yet.
+    /// Whether the log has not reported it yet.
     pub is_news: bool,
 }
 
@@ -145,7 +145,7 @@ impl DatabaseBack {
     }
 }
 
-/// A call of the database has ended, well or not.
+/// A call of the database has ended, successfully or not.
 pub struct DatabaseCall {
     pub operation: &'static str,
     pub took: Duration,
@@ -161,13 +161,13 @@ impl DatabaseCall {
     }
 }
 
-/// The outbox was looked at.
+/// The state of the outbox was read.
 pub struct OutboxSeen {
     /// Contacts that are not final.
     pub pending: u64,
-    /// How long the oldest of those that are due has been due; zero if there is none.
+    /// How long the oldest due contact has been due; zero if none is due.
     pub oldest: Duration,
-    /// In how many seconds those that are due are gone, if it goes on so; `None`: nobody can tell.
+    /// In how many seconds all due contacts will be done at the present speed; `None` if unknown.
     pub done_in: Option<f64>,
     /// Lanes by state.
     pub lanes: [(&'static str, u64); 4],
@@ -185,11 +185,11 @@ impl OutboxSeen {
     }
 }
 
-/// The outbox cannot be looked at.
+/// The state of the outbox cannot be read.
 pub struct OutboxUnseen;
 
 impl OutboxUnseen {
-    /// Takes back what the gauges said: a number that was true an hour ago would mislead.
+    /// Clears the gauges: a number that was true an hour ago would mislead.
     pub fn emit(&self) {
         METRICS.outbox.pending.set(f64::NAN);
         METRICS.outbox.oldest.set(f64::NAN);

@@ -9,7 +9,7 @@ use crate::batch::BatchId;
 use crate::contact::Lane;
 use crate::platform::verdict::Wait;
 
-/// A lane begins to wait, or has a new reason to, though no batch of it waits.
+/// A lane begins to wait, or has a new reason to, though no batch of the lane waits.
 pub struct LaneHeld<'a> {
     pub lane: &'a Lane,
     pub wait: &'a Wait,
@@ -39,7 +39,7 @@ impl LaneStopped<'_> {
     }
 }
 
-/// A lane that waited gets on again.
+/// A lane that waited goes on.
 pub struct LaneRecovered<'a> {
     pub lane: &'a Lane,
 }
@@ -53,7 +53,7 @@ impl LaneRecovered<'_> {
 /// Rows cannot be settled because another session keeps them locked.
 pub struct RowsLocked<'a> {
     pub lane: &'a Lane,
-    /// How many are settled together, locked and not.
+    /// The number of rows that are settled together, locked or not.
     pub contacts: usize,
 }
 
@@ -79,7 +79,7 @@ impl RowsUnlocked<'_> {
 pub struct TakenOver<'a> {
     pub lane: &'a Lane,
     pub batches: usize,
-    /// How many of them may have been delivered.
+    /// The number of these batches that may have been delivered.
     pub maybe_delivered: usize,
 }
 
@@ -94,10 +94,10 @@ impl TakenOver<'_> {
     }
 }
 
-/// A lane was given up, for it has another owner or may have one.
+/// The courier stopped its work on a lane, which has another owner or may have one.
 pub struct LeaseLost<'a> {
     pub lane: &'a Lane,
-    /// The batch that was not sent or not settled for it, if any.
+    /// The batch that was not sent or not settled because of it, if any.
     pub batch: Option<BatchId>,
 }
 
@@ -108,7 +108,7 @@ impl LeaseLost<'_> {
     }
 }
 
-/// Something failed that is a defect of ours or of the set-up.
+/// Something failed because of a defect in the program or in the set-up.
 pub struct LaneFailed<'a> {
     pub lane: &'a Lane,
     pub error: &'a str,

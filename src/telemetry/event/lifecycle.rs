@@ -12,9 +12,9 @@ use crate::telemetry::metrics::METRICS;
 pub struct Started<'a> {
     pub instance: &'a str,
     pub base_url: &'a str,
-    /// Where contacts come from, without its password.
+    /// The database of the contacts, without its password.
     pub database: &'a str,
-    /// How the way there is secured.
+    /// How the connection to the database is secured.
     pub encryption: &'a str,
     /// The settings in force in one line, secrets hidden.
     pub settings: &'a str,
@@ -41,7 +41,7 @@ impl Started<'_> {
     }
 }
 
-/// The environment names a proxy for the platform, and the settings do not want it.
+/// The environment names a proxy for the platform, and the settings do not use it.
 pub struct ProxyLeftOut;
 
 impl ProxyLeftOut {
@@ -54,9 +54,9 @@ impl ProxyLeftOut {
     }
 }
 
-/// A file that the database's address comes from has changed.
+/// A file that holds a part of the database's address has changed.
 pub struct DatabaseAddressChanged<'a> {
-    /// Why it is not used; `None`: new connections use it.
+    /// Why the file is not used; `None`: new connections use it.
     pub why: Option<&'a str>,
 }
 
@@ -80,10 +80,10 @@ impl DatabaseAwaited<'_> {
     }
 }
 
-/// The database that keeps the rates does not answer.
+/// The database that keeps the rates does not respond.
 pub struct SharedRatesAway<'a> {
     pub error: &'a str,
-    /// How many couriers share the rates, as far as is known.
+    /// The number of couriers that share the rates, as far as is known.
     pub sharers: u32,
 }
 
@@ -97,7 +97,7 @@ impl SharedRatesAway<'_> {
     }
 }
 
-/// It answers again.
+/// The database that keeps the rates responds again.
 pub struct SharedRatesBack {
     pub sharers: u32,
 }
@@ -111,12 +111,12 @@ impl SharedRatesBack {
 
 /// Log lines could not be written in time.
 pub struct LogLinesLost {
-    /// How many since this was last told.
+    /// The number of lines lost since the last report.
     pub lines: u64,
 }
 
 impl LogLinesLost {
-    /// Counts and logs it; whoever reads again learns that something is missing.
+    /// Counts and logs it, so that a later reader sees that lines are missing.
     pub fn emit(&self) {
         METRICS.lost_lines.inc_by(self.lines);
         warn!(
@@ -127,7 +127,7 @@ impl LogLinesLost {
     }
 }
 
-/// Operators can ask how the courier is.
+/// The admin port listens.
 pub struct AdminListening {
     pub address: SocketAddr,
 }
@@ -142,10 +142,10 @@ impl AdminListening {
     }
 }
 
-/// The courier was asked to end.
+/// The courier was asked to stop.
 pub struct Stopping<'a> {
     pub because: &'a str,
-    /// How long requests in flight have to finish.
+    /// The time that requests in flight have to finish.
     pub grace: Duration,
 }
 
@@ -178,18 +178,18 @@ impl Stopped {
 
 /// The settings were read again.
 pub struct SettingsReloaded<'a> {
-    /// The keys whose value is another one than before.
+    /// The keys whose values have changed.
     pub changes: &'a [SettingChange],
 }
 
 impl SettingsReloaded<'_> {
-    /// Whether the log level lets it through.
+    /// Whether the log level lets the event through.
     pub fn is_heard() -> bool {
         enabled!(target: LIFECYCLE, Level::WARN)
     }
 
-    /// Logs what is in force now, and what will be after a restart. A warning: whoever changes
-    /// settings wants to hear of it, also where the log is quiet.
+    /// Logs the changes in force now, and those in force after a restart. It is a warning, because
+    /// a person who changes settings wants to see it even in a quiet log.
     pub fn emit(&self) {
         if self.changes.is_empty() {
             warn!(target: LIFECYCLE, "settings read again; nothing in them has changed");
@@ -230,7 +230,7 @@ impl SettingsNotReloaded<'_> {
     }
 }
 
-/// The supervisor could not be told how the courier is.
+/// The supervisor could not be told the courier's state.
 pub struct SupervisorUntold<'a> {
     pub error: &'a std::io::Error,
 }

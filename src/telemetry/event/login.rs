@@ -1,4 +1,4 @@
-//! Who comes to the status page to act.
+//! Events of the log-in to the status page, and of the admin port's certificate.
 
 use tracing::{info, warn};
 
@@ -15,9 +15,9 @@ impl LoggedIn<'_> {
     }
 }
 
-/// Somebody has given no user with its password.
+/// A log-in failed: no user with this password.
 pub struct LogInRefused<'a> {
-    /// A user that there is, or `unknown`.
+    /// The name of an existing user, or `unknown`.
     pub user: &'a str,
 }
 
@@ -27,9 +27,9 @@ impl LogInRefused<'_> {
     }
 }
 
-/// Somebody who wants to look at the admin port has given no viewer with its password.
+/// A viewer was refused at the admin port: no viewer with this password.
 pub struct ViewerRefused<'a> {
-    /// A viewer that there is, or `unknown`.
+    /// The name of an existing viewer, or `unknown`.
     pub viewer: &'a str,
 }
 
@@ -39,13 +39,13 @@ impl ViewerRefused<'_> {
     }
 }
 
-/// A file of those who may log in, or look, has changed.
+/// A file of users or viewers has changed.
 pub enum UsersChanged {
-    /// It is in force.
+    /// The changed file is in force.
     InForce,
-    /// It names nobody, or is gone: why it lets nobody in.
+    /// The file names nobody, or is gone; the words say why it lets nobody in.
     Nobody(String),
-    /// It is not used: why.
+    /// The changed file is not used; the words say why.
     Wrong(String),
 }
 
@@ -64,14 +64,14 @@ impl UsersChanged {
     }
 }
 
-/// Something is new about the certificate of the admin port.
+/// The certificate of the admin port has news.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CertificateNews {
-    /// The changed one is in force.
+    /// The changed certificate is in force.
     InForce,
-    /// The changed one is not used: why.
+    /// The changed certificate is not used; the words say why.
     Unused(String),
-    /// The one in force is refused by whoever checks it: why.
+    /// The certificate in force fails a check by its clients; the words say why.
     Untimely(String),
 }
 

@@ -1,9 +1,9 @@
-//! Events: what the courier tells about itself. Each is one struct, whose `emit` writes its log
-//! line and changes its metrics, so that the two cannot drift apart.
+//! Events: the courier's reports about itself. Each is one struct, whose `emit` writes its log line
+//! and changes its metrics, so that the two cannot drift apart.
 //!
-//! A message can be read alone and its fields can be queried; units stand in the names. Nothing in
-//! here holds a phone number or a token. Each event belongs to one part, by whose name its log
-//! level can be set (`log.level = "info,contact_courier::lanes=debug"`).
+//! A message can be read alone and its fields can be queried; units stand in the names. No event
+//! holds a phone number or a token. Each event belongs to one part, under whose name its log level
+//! can be set (`log.level = "info,contact_courier::lanes=debug"`).
 
 mod batch;
 mod database;

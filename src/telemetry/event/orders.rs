@@ -1,4 +1,4 @@
-//! What operators order.
+//! Events of operators' orders.
 
 use std::fmt::Display;
 
@@ -10,7 +10,7 @@ use crate::telemetry::metrics::METRICS;
 /// An operator has paused lanes.
 pub struct SendingPaused<S> {
     pub scope: S,
-    /// Who, and why.
+    /// The operator, and the reason.
     pub reason: String,
 }
 
@@ -32,7 +32,7 @@ impl<S: Display> SendingUnpaused<S> {
     }
 }
 
-/// An operator has lanes tried at once.
+/// An operator has ordered that lanes are tried at once.
 pub struct Resumed<S> {
     pub scope: S,
 }
@@ -43,7 +43,7 @@ impl<S: Display> Resumed<S> {
     }
 }
 
-/// How many pauses are in force.
+/// The number of pauses in force.
 pub struct PausesInForce(pub usize);
 
 impl PausesInForce {
@@ -54,17 +54,17 @@ impl PausesInForce {
     }
 }
 
-/// An operator has done something, here or elsewhere.
+/// An operator has acted, through this courier or elsewhere.
 pub struct OperatorActed<'a> {
     /// The command.
     pub action: &'a str,
-    /// Which contacts, lanes or settings.
+    /// The contacts, lanes or settings that were selected.
     pub selection: &'a str,
-    /// How many rows.
+    /// The number of rows.
     pub affected: Option<u64>,
     pub os_user: &'a str,
     pub host: &'a str,
-    /// Whether it did not come to its end.
+    /// Whether the action did not reach its end.
     pub is_broken_off: bool,
 }
 
@@ -87,7 +87,7 @@ impl OperatorActed<'_> {
     }
 }
 
-/// What was done could not be kept in the history.
+/// An action could not be kept in the history.
 pub struct ActionNotNoted<'a> {
     /// The command.
     pub action: &'a str,

@@ -1,4 +1,4 @@
-//! Requests to the platform, and what holds them back.
+//! Events of requests to the platform, and of the limits on them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::telemetry::metrics::METRICS;
 /// A request waited for the rate limits.
 #[derive(Debug, Default)]
 pub struct RateLimitWait {
-    /// How long, in all.
+    /// The time in all.
     pub waited: Duration,
 }
 
@@ -31,7 +31,7 @@ impl RateLimitWait {
     }
 }
 
-/// A request goes out. It counts as being in flight until the value is dropped, however that comes.
+/// A request goes out. It counts as in flight until the value is dropped.
 #[derive(Debug)]
 #[must_use = "the request is in flight as long as this is held"]
 pub struct RequestSent {
@@ -46,7 +46,7 @@ impl RequestSent {
         Self { at: Instant::now() }
     }
 
-    /// The answer is there, or it is known that none will come.
+    /// Ends the wait: the answer has come, or surely will not. Returns how long it took.
     pub fn answered(self) -> Duration {
         self.at.elapsed()
     }
@@ -62,12 +62,12 @@ impl Drop for RequestSent {
 pub struct RequestEnded<'a> {
     pub batch: &'a Batch,
     pub verdict: &'a Verdict,
-    /// From sending to the end of the answer.
+    /// The time from sending to the end of the answer.
     pub took: Duration,
 }
 
 impl RequestEnded<'_> {
-    /// Counts and measures it; the log has a line for the batch, and this one for the curious.
+    /// Counts and measures it. The log has a line for the batch; this one is for details.
     pub fn emit(&self) {
         let Self {
             batch,
@@ -91,7 +91,7 @@ impl RequestEnded<'_> {
 
 /// The breaker opens, or closes again.
 pub struct BreakerMoved {
-    /// Whether it keeps requests back now.
+    /// Whether the breaker now holds requests back.
     pub open: bool,
 }
 
@@ -107,7 +107,7 @@ impl BreakerMoved {
     }
 }
 
-/// The breaker keeps nothing back any more, for nobody comes to it.
+/// The breaker no longer holds requests back, because no lane comes to it.
 pub struct BreakerLeft;
 
 impl BreakerLeft {
@@ -118,7 +118,7 @@ impl BreakerLeft {
     }
 }
 
-/// The rate that is used has changed.
+/// The rate in use has changed.
 pub struct RateLevel {
     /// The part of the configured rate, 0 to 1.
     pub level: f64,
@@ -127,7 +127,7 @@ pub struct RateLevel {
 impl RateLevel {
     pub fn emit(&self) {
         METRICS.requests.rate_level.set(self.level);
-        // Not by the name of the log's own level, and without digits that nobody needs.
+        // Named `percent`, because `level` is the log's own; without digits that nobody needs.
         let percent = format_args!("{:.1}", self.level * 100.0);
         debug!(target: PLATFORM, %percent, "the rate has changed");
     }
@@ -158,7 +158,7 @@ impl TokenFileUsableAgain {
 
 /// The token file holds another token.
 pub struct TokenChanged {
-    /// Lanes that were on hold for it and go on.
+    /// Lanes that were on hold because of the token and go on.
     pub lanes: u64,
 }
 

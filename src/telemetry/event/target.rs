@@ -1,4 +1,4 @@
-//! The parts that events belong to, by the names under which their log levels can be set.
+//! The targets of events: the names under which their log levels can be set.
 
 /// Start and end of the courier.
 pub(super) const LIFECYCLE: &str = "contact_courier::lifecycle";

@@ -1,4 +1,4 @@
-//! The way of batches to a collector of traces.
+//! Events of the export of spans to a collector.
 
 use tracing::{debug, info, warn};
 
@@ -19,13 +19,13 @@ impl SpansExported {
     }
 }
 
-/// Spans never will: there was no room for them, or the collector does not want them.
+/// Spans will never reach the collector: there was no room for them, or it refused them.
 pub struct SpansDropped {
     pub spans: u64,
 }
 
 impl SpansDropped {
-    /// Counts them. The log tells of it when the collector is back, or at the end.
+    /// Counts them. The log reports them when the collector is back, or at the end.
     pub fn emit(&self) {
         METRICS
             .spans
@@ -34,7 +34,7 @@ impl SpansDropped {
     }
 }
 
-/// The courier ends, and spans are left or were dropped that nothing was told of.
+/// The courier stops, and spans are left, or were dropped without a report.
 pub struct SpansLost {
     pub spans: u64,
 }
@@ -46,7 +46,7 @@ impl SpansLost {
     }
 }
 
-/// Tells when the collector goes away or falls behind and when that is over, once each.
+/// Reports when the collector goes away or falls behind, and when that is over, once each.
 #[derive(Debug, Default)]
 pub struct CollectorWatch {
     trouble: Option<Trouble>,
@@ -60,7 +60,8 @@ enum Trouble {
 }
 
 impl CollectorWatch {
-    /// It took what it was sent. So many spans were dropped since then; `idle`: no more wait.
+    /// Notes that the collector took a request. `dropped` spans were dropped since the last one;
+    /// `idle`: none wait.
     pub fn takes(&mut self, dropped: u64, idle: bool) {
         self.dropped += dropped;
         match self.trouble {
@@ -80,7 +81,7 @@ impl CollectorWatch {
         info!(target: TRACES, dropped, "the collector of traces takes all spans again");
     }
 
-    /// It did not.
+    /// Notes that the collector did not take a request.
     pub fn fails(&mut self, error: &str) {
         if self.trouble == Some(Trouble::Away) {
             debug!(target: TRACES, error, "the collector of traces still takes no spans");

@@ -1,4 +1,4 @@
-//! What a batch carries along: the way that it has come so far.
+//! The trace of a batch: its way so far, carried along with it.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::batch::Batch;
 use crate::platform::verdict::{Closing, Outcome, Reply, Verdict};
 use crate::settlement::{Final, RowOutcome};
 
-/// The way of a batch; nothing at all for one that is not traced.
+/// The way of a batch; empty for a batch that is not traced.
 ///
-/// However the batch comes to be dropped, its way is handed over as far as it went.
+/// However the batch is dropped, its way is handed over as far as it went.
 #[derive(Debug, Default)]
 pub struct BatchTrace(Option<Box<Recording>>);
 
@@ -21,13 +21,13 @@ struct Recording {
     way: Way,
     /// The step that has not ended.
     step: Step,
-    /// What stands in its way for now, in words.
+    /// Why the batch is refused or held up for now, in words.
     refused: Option<String>,
     queue: Arc<Queue>,
 }
 
 impl BatchTrace {
-    /// The way of a batch that is ready to be sent.
+    /// Begins the way of a batch that is ready to be sent.
     pub(super) fn begin(
         queue: Arc<Queue>,
         batch: &Batch,
@@ -51,7 +51,7 @@ impl BatchTrace {
         })))
     }
 
-    /// Adds the time that it takes until the batch is let go on.
+    /// Waits for `until`, and adds the time to the holds of the batch.
     pub async fn held<T>(&mut self, hold: HeldBy, until: impl Future<Output = T>) -> T {
         let Some(recording) = &mut self.0 else {
             return until.await;
@@ -64,7 +64,7 @@ impl BatchTrace {
         done
     }
 
-    /// The batch is sent.
+    /// Notes that the batch is sent.
     pub fn sends(&mut self, attempt: u32) {
         self.goes_on(Kind::Send(Sent {
             attempt,
@@ -73,7 +73,7 @@ impl BatchTrace {
         }));
     }
 
-    /// The answer is there, or none will come.
+    /// Notes the answer, or that none will come.
     pub fn answered(&mut self, reply: &Reply, verdict: &Verdict) {
         let Some(recording) = &mut self.0 else { return };
         let words = match verdict {
@@ -91,7 +91,7 @@ impl BatchTrace {
         }
     }
 
-    /// The batch waits to be sent (again), after a failure or in front of a gate.
+    /// Notes that the batch waits to be sent (again), after a failure or in front of a gate.
     pub fn waits(&mut self, because: &'static str) {
         let Some(recording) = &mut self.0 else { return };
         match &mut recording.step.kind {
@@ -103,12 +103,12 @@ impl BatchTrace {
         }
     }
 
-    /// The end of the batch is being written.
+    /// Notes that the end of the batch is being written.
     pub fn settles(&mut self) {
         self.goes_on(Kind::Settle);
     }
 
-    /// The end of the batch is written.
+    /// Notes that the end of the batch is written.
     pub fn closed(mut self, batch: &Batch, closing: &Closing) {
         let Some(recording) = &mut self.0 else { return };
         let way = &mut recording.way;
@@ -119,7 +119,7 @@ impl BatchTrace {
         recording.refused = fails(closing.outcome).then(|| closing.answer.clone());
     }
 
-    /// Somebody else goes on with the batch.
+    /// Notes that another owner goes on with the batch.
     pub fn lost(mut self) {
         if let Some(recording) = &mut self.0 {
             let why =
@@ -159,7 +159,7 @@ impl Drop for BatchTrace {
     }
 }
 
-/// Whether a batch that ends so was not simply taken.
+/// Whether this outcome is shown as a failure.
 fn fails(outcome: Outcome) -> bool {
     !matches!(
         outcome,

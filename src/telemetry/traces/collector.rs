@@ -1,7 +1,7 @@
 //! The collector: one request with spans over HTTP.
 //!
-//! The one place beside `platform` that speaks HTTP to the outside: it shares nothing with the
-//! platform's client, above all not the token.
+//! Only this module and `platform` speak HTTP to the outside. It shares nothing with the platform's
+//! client, above all not the token.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use url::Url;
 use crate::http::{self, Way, WayError};
 use crate::visible;
 
-/// How long a collector may take for a request: what OpenTelemetry's own exporters grant.
+/// The time limit of a request: the same as in OpenTelemetry's own exporters.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How much of a collector's words is kept.
+/// The most characters of a collector's words that are kept.
 const LONGEST_WORDS: usize = 200;
 
 /// Answers after which the same request may be sent again, by the protocol.
@@ -39,14 +39,14 @@ pub(super) struct Collector {
     way: Way,
 }
 
-/// What a collector did with a request that it did not refuse.
+/// The result of a request that the collector did not refuse.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It took all of it.
+    /// The collector took all spans.
     Whole,
-    /// It took a part.
+    /// The collector took a part of the spans.
     Partly {
-        /// Spans that it did not take.
+        /// The number of spans that it did not take.
         rejected: u64,
         why: String,
     },
@@ -55,9 +55,9 @@ pub(super) enum Taken {
 /// The collector did not take a request.
 #[derive(Debug)]
 pub(super) struct Refused {
-    /// Whether it might take the same one later.
+    /// Whether the collector might take the same request later.
     pub(super) is_transient: bool,
-    /// Why, for people.
+    /// The reason, for people.
     pub(super) why: String,
 }
 
@@ -104,7 +104,7 @@ impl Collector {
     }
 }
 
-/// `/v1/traces` below the endpoint, unless that is where it points.
+/// Returns `/v1/traces` below the endpoint, unless the endpoint already points there.
 fn address(endpoint: &Url) -> Url {
     let mut address = endpoint.clone();
     let path = endpoint.path().trim_end_matches('/');
@@ -114,7 +114,7 @@ fn address(endpoint: &Url) -> Url {
     address
 }
 
-/// What an answer says that is no refusal. One that cannot be read says nothing against it.
+/// Reads an answer that is not a refusal. An unreadable answer counts as taken.
 fn read(body: &[u8]) -> Taken {
     let answer = ExportTraceServiceResponse::decode(body).unwrap_or_default();
     match answer.partial_success {

@@ -1,7 +1,7 @@
-//! The exporter: a task that sends what has gathered, until the courier and its batches are gone.
+//! The exporter: a task that sends the gathered ways until the courier and its batches are gone.
 //!
-//! While the collector is away it tries the same request again, less and less often; meanwhile the
-//! queue fills, and what finds no room is dropped.
+//! While the collector is away, the exporter tries the same request again, less and less often.
+//! Meanwhile the queue fills, and ways without room are dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,22 +21,22 @@ use super::way::Way;
 use crate::http;
 use crate::telemetry::event::{CollectorWatch, SpansExported, SpansLost};
 
-/// Ways in one request, at most.
+/// The most ways in one request.
 const MOST: usize = 256;
 
-/// How long ways gather before they are sent.
+/// The time for which ways gather before they are sent.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// The pause before a request is sent again, at first and at last.
+/// The first and the longest pause before a request is sent again.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// How long what is left may take at the end.
+/// The time limit for the remaining ways at the end.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 
-/// Where ways are told, by whom, and how many.
+/// Where traces are sent, in whose name, and which share of the batches.
 #[derive(Clone, Debug)]
 pub struct TraceOptions {
-    /// How requests get there.
+    /// The way of requests to the collector.
     pub way: http::Way,
     /// `traces.endpoint`.
     pub endpoint: Url,
@@ -56,7 +56,7 @@ struct Running {
 }
 
 impl Exporter {
-    /// Starts it. What it sends is what comes from the handle.
+    /// Starts the task. It sends the ways that come from the returned handle.
     pub fn start(options: &TraceOptions) -> Result<(Traces, Self), CollectorError> {
         let counts = Arc::<Counts>::default();
         let (queue, receiver) = Queue::open(options.ratio, Arc::clone(&counts));
@@ -76,7 +76,7 @@ impl Exporter {
         ))
     }
 
-    /// Sends what is left, within two seconds. The courier is gone by now, or going.
+    /// Sends the remaining ways, within two seconds. The courier is gone by now, or going.
     pub async fn finish(self) {
         let Some(Running {
             counts,
@@ -99,7 +99,7 @@ impl Exporter {
     }
 }
 
-/// The task's own.
+/// The state of the task.
 struct Work {
     collector: Collector,
     instance: Uuid,
@@ -120,7 +120,8 @@ impl Work {
         }
     }
 
-    /// What comes within a second after the first; nothing: no batch is left that could come.
+    /// Returns the ways that come within a second after the first. Returns none if no batch is
+    /// left.
     async fn gather(&mut self) -> Vec<Way> {
         let mut ways = Vec::new();
         self.receiver.recv_many(&mut ways, MOST).await;
@@ -142,8 +143,8 @@ impl Work {
         let request = otlp::encode(self.instance, ways, host_time());
         let mut pause = PAUSE.0;
         loop {
-            // Before the request: what is tried once the end was asked for is tried for the last
-            // time.
+            // Read before the request: a try that begins after the end was asked for is the last
+            // one.
             let last = self.stop.is_cancelled();
             match self.collector.post(request.clone()).await {
                 Ok(taken) => return self.taken(spans, taken),

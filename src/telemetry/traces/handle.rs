@@ -9,7 +9,7 @@ use super::queue::Queue;
 use super::way::Origin;
 use crate::batch::Batch;
 
-/// Where the ways of batches go; nowhere by default.
+/// The handle to the queue of ways; without a queue by default.
 #[derive(Clone, Debug, Default)]
 pub struct Traces(Option<Arc<Queue>>);
 
@@ -18,7 +18,7 @@ impl Traces {
         Self(Some(queue))
     }
 
-    /// Begins the way of a batch, if it is to be told. Its rows were read at `read_at`.
+    /// Begins the way of a batch, if the batch is traced. Its rows were read at `read_at`.
     pub fn batch(&self, batch: &Batch, origin: Origin, read_at: Instant) -> BatchTrace {
         match &self.0 {
             Some(queue) if queue.takes(batch.id) => {

@@ -1,11 +1,12 @@
-//! Traces: the way of each batch as spans, told to a collector over OTLP (`traces.endpoint`).
+//! Traces: the way of each batch as spans, sent to a collector over OTLP (`traces.endpoint`).
 //!
-//! Neighbours: the courier, whose batches carry a [`BatchTrace`] each and tell it of every step;
-//! the exporter, a task that sends what has ended. `docs/monitoring.md` tells what each span means.
+//! Neighbours: the courier, whose batches each carry a [`BatchTrace`] and report every step to it;
+//! the exporter, a task that sends the ways that have ended. `docs/monitoring.md` explains each
+//! span.
 //!
-//! It guarantees: nothing is kept or sent while there is no collector; delivery never waits for
-//! one; what cannot be sent is bounded, counted and told. A way is made of fields that hold no
-//! number and no token, and of words that are masked already.
+//! It guarantees: nothing is kept or sent without a collector; delivery never waits for one; spans
+//! that cannot be sent are bounded, counted and reported. A way consists of fields that hold no
+//! number and no token, and of words that are already masked.
 
 mod batch;
 mod collector;

@@ -1,7 +1,7 @@
-//! How ways are written for a collector: OpenTelemetry's own messages, in Protobuf.
+//! Encodes ways for a collector, as OpenTelemetry's own messages in Protobuf.
 //!
-//! A batch's id is its trace's id, so that a trace is found by what the log and `explain` say, and
-//! all couriers that a batch has come to tell of it in one place.
+//! A batch's id is its trace's id. So a trace is found by the id in the log and in `explain`, and
+//! all couriers that have worked on a batch report it in one place.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -21,8 +21,8 @@ use crate::batch::BatchId;
 /// Bit 0 of W3C's flags: this trace is sampled.
 const SAMPLED: u32 = 1;
 
-/// What the host's clock says at some instant. Collectors put spans in order by it, nothing else
-/// does; how long a span took is told by instants alone.
+/// The host's time at some instant. Only collectors use it, to put spans in order; the length of a
+/// span comes from instants alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HostTime {
     pub(super) at: Instant,
@@ -37,7 +37,7 @@ impl HostTime {
     }
 }
 
-/// Writes the ways as one request of the instance.
+/// Encodes the ways as one request of the instance.
 pub(super) fn encode(instance: Uuid, ways: &[Way], time: HostTime) -> Bytes {
     let resource = Resource {
         attributes: vec![
@@ -100,7 +100,7 @@ fn root(way: &Way, time: HostTime) -> Span {
             ..Link::default()
         });
     }
-    // Whoever goes on with a batch begins another root: the first may not have been told.
+    // Another owner of a batch begins another root: the first may never have been sent.
     let span_id = if way.adopted {
         any_span()
     } else {
@@ -168,13 +168,14 @@ fn trace_id(batch: BatchId) -> Vec<u8> {
     batch.0.as_bytes().to_vec()
 }
 
-/// The root of a batch's first way: known to whoever knows the batch, for links to it.
+/// Returns the id of the root of a batch's first way. It follows from the batch's id, for links to
+/// it.
 fn first_span(batch: BatchId) -> Vec<u8> {
     batch.0.as_bytes()[8..].to_vec()
 }
 
 fn any_span() -> Vec<u8> {
-    // Zero alone is no id.
+    // Only zero is not a valid id.
     rand::random_range(1..=u64::MAX).to_be_bytes().to_vec()
 }
 

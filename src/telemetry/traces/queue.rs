@@ -10,23 +10,23 @@ use super::way::Way;
 use crate::batch::BatchId;
 use crate::telemetry::event::SpansDropped;
 
-/// Ways that wait for the collector, at most. With some 1 KB each, a few MB.
+/// The most ways that wait for the collector. With some 1 KB each, these are a few MB.
 pub(super) const ROOM: usize = 4096;
 
 /// The courier's end of the queue.
 pub(super) struct Queue {
     sender: mpsc::Sender<Way>,
-    /// Batches are traced whose id ends in less than this.
+    /// A batch is traced if its id ends in less than this.
     below: u64,
     counts: Arc<Counts>,
 }
 
-/// What becomes of spans, in numbers.
+/// Counts of spans.
 #[derive(Default)]
 pub(super) struct Counts {
     /// Spans that are neither exported nor dropped.
     waiting: AtomicU64,
-    /// Spans that were dropped and not told yet.
+    /// Spans that were dropped and not reported yet.
     dropped: AtomicU64,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// Opens a queue for this part of all batches. Returns its two ends; the exporter's is over
+    /// Opens a queue for this part of all batches. Returns its two ends; the exporter's end closes
     /// when the courier's is gone.
     pub(super) fn open(ratio: f64, counts: Arc<Counts>) -> (Arc<Self>, mpsc::Receiver<Way>) {
         let (sender, receiver) = mpsc::channel(ROOM);
@@ -66,32 +66,32 @@ impl Queue {
 }
 
 impl Counts {
-    /// So many spans have reached the collector.
+    /// Notes that these spans have reached the collector.
     pub(super) fn exported(&self, spans: u64) {
         self.waiting.fetch_sub(spans, Ordering::Relaxed);
     }
 
-    /// So many spans never will.
+    /// Notes that these spans will never reach the collector.
     pub(super) fn lose(&self, spans: u64) {
         self.waiting.fetch_sub(spans, Ordering::Relaxed);
         self.dropped.fetch_add(spans, Ordering::Relaxed);
         SpansDropped { spans }.emit();
     }
 
-    /// How many spans are neither exported nor dropped.
+    /// Returns how many spans are neither exported nor dropped.
     pub(super) fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// How many spans were dropped since this was last asked.
+    /// Returns how many spans were dropped since the last call.
     pub(super) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Ordering::Relaxed)
     }
 }
 
-/// Whether a batch is traced: by its id, so that whoever goes on with it decides alike.
+/// Whether a batch is traced. Its id decides, so that the next owner decides alike.
 fn is_below(batch: BatchId, below: u64) -> bool {
-    // The last 32 bits of an id are random, those before may be counted up.
+    // The last 32 bits of an id are random; the bits before them may be counted up.
     batch.0.as_u64_pair().1 & u64::from(u32::MAX) < below
 }
 

@@ -1,4 +1,4 @@
-//! The way of a batch as plain values: what there is to tell, before it is put into spans.
+//! The way of a batch as plain values, before it is turned into spans.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use tokio::time::Instant;
 use crate::batch::{Batch, BatchId};
 use crate::contact::Lane;
 
-/// How a batch ends here whose end is not written: its lane's next owner goes on with it.
+/// The outcome of a batch whose end is not written here: its lane's next owner goes on with it.
 const LEFT_OPEN: &str = "left_open";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Of rows that were read.
+    /// Composed of rows that were read.
     Composed,
-    /// It is a part of a batch that was closed.
+    /// Split off a batch that was closed.
     Split,
-    /// An earlier owner of its lane left it in the journal.
+    /// Left in the journal by an earlier owner of its lane.
     Adopted,
 }
 
-/// What a batch waits for before it is sent.
+/// The holds of a batch before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldBy {
     /// A rate limit: of the lane, its user, or for all.
     RateLimit,
-    /// One of `delivery.max_in_flight` requests to end.
+    /// A permit: one of `delivery.max_in_flight` requests has to end.
     Permit,
-    /// The journal to be written.
+    /// The journal, which has to be written.
     Journal,
 }
 
 impl HeldBy {
     pub(super) const ALL: [Self; 3] = [Self::RateLimit, Self::Permit, Self::Journal];
 
-    /// One word for programs.
+    /// Returns the hold as one word for programs.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::RateLimit => "rate_limit",
@@ -44,7 +44,7 @@ impl HeldBy {
     }
 }
 
-/// What one courier did about a batch.
+/// The work of one courier on a batch.
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) batch: BatchId,
@@ -79,7 +79,7 @@ impl Way {
         }
     }
 
-    /// How many spans it takes: one for the batch and one for each step.
+    /// Returns the number of spans: one for the batch and one for each step.
     pub(super) fn spans(&self) -> u64 {
         1 + self.steps.len() as u64
     }
@@ -114,21 +114,21 @@ pub(super) enum Kind {
 
 #[derive(Debug, Default)]
 pub(super) struct Waited {
-    /// The failure that it waits after, or the gate that was shut in its face.
+    /// The failure after which the batch waits, or the closed gate that stopped it.
     pub(super) because: Option<&'static str>,
     /// How long each hold took, in the order of [`HeldBy::ALL`].
     pub(super) held: [Duration; HeldBy::ALL.len()],
 }
 
 impl Waited {
-    /// The one word for a wait of so long: why it began, or else what took the most of it.
+    /// Returns the reason of a wait in one word: why it began, or else the longest hold.
     pub(super) fn reason(&self, whole: Duration) -> &'static str {
         if let Some(because) = self.because {
             return because;
         }
         let held = HeldBy::ALL.iter().zip(self.held);
         let held = held.map(|(hold, took)| (hold.as_str(), took));
-        // The rest of the time other batches of the lane were in front of it.
+        // For the rest of the time, other batches of the lane went before it.
         let turn = whole.saturating_sub(self.held.iter().sum());
         held.chain([("turn", turn)])
             .max_by_key(|(_, took)| *took)

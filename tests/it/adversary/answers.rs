@@ -1,20 +1,20 @@
-//! The grammar of answers: bodies, true and false, and what each of them has said.
+//! The grammar of answers: true and false bodies, and what each of them says.
 
 use serde_json::{Map, Value, json};
 
 use super::numbers::{kept, masked, parts};
 use super::seed::Dice;
 
-/// What the task did with a number of a request.
+/// The task's treatment of a number of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is in.
+    /// The number is in.
     Taken,
-    /// It is no number.
+    /// The text is not a number.
     Refused,
-    /// It was there already.
+    /// The number was already there.
     There,
-    /// It was not looked at, for another number stopped the request.
+    /// The number was not looked at, because another number stopped the request.
     Stopped,
 }
 
@@ -46,7 +46,7 @@ impl Handled {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
-    /// Whether it tells what became of each number.
+    /// Whether the answer tells the fate of each number.
     pub(super) tells: bool,
 }
 
@@ -82,7 +82,7 @@ fn cause(fate: Fate, nth: usize) -> Option<&'static str> {
     }
 }
 
-/// The truth in any form. `quiet`: failures have no names.
+/// Returns the truth in any form. `quiet`: failures have no names.
 pub(super) fn honest(numbers: &[Handled], quiet: bool, dice: &mut Dice) -> Answer {
     let stopped = numbers.iter().any(|n| n.fate == Fate::Stopped);
     let taken = numbers.iter().filter(|n| n.fate == Fate::Taken).count();
@@ -93,7 +93,7 @@ pub(super) fn honest(numbers: &[Handled], quiet: bool, dice: &mut Dice) -> Answe
         failures(numbers, dice)
     };
     let mut data = Map::new();
-    // Who is told neither counts nor names takes all for in.
+    // A reader without counts and names takes all numbers for in.
     let may_be_uncounted = !is_silent || stopped || taken == numbers.len();
     match dice.below(if may_be_uncounted { 4 } else { 3 }) {
         0 => data.insert("taskNumberCount".into(), json!(taken)),
@@ -134,7 +134,7 @@ pub(super) fn honest(numbers: &[Handled], quiet: bool, dice: &mut Dice) -> Answe
     }
 }
 
-/// An entry for each number that is not in, in any order, and some twice.
+/// Returns an entry for each number that is not in, in any order, and some twice.
 fn failures(numbers: &[Handled], dice: &mut Dice) -> Vec<Value> {
     let shown = shape_of_mask(dice);
     let mut failures = Vec::new();
@@ -144,7 +144,7 @@ fn failures(numbers: &[Handled], dice: &mut Dice) -> Vec<Value> {
             continue;
         };
         let name = shown(number);
-        // Words may quote the number.
+        // The words may quote the number.
         let cause = match dice.below(4) {
             0 => format!("{cause}:{name}"),
             _ => cause.to_owned(),
@@ -161,7 +161,7 @@ fn failures(numbers: &[Handled], dice: &mut Dice) -> Vec<Value> {
     failures
 }
 
-/// A list, as somebody may write it.
+/// Returns a list in one of the ways in which a server may write it.
 fn list(entries: Vec<Value>, dice: &mut Dice) -> Option<Value> {
     match (entries.is_empty(), dice.below(3)) {
         (true, 0) => None,
@@ -179,7 +179,7 @@ fn as_float(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap())
 }
 
-/// One shape for all names of an answer.
+/// Returns one shape for all names of an answer.
 fn shape_of_mask(dice: &mut Dice) -> impl Fn(&Handled) -> String + use<> {
     let shape = dice.below(6);
     let [first, last] = [0; 2].map(|_| usize::try_from(dice.below(6)).unwrap());
@@ -197,7 +197,7 @@ fn shape_of_mask(dice: &mut Dice) -> impl Fn(&Handled) -> String + use<> {
     }
 }
 
-/// The JSON as somebody may write it.
+/// Returns the JSON in one of the ways in which a server may write it.
 fn written(json: &Value, dice: &mut Dice) -> Vec<u8> {
     let text = match dice.below(4) {
         0 => serde_json::to_string_pretty(json).unwrap(),
@@ -208,7 +208,7 @@ fn written(json: &Value, dice: &mut Dice) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Something of the documented form, true or false.
+/// Returns an answer of the documented form, true or false.
 pub(super) fn lie(numbers: &[Handled], dice: &mut Dice) -> Answer {
     let count = |dice: &mut Dice| dice.below(numbers.len() as u64 + 3);
     let some = numbers.iter().filter_map(|number| {
@@ -243,7 +243,8 @@ pub(super) fn lie(numbers: &[Handled], dice: &mut Dice) -> Answer {
     }
 }
 
-/// Any JSON under any status that is not one of those for which the program is to wait for a person.
+/// Returns any JSON under any status, except the statuses after which the program waits for a
+/// person.
 pub(super) fn babble(dice: &mut Dice) -> Answer {
     let mut value = anything(dice, 3);
     if let (Value::Object(top), true) = (&mut value, dice.once_in(2)) {
@@ -260,7 +261,7 @@ pub(super) fn babble(dice: &mut Dice) -> Answer {
     }
 }
 
-/// Any JSON of some depth, with keys that mean something.
+/// Returns any JSON of some depth, with keys that have a meaning.
 fn anything(dice: &mut Dice, depth: u64) -> Value {
     match dice.below(if depth == 0 { 6 } else { 9 }) {
         0 => Value::Null,

@@ -1,4 +1,4 @@
-//! Apps: they insert odd rows, and do with pending ones what they should not.
+//! Apps: they insert odd rows, and treat pending rows in forbidden ways.
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 
@@ -41,7 +41,7 @@ pub(super) async fn update_some(db: &Db, lane: &Lane, dice: &mut Dice) {
     .await;
 }
 
-/// A row that nobody would expect.
+/// A row that a programmer would not expect.
 struct Odd {
     lane: Lane,
     phone: String,
@@ -51,7 +51,7 @@ struct Odd {
 
 impl Odd {
     fn some(lane: &Lane, nth: u64, dice: &mut Dice) -> Self {
-        // Numbers whose ends are alike come often.
+        // Numbers with equal ends come often.
         let plain = format!("13{:03}{:06}", nth % 7, nth * 1_003 % 1_000_000);
         let (plain, phone) = match dice.below(16) {
             0 => (plain.clone(), format!("{plain} ")),
@@ -111,14 +111,14 @@ impl Odd {
     }
 }
 
-/// A good number for the good lane.
+/// Returns a good number for the good lane.
 pub(super) fn good(nth: usize) -> String {
     let number = format!("139{nth:08}");
     assert!(is_good(&kept(&number, false)));
     number
 }
 
-/// An app that keeps rows of a lane locked, until it is dropped. A file of SQLite has no locks of rows.
+/// An app that keeps rows of a lane locked, until it is dropped. A SQLite file has no row locks.
 pub(super) async fn lock(db: &Db, lane: &Lane) -> Option<Lock> {
     let Lane(user, task) = lane;
     let lock = format!(
@@ -137,7 +137,7 @@ pub(super) async fn lock(db: &Db, lane: &Lane) -> Option<Lock> {
         }
         Raw::MySql(_) => {
             let mut session = MySqlConnection::connect(&db.url).await.expect("connects");
-            // Rows, and nothing between them.
+            // Locks rows, but not the gaps between them.
             let rows = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
             for statement in [rows, "BEGIN", &lock] {
                 let statement = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));

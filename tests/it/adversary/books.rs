@@ -1,4 +1,4 @@
-//! The platform's books: what it holds, and what it has said and kept quiet about each number.
+//! The platform's books: the numbers that it holds, and what it has said, or not said, about each.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,16 +7,17 @@ use tokio::time::{Duration, Instant};
 
 use crate::world::Lane;
 
-/// What is so, and was said, of a number in a task.
+/// The truth about a number in a task, and what the platform said about it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
     /// How often the task holds it.
     pub(super) held: u32,
     /// How many requests carried it.
     pub(super) carried: u32,
-    /// How many of them were not answered in full, or not in a way that tells of this number.
+    /// How many of these requests got no full answer, or an answer that does not tell of this
+    /// number.
     pub(super) unclear: u32,
-    /// How often it was said to be in, to be refused, and to be there already.
+    /// How often the number was said to be in, to be refused, and to be already there.
     pub(super) yes: u32,
     pub(super) no: u32,
     pub(super) there: u32,
@@ -30,7 +31,7 @@ struct Seen {
     at: Instant,
 }
 
-/// All that the platform knows.
+/// The platform's whole knowledge.
 #[derive(Debug, Default)]
 pub(super) struct Books {
     pub(super) numbers: HashMap<(Lane, String), Entry>,
@@ -39,8 +40,8 @@ pub(super) struct Books {
     seen: Vec<Seen>,
 }
 
-/// Equal requests of a lane are this far apart at the least, on the average of a second: those that
-/// are sent again wait longer each time.
+/// The most equal requests of a lane in a second, on average: a request that is sent again waits
+/// longer each time.
 const EQUAL_IN_A_SECOND: usize = 40;
 
 impl Books {
@@ -72,12 +73,13 @@ impl Books {
         });
     }
 
-    /// How many requests came in for lanes such as these.
+    /// Returns how many requests came in for such lanes.
     pub(super) fn requests(&self, which: impl Fn(&Lane) -> bool) -> usize {
         self.seen.iter().filter(|seen| which(&seen.lane)).count()
     }
 
-    /// A lane that sent the same again and again without delay, if there is one, and how often.
+    /// Returns a lane that sent the same again and again without delay, if there is one, and how
+    /// often.
     pub(super) fn restless(&self) -> Option<(Lane, usize)> {
         let mut by_body: HashMap<(&Lane, u64), Vec<Instant>> = HashMap::new();
         for seen in &self.seen {

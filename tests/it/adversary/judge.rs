@@ -1,4 +1,4 @@
-//! The judge: what each row says, against what the platform holds and has said.
+//! The judge compares each row with what the platform holds and has said.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::numbers::{is_good, kept};
 use super::platform::Site;
 use crate::world::{Lane, World};
 
-/// A row as it stood when it was last seen.
+/// A row as it was last seen.
 #[derive(Clone, Debug)]
 struct Row {
     lane: Lane,
@@ -18,25 +18,25 @@ struct Row {
     cause: Option<String>,
     /// Whether the platform appends a suffix of its own to each copy of the number.
     is_suffixed: bool,
-    /// Whether what is personal in it was erased. Its number is as it was seen before.
+    /// Whether its personal data was erased. Its number is as it was seen before.
     is_erased: bool,
 }
 
-/// What the judge has seen of the rows, by key: some are deleted later.
+/// The rows that the judge has seen, by key: some are deleted later.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     rows: BTreeMap<String, Row>,
-    /// Lanes in which an app changes rows in flight. What was sent is not what stands there.
+    /// Lanes in which an app changes rows in flight. The rows may differ from what was sent.
     pub(super) changed: HashSet<Lane>,
-    /// Rows that were sent on their way again after an end, by key.
+    /// Rows that were requeued after an end, by key.
     requeued: HashSet<String>,
-    /// How many requests had carried the numbers of rows when they were cancelled, by key.
+    /// How many requests had carried the numbers of rows when the rows were cancelled, by key.
     cancelled: HashMap<String, u32>,
 }
 
 impl Judge {
-    /// Looks at all rows. One that is final may not say anything else later, unless it is requeued.
-    /// Returns those that are final, by key, with their numbers.
+    /// Looks at all rows. A final row may not change its end later, unless it is requeued. Returns
+    /// the final rows, by key, with their numbers.
     pub(super) async fn look(&mut self, world: &World<'_>) -> Vec<(String, String)> {
         let columns = [
             "idempotency_key",
@@ -84,14 +84,14 @@ impl Judge {
         finals
     }
 
-    /// Notes what may be sent once more after an end.
+    /// Notes the rows that may be sent once more after an end.
     pub(super) async fn requeues(&mut self, world: &World<'_>) {
         let requeued = "FROM contact_outbox WHERE id IN (SELECT contact_id FROM contact_requeue)";
         let keys = world.table(&["idempotency_key"], requeued).await;
         self.requeued.extend(keys.into_iter().flatten().flatten());
     }
 
-    /// Notes what has been cancelled. From now on no request carries it.
+    /// Notes the cancelled rows. From now on no request may carry them.
     pub(super) fn cancels(&mut self, site: &Site) {
         for (key, row) in &self.rows {
             if row.kind.as_deref() == Some("cancelled") {
@@ -102,7 +102,7 @@ impl Judge {
         }
     }
 
-    /// Every row says what is so, or that nobody can know.
+    /// Checks that every row tells the truth, or that nobody can know it.
     pub(super) fn no_row_lies(&self, site: &Site) {
         let mut lies = Vec::new();
         let mut by_number: HashMap<(&Lane, String), Vec<(&String, &Row)>> = HashMap::new();
@@ -127,7 +127,8 @@ impl Judge {
             let (task, entry) = (site.task(lane), entry(site, lane, &number));
             let known = |(key, row): &&(&String, &Row)| {
                 let end = row.kind.as_deref().unwrap_or(&row.status);
-                // One that was unconfirmed before may have been cancelled, or refused with its task.
+                // A row that was unconfirmed before may have been cancelled, or refused with its
+                // task.
                 let may_end = end == "cancelled" || end == "rejected" && task.mood == Mood::Ends;
                 let is_unclear = may_end && self.requeued.contains(*key);
                 is_unclear || ["succeeded", "unconfirmed", "duplicate", "pending"].contains(&end)
@@ -144,7 +145,7 @@ impl Judge {
                     "held, and nobody knows: {task:?} {rows:?} {entry:?}"
                 ));
             }
-            // By a liar's refusal such a row goes once more, though the task has it.
+            // After a liar's refusal such a row goes once more, though the task has it.
             let is_suffixed = rows.iter().any(|(_, row)| row.is_suffixed);
             let most = if is_suffixed { rows.len() } else { 1 };
             if entry.held as usize > most && (task.mood.is_honest() || !is_suffixed) {
@@ -159,7 +160,7 @@ impl Judge {
         );
     }
 
-    /// How many rows of the lanes are final that need nobody.
+    /// Returns how many rows are final in lanes that need no person.
     pub(super) fn finals(&self, site: &Site) -> usize {
         let is_final =
             |row: &&Row| row.status != "pending" && !site.task(&row.lane).mood.waits_for_a_person();
@@ -173,7 +174,7 @@ fn entry(site: &Site, lane: &Lane, number: &str) -> Entry {
 }
 
 impl Row {
-    /// The row as it stands after it was seen before. What was erased keeps its end.
+    /// Returns the row as it is now, after it was seen as `before`. An erased row keeps its end.
     fn after(mut self, before: &Self) -> Self {
         let end = (&before.status, &before.kind);
         if before.status == "succeeded" || before.is_erased {
@@ -226,8 +227,8 @@ impl Row {
             ("failed", Some("unconfirmed")) if task.mood == Mood::Good => {
                 Err("unconfirmed, and the platform has told")
             }
-            // It is not asked about again where a second send is unsafe, and where the task has ended nobody
-            // answers. Its courier may have been killed before it read the answer.
+            // The row is not sent again where a second send is unsafe. Where the task has ended, no
+            // answer tells of the row. Its courier may have been killed before it read the answer.
             ("failed", Some("unconfirmed")) if self.is_suffixed || task.mood == Mood::Ends => {
                 Ok(())
             }

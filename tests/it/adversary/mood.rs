@@ -1,33 +1,33 @@
-//! What kind of trouble a lane is in.
+//! The moods of the platform: the kinds of trouble that a lane may be in.
 
 use super::seed::Dice;
 
 /// How the platform treats a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
-    /// It answers at once, in the plainest way.
+    /// The platform answers at once, in the plainest way.
     Good,
-    /// What it says is true, in any form. Now and then an answer is lost or is none.
+    /// The platform tells the truth, in any form. Now and then an answer is lost or is none.
     Honest,
-    /// The same, and the numbers that it refuses are not named.
+    /// As honest, but without the names of refused numbers.
     Quiet,
-    /// The same as honest, but each request that carries one of certain numbers fails.
+    /// As honest, but each request that carries one of certain numbers fails.
     Poisoned,
-    /// What it says may be true or false, and may be nothing that anybody has written down.
+    /// The platform's answers may be true or false, and may be of no documented form.
     Liar,
-    /// It answers with whatever JSON there is.
+    /// The platform answers with any JSON.
     Babbler,
-    /// It does not know the task (404).
+    /// The platform does not know the task (404).
     Unknown,
-    /// It refuses the user (403).
+    /// The platform refuses the user (403).
     Forbidden,
-    /// The task runs (6007).
+    /// The task is running (6007).
     Running,
     /// Nearly every second request hangs.
     Slow,
-    /// It is down for the first requests.
+    /// The platform is down for the first requests.
     Down,
-    /// It takes some requests, loses some, and then the task has ended: it refuses each request as a whole.
+    /// The task takes some requests, loses some, and then ends: it refuses each request as a whole.
     Ends,
 }
 
@@ -52,12 +52,12 @@ impl Mood {
         !matches!(self, Self::Liar | Self::Babbler)
     }
 
-    /// Whether a person has to act before anything of the lane can go.
+    /// Whether a person has to act before any row of the lane can go.
     pub(super) fn waits_for_a_person(self) -> bool {
         matches!(self, Self::Unknown | Self::Forbidden | Self::Running)
     }
 
-    /// One in so many requests has no answer that can be used.
+    /// Returns N, where one request in N has no usable answer.
     pub(super) fn is_lost_once_in(self) -> u64 {
         match self {
             Self::Slow => 2,
@@ -71,9 +71,9 @@ impl Mood {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Task {
     pub(super) mood: Mood,
-    /// Numbers are the same however they are written.
+    /// Whether all spellings of a number are the same number.
     pub(super) normalises: bool,
-    /// A request fails that carries a number with this end, where the mood is so.
+    /// In the mood `Poisoned`, a request fails if it carries a number with this end.
     pub(super) poison: &'static str,
 }
 

@@ -27,12 +27,12 @@ pub(super) fn kept(number: &str, normalises: bool) -> String {
     local.unwrap_or(plain)
 }
 
-/// Whether it is a number of a mobile phone.
+/// Whether it is a mobile number.
 pub(super) fn is_good(kept: &str) -> bool {
     kept.len() == 11 && kept.starts_with('1') && kept.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The number with all but its first and last characters hidden.
+/// Returns the number with all but its first and last characters hidden.
 pub(super) fn masked(number: &str, first: usize, last: usize, hidden: &str) -> String {
     let letters: Vec<char> = number.chars().collect();
     let first = first.min(letters.len());

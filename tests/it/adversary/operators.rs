@@ -18,12 +18,12 @@ impl SettingsFile {
         file
     }
 
-    /// Starts a courier by it.
+    /// Starts a courier with this file.
     pub(super) fn start(&self, world: &World<'_>) -> Program {
         world.start(&["run", "--config", self.0.to_str().expect("UTF-8")])
     }
 
-    /// Writes other settings, all of them sound.
+    /// Writes other settings, all of them valid.
     fn write(&self, dice: &mut Dice) {
         let [batch, in_flight, bytes, rate] = [
             dice.one_of(&[1, 3, 20, 100]),
@@ -43,13 +43,13 @@ impl SettingsFile {
     /// Writes other settings and tells the courier.
     pub(super) async fn reload(&self, courier: &Program, dice: &mut Dice) {
         self.write(dice);
-        // Before it listens for signals, one would end it.
+        // Before the courier listens for signals, a signal would end it.
         courier.says("courier started").await;
         courier.signal("HUP").await;
     }
 }
 
-/// Sends what failed on its way again.
+/// Requeues failed rows of some kind.
 pub(super) async fn requeue(judge: &mut Judge, world: &World<'_>, dice: &mut Dice) {
     let kind = dice.one_of(&["unconfirmed", "rejected", "duplicate", "invalid"]);
     carry_out(
@@ -60,7 +60,7 @@ pub(super) async fn requeue(judge: &mut Judge, world: &World<'_>, dice: &mut Dic
     judge.requeues(world).await;
 }
 
-/// Ends what is pending in a lane.
+/// Cancels the pending rows of a lane.
 pub(super) async fn cancel(judge: &mut Judge, world: &World<'_>, platform: &Platform, lane: &Lane) {
     let name = name(lane);
     carry_out(world, &["cancel", "--lane", &name, "--yes", "--json"]).await;
@@ -68,7 +68,7 @@ pub(super) async fn cancel(judge: &mut Judge, world: &World<'_>, platform: &Plat
     judge.cancels(&platform.site());
 }
 
-/// Stops a lane, or all lanes of its user.
+/// Pauses a lane, or all lanes of its user.
 pub(super) async fn pause(world: &World<'_>, lane: &Lane, dice: &mut Dice) {
     let name = name(lane);
     if dice.once_in(2) {
@@ -78,12 +78,12 @@ pub(super) async fn pause(world: &World<'_>, lane: &Lane, dice: &mut Dice) {
     }
 }
 
-/// Lets everything go on.
+/// Resumes everything.
 pub(super) async fn resume_all(world: &World<'_>) {
     carry_out(world, &["resume", "--all", "--json"]).await;
 }
 
-/// Takes what is personal out of a row that is final, and maybe out of all with its number.
+/// Erases the personal data of a final row, and maybe of all rows with its number.
 pub(super) async fn erase(judge: &mut Judge, world: &World<'_>, dice: &mut Dice) {
     let finals = judge.look(world).await;
     if finals.is_empty() {
@@ -109,7 +109,7 @@ async fn carry_out(world: &World<'_>, command: &[&str]) {
     assert_eq!(ended.code, Some(0), "{command:?}: {}", ended.tail());
 }
 
-/// Deletes what ended some time ago. Half of what is final has ended long ago.
+/// Deletes rows that ended some time ago. Half of the final rows are made to look old.
 pub(super) async fn prune(judge: &mut Judge, world: &World<'_>) {
     let long_ago = world.db.now(-7_200);
     world
@@ -119,12 +119,12 @@ pub(super) async fn prune(judge: &mut Judge, world: &World<'_>) {
              WHERE status <> 'pending' AND id % 2 = 0"
         ))
         .await;
-    // What goes is final and will not change.
+    // The rows to be deleted are final and will not change.
     judge.look(world).await;
     carry_out(world, &["prune", "--older-than", "1h"]).await;
 }
 
-/// Looks.
+/// Looks at the status or the failures.
 pub(super) async fn look(world: &World<'_>, dice: &mut Dice) {
     let command = dice.one_of(&["status", "failures"]);
     carry_out(world, &[command, "--json"]).await;

@@ -1,4 +1,4 @@
-//! The platform: a server of its own, down to the bytes.
+//! The platform: a server of the test, down to the bytes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,23 +22,23 @@ pub(super) struct Platform {
     listening: JoinHandle<()>,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Site {
     pub(super) books: Books,
     tasks: HashMap<Lane, Task>,
-    /// Requests of each lane.
+    /// The number of requests of each lane.
     count: HashMap<Lane, u64>,
     dice: Dice,
 }
 
-/// What happens to a request in the end.
+/// The platform's final deed with a request.
 enum Deed {
     Answers(Answer),
     /// A part of an answer, then the end of the connection.
     CutsOff(Answer),
     /// The end of the connection.
     Closes,
-    /// Nothing, for as long as somebody waits.
+    /// No answer, for as long as the client waits.
     Hangs,
 }
 
@@ -103,7 +103,7 @@ async fn serve(mut stream: TcpStream, site: Arc<Mutex<Site>>) {
             Deed::Answers(answer) | Deed::CutsOff(answer) => bytes(answer),
             Deed::Closes => return,
             Deed::Hangs => {
-                // Whoever waits gives up by closing.
+                // The client gives up by closing.
                 while stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
                 return;
             }
@@ -129,7 +129,7 @@ fn bytes(answer: &Answer) -> Vec<u8> {
     [head.as_bytes(), &answer.body].concat()
 }
 
-/// Reads a request. What is behind it stays in the buffer.
+/// Reads a request. Bytes behind it stay in the buffer.
 async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
     let head = loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -174,7 +174,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
 }
 
 impl Site {
-    /// How many requests came in for other lanes than this.
+    /// Returns how many requests came in for other lanes than this.
     pub(super) fn requests_of_others(&self, lane: &Lane) -> usize {
         self.books.requests(|other| other != lane)
     }
@@ -221,7 +221,7 @@ impl Site {
         }
     }
 
-    /// Takes the numbers that are good and not there.
+    /// Imports the numbers that are good and not yet there.
     fn import(&mut self, request: &Request, task: Task) -> Vec<Handled> {
         let is_bad = |number: &str| !is_good(&kept(number, task.normalises));
         let stops = !request.skip_error && request.bare().any(is_bad);
@@ -244,7 +244,7 @@ impl Site {
         handled
     }
 
-    /// Notes what an honest answer says.
+    /// Notes the statements of an honest answer.
     fn says(&mut self, lane: &Lane, handled: &[Handled], tells: bool) {
         for number in handled {
             let entry = self.books.entry(lane, &number.kept);
@@ -265,7 +265,7 @@ impl Site {
         }
     }
 
-    /// The request is carried out or not, and its answer is lost or none.
+    /// Carries the request out or not, and gives no usable answer.
     fn loses(&mut self, request: &Request, task: Task) -> Deed {
         self.is_unclear(request, task);
         let handled = if self.dice.once_in(2) {
@@ -286,7 +286,7 @@ impl Site {
         }
     }
 
-    /// Does something, and says something.
+    /// Carries the request out or not, and answers anything.
     fn invents(&mut self, request: &Request, task: Task) -> Deed {
         self.is_unclear(request, task);
         let handled = if self.dice.once_in(2) {
@@ -300,7 +300,7 @@ impl Site {
             (_, 0) => self.loses(request, task),
             (Mood::Liar, 1..3) => Deed::Answers(answers::honest(&handled, false, dice)),
             (Mood::Liar, _) => Deed::Answers(answers::lie(&handled, dice)),
-            // Now and then it comes to its senses, or its rows would never end.
+            // Now and then it answers plainly, or its rows would never end.
             (_, 1..4) => Deed::Answers(answers::plain(&handled)),
             _ => Deed::Answers(answers::babble(dice)),
         }
@@ -316,7 +316,7 @@ fn turned_away(status: u16, code: u16) -> Deed {
     })
 }
 
-/// Nobody is named, and no number is to blame.
+/// A refusal that names no number and blames none.
 fn ended() -> Deed {
     let body = r#"{"code":422,"status":"error","message":"任务已结束","data":[]}"#;
     Deed::Answers(Answer {

@@ -20,7 +20,7 @@ on_every_database!(no_row_lies_and_nobody_starves,);
 /// Lanes in each kind of trouble.
 const LANES: usize = 4;
 
-/// Rows that each has in the beginning.
+/// The rows that each lane has in the beginning.
 const ROWS: u64 = 12;
 
 /// Lanes of one row in each kind of trouble that waits for a person, besides, in every second run.
@@ -29,20 +29,20 @@ const CROWD: usize = 60;
 /// How often something happens, and then a good contact comes.
 const STEPS: usize = 12;
 
-/// A good contact waits for no more requests of others than this: a few turns of all lanes.
+/// The most requests of others that a good contact waits for: a few turns of all lanes.
 const OTHERS_BEFORE: usize = 400;
 
-/// Requests for each row that became final, the failed ones included, and besides them.
+/// The most requests for each row that became final, failed requests included.
 const REQUESTS_PER_ROW: usize = 12;
 
 /// The first seed, unless the environment names one or asks for many.
 const USUAL_SEED: u64 = 1;
 
-/// While nothing comes to its end for so long, nothing ever will. Requests are counted, and time is not:
-/// on a slow machine everything takes longer, and retries are rationed.
+/// The run fails if nothing comes to its end for this long. Time is not judged otherwise, only
+/// requests: on a slow machine everything takes longer, and retries are rationed.
 const DEADLINE: Duration = Duration::from_secs(50);
 
-/// MiB that a courier has at the most, without optimisation.
+/// The most memory of a courier in MiB, without optimisation.
 const MEMORY: u64 = 256;
 
 async fn no_row_lies_and_nobody_starves(db: &Db) {
@@ -59,7 +59,8 @@ async fn no_row_lies_and_nobody_starves(db: &Db) {
     }
 }
 
-/// A check of each change repeats itself. Whoever is after new finds asks for other seeds.
+/// Returns the first seed: the usual one for repeatable checks, unless the environment asks for
+/// others.
 fn first_seed() -> u64 {
     let is_told = told("COURIER_TEST_SEED").or(told("COURIER_TEST_SEEDS"));
     is_told.map_or(USUAL_SEED, |_| seed())
@@ -73,7 +74,7 @@ fn told(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// How many seeds are tried. A file is quick.
+/// Returns how many seeds are tried. A SQLite file is quick.
 fn seeds(db: &Db) -> usize {
     let told = told("COURIER_TEST_SEEDS");
     let usual = if db.kind == Kind::Sqlite { 2 } else { 1 };
@@ -143,7 +144,7 @@ impl<'a> Run<'a> {
             ("platform.timeout", "500ms"),
             ("platform.connect_timeout", "500ms"),
             ("delivery.linger", "10ms"),
-            // On a machine that is busy, a heartbeat takes its time.
+            // On a busy machine, a heartbeat takes its time.
             ("delivery.lease", "5s"),
             ("retry.initial_interval", "20ms"),
             ("retry.max_interval", "200ms"),
@@ -234,7 +235,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Another courier takes over from one that is killed.
+    /// Kills the courier, and another one takes over.
     async fn starts_anew(&mut self) {
         self.is_small();
         let courier = self.courier.take().expect("a courier");
@@ -243,10 +244,10 @@ impl<'a> Run<'a> {
         self.is_anew = true;
     }
 
-    /// A lane that was paused before the courier began sends nothing.
+    /// Checks that a lane that was paused before the courier began sends nothing.
     async fn says_nothing(&mut self, lane: &Lane) {
         let of_lane = |other: &Lane| other == lane;
-        // What the one before had sent has come in by then.
+        // Requests of the courier before have come in by then.
         self.a_good_contact_goes_out().await;
         let before = self.platform.site().books.requests(of_lane);
         self.a_good_contact_goes_out().await;
@@ -254,7 +255,7 @@ impl<'a> Run<'a> {
         assert_eq!(after, before, "{lane:?} is paused");
     }
 
-    /// The good lane is served while all others are in trouble.
+    /// Checks that the good lane is served while all others are in trouble.
     async fn a_good_contact_goes_out(&mut self) {
         let nth = self.goods;
         self.goods += 1;
@@ -278,7 +279,7 @@ impl<'a> Run<'a> {
             self.last_words()
         );
         let others = self.platform.site().requests_of_others(&self.good) - before;
-        // The one that was killed may have the lane until its lease is over.
+        // The killed courier may have the lane until its lease is over.
         let waits_for_lease = mem::take(&mut self.is_anew);
         assert!(
             waits_for_lease || others <= OTHERS_BEFORE,
@@ -286,7 +287,7 @@ impl<'a> Run<'a> {
         );
     }
 
-    /// What needs nobody is final; then the judge speaks.
+    /// Waits until all rows that need no person are final; then the judge speaks.
     async fn comes_to_its_end(mut self) {
         operators::resume_all(&self.world).await;
         let waits = |lane: &Lane| self.platform.site().task(lane).mood.waits_for_a_person();
@@ -336,7 +337,7 @@ impl<'a> Run<'a> {
         );
     }
 
-    /// The end of the courier's log.
+    /// Returns the end of the courier's log.
     fn last_words(&self) -> String {
         let log = self.courier.as_ref().map(Program::log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

@@ -1,5 +1,5 @@
-//! The contacts of a run: every kind of request, and rows that are good, bad, there twice, encrypted
-//! or against a rule.
+//! The contacts of a run: every kind of request, and rows that are good, bad, there twice,
+//! encrypted or against a rule.
 
 use crate::support::Db;
 use crate::world::{Lane, good};
@@ -8,20 +8,20 @@ use crate::world::{Lane, good};
 pub(super) const PER_LANE: usize = 667;
 pub(super) const LANES: usize = 30;
 
-/// What is to become of a row if nothing befalls its number.
+/// The expected end of a row whose number meets no fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// It gets in.
+    /// The row gets in.
     Good,
     /// The platform refuses the number.
     Malformed,
-    /// There are two rows with its number, of which one gets in.
+    /// Two rows have its number, and one of them gets in.
     Twice,
-    /// It breaks a rule and is not sent.
+    /// The row breaks a rule and is not sent.
     Invalid,
 }
 
-/// What a row asks of the request that carries it.
+/// The kind of request that carries a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Plain,
@@ -47,32 +47,32 @@ pub(super) struct Contact {
     pub(super) lane: Lane,
     pub(super) kind: Kind,
     pub(super) class: Class,
-    /// What stands in the column `phone`.
+    /// The value of the column `phone`.
     pub(super) phone: String,
     phone_mask: Option<String>,
-    /// Tells the row from all others.
+    /// A key that no other row has.
     pub(super) key: String,
 }
 
-/// All rows of a lane, in the order in which they are inserted.
+/// Returns all rows of a lane, in the order in which they are inserted.
 pub(super) fn of_lane(nth: usize, lane: &Lane) -> Vec<Contact> {
     (0..PER_LANE)
         .map(|row| contact(nth, lane, row, row))
         .collect()
 }
 
-/// Row `row` of a lane, with the number of row `number`.
+/// Returns row `row` of a lane, with the number of row `number`.
 fn contact(nth: usize, lane: &Lane, row: usize, number: usize) -> Contact {
-    // The last of fifty repeats one before it, in all but its key.
+    // The last of fifty repeats an earlier row in all but its key.
     if row % 50 == 49 && row == number {
         return contact(nth, lane, row, row - 7);
     }
     let odd_one_out = number % 25 == 3;
     let kind = KINDS[(nth + usize::from(odd_one_out)) % KINDS.len()];
     let (class, plain) = match number % 50 {
-        // A digit too many, and masked it looks like its neighbour.
+        // A digit too many. Its mask looks like its neighbour's.
         7 => (Class::Malformed, format!("13{nth:02}0{:07}", number - 1)),
-        // No mobile number.
+        // Not a mobile number.
         19 => (Class::Malformed, format!("12{nth:02}{number:07}")),
         31 => (Class::Invalid, good(nth, number)),
         42 => (Class::Twice, good(nth, number)),
@@ -80,7 +80,7 @@ fn contact(nth: usize, lane: &Lane, row: usize, number: usize) -> Contact {
     };
     let masked = format!("{}***{}", &plain[..3], &plain[plain.len() - 4..]);
     let phone = match (kind, number % 50) {
-        // What the platform cannot read it takes as it is.
+        // The platform takes a ciphertext that it cannot read as it is.
         (Kind::Encrypted, 11) => format!("#{plain}#"),
         (Kind::Encrypted, _) => encrypted(&plain),
         _ => plain,
@@ -89,12 +89,12 @@ fn contact(nth: usize, lane: &Lane, row: usize, number: usize) -> Contact {
         lane: lane.clone(),
         kind,
         class: match (class, kind) {
-            // Each of the two gets its own suffix.
+            // Each of the two rows gets its own suffix.
             (Class::Twice, Kind::WithSuffix) => Class::Good,
             _ => class,
         },
         phone,
-        // In every other lane a third of the rows tells no mask.
+        // In every other lane a third of the rows has no mask.
         phone_mask: (kind == Kind::Encrypted
             && ((nth / 6).is_multiple_of(2) || !number.is_multiple_of(3)))
         .then_some(masked),
@@ -103,7 +103,7 @@ fn contact(nth: usize, lane: &Lane, row: usize, number: usize) -> Contact {
 }
 
 impl Contact {
-    /// The row as SQL, in the order of [`COLUMNS`].
+    /// Returns the row as SQL, in the order of [`COLUMNS`].
     fn values(&self) -> String {
         let text = |value: &str| format!("'{value}'");
         let flag = |set: bool| if set { "true" } else { "NULL" }.to_owned();
@@ -125,7 +125,7 @@ impl Contact {
             flag(self.kind == Kind::WithSuffix),
             flag(self.kind == Kind::Encrypted),
             if rich { text("sub-1") } else { null() },
-            // Against the rule that it needs the CRM.
+            // This breaks the rule that `extra` needs the CRM.
             if is_invalid || rich {
                 text("order 35")
             } else {
@@ -164,7 +164,7 @@ pub(super) async fn insert(db: &Db, contacts: &[Contact]) {
     }
 }
 
-/// The simulator's cipher: base64.
+/// Encrypts with the simulator's cipher: base64.
 fn encrypted(number: &str) -> String {
     const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

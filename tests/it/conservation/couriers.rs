@@ -1,4 +1,4 @@
-//! Couriers at work, as a service manager sees them: what ends by itself is started again.
+//! Couriers at work, as a service manager runs them: one that ends by itself is started again.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use super::seed::Dice;
 use crate::server::Server;
 use crate::world::{Program, World, until_within};
 
-/// What takes longer has failed, on however slow a machine.
+/// Anything that takes longer has failed, on however slow a machine.
 pub(super) const DEADLINE: Duration = Duration::from_mins(5);
 
 pub(super) struct Couriers {
     programs: Vec<Courier>,
-    /// Where the n-th finds its database, if not all find it in the same place.
+    /// The database's address for the n-th courier, if not all use the same one.
     addresses: Vec<String>,
-    /// How often the database has died.
+    /// The number of the database's deaths.
     outages: usize,
-    /// How often a courier was killed, or ended because it found no database.
+    /// The number of couriers that were killed, or ended because they found no database.
     pub(super) deaths: i64,
 }
 
 struct Courier {
     program: Program,
-    /// How often the database had died when it was started.
+    /// The number of the database's deaths when it was started.
     outages_before: usize,
 }
 
 impl Courier {
-    /// Whether it has waited for the database since it was started.
+    /// Whether it waits for the database since it was started.
     fn waits_to_start(&self) -> bool {
         let log = self.program.log();
         let goes_on = ["courier started", "the database answers again"];
@@ -36,7 +36,7 @@ impl Courier {
 }
 
 impl Couriers {
-    /// Starts so many, the n-th at the n-th address if there is one.
+    /// Starts `n` couriers, the n-th at the n-th address if there is one.
     pub(super) fn start(
         world: &mut World<'_>,
         dice: &mut Dice,
@@ -53,7 +53,7 @@ impl Couriers {
         couriers
     }
 
-    /// Another one in the place of the n-th, whose settings are not those of the one before.
+    /// Returns another courier in the place of the n-th, with other settings.
     fn new_one(&self, nth: usize, world: &mut World<'_>, dice: &mut Dice) -> Courier {
         if let Some(address) = self.addresses.get(nth) {
             world.set("database.url", address);
@@ -72,7 +72,7 @@ impl Couriers {
         }
     }
 
-    /// Kills one and starts another.
+    /// Kills one courier and starts another.
     pub(super) async fn replace_one(&mut self, world: &mut World<'_>, dice: &mut Dice) {
         self.revive(world, dice);
         let nth = self.one(dice);
@@ -82,12 +82,12 @@ impl Couriers {
         self.deaths += 1;
     }
 
-    /// Kills all of them while the database is away; [`Self::complete`] starts others.
+    /// Kills all couriers while the database is away; [`Self::complete`] starts others.
     pub(super) async fn kill_all(&mut self) {
         for courier in self.programs.drain(..) {
             courier.program.signal("KILL").await;
             let ended = courier.program.ended().await;
-            // One that was starting may have ended by itself before the signal came.
+            // A courier that was starting may have ended by itself before the signal came.
             if ended.code.is_some() {
                 ended.error();
             }
@@ -95,7 +95,7 @@ impl Couriers {
         }
     }
 
-    /// Starts as many as are missing.
+    /// Starts the missing couriers.
     pub(super) fn complete(&mut self, world: &mut World<'_>, dice: &mut Dice, n: usize) {
         while self.programs.len() < n {
             let courier = self.new_one(self.programs.len(), world, dice);
@@ -103,20 +103,21 @@ impl Couriers {
         }
     }
 
-    /// The database has died. Couriers that were starting may end with an error, others may not.
+    /// Notes that the database has died. Couriers that were starting may end with an error, others
+    /// may not.
     pub(super) fn database_died(&mut self) {
         self.outages += 1;
     }
 
-    /// How often a call of the database has failed, as they have told.
+    /// Returns how often a call of the database has failed, by the couriers' logs.
     pub(super) fn failures(&self) -> usize {
         let logs = self.programs.iter().map(|courier| courier.program.log());
         logs.map(|log| log.matches("database trouble").count())
             .sum()
     }
 
-    /// Kills the database's server, and waits until so many calls of it have failed, or all couriers
-    /// have ended or wait for it since their start, which they tell but once.
+    /// Kills the database's server, and waits until this many calls of it have failed, or all
+    /// couriers have ended or wait for it since their start, which they log only once.
     pub(super) async fn lose(&mut self, server: &Server, calls: usize) {
         let before = self.failures();
         server.kill().await;
@@ -129,7 +130,7 @@ impl Couriers {
         .await;
     }
 
-    /// Starts again what has ended because it found no database when it started.
+    /// Starts couriers again that ended because they found no database at their start.
     pub(super) fn revive(&mut self, world: &mut World<'_>, dice: &mut Dice) {
         for nth in 0..self.programs.len() {
             let courier = &mut self.programs[nth];
@@ -148,8 +149,8 @@ impl Couriers {
         }
     }
 
-    /// Stops one for longer than its lease, until others have taken over whatever it had under way,
-    /// and wakes it again.
+    /// Stops a courier for longer than its lease, until others have taken over its work, and wakes
+    /// it again.
     pub(super) async fn freeze_one(&mut self, world: &mut World<'_>, dice: &mut Dice) {
         self.revive(world, dice);
         let frozen = &self.programs[self.one(dice)].program;
@@ -176,7 +177,7 @@ impl Couriers {
         frozen.signal("CONT").await;
     }
 
-    /// Ends all of them softly.
+    /// Ends all couriers softly.
     pub(super) async fn stop(self) {
         for courier in self.programs {
             courier.program.signal("TERM").await;

@@ -1,7 +1,7 @@
-//! A Galera cluster of three nodes, each of which takes writes, and what befalls the nodes.
+//! A Galera cluster of three nodes, each of which takes writes, and the mishaps of the nodes.
 //!
-//! The first node stays whole: what is in the tables is read there. The second freezes, the third lags
-//! behind and dies.
+//! The first node stays whole: the tables are read there. The second freezes; the third lags behind
+//! and dies.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Output};
@@ -19,10 +19,10 @@ use super::couriers::DEADLINE;
 use crate::support::{Db, Kind, entry, instance, lane, mysql_database, told};
 use crate::world::until_within;
 
-/// What happens to a node, by itself.
+/// A mishap of a single node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NodeMishap {
-    /// The third node takes in what the others write, and does not carry it out for longer than a
+    /// The third node receives the others' writes, and does not carry them out for longer than a
     /// lease.
     Lags,
     /// The second node stands still until the others have gone on without it, and wakes.
@@ -32,7 +32,7 @@ pub(super) enum NodeMishap {
 }
 
 impl NodeMishap {
-    /// All that happens in a run.
+    /// All mishaps of a run.
     pub(super) const ALL: [Self; 8] = [
         Self::Lags,
         Self::Lags,
@@ -48,14 +48,14 @@ impl NodeMishap {
 /// The cluster; it is stopped and removed when this is dropped.
 pub(super) struct Cluster {
     dir: PathBuf,
-    /// A database of its own, by each node.
+    /// Its own database, addressed by each node.
     nodes: Vec<String>,
     proxy: String,
     proxying: JoinHandle<()>,
 }
 
 impl Cluster {
-    /// Makes and starts it.
+    /// Makes and starts a cluster.
     pub(super) async fn new() -> Self {
         let name = Uuid::now_v7().simple().to_string();
         // A socket's path must be short.
@@ -82,12 +82,12 @@ impl Cluster {
         cluster
     }
 
-    /// The database, by the node that stays whole.
+    /// Returns the address of the database on the node that stays whole.
     pub(super) fn database(&self) -> &str {
         &self.nodes[0]
     }
 
-    /// Where three couriers find the database.
+    /// Returns the addresses at which three couriers find the database.
     pub(super) fn addresses(&self) -> Vec<String> {
         vec![
             self.nodes[1].clone(),
@@ -96,7 +96,7 @@ impl Cluster {
         ]
     }
 
-    /// Lets a mishap befall a node, until it is over.
+    /// Causes a mishap of a node, and waits until it is over.
     pub(super) async fn befall(&self, mishap: NodeMishap, db: &Db) {
         match mishap {
             NodeMishap::Lags => self.lag().await,
@@ -114,8 +114,8 @@ impl Cluster {
         has_nodes(db, 3).await;
     }
 
-    /// The third node cannot carry out a write to a table that is locked there, nor any that comes behind
-    /// it, until the tables are unlocked.
+    /// Locks tables on the third node. It cannot carry out a write to a locked table, nor any later
+    /// write, until the tables are unlocked.
     async fn begin_to_lag(&self) -> MySqlConnection {
         let mut lagging = self.session(2).await;
         run(&mut lagging, "LOCK TABLES lag.lag READ").await;
@@ -127,7 +127,7 @@ impl Cluster {
         let mut lagging = self.begin_to_lag().await;
         let mut looking = self.session(2).await;
         until_within(DEADLINE, "the node is far behind", async || {
-            // Longer than a lease: those who live look dead.
+            // Longer than a lease: living couriers look dead.
             let beats: i64 = sqlx::query_scalar(
                 "SELECT count(*) FROM courier_instance
                  WHERE heartbeat_at > now(6) - INTERVAL 1500000 MICROSECOND",
@@ -141,7 +141,7 @@ impl Cluster {
         run(&mut lagging, "UNLOCK TABLES").await;
     }
 
-    /// From now on what is read by the first node is all that was ever written.
+    /// Makes reads on the first node wait for all earlier writes.
     pub(super) async fn catch_up(&self, db: &Db) {
         db.execute("SET SESSION wsrep_sync_wait = 1").await;
     }
@@ -182,8 +182,8 @@ async fn run(session: &mut MySqlConnection, sql: &str) {
         .unwrap_or_else(|error| panic!("{error}: {sql}"));
 }
 
-/// A courier that was taken for dead goes on with its lane by one node while another one takes it over by a
-/// node that does not know yet what the first has opened.
+/// A courier that was taken for dead goes on with its lane on one node. Meanwhile another one takes
+/// the lane over on a node that does not know yet what the first has opened.
 #[tokio::test]
 #[ignore = "takes minutes: make test-matrix"]
 async fn galera_who_takes_a_lane_over_on_a_node_that_lags_learns_what_was_opened() {
@@ -234,7 +234,7 @@ async fn sees(session: &mut MySqlConnection, rest: &str) {
     .await;
 }
 
-/// Waits until so many nodes take part.
+/// Waits until this many nodes take part.
 async fn has_nodes(db: &Db, nodes: i64) {
     let size = "FROM information_schema.global_status
         WHERE variable_name = 'wsrep_cluster_size' AND variable_value = ";
@@ -242,8 +242,8 @@ async fn has_nodes(db: &Db, nodes: i64) {
     until_within(DEADLINE, &size, async || db.count(&size).await == 1).await;
 }
 
-/// A proxy that gives each new connection to another node, or to the next one that takes it. Answers its
-/// port.
+/// Starts a proxy that gives each new connection to another node, or to the next one that takes it.
+/// Returns its port.
 async fn proxy(dir: &Path) -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();

@@ -8,16 +8,16 @@ use uuid::Uuid;
 
 use crate::support::{Db, told};
 
-/// All of it; it is stopped and removed when this is dropped.
+/// A primary, a standby and a pgpool; they are stopped and removed when this is dropped.
 pub(super) struct Balanced {
     dir: PathBuf,
-    /// By pgpool.
+    /// The address of pgpool.
     pub(super) address: String,
     primary: String,
 }
 
 impl Balanced {
-    /// Makes and starts it.
+    /// Makes and starts all of them.
     pub(super) async fn new() -> Self {
         let name = Uuid::now_v7().simple().to_string();
         // A socket's path must be short.
@@ -35,7 +35,7 @@ impl Balanced {
         }
     }
 
-    /// The database, migrated, behind the back of pgpool.
+    /// Returns the database, migrated, without pgpool in between.
     pub(super) async fn database(&self) -> Db {
         let db = Db::postgres_at(self.primary.clone()).await;
         db.outbox.migrate().await.expect("migrates");

@@ -1,4 +1,4 @@
-//! What happens in a run, and the runs: a courier alone on each database, and three on a server.
+//! The mishaps of a run, and the runs: a courier alone on each database, and three on a server.
 
 use contact_courier::simulator::{Answers, Totals};
 use tokio::time;
@@ -114,23 +114,23 @@ async fn mysql(kind: Kind, server: &Server) -> Db {
     db
 }
 
-/// How often a courier is killed, besides those that die with the database.
+/// The number of kills of a courier, besides the couriers that die with the database.
 const KILLS: usize = 22;
 
-/// Something that happens when the platform holds so many numbers.
+/// A mishap that happens when the platform holds a certain number of contacts.
 #[derive(Clone, Copy, Debug)]
 enum Mishap {
     /// A courier is killed, and another one started.
     Kill,
     /// The database's server is killed, and started again later.
     DatabaseDies,
-    /// The same, and all couriers are killed before it is back.
+    /// The database dies, and all couriers are killed before it is back.
     AllDie,
     /// The primary is killed, and its standby takes its place.
     FailsOver,
     /// A courier stands still for longer than its lease.
     Freeze,
-    /// A node of the cluster.
+    /// A node of the cluster has a mishap.
     Node(NodeMishap),
     /// The platform turns everybody away for a while, in the n-th way.
     TurnedAway(usize),
@@ -141,9 +141,10 @@ struct Storm<'a> {
     world: World<'a>,
     server: Option<&'a Server>,
     cluster: Option<&'a Cluster>,
-    /// Where the n-th courier finds the database, if not all find it where the rows are looked at.
+    /// The database's address for the n-th courier, if not all use the address at which rows are
+    /// read.
     addresses: Vec<String>,
-    /// A primary, and the standby that its commits wait for.
+    /// A primary, and the standby for which its commits wait.
     pair: Option<(&'a Server, &'a Server)>,
     couriers: usize,
     dice: Dice,
@@ -163,7 +164,7 @@ impl<'a> Storm<'a> {
             ("delivery.max_in_flight", "16"),
             ("retry.initial_interval", "10ms"),
             ("retry.max_interval", "100ms"),
-            // Tells of each call that fails.
+            // Logs each call that fails.
             ("log.level", "info,contact_courier::database=debug"),
         ] {
             world.set(key, value);
@@ -230,7 +231,7 @@ impl<'a> Storm<'a> {
         truth::holds(&self.world, &contacts, self.seed).await;
     }
 
-    /// What happens, after how much progress.
+    /// Returns the mishaps, each with the progress at which it comes.
     fn mishaps(&mut self) -> Vec<(u64, Mishap)> {
         let mut all = vec![Mishap::Kill; KILLS];
         all.extend((0..4).map(Mishap::TurnedAway));
@@ -246,7 +247,7 @@ impl<'a> Storm<'a> {
         if self.cluster.is_some() {
             all.extend(NodeMishap::ALL.map(Mishap::Node));
         }
-        // At a point where lanes that are turned away for now cannot keep it from being reached.
+        // Lanes that are turned away for now cannot keep this point from being reached.
         let last = u64::try_from(LANES * PER_LANE).unwrap() * 7 / 10;
         let mut mishaps: Vec<(u64, Mishap)> = all
             .into_iter()
@@ -263,7 +264,7 @@ impl<'a> Storm<'a> {
             world.simulator.totals().numbers_held >= progress
         })
         .await;
-        // The moment of the import itself is the likeliest; others come up too.
+        // The moment of the import is the likeliest; other moments occur, too.
         let requests = world.simulator.totals().requests + dice.below(5);
         until_within(DEADLINE, "more requests come in", async || {
             couriers.revive(world, dice);
@@ -277,7 +278,7 @@ impl<'a> Storm<'a> {
         match mishap {
             Mishap::Kill => couriers.replace_one(world, dice).await,
             Mishap::Freeze => {
-                // Others can take over only what they are let in to.
+                // Others can take over only lanes that are not turned away.
                 world.simulator.set_faults(weather::some(dice)).unwrap();
                 couriers.freeze_one(world, dice).await;
             }
@@ -333,7 +334,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// The storm goes on, but nobody is turned away and nothing dies any more.
+    /// Lets the storm go on, but nobody is turned away and nothing dies any more.
     async fn comes_to_its_end(&mut self, mut couriers: Couriers) {
         let (world, dice) = (&mut self.world, &mut self.dice);
         let mut change_at = 0;
@@ -354,13 +355,13 @@ impl<'a> Storm<'a> {
     }
 }
 
-/// How many calls of the database fail before it is back: shorter and longer than a lease, within
-/// which a few heartbeats fail.
+/// Returns how many calls of the database fail before it is back. The outage is shorter or longer
+/// than a lease, within which a few heartbeats fail.
 fn outage(dice: &mut Dice) -> usize {
     usize::try_from(dice.below(20)).unwrap()
 }
 
-/// Requests that were turned away, in the order of the ways to do so.
+/// Returns the numbers of requests that were turned away, by the way of doing so.
 fn turned_away(answers: &Answers) -> [u64; 4] {
     [
         answers.unauthorized,
@@ -370,7 +371,7 @@ fn turned_away(answers: &Answers) -> [u64; 4] {
     ]
 }
 
-/// No fault was left out, and the courier kept to the platform's documentation all the same.
+/// Checks that every fault occurred, and that the courier kept to the platform's documentation.
 fn everything_befell(totals: &Totals) {
     let answers = serde_json::to_value(&totals.answers).unwrap();
     for (answer, times) in answers.as_object().unwrap() {

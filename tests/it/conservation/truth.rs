@@ -1,4 +1,4 @@
-//! The truth: what the table says of each row, held against what the platform has.
+//! The truth: compares each row of the table with what the platform has.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,8 +8,7 @@ use super::contacts::{Class, Contact, Kind};
 use super::seed::say;
 use crate::world::{Lane, World};
 
-/// The platform's words for a number that is on its black list.
-/// How the words end that quote the number.
+/// The end of the platform's words for a number on its blacklist, which quote the number.
 const BLACKLISTED: &str = "在黑名单中。";
 
 /// A row at its end.
@@ -23,11 +22,11 @@ struct Row<'c> {
     attempts: i64,
     batch: Option<String>,
     is_finished: bool,
-    /// Who appended the suffix, by the journal.
+    /// The side that appended the suffix, by the journal.
     suffix: String,
 }
 
-/// Panics with all that is not true.
+/// Panics with all rows that do not tell the truth.
 pub(super) async fn holds(world: &World<'_>, contacts: &[Contact], seed: u64) {
     world.has_nothing_open().await;
     let rows = rows(world, contacts).await;
@@ -116,7 +115,7 @@ async fn rows<'c>(world: &World<'_>, contacts: &'c [Contact]) -> Vec<Row<'c>> {
     table.into_iter().map(row).collect()
 }
 
-/// What the platform knows of a number.
+/// The platform's knowledge of a number.
 #[derive(Clone, Copy, Debug)]
 struct Platform<'s> {
     number: Option<&'s NumberState>,
@@ -136,12 +135,12 @@ impl<'s> Platform<'s> {
         self.number.map_or(0, |number| number.times_held)
     }
 
-    /// Its own words for the number, but for being a duplicate.
+    /// Returns its words for the number, except those for a duplicate.
     fn words(self) -> Option<&'s str> {
         self.refusal?.cause.as_deref()
     }
 
-    /// Whether the number was ever passed over, or held, without a word.
+    /// Whether the number was ever dropped, or held uncounted, without a word.
     fn kept_quiet(self) -> bool {
         self.number
             .is_some_and(|number| number.times_dropped + number.times_uncounted > 0)
@@ -159,7 +158,7 @@ impl Row<'_> {
         }
     }
 
-    /// Whether the row says what is so, as far as one row can tell.
+    /// Whether the row tells the truth, as far as one row can.
     fn is_true(&self, platform: Platform<'_>) -> Result<(), &'static str> {
         check(self.is_finished, "not final")?;
         let wants_suffix = self.contact.kind == Kind::WithSuffix;
@@ -203,7 +202,7 @@ impl Row<'_> {
     fn is_rejected_rightly(&self, platform: Platform<'_>) -> Result<(), &'static str> {
         let is_bad = self.contact.class == Class::Malformed;
         let Some(words) = platform.words() else {
-            // All that can be known when the platform does not say what it is about.
+            // If the platform does not say what its refusal is about, only this can be known.
             let twice = self.contact.class == Class::Twice;
             return check(twice && self.was_refused_wordless(), "never refused");
         };
@@ -233,20 +232,20 @@ impl Row<'_> {
             .is_some_and(|cause| cause.contains(words))
     }
 
-    /// Refused alone and without a list, when an earlier send may have arrived and nothing shows that the
-    /// words are about the row.
+    /// Whether the row was refused alone and without a list, when an earlier send may have arrived
+    /// and nothing shows that the words are about the row.
     fn was_refused_in_doubt(&self) -> bool {
         self.says("an earlier answer was lost, and the last one does not tell: 422 ")
     }
 
-    /// Refused alone, by an answer that is not the documented JSON.
+    /// Whether the row was refused alone, by an answer that is not the documented JSON.
     fn was_refused_wordless(&self) -> bool {
         self.says("HTTP 400 without the documented JSON")
             || self.says("HTTP 422 without the documented JSON")
     }
 }
 
-/// Whether the rows of one number say together what is so.
+/// Whether the rows of one number together tell the truth.
 fn number_is_true(rows: &[&Row<'_>], platform: Platform<'_>) -> Result<(), &'static str> {
     let ending = |end: &str| {
         let ends = rows.iter().filter(|row| {

@@ -10,7 +10,7 @@ use contact_courier::simulator::{
 use super::seed::Dice;
 use crate::world::Lane;
 
-/// A request in four meets a fault, whatever the weather.
+/// Returns faults that one request in four meets.
 fn stormy() -> Faults {
     Faults {
         latency: Duration::from_millis(1),
@@ -34,7 +34,7 @@ fn stormy() -> Faults {
     }
 }
 
-/// Some weather; lanes stay open to everybody.
+/// Returns some weather in which no lane is turned away.
 pub(super) fn some(dice: &mut Dice) -> Faults {
     let answer = AnswerStyle {
         data: dice.one_of(&[DataStyle::Object, DataStyle::Object, DataStyle::EmptyList]),
@@ -44,7 +44,7 @@ pub(super) fn some(dice: &mut Dice) -> Faults {
             CountStyle::Floats,
             CountStyle::Absent,
         ]),
-        // Not `Never`: who is not told which rows failed cannot tell the truth about them.
+        // Not `Never`: without the failed rows, nobody can tell the truth about them.
         fail_list: dice.one_of(&[
             FailListStyle::Always,
             FailListStyle::NullIfEmpty,
@@ -67,7 +67,7 @@ pub(super) fn some(dice: &mut Dice) -> Faults {
     }
 }
 
-/// The same, and one user, one task and another task are turned away.
+/// Returns some weather in which one user, one task and another task are turned away.
 pub(super) fn some_turned_away(dice: &mut Dice, lanes: &[Lane]) -> Faults {
     Faults {
         forbidden_users: vec![dice.one_of(lanes).0],
@@ -77,7 +77,7 @@ pub(super) fn some_turned_away(dice: &mut Dice, lanes: &[Lane]) -> Faults {
     }
 }
 
-/// Everybody is turned away, in one of the ways there are.
+/// Returns faults that turn everybody away, in one of the possible ways.
 pub(super) fn all_turned_away(way: usize, lanes: &[Lane]) -> Faults {
     let users = || lanes.iter().map(|lane| lane.0.clone()).collect();
     let tasks = || lanes.iter().map(|lane| lane.1.clone()).collect();
@@ -91,8 +91,8 @@ pub(super) fn all_turned_away(way: usize, lanes: &[Lane]) -> Faults {
     faults
 }
 
-/// A number that is dropped without a word is only noticed if there are counts. Who is on the black
-/// list stays there: the platform does not change its mind.
+/// A number that is dropped without a word is only noticed if there are counts. A number on the
+/// blacklist stays there: the platform does not change its mind.
 fn rows(answer: AnswerStyle) -> RowFaults {
     let is_told = answer.counts != CountStyle::Absent && answer.data == DataStyle::Object;
     RowFaults {
@@ -127,7 +127,7 @@ fn mask(dice: &mut Dice) -> MaskStyle {
     }
 }
 
-/// Most of the time only rows that ask for it stop their request.
+/// Most of the time, bad numbers stop only requests that ask for it.
 fn refusal(dice: &mut Dice) -> RefusalStyle {
     let body = match dice.below(8) {
         0 => RefusalBody::Text,

@@ -1,4 +1,4 @@
-//! `cancel` while two couriers are at work: whatever it called cancelled, the platform never gets.
+//! `cancel` while two couriers are at work: the platform never gets a cancelled contact.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

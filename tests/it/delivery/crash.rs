@@ -12,7 +12,7 @@ on_every_database!(with_faults_and_two_kills_every_contact_still_arrives_once);
 
 async fn with_faults_and_two_kills_every_contact_still_arrives_once(db: &Db) {
     let mut world = World::new(db, stormy()).await;
-    // Small batches: there is a middle to be killed in.
+    // The batches are small, so that there is a middle to be killed in.
     world.set("delivery.batch_size", "25");
     insert_all(&world).await;
     let all = u64::try_from(LANES * PER_LANE).unwrap();
@@ -49,7 +49,7 @@ async fn with_faults_and_two_kills_every_contact_still_arrives_once(db: &Db) {
     world.is_at_rest(2).await;
 }
 
-/// A request in five meets a fault.
+/// Returns faults that one request in five meets.
 pub(super) fn stormy() -> Faults {
     Faults {
         latency: Duration::from_millis(3),

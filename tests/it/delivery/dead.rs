@@ -9,7 +9,7 @@ on_every_database!(contacts_of_a_dead_task_fail_when_their_time_is_up_though_cou
 
 const MANY: usize = 250;
 
-/// Lets an hour and more pass for all lanes and contacts, and ends their holds.
+/// Makes an hour and more pass for all lanes and contacts, and ends their holds.
 async fn passes(db: &Db) {
     let long_ago = db.now(-4_000);
     for sql in [
@@ -36,7 +36,7 @@ async fn contacts_of_a_dead_task_fail_when_their_time_is_up_though_couriers_come
         ..Faults::default()
     };
     let mut world = World::new(db, faults).await;
-    // Longer than `run --once` waits for.
+    // Longer than `run --once` waits.
     for key in ["retry.initial_interval", "retry.max_interval"] {
         world.set(key, "1h");
     }
@@ -45,7 +45,7 @@ async fn contacts_of_a_dead_task_fail_when_their_time_is_up_though_couriers_come
     let pending = "status = 'pending'";
     for _ in 0..2 {
         assert_eq!(in_lane(db, &dead, pending).await, 250);
-        // By default they wait for ever.
+        // By default the contacts wait for ever.
         passes(db).await;
         world.run(&["run", "--once"]).await;
     }

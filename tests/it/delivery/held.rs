@@ -72,7 +72,7 @@ async fn a_token_file_that_goes_bad_leaves_the_last_good_token_in_use(db: &Db) {
     fs::write(&file, format!("{TOKEN}\n")).unwrap();
     courier.says("the token file can be used again").await;
     assert_eq!(courier.log().matches(told).count(), 1);
-    // The platform does not know this one, so it is in use when it is refused.
+    // The platform does not know this token, so a refusal shows that it is in use.
     fs::write(&file, "another-token").unwrap();
     courier.says("the token has changed").await;
     world.insert(&lanes[2], &goods(2, 10)).await;
@@ -87,7 +87,7 @@ async fn a_wrong_token_is_said_in_one_line_and_no_contact_is_lost_by_it(db: &Db)
         world.insert(lane, &goods(nth, 10)).await;
     }
     world.set("platform.token", "another-token");
-    // Longer than `run --once` waits for.
+    // Longer than `run --once` waits.
     world.set("retry.initial_interval", "6s");
     world.set("retry.max_interval", "6s");
     world.set("retry.jitter", "0");
@@ -120,7 +120,7 @@ async fn a_single_run_waits_for_lanes_that_only_their_budget_keeps_back(db: &Db)
         ..Faults::default()
     };
     let mut world = World::new(db, faults).await;
-    // A tenth of it is for lanes that wait for a person, beyond the first five.
+    // A tenth of the rate is for lanes that wait for a person, beyond the first five requests.
     world.set("rate_limit.requests_per_second", "20");
     world.set("retry.initial_interval", "10m");
     world.set("retry.max_interval", "1h");
@@ -129,7 +129,7 @@ async fn a_single_run_waits_for_lanes_that_only_their_budget_keeps_back(db: &Db)
     }
     let said = world.run(&["run", "--once"]).await;
     assert!(said.error().contains("24 contacts are left"));
-    // A person mends the tasks, and the holds end.
+    // A person repairs the tasks, and the holds end.
     world.simulator.set_faults(Faults::default()).unwrap();
     let past = db.now(-1);
     db.execute(&format!("UPDATE delivery_lane SET held_until = {past}"))
@@ -139,7 +139,7 @@ async fn a_single_run_waits_for_lanes_that_only_their_budget_keeps_back(db: &Db)
     world.is_at_rest(0).await;
 }
 
-/// On servers alone: an app locks rows there, and SQLite's whole file.
+/// On servers alone: an app locks rows there, but the whole file on SQLite.
 mod locked {
     use super::*;
 
@@ -155,7 +155,7 @@ mod locked {
         let refused = Lane("refused".into(), "t".into());
         world.insert(&refused, &goods(0, 5)).await;
         let courier = world.start(&["run"]);
-        // Its first request has 401 for an answer, so that nobody may send for a while.
+        // Its first request is answered with 401, so that nobody may send for a while.
         courier.says("lane waits").await;
         let leased = "FROM delivery_lane WHERE lease_owner IS NOT NULL";
         world.none(leased).await;

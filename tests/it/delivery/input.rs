@@ -1,4 +1,4 @@
-//! What people get wrong, and how they are told.
+//! Wrong input, and how people are told of it.
 
 use std::fs;
 
@@ -56,7 +56,7 @@ async fn the_database_refuses_a_bad_row_in_the_words_of_the_rule(db: &Db) {
     assert_eq!(db.count("FROM contact_outbox").await, 0);
 }
 
-/// A header on line 1 and contacts behind it.
+/// Returns a header on line 1 and contacts behind it.
 fn csv(lines: usize, broken: Option<usize>) -> String {
     (2..=lines).fold("phone,sex,idempotency_key\n".to_owned(), |text, line| {
         let sex = if broken == Some(line) { "x" } else { "1" };

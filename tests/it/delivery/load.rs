@@ -29,13 +29,14 @@ async fn every_contact_arrives_once_and_the_table_tells_the_truth_about_each(db:
     world.is_at_rest(0).await;
 }
 
-/// One number of a lane in a hundred is malformed, and one is there for the second time.
+/// Returns the numbers of a lane: one in a hundred is malformed, and one is there for the second
+/// time.
 pub(super) fn numbers(lane: usize, n: usize) -> Vec<String> {
     (0..n)
         .map(|nth| match (nth % 100, nth / 100 % 2) {
-            // A digit too many, and masked it looks like its neighbour.
+            // A digit too many. Its mask looks like its neighbour's.
             (37, 0) => format!("13{lane:02}0{:07}", nth - 1),
-            // No mobile number.
+            // Not a mobile number.
             (37, _) => format!("12{lane:02}{nth:07}"),
             (63, _) => good(lane, nth - 10),
             _ => good(lane, nth),
@@ -43,8 +44,8 @@ pub(super) fn numbers(lane: usize, n: usize) -> Vec<String> {
         .collect()
 }
 
-/// So many contacts have succeeded, and no other is there: the platform says the same. Nothing is open;
-/// couriers that died without a word are still registered.
+/// Checks that this many contacts have succeeded, no others are there, and the platform says the
+/// same. Nothing is open; couriers that were killed are still registered.
 pub(super) async fn everything_arrived(world: &World<'_>, contacts: usize, dead: i64) {
     let rows = world.rows().await;
     assert_eq!(rows.len(), contacts);
@@ -53,7 +54,7 @@ pub(super) async fn everything_arrived(world: &World<'_>, contacts: usize, dead:
     world.is_at_rest(dead).await;
 }
 
-/// No number came to the platform a second time.
+/// Checks that no number came to the platform a second time.
 pub(super) fn everything_came_once(world: &World<'_>) {
     let state = world.simulator.state();
     let mut numbers = state.tasks.iter().flat_map(|task| &task.numbers);
@@ -66,7 +67,7 @@ pub(super) async fn insert_all(world: &World<'_>) {
     }
 }
 
-/// Every row is final and says what the platform says; the platform has each number once.
+/// Checks that every row is final and says what the platform says, which has each number once.
 pub(super) fn table_and_platform_agree(world: &World<'_>, rows: &[Row]) {
     let state = world.simulator.state();
     assert_eq!(

@@ -17,7 +17,7 @@ mod of_ranges {
     on_mysql_and_mariadb!(a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone);
 }
 
-/// More than a courier works at once.
+/// More lanes than a courier works at once.
 const LOCKED: usize = 40;
 const LANES: usize = 46;
 const PER_LANE: usize = 3;
@@ -67,13 +67,13 @@ const OF_ONE_USER: usize = 12;
 
 async fn a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone(db: &Db) {
     let world = World::new(db, Faults::default()).await;
-    // More of the one user's than a courier has connections.
+    // The one user has more lanes than a courier has connections.
     let user = "user-0";
     let lane = |nth| Lane(user.into(), format!("task_{nth}"));
     let others = lanes(8).into_iter().skip(2);
     let lanes: Vec<Lane> = (0..OF_ONE_USER).map(lane).chain(others).collect();
     let pending = "FROM contact_outbox WHERE status = 'pending'";
-    // Where there are results of a user's and of the next one's, the range is that user's alone.
+    // With results of this user and of the next one, the locked range is this user's alone.
     for nths in [0..1, 1..3] {
         for (lane_nth, lane) in lanes.iter().enumerate() {
             let phones: Vec<String> = nths.clone().map(|nth| good(lane_nth, nth)).collect();
@@ -105,13 +105,13 @@ async fn a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone(db: &Db) 
     everything_came_once(&world);
 }
 
-/// Nothing can be written meanwhile: that is the database's trouble, and no lane's.
+/// Nothing can be written meanwhile: the trouble is the database's, and no lane's.
 async fn a_table_that_an_app_keeps_locked_is_trouble_until_it_lets_go(db: &Db) {
     for (nth, is_read) in [true, false].into_iter().enumerate() {
         let world = World::new(db, Faults::default()).await;
         let courier = world.start(&["run"]);
         courier.says("courier started").await;
-        // The second one is journalled, and cannot be settled either, while the first one waits.
+        // The second row is journalled, and cannot be settled either while the first one waits.
         for (user, soon) in [("u", 5), ("v", 7)] {
             let soon = match &db.raw {
                 Raw::Postgres(_) => format!("now() + interval '{soon} seconds'"),

@@ -1,4 +1,4 @@
-//! However much is logged, no number and no token is among it.
+//! However much is logged, the log holds no number and no token.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ on_every_database!(the_log_of_a_stormy_run_holds_no_number_and_no_token_even_at_
 
 async fn the_log_of_a_stormy_run_holds_no_number_and_no_token_even_at_trace(db: &Db) {
     let mut world = World::new(db, stormy()).await;
-    // The libraries that are otherwise held down, too.
+    // Includes the libraries that are otherwise limited to warnings.
     world.set(
         "log.level",
         "trace,sqlx=trace,hyper=trace,hyper_util=trace,reqwest=trace",
@@ -33,7 +33,7 @@ async fn the_log_of_a_stormy_run_holds_no_number_and_no_token_even_at_trace(db: 
     for line in ended.err.lines() {
         assert!(!line.contains(TOKEN), "{line}");
         for digits in line.split(|c: char| !c.is_ascii_digit()) {
-            // Whole, or within a longer run of digits.
+            // A number may stand alone, or within a longer run of digits.
             for length in [11, 12] {
                 for from in 0..(digits.len() + 1).saturating_sub(length) {
                     assert!(!secret.contains(&digits[from..from + length]), "{line}");

@@ -19,7 +19,7 @@ on_every_database!(
 const LANES: usize = 20;
 const PER_LANE: usize = 300;
 
-/// How many numbers the platform holds of each user.
+/// Returns how many numbers the platform holds of each user.
 fn held(world: &World<'_>) -> BTreeMap<String, usize> {
     let mut held = BTreeMap::new();
     for task in world.simulator.state().tasks {
@@ -28,7 +28,7 @@ fn held(world: &World<'_>) -> BTreeMap<String, usize> {
     held
 }
 
-/// Runs a command that has to succeed; what it prints.
+/// Runs a command that has to succeed, and returns its output.
 async fn said(world: &World<'_>, arguments: &[&str]) -> String {
     let ended = world.run(arguments).await;
     assert_eq!(ended.code, Some(0), "{}", ended.tail());
@@ -67,7 +67,7 @@ async fn nothing_of_a_paused_user_goes_out_while_two_couriers_send_and_all_of_it
     for courier in &couriers {
         courier.says("paused by an operator").await;
     }
-    // What was under way ends.
+    // Sends under way come to their end.
     world
         .none("FROM delivery_batch WHERE user_id = 'user-3' AND state = 'sending'")
         .await;
@@ -80,7 +80,7 @@ async fn nothing_of_a_paused_user_goes_out_while_two_couriers_send_and_all_of_it
     world.none(leased).await;
 
     said(&world, &["resume", "--user", "user-3"]).await;
-    // Each courier tells once of each action.
+    // Each courier logs each action once.
     for courier in &couriers {
         for action in ["\"pause\"", "\"resume\""] {
             let told = format!("\"action\":{action}");
@@ -114,7 +114,7 @@ async fn a_run_that_ends_says_what_is_paused_and_a_pause_ends_by_itself(db: &Db)
     assert_eq!(world.simulator.totals().numbers_held, 5);
     let courier = world.start(&["run"]);
     courier.says("paused by an operator").await;
-    // The database's clock comes to its end.
+    // The pause ends by the database's clock.
     let past = db.now(-1);
     db.execute(&format!("UPDATE delivery_pause SET paused_until = {past}"))
         .await;
@@ -144,7 +144,7 @@ async fn resuming_tries_at_once_what_waits_for_a_person_or_for_the_platform(db: 
         },
     ];
     let mut world = World::new(db, Faults::default()).await;
-    // Nothing is tried again by itself while this runs.
+    // Nothing is tried again by itself during this test.
     world.set("retry.initial_interval", "10m");
     world.set("retry.max_interval", "1h");
     world.set("retry.longest_retry_after", "1h");
@@ -169,7 +169,7 @@ async fn resuming_is_not_undone_by_the_answer_to_a_request_that_was_out(db: &Db)
     let platform = Platform::start().await;
     let mut world = World::new(db, Faults::default()).await;
     world.set("platform.base_url", &platform.base_url);
-    // Nothing is tried again by itself while this runs.
+    // Nothing is tried again by itself during this test.
     world.set("retry.initial_interval", "10m");
     world.set("retry.max_interval", "1h");
     let lane = Lane("mended".into(), "t".into());
@@ -178,7 +178,7 @@ async fn resuming_is_not_undone_by_the_answer_to_a_request_that_was_out(db: &Db)
     platform.until(|came| came == ["mended"]).await;
     said(&world, &["resume", "mended/t"]).await;
     courier.says("resumed by an operator").await;
-    // The task was unknown when the request came.
+    // The task was unknown when the request came in.
     platform.let_go();
     world
         .none("FROM contact_outbox WHERE status = 'pending'")

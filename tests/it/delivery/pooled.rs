@@ -12,7 +12,7 @@ use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, goods, lanes};
 use crate::support::{Db, told};
 
-/// What the courier needs of its role behind a pooler, as docs/operating.md says.
+/// The settings that the courier needs of its role behind a pooler, as docs/operating.md says.
 const SETTINGS: [(&str, &str); 7] = [
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -23,7 +23,7 @@ const SETTINGS: [(&str, &str); 7] = [
     ("statement_timeout", "120s"),
 ];
 
-/// Lets a pooler drop what the courier asks for.
+/// Makes a pooler ignore the courier's startup parameters.
 const IGNORING: &str = "ignore_startup_parameters = extra_float_digits,options";
 
 /// Runs the `PgBouncer` that belongs to the PostgreSQL of this run.
@@ -32,14 +32,14 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pgbouncer.sh"
 /// A pooler, and the database behind it.
 struct Pooler {
     dir: PathBuf,
-    /// The role that has the settings, or not.
+    /// The role, with or without the settings.
     role: String,
-    /// The database's address by way of the pooler.
+    /// The database's address through the pooler.
     url: String,
 }
 
 impl Pooler {
-    /// Starts one. Its connections to the server are those of a role of its own.
+    /// Starts a pooler. It connects to the server by a role of its own.
     async fn new(db: &Db, mode: &str, lines: &[&str]) -> Self {
         let name = Uuid::now_v7().simple().to_string();
         let (role, dir) = (
@@ -85,7 +85,7 @@ impl Pooler {
         }
     }
 
-    /// Gives the role what the courier needs.
+    /// Gives the role the settings that the courier needs.
     async fn settled(self, db: &Db) -> Self {
         for (name, value) in SETTINGS {
             let role = &self.role;
@@ -133,7 +133,7 @@ async fn filled(db: &Db) -> World<'_> {
     world
 }
 
-/// The error that `run` and `doctor` give for the same reason.
+/// Returns the error that `run` and `doctor` both give.
 async fn refused(world: &World<'_>) -> String {
     let doctor = world.run(&["doctor"]).await;
     assert_eq!(doctor.code, Some(1), "{}", doctor.out);

@@ -19,14 +19,14 @@ on_every_database!(
     a_reload_changes_what_is_logged_and_that_itself_is_logged,
 );
 
-/// A courier whose settings stand in a file, but for those that bring it to its world.
+/// A courier with its settings in a file, except those that connect it to its world.
 struct Case<'a> {
     world: World<'a>,
     file: PathBuf,
 }
 
 impl<'a> Case<'a> {
-    /// With a number in each of so many lanes.
+    /// Begins with a number in each of `n` lanes.
     async fn new(db: &'a Db, faults: Faults, n: usize) -> Self {
         let mut world = World::new(db, faults).await;
         for key in [
@@ -43,7 +43,7 @@ impl<'a> Case<'a> {
         case
     }
 
-    /// The nth number in each of so many lanes.
+    /// Inserts the nth number into each of `n` lanes.
     async fn insert(&self, nth: usize, n: usize) {
         for (at, lane) in lanes(n).iter().enumerate() {
             self.world.insert(lane, &[good(at, nth)]).await;
@@ -91,7 +91,7 @@ async fn a_reload_frees_who_waits_at_a_slow_rate_and_says_what_changed_and_what_
     case.reload(&courier, new, says).await;
     case.all_succeed().await;
     courier.says("platform.timeout: 30s -> 31s").await;
-    // What takes a restart is told again each time; what is in force is not.
+    // Changes that need a restart are logged again each time; changes in force are not.
     let lines = |words: &str| {
         let log = courier.log();
         log.lines().filter(|line| line.contains(words)).count()
@@ -142,7 +142,7 @@ async fn a_file_with_a_fault_changes_nothing(db: &Db) {
     courier.says("the settings file (").await;
     let log = courier.log();
     assert_eq!(log.matches("settings not reloaded").count(), 4, "{log}");
-    // The file is as it was: had one of them taken effect, this would be a change.
+    // The file is as it was, so that the effect of a refused file would show as a change.
     case.reload(&courier, slow, "nothing in them has changed")
         .await;
     assert_eq!(case.world.simulator.totals().numbers_held, 1);

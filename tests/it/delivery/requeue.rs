@@ -9,7 +9,7 @@ use crate::support::{Db, close, entry, on_every_database};
 
 on_every_database!(a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now);
 
-/// Sends a contact so, and nobody knows whether it arrived.
+/// Sends a contact in this way, and nobody knows whether it arrived.
 async fn unconfirmed(db: &Db, lane: &str, suffix: Suffix, asks: &str) {
     let me = db.courier().await;
     let row = db
@@ -62,7 +62,7 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
             );
         }
     }
-    // It has ended in another way since, and the first request may have arrived all the same.
+    // The contact has ended in another way since, and the first request may still have arrived.
     for (task, default, left_out) in [("same", "false", 0), ("other", "true", 1)] {
         let lane = format!("u/{task}");
         unconfirmed(db, &lane, Suffix::None, "NULL").await;
@@ -82,7 +82,7 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
             said.err
         );
     }
-    // The journal does not tell any more.
+    // The journal no longer tells.
     unconfirmed(db, "u/gone", Suffix::None, "false").await;
     db.execute("DELETE FROM delivery_batch WHERE task_id = 'gone'")
         .await;

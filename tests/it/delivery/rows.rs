@@ -1,5 +1,4 @@
-//! Rows that are not sent: those that break a rule, those whose time has not come, and those that are
-//! gone.
+//! Rows that are not sent: they break a rule, their time has not come, or they are gone.
 
 use contact_courier::simulator::Faults;
 
@@ -15,7 +14,7 @@ on_every_database!(
 
 async fn long_rows_go_in_small_batches_and_too_long_ones_not_at_all(db: &Db) {
     let mut faults = Faults::default();
-    // Whoever sends more is refused.
+    // The platform refuses larger requests.
     faults.limits.bytes = 1_048_576;
     let world = World::new(db, faults).await;
     let lane = Lane("u".into(), "t".into());
@@ -30,7 +29,7 @@ async fn long_rows_go_in_small_batches_and_too_long_ones_not_at_all(db: &Db) {
         good(1, 0)
     ))
     .await;
-    // Twice as long as JSON.
+    // As JSON, the text is twice as long.
     let quotes = "\"".repeat(40_000);
     db.execute(&format!(
         "UPDATE contact_outbox SET extra = '{quotes}' WHERE phone = '{}'",
@@ -59,7 +58,7 @@ async fn long_rows_go_in_small_batches_and_too_long_ones_not_at_all(db: &Db) {
 
 async fn a_row_that_is_deleted_before_its_turn_is_never_sent(db: &Db) {
     let mut world = World::new(db, Faults::default()).await;
-    // All of them are read at once, and wait for one another.
+    // All rows are read at once, and wait for one another.
     world.set("rate_limit.per_lane", "1");
     world.set("delivery.batch_size", "2");
     world.set("delivery.max_in_flight_per_lane", "1");
@@ -67,7 +66,7 @@ async fn a_row_that_is_deleted_before_its_turn_is_never_sent(db: &Db) {
     world.insert(&lane, &goods(0, 8)).await;
     let courier = world.start(&["run"]);
     world.holds_more_than(1).await;
-    // One of the third two, and both of the fourth. The second may be on their way already.
+    // One row of the third two, and both of the fourth. The second two may be on their way already.
     let gone = [5, 6, 7].map(|nth| format!("'{}'", good(0, nth)));
     let gone = gone.join(", ");
     db.execute(&format!(
@@ -77,7 +76,7 @@ async fn a_row_that_is_deleted_before_its_turn_is_never_sent(db: &Db) {
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;
-    // The lane is read once more behind them.
+    // The lane is read once more after they are gone.
     world.insert(&lane, &[good(0, 9)]).await;
     world
         .none("FROM contact_outbox WHERE status = 'pending'")

@@ -1,4 +1,4 @@
-//! What operators are told of what only couriers know.
+//! The couriers' own knowledge, as operators are told of it.
 
 use contact_courier::simulator::Faults;
 use serde_json::Value;
@@ -38,7 +38,7 @@ async fn a_refused_token_is_told_as_what_keeps_everybody_back(db: &Db) {
     );
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
-    // Nobody is there who could be refused.
+    // No courier is there that could be refused.
     assert_eq!(status(&world).await["conclusion"]["state"], "no_courier");
 }
 
@@ -76,7 +76,7 @@ async fn a_try_in_vain_is_told_at_once(db: &Db) {
     world.set("platform.token", "not-the-token-of-the-tests");
     world.set("retry.jitter", "0");
     world.set("retry.max_interval", "10m");
-    // So the next heartbeat would come long after the test.
+    // So long that the next heartbeat would come after the test.
     world.set("delivery.lease", "30m");
     world.insert(&lanes(1)[0], &goods(0, 2)).await;
     let courier = world.start(&["run"]);
@@ -85,7 +85,7 @@ async fn a_try_in_vain_is_told_at_once(db: &Db) {
         told["conclusion"]["gate"]["next_try_in_seconds"].as_f64()
     };
     until("it is told", async || next_try().await.is_some()).await;
-    // It waits for a person: 30 seconds first, then twice as long.
+    // The gate waits for a person: 30 seconds first, then twice as long.
     assert!(next_try().await.is_some_and(|next| next <= 30.0));
     let resumed = world.run(&["resume", "--all"]).await;
     assert_eq!(resumed.code, Some(0));

@@ -12,7 +12,7 @@ on_every_database!(
     a_courier_that_waits_during_its_start_can_be_stopped,
 );
 
-/// Locks what the courier writes first, so that it has read its schema and then waits.
+/// Locks the table that the courier writes first, so that it has read its schema and then waits.
 async fn starts_in_vain(world: &World<'_>) -> App {
     world.insert(&lanes(1)[0], &goods(0, 10)).await;
     App::locks_the_instances(world.db).await

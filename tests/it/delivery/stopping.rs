@@ -92,6 +92,6 @@ async fn a_second_signal_ends_at_once_and_the_next_run_settles_what_was_on_its_w
     world.deliver().await;
     assert_eq!(world.with_status("succeeded").await, 50);
     table_and_platform_agree(&world, &world.rows().await);
-    // The killed one is still on the list; its lane is not its own any more.
+    // The killed courier is still on the list; it no longer has a lane.
     world.is_at_rest(1).await;
 }

@@ -9,7 +9,7 @@ use super::load::everything_arrived;
 use super::world::{World, goods, lanes};
 use crate::support::{Db, on_mysql_and_mariadb, postgres_admin_url};
 
-/// A PostgreSQL database of an encoding; its URL.
+/// Makes a PostgreSQL database of an encoding, and returns its URL.
 async fn database_in(encoding: &str) -> String {
     let name = format!("courier_{}", Uuid::now_v7().simple());
     let mut admin = PgConnection::connect(&postgres_admin_url()).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_column_that_cannot_hold_every_word_is_refused(db: &Db) {
     are_refused_when_converted_to(db, "latin1 COLLATE latin1_bin").await;
 }
 
-/// Where upper and lower case are one, a user would get the contacts of another.
+/// If upper and lower case were equal, a user would get the contacts of another.
 async fn a_column_that_takes_two_ids_for_one_is_refused(db: &Db) {
     are_refused_when_converted_to(db, "utf8mb4 COLLATE utf8mb4_general_ci").await;
 }
@@ -132,7 +132,7 @@ async fn are_refused_when_converted_to(db: &Db, collation: &str) {
         convert(collation).await;
         let ended = world.run(&["run", "--once"]).await;
         let said = ended.error();
-        // What it tells to do is done.
+        // Does what the error says.
         let todo = "ALTER TABLE ... CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
         assert!(said.contains(table) && said.contains(todo), "{said}");
         let doctor = world.run(&["doctor"]).await;

@@ -26,7 +26,7 @@ mod fitting {
 const LANES: usize = 3;
 const PER_LANE: usize = 150;
 
-/// The courier's second and later looks at all lanes have found them as unwritable as the first.
+/// The number of looks that find all lanes unwritable.
 const LOOKS: u32 = 4;
 
 async fn rows_that_stay_pending_without_an_error_are_sent_once(db: &Db) {
@@ -63,7 +63,7 @@ async fn stops_and_goes_on(db: &Db, table: &str, words: &str) {
     assert!(status.out.contains("rows_not_writable"), "{}", status.out);
     assert!(status.out.contains(words), "{}", status.out);
 
-    // Another one knows no more than the tables say.
+    // Another courier knows no more than the tables say.
     courier.kill().await;
     let courier = world.start(&["run"]);
     all_lanes_are_stopped(&world, 2 * LOOKS).await;
@@ -71,7 +71,7 @@ async fn stops_and_goes_on(db: &Db, table: &str, words: &str) {
     assert_eq!(world.simulator.totals().requests, requests);
     let log = courier.log();
     assert_eq!(log.matches("lane stopped").count(), LANES, "{log}");
-    // It is the lanes' trouble, not the database's.
+    // The trouble is the lanes', not the database's.
     let trouble = |line: &&str| line.contains("database trouble") && line.contains(words);
     assert_eq!(log.lines().find(trouble), None);
 
@@ -79,7 +79,7 @@ async fn stops_and_goes_on(db: &Db, table: &str, words: &str) {
     goes_on(&world, courier, 1).await;
 }
 
-/// Every lane has been found unwritable so many times.
+/// Waits until every lane has been found unwritable this many times.
 async fn all_lanes_are_stopped(world: &World<'_>, times: u32) {
     let stopped = format!(
         "FROM delivery_lane WHERE hold_reason = 'rows_not_writable' AND failures >= {times}"
@@ -121,7 +121,8 @@ async fn rows_of_a_lane_that_cannot_be_held_are_sent_once(db: &Db) {
     );
 }
 
-/// A row policy that comes into force while the courier runs: it sees rows, and changes none.
+/// A row policy that comes into force while the courier runs: the courier sees rows, and changes
+/// none.
 #[tokio::test]
 async fn rows_that_a_policy_keeps_from_being_written_are_sent_once() {
     let db = Db::postgres().await;
@@ -160,11 +161,11 @@ async fn rows_that_a_policy_keeps_from_being_written_are_sent_once() {
         .expect("drops");
 }
 
-/// An id of MySQL's that no signed number holds: the row could not be settled.
+/// A MySQL id that fits no signed number: the row could not be settled.
 async fn a_row_whose_id_does_not_fit_stops_its_lane_unsent(db: &Db) {
     for id in [
         "18446744073709551000",
-        // As dumps set it: otherwise the database gives an id in place of 0.
+        // As dumps set it; otherwise the database gives another id in place of 0.
         "0",
     ] {
         let (mut world, lane) = (World::new(db, Faults::default()).await, &lanes(1)[0]);
@@ -187,7 +188,7 @@ async fn a_row_whose_id_does_not_fit_stops_its_lane_unsent(db: &Db) {
             ended.tail()
         );
         assert_eq!(world.simulator.totals().requests, 0);
-        // What it tells to do is done.
+        // Does what the error says.
         db.execute(&format!("DELETE FROM contact_outbox WHERE id = {id}"))
             .await;
         db.execute(todo).await;

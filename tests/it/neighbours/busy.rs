@@ -8,13 +8,13 @@ use super::platform::Platform;
 use super::world::World;
 use crate::support::{Db, on_every_database};
 
-/// Several times the places.
+/// Several times as many lanes as places.
 const LANES: usize = 240;
 
-/// Whose lanes they are.
+/// The number of users that own them.
 const USERS: usize = 16;
 
-/// With some more requests than lanes, each has had its turn.
+/// With some more requests than lanes, each lane has had its turn.
 const REQUESTS: usize = LANES * 9 / 8;
 
 on_every_database!(a_batch_takes_what_comes_while_it_waits_for_its_turn);

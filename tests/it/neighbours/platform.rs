@@ -1,4 +1,4 @@
-//! A platform that answers each user in a way of its own, and notes who came.
+//! A platform with an own answer for each user, which notes the users of its requests.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// What the platform answers a user whose name begins so.
+/// The platform's answer to a user whose name begins with this.
 const ANSWERS: [(&str, u16, &str); 5] = [
     ("missing", 404, r#"{"code":404,"message":"no such task"}"#),
     ("running", 200, r#"{"code":6007,"message":"任务正在运行"}"#),
@@ -24,14 +24,14 @@ const ANSWERS: [(&str, u16, &str); 5] = [
     ),
 ];
 
-/// A user whose name begins so has an answer to the first request alone, that of a good one.
+/// Of a user whose name begins with this, only the first request is answered, as a good one's.
 const ONCE: &str = "good-once";
 
-/// A user whose name begins so has the answer of a good one when the platform lets go.
+/// A user whose name begins with this is answered as a good one, when the platform lets go.
 const HELD: &str = "good-held";
 
-/// A user whose name begins so has another answer to the first request than to all others, which are
-/// answered as those of a good one: 404 when the platform lets go, or 401 at once.
+/// The first request of a user whose name begins with this gets this answer: 404 when the platform
+/// lets go, or 401 at once. All others are answered as a good one's.
 const MENDED: [(&str, u16, &str); 2] = [
     ("mended", 404, r#"{"code":404,"message":"no such task"}"#),
     ("refused", 401, r#"{"code":401,"message":"not this token"}"#),
@@ -65,12 +65,12 @@ impl Platform {
         }
     }
 
-    /// The users of all requests so far.
+    /// Returns the users of all requests so far.
     pub(crate) fn came(&self) -> Vec<String> {
         self.came.borrow().clone()
     }
 
-    /// The paths of all requests so far: one per lane.
+    /// Returns the paths of all requests so far: one per lane.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.paths.lock().unwrap().clone()
     }
@@ -80,7 +80,7 @@ impl Platform {
         self.lets_go.send_replace(true);
     }
 
-    /// Waits until requests are as they shall be, and returns them.
+    /// Waits until the requests satisfy `enough`, and returns their users.
     pub(crate) async fn until(&self, enough: impl Fn(&[String]) -> bool) -> Vec<String> {
         let mut came = self.came.clone();
         let came = came.wait_for(|came| enough(came)).await;

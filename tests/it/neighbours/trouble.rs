@@ -15,7 +15,7 @@ const BAD: usize = 300;
 /// Good contacts, one after the other.
 const GOOD: usize = 10;
 
-/// So many requests of others may come in while a good contact waits: two seconds' worth.
+/// The most requests of others while a good contact waits: two seconds' worth.
 const OTHERS: usize = 2 * 100;
 
 /// More users that fail than have had a try when the good contacts come.
