@@ -78,6 +78,15 @@ pub(super) fn refuses_settings(words: &str) -> OutboxError {
     }
 }
 
+/// A proxy that sends reads to other servers than writes, in the middle of a session.
+pub(super) fn splits_reads(words: &str) -> OutboxError {
+    OutboxError::Unfit {
+        found: format!("ProxySQL sends the courier's reads elsewhere ({words})"),
+        todo: "exempt the courier's user from the read/write split, as docs/operating.md says"
+            .into(),
+    }
+}
+
 /// A pooler that sends a prepared statement to a session which does not know it.
 pub(super) fn loses_statements(words: &str) -> OutboxError {
     OutboxError::Unfit {
@@ -148,6 +157,17 @@ mod tests {
                 said.contains(other) && said.contains("ENCODING 'UTF8'"),
                 "{said}"
             );
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_splits_reads_from_writes_is_told_with_the_remedy() {
+        let words = "connection is locked to hostgroup 10 but trying to reach hostgroup 20";
+        let error = splits_reads(words);
+        assert!(!error.is_transient());
+        let said = error.to_string();
+        for part in [words, "exempt the courier's user from the read/write split"] {
+            assert!(said.contains(part), "{said}");
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod cable;
 mod demoted;
+mod limits;
 mod operators;
 mod outage;
 mod rates;

@@ -10,7 +10,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use super::cluster::Undone;
 use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::network::translate_server;
-use crate::outbox::{OutboxError, schema};
+use crate::outbox::{OutboxError, fitness, schema};
 
 /// The remedy for a user whose password needs TLS.
 pub(super) const PASSWORD_NEEDS_TLS: &str = "without TLS the server takes this user's password only \
@@ -64,6 +64,8 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         ),
         1146 => OutboxError::Schema(schema::UNMIGRATED.into()),
         1054 => other_schema(&message),
+        // ProxySQL's, where a transaction and a statement in it belong to two groups of servers.
+        9006 => fitness::splits_reads(&message),
         1153 => OutboxError::Failed(format!("{message}; raise max_allowed_packet at the server")),
         // The wait for a lock took too long.
         1205 => OutboxError::Locked(message),

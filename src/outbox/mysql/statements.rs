@@ -725,11 +725,10 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 });
 
 /// The variables that keep the server, or this session, from taking writes. MySQL and MariaDB, old
-/// and new, know some of them each. A Galera node that the majority has lost says so in its status.
+/// and new, know some of them each. A Galera node shows this and sets variables even while it
+/// refuses everything else.
 pub(super) const TAKES_WRITES: &str = "
     SHOW VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only',
-        'tx_read_only', 'transaction_read_only');
-    SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'";
-
-/// The name of that status, and its value where the node refuses everything.
-pub(super) const OUTSIDE: (&str, &str) = ("wsrep_cluster_status", "non-Primary");
+        'tx_read_only', 'transaction_read_only', 'wsrep_on', 'wsrep_provider',
+        'wsrep_reject_queries');
+    SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_ready')";

@@ -4,6 +4,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Row};
 
 use super::error::translate;
+use super::sessions::open;
 use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
 use crate::outbox::operations::{ResultsIndex, results_index};
@@ -17,7 +18,7 @@ pub(super) async fn make_results_index(options: &PgConnectOptions) -> Result<boo
     let patient = options
         .clone()
         .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-    let mut session: PgConnection = network::connect(&patient, translate).await?;
+    let mut session = open(&patient).await?;
     let mut state = state(&mut session).await?;
     if state == ResultsIndex::Unfinished {
         // Another command may be building it just now.

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Result};
 
 use super::error::translate;
 use super::language::{Postgres, SCHEMA};
+use super::sessions::open;
 use super::statements::migrating as statements;
 use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating::{self, may_not};
@@ -23,7 +24,7 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
     let patient = options
         .clone()
         .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-    let mut session: PgConnection = network::connect(&patient, translate).await?;
+    let mut session = open(&patient).await?;
     let failed = |error| schema::migration_failed(error, translate);
     // Apps that migrate by the same library wait, too. The lock ends with the connection.
     session.lock().await.map_err(failed)?;

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Row};
 
 use super::error::translate;
-use super::statements;
+use super::{sessions, statements};
 use crate::outbox::server_kind::ServerKind;
 use crate::outbox::{OutboxError, network};
 
@@ -15,9 +15,8 @@ use crate::outbox::{OutboxError, network};
 impl ServerKind for sqlx::Postgres {
     type Context = ();
 
-    async fn prepare(_: &mut PgConnection, (): &()) -> sqlx::Result<()> {
-        // All of it goes along with the connection's options.
-        Ok(())
+    async fn prepare(session: &mut PgConnection, (): &()) -> sqlx::Result<()> {
+        sessions::prepare(session).await
     }
 
     async fn refuses_writes(session: &mut PgConnection) -> sqlx::Result<Option<String>> {

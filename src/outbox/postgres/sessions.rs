@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::error::translate;
 use super::language::Postgres;
+use super::statements::UNLIMITED;
 use crate::address::{self, Address, DatabaseKind, Tls};
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
@@ -123,6 +124,19 @@ pub(super) fn tls(options: &PgConnectOptions) -> Tls {
     }
 }
 
+/// One connection by itself.
+pub(super) async fn open(options: &PgConnectOptions) -> Result<PgConnection, OutboxError> {
+    let mut session: PgConnection = network::connect(options, translate).await?;
+    prepare(&mut session).await.map_err(translate)?;
+    Ok(session)
+}
+
+/// Gives a new connection the settings that could not go along with it.
+pub(super) async fn prepare(session: &mut PgConnection) -> Result<()> {
+    sqlx::raw_sql(UNLIMITED).execute(session).await?;
+    Ok(())
+}
+
 #[async_trait]
 impl Sessions for Postgres {
     type Writing = WritingSession<sqlx::Postgres>;
@@ -169,7 +183,7 @@ impl Sessions for Postgres {
         // Whoever inserts may take time between two rows.
         let unhurried = [("idle_in_transaction_session_timeout", "0")];
         let options = self.servers.options().options(unhurried);
-        let mut session: PgConnection = network::connect(&options, translate).await?;
+        let mut session = open(&options).await?;
         sqlx::raw_sql(BEGIN_UNHURRIED)
             .execute(&mut session)
             .await

@@ -640,3 +640,10 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 pub(super) const TAKES_WRITES: &str = "/*NO LOAD BALANCE*/
     SELECT pg_is_in_recovery() AS is_standby,
         current_setting('transaction_read_only')::boolean AS is_read_only";
+
+/// Takes away the limits that a server or a role may have set for the silence of a session and for
+/// the length of a transaction: the session's own limits serve. Not every version knows both.
+pub(super) const UNLIMITED: &str = "/*NO LOAD BALANCE*/
+    SELECT set_config(name, '0', false)
+    FROM (VALUES ('idle_session_timeout'), ('transaction_timeout')) AS known (name)
+    WHERE current_setting(name, true) <> '0'";

@@ -220,6 +220,25 @@ async fn galera_who_takes_a_lane_over_on_a_node_that_lags_learns_what_was_opened
     assert_eq!(late, [Recorded::Fenced]);
 }
 
+/// Such a node still shows and sets variables, and looks well in its status.
+#[tokio::test]
+#[ignore = "takes minutes: make test-matrix"]
+async fn galera_a_node_that_rejects_queries_is_not_taken_for_one_that_takes_writes() {
+    let cluster = Cluster::new().await;
+    cluster
+        .ask(0, "SET GLOBAL wsrep_reject_queries = ALL")
+        .await;
+    let refused = MySqlOutbox::connect(&cluster.nodes[0], 2).await;
+    let said = refused.expect_err("it rejects everything").to_string();
+    let why = "rejects all queries (wsrep_reject_queries is ALL)";
+    assert!(said.contains(why), "{said}");
+    cluster
+        .ask(0, "SET GLOBAL wsrep_reject_queries = NONE")
+        .await;
+    let taken = MySqlOutbox::connect(&cluster.nodes[0], 2).await;
+    taken.expect("it takes writes again");
+}
+
 /// Waits until a session sees a row.
 async fn sees(session: &mut MySqlConnection, rest: &str) {
     let count = format!("SELECT count(*) {rest}");
