@@ -46,7 +46,7 @@ enum Trouble {
     NoAnswer,
     /// The database answers, and takes no writes.
     NoWrites,
-    /// The database is not one that this courier can work with: not migrated, for example.
+    /// The database is not one for this courier: not migrated, or migrated by a newer one.
     Unfit,
 }
 

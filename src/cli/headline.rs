@@ -110,8 +110,9 @@ pub(super) fn until(pause: &ClosedGate) -> String {
 fn silence(due: u64, silent: u64, silent_seconds: f64) -> String {
     let are = if silent == 1 { "is" } else { "are" };
     format!(
-        "Nothing is sent: {} {are} silent for {}, and {} due. `contact-courier doctor` tells \
-         whether the database takes writes",
+        "Nothing is sent: {} {are} silent for {}, and {} due. Start one with \
+         `contact-courier run`; if one runs, `contact-courier doctor` tells whether the database \
+         takes writes",
         count(silent, "courier", "couriers"),
         seconds(silent_seconds),
         waiting(due)
@@ -224,7 +225,8 @@ mod tests {
                     silent_seconds: 12.0,
                 },
                 "Nothing is sent: 2 couriers are silent for 12s, and 7 contacts are due. \
-                 `contact-courier doctor` tells whether the database takes writes",
+                 Start one with `contact-courier run`; if one runs, `contact-courier doctor` tells \
+                 whether the database takes writes",
             ),
             (
                 Conclusion::Partly {

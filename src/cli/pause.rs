@@ -133,11 +133,7 @@ pub(super) async fn pause(
         return Ok(());
     }
     if pending == Some(0) && !is_known(scope, &*operations).await {
-        let whose = match scope {
-            OrderScope::User(_) => "user",
-            OrderScope::All | OrderScope::Lane(_) => "lane",
-        };
-        writeln!(out, "no contact of this {whose} is known")?;
+        writeln!(out, "no contact of this {} is known", whose(scope))?;
         return Ok(());
     }
     match pending {
@@ -158,6 +154,14 @@ fn replaced(pause: &Pause) -> String {
         "This replaces the pause of {} ({}; for {since} so far, {end})",
         pause.scope, pause.reason
     )
+}
+
+/// Names what an order is about.
+fn whose(scope: &OrderScope) -> &'static str {
+    match scope {
+        OrderScope::User(_) => "user",
+        OrderScope::All | OrderScope::Lane(_) => "lane",
+    }
 }
 
 /// Whether a lane or a user has, or had, a contact. If the database does not answer, it counts as
@@ -184,8 +188,13 @@ pub(super) async fn resume(
         return Ok(());
     }
     write!(out, "{}", what_ended(&scope, &resumed))?;
-    if resumed.ended.pauses + resumed.ended.holds == 0 && !is_known(&scope, &*operations).await {
-        writeln!(out, "no contact of this lane is known")?;
+    if resumed.ended.pauses + resumed.ended.holds > 0 {
+        return Ok(());
+    }
+    // A lane that no courier has come to is known by its contacts alone.
+    let pending = timeout(COUNTING, pending_in(&*operations, &scope)).await;
+    if matches!(pending, Ok(Ok(0))) && !is_known(&scope, &*operations).await {
+        writeln!(out, "no contact of this {} is known", whose(&scope))?;
     }
     Ok(())
 }

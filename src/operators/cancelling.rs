@@ -9,6 +9,7 @@ use super::chosen::{Chosen, Found, Missed};
 use super::history::by;
 use super::progress::Progress;
 use crate::contact::{ContactId, Lane};
+use crate::mask::mask_within;
 use crate::outbox::{Action, Cancelled, Operations, OutboxError, Part, PendingFilter, PendingLane};
 
 /// How many contacts one transaction cancels.
@@ -62,8 +63,10 @@ impl CancelTally {
     /// The ids among the names that match no pending contact, each with its contact's status.
     fn missed(&self) -> Vec<serde_json::Value> {
         let missed = self.missed.iter();
-        let told = missed.map(|(id, status)| json!({"id": id.0, "status": status}));
-        told.collect()
+        let ids = missed.map(|(id, status)| json!({"id": id.0, "status": status}));
+        let keys = self.missed_keys.iter();
+        let keys = keys.map(|(key, status)| json!({"key": mask_within(key), "status": status}));
+        ids.chain(keys).collect()
     }
 
     /// The counts and the result, for programs.

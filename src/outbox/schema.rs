@@ -122,7 +122,8 @@ pub(super) fn migration_failed(
 pub(super) fn other_place(outbox: &str, tables: &str) -> OutboxError {
     OutboxError::Schema(format!(
         "the outbox is in schema {outbox}, and new tables would be made in schema {tables}: write \
-         `options[search_path]={outbox}` into database.url"
+         `options[search_path]={outbox}` into database.url to use that one, or \
+         `options[search_path]={tables}` to make one of its own"
     ))
 }
 

@@ -31,7 +31,8 @@ pub(super) async fn overview<D: Dialect>(dialect: &D) -> Result<Overview, SqlErr
         let OrderScope::User(user) = &pause.scope else {
             continue;
         };
-        if cancelling::pending_of::<D>(&mut session, user, None).await? == 0 {
+        let waits = ask::<D>(D::OPERATING.user_waits).bind(user.as_str());
+        if waits.fetch_optional(&mut session).await?.is_none() {
             overview.idle_users.insert(user.clone());
         }
     }

@@ -135,6 +135,8 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) ahead: &'static str,
     /// How a lane stands [user, task].
     pub(in crate::outbox) lane: &'static str,
+    /// A row, if a contact of a user is pending [user].
+    pub(in crate::outbox) user_waits: &'static str,
     /// Some lane of a user [user].
     pub(in crate::outbox) lane_of_user: &'static str,
 

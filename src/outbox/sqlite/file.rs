@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The file as it was opened. Clones share its path.
 #[derive(Clone, Debug)]
 pub(super) struct DatabaseFile {
+    /// As the address names it. New connections open the file by this name.
+    name: Arc<Path>,
+    /// The file itself, whatever links lead to it.
     path: Arc<Path>,
     opened: Option<Identity>,
 }
@@ -21,11 +24,12 @@ pub(super) struct DatabaseFile {
 type Identity = (u64, u64);
 
 impl DatabaseFile {
-    /// Notes the file that has just been opened, whatever links lead to it.
-    pub(super) fn opened(path: &Path) -> Self {
-        let path = path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
+    /// Notes the file that has just been opened.
+    pub(super) fn opened(name: &Path) -> Self {
+        let path = name.canonicalize().unwrap_or_else(|_| PathBuf::from(name));
         Self {
-            opened: identity(&path).ok(),
+            opened: identity(name).ok(),
+            name: name.into(),
             path: path.into(),
         }
     }
@@ -36,7 +40,7 @@ impl DatabaseFile {
 
     /// Fails if the file is gone, or another is in its place.
     pub(super) fn check(&self) -> io::Result<()> {
-        let what = match identity(&self.path) {
+        let what = match identity(&self.name) {
             Ok(now) if self.opened.is_none_or(|opened| opened == now) => return Ok(()),
             Ok(_) => "was replaced by another",
             Err(error) if error.kind() == io::ErrorKind::NotFound => "is gone",
@@ -79,5 +83,11 @@ mod tests {
         assert!(replaced.contains("was replaced by another"), "{replaced}");
         fs::rename(&kept, &path).unwrap();
         file.check().unwrap();
+
+        fs::remove_file(&link).unwrap();
+        fs::write(&other, "another").unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        let elsewhere = file.check().unwrap_err().to_string();
+        assert!(elsewhere.contains("was replaced by another"), "{elsewhere}");
     }
 }

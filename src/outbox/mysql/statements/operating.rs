@@ -342,6 +342,11 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ? AND c.not_before IS NULL
             AND c.id < ?"
     ),
+    user_waits: concat!(
+        "SELECT c.id FROM ",
+        pending!(),
+        " WHERE c.status = 'pending' AND c.user_id = ? LIMIT 1"
+    ),
     lane_of_user: "SELECT task_id FROM delivery_lane WHERE user_id = ? LIMIT 1",
     lane: concat!(
         "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",

@@ -284,6 +284,12 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
     ahead: "SELECT count(*) FROM contact_outbox c
          WHERE c.status = 'pending' AND c.not_before IS NULL
            AND (c.user_id, c.task_id) >= ($1, $2) AND (c.user_id, c.task_id, c.id) < ($1, $2, $3)",
+    user_waits: "SELECT 1 WHERE EXISTS (
+             SELECT FROM contact_outbox
+             WHERE status = 'pending' AND not_before IS NULL AND user_id = $1)
+         OR EXISTS (
+             SELECT FROM contact_outbox
+             WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = $1)",
     lane_of_user: "SELECT task_id FROM delivery_lane WHERE user_id = $1 LIMIT 1",
     lane: concat!(
         "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures::bigint AS failures,

@@ -337,6 +337,12 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
     ahead: "SELECT count(*) FROM contact_outbox c INDEXED BY contact_outbox_immediate
          WHERE c.status = 'pending' AND c.not_before IS NULL
            AND c.user_id = ?1 AND c.task_id = ?2 AND c.id < ?3",
+    user_waits: "SELECT 1 WHERE EXISTS (
+             SELECT 1 FROM contact_outbox INDEXED BY contact_outbox_immediate
+             WHERE status = 'pending' AND not_before IS NULL AND user_id = ?1)
+         OR EXISTS (
+             SELECT 1 FROM contact_outbox INDEXED BY contact_outbox_deferred
+             WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = ?1)",
     lane_of_user: "SELECT task_id FROM delivery_lane WHERE user_id = ?1 LIMIT 1",
     lane: concat!(
         "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
