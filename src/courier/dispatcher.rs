@@ -12,6 +12,7 @@ use super::breaker;
 use super::context::Context;
 use super::limits::OwnTurn;
 use super::permits::Permit;
+use super::refusal_count::RefusalsBefore;
 use super::store::NotRecorded;
 use super::underway::{Journal, Underway};
 use crate::contact::ContactId;
@@ -90,6 +91,7 @@ impl Dispatcher<'_> {
         lease: &Arc<Lease>,
         underway: &mut Underway,
         admission: Admission,
+        refusals: &RefusalsBefore,
     ) -> Dispatched {
         let context = self.0;
         let limiter = &context.limiter;
@@ -134,19 +136,20 @@ impl Dispatcher<'_> {
         }
         rate_wait.emit();
         permit.goes_out();
-        let (verdict, counted) = self.deliver(underway).await;
+        let (verdict, counted) = self.deliver(underway, refusals).await;
         drop(permit);
         Dispatched::Answered(verdict, counted)
     }
 
     /// Makes one request, and reads its answer. Returns also whether the answer counts rows as taken.
-    async fn deliver(&self, underway: &mut Underway) -> (Verdict, bool) {
+    async fn deliver(&self, underway: &mut Underway, refusals: &RefusalsBefore) -> (Verdict, bool) {
         let (request, sent) = (RequestSent::emit(&underway.batch), Instant::now());
         underway.sent_at = sent;
         let Underway { batch, trace, .. } = underway;
         trace.sends(batch.attempts);
         let reply = self.0.platform.deliver(batch).await;
         let took = request.answered();
+        batch.taken_since &= refusals.are_all();
         let verdict = verdict::read(batch, &reply, &self.0.tuning().rules);
         trace.answered(&reply, &verdict);
         RequestEnded {

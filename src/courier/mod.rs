@@ -38,6 +38,7 @@ pub mod pulse;
 mod queue;
 mod recorder;
 pub mod redaction;
+mod refusal_count;
 mod refusals;
 mod rests;
 pub mod retention;

@@ -15,6 +15,10 @@ use crate::contact::Lane;
 /// At most so many lanes wait for a budget. The searches find others again.
 const MOST: usize = 50_000;
 
+/// After so many lanes in a row that may not start, all of their line are asked at once: to take out the
+/// next one costs a look at all of its user.
+const MOST_MISSES: usize = 32;
+
 #[derive(Debug, Default)]
 pub(super) struct Unpaid {
     retries: Line,
@@ -82,11 +86,17 @@ impl Unpaid {
             Budget::Retries => &mut self.retries,
             Budget::Probes => &mut self.probes,
         };
+        let mut misses = 0;
         while let Some(lane) = line.lanes.next(&self.turns, |_| 0) {
             if may_start(&lane) {
                 self.turns.note(&lane);
                 self.paid.insert(lane.clone());
                 return Some(lane);
+            }
+            misses += 1;
+            if misses == MOST_MISSES {
+                let lanes = std::mem::take(&mut line.lanes).into_lanes();
+                line.lanes = lanes.into_iter().filter(|lane| may_start(lane)).collect();
             }
         }
         None

@@ -57,10 +57,11 @@ impl LaneAtWork {
                 continue;
             }
             underway.batch.taken_since = self.taking.has_taken_since(&underway);
+            let refusals = self.taking.refusals();
             let (context, lease) = (Arc::clone(&self.context), Arc::clone(&self.lease));
             self.steps.spawn(async move {
                 let way = Dispatcher(&context);
-                let dispatched = way.send(&lease, &mut underway, admission).await;
+                let dispatched = way.send(&lease, &mut underway, admission, &refusals).await;
                 Completed::Sent(underway, dispatched)
             });
         }

@@ -6,6 +6,7 @@
 use tokio::time::Instant;
 
 use crate::batch::Batch;
+use crate::courier::refusal_count::{RefusalCount, RefusalsBefore};
 use crate::courier::underway::Underway;
 use crate::platform::verdict::Closing;
 use crate::settlement::Final;
@@ -16,6 +17,7 @@ pub(super) struct Taking {
     taken: Option<Instant>,
     /// When the last refusal of a whole request was read.
     refused: Option<Instant>,
+    refusals: RefusalCount,
 }
 
 impl Taking {
@@ -25,6 +27,12 @@ impl Taking {
 
     pub(super) fn refuses(&mut self, now: Instant) {
         self.refused = Some(now);
+        self.refusals.note();
+    }
+
+    /// Notes the refusals for a batch that sets out.
+    pub(super) fn refusals(&self) -> RefusalsBefore {
+        self.refusals.before()
     }
 
     /// Whether a further refusal is about the rows of this batch: they have been refused before, and the
@@ -69,7 +77,10 @@ mod tests {
         assert!(!taking.has_taken_since(&underway));
         taking.takes(at(2));
         assert!(taking.has_taken_since(&underway));
+        let refusals = taking.refusals();
+        assert!(refusals.are_all());
         taking.refuses(at(3));
+        assert!(!refusals.are_all(), "it was read meanwhile");
         assert!(!taking.has_taken_since(&underway));
         // Sent before the refusal, and answered behind it.
         taking.takes(at(2));
