@@ -302,7 +302,7 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
     );
     assert_eq!(
         json,
-        "{\"cancelled\":1,\"dry_run\":false,\"left_locked\":0,\"left_on_their_way\":0,\"missed\":[{\"id\":2,\"status\":\"failed\"},{\"id\":99,\"status\":null}],\"pending\":1,\"unmatched\":3}\n"
+        "{\"cancelled\":1,\"dry_run\":false,\"left_locked\":0,\"left_on_their_way\":0,\"missed\":[{\"id\":2,\"status\":\"failed\"},{\"id\":99,\"status\":null},{\"key\":\"order-1\",\"status\":\"succeeded\"}],\"pending\":1,\"unmatched\":3}\n"
     );
     let nothing = self::said(&db, &["cancel", "2", "--yes"]);
     assert_eq!(
