@@ -124,12 +124,12 @@ impl Unpaid {
 
     /// Takes out the lanes for which this holds: they need no budget any more.
     pub(super) fn take_out(&mut self, holds: impl Fn(&Lane) -> bool) -> Vec<Lane> {
-        let out: Vec<Lane> = self.iter().filter(|lane| holds(lane)).cloned().collect();
-        let out_of_all: HashSet<&Lane> = out.iter().collect();
+        let mut out = Vec::new();
         for line in [&mut self.retries, &mut self.probes] {
             let lanes = std::mem::take(&mut line.lanes).into_lanes();
-            let stay = lanes.into_iter().filter(|lane| !out_of_all.contains(lane));
-            line.lanes = stay.collect();
+            let (leave, stay): (Vec<Lane>, Vec<Lane>) = lanes.into_iter().partition(&holds);
+            out.extend(leave);
+            line.lanes = stay.into_iter().collect();
         }
         out
     }

@@ -47,6 +47,16 @@ pub(super) fn writers(max_connections: u32) -> usize {
         .clamp(1, 4)
 }
 
+/// Makes the options of sessions on each of the servers of an address.
+pub(super) fn each<T>(
+    address: &Address,
+    options: impl Fn(&str, &Address) -> Result<T, OutboxError>,
+) -> Result<Vec<T>, OutboxError> {
+    let hosts = address::split(&address.url);
+    let hosts = hosts.map_err(|error| OutboxError::Failed(error.to_string()))?;
+    hosts.iter().map(|url| options(url, address)).collect()
+}
+
 /// A host as the resolver wants it: an IPv6 address stands in brackets in an address only.
 pub(super) fn without_brackets(host: &str) -> String {
     host.trim_matches(['[', ']']).to_owned()

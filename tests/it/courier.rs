@@ -552,9 +552,10 @@ async fn failures_that_nobody_is_named_for_come_to_an_end(db: &Db) {
     assert!(requests < 200, "{requests}");
 }
 
-/// The task takes the first batch, whose answer is lost, and the second one. Then the task ends.
-async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
-    for n in 0..8 {
+/// The task takes the first batch of `batch_size` rows, whose answer is lost, and the second one. Then
+/// the task ends.
+async fn lost_then_taken_then_ended(db: &Db, rows: usize, batch_size: usize) {
+    for n in 0..rows {
         db.contact("u/t", &number(n)).await;
     }
     let requests = AtomicUsize::new(0);
@@ -564,9 +565,13 @@ async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
         _ => saying(422, "任务已结束"),
     };
     let mut options = options(Duration::ZERO);
-    options.tuning.batch_size = 4;
+    options.tuning.batch_size = batch_size;
     options.tuning.backoff.initial_interval = Duration::from_millis(20);
     run(db, platform, options).await;
+}
+
+async fn a_task_that_ends_after_a_lost_answer_judges_no_row(db: &Db) {
+    lost_then_taken_then_ended(db, 8, 4).await;
     assert_eq!(ended(db, "succeeded").await, 4);
     assert_eq!(ended(db, "rejected").await, 0);
     assert!(ended(db, "unconfirmed").await > 0);
@@ -598,19 +603,7 @@ async fn a_row_that_is_there_already_does_not_tell_that_the_task_goes_on(db: &Db
 }
 
 async fn a_row_that_was_never_refused_before_is_not_judged_by_what_the_task_took(db: &Db) {
-    for n in 0..2 {
-        db.contact("u/t", &number(n)).await;
-    }
-    let requests = AtomicUsize::new(0);
-    let platform = move |_: &Batch| match requests.fetch_add(1, Ordering::Relaxed) {
-        0 => answer(503),
-        1 => answer(200),
-        _ => saying(422, "任务已结束"),
-    };
-    let mut options = options(Duration::ZERO);
-    options.tuning.batch_size = 1;
-    options.tuning.backoff.initial_interval = Duration::from_millis(20);
-    run(db, platform, options).await;
+    lost_then_taken_then_ended(db, 2, 1).await;
     assert_eq!(ended(db, "succeeded").await, 1);
     assert_eq!(ended(db, "unconfirmed").await, 1, "it is in the task");
 }

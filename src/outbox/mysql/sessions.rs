@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::cluster::{self, Cluster};
 use super::error::translate;
 use super::language::MySql;
-use crate::address::{self, Address, DatabaseKind, Tls};
+use crate::address::{Address, DatabaseKind, Tls};
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
 use crate::outbox::{OutboxError, network};
@@ -77,9 +77,7 @@ pub(super) const PATIENT: &str = "
 
 /// The options of sessions on each of the servers of an address.
 pub(super) fn each(address: &Address) -> Result<Vec<MySqlConnectOptions>, OutboxError> {
-    let hosts = address::split(&address.url);
-    let hosts = hosts.map_err(|error| OutboxError::Failed(error.to_string()))?;
-    hosts.iter().map(|url| options(url, address)).collect()
+    network::each(address, options)
 }
 
 /// The options of sessions on one of them.

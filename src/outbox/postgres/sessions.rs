@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::error::translate;
 use super::language::Postgres;
 use super::statements::UNLIMITED;
-use crate::address::{self, Address, DatabaseKind, Tls};
+use crate::address::{Address, DatabaseKind, Tls};
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
 use crate::outbox::{OutboxError, network};
@@ -73,9 +73,7 @@ const BEGIN_UNHURRIED: &str = begin!(lock: "8s", idle: "0");
 
 /// The options of sessions on each of the servers of an address.
 pub(super) fn each(address: &Address) -> Result<Vec<PgConnectOptions>, OutboxError> {
-    let hosts = address::split(&address.url);
-    let hosts = hosts.map_err(|error| OutboxError::Failed(error.to_string()))?;
-    hosts.iter().map(|url| options(url, address)).collect()
+    network::each(address, options)
 }
 
 /// The options of sessions on one of them.

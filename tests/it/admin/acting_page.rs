@@ -114,9 +114,7 @@ async fn users_log_in_and_act_in_both_languages_on_any_screen() {
             ..Faults::default()
         };
         let mut world = World::new(&db, faults).await;
-        // Longer than the test, so that the page stands still.
-        world.set("retry.initial_interval", "10m");
-        world.set("retry.max_interval", "10m");
+        world.holds_outlast_the_test();
         write_users(&mut world, ANNA);
         world.insert(&lanes(1)[0], &goods(0, 250)).await;
         let courier = Courier::start(&mut world).await;

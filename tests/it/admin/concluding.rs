@@ -41,8 +41,7 @@ async fn a_database_that_takes_no_writes_is_told_and_not_that_no_courier_runs() 
     };
     let mut world = World::new(&db, faults).await;
     world.set("delivery.lease", "3s");
-    world.set("retry.initial_interval", "10m");
-    world.set("retry.max_interval", "10m");
+    world.holds_outlast_the_test();
     world.insert(&lanes(1)[0], &goods(0, 7)).await;
     let courier = Courier::start(&mut world).await;
     until("the lane is on hold", async || {
@@ -103,9 +102,7 @@ async fn of_two_couriers_the_one_with_a_refused_token_is_named() {
         ..Faults::default()
     };
     let mut world = World::new(&db, faults).await;
-    // Longer than the test, so that the page stands still.
-    world.set("retry.initial_interval", "10m");
-    world.set("retry.max_interval", "10m");
+    world.holds_outlast_the_test();
     world.set("platform.token", "not-the-token-of-the-tests");
     world.insert(&lanes(1)[0], &goods(0, 7)).await;
     let refused = Courier::start(&mut world).await;

@@ -70,9 +70,7 @@ async fn the_status_page_tells_what_is_the_matter_in_both_languages_on_any_scree
         ..Faults::default()
     };
     let mut world = World::new(&db, faults).await;
-    // Longer than the test, so that the page stands still.
-    world.set("retry.initial_interval", "10m");
-    world.set("retry.max_interval", "10m");
+    world.holds_outlast_the_test();
     world.insert(&lanes(1)[0], &goods(0, 250)).await;
     let mut phones = goods(1, 40);
     phones.extend(["99999901".into(), "99999902".into()]);

@@ -67,9 +67,7 @@ async fn all_on_the_page_agrees_whatever_keeps_contacts_back() {
     for state in states() {
         let db = Db::sqlite().await;
         let mut world = World::new(&db, state.faults.clone()).await;
-        // Longer than the test, so that the page stands still.
-        world.set("retry.initial_interval", "10m");
-        world.set("retry.max_interval", "10m");
+        world.holds_outlast_the_test();
         for (nth, lane) in lanes(3).iter().enumerate() {
             world.insert(lane, &goods(nth, 2)).await;
         }

@@ -77,6 +77,13 @@ impl<'a> World<'a> {
         self.settings.insert(key.into(), value.into());
     }
 
+    /// Makes holds longer than the test, so that all that is shown of them stands still.
+    pub(crate) fn holds_outlast_the_test(&mut self) {
+        for key in ["retry.initial_interval", "retry.max_interval"] {
+            self.set(key, "10m");
+        }
+    }
+
     /// Leaves a setting to its default for programs that are started from now on.
     pub(crate) fn unset(&mut self, key: &str) {
         self.settings.remove(key);
