@@ -115,3 +115,21 @@ fn make_private(file: &Path) {
     let made = open.write(true).create_new(true).mode(0o600).open(file);
     drop(made);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sessions would wait for each other at every page and allocation. The options stand in `.cargo/config.toml`.
+    #[tokio::test]
+    async fn sqlite_is_built_without_locks_that_all_sessions_share() -> sqlx::Result<()> {
+        let pool = SqlitePoolOptions::new().connect("sqlite::memory:").await?;
+        let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options")
+            .fetch_all(&pool)
+            .await?;
+        let has = |name: &str| options.iter().any(|option| option == name);
+        assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
+        assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+        Ok(())
+    }
+}

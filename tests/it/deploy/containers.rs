@@ -72,6 +72,13 @@ fn the_image_says_which_version_it_is() {
 }
 
 #[test]
+fn the_image_is_built_with_the_settings_of_every_build() {
+    let kept =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.dockerignore")).unwrap();
+    assert!(kept.lines().any(|line| line == "!.cargo"), "{kept}");
+}
+
+#[test]
 fn the_image_starts_and_checks_what_the_program_has() {
     let dockerfile = read(DOCKERFILE);
     let lists = |key: &str| -> Vec<Vec<String>> {
