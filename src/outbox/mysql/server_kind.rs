@@ -7,7 +7,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{MySqlConnection, Row};
 
 use super::cluster::Cluster;
-use super::error::translate;
+use super::error::{self, translate};
 use super::{sessions, statements};
 use crate::outbox::server_kind::ServerKind;
 use crate::outbox::{OutboxError, network};
@@ -35,6 +35,10 @@ impl ServerKind for sqlx::MySql {
 
     fn translate(error: sqlx::Error) -> OutboxError {
         translate(error)
+    }
+
+    fn allows_no_more(error: &sqlx::Error) -> bool {
+        error::allows_no_more(error)
     }
 
     fn place(options: &MySqlConnectOptions) -> String {
