@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Pool, Result};
+use sqlx::{Database, Pool};
 use tokio::time::Instant;
 
 use crate::lock::lock;
@@ -35,6 +35,16 @@ pub(super) struct Held<Db: Database> {
     since: Instant,
 }
 
+impl<Db: Database> Held<Db> {
+    /// A session of the same pool as the place that it is put into later.
+    pub(super) fn new(session: PoolConnection<Db>) -> Self {
+        Self {
+            session,
+            since: Instant::now(),
+        }
+    }
+}
+
 impl<Db: Database> Kept<Db> {
     /// A place without a session.
     pub(super) fn new(pool: Pool<Db>) -> Self {
@@ -48,18 +58,10 @@ impl<Db: Database> Kept<Db> {
         }
     }
 
-    /// Takes out the kept session, or one of the pool's.
-    pub(super) async fn take(&self) -> Result<Held<Db>> {
+    /// Takes out the kept session, unless it was kept for too long.
+    pub(super) fn take(&self) -> Option<Held<Db>> {
         let held = lock(&self.place).held.take();
-        if let Some(held) = held
-            && held.since.elapsed() < LONGEST
-        {
-            return Ok(held);
-        }
-        Ok(Held {
-            session: self.pool.acquire().await?,
-            since: Instant::now(),
-        })
+        held.filter(|held| held.since.elapsed() < LONGEST)
     }
 
     /// Keeps the session for the next question, if that comes soon and nobody else may want the

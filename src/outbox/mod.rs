@@ -17,6 +17,7 @@
 //! - **One clock.** Every instant is taken from the database; durations cross this border, instants
 //!   never do.
 
+mod allowance;
 mod backlog;
 mod conflict;
 mod door;

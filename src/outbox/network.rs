@@ -5,22 +5,40 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::{ConnectOptions, Connection, Error};
+use tokio::time::{sleep, timeout};
 
-use super::error::{CONNECT_TIMEOUT, OutboxError};
+use super::error::OutboxError;
 use super::schema;
+use super::server_kind::{Options, ServerKind};
 use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Tls};
 use crate::trust;
 
-/// One connection by itself: its error says what is wrong, a pool's only that time is up.
-pub(super) async fn connect<C: Connection>(
-    options: &C::Options,
-    translate: impl Fn(sqlx::Error) -> OutboxError,
-) -> Result<C, OutboxError> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(connection) => connection.map_err(translate),
-        Err(_) => Err(OutboxError::Lost(format!(
+/// After a refused connection, until the next one: those that were closed a moment ago may still
+/// count at the server.
+pub(super) const REFUSED_AGAIN: Duration = Duration::from_millis(100);
+
+/// One connection by itself: its error says what is wrong, a pool's only that time is up. A server that
+/// allows no more connections is asked again until then.
+pub(super) async fn connect<D: ServerKind>(
+    options: &Options<D>,
+    within: Duration,
+) -> Result<D::Connection, OutboxError> {
+    let mut refused = None;
+    let connected = timeout(within, async {
+        loop {
+            match options.connect().await {
+                Err(error) if D::allows_no_more(&error) => refused = Some(error),
+                connected => return connected,
+            }
+            sleep(REFUSED_AGAIN).await;
+        }
+    });
+    match (connected.await, refused) {
+        (Ok(connected), _) => connected.map_err(D::translate),
+        (Err(_), Some(refused)) => Err(D::translate(refused)),
+        (Err(_), None) => Err(OutboxError::Lost(format!(
             "no connection within {} seconds",
-            CONNECT_TIMEOUT.as_secs()
+            within.as_secs()
         ))),
     }
 }

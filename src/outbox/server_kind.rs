@@ -26,6 +26,9 @@ pub(super) trait ServerKind: Database {
     /// What an error means.
     fn translate(error: Error) -> OutboxError;
 
+    /// Whether the error says that the server allows no more connections, of this user or of all.
+    fn allows_no_more(error: &Error) -> bool;
+
     /// Where the server is, for people: `host:port`, or the path of its socket.
     fn place(options: &Options<Self>) -> String;
 

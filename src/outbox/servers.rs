@@ -9,22 +9,27 @@
 //! - **Nobody waits for the dead.** A connection that was idle is tried before it is used, within
 //!   [`CHECK_WITHIN`], and one that fails condemns all others of its age.
 //! - **No busy loop.** One search at a time, with a rest after each round.
+//! - **Fewer connections will do.** A server that allows fewer than the pool may have is worked with by
+//!   those that it allows: see [`Allowance`].
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
-use sqlx::pool::PoolConnectionMetadata;
-use sqlx::{Connection, Error, Pool};
-use tokio::time::{Instant, timeout};
+use sqlx::pool::{MaybePoolConnection, PoolConnection, PoolConnectionMetadata};
+use sqlx::{ConnectOptions, Connection, Error, Pool, SqlSafeStr, Transaction};
+use tokio::sync::MutexGuard;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::allowance::Allowance;
 use super::error::{CONNECT_TIMEOUT, OutboxError};
-use super::kept::Kept;
-use super::network;
+use super::kept::{Held, Kept};
+use super::network::{self, REFUSED_AGAIN};
 use super::server_kind::{Options, ServerKind};
 use crate::address::{Address, Renew};
 use crate::lock::lock;
-use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
+use crate::telemetry::event::{DatabaseAddressChanged, DatabaseAllowsFewer, DatabaseMoved};
 
 /// A connection that was used this lately is taken for good, and so is a server that has lately
 /// taken writes.
@@ -41,6 +46,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After a round in which no server was found that would do.
 const REST: Duration = Duration::from_secs(1);
+
+/// A new connection takes no longer, unless the server is slow or allows no more.
+const USUAL: Duration = Duration::from_secs(1);
+
+/// How often whoever is the next looks for a connection that came back.
+const BACK_EVERY: Duration = Duration::from_millis(2);
 
 /// What whoever connects wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +85,8 @@ struct Shared<D: ServerKind> {
     refusal: Mutex<Option<String>>,
     /// When it was asked last and would do.
     checked: Mutex<Instant>,
+    /// Whether it was told that a server allows fewer connections than are set.
+    told_of_fewer: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -98,6 +111,7 @@ struct Present<D: ServerKind> {
     host: usize,
     pool: Pool<D>,
     kept: Kept<D>,
+    allowance: Arc<Allowance>,
     /// All connections of the pool were made after this.
     since: Instant,
 }
@@ -108,6 +122,7 @@ impl<D: ServerKind> Present<D> {
             host,
             kept: Kept::new(pool.clone()),
             pool,
+            allowance: Arc::default(),
             since: Instant::now(),
         }
     }
@@ -177,21 +192,189 @@ impl<D: ServerKind> Found<D> {
             searching: AtomicBool::new(false),
             refusal: Mutex::default(),
             checked: Mutex::new(Instant::now()),
+            told_of_fewer: AtomicBool::new(false),
         }))
     }
 }
 
 impl<D: ServerKind> Servers<D> {
     /// The connections to the server that is used now.
-    pub(super) fn pool(&self) -> Pool<D> {
+    fn pool(&self) -> Pool<D> {
         self.0.read(|present| {
             present.kept.give_way();
             present.pool.clone()
         })
     }
 
-    /// The one of them that is kept at hand.
-    pub(super) fn kept(&self) -> Kept<D> {
+    /// Takes one of them out of the pool, waits for one, or makes one. When the server allows no more,
+    /// one that comes back is waited for. The error is the server's, if it has refused one.
+    pub(super) async fn acquire(&self) -> sqlx::Result<PoolConnection<D>> {
+        let mut refused = None;
+        let acquired = timeout(CONNECT_TIMEOUT, async {
+            loop {
+                match self.try_to_acquire().await {
+                    Err(error) if D::allows_no_more(&error) => refused = Some(error),
+                    acquired => return acquired,
+                }
+            }
+        });
+        let acquired = acquired.await;
+        acquired.unwrap_or_else(|_| Err(refused.unwrap_or(Error::PoolTimedOut)))
+    }
+
+    /// Takes one more beside one that the caller holds; `None`: there is none to be had, as when the
+    /// server allows no more.
+    pub(super) async fn another(&self) -> sqlx::Result<Option<PoolConnection<D>>> {
+        let (pool, allowance) = (self.pool(), self.0.allowance());
+        if pool.num_idle() == 0 && allowance.is_used_up(pool.size()) {
+            return Ok(None);
+        }
+        match timeout(CONNECT_TIMEOUT, self.try_to_acquire()).await {
+            Ok(Err(error)) if D::allows_no_more(&error) => Ok(None),
+            Ok(acquired) => acquired.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Lets something make a connection of its own. If that takes longer than usual, the server may
+    /// allow no more: then those that nobody uses are closed.
+    pub(super) async fn beside<T>(&self, making: impl Future<Output = T>) -> T {
+        tokio::select! {
+            biased;
+            made = making => made,
+            never = self.make_room() => match never {},
+        }
+    }
+
+    async fn make_room(&self) -> Infallible {
+        loop {
+            sleep(REFUSED_AGAIN).await;
+            let pool = self.pool();
+            self.kept().give_back();
+            while let Some(idle) = pool.try_acquire() {
+                idle.close().await.ok();
+            }
+        }
+    }
+
+    /// Begins a transaction on one of them.
+    pub(super) async fn begin_with(
+        &self,
+        begin: &'static str,
+    ) -> sqlx::Result<Transaction<'static, D>> {
+        let session = MaybePoolConnection::PoolConnection(self.acquire().await?);
+        Transaction::begin(session, Some(begin.into_sql_str())).await
+    }
+
+    /// Takes the one that is kept at hand, or another one, and the place to put it back to.
+    pub(super) async fn take(&self) -> sqlx::Result<(Kept<D>, Held<D>)> {
+        let kept = self.kept();
+        let held = match kept.take() {
+            Some(held) => held,
+            None => Held::new(self.acquire().await?),
+        };
+        Ok((kept, held))
+    }
+
+    /// Fails with the server's words, after a moment, if the server allows no more connections.
+    async fn try_to_acquire(&self) -> sqlx::Result<PoolConnection<D>> {
+        let (pool, allowance) = (self.pool(), self.0.allowance());
+        let turn = self.wait_for_return(&pool, &allowance).await;
+        let acquired = tokio::select! {
+            biased;
+            acquired = self.grow(&pool, &allowance) => acquired,
+            error = self.refusal(&pool, &allowance) => Err(error),
+        };
+        drop(turn);
+        if let Err(error) = &acquired
+            && D::allows_no_more(error)
+        {
+            sleep(REFUSED_AGAIN).await;
+            if let Some(most) = allowance.refused(pool.size()) {
+                self.tell_of_fewer(most, error);
+            }
+        }
+        acquired
+    }
+
+    /// Takes a connection out of the pool or makes one, and again if the server refuses it: those that
+    /// were closed a moment ago may still count there.
+    async fn grow(
+        &self,
+        pool: &Pool<D>,
+        allowance: &Arc<Allowance>,
+    ) -> sqlx::Result<PoolConnection<D>> {
+        loop {
+            let grows = pool.num_idle() == 0 && pool.size() < self.0.max_connections;
+            let growing = grows.then(|| allowance.growing());
+            let acquired = pool.acquire().await;
+            drop(growing);
+            match acquired {
+                Err(error) if D::allows_no_more(&error) => sleep(REFUSED_AGAIN).await,
+                acquired => {
+                    if grows && acquired.is_ok() {
+                        allowance.allowed(pool.size());
+                    }
+                    return acquired;
+                }
+            }
+        }
+    }
+
+    /// Waits in line until a connection has come back, if the server allows no more.
+    async fn wait_for_return<'a>(
+        &self,
+        pool: &Pool<D>,
+        allowance: &'a Arc<Allowance>,
+    ) -> Option<MutexGuard<'a, ()>> {
+        let is_used_up = || {
+            pool.size() < self.0.max_connections
+                && allowance.is_used_up(pool.size())
+                && Arc::ptr_eq(allowance, &self.0.allowance())
+        };
+        // Whoever comes now takes none that others wait for.
+        if !is_used_up() {
+            return None;
+        }
+        let turn = allowance.turn().await;
+        while pool.num_idle() == 0 && is_used_up() {
+            self.kept().give_back();
+            sleep(BACK_EVERY).await;
+        }
+        // Who tries for one more keeps nobody waiting.
+        (pool.num_idle() > 0).then_some(turn)
+    }
+
+    /// Returns the server's words if it allows no more connections, else never. The pool itself tries
+    /// again and again and says nothing.
+    async fn refusal(&self, pool: &Pool<D>, allowance: &Allowance) -> Error {
+        loop {
+            sleep(USUAL).await;
+            if pool.size() >= self.0.max_connections && !allowance.is_growing() {
+                continue;
+            }
+            let options = self.options();
+            match timeout(CONNECT_TIMEOUT, options.connect()).await {
+                Ok(Err(error)) if D::allows_no_more(&error) => return error,
+                Ok(Ok(session)) => network::part(session).await,
+                _ => {}
+            }
+        }
+    }
+
+    fn tell_of_fewer(&self, most: u32, error: &Error) {
+        if most < self.0.max_connections && !self.0.told_of_fewer.swap(true, Ordering::AcqRel) {
+            DatabaseAllowsFewer {
+                server: &self.place(),
+                most,
+                max_connections: self.0.max_connections,
+                error: &error.to_string(),
+            }
+            .emit();
+        }
+    }
+
+    fn kept(&self) -> Kept<D> {
         self.0.read(|present| present.kept.clone())
     }
 
@@ -275,6 +458,10 @@ impl<D: ServerKind> Shared<D> {
     fn read<T>(&self, look: impl FnOnce(&Present<D>) -> T) -> T {
         // The value is replaced whole, so a panic elsewhere cannot have left it half written.
         look(&self.present.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn allowance(&self) -> Arc<Allowance> {
+        self.read(|present| Arc::clone(&present.allowance))
     }
 
     fn host(&self) -> Host<D> {
@@ -494,8 +681,14 @@ async fn look<D: ServerKind>(
     is_one_of_several: bool,
     context: &D::Context,
 ) -> Result<Option<String>, OutboxError> {
+    let within = if is_one_of_several {
+        LOOK_WITHIN
+    } else {
+        CONNECT_TIMEOUT
+    };
+    let began = Instant::now();
+    let mut session = network::connect::<D>(&host.options, within).await?;
     let asked = async {
-        let mut session: D::Connection = network::connect(&host.options, D::translate).await?;
         D::prepare(&mut session, context)
             .await
             .map_err(D::translate)?;
@@ -503,12 +696,7 @@ async fn look<D: ServerKind>(
         network::part(session).await;
         refusal.map_err(D::translate)
     };
-    let within = if is_one_of_several {
-        LOOK_WITHIN
-    } else {
-        CONNECT_TIMEOUT
-    };
-    timeout(within, asked)
+    timeout_at(began + within, asked)
         .await
         .unwrap_or_else(|_| Err(network::too_slow(within)))
 }

@@ -32,6 +32,10 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
             let todo = match settings.database.url().kind() {
                 Some(DatabaseKind::Sqlite) => writing::FILE,
                 _ if untrusted => "docs/security.md tells how a way is secured",
+                _ if matches!(error.downcast_ref(), Some(OutboxError::Unavailable(_))) => {
+                    "see the database's log; if it allows no more connections, allow this user \
+                     more, or set database.max_connections of its couriers lower"
+                }
                 _ => "start it, or correct its address, user or password",
             };
             return (
@@ -40,7 +44,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
             );
         }
     };
-    let mut checks = server(&database).await;
+    let mut checks = server(&database, settings.database.max_connections).await;
     checks.extend(unfitness(&*database.outbox).await);
     match database.outbox.check_schema().await {
         Ok(()) => {
@@ -97,7 +101,7 @@ fn shared_by(sharers: usize) -> String {
     }
 }
 
-async fn server(database: &Database) -> Vec<Check> {
+async fn server(database: &Database, max_connections: u32) -> Vec<Check> {
     let before = host_clock();
     let server = match database.operations.server().await {
         Ok(server) => server,
@@ -112,6 +116,8 @@ async fn server(database: &Database) -> Vec<Check> {
     checks.extend(durability(&server));
     checks.extend(server.sql_mode.as_ref().and_then(not_strict));
     checks.extend(server.cluster.map(cluster));
+    let allowed = server.connections;
+    checks.extend(allowed.and_then(|allowed| fewer_connections(allowed, max_connections)));
     checks.push(clock(host - server.clock));
     checks
 }
@@ -192,6 +198,18 @@ fn cluster(kind: &str) -> Check {
             "a node of {kind}: leases are fenced by writes, and reads wait for what other nodes wrote"
         ),
     )
+}
+
+/// Warns if the server allows its user fewer connections than the courier asks for.
+fn fewer_connections(allowed: i64, max_connections: u32) -> Option<Check> {
+    (allowed < i64::from(max_connections)).then(|| {
+        Check::warning(
+            "connections",
+            format!("the server allows this user {allowed}, fewer than {max_connections}"),
+            "the courier goes on with those that it gets; allow the user more, or set \
+             database.max_connections lower, by one at least, so that commands find one, too",
+        )
+    })
 }
 
 /// Returns the host's clock in seconds since 1970.
@@ -343,6 +361,7 @@ mod tests {
             ],
             sql_mode: Some(setting("sql_mode", "", Some("add STRICT_TRANS_TABLES"))),
             cluster: None,
+            connections: None,
             security: None,
             clock: 0.0,
         };
@@ -426,6 +445,14 @@ mod tests {
             unmigrated(&lost).to_string(),
             "FAILED   migrations  the database does not answer: gone; see the database's log"
         );
+    }
+
+    #[test]
+    fn a_server_that_allows_fewer_connections_than_are_set_is_a_warning() {
+        assert!(fewer_connections(8, 8).is_none());
+        let said = fewer_connections(2, 8).unwrap().to_string();
+        let line = "warning  connections the server allows this user 2, fewer than 8; the courier";
+        assert!(said.starts_with(line), "{said}");
     }
 
     #[test]

@@ -22,8 +22,7 @@ use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 #[async_trait]
 impl Dialect for MySql {
     async fn newest(&self) -> Result<i64> {
-        let kept = self.servers.kept();
-        let mut held = kept.take().await?;
+        let (kept, mut held) = self.servers.take().await?;
         let newest = sql::reading::newest::<Self>(&mut held.session).await?;
         kept.put(held);
         Ok(newest)
@@ -79,7 +78,7 @@ impl Dialect for MySql {
     }
 
     async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>> {
-        recording::locked(&self.servers.pool(), contacts).await
+        recording::locked(&self.servers, contacts).await
     }
 
     async fn claim_rate(&self, tx: &mut MySqlConnection, claim: &RateClaim<'_>) -> Result<i64> {

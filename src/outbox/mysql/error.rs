@@ -49,6 +49,12 @@ pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
     matches!(number(error), 1045 | 1129 | 1130 | 2003 | 3118 | 9001).then(|| error.to_string())
 }
 
+/// Whether the server allows no more connections, of all, of this user, or of this user in an hour.
+pub(super) fn allows_no_more(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| matches!(number(error), 1040 | 1203 | 1226))
+}
+
 fn number(error: &dyn DatabaseError) -> u16 {
     error
         .try_downcast_ref::<MySqlDatabaseError>()

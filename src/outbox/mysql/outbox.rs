@@ -56,8 +56,9 @@ impl MySqlOutbox {
     /// Whether the server keeps what it has confirmed through the loss of power: a setting of its
     /// own, which no session can change.
     pub async fn is_durable(&self) -> Result<bool, OutboxError> {
+        let session = self.dialect.servers.acquire().await;
         sqlx::query_scalar(statements::DURABLE)
-            .fetch_one(&self.dialect.servers.pool())
+            .fetch_one(&mut *session.map_err(translate)?)
             .await
             .map_err(translate)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sqlx::{MySqlConnection, MySqlPool, Result};
+use sqlx::{MySqlConnection, Result};
 
 use super::facts::LEAST_PACKET;
 use super::language::MySql;
@@ -14,6 +14,7 @@ use crate::contact::ContactId;
 use crate::outbox::error::{BATCHES, CONTACTS, LANES, SqlError, none_unwritten};
 use crate::outbox::plan::{Departing, Opened, Plan, json};
 use crate::outbox::rows::Columns;
+use crate::outbox::servers::Servers;
 use crate::outbox::sql::ask::{Ask, ask};
 use crate::outbox::sql::value::List;
 
@@ -92,8 +93,11 @@ pub(super) async fn look_back(tx: &mut MySqlConnection, plan: &Plan<'_>) -> Resu
 }
 
 /// Returns the contacts among these whose rows other sessions keep locked.
-pub(super) async fn locked(pool: &MySqlPool, contacts: &[i64]) -> Result<Vec<ContactId>> {
-    let mut tx = pool.begin_with(BEGIN_BRIEFLY).await?;
+pub(super) async fn locked(
+    servers: &Servers<sqlx::MySql>,
+    contacts: &[i64],
+) -> Result<Vec<ContactId>> {
+    let mut tx = servers.begin_with(BEGIN_BRIEFLY).await?;
     let rows = of(ROWS, contacts).fetch_all(&mut tx).await?;
     let free = of(FREE_ROWS, contacts).fetch_all(&mut tx).await?;
     tx.rollback().await?;

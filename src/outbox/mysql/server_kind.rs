@@ -7,7 +7,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{MySqlConnection, Row};
 
 use super::cluster::Cluster;
-use super::error::translate;
+use super::error::{self, translate};
 use super::{sessions, statements};
 use crate::outbox::server_kind::ServerKind;
 use crate::outbox::{OutboxError, network};
@@ -24,17 +24,24 @@ impl ServerKind for sqlx::MySql {
     // nobody to, and what is written on a replica is lost.
     async fn refuses_writes(session: &mut MySqlConnection) -> sqlx::Result<Option<String>> {
         let told = sqlx::raw_sql(statements::TAKES_WRITES)
-            .fetch_all(session)
+            .fetch_all(&mut *session)
             .await?;
         let told = told
             .iter()
             .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
             .collect::<sqlx::Result<Vec<(String, String)>>>()?;
-        Ok(refusal(&told))
+        match refusal(&told) {
+            None if is_of_a_group(&told) => of_the_group(session).await,
+            refusal => Ok(refusal),
+        }
     }
 
     fn translate(error: sqlx::Error) -> OutboxError {
         translate(error)
+    }
+
+    fn allows_no_more(error: &sqlx::Error) -> bool {
+        error::allows_no_more(error)
     }
 
     fn place(options: &MySqlConnectOptions) -> String {
@@ -73,10 +80,7 @@ const OF_A_NODE: [(&str, &str, &str); 3] = [
 /// Why a server with these variables takes no writes. A server without a cluster may have those of a
 /// node as well; there they say nothing.
 fn refusal(told: &[(String, String)]) -> Option<String> {
-    let of = |name: &str| {
-        let mut named = told.iter().filter(|(is, _)| is.eq_ignore_ascii_case(name));
-        named.next().map(|(_, value)| value.as_str())
-    };
+    let of = |name: &str| value(told, name);
     let says = |why: &str, name: &str, value: &str| Some(format!("{why} ({name} is {value})"));
     for name in READ_ONLY {
         if let Some(value) = of(name)
@@ -97,6 +101,38 @@ fn refusal(told: &[(String, String)]) -> Option<String> {
         }
     }
     None
+}
+
+/// The value of one of these variables.
+fn value<'a>(told: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut named = told.iter().filter(|(is, _)| is.eq_ignore_ascii_case(name));
+    named.next().map(|(_, value)| value.as_str())
+}
+
+/// Whether the server may be a member of Group Replication.
+fn is_of_a_group(told: &[(String, String)]) -> bool {
+    value(told, "group_replication_group_name").is_some_and(|name| !name.is_empty())
+}
+
+/// Why a member of a group takes no writes. Where its user may not read how the group is, nothing is
+/// known against it.
+async fn of_the_group(session: &mut MySqlConnection) -> sqlx::Result<Option<String>> {
+    match sqlx::raw_sql(statements::MEMBERS).fetch_one(session).await {
+        Ok(told) => Ok(without_majority(
+            told.try_get_unchecked(0)?,
+            told.try_get_unchecked(1)?,
+        )),
+        Err(sqlx::Error::Database(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a member that does not reach so many of its group takes no writes: to commit, it needs the
+/// agreement of more than half of them, and waits for it without end.
+fn without_majority(members: i64, unreachable: i64) -> Option<String> {
+    (unreachable * 2 >= members && unreachable > 0).then(|| {
+        format!("has lost its group (it does not reach {unreachable} of {members} members)")
+    })
 }
 
 #[cfg(test)]
@@ -165,6 +201,28 @@ mod tests {
         }
         assert_eq!(refusal(&[("read_only".into(), "OFF".into())]), None);
         assert_eq!(refusal(&[]), None);
+    }
+
+    #[test]
+    fn a_member_that_reaches_no_majority_of_its_group_takes_no_writes() {
+        for (members, unreachable) in [(3, 2), (2, 1), (4, 2), (5, 3), (5, 4)] {
+            let why = format!(
+                "has lost its group (it does not reach {unreachable} of {members} members)"
+            );
+            assert_eq!(without_majority(members, unreachable), Some(why));
+        }
+        // Alone by its own will, or not started.
+        for (members, unreachable) in [(3, 1), (5, 2), (3, 0), (2, 0), (1, 0), (0, 0)] {
+            assert_eq!(without_majority(members, unreachable), None);
+        }
+    }
+
+    #[test]
+    fn only_a_server_with_the_name_of_a_group_is_asked_for_its_members() {
+        let told = |name: &str| [("group_replication_group_name".into(), name.into())];
+        assert!(is_of_a_group(&told("8a94f357-aab4-11df-86ab-c80aa9429562")));
+        assert!(!is_of_a_group(&told("")));
+        assert!(!is_of_a_group(&[]));
     }
 
     #[test]

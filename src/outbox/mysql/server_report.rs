@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use sqlx::mysql::MySqlConnectOptions;
-use sqlx::{MySqlPool, Result, Row};
+use sqlx::{MySqlConnection, Result, Row};
 
 use super::cluster::Kind;
 use super::facts::kind;
@@ -14,9 +14,10 @@ use super::statements::operating::{REPLICAS, REPLICATION, SERVER};
 use crate::outbox::network;
 use crate::outbox::operations::{Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
+use crate::outbox::servers::Servers;
 
-pub(super) async fn read(pool: &MySqlPool, options: &MySqlConnectOptions) -> Result<ServerReport> {
-    let mut session = pool.acquire().await?;
+pub(super) async fn read(servers: &Servers<sqlx::MySql>) -> Result<ServerReport> {
+    let mut session = servers.acquire().await?;
     let cluster = Kind::of(&mut session).await?;
     let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
     let version = told.text("version").unwrap_or_default();
@@ -45,21 +46,22 @@ pub(super) async fn read(pool: &MySqlPool, options: &MySqlConnectOptions) -> Res
              its place",
         ));
     }
-    durability.extend(replication(pool).await?);
+    durability.extend(replication(&mut session).await?);
     Ok(ServerReport {
         sql_mode: told.text("sql_mode").map(strictness),
         too_old,
         product: format!("{product} {version}"),
         durability,
         cluster: cluster.map(Kind::as_str),
-        security: Some(security(pool, options).await),
+        connections: told.integer("connections"),
+        security: Some(security(&mut session, &servers.options()).await),
         clock: told.seconds("clock").unwrap_or_default(),
     })
 }
 
 /// How the way is secured.
-async fn security(pool: &MySqlPool, options: &MySqlConnectOptions) -> Security {
-    let asked = sqlx::raw_sql(PROTOCOL).fetch_optional(pool).await;
+async fn security(session: &mut MySqlConnection, options: &MySqlConnectOptions) -> Security {
+    let asked = sqlx::raw_sql(PROTOCOL).fetch_optional(session).await;
     let socket = options.get_socket().map(PathBuf::as_path);
     Security {
         tls: sessions::tls(options),
@@ -83,8 +85,8 @@ fn strictness(sql_mode: String) -> ServerSetting {
 }
 
 /// Where others follow this server: whether one that takes its place has all of its commits.
-async fn replication(pool: &MySqlPool) -> Result<Option<ServerSetting>> {
-    let told = sqlx::raw_sql(REPLICATION).fetch_all(pool).await?;
+async fn replication(session: &mut MySqlConnection) -> Result<Option<ServerSetting>> {
+    let told = sqlx::raw_sql(REPLICATION).fetch_all(&mut *session).await?;
     let told = told
         .iter()
         .map(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
@@ -99,7 +101,7 @@ async fn replication(pool: &MySqlPool) -> Result<Option<ServerSetting>> {
     }
     // It may not be there for this user, and then nothing is known.
     let seen: i64 = sqlx::query_scalar(REPLICAS)
-        .fetch_one(pool)
+        .fetch_one(session)
         .await
         .unwrap_or_default();
     let followed = seen > 0 || of("Slaves_connected").is_some_and(|replicas| replicas != "0");

@@ -18,6 +18,7 @@ use super::cluster::{self, Cluster};
 use super::error::translate;
 use super::language::MySql;
 use crate::address::{Address, DatabaseKind, Tls};
+use crate::outbox::error::CONNECT_TIMEOUT;
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
 use crate::outbox::{OutboxError, network};
@@ -124,7 +125,7 @@ pub(super) async fn open(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<MySqlConnection, OutboxError> {
-    let mut session: MySqlConnection = network::connect(options, translate).await?;
+    let mut session = network::connect::<sqlx::MySql>(options, CONNECT_TIMEOUT).await?;
     prepare(&mut session, cluster).await.map_err(translate)?;
     Ok(session)
 }
@@ -152,16 +153,16 @@ impl Sessions for MySql {
     }
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::MySql>> {
-        self.servers.pool().acquire().await
+        self.servers.acquire().await
     }
 
     async fn begin(&self) -> Result<Self::Writing> {
-        let begun = self.servers.pool().begin_with(BEGIN).await;
+        let begun = self.servers.begin_with(BEGIN).await;
         begun.map(WritingSession::All)
     }
 
     async fn begin_briefly(&self) -> Result<Self::Writing> {
-        let begun = self.servers.pool().begin_with(BEGIN_BRIEFLY).await;
+        let begun = self.servers.begin_with(BEGIN_BRIEFLY).await;
         begun.map(WritingSession::All)
     }
 
@@ -181,7 +182,9 @@ impl Sessions for MySql {
     }
 
     async fn begin_insert(&self) -> Result<MySqlConnection, OutboxError> {
-        let mut session = open(&self.servers.options(), &self.cluster).await?;
+        let options = self.servers.options();
+        let opening = open(&options, &self.cluster);
+        let mut session = self.servers.beside(opening).await?;
         // MySQL does not prepare such a statement.
         for statement in [UNHURRIED, "BEGIN"] {
             sqlx::raw_sql(statement)

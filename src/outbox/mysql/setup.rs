@@ -16,12 +16,14 @@ use crate::outbox::{OutboxError, ServerReport, fitness};
 impl Setup for MySql {
     async fn migrate(&self) -> Result<usize, OutboxError> {
         let options = self.servers.options();
-        retried(|| migrating::migrate(&options, &self.cluster)).await
+        let migrating = retried(|| migrating::migrate(&options, &self.cluster));
+        self.servers.beside(migrating).await
     }
 
     async fn make_results_index(&self) -> Result<bool, OutboxError> {
         let options = self.servers.options();
-        retried(|| indexing::make_results_index(&options, &self.cluster)).await
+        let making = retried(|| indexing::make_results_index(&options, &self.cluster));
+        self.servers.beside(making).await
     }
 
     async fn shared_history(session: &mut MySqlConnection) -> Result<Vec<MySqlRow>> {
@@ -29,14 +31,15 @@ impl Setup for MySql {
     }
 
     async fn check_fitness(&self) -> Result<(), OutboxError> {
+        let mut session = self.servers.acquire().await.map_err(translate)?;
         let told = sqlx::query(statements::COLLATIONS)
-            .fetch_one(&self.servers.pool())
+            .fetch_one(&mut *session)
             .await
             .map_err(translate)?;
         fitness::collations(told.text("others"))
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server_report::read(&self.servers.pool(), &self.servers.options()).await
+        server_report::read(&self.servers).await
     }
 }

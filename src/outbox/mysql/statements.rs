@@ -730,5 +730,12 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 pub(super) const TAKES_WRITES: &str = "
     SHOW VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only',
         'tx_read_only', 'transaction_read_only', 'wsrep_on', 'wsrep_provider',
-        'wsrep_reject_queries');
+        'wsrep_reject_queries', 'group_replication_group_name');
     SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_ready')";
+
+/// The number of members of this server's group, and of those that it does not reach. Only who may read
+/// `performance_schema.replication_group_members` learns it.
+pub(super) const MEMBERS: &str = "
+    SELECT CAST(COUNT(*) AS SIGNED),
+        CAST(COALESCE(SUM(MEMBER_STATE = 'UNREACHABLE'), 0) AS SIGNED)
+    FROM performance_schema.replication_group_members";

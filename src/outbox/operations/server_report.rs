@@ -19,6 +19,8 @@ pub struct ServerReport {
     pub sql_mode: Option<ServerSetting>,
     /// The kind of cluster that the server is a node of, if all of its nodes may take writes.
     pub cluster: Option<&'static str>,
+    /// How many connections it allows this user at most, as far as it says so.
+    pub connections: Option<i64>,
     /// How the way to the server is secured; `None`: the database is a file.
     pub security: Option<Security>,
     /// Its clock: seconds since 1970.

@@ -22,8 +22,7 @@ use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 #[async_trait]
 impl Dialect for Postgres {
     async fn newest(&self) -> Result<i64> {
-        let kept = self.servers.kept();
-        let mut held = kept.take().await?;
+        let (kept, mut held) = self.servers.take().await?;
         let newest = reading::newest::<Self>(&mut held.session).await?;
         kept.put(held);
         Ok(newest)
@@ -70,7 +69,7 @@ impl Dialect for Postgres {
     }
 
     async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>> {
-        recording::locked(&self.servers.pool(), contacts).await
+        recording::locked(&self.servers, contacts).await
     }
 
     async fn claim_rate(&self, tx: &mut PgConnection, claim: &RateClaim<'_>) -> Result<i64> {

@@ -28,6 +28,11 @@ pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
         .then(|| error.to_string())
 }
 
+/// Whether the server allows no more connections, of all, of this role, or to this database.
+pub(super) fn allows_no_more(error: &sqlx::Error) -> bool {
+    has_code(error, "53300")
+}
+
 /// Whether another session has the lock.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     has_code(error, "55P03")

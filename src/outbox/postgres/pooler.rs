@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 use super::statements::BACKEND;
+use crate::outbox::servers::Servers;
 
 /// How long a second session of a pooler's is waited for.
 const SECOND_SESSION: Duration = Duration::from_secs(2);
@@ -15,17 +16,20 @@ const LOOKS: usize = 5;
 
 /// Whether a pooler hands transactions of different connections to one session of the server.
 /// `false`: no sign of it. Fails if prepared statements do not follow their connection.
-pub(super) async fn is_pooled(pool: &PgPool) -> sqlx::Result<bool> {
-    if pool.options().get_max_connections() < 2 {
+pub(super) async fn is_pooled(servers: &Servers<sqlx::Postgres>) -> sqlx::Result<bool> {
+    if servers.max_connections() < 2 {
         return Ok(false);
     }
-    let mut one = pool.acquire().await?;
+    let mut one = servers.acquire().await?;
+    let Some(mut another) = servers.another().await? else {
+        return Ok(false);
+    };
     for _ in 0..LOOKS {
         let [first, next] = [backend(&mut one).await?, backend(&mut one).await?];
         if first != next {
             return Ok(true);
         }
-        let mut tx = pool.begin().await?;
+        let mut tx = another.begin().await?;
         let other = backend(&mut tx).await?;
         if next == other {
             // The transaction holds that session now, so this has to run in another one.

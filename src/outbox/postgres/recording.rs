@@ -1,6 +1,6 @@
 //! The parts of recording that PostgreSQL does in its own way.
 
-use sqlx::{PgConnection, PgPool, Result};
+use sqlx::{PgConnection, Result};
 use uuid::Uuid;
 
 use super::error::is_locked;
@@ -10,6 +10,7 @@ use super::statements::{LOCK_ROWS_AT_ONCE, LOCKED_ROWS, STATEMENTS};
 use crate::contact::ContactId;
 use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};
 use crate::outbox::plan::Succeeded;
+use crate::outbox::servers::Servers;
 
 /// Settles the successes of all batches by one statement.
 pub(super) async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Result<u64> {
@@ -32,14 +33,17 @@ pub(super) async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Res
 }
 
 /// Returns the contacts among these whose rows other sessions keep locked.
-pub(super) async fn locked(pool: &PgPool, contacts: &[i64]) -> Result<Vec<ContactId>> {
-    let mut tx = pool.begin_with(BEGIN_BRIEFLY).await?;
+pub(super) async fn locked(
+    servers: &Servers<sqlx::Postgres>,
+    contacts: &[i64],
+) -> Result<Vec<ContactId>> {
+    let mut tx = servers.begin_with(BEGIN_BRIEFLY).await?;
     let locked: Vec<i64> = sqlx::query_scalar(LOCKED_ROWS)
         .bind(contacts)
         .fetch_all(&mut *tx)
         .await?;
     tx.rollback().await?;
-    if locked.is_empty() || !is_any_locked(pool, &locked).await? {
+    if locked.is_empty() || !is_any_locked(servers, &locked).await? {
         return Ok(Vec::new());
     }
     Ok(locked.into_iter().map(ContactId).collect())
@@ -47,8 +51,12 @@ pub(super) async fn locked(pool: &PgPool, contacts: &[i64]) -> Result<Vec<Contac
 
 /// Whether a lock keeps these rows from us. A row policy may do it, too: without an error it hides
 /// rows from everybody who wants to lock them.
-async fn is_any_locked(pool: &PgPool, ids: &[i64]) -> Result<bool> {
-    let tried = sqlx::query(LOCK_ROWS_AT_ONCE).bind(ids).execute(pool).await;
+async fn is_any_locked(servers: &Servers<sqlx::Postgres>, ids: &[i64]) -> Result<bool> {
+    let mut session = servers.acquire().await?;
+    let tried = sqlx::query(LOCK_ROWS_AT_ONCE)
+        .bind(ids)
+        .execute(&mut *session)
+        .await;
     match tried {
         Err(error) if is_locked(&error) => Ok(true),
         tried => tried.map(|_| false),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Row};
 
-use super::error::translate;
+use super::error::{self, translate};
 use super::{sessions, statements};
 use crate::outbox::server_kind::ServerKind;
 use crate::outbox::{OutboxError, network};
@@ -35,6 +35,10 @@ impl ServerKind for sqlx::Postgres {
 
     fn translate(error: sqlx::Error) -> OutboxError {
         translate(error)
+    }
+
+    fn allows_no_more(error: &sqlx::Error) -> bool {
+        error::allows_no_more(error)
     }
 
     fn place(options: &PgConnectOptions) -> String {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{PgPool, Result};
+use sqlx::{PgConnection, Result};
 
 use super::pooler::is_pooled;
 use super::sessions;
@@ -11,11 +11,13 @@ use super::statements::operating::{SERVER, WHETHER_TLS};
 use crate::outbox::network;
 use crate::outbox::operations::{self, Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
+use crate::outbox::servers::Servers;
 
-pub(super) async fn read(pool: &PgPool, options: &PgConnectOptions) -> Result<ServerReport> {
-    let told = sqlx::query(SERVER).fetch_one(pool).await?;
+pub(super) async fn read(servers: &Servers<sqlx::Postgres>) -> Result<ServerReport> {
+    let pooled = is_pooled(servers).await?;
+    let mut session = servers.acquire().await?;
+    let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
     let version = told.text("version").unwrap_or_default();
-    let pooled = is_pooled(pool).await?;
     let behind = if pooled {
         ", behind a pooler of transactions,"
     } else {
@@ -49,14 +51,20 @@ pub(super) async fn read(pool: &PgPool, options: &PgConnectOptions) -> Result<Se
         durability,
         sql_mode: None,
         cluster: None,
-        security: Some(security(pool, options, pooled).await),
+        // A pooler's limits are others.
+        connections: told.integer("connections").filter(|_| !pooled),
+        security: Some(security(&mut session, &servers.options(), pooled).await),
         clock: told.seconds("clock").unwrap_or_default(),
     })
 }
 
 /// How the way is secured. The server cannot see a way that ends at a pooler.
-async fn security(pool: &PgPool, options: &PgConnectOptions, pooled: bool) -> Security {
-    let asked = sqlx::query(WHETHER_TLS).fetch_optional(pool).await;
+async fn security(
+    session: &mut PgConnection,
+    options: &PgConnectOptions,
+    pooled: bool,
+) -> Security {
+    let asked = sqlx::query(WHETHER_TLS).fetch_optional(session).await;
     let protocol = asked.ok().flatten().and_then(|told| told.text("protocol"));
     let socket = options.get_socket().map(PathBuf::as_path);
     Security {

@@ -19,6 +19,7 @@ use super::error::translate;
 use super::language::Postgres;
 use super::statements::UNLIMITED;
 use crate::address::{Address, DatabaseKind, Tls};
+use crate::outbox::error::CONNECT_TIMEOUT;
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
 use crate::outbox::{OutboxError, network};
@@ -124,7 +125,7 @@ pub(super) fn tls(options: &PgConnectOptions) -> Tls {
 
 /// One connection by itself.
 pub(super) async fn open(options: &PgConnectOptions) -> Result<PgConnection, OutboxError> {
-    let mut session: PgConnection = network::connect(options, translate).await?;
+    let mut session = network::connect::<sqlx::Postgres>(options, CONNECT_TIMEOUT).await?;
     prepare(&mut session).await.map_err(translate)?;
     Ok(session)
 }
@@ -152,16 +153,16 @@ impl Sessions for Postgres {
     }
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::Postgres>> {
-        self.servers.pool().acquire().await
+        self.servers.acquire().await
     }
 
     async fn begin(&self) -> Result<Self::Writing> {
-        let begun = self.servers.pool().begin_with(BEGIN).await;
+        let begun = self.servers.begin_with(BEGIN).await;
         begun.map(WritingSession::All)
     }
 
     async fn begin_briefly(&self) -> Result<Self::Writing> {
-        let begun = self.servers.pool().begin_with(BEGIN_BRIEFLY).await;
+        let begun = self.servers.begin_with(BEGIN_BRIEFLY).await;
         begun.map(WritingSession::All)
     }
 
@@ -181,7 +182,7 @@ impl Sessions for Postgres {
         // Whoever inserts may take time between two rows.
         let unhurried = [("idle_in_transaction_session_timeout", "0")];
         let options = self.servers.options().options(unhurried);
-        let mut session = open(&options).await?;
+        let mut session = self.servers.beside(open(&options)).await?;
         sqlx::raw_sql(BEGIN_UNHURRIED)
             .execute(&mut session)
             .await

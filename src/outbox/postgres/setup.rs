@@ -17,15 +17,18 @@ use crate::outbox::{OutboxError, ServerReport, fitness};
 #[async_trait]
 impl Setup for Postgres {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        let pooled = is_pooled(&self.servers.pool()).await;
+        let pooled = is_pooled(&self.servers).await;
         if pooled.map_err(translate)? {
             return Err(fitness::no_lock());
         }
-        migrating::migrate(&self.servers.options()).await
+        let options = self.servers.options();
+        self.servers.beside(migrating::migrate(&options)).await
     }
 
     async fn make_results_index(&self) -> Result<bool, OutboxError> {
-        indexing::make_results_index(&self.servers.options()).await
+        let options = self.servers.options();
+        let making = indexing::make_results_index(&options);
+        self.servers.beside(making).await
     }
 
     async fn shared_history(session: &mut PgConnection) -> Result<Vec<PgRow>> {
@@ -33,21 +36,25 @@ impl Setup for Postgres {
     }
 
     async fn check_fitness(&self) -> Result<(), OutboxError> {
-        let pool = self.servers.pool();
-        let told = sqlx::query(FITNESS)
-            .fetch_one(&pool)
-            .await
-            .map_err(translate)?;
+        let told = self.fitness().await.map_err(translate)?;
         let role = told.text("role").unwrap_or_default();
         fitness::encoding(&told.text("encoding").unwrap_or_default())?;
         fitness::row_security(told.text("secured"), &role)?;
         fitness::settings(&dropped(&told), &role)?;
-        is_pooled(&pool).await.map_err(translate)?;
+        is_pooled(&self.servers).await.map_err(translate)?;
         Ok(())
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server_report::read(&self.servers.pool(), &self.servers.options()).await
+        server_report::read(&self.servers).await
+    }
+}
+
+impl Postgres {
+    /// What the session, the role and the database say of themselves.
+    async fn fitness(&self) -> Result<PgRow> {
+        let mut session = self.servers.acquire().await?;
+        sqlx::query(FITNESS).fetch_one(&mut *session).await
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) async fn read(writer: &SqlitePool) -> Result<ServerReport> {
         ],
         sql_mode: None,
         cluster: None,
+        connections: None,
         security: None,
         clock: told.seconds("clock").unwrap_or_default(),
     })

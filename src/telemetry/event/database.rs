@@ -33,6 +33,26 @@ impl DatabaseMoved<'_> {
     }
 }
 
+/// The server allows fewer connections than the courier may have.
+pub struct DatabaseAllowsFewer<'a> {
+    pub server: &'a str,
+    /// How many there are, with which the courier goes on.
+    pub most: u32,
+    pub max_connections: u32,
+    /// The server's words.
+    pub error: &'a str,
+}
+
+impl DatabaseAllowsFewer<'_> {
+    pub fn emit(&self) {
+        warn!(target: DATABASE,
+            server = self.server, connections = self.most,
+            max_connections = self.max_connections, error = self.error,
+            "the server allows fewer connections than database.max_connections; going on with these"
+        );
+    }
+}
+
 /// The database's clock has gone back: instants that it has given lie in its future.
 pub struct ClockWentBack;
 

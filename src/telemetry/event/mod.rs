@@ -17,8 +17,9 @@ mod traces;
 
 pub use self::batch::{BatchClosed, BatchPostponed, RowsExpired, RowsRefused};
 pub use self::database::{
-    ClockWentBack, DatabaseBack, DatabaseCall, DatabaseMoved, DatabaseTrouble, NotDurable,
-    OutboxSeen, OutboxUnseen, Pruned, PruningFailed, Redacted, RedactedSome, RedactingFailed,
+    ClockWentBack, DatabaseAllowsFewer, DatabaseBack, DatabaseCall, DatabaseMoved, DatabaseTrouble,
+    NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed, Redacted, RedactedSome,
+    RedactingFailed,
 };
 pub use self::lane::{
     LaneFailed, LaneHeld, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,

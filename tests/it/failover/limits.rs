@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use contact_courier::outbox::{Outbox, PostgresOutbox};
+use contact_courier::simulator::Faults;
+use sqlx::{Connection, PgConnection};
 use url::Url;
 use uuid::Uuid;
 
-use crate::support::Db;
+use super::outage::{contacts, everything_arrived, said};
+use crate::server::Server;
+use crate::support::{Db, Kind, on_every_server};
+use crate::world::{World, until};
 
 /// A user of the server's who may do what the courier does.
 struct User<'a> {
@@ -15,13 +20,21 @@ struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    async fn new(db: &'a Db) -> Self {
+    async fn new(db: &'a Db, limit: &str) -> Self {
         let name = format!("u{}", &Uuid::now_v7().simple().to_string()[20..]);
-        db.execute(&format!("CREATE ROLE {name} LOGIN")).await;
-        db.execute(&format!(
-            "GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"
-        ))
-        .await;
+        let (create, grant) = if db.kind == Kind::Postgres {
+            (
+                format!("CREATE ROLE {name} LOGIN {limit}"),
+                format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"),
+            )
+        } else {
+            (
+                format!("CREATE USER {name} {limit}"),
+                format!("GRANT ALL ON * TO {name}"),
+            )
+        };
+        db.execute(&create).await;
+        db.execute(&grant).await;
         Self { db, name }
     }
 
@@ -33,9 +46,95 @@ impl<'a> User<'a> {
 
     async fn leave(self) {
         let name = &self.name;
-        self.db.execute(&format!("DROP OWNED BY {name}")).await;
-        self.db.execute(&format!("DROP ROLE {name}")).await;
+        if self.db.kind == Kind::Postgres {
+            self.db.execute(&format!("DROP OWNED BY {name}")).await;
+            self.db.execute(&format!("DROP ROLE {name}")).await;
+        } else {
+            self.db.execute(&format!("DROP USER {name}")).await;
+        }
     }
+}
+
+/// The limit of a user's connections, in the database's words.
+fn at_most(db: &Db, connections: u32) -> String {
+    if db.kind == Kind::Postgres {
+        format!("CONNECTION LIMIT {connections}")
+    } else {
+        format!("WITH MAX_USER_CONNECTIONS {connections}")
+    }
+}
+
+/// A world whose courier asks for more connections than this user may have.
+async fn world_of<'a>(db: &'a Db, user: &User<'_>) -> World<'a> {
+    let mut world = World::new(db, Faults::default()).await;
+    world.set("database.url", &user.url());
+    world.set("database.max_connections", "8");
+    world.set("delivery.batch_size", "10");
+    world
+}
+
+async fn a_user_with_few_connections_delivers_everything_by_them(db: &Db) {
+    let user = User::new(db, &at_most(db, 2)).await;
+    let world = world_of(db, &user).await;
+    let contacts = contacts(&world, 100).await;
+    let courier = world.start(&["run"]);
+    until("every row is final", async || {
+        world.with_status("pending").await == 0
+    })
+    .await;
+    everything_arrived(&world, contacts).await;
+    // A server that is quick enough may never be asked for a third connection.
+    let told = said(&courier, "the server allows fewer connections");
+    let least = usize::from(db.kind == Kind::Postgres);
+    assert!((least..=1).contains(&told), "{told}: {}", courier.log());
+    let trouble = said(&courier, "database trouble; trying again");
+    assert_eq!(trouble, 0, "{}", courier.log());
+    courier.signal("TERM").await;
+    let ended = courier.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let doctor = world.run(&["doctor"]).await;
+    let words = "the server allows this user 2, fewer than 8";
+    assert!(doctor.out.contains(words), "{}", doctor.tail());
+    user.leave().await;
+}
+
+async fn a_single_connection_is_enough_to_deliver_once_and_to_look(db: &Db) {
+    let user = User::new(db, &at_most(db, 1)).await;
+    let world = world_of(db, &user).await;
+    let contacts = contacts(&world, 20).await;
+    for command in [&["run", "--once"][..], &["status"], &["doctor"]] {
+        let ended = world.run(command).await;
+        assert_eq!(ended.code, Some(0), "{command:?}: {}", ended.tail());
+    }
+    everything_arrived(&world, contacts).await;
+    user.leave().await;
+}
+
+on_every_server!(
+    a_user_with_few_connections_delivers_everything_by_them,
+    a_single_connection_is_enough_to_deliver_once_and_to_look,
+);
+
+#[tokio::test]
+async fn a_role_that_migrates_needs_no_second_connection() {
+    let server = Server::new("postgres").await;
+    let mut admin = PgConnection::connect(&server.url).await.expect("answers");
+    let role =
+        "CREATE ROLE single LOGIN CONNECTION LIMIT 1; GRANT CREATE ON SCHEMA public TO single";
+    sqlx::raw_sql(role)
+        .execute(&mut admin)
+        .await
+        .expect("a role of its own");
+    let mut url = Url::parse(&server.url).expect("a URL");
+    url.set_username("single").expect("a user");
+    let outbox = PostgresOutbox::connect(url.as_str(), 8)
+        .await
+        .expect("connects");
+    outbox.check_fitness().await.expect("is fit");
+    outbox.check_schema().await.expect_err("no tables yet");
+    assert!(outbox.migrate().await.expect("migrates") > 0);
+    outbox.check_schema().await.expect("tables");
+    outbox.close().await;
 }
 
 #[tokio::test]
@@ -46,7 +145,7 @@ async fn a_role_whose_idle_sessions_are_ended_keeps_the_couriers() {
     if db.count(known).await == 0 {
         return;
     }
-    let user = User::new(&db).await;
+    let user = User::new(&db, "").await;
     let limit = "SET idle_session_timeout = '200ms'";
     db.execute(&format!("ALTER ROLE {} {limit}", user.name))
         .await;
@@ -55,7 +154,7 @@ async fn a_role_whose_idle_sessions_are_ended_keeps_the_couriers() {
         .expect("connects");
     outbox.newest().await.expect("a session");
     let mine = format!("FROM pg_stat_activity WHERE usename = '{}'", user.name);
-    crate::world::until("only the pool's session is left", async || {
+    until("only the pool's session is left", async || {
         db.count(&mine).await == 1
     })
     .await;

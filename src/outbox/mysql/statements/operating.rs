@@ -237,6 +237,9 @@ pub(in crate::outbox::mysql) const SERVER: &str = "
         CAST(@@GLOBAL.sync_binlog AS CHAR) AS sync_binlog, @@GLOBAL.log_bin AS log_bin,
         @@GLOBAL.sql_mode AS sql_mode,
         CAST(@@GLOBAL.innodb_doublewrite AS CHAR) AS doublewrite,
+        CAST(CASE WHEN @@SESSION.max_user_connections > 0
+             THEN LEAST(@@SESSION.max_user_connections, @@GLOBAL.max_connections)
+             ELSE @@GLOBAL.max_connections END AS SIGNED) AS connections,
         UNIX_TIMESTAMP(SYSDATE(6)) * 1e0 AS clock";
 
 /// The statements of operators that every database has.

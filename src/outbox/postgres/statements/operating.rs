@@ -183,6 +183,13 @@ pub(in crate::outbox::postgres) const SERVER: &str = "
         current_setting('synchronous_commit') AS synchronous_commit,
         current_setting('synchronous_standby_names') AS synchronous_standby_names,
         (SELECT count(*) FROM pg_stat_replication) AS standbys,
+        (SELECT CASE WHEN role.rolsuper THEN current_setting('max_connections')::bigint
+             ELSE least(nullif(role.rolconnlimit, -1), nullif(base.datconnlimit, -1),
+                 current_setting('max_connections')::bigint
+                 - current_setting('superuser_reserved_connections')::bigint
+                 - coalesce(current_setting('reserved_connections', true)::bigint, 0)) END
+         FROM pg_roles AS role, pg_database AS base
+         WHERE role.rolname = session_user AND base.datname = current_database()) AS connections,
         extract(epoch FROM clock_timestamp())::float8 AS clock";
 
 /// The statements of operators that every database has.
