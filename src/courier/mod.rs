@@ -28,6 +28,7 @@ mod locked;
 mod memory;
 mod notes;
 mod notices;
+mod older_half;
 mod options;
 mod orders;
 mod overtaken;
