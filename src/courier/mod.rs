@@ -48,6 +48,7 @@ mod rotation;
 mod schedule;
 mod scout;
 mod search;
+mod step;
 mod store;
 mod stuck;
 pub mod supervisor;
