@@ -102,6 +102,11 @@ impl Notes {
         lock(&self.loners).get(&batch).copied()
     }
 
+    /// Returns how many batches that fail by themselves are remembered.
+    pub(super) fn loners(&self) -> usize {
+        lock(&self.loners).len()
+    }
+
     /// Forgets a batch that has ended.
     pub(super) fn forget_loner(&self, batch: BatchId) {
         lock(&self.loners).remove(&batch);
