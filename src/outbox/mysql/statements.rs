@@ -473,6 +473,10 @@ pub(super) static STATEMENTS: Statements = Statements {
         " AS learned_ago
          FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL"
     ),
+    forget_rates: Statement::new(
+        "DELETE FROM rate_budget
+         WHERE name <> 'learned' AND given_until < (UNIX_TIMESTAMP(NOW(6)) - ?) * 1000000",
+    ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?",
     // Writes only if the row is there [courier, user, task, courier].

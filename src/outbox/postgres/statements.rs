@@ -393,6 +393,11 @@ pub(super) static STATEMENTS: Statements = Statements {
     learned_rate: "SELECT learned,
              (extract(epoch FROM now()) - extract(epoch FROM learned_at))::float8 AS learned_ago
          FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL",
+    forget_rates: Statement::new(
+        "DELETE FROM rate_budget
+         WHERE name <> 'learned'
+           AND given_until < (extract(epoch FROM now())::float8 - $1::float8) * 1000000",
+    ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1",
     remove_instance: "DELETE FROM courier_instance WHERE id = $1",
     // If an owner registers while this statement waits for the lane's row, it is not seen as alive

@@ -394,6 +394,10 @@ pub(super) static STATEMENTS: Statements = Statements {
         seconds_since!("learned_at"),
         " AS learned_ago FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL"
     ),
+    forget_rates: Statement::new(
+        "DELETE FROM rate_budget
+         WHERE name <> 'learned' AND given_until < (unixepoch('now', 'subsec') - ?1) * 1000000",
+    ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?1",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?1",
     lease_lane: concat!(
