@@ -29,6 +29,7 @@ GRANT DELETE ON contact_outbox TO courier;
 GRANT DELETE ON contact_requeue TO courier;
 GRANT DELETE ON delivery_batch TO courier;
 GRANT DELETE ON operator_action TO courier;
+GRANT DELETE ON rate_budget TO courier;
 -- Only for `erase` and retention.redact_after.
 GRANT UPDATE (phone, name, email, company, sex, source_id, industry_id, grade_id, components, custom_vars,
     extra, sub_user_id, control_select_robot, phone_mask, idempotency_key, redacted_at) ON contact_outbox TO courier;

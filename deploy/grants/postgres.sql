@@ -22,7 +22,7 @@ GRANT INSERT ON contact_requeue TO courier;
 GRANT INSERT, UPDATE, DELETE ON delivery_pause TO courier;
 GRANT INSERT, DELETE ON delivery_resume TO courier;
 -- Only for `prune` and retention.older_than.
-GRANT DELETE ON contact_outbox, contact_requeue, delivery_batch, operator_action TO courier;
+GRANT DELETE ON contact_outbox, contact_requeue, delivery_batch, operator_action, rate_budget TO courier;
 -- Only for `erase` and retention.redact_after.
 GRANT UPDATE (phone, name, email, company, sex, source_id, industry_id, grade_id, components, custom_vars,
     extra, sub_user_id, control_select_robot, phone_mask, idempotency_key, redacted_at) ON contact_outbox TO courier;

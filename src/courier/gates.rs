@@ -5,7 +5,7 @@
 //! lets a single request through as a probe; a success opens the gate. While a probe takes long,
 //! other probes may go, too. Pure: `now` is an argument.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Down};
 use super::gate::{Closing, Gate, Standing};
+use super::older_half::forget_older_half;
 use super::overtaken::{Overtaken, waits_for_a_token};
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope};
@@ -21,7 +22,8 @@ use crate::platform::verdict::{Scope, Wait, WaitReason};
 #[cfg(test)]
 mod tests;
 
-/// With this many users behind gates, gates whose time is up are forgotten.
+/// With this many users behind gates, gates whose time is up are forgotten. With this many that were
+/// answered, those are forgotten that were answered longest ago.
 const MOST_USERS: usize = 10_000;
 
 /// At most this many gates of users are reported.
@@ -39,8 +41,10 @@ pub(super) struct Gates {
     overtaken: Overtaken,
     /// When the platform last gave an answer that closed a batch.
     answered_at: Option<Instant>,
-    /// Users of whom it has closed a batch.
-    answered: HashSet<Arc<str>>,
+    /// Users of whom it has closed a batch, and which answer was the last one to each.
+    answered: HashMap<Arc<str>, u64>,
+    /// How many answers have closed a batch.
+    answers: u64,
 }
 
 impl Gates {
@@ -92,11 +96,14 @@ impl Gates {
 
     /// Opens the gates in the way of this lane, because the platform has answered it.
     pub(super) fn open(&mut self, lane: &Lane, now: Instant) {
-        if !self.answered.contains(lane.user_id()) {
+        self.answers += 1;
+        if let Some(last) = self.answered.get_mut(lane.user_id()) {
+            *last = self.answers;
+        } else {
             if self.answered.len() >= MOST_USERS {
-                self.answered.clear();
+                forget_older_half(&mut self.answered, |last| *last);
             }
-            self.answered.insert(lane.user_id().into());
+            self.answered.insert(lane.user_id().into(), self.answers);
         }
         self.let_through(lane, now);
     }
@@ -196,11 +203,16 @@ impl Gates {
             .all(|gate| gate.admits_soon(lane, standing, now))
     }
 
-    fn standing(&self, lane: &Lane, now: Instant) -> Standing {
+    /// Whether the platform has answered the last request of the lane's user.
+    pub(super) fn is_well(&self, lane: &Lane) -> bool {
         let user = lane.user_id();
-        if self.breaker.has_failed(user) {
+        !self.breaker.has_failed(user) && self.answered.contains_key(user)
+    }
+
+    fn standing(&self, lane: &Lane, now: Instant) -> Standing {
+        if self.breaker.has_failed(lane.user_id()) {
             Standing::Failed
-        } else if self.answered.contains(user) {
+        } else if self.is_well(lane) {
             Standing::Well
         } else {
             let lately = |at| now.saturating_duration_since(at) < LATELY;

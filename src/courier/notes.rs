@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 
+use super::older_half::forget_older_half;
 use crate::batch::BatchId;
 use crate::contact::Lane;
 use crate::lock::lock;
@@ -26,17 +27,6 @@ pub(super) struct Notes {
 struct Waiting {
     last: u64,
     lanes: HashMap<Lane, (&'static str, u64)>,
-}
-
-impl Waiting {
-    /// Forgets the half of the lanes for which a reason was noted longest ago.
-    fn forget_older_half(&mut self) {
-        let mut order: Vec<u64> = self.lanes.values().map(|(_, nth)| *nth).collect();
-        let middle = order.len() / 2;
-        let (_, middle, _) = order.select_nth_unstable(middle);
-        let middle = *middle;
-        self.lanes.retain(|_, (_, nth)| *nth >= middle);
-    }
 }
 
 /// A batch that fails by itself.
@@ -78,7 +68,7 @@ impl Notes {
     pub(super) fn lane_waits(&self, lane: &Lane, reason: &'static str) -> bool {
         let mut waiting = lock(&self.waiting);
         if waiting.lanes.len() >= MOST_LANES {
-            waiting.forget_older_half();
+            forget_older_half(&mut waiting.lanes, |(_, nth)| *nth);
         }
         waiting.last += 1;
         let noted = (reason, waiting.last);
@@ -110,6 +100,11 @@ impl Notes {
     /// Returns the note about a batch that fails by itself.
     pub(super) fn loner(&self, batch: BatchId) -> Option<Loner> {
         lock(&self.loners).get(&batch).copied()
+    }
+
+    /// Returns how many batches that fail by themselves are remembered.
+    pub(super) fn loners(&self) -> usize {
+        lock(&self.loners).len()
     }
 
     /// Forgets a batch that has ended.

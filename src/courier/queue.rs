@@ -59,7 +59,13 @@ impl Queue {
             self.turns.begins_to_wait(&lane);
             self.found.put(lane);
         }
-        self.found.keep(&self.turns, MOST_OF_A_USER, MOST);
+        self.found.keep_of_each_user(&self.turns, MOST_OF_A_USER);
+    }
+
+    /// Lets only as many found lanes wait as there is room for. Up to half of them are lanes that it
+    /// `prefers`. Others may be found later.
+    pub(super) fn cut(&mut self, prefers: impl Fn(&Lane) -> bool) {
+        self.found.keep(&self.turns, MOST, prefers);
     }
 
     /// Queues a lane that an operator has ordered to be tried at once.
@@ -357,7 +363,20 @@ mod tests {
         assert!(queue.is_full(1) && queue.has(&lane("good")));
         queue.keep_found(|lane| lane.user_id() == "good");
         queue.found((MOST..2 * MOST - 1).map(shut).collect());
+        queue.cut(|_| false);
         assert!(queue.has(&lane("good")) && !queue.has(&shut(0)));
+    }
+
+    #[test]
+    fn one_that_was_answered_stays_when_more_come_that_were_never_tried() {
+        let mut queue = Queue::default();
+        queue.has_turn(&lane("good"));
+        queue.found(lanes(["good"]));
+        let untried = (0..2 * MOST).map(|nth| lane(&format!("untried-{nth}")));
+        queue.has_contacts(untried.collect(), 8, Instant::now());
+        queue.cut(|lane| lane.user_id() == "good");
+        assert!(queue.has(&lane("good")));
+        assert_eq!(queue.len(), MOST);
     }
 
     #[test]
@@ -368,6 +387,7 @@ mod tests {
         queue.found(lanes(["one"]));
         assert_eq!(queue.iter().count(), MOST_OF_A_USER + 1);
         queue.found((0..2 * MOST).map(|user| lane(&user.to_string())).collect());
+        queue.cut(|_| false);
         assert_eq!(queue.iter().count(), MOST);
     }
 }

@@ -54,9 +54,8 @@ impl Rotation {
         }
     }
 
-    /// Keeps `most_of_a_user` lanes of each user, with the oldest last turns; and `most` lanes in
-    /// all, the first ones of each user.
-    pub(super) fn keep(&mut self, turns: &Turns, most_of_a_user: usize, most: usize) {
+    /// Keeps `most_of_a_user` lanes of each user, with the oldest last turns.
+    pub(super) fn keep_of_each_user(&mut self, turns: &Turns, most_of_a_user: usize) {
         for lanes in self.lanes.values_mut() {
             if lanes.len() > most_of_a_user {
                 lanes
@@ -67,6 +66,11 @@ impl Rotation {
                 }
             }
         }
+    }
+
+    /// Keeps `most` lanes in all, the first ones of each user. Up to half of them are lanes that it
+    /// `prefers`, if there are so many.
+    pub(super) fn keep(&mut self, turns: &Turns, most: usize, prefers: impl Fn(&Lane) -> bool) {
         if self.len() <= most {
             return;
         }
@@ -79,9 +83,17 @@ impl Rotation {
             all.extend(ranked.map(|(rank, lane)| (rank, turns.of_lane(&lane), lane)));
         }
         all.sort_by_key(|(rank, turn, _)| (*rank, *turn));
-        all.truncate(most);
+        let mut preferred = 0;
+        let (mut first, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, _, lane)| {
+            let is_preferred = preferred < most / 2 && prefers(lane);
+            preferred += usize::from(is_preferred);
+            is_preferred
+        });
+        let room = most.saturating_sub(first.len());
+        first.extend(others.into_iter().take(room));
+        first.sort_by_key(|(rank, turn, _)| (*rank, *turn));
         self.clear();
-        for (_, _, lane) in all {
+        for (_, _, lane) in first {
             self.put(lane);
         }
     }
@@ -204,7 +216,8 @@ mod tests {
             (2, 3, vec!["c/1", "b/1", "a/3"]),
         ] {
             let mut rotation = rotation(&names);
-            rotation.keep(&turns, of_a_user, all);
+            rotation.keep_of_each_user(&turns, of_a_user);
+            rotation.keep(&turns, all, |_| false);
             let mut order: Vec<String> = std::iter::from_fn(|| rotation.next(&turns, |_| 0))
                 .map(|lane| lane.to_string())
                 .collect();
@@ -212,6 +225,24 @@ mod tests {
             let mut kept = kept;
             kept.sort_unstable();
             assert_eq!(order, kept);
+        }
+    }
+
+    #[test]
+    fn up_to_half_of_those_that_are_kept_are_preferred() {
+        let names = [("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "1")];
+        let mut turns = Turns::default();
+        for (user, task) in names {
+            turns.note(&Lane::new(user, task).unwrap());
+        }
+        for (preferred, kept) in [
+            (vec![], ["a/1", "b/1", "c/1", "d/1"]),
+            (vec!["e"], ["a/1", "b/1", "c/1", "e/1"]),
+            (vec!["c", "d", "e"], ["a/1", "b/1", "c/1", "d/1"]),
+        ] {
+            let mut rotation = rotation(&names);
+            rotation.keep(&turns, 4, |lane| preferred.contains(&lane.user_id()));
+            assert_eq!(order(&mut rotation, |_| 0), kept);
         }
     }
 

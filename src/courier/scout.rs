@@ -23,12 +23,14 @@ use super::queue::{Candidate, Queue};
 use super::rests::{Rest, Rests};
 use super::schedule::Schedule;
 use super::search::Search;
+use super::step::{Step, page_of};
 use super::unpaid::Unpaid;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
 use crate::outbox::OutboxError;
 
 mod paying;
+mod searching;
 mod starting;
 
 /// A lane that failed for a reason of its own is left alone for this long.
@@ -48,6 +50,8 @@ pub(super) struct Scout {
     context: Arc<Context>,
     instance: Uuid,
     search: Search,
+    /// The step of the search that is under way.
+    step: Option<Step>,
     queue: Queue,
     unpaid: Unpaid,
     /// When it searches.
@@ -67,7 +71,7 @@ pub(super) struct Scout {
 /// The result of one look around.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Look {
-    /// Whether the look has searched for lanes.
+    /// Whether the look has searched for lanes, once around all of them.
     searched: bool,
     /// Lanes that were put to work.
     started: usize,
@@ -83,7 +87,8 @@ impl Scout {
             orders: context.orders.subscribe(),
             context,
             instance,
-            search: Search::new(instance),
+            search: Search::default(),
+            step: None,
             queue: Queue::default(),
             unpaid: Unpaid::default(),
             schedule: Schedule::default(),
@@ -175,6 +180,7 @@ impl Scout {
             tokio::select! {
                 () = &mut rest => return,
                 newest = &mut news => return self.take_news(newest).await,
+                page = page_of(&mut self.step) => return self.take_page_or_wait(page),
                 Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
                 Ok(()) = self.orders.changed() => return self.take_orders(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
@@ -207,26 +213,31 @@ impl Scout {
         let waiting = self.split_off_unpaid(waiting);
         let places = self.context.places();
         self.queue.has_contacts(waiting, places, Instant::now());
+        self.cut_queue();
     }
 
     /// Ends the rests of all lanes: their holds may be over.
     fn take_new_token(&mut self) {
+        self.overtake_step();
         self.rests.end(|_| true);
-        self.take_out_of_unpaid();
+        self.take_refused_out_of_unpaid();
     }
 
     /// Makes a search due for lanes that are not paused any more, and ends the rests of lanes that
     /// operators have ordered to be tried.
     fn take_orders(&mut self) {
         self.schedule.has_news();
-        for scope in self.context.pauses.take_resumed() {
+        self.overtake_step();
+        let resumed = self.context.pauses.take_resumed();
+        for scope in &resumed {
             self.rests.end(|lane| scope.covers(lane));
             self.places.try_now(|lane| scope.covers(lane));
         }
-        self.take_out_of_unpaid();
+        self.take_resumed_out_of_unpaid(&resumed);
     }
 
     async fn drain(&mut self) {
+        self.step = None;
         while let Some(ended) = self.tasks.join_next_with_id().await {
             self.ended(ended);
         }
@@ -245,6 +256,9 @@ impl Scout {
         };
         self.context.notes.set_lanes_at_work(self.places.len());
         self.context.gates().back(&lane);
+        if let Some(step) = &mut self.step {
+            step.has_worked(&lane);
+        }
         let (until, is_brief) = match end {
             LaneEnd::Lost => return,
             _ if place.is_tried_now => return self.queue.goes_at_once(lane),
@@ -294,8 +308,12 @@ impl Scout {
             Ok(0)
         };
         if self.is_due_to_search() {
-            self.search().await?;
-            look.searched = true;
+            self.begin_search();
+            // `run --once` has to know what a search has found before it may end.
+            if !self.tells {
+                self.end_search().await?;
+                look.searched = true;
+            }
         }
         look.started = fresh?;
         if look.searched || !has_fresh {
@@ -323,6 +341,7 @@ impl Scout {
         let mut without_place = Vec::new();
         let started = self.start_all(&mut without_place).await;
         self.queue.put_back(without_place);
+        self.give_back_unused();
         started
     }
 
@@ -396,6 +415,17 @@ impl Scout {
             self.queue = queue;
         }
         self.queue.found(lanes);
+        self.cut_queue();
+    }
+
+    /// Bounds the queue. While the breaker is open, lanes whose users the platform has answered come
+    /// before others in this: they may go, and would not be found again soon.
+    fn cut_queue(&mut self) {
+        if self.queue.is_full(0) {
+            let gates = self.context.gates();
+            let is_open = gates.breaker_is_open();
+            self.queue.cut(|lane| is_open && gates.is_well(lane));
+        }
     }
 
     fn has_place(&self, candidate: &Candidate) -> bool {
@@ -423,30 +453,6 @@ impl Scout {
         let max_in_flight = self.context.tuning().max_in_flight;
         self.places
             .are_full_of_slow(&self.context.permits, max_in_flight)
-    }
-
-    fn is_due_to_search(&self) -> bool {
-        let is_idle = self.tasks.is_empty() || self.queue.is_used_up();
-        let poll = self.context.poll_interval / BUSY;
-        self.schedule.is_due(is_idle, poll, Instant::now())
-    }
-
-    /// Searches for lanes that may start, twice as many as there are places.
-    async fn search(&mut self) -> Result<(), OutboxError> {
-        let asked = Instant::now();
-        let mut search = std::mem::replace(&mut self.search, Search::new(self.instance));
-        let enough = self.context.places() * 2;
-        let may_start = |lane: &Lane| self.may_soon_start(lane);
-        let found = search.around(&self.context, enough, may_start).await;
-        self.search = search;
-        self.tell(DatabaseWork::Search, asked, &found);
-        let found = found?;
-        self.schedule
-            .has_searched(asked, found.ripe_in, Instant::now());
-        let ripe = self.split_off_unpaid(found.ripe);
-        self.found(ripe);
-        self.pay_those_who_wait();
-        Ok(())
     }
 
     /// Notes whether the database works, unless an error ends the run and is reported there.

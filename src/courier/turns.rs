@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::older_half::forget_older_half;
 use crate::contact::Lane;
 
 /// At most this many lanes, and this many users, are remembered. Beyond that, the older half is
@@ -23,8 +24,7 @@ impl Turns {
         self.last += 1;
         self.lanes.insert(lane.clone(), self.last);
         self.users.insert(lane.user_id().into(), self.last);
-        forget_older_half(&mut self.lanes);
-        forget_older_half(&mut self.users);
+        self.forget_what_is_too_much();
     }
 
     /// Notes that a lane begins to wait. A lane without a known turn comes behind those that
@@ -32,8 +32,16 @@ impl Turns {
     pub(super) fn begins_to_wait(&mut self, lane: &Lane) {
         self.lanes.entry(lane.clone()).or_insert(self.last);
         self.users.entry(lane.user_id().into()).or_insert(self.last);
-        forget_older_half(&mut self.lanes);
-        forget_older_half(&mut self.users);
+        self.forget_what_is_too_much();
+    }
+
+    fn forget_what_is_too_much(&mut self) {
+        if self.lanes.len() > MOST {
+            forget_older_half(&mut self.lanes, |turn| *turn);
+        }
+        if self.users.len() > MOST {
+            forget_older_half(&mut self.users, |turn| *turn);
+        }
     }
 
     /// Returns the place of the lane's last turn in the order, or 0 if none is known.
@@ -44,22 +52,6 @@ impl Turns {
     /// Returns the same for a user.
     pub(super) fn of_user(&self, user: &str) -> u64 {
         self.users.get(user).copied().unwrap_or(0)
-    }
-}
-
-fn forget_older_half<K>(turns: &mut HashMap<K, u64>) {
-    if turns.len() <= MOST {
-        return;
-    }
-    let mut order: Vec<u64> = turns.values().copied().collect();
-    let middle = order.len() / 2;
-    let (_, middle, _) = order.select_nth_unstable(middle);
-    let middle = *middle;
-    let before = turns.len();
-    turns.retain(|_, turn| *turn >= middle);
-    // More than half may share the least turn: all lanes that came at once.
-    if turns.len() == before {
-        turns.retain(|_, turn| *turn > middle);
     }
 }
 

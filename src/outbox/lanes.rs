@@ -100,6 +100,8 @@ pub struct LaneFound {
     /// How long until its oldest row has lingered enough, or its first row is due; zero: the lane
     /// may be worked now.
     pub ripe_in: Duration,
+    /// The reason of the lane's last hold, if nothing was delivered since.
+    pub held_because: Option<String>,
 }
 
 /// Where the reading of a lane goes on. The default is the lane's start.

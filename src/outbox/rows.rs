@@ -149,6 +149,7 @@ pub(super) fn lanes_found(rows: &[impl Columns]) -> Vec<LaneFound> {
             Some(LaneFound {
                 lane: lane(row)?,
                 ripe_in: to_duration(Some(row.seconds("ripe_in")?)),
+                held_because: row.text("hold_reason"),
             })
         })
         .collect()

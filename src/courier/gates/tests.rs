@@ -218,6 +218,22 @@ fn a_platform_that_is_down_gets_few_requests_of_those_it_has_answered() {
 }
 
 #[test]
+fn of_too_many_users_that_were_answered_those_answered_lately_stay_well() {
+    let now = Instant::now();
+    let user = |nth: usize| lane(&format!("u-{nth}"), "1");
+    let mut gates = Gates::default();
+    for nth in 0..=MOST_USERS {
+        gates.open(&user(nth), now);
+        gates.open(&user(0), now);
+    }
+    assert!(!gates.is_well(&user(1)));
+    for nth in [0, MOST_USERS - 1, MOST_USERS] {
+        assert!(gates.is_well(&user(nth)), "{nth}");
+    }
+    assert!(gates.answered.len() <= MOST_USERS);
+}
+
+#[test]
 fn who_has_failed_is_not_well_until_it_is_answered() {
     let now = Instant::now();
     let gates = closed(&["good", "b"], now);

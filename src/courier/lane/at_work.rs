@@ -38,8 +38,11 @@ pub(in crate::courier) const BRIEF: Duration = Duration::from_secs(5);
 const PATIENCE: u32 = 12;
 
 /// The longest rest of a lane in which only failing single batches wait: rows that were put off may
-/// be due by then.
+/// be due by then. It is longer where very many such batches wait.
 const LONGEST_IDLE: Duration = Duration::from_secs(5);
+
+/// So much longer for each: such lanes are not leased more often than 50 times a second.
+const IDLE_FOR_EACH: Duration = Duration::from_millis(20);
 
 /// At most this many batches are being settled while others are sent.
 const SETTLING: usize = 4;
@@ -230,7 +233,7 @@ impl LaneAtWork {
         let wait = until.saturating_duration_since(now);
         if wait > NEAR {
             let is_brief = wait <= BRIEF && failed_sends <= PATIENCE;
-            let until = until.min(now + LONGEST_IDLE);
+            let until = until.min(now + longest_idle(self.context.notes.loners()));
             self.end = Some(LaneEnd::Idles { until, is_brief });
             return false;
         }
@@ -422,5 +425,24 @@ impl LaneAtWork {
         }
         .emit();
         self.end = Some(LaneEnd::Failed);
+    }
+}
+
+/// Returns the longest rest of a lane in which only failing single batches wait, with so many of them in
+/// all lanes.
+fn longest_idle(loners: usize) -> Duration {
+    let loners = u32::try_from(loners).unwrap_or(u32::MAX);
+    LONGEST_IDLE.max(IDLE_FOR_EACH * loners)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_that_only_wait_for_single_batches_are_leased_a_bounded_number_of_times_a_second() {
+        for (loners, seconds) in [(1, 5), (250, 5), (1_000, 20), (10_000, 200)] {
+            assert_eq!(longest_idle(loners).as_secs(), seconds);
+        }
     }
 }

@@ -89,6 +89,14 @@ impl RateLimiter {
         paid.map_err(|wait| now + wait)
     }
 
+    /// Gives back to a budget what it has paid for a request that does not go.
+    pub(in crate::courier) fn give_back(&self, budget: Budget) {
+        match budget {
+            Budget::Retries => lock(&self.retries).earn(),
+            Budget::Probes => lock(&self.probes).give_back(),
+        }
+    }
+
     /// Returns how many requests may wait between permit and departure. They go in the order of
     /// their permits, even if others come later.
     #[expect(
@@ -401,6 +409,19 @@ mod tests {
         assert!(later > Instant::now() + Duration::from_millis(900));
         assert_eq!(limits.pay(Budget::Retries), Ok(()));
         assert_eq!(limits.room_inside(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_back_pays_for_another_request() {
+        let limits = RateLimiter::new(&limits(10.0), None);
+        for budget in [Budget::Retries, Budget::Probes] {
+            while limits.pay(budget).is_ok() {}
+            for _ in 0..3 {
+                limits.give_back(budget);
+            }
+            let paid = (0..9).filter(|_| limits.pay(budget).is_ok()).count();
+            assert_eq!(paid, 3, "{budget:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

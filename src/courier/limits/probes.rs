@@ -40,6 +40,11 @@ impl ProbeBudget {
         self.saved -= 1.0;
         Ok(())
     }
+
+    /// Gives back a probe that did not go.
+    pub(super) fn give_back(&mut self) {
+        self.saved = (self.saved + 1.0).min(SAVED);
+    }
 }
 
 #[cfg(test)]

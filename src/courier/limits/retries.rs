@@ -30,7 +30,7 @@ impl RetryBudget {
         }
     }
 
-    /// Notes that a request succeeded.
+    /// Notes that a request succeeded, or that a retry which was paid for did not go.
     pub(super) fn earn(&mut self) {
         self.saved = (self.saved + 1.0).min(SAVED);
     }

@@ -8,7 +8,8 @@ use super::Scout;
 use crate::contact::Lane;
 use crate::courier::lane::{BRIEF, budget};
 use crate::courier::limits::Budget;
-use crate::outbox::LeasedLane;
+use crate::courier::overtaken::waits_for_a_token;
+use crate::outbox::{LaneFound, LeasedLane, OrderScope};
 use crate::platform::verdict::WaitReason;
 
 /// While as many lanes as there are places were paid for and have not begun, no more are. The next look is
@@ -19,23 +20,44 @@ impl Scout {
     /// Lets the lanes wait for their budget that need one. Returns the others.
     pub(super) fn split_off_unpaid(&mut self, mut lanes: Vec<Lane>) -> Vec<Lane> {
         lanes.retain(|lane| {
-            let Some(budget) = self.budget_of(lane) else {
+            let Some((reason, budget)) = needed(self.context.notes.waits_for(lane)) else {
                 return true;
             };
             let is_paid = self.unpaid.is_paid(lane);
             if !is_paid {
-                self.unpaid.put(lane.clone(), budget);
+                self.unpaid.put(lane.clone(), reason, budget);
             }
             is_paid
         });
         lanes
     }
 
+    /// The same for lanes that a search has found: of some, only the database knows that they wait.
+    pub(super) fn split_off_held(&mut self, found: Vec<LaneFound>) -> Vec<Lane> {
+        let mut others = Vec::new();
+        for LaneFound {
+            lane, held_because, ..
+        } in found
+        {
+            match needed(held_because.as_deref()) {
+                Some((reason, budget)) if !self.unpaid.is_paid(&lane) => {
+                    // Nobody but `run --once` waits for it, and only the first time.
+                    if !self.tells && self.context.notes.waits_for(&lane).is_none() {
+                        self.rests.begins_briefly(lane.clone(), Instant::now());
+                    }
+                    self.unpaid.put(lane, reason, budget);
+                }
+                _ => others.push(lane),
+            }
+        }
+        self.split_off_unpaid(others)
+    }
+
     /// Has the budgets pay for as many lanes as they can, which then wait for a place.
     pub(super) fn pay_those_who_wait(&mut self) {
+        self.give_back_unused();
         let (places, now) = (self.context.places(), Instant::now());
         let mut unpaid = std::mem::take(&mut self.unpaid);
-        unpaid.forget_paid(|lane| self.queue.has(lane));
         let mut paid = Vec::new();
         for budget in [Budget::Retries, Budget::Probes] {
             while !unpaid.is_empty(budget) {
@@ -48,7 +70,10 @@ impl Scout {
                     unpaid.ask_at(budget, later);
                     break;
                 }
-                paid.extend(unpaid.pay(budget, |lane| self.may_start(lane)));
+                match unpaid.pay(budget, |lane| self.may_start(lane)) {
+                    Some(lane) => paid.push(lane),
+                    None => self.context.limiter.give_back(budget),
+                }
             }
         }
         // Nobody but `run --once` waits for them.
@@ -63,42 +88,56 @@ impl Scout {
         self.found(paid);
     }
 
-    /// Lets the lanes wait for a place that need no budget any more, because what they waited for may have
-    /// changed.
-    pub(super) fn take_out_of_unpaid(&mut self) {
-        let mut unpaid = std::mem::take(&mut self.unpaid);
-        let free = unpaid.take_out(|lane| self.budget_of(lane).is_none());
-        self.unpaid = unpaid;
+    /// Gives back what was paid for lanes that do not wait for a place any more.
+    pub(super) fn give_back_unused(&mut self) {
+        for budget in self.unpaid.forget_paid(|lane| self.queue.has(lane)) {
+            self.context.limiter.give_back(budget);
+        }
+    }
+
+    /// Lets the lanes wait for a place that waited for another token: they need no budget any more.
+    pub(super) fn take_refused_out_of_unpaid(&mut self) {
+        let free = self.unpaid.take_out(|_, reason| waits_for_a_token(reason));
         self.found(free);
     }
 
-    fn budget_of(&self, lane: &Lane) -> Option<Budget> {
-        self.context.notes.waits_for(lane).and_then(budget)
+    /// The same for lanes that operators have ordered to be tried.
+    pub(super) fn take_resumed_out_of_unpaid(&mut self, resumed: &[OrderScope]) {
+        let is_resumed = |lane: &Lane| resumed.iter().any(|scope| scope.covers(lane));
+        let free = self.unpaid.take_out(|lane, _| is_resumed(lane));
+        self.found(free);
     }
 
-    /// Pays for the first request of a lane that waits for this reason. Returns whether it cost
-    /// something; `Err`: the budget is empty until then, and the lane waits for it.
-    pub(super) fn pay(&mut self, lane: &Lane, waits_for: Option<&str>) -> Result<bool, Instant> {
-        let Some(budget) = waits_for.and_then(budget) else {
-            return Ok(false);
+    /// Pays for the first request of a lane that waits for this reason. Returns the budget that has paid, if
+    /// it cost something; `Err`: the budget is empty until then, and the lane waits for it.
+    pub(super) fn pay(
+        &mut self,
+        lane: &Lane,
+        waits_for: Option<&str>,
+    ) -> Result<Option<Budget>, Instant> {
+        let Some((reason, budget)) = needed(waits_for) else {
+            return Ok(None);
         };
-        if self.unpaid.take_paid(lane) {
-            return Ok(true);
+        if let Some(paid) = self.unpaid.take_paid(lane) {
+            return Ok(Some(paid));
         }
         // Whoever waits already comes first.
         let paid = match self.unpaid.next_of(budget) {
             Some(later) => Err(later),
             None => self.context.limiter.pay(budget),
         };
-        paid.map(|()| true).inspect_err(|later| {
+        paid.map(|()| Some(budget)).inspect_err(|later| {
             self.rests.goes_on(lane, *later);
-            self.unpaid.put(lane.clone(), budget);
+            self.unpaid.put(lane.clone(), reason, budget);
             self.unpaid.ask_at(budget, *later);
         })
     }
 
     /// The same for a lane of which only the database knew that it waits.
-    pub(super) async fn pay_late(&mut self, leased: &LeasedLane) -> Result<bool, Instant> {
+    pub(super) async fn pay_late(
+        &mut self,
+        leased: &LeasedLane,
+    ) -> Result<Option<Budget>, Instant> {
         let (lane, reason) = (&leased.lease.lane, leased.held_because.as_deref());
         let paid = self.pay(lane, reason);
         if let Err(later) = paid {
@@ -115,4 +154,10 @@ impl Scout {
         }
         paid
     }
+}
+
+/// Returns the reason for which a lane waits, and the budget that it needs, if it needs one.
+fn needed(waits_for: Option<&str>) -> Option<(WaitReason, Budget)> {
+    let reason = WaitReason::named(waits_for?)?;
+    Some((reason, budget(reason.as_str())?))
 }

@@ -19,8 +19,29 @@ impl Scout {
         let Ok(mut paid) = self.pay(lane, waits_for) else {
             return Ok(false);
         };
+        let leased = match self.lease(lane).await {
+            Ok(Some(leased)) => leased,
+            not_leased => {
+                if let Some(budget) = paid {
+                    self.context.limiter.give_back(budget);
+                }
+                return self.not_leased(lane, not_leased.err());
+            }
+        };
+        if paid.is_none() && waits_for.is_none() {
+            let Ok(pays) = self.pay_late(&leased).await else {
+                return Ok(false);
+            };
+            paid = pays;
+        }
+        self.put_to_work(leased, paid.is_some());
+        Ok(true)
+    }
+
+    /// Leases the lane, if the gates let it through and no other courier has it.
+    async fn lease(&self, lane: &Lane) -> Result<Option<LeasedLane>, OutboxError> {
         if !self.context.gates().enter(lane, Instant::now()) {
-            return Ok(false);
+            return Ok(None);
         }
         let asked = Instant::now();
         let leased = self.context.outbox.lease(lane, self.instance).await;
@@ -29,22 +50,11 @@ impl Scout {
         if leased.as_ref().err().is_none_or(is_general) {
             self.tell(DatabaseWork::Lease, asked, &leased);
         }
-        let leased = match leased {
-            Ok(Some(leased)) => leased,
-            not_leased => {
-                // A lane that rests briefly may rest a little longer by the database's clock.
-                self.context.gates().back(lane);
-                return self.not_leased(lane, not_leased.err());
-            }
-        };
-        if !paid && waits_for.is_none() {
-            let Ok(pays) = self.pay_late(&leased).await else {
-                return Ok(false);
-            };
-            paid = pays;
+        if !matches!(leased, Ok(Some(_))) {
+            // A lane that rests briefly may rest a little longer by the database's clock.
+            self.context.gates().back(lane);
         }
-        self.put_to_work(leased, paid);
-        Ok(true)
+        leased
     }
 
     /// Leaves a lane alone that cannot be leased for a reason of its own: it must not stop the

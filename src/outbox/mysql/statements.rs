@@ -187,7 +187,7 @@ pub(super) const BATCHES_AHEAD: &str = "
 /// a whole lane if an order leaves out columns of the index that are known, and MariaDB 10 if it
 /// names them.
 pub(super) const RIPEN_LANES: &str = concat!(
-    "SELECT free.user_id, free.task_id, CASE
+    "SELECT free.user_id, free.task_id, free.hold_reason, CASE
          WHEN free.age >= ? OR free.age < 0 THEN 0e0
          WHEN (SELECT true FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
                WHERE b.closed_at IS NULL AND b.user_id = free.user_id AND b.task_id = free.task_id
@@ -212,7 +212,7 @@ pub(super) const RIPEN_LANES: &str = concat!(
          ELSE ? - free.age
      END AS ripe_in
      FROM (
-         SELECT named.user_id, named.task_id, (SELECT ",
+         SELECT named.user_id, named.task_id, l.hold_reason, (SELECT ",
     seconds_since!("c.created_at"),
     "         FROM ",
     pending!(),
@@ -472,6 +472,10 @@ pub(super) static STATEMENTS: Statements = Statements {
         seconds_since!("learned_at"),
         " AS learned_ago
          FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL"
+    ),
+    forget_rates: Statement::new(
+        "DELETE FROM rate_budget
+         WHERE name <> 'learned' AND given_until < (UNIX_TIMESTAMP(NOW(6)) - ?) * 1000000",
     ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?",

@@ -189,8 +189,17 @@ pub(super) const FIND_LANES: &str = concat!(
              ORDER BY candidate.user_id, candidate.task_id LIMIT 1
          ) AS next
      )
-     SELECT walk.user_id, walk.task_id, ripeness.ripe_in
-     FROM walk CROSS JOIN LATERAL (
+     SELECT walk.user_id, walk.task_id, lane.hold_reason, ripeness.ripe_in
+     FROM walk LEFT JOIN LATERAL (
+         SELECT l.hold_reason, (l.held_until > now())
+                OR (l.lease_owner <> $1 AND ",
+    is_alive!("l.lease_owner"),
+    ") AS is_taken
+         FROM delivery_lane l
+         WHERE l.user_id = walk.user_id AND l.task_id = walk.task_id
+         -- Keeps the planner from a join that reads all lanes.
+         OFFSET 0
+     ) AS lane ON true CROSS JOIN LATERAL (
          SELECT CASE
              WHEN oldest.age >= $4 OR oldest.age < 0 THEN 0
              WHEN (SELECT true FROM delivery_batch b
@@ -222,16 +231,11 @@ pub(super) const FIND_LANES: &str = concat!(
                AND c.task_id >= walk.task_id AND c.task_id <= walk.task_id
              ORDER BY c.user_id, c.task_id, c.id LIMIT 1
          ) AS age) AS oldest
+         WHERE lane.is_taken IS NOT TRUE
          -- Keeps the planner from working this out once for the filter and once for the answer.
          OFFSET 0
      ) AS ripeness
      WHERE (walk.user_id, walk.task_id) > ($2, $3)
-       AND (SELECT (l.held_until > now())
-                OR (l.lease_owner <> $1 AND ",
-    is_alive!("l.lease_owner"),
-    ")
-            FROM delivery_lane l
-            WHERE l.user_id = walk.user_id AND l.task_id = walk.task_id) IS NOT TRUE
        AND ripeness.ripe_in IS NOT NULL
      LIMIT $6"
 );
@@ -389,6 +393,11 @@ pub(super) static STATEMENTS: Statements = Statements {
     learned_rate: "SELECT learned,
              (extract(epoch FROM now()) - extract(epoch FROM learned_at))::float8 AS learned_ago
          FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL",
+    forget_rates: Statement::new(
+        "DELETE FROM rate_budget
+         WHERE name <> 'learned'
+           AND given_until < (extract(epoch FROM now())::float8 - $1::float8) * 1000000",
+    ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = $1",
     remove_instance: "DELETE FROM courier_instance WHERE id = $1",
     // If an owner registers while this statement waits for the lane's row, it is not seen as alive

@@ -7,6 +7,7 @@ use super::dialect::Dialect;
 use super::failing::plain;
 use super::history;
 use super::language::Session;
+use super::rates;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
@@ -94,6 +95,7 @@ pub(super) async fn batches<D: Dialect>(
     let step = page.step(pruned);
     if step.next.is_none() && !pruning.dry_run {
         history::forget(dialect, pruning.older_than).await?;
+        rates::forget(dialect, pruning.older_than).await?;
     }
     Ok(step)
 }

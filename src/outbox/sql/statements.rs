@@ -91,6 +91,8 @@ pub(in crate::outbox) struct Statements {
     pub(in crate::outbox) keep_rate: Statement,
     /// Reads the learned rate, and how long ago it was kept.
     pub(in crate::outbox) learned_rate: &'static str,
+    /// Deletes shared rates of which nobody has claimed anything for longer than this [seconds].
+    pub(in crate::outbox) forget_rates: Statement,
 
     /// Reads the tokens of lanes and locks them against other writers [lanes].
     pub(in crate::outbox) lock_lanes: &'static str,

@@ -215,26 +215,25 @@ pub(super) const FIND_LANES: &str = concat!(
         "closed_at IS NULL"
     ),
     ") FROM walk WHERE walk.lane <> '~'
-     ), free (user_id, task_id) AS (
+     ), free (user_id, task_id, hold_reason) AS (
          SELECT ",
     user_of_walk!(),
     ", ",
     task_of_walk!(),
-    " FROM walk
-         WHERE walk.lane <> '~' AND walk.lane > ?2 || ' ' || ?3
-           AND (SELECT l.held_until > ",
-    now!(),
-    " OR (l.lease_owner <> ?1 AND ",
-    is_alive!("l.lease_owner"),
-    ")
-                FROM delivery_lane l
-                WHERE l.user_id = ",
+    ", l.hold_reason
+         FROM walk LEFT JOIN delivery_lane l ON l.user_id = ",
     user_of_walk!(),
     " AND l.task_id = ",
     task_of_walk!(),
-    ") IS NOT TRUE
-     ), aged (user_id, task_id, age) AS (
-         SELECT user_id, task_id,
+    "
+         WHERE walk.lane <> '~' AND walk.lane > ?2 || ' ' || ?3
+           AND (l.held_until > ",
+    now!(),
+    " OR (l.lease_owner <> ?1 AND ",
+    is_alive!("l.lease_owner"),
+    ")) IS NOT TRUE
+     ), aged (user_id, task_id, hold_reason, age) AS (
+         SELECT user_id, task_id, hold_reason,
              (SELECT ",
     seconds_since!("c.created_at"),
     "
@@ -243,8 +242,8 @@ pub(super) const FIND_LANES: &str = concat!(
                 AND c.user_id = free.user_id AND c.task_id = free.task_id
               ORDER BY c.id LIMIT 1)
          FROM free
-     ), ripening (user_id, task_id, ripe_in) AS (
-         SELECT user_id, task_id, CASE
+     ), ripening (user_id, task_id, hold_reason, ripe_in) AS (
+         SELECT user_id, task_id, hold_reason, CASE
              WHEN age >= ?4 OR age < 0 THEN 0.0
              WHEN (SELECT 1 FROM delivery_batch b INDEXED BY delivery_batch_open
                    WHERE b.user_id = aged.user_id AND b.task_id = aged.task_id
@@ -270,7 +269,7 @@ pub(super) const FIND_LANES: &str = concat!(
          END
          FROM aged
      )
-     SELECT user_id, task_id, ripe_in FROM ripening WHERE ripe_in IS NOT NULL LIMIT ?6"
+     SELECT user_id, task_id, hold_reason, ripe_in FROM ripening WHERE ripe_in IS NOT NULL LIMIT ?6"
 );
 
 /// ?1 user, ?2 task, ?3 limit, ?4 and ?5 the last deferred row, ?6 the last other row, ?7 the most
@@ -394,6 +393,10 @@ pub(super) static STATEMENTS: Statements = Statements {
         "SELECT learned, ",
         seconds_since!("learned_at"),
         " AS learned_ago FROM rate_budget WHERE name = 'learned' AND learned IS NOT NULL"
+    ),
+    forget_rates: Statement::new(
+        "DELETE FROM rate_budget
+         WHERE name <> 'learned' AND given_until < (unixepoch('now', 'subsec') - ?1) * 1000000",
     ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?1",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?1",

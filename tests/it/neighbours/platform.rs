@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// The platform's answer to a user whose name begins with this.
-const ANSWERS: [(&str, u16, &str); 5] = [
+const ANSWERS: [(&str, u16, &str); 6] = [
+    ("absent", 404, r#"{"code":404,"message":"no such task"}"#),
     ("missing", 404, r#"{"code":404,"message":"no such task"}"#),
     ("running", 200, r#"{"code":6007,"message":"任务正在运行"}"#),
     ("forbidden", 403, r#"{"code":403,"message":"not yours"}"#),

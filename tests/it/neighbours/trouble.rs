@@ -21,6 +21,15 @@ const OTHERS: usize = 2 * 100;
 /// More users that fail than have had a try when the good contacts come.
 const MANY: usize = 1_200;
 
+/// Lanes that an earlier courier has left on hold: more than a queue holds.
+const HELD: usize = 1_100;
+
+/// Lanes of a backlog behind them.
+const BACKLOG: usize = 200;
+
+/// The most lanes on hold that may be leased while the backlog goes out, beside those that are paid for.
+const LEASED: usize = 50;
+
 /// A good contact that has not come by then does not come.
 const NEVER: Duration = Duration::from_secs(20);
 
@@ -174,6 +183,38 @@ async fn a_user_with_many_good_lanes_does_not_hold_up_another(db: &Db) {
 async fn a_new_contact_does_not_wait_for_a_whole_round(db: &Db) {
     let street = Street::of(db, &[], users("good-too", 4 * BAD)).await;
     street.serves_good_contacts_after(3).await;
+}
+
+/// The searches come to the lanes on hold before they come to the backlog.
+#[tokio::test]
+async fn lanes_on_hold_from_before_do_not_hold_up_a_backlog() {
+    let db = Db::sqlite().await;
+    let (absent, good) = (users("absent", HELD), users("good", BACKLOG));
+    let past = db.now(-1);
+    let lanes = absent.iter().map(|(user, task)| {
+        format!("('{user}', '{task}', 1, 1, {past}, 'not_found', 'no such task', {past})")
+    });
+    let lanes: Vec<String> = lanes.collect();
+    db.execute(&format!(
+        "INSERT INTO delivery_lane (user_id, task_id, lease_token, failures, held_until,
+             hold_reason, hold_message, held_since) VALUES {}",
+        lanes.join(", ")
+    ))
+    .await;
+    let all = [absent, good].concat();
+    let street = Street::of(&db, &[], all).await;
+    let is_good = |user: &&String| user.starts_with("good");
+    let all_came = |came: &[String]| came.iter().filter(is_good).count() >= BACKLOG;
+    let came = timeout(NEVER, street.platform.until(all_came)).await;
+    let came = came.expect("the backlog goes out");
+    let leased = "FROM delivery_lane WHERE user_id LIKE 'absent%' AND lease_token > 1";
+    let leased = db.count(leased).await;
+    let probes = came.len() - came.iter().filter(is_good).count();
+    assert!(
+        usize::try_from(leased).is_ok_and(|leased| leased <= probes + LEASED),
+        "{leased} of {HELD} lanes on hold were leased for {probes} requests"
+    );
+    street.program.kill().await;
 }
 
 async fn a_contact_does_not_wait_for_the_answer_to_another_of_its_lane(db: &Db) {

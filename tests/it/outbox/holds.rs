@@ -8,6 +8,7 @@ use crate::support::{Db, entry, on_every_database};
 
 on_every_database!(
     a_held_lane_is_neither_found_nor_leased_until_its_time,
+    a_lane_is_found_with_the_reason_of_its_last_hold,
     a_hold_for_the_same_reason_keeps_its_beginning,
     recovering_ends_the_hold,
     the_wait_for_a_person_goes_on_through_other_holds_and_owners_until_the_lane_recovers,
@@ -60,6 +61,39 @@ async fn a_held_lane_is_neither_found_nor_leased_until_its_time(db: &Db) {
         .await;
     assert_eq!(db.names(me).await, ["u/t"]);
     assert_eq!(db.lease("u/t", me).await.lease.failures, 2);
+}
+
+async fn a_lane_is_found_with_the_reason_of_its_last_hold(db: &Db) {
+    let me = db.courier().await;
+    for name in ["u/held", "u/over", "u/recovered", "u/never", "u/owned"] {
+        db.contact(name, "1").await;
+    }
+    for name in ["u/held", "u/over", "u/recovered"] {
+        let lease = db.lease(name, me).await.lease;
+        db.record(&lease, &[hold("not_found", true)]).await;
+        if name == "u/recovered" {
+            db.record(&lease, &[Change::Recover]).await;
+        }
+        db.outbox.release(&lease).await.expect("releases");
+    }
+    let future = db.now(60);
+    db.execute(&format!(
+        "UPDATE delivery_lane SET held_until = {future} WHERE task_id = 'held'"
+    ))
+    .await;
+    db.lease("u/owned", db.courier().await).await;
+    let found = db.find(me).await;
+    let found = found
+        .iter()
+        .map(|found| (found.lane.task_id(), found.held_because.as_deref()));
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [
+            ("never", None),
+            ("over", Some("not_found")),
+            ("recovered", None)
+        ]
+    );
 }
 
 async fn a_hold_for_the_same_reason_keeps_its_beginning(db: &Db) {

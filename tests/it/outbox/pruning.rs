@@ -6,7 +6,7 @@ use std::time::Duration;
 use contact_courier::contact::ContactId;
 use contact_courier::courier::lifecycle::Lifecycle;
 use contact_courier::courier::retention::Retention;
-use contact_courier::outbox::{Change, Pruning};
+use contact_courier::outbox::{Change, LearnedRate, Pruning, RateClaim};
 
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -21,6 +21,7 @@ on_every_database!(
     batches_of_a_host_whose_clock_was_behind_do_not_end_the_walk,
     what_was_kept_of_a_requeued_contact_goes_with_it,
     two_that_prune_at_once_do_not_mind,
+    rates_that_nobody_has_used_for_long_go_and_what_was_learned_stays,
     of_several_couriers_the_one_that_has_run_the_longest_prunes,
 );
 
@@ -58,6 +59,43 @@ async fn prune(db: &Db, pruning: Pruning) -> (u64, u64) {
             return (contacts, batches);
         }
     }
+}
+
+async fn rates_that_nobody_has_used_for_long_go_and_what_was_learned_stays(db: &Db) {
+    let learned = LearnedRate {
+        hurt: 20.5,
+        low: 14.0,
+        stays_seconds: 20.0,
+        seconds_ago: 3.0,
+    };
+    db.outbox.keep_rate(&learned).await.expect("it is kept");
+    for (name, unused_days) in [("all", 0), ("user:lately", 6), ("user:gone", 8)] {
+        let claim = RateClaim {
+            name,
+            span: Duration::from_secs(1),
+            burst: Duration::ZERO,
+            lead: Duration::ZERO,
+            furthest: Duration::MAX,
+            restart: Duration::ZERO,
+        };
+        db.outbox.claim_rate(&claim).await.expect("claims");
+        let micros = unused_days * 86_400_000_000_i64;
+        db.execute(&format!(
+            "UPDATE rate_budget SET given_until = given_until - {micros} WHERE name = '{name}'"
+        ))
+        .await;
+    }
+    let dry = Pruning {
+        dry_run: true,
+        ..OLD
+    };
+    prune(db, dry).await;
+    assert_eq!(db.count("FROM rate_budget").await, 4);
+    prune(db, OLD).await;
+    assert_eq!(db.count("FROM rate_budget").await, 3);
+    let gone = "FROM rate_budget WHERE name = 'user:gone'";
+    assert_eq!(db.count(gone).await, 0);
+    assert!(db.outbox.learned_rate().await.expect("asks").is_some());
 }
 
 /// Delivers contacts in one batch, as if so many seconds ago; returns them.
