@@ -21,7 +21,7 @@ pub use crate::operators::note;
 use crate::operators::{self, Safety};
 use crate::outbox::{
     Access, Action, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqlOutbox,
-    SqliteOutbox, WriteHealth,
+    SqliteOutbox, Trial, WriteHealth,
 };
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
 use crate::platform::token::TokenSource;
@@ -102,14 +102,15 @@ pub async fn open_rates(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Ou
 }
 
 /// Opens the database that keeps the rates, without making anything. Returns how many couriers
-/// share them.
-pub async fn find_rates(of_rates: &DatabaseSettings) -> anyhow::Result<usize> {
+/// share them, and whether one could.
+pub async fn find_rates(of_rates: &DatabaseSettings) -> anyhow::Result<(usize, Trial)> {
     refuse_missing(of_rates)?;
     let database = open_database(of_rates, 0, Access::Write).await?;
     refuse_old(&*database.operations).await?;
     database.outbox.check_fitness().await?;
     database.outbox.check_schema().await?;
-    Ok(database.outbox.sharers().await?)
+    let sharers = database.outbox.sharers().await?;
+    Ok((sharers, database.operations.try_sharing().await))
 }
 
 /// The same without making anything: an SQLite file must be there. While no server takes writes, a

@@ -69,6 +69,7 @@ impl Bulletin {
             rate_level: self.limiter.level(),
             contacts_per_second: lock(&self.speed).note(ended(), now),
             is_guest: false,
+            guest_of: None,
         }
     }
 

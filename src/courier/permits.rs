@@ -406,6 +406,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn they_are_short_while_none_is_free_or_some_wait_inside_for_the_rate() {
+        let permits = Permits::new(4);
+        let lane = lane("u", "t");
+        assert!(!permits.are_short());
+        let mut first = permits.acquire(&lane, 8).await.unwrap();
+        assert!(!permits.are_short(), "it is about to go out");
+        let mut second = permits.acquire(&lane, 8).await.unwrap();
+        assert!(permits.are_short(), "two wait for the rate");
+        first.goes_out();
+        second.goes_out();
+        assert!(!permits.are_short());
+        permits.resize(2);
+        assert!(permits.are_short(), "all are under way");
+        permits.resize(3);
+        assert!(!permits.are_short());
+        let third = permits.acquire(&lane, 1).await.unwrap();
+        let mut waits = Box::pin(permits.acquire(&lane, 1));
+        drop((first, second));
+        assert!(timeout(Duration::ZERO, &mut waits).await.is_err());
+        assert!(permits.are_short(), "one is in line");
+        drop((waits, third));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_permit_given_to_whoever_has_left_comes_back() {
         let permits = Permits::new(1);
         let taken = all(&permits).await;

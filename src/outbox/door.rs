@@ -34,7 +34,19 @@ pub struct RateClaim<'a> {
     pub restart: Duration,
 }
 
-impl RateClaim<'_> {
+impl<'a> RateClaim<'a> {
+    /// A claim of no time, which leaves the rate as it is: it shows whether claims work.
+    pub(crate) fn of_nothing(name: &'a str) -> Self {
+        Self {
+            name,
+            span: Duration::ZERO,
+            burst: Duration::MAX,
+            lead: Duration::ZERO,
+            furthest: Duration::MAX,
+            restart: Duration::ZERO,
+        }
+    }
+
     /// How far back the slice may begin at most, in microseconds. A negative number is how far
     /// ahead it begins at least.
     pub(crate) fn earliest(&self) -> i64 {
@@ -155,7 +167,7 @@ pub trait Outbox: Send + Sync + 'static {
     async fn learned_rate(&self) -> Result<Option<LearnedRate>, OutboxError>;
 
     /// Returns how many living couriers are registered here, guests among them: they share the
-    /// rates that are kept here.
+    /// rates that are kept here. A courier that is at home and a guest counts once.
     async fn sharers(&self) -> Result<usize, OutboxError>;
 
     /// Claims the next slice of a shared rate. Slices of one name never overlap, whoever claims

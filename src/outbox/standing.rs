@@ -34,6 +34,9 @@ pub struct Standing {
     /// (`rate_limit.database_url`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_guest: bool,
+    /// The id by which such a guest is registered in the database of its contacts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_of: Option<String>,
 }
 
 /// A gate that is closed.

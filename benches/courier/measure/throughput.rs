@@ -56,9 +56,9 @@ fn show(engine: Engine, drains: &[Drained], floors: &[f64], table: &mut Table) {
     let speed = of(|d| d.contacts / d.whole);
     let line = Line::new(format!("drain on {on}"), Unit::Contacts, &speed);
     table.push(match engine {
-        Engine::Postgres => line.at_least(90_000.0),
-        Engine::MariaDb => line.at_least(30_000.0),
-        Engine::Sqlite => line.at_least(60_000.0),
+        Engine::Postgres => line.at_least(112_000.0),
+        Engine::MariaDb => line.at_least(60_000.0),
+        Engine::Sqlite => line.at_least(52_000.0),
         Engine::MySql => line,
     });
     let net = of(|d| d.contacts / d.net);

@@ -12,7 +12,7 @@ use crate::cli::span::{contacts, count, span};
 use crate::cli::table::short;
 use crate::outbox::{
     Conclusion, HeldLane, Outbox, OutboxError, Overview, PAUSED, Security, ServerReport,
-    ServerSetting,
+    ServerSetting, Trial,
 };
 use crate::settings::Settings;
 
@@ -22,6 +22,10 @@ const CLOCKS_APART: f64 = 30.0;
 
 /// The longest that due contacts wait where all is well.
 const LONG: Duration = Duration::from_mins(15);
+
+/// The consequence when the database that keeps the rates takes no claims.
+const WITHOUT_RATES: &str =
+    "without it a courier that starts waits, and one that runs sends at its part of the rates";
 
 /// Runs all checks; also returns how many couriers live.
 pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
@@ -79,18 +83,35 @@ pub(super) async fn rates(settings: &Settings) -> Vec<Check> {
     let Some(of_rates) = settings.rates_database() else {
         return Vec::new();
     };
+    let url = of_rates.url().to_string();
     let check = match app::find_rates(&of_rates).await {
-        Err(error) => Check::failed(
-            "rates",
-            format!("{error:#}"),
-            "without it a courier that starts waits, and one that runs sends at its part of the rates",
-        ),
-        Ok(sharers) => Check::ok(
-            "rates",
-            format!("kept in {}; {}", of_rates.url(), shared_by(sharers)),
-        ),
+        Err(error) => Check::failed("rates", format!("{error:#}"), WITHOUT_RATES),
+        Ok((sharers, trial)) => kept(&trial, &url, sharers),
     };
     vec![check]
+}
+
+/// Judges the database that keeps the rates by a trial.
+fn kept(trial: &Trial, url: &str, sharers: usize) -> Check {
+    let rights = "grant this user there what the README names under Grants";
+    match trial {
+        Trial::Failed(error) => {
+            let todo = match error {
+                OutboxError::Denied(_) => rights,
+                _ => WITHOUT_RATES,
+            };
+            let found = format!("{url} takes no claim of a rate: {error}");
+            Check::failed("rates", found, todo)
+        }
+        Trial::OnlyReads if sharers == 0 => {
+            let found = format!("this user may only read {url}, which is not enough to `run`");
+            Check::warning("rates", found, rights)
+        }
+        // A courier works, so a user who only reads just looks.
+        Trial::OnlyReads | Trial::Passed => {
+            Check::ok("rates", format!("kept in {url}; {}", shared_by(sharers)))
+        }
+    }
 }
 
 fn shared_by(sharers: usize) -> String {

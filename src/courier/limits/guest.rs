@@ -2,7 +2,8 @@
 //! (`rate_limit.database_url`).
 //!
 //! The guest registers there, so that all couriers that share the rates know their number. While
-//! that database is away, each sends at its part of the rate, by the number that it last knew.
+//! that database is away, each sends at its part of the rate, by the number that it last knew. It is
+//! also away while it takes heartbeats and no claims.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::lock::lock;
-use crate::outbox::{Instance, Outbox, OutboxError, Standing};
+use crate::outbox::{Instance, Outbox, OutboxError, RateClaim, Standing};
 use crate::telemetry::event::{SharedRatesAway, SharedRatesBack};
 
 /// Heartbeats per lease time.
@@ -19,6 +20,9 @@ const BEATS_PER_LEASE: u32 = 3;
 
 /// The time between two tries while the database is away.
 const SOON: Duration = Duration::from_secs(1);
+
+/// The name of a claim that shows whether claims work, if none has failed.
+const TRIED: &str = "guest";
 
 pub(in crate::courier) struct Guest {
     outbox: Arc<dyn Outbox>,
@@ -30,6 +34,8 @@ pub(in crate::courier) struct Guest {
 struct Known {
     sharers: u32,
     away_since: Option<Instant>,
+    /// The name of the first claim that has failed. The database is not back before it works.
+    failing: Option<String>,
 }
 
 /// The database that keeps the rates is away.
@@ -50,6 +56,7 @@ impl Guest {
                 id: Uuid::now_v7(),
                 standing: Standing {
                     is_guest: true,
+                    guest_of: Some(instance.id.to_string()),
                     ..Standing::default()
                 },
                 ..instance.clone()
@@ -57,15 +64,21 @@ impl Guest {
             known: Mutex::new(Known {
                 sharers: 1,
                 away_since: None,
+                failing: None,
             }),
         }
     }
 
-    /// Registers, or renews the heartbeat, and reads how many couriers share the rates.
+    /// Registers, or renews the heartbeat, reads how many couriers share the rates, and tries
+    /// whether claims work.
     pub(in crate::courier) async fn register(&self) -> Result<(), OutboxError> {
         self.outbox.beat(&self.instance).await?;
         let sharers = self.outbox.sharers().await?;
-        self.answers(u32::try_from(sharers).unwrap_or(u32::MAX));
+        let failing = lock(&self.known).failing.clone();
+        let tried = RateClaim::of_nothing(failing.as_deref().unwrap_or(TRIED));
+        self.outbox.claim_rate(&tried).await?;
+        let sharers = u32::try_from(sharers).unwrap_or(u32::MAX);
+        lock(&self.known).hears(sharers, failing.as_deref());
         Ok(())
     }
 
@@ -77,7 +90,7 @@ impl Guest {
             let beat = timeout(pause, self.register()).await;
             let late = || OutboxError::Lost(format!("no answer to a heartbeat within {pause:?}"));
             if let Err(error) = beat.unwrap_or_else(|_| Err(late())) {
-                self.misses(&error);
+                self.misses(&error, None);
             }
         }
     }
@@ -96,20 +109,12 @@ impl Guest {
         Some(Away { since, sharers })
     }
 
-    fn answers(&self, sharers: u32) {
+    /// Notes that a call has failed, a claim of this name or a heartbeat, and logs it once.
+    pub(super) fn misses(&self, error: &OutboxError, claim: Option<&str>) {
         let mut known = lock(&self.known);
-        known.sharers = sharers.max(1);
-        if known.away_since.take().is_some() {
-            SharedRatesBack {
-                sharers: known.sharers,
-            }
-            .emit();
+        if let Some(claim) = claim {
+            known.failing.get_or_insert_with(|| claim.to_owned());
         }
-    }
-
-    /// Notes that a call has failed, and logs it once.
-    pub(super) fn misses(&self, error: &OutboxError) {
-        let mut known = lock(&self.known);
         if known.away_since.is_none() {
             known.away_since = Some(Instant::now());
             SharedRatesAway {
@@ -118,5 +123,55 @@ impl Guest {
             }
             .emit();
         }
+    }
+}
+
+impl Known {
+    /// Notes that the database took a heartbeat, and a claim in the place of the failing one.
+    fn hears(&mut self, sharers: u32, tried: Option<&str>) {
+        self.sharers = sharers.max(1);
+        // A claim that has failed meanwhile has not been tried.
+        if self.failing.as_deref() != tried {
+            return;
+        }
+        self.failing = None;
+        if self.away_since.take().is_some() {
+            SharedRatesBack {
+                sharers: self.sharers,
+            }
+            .emit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Known {
+        Known {
+            sharers: 1,
+            away_since: None,
+            failing: None,
+        }
+    }
+
+    #[test]
+    fn only_the_claim_that_failed_ends_the_outage_that_it_began() {
+        let mut known = known();
+        (known.away_since, known.failing) = (Some(Instant::now()), Some("all@50".into()));
+        known.hears(3, None);
+        assert!(known.away_since.is_some(), "it failed after the try began");
+        assert_eq!(known.sharers, 3);
+        known.hears(3, Some("all@50"));
+        assert_eq!((known.away_since, known.failing), (None, None));
+    }
+
+    #[test]
+    fn a_heartbeat_ends_the_outage_of_heartbeats() {
+        let mut known = known();
+        known.away_since = Some(Instant::now());
+        known.hears(0, None);
+        assert_eq!((known.away_since, known.sharers), (None, 1));
     }
 }

@@ -81,12 +81,12 @@ impl Level {
         self.0.map(|lowered| lowered.learned)
     }
 
-    /// Goes on from an earlier lesson.
+    /// Goes on from an earlier lesson, which may lie above the rate of now.
     pub(super) fn from_learned(learned: Learned) -> Self {
         let learned = Learned {
             at: learned.at,
-            low: learned.low.clamp(LOWEST, 1.0),
-            hurt: learned.hurt.clamp(LOWEST, 1.0),
+            low: learned.low.max(LOWEST),
+            hurt: learned.hurt.max(LOWEST),
             stays: learned.stays.min(LONGEST_WHILE),
         };
         Self(Some(Lowered { learned, quick: 0 }))

@@ -10,6 +10,7 @@ use super::keyed::Keyed;
 use super::level::{Learned, Level};
 use super::limit::{Limit, Queued};
 use super::probes::ProbeBudget;
+use super::rate::Rate;
 use super::retries::RetryBudget;
 use super::settings::RateLimits;
 use super::share::SharedRates;
@@ -70,11 +71,20 @@ impl RateLimiter {
         }
     }
 
-    /// Changes to other rates, also for waiting requests. Requests that went out stay counted.
+    /// Changes to other rates, also for waiting requests. Requests that went out stay counted, and
+    /// so does what was learned of the platform.
     pub(in crate::courier) fn change(&self, limits: &RateLimits) {
+        let (before, learned) = (self.rate(), self.learned());
         self.all.change(Some(limits.all()));
         self.users.change(limits.of_a_user());
         self.lanes.change(limits.of_a_lane());
+        if self.rate() != before
+            && let Some(learned) = learned
+        {
+            // The level is a part of the configured rate, and the platform's limit is none.
+            *lock(&self.level) = Level::default();
+            self.learn(&learned);
+        }
     }
 
     /// Takes one request out of a budget. Fails with the instant to ask again.
@@ -231,10 +241,13 @@ impl RateLimiter {
         }
     }
 
-    /// Returns the configured rate, if there is one.
+    /// Returns the configured rate in requests per second, if there is one.
     fn configured(&self) -> Option<f64> {
-        let rate = lock(&self.all.bucket).rate();
-        rate.map(|rate| rate.per_second())
+        self.rate().map(|rate| rate.per_second())
+    }
+
+    fn rate(&self) -> Option<Rate> {
+        lock(&self.all.bucket).rate()
     }
 
     /// Lowers the level: the platform said "too many" to a request sent at `sent`.
@@ -497,5 +510,44 @@ mod tests {
             ..learned
         });
         assert_eq!(other.learned(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learned_is_a_rate_that_a_change_of_the_configured_one_leaves_alone() {
+        let rates = RateLimiter::new(&limits(50.0), None);
+        for _ in 0..3 {
+            sleep(Duration::from_secs(1)).await;
+            rates.too_many(Instant::now());
+        }
+        let in_use = |configured: f64| rates.level() * configured;
+        let (sent, learned) = (in_use(50.0), rates.learned().unwrap());
+        assert!((15.0..20.0).contains(&sent), "{sent}");
+        for configured in [20.0, 200.0, 1.0, 50.0] {
+            rates.change(&limits(configured));
+            let expected = sent.min(configured);
+            assert!((in_use(configured) - expected).abs() < 1e-6, "{configured}");
+            let still = rates.learned().unwrap();
+            assert!((still.hurt - learned.hurt).abs() < 1e-6, "{still:?}");
+        }
+        // Beside this rate, it teaches nothing.
+        rates.change(&limits(10_000.0));
+        assert_eq!(rates.learned(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_other_rates_leaves_the_level_alone() {
+        let rates = RateLimiter::new(&limits(50.0), None);
+        for _ in 0..2 {
+            sleep(Duration::from_secs(1)).await;
+            rates.too_many(Instant::now());
+        }
+        let before = rates.level();
+        rates.change(&RateLimits {
+            per_user: Some(2.0),
+            ..limits(50.0)
+        });
+        assert!((rates.level() - before).abs() < 1e-9);
+        rates.too_many(Instant::now());
+        assert!(rates.level() < before * 0.6, "still in quick succession");
     }
 }

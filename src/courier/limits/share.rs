@@ -125,7 +125,7 @@ impl Share {
             let asked = Instant::now();
             let begins_in = self.shared.outbox.claim_rate(&claim).await;
             match (begins_in, guest) {
-                (Err(error), Some(guest)) => guest.misses(&error),
+                (Err(error), Some(guest)) => guest.misses(&error, Some(&name)),
                 (begins_in, _) => {
                     let watch = &self.shared.watch;
                     watch.note(DatabaseWork::Rate, asked, &begins_in);

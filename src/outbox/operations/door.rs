@@ -198,6 +198,9 @@ pub trait Operations: Send + Sync + 'static {
     /// Tries whether the courier's own transactions work for this user: runs each and undoes it.
     async fn try_writing(&self) -> Trial;
 
+    /// The same for what a courier writes where only its rates are kept.
+    async fn try_sharing(&self) -> Trial;
+
     /// Returns what kind of database this is.
     async fn server(&self) -> Result<ServerReport, OutboxError>;
 

@@ -63,7 +63,7 @@ pub(super) use self::erasing::{
 pub(super) use self::failures::{Grouping, failed, failure_count, failure_page, kinds_of};
 pub(super) use self::held::held_lane;
 pub(super) use self::outcomes::outcome;
-pub(super) use self::overview::{instance_report, lane_report, overview};
+pub(super) use self::overview::{instance_report, lane_report, overview, sharers};
 pub(super) use self::pruning::{BATCHES, CONTACTS, PrunePage, bereft, holding, says_it_is_older};
 pub(super) use self::results::{contact_result, results_index};
 pub(super) use self::server_report::at_least;

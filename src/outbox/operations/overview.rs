@@ -164,6 +164,17 @@ pub struct Owner {
     pub pid: u64,
 }
 
+/// Returns how many couriers share the rates that are kept here. One whose own database keeps its
+/// rates is registered twice, and counts once.
+pub(in crate::outbox) fn sharers(registered: &[InstanceReport]) -> usize {
+    let living = || registered.iter().filter(|courier| courier.alive);
+    let guest_of = |guest: &InstanceReport| guest.standing.as_ref()?.guest_of.clone();
+    let at_home: BTreeSet<String> = living().filter_map(guest_of).collect();
+    living()
+        .filter(|courier| !at_home.contains(&courier.id))
+        .count()
+}
+
 pub(in crate::outbox) fn overview(
     totals: &impl Columns,
     registered: Vec<InstanceReport>,
@@ -235,4 +246,35 @@ pub(super) fn owner(row: &impl Columns) -> Option<Owner> {
 
 fn age(row: &impl Columns, column: &str) -> Option<Duration> {
     row.seconds(column).map(|age| to_duration(Some(age)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn courier(id: &str, alive: bool, guest_of: Option<&str>) -> InstanceReport {
+        InstanceReport {
+            id: id.into(),
+            alive,
+            standing: Some(Standing {
+                is_guest: guest_of.is_some(),
+                guest_of: guest_of.map(str::to_owned),
+                ..Standing::default()
+            }),
+            ..InstanceReport::default()
+        }
+    }
+
+    #[test]
+    fn who_is_at_home_where_its_rates_are_kept_counts_once() {
+        let registered = [
+            courier("a", true, None),
+            courier("guest of a", true, Some("a")),
+            courier("b", true, None),
+            courier("guest of c", true, Some("c")),
+            courier("d", false, None),
+            courier("guest of b that was", false, Some("b")),
+        ];
+        assert_eq!(sharers(&registered), 3);
+    }
 }

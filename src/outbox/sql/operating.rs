@@ -49,7 +49,7 @@ pub(super) async fn instances<D: Dialect>(dialect: &D) -> Result<Vec<InstanceRep
 pub(super) async fn sharers<D: Dialect>(dialect: &D) -> Result<usize, SqlError> {
     let mut session = dialect.reading().await?;
     let registered = read_registered::<D>(&mut session).await?;
-    Ok(registered.iter().filter(|courier| courier.alive).count())
+    Ok(operations::sharers(&registered))
 }
 
 /// The couriers whose contacts are here.

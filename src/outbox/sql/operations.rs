@@ -229,6 +229,11 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
         self.watch(tried).await.unwrap_or_else(Trial::Failed)
     }
 
+    async fn try_sharing(&self) -> Trial {
+        let tried = || async { Ok(trying::try_sharing(&self.dialect).await) };
+        self.watch(tried).await.unwrap_or_else(Trial::Failed)
+    }
+
     async fn server(&self) -> Result<ServerReport, OutboxError> {
         self.watch(|| async { Ok(self.dialect.server().await?) })
             .await

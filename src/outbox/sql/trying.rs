@@ -19,6 +19,18 @@ pub(super) async fn try_writing<D: Dialect>(dialect: &D) -> Trial {
         claim(dialect, &trying).await,
         note(dialect, &trying).await,
     ];
+    trial::<D, _>(tried)
+}
+
+/// The same for the transactions of a guest.
+pub(super) async fn try_sharing<D: Dialect>(dialect: &D) -> Trial {
+    match Trying::new() {
+        Ok(trying) => trial::<D, _>([beat(dialect, &trying).await, claim(dialect, &trying).await]),
+        Err(error) => Trial::Failed(error),
+    }
+}
+
+fn trial<D: Dialect, const N: usize>(tried: [Result<(), SqlError>; N]) -> Trial {
     Trial::of(tried.map(|tried| tried.map_err(|error| error.translated(D::translate))))
 }
 
@@ -65,6 +77,9 @@ async fn note<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> 
 
 async fn claim<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
     let mut tx = dialect.begin().await?;
-    dialect.claim_rate(&mut tx, &trying.claim()).await?;
+    // The first claim makes the row, and each later one changes it.
+    for _ in 0..2 {
+        dialect.claim_rate(&mut tx, &trying.claim()).await?;
+    }
     Ok(dialect.rollback(tx).await?)
 }

@@ -1,8 +1,11 @@
 //! The database that keeps the rates of several couriers goes away, and comes back.
 
+use std::time::Duration;
+
 use contact_courier::simulator::Faults;
 
 use super::cable::{Cable, State};
+use crate::support::app::App;
 use crate::support::{Db, on_every_server};
 use crate::world::{World, goods, lanes, until};
 
@@ -10,6 +13,8 @@ on_every_server!(
     couriers_of_two_databases_take_their_rate_from_a_third_and_go_on_without_it,
     a_courier_that_starts_without_the_rates_waits_for_them,
     a_courier_whose_rates_are_kept_in_its_own_database_stays_at_home_there,
+    good_heartbeats_do_not_end_an_outage_of_claims,
+    a_start_and_doctor_say_that_the_rates_take_no_claims,
 );
 
 const EACH: usize = 60;
@@ -117,7 +122,52 @@ async fn a_courier_whose_rates_are_kept_in_its_own_database_stays_at_home_there(
         .await;
     let overview = own.operations.overview().await.unwrap();
     assert_eq!((overview.instances.len(), overview.guests), (1, 1));
+    assert_eq!(own.outbox.sharers().await.unwrap(), 1);
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
     assert_eq!(own.count("FROM courier_instance").await, 0);
+}
+
+async fn good_heartbeats_do_not_end_an_outage_of_claims(rates: &Db) {
+    let cable = Cable::to(rates).await;
+    let own = Db::sqlite().await;
+    let world = world(&own, &cable, None).await;
+    let courier = world.start(&["run"]);
+    let pending = "FROM contact_outbox WHERE status = 'pending'";
+    world.insert(&lanes(1)[0], &goods(0, 5)).await;
+    world.none(pending).await;
+    // Others read and lock nothing else, so heartbeats go on.
+    let app = App::freezes_the_table(rates, "rate_budget").await;
+    world.insert(&lanes(1)[0], &goods(1, 20)).await;
+    courier.says("the shared rates are away").await;
+    world.none(pending).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    app.ends().await;
+    courier.says("the shared rates are back").await;
+    world.insert(&lanes(1)[0], &goods(2, 5)).await;
+    world.none(pending).await;
+    courier.signal("TERM").await;
+    let ended = courier.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    for said in ["the shared rates are away", "the shared rates are back"] {
+        assert_eq!(ended.err.matches(said).count(), 1, "{}", ended.tail());
+    }
+}
+
+async fn a_start_and_doctor_say_that_the_rates_take_no_claims(rates: &Db) {
+    let cable = Cable::to(rates).await;
+    let own = Db::sqlite().await;
+    let world = world(&own, &cable, None).await;
+    world.deliver().await;
+    rates.refuse_updates("rate_budget").await;
+    let ended = world.run(&["run"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.tail());
+    assert!(ended.err.contains("hands off"), "{}", ended.tail());
+    let doctor = world.run(&["doctor"]).await;
+    assert_eq!(doctor.code, Some(1), "{}", doctor.tail());
+    let line = "FAILED   rates";
+    assert!(doctor.out.contains(line), "{}", doctor.out);
+    rates.clear("rate_budget").await;
+    let doctor = world.run(&["doctor"]).await;
+    assert!(!doctor.out.contains(line), "{}", doctor.out);
 }
