@@ -63,7 +63,11 @@ fn number(error: &dyn DatabaseError) -> u16 {
 
 fn translate_number(error: &dyn DatabaseError) -> OutboxError {
     let message = error.message().to_owned();
-    let number = number(error);
+    meaning(number(error), error.code().as_deref(), message)
+}
+
+/// What an error of this number and SQLSTATE means.
+fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError {
     match number {
         1046 => OutboxError::Failed(
             "the address names no database; write mysql://USER:PASSWORD@HOST/NAME".into(),
@@ -84,13 +88,13 @@ fn translate_number(error: &dyn DatabaseError) -> OutboxError {
         number if passes(number) => OutboxError::Unavailable(message),
         // A rule of the table; 4025 is MariaDB's number, and another error's on MySQL.
         1062 | 3819 => breaks(&last_name(&message)),
-        4025 if error.code().as_deref() == Some("23000") => breaks(first_name(&message)),
+        4025 if sqlstate == Some("23000") => breaks(first_name(&message)),
         // A column that must not be null, or has no default.
         1048 | 1364 => OutboxError::Refused(format!(
             "the column {} must not be null",
             first_name(&message)
         )),
-        _ => match error.code().as_deref().and_then(|code| code.get(..2)) {
+        _ => match sqlstate.and_then(|code| code.get(..2)) {
             // A value that its column cannot hold.
             Some("22" | "23") => OutboxError::Refused(format!(
                 "the column {} cannot hold the value",
@@ -143,6 +147,9 @@ fn is_over(number: u16) -> bool {
         | 1927 | 3169 | 4031
         // The connection broke.
         | 1152 | 1158 | 1159 | 1160 | 1161 | 1184
+        // A client's own numbers. No server reports them, but a proxy does when it has lost its
+        // server (2013, 2006).
+        | 2000..=2999
     )
 }
 
@@ -189,5 +196,62 @@ mod tests {
         }
         let message = "CONSTRAINT `sex_is_0_1_or_2` failed for `shop`.`contact_outbox`";
         assert_eq!(first_name(message), "sex_is_0_1_or_2");
+    }
+
+    /// The kind of error that a number and SQLSTATE become.
+    fn kind(number: u16, sqlstate: &str) -> &'static str {
+        match meaning(number, Some(sqlstate), "words".into()) {
+            OutboxError::ReadOnly(_) => "read-only",
+            OutboxError::Lost(_) => "lost",
+            OutboxError::Unavailable(_) => "unavailable",
+            OutboxError::Conflict(_) => "conflict",
+            OutboxError::Locked(_) => "locked",
+            OutboxError::Denied(_) => "denied",
+            OutboxError::Refused(_) => "refused",
+            OutboxError::Schema(_) => "schema",
+            OutboxError::Failed(_) => "failed",
+            other => panic!("{number}: {other}"),
+        }
+    }
+
+    #[test]
+    fn each_number_has_its_meaning() {
+        for (numbers, sqlstate, meant) in [
+            (&[1290, 1836][..], "HY000", "read-only"),
+            (&[1792], "25006", "read-only"),
+            (&[1213], "40001", "conflict"),
+            (&[1020, 1180, 3101], "HY000", "conflict"),
+            (&[1317], "70100", "conflict"),
+            (&[1205], "HY000", "locked"),
+            (&[1047, 1053], "08S01", "lost"),
+            (&[1927], "70100", "lost"),
+            (&[3032, 3169, 4031], "HY000", "lost"),
+            (&[1040], "08004", "unavailable"),
+            (&[1203, 1226], "42000", "unavailable"),
+            (
+                &[1021, 1030, 1114, 1461, 3024, 3100],
+                "HY000",
+                "unavailable",
+            ),
+            (&[1044, 1142, 1143, 1227], "42000", "denied"),
+            (&[1062, 4025], "23000", "refused"),
+            (&[3819], "HY000", "refused"),
+            (&[1406], "22001", "refused"),
+            (&[1146], "42S02", "schema"),
+            (&[1054], "42S22", "schema"),
+            (&[1064, 1046, 1153], "42000", "failed"),
+            (&[1999, 3000], "HY000", "failed"),
+        ] {
+            for number in numbers {
+                assert_eq!(kind(*number, sqlstate), meant, "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_has_lost_its_server_has_refused_nothing() {
+        for number in [2000, 2003, 2006, 2013, 2026, 2999] {
+            assert_eq!(kind(number, "HY000"), "lost", "{number}");
+        }
     }
 }

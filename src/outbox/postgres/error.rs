@@ -44,9 +44,13 @@ fn has_code(error: &sqlx::Error, code: &str) -> bool {
 }
 
 fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
-    let message = error.message().to_owned();
     let code = error.code().unwrap_or_default();
-    match &*code {
+    meaning(&code, error.constraint(), error.message().to_owned())
+}
+
+/// What an error of this SQLSTATE means, and of this constraint if one was broken.
+fn meaning(code: &str, constraint: Option<&str>, message: String) -> OutboxError {
+    match code {
         // undefined_table, undefined_column, invalid_schema_name
         "42P01" => OutboxError::Schema(schema::UNMIGRATED.into()),
         "42703" | "3F000" => other_schema(&message),
@@ -75,11 +79,62 @@ fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
             // Other rollbacks, resources, cancelled statements, the disk.
             Some("40" | "53" | "57" | "58") => OutboxError::Unavailable(message),
             // A rule of the table, or a value that its column cannot hold.
-            Some("23") => error
-                .constraint()
-                .map_or(OutboxError::Refused(message), breaks),
+            Some("23") => constraint.map_or(OutboxError::Refused(message), breaks),
             Some("22") => OutboxError::Refused(message),
             _ => OutboxError::Failed(message),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kind of error that an SQLSTATE becomes.
+    fn kind(code: &str) -> &'static str {
+        match meaning(code, None, "words".into()) {
+            OutboxError::ReadOnly(_) => "read-only",
+            OutboxError::Lost(_) => "lost",
+            OutboxError::Unavailable(_) => "unavailable",
+            OutboxError::Conflict(_) => "conflict",
+            OutboxError::Locked(_) => "locked",
+            OutboxError::Denied(_) => "denied",
+            OutboxError::Refused(_) => "refused",
+            OutboxError::Schema(_) => "schema",
+            OutboxError::Unfit { .. } => "unfit",
+            OutboxError::Failed(_) => "failed",
+            other => panic!("{code}: {other}"),
+        }
+    }
+
+    #[test]
+    fn each_sqlstate_has_its_meaning() {
+        for (codes, meant) in [
+            (&["25006"][..], "read-only"),
+            (&["40001", "40P01"], "conflict"),
+            (&["55P03"], "locked"),
+            (&["57P01", "57P02", "57P03", "57P05"], "lost"),
+            (&["25P03", "25P04", "08006", "08P01"], "lost"),
+            (
+                &["40003", "53100", "53300", "57014", "58030"],
+                "unavailable",
+            ),
+            (&["42501"], "denied"),
+            (&["23505", "23514", "22001"], "refused"),
+            (&["42P01", "42703", "3F000"], "schema"),
+            (&["26000", "42P05"], "unfit"),
+            (&["42601", "0A000", "XX000", ""], "failed"),
+        ] {
+            for code in codes {
+                assert_eq!(kind(code), meant, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_broken_rule_only_the_name_is_told() {
+        let told = meaning("23514", Some("sex_is_0_1_or_2"), "Failing row".into());
+        let words = "the database refused the row: it breaks the rule sex_is_0_1_or_2";
+        assert_eq!(told.to_string(), words);
     }
 }
