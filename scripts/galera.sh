@@ -18,6 +18,8 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/roots.sh"
 # shellcheck source=scripts/mariadb.sh
 . "$here/mariadb.sh"
+# shellcheck source=scripts/ports.sh
+. "$here/ports.sh"
 # The library is this machine's, and so is the server.
 mariadb_place=
 
@@ -30,25 +32,12 @@ galera_library() {
     done
 }
 
-# Whether nobody listens on a port.
-is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# Nine ports in a row that are free: three for each node.
-free_ports() {
-    local base port
-    while true; do
-        base=$((20000 + RANDOM % 12000))
-        for ((port = base; port < base + 9; port++)); do is_free "$port" || continue 2; done
-        echo "$base"
-        return
-    done
-}
-
 make_nodes() {
     local first=$dir/node1 nth
     mkdir -p "$dir"
     if [ "$(id -u)" -eq 0 ]; then chown mysql "$dir"; fi
-    free_ports >"$dir/ports"
+    # Three for each node.
+    free_ports 9 >"$dir/ports"
     for nth in "${nodes[@]}"; do
         mkdir "$dir/node$nth"
         if [ "$(id -u)" -eq 0 ]; then chown mysql "$dir/node$nth"; fi

@@ -5,6 +5,7 @@ mod clock;
 mod erasing;
 mod fencing;
 mod finding;
+mod group;
 mod histories;
 mod history;
 mod holds;
