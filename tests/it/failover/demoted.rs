@@ -6,6 +6,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use super::outage::{contacts, everything_arrived, said, was_told_once};
 use crate::server::Server;
+use crate::support::group::Group;
 use crate::support::{Db, Kind, mysql_database};
 use crate::world::{World, until};
 
@@ -53,6 +54,39 @@ async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
         left.unwrap_or(i64::MAX) == of_this_test
     })
     .await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
+
+/// A group of MySQLs gives the place of its primary to another member: the old one turns read-only, and keeps its
+/// sessions.
+#[tokio::test]
+async fn mysql_sessions_at_a_demoted_primary_move_over_to_the_new_one() {
+    let Some(group) = Group::new().await else {
+        return;
+    };
+    let db = Db::mysql_at(Kind::MySql, group.primary.clone()).await;
+    db.outbox.migrate().await.unwrap();
+    let mut world = World::new(&db, Faults::default()).await;
+    world.set("database.url", &group.everybody());
+    world.set("delivery.batch_size", "10");
+    world.set("rate_limit.requests_per_second", "40");
+    let contacts = contacts(&world, PER_LANE).await;
+    let courier = world.start(&["run"]);
+    world.holds_more_than(200).await;
+
+    let members = "performance_schema.replication_group_members";
+    let next = format!("FROM {members} WHERE member_role = 'SECONDARY' ORDER BY member_id LIMIT 1");
+    let next = db.text("member_id", &next).await.unwrap();
+    let hands_over = format!("SELECT group_replication_set_as_primary('{next}')");
+    db.execute(&hands_over).await;
+    courier.says("another server is used now").await;
+    // The old primary has what the new one writes.
+    until("every row is final", async || {
+        world.with_status("pending").await == 0
+    })
+    .await;
+    everything_arrived(&world, contacts).await;
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
 }

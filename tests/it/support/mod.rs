@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 pub(crate) mod app;
 pub(crate) mod disk;
+pub(crate) mod group;
 pub(crate) mod seed;
 pub(crate) mod server;
 pub(crate) mod world;
