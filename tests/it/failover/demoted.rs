@@ -58,7 +58,7 @@ async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
     assert_eq!(courier.ended().await.code, Some(0));
 }
 
-/// A group of MySQLs gives the place of its primary to another member: the old one turns read-only, and keeps its
+/// A group of MySQL servers gives the place of its primary to another member: the old one turns read-only, and keeps its
 /// sessions.
 #[tokio::test]
 async fn mysql_sessions_at_a_demoted_primary_move_over_to_the_new_one() {

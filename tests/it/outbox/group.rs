@@ -1,4 +1,4 @@
-//! A group of MySQLs whose primary loses the others.
+//! A group of MySQL servers whose primary loses the others.
 
 use contact_courier::outbox::MySqlOutbox;
 

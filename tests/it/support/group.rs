@@ -1,4 +1,4 @@
-//! A group of three MySQLs (Group Replication) for one test alone.
+//! A group of three MySQL servers (Group Replication) for one test alone.
 
 use std::path::PathBuf;
 use std::process::{Command as Blocking, Output};
