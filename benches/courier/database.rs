@@ -170,6 +170,19 @@ impl Database {
         }
     }
 
+    /// The instant that is so many seconds from now, as an expression.
+    pub(crate) fn in_seconds(&self, seconds: f64) -> String {
+        match self.engine {
+            Engine::Postgres => format!("clock_timestamp() + interval '{seconds:.3} s'"),
+            Engine::MariaDb | Engine::MySql => {
+                format!("utc_timestamp(6) + INTERVAL {seconds:.3} SECOND")
+            }
+            Engine::Sqlite => {
+                format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '{seconds:.3} seconds')")
+            }
+        }
+    }
+
     /// The database's clock, in seconds since 1970.
     pub(crate) async fn clock(&self) -> Result<f64> {
         let now = match self.engine {

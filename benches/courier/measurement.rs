@@ -28,6 +28,8 @@ pub(crate) enum Measurement {
     Rate,
     /// `measure::rate`, with several couriers.
     Cluster,
+    /// `measure::rate`, with couriers on databases of different kinds.
+    Shared,
     /// `measure::door`: the configured limit is the true one, over a network that jitters.
     Jitter,
     /// `measure::door`: the true limit is lower.
@@ -36,7 +38,7 @@ pub(crate) enum Measurement {
 
 impl Measurement {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Drain(Engine::Postgres),
         Self::Drain(Engine::Sqlite),
         Self::Drain(Engine::MariaDb),
@@ -55,6 +57,7 @@ impl Measurement {
         Self::Neighbours(Engine::MySql),
         Self::Rate,
         Self::Cluster,
+        Self::Shared,
         Self::Jitter,
         Self::UnknownLimit,
     ];
@@ -80,6 +83,7 @@ impl Measurement {
             Self::Neighbours(Engine::Sqlite) => "neighbours-sqlite",
             Self::Rate => "rate-limit",
             Self::Cluster => "cluster",
+            Self::Shared => "shared-limit",
             Self::Jitter => "jitter",
             Self::UnknownLimit => "unknown-limit",
         }
@@ -93,13 +97,14 @@ impl Measurement {
             Self::Deferred => "speed of a lane that also holds 1,000,000 rows for tomorrow",
             Self::Memory => "peak memory with 1,000 lanes and a backlog",
             Self::LargeRows => "peak memory with rows of 60 kB, on each database",
-            Self::Idle => "CPU with 1,000 empty lanes",
-            Self::Latency => "from commit to request at low load, on each database",
+            Self::Idle => "CPU with 1,000 empty lanes, on each database",
+            Self::Latency => "from commit or `not_before` to request at low load, on each database",
             Self::Trickle => "how full requests are with 1,000 lanes of a row a second",
             Self::SmallLane => "first row of a small lane behind 1,000,000 rows of another",
             Self::Neighbours(_) => "a good lane beside 1,000 in each kind of trouble",
             Self::Rate => "use and excess of a limit of 50 requests per second",
             Self::Cluster => "the same by three couriers that share it",
+            Self::Shared => "the same by two that share it, on PostgreSQL and SQLite",
             Self::Jitter => "the same where requests are delayed by 0 to 60 ms",
             Self::UnknownLimit => "the same where the platform allows 20 requests per second",
         }

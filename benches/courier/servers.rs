@@ -23,6 +23,8 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
+    pub(crate) const ALL: [Self; 4] = [Self::Postgres, Self::Sqlite, Self::MariaDb, Self::MySql];
+
     /// For people.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -17,39 +17,47 @@ const LANES: u64 = 1000;
 const TIME: Duration = Duration::from_secs(20);
 const REST: Duration = Duration::from_secs(3);
 
-/// Watches a courier with 1,000 lanes that have been worked and are empty.
+/// Watches a courier with 1,000 lanes that have been worked and are empty, on each database.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
+    for engine in Engine::ALL {
+        let what = format!(
+            "idle, 1,000 empty lanes on {}: CPU of a core",
+            engine.name()
+        );
+        if let Some(why) = bench.servers.missing(engine) {
+            table.push(Line::not_available(what, Unit::Percent, &why));
+            continue;
+        }
+        let (own, servers) = watched(bench, engine).await?;
+        table.push(Line::new(what, Unit::Percent, &[own]).below(1.0));
+        if engine != Engine::Sqlite {
+            table.push(
+                Line::new("… the database's beside it", Unit::Percent, &[servers]).below(1.0),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Percent of a core that the courier takes, and the database's server.
+async fn watched(bench: &Bench, engine: Engine) -> Result<(f64, f64)> {
     let contacts = Contacts::due(20 * LANES, LANES);
-    let database = throughput::filled(bench, Engine::Postgres, contacts).await?;
+    let database = throughput::filled(bench, engine, contacts).await?;
     drain::run(bench, &database, contacts).await?;
     database.settle_down().await?;
     let simulator = Simulator::start(&bench.options.program).await?;
     let courier = bench.courier(&database, &simulator.base_url, &[], &bench.defaults(&[]))?;
     tokio::time::sleep(REST).await;
-    let before = (
-        usage::cpu(courier.pid)?,
-        bench.servers.cpu(Engine::Postgres).await?,
-    );
+    let before = (usage::cpu(courier.pid)?, bench.servers.cpu(engine).await?);
     let began = Instant::now();
     tokio::time::sleep(bench.options.time(TIME)).await;
-    let after = (
-        usage::cpu(courier.pid)?,
-        bench.servers.cpu(Engine::Postgres).await?,
-    );
+    let after = (usage::cpu(courier.pid)?, bench.servers.cpu(engine).await?);
     let percent = 100.0 / began.elapsed().as_secs_f64();
     courier.stop().await?;
     simulator.stop().await?;
     database.remove().await?;
-    let own = Line::new(
-        "idle, 1,000 empty lanes: CPU of a core",
-        Unit::Percent,
-        &[(after.0 - before.0) * percent],
-    );
-    table.push(own.below(1.0));
-    table.push(Line::new(
-        "… PostgreSQL's beside it",
-        Unit::Percent,
-        &[(after.1 - before.1) * percent],
-    ));
-    Ok(())
+    Ok((
+        (after.0 - before.0) * percent,
+        (after.1 - before.1) * percent,
+    ))
 }

@@ -1,12 +1,13 @@
 //! Whether a rate limit is used to the full and never exceeded: by one courier, and by three that
-//! share it.
+//! share it, on one database or on two.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{Bench, throughput};
 use crate::arrivals::{Arrival, Arrivals};
+use crate::database::Database;
 use crate::dataset::Contacts;
 use crate::process::Courier;
 use crate::servers::Engine;
@@ -34,25 +35,53 @@ enum Paced {
     NotAvailable(String),
 }
 
+/// The databases that the couriers are on, and how much of the limit is to be used, in percent.
+struct Couriers {
+    /// Each has a courier of its own.
+    on: &'static [Engine],
+    scope: &'static str,
+    use_at_least: f64,
+}
+
 /// One courier with a limit of its own.
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
-    let paced = paced(bench, 1, "instance").await?;
-    show("limit of 50 requests/s", &paced, table);
-    Ok(())
+    let one = Couriers {
+        on: &[Engine::Postgres],
+        scope: "instance",
+        use_at_least: 99.0,
+    };
+    measure(bench, "limit of 50 requests/s", &one, table).await
 }
 
 /// Three couriers with one limit.
 pub(crate) async fn run_cluster(bench: &Bench, table: &mut Table) -> Result<()> {
-    let paced = paced(bench, 3, "cluster").await?;
-    show(
-        "three couriers, cluster limit of 50 requests/s",
-        &paced,
-        table,
-    );
+    let three = Couriers {
+        on: &[Engine::Postgres; 3],
+        scope: "cluster",
+        use_at_least: 98.0,
+    };
+    let what = "three couriers, cluster limit of 50 requests/s";
+    measure(bench, what, &three, table).await
+}
+
+/// Two couriers with one limit, which the database of the first keeps.
+pub(crate) async fn run_shared(bench: &Bench, table: &mut Table) -> Result<()> {
+    let two = Couriers {
+        on: &[Engine::Postgres, Engine::Sqlite],
+        scope: "cluster",
+        use_at_least: 97.0,
+    };
+    let what = "two couriers, on PostgreSQL and SQLite, one limit of 50 requests/s";
+    measure(bench, what, &two, table).await
+}
+
+async fn measure(bench: &Bench, what: &str, couriers: &Couriers, table: &mut Table) -> Result<()> {
+    let paced = paced(bench, couriers).await?;
+    show(what, couriers.use_at_least, &paced, table);
     Ok(())
 }
 
-fn show(what: &str, paced: &Paced, table: &mut Table) {
+fn show(what: &str, use_at_least: f64, paced: &Paced, table: &mut Table) {
     let (used, excess) = (
         format!("{what}: use"),
         "… excess in the worst sliding second",
@@ -70,24 +99,36 @@ fn show(what: &str, paced: &Paced, table: &mut Table) {
             Line::not_available(excess, Unit::Requests, "as above"),
         ),
     };
-    table.push(used.at_least(98.0));
+    table.push(used.at_least(use_at_least));
     table.push(excess.at_most(0.0));
 }
 
-async fn paced(bench: &Bench, couriers: u32, scope: &str) -> Result<Paced> {
+async fn paced(bench: &Bench, couriers: &Couriers) -> Result<Paced> {
     let time = bench.options.time(TIME);
     let contacts = Contacts::due(RATE * BATCH * (time.as_secs() + 20), 90);
-    let database = throughput::filled(bench, Engine::Postgres, contacts).await?;
     let platform = Arrivals::listen(false)?;
     let own = [
         format!("rate_limit.requests_per_second={RATE}"),
-        format!("rate_limit.scope={scope}"),
+        format!("rate_limit.scope={}", couriers.scope),
         format!("delivery.batch_size={BATCH}"),
     ];
-    let settings = bench.defaults(&own.each_ref().map(String::as_str));
+    let mut databases: Vec<Database> = Vec::new();
     let mut running = Vec::new();
-    for _ in 0..couriers {
-        running.push(bench.courier(&database, &platform.base_url, &[], &settings)?);
+    for engine in couriers.on {
+        if databases.iter().all(|database| database.engine != *engine) {
+            databases.push(throughput::filled(bench, *engine, contacts).await?);
+        }
+    }
+    for engine in couriers.on {
+        let home = databases.iter().find(|database| database.engine == *engine);
+        let home = home.context("each engine has a database")?;
+        let rates = format!("rate_limit.database_url={}", databases[0].url);
+        let mut settings: Vec<&str> = own.iter().map(String::as_str).collect();
+        if databases.len() > 1 && *engine != databases[0].engine {
+            settings.push(&rates);
+        }
+        let settings = bench.defaults(&settings);
+        running.push(bench.courier(home, &platform.base_url, &[], &settings)?);
     }
     let paced = if let Some(why) = refused(&mut running, &platform).await? {
         Paced::NotAvailable(why)
@@ -101,7 +142,9 @@ async fn paced(bench: &Bench, couriers: u32, scope: &str) -> Result<Paced> {
         let excess = as_f64(worst.saturating_sub(RATE));
         Paced::Measured { used, excess }
     };
-    database.remove().await?;
+    for database in databases {
+        database.remove().await?;
+    }
     Ok(paced)
 }
 

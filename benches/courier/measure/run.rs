@@ -25,6 +25,7 @@ pub(crate) async fn run(measurement: Measurement, bench: &Bench, table: &mut Tab
         Measurement::Neighbours(engine) => neighbours::run(bench, engine, table).await,
         Measurement::Rate => rate::run(bench, table).await,
         Measurement::Cluster => rate::run_cluster(bench, table).await,
+        Measurement::Shared => rate::run_shared(bench, table).await,
         Measurement::Jitter => door::jitter(bench, table).await,
         Measurement::UnknownLimit => door::unknown_limit(bench, table).await,
     }

@@ -24,7 +24,13 @@ const TIME: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The beginning of a number in a request.
-const NUMBER: &[u8] = b"\"phone\"";
+const NUMBER: &[u8] = b"\"phone\":\"";
+
+/// The number of the first lane's first row. Behind it, a number holds its lane and its second.
+const FIRST_NUMBER: u64 = 13_000_000_000;
+
+/// More seconds than this takes.
+const SECONDS: u64 = 10_000;
 
 pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let database = Database::create(&bench.servers, Engine::Postgres).await?;
@@ -39,17 +45,28 @@ pub(crate) async fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let from = begun + TURN;
     let arrivals = platform.all();
     let late: Vec<&Arrival> = arrivals.iter().filter(|a| a.at >= from).collect();
-    let contacts: usize = late.iter().map(|arrival| numbers(&arrival.body)).sum();
+    let contacts: usize = late
+        .iter()
+        .map(|arrival| seconds(&arrival.body).count())
+        .sum();
     let each = as_f64(contacts as u64) / as_f64(late.len().max(1) as u64);
     let what = "1,000 lanes with a row a second, 10 requests/s: contacts per request";
     table.push(Line::new(what, Unit::Ratio, &[each]).at_least(95.0));
+    let waits = late.iter().map(|arrival| {
+        let oldest = seconds(&arrival.body).min().unwrap_or_default();
+        (arrival.at - begun).as_secs_f64() - as_f64(oldest)
+    });
+    let longest = waits.fold(0.0, f64::max);
+    let line = Line::new("… the longest wait of a row", Unit::Seconds, &[longest]);
+    // A turn over the lanes, and the second in which the row came.
+    table.push(line.at_most(TURN.as_secs_f64() + 1.0));
     database.remove().await
 }
 
 /// A row for each lane.
 fn rows(second: u64) -> String {
     let row = |lane| {
-        let phone = 13_000_000_000 + lane * 10_000 + second;
+        let phone = FIRST_NUMBER + lane * SECONDS + second;
         format!("('u-{}', 't-{lane}', '{phone}')", lane % 50)
     };
     let rows: Vec<String> = (0..LANES).map(row).collect();
@@ -57,7 +74,16 @@ fn rows(second: u64) -> String {
     format!("{insert} {}", rows.join(", "))
 }
 
-fn numbers(body: &[u8]) -> usize {
-    let parts = body.windows(NUMBER.len());
-    parts.filter(|part| *part == NUMBER).count()
+/// The second in which each row of a request was inserted.
+fn seconds(body: &[u8]) -> impl Iterator<Item = u64> {
+    let parts = body.windows(NUMBER.len() + 11);
+    parts
+        .filter(|part| part.starts_with(NUMBER))
+        .filter_map(|part| {
+            std::str::from_utf8(&part[NUMBER.len()..])
+                .ok()?
+                .parse()
+                .ok()
+        })
+        .map(|number: u64| (number - FIRST_NUMBER) % SECONDS)
 }
