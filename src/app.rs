@@ -277,11 +277,26 @@ pub fn action(name: &'static str, selection: &str) -> Action {
     operators::action(name, &host_name(), &os_user(), selection)
 }
 
-/// Returns the name of this process's user, or the number.
+/// Returns the name of this process's user, or the number. Of root by `sudo`, the one who asked
+/// for it: otherwise nobody could tell the operators of a host apart.
 pub fn os_user() -> String {
     let id = Uid::current();
     let user = User::from_uid(id).ok().flatten();
-    user.map_or_else(|| id.to_string(), |user| user.name)
+    let user = user.map_or_else(|| id.to_string(), |user| user.name);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is no setting: sudo alone tells it"
+    )]
+    let asked = std::env::var("SUDO_USER").ok();
+    behind(user, asked.filter(|_| id.is_root()).as_deref())
+}
+
+/// Names a user, and who has become this user by `sudo`.
+fn behind(user: String, sudo_user: Option<&str>) -> String {
+    match sudo_user.filter(|name| !name.trim().is_empty() && *name != user) {
+        Some(name) => format!("{name} (sudo)"),
+        None => user,
+    }
 }
 
 /// The platform over HTTP.
@@ -389,5 +404,17 @@ mod tests {
     #[test]
     fn the_rules_by_default_are_those_that_the_verdict_is_tested_with() {
         assert_eq!(tuning(&Settings::default()).rules, Rules::default());
+    }
+
+    #[test]
+    fn who_became_root_by_sudo_is_named() {
+        for (sudo_user, who) in [
+            (None, "root"),
+            (Some(""), "root"),
+            (Some("root"), "root"),
+            (Some("anna"), "anna (sudo)"),
+        ] {
+            assert_eq!(behind("root".to_owned(), sudo_user), who);
+        }
     }
 }

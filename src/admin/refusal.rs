@@ -37,12 +37,14 @@ pub(super) enum Why {
     Database,
     /// The database returned nothing in time.
     Late,
+    /// The same for a look, which changes nothing.
+    LateLook,
     BrokenOff,
 }
 
 impl Why {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::NoUser,
         Self::TooMany,
         Self::NoSession,
@@ -60,6 +62,7 @@ impl Why {
         Self::Slow,
         Self::Database,
         Self::Late,
+        Self::LateLook,
         Self::BrokenOff,
     ];
 
@@ -83,6 +86,7 @@ impl Why {
             Self::Slow => "slow",
             Self::Database => "database",
             Self::Late => "late",
+            Self::LateLook => "late_look",
             Self::BrokenOff => "broken_off",
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::cli::settings_args::SettingsArgs;
+use crate::cli::span::count;
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::telemetry::logging;
@@ -51,7 +52,8 @@ pub(super) async fn run(
         } else {
             ""
         };
-        let action = app::action("migrate", &format!("{applied} migrations{index}"));
+        let applied = count(applied as u64, "migration", "migrations");
+        let action = app::action("migrate", &format!("{applied}{index}"));
         app::note(&*database.operations, &action, None).await;
     }
     match made {

@@ -100,14 +100,12 @@ impl RequeueArgs {
             json: self.json,
         };
         told.check()?;
-        Ok(Requeue {
-            which: match &*self.ids {
-                [] => Failed::Filter(filter),
-                ids => Failed::named(ids.iter().copied().map(ContactId).collect()),
-            },
-            even_unsafe: self.even_unsafe,
-            safety: Safety(settings.request_defaults()),
-        })
+        let which = match &*self.ids {
+            [] => Failed::Filter(filter),
+            ids => Failed::named(ids.iter().copied().map(ContactId).collect()),
+        };
+        let safety = Safety(settings.request_defaults());
+        Ok(Requeue::new(which, self.even_unsafe, safety))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Logs what operators did: each action once, when it is over.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -15,7 +15,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// The finished actions that were logged, or were there before this courier started.
 #[derive(Debug, Default)]
 struct Told {
-    ids: HashSet<String>,
+    /// Whether each was broken off. Such an action may go on, and is then logged again at its end.
+    ids: HashMap<String, bool>,
     began: bool,
 }
 
@@ -23,12 +24,14 @@ impl Told {
     /// Returns the newest actions that are over and not logged yet.
     fn news(&mut self, newest: Vec<ActionReport>) -> Vec<ActionReport> {
         let over: Vec<ActionReport> = newest.into_iter().filter(ActionReport::is_over).collect();
-        let ids: HashSet<String> = over.iter().map(|action| action.id.clone()).collect();
+        let end = |action: &ActionReport| (action.id.clone(), action.is_broken_off());
+        let ids = over.iter().map(end).collect();
         let before = std::mem::replace(&mut self.ids, ids);
         if !std::mem::replace(&mut self.began, true) {
             return Vec::new();
         }
-        let is_new = |action: &ActionReport| !before.contains(&action.id);
+        let is_new =
+            |action: &ActionReport| before.get(&action.id).copied() != Some(action.is_broken_off());
         over.into_iter().filter(is_new).collect()
     }
 }
@@ -90,6 +93,10 @@ mod tests {
             changed_ago: 61.0,
             ..action("3", false)
         };
-        assert_eq!(ids(&[broken_off]), ["3"]);
+        assert_eq!(ids(std::slice::from_ref(&broken_off)), ["3"]);
+        assert_eq!(ids(&[broken_off]), [""; 0]);
+        // It was only slow.
+        assert_eq!(ids(&[action("3", true)]), ["3"]);
+        assert_eq!(ids(&[action("3", true)]), [""; 0]);
     }
 }

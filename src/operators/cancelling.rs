@@ -6,11 +6,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::chosen::{Chosen, Found, Missed};
-use super::history::by;
+use super::history::{by, note};
 use super::progress::Progress;
 use crate::contact::{ContactId, Lane};
 use crate::mask::mask_within;
-use crate::outbox::{Action, Cancelled, Operations, OutboxError, Part, PendingFilter, PendingLane};
+use crate::outbox::{Action, Cancelled, Operations, OutboxError, PendingFilter, PendingLane};
 
 /// How many contacts one transaction cancels.
 const CHUNK: usize = 500;
@@ -155,11 +155,7 @@ impl Cancellation {
                 }
             }
         }
-        let last = Part {
-            affected: Some(0),
-            is_last: true,
-        };
-        operations.note_action(action, last).await?;
+        note(operations, action, Some(0)).await;
         Ok(work.done)
     }
 }
@@ -185,7 +181,7 @@ impl Work<'_> {
         let mut after = ContactId(0);
         loop {
             let mut filter = filter.clone();
-            filter.created_since = filter.created_since.map(|age| age + passed());
+            filter.created_since = filter.created_since.map(|age| age.saturating_add(passed()));
             let ids = self.operations.pending(lane, &filter, after).await?;
             let Some(last) = ids.last() else {
                 return Ok(());

@@ -3,12 +3,15 @@
 use uuid::Uuid;
 
 use crate::mask::mask_within;
+use crate::outbox::plan::storable;
 use crate::outbox::{Action, Operations, Part};
 use crate::telemetry::event;
 
 /// Our words for the end of a contact, or for a pause: who did it, and why.
 pub fn by(action: &Action, reason: Option<&str>) -> String {
-    let why = reason.map_or_else(String::new, |reason| format!(": {}", mask_within(reason)));
+    let reason = reason.filter(|reason| !reason.trim().is_empty());
+    let reason = reason.map(|reason| mask_within(&storable(reason)));
+    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
     format!("by {} on {}{why}", action.os_user, action.host)
 }
 
@@ -56,6 +59,18 @@ mod tests {
             let by = by(&action, Some("13012121211 asked"));
             assert!(by.starts_with(&format!("by {who} on db1: ")), "{by}");
             assert!(!format!("{by} {}", action.selection).contains("13012121211"));
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_that_every_database_stores() {
+        let action = action("pause", "db1", "anna", "all lanes");
+        for (reason, words) in [
+            ("", "by anna on db1"),
+            (" ", "by anna on db1"),
+            ("the\0night", "by anna on db1: the\u{fffd}night"),
+        ] {
+            assert_eq!(by(&action, Some(reason)), words);
         }
     }
 }

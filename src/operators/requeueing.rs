@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::history::note;
 use super::progress::Progress;
@@ -97,9 +98,20 @@ pub struct Requeue {
     /// Whether contacts go, too, that the platform may put into their task twice.
     pub even_unsafe: bool,
     pub safety: Safety,
+    /// When the contacts were chosen: ages are counted back from this instant.
+    noted: Instant,
 }
 
 impl Requeue {
+    pub fn new(which: Failed, even_unsafe: bool, safety: Safety) -> Self {
+        Self {
+            which,
+            even_unsafe,
+            safety,
+            noted: Instant::now(),
+        }
+    }
+
     /// How many contacts are meant by their ids.
     pub fn named(&self) -> u64 {
         match &self.which {
@@ -121,7 +133,10 @@ impl Requeue {
     /// Counts the contacts.
     pub async fn count(&self, operations: &dyn Operations) -> Result<RequeueTally, OutboxError> {
         let found = match &self.which {
-            Failed::Filter(filter) => operations.count_failures(filter).await?,
+            Failed::Filter(filter) => {
+                let filter = filter.after(self.noted.elapsed());
+                operations.count_failures(&filter).await?
+            }
             Failed::Named(ids) => {
                 let failed = operations.failures_named(ids).await?;
                 failed.into_iter().map(one).collect()
@@ -173,6 +188,7 @@ impl Requeue {
                 let filter = filled(filter);
                 let mut after = None;
                 loop {
+                    let filter = filter.after(self.noted.elapsed());
                     let page = operations.failures(&filter, after.as_ref(), CHUNK).await?;
                     some(page.failures).await?;
                     after = page.next;
@@ -261,7 +277,11 @@ impl RequeueTally {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
     use super::*;
+    use crate::operators::action;
+    use crate::outbox::{Outbox, SqliteOutbox};
 
     fn safety(courier_appends_suffix: bool) -> Safety {
         Safety(RequestDefaults {
@@ -303,6 +323,30 @@ mod tests {
         ] {
             assert_eq!(which.in_words(), words);
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_counted_is_requeued_however_long_the_question_and_the_work_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("shop.db").display());
+        let outbox = SqliteOutbox::connect(&url, 2).await.unwrap();
+        outbox.migrate().await.unwrap();
+        let mut session = SqliteConnection::connect(&url).await.unwrap();
+        let failed = "INSERT INTO contact_outbox
+                (user_id, task_id, phone, status, fail_kind, fail_cause, finished_at)
+            VALUES ('u', 't', '13012121211', 'failed', 'expired', 'late',
+                strftime('%Y-%m-%d %H:%M:%f', 'now', '-8 seconds'))";
+        sqlx::raw_sql(failed).execute(&mut session).await.unwrap();
+        let filter = FailureFilter {
+            since: Some(Duration::from_secs(10)),
+            ..FailureFilter::default()
+        };
+        let requeue = Requeue::new(Failed::Filter(filter), false, safety(false));
+        assert_eq!(requeue.count(&outbox).await.unwrap().to_requeue, 1);
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let action = action("requeue", "db1", "anna", &requeue.in_words());
+        let done = requeue.carry_out(&outbox, &action, &mut |_| ()).await;
+        assert_eq!(done.unwrap(), 1);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
-pub use self::records::{Closed, Failed, Opened, Postponed, Resent, Succeeded};
+pub use self::records::{Closed, Failed, Opened, Postponed, Resent, Succeeded, storable};
 pub(super) use self::records::{Departing, Held, LaneChanged, LaneKey, Standing, json};
 pub use super::journal::Journaled;
 use super::{Change, Recorded, Write};

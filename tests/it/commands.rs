@@ -236,6 +236,22 @@ async fn explain_lists_the_contacts_that_share_a_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_says_also_beside_json_that_more_contacts_have_the_number() {
+    let db = outbox().await;
+    db.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 21)
+         INSERT INTO contact_outbox (user_id, task_id, phone)
+         SELECT 'u-9', 't-9', '13012121299' FROM n",
+    )
+    .await;
+    let json = of_number(&db, &["13012121299", "--json"]);
+    assert_eq!(String::from_utf8(json.stdout).unwrap().lines().count(), 20);
+    let said = String::from_utf8(json.stderr).unwrap();
+    let rest = "there are more than 20: --lane USER/TASK looks for those of one lane\n";
+    assert!(said.ends_with(rest), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn failures_are_counted_by_cause_lane_or_kind() {
     let db = outbox().await;
     db.execute("UPDATE contact_outbox SET fail_kind = 'rejected' WHERE id = 4")

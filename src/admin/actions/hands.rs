@@ -103,7 +103,7 @@ impl Hands {
         match timeout(WITHIN, told).await {
             Ok(Ok(result)) => result.map_err(|error| failed(&error)),
             Ok(Err(_)) => Err(broken_off()),
-            Err(_) => Err(late()),
+            Err(_) => Err(late(Why::LateLook)),
         }
     }
 
@@ -115,17 +115,31 @@ impl Hands {
     }
 }
 
-/// Returns the database's answer, if it comes in time.
+/// Returns the result of a short action, if it comes in time.
 pub(super) async fn soon<T>(
     call: impl Future<Output = Result<T, OutboxError>>,
 ) -> Result<T, Refusal> {
-    let result = timeout(WITHIN, call).await.map_err(|_| late())?;
+    within(call, Why::Late).await
+}
+
+/// The same for a short look.
+pub(super) async fn seen_soon<T>(
+    call: impl Future<Output = Result<T, OutboxError>>,
+) -> Result<T, Refusal> {
+    within(call, Why::LateLook).await
+}
+
+async fn within<T>(
+    call: impl Future<Output = Result<T, OutboxError>>,
+    why: Why,
+) -> Result<T, Refusal> {
+    let result = timeout(WITHIN, call).await.map_err(|_| late(why))?;
     result.map_err(|error| failed(&error))
 }
 
-fn late() -> Refusal {
+fn late(why: Why) -> Refusal {
     let said = format!("no answer of the database within {} s", WITHIN.as_secs());
-    Refusal::new(StatusCode::GATEWAY_TIMEOUT, Why::Late, said)
+    Refusal::new(StatusCode::GATEWAY_TIMEOUT, why, said)
 }
 
 fn failed(error: &OutboxError) -> Refusal {

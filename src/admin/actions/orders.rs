@@ -136,11 +136,7 @@ impl RequeueBody {
                 return Err(no_choice("give ids, or a filter, or all: one of the three"));
             }
         };
-        Ok(Requeue {
-            which,
-            even_unsafe: self.even_unsafe,
-            safety: safety.clone(),
-        })
+        Ok(Requeue::new(which, self.even_unsafe, safety.clone()))
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::hands::{Hands, soon};
+use super::hands::{Hands, seen_soon, soon};
 use super::latest::{About, Going};
 use super::orders::{CancelBody, PauseBody, RequeueBody, ResumeBody};
 use crate::admin::login::json as read;
@@ -52,7 +52,7 @@ async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
     let order = body.order()?;
     let operations = &*hands.operations;
     if dry_run {
-        let there = soon(Paused::find(operations, &order.scope)).await?;
+        let there = seen_soon(Paused::find(operations, &order.scope)).await?;
         let pending = hands.pending(&order.scope).await;
         let told = json!({
             "scope": order.scope, "pending": pending, "dry_run": true,
@@ -61,7 +61,7 @@ async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
         return Ok(Json(told));
     }
     let action = hands.action("pause", &user, &order.in_words());
-    let before = soon(Paused::find(operations, &order.scope)).await?;
+    let before = seen_soon(Paused::find(operations, &order.scope)).await?;
     soon(order.carry_out(operations, &action)).await?;
     // The pause is in force: it is done, even if the count fails.
     let pending = hands.pending(&order.scope).await;
@@ -74,7 +74,7 @@ async fn resume(State(hands): State<Hands>, request: Request) -> Answer {
     let scope = body.scope()?;
     let operations = &*hands.operations;
     if dry_run {
-        let there = soon(Paused::find(operations, &scope)).await?;
+        let there = seen_soon(Paused::find(operations, &scope)).await?;
         let pending = hands.pending(&scope).await;
         let told = json!({
             "scope": scope, "pending": pending, "dry_run": true,

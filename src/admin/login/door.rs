@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::checks::{Checks, Place};
-use super::request::{session, token};
+use super::request::{cookie_of, session, token};
 use super::sessions::{Keys, Sessions};
 use super::users_file::UsersFile;
 use crate::admin::refusal::{Refusal, Why};
@@ -21,6 +21,8 @@ pub(in crate::admin) struct Door(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     users: UsersFile,
+    /// The name of the sessions' cookie.
+    cookie: String,
     sessions: Sessions,
     checks: Checks,
     /// The seats of the log-ins that are arriving.
@@ -28,9 +30,11 @@ struct Parts {
 }
 
 impl Door {
-    pub(in crate::admin) fn new(users: UsersFile) -> Self {
+    /// The door of the listener on this port.
+    pub(in crate::admin) fn new(users: UsersFile, port: u16) -> Self {
         Self(Arc::new(Parts {
             users,
+            cookie: cookie_of(port),
             sessions: Sessions::default(),
             checks: Checks::default(),
             seats: Seats::new(ARRIVING),
@@ -56,8 +60,13 @@ impl Door {
         self.seen(headers, false)
     }
 
+    /// The name of the sessions' cookie.
+    pub(super) fn cookie(&self) -> &str {
+        &self.0.cookie
+    }
+
     fn seen(&self, headers: &HeaderMap, acts: bool) -> Option<String> {
-        let (id, token) = (session(headers)?, token(headers)?);
+        let (id, token) = (session(headers, self.cookie())?, token(headers)?);
         let users = self.0.users.users();
         self.0.sessions.user(id, token, &users, acts)
     }
@@ -98,7 +107,7 @@ impl Door {
     }
 
     pub(super) fn leave(&self, headers: &HeaderMap) {
-        if let Some(id) = session(headers) {
+        if let Some(id) = session(headers, self.cookie()) {
             self.0.sessions.end(id);
         }
     }

@@ -15,8 +15,11 @@ use tokio::time::timeout;
 
 use crate::admin::refusal::{Refusal, Why};
 
-/// The name of the cookie.
-pub(super) const SESSION: &str = "courier_session";
+/// The name of the cookie of a listener. Browsers send a cookie to all ports of its host: with a name
+/// for each port, the sessions of several couriers stand beside each other.
+pub(super) fn cookie_of(port: u16) -> String {
+    format!("courier_session_{port}")
+}
 
 /// The header with the token.
 const TOKEN: &str = "x-courier-token";
@@ -57,13 +60,13 @@ pub(super) fn is_secure(headers: &HeaderMap) -> bool {
 }
 
 /// The session's id.
-pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn session<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).iter();
     let cookies = cookies.filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';'));
     pairs.find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == SESSION).then_some(value)
+        (name == cookie).then_some(value)
     })
 }
 
@@ -157,16 +160,22 @@ mod tests {
     #[test]
     fn the_session_is_found_among_other_cookies() {
         for (cookie, id) in [
-            ("courier_session=abc", Some("abc")),
-            ("a=b; courier_session=abc;c=d", Some("abc")),
-            ("xcourier_session=abc", None),
-            ("courier_session", None),
+            ("courier_session_9464=abc", Some("abc")),
+            ("a=b; courier_session_9464=abc;c=d", Some("abc")),
+            (
+                "courier_session_9465=def; courier_session_9464=abc",
+                Some("abc"),
+            ),
+            ("courier_session_9465=def", None),
+            ("xcourier_session_9464=abc", None),
+            ("courier_session_9464", None),
             ("", None),
         ] {
-            assert_eq!(session(&headers(&[("cookie", cookie)])), id, "{cookie}");
+            let headers = headers(&[("cookie", cookie)]);
+            assert_eq!(session(&headers, &cookie_of(9464)), id, "{cookie}");
         }
         let two = headers(&[("cookie", "a=b")]);
-        assert_eq!((session(&two), token(&two)), (None, None));
+        assert_eq!((session(&two, &cookie_of(9464)), token(&two)), (None, None));
         assert_eq!(token(&headers(&[("x-courier-token", "t")])), Some("t"));
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::door::Door;
-use super::request::{SESSION, is_secure, json as read};
+use super::request::{is_secure, json as read};
 use crate::admin::refusal::{Refusal, Why};
 use crate::telemetry::event::{LogInRefused, LoggedIn};
 
@@ -42,7 +42,7 @@ async fn log_in(State(door): State<Door>, request: Request) -> Result<impl IntoR
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, Why::NoUser, said));
     };
     LoggedIn { user: &user }.emit();
-    let cookie = cookie(&keys.id, is_secure);
+    let cookie = cookie(door.cookie(), &keys.id, is_secure);
     let body = Json(json!({"user": user, "token": keys.token}));
     Ok((AppendHeaders([(SET_COOKIE, cookie)]), body))
 }
@@ -53,7 +53,10 @@ async fn log_out(
 ) -> Result<impl IntoResponse, Refusal> {
     door.user(&headers)?;
     door.leave(&headers);
-    let gone = format!("{}; Max-Age=0", cookie("", is_secure(&headers)));
+    let gone = format!(
+        "{}; Max-Age=0",
+        cookie(door.cookie(), "", is_secure(&headers))
+    );
     let body = Json(json!({"user": null}));
     Ok((AppendHeaders([(SET_COOKIE, gone)]), body))
 }
@@ -64,7 +67,7 @@ async fn look(State(door): State<Door>, headers: HeaderMap) -> impl IntoResponse
 
 /// Makes a cookie that the browser sends back to us alone, never to scripts, and never with a
 /// request that another site has caused.
-fn cookie(id: &str, is_secure: bool) -> String {
+fn cookie(name: &str, id: &str, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
-    format!("{SESSION}={id}; Path=/; HttpOnly; SameSite=Strict{secure}")
+    format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }

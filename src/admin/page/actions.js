@@ -19,7 +19,7 @@ const ACT = {
     reason: "Reason", lasts: "For", untilResumed: "until it is resumed", age: "Inserted", failedAge: "Failed", anyTime: "at any time",
     inLast: (time) => `in the last ${time}`, kinds: "Of these kinds only", evenUnsafe: "Even those that the platform may put into their task twice",
     scopes: { lane: (x) => `lane ${x}`, user: (x) => `user ${x}`, all: () => "all lanes" },
-    contacts: (n) => n === null ? "many contacts" : n === 1 ? "1 contact" : `${whole.format(n)} contacts`,
+    contacts: (n) => n === null ? "an unknown number of contacts" : n === 1 ? "1 contact" : `${whole.format(n)} contacts`,
     between: (least, most) => `${whole.format(least)} to ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}: ${n} pending in it.`, pauseAsk: (scope) => `Pause ${scope}?`,
     replaces: (scope, why) => `This replaces the pause of ${scope}: ${why}`,
@@ -57,6 +57,7 @@ const ACT = {
       unreadable: "The courier could not read the request. Load the page again: it may be of another version.",
       slow: "The request did not arrive in time. Try again.",
       database: (words) => `The database did not do it: ${words}`, late: "The database did not answer in time. Whether it was done the history tells: contact-courier history.",
+      late_look: "The database did not answer in time. Nothing was changed.",
       broken_off: "It did not come to its end. Whether it was done the history tells: contact-courier history.",
     },
     gone: "The courier does not answer. Whether it was done the history tells: contact-courier history.",
@@ -77,7 +78,7 @@ const ACT = {
     reason: "原因", lasts: "时长", untilResumed: "直到恢复", age: "写入时间", failedAge: "失败时间", anyTime: "不限",
     inLast: (time) => `最近 ${time}`, kinds: "仅限这些类别", evenUnsafe: "包括可能被平台重复加入任务的号码",
     scopes: { lane: (x) => `通道 ${x}`, user: (x) => `用户 ${x}`, all: () => "全部通道" },
-    contacts: (n) => (n === null ? "大量号码" : `${whole.format(n)} 个号码`),
+    contacts: (n) => (n === null ? "数量未知的号码" : `${whole.format(n)} 个号码`),
     between: (least, most) => `${whole.format(least)} 至 ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}：${n}待发送。`, pauseAsk: (scope) => `暂停${scope}？`,
     replaces: (scope, why) => `将取代${scope}现有的暂停：${why}`,
@@ -115,6 +116,7 @@ const ACT = {
       unreadable: "程序无法读取请求。请重新加载页面：页面可能来自其他版本。",
       slow: "请求没有及时到达，请重试。",
       database: (words) => `数据库没有执行：${words}`, late: "数据库没有及时应答。是否已执行见：contact-courier history。",
+      late_look: "数据库没有及时应答。没有做任何更改。",
       broken_off: "操作未能完成。是否已执行见：contact-courier history。",
     },
     gone: "程序没有应答。是否已执行见：contact-courier history。",
@@ -180,6 +182,8 @@ function ask(title, ...parts) {
 }
 
 const shut = () => at("dialog").close();
+/** Whether the user still has this before him. */
+const isShown = (element) => element.isConnected && at("dialog").open;
 const foot = (...buttons) => make("div", { class: "foot" }, ...buttons);
 const fault = (error) => make("p", { class: "fault", role: "alert" }, error.message);
 
@@ -212,10 +216,10 @@ function logIn() {
   const password = make("input", { name: "password", type: "password", autocomplete: "current-password", required: "" });
   ask(act.logIn, form([field(act.user, user), field(act.password, password)],
     [button(act.close, shut), submit(act.logIn)],
-    async () => {
+    async (shown) => {
       const said = await tell("api/login", { user: user.value, password: password.value });
       isIn(said.user, said.token);
-      shut();
+      if (isShown(shown)) shut();
       refreshTables();
     }));
 }
@@ -266,13 +270,14 @@ function begin(action, given = {}) {
   const fields = [make("p", { class: "quiet" }, act.about[action]), field(act.which, way), whatField, ageField, kindField,
     lasts && field(act.lasts, lasts), reason && field(act.reason, reason),
     even && make("label", { class: "check" }, even, make("span", {}, act.evenUnsafe))].filter((x) => x);
-  ask(act.names[action], form(fields, [button(act.close, shut), submit(act.look)], async () => {
+  ask(act.names[action], form(fields, [button(act.close, shut), submit(act.look)], async (shown) => {
     const chosen = {
       way: way.value, what: what.value.trim(), reason: reason ? reason.value.trim() : "", lasts: lasts ? lasts.value : "",
       age: age ? age.value : "", kinds: [...document.querySelectorAll("#dialog [name=kind]:checked")].map((box) => box.value),
       even: even ? even.checked : false, at: performance.now(),
     };
-    question(action, chosen, await tell(`api/${action}`, { ...body(action, chosen), dry_run: true }));
+    const said = await tell(`api/${action}`, { ...body(action, chosen), dry_run: true });
+    if (isShown(shown)) question(action, chosen, said);
   }));
 }
 
@@ -345,10 +350,17 @@ function question(action, chosen, said) {
   if (!asked) return ask(act.names[action], ...lines(told), foot(button(act.close, shut), back));
   ask(act.names[action], form([...lines(told), make("p", { class: "asked" }, asked)],
     [back, submit(act.yes[action], action === "cancel" ? "main danger" : "main")],
-    async () => {
-      const done = await tell(`api/${action}`, { ...body(action, chosen), dry_run: false });
+    async (shown) => {
+      back.disabled = true;
+      let done;
+      try {
+        done = await tell(`api/${action}`, { ...body(action, chosen), dry_run: false });
+      } finally {
+        back.disabled = false;
+      }
       const parts = done.under_way ? [make("div", { class: "going" })] : lines(DONE[action](done));
-      ask(act.names[action], ...parts, done.under_way && make("p", { class: "quiet" }, act.goesOn), foot(button(act.close, shut, "main")));
+      // Also in a dialog that was closed, but not in place of another one.
+      if (shown.isConnected) ask(act.names[action], ...parts, done.under_way && make("p", { class: "quiet" }, act.goesOn), foot(button(act.close, shut, "main")));
       refreshTables();
       watchAction();
     }));
@@ -422,7 +434,11 @@ async function offer(s) {
   let user = null;
   try {
     if (sessionStorage.getItem(KEPT)) ({ user } = await tell("api/session"));
-  } catch { /* The page shows that the courier does not answer. */ }
+  } catch {
+    // The page shows that the courier does not answer. Its next answer has this asked again.
+    isOffered = false;
+    return;
+  }
   isIn(user);
   if (user) refreshTables();
 }

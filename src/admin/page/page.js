@@ -337,14 +337,20 @@ function flow(s) {
   at("flow").replaceChildren(...facts.map(([name, ...value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...value))));
 }
 
+/** A cause without the ends of the numbers in it, as `failures --by cause` groups by it. */
+const withoutNumbers = (cause) => cause && cause.replace(/\+?\d{0,3}\*{3,}\d{0,4}/g, "***");
+
 /** Failures with the same cause in one lane stand together. */
 function grouped(failures) {
   const groups = new Map();
   for (const row of failures || []) {
-    const key = JSON.stringify([row.user_id, row.task_id, row.fail_kind, row.fail_cause]);
+    const cause = withoutNumbers(row.fail_cause);
+    const key = JSON.stringify([row.user_id, row.task_id, row.fail_kind, cause]);
     const group = groups.get(key);
-    if (group) group.ids.push(row.id);
-    else groups.set(key, { ...row, ids: [row.id] });
+    if (group) {
+      group.ids.push(row.id);
+      if (group.fail_cause !== row.fail_cause) group.fail_cause = cause;
+    } else groups.set(key, { ...row, ids: [row.id] });
   }
   return failures && [...groups.values()];
 }

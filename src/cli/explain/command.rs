@@ -1,6 +1,6 @@
 //! The command `explain`: its arguments and its run.
 
-use std::io::Write;
+use std::io::{Write, stderr};
 
 use anyhow::bail;
 use clap::Args;
@@ -14,6 +14,7 @@ use crate::cli::settings_args::SettingsArgs;
 use crate::cli::span::{ago, contacts, count, span};
 use crate::cli::table::{lines, numbers, table};
 use crate::contact::ContactId;
+use crate::mask::mask_within;
 use crate::outbox::{BatchReport, LaneStanding, Moment, Operations, Requeued, Story};
 use crate::settings::Settings;
 use crate::visible::spelt_out;
@@ -81,7 +82,8 @@ pub(in crate::cli) async fn run(
     match (story, &args.which) {
         (Some(story), _) => tell(&story, args.json, out),
         (None, Which { key: Some(key), .. }) => bail!(
-            "there is no contact with the idempotency_key {key:?}: it was deleted, or never inserted"
+            "there is no contact with the idempotency_key {:?}: it was deleted, or never inserted",
+            mask_within(key)
         ),
         (None, which) => bail!(
             "there is no contact {}: it was deleted, or never inserted",
@@ -126,25 +128,29 @@ async fn all_with(
         }
         several => write!(out, "{}", listed(several))?,
     }
-    if !json {
-        tell_of_the_rest(end, out)?;
+    match the_rest(wanted, end) {
+        // The output is for programs.
+        Some(rest) if json => writeln!(stderr(), "{rest}")?,
+        Some(rest) => writeln!(out, "\n{rest}")?,
+        None => {}
     }
     Ok(())
 }
 
-fn tell_of_the_rest(end: End, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Which contacts with the number are not told, in a line; `None`: all are.
+fn the_rest(wanted: &Wanted, end: End) -> Option<String> {
     match end {
-        End::Whole => {}
-        End::Enough => writeln!(
-            out,
-            "\nthere are more than {MOST}: --lane USER/TASK looks for those of one lane"
-        )?,
-        End::Time(id) => writeln!(
-            out,
-            "\ncontacts before id {id} were not read: the time is up"
-        )?,
+        End::Whole => None,
+        End::Enough if wanted.lane.is_some() => {
+            Some(format!("there are more than {MOST}: these are the newest"))
+        }
+        End::Enough => Some(format!(
+            "there are more than {MOST}: --lane USER/TASK looks for those of one lane"
+        )),
+        End::Time(id) => Some(format!(
+            "contacts before id {id} were not read: the time is up"
+        )),
     }
-    Ok(())
 }
 
 fn listed(stories: &[Story]) -> String {
@@ -281,4 +287,39 @@ fn standing(lane: &LaneStanding) -> String {
         fact("next try in", span(lane.next_try_in));
     }
     lines(&facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::Lane;
+
+    #[test]
+    fn it_is_told_which_contacts_with_the_number_are_left_out() {
+        let wanted = |lane| Wanted {
+            phone: "13012121211".into(),
+            lane,
+        };
+        let (any, one) = (wanted(None), wanted(Lane::new("u", "t").ok()));
+        assert_eq!(the_rest(&any, End::Whole), None);
+        for (wanted, end, told) in [
+            (
+                &any,
+                End::Enough,
+                "there are more than 20: --lane USER/TASK looks for those of one lane",
+            ),
+            (
+                &one,
+                End::Enough,
+                "there are more than 20: these are the newest",
+            ),
+            (
+                &one,
+                End::Time(ContactId(7)),
+                "contacts before id 7 were not read: the time is up",
+            ),
+        ] {
+            assert_eq!(the_rest(wanted, end).as_deref(), Some(told));
+        }
+    }
 }

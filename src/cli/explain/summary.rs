@@ -94,14 +94,24 @@ fn waiting(batch: &BatchReport, story: &Story) -> String {
     if batch.attempts == 0 {
         return match held(story) {
             Some(held) => format!("its batch was not sent yet; {held}"),
+            None if nobody(story) => format!("its batch was not sent yet; {WAITS_FOR_A_COURIER}"),
             None => "its batch waits for its turn to be sent".to_owned(),
         };
     }
     let again = format!("its batch was sent {} and waits", times(batch.attempts));
     match held(story) {
         Some(held) => format!("{again}; {held}"),
+        None if nobody(story) => format!("{again}; {WAITS_FOR_A_COURIER}"),
         None => format!("{again} for its turn to be sent again"),
     }
+}
+
+const WAITS_FOR_A_COURIER: &str = "its lane waits for a courier";
+
+/// Whether no courier is at work in its lane.
+fn nobody(story: &Story) -> bool {
+    let lane = story.lane.as_ref();
+    lane.is_none_or(|lane| lane.owner.is_none())
 }
 
 fn unsent(story: &Story) -> String {
@@ -123,7 +133,7 @@ fn unsent(story: &Story) -> String {
                     owner.host, owner.pid
                 )
             }
-            None => "its lane waits for a courier".to_owned(),
+            None => WAITS_FOR_A_COURIER.to_owned(),
         },
         None => "no courier has come to its lane so far".to_owned(),
     });
@@ -352,6 +362,14 @@ mod tests {
         open.lane = None;
         assert_eq!(
             summary(&open),
+            "Pending: its batch was sent 2 times and waits; its lane waits for a courier."
+        );
+        open.lane = Some(LaneStanding {
+            owner: Some(owner()),
+            ..LaneStanding::default()
+        });
+        assert_eq!(
+            summary(&open),
             "Pending: its batch was sent 2 times and waits for its turn to be sent again."
         );
     }
@@ -406,6 +424,14 @@ mod tests {
         );
         kept.gate = None;
         kept.lane = None;
+        assert_eq!(
+            summary(&kept),
+            "Pending: its batch was not sent yet; its lane waits for a courier."
+        );
+        kept.lane = Some(LaneStanding {
+            owner: Some(owner()),
+            ..LaneStanding::default()
+        });
         assert_eq!(
             summary(&kept),
             "Pending: its batch waits for its turn to be sent."

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 use clap::Args;
+use tokio::time::Instant;
 
 use super::counted;
 use super::listed::Format;
@@ -143,9 +144,10 @@ async fn list(
 ) -> anyhow::Result<()> {
     format.begin(out)?;
     let mut left = limit(args, format);
-    let filter = args.filter.filter()?;
+    let (filter, began) = (args.filter.filter()?, Instant::now());
     let mut after: Option<FailureCursor> = None;
     let more = loop {
+        let filter = filter.after(began.elapsed());
         let page = operations
             .failures(&filter, after.as_ref(), left.min(PAGE))
             .await?;

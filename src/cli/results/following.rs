@@ -71,7 +71,7 @@ impl Following {
             // This includes everything that has ended since the beginning, however long ago that
             // was.
             return match &self.begin {
-                ResultsFrom::Ago(age) => ResultsFrom::Ago(*age + self.began.elapsed()),
+                ResultsFrom::Ago(age) => ResultsFrom::Ago(age.saturating_add(self.began.elapsed())),
                 begin => begin.clone(),
             };
         };

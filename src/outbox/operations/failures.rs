@@ -27,6 +27,18 @@ pub struct FailureFilter {
     pub until: Option<Duration>,
 }
 
+impl FailureFilter {
+    /// The filter that means the same span of time when so much time has passed.
+    pub fn after(&self, passed: Duration) -> Self {
+        let older = |age: Duration| age.saturating_add(passed);
+        Self {
+            since: self.since.map(older),
+            until: self.until.map(older),
+            ..self.clone()
+        }
+    }
+}
+
 /// The place where reading of failures goes on: behind the last one seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureCursor {

@@ -217,7 +217,7 @@ pub(super) fn count(n: u32) -> i32 {
 
 /// Replaces NUL characters. The platform's words may hold one, and PostgreSQL's text cannot: the
 /// whole transaction would be refused, and again at every try.
-pub(super) fn storable(words: &str) -> String {
+pub fn storable(words: &str) -> String {
     words.replace('\0', "\u{fffd}")
 }
 

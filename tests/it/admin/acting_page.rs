@@ -194,6 +194,55 @@ async fn a_group_of_failures_is_requeued_without_other_causes_of_its_kind() {
     page.refuses_in_chinese().await;
 }
 
+/// Makes the page's requests last longer, or fail.
+const SLOW: &str = "(window.real ??= fetch, window.fetch = (...asked) => new Promise(
+    go => setTimeout(go, 2000)).then(() => real(...asked)).finally(() => window.came = true), true)";
+
+#[tokio::test]
+async fn the_page_does_not_come_back_to_what_was_closed_and_keeps_its_session() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    write_users(&mut world, ANNA);
+    // The contact waits for another hour.
+    insert(&db, &lanes(1)[0], &goods(0, 1)).await;
+    let courier = Courier::start(&mut world).await;
+    let browser = Browser::start().await;
+    browser.look(ENGLISH.language, 1280, false).await;
+    browser.open(&format!("http://{}/", courier.address)).await;
+    let mut page = Page {
+        browser,
+        words: ENGLISH,
+        width: 1280,
+        dark: false,
+        shots: 300,
+    };
+    page.logs_in(&courier).await;
+    page.press("#actions", page.words.pause[0]).await;
+    page.write("what", "user-0/task_0").await;
+    assert_eq!(page.browser.value(SLOW).await, true);
+    page.press("#dialog", page.words.look).await;
+    page.press("#dialog", page.words.close).await;
+    until("the look has ended", async || {
+        page.browser.value("window.came === true").await == true
+    })
+    .await;
+    let open = format!("new Promise(go => setTimeout(go, 300)).then(() => {DIALOG}.open)");
+    assert_eq!(page.browser.value(&open).await, false);
+    // A courier that is away for a moment does not log anybody out.
+    let away = "(window.fetch = () => Promise.reject(new Error('away')), isOffered = false, \
+                offer({log_in: true}).then(() => sessionStorage.length))";
+    assert_eq!(page.browser.value(away).await, 1);
+    assert_eq!(page.browser.value("isOffered").await, false);
+    let back = "(window.fetch = real, offer({log_in: true}).then(() => true))";
+    assert_eq!(page.browser.value(back).await, true);
+    page.reads("#who", "anna").await;
+    let unknown = "[ACT.en, ACT.zh].map(texts => texts.contacts(null))";
+    assert_eq!(
+        page.browser.value(unknown).await,
+        Value::from(vec!["an unknown number of contacts", "数量未知的号码"])
+    );
+}
+
 /// Runs on the one database whose writes can be held up while it is read.
 mod on_postgres {
     crate::support::on_databases!(postgres Postgres:

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use contact_courier::simulator::Faults;
 
-use super::asking::Courier;
+use super::asking::{Courier, Metrics};
 use super::browser::Browser;
 use crate::support::Db;
 use crate::support::app::App;
@@ -178,6 +178,8 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
         state().await.as_deref() == Some("partly")
     })
     .await;
+    let pauses = |metrics: &Metrics| metrics.count("courier_pauses") == 1;
+    courier.measures("the pause is counted", pauses).await;
     let one = "1 lane is paused; nothing is sent for 1 user";
     let kept = [one, "1 个通道暂停发送；另有 1 个用户暂停发送"];
     headlines("kept", kept).await;

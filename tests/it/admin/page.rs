@@ -206,3 +206,51 @@ async fn the_page_says_so_when_the_courier_is_gone() {
     .await;
     drop(browser);
 }
+
+/// As long as lanes of real users are.
+const LONG_LANE: &str = "customer-10086/task-2026-11-27-a";
+
+#[tokio::test]
+async fn failures_that_differ_by_a_number_are_one_and_their_lane_stays_on_one_line() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    let (user, task) = LONG_LANE.split_once('/').unwrap();
+    let asked = "号码 130***121{} 格式不正确，请检查号码的长度、国家代码以及是否包含字母或其他符号";
+    for nth in 1..=3 {
+        let cause = asked.replace("{}", &nth.to_string()).repeat(3);
+        db.execute(&format!(
+            "INSERT INTO contact_outbox
+                 (user_id, task_id, phone, status, fail_kind, fail_cause, finished_at)
+             VALUES ('{user}', '{task}', '1301212121{nth}', 'failed', 'rejected', '{cause}', {})",
+            db.now(-10)
+        ))
+        .await;
+    }
+    let courier = Courier::start(&mut world).await;
+    let browser = Browser::start().await;
+    browser.look("en", 1280, false).await;
+    browser.open(&format!("http://{}/", courier.address)).await;
+    let rows = "document.querySelectorAll('#failures tbody tr').length";
+    until("there are failures", async || {
+        browser.value(rows).await != 0
+    })
+    .await;
+    assert_eq!(browser.value(rows).await, 1);
+    let row = browser
+        .text("document.querySelector('#failures tbody tr').innerText")
+        .await;
+    assert!(row.contains("2 more of the newest 3"), "{row}");
+    assert!(row.contains("号码 *** 格式不正确"), "{row}");
+    let lines = "(lane => Math.round(lane.offsetHeight / parseFloat(getComputedStyle(lane).lineHeight)))\
+                 (document.querySelector('#failures .lane'))";
+    assert_eq!(browser.value(lines).await, 1);
+    let root = "document.documentElement";
+    let beyond = format!("{root}.scrollWidth - {root}.clientWidth");
+    assert_eq!(browser.value(&beyond).await, 0, "scrolls sideways");
+    let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("long-lane.png");
+    browser.picture(&picture).await;
+    // The cause would take the place of the lane, if the lane let it.
+    let gives_way =
+        format!("(document.querySelector('#failures .lane').style.width = 'auto', {lines})");
+    assert_ne!(browser.value(&gives_way).await, 1);
+}

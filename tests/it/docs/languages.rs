@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{shop, snippet};
 use crate::server::Server;
-use crate::support::{Db, Kind, on_mysql_and_mariadb};
+use crate::support::{Db, Kind, admin_url, on_mysql_and_mariadb};
 
 on_mysql_and_mariadb!(the_programs_for_mysql_insert_one_row_and_read_the_result);
 
@@ -104,6 +104,7 @@ async fn the_python_program_inserts_one_row_and_reads_the_result() {
 #[tokio::test]
 async fn the_go_program_for_postgres_inserts_one_row_and_reads_the_result() {
     let Some(db) = Db::on(Kind::Postgres).await else {
+        not_run("the program in Go for PostgreSQL", "there is no PostgreSQL");
         return;
     };
     if !has_go("lib/pq") {
@@ -120,6 +121,17 @@ async fn the_go_program_for_postgres_inserts_one_row_and_reads_the_result() {
     let program = go(&snippet(PAGE, "```go postgres"), "postgres", &address);
     let built = build(&program);
     inserts_once_and_reads(&db, "Go", || run_built(&built)).await;
+}
+
+#[tokio::test]
+async fn the_programs_for_mysql_are_named_where_no_server_runs_them() {
+    let servers = [Kind::MariaDb, Kind::MySql].map(admin_url);
+    if servers.iter().all(Option::is_none) {
+        for language in ["PHP", "Java", "Go for MySQL"] {
+            let program = format!("the program in {language}");
+            not_run(&program, "there is no MySQL or MariaDB");
+        }
+    }
 }
 
 async fn the_programs_for_mysql_insert_one_row_and_read_the_result(tested: &Db) {
