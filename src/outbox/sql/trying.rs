@@ -7,19 +7,27 @@ use crate::outbox::OutboxError;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{Action, Part, Trial, Trying, records};
 
-/// Runs each of the courier's transactions and undoes it.
+/// Runs each of the courier's transactions and undoes it. If the first one fails, the others are spared,
+/// because each would wait as long for whoever keeps the database locked. Only a right that is missing
+/// says nothing about them.
 pub(super) async fn try_writing<D: Dialect>(dialect: &D) -> Trial {
     let trying = match Trying::new() {
         Ok(trying) => trying,
         Err(error) => return Trial::Failed(error),
     };
-    let tried = [
-        beat(dialect, &trying).await,
+    let translated =
+        |tried: Result<(), SqlError>| tried.map_err(|error| error.translated(D::translate));
+    let beaten = match translated(beat(dialect, &trying).await) {
+        Err(error) if !matches!(error, OutboxError::Denied(_)) => return Trial::Failed(error),
+        beaten => beaten,
+    };
+    let [delivered, claimed, noted] = [
         deliver(dialect, &trying).await,
         claim(dialect, &trying).await,
         note(dialect, &trying).await,
-    ];
-    Trial::of(tried.map(|tried| tried.map_err(|error| error.translated(D::translate))))
+    ]
+    .map(translated);
+    Trial::of([beaten, delivered, claimed, noted])
 }
 
 async fn beat<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
