@@ -2,7 +2,7 @@
 # For test-databases.sh: installs what is missing, where that can be done: the servers, and the browser
 # and the Prometheus of the tests of tests/it/admin and tests/it/deploy.
 
-packages=(postgresql postgresql-client pgbouncer mariadb-server mariadb-client sqlite3 chromium
+packages=(postgresql postgresql-client pgbouncer mariadb-server mariadb-client sqlite3 openssl chromium
     chromium-driver prometheus)
 
 have_all() { [ -z "$(missing_packages)" ]; }

@@ -35,6 +35,7 @@ pgbouncer pgbouncer pgbouncer pgbouncer pgbouncer
 mariadbd mariadb-server mariadb-server mariadb mariadb
 mariadb mariadb-client mariadb mariadb-client mariadb
 sqlite3 sqlite3 sqlite sqlite sqlite
+openssl openssl openssl openssl openssl
 chromium|chromium-browser|google-chrome chromium chromium chromium chromium
 chromedriver chromium-driver chromedriver chromium-chromedriver chromedriver
 prometheus prometheus golang-github-prometheus prometheus prometheus

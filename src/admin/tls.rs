@@ -31,6 +31,8 @@ struct Last {
     /// The versions that were seen last, and the versions that were read last, good or bad.
     seen: Versions,
     read: Versions,
+    /// Why they could not be used when they were last read.
+    fault: Option<String>,
     chain: Vec<CertificateDer<'static>>,
     config: Arc<ServerConfig>,
     /// The last logged reason why the certificate is not valid at this time.
@@ -47,6 +49,7 @@ impl Tls {
         let last = Mutex::new(Last {
             seen: read,
             read,
+            fault: None,
             chain,
             config,
             untimely: None,
@@ -75,18 +78,11 @@ impl Tls {
         let mut last = lock(&self.last);
         // One of the two files is written first. Both are read once they are unchanged from one
         // look to the next. Otherwise each renewal would report two files that do not fit together.
-        let is_new = seen != last.read && seen == last.seen;
+        let is_settled = seen == last.seen;
         last.seen = seen;
         let mut news = Vec::new();
-        if is_new {
-            last.read = seen;
-            match load(&self.files) {
-                Ok((chain, config)) => {
-                    (last.chain, last.config) = (chain, config);
-                    news.push(CertificateNews::InForce);
-                }
-                Err(error) => news.push(CertificateNews::Unused(error.to_string())),
-            }
+        if is_settled {
+            news.extend(last.read_again(&self.files, seen));
         }
         let untimely = untimely(&last.chain, now);
         if untimely != last.untimely {
@@ -94,6 +90,30 @@ impl Tls {
             last.untimely = untimely;
         }
         news
+    }
+}
+
+impl Last {
+    /// Reads the files if they have changed, or could not be used: the fault may have been one of the
+    /// moment. Each fault is told once.
+    fn read_again(&mut self, files: &ServerCertificate, seen: Versions) -> Option<CertificateNews> {
+        let is_new = seen != self.read;
+        if !is_new && self.fault.is_none() {
+            return None;
+        }
+        self.read = seen;
+        match load(files) {
+            Ok((chain, config)) => {
+                (self.chain, self.config, self.fault) = (chain, config, None);
+                Some(CertificateNews::InForce)
+            }
+            Err(error) => {
+                let fault = error.to_string();
+                let is_told = !is_new && self.fault.as_ref() == Some(&fault);
+                self.fault = Some(fault.clone());
+                (!is_told).then_some(CertificateNews::Unused(fault))
+            }
+        }
     }
 }
 

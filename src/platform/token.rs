@@ -8,7 +8,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::lock::lock;
-use crate::settings::{SecretFileError, Version, read_secret};
+use crate::settings::{SecretFileError, Version, read_secret, shown_path};
 
 /// The source of the token.
 pub struct TokenSource(Source);
@@ -58,7 +58,7 @@ pub enum TokenNews {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read, or holds no single line.
-    #[error("platform.token_file = {path} {why}")]
+    #[error("platform.token_file = {} {why}", shown_path(.path))]
     Unreadable {
         /// `platform.token_file`.
         path: PathBuf,
@@ -275,6 +275,12 @@ mod tests {
         let path = folder.path().join("token");
         let missing = TokenSource::file(&path).err().unwrap().to_string();
         assert!(missing.contains("platform.token_file = ") && missing.contains("cannot be read"));
+        let secret = TokenSource::file(Path::new("geheim")).err().unwrap();
+        let secret = secret.to_string();
+        assert!(
+            secret.contains("platform.token_file = *** cannot"),
+            "{secret}"
+        );
         fs::write(&path, " \n").unwrap();
         let empty = TokenSource::file(&path).err().unwrap().to_string();
         assert!(empty.ends_with("is empty"), "{empty}");

@@ -13,7 +13,7 @@ use super::certificates;
 use super::error::{Fault, Faults, SettingsError};
 use super::key::{Key, Kind};
 use super::secret_file::{Version, read_secret};
-use super::shown::empty_if_none;
+use super::shown::{empty_if_none, path_if_some, shown_path};
 use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Renew, Tls};
 use crate::lock::lock;
 
@@ -43,11 +43,11 @@ pub struct DatabaseSettings {
     /// until one takes writes. Default `sqlite://contact-courier.db`.
     pub url: DatabaseUrl,
     /// A file with the address, in the place of `url`; read again when it changes. Default: none.
-    #[serde(serialize_with = "empty_if_none")]
+    #[serde(serialize_with = "path_if_some")]
     pub url_file: Option<PathBuf>,
     /// A file with the password, which then stands in no address; read again when it changes.
     /// Default: none.
-    #[serde(serialize_with = "empty_if_none")]
+    #[serde(serialize_with = "path_if_some")]
     pub password_file: Option<PathBuf>,
     /// How the way to a server is secured: `off`, `prefer`, `require` or `verify`. Empty: a server
     /// on another host has its certificate verified, and of one on this host nothing is demanded.
@@ -132,7 +132,10 @@ impl DatabaseSettings {
         let files = Files {
             settings: self.clone(),
             // Before the files are read, so that a write meanwhile is seen as a change.
-            seen: Mutex::new(self.versions()),
+            seen: Mutex::new(Seen {
+                versions: self.versions(),
+                fault: None,
+            }),
         };
         let has_files = self.url_file.is_some() || self.password_file.is_some();
         let renew = has_files.then(|| Arc::new(files) as Arc<dyn Renew>);
@@ -175,7 +178,7 @@ impl DatabaseSettings {
         };
         let parameters = Parameters::read(url, kind).map_err(|error| error.to_string())?;
         if self.password_file.is_some() {
-            check_password(url, &parameters, &self.key("password_file"))?;
+            check_password(&hosts, &parameters, &self.key("password_file"))?;
         }
         let names_authority = parameters.names_authority || self.ca_file.is_some();
         for distance in hosts.iter().filter_map(|host| distance(host, &parameters)) {
@@ -225,9 +228,11 @@ impl DatabaseSettings {
     }
 }
 
-/// If there is a file for the password, none may stand in the address.
-fn check_password(url: &str, parameters: &Parameters, file: &str) -> Result<(), String> {
-    let has_password = Url::parse(url).is_ok_and(|url| url.password().is_some());
+/// If there is a file for the password, none may stand in the address, which is taken apart into that
+/// of each server.
+fn check_password(hosts: &[String], parameters: &Parameters, file: &str) -> Result<(), String> {
+    let mut urls = hosts.iter().filter_map(|host| Url::parse(host).ok());
+    let has_password = urls.any(|url| url.password().is_some());
     if has_password || parameters.has_password {
         return Err(format!("take the password out of it, for there is {file}"));
     }
@@ -238,7 +243,7 @@ fn check_password(url: &str, parameters: &Parameters, file: &str) -> Result<(), 
 fn read(key: &str, file: &Path) -> Result<String, Fault> {
     read_secret(file).map_err(|error| Fault {
         key: key.into(),
-        found: format!("{key} = {}", file.display()),
+        found: format!("{key} = {}", shown_path(file)),
         origin: None,
         rule: error.to_string(),
     })
@@ -305,20 +310,32 @@ impl Serialize for DatabaseUrl {
 /// Looks at the files of the settings.
 struct Files {
     settings: DatabaseSettings,
-    seen: Mutex<Vec<Option<Version>>>,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    versions: Vec<Option<Version>>,
+    /// Why they could not be used when they were last read.
+    fault: Option<String>,
 }
 
 impl Renew for Files {
     fn renewed(&self) -> Option<Result<Address, String>> {
-        let now = self.settings.versions();
+        let versions = self.settings.versions();
         let mut seen = lock(&self.seen);
-        if *seen == now {
+        let is_new = seen.versions != versions;
+        // What could not be read for a moment is tried again.
+        if !is_new && seen.fault.is_none() {
             return None;
         }
-        *seen = now;
-        drop(seen);
+        seen.versions = versions;
         let read = self.settings.reread().and_then(|settings| settings.bare());
-        Some(read.map_err(|error| error.to_string()))
+        let read = read.map_err(|error| error.to_string());
+        let fault = read.as_ref().err().cloned();
+        // Each fault is told once.
+        let is_told = !is_new && fault.is_some() && fault == seen.fault;
+        seen.fault = fault;
+        (!is_told).then_some(read)
     }
 }
 
@@ -365,11 +382,49 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_could_not_be_read_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let password_file = folder.path().join("password");
+        std::fs::write(&password_file, "hush").unwrap();
+        let settings = DatabaseSettings {
+            password_file: Some(password_file),
+            ..DatabaseSettings::default()
+        };
+        let versions = settings.versions();
+        let fault = Some("cannot be read: Too many open files".into());
+        let files = Files {
+            settings,
+            seen: Mutex::new(Seen { versions, fault }),
+        };
+        assert_eq!(password(&files.renewed().unwrap().unwrap()), "hush");
+        assert!(files.renewed().is_none());
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_a_path_is_not_shown() {
+        for (url_file, password_file) in [
+            (Some("postgres://me:hunter2@db/x"), None),
+            (None, Some("hunter2")),
+        ] {
+            let settings = DatabaseSettings {
+                url_file: url_file.map(PathBuf::from),
+                password_file: password_file.map(PathBuf::from),
+                ..DatabaseSettings::default()
+            };
+            let said = settings.address().err().unwrap().to_string();
+            assert!(said.contains("_file = ***: cannot be read"), "{said}");
+            let printed = toml::to_string(&settings).unwrap();
+            assert!(!format!("{said}{printed}").contains("hunter2"), "{printed}");
+        }
+    }
+
+    #[test]
     fn a_password_is_said_once() {
         let folder = tempfile::tempdir().unwrap();
         for url in [
             "postgres://me:hush@localhost/x",
             "postgres://localhost/x?password=hush",
+            "postgres://me:hush@a:5432,b:5432/x?sslmode=verify-full",
         ] {
             let settings = with_files(folder.path(), url, "hush");
             let mut faults = Faults::default();

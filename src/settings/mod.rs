@@ -48,6 +48,7 @@ pub use self::secret_file::{
 };
 pub use self::sections::Settings;
 pub use self::server_certificate::{CertificateError, ServerCertificate};
+pub use self::shown::shown_path;
 pub use self::traces::TracesSettings;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::address;
 use super::error::{Fault, Faults};
 use super::key::{Key, Kind};
 use super::proxy::ProxySetting;
-use super::shown::{HIDDEN, empty_if_none, hidden};
+use super::shown::{HIDDEN, empty_if_none, hidden, path_if_some};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("platform.base_url", Kind::Url).secret(),
@@ -37,7 +37,7 @@ pub struct PlatformSettings {
     #[serde(serialize_with = "hidden")]
     pub token: Option<SecretString>,
     /// A file with the token; read again when it changes. Default: none.
-    #[serde(serialize_with = "empty_if_none")]
+    #[serde(serialize_with = "path_if_some")]
     pub token_file: Option<PathBuf>,
     /// The proxy on the way to the platform: empty for none, whatever the environment says;
     /// `environment`: as `HTTPS_PROXY` and `NO_PROXY` say, and never for this host; or

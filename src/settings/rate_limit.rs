@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::database::{DatabaseSettings, DatabaseUrl, Prefix};
 use super::error::{Faults, SettingsError};
 use super::key::{Key, Kind};
-use super::shown::empty_if_none;
+use super::shown::{empty_if_none, path_if_some};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("rate_limit.requests_per_second", Kind::Number).live(),
@@ -50,11 +50,11 @@ pub struct RateLimitSettings {
     pub database_url: Option<DatabaseUrl>,
     /// A file with that address, in the place of `database_url`; read again when it changes.
     /// Default: none.
-    #[serde(serialize_with = "empty_if_none")]
+    #[serde(serialize_with = "path_if_some")]
     pub database_url_file: Option<PathBuf>,
     /// A file with its password, which then stands in no address; read again when it changes.
     /// Default: none.
-    #[serde(serialize_with = "empty_if_none")]
+    #[serde(serialize_with = "path_if_some")]
     pub database_password_file: Option<PathBuf>,
     /// The content of the file with the address.
     #[serde(skip)]

@@ -32,6 +32,8 @@ pub struct Version {
     inode: u64,
     length: u64,
     modified: (i64, i64),
+    /// Rights and owner count, too: they decide whether the file can be read.
+    changed: (i64, i64),
 }
 
 impl Version {
@@ -42,6 +44,7 @@ impl Version {
             inode: file.ino(),
             length: file.len(),
             modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
         })
     }
 }
@@ -114,6 +117,21 @@ mod tests {
             let said = read_secret(&path).unwrap_err().to_string();
             assert!(said.contains(why) && !said.contains("geheim"), "{said}");
         }
+    }
+
+    #[test]
+    fn other_rights_make_another_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "geheim").unwrap();
+        let before = Version::of(&path).unwrap();
+        assert_eq!(Version::of(&path).unwrap(), before);
+        // The clock of a file system goes in ticks of some milliseconds.
+        let is_new = (0..1_000_000).any(|_| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+            Version::of(&path).unwrap() != before
+        });
+        assert!(is_new);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct UsersFile {
 struct Last {
     /// The version of the file that was read last, good or bad; `None`: there was no file.
     version: Option<Version>,
+    /// Why it changed nothing.
+    fault: Option<String>,
     users: Arc<Users>,
 }
 
@@ -63,7 +65,11 @@ impl UsersFile {
         Ok(Self {
             key,
             path: path.to_owned(),
-            last: Mutex::new(Last { version, users }),
+            last: Mutex::new(Last {
+                version,
+                fault: None,
+                users,
+            }),
         })
     }
 
@@ -88,21 +94,29 @@ impl UsersFile {
     }
 
     /// Takes over a change; `None`: there is none. Without a user in the file, or without a file,
-    /// nobody may log in. A faulty file changes nothing.
+    /// nobody may log in. A faulty file changes nothing, is told once, and is read again at each look:
+    /// the fault may have been one of the moment.
     fn look(&self) -> Option<UsersChanged> {
         let version = Version::of(&self.path).ok();
         let mut last = lock(&self.last);
-        if last.version == version {
+        let is_new = last.version != version;
+        if !is_new && last.fault.is_none() {
             return None;
         }
         last.version = version;
+        let before = last.fault.take();
         match read(self.key, &self.path) {
             Ok(users) => last.users = Arc::new(users),
             Err(error) if error.is_nobody() => {
                 last.users = Arc::default();
                 return Some(UsersChanged::Nobody(error.to_string()));
             }
-            Err(error) => return Some(UsersChanged::Wrong(error.to_string())),
+            Err(error) => {
+                let fault = error.to_string();
+                last.fault = Some(fault.clone());
+                let is_told = !is_new && before.as_ref() == Some(&fault);
+                return (!is_told).then_some(UsersChanged::Wrong(fault));
+            }
         }
         Some(UsersChanged::InForce)
     }
@@ -150,6 +164,13 @@ mod tests {
         );
         assert!(file.look().is_none());
         assert!(file.users().hash("ben").is_some());
+
+        // What could not be read for a moment is read again.
+        write(&format!("anna:{HASH}\n"));
+        assert!(file.look().is_some() && file.look().is_none());
+        lock(&file.last).fault = Some("too many open files".into());
+        assert!(matches!(file.look(), Some(UsersChanged::InForce)));
+        assert!(file.look().is_none());
     }
 
     #[test]

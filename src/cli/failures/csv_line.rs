@@ -14,15 +14,28 @@ pub(super) fn csv_line(out: &mut dyn Write, cells: &[&str]) -> anyhow::Result<()
 /// a spreadsheet ignores before it.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
 
+/// Where a spreadsheet may end a cell besides at a comma, by its country's habit.
+const ENDS: [char; 2] = [';', '\t'];
+
 /// Returns a cell that is no formula. A spreadsheet would run a cell that begins with such a sign,
 /// and the formula may send the other cells elsewhere. A spreadsheet takes a cell that begins with
 /// `'` for text.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(FORMULA) {
-        Cow::Owned(format!("'{cell}"))
-    } else {
-        Cow::Borrowed(cell)
+    let mut text = String::new();
+    let (mut copied, mut is_start) = (0, true);
+    for (at, c) in cell.char_indices() {
+        if is_start && FORMULA.contains(&c) {
+            text.push_str(&cell[copied..at]);
+            text.push('\'');
+            copied = at;
+        }
+        is_start = ENDS.contains(&c);
     }
+    if text.is_empty() {
+        return Cow::Borrowed(cell);
+    }
+    text.push_str(&cell[copied..]);
+    Cow::Owned(text)
 }
 
 #[cfg(test)]
@@ -40,5 +53,9 @@ mod tests {
         csv_line(&mut out, &["＝1+1", "＋1", "－1", "＠x", "\n=1"]).unwrap();
         let line = String::from_utf8(out).unwrap();
         assert_eq!(line, "'＝1+1,'＋1,'－1,'＠x,\"'\n=1\"\n");
+        out = Vec::new();
+        csv_line(&mut out, &["x;=1", "x;y;@z", "x\t=1", "x;1=1"]).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        assert_eq!(line, "x;'=1,x;y;'@z,x\t'=1,x;1=1\n");
     }
 }

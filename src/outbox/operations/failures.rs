@@ -281,6 +281,11 @@ pub(in crate::outbox) fn failure_page(rows: &[impl Columns], limit: u32) -> Fail
     }
 }
 
+/// Returns a key for people's eyes: an app may have made it of the number. A key without it stays.
+pub(super) fn shown_key(key: String, phone: &Phone) -> String {
+    mask::mask_number(&key, phone.expose()).unwrap_or(key)
+}
+
 /// A failed contact out of a row.
 pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
     let phone = Phone::new(row.text("phone").unwrap_or_default());
@@ -290,11 +295,13 @@ pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
         user_id: row.text("user_id").unwrap_or_default(),
         task_id: row.text("task_id").unwrap_or_default(),
         cause: mask::mask_own(&cause, phone.expose()),
+        idempotency_key: row
+            .text("idempotency_key")
+            .map(|key| shown_key(key, &phone)),
         phone,
         kind: row.text("fail_kind").unwrap_or_default(),
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
-        idempotency_key: row.text("idempotency_key"),
         finished_at: row.text("finished").unwrap_or_default(),
         finished_ago: to_duration(row.seconds("finished_ago")),
         redacted: row.flag("redacted").unwrap_or_default(),

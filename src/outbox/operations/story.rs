@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::columns::{optional_seconds, seconds, to_total};
-use super::failures::masked;
+use super::failures::{masked, shown_key};
 use super::overview::Owner;
 use crate::contact::{ContactId, Phone};
 use crate::mask;
@@ -132,7 +132,9 @@ pub(in crate::outbox) fn contact_report(row: &impl Columns) -> ContactReport {
         id: ContactId(row.integer("id").unwrap_or_default()),
         user_id: row.text("user_id").unwrap_or_default(),
         task_id: row.text("task_id").unwrap_or_default(),
-        idempotency_key: row.text("idempotency_key"),
+        idempotency_key: row
+            .text("idempotency_key")
+            .map(|key| shown_key(key, &phone)),
         status: row.text("status").unwrap_or_default(),
         fail_kind: row.text("fail_kind"),
         fail_cause: cause(row, &phone),

@@ -7,31 +7,41 @@ use crate::outbox::OutboxError;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{Action, Part, Trial, Trying, records};
 
-/// Runs each of the courier's transactions and undoes it.
+/// Runs each of the courier's transactions and undoes it. If the first one fails, the others are spared,
+/// because each would wait as long for whoever keeps the database locked. Only a right that is missing
+/// says nothing about them.
 pub(super) async fn try_writing<D: Dialect>(dialect: &D) -> Trial {
     let trying = match Trying::new() {
         Ok(trying) => trying,
         Err(error) => return Trial::Failed(error),
     };
-    let tried = [
-        beat(dialect, &trying).await,
-        deliver(dialect, &trying).await,
-        claim(dialect, &trying).await,
-        note(dialect, &trying).await,
-    ];
-    trial::<D, _>(tried)
+    let beaten = translated::<D>(beat(dialect, &trying).await);
+    if let Err(error) = &beaten
+        && !matches!(error, OutboxError::Denied(_))
+    {
+        return Trial::of([beaten]);
+    }
+    Trial::of([
+        beaten,
+        translated::<D>(deliver(dialect, &trying).await),
+        translated::<D>(claim(dialect, &trying).await),
+        translated::<D>(note(dialect, &trying).await),
+    ])
 }
 
 /// The same for the transactions of a guest.
 pub(super) async fn try_sharing<D: Dialect>(dialect: &D) -> Trial {
     match Trying::new() {
-        Ok(trying) => trial::<D, _>([beat(dialect, &trying).await, claim(dialect, &trying).await]),
+        Ok(trying) => Trial::of([
+            translated::<D>(beat(dialect, &trying).await),
+            translated::<D>(claim(dialect, &trying).await),
+        ]),
         Err(error) => Trial::Failed(error),
     }
 }
 
-fn trial<D: Dialect, const N: usize>(tried: [Result<(), SqlError>; N]) -> Trial {
-    Trial::of(tried.map(|tried| tried.map_err(|error| error.translated(D::translate))))
+fn translated<D: Dialect>(tried: Result<(), SqlError>) -> Result<(), OutboxError> {
+    tried.map_err(|error| error.translated(D::translate))
 }
 
 async fn beat<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {

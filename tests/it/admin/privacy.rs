@@ -77,6 +77,7 @@ async fn the_first_line_of_the_log_tells_the_settings_in_force_without_secrets()
         .collect();
     assert_eq!(started.len(), 1, "{log}");
     assert_eq!(started[0]["target"], "contact_courier::lifecycle");
+    assert_eq!(started[0]["encryption"], "none, it is a file");
     let settings = started[0]["settings"].as_str().expect("a text");
     let settings: serde_json::Value = serde_json::from_str(settings).expect("JSON");
     assert_eq!(settings["delivery"]["batch_size"], 37);

@@ -106,7 +106,8 @@ async fn a_number_that_the_platform_quotes_is_masked_wherever_it_is_shown() {
         "130·1212_1212",
     ] {
         db.execute(&format!(
-            "UPDATE contact_outbox SET fail_cause = '{cause}' WHERE id = 2"
+            "UPDATE contact_outbox SET fail_cause = '{cause}', idempotency_key = 'shop:13012121212:5'
+             WHERE id = 2"
         ))
         .await;
         for arguments in [
@@ -118,6 +119,11 @@ async fn a_number_that_the_platform_quotes_is_masked_wherever_it_is_shown() {
             &["explain", "2", "--json"],
             &["results", "--since", "5h"],
         ] {
+            if arguments[0] == "results" {
+                // It shows keys whole: a program finds its contacts by them.
+                db.execute("UPDATE contact_outbox SET idempotency_key = NULL WHERE id = 2")
+                    .await;
+            }
             let text = said(&db, arguments);
             let digits: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
             let whole = ["1301212121", "１３０１２１２１２１", "1301212129"];

@@ -63,6 +63,31 @@ fn every_image_has_its_version() {
 }
 
 #[test]
+fn only_one_image_of_the_dockerfile_has_no_version() {
+    let dockerfile = read("docker/Dockerfile");
+    // A frontend that is named would be fetched, whatever it is at that time.
+    assert!(!dockerfile.contains("syntax="));
+    let images = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("FROM "));
+    let images: Vec<&str> = images.filter_map(|line| line.split(' ').next()).collect();
+    let [rust, bare] = images[..] else {
+        panic!("{images:?}");
+    };
+    // It has no versions; deploy/README.md says so.
+    assert!(bare.starts_with("gcr.io/distroless/cc-debian12:nonroot"));
+    let version = rust
+        .strip_prefix("rust:")
+        .and_then(|tag| tag.split('-').next());
+    let version = version.unwrap_or_default();
+    assert_eq!(version.split('.').count(), 3, "{rust}");
+    assert!(
+        version.starts_with(env!("CARGO_PKG_RUST_VERSION")),
+        "{rust}"
+    );
+}
+
+#[test]
 fn secrets_are_files_and_ports_are_those_of_this_host_alone() {
     for composition in compositions() {
         let files: BTreeSet<&str> = pairs(&composition["secrets"])

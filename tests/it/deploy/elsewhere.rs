@@ -61,23 +61,23 @@ fn what_is_missing_has_the_name_that_it_has_there() {
     let everything = [
         (
             FEDORA,
-            "dnf install postgresql-server postgresql pgbouncer mariadb-server mariadb sqlite \
+            "dnf install postgresql-server postgresql pgbouncer mariadb-server mariadb sqlite openssl \
                   chromium chromedriver golang-github-prometheus",
         ),
         (
             ROCKY,
-            "dnf install postgresql-server postgresql pgbouncer mariadb-server mariadb sqlite \
+            "dnf install postgresql-server postgresql pgbouncer mariadb-server mariadb sqlite openssl \
                  chromium chromedriver golang-github-prometheus",
         ),
         (
             ALPINE,
-            "apk add postgresql17 postgresql17-client pgbouncer mariadb mariadb-client sqlite \
+            "apk add postgresql17 postgresql17-client pgbouncer mariadb mariadb-client sqlite openssl \
                   chromium chromium-chromedriver prometheus",
         ),
         (
             "ID=debian\n",
             "apt-get install postgresql postgresql-client pgbouncer mariadb-server \
-                         mariadb-client sqlite3 chromium chromium-driver prometheus",
+                         mariadb-client sqlite3 openssl chromium chromium-driver prometheus",
         ),
     ];
     let install = "missing=$(missing_packages); how_to_install \"${missing% }\"";
@@ -102,6 +102,7 @@ fn all_is_found_where_it_is_installed_there() {
         "psql",
         "mariadb",
         "sqlite3",
+        "openssl",
         "chromedriver",
         "prometheus",
         "promtool",

@@ -469,3 +469,22 @@ async fn a_round_goes_on_where_the_last_one_was(db: &Db) {
     assert_eq!(redaction.round(&life).await.expect("a round"), 1);
     assert_eq!(db.of(row, "phone").await.as_deref(), Some("130***1211"));
 }
+
+#[tokio::test]
+async fn the_sqlite_file_does_not_keep_what_was_erased() {
+    let db = Db::sqlite().await;
+    let row = failed(&db, "u/t", "rejected", "no", 60).await;
+    db.execute(&format!(
+        "UPDATE contact_outbox SET phone = '{NUMBER}', company = 'of {NUMBER}' WHERE id = {row}"
+    ))
+    .await;
+    let file = db.url.trim_start_matches("sqlite://").to_owned();
+    let holds_the_number = async || {
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let bytes = std::fs::read(&file).expect("the file");
+        bytes.windows(11).any(|bytes| bytes == NUMBER.as_bytes())
+    };
+    assert!(holds_the_number().await);
+    assert_eq!(erase(&db, &[row]).await.erased, 1);
+    assert!(!holds_the_number().await);
+}

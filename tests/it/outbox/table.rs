@@ -165,3 +165,22 @@ async fn good_rows_of_many_shapes_are_let_in(db: &Db) {
     let longest = format!("{0}/{0}", "x".repeat(64));
     db.contact(&longest, "1").await;
 }
+
+#[tokio::test]
+async fn the_greatest_id_ends_inserts_on_sqlite_until_the_documented_way_out() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/outbox-table.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let mut lines = page.lines();
+    let counts = lines.find(|line| line.starts_with("UPDATE sqlite_sequence"));
+    let db = Db::sqlite().await;
+    db.contact("u/t", "13012121211").await;
+    db.contact_with("u/t", "13012121212", "id", "9223372036854775807")
+        .await;
+    let insert = "INSERT INTO contact_outbox (user_id, task_id, phone) VALUES ('u', 't', '1')";
+    let refused = db.try_execute(insert).await.expect_err("no id is left");
+    assert!(refused.contains("full"), "{refused}");
+    db.execute("DELETE FROM contact_outbox WHERE id = 9223372036854775807")
+        .await;
+    db.execute(counts.expect("the way out")).await;
+    assert_eq!(db.contact("u/t", "13012121212").await, 2);
+}

@@ -1,11 +1,13 @@
 //! Trying to write: the trial says whether the courier could work, and leaves nothing.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use contact_courier::address::Address;
 use contact_courier::outbox::{
     Access, MySqlOutbox, Operations, OutboxError, PostgresOutbox, SqliteOutbox, Trial,
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::support::{Db, Raw, on_every_database, on_every_server};
@@ -140,4 +142,16 @@ async fn a_new_sqlite_file_and_the_files_beside_it_are_their_owners_alone() {
         let mode = facts.permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{file}");
     }
+}
+
+/// The longest wait of one write for another program (15 s), and time for a slow machine.
+const ONE_WAIT: Duration = Duration::from_secs(28);
+
+#[tokio::test]
+async fn a_locked_sqlite_file_is_waited_for_once() {
+    let db = Db::sqlite().await;
+    db.execute("BEGIN IMMEDIATE").await;
+    let trial = timeout(ONE_WAIT, db.operations.try_writing()).await;
+    let trial = trial.expect("it ends");
+    assert!(matches!(trial, Trial::Failed(_)), "{trial:?}");
 }
