@@ -405,8 +405,12 @@ impl Page {
     async fn logs_out(&mut self) {
         self.press("#who", self.words.log_out).await;
         self.reads("#who", self.words.log_in).await;
+        // In Chinese the text to log out contains the one to log in.
         let hidden = "document.getElementById('actions').hidden";
-        assert_eq!(self.browser.value(hidden).await, true);
+        until("the actions are gone", async || {
+            self.browser.value(hidden).await == true
+        })
+        .await;
         let buttons = "document.querySelectorAll('#lanes button, #paused button').length";
         until("nothing can be done in the tables", async || {
             self.browser.value(buttons).await == 0
