@@ -233,7 +233,7 @@ pub(super) const RIPEN_LANES: &str = concat!(
 /// User, task, instance. A lane that is leased for the first time; no row: it is there already.
 pub(super) const NEW_LANE: &str = "
     INSERT IGNORE INTO delivery_lane (user_id, task_id, lease_owner, lease_token, leased_at)
-    VALUES (?, ?, ?, 1, NOW(6))";
+    VALUES (?, ?, ?, CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED), NOW(6))";
 
 /// User, task, instance. The values of the lease; no row: the lane is another courier's after all.
 pub(super) const LEASED: &str = concat!(
@@ -480,9 +480,14 @@ pub(super) static STATEMENTS: Statements = Statements {
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?",
     // Writes only if the row is there [courier, user, task, courier].
+    //
+    // The token is the time in microseconds, and always greater than the last one. A failover may
+    // lose leases; if tokens were only counted, the next owner would get one that a lost lease had.
     lease_lane: concat!(
         "UPDATE delivery_lane AS l FORCE INDEX (PRIMARY)
-         SET l.lease_owner = ?, l.lease_token = l.lease_token + 1, l.leased_at = NOW(6)
+         SET l.lease_owner = ?, l.leased_at = NOW(6),
+             l.lease_token = GREATEST(l.lease_token + 1,
+                 CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED))
          WHERE l.user_id = ? AND l.task_id = ?
            AND (l.held_until > NOW(6) OR (l.lease_owner <> ? AND ",
         is_alive!("l.lease_owner"),

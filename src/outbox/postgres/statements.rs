@@ -402,11 +402,15 @@ pub(super) static STATEMENTS: Statements = Statements {
     remove_instance: "DELETE FROM courier_instance WHERE id = $1",
     // If an owner registers while this statement waits for the lane's row, it is not seen as alive
     // and loses the lane to us. Its token does not fit any more, so only a turn is wasted.
+    //
+    // The token is the time in microseconds, and always greater than the last one. A failover may
+    // lose leases; if tokens were only counted, the next owner would get one that a lost lease had.
     lease_lane: concat!(
         "INSERT INTO delivery_lane AS l (user_id, task_id, lease_owner, lease_token, leased_at)
-         VALUES ($1, $2, $3, 1, now())
+         VALUES ($1, $2, $3, (extract(epoch FROM now()) * 1000000)::bigint, now())
          ON CONFLICT (user_id, task_id) DO UPDATE
-             SET lease_owner = excluded.lease_owner, lease_token = l.lease_token + 1,
+             SET lease_owner = excluded.lease_owner,
+                 lease_token = greatest(l.lease_token + 1, excluded.lease_token),
                  leased_at = now()
              WHERE (l.held_until > now()) IS NOT TRUE
                AND (l.lease_owner <> excluded.lease_owner AND ",

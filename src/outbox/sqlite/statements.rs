@@ -400,13 +400,16 @@ pub(super) static STATEMENTS: Statements = Statements {
     ),
     free_lanes: "UPDATE delivery_lane SET lease_owner = NULL WHERE lease_owner = ?1",
     remove_instance: "DELETE FROM courier_instance WHERE id = ?1",
+    // The token is the time in microseconds, and always greater than the last one. A restore may
+    // lose leases; if tokens were only counted, the next owner would get one that a lost lease had.
     lease_lane: concat!(
         "INSERT INTO delivery_lane AS l (user_id, task_id, lease_owner, lease_token, leased_at)
-         VALUES (?1, ?2, ?3, 1, ",
+         VALUES (?1, ?2, ?3, CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER), ",
         now!(),
         ")
          ON CONFLICT (user_id, task_id) DO UPDATE
-             SET lease_owner = excluded.lease_owner, lease_token = l.lease_token + 1,
+             SET lease_owner = excluded.lease_owner,
+                 lease_token = max(l.lease_token + 1, excluded.lease_token),
                  leased_at = excluded.leased_at
              WHERE (l.held_until > excluded.leased_at) IS NOT TRUE
                AND (l.lease_owner <> excluded.lease_owner AND ",

@@ -15,6 +15,8 @@ on_every_database!(
     every_change_in_the_name_of_an_old_token_is_fenced,
     a_fenced_lane_does_not_hold_up_the_others_of_the_same_call,
     the_token_of_a_lane_only_grows,
+    a_token_only_grows_though_the_clock_has_gone_back,
+    a_lease_that_a_failover_has_lost_is_fenced,
     a_lane_that_was_never_leased_is_fenced,
     a_batch_that_the_journal_does_not_know_is_fenced,
 );
@@ -113,6 +115,43 @@ async fn the_token_of_a_lane_only_grows(db: &Db) {
             .await
             .expect("beats");
     }
+}
+
+async fn a_token_only_grows_though_the_clock_has_gone_back(db: &Db) {
+    let me = db.courier().await;
+    let first = db.lease("u/t", me).await.lease;
+    db.execute("UPDATE delivery_lane SET lease_token = lease_token + 3600000000")
+        .await;
+    let second = db.lease("u/t", me).await.lease;
+    assert_eq!(second.token, first.token + 3_600_000_001);
+}
+
+async fn a_lease_that_a_failover_has_lost_is_fenced(db: &Db) {
+    let (lost, next) = (db.courier().await, db.courier().await);
+    let row = db.contact("u/t", "1").await;
+    let before = db.lease("u/t", lost).await.lease;
+    db.outbox.release(&before).await.expect("releases");
+    let old = db.lease("u/t", lost).await.lease;
+    // A server that takes over without the last commit, or that was restored, has the row as it was
+    // before. Either takes longer than a millisecond, which is as fine as SQLite's clock is.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let kept = format!(
+        "UPDATE delivery_lane SET lease_token = {}, lease_owner = NULL",
+        before.token
+    );
+    db.execute(&kept).await;
+    let new = db.lease("u/t", next).await.lease;
+    assert_ne!(new.token, old.token);
+    let open = |rows: &[i64]| [Change::Open(entry(rows))];
+    assert_eq!(db.record(&old, &open(&[row])).await, [Recorded::Fenced]);
+    assert_eq!(db.record(&new, &open(&[row])).await, [Recorded::Done]);
+
+    // The same where the lane's first lease is lost.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    db.execute("DELETE FROM delivery_lane").await;
+    let newest = db.lease("u/t", lost).await.lease;
+    assert_ne!(newest.token, new.token);
+    assert_eq!(db.record(&new, &open(&[])).await, [Recorded::Fenced]);
 }
 
 async fn a_lane_that_was_never_leased_is_fenced(db: &Db) {

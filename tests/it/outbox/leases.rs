@@ -32,7 +32,7 @@ async fn a_leased_lane_is_not_leased_or_found_by_another_courier(db: &Db) {
 async fn an_own_lane_may_be_leased_again(db: &Db) {
     let me = db.courier().await;
     let first = db.lease("u/t", me).await.lease;
-    assert_eq!(db.lease("u/t", me).await.lease.token, first.token + 1);
+    assert!(db.lease("u/t", me).await.lease.token > first.token);
 }
 
 async fn the_lane_of_a_silent_courier_is_taken_over(db: &Db) {
@@ -41,7 +41,7 @@ async fn the_lane_of_a_silent_courier_is_taken_over(db: &Db) {
     let old = db.lease("u/t", silent).await.lease;
     db.silence(silent).await;
     assert_eq!(db.names(me).await, ["u/t"]);
-    assert_eq!(db.lease("u/t", me).await.lease.token, old.token + 1);
+    assert!(db.lease("u/t", me).await.lease.token > old.token);
     // It beats again, but its lanes are gone.
     db.outbox.beat(&instance(silent)).await.expect("beats");
     assert!(db.try_lease("u/t", silent).await.is_none());
