@@ -164,3 +164,23 @@ pub(super) fn other_schema(message: &str) -> OutboxError {
         "the database's schema is not this program's ({message}): run `contact-courier migrate`"
     ))
 }
+
+#[cfg(test)]
+impl OutboxError {
+    /// The kind of error, as tests of what servers say name it.
+    pub(in crate::outbox) fn kind(&self) -> &'static str {
+        match self {
+            Self::ReadOnly(_) => "read-only",
+            Self::Lost(_) => "lost",
+            Self::Unavailable(_) => "unavailable",
+            Self::Conflict(_) => "conflict",
+            Self::Locked(_) => "locked",
+            Self::Denied(_) => "denied",
+            Self::Refused(_) => "refused",
+            Self::Schema(_) => "schema",
+            Self::Unfit { .. } => "unfit",
+            Self::Failed(_) => "failed",
+            other => panic!("no server says this: {other}"),
+        }
+    }
+}
