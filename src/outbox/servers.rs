@@ -13,6 +13,7 @@
 //!   those that it allows: see [`Allowance`].
 
 use std::convert::Infallible;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
@@ -257,13 +258,22 @@ impl<D: ServerKind> Servers<D> {
         }
     }
 
-    /// Begins a transaction on one of them.
+    /// Begins a transaction on one of them. It is begun to its end even if the caller goes away: the
+    /// driver takes a session for free whose BEGIN was broken off. What is written on it later as a
+    /// single statement would not be committed, and would keep its rows locked.
     pub(super) async fn begin_with(
         &self,
         begin: &'static str,
     ) -> sqlx::Result<Transaction<'static, D>> {
         let session = MaybePoolConnection::PoolConnection(self.acquire().await?);
-        Transaction::begin(session, Some(begin.into_sql_str())).await
+        let beginning = tokio::spawn(Transaction::begin(session, Some(begin.into_sql_str())));
+        beginning
+            .await
+            .unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is ending.
+                Err(_) => Err(Error::PoolClosed),
+            })
     }
 
     /// Takes the one that is kept at hand, or another one, and the place to put it back to.

@@ -1,5 +1,6 @@
 //! The contract suite of the outbox: every case is written once and runs on every database.
 
+mod broken_off;
 mod cancelling;
 mod clock;
 mod erasing;

@@ -82,7 +82,7 @@ impl Dialect for MySql {
     }
 
     async fn claim_rate(&self, tx: &mut MySqlConnection, claim: &RateClaim<'_>) -> Result<i64> {
-        rates::claim(tx, &self.cluster, claim).await
+        rates::claim(tx, claim).await
     }
 
     async fn requeue(tx: &mut MySqlConnection, contacts: &[i64]) -> Result<u64, SqlError> {

@@ -1,20 +1,14 @@
 //! Rates that couriers share.
 
-use sqlx::{Connection, MySqlConnection, Result};
+use sqlx::{MySqlConnection, Result};
 
-use super::cluster::Cluster;
 use super::statements::{NEW_RATE, RATE_ASKED, RATE_GIVEN, RATE_TAKEN};
 use crate::outbox::RateClaim;
 use crate::outbox::span::to_micros;
 
-/// Claims a slice, in a transaction. Neither server can return the values that an upsert has
-/// written, so they are read after it, under its lock.
-pub(super) async fn claim(
-    session: &mut MySqlConnection,
-    cluster: &Cluster,
-    claim: &RateClaim<'_>,
-) -> Result<i64> {
-    let mut tx = session.begin().await?;
+/// Claims a slice. Neither server can return the values that an upsert has written, so they are read
+/// after it, under its lock.
+pub(super) async fn claim(tx: &mut MySqlConnection, claim: &RateClaim<'_>) -> Result<i64> {
     let asked: i64 = sqlx::query_scalar(RATE_ASKED).fetch_one(&mut *tx).await?;
     sqlx::query(NEW_RATE)
         .bind(claim.name)
@@ -32,8 +26,7 @@ pub(super) async fn claim(
     sqlx::query(RATE_TAKEN)
         .bind(begins + to_micros(claim.span))
         .bind(claim.name)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
-    cluster.commit(tx).await?;
     Ok(begins - asked)
 }

@@ -170,6 +170,10 @@ impl Sessions for MySql {
         self.reading().await.map(WritingSession::One)
     }
 
+    async fn begin_claim(&self) -> Result<Self::Writing> {
+        self.begin().await
+    }
+
     async fn commit(&self, writing: Self::Writing) -> Result<()> {
         match writing {
             WritingSession::One(_) => Ok(()),

@@ -21,7 +21,7 @@ pub(super) async fn claim<D: Dialect>(
     claim: &RateClaim<'_>,
     asked: Instant,
 ) -> Result<i64, SqlError> {
-    let mut session = dialect.begin_one().await?;
+    let mut session = dialect.begin_claim().await?;
     let waited = to_micros(asked.elapsed());
     let begins_in = dialect.claim_rate(&mut session, claim).await?;
     dialect.commit(session).await?;

@@ -38,6 +38,11 @@ pub(in crate::outbox) trait Sessions: Language {
     async fn begin_one(&self) -> Result<Self::Writing> {
         self.begin().await
     }
+    /// Begins the claim of a rate, which is a single statement where the database can write a row and
+    /// return it at once.
+    async fn begin_claim(&self) -> Result<Self::Writing> {
+        self.begin_one().await
+    }
     async fn commit(&self, writing: Self::Writing) -> Result<()>;
     async fn rollback(&self, writing: Self::Writing) -> Result<()>;
     /// Begins a transaction in which somebody may take time, on a connection of its own.
