@@ -36,6 +36,10 @@ mod starting;
 /// A lane that failed for a reason of its own is left alone for this long.
 const COOLING: Duration = Duration::from_mins(1);
 
+/// A lane is left alone for this long if another session keeps its row locked, or rows that it would
+/// send: a look whether they are free takes up to a second.
+const LOCKED: Duration = Duration::from_secs(5);
+
 /// A lane is left alone for this long if the server that reads is behind the one that writes.
 const CATCHING_UP: Duration = Duration::from_secs(2);
 
@@ -267,6 +271,7 @@ impl Scout {
                 return self.queue.has_more(lane);
             }
             LaneEnd::Failed => return self.rests.cools(lane, COOLING),
+            LaneEnd::Locked => return self.rests.cools(lane, LOCKED),
             LaneEnd::Behind => return self.rests.cools(lane, CATCHING_UP),
             LaneEnd::Rests { until, is_brief } | LaneEnd::Idles { until, is_brief } => {
                 (until, is_brief)

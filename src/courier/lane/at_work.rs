@@ -270,8 +270,8 @@ impl LaneAtWork {
                 self.fill().await?;
             }
             Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(None),
-            // An app has locked the rows. The lane cools down; this is no trouble.
-            Err(OutboxError::Locked(_)) => self.end = Some(LaneEnd::Failed),
+            // An app has locked the rows; this is no trouble.
+            Err(OutboxError::Locked(_)) => self.end = Some(LaneEnd::Locked),
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => self.stop(&error.to_string()),
         }

@@ -17,6 +17,8 @@ pub(in crate::courier) enum LaneEnd {
     /// The server that reads is behind the one that writes; the lane has work again when it has
     /// caught up.
     Behind,
+    /// Another session keeps rows locked that the lane needs. Nothing tells when they are free.
+    Locked,
     /// The lane cannot be worked, and must not be tried again at once.
     Failed,
 }

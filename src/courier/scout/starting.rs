@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{COOLING, Scout};
+use super::{COOLING, LOCKED, Scout};
 use crate::contact::Lane;
 use crate::courier::lane::LaneAtWork;
 use crate::courier::watch::DatabaseWork;
@@ -64,7 +64,7 @@ impl Scout {
             None => Ok(false),
             // Another courier is writing the lane's row, or an app has locked it.
             Some(OutboxError::Locked(_)) => {
-                self.rests.cools(lane.clone(), COOLING);
+                self.rests.cools(lane.clone(), LOCKED);
                 Ok(false)
             }
             Some(error) if error.is_transient() => Err(error),

@@ -106,7 +106,8 @@ pub(super) async fn lease<D: Dialect>(
     instance: Uuid,
     longest: u64,
 ) -> Result<Option<LeasedLane>, SqlError> {
-    let mut tx = dialect.begin().await?;
+    // All other lanes wait for a place meanwhile.
+    let mut tx = dialect.begin_briefly().await?;
     let leased = write_lease::<D>(&mut tx, lane, instance, longest).await?;
     match leased {
         Some(_) => dialect.commit(tx).await?,

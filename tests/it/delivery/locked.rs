@@ -1,13 +1,16 @@
 //! An app that keeps rows locked in a transaction of its own, for as long as it likes.
 
+use std::time::Duration;
+
 use contact_courier::simulator::Faults;
 
 use super::load::{everything_arrived, everything_came_once};
-use super::world::{Lane, World, good, goods, lanes, until};
+use super::world::{Lane, World, good, goods, lanes, until, until_within};
 use crate::support::app::App;
 use crate::support::{Db, Raw, on_every_server, on_mysql_and_mariadb};
 
 on_every_server!(
+    a_lane_whose_row_is_locked_holds_up_nobody_and_goes_on_soon,
     rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone,
     a_table_that_an_app_keeps_locked_is_trouble_until_it_lets_go,
 );
@@ -60,6 +63,41 @@ async fn rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone(db: &Db) {
 
     let later = LANES - LOCKED;
     everything_arrived(&world, LANES * PER_LANE + later, 0).await;
+    everything_came_once(&world);
+}
+
+/// Far less than the minute for which a lane that fails is left alone, and enough for a slow machine.
+const SOON: Duration = Duration::from_secs(30);
+
+async fn a_lane_whose_row_is_locked_holds_up_nobody_and_goes_on_soon(db: &Db) {
+    let world = World::new(db, Faults::default()).await;
+    let lanes = lanes(2);
+    for (nth, lane) in lanes.iter().enumerate() {
+        world.insert(lane, &[good(nth, 0)]).await;
+    }
+    world.deliver().await;
+    let Lane(user, task) = &lanes[0];
+    let app = App::locks_the_lane(db, user, task).await;
+    for (nth, lane) in lanes.iter().enumerate() {
+        world.insert(lane, &[good(nth, 1)]).await;
+    }
+    let courier = world.start(&["run"]);
+    let pending = format!("FROM contact_outbox WHERE status = 'pending' AND task_id = '{task}'");
+    world
+        .none(&format!(
+            "FROM contact_outbox WHERE status = 'pending' AND task_id <> '{task}'"
+        ))
+        .await;
+    assert_eq!(db.count(&pending).await, 1);
+    app.ends().await;
+    until_within(SOON, "the other lane goes on", async || {
+        db.count(&pending).await == 0
+    })
+    .await;
+    courier.signal("TERM").await;
+    let ended = courier.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    everything_arrived(&world, 4, 0).await;
     everything_came_once(&world);
 }
 

@@ -25,6 +25,18 @@ impl App {
         app
     }
 
+    /// Locks the row of a lane.
+    pub(crate) async fn locks_the_lane(db: &Db, user: &str, task: &str) -> Self {
+        let mut app = Self::connect(db).await;
+        app.run("BEGIN").await;
+        app.run(&format!(
+            "SELECT lease_token FROM delivery_lane
+             WHERE user_id = '{user}' AND task_id = '{task}' FOR UPDATE"
+        ))
+        .await;
+        app
+    }
+
     /// Reads the results of a user's contacts, and keeps others from adding to them, as InnoDB does
     /// for a locking read at its default isolation: it locks ranges of an index, and no pending
     /// contact.
