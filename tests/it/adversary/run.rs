@@ -279,11 +279,15 @@ impl<'a> Run<'a> {
             self.last_words()
         );
         let others = self.platform.site().requests_of_others(&self.good) - before;
+        say(&format!(
+            "{others} requests of others went before a good contact"
+        ));
         // The killed courier may have the lane until its lease is over.
         let waits_for_lease = mem::take(&mut self.is_anew);
         assert!(
             waits_for_lease || others <= OTHERS_BEFORE,
-            "{others} requests of others went before a good contact"
+            "{others} requests of others: {}",
+            self.last_words()
         );
     }
 
