@@ -96,6 +96,18 @@ impl Server {
         &self.dir
     }
 
+    /// Whether it is there, though it may not answer.
+    pub(crate) fn lives(&self) -> bool {
+        let pid = match self.kind {
+            "postgres" => self.dir.join("data/postmaster.pid"),
+            _ => self.dir.join("pid"),
+        };
+        let pid = std::fs::read_to_string(pid).unwrap_or_default();
+        let pid = pid.lines().next().unwrap_or_default().trim();
+        let command = std::fs::read(format!("/proc/{pid}/cmdline"));
+        !pid.is_empty() && command.is_ok_and(|command| !command.is_empty())
+    }
+
     /// Ends the server as a crash would.
     pub(crate) async fn kill(&self) {
         self.script("kill").await;
