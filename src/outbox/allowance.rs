@@ -51,8 +51,13 @@ impl Allowance {
         self.growing.load(Ordering::Acquire) > 0
     }
 
+    /// Whether the server allowed no more than so many connections when it was asked last.
+    pub(super) fn is_full(&self, size: u32) -> bool {
+        lock(&self.known).is_some_and(|known| size >= known.most)
+    }
+
     /// Whether the server allows no more than so many connections, as far as is known. When that was
-    /// learned long ago, the first that asks may try.
+    /// learned long ago, the first that asks may try. So nobody asks who finds an idle connection.
     pub(super) fn is_used_up(&self, size: u32) -> bool {
         let mut known = lock(&self.known);
         let Some(known) = known.as_mut().filter(|known| size >= known.most) else {
@@ -127,7 +132,8 @@ mod tests {
         let allowance = Arc::new(Allowance::default());
         assert_eq!(allowance.refused(3), Some(3));
         tokio::time::advance(BELIEVED).await;
-        assert!(!allowance.is_used_up(3));
+        assert!(allowance.is_full(3) && !allowance.is_full(2));
+        assert!(!allowance.is_used_up(3), "looking at it is no try");
         assert!(allowance.is_used_up(3), "one tries, the others wait");
         allowance.allowed(4);
         assert!(!allowance.is_used_up(3));

@@ -337,17 +337,17 @@ impl<D: ServerKind> Servers<D> {
         pool: &Pool<D>,
         allowance: &'a Arc<Allowance>,
     ) -> Option<MutexGuard<'a, ()>> {
-        let is_used_up = || {
+        let is_full = || {
             pool.size() < self.0.max_connections
-                && allowance.is_used_up(pool.size())
+                && allowance.is_full(pool.size())
                 && Arc::ptr_eq(allowance, &self.0.allowance())
         };
         // Whoever comes now takes none that others wait for.
-        if !is_used_up() {
+        if !is_full() {
             return None;
         }
         let turn = allowance.turn().await;
-        while pool.num_idle() == 0 && is_used_up() {
+        while pool.num_idle() == 0 && is_full() && allowance.is_used_up(pool.size()) {
             self.kept().give_back();
             sleep(BACK_EVERY).await;
         }

@@ -91,30 +91,34 @@ async fn replication(session: &mut MySqlConnection) -> Result<Option<ServerSetti
         .iter()
         .map(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
     let told = told.collect::<Result<HashMap<_, _>>>()?;
-    let of = |name| told.get(name).map(String::as_str);
-    if let Some(nodes) = of("wsrep_cluster_size").filter(|nodes| *nodes != "0") {
-        return Ok(Some(ServerSetting {
-            name: "wsrep_cluster_size",
-            value: nodes.to_owned(),
-            risk: None,
-        }));
-    }
     // It may not be there for this user, and then nothing is known.
-    let seen: i64 = sqlx::query_scalar(REPLICAS)
+    let replicas: i64 = sqlx::query_scalar(REPLICAS)
         .fetch_one(session)
         .await
         .unwrap_or_default();
-    let followed = seen > 0 || of("Slaves_connected").is_some_and(|replicas| replicas != "0");
+    Ok(safety(|name| told.get(name).map(String::as_str), replicas))
+}
+
+/// The same by the server's own status and the replicas that were seen.
+fn safety<'a>(status: impl Fn(&str) -> Option<&'a str>, replicas: i64) -> Option<ServerSetting> {
+    if let Some(nodes) = status("wsrep_cluster_size").filter(|nodes| *nodes != "0") {
+        return Some(ServerSetting {
+            name: "wsrep_cluster_size",
+            value: nodes.to_owned(),
+            risk: None,
+        });
+    }
+    let followed = replicas > 0 || status("Slaves_connected").is_some_and(|count| count != "0");
     let waits = ["Rpl_semi_sync_master_status", "Rpl_semi_sync_source_status"];
-    let waits = waits.iter().any(|name| of(name) == Some("ON"));
-    Ok((followed || waits).then(|| ServerSetting {
+    let waits = waits.iter().any(|name| status(name) == Some("ON"));
+    (followed || waits).then(|| ServerSetting {
         name: "semi-synchronous replication",
         value: if waits { "on" } else { "off" }.into(),
         risk: (!waits).then_some(
             "a replica that takes this server's place may lack the last commits, and contacts would \
              be sent twice; turn it on",
         ),
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -131,5 +135,53 @@ mod tests {
         ] {
             assert_eq!(strictness(mode.into()).risk.is_some(), is_risky, "{mode}");
         }
+    }
+    /// Name and value of the line of a server with this status and so many replicas, and whether it is a
+    /// warning.
+    fn line(
+        status: &[(&str, &'static str)],
+        replicas: i64,
+    ) -> Option<(&'static str, String, bool)> {
+        let value = |name: &str| status.iter().find(|known| known.0 == name).map(|at| at.1);
+        let setting = safety(value, replicas)?;
+        Some((setting.name, setting.value, setting.risk.is_some()))
+    }
+
+    #[test]
+    fn replicas_that_no_commit_waits_for_are_a_risk() {
+        let semi = "semi-synchronous replication";
+        for (status, replicas, told) in [
+            (&[][..], 0, None),
+            (&[("Slaves_connected", "0")], 0, None),
+            (&[("wsrep_cluster_size", "0")], 0, None),
+            (&[("Slaves_connected", "1")], 0, Some(("off", true))),
+            // The user may see them, or the server counts them.
+            (&[], 2, Some(("off", true))),
+            (
+                &[("Rpl_semi_sync_source_status", "OFF")],
+                1,
+                Some(("off", true)),
+            ),
+            (
+                &[("Rpl_semi_sync_source_status", "ON")],
+                1,
+                Some(("on", false)),
+            ),
+            (
+                &[("Rpl_semi_sync_master_status", "ON")],
+                0,
+                Some(("on", false)),
+            ),
+        ] {
+            let told = told.map(|(value, risky): (&str, bool)| (semi, value.to_owned(), risky));
+            assert_eq!(line(status, replicas), told, "{status:?} {replicas}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_that_certifies_its_commits_is_no_risk() {
+        let galera = [("wsrep_cluster_size", "3"), ("Slaves_connected", "1")];
+        let told = Some(("wsrep_cluster_size", "3".to_owned(), false));
+        assert_eq!(line(&galera, 1), told);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Result};
 
 use super::pooler::is_pooled;
@@ -44,7 +44,10 @@ pub(super) async fn read(servers: &Servers<sqlx::Postgres>) -> Result<ServerRepo
             "a crash may forget the journal, and contacts would be sent twice",
         ),
     ];
-    durability.extend(replication(&told));
+    durability.extend(replication(
+        told.integer("standbys").unwrap_or_default(),
+        told.text("synchronous_standby_names").unwrap_or_default(),
+    ));
     Ok(ServerReport {
         too_old: (!operations::at_least(&version, &[12])).then_some("PostgreSQL 12 or newer"),
         product: format!("PostgreSQL {version}{behind}"),
@@ -75,9 +78,7 @@ async fn security(
 }
 
 /// Where there are standbys: whether one that takes this server's place has all of its commits.
-fn replication(told: &PgRow) -> Option<ServerSetting> {
-    let standbys = told.integer("standbys").unwrap_or_default();
-    let names = told.text("synchronous_standby_names").unwrap_or_default();
+fn replication(standbys: i64, names: String) -> Option<ServerSetting> {
     let is_waited_for = !names.is_empty();
     (standbys > 0 || is_waited_for).then(|| ServerSetting {
         name: "synchronous_standby_names",
@@ -87,4 +88,25 @@ fn replication(told: &PgRow) -> Option<ServerSetting> {
         ),
         value: if is_waited_for { names } else { "empty".into() },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standbys_that_no_commit_waits_for_are_a_risk() {
+        for (standbys, names, told) in [
+            (0, "", None),
+            (2, "", Some(("empty", true))),
+            (1, "FIRST 1 (b, c)", Some(("FIRST 1 (b, c)", false))),
+            // None is there now: commits wait until one is.
+            (0, "*", Some(("*", false))),
+        ] {
+            let setting = replication(standbys, names.to_owned());
+            let line = setting.map(|setting| (setting.value, setting.risk.is_some()));
+            let told = told.map(|(value, risky): (&str, bool)| (value.to_owned(), risky));
+            assert_eq!(line, told, "{standbys} {names:?}");
+        }
+    }
 }

@@ -20,6 +20,10 @@ use crate::telemetry::event::DatabaseCall;
 /// The limit of a heartbeat, and of a claim that many wait for.
 const SHORT: Duration = Duration::from_secs(5);
 
+/// A server that is there has answered some call within this time: couriers look for new contacts more
+/// often.
+const LATELY: Duration = Duration::from_secs(3);
+
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Limit {
@@ -67,10 +71,12 @@ impl Calls {
                 self.patience.given_up(operation, began);
             }
         }
-        answer.map_err(|error| match error {
-            // All connections are in use, and they get answers: the server is only slow.
-            OutboxError::NoConnection if self.patience.has_heard_since(began) => error,
-            error => dialect.failed(began, error),
+        answer.map_err(|error| {
+            if is_only_slow(&self.patience, &error, began, within) {
+                at(dialect.place(), error)
+            } else {
+                dialect.failed(began, error)
+            }
         })
     }
 
@@ -87,6 +93,33 @@ impl Calls {
         let began = Instant::now();
         let answer = limited(dialect, LONGEST, call).await;
         answer.map_err(|error| dialect.failed(began, error))
+    }
+}
+
+/// Whether the server was only slow with a call: it answers others, so their connections are good.
+fn is_only_slow(
+    patience: &Patience,
+    error: &OutboxError,
+    began: Instant,
+    within: Duration,
+) -> bool {
+    match error {
+        // All connections were in use.
+        OutboxError::NoConnection => patience.has_heard_since(began),
+        // A server that vanished during the call has answered nothing since.
+        OutboxError::Lost(_) => {
+            let limit = began + within;
+            limit <= Instant::now() && patience.has_heard_since(limit - LATELY.min(within))
+        }
+        _ => false,
+    }
+}
+
+/// Says which server did not answer in time.
+fn at(place: Option<String>, error: OutboxError) -> OutboxError {
+    match (place, error) {
+        (Some(place), OutboxError::Lost(why)) => OutboxError::Lost(format!("{why} ({place})")),
+        (_, error) => error,
     }
 }
 
@@ -136,5 +169,49 @@ mod tests {
             error.to_string(),
             "the database does not answer: no answer within 10s"
         );
+    }
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A call comes to its limit; the server's last answer to another one came so long after it began.
+    async fn comes_to_its_limit(heard_after: Duration) -> bool {
+        let patience = Patience::default();
+        let began = Instant::now();
+        tokio::time::advance(heard_after).await;
+        patience.heard();
+        tokio::time::advance(LIMIT.saturating_sub(heard_after)).await;
+        is_only_slow(&patience, &network::too_slow(LIMIT), began, LIMIT)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_call_does_not_cost_the_connections_of_others_that_are_answered() {
+        assert!(comes_to_its_limit(Duration::from_secs(9)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_vanishes_during_a_call_loses_all_connections() {
+        assert!(!comes_to_its_limit(Duration::from_secs(2)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_breaks_before_the_limit_condemns_the_others() {
+        let patience = Patience::default();
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        patience.heard();
+        let broken = OutboxError::Lost("Broken pipe".into());
+        assert!(!is_only_slow(&patience, &broken, began, LIMIT));
+        assert!(is_only_slow(
+            &patience,
+            &OutboxError::NoConnection,
+            began,
+            LIMIT
+        ));
+    }
+
+    #[test]
+    fn the_place_of_a_slow_server_is_told() {
+        let told = at(Some("db1:5432".into()), network::too_slow(LIMIT));
+        let words = "the database does not answer: no answer within 10s (db1:5432)";
+        assert_eq!(told.to_string(), words);
     }
 }

@@ -8,7 +8,7 @@ use contact_courier::simulator::Faults;
 
 use super::asking::Courier;
 use crate::server::Server;
-use crate::support::disk::Disk;
+use crate::support::disk::{Disk, Immutable};
 use crate::support::{Db, Kind, mysql_database};
 use crate::world::{World, goods, lanes, until};
 
@@ -99,6 +99,22 @@ async fn a_full_disk_under_sqlite_is_told_and_over_as_soon_as_there_is_room() {
     all_is_well_again(&world, courier, Outages::One).await;
 }
 
+#[tokio::test]
+async fn a_file_that_turns_read_only_is_told_and_over_when_it_may_be_written_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = Db::sqlite_in(dir.path()).await;
+    let mut world = world_with_work(&db).await;
+    let courier = Courier::start(&mut world).await;
+    world.holds_more_than(500).await;
+    let files = ["outbox.db", "outbox.db-wal"];
+    let Some(read_only) = Immutable::new(dir.path(), &files) else {
+        return;
+    };
+    not_ready(&courier, "the database is read-only").await;
+    drop(read_only);
+    all_is_well_again(&world, courier, Outages::One).await;
+}
+
 /// Limits the length of files that the courier writes: beyond it, writing fails.
 fn limit_files(courier: &Courier, bytes: &str) {
     let limited = Command::new("prlimit")
@@ -123,7 +139,8 @@ async fn a_disk_that_fails_under_sqlite_is_told_and_over_when_it_works_again() {
     all_is_well_again(&world, courier, Outages::One).await;
 }
 
-/// Fills a server's disk in the middle of the work; the server may die of it, as servers do.
+/// Fills a server's disk in the middle of the work; the server may die of it, as servers do. If it lives,
+/// the courier goes on by itself as soon as there is room.
 async fn a_full_disk_under(server: &Server, db: &Db, disk: &Disk) {
     let mut world = world_with_work(db).await;
     let courier = Courier::start(&mut world).await;
@@ -131,9 +148,14 @@ async fn a_full_disk_under(server: &Server, db: &Db, disk: &Disk) {
     disk.fill();
     not_ready(&courier, "the database").await;
     disk.free();
-    server.kill().await;
-    server.start().await;
-    // Now and then a small write finds room on a full disk. The server is killed, too.
+    until("the server answers", async || {
+        if !server.lives() {
+            server.start().await;
+        }
+        db.try_execute("SELECT 1").await.is_ok()
+    })
+    .await;
+    // Now and then a small write finds room on a full disk. The server may have died, too.
     all_is_well_again(&world, courier, Outages::Some).await;
 }
 

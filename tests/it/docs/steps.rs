@@ -1,11 +1,13 @@
 //! The README's steps for MySQL and MariaDB, word by word, on a server of their own: from an empty
 //! server to a delivery, and each operator's command.
 
+use std::collections::BTreeSet;
+
 use contact_courier::simulator::Faults;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use url::Url;
 
-use super::{blocks, read};
+use super::{blocks, code, read, table_rows};
 use crate::server::Server;
 use crate::support::{Db, Kind, on_mysql_and_mariadb};
 use crate::world::World;
@@ -48,36 +50,87 @@ async fn the_steps_of_the_readme_lead_to_a_delivery_and_every_command_works(test
     world.unset("delivery.lease");
     let contacts = world.dir.path().join("contacts.csv");
     // The second is no mobile number.
-    std::fs::write(&contacts, "phone,name\n13012121211,张三\n12012121212,Li\n").unwrap();
+    let rows = "13012121211,张三,order-1\n12012121212,Li,order-2\n";
+    std::fs::write(&contacts, format!("phone,name,idempotency_key\n{rows}")).unwrap();
     let file = contacts.to_str().unwrap();
 
     let enqueue = ["enqueue", file, "--user-id", "u-1", "--task-id", "t-1"];
-    for (command, told) in [
-        (&["migrate"][..], ""),
+    let before = [
+        (&["migrate", "--results-index"][..], "index of results"),
         (&enqueue, ""),
         (&["doctor"], "ok "),
         (&["status"], "2"),
+        (&["pause", "u-1/t-1", "--for", "2h"], "paused for 2h"),
+        (&["status"], "paused"),
+        (&["resume", "u-1/t-1"], "1 pause and "),
         (&["run", "--once"], ""),
         (&["status"], "1"),
-        (&["failures"], "rejected"),
-        (&["explain", "1"], "succeeded"),
-        (&["explain", "2"], "rejected"),
-        (&["requeue", "2", "--yes"], "1 contact requeued"),
-        (&["run", "--once"], ""),
-        (&["failures"], "rejected"),
-        (
-            &["prune", "--older-than", "1h"],
-            "0 contacts and 0 batches deleted",
-        ),
-        (&["doctor"], "ok "),
-    ] {
+    ];
+    let all = before.into_iter().chain(AFTERWARDS.iter().copied());
+    let mut ran = BTreeSet::new();
+    for (command, told) in all {
         let ended = world.run(command).await;
         let said = format!("{}{}", ended.out, ended.err);
         assert_eq!(ended.code, Some(0), "{command:?}: {said}");
         assert!(said.contains(told), "{command:?}: {said}");
+        ran.insert(command[0].to_owned());
     }
+    assert_eq!(ran, commands_on_a_database());
     let rows = world.rows().await;
     let ends: Vec<_> = rows.iter().map(|row| row.status.as_str()).collect();
     assert_eq!(ends, ["succeeded", "failed"]);
+    let phones: Vec<_> = rows.iter().map(|row| row.phone.as_str()).collect();
+    assert_eq!(phones, ["130***1211", "12012121212"]);
     world.is_at_rest(0).await;
+}
+
+/// Each operator's command after the first delivery, and a part of its output.
+const AFTERWARDS: &[(&[&str], &str)] = &[
+    (&["failures"], "rejected"),
+    (&["failures", "--by", "cause"], "fail_cause"),
+    (&["failures", "--by", "lane"], "u-1/t-1"),
+    (&["failures", "--by", "kind"], "rejected"),
+    (&["explain", "1"], "succeeded"),
+    (&["explain", "2"], "rejected"),
+    (&["explain", "--key", "order-1"], "succeeded"),
+    (&["explain", "--phone", "12012121212"], "rejected"),
+    (&["results", "--since", "1h"], "\"succeeded\""),
+    (&["requeue", "2", "--yes"], "1 contact requeued"),
+    (&["cancel", "2", "--yes"], "1 contact cancelled"),
+    (&["failures", "--by", "kind"], "cancelled"),
+    (&["requeue", "2", "--yes"], "1 contact requeued"),
+    (&["run", "--once"], ""),
+    (&["failures"], "rejected"),
+    (
+        &["erase", "--phone", "13012121211", "--yes"],
+        "1 contact erased",
+    ),
+    (
+        &["prune", "--older-than", "1h"],
+        "0 contacts and 0 batches deleted",
+    ),
+    (&["history"], "cancel"),
+    (&["doctor"], "ok "),
+];
+
+/// The commands that the README names, without those that need no database.
+fn commands_on_a_database() -> BTreeSet<String> {
+    let readme = read("README.md");
+    let (_, table) = readme.split_once("## Commands").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let named = table_rows(table).filter_map(|row| code(row[0]));
+    let mut named: BTreeSet<_> = named
+        .map(|command| command.split(' ').next().unwrap().to_owned())
+        .collect();
+    for elsewhere in [
+        "simulate",
+        "demo",
+        "config",
+        "hash-password",
+        "completions",
+        "man",
+    ] {
+        assert!(named.remove(elsewhere), "{elsewhere}");
+    }
+    named
 }

@@ -1,8 +1,9 @@
 //! A server that lives on but takes no writes any more, and another that takes its place.
 
 use contact_courier::simulator::Faults;
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+use url::Url;
 
 use super::outage::{contacts, everything_arrived, said, was_told_once};
 use crate::server::Server;
@@ -25,6 +26,7 @@ async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
     let contacts = contacts(&world, PER_LANE).await;
     let sessions = "FROM pg_stat_activity WHERE application_name = 'contact-courier'";
     let of_this_test = db.count(sessions).await;
+    tells_whether_commits_can_be_lost(&world).await;
     let courier = world.start(&["run"]);
     world.holds_more_than(200).await;
 
@@ -58,6 +60,23 @@ async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
     assert_eq!(courier.ended().await.code, Some(0));
 }
 
+/// Tries what `doctor` says of a PostgreSQL with a standby, with commits that wait for it and without.
+async fn tells_whether_commits_can_be_lost(world: &World<'_>) {
+    let setting = "synchronous_standby_names";
+    let names = format!("current_setting('{setting}')");
+    let names = world.db.text(&names, "").await.unwrap();
+    for (value, warns) in [("", true), (names.as_str(), false)] {
+        let set = format!("ALTER SYSTEM SET {setting} = '{value}'");
+        world.db.execute(&set).await;
+        world.db.execute("SELECT pg_reload_conf()").await;
+        let is_set = format!("FROM pg_settings WHERE name = '{setting}' AND setting = '{value}'");
+        until("it is set", async || world.db.count(&is_set).await == 1).await;
+        let doctor = world.run(&["doctor"]).await;
+        let told = format!("{setting} is empty; a standby");
+        assert_eq!(doctor.out.contains(&told), warns, "{}", doctor.out);
+    }
+}
+
 /// A group of MySQL servers gives the place of its primary to another member: the old one turns read-only, and keeps its
 /// sessions.
 #[tokio::test]
@@ -82,6 +101,48 @@ async fn mysql_sessions_at_a_demoted_primary_move_over_to_the_new_one() {
     db.execute(&hands_over).await;
     courier.says("another server is used now").await;
     // The old primary has what the new one writes.
+    until("every row is final", async || {
+        world.with_status("pending").await == 0
+    })
+    .await;
+    everything_arrived(&world, contacts).await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn mariadb_sessions_at_a_demoted_primary_move_over_to_the_second_server() {
+    let first = Server::on_loopback("mariadb").await;
+    let second = Server::on_loopback("mariadb").await;
+    let db = Db::mysql_at(Kind::MariaDb, mysql_database(&first.url).await).await;
+    db.outbox.migrate().await.unwrap();
+    let mut admin = MySqlConnection::connect(&second.url).await.unwrap();
+    admin.execute("SET GLOBAL read_only = 1").await.unwrap();
+    // One who must not write where `read_only` is on.
+    let name = db.text("DATABASE()", "").await.unwrap();
+    let user = format!("CREATE USER courier; GRANT ALL ON {name}.* TO courier");
+    db.execute(&user).await;
+    admin.execute(AssertSqlSafe(user)).await.unwrap();
+    let mut world = World::new(&db, Faults::default()).await;
+    let [old, new] = [&first, &second].map(|server| Url::parse(&server.url).unwrap());
+    let [old, new] = [old, new].map(|url| format!("127.0.0.1:{}", url.port().unwrap()));
+    world.set(
+        "database.url",
+        &format!("mysql://courier@{old},{new}/{name}"),
+    );
+    world.set("delivery.batch_size", "10");
+    world.set("rate_limit.requests_per_second", "40");
+    let contacts = contacts(&world, PER_LANE).await;
+    let courier = world.start(&["run"]);
+    world.holds_more_than(200).await;
+
+    db.execute("SET GLOBAL read_only = 1").await;
+    courier.says("database trouble; trying again").await;
+    // It has everything that was committed, as a replica that was waited for has.
+    second.copies(&db).await;
+    admin.execute("SET GLOBAL read_only = 0").await.unwrap();
+    courier.says("another server is used now").await;
+    second.stands_for(&db);
     until("every row is final", async || {
         world.with_status("pending").await == 0
     })

@@ -1,15 +1,19 @@
 //! Limits that a server has set for the courier's user.
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contact_courier::outbox::{Outbox, PostgresOutbox};
 use contact_courier::simulator::Faults;
 use sqlx::{Connection, PgConnection};
+use tokio::task::JoinSet;
 use url::Url;
 use uuid::Uuid;
 
 use super::outage::{contacts, everything_arrived, said};
 use crate::server::Server;
+use crate::support::app::App;
 use crate::support::{Db, Kind, on_every_server};
 use crate::world::{World, until};
 
@@ -70,6 +74,8 @@ async fn world_of<'a>(db: &'a Db, user: &User<'_>) -> World<'a> {
     world.set("database.url", &user.url());
     world.set("database.max_connections", "8");
     world.set("delivery.batch_size", "10");
+    // On a busy machine a heartbeat may wait for its turn longer than a short lease allows.
+    world.set("delivery.lease", "30s");
     world
 }
 
@@ -114,6 +120,87 @@ on_every_server!(
     a_user_with_few_connections_delivers_everything_by_them,
     a_single_connection_is_enough_to_deliver_once_and_to_look,
 );
+
+/// What the outbox logs.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn has(&self, words: &str) -> bool {
+        let bytes = self.0.lock().expect("no writer has failed");
+        String::from_utf8_lossy(&bytes).contains(words)
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut log = self.0.lock().expect("no writer has failed");
+        log.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A call that waits while the contacts are locked.
+async fn call(outbox: PostgresOutbox) {
+    outbox.backlog(Uuid::now_v7()).await.ok();
+}
+
+/// Begins four calls at once.
+fn four_calls(outbox: &PostgresOutbox) -> JoinSet<()> {
+    (0..4).map(|_| call(outbox.clone())).collect()
+}
+
+#[tokio::test]
+async fn a_user_who_is_allowed_more_connections_again_gets_them_without_a_restart() {
+    let db = Db::postgres().await;
+    let user = User::new(&db, &at_most(&db, 2)).await;
+    let log = Log::default();
+    let lines = log.clone();
+    let logging = tracing_subscriber::fmt().with_writer(move || lines.clone());
+    let logging = tracing::subscriber::set_default(logging.finish());
+    let outbox = PostgresOutbox::connect(&user.url(), 4)
+        .await
+        .expect("connects");
+    let waiting = format!(
+        "FROM pg_stat_activity WHERE usename = '{}' AND wait_event_type = 'Lock'",
+        user.name
+    );
+
+    let app = App::locks_the_table(&db, "contact_outbox").await;
+    let calls = four_calls(&outbox);
+    until("it is told that there are fewer", async || {
+        log.has("the server allows fewer connections")
+    })
+    .await;
+    app.ends().await;
+    calls.join_all().await;
+
+    let more = format!("ALTER ROLE {} CONNECTION LIMIT 8", user.name);
+    db.execute(&more).await;
+    // The server is believed for a minute.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    let app = App::locks_the_table(&db, "contact_outbox").await;
+    let mut calls = four_calls(&outbox);
+    until("all four are used", async || {
+        // The server ends a call that has waited for the lock too long.
+        while calls.try_join_next().is_some() {
+            calls.spawn(call(outbox.clone()));
+        }
+        db.count(&waiting).await == 4
+    })
+    .await;
+    app.ends().await;
+    calls.join_all().await;
+    outbox.newest().await.expect("is answered");
+    drop(logging);
+    outbox.close().await;
+    user.leave().await;
+}
 
 #[tokio::test]
 async fn a_role_that_migrates_needs_no_second_connection() {

@@ -7,7 +7,7 @@ use contact_courier::outbox::{Change, NewContact, OutboxError, Pruning, RateClai
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
-use crate::support::disk::Disk;
+use crate::support::disk::{Disk, Immutable};
 use crate::support::{Db, close, entry, instance, lane};
 
 /// Makes every kind of transaction that writes; returns the error of the first that fails.
@@ -81,6 +81,33 @@ async fn after_a_full_disk_everything_can_be_written_again() {
         .text("integrity_check", "FROM pragma_integrity_check")
         .await;
     assert_eq!(checked.as_deref(), Some("ok"));
+}
+
+#[tokio::test]
+async fn after_a_file_was_read_only_everything_can_be_written_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = Db::sqlite_in(dir.path()).await;
+    write_everything(&db).await.expect("may be written");
+    let files = ["outbox.db", "outbox.db-wal"];
+    let Some(read_only) = Immutable::new(dir.path(), &files) else {
+        return;
+    };
+    // First by a connection that could write before, then by new ones, which can only read.
+    for _ in 0..3 {
+        let error = write_everything(&db).await.expect_err("read-only");
+        assert!(error.is_transient(), "{error}");
+    }
+    let me = Uuid::now_v7();
+    let late = db.another().await;
+    for outbox in [&late, &db.outbox] {
+        let error = outbox.beat(&instance(me)).await.expect_err("read-only");
+        assert!(matches!(error, OutboxError::ReadOnly(_)), "{error}");
+        outbox.backlog(me).await.expect("may be read");
+    }
+    drop(read_only);
+    write_everything(&db).await.expect("may be written again");
+    late.beat(&instance(me)).await.expect("so may this one");
+    late.backlog(me).await.expect("and it reads");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A small disk of one test alone, which can be full.
+//! A small disk of one test alone, which can be full, and files that nobody may write.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -25,10 +25,7 @@ impl Disk {
             Ok(output) if output.status.success() => Some(Self { dir }),
             other => {
                 let why = other.map(|o| String::from_utf8_lossy(&o.stderr).into_owned());
-                // Not by a macro, because its output is hidden in a test that passes.
-                let name = std::thread::current().name().map(str::to_owned);
-                let words = format!("NOT TESTED, no disk can be mounted: {name:?}: {why:?}\n");
-                io::stderr().write_all(words.as_bytes()).expect("says so");
+                not_tested(&format!("no disk can be mounted: {why:?}"));
                 None
             }
         }
@@ -73,4 +70,46 @@ impl Drop for Disk {
         // Unmounts even if a process still has a file open there.
         unmount.arg("--lazy").arg(self.path()).status().ok();
     }
+}
+
+/// Files that nobody may write, not even the superuser; they may be written again when this is dropped. A
+/// file system that is mounted read-only has the same effect, but none can be while a file is open for
+/// writing.
+pub(crate) struct Immutable(Vec<PathBuf>);
+
+impl Immutable {
+    /// Makes files of a folder immutable. `None`, with a printed line, if this user must not, or the file
+    /// system lets those write who have the file open.
+    pub(crate) fn new(dir: &Path, names: &[&str]) -> Option<Self> {
+        let trial = dir.join("trial");
+        let mut open = File::create(&trial).expect("a file");
+        let made = Self(vec![trial.clone()]);
+        let holds = made.attribute("+i") && open.write_all(b"no").is_err();
+        drop(made);
+        fs::remove_file(&trial).expect("the trial");
+        let files = Self(names.iter().map(|name| dir.join(name)).collect());
+        if holds && files.attribute("+i") {
+            return Some(files);
+        }
+        not_tested("files cannot be made immutable");
+        None
+    }
+
+    fn attribute(&self, change: &str) -> bool {
+        let changed = Command::new("chattr").arg(change).args(&self.0).output();
+        changed.is_ok_and(|changed| changed.status.success())
+    }
+}
+
+impl Drop for Immutable {
+    fn drop(&mut self) {
+        self.attribute("-i");
+    }
+}
+
+/// Says which test was left out. Not by a macro, because its output is hidden in a test that passes.
+fn not_tested(why: &str) {
+    let name = std::thread::current().name().map(str::to_owned);
+    let words = format!("NOT TESTED, {why}: {name:?}\n");
+    io::stderr().write_all(words.as_bytes()).expect("says so");
 }

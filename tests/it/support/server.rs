@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Output};
 
 use tokio::process::Command;
+use url::Url;
 use uuid::Uuid;
 
 use crate::support::{Db, Raw, told};
@@ -75,13 +76,46 @@ impl Server {
 
     /// Makes a test's raw connection use this server from now on: it has taken another's place.
     pub(crate) fn stands_for(&self, db: &Db) {
-        let Raw::Postgres(pool) = &db.raw else {
-            panic!("only PostgreSQL has standbys here");
-        };
-        pool.set_connect_options(self.url.parse().expect("a PostgreSQL URL"));
-        while let Some(old) = pool.try_acquire() {
-            drop(old.detach());
+        match &db.raw {
+            Raw::Postgres(pool) => {
+                pool.set_connect_options(self.url.parse().expect("a PostgreSQL URL"));
+                while let Some(old) = pool.try_acquire() {
+                    drop(old.detach());
+                }
+            }
+            Raw::MySql(pool) => {
+                pool.set_connect_options(self.url_of(db).parse().expect("a MySQL URL"));
+                while let Some(old) = pool.try_acquire() {
+                    drop(old.detach());
+                }
+            }
+            Raw::Sqlite(_) => panic!("a file has no server"),
         }
+    }
+
+    /// The address of a database's name on this server.
+    fn url_of(&self, db: &Db) -> String {
+        let mut url = Url::parse(&self.url).expect("a URL");
+        url.set_path(Url::parse(&db.url).expect("a URL").path());
+        url.into()
+    }
+
+    /// Copies a database of another MariaDB to this one, both on loopback.
+    pub(crate) async fn copies(&self, db: &Db) {
+        let from = Url::parse(&db.url).expect("a URL");
+        let port = |url: &Url| url.port().expect("on loopback").to_string();
+        let copy = "set -o pipefail
+            client=(--no-defaults --protocol=tcp --host=127.0.0.1 --user=root --skip-ssl)
+            mariadb-dump \"${client[@]}\" --port=\"$1\" --single-transaction --databases \"$3\" |
+                mariadb \"${client[@]}\" --port=\"$2\"";
+        let to = Url::parse(&self.url).expect("a URL");
+        let copied = Command::new("bash")
+            .args(["-c", copy, "copy", &port(&from), &port(&to)])
+            .arg(from.path().trim_start_matches('/'))
+            .output();
+        let copied = copied.await.expect("a shell");
+        let said = String::from_utf8_lossy(&copied.stderr);
+        assert!(copied.status.success(), "{said}");
     }
 
     /// The address of both servers: this one is tried first.
@@ -94,6 +128,18 @@ impl Server {
     /// The folder that holds all of it.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether it is there, though it may not answer.
+    pub(crate) fn lives(&self) -> bool {
+        let pid = match self.kind {
+            "postgres" => self.dir.join("data/postmaster.pid"),
+            _ => self.dir.join("pid"),
+        };
+        let pid = std::fs::read_to_string(pid).unwrap_or_default();
+        let pid = pid.lines().next().unwrap_or_default().trim();
+        let command = std::fs::read(format!("/proc/{pid}/cmdline"));
+        !pid.is_empty() && command.is_ok_and(|command| !command.is_empty())
     }
 
     /// Ends the server as a crash would.
