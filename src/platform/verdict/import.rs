@@ -4,7 +4,7 @@
 use super::attribution::{Attribution, attribute, names_the_only_row};
 use super::closing::Closing;
 use super::outcome::Outcome;
-use super::refusal::{Refusal, refusal_of_row, refused};
+use super::refusal::{Refusal, may_have_gone_on, refusal_of_row, refused};
 use super::rules::Rules;
 use crate::batch::Batch;
 use crate::contact::ContactId;
@@ -134,10 +134,7 @@ pub(super) fn read_refusal(
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
-    // Where the platform was asked to skip bad numbers and go on, rows that it does not list may be in.
-    let maybe_delivered = batch.options.skip_error
-        && !document.failures.is_empty()
-        && document.task_number_count.is_none();
+    let maybe_delivered = may_have_gone_on(batch, document);
     let names_nobody = found.rows.is_empty() && !maybe_delivered;
     let may_be_in = batch.maybe_delivered && batch.contacts.len() == 1;
     if names_nobody || may_be_in && !names_the_only_row(batch, &document.failures) {

@@ -6,6 +6,7 @@ use super::outcome::Outcome;
 use super::rules::Rules;
 use super::words::shortened;
 use crate::batch::Batch;
+use crate::platform::wire::Document;
 use crate::settlement::{FailKind, Final, RowOutcome};
 
 /// A refusal of a request as a whole.
@@ -14,6 +15,14 @@ pub(super) struct Refusal<'a> {
     pub(super) words: &'a str,
     /// Whether a row that is refused alone in this way is surely not in the task.
     pub(super) judges_the_row: bool,
+}
+
+/// Whether the platform may have taken rows of a request that it refuses: it was asked to skip bad numbers
+/// and go on, it lists some of them, and it does not count the others.
+pub(super) fn may_have_gone_on(batch: &Batch, document: &Document) -> bool {
+    batch.options.skip_error
+        && !document.failures.is_empty()
+        && document.task_number_count.is_none()
 }
 
 /// Closes a batch that was refused as a whole. Smaller batches are sent until the row to blame

@@ -360,3 +360,27 @@ fn where_bad_numbers_are_skipped_a_list_that_names_nobody_does_not_tell_of_anybo
         [(1, "rejected")]
     );
 }
+
+#[test]
+fn a_request_that_is_too_large_and_lists_failures_was_read() {
+    // [too large], [refused with a list]
+    let listing = |count: Option<u64>| {
+        let list = json!([{"fail_data": "131***2222", "fail_cause": "格式不正确。"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": list});
+        let body = json!({"code": 413, "status": "error", "message": "m", "data": data});
+        answer(413, &body.to_string())
+    };
+    let closing = closed(&three(), &listing(None));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
+    assert!(closing.maybe_delivered);
+    let closing = closed(&unsafe_to_resend(three()), &listing(None));
+    let doubtful = [(1, "unconfirmed"), (2, "rejected"), (3, "unconfirmed")];
+    assert_eq!(ends(&closing), doubtful);
+    let closing = closed(&three(), &listing(Some(0)));
+    assert_eq!(
+        (closing.outcome, closing.settled),
+        (Outcome::TooLarge, vec![])
+    );
+    assert!(!closing.maybe_delivered);
+}
