@@ -384,3 +384,49 @@ fn a_request_that_is_too_large_and_lists_failures_was_read() {
     );
     assert!(!closing.maybe_delivered);
 }
+
+#[test]
+fn a_row_that_was_unconfirmed_before_it_was_requeued_is_rejected_only_by_words_about_it() {
+    // [refused after a lost answer], [perhaps already there], [already elsewhere], [duplicate]
+    let in_doubt = |taken_since| {
+        let mut batch = one();
+        batch.contacts[0].in_doubt = true;
+        Batch {
+            taken_since,
+            ..batch
+        }
+    };
+    for (reply, if_the_task_takes, if_not) in [
+        (error(422, "任务已结束"), "rejected", "unconfirmed"),
+        (error(7001, "余额不足"), "unconfirmed", "unconfirmed"),
+        (answer(400, "<html>"), "unconfirmed", "unconfirmed"),
+        (answer(413, "<html>"), "unconfirmed", "unconfirmed"),
+        (error(422, "任务内已有"), "unconfirmed", "unconfirmed"),
+        (error(422, "公海号码已存在"), "unconfirmed", "unconfirmed"),
+        (error(422, "号码重复"), "duplicate", "duplicate"),
+    ] {
+        for (taken_since, end) in [(true, if_the_task_takes), (false, if_not)] {
+            let closing = closed(&in_doubt(taken_since), &reply);
+            assert_eq!(ends(&closing), [(1, end)], "{taken_since} {reply:?}");
+        }
+    }
+    let listed = |number: &str, cause: &str| {
+        let list = json!([{"fail_data": number, "fail_cause": cause}]);
+        let body = json!({"code": 422, "message": "m", "data": {"fail_datas": list}});
+        let closing = closed(&in_doubt(false), &answer(200, &body.to_string()));
+        ends(&closing)[0].1.to_owned()
+    };
+    assert_eq!(listed("***", "任务已结束"), "unconfirmed");
+    assert_eq!(listed("130***1111", "格式不正确。"), "rejected");
+    // Beside others, each row has its own past.
+    let mut batch = three();
+    batch.contacts[0].in_doubt = true;
+    let failures = [("130***1111", "已添加"), ("131***2222", "已添加")];
+    let closing = closed(&batch, &imported(Some(1), &failures));
+    let all = [(1, "unconfirmed"), (2, "rejected"), (3, "succeeded")];
+    assert_eq!(ends(&closing), all);
+    let failures = [("***", "已添加"); 3];
+    let closing = closed(&batch, &imported(Some(0), &failures));
+    let all = [(1, "unconfirmed"), (2, "rejected"), (3, "rejected")];
+    assert_eq!(ends(&closing), all);
+}
