@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::answers::{self, Answer, Fate, Handled};
+use super::answers::{self, Answer, Fate, Handled, Tells};
 use super::books::Books;
 use super::mood::{Mood, Task};
 use super::numbers::{is_good, kept, parts};
@@ -197,7 +197,7 @@ impl Site {
         match task.mood {
             Mood::Good => {
                 let handled = self.import(request, task);
-                self.says(lane, &handled, true);
+                self.says(lane, &handled, Tells::All);
                 Deed::Answers(answers::plain(&handled))
             }
             Mood::Unknown => turned_away(404, 404),
@@ -245,13 +245,14 @@ impl Site {
     }
 
     /// Notes the statements of an honest answer.
-    fn says(&mut self, lane: &Lane, handled: &[Handled], tells: bool) {
+    fn says(&mut self, lane: &Lane, handled: &[Handled], tells: Tells) {
         for number in handled {
             let entry = self.books.entry(lane, &number.kept);
             match number.fate {
-                _ if !tells => entry.unclear += 1,
+                _ if tells == Tells::Nothing => entry.unclear += 1,
                 Fate::Taken => entry.yes += 1,
                 Fate::Refused => entry.no += 1,
+                Fate::There if tells == Tells::Vaguely => entry.perhaps_there += 1,
                 Fate::There => entry.there += 1,
                 Fate::Stopped => {}
             }
@@ -281,7 +282,7 @@ impl Site {
             _ => Deed::Answers(Answer {
                 status: 200,
                 body: b"<html>maintenance</html>".to_vec(),
-                tells: false,
+                tells: Tells::Nothing,
             }),
         }
     }
@@ -312,7 +313,7 @@ fn turned_away(status: u16, code: u16) -> Deed {
     Deed::Answers(Answer {
         status,
         body: body.into_bytes(),
-        tells: false,
+        tells: Tells::Nothing,
     })
 }
 
@@ -322,7 +323,7 @@ fn ended() -> Deed {
     Deed::Answers(Answer {
         status: 422,
         body: body.into(),
-        tells: false,
+        tells: Tells::Nothing,
     })
 }
 
@@ -330,6 +331,6 @@ fn none(status: u16) -> Answer {
     Answer {
         status,
         body: Vec::new(),
-        tells: false,
+        tells: Tells::Nothing,
     }
 }
