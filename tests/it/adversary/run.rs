@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::judge::Judge;
 use super::mood::{Mood, TROUBLES, Task};
@@ -262,7 +262,6 @@ impl<'a> Run<'a> {
         let number = apps::good(nth);
         let key = (self.good.clone(), numbers::kept(&number, false));
         let Lane(user, task) = &self.good;
-        let before = self.platform.site().requests_of_others(&self.good);
         self.world
             .db
             .execute(&format!(
@@ -270,6 +269,8 @@ impl<'a> Run<'a> {
                  VALUES ('{user}', '{task}', '{number}', 'good-{nth}')"
             ))
             .await;
+        // It is there from here on: the statement itself may have waited for the server.
+        let (since, before) = (Instant::now(), self.requests_of_others());
         let goes_out = until("the good contact goes out", async || {
             self.platform.site().books.numbers.contains_key(&key)
         });
@@ -278,13 +279,19 @@ impl<'a> Run<'a> {
             "in vain: the good contact goes out: {}",
             self.last_words()
         );
-        let others = self.platform.site().requests_of_others(&self.good) - before;
+        let others = self.requests_of_others() - before;
         // The killed courier may have the lane until its lease is over.
         let waits_for_lease = mem::take(&mut self.is_anew);
         assert!(
             waits_for_lease || others <= OTHERS_BEFORE,
-            "{others} requests of others went before a good contact"
+            "{others} requests of others went before a good contact, in {:?}: {}",
+            since.elapsed(),
+            self.last_words()
         );
+    }
+
+    fn requests_of_others(&self) -> usize {
+        self.platform.site().requests_of_others(&self.good)
     }
 
     /// Waits until all rows that need no person are final; then the judge speaks.
