@@ -175,8 +175,9 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
 
 impl Site {
     /// Returns how many requests came in for other lanes than this.
-    pub(super) fn requests_of_others(&self, lane: &Lane) -> usize {
-        self.books.requests(|other| other != lane)
+    pub(super) fn requests_of_others(&self, lane: &Lane) -> u64 {
+        let others = self.count.iter().filter(|(other, _)| *other != lane);
+        others.map(|(_, count)| count).sum()
     }
 
     pub(super) fn task(&self, lane: &Lane) -> Task {
