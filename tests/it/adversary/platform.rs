@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant};
 
 use super::answers::{self, Answer, Fate, Handled, Tells};
 use super::books::Books;
@@ -91,10 +92,25 @@ impl Drop for Platform {
     }
 }
 
+/// A client that closes the connection this soon after an answer may not have waited for the answer: a
+/// busy machine takes longer than the client's patience, and a courier may be killed.
+const UNREAD: Duration = Duration::from_secs(2);
+
 /// Serves the requests of a connection, one after the other.
 async fn serve(mut stream: TcpStream, site: Arc<Mutex<Site>>) {
     let mut buffer = Vec::new();
-    while let Some(request) = read(&mut stream, &mut buffer).await {
+    let mut last: Option<(Request, Instant)> = None;
+    loop {
+        let Some(request) = read(&mut stream, &mut buffer).await else {
+            if let Some((request, answered)) = last
+                && answered.elapsed() < UNREAD
+            {
+                let mut site = site.lock().unwrap_or_else(PoisonError::into_inner);
+                let task = site.task(&request.lane);
+                site.is_unclear(&request, task);
+            }
+            return;
+        };
         let deed = {
             let mut site = site.lock().unwrap_or_else(PoisonError::into_inner);
             site.handle(&request)
@@ -109,14 +125,14 @@ async fn serve(mut stream: TcpStream, site: Arc<Mutex<Site>>) {
             }
         };
         let is_whole = matches!(deed, Deed::Answers(_));
-        let sent = if is_whole {
-            whole.len()
-        } else {
-            whole.len() * 2 / 3
-        };
-        if stream.write_all(&whole[..sent]).await.is_err() || !is_whole {
+        let sent = whole.len() * 2 / 3;
+        if !is_whole {
+            drop(stream.write_all(&whole[..sent]).await);
             return;
         }
+        // Where nobody reads it any more, the next read tells.
+        drop(stream.write_all(&whole).await);
+        last = Some((request, Instant::now()));
     }
 }
 
