@@ -35,6 +35,8 @@ pub struct Contact {
     pub options: RequestOptions,
     /// How long the row had been due when it was read, by the database's clock.
     pub due_for: Duration,
+    /// Whether a send before it was requeued may have put it into the task.
+    pub in_doubt: bool,
     /// The most bytes that the contact takes in a request.
     pub bytes: usize,
 }
@@ -77,6 +79,7 @@ impl Contact {
             phone_mask: row.phone_mask,
             options,
             due_for: row.due_for,
+            in_doubt: row.in_doubt,
             bytes: 0,
         };
         contact.bytes = contact.json_bytes();

@@ -45,6 +45,8 @@ pub struct OutboxRow {
     pub phone_mask: Option<String>,
     /// How long the row has been due, by the database's clock.
     pub due_for: Duration,
+    /// Whether it was unconfirmed once, and requeued: an earlier send may have put it into the task.
+    pub in_doubt: bool,
     /// How many bytes its texts have in the table. If this is more than the longest contact may
     /// have, not all texts were read.
     pub bytes: u64,

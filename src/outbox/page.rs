@@ -5,7 +5,7 @@ use super::{Cursor, Page, PageLimit};
 use crate::contact::OutboxRow;
 
 /// The position of `not_before` in the rows of a page, behind the columns of the row itself.
-const NOT_BEFORE: usize = 22;
+const NOT_BEFORE: usize = 23;
 
 /// A page that is being read.
 #[derive(Debug)]

@@ -138,6 +138,7 @@ pub(super) fn outbox_row(columns: &impl Columns) -> OutboxRow {
         number_add_suffix: columns.flag(19),
         encryption: columns.flag(20),
         due_for: to_duration(columns.seconds(21)),
+        in_doubt: columns.flag(22).unwrap_or_default(),
     }
 }
 

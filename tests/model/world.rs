@@ -205,9 +205,7 @@ impl World {
     /// Does `Recorder::record` for one batch, and the next actions of the lane and the dispatcher.
     fn commit(&mut self, case: &Case, token: u8, id: Id) {
         let mut batch = self.courier(token).take(id);
-        // `Dispatcher::journal`: the journal says so already.
-        let silent = batch.phase == Phase::Waiting && batch.maybe_delivered;
-        if !silent && self.record(case, token, &batch) == Recorded::Fenced {
+        if self.record(case, token, &batch) == Recorded::Fenced {
             return self.courier(token).lose();
         }
         let courier = self.courier(token);
@@ -333,8 +331,6 @@ fn faults_of(case: &Case, token: u8, batch: &Underway) -> Vec<Step> {
             .flat_map(|fate| [false, true].map(|gives_up| Step::Meet(token, id, fate, gives_up)))
             .collect(),
         Phase::Journalled => vec![Step::Fault(Fault::TakeBack(token, id))],
-        // `Dispatcher::journal` writes nothing.
-        Phase::Waiting if batch.maybe_delivered => Vec::new(),
         _ => vec![Step::Fault(Fault::CommitUnseen(token, id))],
     }
 }

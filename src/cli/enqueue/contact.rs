@@ -109,6 +109,7 @@ fn row(contact: &NewContact) -> OutboxRow {
         encryption: contact.encryption,
         phone_mask: contact.phone_mask,
         due_for: std::time::Duration::ZERO,
+        in_doubt: false,
     }
 }
 

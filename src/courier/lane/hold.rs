@@ -44,7 +44,8 @@ impl LaneAtWork {
         } else {
             0
         };
-        if !wait.reason.counts_as_attempt() {
+        // What may have arrived was an attempt, whatever the answer says.
+        if !wait.reason.counts_as_attempt() && !wait.maybe_delivered {
             underway.batch.attempts -= 1;
         }
         if self.gives_up(&mut underway, &wait) {

@@ -57,6 +57,17 @@ macro_rules! texts {
     };
 }
 
+/// Whether a contact that was requeued may be in its task by an earlier send. One that never went out
+/// has no batch, so nothing is looked up for it.
+macro_rules! in_doubt {
+    () => {
+        "CASE WHEN c.batch_id IS NULL THEN false
+              ELSE (SELECT true FROM contact_requeue AS q FORCE INDEX (contact_requeue_by_contact)
+                    WHERE q.contact_id = c.id AND q.fail_kind = 'unconfirmed' LIMIT 1)
+         END AS in_doubt"
+    };
+}
+
 /// The columns of an `OutboxRow`. They take the most bytes of a contact as ten parameters.
 macro_rules! row_columns {
     () => {
@@ -67,7 +78,8 @@ macro_rules! row_columns {
             " AS bytes, c.sex, c.sort, c.source_id, c.industry_id, c.grade_id, c.ignore_crm,
              c.skip_error, c.number_add_suffix, c.encryption, ",
             seconds_since!("COALESCE(c.not_before, c.created_at)"),
-            " AS due_for"
+            " AS due_for, ",
+            in_doubt!()
         )
     };
 }

@@ -27,7 +27,7 @@ macro_rules! outbox_rows {
             texts!($most [] "phone" "name" "email" "company" "sub_user_id" "control_select_robot"
                 "phone_mask" "extra" "components" "custom_vars"),
             "bytes, sex, sort, source_id, industry_id, grade_id, ignore_crm, skip_error,
-             number_add_suffix, encryption, due_for",
+             number_add_suffix, encryption, due_for, in_doubt",
             $more,
             " FROM (SELECT *, 0::bigint",
             bytes!("phone" "name" "email" "company" "sub_user_id" "control_select_robot"
@@ -61,7 +61,8 @@ macro_rules! texts {
     };
 }
 
-/// The columns that the row is made of.
+/// The columns that the row is made of. `in_doubt`: whether a contact that was requeued may be in its task
+/// by an earlier send. One that never went out has no batch, so nothing is looked up for it.
 macro_rules! row_columns {
     () => {
         "id, phone, name, email, company, sex::bigint AS sex, sort::bigint AS sort,
@@ -69,7 +70,11 @@ macro_rules! row_columns {
          grade_id::bigint AS grade_id, components::text AS components,
          custom_vars::text AS custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
          skip_error, number_add_suffix, encryption, phone_mask,
-         date_part('epoch', now() - coalesce(not_before, created_at)) AS due_for"
+         date_part('epoch', now() - coalesce(not_before, created_at)) AS due_for,
+         CASE WHEN batch_id IS NULL THEN false
+              ELSE (SELECT true FROM contact_requeue q
+                    WHERE q.contact_id = contact_outbox.id AND q.fail_kind = 'unconfirmed' LIMIT 1)
+         END AS in_doubt"
     };
 }
 

@@ -48,6 +48,17 @@ macro_rules! texts {
     };
 }
 
+/// Whether a contact that was requeued may be in its task by an earlier send. One that never went out
+/// has no batch, so nothing is looked up for it.
+macro_rules! in_doubt {
+    () => {
+        "CASE WHEN batch_id IS NULL THEN false
+              ELSE (SELECT true FROM contact_requeue q INDEXED BY contact_requeue_by_contact
+                    WHERE q.contact_id = contact_outbox.id AND q.fail_kind = 'unconfirmed' LIMIT 1)
+         END AS in_doubt"
+    };
+}
+
 /// The columns of an `OutboxRow`. `$most`: the most bytes of a contact.
 macro_rules! row_columns {
     ($most:literal) => {
@@ -58,7 +69,8 @@ macro_rules! row_columns {
             " AS bytes, sex, sort, source_id, industry_id, grade_id, ignore_crm, skip_error,
              number_add_suffix, encryption, ",
             seconds_since!("coalesce(not_before, created_at)"),
-            " AS due_for"
+            " AS due_for, ",
+            in_doubt!()
         )
     };
 }

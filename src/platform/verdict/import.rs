@@ -4,7 +4,7 @@
 use super::attribution::{Attribution, attribute, names_the_only_row};
 use super::closing::Closing;
 use super::outcome::Outcome;
-use super::refusal::{Refusal, refusal_of_row, refused};
+use super::refusal::{Refusal, may_be_in, may_have_gone_on, refusal_of_row, refused};
 use super::rules::Rules;
 use crate::batch::Batch;
 use crate::contact::ContactId;
@@ -17,11 +17,8 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
     let mut settled = listed(batch, &found, rules);
     let mut open = not_listed(batch, &found);
     let answer = summary(batch, document);
-    if let Some(end) = end_of_all(batch, &found, open.len(), document, rules) {
-        settled.extend(open.into_iter().map(|contact| RowOutcome {
-            contact,
-            end: end.clone(),
-        }));
+    if let Some(ends) = ends_of_all(batch, &found, &open, document, rules) {
+        settled.extend(ends);
         return closing(Outcome::Imported, answer, settled, Vec::new());
     }
     if counts_more_than_it_can(&found, open.len(), document) {
@@ -111,18 +108,26 @@ fn contradicted(
 /// How all rows end that no entry could be told to be about: they have failed if nothing was imported,
 /// there are as many such rows as such entries, and the entries all say the same. No row has succeeded
 /// that is neither counted nor named.
-fn end_of_all(
+fn ends_of_all(
     batch: &Batch,
     found: &Attribution<'_>,
-    open: usize,
+    open: &[ContactId],
     document: &Document,
     rules: &Rules,
-) -> Option<Final> {
+) -> Option<Vec<RowOutcome>> {
     let (first, others) = found.unattributed.split_first()?;
-    let all_failed = document.task_number_count == Some(0) && found.unattributed.len() == open;
+    let all_failed =
+        document.task_number_count == Some(0) && found.unattributed.len() == open.len();
     let are_alike = others.iter().all(|other| other.cause == first.cause);
-    let end = refusal_of_row(batch, &[first.cause], rules);
-    (all_failed && are_alike && end != Final::Succeeded).then_some(end)
+    let contacts = batch.contacts.iter();
+    let contacts = contacts.filter(|contact| open.contains(&contact.id));
+    let ends = contacts.map(|contact| RowOutcome {
+        contact: contact.id,
+        end: refusal_of_row(batch, contact, &[first.cause], rules),
+    });
+    let ends: Vec<RowOutcome> = ends.collect();
+    let succeeds = ends.iter().any(|row| row.end == Final::Succeeded);
+    (all_failed && are_alike && !succeeds).then_some(ends)
 }
 
 /// A refusal. With a list, the rows that it names are to blame and the others go again. If there is
@@ -134,12 +139,12 @@ pub(super) fn read_refusal(
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
-    // Where the platform was asked to skip bad numbers and go on, rows that it does not list may be in.
-    let maybe_delivered = batch.options.skip_error
-        && !document.failures.is_empty()
-        && document.task_number_count.is_none();
+    let maybe_delivered = may_have_gone_on(batch, document);
     let names_nobody = found.rows.is_empty() && !maybe_delivered;
-    let may_be_in = batch.maybe_delivered && batch.contacts.len() == 1;
+    let may_be_in = match batch.contacts.as_slice() {
+        [contact] => may_be_in(batch, contact),
+        _ => false,
+    };
     if names_nobody || may_be_in && !names_the_only_row(batch, &document.failures) {
         return refused(batch, refusal, rules);
     }
@@ -178,7 +183,7 @@ fn listed(batch: &Batch, found: &Attribution<'_>, rules: &Rules) -> Vec<RowOutco
     let outcome = |(&row, causes): (&usize, &Vec<&str>)| {
         batch.contacts.get(row).map(|contact| RowOutcome {
             contact: contact.id,
-            end: refusal_of_row(batch, causes, rules),
+            end: refusal_of_row(batch, contact, causes, rules),
         })
     };
     found.rows.iter().filter_map(outcome).collect()

@@ -4,7 +4,7 @@ use super::closing::{Closing, unconfirmed};
 use super::import;
 use super::outcome::Outcome;
 use super::reason::WaitReason;
-use super::refusal::{Refusal, refused};
+use super::refusal::{Refusal, may_have_gone_on, refused};
 use super::reply::{Answer, Reply};
 use super::rules::Rules;
 use super::wait::Wait;
@@ -69,7 +69,9 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     if document.is_some_and(claims_success) && !is_import {
         return wait(WaitReason::Unreadable, &words, true);
     }
-    if let Some(wait) = not_now(answer, &words, rules) {
+    // A list of failures says that rows were looked at, so those beside it may be in.
+    let gone_on = document.is_some_and(|document| may_have_gone_on(batch, document));
+    if let Some(wait) = not_now(answer, &words, gone_on, rules) {
         return wait;
     }
     // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
@@ -86,13 +88,16 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
             judges_the_row: false,
             ..refusal
         };
-        return Verdict::Close(refused(batch, &too_large, rules));
+        return Verdict::Close(match document {
+            Some(document) if gone_on => import::read_refusal(batch, document, &too_large, rules),
+            _ => refused(batch, &too_large, rules),
+        });
     }
     match (answer.http, document) {
         (_, Some(document)) if is_import => Verdict::Close(import::read(batch, document, rules)),
         // The request was carried out, and its result is elsewhere.
         (303, _) => wait(WaitReason::Redirected, &words, true),
-        (300..=399, _) => wait(WaitReason::Redirected, &words, false),
+        (300..=399, _) => wait(WaitReason::Redirected, &words, gone_on),
         (_, Some(document)) => {
             Verdict::Close(import::read_refusal(batch, document, &refusal, rules))
         }
@@ -101,14 +106,14 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     }
 }
 
-/// Reads an answer after which nothing was delivered and no row is to blame, so that a lane, a user
-/// or everybody waits.
-fn not_now(answer: &Answer, words: &str, rules: &Rules) -> Option<Verdict> {
+/// Reads an answer for which no row is to blame, so that a lane, a user or everybody waits. Nothing was
+/// delivered, unless the platform has `gone_on` behind bad rows.
+fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option<Verdict> {
     if answer.says(429) {
         return Some(Verdict::Wait(Wait {
             reason: WaitReason::RateLimited,
             message: words.to_owned(),
-            maybe_delivered: false,
+            maybe_delivered: gone_on,
             retry_after: answer.retry_after,
         }));
     }
@@ -118,7 +123,7 @@ fn not_now(answer: &Answer, words: &str, rules: &Rules) -> Option<Verdict> {
         (404, WaitReason::NotFound),
     ] {
         if answer.says(number) {
-            return Some(wait(reason, words, false));
+            return Some(wait(reason, words, gone_on));
         }
     }
     let is_lanes = answer
@@ -126,7 +131,7 @@ fn not_now(answer: &Answer, words: &str, rules: &Rules) -> Option<Verdict> {
         .is_some_and(|code| rules.lane_codes.contains(&code));
     let mut markers = rules.lane_markers.iter();
     let says_so = answer.says(422) && markers.any(|marker| words.contains(marker));
-    (is_lanes || says_so).then(|| wait(WaitReason::TaskRunning, words, false))
+    (is_lanes || says_so).then(|| wait(WaitReason::TaskRunning, words, gone_on))
 }
 
 fn is_success(document: &Document) -> bool {

@@ -6,6 +6,8 @@ use super::outcome::Outcome;
 use super::rules::Rules;
 use super::words::shortened;
 use crate::batch::Batch;
+use crate::contact::Contact;
+use crate::platform::wire::Document;
 use crate::settlement::{FailKind, Final, RowOutcome};
 
 /// A refusal of a request as a whole.
@@ -16,13 +18,26 @@ pub(super) struct Refusal<'a> {
     pub(super) judges_the_row: bool,
 }
 
+/// Whether the platform may have taken rows of a request that it refuses: it was asked to skip bad numbers
+/// and go on, it lists some of them, and it does not count the others.
+pub(super) fn may_have_gone_on(batch: &Batch, document: &Document) -> bool {
+    batch.options.skip_error
+        && !document.failures.is_empty()
+        && document.task_number_count.is_none()
+}
+
+/// Whether a row may be in the task by an earlier send: of this batch, or before it was requeued.
+pub(super) fn may_be_in(batch: &Batch, contact: &Contact) -> bool {
+    batch.maybe_delivered || contact.in_doubt
+}
+
 /// Closes a batch that was refused as a whole. Smaller batches are sent until the row to blame
 /// stands alone.
 pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Closing {
     let (settled, unsettled) = match batch.contacts.as_slice() {
         [contact] => {
+            let end = refused_alone(batch, contact, refusal, rules);
             let contact = contact.id;
-            let end = refused_alone(batch, refusal, rules);
             (vec![RowOutcome { contact, end }], Vec::new())
         }
         _ => (Vec::new(), batch.contact_ids()),
@@ -38,15 +53,15 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
 }
 
 /// Returns the end of a row whose request carried no other row and was refused.
-fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
+fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     let judges = refusal.judges_the_row;
     let existence = existence(refusal.words, rules);
     if judges && existence != Existence::NotSaid {
-        return refusal_of_row(batch, &[refusal.words], rules);
+        return refusal_of_row(batch, contact, &[refusal.words], rules);
     }
     // Words without a list may be about the task or the account, unless the task has taken a row
     // since.
-    if !batch.maybe_delivered || judges && batch.taken_since {
+    if !may_be_in(batch, contact) || judges && batch.taken_since {
         return rejected(refusal.words);
     }
     unconfirmed(refusal.words)
@@ -55,17 +70,23 @@ fn refused_alone(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Final {
 /// Returns how a row ends that the platform refused with these causes. If an earlier send may have
 /// arrived, "already there" means success. "Already elsewhere" does not tell then: that send may have
 /// put it both there and into the task. Nor do causes that do not say the same. Otherwise the first one
-/// counts.
-pub(super) fn refusal_of_row(batch: &Batch, causes: &[&str], rules: &Rules) -> Final {
+/// counts. After a requeue, "already there" is a duplicate, and the rest is as unsure.
+pub(super) fn refusal_of_row(
+    batch: &Batch,
+    contact: &Contact,
+    causes: &[&str],
+    rules: &Rules,
+) -> Final {
     let cause = causes.first().copied().unwrap_or_default();
     let said = existence(cause, rules);
     let mut others = causes.iter().skip(1);
-    if batch.maybe_delivered && others.any(|other| existence(other, rules) != said) {
+    let may_be_in = may_be_in(batch, contact);
+    if may_be_in && others.any(|other| existence(other, rules) != said) {
         return unconfirmed(&causes.join("; "));
     }
-    match (said, batch.maybe_delivered) {
-        (Existence::InTheTask, true) => Final::Succeeded,
-        (Existence::InTheTask, false) => Final::Failed {
+    match (said, may_be_in) {
+        (Existence::InTheTask, _) if batch.maybe_delivered => Final::Succeeded,
+        (Existence::InTheTask, _) => Final::Failed {
             kind: FailKind::Duplicate,
             cause: shortened(cause),
         },

@@ -46,19 +46,35 @@ impl Handled {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
-    /// Whether the answer tells the fate of each number.
-    pub(super) tells: bool,
+    pub(super) tells: Tells,
+}
+
+/// How much an answer tells of the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// The fate of each number.
+    All,
+    /// The same, but that a number is there, in words that the program's settings do not name.
+    Vaguely,
+    Nothing,
 }
 
 const REFUSED: [&str; 3] = ["号码格式错误", "invalid number", "不是手机号"];
 const THERE: [&str; 3] = ["号码重复。", "手机号已存在", "号码已存在于任务中"];
+/// Words for the same that the program's settings do not name.
+const PERHAPS_THERE: [&str; 4] = [
+    "重复",
+    "该号码已在任务中",
+    "已添加",
+    "number already exists",
+];
 
 /// The plainest answer.
 pub(super) fn plain(numbers: &[Handled]) -> Answer {
     let failures: Vec<Value> = numbers
         .iter()
         .filter_map(|n| {
-            let cause = cause(n.fate, 0)?;
+            let cause = cause(n.fate, Tells::All, 0)?;
             Some(json!({ "fail_data": masked(&n.sent, 3, 4, "***"), "fail_cause": cause }))
         })
         .collect();
@@ -70,16 +86,18 @@ pub(super) fn plain(numbers: &[Handled]) -> Answer {
     Answer {
         status: 200,
         body: body.to_string().into_bytes(),
-        tells: true,
+        tells: Tells::All,
     }
 }
 
-fn cause(fate: Fate, nth: usize) -> Option<&'static str> {
-    match fate {
-        Fate::Taken | Fate::Stopped => None,
-        Fate::Refused => Some(REFUSED[nth % REFUSED.len()]),
-        Fate::There => Some(THERE[nth % THERE.len()]),
-    }
+fn cause(fate: Fate, tells: Tells, nth: usize) -> Option<&'static str> {
+    let causes: &[&str] = match fate {
+        Fate::Taken | Fate::Stopped => return None,
+        Fate::Refused => &REFUSED,
+        Fate::There if tells == Tells::Vaguely => &PERHAPS_THERE,
+        Fate::There => &THERE,
+    };
+    Some(causes[nth % causes.len()])
 }
 
 /// Returns the truth in any form. `quiet`: failures have no names.
@@ -87,10 +105,14 @@ pub(super) fn honest(numbers: &[Handled], quiet: bool, dice: &mut Dice) -> Answe
     let stopped = numbers.iter().any(|n| n.fate == Fate::Stopped);
     let taken = numbers.iter().filter(|n| n.fate == Fate::Taken).count();
     let is_silent = quiet || (stopped && dice.once_in(3));
-    let failures = if is_silent {
-        Vec::new()
-    } else {
-        failures(numbers, dice)
+    let tells = match dice.below(3) {
+        _ if is_silent => Tells::Nothing,
+        0 => Tells::Vaguely,
+        _ => Tells::All,
+    };
+    let failures = match tells {
+        Tells::Nothing => Vec::new(),
+        _ => failures(numbers, tells, dice),
     };
     let mut data = Map::new();
     // A reader without counts and names takes all numbers for in.
@@ -130,17 +152,17 @@ pub(super) fn honest(numbers: &[Handled], quiet: bool, dice: &mut Dice) -> Answe
     Answer {
         status,
         body: written(&Value::Object(top), dice),
-        tells: !is_silent,
+        tells,
     }
 }
 
 /// Returns an entry for each number that is not in, in any order, and some twice.
-fn failures(numbers: &[Handled], dice: &mut Dice) -> Vec<Value> {
+fn failures(numbers: &[Handled], tells: Tells, dice: &mut Dice) -> Vec<Value> {
     let shown = shape_of_mask(dice);
     let mut failures = Vec::new();
     for number in numbers {
-        let nth = usize::try_from(dice.below(3)).unwrap();
-        let Some(cause) = cause(number.fate, nth) else {
+        let nth = usize::try_from(dice.below(12)).unwrap();
+        let Some(cause) = cause(number.fate, tells, nth) else {
             continue;
         };
         let name = shown(number);
@@ -239,7 +261,7 @@ pub(super) fn lie(numbers: &[Handled], dice: &mut Dice) -> Answer {
     Answer {
         status: dice.one_of(&[200, 200, 200, 201, 400, 409, 413, 418, 422, 500]),
         body: written(&body, dice),
-        tells: false,
+        tells: Tells::Nothing,
     }
 }
 
@@ -257,7 +279,7 @@ pub(super) fn babble(dice: &mut Dice) -> Answer {
             599,
         ]),
         body: written(&value, dice),
-        tells: false,
+        tells: Tells::Nothing,
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) yes: u32,
     pub(super) no: u32,
     pub(super) there: u32,
+    /// How often the platform said so in words that may mean something else.
+    pub(super) perhaps_there: u32,
 }
 
 /// A request that came in.

@@ -114,7 +114,7 @@ impl Judge {
             let number = kept(&row.phone, task.normalises);
             let entry = entry(site, &row.lane, &number);
             if !self.changed.contains(&row.lane)
-                && let Err(lie) = row.is_true(task, &number, &entry, self.requeued.contains(key))
+                && let Err(lie) = row.is_true(task, &number, &entry)
             {
                 lies.push(format!("{lie}: {task:?} {row:?} {entry:?}"));
             }
@@ -127,10 +127,8 @@ impl Judge {
             let (task, entry) = (site.task(lane), entry(site, lane, &number));
             let known = |(key, row): &&(&String, &Row)| {
                 let end = row.kind.as_deref().unwrap_or(&row.status);
-                // A row that was unconfirmed before may have been cancelled, or refused with its
-                // task.
-                let may_end = end == "cancelled" || end == "rejected" && task.mood == Mood::Ends;
-                let is_unclear = may_end && self.requeued.contains(*key);
+                // A row that was unconfirmed before may have been cancelled.
+                let is_unclear = end == "cancelled" && self.requeued.contains(*key);
                 is_unclear || ["succeeded", "unconfirmed", "duplicate", "pending"].contains(&end)
             };
             if let [(key, row)] = rows[..]
@@ -190,13 +188,7 @@ impl Row {
         self
     }
 
-    fn is_true(
-        &self,
-        task: Task,
-        number: &str,
-        entry: &Entry,
-        requeued: bool,
-    ) -> Result<(), &'static str> {
+    fn is_true(&self, task: Task, number: &str, entry: &Entry) -> Result<(), &'static str> {
         let honest = task.mood.is_honest();
         match (self.status.as_str(), self.kind.as_deref()) {
             ("pending", None) | ("failed", Some("cancelled")) => Ok(()),
@@ -208,12 +200,11 @@ impl Row {
                 "succeeded, and it was never sent",
             ),
             ("failed", Some("rejected")) if task.mood == Mood::Ends => {
-                check(
-                    entry.held == 0 || requeued,
-                    "rejected, and the platform has got it",
-                )?;
+                check(entry.held == 0, "rejected, and the platform has got it")?;
                 check(entry.carried > 0, "rejected, and it was never sent")
             }
+            // No other row of the lane has its number. So whatever says that it is there, its own requests
+            // have put it there.
             ("failed", Some("rejected")) if honest => {
                 check(
                     !is_good(number),
@@ -233,7 +224,7 @@ impl Row {
                 Ok(())
             }
             ("failed", Some("unconfirmed")) if honest => check(
-                entry.unclear > 0,
+                entry.unclear > 0 || entry.perhaps_there > 0,
                 "unconfirmed, and each request with it was answered",
             ),
             ("failed", Some("rejected" | "duplicate" | "unconfirmed")) => {

@@ -7,8 +7,9 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant};
 
-use super::answers::{self, Answer, Fate, Handled};
+use super::answers::{self, Answer, Fate, Handled, Tells};
 use super::books::Books;
 use super::mood::{Mood, Task};
 use super::numbers::{is_good, kept, parts};
@@ -91,10 +92,25 @@ impl Drop for Platform {
     }
 }
 
+/// A client that closes the connection this soon after an answer may not have waited for the answer: a
+/// busy machine takes longer than the client's patience, and a courier may be killed.
+const UNREAD: Duration = Duration::from_secs(2);
+
 /// Serves the requests of a connection, one after the other.
 async fn serve(mut stream: TcpStream, site: Arc<Mutex<Site>>) {
     let mut buffer = Vec::new();
-    while let Some(request) = read(&mut stream, &mut buffer).await {
+    let mut last: Option<(Request, Instant)> = None;
+    loop {
+        let Some(request) = read(&mut stream, &mut buffer).await else {
+            if let Some((request, answered)) = last
+                && answered.elapsed() < UNREAD
+            {
+                let mut site = site.lock().unwrap_or_else(PoisonError::into_inner);
+                let task = site.task(&request.lane);
+                site.is_unclear(&request, task);
+            }
+            return;
+        };
         let deed = {
             let mut site = site.lock().unwrap_or_else(PoisonError::into_inner);
             site.handle(&request)
@@ -109,14 +125,14 @@ async fn serve(mut stream: TcpStream, site: Arc<Mutex<Site>>) {
             }
         };
         let is_whole = matches!(deed, Deed::Answers(_));
-        let sent = if is_whole {
-            whole.len()
-        } else {
-            whole.len() * 2 / 3
-        };
-        if stream.write_all(&whole[..sent]).await.is_err() || !is_whole {
+        let sent = whole.len() * 2 / 3;
+        if !is_whole {
+            drop(stream.write_all(&whole[..sent]).await);
             return;
         }
+        // Where nobody reads it any more, the next read tells.
+        drop(stream.write_all(&whole).await);
+        last = Some((request, Instant::now()));
     }
 }
 
@@ -175,8 +191,9 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
 
 impl Site {
     /// Returns how many requests came in for other lanes than this.
-    pub(super) fn requests_of_others(&self, lane: &Lane) -> usize {
-        self.books.requests(|other| other != lane)
+    pub(super) fn requests_of_others(&self, lane: &Lane) -> u64 {
+        let others = self.count.iter().filter(|(other, _)| *other != lane);
+        others.map(|(_, count)| count).sum()
     }
 
     pub(super) fn task(&self, lane: &Lane) -> Task {
@@ -197,7 +214,7 @@ impl Site {
         match task.mood {
             Mood::Good => {
                 let handled = self.import(request, task);
-                self.says(lane, &handled, true);
+                self.says(lane, &handled, Tells::All);
                 Deed::Answers(answers::plain(&handled))
             }
             Mood::Unknown => turned_away(404, 404),
@@ -245,13 +262,14 @@ impl Site {
     }
 
     /// Notes the statements of an honest answer.
-    fn says(&mut self, lane: &Lane, handled: &[Handled], tells: bool) {
+    fn says(&mut self, lane: &Lane, handled: &[Handled], tells: Tells) {
         for number in handled {
             let entry = self.books.entry(lane, &number.kept);
             match number.fate {
-                _ if !tells => entry.unclear += 1,
+                _ if tells == Tells::Nothing => entry.unclear += 1,
                 Fate::Taken => entry.yes += 1,
                 Fate::Refused => entry.no += 1,
+                Fate::There if tells == Tells::Vaguely => entry.perhaps_there += 1,
                 Fate::There => entry.there += 1,
                 Fate::Stopped => {}
             }
@@ -281,7 +299,7 @@ impl Site {
             _ => Deed::Answers(Answer {
                 status: 200,
                 body: b"<html>maintenance</html>".to_vec(),
-                tells: false,
+                tells: Tells::Nothing,
             }),
         }
     }
@@ -312,7 +330,7 @@ fn turned_away(status: u16, code: u16) -> Deed {
     Deed::Answers(Answer {
         status,
         body: body.into_bytes(),
-        tells: false,
+        tells: Tells::Nothing,
     })
 }
 
@@ -322,7 +340,7 @@ fn ended() -> Deed {
     Deed::Answers(Answer {
         status: 422,
         body: body.into(),
-        tells: false,
+        tells: Tells::Nothing,
     })
 }
 
@@ -330,6 +348,6 @@ fn none(status: u16) -> Answer {
     Answer {
         status,
         body: Vec::new(),
-        tells: false,
+        tells: Tells::Nothing,
     }
 }

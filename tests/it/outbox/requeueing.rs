@@ -14,6 +14,7 @@ on_every_database!(
     what_failed_becomes_pending_again_and_how_it_had_ended_is_kept,
     what_has_not_failed_is_left_as_it_is,
     a_requeued_contact_is_read_again_and_counts_its_attempts_on,
+    a_contact_that_was_unconfirmed_before_it_was_requeued_is_read_as_in_doubt,
     failures_are_found_by_id,
     a_contact_that_may_have_arrived_tells_how_it_was_sent,
     a_contact_that_may_have_arrived_in_two_ways_tells_neither,
@@ -100,6 +101,30 @@ async fn a_requeued_contact_is_read_again_and_counts_its_attempts_on(db: &Db) {
         .await;
     assert_eq!(db.of(row, "status").await.as_deref(), Some("succeeded"));
     assert_eq!(db.of(row, "attempts").await.as_deref(), Some("3"));
+}
+
+async fn a_contact_that_was_unconfirmed_before_it_was_requeued_is_read_as_in_doubt(db: &Db) {
+    let doubtful = unconfirmed(db, "u/t", Suffix::None, false).await;
+    let rejected = failed(db, "u/t", "rejected", "no such number", 60).await;
+    let fresh = db.contact("u/t", "13012121299").await;
+    requeue(db, &[doubtful, rejected]).await;
+    let start = contact_courier::outbox::Cursor::default();
+    let limit = contact_courier::outbox::PageLimit::rows(10);
+    let page = db.outbox.read_page(&lane("u/t"), &start, limit).await;
+    let rows = page.expect("a page").rows;
+    let read: Vec<(i64, bool)> = rows.iter().map(|row| (row.id, row.in_doubt)).collect();
+    assert_eq!(read, [(doubtful, true), (rejected, false), (fresh, false)]);
+    // The next owner of the lane knows it, too.
+    let me = db.courier().await;
+    let lease = db.lease("u/t", me).await.lease;
+    db.record(&lease, &[Change::Open(entry(&[doubtful, fresh]))])
+        .await;
+    db.outbox.release(&lease).await.expect("releases");
+    let open = db.lease("u/t", me).await.open;
+    let rows = open[0].rows.iter();
+    let mut read: Vec<(i64, bool)> = rows.map(|row| (row.id, row.in_doubt)).collect();
+    read.sort_unstable();
+    assert_eq!(read, [(doubtful, true), (fresh, false)]);
 }
 
 async fn failures_are_found_by_id(db: &Db) {

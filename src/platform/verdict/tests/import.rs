@@ -33,6 +33,19 @@ fn absent_counts_and_an_empty_data_array_add_up() {
 }
 
 #[test]
+fn a_success_may_be_told_in_capitals() {
+    // [success]
+    for status in ["SUCCESS", "Success", " success "] {
+        let body = json!({"code": 200, "status": status, "message": "", "data": []});
+        let all = [(1, "succeeded"), (2, "succeeded"), (3, "succeeded")];
+        assert_eq!(
+            ends(&closed(&three(), &answer(200, &body.to_string()))),
+            all
+        );
+    }
+}
+
+#[test]
 fn already_there_means_success_only_when_an_earlier_send_may_have_arrived() {
     // [duplicate], [duplicate after a lost answer]
     let reply = imported(Some(2), &[("130***1111", "号码已存在")]);

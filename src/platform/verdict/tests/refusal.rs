@@ -360,3 +360,73 @@ fn where_bad_numbers_are_skipped_a_list_that_names_nobody_does_not_tell_of_anybo
         [(1, "rejected")]
     );
 }
+
+#[test]
+fn a_request_that_is_too_large_and_lists_failures_was_read() {
+    // [too large], [refused with a list]
+    let listing = |count: Option<u64>| {
+        let list = json!([{"fail_data": "131***2222", "fail_cause": "格式不正确。"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": list});
+        let body = json!({"code": 413, "status": "error", "message": "m", "data": data});
+        answer(413, &body.to_string())
+    };
+    let closing = closed(&three(), &listing(None));
+    assert_eq!(ends(&closing), [(2, "rejected")]);
+    assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
+    assert!(closing.maybe_delivered);
+    let closing = closed(&unsafe_to_resend(three()), &listing(None));
+    let doubtful = [(1, "unconfirmed"), (2, "rejected"), (3, "unconfirmed")];
+    assert_eq!(ends(&closing), doubtful);
+    let closing = closed(&three(), &listing(Some(0)));
+    assert_eq!(
+        (closing.outcome, closing.settled),
+        (Outcome::TooLarge, vec![])
+    );
+    assert!(!closing.maybe_delivered);
+}
+
+#[test]
+fn a_row_that_was_unconfirmed_before_it_was_requeued_is_rejected_only_by_words_about_it() {
+    // [refused after a lost answer], [perhaps already there], [already elsewhere], [duplicate]
+    let in_doubt = |taken_since| {
+        let mut batch = one();
+        batch.contacts[0].in_doubt = true;
+        Batch {
+            taken_since,
+            ..batch
+        }
+    };
+    for (reply, if_the_task_takes, if_not) in [
+        (error(422, "任务已结束"), "rejected", "unconfirmed"),
+        (error(7001, "余额不足"), "unconfirmed", "unconfirmed"),
+        (answer(400, "<html>"), "unconfirmed", "unconfirmed"),
+        (answer(413, "<html>"), "unconfirmed", "unconfirmed"),
+        (error(422, "任务内已有"), "unconfirmed", "unconfirmed"),
+        (error(422, "公海号码已存在"), "unconfirmed", "unconfirmed"),
+        (error(422, "号码重复"), "duplicate", "duplicate"),
+    ] {
+        for (taken_since, end) in [(true, if_the_task_takes), (false, if_not)] {
+            let closing = closed(&in_doubt(taken_since), &reply);
+            assert_eq!(ends(&closing), [(1, end)], "{taken_since} {reply:?}");
+        }
+    }
+    let listed = |number: &str, cause: &str| {
+        let list = json!([{"fail_data": number, "fail_cause": cause}]);
+        let body = json!({"code": 422, "message": "m", "data": {"fail_datas": list}});
+        let closing = closed(&in_doubt(false), &answer(200, &body.to_string()));
+        ends(&closing)[0].1.to_owned()
+    };
+    assert_eq!(listed("***", "任务已结束"), "unconfirmed");
+    assert_eq!(listed("130***1111", "格式不正确。"), "rejected");
+    // Beside others, each row has its own past.
+    let mut batch = three();
+    batch.contacts[0].in_doubt = true;
+    let failures = [("130***1111", "已添加"), ("131***2222", "已添加")];
+    let closing = closed(&batch, &imported(Some(1), &failures));
+    let all = [(1, "unconfirmed"), (2, "rejected"), (3, "succeeded")];
+    assert_eq!(ends(&closing), all);
+    let failures = [("***", "已添加"); 3];
+    let closing = closed(&batch, &imported(Some(0), &failures));
+    let all = [(1, "unconfirmed"), (2, "rejected"), (3, "rejected")];
+    assert_eq!(ends(&closing), all);
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::*;
 
 #[test]
@@ -185,4 +187,39 @@ fn words_without_an_end_are_read_in_part() {
         panic!("an answer");
     };
     assert!(answer.document.expect("the JSON").message.len() <= 4096);
+}
+
+#[test]
+fn an_answer_that_turns_everything_away_and_lists_failures_may_have_let_the_others_in() {
+    // [turned away with a list]
+    let listing = |http: u16, code: i64, words: &str, count: Option<u64>| {
+        let list = json!([{"fail_data": "131***2222", "fail_cause": "格式不正确。"}]);
+        let data = json!({"taskNumberCount": count, "fail_datas": list});
+        let body = json!({"code": code, "status": "error", "message": words, "data": data});
+        answer(http, &body.to_string())
+    };
+    for (http, code, words, reason) in [
+        (429, 429, "slow", WaitReason::RateLimited),
+        (200, 429, "slow", WaitReason::RateLimited),
+        (401, 1, "token", WaitReason::Unauthorized),
+        (200, 403, "no", WaitReason::Forbidden),
+        (404, 404, "no", WaitReason::NotFound),
+        (200, 6007, "请先停止任务", WaitReason::TaskRunning),
+        (422, 422, "请先暂停任务", WaitReason::TaskRunning),
+        (302, 1, "moved", WaitReason::Redirected),
+    ] {
+        let reply = listing(http, code, words, None);
+        let wait = waiting(&three(), &reply);
+        assert_eq!((wait.reason, wait.maybe_delivered), (reason, true));
+        let closing = closed(&unsafe_to_resend(three()), &reply);
+        let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
+        assert_eq!(ends(&closing), all, "{reply:?}");
+        assert_eq!(closing.because.map(|wait| wait.reason), Some(reason));
+        // Nothing is in where the platform says so, or was told to stop at a bad row.
+        let nothing = listing(http, code, words, Some(0));
+        assert!(!waiting(&three(), &nothing).maybe_delivered);
+        let mut strict = three();
+        strict.options.skip_error = false;
+        assert!(!waiting(&strict, &reply).maybe_delivered);
+    }
 }
