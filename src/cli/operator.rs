@@ -45,10 +45,10 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     cause: Option<String>,
     /// That failed at most so long ago, such as 2h
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = crate::cli::span::time)]
     since: Option<Duration>,
     /// That failed at least so long ago, such as 10m
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = crate::cli::span::time)]
     until: Option<Duration>,
 }
 
@@ -129,6 +129,12 @@ pub(super) fn user(text: &str) -> Result<String, UsageError> {
     })
 }
 
+/// Reads the id of a contact.
+pub(super) fn id(text: &str) -> Result<i64, String> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.ok_or_else(|| "an id of a contact is a whole number above 0".into())
+}
+
 /// Checks a number given by `--phone`. A number without a digit would match every row without one.
 pub(super) fn number(text: &str) -> Result<String, String> {
     // A ciphertext may have no digit.
@@ -149,6 +155,15 @@ pub(super) fn lane(text: &str) -> Result<Lane, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_a_whole_number_above_0() {
+        assert_eq!(id("7"), Ok(7));
+        for wrong in ["0", "-1", "7.0", "order-1", "99999999999999999999"] {
+            let said = id(wrong).unwrap_err();
+            assert_eq!(said, "an id of a contact is a whole number above 0");
+        }
+    }
 
     #[test]
     fn a_number_has_digits_unless_it_is_a_ciphertext() {

@@ -72,7 +72,7 @@ pub(super) struct PauseArgs {
 }
 
 fn lasting(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let time = super::span::time(text)?;
     if time < Duration::from_secs(1) {
         return Err("write 1s or more".into());
     }

@@ -35,7 +35,7 @@ pub(super) struct PruneArgs {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    let age = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let age = super::span::time(text)?;
     if age < Duration::from_mins(1) {
         return Err("apps need time to read how their contacts ended: write 1m or more".into());
     }

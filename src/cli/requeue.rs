@@ -31,7 +31,7 @@ pub(super) struct RequeueArgs {
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     /// The rows' ids in `contact_outbox`, instead of a filter
-    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(value_name = "ID", value_parser = operator::id)]
     ids: Vec<i64>,
     #[command(flatten)]
     filter: FilterArgs,

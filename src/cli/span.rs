@@ -32,9 +32,23 @@ pub(super) fn ago(ago: f64) -> String {
     }
 }
 
+/// Reads a time as people write it.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write a time such as 30s, 10m or 2h".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_time_is_told_how_one_is_written() {
+        assert_eq!(time("1h 30m"), Ok(Duration::from_mins(90)));
+        for wrong in ["", "soon", "2", "-2h", "99999999999999999999h"] {
+            let said = time(wrong).unwrap_err();
+            assert_eq!(said, "write a time such as 30s, 10m or 2h", "{wrong}");
+        }
+    }
 
     #[test]
     fn a_span_is_told_in_its_two_greatest_units() {

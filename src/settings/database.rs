@@ -13,7 +13,7 @@ use super::certificates;
 use super::error::{Fault, Faults, SettingsError};
 use super::key::{Key, Kind};
 use super::secret_file::{Version, read_secret};
-use super::shown::{empty_if_none, path_if_some, shown_path};
+use super::shown::{as_written, empty_if_none, path_if_some, shown_path};
 use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Renew, Tls};
 use crate::lock::lock;
 
@@ -35,7 +35,7 @@ pub(super) const KEYS: &[Key] = &[
 /// The default address.
 const DEFAULT: &str = "sqlite://contact-courier.db";
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// The database of the outbox table: `sqlite://FILE`, `postgres://USER:PASSWORD@HOST/NAME` or
@@ -69,6 +69,13 @@ pub struct DatabaseSettings {
     /// The beginning of the keys of its address.
     #[serde(skip)]
     pub(super) prefix: Prefix,
+}
+
+/// As it is written: no secret, nor one that stands in the place of its path.
+impl fmt::Debug for DatabaseSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&as_written(self)?)
+    }
 }
 
 /// The beginning of keys: `database.` by default.

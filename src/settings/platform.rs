@@ -1,5 +1,6 @@
 //! `[platform]`: the calling platform and how to read its refusals.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::address;
 use super::error::{Fault, Faults};
 use super::key::{Key, Kind};
 use super::proxy::ProxySetting;
-use super::shown::{HIDDEN, empty_if_none, hidden, path_if_some};
+use super::shown::{HIDDEN, as_written, empty_if_none, hidden, path_if_some};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("platform.base_url", Kind::Url).secret(),
@@ -27,7 +28,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("platform.duplicate_markers", Kind::Texts).live(),
 ];
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlatformSettings {
     /// The platform's address, http or https; it differs per reseller. Default
@@ -62,6 +63,13 @@ pub struct PlatformSettings {
     /// Phrases in a row's failure that mean: the number is already in the task. Default
     /// `号码重复`, `号码已存在` and the like.
     pub duplicate_markers: Vec<String>,
+}
+
+/// As it is written: no secret, nor one that stands in the place of its path.
+impl fmt::Debug for PlatformSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&as_written(self)?)
+    }
 }
 
 impl Default for PlatformSettings {

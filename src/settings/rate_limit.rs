@@ -1,5 +1,6 @@
 //! `[rate_limit]`: how many requests the platform lets us send.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::database::{DatabaseSettings, DatabaseUrl, Prefix};
 use super::error::{Faults, SettingsError};
 use super::key::{Key, Kind};
-use super::shown::{empty_if_none, path_if_some};
+use super::shown::{as_written, empty_if_none, path_if_some};
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("rate_limit.requests_per_second", Kind::Number).live(),
@@ -26,7 +27,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("rate_limit.database_password_file", Kind::Path).optional(),
 ];
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimitSettings {
     /// Requests per second in all; may be a fraction. Default 10.
@@ -59,6 +60,13 @@ pub struct RateLimitSettings {
     /// The content of the file with the address.
     #[serde(skip)]
     found: Option<DatabaseUrl>,
+}
+
+/// As it is written: no secret, nor one that stands in the place of its path.
+impl fmt::Debug for RateLimitSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&as_written(self)?)
+    }
 }
 
 /// Connections to a database that keeps the rates alone.

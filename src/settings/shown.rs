@@ -1,6 +1,7 @@
 //! Writes settings out again: unset values as an empty text, secrets never.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,11 @@ pub fn shown_path(path: &Path) -> Cow<'_, str> {
     let text = path.to_string_lossy();
     let is_path = (path.is_absolute() && !text.contains("://")) || path.exists();
     if is_path { text } else { HIDDEN.into() }
+}
+
+/// Returns settings as they are written out, for `Debug`.
+pub(super) fn as_written(settings: &impl Serialize) -> Result<String, fmt::Error> {
+    serde_json::to_string(settings).map_err(|_| fmt::Error)
 }
 
 /// Writes an unset value as an empty text, as one would write it in a file.

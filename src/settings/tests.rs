@@ -396,6 +396,13 @@ fn a_secret_is_never_shown() {
     );
     assert!(!printed.contains("hunter2"), "{printed}");
     assert!(printed.contains("token = \"***\""));
+    let mut settings = Settings::default();
+    let in_the_place_of_its_path = Some("hunter2".into());
+    settings.database.password_file = in_the_place_of_its_path.clone();
+    settings.platform.token_file = in_the_place_of_its_path.clone();
+    settings.rate_limit.database_password_file = in_the_place_of_its_path;
+    let printed = format!("{settings:?}");
+    assert!(!printed.contains("hunter2"), "{printed}");
     for wrong in [
         file("[platform]\ntoken = [\"hunter2\"]"),
         file("[platform]\ntoken = \"hunter2"),

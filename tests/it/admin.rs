@@ -12,6 +12,7 @@ mod concluding;
 mod endpoints;
 mod metrics;
 mod page;
+mod pictures;
 mod privacy;
 pub(crate) mod prometheus;
 mod scraped;

@@ -7,9 +7,22 @@ mod shown;
 
 use std::process::{Command, Output, Stdio};
 
-use crate::support::Db;
+use crate::support::{Db, Kind, on_every_database};
 use contact_courier::simulator::{Config, Simulator};
 use insta::assert_snapshot;
+
+// The snapshots are the same for all databases.
+on_every_database!(
+    status_tells_what_waits_what_is_held_and_who_works,
+    failures_are_listed_as_a_table_as_csv_and_as_json_lines,
+    explain_tells_the_whole_story_of_each_contact,
+    explain_finds_a_contact_by_its_key_and_by_its_number,
+    explain_lists_the_contacts_that_share_a_number,
+    failures_are_counted_by_cause_lane_or_kind,
+    cancel_counts_first_and_leaves_what_may_be_on_its_way,
+    what_pause_resume_prune_and_history_say_is_as_it_was,
+    requeue_counts_first_and_leaves_out_what_is_unsafe,
+);
 
 /// Runs the program on a database, with none of our variables in its environment.
 fn program(db: &Db, arguments: &[&str]) -> Output {
@@ -46,11 +59,16 @@ fn masked_numbers(text: String) -> String {
     text
 }
 
-/// Hides the values that differ from run to run: instants and seconds that are not whole.
+/// Hides the values that differ from run to run: instants and seconds that are not whole. Gives the
+/// batches and the courier, whose ids are UUIDs on PostgreSQL, short names.
 fn steady(run: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[instant]");
     settings.add_filter(r#"(seconds(?:_ago)?"):\d+\.\d+"#, "$1:[seconds]");
+    // An SQLite file is on no server.
+    settings.add_filter(r#"(?m)^Server .*\n|"server":"[^"]*","#, "");
+    settings.add_filter(BATCH, "batch-");
+    settings.add_filter(COURIER, "courier-");
     settings.add_filter(r"127\.0\.0\.1:\d+", "[address]");
     settings.add_filter(r"SQLite 3\.\d+\.\d+", "SQLite [version]");
     settings.bind(run);
@@ -58,13 +76,21 @@ fn steady(run: impl FnOnce()) {
 
 const HOURS: i64 = 3_600;
 
+/// Begins the ids of batches.
+const BATCH: &str = "00000000-0000-0000-0000-00000000b00";
+/// Begins the ids of couriers.
+const COURIER: &str = "00000000-0000-0000-0000-00000000c00";
+
 /// One lane with contacts that ended in every way, one on hold. Everything happened a whole number
 /// of hours ago, so that a test that takes a while prints the same.
-async fn outbox() -> Db {
-    let db = Db::sqlite().await;
+async fn fill(db: &Db) {
     let ago = |hours: i64| db.now(-hours * HOURS);
     let (h2, h3, h4, later) = (ago(2), ago(3), ago(4), ago(-48));
-    db.execute(&format!(
+    let [both, first, third, fifth] = ["1, 2", "1", "3", "5"].map(|ids| match db.kind {
+        Kind::Postgres => format!("'{{{ids}}}'"),
+        _ => format!("'[{ids}]'"),
+    });
+    let rows = format!(
         "INSERT INTO contact_outbox (id, user_id, task_id, phone, idempotency_key, created_at,
              status, fail_kind, fail_cause, attempts, batch_id, finished_at, number_add_suffix,
              not_before)
@@ -73,7 +99,7 @@ async fn outbox() -> Db {
              (2, 'u-1', 't-1', '13012121212', NULL, {h4}, 'failed', 'rejected', '格式不正确。', 1,
                  'batch-1', {h3}, NULL, NULL),
              (3, 'u-1', 't-1', '13012121213', NULL, {h4}, 'failed', 'unconfirmed',
-                 'it may have been delivered; a second send is not safe', 1, 'batch-3', {h2}, 1,
+                 'it may have been delivered; a second send is not safe', 1, 'batch-3', {h2}, TRUE,
                  NULL),
              (4, 'u-1', 't-1', '13012121214', NULL, {h4}, 'failed', 'invalid',
                  'extra needs ignore_crm=false', 0, NULL, {h2}, NULL, NULL),
@@ -86,13 +112,13 @@ async fn outbox() -> Db {
          INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token, contact_ids,
              options, state, attempts, maybe_delivered, outcome, answer, created_at, sent_at,
              closed_at)
-         VALUES ('batch-1', NULL, 'u-1', 't-1', 1, '[1, 2]', '{{}}', 'closed', 1, 0, 'unaccounted',
+         VALUES ('batch-1', NULL, 'u-1', 't-1', 1, {both}, '{{}}', 'closed', 1, FALSE, 'unaccounted',
                  '2 sent, 0 counted, 1 listed as failed', {h4}, {h4}, {h3}),
-             ('batch-2', 'batch-1', 'u-1', 't-1', 1, '[1]', '{{}}', 'closed', 2, 1, 'imported',
+             ('batch-2', 'batch-1', 'u-1', 't-1', 1, {first}, '{{}}', 'closed', 2, TRUE, 'imported',
                  '1 sent, 0 counted, 1 listed as failed', {h3}, {h3}, {h3}),
-             ('batch-3', NULL, 'u-1', 't-1', 1, '[3]', '{{}}', 'closed', 1, 1, 'unconfirmed',
+             ('batch-3', NULL, 'u-1', 't-1', 1, {third}, '{{}}', 'closed', 1, TRUE, 'unconfirmed',
                  'no answer', {h3}, {h3}, {h2}),
-             ('batch-4', NULL, 'u-2', 't-9', 1, '[5]', '{{}}', 'waiting', 3, 0, 'task_running',
+             ('batch-4', NULL, 'u-2', 't-9', 1, {fifth}, '{{}}', 'waiting', 3, FALSE, 'task_running',
                  '任务正在拨打中,请先暂停任务', {h3}, {h2}, NULL);
          INSERT INTO delivery_lane (user_id, task_id, lease_token, failures, held_until,
              hold_reason, hold_message, held_since)
@@ -102,33 +128,39 @@ async fn outbox() -> Db {
          VALUES ('courier-1', 'one', 7, 86400000, {h4}, {h3});",
         // Long enough for the hours not to change while the test runs.
         db.now(5 * HOURS + 1_800)
-    ))
-    .await;
+    );
+    let rows = rows.replace("'batch-", &format!("'{BATCH}"));
+    db.execute(&rows.replace("'courier-", &format!("'{COURIER}")))
+        .await;
+}
+
+/// The same in an SQLite file.
+async fn outbox() -> Db {
+    let db = Db::sqlite().await;
+    fill(&db).await;
     db
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn status_tells_what_waits_what_is_held_and_who_works() {
-    let db = outbox().await;
+async fn status_tells_what_waits_what_is_held_and_who_works(db: &Db) {
+    fill(db).await;
     steady(|| {
-        let text = said(&db, &["status"]);
+        let text = said(db, &["status"]);
         // The next try comes nearer while the test runs.
         let text = text.replace("in 5h 29m", "in 5h 30m");
         assert_snapshot!("status", text);
-        assert_snapshot!("status_json", said(&db, &["status", "--json"]));
+        assert_snapshot!("status_json", said(db, &["status", "--json"]));
     });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn failures_are_listed_as_a_table_as_csv_and_as_json_lines() {
-    let db = outbox().await;
+async fn failures_are_listed_as_a_table_as_csv_and_as_json_lines(db: &Db) {
+    fill(db).await;
     steady(|| {
-        assert_snapshot!("failures", said(&db, &["failures"]));
-        assert_snapshot!("failures_csv", said(&db, &["failures", "--csv"]));
-        assert_snapshot!("failures_json", said(&db, &["failures", "--json"]));
+        assert_snapshot!("failures", said(db, &["failures"]));
+        assert_snapshot!("failures_csv", said(db, &["failures", "--csv"]));
+        assert_snapshot!("failures_json", said(db, &["failures", "--json"]));
     });
     let ids = |filter: &[&str]| {
-        let lines = said(&db, &[&["failures", "--csv"], filter].concat());
+        let lines = said(db, &[&["failures", "--csv"], filter].concat());
         let rows = lines.lines().skip(1);
         rows.map(|line| line.split(',').next().unwrap().to_owned())
             .collect::<Vec<_>>()
@@ -142,24 +174,20 @@ async fn failures_are_listed_as_a_table_as_csv_and_as_json_lines() {
     assert_eq!(ids(&["--until", "150m"]), ["2"]);
     assert_eq!(ids(&["--limit", "1"]), ["4"]);
     assert_eq!(ids(&["--user", "u-2"]), [""; 0]);
-    assert_eq!(
-        said(&db, &["failures", "--user", "u-2"]),
-        "nothing failed\n"
-    );
+    assert_eq!(said(db, &["failures", "--user", "u-2"]), "nothing failed\n");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_tells_the_whole_story_of_each_contact() {
-    let db = outbox().await;
+async fn explain_tells_the_whole_story_of_each_contact(db: &Db) {
+    fill(db).await;
     steady(|| {
         for id in ["1", "2", "3", "4", "5", "6", "7"] {
-            let text = said(&db, &["explain", id]).replace("5h 29m", "5h 30m");
+            let text = said(db, &["explain", id]).replace("5h 29m", "5h 30m");
             assert_snapshot!(format!("explain_{id}"), text);
         }
-        let json = said(&db, &["explain", "1", "--json"]);
+        let json = said(db, &["explain", "1", "--json"]);
         assert_snapshot!("explain_1_json", json);
     });
-    let nobody = program(&db, &["explain", "8"]);
+    let nobody = program(db, &["explain", "8"]);
     assert_eq!(
         error(&nobody, 1),
         "error: there is no contact 8: it was deleted, or never inserted\n"
@@ -175,28 +203,27 @@ fn of_number(db: &Db, more: &[&str]) -> Output {
     output
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_finds_a_contact_by_its_key_and_by_its_number() {
-    let db = outbox().await;
+async fn explain_finds_a_contact_by_its_key_and_by_its_number(db: &Db) {
+    fill(db).await;
     assert_eq!(
-        said(&db, &["explain", "--key", "order-1"]),
-        said(&db, &["explain", "1"])
+        said(db, &["explain", "--key", "order-1"]),
+        said(db, &["explain", "1"])
     );
-    let nobody = program(&db, &["explain", "--key", "order-2"]);
+    let nobody = program(db, &["explain", "--key", "order-2"]);
     assert_eq!(
         error(&nobody, 1),
         "error: there is no contact with the idempotency_key \"order-2\": it was deleted, or never \
          inserted\n"
     );
-    let one = of_number(&db, &["13012121212"]);
+    let one = of_number(db, &["13012121212"]);
     let whole = "numbers have no index: reading the whole table, the newest contacts first, for \
                  2m 30s at most\n";
     assert_eq!(String::from_utf8(one.stderr).unwrap(), whole);
     assert_eq!(
         String::from_utf8(one.stdout).unwrap(),
-        said(&db, &["explain", "2"])
+        said(db, &["explain", "2"])
     );
-    let nobody = of_number(&db, &["13012121212", "--lane", "u-2/t-9"]);
+    let nobody = of_number(db, &["13012121212", "--lane", "u-2/t-9"]);
     assert_eq!(nobody.status.code(), Some(1));
     assert_eq!(
         String::from_utf8(nobody.stderr).unwrap(),
@@ -207,16 +234,15 @@ async fn explain_finds_a_contact_by_its_key_and_by_its_number() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_lists_the_contacts_that_share_a_number() {
-    let db = outbox().await;
+async fn explain_lists_the_contacts_that_share_a_number(db: &Db) {
+    fill(db).await;
     db.execute("UPDATE contact_outbox SET phone = '13012121212' WHERE id IN (4, 5)")
         .await;
-    let several = of_number(&db, &["13012121212"]);
+    let several = of_number(db, &["13012121212"]);
     steady(|| {
         assert_snapshot!("explain_phone", String::from_utf8(several.stdout).unwrap());
     });
-    let json = of_number(&db, &["13012121212", "--json", "--lane", "u-1/t-1"]);
+    let json = of_number(db, &["13012121212", "--json", "--lane", "u-1/t-1"]);
     let json = String::from_utf8(json.stdout).unwrap();
     let ids: Vec<_> = json
         .lines()
@@ -231,7 +257,7 @@ async fn explain_lists_the_contacts_that_share_a_number() {
         &["explain", "1", "--lane", "u-1/t-1"],
         &["explain", "--phone", "1", "--lane", "u"],
     ] {
-        assert_eq!(program(&db, wrong).status.code(), Some(2), "{wrong:?}");
+        assert_eq!(program(db, wrong).status.code(), Some(2), "{wrong:?}");
     }
 }
 
@@ -251,21 +277,20 @@ async fn explain_says_also_beside_json_that_more_contacts_have_the_number() {
     assert!(said.ends_with(rest), "{said}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn failures_are_counted_by_cause_lane_or_kind() {
-    let db = outbox().await;
+async fn failures_are_counted_by_cause_lane_or_kind(db: &Db) {
+    fill(db).await;
     db.execute("UPDATE contact_outbox SET fail_kind = 'rejected' WHERE id = 4")
         .await;
     steady(|| {
         for by in ["cause", "lane", "kind"] {
-            let counted = said(&db, &["failures", "--by", by]);
+            let counted = said(db, &["failures", "--by", by]);
             assert_snapshot!(format!("failures_by_{by}"), counted);
         }
-        let json = said(&db, &["failures", "--by", "lane", "--json"]);
+        let json = said(db, &["failures", "--by", "lane", "--json"]);
         assert_snapshot!("failures_by_lane_json", json);
     });
     let csv = said(
-        &db,
+        db,
         &["failures", "--by", "kind", "--csv", "--since", "150m"],
     );
     let csv: Vec<_> = csv
@@ -275,21 +300,20 @@ async fn failures_are_counted_by_cause_lane_or_kind() {
     assert_eq!(csv[0], ["contacts", "last_seconds_ago", "fail_kind"]);
     assert_eq!((csv[1][0], csv[1][2]), ("1", "rejected"));
     assert_eq!((csv[2][0], csv[2][2]), ("1", "unconfirmed"));
-    let none = said(&db, &["failures", "--by", "cause", "--user", "u-2"]);
+    let none = said(db, &["failures", "--by", "cause", "--user", "u-2"]);
     assert_eq!(none, "nothing failed\n");
-    let more = said(&db, &["failures", "--by", "cause", "--limit", "1"]);
+    let more = said(db, &["failures", "--by", "cause", "--limit", "1"]);
     assert_eq!(more.lines().count(), 4, "{more}");
     let rest = "\n2 more groups with 2 contacts: --limit N shows so many\n";
     assert!(more.ends_with(rest), "{more}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
-    let db = outbox().await;
-    let sending = "UPDATE delivery_batch SET state = 'sending' WHERE id = 'batch-4'";
-    db.execute(sending).await;
+async fn cancel_counts_first_and_leaves_what_may_be_on_its_way(db: &Db) {
+    fill(db).await;
+    let sending = format!("UPDATE delivery_batch SET state = 'sending' WHERE id = '{BATCH}4'");
+    db.execute(&sending).await;
     let lane = ["cancel", "--lane", "u-2/t-9"];
-    let said = |more: &[&str]| said(&db, &[&lane[..], more].concat());
+    let said = |more: &[&str]| said(db, &[&lane[..], more].concat());
     steady(|| assert_snapshot!("cancel_dry_run", said(&["--dry-run"])));
     assert_eq!(db.count("FROM operator_action").await, 0);
     steady(|| assert_snapshot!("cancel", said(&["--yes", "--reason", "wrong list"])));
@@ -306,12 +330,12 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
     steady(|| {
         let taken_back = ["requeue", "--kind", "cancelled", "--yes"];
         assert_eq!(
-            self::said(&db, &taken_back),
+            self::said(db, &taken_back),
             "         2  cancelled\n2 contacts requeued\n"
         );
     });
     let json = self::said(
-        &db,
+        db,
         &[
             "cancel", "7", "2", "99", "--key", "order-1", "--yes", "--json",
         ],
@@ -320,14 +344,14 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
         json,
         "{\"cancelled\":1,\"dry_run\":false,\"left_locked\":0,\"left_on_their_way\":0,\"missed\":[{\"id\":2,\"status\":\"failed\"},{\"id\":99,\"status\":null},{\"key\":\"order-1\",\"status\":\"succeeded\"}],\"pending\":1,\"unmatched\":3}\n"
     );
-    let nothing = self::said(&db, &["cancel", "2", "--yes"]);
+    let nothing = self::said(db, &["cancel", "2", "--yes"]);
     assert_eq!(
         nothing,
         "nothing to cancel: no pending contact matches\n1 of the names named no pending \
          contact: 2 (failed)\n"
     );
     let keys = ["--key", "order-1", "--key", "none", "--key", "none"];
-    let nothing = self::said(&db, &[&["cancel", "--yes"], &keys[..]].concat());
+    let nothing = self::said(db, &[&["cancel", "--yes"], &keys[..]].concat());
     assert_eq!(
         nothing,
         "nothing to cancel: no pending contact matches\n2 of the names named no pending \
@@ -339,7 +363,7 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way() {
         (&["cancel", "5"], "nobody can be asked here"),
         (&["cancel", "--lane", "u-2", "--yes"], "is no lane"),
     ] {
-        let told = error(&program(&db, wrong), 2);
+        let told = error(&program(db, wrong), 2);
         assert!(told.contains(words), "{told}");
     }
 }
@@ -354,9 +378,8 @@ fn squeezed(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_pause_resume_prune_and_history_say_is_as_it_was() {
-    let db = outbox().await;
+async fn what_pause_resume_prune_and_history_say_is_as_it_was(db: &Db) {
+    fill(db).await;
     let mut told = Vec::new();
     for arguments in [
         &[
@@ -378,7 +401,7 @@ async fn what_pause_resume_prune_and_history_say_is_as_it_was() {
         &["prune", "--older-than", "150m"],
         &["history"],
     ] {
-        let said = squeezed(&said(&db, arguments));
+        let said = squeezed(&said(db, arguments));
         told.push(format!(
             "$ contact-courier {}\n{said}\n",
             arguments.join(" ")
@@ -468,30 +491,29 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
     assert_eq!(causes.await, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requeue_counts_first_and_leaves_out_what_is_unsafe() {
-    let db = outbox().await;
+async fn requeue_counts_first_and_leaves_out_what_is_unsafe(db: &Db) {
+    fill(db).await;
     steady(|| {
         assert_snapshot!(
             "requeue_dry_run",
-            said(&db, &["requeue", "--all", "--dry-run"])
+            said(db, &["requeue", "--all", "--dry-run"])
         );
     });
     assert_eq!(db.count("FROM contact_requeue").await, 0);
-    steady(|| assert_snapshot!("requeue", said(&db, &["requeue", "--all", "--yes"])));
+    steady(|| assert_snapshot!("requeue", said(db, &["requeue", "--all", "--yes"])));
     assert_eq!(db.of(3, "status").await.as_deref(), Some("failed"));
     assert_eq!(db.of(2, "status").await.as_deref(), Some("pending"));
-    let named = said(&db, &["requeue", "1", "3", "--yes", "--json"]);
+    let named = said(db, &["requeue", "1", "3", "--yes", "--json"]);
     assert_eq!(
         named,
         "{\"cancelled_left_out\":0,\"dry_run\":false,\"failed\":{\"unconfirmed\":1},\"redacted\":0,\"requeued\":0,\"to_requeue\":0,\"unsafe\":1}\n"
     );
     steady(|| {
         let all_the_same = ["requeue", "1", "3", "--yes", "--even-unsafe"];
-        assert_snapshot!("requeue_even_unsafe", said(&db, &all_the_same));
+        assert_snapshot!("requeue_even_unsafe", said(db, &all_the_same));
         assert_snapshot!(
             "explain_requeued",
-            said(&db, &["explain", "3"]).replace(" (1s ago)", " (0s ago)")
+            said(db, &["explain", "3"]).replace(" (1s ago)", " (0s ago)")
         );
     });
     assert_eq!(db.of(1, "status").await.as_deref(), Some("succeeded"));

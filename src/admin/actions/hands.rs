@@ -113,6 +113,16 @@ impl Hands {
         let count = async move { pending_in(&*operations, &scope).await };
         timeout(COUNTING, self.look(count)).await.ok()?.ok()
     }
+
+    /// Whether a scope with so many pending contacts has, or had, any. If the database does not tell,
+    /// it counts as known.
+    pub(super) async fn knows(&self, scope: &OrderScope, pending: Option<u64>) -> bool {
+        if pending != Some(0) {
+            return true;
+        }
+        let known = seen_soon(self.operations.knows(scope)).await;
+        known.unwrap_or(true)
+    }
 }
 
 /// Returns the result of a short action, if it comes in time.

@@ -54,8 +54,9 @@ async fn pause(State(hands): State<Hands>, request: Request) -> Answer {
     if dry_run {
         let there = seen_soon(Paused::find(operations, &order.scope)).await?;
         let pending = hands.pending(&order.scope).await;
+        let known = hands.knows(&order.scope, pending).await;
         let told = json!({
-            "scope": order.scope, "pending": pending, "dry_run": true,
+            "scope": order.scope, "pending": pending, "known": known, "dry_run": true,
             "replaces": there.within, "still_paused_by": there.wider,
         });
         return Ok(Json(told));
@@ -76,8 +77,9 @@ async fn resume(State(hands): State<Hands>, request: Request) -> Answer {
     if dry_run {
         let there = seen_soon(Paused::find(operations, &scope)).await?;
         let pending = hands.pending(&scope).await;
+        let known = hands.knows(&scope, pending).await;
         let told = json!({
-            "scope": scope, "pending": pending, "dry_run": true,
+            "scope": scope, "pending": pending, "known": known, "dry_run": true,
             "pauses": there.within, "still_paused_by": there.wider,
         });
         return Ok(Json(told));

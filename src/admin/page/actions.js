@@ -1,6 +1,7 @@
 "use strict";
 // What users do on the page, once they have logged in: each action is counted first, told, asked, and
-// then done. The token of the session stays in this tab; its cookie no script can read.
+// then done. All tabs of a browser share the session: its token, which is kept here, and its cookie, which no
+// script can read.
 
 const ACT = {
   en: {
@@ -22,6 +23,7 @@ const ACT = {
     contacts: (n) => n === null ? "an unknown number of contacts" : n === 1 ? "1 contact" : `${whole.format(n)} contacts`,
     between: (least, most) => `${whole.format(least)} to ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}: ${n} pending in it.`, pauseAsk: (scope) => `Pause ${scope}?`,
+    unknown: (scope) => `No contact of ${scope} is known. Is it spelled right?`,
     replaces: (scope, why) => `This replaces the pause of ${scope}: ${why}`,
     wider: (scope, why) => `Still paused with ${scope}: ${why}`,
     ends: (scope, why) => `Ends the pause of ${scope}: ${why}`, noPauses: "No pause is in force in it. Whatever else is in the way is tried at once.",
@@ -31,7 +33,8 @@ const ACT = {
     noneInTheWay: (scope) => `${scope}: no pause or hold of its own.`, triedAtOnce: "It is tried at once.",
     cancelNone: "Nothing to cancel: no pending contact matches.", cancelCount: (which, n) => `${which}: ${n} pending.`, of: (which) => `${which}:`,
     cancelLeft: (n) => `Up to ${n} of them may be on the way to the platform, and would be left.`, cancelAsk: (n) => `Cancel ${n}?`,
-    notPending: (n) => `${n} of the ids named no pending contact.`, notFailed: (n) => `${n} of the ids named no failed contact.`,
+    notPending: (n, which) => `${n} of the ids named no pending contact: ${which.join(", ")}.`, notFailed: (n) => `${n} of the ids named no failed contact.`,
+    missed: (id, status) => `${id} (${{ succeeded: "succeeded", failed: "failed" }[status] || "not there"})`, unlisted: (n) => `and ${n} more`,
     cancelled: (n) => `${n} cancelled.`, leftGoing: (n) => `${n} left: on the way to the platform, perhaps; its answer decides.`,
     leftLocked: (n) => `${n} left: locked by another session; do it again.`,
     requeueNone: "Nothing to requeue: no failed contact matches.", requeueKind: (n, kind) => `${n} ${kind}.`,
@@ -81,6 +84,7 @@ const ACT = {
     contacts: (n) => (n === null ? "数量未知的号码" : `${whole.format(n)} 个号码`),
     between: (least, most) => `${whole.format(least)} 至 ${act.contacts(most)}`,
     pauseCount: (scope, n) => `${scope}：${n}待发送。`, pauseAsk: (scope) => `暂停${scope}？`,
+    unknown: (scope) => `没有${scope} 的任何号码，请检查拼写。`,
     replaces: (scope, why) => `将取代${scope}现有的暂停：${why}`,
     wider: (scope, why) => `仍随${scope}暂停：${why}`,
     ends: (scope, why) => `将结束${scope}的暂停：${why}`, noPauses: "其中没有暂停。其他被阻挡的通道会立即重试。",
@@ -90,7 +94,8 @@ const ACT = {
     noneInTheWay: (scope) => `${scope}：没有自己的暂停或等待。`, triedAtOnce: "正在重试。",
     cancelNone: "没有可取消的号码：没有符合条件的待发送号码。", cancelCount: (which, n) => `${which}：${n}待发送。`, of: (which) => `${which}：`,
     cancelLeft: (n) => `其中最多 ${n}可能正在发往平台，会保留。`, cancelAsk: (n) => `取消 ${n}？`,
-    notPending: (n) => `有 ${n} 个 id 没有对应的待发送号码。`, notFailed: (n) => `有 ${n} 个 id 没有对应的失败号码。`,
+    notPending: (n, which) => `有 ${n} 个 id 没有对应的待发送号码：${which.join("、")}。`, notFailed: (n) => `有 ${n} 个 id 没有对应的失败号码。`,
+    missed: (id, status) => `${id}（${{ succeeded: "已成功", failed: "已失败" }[status] || "不存在"}）`, unlisted: (n) => `另有 ${n} 个`,
     cancelled: (n) => `已取消 ${n}。`, leftGoing: (n) => `保留 ${n}：可能正在发往平台，以平台的应答为准。`,
     leftLocked: (n) => `保留 ${n}：被其他会话锁定，请稍后再试。`,
     requeueNone: "没有可重新发送的号码：没有符合条件的失败号码。", requeueKind: (n, kind) => `${kind}：${n}。`,
@@ -124,7 +129,7 @@ const ACT = {
 };
 
 const act = chinese ? ACT.zh : ACT.en;
-const KEPT = "courier-token";
+const KEPT = `courier-token ${location.pathname}`;
 const HOUR = 3600;
 
 /** Which ways of choosing an action has, and what else it asks for. */
@@ -147,7 +152,7 @@ const button = (text, click, kind) => {
 /** Asks the courier, and returns what it says. */
 async function tell(path, body) {
   const headers = { "Content-Type": "application/json" };
-  const token = sessionStorage.getItem(KEPT);
+  const token = localStorage.getItem(KEPT);
   if (token) headers["X-Courier-Token"] = token;
   let answer, said;
   try {
@@ -157,7 +162,8 @@ async function tell(path, body) {
     throw new Error(act.gone);
   }
   if (answer.ok) return said;
-  if (said.reason === "no_session") isIn(null);
+  // Meanwhile another tab may have logged in.
+  if (said.reason === "no_session" && token === localStorage.getItem(KEPT)) isIn(null);
   const why = act.refused[said.reason];
   throw new Error(typeof why === "function" ? why(databaseWords(said.error)) : why || said.error);
 }
@@ -165,8 +171,8 @@ async function tell(path, body) {
 /** Shows who has logged in, or that nobody has. */
 function isIn(user, token) {
   whoActs = user;
-  if (token) sessionStorage.setItem(KEPT, token);
-  if (!user) sessionStorage.removeItem(KEPT);
+  if (token) localStorage.setItem(KEPT, token);
+  if (!user) localStorage.removeItem(KEPT);
   at("who").replaceChildren(...(user
     ? [make("span", {}, user), button(act.logOut, logOut, "link")]
     : [button(act.logIn, logIn, "link")]));
@@ -305,13 +311,23 @@ function scope(text) {
 
 const reasons = (word, pauses) => pauses.map((pause) => act[word](scope(pause.scope), byWhom(pause.reason)));
 
+/** How many contacts wait in a scope, and whether it may be mistyped. */
+const counted = (s) => [act.pauseCount(scope(s.scope), act.contacts(s.pending)), s.known ? null : act.unknown(scope(s.scope))];
+
+/** The ids that name no pending contact, each with why. */
+function missed(s) {
+  const listed = s.missed.map(({ id, status }) => act.missed(id, status));
+  const more = s.unmatched - listed.length;
+  return more > 0 ? [...listed, act.unlisted(whole.format(more))] : listed;
+}
+
 /** What an action would do: [lines, question]; no question: nothing. */
 const TOLD = {
-  pause: (s) => [[act.pauseCount(scope(s.scope), act.contacts(s.pending)), ...reasons("replaces", s.replaces.filter((p) => p.scope === s.scope)),
+  pause: (s) => [[...counted(s), ...reasons("replaces", s.replaces.filter((p) => p.scope === s.scope)),
     ...reasons("wider", s.still_paused_by)], act.pauseAsk(scope(s.scope))],
-  resume: (s) => [[act.pauseCount(scope(s.scope), act.contacts(s.pending)), ...(s.pauses.length ? reasons("ends", s.pauses) : [act.noPauses]),
+  resume: (s) => [[...counted(s), ...(s.pauses.length ? reasons("ends", s.pauses) : [act.noPauses]),
     ...reasons("wider", s.still_paused_by)], act.resumeAsk(scope(s.scope))],
-  cancel: (s, chosen) => [[s.pending ? act.cancelCount(inWords(chosen), act.contacts(s.pending)) : act.cancelNone, s.unmatched ? act.notPending(whole.format(s.unmatched)) : null,
+  cancel: (s, chosen) => [[s.pending ? act.cancelCount(inWords(chosen), act.contacts(s.pending)) : act.cancelNone, s.unmatched ? act.notPending(whole.format(s.unmatched), missed(s)) : null,
     s.left_on_their_way ? act.cancelLeft(act.contacts(s.left_on_their_way)) : null], s.pending ? act.cancelAsk(s.left_on_their_way ? act.between(s.pending - s.left_on_their_way, s.pending) : act.contacts(s.pending)) : null],
   requeue: (s, chosen) => {
     const kinds = Object.entries(s.failed);
@@ -424,7 +440,7 @@ function actColumn(...buttons) {
 
 let isOffered = false;
 
-/** Offers to log in, if the courier takes users at all, and goes on with the session of this tab. */
+/** Offers to log in, if the courier takes users at all, and goes on with the session of this browser. */
 async function offer(s) {
   if (isOffered) watchAction();
   if (!s.log_in || isOffered) return;
@@ -433,7 +449,7 @@ async function offer(s) {
     make("div", { class: "row" }, ...Object.keys(FORMS).map((action) => button(act.names[action], () => begin(action)))), make("div", { class: "going" }));
   let user = null;
   try {
-    if (sessionStorage.getItem(KEPT)) ({ user } = await tell("api/session"));
+    if (localStorage.getItem(KEPT)) ({ user } = await tell("api/session"));
   } catch {
     // The page shows that the courier does not answer. Its next answer has this asked again.
     isOffered = false;
@@ -442,3 +458,10 @@ async function offer(s) {
   isIn(user);
   if (user) refreshTables();
 }
+
+// Another tab has logged in or out.
+addEventListener("storage", (event) => {
+  if (event.key !== KEPT || !isOffered) return;
+  isOffered = false;
+  refreshTables();
+});

@@ -19,7 +19,7 @@ use crate::outbox::PendingFilter;
 #[derive(Args, Debug, Default)]
 pub(super) struct ChosenArgs {
     /// The rows' ids in `contact_outbox`
-    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(value_name = "ID", value_parser = operator::id)]
     ids: Vec<i64>,
     /// Those whose ids stand in this file, one a line; `-`: on standard input
     #[arg(long, value_name = "FILE")]
@@ -34,7 +34,7 @@ pub(super) struct ChosenArgs {
     #[arg(long, value_name = "USER_ID", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
     /// Those that were inserted at most so long ago, such as 2h
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = crate::cli::span::time)]
     created_since: Option<Duration>,
 }
 

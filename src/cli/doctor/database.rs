@@ -32,6 +32,13 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     let database = match app::find_database(settings).await {
         Ok(database) => database,
         Err(error) => {
+            let said = format!("{error:#}");
+            // A file that is not there says itself what to do.
+            if let Some((found, todo)) = said.split_once("; ")
+                && !error.is::<OutboxError>()
+            {
+                return (vec![Check::failed("database", found, todo)], 0);
+            }
             let untrusted = matches!(error.downcast_ref(), Some(OutboxError::Untrusted(_)));
             let todo = match settings.database.url().kind() {
                 Some(DatabaseKind::Sqlite) => writing::FILE,
@@ -42,10 +49,7 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
                 }
                 _ => "start it, or correct its address, user or password",
             };
-            return (
-                vec![Check::failed("database", format!("{error:#}"), todo)],
-                0,
-            );
+            return (vec![Check::failed("database", said, todo)], 0);
         }
     };
     let mut checks = server(&database, settings.database.max_connections).await;

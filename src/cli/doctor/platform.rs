@@ -19,11 +19,19 @@ pub(super) async fn checks(settings: &Settings) -> Vec<Check> {
     let base_url = &settings.platform.base_url;
     let platform = match app::http_platform(settings) {
         Ok(platform) => platform,
+        Err(_) if settings.require_platform_token().is_err() => {
+            let mut checks = way(settings);
+            let todo = "set platform.token or platform.token_file";
+            checks.push(Check::failed(
+                "token",
+                "there is none, so no courier starts",
+                todo,
+            ));
+            return checks;
+        }
         Err(error) => {
             let (name, todo) = if error.is::<TokenError>() {
                 ("token", "correct platform.token or platform.token_file")
-            } else if settings.require_platform_token().is_err() {
-                ("token", "set platform.token or platform.token_file")
             } else {
                 (
                     "platform",

@@ -168,6 +168,17 @@ mod tests {
             messages("name\nx\n"),
             ["line 1: the column phone is missing"]
         );
+        for (text, told) in [
+            ("phone;name\n", "write commas between the columns, not ';'"),
+            (
+                "phone\tname\n",
+                "write commas between the columns, not '\\t'",
+            ),
+            ("p\0h\0o\0n\0e\0\n", "is the file UTF-8 text?"),
+        ] {
+            let said = messages(text);
+            assert!(said.len() == 1 && said[0].ends_with(told), "{said:?}");
+        }
         assert_eq!(
             messages(""),
             ["line 1: the file is empty; it needs a header"]

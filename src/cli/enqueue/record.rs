@@ -37,6 +37,14 @@ pub(super) fn column(name: &str) -> Option<&'static str> {
 /// The message about a name that is no column.
 pub(super) fn unknown_column(name: &str) -> String {
     let shown = super::problem::shown(name);
+    if let Some(separator) = name.chars().find(|c| [';', '\t'].contains(c)) {
+        return format!(
+            "unknown column {shown}; write commas between the columns, not {separator:?}"
+        );
+    }
+    if name.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+        return format!("unknown column {shown}; is the file UTF-8 text?");
+    }
     match crate::nearest::nearest(name, COLUMNS) {
         Some(meant) => format!("unknown column {shown}; did you mean {meant}?"),
         None => format!(

@@ -42,7 +42,7 @@ pub(in crate::cli) struct ExplainArgs {
 #[group(required = true, multiple = false)]
 struct Which {
     /// The row's id in `contact_outbox`
-    #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(value_name = "ID", value_parser = operator::id)]
     id: Option<i64>,
     /// Its `idempotency_key`
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]

@@ -30,7 +30,7 @@ pub(in crate::cli) struct ResultsArgs {
     #[arg(long)]
     follow: bool,
     /// How much later than others a row may be seen
-    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = crate::cli::span::time)]
     overlap: Duration,
     /// How often to look for new ones
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]

@@ -48,7 +48,7 @@ pub(in crate::cli) struct StatusArgs {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let interval = crate::cli::span::time(text)?;
     if interval < Duration::from_millis(100) {
         return Err("write 100ms or more".into());
     }

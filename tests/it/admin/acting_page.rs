@@ -24,6 +24,7 @@ struct Words {
     cancel: [&'static str; 4],
     requeue: [&'static str; 4],
     resume: [&'static str; 4],
+    unknown: &'static str,
     so_far: &'static str,
     ended: &'static str,
 }
@@ -60,6 +61,7 @@ const ENGLISH: Words = Words {
         "Yes, resume",
         "1 pause and",
     ],
+    unknown: "No contact of lane user-0/typo is known. Is it spelled right?",
     so_far: "Cancel contacts (lane user-0/task_0), begun by anna: 0 of 3 contacts so far",
     ended: "3 contacts cancelled.",
 };
@@ -96,6 +98,7 @@ const CHINESE: Words = Words {
         "确认恢复",
         "结束了 1 个暂停",
     ],
+    unknown: "没有通道 user-0/typo 的任何号码，请检查拼写。",
     so_far: "anna 发起的取消号码（通道 user-0/task_0）：已处理 0，共 3 个号码",
     ended: "已取消 3 个号码。",
 };
@@ -185,12 +188,14 @@ async fn a_group_of_failures_is_requeued_without_other_causes_of_its_kind() {
     page.goes_through(words, &db, pending, [1, 3]).await;
     assert_eq!(db.of(2, "status").await.as_deref(), Some("failed"));
     page.says_what_an_id_did_not_name().await;
+    page.doubts_an_unknown_lane().await;
     page.words = CHINESE;
     page.browser.look(CHINESE.language, 1280, false).await;
     page.browser
         .open(&format!("http://{}/", courier.address))
         .await;
     page.reads("#who", "anna").await;
+    page.doubts_an_unknown_lane().await;
     page.refuses_in_chinese().await;
 }
 
@@ -230,12 +235,13 @@ async fn the_page_does_not_come_back_to_what_was_closed_and_keeps_its_session() 
     assert_eq!(page.browser.value(&open).await, false);
     // A courier that is away for a moment does not log anybody out.
     let away = "(window.fetch = () => Promise.reject(new Error('away')), isOffered = false, \
-                offer({log_in: true}).then(() => sessionStorage.length))";
+                offer({log_in: true}).then(() => localStorage.length))";
     assert_eq!(page.browser.value(away).await, 1);
     assert_eq!(page.browser.value("isOffered").await, false);
     let back = "(window.fetch = real, offer({log_in: true}).then(() => true))";
     assert_eq!(page.browser.value(back).await, true);
     page.reads("#who", "anna").await;
+    page.shares_its_session_with_other_tabs(&courier).await;
     let unknown = "[ACT.en, ACT.zh].map(texts => texts.contacts(null))";
     assert_eq!(
         page.browser.value(unknown).await,
@@ -373,7 +379,7 @@ impl Page {
             (
                 self.words.cancel[0],
                 "2",
-                "1 of the ids named no pending contact.",
+                "1 of the ids named no pending contact: 2 (failed).",
             ),
             (
                 self.words.requeue[0],
@@ -388,6 +394,30 @@ impl Page {
             self.reads("#dialog", said).await;
             self.is_readable().await;
             self.press("#dialog", self.words.close).await;
+        }
+    }
+
+    /// Who has logged in acts in all tabs, until he logs out in one of them.
+    async fn shares_its_session_with_other_tabs(&self, courier: &Courier) {
+        let first = self.browser.tab().await;
+        let here = format!("http://{}/", courier.address);
+        self.browser.open_tab(&here).await;
+        self.reads("#who", "anna").await;
+        self.press("#who", self.words.log_out).await;
+        self.reads("#who", self.words.log_in).await;
+        self.browser.turn_to(&first).await;
+        self.reads("#who", self.words.log_in).await;
+    }
+
+    /// A mistyped lane is told before it is paused or resumed.
+    async fn doubts_an_unknown_lane(&mut self) {
+        for button in [self.words.pause[0], self.words.resume[0]] {
+            self.press("#actions", button).await;
+            self.write("what", "user-0/typo").await;
+            self.press("#dialog", self.words.look).await;
+            self.reads("#dialog", self.words.unknown).await;
+            self.is_readable().await;
+            self.browser.value("(shut(), 0)").await;
         }
     }
 

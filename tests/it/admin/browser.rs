@@ -89,6 +89,29 @@ impl Browser {
         self.command("url", &json!({"url": url})).await;
     }
 
+    /// Goes to a page in a tab of its own.
+    pub(crate) async fn open_tab(&self, url: &str) {
+        let tab = self.command("window/new", &json!({"type": "tab"})).await;
+        self.turn_to(tab["handle"].as_str().expect("a handle"))
+            .await;
+        self.open(url).await;
+    }
+
+    /// The present tab.
+    pub(crate) async fn tab(&self) -> String {
+        let head = format!(
+            "GET /session/{}/window HTTP/1.1\r\nHost: {}\r\n",
+            self.session, self.driver
+        );
+        let told = send(self.driver, &head, "").await.json();
+        told["value"].as_str().expect("a handle").to_owned()
+    }
+
+    /// Goes on in another tab.
+    pub(crate) async fn turn_to(&self, tab: &str) {
+        self.command("window", &json!({"handle": tab})).await;
+    }
+
     /// The value of a JavaScript expression on the page.
     pub(crate) async fn value(&self, expression: &str) -> Value {
         let script = format!("return ({expression});");

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::asking::Courier;
 use super::browser::Browser;
+use super::pictures::{leaves_pictures, leaves_this};
 use crate::support::Db;
 use crate::world::{World, goods, lanes, until};
 
@@ -157,9 +158,10 @@ async fn tells(browser: &Browser, words: &Words) {
 
 /// Checks that the page fits the screen, that its text stands out from its background, and that a
 /// screen reader finds its way.
-async fn can_be_read(browser: &Browser) {
-    let beyond = "document.documentElement.scrollWidth - innerWidth";
-    assert_eq!(browser.value(beyond).await, 0, "scrolls sideways");
+pub(super) async fn can_be_read(browser: &Browser) {
+    let root = "document.documentElement";
+    let beyond = format!("{root}.scrollWidth - {root}.clientWidth");
+    assert_eq!(browser.value(&beyond).await, 0, "scrolls sideways");
     let pale = browser.value(include_str!("contrast.js")).await;
     assert_eq!(pale, Value::Array(Vec::new()), "too little contrast");
     for (what, expression) in [
@@ -185,26 +187,98 @@ async fn can_be_read(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn the_page_says_so_when_the_courier_is_gone() {
+async fn the_page_says_so_and_dims_its_numbers_when_the_courier_is_gone() {
+    let languages = [
+        (
+            "en",
+            "No contact was inserted yet",
+            "The courier does not answer",
+            "as of ",
+        ),
+        ("zh", "尚未写入任何号码", "程序没有应答", "截至 "),
+    ];
+    for (language, before, gone, as_of) in languages {
+        let db = Db::sqlite().await;
+        let mut world = World::new(&db, Faults::default()).await;
+        let courier = Courier::start(&mut world).await;
+        let browser = Browser::start().await;
+        browser.look(language, 1280, false).await;
+        browser.open(&format!("http://{}/", courier.address)).await;
+        let headline = "document.getElementById('headline-text').textContent";
+        until("nothing is due", async || {
+            browser.text(headline).await == before
+        })
+        .await;
+        let shown = "[document.getElementById('as-of').textContent, \
+                      getComputedStyle(document.querySelector('.tiles')).opacity]";
+        assert_eq!(browser.value(shown).await, serde_json::json!(["", "1"]));
+        courier.program.kill().await;
+        // Keeps the address from others while the page asks it.
+        let _silent = TcpListener::bind(courier.address).expect("it is free");
+        until("that is told", async || {
+            browser.text(headline).await == gone
+        })
+        .await;
+        let stale = browser.value(shown).await;
+        let time = stale[0].as_str().and_then(|text| text.strip_prefix(as_of));
+        let is_time = time.is_some_and(|time| time.matches(':').count() == 2);
+        assert!(is_time && stale[1] == "0.55", "{stale}");
+        for (width, dark) in [(1280, false), (390, true)] {
+            browser.look(language, width, dark).await;
+            let name = format!("gone-{language}-{width}-{dark}.png");
+            let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+            browser.picture(&picture).await;
+        }
+        drop(browser);
+    }
+}
+
+#[tokio::test]
+async fn a_long_list_says_how_much_is_left_out_and_is_folded_on_a_phone() {
     let db = Db::sqlite().await;
-    let mut world = World::new(&db, Faults::default()).await;
+    let all = lanes(13);
+    let faults = Faults {
+        running_tasks: all.iter().map(|lane| lane.1.clone()).collect(),
+        ..Faults::default()
+    };
+    let mut world = World::new(&db, faults).await;
+    world.holds_outlast_the_test();
+    for (nth, lane) in all.iter().enumerate() {
+        world.insert(lane, &goods(nth, 1)).await;
+    }
     let courier = Courier::start(&mut world).await;
+    until("all lanes are on hold", async || {
+        courier.get("/api/status").await.json()["outbox"]["lanes"]["held"] == 13
+    })
+    .await;
+    let url = format!("http://{}/", courier.address);
     let browser = Browser::start().await;
-    browser.look("en", 1280, false).await;
-    browser.open(&format!("http://{}/", courier.address)).await;
-    let headline = "document.getElementById('headline-text').textContent";
-    until("nothing is due", async || {
-        browser.text(headline).await == "No contact was inserted yet"
-    })
-    .await;
-    courier.program.kill().await;
-    // Keeps the address from others while the page asks it.
-    let _silent = TcpListener::bind(courier.address).expect("it is free");
-    until("that is told", async || {
-        browser.text(headline).await == "The courier does not answer"
-    })
-    .await;
-    drop(browser);
+    leaves_pictures(&browser, &url, "long-list").await;
+    let rows = "[...document.querySelectorAll('#paused tbody tr')].filter(row => row.checkVisibility()).length";
+    let left = "document.querySelector('#paused .quiet').innerText";
+    let unfold = "document.querySelector('#paused .unfold')";
+    for (language, rest, more) in [
+        ("en-GB,en", "and 3 more", "Show 7 more"),
+        ("zh-CN,zh", "另有 3 个", "再显示 7 个"),
+    ] {
+        for (width, shown) in [(1280, 10), (390, 3)] {
+            browser.look(language, width, false).await;
+            browser.open(&url).await;
+            until("the page is filled", async || {
+                browser.value("document.body.dataset.refreshed").await == "yes"
+            })
+            .await;
+            assert_eq!(browser.value(rows).await, shown, "{width}");
+            assert_eq!(browser.text(left).await, rest);
+        }
+        assert_eq!(browser.text(&format!("{unfold}.innerText")).await, more);
+        browser.value(&format!("{unfold}.click()")).await;
+        assert_eq!(browser.value(rows).await, 10);
+        // The list stays so when the numbers are new.
+        assert_eq!(browser.value("refresh().then(() => 0)").await, 0);
+        assert_eq!(browser.value(rows).await, 10);
+        leaves_this(&browser, &format!("unfolded-{}", &language[..2])).await;
+    }
 }
 
 /// As long as lanes of real users are.

@@ -6,11 +6,13 @@ use serde_json::Value;
 
 use super::asking::Courier;
 use super::browser::Browser;
+use super::pictures::leaves_pictures;
 use crate::support::Db;
 use crate::world::{World, goods, lanes, until};
 
 /// A state that keeps contacts back, and the texts that the page has to show.
 struct State {
+    name: &'static str,
     faults: Faults,
     command: &'static [&'static str],
     /// How many lanes are kept back, of three with two contacts each.
@@ -24,6 +26,7 @@ fn states() -> [State; 4] {
     let for_a_user = "2 lanes are paused; nothing is sent for 1 user";
     [
         State {
+            name: "token",
             faults: Faults {
                 token_off: true,
                 ..Faults::default()
@@ -34,6 +37,7 @@ fn states() -> [State; 4] {
             first: "all lanes",
         },
         State {
+            name: "pause-all",
             faults: Faults::default(),
             command: &["pause", "--all", "--reason", "the night"],
             lanes: 3,
@@ -41,6 +45,7 @@ fn states() -> [State; 4] {
             first: "all lanes",
         },
         State {
+            name: "forbidden",
             faults: Faults {
                 forbidden_users: vec!["user-0".into()],
                 ..Faults::default()
@@ -51,6 +56,7 @@ fn states() -> [State; 4] {
             first: "user-0 · all lanes",
         },
         State {
+            name: "pause-user",
             faults: Faults::default(),
             command: &["pause", "--user", "user-0", "--for", "2h"],
             lanes: 2,
@@ -84,12 +90,81 @@ async fn all_on_the_page_agrees_whatever_keeps_contacts_back() {
         .await;
         let outbox = &courier.get("/api/status").await.json()["outbox"];
         assert_eq!(outbox["lanes"]["held"], state.lanes, "{outbox}");
-        browser.open(&format!("http://{}/", courier.address)).await;
-        until("the page is filled", async || {
-            browser.value("document.body.dataset.refreshed").await == "yes"
+        let url = format!("http://{}/", courier.address);
+        leaves_pictures(&browser, &url, state.name).await;
+        agrees(&browser, &state).await;
+    }
+}
+
+/// What has become of all contacts, or keeps them back by no fault of theirs.
+struct End {
+    name: &'static str,
+    faults: Faults,
+    /// The contacts of each of two lanes.
+    phones: &'static [&'static str],
+    headline: &'static str,
+}
+
+fn ends() -> [End; 4] {
+    let good = &["13012121211", "13012121212"];
+    [
+        End {
+            name: "never",
+            faults: Faults::default(),
+            phones: &[],
+            headline: "No contact was inserted yet",
+        },
+        End {
+            name: "delivered",
+            faults: Faults::default(),
+            phones: good,
+            headline: "All delivered",
+        },
+        End {
+            name: "refused",
+            faults: Faults::default(),
+            phones: &["99999901", "99999902"],
+            headline: "Nothing was delivered",
+        },
+        End {
+            name: "breaker",
+            faults: Faults {
+                error_before: 1.0,
+                ..Faults::default()
+            },
+            phones: good,
+            headline: "Nothing is sent: Platform error",
+        },
+    ]
+}
+
+#[tokio::test]
+async fn the_headline_tells_an_end_from_an_outage() {
+    let browser = Browser::start().await;
+    for end in ends() {
+        let db = Db::sqlite().await;
+        let mut world = World::new(&db, end.faults.clone()).await;
+        // Lanes of two users, or the breaker holds back one of them alone. A batch of a single contact
+        // would count as failing by itself.
+        let phones: Vec<String> = end.phones.iter().map(|phone| (*phone).into()).collect();
+        for lane in lanes(3).iter().step_by(2).filter(|_| !phones.is_empty()) {
+            world.insert(lane, &phones).await;
+        }
+        let courier = Courier::start(&mut world).await;
+        let url = format!("http://{}/", courier.address);
+        browser.look("en", 1280, false).await;
+        browser.open(&url).await;
+        let headline = "document.getElementById('headline-text').innerText";
+        until(end.headline, async || {
+            browser.text(headline).await == end.headline
         })
         .await;
-        agrees(&browser, &state).await;
+        let breaker = browser
+            .text("document.getElementById('flow').innerText")
+            .await;
+        let is_open = breaker.contains("open: requests are held back");
+        assert_eq!(is_open, end.name == "breaker", "{breaker}");
+        leaves_pictures(&browser, &url, end.name).await;
     }
 }
 

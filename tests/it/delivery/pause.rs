@@ -165,6 +165,56 @@ async fn resuming_tries_at_once_what_waits_for_a_person_or_for_the_platform(db: 
     world.is_at_rest(0).await;
 }
 
+/// Here the database does not matter: gates are the courier's own.
+#[tokio::test]
+async fn resuming_tries_at_once_what_a_refused_token_or_the_breaker_holds_back() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    // Nothing is tried again by itself during this test.
+    world.set("retry.initial_interval", "10m");
+    world.set("retry.max_interval", "1h");
+    let courier = world.start(&["run"]);
+    for (nth, (faults, scope, told)) in [
+        (
+            Faults {
+                token_off: true,
+                ..Faults::default()
+            },
+            "user-0/task_0",
+            "unauthorized",
+        ),
+        (
+            Faults {
+                error_before: 1.0,
+                ..Faults::default()
+            },
+            "--all",
+            "server_error",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.simulator.set_faults(faults).unwrap();
+        // The breaker counts the failures of several lanes.
+        let several = if scope == "--all" { 10 } else { 1 };
+        for (lane, place) in lanes(several).iter().enumerate() {
+            world.insert(place, &goods(10 * nth + lane, 5)).await;
+        }
+        let gate = format!(
+            "FROM courier_instance WHERE standing LIKE '%\"user_id\":null,\"reason\":\"{told}\"%'"
+        );
+        super::world::until(told, async || db.count(&gate).await == 1).await;
+        world.simulator.set_faults(Faults::default()).unwrap();
+        said(&world, &["resume", scope]).await;
+        world
+            .none("FROM contact_outbox WHERE status = 'pending'")
+            .await;
+    }
+    stop([courier]).await;
+    world.is_at_rest(0).await;
+}
+
 async fn resuming_is_not_undone_by_the_answer_to_a_request_that_was_out(db: &Db) {
     let platform = Platform::start().await;
     let mut world = World::new(db, Faults::default()).await;

@@ -1,7 +1,7 @@
 //! Real servers whose certificates an authority made for the test has signed.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use contact_courier::address::{Address, Tls};
@@ -141,14 +141,14 @@ async fn it_is_verified(tested: Kind, kind: &'static str) {
         let said = error.to_string();
         assert!(said.contains(words) && !said.contains('\n'), "{said}");
     }
-    doctor_says_so(&server, &ours).await;
-    drop(server.server);
+    doctor_says_so(&server, &ours, &other).await;
+    doctor_says_that_it_has_expired(server, &ours).await;
 }
 
 /// The same by `doctor`: the security of the connection, or why there is none.
-async fn doctor_says_so(server: &Secured, ours: &Authority) {
+async fn doctor_says_so(server: &Secured, ours: &Authority, other: &Authority) {
     let ca = ours.ca();
-    let verified = doctor(&server.url("localhost"), Some(&ca)).await;
+    let verified = doctor(&server.url("localhost"), Some(&ca), "").await;
     assert!(
         verified.contains("ok       encryption  encrypted (TLSv1."),
         "{verified}"
@@ -157,19 +157,59 @@ async fn doctor_says_so(server: &Secured, ours: &Authority) {
         verified.contains("the server's certificate is verified"),
         "{verified}"
     );
-    let wrong = doctor(&server.url("127.0.0.1"), Some(&ca)).await;
-    assert!(wrong.contains("FAILED   database"), "{wrong}");
+    let nobody = "no authority that this machine trusts has signed its certificate";
+    for (host, ca, words) in [
+        (
+            "127.0.0.1",
+            Some(&ca),
+            "is for localhost, and not for 127.0.0.1",
+        ),
+        ("localhost", Some(&other.ca()), nobody),
+        ("localhost", None, nobody),
+    ] {
+        let refused = doctor(&server.url(host), ca.map(PathBuf::as_path), "verify").await;
+        distrusts(&refused, words);
+    }
+    let weak = doctor(&server.url("localhost"), None, "require").await;
+    assert!(weak.contains("ok       encryption  encrypted"), "{weak}");
+    assert!(weak.contains("not verified"), "{weak}");
+}
+
+/// The server is started anew with a certificate whose time is over.
+async fn doctor_says_that_it_has_expired(server: Secured, ours: &Authority) {
+    let dir = server.server.dir().to_owned();
+    server.server.kill().await;
+    ours.sign_expired("DNS:localhost", &dir.join("tls"));
+    give_to_the_server(&dir.join("tls"), &dir.join("data"));
+    server.server.start().await;
+    let over = doctor(&server.url("localhost"), Some(&ours.ca()), "").await;
+    distrusts(
+        &over,
+        "its certificate has expired on 2020-01-02; renew it there",
+    );
+    drop(server.server);
+}
+
+/// Checks that `doctor` says why a database is not trusted, and where to read on.
+pub(super) fn distrusts(said: &str, words: &str) {
+    let found = said
+        .lines()
+        .find(|line| line.starts_with("FAILED   database"));
+    let found = found.unwrap_or_else(|| panic!("{said}"));
+    assert!(found.contains(words), "{said}");
     assert!(
-        wrong.contains("is for localhost, and not for 127.0.0.1"),
-        "{wrong}"
+        said.contains("docs/security.md tells how a way is secured"),
+        "{said}"
     );
 }
 
-async fn doctor(url: &str, ca: Option<&Path>) -> String {
+/// Runs `doctor` with `database.tls`, and returns its output.
+pub(super) async fn doctor(url: &str, ca: Option<&Path>, tls: &str) -> String {
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_contact-courier"));
     doctor
         .arg("doctor")
         .env("COURIER__DATABASE__URL", url)
+        .env("COURIER__DATABASE__TLS", tls)
         .env("COURIER__PLATFORM__BASE_URL", "http://127.0.0.1:1")
         .stdin(Stdio::null());
     if let Some(ca) = ca {

@@ -517,9 +517,9 @@ pub(crate) fn told(name: &str) -> String {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "where the test databases are is told by the environment"
+    reason = "where the test databases are, and what is asked of a run, the environment tells"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
