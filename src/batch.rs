@@ -249,6 +249,9 @@ impl Seen {
             let Some(known) = known else { continue };
             each_spelling(known, |spelling| of_one.push(VisibleEnds::of(spelling)));
         }
+        if let [only] = of_one.as_slice() {
+            return ends.insert(*only);
+        }
         if of_one.iter().any(|end| ends.contains(end)) {
             return false;
         }

@@ -22,19 +22,23 @@ pub fn mask(number: &str) -> String {
 /// The ends of a number that the platform shows: two numbers with equal ends could have the same
 /// mask, so they never share a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VisibleEnds {
-    start: [Option<char>; VISIBLE_START],
-    end: [Option<char>; VISIBLE_END],
-}
+pub struct VisibleEnds([u32; VISIBLE_START + VISIBLE_END]);
+
+/// Stands where a number has no character. Numbers hash faster than characters that may be missing.
+const MISSING: u32 = u32::MAX;
 
 impl VisibleEnds {
     /// Returns the first three and last four characters of a number, or all that it has.
     pub fn of(number: &str) -> Self {
-        let (mut forwards, mut backwards) = (number.chars(), number.chars().rev());
-        Self {
-            start: std::array::from_fn(|_| forwards.next()),
-            end: std::array::from_fn(|_| backwards.next()),
+        let mut ends = [MISSING; VISIBLE_START + VISIBLE_END];
+        let (start, end) = ends.split_at_mut(VISIBLE_START);
+        for (place, c) in start.iter_mut().zip(number.chars()) {
+            *place = c.into();
         }
+        for (place, c) in end.iter_mut().zip(number.chars().rev()) {
+            *place = c.into();
+        }
+        Self(ends)
     }
 }
 

@@ -63,8 +63,8 @@ pub fn canonical(number: &str) -> Cow<'_, str> {
 
 /// Returns a number without the characters that people put between its digits, its digits in ASCII.
 fn plain(number: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '*');
-    if number.chars().all(is_plain) {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'*');
+    if number.bytes().all(is_plain) {
         return Cow::Borrowed(number);
     }
     Cow::Owned(
@@ -100,6 +100,10 @@ pub(super) fn in_ascii(c: char) -> char {
 /// other; the shortest rest comes last.
 fn without_code(number: &str) -> Vec<&str> {
     let mut rests = Vec::new();
+    // Nearly all numbers begin with none of them.
+    if !number.starts_with(FIRST_OF_CODES) {
+        return rests;
+    }
     let (mut whole, mut looked_at) = (Some(number), 0);
     while let Some(number) = whole
         && rests.len() < MOST_RESTS
@@ -129,6 +133,9 @@ pub(super) const TRUNK: [&str; 2] = ["+", "0"];
 /// China's country code, as it stands before a number.
 pub(super) const COUNTRY: [&str; 3] = ["+86", "86", "0086"];
 
+/// The characters with which all of these prefixes begin.
+const FIRST_OF_CODES: [char; 3] = ['+', '0', '8'];
+
 /// A number has at least this many digits behind its country code.
 const SHORTEST_NUMBER: usize = 7;
 
@@ -145,6 +152,19 @@ mod tests {
     #[test]
     fn a_number_in_plain_digits_has_one_spelling() {
         assert_eq!(spellings("13012121211"), ["13012121211"]);
+    }
+
+    #[test]
+    fn every_prefix_is_looked_for() {
+        for code in TRUNK.into_iter().chain(COUNTRY) {
+            let sent = format!("{code}13012121211");
+            assert!(code.starts_with(FIRST_OF_CODES), "{code}");
+            assert_eq!(canonical(&sent), "13012121211", "{sent}");
+            assert_eq!(
+                spellings(&sent).last().map(String::as_str),
+                Some("13012121211")
+            );
+        }
     }
 
     #[test]

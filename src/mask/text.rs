@@ -152,6 +152,7 @@ pub fn mask_own(text: &str, number: &str) -> String {
 pub fn mask_all<'a>(text: &str, numbers: impl IntoIterator<Item = &'a str>) -> String {
     let own: Vec<Own> = numbers
         .into_iter()
+        .filter(|number| may_hold(text, number))
         .map(Own::of)
         // A shorter number would show nothing masked, and stands in every date.
         .filter(|own| own.chars.len() >= SHORTEST_OWN)
@@ -175,6 +176,14 @@ pub fn mask_number(text: &str, number: &str) -> Option<String> {
 /// Whether both are the same number, in whatever shapes they are written.
 pub fn is_same_number(one: &str, other: &str) -> bool {
     one.trim() == other.trim() || Own::of(one).chars == Own::of(other).chars
+}
+
+/// Whether the text may hold a number: it has the number's first character. Most of what the platform
+/// says has no digit, and a batch has a hundred numbers.
+fn may_hold(text: &str, number: &str) -> bool {
+    let same = canonical(without_suffix(number.trim()));
+    let first = same.chars().next();
+    first.is_some_and(|first| text.chars().any(|c| in_ascii(c) == first))
 }
 
 /// A known number.
