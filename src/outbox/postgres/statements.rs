@@ -527,19 +527,25 @@ pub(super) static STATEMENTS: Statements = Statements {
     // on a standby that lags behind.
     open_batches: "INSERT INTO delivery_batch (id, parent_id, user_id, task_id, lease_token,
              contact_ids, options, state, attempts, maybe_delivered, sent_at)
-         SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids::bigint[],
+         SELECT o.id, o.parent_id, o.user_id, o.task_id, o.lease_token, o.contact_ids,
              o.options::jsonb, o.state, o.attempts, o.maybe_delivered,
              CASE o.state WHEN 'sending' THEN now() END
-         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
-             $7::text[], $8::text[], $9::integer[], $10::boolean[])
-             AS o (id, parent_id, user_id, task_id, lease_token, contact_ids, options, state,
-                 attempts, maybe_delivered)
+         FROM (
+             SELECT id, parent_id, user_id, task_id, lease_token,
+                 contact_ids::bigint[] AS contact_ids, options, state, attempts, maybe_delivered
+             FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[],
+                 $7::text[], $8::text[], $9::integer[], $10::boolean[])
+                 AS o (id, parent_id, user_id, task_id, lease_token, contact_ids, options, state,
+                     attempts, maybe_delivered)
+             -- Each text of ids is read once.
+             OFFSET 0
+         ) AS o
          WHERE (SELECT l.lease_token FROM delivery_lane l
                 WHERE l.user_id = o.user_id AND l.task_id = o.task_id) = o.lease_token
            AND (o.state <> 'sending'
              OR (SELECT count(*) FROM contact_outbox c
-                 WHERE c.id = ANY (o.contact_ids::bigint[]) AND c.status = 'pending')
-                 = cardinality(o.contact_ids::bigint[]))
+                 WHERE c.id = ANY (o.contact_ids) AND c.status = 'pending')
+                 = cardinality(o.contact_ids))
          ON CONFLICT (id) DO NOTHING",
     sending_batches: concat!(
         primary!(),
