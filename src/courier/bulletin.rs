@@ -22,6 +22,8 @@ pub(super) struct Bulletin {
     gates: Mutex<Gates>,
     limiter: Arc<RateLimiter>,
     tuner: Tuner,
+    /// Whether the rates are this courier's alone.
+    has_own_rates: bool,
     /// Notified when there is news that people wait for.
     news: Notify,
     speed: Mutex<Speed>,
@@ -29,11 +31,12 @@ pub(super) struct Bulletin {
 
 impl Bulletin {
     /// The bulletin of a courier that has done nothing yet.
-    pub(super) fn new(limiter: Arc<RateLimiter>, tuner: Tuner) -> Self {
+    pub(super) fn new(limiter: Arc<RateLimiter>, tuner: Tuner, has_own_rates: bool) -> Self {
         Self {
             gates: Mutex::default(),
             limiter,
             tuner,
+            has_own_rates,
             news: Notify::new(),
             speed: Mutex::new(Speed::new(ended(), Instant::now())),
         }
@@ -69,6 +72,7 @@ impl Bulletin {
             rate_level: self.limiter.level(),
             contacts_per_second: lock(&self.speed).note(ended(), now),
             is_guest: false,
+            has_own_rates: self.has_own_rates,
             guest_of: None,
         }
     }
@@ -88,6 +92,11 @@ impl Bulletin {
     /// Returns the settings that can change, as they are now.
     pub(super) fn tuning(&self) -> Arc<Tuning> {
         self.tuner.current()
+    }
+
+    /// Whether the rates are this courier's alone.
+    pub(super) fn has_own_rates(&self) -> bool {
+        self.has_own_rates
     }
 
     /// Returns what the courier has learned of the platform's rate.

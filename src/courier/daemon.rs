@@ -66,7 +66,10 @@ impl Courier {
             host: options.host.clone(),
             pid: std::process::id(),
             lease: options.lease,
-            standing: Standing::default(),
+            standing: Standing {
+                has_own_rates: !options.shared_limits,
+                ..Standing::default()
+            },
         };
         let beats = heartbeat::interval(options.lease);
         let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
@@ -116,7 +119,11 @@ impl Courier {
         let grace = self.options.shutdown_grace;
         let rates = self.rates(&watch);
         let limiter = Arc::new(self.limiter(&rates));
-        let bulletin = Arc::new(Bulletin::new(Arc::clone(&limiter), self.tuner.clone()));
+        let bulletin = Arc::new(Bulletin::new(
+            Arc::clone(&limiter),
+            self.tuner.clone(),
+            !self.options.shared_limits,
+        ));
         let entry = self.entry((&watch, rates), &life, &bulletin, until);
         let Some(entered) = entered(&entry).await? else {
             return Ok(None);

@@ -34,6 +34,10 @@ pub struct Standing {
     /// (`rate_limit.database_url`).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_guest: bool,
+    /// Whether it goes by rates of its own (`rate_limit.scope = "instance"`), which it shares with
+    /// nobody.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_own_rates: bool,
     /// The id by which such a guest is registered in the database of its contacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_of: Option<String>,

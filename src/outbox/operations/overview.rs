@@ -165,13 +165,17 @@ pub struct Owner {
 }
 
 /// Returns how many couriers share the rates that are kept here. One whose own database keeps its
-/// rates is registered twice, and counts once.
+/// rates is registered twice, and counts once. One that has rates of its own does not count.
 pub(in crate::outbox) fn sharers(registered: &[InstanceReport]) -> usize {
     let living = || registered.iter().filter(|courier| courier.alive);
     let guest_of = |guest: &InstanceReport| guest.standing.as_ref()?.guest_of.clone();
     let at_home: BTreeSet<String> = living().filter_map(guest_of).collect();
+    let has_own_rates = |courier: &InstanceReport| {
+        let standing = courier.standing.as_ref();
+        standing.is_some_and(|standing| standing.has_own_rates)
+    };
     living()
-        .filter(|courier| !at_home.contains(&courier.id))
+        .filter(|courier| !at_home.contains(&courier.id) && !has_own_rates(courier))
         .count()
 }
 
@@ -276,5 +280,14 @@ mod tests {
             courier("guest of b that was", false, Some("b")),
         ];
         assert_eq!(sharers(&registered), 3);
+    }
+
+    #[test]
+    fn who_has_rates_of_its_own_shares_none() {
+        let mut alone = courier("alone", true, None);
+        alone.standing.get_or_insert_default().has_own_rates = true;
+        let mut old = courier("of an earlier version", true, None);
+        old.standing = None;
+        assert_eq!(sharers(&[courier("a", true, None), alone, old]), 2);
     }
 }
