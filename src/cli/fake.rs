@@ -180,6 +180,10 @@ impl Outbox for FakeOutbox {
         unreachable!("no command does this")
     }
 
+    async fn forget_rates(&self) -> Result<(), OutboxError> {
+        unreachable!("no command does this")
+    }
+
     async fn backlog(&self, _: Uuid) -> Result<Backlog, OutboxError> {
         unreachable!("no command does this")
     }

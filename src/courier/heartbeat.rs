@@ -26,6 +26,12 @@ const BEATS_PER_LEASE: u32 = 3;
 /// back.
 const SOON: Duration = Duration::from_secs(1);
 
+/// How often a courier looks for shared rates that nobody uses any more.
+const FORGET_EVERY: Duration = Duration::from_hours(24);
+
+/// A courier begins with that so long after its start, because waiting contacts go first.
+const FORGET_FIRST: Duration = Duration::from_mins(10);
+
 /// Knows until when this instance's leases are good.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseClock(watch::Receiver<Instant>);
@@ -67,6 +73,7 @@ pub(super) async fn start(
         rates,
         clock,
         kept: None,
+        forget_at: Instant::now() + FORGET_FIRST,
     };
     let task = tokio::spawn(async move {
         tokio::select! {
@@ -93,6 +100,8 @@ struct Heart {
     clock: DatabaseClock,
     /// The rate that was last kept.
     kept: Option<LearnedRate>,
+    /// When to forget the shared rates that nobody uses any more.
+    forget_at: Instant,
 }
 
 impl Heart {
@@ -120,6 +129,7 @@ impl Heart {
             }
             if !failed {
                 self.keep_rate(pause).await;
+                self.forget_rates(pause).await;
             }
         }
     }
@@ -158,6 +168,18 @@ impl Heart {
         if let Ok(Ok(())) = self.pulse.heartbeat.turning(keep).await {
             self.kept = Some(learned);
         }
+    }
+
+    /// Forgets the shared rates that nobody uses any more, once in a while. They are as many as users
+    /// and lanes, and those come and go.
+    async fn forget_rates(&mut self, limit: Duration) {
+        if self.bulletin.has_own_rates() || Instant::now() < self.forget_at {
+            return;
+        }
+        self.forget_at = Instant::now() + FORGET_EVERY;
+        let forget = tokio::time::timeout(limit.min(SOON), self.rates.forget_rates());
+        // A courier that may not delete leaves them to `prune`; after other trouble the next time comes.
+        self.pulse.heartbeat.turning(forget).await.ok();
     }
 
     /// Limits a call's time: a call that hangs must not hold up the next heartbeat.

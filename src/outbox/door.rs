@@ -176,6 +176,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// of power.
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError>;
 
+    /// Deletes the shared rates of which nobody has claimed anything for a week.
+    async fn forget_rates(&self) -> Result<(), OutboxError>;
+
     /// Counts the contacts that are left.
     async fn backlog(&self, instance: Uuid) -> Result<Backlog, OutboxError>;
 

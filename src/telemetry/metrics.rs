@@ -56,7 +56,7 @@ const DELIVERY_SECONDS: &[f64] = &[
 const BATCH_CONTACTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 99.0, 100.0];
 
 /// The calls of the outbox that are measured.
-pub(super) const OPERATIONS: [&str; 26] = [
+pub(super) const OPERATIONS: [&str; 27] = [
     "check_fitness",
     "check_schema",
     "beat",
@@ -64,6 +64,7 @@ pub(super) const OPERATIONS: [&str; 26] = [
     "keep_rate",
     "learned_rate",
     "sharers",
+    "forget_rates",
     "retire",
     "newest",
     "newest_lanes",

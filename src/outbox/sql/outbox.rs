@@ -220,6 +220,11 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("locked", Limit::Patient, locked).await
     }
 
+    async fn forget_rates(&self) -> Result<(), OutboxError> {
+        let forget = || rates::forget(&self.dialect, Duration::ZERO);
+        self.call("forget_rates", Limit::Short, forget).await
+    }
+
     async fn claim_rate(&self, claim: &RateClaim<'_>) -> Result<i64, OutboxError> {
         let asked = Instant::now();
         let claim = || rates::claim(&self.dialect, claim, asked);

@@ -14,6 +14,7 @@ on_every_database!(
     a_slice_begins_as_far_ahead_as_the_claim_leads,
     claims_that_are_made_at_the_same_time_do_not_overlap,
     what_was_learned_of_the_rate_is_there_for_the_next_courier,
+    rates_that_nobody_has_used_for_a_week_are_forgotten,
 );
 
 const MINUTE: i64 = 60_000_000;
@@ -132,6 +133,28 @@ async fn what_was_learned_of_the_rate_is_there_for_the_next_courier(db: &Db) {
     db.execute("UPDATE rate_budget SET learned = 'nonsense' WHERE name = 'learned'")
         .await;
     assert_eq!(learned().await, None);
+}
+
+async fn rates_that_nobody_has_used_for_a_week_are_forgotten(db: &Db) {
+    let learned = LearnedRate {
+        hurt: 20.5,
+        low: 14.0,
+        stays_seconds: 20.0,
+        seconds_ago: 3.0,
+    };
+    db.outbox.keep_rate(&learned).await.expect("it is kept");
+    for (name, unused_days) in [("all", 0), ("user:lately", 6), ("user:gone", 8)] {
+        claim(db, name, Duration::ZERO).await;
+        let micros = unused_days * 86_400_000_000_i64;
+        db.execute(&format!(
+            "UPDATE rate_budget SET given_until = given_until - {micros} WHERE name = '{name}'"
+        ))
+        .await;
+    }
+    db.outbox.forget_rates().await.expect("it forgets");
+    assert_eq!(db.count("FROM rate_budget").await, 3);
+    let gone = "FROM rate_budget WHERE name = 'user:gone'";
+    assert_eq!(db.count(gone).await, 0);
 }
 
 /// The app keeps the file locked for a second.
