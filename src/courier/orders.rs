@@ -14,6 +14,13 @@ use crate::telemetry::event::Resumed;
 /// The time between two reads. So an order is in force within a second.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// Reads take at most one part in this many of the time: all pauses that are in force are read, and there may be
+/// very many.
+const SHARE: u32 = 5;
+
+/// However long a read takes, the next one is no later.
+const LONGEST: Duration = Duration::from_secs(5);
+
 /// The time between two reads while the database is away.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -42,12 +49,21 @@ pub(super) async fn follow(context: &Context) {
 
 /// Reads again and again; `read` returns whether the database has answered.
 async fn again_and_again(mut read: impl AsyncFnMut() -> bool) {
+    let mut took = Duration::ZERO;
     loop {
-        sleep(INTERVAL).await;
-        if !read().await {
+        sleep(pause_after(took)).await;
+        let asked = Instant::now();
+        let has_answered = read().await;
+        took = asked.elapsed();
+        if !has_answered {
             sleep(RETRY).await;
         }
     }
+}
+
+/// Returns how long to wait after a read that took so long.
+fn pause_after(took: Duration) -> Duration {
+    (took * (SHARE - 1)).clamp(INTERVAL, LONGEST)
 }
 
 #[cfg(test)]
@@ -64,7 +80,7 @@ mod tests {
             Duration::from_mins(1),
             again_and_again(async || {
                 // The database is busy.
-                sleep(Duration::from_millis(500)).await;
+                sleep(Duration::from_millis(150)).await;
                 reads.push(Instant::now());
                 true
             }),
@@ -86,5 +102,13 @@ mod tests {
         });
         assert!(timeout(Duration::from_secs(10), away).await.is_err());
         assert_eq!(reads, 8);
+    }
+
+    #[test]
+    fn reads_of_many_orders_take_a_bounded_share_of_the_time() {
+        let millis = Duration::from_millis;
+        for (took, pause) in [(0, 250), (60, 250), (200, 800), (60_000, 5_000)] {
+            assert_eq!(pause_after(millis(took)), millis(pause), "{took} ms");
+        }
     }
 }
