@@ -84,9 +84,25 @@ impl Notices {
     }
 }
 
-/// Returns how long to wait after a question asked at `asked`, so that questions take a bounded
-/// share of the time. If an app has inserted very many rows and not committed them, the database
-/// walks over all of them.
+/// Returns how long to wait now after a question asked at `asked`, so that questions are an interval apart
+/// and take a bounded share of the time. If an app has inserted very many rows and not committed
+/// them, the database walks over all of them.
 fn pause_after(asked: Instant, interval: Duration) -> Duration {
-    interval.max(asked.elapsed() * (SEARCH_SHARE - 1))
+    let took = asked.elapsed();
+    interval.saturating_sub(took).max(took * (SEARCH_SHARE - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_are_an_interval_apart_and_take_a_bounded_share_of_the_time() {
+        let millis = Duration::from_millis;
+        for (took, pause) in [(0, 20), (1, 19), (4, 16), (10, 40), (100, 400)] {
+            let asked = Instant::now();
+            tokio::time::advance(millis(took)).await;
+            assert_eq!(pause_after(asked, millis(20)), millis(pause), "{took} ms");
+        }
+    }
 }
