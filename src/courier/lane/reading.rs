@@ -159,6 +159,45 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contact::{OutboxRow, RequestDefaults};
+
+    /// A contact that had been due for so long when it was read.
+    fn contact(id: i64, due_for: Duration) -> Contact {
+        let row = OutboxRow {
+            id,
+            phone: "13000001111".into(),
+            ..OutboxRow::default()
+        };
+        let mut contact = Contact::check(row, &RequestDefaults::default()).unwrap();
+        contact.due_for = due_for;
+        contact
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_rows_wait_for_company_until_the_oldest_has_waited_long_enough() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let linger = SECOND * 3;
+        let room = Room {
+            contacts: 3,
+            bytes: usize::MAX,
+        };
+        let mut reading = Reading::new(Instant::now());
+        reading.waiting.push_back(contact(1, SECOND));
+        assert!(!reading.lingers(room, linger), "more may be there to read");
+        reading.at_end = true;
+        assert!(reading.lingers(room, linger));
+        // The oldest decides, by the time before it was read and since then.
+        reading.waiting.push_back(contact(2, Duration::ZERO));
+        tokio::time::advance(SECOND * 2 - Duration::from_millis(1)).await;
+        assert!(reading.lingers(room, linger));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!reading.lingers(room, linger));
+        assert!(reading.lingers(room, linger * 2));
+        reading.waiting.push_back(contact(3, Duration::ZERO));
+        assert!(!reading.lingers(room, linger * 2), "they fill a batch");
+        reading.waiting.clear();
+        assert!(!reading.lingers(room, linger), "there are none");
+    }
 
     #[test]
     fn where_all_rows_break_a_rule_reading_waits_for_what_is_being_refused() {

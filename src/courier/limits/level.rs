@@ -223,9 +223,19 @@ mod tests {
         seconds: usize,
         limit: impl Fn(u64) -> u32,
     ) -> Day {
+        day_from(Level::default(), (counts, jitter, wait), seconds, limit)
+    }
+
+    /// The same from this level on.
+    fn day_from(
+        mut level: Level,
+        (counts, jitter, wait): (Counts, Duration, Duration),
+        seconds: usize,
+        limit: impl Fn(u64) -> u32,
+    ) -> Day {
         let start = Instant::now();
         let mut dice = StdRng::seed_from_u64(7);
-        let (mut level, mut platform) = (Level::default(), Platform::new(counts, limit(0)));
+        let mut platform = Platform::new(counts, limit(0));
         let mut next = Duration::ZERO;
         let mut day = Day {
             let_in: vec![0; seconds],
@@ -301,13 +311,44 @@ mod tests {
         assert!(level.at(now + SECOND * 400) > 0.99, "it finds its way back");
     }
 
+    /// Returns the use at the best height that somebody could know beforehand: one that never
+    /// changes, at which almost nothing is refused.
+    fn best(counts: Counts, jitter: Duration) -> f64 {
+        let used = |height: f64| {
+            let level = Level(Some(Lowered {
+                learned: Learned {
+                    at: Instant::now() + SECOND * 1_000,
+                    low: height,
+                    hurt: height,
+                    stays: LONGEST_WHILE,
+                },
+                quick: 0,
+            }));
+            let day = day_from(level, (counts, jitter, MS * 250), 300, |_| 50);
+            day.shares(50, 0).0
+        };
+        let heights = (90..=100).map(|percent| used(f64::from(percent) / 100.0));
+        heights.fold(0.0, f64::max)
+    }
+
+    /// Where requests may come closer together than they went, a second has room for fewer than the
+    /// limit: nobody could use 95 % of it in a sliding window.
     #[test]
-    fn over_a_network_that_jitters_the_rate_is_used() {
-        for counts in ALL {
+    fn over_a_network_that_jitters_the_rate_is_used_almost_as_well_as_it_could_be() {
+        for (counts, goal) in [
+            (Counts::Sliding, 0.92),
+            (Counts::Fixed, 0.93),
+            (Counts::Bucket, 0.98),
+        ] {
+            let best = best(counts, MS * 60);
+            // Without and with `Retry-After`.
             for wait in [MS * 250, SECOND] {
                 let day = day(counts, MS * 60, wait, 300, |_| 50);
-                let (used, refused) = day.shares(50, 0);
-                assert!(used >= 0.9, "{counts:?} {wait:?}: {used}");
+                let (used, refused) = day.shares(50, 20);
+                assert!(
+                    used >= goal && used >= best - 0.03,
+                    "{counts:?} {wait:?}: {used} of {best}"
+                );
                 assert!(refused <= 0.005, "{counts:?} {wait:?}: {refused}");
             }
         }
@@ -318,7 +359,7 @@ mod tests {
         for counts in ALL {
             for (jitter, wait) in [(Duration::ZERO, MS * 250), (MS * 60, SECOND)] {
                 let (used, refused) = day(counts, jitter, wait, 320, |_| 20).shares(20, 20);
-                assert!(used >= 0.9, "{counts:?} {wait:?}: {used}");
+                assert!(used >= 0.92, "{counts:?} {wait:?}: {used}");
                 assert!(refused <= 0.02, "{counts:?} {wait:?}: {refused}");
             }
         }
@@ -335,7 +376,7 @@ mod tests {
             };
             for (from, to, limit) in [(30, 300, 40.0), (330, 600, 20.0), (900, 1_200, 40.0)] {
                 let used = share(from, to, limit);
-                assert!(used >= 0.9, "{counts:?} from {from}: {used}");
+                assert!(used >= 0.92, "{counts:?} from {from}: {used}");
             }
         }
     }
