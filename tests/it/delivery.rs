@@ -7,6 +7,7 @@
 mod cancel;
 mod clock;
 mod crash;
+mod cut;
 mod dead;
 mod held;
 mod input;

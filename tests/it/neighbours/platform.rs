@@ -1,4 +1,4 @@
-//! A platform with an own answer for each user, which notes the users of its requests.
+//! A platform with an own answer for each user, which notes the users and instants of its requests.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// The platform's answer to a user whose name begins with this.
 const ANSWERS: [(&str, u16, &str); 6] = [
@@ -42,7 +43,7 @@ const MENDED: [(&str, u16, &str); 2] = [
 pub(crate) struct Platform {
     pub(crate) base_url: String,
     came: watch::Receiver<Vec<String>>,
-    paths: Paths,
+    arrivals: Arrivals,
     lets_go: watch::Sender<bool>,
     server: AbortHandle,
 }
@@ -51,8 +52,8 @@ impl Platform {
     pub(crate) async fn start() -> Self {
         let (sender, came) = watch::channel(Vec::new());
         let lets_go = watch::Sender::new(false);
-        let paths = Paths::default();
-        let state = (Arc::new(sender), Arc::clone(&paths), lets_go.subscribe());
+        let arrivals = Arrivals::default();
+        let state = (Arc::new(sender), Arc::clone(&arrivals), lets_go.subscribe());
         let app = Router::new().fallback(answer).with_state(state);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -60,7 +61,7 @@ impl Platform {
         Self {
             base_url,
             came,
-            paths,
+            arrivals,
             lets_go,
             server: serving.abort_handle(),
         }
@@ -73,7 +74,14 @@ impl Platform {
 
     /// Returns the paths of all requests so far: one per lane.
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.paths.lock().unwrap().clone()
+        let arrivals = self.arrivals.lock().unwrap();
+        arrivals.iter().map(|(_, path)| path.clone()).collect()
+    }
+
+    /// Returns the instants of all requests so far.
+    pub(crate) fn instants(&self) -> Vec<Instant> {
+        let arrivals = self.arrivals.lock().unwrap();
+        arrivals.iter().map(|(at, _)| *at).collect()
     }
 
     /// Answers the users that are held.
@@ -95,16 +103,18 @@ impl Drop for Platform {
     }
 }
 
-type Paths = Arc<Mutex<Vec<String>>>;
+/// When each request came, and its path.
+type Arrivals = Arc<Mutex<Vec<(Instant, String)>>>;
 
 type Answering = (
     Arc<watch::Sender<Vec<String>>>,
-    Paths,
+    Arrivals,
     watch::Receiver<bool>,
 );
 
-async fn answer(State((came, paths, mut lets_go)): State<Answering>, uri: Uri) -> Response {
-    paths.lock().unwrap().push(uri.path().to_owned());
+async fn answer(State((came, arrivals, mut lets_go)): State<Answering>, uri: Uri) -> Response {
+    let arrival = (Instant::now(), uri.path().to_owned());
+    arrivals.lock().unwrap().push(arrival);
     let known = |segment: &&str| {
         let kinds = ANSWERS.iter().map(|(kind, ..)| *kind);
         let mended = MENDED.iter().map(|(kind, ..)| *kind);

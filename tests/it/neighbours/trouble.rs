@@ -10,7 +10,7 @@ use crate::support::{Db, on_every_database};
 use contact_courier::simulator::Faults;
 
 /// Lanes in trouble.
-const BAD: usize = 300;
+pub(super) const BAD: usize = 300;
 
 /// Good contacts, one after the other.
 const GOOD: usize = 10;
@@ -48,15 +48,19 @@ on_every_database!(
 );
 
 /// The program beside a platform, with rows that are in trouble.
-struct Street<'a> {
+pub(super) struct Street<'a> {
     world: World<'a>,
-    platform: Platform,
-    program: Program,
+    pub(super) platform: Platform,
+    pub(super) program: Program,
 }
 
 impl<'a> Street<'a> {
     /// Inserts a row for each of these lanes, and starts the program.
-    async fn of(db: &'a Db, settings: &[(&str, &str)], bad: Vec<(String, String)>) -> Self {
+    pub(super) async fn of(
+        db: &'a Db,
+        settings: &[(&str, &str)],
+        bad: Vec<(String, String)>,
+    ) -> Self {
         let platform = Platform::start().await;
         let mut world = World::new(db, Faults::default()).await;
         let usual = [
@@ -69,11 +73,8 @@ impl<'a> Street<'a> {
         for (key, value) in usual.iter().chain(settings) {
             world.set(key, value);
         }
-        let rows = |(user, task): &(String, String)| format!("('{user}', '{task}', '13012121211')");
-        let rows: Vec<String> = bad.iter().map(rows).collect();
-        if !rows.is_empty() {
-            let insert = "INSERT INTO contact_outbox (user_id, task_id, phone) VALUES";
-            db.execute(&format!("{insert} {}", rows.join(", "))).await;
+        if !bad.is_empty() {
+            Self::insert(db, &bad).await;
         }
         let program = world.start(&["run"]);
         Self {
@@ -83,8 +84,16 @@ impl<'a> Street<'a> {
         }
     }
 
+    /// Inserts a row for each of these lanes.
+    pub(super) async fn insert(db: &Db, lanes: &[(String, String)]) {
+        let row = |(user, task): &(String, String)| format!("('{user}', '{task}', '13012121211')");
+        let rows: Vec<String> = lanes.iter().map(row).collect();
+        let insert = "INSERT INTO contact_outbox (user_id, task_id, phone) VALUES";
+        db.execute(&format!("{insert} {}", rows.join(", "))).await;
+    }
+
     /// Waits until the bad lanes have shown what they are, then lets good contacts come.
-    async fn serves_good_contacts_after(self, bad: usize) {
+    pub(super) async fn serves_good_contacts_after(self, bad: usize) {
         self.platform.until(|came| came.len() >= bad).await;
         let is_good = |user: &String| user == "good";
         let count = |came: &[String]| came.iter().filter(|user| is_good(user)).count();
@@ -111,13 +120,13 @@ impl<'a> Street<'a> {
     }
 }
 
-fn users(kind: &str, n: usize) -> Vec<(String, String)> {
+pub(super) fn users(kind: &str, n: usize) -> Vec<(String, String)> {
     (0..n)
         .map(|nth| (format!("{kind}-{nth}"), "task".into()))
         .collect()
 }
 
-fn tasks(user: &str, n: usize) -> Vec<(String, String)> {
+pub(super) fn tasks(user: &str, n: usize) -> Vec<(String, String)> {
     (0..n)
         .map(|nth| (user.into(), format!("task-{nth}")))
         .collect()
@@ -165,12 +174,7 @@ async fn a_hundred_users_that_hang_do_not_hold_up_one_that_is_known_to_answer(db
     let known = format!("{insert} ('good', 'task', '13200000000')");
     db.execute(&known).await;
     street.platform.until(|came| came == ["good"]).await;
-    let hanging: Vec<String> = users("hanging", 100)
-        .iter()
-        .map(|(user, task)| format!("('{user}', '{task}', '13012121211')"))
-        .collect();
-    db.execute(&format!("{insert} {}", hanging.join(", ")))
-        .await;
+    Street::insert(db, &users("hanging", 100)).await;
     street.serves_good_contacts_after(7).await;
 }
 
