@@ -34,11 +34,13 @@ pub(crate) enum Measurement {
     Jitter,
     /// `measure::door`: the true limit is lower.
     UnknownLimit,
+    /// `measure::answers`
+    Answers,
 }
 
 impl Measurement {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Drain(Engine::Postgres),
         Self::Drain(Engine::Sqlite),
         Self::Drain(Engine::MariaDb),
@@ -60,6 +62,7 @@ impl Measurement {
         Self::Shared,
         Self::Jitter,
         Self::UnknownLimit,
+        Self::Answers,
     ];
 
     /// Its name on the command line.
@@ -86,6 +89,7 @@ impl Measurement {
             Self::Shared => "shared-limit",
             Self::Jitter => "jitter",
             Self::UnknownLimit => "unknown-limit",
+            Self::Answers => "answers",
         }
     }
 
@@ -107,6 +111,7 @@ impl Measurement {
             Self::Shared => "the same by two that share it, on PostgreSQL and SQLite",
             Self::Jitter => "the same where requests are delayed by 0 to 60 ms",
             Self::UnknownLimit => "the same where the platform allows 20 requests per second",
+            Self::Answers => "CPU of the costliest answers of 1 MiB",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The measurements, in the order of the table.
 
+mod answers;
 mod backlog;
 mod bench;
 mod careful;

@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::bench::Bench;
 use super::{
-    backlog, deferred, door, idle, large_rows, latency, memory, neighbours, rate, small_lane,
-    throughput, trickle,
+    answers, backlog, deferred, door, idle, large_rows, latency, memory, neighbours, rate,
+    small_lane, throughput, trickle,
 };
 use crate::measurement::Measurement;
 use crate::table::Table;
@@ -28,5 +28,6 @@ pub(crate) async fn run(measurement: Measurement, bench: &Bench, table: &mut Tab
         Measurement::Shared => rate::run_shared(bench, table).await,
         Measurement::Jitter => door::jitter(bench, table).await,
         Measurement::UnknownLimit => door::unknown_limit(bench, table).await,
+        Measurement::Answers => answers::run(table),
     }
 }
