@@ -188,7 +188,7 @@ mod tests {
         assert!(reading.lingers(room, linger));
         // The oldest decides, by the time before it was read and since then.
         reading.waiting.push_back(contact(2, Duration::ZERO));
-        tokio::time::advance(SECOND * 2 - Duration::from_millis(1)).await;
+        tokio::time::advance(Duration::from_millis(1_999)).await;
         assert!(reading.lingers(room, linger));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!reading.lingers(room, linger));
