@@ -74,7 +74,8 @@ async fn a_body_that_is_cut_off_without_an_answer_is_halved() {
     let succeeded = "FROM contact_outbox WHERE status = 'succeeded'";
     assert_eq!(db.count(succeeded).await, i64::try_from(ROWS).unwrap());
     let [cut, answered] = [&door.cut, &door.answered].map(|count| count.load(Ordering::Relaxed));
-    // Each half is short enough; a batch may be cut into smaller parts at once.
+    // Each half is short enough; a batch may be cut into smaller parts at once. How often the whole is tried
+    // before depends on how quick the machine is.
     assert!((2..=8).contains(&answered), "{answered} were answered");
-    assert!(cut <= 6, "{cut} were cut off");
+    assert!(cut <= ROWS, "{cut} were cut off");
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use contact_courier::outbox::{Change, Hold, MySqlOutbox, PostgresOutbox, Postpone};
+use contact_courier::outbox::{Change, Hold, MySqlOutbox, OutboxError, PostgresOutbox, Postpone};
 use sqlx::ConnectOptions as _;
+use uuid::Uuid;
 
-use crate::support::{Db, Raw, entry, instance, on_every_database};
+use crate::support::{Db, Raw, entry, instance, lane, on_every_database};
+use crate::world::until;
 
 on_every_database!(
     a_leased_lane_is_not_leased_or_found_by_another_courier,
@@ -204,14 +206,26 @@ mod on_a_server {
             Raw::Postgres(_) => {
                 let options = PostgresOutbox::connect_options(&db.url).expect("options");
                 let _standing = stand_still!(options.connect().await);
-                db.lease("u/t", me).await;
+                is_leased(db, me).await;
             }
             Raw::MySql(_) => {
                 let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
                 let _standing = stand_still!(outbox.session().await);
-                db.lease("u/t", me).await;
+                is_leased(db, me).await;
             }
             Raw::Sqlite(_) => unreachable!("no server"),
         }
+    }
+
+    /// Tries as the courier does, which waits a second for the lock each time.
+    async fn is_leased(db: &Db, me: Uuid) {
+        until("the lane is leased", async || {
+            match db.outbox.lease(&lane("u/t"), me).await {
+                Ok(leased) => leased.is_some(),
+                Err(OutboxError::Locked(_)) => false,
+                Err(error) => panic!("{error}"),
+            }
+        })
+        .await;
     }
 }
