@@ -9,9 +9,31 @@ use super::outage::{contacts, everything_arrived, said, was_told_once};
 use crate::server::Server;
 use crate::support::group::Group;
 use crate::support::{Db, Kind, mysql_database};
-use crate::world::{World, until};
+use crate::world::{Program, World, until};
 
 const PER_LANE: usize = 200;
+
+/// Starts a courier that takes seconds for its contacts, and returns their number and the courier when a
+/// part of them is delivered.
+async fn is_half_way(world: &mut World<'_>) -> (i64, Program) {
+    world.set("delivery.batch_size", "10");
+    world.set("rate_limit.requests_per_second", "40");
+    let contacts = contacts(world, PER_LANE).await;
+    let courier = world.start(&["run"]);
+    world.holds_more_than(200).await;
+    (contacts, courier)
+}
+
+/// Waits until all contacts are delivered, and ends the courier.
+async fn delivers_the_rest(world: &World<'_>, contacts: i64, courier: Program) {
+    until("every row is final", async || {
+        world.with_status("pending").await == 0
+    })
+    .await;
+    everything_arrived(world, contacts).await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
 
 #[tokio::test]
 async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
@@ -88,11 +110,7 @@ async fn mysql_sessions_at_a_demoted_primary_move_over_to_the_new_one() {
     db.outbox.migrate().await.unwrap();
     let mut world = World::new(&db, Faults::default()).await;
     world.set("database.url", &group.everybody());
-    world.set("delivery.batch_size", "10");
-    world.set("rate_limit.requests_per_second", "40");
-    let contacts = contacts(&world, PER_LANE).await;
-    let courier = world.start(&["run"]);
-    world.holds_more_than(200).await;
+    let (contacts, courier) = is_half_way(&mut world).await;
 
     let members = "performance_schema.replication_group_members";
     let next = format!("FROM {members} WHERE member_role = 'SECONDARY' ORDER BY member_id LIMIT 1");
@@ -101,13 +119,7 @@ async fn mysql_sessions_at_a_demoted_primary_move_over_to_the_new_one() {
     db.execute(&hands_over).await;
     courier.says("another server is used now").await;
     // The old primary has what the new one writes.
-    until("every row is final", async || {
-        world.with_status("pending").await == 0
-    })
-    .await;
-    everything_arrived(&world, contacts).await;
-    courier.signal("TERM").await;
-    assert_eq!(courier.ended().await.code, Some(0));
+    delivers_the_rest(&world, contacts, courier).await;
 }
 
 #[tokio::test]
@@ -130,11 +142,7 @@ async fn mariadb_sessions_at_a_demoted_primary_move_over_to_the_second_server() 
         "database.url",
         &format!("mysql://courier@{old},{new}/{name}"),
     );
-    world.set("delivery.batch_size", "10");
-    world.set("rate_limit.requests_per_second", "40");
-    let contacts = contacts(&world, PER_LANE).await;
-    let courier = world.start(&["run"]);
-    world.holds_more_than(200).await;
+    let (contacts, courier) = is_half_way(&mut world).await;
 
     db.execute("SET GLOBAL read_only = 1").await;
     courier.says("database trouble; trying again").await;
@@ -143,13 +151,7 @@ async fn mariadb_sessions_at_a_demoted_primary_move_over_to_the_second_server() 
     admin.execute("SET GLOBAL read_only = 0").await.unwrap();
     courier.says("another server is used now").await;
     second.stands_for(&db);
-    until("every row is final", async || {
-        world.with_status("pending").await == 0
-    })
-    .await;
-    everything_arrived(&world, contacts).await;
-    courier.signal("TERM").await;
-    assert_eq!(courier.ended().await.code, Some(0));
+    delivers_the_rest(&world, contacts, courier).await;
 }
 
 #[tokio::test]
@@ -158,11 +160,7 @@ async fn a_server_that_turns_read_only_is_not_written_to_even_by_who_may() {
     let db = Db::mysql_at(Kind::MariaDb, mysql_database(&server.url).await).await;
     db.outbox.migrate().await.unwrap();
     let mut world = World::new(&db, Faults::default()).await;
-    world.set("delivery.batch_size", "10");
-    world.set("rate_limit.requests_per_second", "40");
-    let contacts = contacts(&world, PER_LANE).await;
-    let courier = world.start(&["run"]);
-    world.holds_more_than(200).await;
+    let (contacts, courier) = is_half_way(&mut world).await;
 
     // The courier's user is the administrator, who could go on writing.
     db.execute("SET GLOBAL read_only = 1").await;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use contact_courier::contact::ContactId;
 use contact_courier::courier::lifecycle::Lifecycle;
 use contact_courier::courier::retention::Retention;
-use contact_courier::outbox::{Change, LearnedRate, Pruning, RateClaim};
+use contact_courier::outbox::{Change, Pruning};
 
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::operations::failed;
+use super::rates::some_are_unused;
 use crate::support::{Db, Raw, close, entry, on_every_database};
 
 on_every_database!(
@@ -62,29 +63,7 @@ async fn prune(db: &Db, pruning: Pruning) -> (u64, u64) {
 }
 
 async fn rates_that_nobody_has_used_for_long_go_and_what_was_learned_stays(db: &Db) {
-    let learned = LearnedRate {
-        hurt: 20.5,
-        low: 14.0,
-        stays_seconds: 20.0,
-        seconds_ago: 3.0,
-    };
-    db.outbox.keep_rate(&learned).await.expect("it is kept");
-    for (name, unused_days) in [("all", 0), ("user:lately", 6), ("user:gone", 8)] {
-        let claim = RateClaim {
-            name,
-            span: Duration::from_secs(1),
-            burst: Duration::ZERO,
-            lead: Duration::ZERO,
-            furthest: Duration::MAX,
-            restart: Duration::ZERO,
-        };
-        db.outbox.claim_rate(&claim).await.expect("claims");
-        let micros = unused_days * 86_400_000_000_i64;
-        db.execute(&format!(
-            "UPDATE rate_budget SET given_until = given_until - {micros} WHERE name = '{name}'"
-        ))
-        .await;
-    }
+    some_are_unused(db).await;
     let dry = Pruning {
         dry_run: true,
         ..OLD

@@ -135,7 +135,8 @@ async fn what_was_learned_of_the_rate_is_there_for_the_next_courier(db: &Db) {
     assert_eq!(learned().await, None);
 }
 
-async fn rates_that_nobody_has_used_for_a_week_are_forgotten(db: &Db) {
+/// Keeps a learned rate, and three rates of which one was used last longer than a week ago.
+pub(super) async fn some_are_unused(db: &Db) {
     let learned = LearnedRate {
         hurt: 20.5,
         low: 14.0,
@@ -151,6 +152,10 @@ async fn rates_that_nobody_has_used_for_a_week_are_forgotten(db: &Db) {
         ))
         .await;
     }
+}
+
+async fn rates_that_nobody_has_used_for_a_week_are_forgotten(db: &Db) {
+    some_are_unused(db).await;
     db.outbox.forget_rates().await.expect("it forgets");
     assert_eq!(db.count("FROM rate_budget").await, 3);
     let gone = "FROM rate_budget WHERE name = 'user:gone'";
