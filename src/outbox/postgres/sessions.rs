@@ -52,9 +52,13 @@ pub(super) const STEADY_PLANS: [(&str, &str); 5] = [
 /// or the user is.
 macro_rules! begin {
     (lock: $lock:literal, idle: $idle:literal) => {
+        begin!(durable: "on", lock: $lock, idle: $idle)
+    };
+    (durable: $durable:literal, lock: $lock:literal, idle: $idle:literal) => {
         concat!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on;
-             SET LOCAL lock_timeout = '",
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = ",
+            $durable,
+            "; SET LOCAL lock_timeout = '",
             $lock,
             "'; SET LOCAL idle_in_transaction_session_timeout = '",
             $idle,
@@ -68,6 +72,9 @@ const BEGIN: &str = begin!(lock: "8s", idle: "5s");
 
 /// The same for a caller that tries again rather than keep others waiting.
 pub(super) const BEGIN_BRIEFLY: &str = begin!(lock: "1s", idle: "5s");
+
+/// The same for a lease, whose end does not wait for the disk.
+const BEGIN_LEASE: &str = begin!(durable: "off", lock: "1s", idle: "5s");
 
 /// The same where somebody may take time between two statements.
 const BEGIN_UNHURRIED: &str = begin!(lock: "8s", idle: "0");
@@ -163,6 +170,11 @@ impl Sessions for Postgres {
 
     async fn begin_briefly(&self) -> Result<Self::Writing> {
         let begun = self.servers.begin_with(BEGIN_BRIEFLY).await;
+        begun.map(WritingSession::All)
+    }
+
+    async fn begin_lease(&self) -> Result<Self::Writing> {
+        let begun = self.servers.begin_with(BEGIN_LEASE).await;
         begun.map(WritingSession::All)
     }
 

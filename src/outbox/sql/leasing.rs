@@ -107,7 +107,7 @@ pub(super) async fn lease<D: Dialect>(
     longest: u64,
 ) -> Result<Option<LeasedLane>, SqlError> {
     // All other lanes wait for a place meanwhile.
-    let mut tx = dialect.begin_briefly().await?;
+    let mut tx = dialect.begin_lease().await?;
     let leased = write_lease::<D>(&mut tx, lane, instance, longest).await?;
     match leased {
         Some(_) => dialect.commit(tx).await?,

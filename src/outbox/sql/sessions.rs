@@ -34,6 +34,12 @@ pub(in crate::outbox) trait Sessions: Language {
     async fn begin_briefly(&self) -> Result<Self::Writing> {
         self.begin().await
     }
+    /// Begins the transaction of a lease, which waits as briefly. Where the database can, its end does not
+    /// wait for the disk. Nothing is sent before a later transaction has journalled it, and that
+    /// transaction brings the lease to the disk, too.
+    async fn begin_lease(&self) -> Result<Self::Writing> {
+        self.begin_briefly().await
+    }
     /// Begins a single statement that writes, if need be by a transaction.
     async fn begin_one(&self) -> Result<Self::Writing> {
         self.begin().await

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, Result, SqliteConnection};
 
 use super::error::translate;
 use super::language::Sqlite;
-use super::transaction::{BEGIN, Transaction, begin};
+use super::transaction::{BEGIN, Durable, Transaction, begin};
 use crate::outbox::OutboxError;
 use crate::outbox::sql::sessions::Sessions;
 
@@ -25,7 +25,12 @@ impl Sessions for Sqlite {
 
     async fn begin(&self) -> Result<Transaction> {
         self.file.check()?;
-        begin(&self.writer).await
+        begin(&self.writer, Durable::AtOnce).await
+    }
+
+    async fn begin_lease(&self) -> Result<Transaction> {
+        self.file.check()?;
+        begin(&self.writer, Durable::WithTheNext).await
     }
 
     async fn commit(&self, writing: Transaction) -> Result<()> {

@@ -23,13 +23,37 @@ pub(in crate::outbox) struct Transaction {
 /// may be refused in the middle; this one waits at its beginning.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
+/// Has what follows survive the loss of power as soon as it has ended.
+const DURABLE: &str = "PRAGMA synchronous = FULL";
+
+/// When a transaction survives the loss of power.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Durable {
+    /// When it has ended.
+    AtOnce,
+    /// When the next one has ended that does at once: the log is written to the disk in its order.
+    WithTheNext,
+}
+
+impl Durable {
+    /// How such a transaction begins. Each says it, because the one before it on the connection may have
+    /// been of the other kind.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::AtOnce => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Self::WithTheNext => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        }
+    }
+}
+
 /// Begins a transaction that writes.
-pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction> {
+pub(super) async fn begin(writer: &SqlitePool, durable: Durable) -> Result<Transaction> {
     let mut writing = Transaction {
         connection: writer.acquire().await?,
         ended: false,
     };
-    sqlx::query(BEGIN).execute(&mut *writing).await?;
+    let begin = durable.begin();
+    sqlx::query(begin).execute(&mut *writing).await?;
     Ok(writing)
 }
 
@@ -38,6 +62,7 @@ pub(super) async fn begin(writer: &SqlitePool) -> Result<Transaction> {
 pub(super) async fn to_change_schema(writer: &SqlitePool) -> Result<PoolConnection<Sqlite>> {
     let mut connection = writer.acquire().await?;
     connection.close_on_drop();
+    sqlx::query(DURABLE).execute(&mut *connection).await?;
     sqlx::query(SORT_ON_DISK).execute(&mut *connection).await?;
     Ok(connection)
 }
@@ -80,5 +105,43 @@ impl Deref for Transaction {
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         &mut self.connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_transaction_that_says_so_does_not_wait_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(dir.path().join("shop.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let writer = SqlitePoolOptions::new().max_connections(1);
+        let writer = writer.connect_with(options).await.unwrap();
+        for (durable, level) in [
+            (Durable::AtOnce, 2),
+            (Durable::WithTheNext, 1),
+            (Durable::AtOnce, 2),
+            (Durable::WithTheNext, 1),
+        ] {
+            let mut writing = begin(&writer, durable).await.unwrap();
+            let told: i64 = sqlx::query_scalar("PRAGMA synchronous")
+                .fetch_one(&mut *writing)
+                .await
+                .unwrap();
+            assert_eq!(told, level, "{durable:?}");
+            writing.commit().await.unwrap();
+        }
+        let mut connection = to_change_schema(&writer).await.unwrap();
+        let told: i64 = sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        assert_eq!(told, 2);
     }
 }

@@ -234,8 +234,9 @@ async fn a_session_without_the_settings_writes_durably_all_the_same() {
                  current_setting('idle_in_transaction_session_timeout'));
              RETURN NULL;
          END $$;
-         CREATE TRIGGER see AFTER INSERT OR UPDATE ON delivery_batch EXECUTE FUNCTION see();
-         CREATE TRIGGER see AFTER UPDATE ON contact_outbox EXECUTE FUNCTION see();
+         CREATE TRIGGER see AFTER INSERT OR UPDATE ON delivery_batch
+             FOR EACH ROW EXECUTE FUNCTION see();
+         CREATE TRIGGER see AFTER UPDATE ON contact_outbox FOR EACH ROW EXECUTE FUNCTION see();
          GRANT ALL ON seen TO public",
     )
     .await;
