@@ -5,7 +5,7 @@ use crate::support::Db;
 use crate::world::{Lane, good};
 
 /// Contacts in a lane, and lanes.
-pub(super) const PER_LANE: usize = 400;
+pub(super) const PER_LANE: usize = 300;
 pub(super) const LANES: usize = 30;
 
 /// The expected end of a row whose number meets no fault.

@@ -115,7 +115,7 @@ async fn mysql(kind: Kind, server: &Server) -> Db {
 }
 
 /// The number of kills of a courier, besides the couriers that die with the database.
-const KILLS: usize = 15;
+const KILLS: usize = 12;
 
 /// A mishap that happens when the platform holds a certain number of contacts.
 #[derive(Clone, Copy, Debug)]
