@@ -79,6 +79,7 @@ const WORDS = {
       noneDelivered: "Nothing was delivered", noneDeliveredMore: (n) => n === 1 ? "The newest contact failed." : `The newest ${n} contacts all failed.`,
       empty: "No contact was inserted yet", emptyMore: "",
       delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
+      heldMore: (n) => n === "1" ? "1 contact is on hold." : `${n} contacts are on hold.`,
       later: "Nothing is due", laterMore: (n) => n === "1" ? "1 contact waits for its time." : `${n} contacts wait for their time.`,
       newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
@@ -154,7 +155,7 @@ const WORDS = {
       ended: "没有等待的号码", endedMore: (done, bad) => `最新的 ${done + bad} 个号码中，成功 ${done} 个，失败 ${bad} 个。`,
       noneDelivered: "没有发送成功的号码", noneDeliveredMore: (n) => `最新的 ${n} 个号码全部失败。`,
       empty: "尚未写入任何号码", emptyMore: "",
-      delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
+      delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`, heldMore: (n) => `${n} 个号码暂停中。`,
       later: "暂无到期号码", laterMore: (n) => `${n} 个号码未到发送时间。`,
       newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
@@ -435,8 +436,10 @@ function verdict(s) {
   const c = s.conclusion;
   switch (c.state) {
     case "no_courier": {
-      const due = heads.deliveringMore(whole.format(c.due));
-      return c.silent ? ["bad", heads.silent(c.silent, span(c.silent_seconds)), `${due}${say.sentences}${heads.silentMore}`] : ["bad", heads.noCourier, due];
+      const due = c.due ? [heads.deliveringMore(whole.format(c.due))] : [];
+      const held = c.held ? [heads.heldMore(whole.format(c.held))] : [];
+      const more = [...due, ...held, ...(c.silent ? [heads.silentMore] : [])].join(say.sentences);
+      return ["bad", c.silent ? heads.silent(c.silent, span(c.silent_seconds)) : heads.noCourier, more];
     }
     case "stopped": {
       const why = reasonOf(c.gate);
