@@ -18,15 +18,12 @@ pub(super) fn headline(conclusion: &Conclusion) -> String {
 /// The same without the words of others, which may be long.
 pub(super) fn in_short(conclusion: &Conclusion) -> String {
     match conclusion {
-        Conclusion::NoCourier { due, silent: 0, .. } => format!(
-            "Nothing is sent: no courier runs, and {} due. Start one with `contact-courier run`",
-            waiting(*due)
-        ),
         Conclusion::NoCourier {
             due,
+            held,
             silent,
             silent_seconds,
-        } => silence(*due, *silent, *silent_seconds),
+        } => no_courier(&due_and_held(*due, *held), *silent, *silent_seconds),
         Conclusion::Stopped { gate, held } => {
             let since = seconds(gate.closed_seconds);
             let next = next(gate, *held);
@@ -106,16 +103,30 @@ pub(super) fn until(pause: &ClosedGate) -> String {
     }
 }
 
-/// Says that all couriers are silent. Perhaps they run, and the database takes no heartbeat.
-fn silence(due: u64, silent: u64, silent_seconds: f64) -> String {
+/// Says how many contacts are due and how many are held. One of them is not zero.
+fn due_and_held(due: u64, held: u64) -> String {
+    match (due, held) {
+        (due, 0) => format!("{} due", waiting(due)),
+        (0, held) => format!("{} held", waiting(held)),
+        (due, held) => format!("{} due, {} held", waiting(due), HumanCount(held)),
+    }
+}
+
+/// Says that no courier lives, and how many contacts wait. Couriers that are silent perhaps run,
+/// and the database takes no heartbeat.
+fn no_courier(waiting: &str, silent: u64, silent_seconds: f64) -> String {
+    if silent == 0 {
+        return format!(
+            "Nothing is sent: no courier runs, and {waiting}. Start one with `contact-courier run`"
+        );
+    }
     let are = if silent == 1 { "is" } else { "are" };
     format!(
-        "Nothing is sent: {} {are} silent for {}, and {} due. Start one with \
+        "Nothing is sent: {} {are} silent for {}, and {waiting}. Start one with \
          `contact-courier run`; if one runs, `contact-courier doctor` tells whether the database \
          takes writes",
         count(silent, "courier", "couriers"),
-        seconds(silent_seconds),
-        waiting(due)
+        seconds(silent_seconds)
     )
 }
 
@@ -212,6 +223,7 @@ mod tests {
             (
                 Conclusion::NoCourier {
                     due: 1,
+                    held: 0,
                     silent: 0,
                     silent_seconds: 0.0,
                 },
@@ -221,6 +233,7 @@ mod tests {
             (
                 Conclusion::NoCourier {
                     due: 7,
+                    held: 0,
                     silent: 2,
                     silent_seconds: 12.0,
                 },
@@ -246,6 +259,34 @@ mod tests {
                     due: 0,
                 },
                 "Nothing is sent for 2 users",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn what_is_held_is_not_called_due_where_no_courier_runs() {
+        let none = |due, held, silent| Conclusion::NoCourier {
+            due,
+            held,
+            silent,
+            silent_seconds: 12.0,
+        };
+        each_is_told(&[
+            (
+                none(1_200, 3, 0),
+                "Nothing is sent: no courier runs, and 1,200 contacts are due, 3 held. Start one \
+                 with `contact-courier run`",
+            ),
+            (
+                none(0, 1, 0),
+                "Nothing is sent: no courier runs, and 1 contact is held. Start one with \
+                 `contact-courier run`",
+            ),
+            (
+                none(1, 2, 1),
+                "Nothing is sent: 1 courier is silent for 12s, and 1 contact is due, 2 held. \
+                 Start one with `contact-courier run`; if one runs, `contact-courier doctor` tells \
+                 whether the database takes writes",
             ),
         ]);
     }

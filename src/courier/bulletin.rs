@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::gates::Gates;
 use super::limits::RateLimiter;
@@ -17,6 +17,12 @@ use crate::telemetry::metrics;
 
 /// The speed is an average over about the last minute.
 const MEMORY: Duration = Duration::from_secs(30);
+
+/// The time between two looks at how many contacts have ended.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A speed is told when the work was watched for so long.
+const ENOUGH: Duration = Duration::from_secs(5);
 
 pub(super) struct Bulletin {
     gates: Mutex<Gates>,
@@ -70,11 +76,23 @@ impl Bulletin {
             per_lane: limits.per_lane,
             batch_size: Some(tuning.batch_size),
             rate_level: self.limiter.level(),
-            contacts_per_second: lock(&self.speed).note(ended(), now),
+            contacts_per_second: self.speed(now),
             is_guest: false,
             has_own_rates: self.has_own_rates,
             guest_of: None,
         }
+    }
+
+    /// Watches the speed between two heartbeats. Does not end.
+    pub(super) async fn watch_speed(&self) {
+        loop {
+            sleep(LOOK_EVERY).await;
+            self.speed(Instant::now());
+        }
+    }
+
+    fn speed(&self, now: Instant) -> f64 {
+        lock(&self.speed).note(ended(), now)
     }
 
     /// Returns the closed gates, and how many more there are. Leaves out gates of users for whom
@@ -114,17 +132,20 @@ fn ended() -> u64 {
 /// Slower than this, in contacts per second, the courier counts as idle.
 const IDLE: f64 = 0.05;
 
-/// Contacts per second, as an average in which old values count less and less. Idle time before the
-/// work does not count: with it, the speed would seem next to none for the first seconds of work.
+/// Contacts per second, as an average in which old values count less and less. Only the time that was
+/// really watched counts: with idle time before the work, the speed would seem next to none at first.
 #[derive(Debug)]
 struct Speed {
     ended: u64,
     at: Instant,
+    is_idle: bool,
+    /// For how long the present work has been watched.
+    watched: Duration,
     /// The sum of the values seen, each weighted by its age.
     sum: f64,
     /// The sum of the weights. It approaches 1 when work goes on for some time.
     weights: f64,
-    per_second: f64,
+    average: f64,
 }
 
 impl Speed {
@@ -132,42 +153,60 @@ impl Speed {
         Self {
             ended,
             at,
+            is_idle: true,
+            watched: Duration::ZERO,
             sum: 0.0,
             weights: 0.0,
-            per_second: 0.0,
+            average: 0.0,
         }
     }
 
-    /// Notes how many contacts have ended by now, and returns the speed.
+    /// Notes how many contacts have ended by now, and returns the speed. Returns 0 before the work
+    /// was watched for long [`ENOUGH`].
     fn note(&mut self, ended: u64, now: Instant) -> f64 {
         let time = now.saturating_duration_since(self.at);
         if time.is_zero() {
-            return self.per_second;
+            return self.told();
         }
         let more = u32::try_from(ended.saturating_sub(self.ended)).unwrap_or(u32::MAX);
-        let mut seconds = time.as_secs_f64();
-        if more > 0 && self.per_second < IDLE {
-            (self.sum, self.weights) = (0.0, 0.0);
-            // A single batch that ended just before does not make a speed yet.
-            seconds = seconds.max(1.0);
+        (self.ended, self.at) = (ended, now);
+        if self.is_idle {
+            if more == 0 {
+                return 0.0;
+            }
+            (self.is_idle, self.watched) = (false, Duration::ZERO);
+            (self.sum, self.weights, self.average) = (0.0, 0.0, 0.0);
+            // Nobody knows when in a longer time the work has begun.
+            if time > LOOK_EVERY * 2 {
+                return 0.0;
+            }
         }
-        let lately = f64::from(more) / seconds;
+        let lately = f64::from(more) / time.as_secs_f64();
         let weight = 1.0 - (-time.div_duration_f64(MEMORY)).exp();
         self.sum += (lately - self.sum) * weight;
         self.weights += (1.0 - self.weights) * weight;
-        self.per_second = self.sum / self.weights;
-        // A speed too small to show counts as zero.
-        if self.per_second < 0.001 {
-            self.per_second = 0.0;
+        self.average = self.sum / self.weights;
+        self.watched += time;
+        self.is_idle = self.watched >= ENOUGH && self.average < IDLE;
+        self.told()
+    }
+
+    fn told(&self) -> f64 {
+        if self.is_idle || self.watched < ENOUGH {
+            0.0
+        } else {
+            self.average
         }
-        (self.ended, self.at) = (ended, now);
-        self.per_second
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_unknown(speed: f64) -> bool {
+        speed < f64::MIN_POSITIVE
+    }
 
     #[test]
     fn the_speed_follows_the_last_minute() {
@@ -179,29 +218,63 @@ mod tests {
             ended += 500;
             speed.note(ended, at(beat * 10));
         }
-        assert!((speed.per_second - 50.0).abs() < 2.0, "{speed:?}");
+        assert!((speed.told() - 50.0).abs() < 2.0, "{speed:?}");
         speed.note(ended, at(240));
-        assert!(speed.per_second < 1.0, "{speed:?}");
+        assert!(speed.told() < 1.0, "{speed:?}");
         speed.note(ended, at(3_600));
-        assert!(speed.per_second < f64::MIN_POSITIVE, "{speed:?}");
+        assert!(is_unknown(speed.told()), "{speed:?}");
     }
 
     #[test]
-    fn the_time_of_idleness_does_not_count_when_work_begins() {
+    fn the_time_before_the_work_does_not_count() {
         let begun = Instant::now();
-        let at = |millis| begun + Duration::from_millis(millis);
+        let at = |seconds| begun + Duration::from_secs(seconds);
         let mut speed = Speed::new(0, begun);
-        for beat in 1..=60 {
-            assert!(speed.note(0, at(beat * 10_000)) < f64::MIN_POSITIVE);
+        // The courier has waited for its database, and the first look comes late.
+        assert!(is_unknown(speed.note(1_000, at(310))));
+        let first = speed.note(2_000, at(320));
+        assert!((first - 100.0).abs() < 0.1, "{first}");
+        // Nothing is to be done for ten minutes.
+        for second in 321..=920 {
+            speed.note(2_000, at(second));
         }
+        assert!(is_unknown(speed.told()), "{speed:?}");
+        for second in 1..=10 {
+            let told = speed.note(2_000 + second * 30, at(920 + second));
+            if second >= 5 {
+                assert!((told - 30.0).abs() < 0.1, "{second}: {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_speed_is_told_before_the_work_was_watched_for_some_seconds() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut speed = Speed::new(0, begun);
         // The first look comes soon, because a gate has opened.
-        let first = speed.note(100, at(600_300));
-        assert!((50.0..101.0).contains(&first), "{first}");
-        let mut ended = 100;
-        for beat in 1..=6 {
-            ended += 1_000;
-            speed.note(ended, at(600_300 + beat * 10_000));
+        assert!(is_unknown(
+            speed.note(1, begun + Duration::from_millis(300))
+        ));
+        for second in 1..=4 {
+            assert!(is_unknown(speed.note(second * 100, at(second))));
         }
-        assert!((speed.per_second - 100.0).abs() < 2.0, "{speed:?}");
+        let told = speed.note(500, at(5));
+        assert!((95.0..=105.0).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn batches_that_end_seldom_have_a_speed_all_the_same() {
+        let begun = Instant::now();
+        let mut speed = Speed::new(0, begun);
+        for second in 1..=300_u64 {
+            let told = speed.note(
+                second.div_ceil(15) * 100,
+                begun + Duration::from_secs(second),
+            );
+            if second >= 60 {
+                assert!((4.0..10.0).contains(&told), "{second}: {told}");
+            }
+        }
     }
 }

@@ -64,22 +64,46 @@ impl Gates {
             self.breaker.answered(lane, now);
             None
         };
-        let scope = match down {
-            Some(Down::ForAll) => Scope::Platform,
-            Some(Down::ForUser) => Scope::User,
-            None => wait.reason.scope(),
-        };
-        let gate = match scope {
-            Scope::Lane => {
-                if !wait.reason.runs_out() {
-                    self.let_through(lane, now);
-                }
-                return None;
+        let scope = down.map_or_else(|| wait.reason.scope(), Down::scope);
+        match scope {
+            Scope::Lane if !wait.reason.runs_out() => self.let_through(lane, now),
+            Scope::User if !fails => {
+                self.platform.take_if(|gate| gate.yields(now));
             }
+            _ => {}
+        }
+        self.shut(scope, lane, wait, closing, now)
+    }
+
+    /// Notes that a batch which fails by itself has failed again. The gate of the breaker closes if
+    /// the platform now counts as down.
+    pub(super) fn failed_alone(
+        &mut self,
+        lane: &Lane,
+        wait: &Wait,
+        closing: &Closing<impl Fn(u32) -> Duration>,
+        now: Instant,
+    ) {
+        if !breaker::counts(wait.reason) {
+            return;
+        }
+        if let Some(down) = self.breaker.failed_alone(lane, closing.sent) {
+            self.shut(down.scope(), lane, wait, closing, now);
+        }
+    }
+
+    /// Closes the gate of this scope, and returns for how long.
+    fn shut(
+        &mut self,
+        scope: Scope,
+        lane: &Lane,
+        wait: &Wait,
+        closing: &Closing<impl Fn(u32) -> Duration>,
+        now: Instant,
+    ) -> Option<Duration> {
+        let gate = match scope {
+            Scope::Lane => return None,
             Scope::User => {
-                if !fails {
-                    self.platform.take_if(|gate| gate.yields(now));
-                }
                 if self.users.len() >= MOST_USERS {
                     self.users.retain(|_, gate| now < gate.until);
                 }

@@ -144,6 +144,7 @@ impl Heart {
         tokio::select! {
             () = sleep(pause) => {}
             () = news => {}
+            () = self.bulletin.watch_speed() => {}
         }
     }
 

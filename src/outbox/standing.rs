@@ -28,7 +28,8 @@ pub struct Standing {
     pub batch_size: Option<usize>,
     /// Which part of `requests_per_second` is used, 0 to 1.
     pub rate_level: f64,
-    /// Contacts that became final per second, over the last minute or so.
+    /// Contacts that became final per second, over the last minute or so. Zero: none, or the courier
+    /// has worked for a few seconds only, so that nobody can tell.
     pub contacts_per_second: f64,
     /// Whether its contacts are in another database: here it is a guest that shares the rates
     /// (`rate_limit.database_url`).

@@ -5,6 +5,7 @@
 //! good lane may wait for its turn, but not for the trouble of the others.
 
 mod busy;
+mod down;
 mod left;
 mod locked;
 pub(crate) mod platform;

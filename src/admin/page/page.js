@@ -5,6 +5,8 @@
 const REFRESH_MS = 5000;
 /** So many rows of a list are shown on a small screen. */
 const FOLDED = 3;
+/** So many paused lanes in which nothing is due are named. */
+const NAMED = 5;
 const SVG = "http://www.w3.org/2000/svg";
 
 const WORDS = {
@@ -23,7 +25,7 @@ const WORDS = {
     nothingDue: "nothing is due", sinceDue: "since it was due",
     perSecond: (n) => `${n} contacts/s`, contactsSince: (n) => `${n} delivered since the start`,
     failedSince: (n) => `${n} since the start`,
-    noPaused: "No lane is paused.", noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
+    noPaused: "No lane is paused.", idlePauses: (names) => `Paused, with nothing due: ${names}.`, noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
     notKnown: "Not known: the database has not answered yet.",
     laneHead: "Lane", why: "Why", pausedFor: "Paused for", next: "Next try", waiting: "Waiting",
     state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
@@ -79,6 +81,7 @@ const WORDS = {
       noneDelivered: "Nothing was delivered", noneDeliveredMore: (n) => n === 1 ? "The newest contact failed." : `The newest ${n} contacts all failed.`,
       empty: "No contact was inserted yet", emptyMore: "",
       delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
+      heldMore: (n) => n === "1" ? "1 contact is on hold." : `${n} contacts are on hold.`,
       later: "Nothing is due", laterMore: (n) => n === "1" ? "1 contact waits for its time." : `${n} contacts wait for their time.`,
       newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
       done: "All delivered", doneMore: "No contact is waiting.", starting: "Looking at the database",
@@ -101,7 +104,7 @@ const WORDS = {
     nothingDue: "没有到期的号码", sinceDue: "从到期时算起",
     perSecond: (n) => `${n} 个号码/秒`, contactsSince: (n) => `启动以来成功 ${n} 个`,
     failedSince: (n) => `启动以来 ${n} 个`,
-    noPaused: "没有暂停的通道。", noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
+    noPaused: "没有暂停的通道。", idlePauses: (names) => `已暂停、没有到期号码的通道：${names}。`, noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
     notKnown: "暂无数据：数据库尚未应答。",
     laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
     state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
@@ -154,7 +157,7 @@ const WORDS = {
       ended: "没有等待的号码", endedMore: (done, bad) => `最新的 ${done + bad} 个号码中，成功 ${done} 个，失败 ${bad} 个。`,
       noneDelivered: "没有发送成功的号码", noneDeliveredMore: (n) => `最新的 ${n} 个号码全部失败。`,
       empty: "尚未写入任何号码", emptyMore: "",
-      delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
+      delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`, heldMore: (n) => `${n} 个号码暂停中。`,
       later: "暂无到期号码", laterMore: (n) => `${n} 个号码未到发送时间。`,
       newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
@@ -370,6 +373,17 @@ function pausedInAll(s) {
   return paused(s).length - s.paused.length + unlisted + s.outbox.lanes.held_alone;
 }
 
+/** Says which lanes are paused though nothing is due in them. Of a full list nobody knows which are left out. */
+function idlePauses(s) {
+  if (!s.paused || !s.outbox || s.paused.length >= s.limits.paused) return null;
+  const listed = new Set(s.paused.map((row) => `lane ${row.user_id}/${row.task_id}`));
+  const scopes = s.outbox.pauses.map((pause) => pause.scope);
+  const idle = scopes.filter((scope) => scope.startsWith("lane ") && !listed.has(scope)).map((scope) => scope.slice(5));
+  if (!idle.length) return null;
+  const more = idle.length > NAMED ? [say.more(whole.format(idle.length - NAMED))] : [];
+  return say.idlePauses([...idle.slice(0, NAMED), ...more].join(say.comma));
+}
+
 /** Whom a row of them is about. */
 function whose(row) {
   if (!row.all) return lane(row);
@@ -378,14 +392,16 @@ function whose(row) {
 
 function tables(s) {
   const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
-  table("paused", paused(s), [
+  const [rows, idle] = [paused(s), idlePauses(s)];
+  table("paused", rows, [
     [say.laneHead, whose, "wide"],
     [say.why, (row) => [reasonOf(row), ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
     [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
     ...actColumn((row) => inRow("resume", !row.all ? ofLane(row) : row.user_id === null ? { way: "all" } : { way: "user", what: row.user_id })),
-  ], say.noPaused, s.limits.paused, pausedInAll(s));
+  ], idle || say.noPaused, s.limits.paused, pausedInAll(s));
+  if (idle && rows.length) at("paused").append(make("p", { class: "quiet" }, idle));
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
     [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],
@@ -435,8 +451,10 @@ function verdict(s) {
   const c = s.conclusion;
   switch (c.state) {
     case "no_courier": {
-      const due = heads.deliveringMore(whole.format(c.due));
-      return c.silent ? ["bad", heads.silent(c.silent, span(c.silent_seconds)), `${due}${say.sentences}${heads.silentMore}`] : ["bad", heads.noCourier, due];
+      const due = c.due ? [heads.deliveringMore(whole.format(c.due))] : [];
+      const held = c.held ? [heads.heldMore(whole.format(c.held))] : [];
+      const more = [...due, ...held, ...(c.silent ? [heads.silentMore] : [])].join(say.sentences);
+      return ["bad", c.silent ? heads.silent(c.silent, span(c.silent_seconds)) : heads.noCourier, more];
     }
     case "stopped": {
       const why = reasonOf(c.gate);

@@ -68,7 +68,7 @@ fn head(status: &StatusReport, width: Option<u16>) -> String {
     head + &cut(&format!("{words}\n"), width)
 }
 
-/// The lanes that an operator has paused and that are not in the list, because nothing waits in
+/// The lanes that an operator has paused and that are not in the list, because nothing is due in
 /// them or the list is full.
 fn paused_besides(status: &StatusReport) -> Option<String> {
     let is_listed = |user: &str, task: &str| {

@@ -140,6 +140,32 @@ fn the_lanes_of_one_user_that_fail_do_not_stop_another_user() {
 }
 
 #[test]
+fn rows_that_fail_by_themselves_in_many_lanes_close_the_way_again_and_again() {
+    let (now, mut gates) = (Instant::now(), Gates::default());
+    let fails = |gates: &mut Gates, user: &str, now| {
+        let wait = wait(WaitReason::ServerError);
+        gates.failed_alone(&lane(user, "1"), &wait, &closing(now), now);
+    };
+    for user in ["a", "b", "c", "d"] {
+        assert!(!gates.breaker_is_open());
+        fails(&mut gates, user, now);
+        fails(&mut gates, user, now);
+    }
+    fails(&mut gates, "e", now);
+    assert!(gates.breaker_is_open() && !gates.admits(&lane("a", "1"), now));
+    // A probe is no reason for the next one to go at once.
+    let later = now + LONGEST_BREAK;
+    assert!(gates.enter(&lane("a", "1"), later));
+    fails(&mut gates, "a", later);
+    gates.back(&lane("a", "1"));
+    assert!(!gates.admits(&lane("b", "1"), later));
+    let later = later + LONGEST_BREAK;
+    assert!(gates.enter(&lane("b", "1"), later));
+    gates.open(&lane("b", "1"), later);
+    assert!(!gates.breaker_is_open());
+}
+
+#[test]
 fn while_the_breaker_is_open_one_lane_a_second_may_go_that_has_not_failed() {
     let (now, second) = (Instant::now(), Duration::from_secs(1));
     let mut gates = Gates::default();

@@ -63,6 +63,7 @@ impl LaneAtWork {
         self.set_aside(&mut underway, &wait);
         let waits_alone = self.waits_alone(&underway, &wait);
         let delay = if waits_alone {
+            self.tell_the_breaker(&wait, underway.sent_at);
             self.context.tuning().backoff.delay(underway.failed_sends)
         } else {
             self.hold(&wait, underway.sent_at)
@@ -287,6 +288,23 @@ impl LaneAtWork {
         };
         self.trouble.budget = budget(wait.reason.as_str());
         until.saturating_duration_since(now)
+    }
+
+    /// Tells the breaker that a batch has failed by itself. If batches of many lanes do, it is the
+    /// platform.
+    fn tell_the_breaker(&self, wait: &Wait, sent: Instant) {
+        let (lane, now) = (&self.lease.lane, Instant::now());
+        let tuning = self.context.tuning();
+        let closing = Closing {
+            delay: |failures| tuning.backoff.delay(failures),
+            longest: tuning.longest_retry_after,
+            sent,
+        };
+        self.context.move_gates(|gates| {
+            if !gates.have_overtaken(lane, wait.reason, sent) {
+                gates.failed_alone(lane, wait, &closing, now);
+            }
+        });
     }
 
     /// Ends the hold of a lane whose contacts the platform takes again.

@@ -19,7 +19,10 @@ use crate::outbox::{ClosedGate, OrderScope, Pause, Standing};
 pub enum Conclusion {
     /// Contacts are due, and no courier lives.
     NoCourier {
+        /// Due contacts that nothing else keeps back.
         due: u64,
+        /// Due contacts that a courier would not send either, for they are on hold or paused.
+        held: u64,
         /// Couriers that are registered and whose heartbeats stay out: they have died, or the
         /// database takes no writes.
         silent: u64,
@@ -106,7 +109,8 @@ impl Overview {
         let silent = self.instances.iter().filter(|courier| !courier.is_guest());
         let silent: Vec<Duration> = silent.map(|courier| courier.heartbeat_ago).collect();
         Conclusion::NoCourier {
-            due: self.pending.due + self.pending.held,
+            due: self.pending.due,
+            held: self.pending.held,
             silent: silent.len() as u64,
             silent_seconds: silent.into_iter().min().unwrap_or_default().as_secs_f64(),
         }
@@ -485,6 +489,7 @@ mod tests {
     fn a_courier_that_is_gone_stops_nobody_and_sends_nothing() {
         let none = |silent, silent_seconds| Conclusion::NoCourier {
             due: 10,
+            held: 0,
             silent,
             silent_seconds,
         };
@@ -502,6 +507,20 @@ mod tests {
             overview(vec![gone(30), gone(12)]).conclusion(),
             none(2, 12.0)
         );
+    }
+
+    #[test]
+    fn without_a_courier_what_is_on_hold_is_counted_apart_from_what_is_due() {
+        let counted = |due, held| {
+            let mut all = overview(Vec::new());
+            (all.pending.due, all.pending.held) = (due, held);
+            let Conclusion::NoCourier { due, held, .. } = all.conclusion() else {
+                panic!("{:?}", all.conclusion());
+            };
+            (due, held)
+        };
+        assert_eq!(counted(10, 3), (10, 3));
+        assert_eq!(counted(0, 3), (0, 3));
     }
 
     #[test]

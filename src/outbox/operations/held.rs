@@ -1,4 +1,4 @@
-//! Lanes that are held: on hold by themselves, or paused one by one.
+//! Lanes that are held: on hold by themselves, or paused one by one, with contacts that are due.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::columns::{seconds, to_total};
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 
-/// A lane on hold, or one that an operator has paused by itself.
+/// A lane on hold, or one that an operator has paused by itself, with contacts that are due.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HeldLane {
     pub user_id: String,

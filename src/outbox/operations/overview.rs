@@ -73,8 +73,7 @@ pub struct LaneCounts {
     pub held: u64,
     pub leased: u64,
     pub idle: u64,
-    /// Held lanes with a hold or a pause of their own, not only that of their user or of all; and
-    /// paused lanes in which all contacts wait for later.
+    /// Held lanes with a hold or a pause of their own, not only that of their user or of all.
     pub held_alone: u64,
 }
 
@@ -82,12 +81,12 @@ pub struct LaneCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LaneState {
-    /// On hold, paused, or behind a gate that every courier has closed: nothing is sent before its
-    /// next try.
+    /// On hold, paused, or behind a gate that every courier has closed, with contacts that are due:
+    /// nothing is sent before its next try.
     Held,
     /// In the hands of a courier that lives.
     Leased,
-    /// Has contacts that are due, or an open batch, and waits for a courier.
+    /// Has contacts that are due, or an open batch that nothing keeps back, and waits for a courier.
     Due,
     /// Has nothing to do.
     #[default]

@@ -93,14 +93,14 @@ pub(super) async fn held<D: Dialect>(dialect: &D, limit: u32) -> Result<Vec<Held
         if by_operators.len() >= limit as usize {
             break;
         }
-        if let OrderScope::Lane(lane) = &pause.scope {
-            let pending =
-                cancelling::pending_of::<D>(&mut session, lane.user_id(), Some(lane.task_id()))
-                    .await?;
-            // The gate keeps nothing back.
-            if pending == 0 {
-                continue;
-            }
+        let OrderScope::Lane(lane) = &pause.scope else {
+            continue;
+        };
+        let (user, task) = (lane.user_id(), lane.task_id());
+        let due = ask::<D>(D::OPERATING.lane_is_due).bind(user).bind(task);
+        // Without it the pause keeps nothing back.
+        if due.fetch_optional(&mut session).await?.is_some() {
+            let pending = cancelling::pending_of::<D>(&mut session, user, Some(task)).await?;
             by_operators.extend(pause.lane(pending));
         }
     }

@@ -121,7 +121,7 @@ pub(in crate::outbox) struct Statements {
 pub(in crate::outbox) struct Operating {
     /// Questions about all lanes: the sums [users that a gate keeps back, with commas; `*`: all],
     /// the registered couriers, the longest lanes [the same, limit], the lanes on hold [limit]
-    /// (except lanes without pending rows and open batches).
+    /// (except lanes in which nothing is due).
     pub(in crate::outbox) overview: Statement,
     pub(in crate::outbox) instances: &'static str,
     pub(in crate::outbox) lanes: Statement,
@@ -139,6 +139,8 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) lane: &'static str,
     /// A row, if a contact of a user is pending [user].
     pub(in crate::outbox) user_waits: &'static str,
+    /// A row, if a contact of a lane is due [user, task].
+    pub(in crate::outbox) lane_is_due: &'static str,
     /// Some lane of a user [user].
     pub(in crate::outbox) lane_of_user: &'static str,
 

@@ -144,6 +144,8 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
         said.ends_with("no contact of this user is known\n"),
         "{said}"
     );
+    // Nothing is due in this lane, whatever else is kept back.
+    assert_eq!(world.run(&["pause", "idle/t"]).await.code, Some(0));
     let courier = Courier::start(&mut world).await;
     let browser = Browser::start().await;
     let headlines = async |waits: &str, expected: [&str; 2]| {
@@ -152,6 +154,7 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
             assert_eq!(browser.text(&text("headline-text")).await, headline);
             let paused = browser.text(&text("paused")).await;
             assert!(paused.contains("夜间"), "{paused}");
+            assert_eq!(paused.matches("idle/t").count(), 1, "{paused}");
             assert_eq!(paused.contains("by "), code == "en", "{paused}");
             leaves_a_picture(&browser, &format!("pause-{waits}-{code}")).await;
         }
@@ -178,8 +181,8 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
         state().await.as_deref() == Some("partly")
     })
     .await;
-    let pauses = |metrics: &Metrics| metrics.count("courier_pauses") == 1;
-    courier.measures("the pause is counted", pauses).await;
+    let pauses = |metrics: &Metrics| metrics.count("courier_pauses") == 2;
+    courier.measures("the pauses are counted", pauses).await;
     let one = "1 lane is paused; nothing is sent for 1 user";
     let kept = [one, "1 个通道暂停发送；另有 1 个用户暂停发送"];
     headlines("kept", kept).await;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
-    Action, Change, Conclusion, Hold, OrderScope, Orders, Pause, Postpone, Resumed,
+    Action, Change, Conclusion, Hold, LaneCounts, OrderScope, Orders, Pause, Postpone, Resumed,
 };
 use uuid::Uuid;
 
+use super::operations;
 use crate::support::{Db, entry, lane, on_every_database};
 
 on_every_database!(
@@ -14,6 +16,7 @@ on_every_database!(
     resuming_ends_the_pauses_and_holds_of_its_lanes_and_no_others,
     what_was_resumed_is_told_to_couriers_for_a_while,
     a_paused_lane_is_held_in_all_that_is_counted,
+    a_lane_in_which_nothing_is_due_is_held_in_nothing_that_is_counted,
     a_paused_user_for_whom_nothing_waits_is_no_trouble,
     who_paused_is_kept,
     the_time_of_a_pause_counts_for_no_limit,
@@ -206,6 +209,51 @@ async fn a_paused_lane_is_held_in_all_that_is_counted(db: &Db) {
     db.execute(&format!("UPDATE delivery_pause SET paused_until = {past}"))
         .await;
     assert_eq!(counts().await, (0, 0));
+}
+
+/// Cancels a contact of a lane.
+async fn cancel(db: &Db, name: &str, row: i64) {
+    let (lane, action) = (lane(name), action("cancel"));
+    let ids = [ContactId(row)];
+    let cancelled = db.operations.cancel(&lane, &ids, "no more", &action).await;
+    assert_eq!(cancelled.expect("cancels").cancelled, 1);
+}
+
+async fn a_lane_in_which_nothing_is_due_is_held_in_nothing_that_is_counted(db: &Db) {
+    let mut rows = Vec::new();
+    for name in ["u/1", "u/2"] {
+        let hour = Duration::from_hours(1);
+        rows.push((name, operations::hold(db, name, "task_running", hour).await));
+    }
+    rows.push(("u/3", db.contact("u/3", "1").await));
+    for name in ["u/2", "u/3", "u/4"] {
+        pause(db, &OrderScope::Lane(lane(name)), None).await;
+    }
+    let (name, later) = ("u/4", db.now(3_600));
+    db.contact_with(name, "1", "not_before", &later).await;
+    let counts = async || {
+        let overview = db.operations.overview().await.expect("an overview");
+        let listed = db.operations.held(10).await.expect("lanes").len() as u64;
+        let LaneCounts {
+            due,
+            held,
+            held_alone,
+            ..
+        } = overview.lanes;
+        assert_eq!((listed, held_alone), (held, held));
+        (held, overview.pending.held, due)
+    };
+    assert_eq!(counts().await, (3, 3, 0));
+    let mut left = 3;
+    for (name, row) in rows {
+        cancel(db, name, row).await;
+        left -= 1;
+        assert_eq!(counts().await, (left, left, 0), "{name}");
+    }
+    let overview = db.operations.overview().await.expect("an overview");
+    // Couriers close them when they come to the lanes.
+    assert_eq!(overview.open_batches, 2);
+    assert_eq!(overview.conclusion(), Conclusion::Later { deferred: 1 });
 }
 
 async fn a_paused_user_for_whom_nothing_waits_is_no_trouble(db: &Db) {

@@ -40,7 +40,7 @@ macro_rules! standing {
                      held OR ",
             is_paused!("known"),
             "        OR ? = '*' OR FIND_IN_SET(known.user_id, ?) > 0 AS held,
-                     (held AND (due > 0 OR open_batches > 0)) OR (due + deferred > 0 AND ",
+                     due > 0 AND (held OR ",
             is_paused_alone!("known"),
             ") AS alone, owner FROM known
              ), aged AS (
@@ -50,9 +50,9 @@ macro_rules! standing {
                  FROM lane
              ), standing AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held, alone,
-                     CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
+                     CASE WHEN held AND due > 0 THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
-                          WHEN due > 0 OR open_batches > 0 THEN 'due'
+                          WHEN due > 0 OR open_batches > 0 AND NOT held THEN 'due'
                           ELSE 'idle' END AS state,
                      GREATEST(",
             seconds_since!("COALESCE(first_created, first_due)"),
@@ -296,13 +296,10 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
              AS pending
          FROM (
             SELECT * FROM delivery_lane AS l
-            WHERE l.hold_reason IS NOT NULL AND (
-                EXISTS (SELECT 1 FROM ",
+            WHERE l.hold_reason IS NOT NULL AND EXISTS (SELECT 1 FROM ",
         pending!(),
-        "           WHERE c.status = 'pending' AND c.user_id = l.user_id AND c.task_id = l.task_id
+        "       WHERE c.status = 'pending' AND c.user_id = l.user_id AND c.task_id = l.task_id
                   AND (c.not_before IS NULL OR c.not_before <= NOW(6)))
-                OR EXISTS (SELECT 1 FROM delivery_batch AS b FORCE INDEX (delivery_batch_open)
-                    WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
             ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?
          ) AS held
          ORDER BY held.held_since, held.user_id, held.task_id"
@@ -349,6 +346,12 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         "SELECT c.id FROM ",
         pending!(),
         " WHERE c.status = 'pending' AND c.user_id = ? LIMIT 1"
+    ),
+    lane_is_due: concat!(
+        "SELECT c.id FROM ",
+        pending!(),
+        " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ?
+            AND (c.not_before IS NULL OR c.not_before <= NOW(6)) LIMIT 1"
     ),
     lane_of_user: "SELECT task_id FROM delivery_lane WHERE user_id = ? LIMIT 1",
     lane: concat!(

@@ -40,14 +40,14 @@ macro_rules! standing {
                      held OR ",
             is_paused!("known"),
             "        OR $1 = '*' OR user_id = ANY (string_to_array($1, ',')) AS held,
-                     (held AND (due > 0 OR open_batches > 0)) OR (due + deferred > 0 AND ",
+                     due > 0 AND (held OR ",
             is_paused_alone!("known"),
             ") AS alone, owner FROM known
              ), standing AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held, alone,
-                     CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
+                     CASE WHEN held AND due > 0 THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
-                          WHEN due > 0 OR open_batches > 0 THEN 'due'
+                          WHEN due > 0 OR open_batches > 0 AND NOT held THEN 'due'
                           ELSE 'idle' END AS state,
                      (extract(epoch FROM now()) - extract(epoch FROM least(
                          (SELECT c.created_at FROM contact_outbox c WHERE c.id = lane.first_id),
@@ -249,9 +249,6 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
                  (SELECT true FROM contact_outbox c
                   WHERE c.status = 'pending' AND c.not_before <= now()
                     AND c.user_id = l.user_id AND c.task_id = l.task_id LIMIT 1),
-                 (SELECT true FROM delivery_batch b
-                  WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id
-                  LIMIT 1),
                  false)
              ORDER BY l.held_since, l.user_id, l.task_id LIMIT $1
          ) AS held
@@ -297,6 +294,12 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
          OR EXISTS (
              SELECT FROM contact_outbox
              WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = $1)",
+    lane_is_due: "SELECT 1 WHERE EXISTS (
+             SELECT FROM contact_outbox
+             WHERE status = 'pending' AND not_before IS NULL AND user_id = $1 AND task_id = $2)
+         OR EXISTS (
+             SELECT FROM contact_outbox
+             WHERE status = 'pending' AND not_before <= now() AND user_id = $1 AND task_id = $2)",
     lane_of_user: "SELECT task_id FROM delivery_lane WHERE user_id = $1 LIMIT 1",
     lane: concat!(
         "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures::bigint AS failures,

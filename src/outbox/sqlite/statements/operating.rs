@@ -43,15 +43,15 @@ macro_rules! standing {
                      held OR ",
             is_paused!("known"),
             "        OR ?1 = '*' OR instr(',' || ?1 || ',', ',' || user_id || ',') > 0,
-                     (held AND (due > 0 OR open_batches > 0)) OR (due + deferred > 0 AND ",
+                     due > 0 AND (held OR ",
             is_paused_alone!("known"),
             "), owner FROM known
              ), standing (user_id, task_id, due, deferred, open_batches, owner, held, alone, state,
                  oldest) AS (
                  SELECT user_id, task_id, due, deferred, open_batches, owner, held, alone,
-                     CASE WHEN held AND (due > 0 OR open_batches > 0) THEN 'held'
+                     CASE WHEN held AND due > 0 THEN 'held'
                           WHEN owner IS NOT NULL THEN 'leased'
-                          WHEN due > 0 OR open_batches > 0 THEN 'due'
+                          WHEN due > 0 OR open_batches > 0 AND NOT held THEN 'due'
                           ELSE 'idle' END,
                      max(coalesce((SELECT ",
             seconds_since!("c.created_at"),
@@ -296,9 +296,7 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
                 OR EXISTS (SELECT 1 FROM contact_outbox c INDEXED BY contact_outbox_deferred
                     WHERE c.status = 'pending' AND c.not_before <= ",
         now!(),
-        "             AND c.user_id = l.user_id AND c.task_id = l.task_id)
-                OR EXISTS (SELECT 1 FROM delivery_batch b INDEXED BY delivery_batch_open
-                    WHERE b.closed_at IS NULL AND b.user_id = l.user_id AND b.task_id = l.task_id))
+        "             AND c.user_id = l.user_id AND c.task_id = l.task_id))
             ORDER BY l.held_since, l.user_id, l.task_id LIMIT ?1
          ) AS held
          ORDER BY held.held_since, held.user_id, held.task_id"
@@ -343,6 +341,16 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
          OR EXISTS (
              SELECT 1 FROM contact_outbox INDEXED BY contact_outbox_deferred
              WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = ?1)",
+    lane_is_due: concat!(
+        "SELECT 1 WHERE EXISTS (
+             SELECT 1 FROM contact_outbox INDEXED BY contact_outbox_immediate
+             WHERE status = 'pending' AND not_before IS NULL AND user_id = ?1 AND task_id = ?2)
+         OR EXISTS (
+             SELECT 1 FROM contact_outbox INDEXED BY contact_outbox_deferred
+             WHERE status = 'pending' AND not_before <= ",
+        now!(),
+        " AND user_id = ?1 AND task_id = ?2)"
+    ),
     lane_of_user: "SELECT task_id FROM delivery_lane WHERE user_id = ?1 LIMIT 1",
     lane: concat!(
         "SELECT l.hold_reason AS reason, l.hold_message AS message, l.failures, ",
