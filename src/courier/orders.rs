@@ -54,10 +54,13 @@ async fn again_and_again(mut read: impl AsyncFnMut() -> bool) {
         sleep(pause_after(took)).await;
         let asked = Instant::now();
         let has_answered = read().await;
-        took = asked.elapsed();
-        if !has_answered {
+        took = if has_answered {
+            asked.elapsed()
+        } else {
             sleep(RETRY).await;
-        }
+            // What the database did not answer has cost it nothing.
+            Duration::ZERO
+        };
     }
 }
 

@@ -71,13 +71,7 @@ impl Calls {
                 self.patience.given_up(operation, began);
             }
         }
-        answer.map_err(|error| {
-            if is_only_slow(&self.patience, &error, began, within) {
-                at(dialect.place(), error)
-            } else {
-                dialect.failed(began, error)
-            }
-        })
+        answer.map_err(|error| self.blamed(dialect, (began, within), error))
     }
 
     /// Makes an operator's call: the waiting person is told which server did not answer.
@@ -92,7 +86,21 @@ impl Calls {
     {
         let began = Instant::now();
         let answer = limited(dialect, LONGEST, call).await;
-        answer.map_err(|error| dialect.failed(began, error))
+        answer.map_err(|error| self.blamed(dialect, (began, LONGEST), error))
+    }
+
+    /// Gives up what is to blame for the failure of a call that began then and had so long.
+    fn blamed<D: Dialect>(
+        &self,
+        dialect: &D,
+        (began, within): (Instant, Duration),
+        error: OutboxError,
+    ) -> OutboxError {
+        if is_only_slow(&self.patience, &error, began, within) {
+            at(dialect.place(), error)
+        } else {
+            dialect.failed(began, error)
+        }
     }
 }
 

@@ -58,7 +58,8 @@ pub(super) async fn try_settling<D: Dialect>(
     };
     let entry = trial::entry(contacts);
     for mut plan in trial::plans(lease, &entry, batches) {
-        let mut tx = dialect.begin().await?;
+        // The lane tries again, and meanwhile holds a connection and its own row.
+        let mut tx = dialect.begin_briefly().await?;
         let tokens = lock_lanes(dialect, &mut tx, std::slice::from_ref(&write)).await?;
         if tokens.get(&lease.lane) != Some(&lease.token) {
             return Ok(Recorded::Fenced);
