@@ -108,7 +108,7 @@ impl LaneAtWork {
         } else {
             SENDS_TO_SPLIT
         };
-        let is_aside = wait.maybe_delivered && self.others_of_lane_pass(underway)
+        let is_aside = fails_by_itself(wait) && self.others_of_lane_pass(underway)
             || is_single && underway.failed_sends >= sends;
         if is_single && is_aside {
             self.culprits.leave(underway);
@@ -129,7 +129,7 @@ impl LaneAtWork {
     fn waits_alone(&self, underway: &Underway, wait: &Wait) -> bool {
         let others_pass = |since| self.context.gates().has_answered_since(since);
         underway.is_loner
-            && wait.maybe_delivered
+            && fails_by_itself(wait)
             && wait.retry_after.is_none()
             && (underway.failing_since.is_some_and(others_pass)
                 || self.others_of_lane_pass(underway)
@@ -322,4 +322,10 @@ impl LaneAtWork {
         }
         self.record(Change::Recover, Completed::Noted);
     }
+}
+
+/// Whether a wait may be about one batch alone. A refused token or a full rate is about others, too, even if
+/// the batch may have been delivered.
+fn fails_by_itself(wait: &Wait) -> bool {
+    wait.maybe_delivered && wait.reason.runs_out()
 }
