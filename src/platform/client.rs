@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Response;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
 use url::Url;
 
 pub use super::connections::ClientOptions;
@@ -26,6 +28,9 @@ const MAX_BODY: usize = 1024 * 1024;
 
 /// The content type that is sent, and wanted.
 const JSON: &str = "application/json";
+
+/// No compression: an answer is short, and without this header any coding would do (RFC 9110, 12.5.3).
+const PLAIN: &str = "identity";
 
 /// No answer makes us wait longer than this, whatever its `Retry-After` says.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
@@ -97,7 +102,8 @@ impl HttpPlatform {
         let asked = self.connections.kept().get(url);
         let asked = asked
             .header(AUTHORIZATION, bearer.clone())
-            .header(ACCEPT, JSON);
+            .header(ACCEPT, JSON)
+            .header(ACCEPT_ENCODING, PLAIN);
         self.came_back(asked.send().await, &bearer).await
     }
 
@@ -145,6 +151,7 @@ impl Platform for HttpPlatform {
             .header(AUTHORIZATION, bearer.clone())
             .header(CONTENT_TYPE, JSON)
             .header(ACCEPT, JSON)
+            .header(ACCEPT_ENCODING, PLAIN)
             .header("X-Request-Id", &id)
             .header("Idempotency-Key", &id)
             .body(body)

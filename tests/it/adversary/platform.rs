@@ -165,6 +165,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
     for name in ["accept", "content-type"] {
         assert_eq!(headers.get(name), Some(&"application/json"), "{name}");
     }
+    assert_eq!(headers.get("accept-encoding"), Some(&"identity"));
     let length = headers.get("content-length");
     let end = head + length.map_or(0, |length| length.parse().expect("a length"));
     while buffer.len() < end {
