@@ -147,6 +147,10 @@ fn checked_phone(row: &OutboxRow, options: &RequestOptions) -> Result<Phone, Vio
     if row.phone.chars().any(char::is_control) {
         return Err(Violation("phone must not hold control characters".into()));
     }
+    // The sign of text that nobody could read.
+    if row.phone.contains('\u{fffd}') {
+        return Err(Violation("phone must be text in UTF-8".into()));
+    }
     Ok(match options.suffix {
         Suffix::Courier => Phone::new(format!("{}_{}", row.phone, base36(row.id))),
         Suffix::None | Suffix::Platform => Phone::new(row.phone.as_str()),
@@ -330,6 +334,29 @@ mod tests {
             })
             .contains("control")
         );
+        // A text that was not UTF-8 is read so.
+        let phone = "1301212121\u{fffd}".into();
+        assert!(cause(OutboxRow { phone, ..row() }).contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_variable_with_half_a_character_is_refused_before_a_request_is_refused_for_it() {
+        let with = |text: &str| OutboxRow {
+            custom_vars: Some(format!(r#"[{{"name":"a","text":"{text}"}}]"#)),
+            ..row()
+        };
+        for half in [r"\ud83d", r"x\ude00", r"\ud83d\ud83d"] {
+            assert!(
+                cause(with(half)).starts_with("custom_vars must be"),
+                "{half}"
+            );
+        }
+        for whole in [r"\ud83d\ude00", r"\\ud83d", r"\u4f60"] {
+            assert!(
+                Contact::check(with(whole), &RequestDefaults::default()).is_ok(),
+                "{whole}"
+            );
+        }
     }
 
     #[test]

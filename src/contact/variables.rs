@@ -49,6 +49,9 @@ impl Scalar {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
+        if raw.get().contains("\\u") && serde_json::from_str::<String>(raw.get()).is_err() {
+            return Err(D::Error::custom("it holds half a character"));
+        }
         match raw.get().bytes().next() {
             Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f') => Ok(Self(raw)),
             _ => Err(D::Error::custom("it is no string, number or boolean")),
