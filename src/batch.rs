@@ -93,6 +93,12 @@ impl Batch {
         }
     }
 
+    /// Whether a row of it may be in the task by an earlier send: of this batch, or before the row was
+    /// requeued.
+    pub fn may_be_in(&self, contact: &Contact) -> bool {
+        self.maybe_delivered || contact.in_doubt
+    }
+
     /// Returns the ids of its rows, in sending order.
     pub fn contact_ids(&self) -> Vec<ContactId> {
         self.contacts.iter().map(|contact| contact.id).collect()

@@ -27,6 +27,26 @@ pub enum Final {
     },
 }
 
+impl Final {
+    /// How a row ends that breaks a rule and is not sent. A row that was sent before, and has changed since,
+    /// may be in the task.
+    pub fn breaks_a_rule(may_be_in: bool, rule: String) -> Self {
+        if may_be_in {
+            Self::Failed {
+                kind: FailKind::Unconfirmed,
+                cause: format!(
+                    "may or may not be in the task by an earlier send; not sent again: {rule}"
+                ),
+            }
+        } else {
+            Self::Failed {
+                kind: FailKind::Invalid,
+                cause: rule,
+            }
+        }
+    }
+}
+
 /// The column `fail_kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FailKind {

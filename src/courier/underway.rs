@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId, Lane, RequestDefaults, RequestOptions, Suffix};
 use crate::outbox::{JournalEntry, OpenBatch};
-use crate::settlement::{FailKind, Final, RowOutcome};
+use crate::settlement::{Final, RowOutcome};
 use crate::telemetry::traces::{BatchTrace, Origin, Traces};
 
 /// A batch that has no final answer yet.
@@ -100,13 +100,9 @@ impl Underway {
         let as_sent = as_sent(&open.options, longest);
         let mut contacts = Vec::with_capacity(open.rows.len());
         let mut changed = Vec::new();
-        let kind = if open.maybe_delivered {
-            FailKind::Unconfirmed
-        } else {
-            FailKind::Invalid
-        };
         for mut row in open.rows {
             let contact = ContactId(row.id);
+            let may_be_in = open.maybe_delivered || row.in_doubt;
             row.sub_user_id = open.options.sub_user_id.as_deref().map(str::to_owned);
             (row.ignore_crm, row.skip_error) = (None, None);
             (row.number_add_suffix, row.encryption) = (None, None);
@@ -114,10 +110,7 @@ impl Underway {
                 Ok(contact) => contacts.push(contact),
                 Err(violation) => changed.push(RowOutcome {
                     contact,
-                    end: Final::Failed {
-                        kind,
-                        cause: violation.0,
-                    },
+                    end: Final::breaks_a_rule(may_be_in, violation.0),
                 }),
             }
         }

@@ -154,13 +154,28 @@ pub fn decode(body: &[u8]) -> Option<Document> {
         message,
         ..Document::default()
     };
+    let is_error = !(200..=299).contains(&code);
+    let is_nothing = |value: &Value| is_error && is_blank(value);
     match top.remove("data") {
         None | Some(Value::Null) => {}
         Some(Value::Array(list)) if list.is_empty() => {}
-        Some(Value::Object(data)) => read_data(&mut document, data)?,
+        Some(Value::Object(mut data)) => {
+            data.retain(|_, value| !is_nothing(value));
+            read_data(&mut document, data)?;
+        }
+        Some(data) if is_nothing(&data) => {}
         Some(_) => return None,
     }
     Some(document)
+}
+
+/// Whether a value stands for nothing, as PHP writes it. A success has to say more than that.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Bool(said) => !said,
+        Value::String(text) => text.trim().is_empty(),
+        _ => false,
+    }
 }
 
 /// Parses the JSON of a body. A byte order mark is skipped. A mask may be cut through the middle of

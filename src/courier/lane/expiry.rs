@@ -107,7 +107,7 @@ impl LaneAtWork {
     fn expire(&mut self, contacts: &[Contact], wait: &Wait) {
         self.turn.batches += 1;
         let ids: Vec<ContactId> = contacts.iter().map(|contact| contact.id).collect();
-        let rows = verdict::expire_on_hold(&ids, wait);
+        let rows = verdict::expire_on_hold(contacts, wait);
         let lane = Arc::clone(&self.lease);
         self.reading.refuses(rows.len());
         self.record(Change::Refuse(rows.clone()), move |recorded| {

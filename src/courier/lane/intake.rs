@@ -17,7 +17,7 @@ use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
 use crate::outbox::{Change, OpenBatch, OutboxError, Recorded};
 use crate::platform::verdict;
-use crate::settlement::{FailKind, Final, RowOutcome};
+use crate::settlement::{Final, RowOutcome};
 use crate::telemetry::event::{RowsRefused, TakenOver};
 use crate::telemetry::traces::Origin;
 
@@ -78,6 +78,7 @@ impl LaneAtWork {
             if self.occupied.has(contact) {
                 continue;
             }
+            let in_doubt = row.in_doubt;
             match Contact::check(row, &self.context.request) {
                 Ok(contact) => {
                     self.occupied.take(contact.id, contact.bytes);
@@ -85,10 +86,7 @@ impl LaneAtWork {
                 }
                 Err(violation) => {
                     self.occupied.take(contact, 0);
-                    let end = Final::Failed {
-                        kind: FailKind::Invalid,
-                        cause: violation.0,
-                    };
+                    let end = Final::breaks_a_rule(in_doubt, violation.0);
                     refused.push(RowOutcome { contact, end });
                 }
             }

@@ -4,7 +4,7 @@ use super::outcome::Outcome;
 use super::wait::Wait;
 use super::words::shortened;
 use crate::batch::Batch;
-use crate::contact::ContactId;
+use crate::contact::{Contact, ContactId};
 use crate::settlement::{FailKind, Final, RowOutcome};
 
 /// The end of a batch.
@@ -68,52 +68,70 @@ pub fn fails_alone(batch: &Batch, why: &str) -> Closing {
 
 /// Closes a batch that was tried for longer than `retry.give_up_after`.
 pub fn give_up(batch: &Batch, why: &str) -> Closing {
-    if batch.maybe_delivered {
-        let cause = format!("may or may not be in the task: gave up asking again; last: {why}");
-        return close_all(batch, Outcome::GivenUp, FailKind::Unconfirmed, &cause);
-    }
-    let cause = format!("not delivered: gave up after retry.give_up_after; last: {why}");
-    close_all(batch, Outcome::GivenUp, FailKind::Expired, &cause)
+    let doubtful = format!("may or may not be in the task: gave up asking again; last: {why}");
+    let unsent = format!("not delivered: gave up after retry.give_up_after; last: {why}");
+    close_given_up(batch, &doubtful, &unsent)
 }
 
 /// Closes a batch whose lane has been waiting for a person for longer than
 /// `retry.give_up_on_holds_after`.
 pub fn give_up_on_hold(batch: &Batch, wait: &Wait) -> Closing {
-    if batch.maybe_delivered {
-        let (reason, why) = (wait.reason.as_str(), &wait.message);
-        let cause = format!(
-            "may or may not be in the task: gave up on the lane's hold ({reason}) after \
-             retry.give_up_on_holds_after; last: {why}"
-        );
-        return close_all(batch, Outcome::GivenUp, FailKind::Unconfirmed, &cause);
-    }
-    close_all(
-        batch,
-        Outcome::GivenUp,
-        FailKind::Expired,
-        &given_up_unsent(wait),
-    )
+    let (doubtful, unsent) = given_up_on_hold(wait);
+    close_given_up(batch, &doubtful, &unsent)
 }
 
-/// Returns the ends of contacts that fail unsent for the same reason.
-pub fn expire_on_hold(contacts: &[ContactId], wait: &Wait) -> Vec<RowOutcome> {
-    let end = Final::Failed {
-        kind: FailKind::Expired,
-        cause: shortened(&given_up_unsent(wait)),
-    };
+/// Returns the ends of contacts that fail for the same reason without having been sent since they came
+/// into the outbox, or were requeued.
+pub fn expire_on_hold(contacts: &[Contact], wait: &Wait) -> Vec<RowOutcome> {
+    let (doubtful, unsent) = given_up_on_hold(wait);
     let ended = contacts.iter().map(|contact| RowOutcome {
-        contact: *contact,
-        end: end.clone(),
+        contact: contact.id,
+        end: given_up(contact.in_doubt, &doubtful, &unsent),
     });
     ended.collect()
 }
 
-fn given_up_unsent(wait: &Wait) -> String {
+/// The causes of a row that may be in the task, and of one that is not.
+fn given_up_on_hold(wait: &Wait) -> (String, String) {
     let (reason, why) = (wait.reason.as_str(), &wait.message);
-    format!(
-        "not delivered: gave up on the lane's hold ({reason}) after retry.give_up_on_holds_after; \
-         last: {why}"
+    let on_hold = format!(
+        "gave up on the lane's hold ({reason}) after retry.give_up_on_holds_after; last: {why}"
+    );
+    (
+        format!("may or may not be in the task: {on_hold}"),
+        format!("not delivered: {on_hold}"),
     )
+}
+
+fn close_given_up(batch: &Batch, doubtful: &str, unsent: &str) -> Closing {
+    let ended = batch.contacts.iter().map(|contact| RowOutcome {
+        contact: contact.id,
+        end: given_up(batch.may_be_in(contact), doubtful, unsent),
+    });
+    let answer = if batch.maybe_delivered {
+        doubtful
+    } else {
+        unsent
+    };
+    Closing {
+        outcome: Outcome::GivenUp,
+        answer: shortened(answer),
+        settled: ended.collect(),
+        ..vanished()
+    }
+}
+
+/// How a row ends that the courier gives up.
+fn given_up(may_be_in: bool, doubtful: &str, unsent: &str) -> Final {
+    let (kind, cause) = if may_be_in {
+        (FailKind::Unconfirmed, doubtful)
+    } else {
+        (FailKind::Expired, unsent)
+    };
+    Final::Failed {
+        kind,
+        cause: shortened(cause),
+    }
 }
 
 fn close_all(batch: &Batch, outcome: Outcome, kind: FailKind, cause: &str) -> Closing {

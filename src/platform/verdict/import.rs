@@ -4,7 +4,7 @@
 use super::attribution::{Attribution, attribute, names_the_only_row};
 use super::closing::Closing;
 use super::outcome::Outcome;
-use super::refusal::{Refusal, may_be_in, may_have_gone_on, refusal_of_row, refused};
+use super::refusal::{Refusal, may_have_gone_on, refusal_of_row, refused};
 use super::rules::Rules;
 use crate::batch::Batch;
 use crate::contact::ContactId;
@@ -130,6 +130,11 @@ fn ends_of_all(
     (all_failed && are_alike && !succeeds).then_some(ends)
 }
 
+/// Whether the list of failures names every row: then it leaves none that may have been taken.
+pub(super) fn lists_all(batch: &Batch, document: &Document) -> bool {
+    attribute(batch, &document.failures).rows.len() == batch.contacts.len()
+}
+
 /// A refusal. With a list, the rows that it names are to blame and the others go again. If there is
 /// none, or it names nobody, the rows to blame are searched for.
 pub(super) fn read_refusal(
@@ -142,7 +147,7 @@ pub(super) fn read_refusal(
     let maybe_delivered = may_have_gone_on(batch, document);
     let names_nobody = found.rows.is_empty() && !maybe_delivered;
     let may_be_in = match batch.contacts.as_slice() {
-        [contact] => may_be_in(batch, contact),
+        [contact] => batch.may_be_in(contact),
         _ => false,
     };
     if names_nobody || may_be_in && !names_the_only_row(batch, &document.failures) {

@@ -12,6 +12,7 @@ mod attribution;
 mod closing;
 mod existence;
 mod import;
+mod neutral;
 mod outcome;
 mod read;
 mod reason;

@@ -55,12 +55,7 @@ pub fn read(batch: &Batch, reply: &Reply, rules: &Rules) -> Verdict {
 
 fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     let words = words(batch, answer);
-    let server_error = 500..=599;
-    if server_error.contains(&i64::from(answer.http))
-        || answer
-            .code()
-            .is_some_and(|code| server_error.contains(&code))
-    {
+    if is_server_error(answer) {
         return wait(WaitReason::ServerError, &words, true);
     }
     let document = answer.document.as_ref();
@@ -70,9 +65,14 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         return wait(WaitReason::Unreadable, &words, true);
     }
     // A list of failures says that rows were looked at, so those beside it may be in.
-    let gone_on = document.is_some_and(|document| may_have_gone_on(batch, document));
+    let was_read = document.is_some_and(|document| may_have_gone_on(batch, document));
+    let has_others = |document| !import::lists_all(batch, document);
+    let gone_on = !is_import && was_read && document.is_some_and(has_others);
     if let Some(wait) = not_now(answer, &words, gone_on, rules) {
         return wait;
+    }
+    if !is_import && document.is_some_and(says_timeout) {
+        return wait(WaitReason::ServerError, &words, true);
     }
     // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
     // the account, and an answer that is not the platform's JSON is not known to be its own. The HTTP
@@ -89,7 +89,7 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
             ..refusal
         };
         return Verdict::Close(match document {
-            Some(document) if gone_on => import::read_refusal(batch, document, &too_large, rules),
+            Some(document) if was_read => import::read_refusal(batch, document, &too_large, rules),
             _ => refused(batch, &too_large, rules),
         });
     }
@@ -105,6 +105,35 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         _ => wait(WaitReason::Unreadable, &words, true),
     }
 }
+
+/// Whether the platform, or somebody in front of it, failed or did not wait for the end: what was sent may
+/// be carried out all the same. The numbers below 500 are Request Timeout, Too Early and Client Closed
+/// Request.
+fn is_server_error(answer: &Answer) -> bool {
+    let is_one = |number| matches!(number, 408 | 425 | 499..=599);
+    is_one(i64::from(answer.http)) || answer.code().is_some_and(is_one)
+}
+
+/// Whether a refusal without a list says that time ran out. The platform may have gone on by itself.
+fn says_timeout(document: &Document) -> bool {
+    let words = document.message.to_lowercase();
+    document.failures.is_empty() && TIMEOUT.iter().any(|said| words.contains(said))
+}
+
+/// Words for that. A task or a session may also run out of time (`任务已超时`, `登录超时`), and nothing is
+/// carried out then.
+const TIMEOUT: [&str; 10] = [
+    "请求超时",
+    "操作超时",
+    "处理超时",
+    "响应超时",
+    "连接超时",
+    "网络超时",
+    "执行超时",
+    "timeout",
+    "time-out",
+    "timed out",
+];
 
 /// Reads an answer for which no row is to blame, so that a lane, a user or everybody waits. Nothing was
 /// delivered, unless the platform has `gone_on` behind bad rows.

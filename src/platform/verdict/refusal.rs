@@ -26,11 +26,6 @@ pub(super) fn may_have_gone_on(batch: &Batch, document: &Document) -> bool {
         && document.task_number_count.is_none()
 }
 
-/// Whether a row may be in the task by an earlier send: of this batch, or before it was requeued.
-pub(super) fn may_be_in(batch: &Batch, contact: &Contact) -> bool {
-    batch.maybe_delivered || contact.in_doubt
-}
-
 /// Closes a batch that was refused as a whole. Smaller batches are sent until the row to blame
 /// stands alone.
 pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Closing {
@@ -61,7 +56,7 @@ fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules:
     }
     // Words without a list may be about the task or the account, unless the task has taken a row
     // since.
-    if !may_be_in(batch, contact) || judges && batch.taken_since {
+    if !batch.may_be_in(contact) || judges && batch.taken_since {
         return rejected(refusal.words);
     }
     unconfirmed(refusal.words)
@@ -80,7 +75,7 @@ pub(super) fn refusal_of_row(
     let cause = causes.first().copied().unwrap_or_default();
     let said = existence(cause, rules);
     let mut others = causes.iter().skip(1);
-    let may_be_in = may_be_in(batch, contact);
+    let may_be_in = batch.may_be_in(contact);
     if may_be_in && others.any(|other| existence(other, rules) != said) {
         return unconfirmed(&causes.join("; "));
     }

@@ -23,11 +23,24 @@ fn giving_up_on_a_hold_names_the_hold_and_its_words() {
         "{said}"
     );
     assert_eq!(
-        expire_on_hold(&[ContactId(1)], &wait),
+        expire_on_hold(&one().contacts, &wait),
         closing.settled,
         "those that were not sent end alike"
     );
     let closing = give_up_on_hold(&sent_before(one()), &wait);
     assert_eq!(ends(&closing), [(1, "unconfirmed")]);
     assert!(cause(&closing, 1).contains("hold (not_found)"));
+}
+
+#[test]
+fn a_row_that_was_unconfirmed_before_it_was_requeued_never_ends_as_surely_not_sent() {
+    // [given up], [given up on a hold]
+    let mut batch = three();
+    batch.contacts[1].in_doubt = true;
+    let wait = waiting(&three(), &error(404, "no task"));
+    let all = [(1, "expired"), (2, "unconfirmed"), (3, "expired")];
+    assert_eq!(ends(&give_up(&batch, "HTTP 502")), all);
+    let closing = give_up_on_hold(&batch, &wait);
+    assert_eq!(ends(&closing), all);
+    assert_eq!(expire_on_hold(&batch.contacts, &wait), closing.settled);
 }

@@ -48,6 +48,13 @@ fn a_lost_answer_a_5xx_and_an_unreadable_body_may_have_been_delivered() {
             WaitReason::Unreadable,
         ),
         (answer(409, "<html>"), WaitReason::Unreadable),
+        (answer(408, "<html>"), WaitReason::ServerError),
+        (error(408, "请求超时"), WaitReason::ServerError),
+        (error(425, "Too Early"), WaitReason::ServerError),
+        (error(499, "client closed"), WaitReason::ServerError),
+        (error(-1, "操作超时"), WaitReason::ServerError),
+        (error(400, "upstream timed out"), WaitReason::ServerError),
+        (error(7001, "Gateway Timeout"), WaitReason::ServerError),
     ] {
         let wait = waiting(&three(), &reply);
         assert_eq!(
@@ -181,8 +188,8 @@ fn words_without_an_end_are_read_in_part() {
     };
     let document = answer.document.as_ref().expect("the JSON");
     assert!(document.failures[0].cause.len() <= 4096);
-    // [duplicate]: what was cut off says nothing.
-    assert_eq!(ends(&closed(&three(), &reply))[0], (1, "duplicate"));
+    // [already elsewhere]: nobody knows what was cut off.
+    assert_eq!(ends(&closed(&three(), &reply))[0], (1, "rejected"));
     let Reply::Answer(answer) = error(422, &cause) else {
         panic!("an answer");
     };
@@ -221,5 +228,53 @@ fn an_answer_that_turns_everything_away_and_lists_failures_may_have_let_the_othe
         let mut strict = three();
         strict.options.skip_error = false;
         assert!(!waiting(&strict, &reply).maybe_delivered);
+        // Nor where the list names each row.
+        let mut second = three();
+        second.contacts = vec![second.contacts.remove(1)];
+        assert!(!waiting(&second, &reply).maybe_delivered);
+        assert!(!waiting(&unsafe_to_resend(second), &reply).maybe_delivered);
+    }
+}
+
+#[test]
+fn a_task_or_a_session_that_has_run_out_of_time_carries_nothing_out() {
+    // [refused], [token]
+    let closing = closed(&one(), &error(422, "任务已超时"));
+    assert_eq!(ends(&closing), [(1, "rejected")]);
+    let wait = waiting(&three(), &error(401, "token timeout"));
+    assert_eq!(wait.reason, WaitReason::Unauthorized);
+}
+
+#[test]
+fn an_error_whose_data_is_an_empty_text_is_read_all_the_same() {
+    // [task running], [token], [unreadable]
+    let with = |code: i64, data: &str| {
+        let body = format!(r#"{{"code":{code},"status":"error","message":"m","data":{data}}}"#);
+        waiting(&three(), &answer(200, &body))
+    };
+    let empty = [
+        r#""""#,
+        "false",
+        r#"{"taskNumberCount":""}"#,
+        r#"{"fail_datas":""}"#,
+        r#"{"taskNumberCount":false,"fail_datas":false}"#,
+    ];
+    for data in empty {
+        for (code, reason) in [
+            (6007, WaitReason::TaskRunning),
+            (401, WaitReason::Unauthorized),
+        ] {
+            let wait = with(code, data);
+            assert_eq!(
+                (wait.reason, wait.maybe_delivered),
+                (reason, false),
+                "{data}"
+            );
+        }
+        // A success must say what it did.
+        assert_eq!(with(200, data).reason, WaitReason::Unreadable, "{data}");
+    }
+    for data in [r#""x""#, "true", "1", r#"["x"]"#, r#"{"fail_datas":"x"}"#] {
+        assert_eq!(with(6007, data).reason, WaitReason::Unreadable, "{data}");
     }
 }

@@ -1,0 +1,66 @@
+//! Neutral words: those that may stand beside a duplicate marker and change nothing of its meaning.
+//!
+//! All other words may: `号码已存在` says that the number is in the task, `号码已存在（黑名单）` that it is in
+//! another place, `号码重复拨打` that something else came twice. Nobody knows all such words, so the
+//! ones that are harmless are listed, and not the others.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// Chinese text has no blanks, so these are taken out of it one after the other, the longest first.
+const CHINESE: &str = "\
+    该 此 这个 的 了 在 于 为 是 被 已 已经 内 中 里 有 请 与 和 第 行 条 个 \
+    任务 任務 本任务 该任务 当前任务 号码 號碼 手机 手机号 手机号码 电话 电话号码 数据 名单号码 \
+    存在 重复 重複 已有 导入 导入失败 添加 添加失败 加入 录入 写入 上传 \
+    失败 错误 异常 操作失败 请求失败 提交失败 提交的 系统提示 失败原因 原因 提示 检测到 发现 \
+    跳过 忽略 过滤 去重 自动 无法 不能 不可 无需 请勿 请检查 请核对";
+
+/// Words of letters, which stand alone.
+const LATIN: &str = "A ALREADY DUPLICATE DUPLICATED ENTRY ERROR EXIST EXISTED EXISTS FAILED IGNORED IN IS \
+    ITEM LINE MOBILE NUMBER NUMBERS OF PHONE REPEATED ROW SKIPPED TASK THE THIS";
+
+/// The words of [`CHINESE`] by their first character, the longest first.
+static BY_FIRST: LazyLock<HashMap<char, Vec<&'static str>>> = LazyLock::new(|| {
+    let mut words: Vec<&str> = CHINESE.split_whitespace().collect();
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    let mut by_first: HashMap<char, Vec<&str>> = HashMap::new();
+    for word in words {
+        let first = word.chars().next().unwrap_or_default();
+        by_first.entry(first).or_default().push(word);
+    }
+    by_first
+});
+
+/// Whether a sentence has nothing but these markers, neutral words, numbers and signs.
+pub(super) fn says_nothing_else(sentence: &str, markers: &[String]) -> bool {
+    let mut rest = sentence;
+    while let Some(c) = rest.chars().next() {
+        let marker = markers
+            .iter()
+            .find(|marker| rest.starts_with(marker.as_str()));
+        let neutral = marker.map(String::len).or_else(|| neutral_at(rest, c));
+        let Some(length) = neutral.filter(|length| *length > 0) else {
+            return false;
+        };
+        rest = &rest[length..];
+    }
+    true
+}
+
+/// Returns the length of the neutral text that this one begins with.
+fn neutral_at(text: &str, first: char) -> Option<usize> {
+    if first.is_ascii_alphabetic() {
+        let end = text.find(|c: char| !c.is_ascii_alphabetic());
+        let word = &text[..end.unwrap_or(text.len())];
+        let mut words = LATIN.split_whitespace();
+        return words
+            .any(|neutral| neutral.eq_ignore_ascii_case(word))
+            .then_some(word.len());
+    }
+    if !first.is_alphabetic() {
+        return Some(first.len_utf8());
+    }
+    let words = BY_FIRST.get(&first)?;
+    let word = words.iter().find(|word| text.starts_with(**word))?;
+    Some(word.len())
+}
