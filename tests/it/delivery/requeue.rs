@@ -7,7 +7,10 @@ use contact_courier::simulator::Faults;
 use super::world::World;
 use crate::support::{Db, close, entry, on_every_database};
 
-on_every_database!(a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now);
+on_every_database!(
+    a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now,
+    a_contact_in_doubt_that_breaks_a_rule_now_is_unconfirmed_again,
+);
 
 /// Sends a contact in this way, and nobody knows whether it arrived.
 async fn unconfirmed(db: &Db, lane: &str, suffix: Suffix, asks: &str) {
@@ -89,4 +92,33 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
     let requeue = ["requeue", "--task", "gone", "--yes", "--json"];
     let said = world.run(&requeue).await;
     assert!(said.out.contains("\"unsafe\":1"), "{}", said.out);
+}
+
+async fn a_contact_in_doubt_that_breaks_a_rule_now_is_unconfirmed_again(db: &Db) {
+    let world = World::new(db, Faults::default()).await;
+    unconfirmed(db, "u/t", Suffix::None, "NULL").await;
+    world.run(&["requeue", "--task", "t", "--yes"]).await;
+    // The app has changed it meanwhile, and another one is new and as bad.
+    db.execute("UPDATE contact_outbox SET custom_vars = '[{}]'")
+        .await;
+    db.contact_with("u/t", "13012121212", "custom_vars", "'[{}]'")
+        .await;
+    // The courier whose lease the first one has is gone.
+    db.execute("DELETE FROM courier_instance").await;
+    assert_eq!(world.run(&["run", "--once"]).await.code, Some(0));
+    for (phone, kind, cause) in [
+        (
+            "13012121211",
+            "unconfirmed",
+            "may or may not be in the task by an earlier send; not sent again: custom_vars must%",
+        ),
+        ("13012121212", "invalid", "custom_vars must%"),
+    ] {
+        let row = format!(
+            "FROM contact_outbox WHERE phone = '{phone}' AND fail_kind = '{kind}'
+             AND fail_cause LIKE '{cause}'"
+        );
+        assert_eq!(db.count(&row).await, 1, "{phone}");
+    }
+    assert_eq!(world.simulator.totals().requests, 0);
 }
