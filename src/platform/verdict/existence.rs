@@ -71,32 +71,38 @@ const NO_CAUSE: [&str; 7] = [
     "INTERNAL ERROR",
 ];
 
+/// At most this many sentences with a marker are read, because no answer may cost much.
+const MOST_SENTENCES: usize = 4;
+
 pub(super) fn existence(words: &str, rules: &Rules) -> Existence {
-    let markers = &rules.duplicate_markers;
-    let is_whole = |marker: &&String| marker.contains(ends_sentence);
-    let mut whole = markers.iter().filter(is_whole);
-    if whole.any(|marker| words.contains(marker.as_str())) {
+    let markers = rules.duplicate_markers.iter();
+    let markers = markers.map(|marker| marker.trim_matches(ends_sentence));
+    let markers: Vec<&str> = markers.filter(|marker| !marker.is_empty()).collect();
+    // Such a marker is several sentences, so nothing can stand beside it in its own.
+    let mut several = markers
+        .iter()
+        .filter(|marker| marker.contains(ends_sentence));
+    if several.any(|marker| words.contains(marker)) {
         return Existence::InTheTask;
     }
-    let mut found = None;
-    for sentence in words.split(ends_sentence) {
-        if !markers
-            .iter()
-            .any(|marker| sentence.contains(marker.as_str()))
-        {
-            continue;
-        }
-        if says_nothing_else(sentence, markers) {
-            return Existence::InTheTask;
-        }
-        found = Some(Existence::Elsewhere);
+    let is_marked = |sentence: &&str| markers.iter().any(|marker| sentence.contains(marker));
+    let mut marked = words.split(ends_sentence).filter(is_marked).peekable();
+    if marked.peek().is_some() {
+        let mut few = marked.take(MOST_SENTENCES);
+        return if few.any(|sentence| says_nothing_else(sentence, &markers)) {
+            Existence::InTheTask
+        } else {
+            Existence::Elsewhere
+        };
     }
-    let perhaps = || may_mean_there(words).then_some(Existence::Perhaps);
-    found.or_else(perhaps).unwrap_or(Existence::NotSaid)
+    if may_mean_there(words) {
+        Existence::Perhaps
+    } else {
+        Existence::NotSaid
+    }
 }
 
-/// A comma ends one, too. Brackets and colons do not: they may hold a place. A marker with such a sign is
-/// sentences of its own.
+/// A comma ends one, too. Brackets and colons do not: they may hold a place.
 fn ends_sentence(c: char) -> bool {
     ",.;!?，。；！？".contains(c)
 }

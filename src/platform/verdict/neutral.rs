@@ -31,14 +31,20 @@ static BY_FIRST: LazyLock<HashMap<char, Vec<&'static str>>> = LazyLock::new(|| {
     by_first
 });
 
+/// A longer sentence says more, whatever it says. In bytes.
+const LONGEST_SENTENCE: usize = 256;
+
 /// Whether a sentence has nothing but these markers, neutral words, numbers and signs.
-pub(super) fn says_nothing_else(sentence: &str, markers: &[String]) -> bool {
+pub(super) fn says_nothing_else(sentence: &str, markers: &[&str]) -> bool {
+    if sentence.len() > LONGEST_SENTENCE {
+        return false;
+    }
     let mut rest = sentence;
     while let Some(c) = rest.chars().next() {
-        let marker = markers
-            .iter()
-            .find(|marker| rest.starts_with(marker.as_str()));
-        let neutral = marker.map(String::len).or_else(|| neutral_at(rest, c));
+        let marker = markers.iter().find(|marker| rest.starts_with(**marker));
+        let neutral = marker
+            .map(|marker| marker.len())
+            .or_else(|| neutral_at(rest, c));
         let Some(length) = neutral.filter(|length| *length > 0) else {
             return false;
         };

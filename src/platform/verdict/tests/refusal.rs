@@ -140,6 +140,41 @@ const ELSEWHERE: &[&str] = &[
 ];
 
 #[test]
+fn a_marker_may_hold_all_that_the_platform_says() {
+    // [already elsewhere], [duplicate]
+    let with = |markers: &[&str], cause| {
+        let rules = Rules {
+            duplicate_markers: markers.iter().map(|marker| (*marker).to_owned()).collect(),
+            ..Rules::default()
+        };
+        let reply = imported(Some(2), &[("130***1111", cause)]);
+        match read(&three(), &reply, &rules) {
+            Verdict::Close(closing) => ends(&closing)[0].1.to_owned(),
+            wait @ Verdict::Wait(_) => panic!("{wait:?}"),
+        }
+    };
+    for (marker, cause, end) in [
+        ("公海号码已存在", "公海号码已存在", "duplicate"),
+        ("公海号码已存在", "在公海号码已存在于私海", "rejected"),
+        ("号码已存在。", "号码已存在。", "duplicate"),
+        ("号码已存在。", "公海:号码已存在。", "rejected"),
+        (
+            "already there, skipped",
+            "Number already there, skipped!",
+            "duplicate",
+        ),
+        ("already there", "The number is already there", "duplicate"),
+        (
+            "already there",
+            "already there on the blacklist",
+            "rejected",
+        ),
+    ] {
+        assert_eq!(with(&[marker], cause), end, "{marker}: {cause}");
+    }
+}
+
+#[test]
 fn a_number_that_is_already_elsewhere_is_not_in_the_task() {
     // [already elsewhere]
     for cause in ELSEWHERE {
