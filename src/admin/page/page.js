@@ -38,7 +38,7 @@ const WORDS = {
       instances: () => "All couriers on this database.",
     },
     breaker: "Breaker", breakerOpen: "open: requests are held back", breakerClosed: "closed",
-    rate: "Rate in use", rateOf: (part, limit) => `${part} of ${limit} requests/s`, inFlight: "Requests in flight",
+    rate: "Rate allowed", rateOf: (allowed, limit) => `${allowed} of ${limit} requests/s`, inFlight: "Requests in flight",
     requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
     states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
     kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired", cancelled: "cancelled" },
@@ -117,7 +117,7 @@ const WORDS = {
       instances: () => "使用此数据库的所有实例。",
     },
     breaker: "熔断器", breakerOpen: "已熔断：暂不发送", breakerClosed: "正常",
-    rate: "当前速率", rateOf: (part, limit) => `${limit} 次请求/秒的 ${part}`, inFlight: "进行中的请求",
+    rate: "允许的速率", rateOf: (allowed, limit) => `${allowed} / ${limit} 次请求/秒`, inFlight: "进行中的请求",
     requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
     states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
     kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃", cancelled: "已取消" },
@@ -176,9 +176,10 @@ document.documentElement.lang = locale;
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
 const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
-const part = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
 /** A limit as it was set, not rounded to what is measured. */
 const limit = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 });
+/** A part of a limit, with as many digits as tell it from the whole. */
+const allowed = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
 const rate = (n) => (n >= 100 ? whole : fine).format(n);
 
 const at = (id) => document.getElementById(id);
@@ -327,11 +328,12 @@ function tiles(s) {
 }
 
 function flow(s) {
+  const { level, limit_per_second: most } = s.rate;
   const meter = draw("svg", { class: "meter", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
-  meter.append(draw("rect", { width: 100, height: 4, rx: 2 }), draw("rect", { width: s.rate.level * 100, height: 4, rx: 2 }));
+  meter.append(draw("rect", { width: 100, height: 4, rx: 2 }), draw("rect", { width: level * 100, height: 4, rx: 2 }));
   const facts = [
     [say.breaker, tag(s.rate.breaker_open ? "bad" : "good", s.rate.breaker_open ? say.breakerOpen : say.breakerClosed)],
-    [say.rate, say.rateOf(part.format(s.rate.level), limit.format(s.rate.limit_per_second)), meter],
+    [say.rate, say.rateOf(level < 1 ? allowed.format(level * most) : limit.format(most), limit.format(most)), meter],
     [say.inFlight, whole.format(s.rate.in_flight)],
     [say.openBatches, s.outbox ? whole.format(s.outbox.open_batches) : "–"],
     [say.requests, whole.format(s.totals.requests)],

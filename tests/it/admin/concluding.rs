@@ -77,17 +77,26 @@ async fn a_database_that_takes_no_writes_is_told_and_not_that_no_courier_runs() 
 }
 
 #[tokio::test]
-async fn a_limit_is_shown_as_it_was_set() {
+async fn a_limit_is_shown_as_it_was_set_and_the_allowed_part_of_it() {
     let db = Db::sqlite().await;
     let browser = Browser::start().await;
     for limit in ["12.5", "125", "0.001"] {
         let mut world = World::new(&db, Faults::default()).await;
         world.set("rate_limit.requests_per_second", limit);
         let courier = Courier::start(&mut world).await;
-        for ((language, _), unit) in LANGUAGES.into_iter().zip(["requests/s", "次请求/秒"]) {
+        for ((language, _), [name, of, unit]) in LANGUAGES.into_iter().zip([
+            ["Rate allowed", "of", "requests/s"],
+            ["允许的速率", "/", "次请求/秒"],
+        ]) {
             opens(&browser, &courier, language).await;
             let flow = browser.text(&text("flow")).await;
-            assert!(flow.contains(&format!("{limit} {unit}")), "{flow}");
+            // Nothing is sent, so no part of it is in use.
+            let told = format!("{name}\n{limit} {of} {limit} {unit}");
+            assert!(flow.contains(&told), "{flow}");
+            let lowered = "flow({rate: {level: 0.5, limit_per_second: 9}, totals: {requests: 0}})";
+            let flow = format!("({lowered}, {})", text("flow"));
+            let flow = browser.text(&flow).await;
+            assert!(flow.contains(&format!("4.5 {of} 9 {unit}")), "{flow}");
         }
         courier.program.signal("TERM").await;
         assert_eq!(courier.program.ended().await.code, Some(0));
