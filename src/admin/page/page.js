@@ -5,14 +5,14 @@
 const REFRESH_MS = 5000;
 /** So many rows of a list are shown on a small screen. */
 const FOLDED = 3;
-/** So many paused lanes in which nothing is due are named. */
+/** So many lanes are named that operators have paused and in which nothing is due. */
 const NAMED = 5;
 const SVG = "http://www.w3.org/2000/svg";
 
 const WORDS = {
   en: {
     overview: "Overview", pending: "Pending", oldest: "Oldest waiting", throughput: "Throughput", failed: "Failed",
-    paused: "Paused lanes", flow: "Flow to the platform", lanes: "Lanes with most pending",
+    paused: "Lanes on hold", flow: "Flow to the platform", lanes: "Lanes with most pending",
     failures: "Last failures", instances: "Couriers", links: "Raw data",
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
     refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
@@ -25,22 +25,22 @@ const WORDS = {
     nothingDue: "nothing is due", sinceDue: "since it was due",
     perSecond: (n) => `${n} contacts/s`, contactsSince: (n) => `${n} delivered since the start`,
     failedSince: (n) => `${n} since the start`,
-    noPaused: "No lane is paused.", idlePauses: (names) => `Paused, with nothing due: ${names}.`, noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
+    noPaused: "No lane is on hold.", idlePauses: (names) => `Paused by an operator, with nothing due: ${names}.`, noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
     notKnown: "Not known: the database has not answered yet.",
-    laneHead: "Lane", why: "Why", pausedFor: "Paused for", next: "Next try", waiting: "Waiting",
+    laneHead: "Lane", why: "Why", pausedFor: "On hold for", next: "Next try", waiting: "Waiting",
     state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
     started: "Started", beat: "Last heartbeat", soon: "as soon as possible", whenResumed: "when somebody resumes", inTime: (time) => `in ${time}`,
     endsIn: (time) => `ends in ${time}`, endsWhenResumed: "ends when somebody resumes",
     tried: (n) => n === 1 ? "1 failure" : `${n} failures in a row`,
     captions: {
-      paused: (n) => `The longest paused first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
+      paused: (n) => `The longest on hold first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
       failures: (n) => `The newest first, at most ${n}; numbers are masked.`,
       instances: () => "All couriers on this database.",
     },
     breaker: "Breaker", breakerOpen: "open: requests are held back", breakerClosed: "closed",
     rate: "Rate allowed", rateOf: (allowed, limit) => `${allowed} of ${limit} requests/s`, inFlight: "Requests in flight",
     requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
-    states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
+    states: { due: "waits for a courier", held: "on hold", leased: "at work", idle: "idle" },
     kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired", cancelled: "cancelled" },
     alive: "alive", silent: "silent", thisOne: "this one", sendsNothing: "alive, sends nothing",
     reasonFor: (why, time) => `${why}, for ${time}`,
@@ -72,8 +72,8 @@ const WORDS = {
       noCourier: "Nothing is sent: no courier runs",
       silent: (n, time) => n === 1 ? `Nothing is sent: the courier is silent for ${time}` : `Nothing is sent: ${n} couriers are silent for ${time}`,
       silentMore: "Perhaps it has ended, or the database takes no writes.",
-      paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
-      pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + (others ? "Other lanes go on." : "No other contact is due."),
+      paused: (n) => n === "1" ? "1 lane is on hold" : `${n} lanes are on hold`,
+      pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a lane on hold. " : `${n} contacts wait in lanes on hold. `) + (others ? "Other lanes go on." : "No other contact is due."),
       users: (n) => n === "1" ? "Nothing is sent for 1 user" : `Nothing is sent for ${n} users`,
       pausedAndUsers: (lanes, users) => `${lanes}; nothing is sent for ${users === "1" ? "1 user" : `${users} users`}`,
       usersMore: (others) => others ? "Others are sent as usual." : "",
@@ -91,7 +91,7 @@ const WORDS = {
   },
   zh: {
     overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
-    paused: "已暂停的通道", flow: "与平台的通信", lanes: "待发送最多的通道",
+    paused: "暂停的通道", flow: "与平台的通信", lanes: "待发送最多的通道",
     failures: "最近的失败", instances: "运行中的实例", links: "原始数据",
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
@@ -104,7 +104,7 @@ const WORDS = {
     nothingDue: "没有到期的号码", sinceDue: "从到期时算起",
     perSecond: (n) => `${n} 个号码/秒`, contactsSince: (n) => `启动以来成功 ${n} 个`,
     failedSince: (n) => `启动以来 ${n} 个`,
-    noPaused: "没有暂停的通道。", idlePauses: (names) => `已暂停、没有到期号码的通道：${names}。`, noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
+    noPaused: "没有暂停的通道。", idlePauses: (names) => `由运维人员暂停、没有到期号码的通道：${names}。`, noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
     notKnown: "暂无数据：数据库尚未应答。",
     laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
     state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
@@ -360,7 +360,7 @@ function grouped(failures) {
   return failures && [...groups.values()];
 }
 
-/** What keeps everything back, users for whom nothing is sent, and paused lanes. */
+/** What keeps everything back, users for whom nothing is sent, and lanes on hold. */
 function paused(s) {
   if (!s.paused) return s.paused;
   const isStopped = s.conclusion && s.conclusion.state === "stopped";

@@ -192,7 +192,7 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
     .await;
     let pauses = |metrics: &Metrics| metrics.count("courier_pauses") == 2;
     courier.measures("the pauses are counted", pauses).await;
-    let one = "1 lane is paused; nothing is sent for 1 user";
+    let one = "1 lane is on hold; nothing is sent for 1 user";
     let kept = [one, "1 个通道暂停发送；另有 1 个用户暂停发送"];
     headlines("kept", kept).await;
 }

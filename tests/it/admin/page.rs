@@ -27,12 +27,12 @@ struct Words {
 const ENGLISH: Words = Words {
     language: "en-GB,en",
     lang: "en",
-    headline: "1 lane is paused",
+    headline: "1 lane is on hold",
     reason: "Task is running: pause it",
     kept_back: "on hold",
     headings: [
         "Overview",
-        "Paused lanes",
+        "Lanes on hold",
         "Flow to the platform",
         "Lanes with most pending",
         "Last failures",
@@ -50,7 +50,7 @@ const CHINESE: Words = Words {
     kept_back: "暂停中",
     headings: [
         "概览",
-        "已暂停的通道",
+        "暂停的通道",
         "与平台的通信",
         "待发送最多的通道",
         "最近的失败",

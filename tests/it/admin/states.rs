@@ -18,12 +18,12 @@ struct State {
     /// How many lanes are kept back, of three with two contacts each.
     lanes: usize,
     headline: &'static str,
-    /// The first row of the list of paused lanes.
+    /// The first row of the list of lanes on hold.
     first: &'static str,
 }
 
 fn states() -> [State; 4] {
-    let for_a_user = "2 lanes are paused; nothing is sent for 1 user";
+    let for_a_user = "2 lanes are on hold; nothing is sent for 1 user";
     [
         State {
             name: "token",
@@ -181,6 +181,6 @@ async fn agrees(browser: &Browser, state: &State) {
     let beyond = "document.querySelectorAll('#paused .quiet').length";
     assert_eq!(browser.value(beyond).await, 0, "{}", state.headline);
     let tags = "[...document.querySelectorAll('#lanes .tag')].map(tag => tag.textContent)";
-    let paused = Value::from(vec!["paused"; state.lanes]);
-    assert_eq!(browser.value(tags).await, paused, "{}", state.headline);
+    let on_hold = Value::from(vec!["on hold"; state.lanes]);
+    assert_eq!(browser.value(tags).await, on_hold, "{}", state.headline);
 }
