@@ -61,16 +61,16 @@ const WORDS = {
     heads: {
       gone: ["The courier does not answer", "What is shown is what it said last."],
       unhealthy: "The courier stands still", unhealthyMore: (loops) => `Standing still: ${loops}.`, stopping: "The courier is stopping",
-      database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
-      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`, pausedAllMore: (since, end) => `Since ${since}; ${end}.`,
+      database: (time) => `The database has not answered for ${time}`, databaseFirst: "The database does not answer",
+      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (time, next) => `For ${time}; next try ${next}.`, pausedAllMore: (time, end) => `For ${time}; ${end}.`,
       noAnswerWithin: (seconds) => `No answer within ${seconds} s.`, heartbeatLate: "A heartbeat was not answered in time.",
       unready: {
-        no_answer: (since) => `The database does not answer, since ${since}`,
-        no_writes: (since) => `The database takes no writes, since ${since}`,
-        unfit: (since) => `The courier and the database do not fit each other, since ${since}`,
+        no_answer: (time) => `The database has not answered for ${time}`,
+        no_writes: (time) => `The database has taken no writes for ${time}`,
+        unfit: (time) => `The courier and the database have not fitted each other for ${time}`,
       },
       noCourier: "Nothing is sent: no courier runs",
-      silent: (n, time) => n === 1 ? `Nothing is sent: the courier is silent for ${time}` : `Nothing is sent: ${n} couriers are silent for ${time}`,
+      silent: (n, time) => n === 1 ? `Nothing is sent: the courier has been silent for ${time}` : `Nothing is sent: ${n} couriers have been silent for ${time}`,
       silentMore: "Perhaps it has ended, or the database takes no writes.",
       paused: (n) => n === "1" ? "1 lane is on hold" : `${n} lanes are on hold`,
       pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a lane on hold. " : `${n} contacts wait in lanes on hold. `) + (others ? "Other lanes go on." : "No other contact is due."),
@@ -140,13 +140,13 @@ const WORDS = {
     heads: {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],
       unhealthy: "程序卡住（工作循环停转）", unhealthyMore: (loops) => `停转的循环：${loops}。`, stopping: "程序正在停止",
-      database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
-      stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`, pausedAllMore: (since, end) => `已持续 ${since}；${end}。`,
+      database: (time) => `数据库没有应答，已持续 ${time}`, databaseFirst: "数据库没有应答",
+      stopped: (why) => `暂停发送：${why}`, stoppedMore: (time, next) => `已持续 ${time}；下次尝试：${next}。`, pausedAllMore: (time, end) => `已持续 ${time}；${end}。`,
       noAnswerWithin: (seconds) => `${seconds} 秒内没有应答。`, heartbeatLate: "心跳没有及时得到应答。",
       unready: {
-        no_answer: (since) => `数据库没有应答，已持续 ${since}`,
-        no_writes: (since) => `数据库无法写入，已持续 ${since}`,
-        unfit: (since) => `程序与数据库不匹配，已持续 ${since}`,
+        no_answer: (time) => `数据库没有应答，已持续 ${time}`,
+        no_writes: (time) => `数据库无法写入，已持续 ${time}`,
+        unfit: (time) => `程序与数据库不匹配，已持续 ${time}`,
       },
       noCourier: "暂停发送：没有运行中的实例",
       silent: (n, time) => `暂停发送：${n} 个实例已有 ${time}没有心跳`,
@@ -461,10 +461,10 @@ function verdict(s) {
     case "stopped": {
       const why = reasonOf(c.gate);
       const quoted = message(s, c.gate).map((part) => part.textContent);
-      const [since, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
+      const [time, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
       const end = c.gate.next_try_in_seconds > 0 ? next : say.endsWhenResumed;
-      const times = c.gate.reason === "paused" ? heads.pausedAllMore(since, end) : heads.stoppedMore(since, next);
-      return ["bad", heads.stopped(why), [times, ...quoted].join(" ")];
+      const times = c.gate.reason === "paused" ? heads.pausedAllMore(time, end) : heads.stoppedMore(time, next);
+      return ["bad", heads.stopped(why), [times, quoted.join(" · ")].join(" ")];
     }
     case "partly": {
       const [lanes, users, others] = [whole.format(c.lanes), whole.format(c.users), c.due > 0];

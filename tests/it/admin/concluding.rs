@@ -61,7 +61,7 @@ async fn a_database_that_takes_no_writes_is_told_and_not_that_no_courier_runs() 
     );
     let browser = Browser::start().await;
     for ((language, code), headline) in LANGUAGES.into_iter().zip([
-        "The database takes no writes, since ",
+        "The database has taken no writes for ",
         "数据库无法写入，已持续 ",
     ]) {
         opens(&browser, &courier, language).await;

@@ -18,6 +18,8 @@ struct State {
     /// How many lanes are kept back, of three with two contacts each.
     lanes: usize,
     headline: &'static str,
+    /// A part of what stands below the headline.
+    more: &'static str,
     /// The first row of the list of lanes on hold.
     first: &'static str,
 }
@@ -34,6 +36,8 @@ fn states() -> [State; 4] {
             command: &[],
             lanes: 3,
             headline: "Nothing is sent: Token not accepted",
+            // The platform's words stand apart from ours.
+            more: " · Check platform.token or platform.token_file.",
             first: "all lanes",
         },
         State {
@@ -42,6 +46,7 @@ fn states() -> [State; 4] {
             command: &["pause", "--all", "--reason", "the night"],
             lanes: 3,
             headline: "Nothing is sent: Paused by an operator",
+            more: "; ends when somebody resumes. by ",
             first: "all lanes",
         },
         State {
@@ -53,6 +58,7 @@ fn states() -> [State; 4] {
             command: &[],
             lanes: 2,
             headline: for_a_user,
+            more: "Other lanes go on.",
             first: "user-0 · all lanes",
         },
         State {
@@ -61,6 +67,7 @@ fn states() -> [State; 4] {
             command: &["pause", "--user", "user-0", "--for", "2h"],
             lanes: 2,
             headline: for_a_user,
+            more: "Other lanes go on.",
             first: "user-0 · all lanes",
         },
     ]
@@ -171,6 +178,10 @@ async fn the_headline_tells_an_end_from_an_outage() {
 async fn agrees(browser: &Browser, state: &State) {
     let text = |id: &str| format!("document.getElementById('{id}').innerText");
     assert_eq!(browser.text(&text("headline-text")).await, state.headline);
+    let more = browser.text(&text("headline-more")).await;
+    assert!(more.contains(state.more), "{more}");
+    let is_stopped = state.headline.starts_with("Nothing is sent");
+    assert_eq!(more.starts_with("For "), is_stopped, "{more}");
     let held = 2 * state.lanes;
     assert_eq!(browser.text(&text("pending")).await, held.to_string());
     let kinds = browser.text(&text("pending-more")).await;
