@@ -11,7 +11,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 const WORDS = {
   en: {
-    overview: "Overview", pending: "Pending", oldest: "Oldest waiting", throughput: "Throughput", failed: "Failed",
+    overview: "Overview", pending: "Pending", oldest: "Oldest waiting", throughput: "Throughput, this courier", failed: "Failed, this courier",
     paused: "Lanes on hold", flow: "Flow to the platform", lanes: "Lanes with most pending",
     failures: "Last failures", instances: "Couriers", links: "Raw data",
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
@@ -90,7 +90,7 @@ const WORDS = {
     by: (who, host, why) => `by ${who} on ${host}${why && `: ${why}`}`,
   },
   zh: {
-    overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
+    overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率（本实例）", failed: "失败（本实例）",
     paused: "暂停的通道", flow: "与平台的通信", lanes: "待发送最多的通道",
     failures: "最近的失败", instances: "运行中的实例", links: "原始数据",
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,

@@ -19,6 +19,8 @@ struct Words {
     headline: &'static str,
     reason: &'static str,
     kept_back: &'static str,
+    /// The tiles that are of all couriers, and those of this one.
+    tiles: [&'static str; 4],
     headings: [&'static str; 6],
     rejected: &'static str,
     alive: &'static str,
@@ -30,6 +32,12 @@ const ENGLISH: Words = Words {
     headline: "1 lane is on hold",
     reason: "Task is running: pause it",
     kept_back: "on hold",
+    tiles: [
+        "Pending",
+        "Oldest waiting",
+        "Throughput, this courier",
+        "Failed, this courier",
+    ],
     headings: [
         "Overview",
         "Lanes on hold",
@@ -48,6 +56,7 @@ const CHINESE: Words = Words {
     headline: "1 个通道暂停发送",
     reason: "任务正在运行，请先暂停",
     kept_back: "暂停中",
+    tiles: ["待发送", "最久等待", "速率（本实例）", "失败（本实例）"],
     headings: [
         "概览",
         "暂停的通道",
@@ -129,6 +138,11 @@ async fn tells(browser: &Browser, words: &Words) {
     assert_eq!(
         browser.value(headings).await,
         Value::from(words.headings.to_vec())
+    );
+    let tiles = "[...document.querySelectorAll('.tile h3')].map(h => h.textContent)";
+    assert_eq!(
+        browser.value(tiles).await,
+        Value::from(words.tiles.to_vec())
     );
     assert_eq!(browser.text(&text("headline-text")).await, words.headline);
     assert_eq!(browser.text(&text("pending")).await, "250");
