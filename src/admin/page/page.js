@@ -17,7 +17,7 @@ const WORDS = {
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
     refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
     noCurve: "The curve begins in a moment.", hourAgo: (seconds) => `${span(seconds)} ago`, now: "now", most: (value) => `most: ${value}`,
-    moreOfNewest: (n, of) => `${n} more of the newest ${of}`,
+    newestOf: (id) => `#${id}, the newest`,
     ago: (time) => `${time} ago`, asOf: (time) => `as of ${time}`, goneIn: (time) => `gone in about ${time}`, gone: "Gone in", keptBack: "on hold",
     more: (n) => `and ${n} more`, showAll: (n) => `Show ${n} more`, times: (n) => `${n} times`,
     allLanes: "all lanes", everybody: "everything",
@@ -28,13 +28,13 @@ const WORDS = {
     noPaused: "No lane is on hold.", idlePauses: (names) => `Paused by an operator, with nothing due: ${names}.`, noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
     notKnown: "Not known: the database has not answered yet.",
     laneHead: "Lane", why: "Why", pausedFor: "On hold for", next: "Next try", waiting: "Waiting",
-    state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
+    state: "State", worker: "Worked by", contact: "Contact", howMany: "Contacts", kind: "Kind", when: "When", host: "Host", process: "Process",
     started: "Started", beat: "Last heartbeat", soon: "as soon as possible", whenResumed: "when somebody resumes", inTime: (time) => `in ${time}`,
     endsIn: (time) => `ends in ${time}`, endsWhenResumed: "ends when somebody resumes",
     tried: (n) => n === 1 ? "1 failure" : `${n} failures in a row`,
     captions: {
       paused: (n) => `The longest on hold first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
-      failures: (n) => `The newest first, at most ${n}; numbers are masked.`,
+      failures: (n, m) => `${m.isAll ? (m.n === 1 ? "The one failure" : `All ${whole.format(m.n)} failures`) : `The newest ${whole.format(m.n)} failures`} by cause, the newest first; numbers are masked.`,
       instances: () => "All couriers on this database.",
     },
     breaker: "Breaker", breakerOpen: "open: requests are held back", breakerClosed: "closed",
@@ -96,7 +96,7 @@ const WORDS = {
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
     noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
-    moreOfNewest: (n, of) => `最新 ${of} 个中另有 ${n} 个`,
+    newestOf: (id) => `#${id}，最新一个`,
     ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中",
     more: (n) => `另有 ${n} 个`, showAll: (n) => `再显示 ${n} 个`, times: (n) => `${n} 次`,
     allLanes: "全部通道", everybody: "全部",
@@ -107,13 +107,13 @@ const WORDS = {
     noPaused: "没有暂停的通道。", idlePauses: (names) => `由运维人员暂停、没有到期号码的通道：${names}。`, noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
     notKnown: "暂无数据：数据库尚未应答。",
     laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
-    state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
+    state: "状态", worker: "处理实例", contact: "号码", howMany: "号码数", kind: "类别", when: "时间", host: "主机", process: "进程",
     started: "启动于", beat: "最近心跳", soon: "尽快", whenResumed: "由运维人员恢复时", inTime: (time) => `${time}后`,
     endsIn: (time) => `${time}后结束`, endsWhenResumed: "由运维人员恢复时结束",
     tried: (n) => `连续失败 ${n} 次`,
     captions: {
       paused: (n) => `按暂停时长排序，最多 ${n} 个。`, lanes: (n) => `按数量排序，最多 ${n} 个。`,
-      failures: (n) => `最新的在前，最多 ${n} 个；号码已脱敏。`,
+      failures: (n, m) => `${m.isAll ? "全部" : "最新的"} ${whole.format(m.n)} 个失败号码，按原因分组，最新的在前；号码已脱敏。`,
       instances: () => "使用此数据库的所有实例。",
     },
     breaker: "熔断器", breakerOpen: "已熔断：暂不发送", breakerClosed: "正常",
@@ -248,8 +248,8 @@ function nextTry(row) {
 /** The tables that the reader has unfolded on a small screen. */
 const unfolded = new Set();
 
-/** A table of rows, or words that say that there are none. Columns: [title, cell, class]. `total`: how many there are. */
-function table(id, rows, columns, empty, limit, total) {
+/** A table of rows, or words that say that there are none. Columns: [title, cell, class]. `total`: how many there are. `more`: what else the caption tells. */
+function table(id, rows, columns, empty, limit, total, more) {
   if (!rows) return at(id).replaceChildren(make("p", { class: "empty" }, say.notKnown));
   if (!rows.length) return at(id).replaceChildren(make("p", { class: "empty" }, empty));
   const head = columns.map(([title, , kind]) => make("th", { scope: "col", role: "columnheader", class: kind || "" }, title));
@@ -262,7 +262,7 @@ function table(id, rows, columns, empty, limit, total) {
   const left = (total || 0) - rows.length;
   const held = at(id).contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const parts = [make("table", { role: "table", class: unfold ? "folded" : "" },
-    make("caption", {}, say.captions[id](limit)),
+    make("caption", {}, say.captions[id](limit, more)),
     make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)),
     make("tbody", { role: "rowgroup" }, ...body)), unfold, left > 0 ? make("p", { class: "quiet" }, say.more(whole.format(left))) : null];
   at(id).replaceChildren(...parts.filter((x) => x));
@@ -413,15 +413,18 @@ function tables(s) {
     [say.gone, (row) => (row.done_in_seconds !== null ? span(row.done_in_seconds) : row.kept_back ? say.keptBack : "–"), "number"],
     ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
-  table("failures", grouped(s.failures), [
-    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.ids.length > 1 ? say.moreOfNewest(row.ids.length - 1, s.failures.length) : `#${row.id}`)]],
+  const failures = grouped(s.failures);
+  const counted = failures && { n: s.failures.length, isAll: s.failures.length < s.limits.failures };
+  table("failures", failures && failures.slice(0, s.limits.causes), [
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.ids.length > 1 ? say.newestOf(row.id) : `#${row.id}`)]],
     [say.laneHead, lane],
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
+    [say.howMany, (row) => whole.format(row.ids.length), "number"],
     [say.when, (row) => say.ago(span(row.finished_seconds_ago)), "number"],
     // By id: a lane and a kind would take other causes, too.
     ...actColumn((row) => inRow("requeue", { way: "ids", what: row.ids.join(" ") })),
-  ], say.noFailures, s.limits.failures);
+  ], say.noFailures, s.limits.causes, failures && failures.length, counted);
   table("instances", s.outbox && s.outbox.instances, [
     [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
     [say.process, (row) => String(row.pid)],

@@ -295,24 +295,34 @@ async fn a_long_list_says_how_much_is_left_out_and_is_folded_on_a_phone() {
     }
 }
 
+/// Puts a contact that has failed into the lane.
+async fn fails(db: &Db, phone: &str, cause: &str, when: i64) {
+    let (user, task) = LONG_LANE.split_once('/').unwrap();
+    db.execute(&format!(
+        "INSERT INTO contact_outbox
+             (user_id, task_id, phone, status, fail_kind, fail_cause, finished_at)
+         VALUES ('{user}', '{task}', '{phone}', 'failed', 'rejected', '{cause}', {})",
+        db.now(when)
+    ))
+    .await;
+}
+
 /// As long as lanes of real users are.
 const LONG_LANE: &str = "customer-10086/task-2026-11-27-a";
 
 #[tokio::test]
-async fn failures_that_differ_by_a_number_are_one_and_their_lane_stays_on_one_line() {
+async fn failures_are_counted_by_cause_and_their_lane_stays_on_one_line() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let (user, task) = LONG_LANE.split_once('/').unwrap();
     let asked = "号码 130***121{} 格式不正确，请检查号码的长度、国家代码以及是否包含字母或其他符号";
     for nth in 1..=3 {
         let cause = asked.replace("{}", &nth.to_string()).repeat(3);
-        db.execute(&format!(
-            "INSERT INTO contact_outbox
-                 (user_id, task_id, phone, status, fail_kind, fail_cause, finished_at)
-             VALUES ('{user}', '{task}', '1301212121{nth}', 'failed', 'rejected', '{cause}', {})",
-            db.now(-10)
-        ))
-        .await;
+        let phone = format!("1301212121{nth}");
+        fails(&db, &phone, &cause, -10).await;
+    }
+    // More of one cause than the list has rows.
+    for nth in 10..30 {
+        fails(&db, &format!("130121212{nth}"), "空号", -5).await;
     }
     let courier = Courier::start(&mut world).await;
     let browser = Browser::start().await;
@@ -323,11 +333,18 @@ async fn failures_that_differ_by_a_number_are_one_and_their_lane_stays_on_one_li
         browser.value(rows).await != 0
     })
     .await;
-    assert_eq!(browser.value(rows).await, 1);
-    let row = browser
-        .text("document.querySelector('#failures tbody tr').innerText")
+    assert_eq!(browser.value(rows).await, 2);
+    let counts =
+        "[...document.querySelectorAll('#failures td:nth-child(5)')].map(n => n.innerText)";
+    assert_eq!(browser.value(counts).await, Value::from(vec!["20", "3"]));
+    let list = browser
+        .text("document.getElementById('failures').innerText")
         .await;
-    assert!(row.contains("2 more of the newest 3"), "{row}");
+    assert!(list.contains("All 23 failures by cause"), "{list}");
+    let row = browser
+        .text("document.querySelector('#failures tbody tr + tr').innerText")
+        .await;
+    assert!(row.contains("#3, the newest"), "{row}");
     assert!(row.contains("号码 *** 格式不正确"), "{row}");
     let lines = "(lane => Math.round(lane.offsetHeight / parseFloat(getComputedStyle(lane).lineHeight)))\
                  (document.querySelector('#failures .lane'))";
