@@ -386,6 +386,12 @@ function idlePauses(s) {
   return say.idlePauses([...idle.slice(0, NAMED), ...more].join(say.comma));
 }
 
+/** The couriers: this one, then those that live, then those that are silent. */
+function thisOneFirst(s) {
+  const place = (row) => (row.id === s.instance ? 0 : row.alive ? 1 : 2);
+  return [...s.outbox.instances].sort((a, b) => place(a) - place(b));
+}
+
 /** Whom a row of them is about. */
 function whose(row) {
   if (!row.all) return lane(row);
@@ -425,7 +431,7 @@ function tables(s) {
     // By id: a lane and a kind would take other causes, too.
     ...actColumn((row) => inRow("requeue", { way: "ids", what: row.ids.join(" ") })),
   ], say.noFailures, s.limits.causes, failures && failures.length, counted);
-  table("instances", s.outbox && s.outbox.instances, [
+  table("instances", s.outbox && thisOneFirst(s), [
     [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
     [say.process, (row) => String(row.pid)],
     [say.state, (row) => {

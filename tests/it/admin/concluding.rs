@@ -144,6 +144,40 @@ async fn of_two_couriers_the_one_with_a_refused_token_is_named() {
 }
 
 #[tokio::test]
+async fn this_courier_is_listed_first_and_silent_ones_last() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    for (id, heartbeat) in [(1, -60), (2, -60), (3, 0), (4, -60)] {
+        db.execute(&format!(
+            "INSERT INTO courier_instance (id, host, pid, lease_ms, started_at, heartbeat_at)
+             VALUES ('01a210c4-8a0f-7331-b939-85145300000{id}', 'other', {id}, 30000, {}, {})",
+            db.now(-120),
+            db.now(heartbeat)
+        ))
+        .await;
+    }
+    let courier = Courier::start(&mut world).await;
+    until("all are told", async || {
+        let told = courier.get("/api/status").await.json();
+        let instances = told["outbox"]["instances"].as_array();
+        instances.is_some_and(|all| all.len() == 5)
+    })
+    .await;
+    let browser = Browser::start().await;
+    opens(&browser, &courier, "en").await;
+    let states =
+        "[...document.querySelectorAll('#instances td:nth-child(3)')].map(td => td.innerText)";
+    let expected = ["alive", "alive", "silent", "silent", "silent"];
+    assert_eq!(
+        browser.value(states).await,
+        serde_json::json!(expected.to_vec())
+    );
+    let first = "document.querySelector('#instances tbody tr').innerText";
+    let told = browser.text(first).await;
+    assert!(told.contains("this one"), "{told}");
+}
+
+#[tokio::test]
 async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_something_waits() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
