@@ -264,7 +264,7 @@ function table(id, rows, columns, empty, limit, total, more) {
   const parts = [make("table", { role: "table", class: unfold ? "folded" : "" },
     make("caption", {}, say.captions[id](limit, more)),
     make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)),
-    make("tbody", { role: "rowgroup" }, ...body)), unfold, left > 0 ? make("p", { class: "quiet" }, say.more(whole.format(left))) : null];
+    make("tbody", { role: "rowgroup" }, ...body)), unfold, left > 0 ? make("p", { class: "quiet left" }, say.more(whole.format(left))) : null];
   at(id).replaceChildren(...parts.filter((x) => x));
   if (held) [...at(id).querySelectorAll("[data-key]")].find((element) => element.dataset.key === held)?.focus();
 }
@@ -398,6 +398,15 @@ function whose(row) {
   return make("span", { class: "lane" }, row.user_id === null ? say.allLanes : `${row.user_id} · ${say.allLanes}`);
 }
 
+/** How many contacts wait behind a row of them. For a user that is known while all lanes are listed. */
+function waits(s, row) {
+  if (!row.all) return whole.format(row.pending);
+  const all = s.outbox.pending.due + s.outbox.pending.held + s.outbox.pending.deferred;
+  const sum = (lanes) => lanes.reduce((total, one) => total + one.pending, 0);
+  if (row.user_id === null) return whole.format(all);
+  return s.lanes && sum(s.lanes) === all ? whole.format(sum(s.lanes.filter((one) => one.user_id === row.user_id))) : "–";
+}
+
 function tables(s) {
   const tones = { due: "warn", held: "warn", leased: "good", idle: "calm" };
   const [rows, idle] = [paused(s), idlePauses(s)];
@@ -406,10 +415,10 @@ function tables(s) {
     [say.why, (row) => [reasonOf(row), ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
-    [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
+    [say.waiting, (row) => waits(s, row), "number"],
     ...actColumn((row) => inRow("resume", !row.all ? ofLane(row) : row.user_id === null ? { way: "all" } : { way: "user", what: row.user_id })),
   ], idle || say.noPaused, s.limits.paused, pausedInAll(s));
-  if (idle && rows.length) at("paused").append(make("p", { class: "quiet" }, idle));
+  if (idle && rows.length) at("paused").append(make("p", { class: "quiet left" }, idle));
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
     [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],

@@ -271,6 +271,11 @@ async fn a_long_list_says_how_much_is_left_out_and_is_folded_on_a_phone() {
     let rows = "[...document.querySelectorAll('#paused tbody tr')].filter(row => row.checkVisibility()).length";
     let left = "document.querySelector('#paused .quiet').innerText";
     let unfold = "document.querySelector('#paused .unfold')";
+    let glued = "document.querySelector('#paused .quiet').getBoundingClientRect().top - \
+                 document.querySelector('#paused table').getBoundingClientRect().bottom < 5";
+    // How often a lane has failed in a row stands on one line.
+    let lines = "(words => Math.round(words.offsetHeight / parseFloat(getComputedStyle(words).lineHeight)))\
+                 (document.querySelector('#paused .whole .words'))";
     for (language, rest, more) in [
         ("en-GB,en", "and 3 more", "Show 7 more"),
         ("zh-CN,zh", "另有 3 个", "再显示 7 个"),
@@ -284,6 +289,8 @@ async fn a_long_list_says_how_much_is_left_out_and_is_folded_on_a_phone() {
             .await;
             assert_eq!(browser.value(rows).await, shown, "{width}");
             assert_eq!(browser.text(left).await, rest);
+            assert_eq!(browser.value(glued).await, false);
+            assert_eq!(browser.value(lines).await, 1);
         }
         assert_eq!(browser.text(&format!("{unfold}.innerText")).await, more);
         browser.value(&format!("{unfold}.click()")).await;

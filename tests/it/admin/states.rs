@@ -22,6 +22,8 @@ struct State {
     more: &'static str,
     /// The first row of the list of lanes on hold.
     first: &'static str,
+    /// How many contacts wait, according to that row.
+    waiting: &'static str,
 }
 
 fn states() -> [State; 4] {
@@ -39,6 +41,7 @@ fn states() -> [State; 4] {
             // The platform's words stand apart from ours.
             more: " · Check platform.token or platform.token_file.",
             first: "all lanes",
+            waiting: "6",
         },
         State {
             name: "pause-all",
@@ -48,6 +51,7 @@ fn states() -> [State; 4] {
             headline: "Nothing is sent: Paused by an operator",
             more: "; ends when somebody resumes. by ",
             first: "all lanes",
+            waiting: "6",
         },
         State {
             name: "forbidden",
@@ -60,6 +64,7 @@ fn states() -> [State; 4] {
             headline: for_a_user,
             more: "Other lanes go on.",
             first: "user-0 · all lanes",
+            waiting: "4",
         },
         State {
             name: "pause-user",
@@ -69,6 +74,7 @@ fn states() -> [State; 4] {
             headline: for_a_user,
             more: "Other lanes go on.",
             first: "user-0 · all lanes",
+            waiting: "4",
         },
     ]
 }
@@ -188,6 +194,8 @@ async fn agrees(browser: &Browser, state: &State) {
     assert_eq!(kinds, format!("{held} on hold"));
     let first = "document.querySelector('#paused tbody td').innerText";
     assert_eq!(browser.text(first).await, state.first);
+    let waiting = "document.querySelector('#paused tbody td.number').innerText";
+    assert_eq!(browser.text(waiting).await, state.waiting);
     // The page claims no further entries beyond the end of the list.
     let beyond = "document.querySelectorAll('#paused .quiet').length";
     assert_eq!(browser.value(beyond).await, 0, "{}", state.headline);
