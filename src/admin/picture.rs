@@ -24,8 +24,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The rest after a look, as a multiple of its time.
 const REST: u32 = 9;
 
-/// The most lanes, pauses and failures that are shown.
+/// The most lanes, holds and causes of failures that are shown.
 pub(super) const SHOWN: u32 = 10;
+
+/// The most failures that are read, so that a frequent cause does not hide the others.
+pub(super) const FAILURES: u32 = 100;
 
 /// The state at one time.
 #[derive(Debug)]
@@ -129,7 +132,7 @@ async fn look(operations: &dyn Operations) -> Result<Picture, OutboxError> {
     let overview = timed("overview", operations.overview()).await?;
     let lanes = timed("lanes", operations.lanes(SHARERS)).await?;
     let held = timed("paused", operations.held(SHOWN)).await?;
-    let failures = timed("failures", operations.failures(&all, None, SHOWN)).await?;
+    let failures = timed("failures", operations.failures(&all, None, FAILURES)).await?;
     Ok(Picture {
         at: Instant::now(),
         lanes: overview.outlook(lanes, SHOWN),

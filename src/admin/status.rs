@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::health::Health;
 use super::history::{Charts, History};
-use super::picture::{Picture, Pictures, SHOWN};
+use super::picture::{FAILURES, Picture, Pictures, SHOWN};
 use super::readiness::{Readiness, Ready};
 use crate::courier::lifecycle::Lifecycle;
 use crate::courier::pulse::Pulse;
@@ -119,6 +119,8 @@ struct ListLimits {
     lanes: u32,
     paused: u32,
     failures: u32,
+    /// The page shows the failures by cause.
+    causes: u32,
 }
 
 impl Sources {
@@ -165,7 +167,8 @@ impl Sources {
             limits: ListLimits {
                 lanes: SHOWN,
                 paused: SHOWN,
-                failures: SHOWN,
+                failures: FAILURES,
+                causes: SHOWN,
             },
             history: self.history.charts(),
             log_in: self.log_in,

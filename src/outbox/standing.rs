@@ -26,7 +26,7 @@ pub struct Standing {
     /// `delivery.batch_size`; `None`: the report of an earlier version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
-    /// Which part of `requests_per_second` is used, 0 to 1.
+    /// Which part of `requests_per_second` is allowed, 0 to 1.
     pub rate_level: f64,
     /// Contacts that became final per second, over the last minute or so. Zero: none, or the courier
     /// has worked for a few seconds only, so that nobody can tell.

@@ -216,8 +216,8 @@ impl Requests {
         }
         let rate_level = made.gauge(
             "courier_rate_level",
-            "The part of the configured rate that is used, 0 to 1: lowered by a 429, then climbing \
-             back.",
+            "The part of the configured rate that is allowed, 0 to 1: lowered by a 429, then \
+             climbing back.",
         );
         rate_level.set(1.0);
         Self {
@@ -372,7 +372,7 @@ pub struct Totals {
     /// Requests whose answer is awaited now.
     pub in_flight: i64,
     pub breaker_open: bool,
-    /// The part of the configured rate in use, 0 to 1.
+    /// The part of the configured rate that is allowed, 0 to 1.
     pub rate_level: f64,
 }
 

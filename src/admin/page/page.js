@@ -5,19 +5,18 @@
 const REFRESH_MS = 5000;
 /** So many rows of a list are shown on a small screen. */
 const FOLDED = 3;
-/** So many paused lanes in which nothing is due are named. */
+/** So many lanes are named that operators have paused and in which nothing is due. */
 const NAMED = 5;
 const SVG = "http://www.w3.org/2000/svg";
 
 const WORDS = {
   en: {
-    overview: "Overview", pending: "Pending", oldest: "Oldest waiting", throughput: "Throughput", failed: "Failed",
-    paused: "Paused lanes", flow: "Flow to the platform", lanes: "Lanes with most pending",
+    overview: "Overview", pending: "Pending", oldest: "Oldest waiting", throughput: "Throughput, this courier", failed: "Failed, this courier",
+    paused: "Lanes on hold", flow: "Flow to the platform", lanes: "Lanes with most pending",
     failures: "Last failures", instances: "Couriers", links: "Raw data",
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
     refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
     noCurve: "The curve begins in a moment.", hourAgo: (seconds) => `${span(seconds)} ago`, now: "now", most: (value) => `most: ${value}`,
-    moreOfNewest: (n, of) => `${n} more of the newest ${of}`,
     ago: (time) => `${time} ago`, asOf: (time) => `as of ${time}`, goneIn: (time) => `gone in about ${time}`, gone: "Gone in", keptBack: "on hold",
     more: (n) => `and ${n} more`, showAll: (n) => `Show ${n} more`, times: (n) => `${n} times`,
     allLanes: "all lanes", everybody: "everything",
@@ -25,22 +24,22 @@ const WORDS = {
     nothingDue: "nothing is due", sinceDue: "since it was due",
     perSecond: (n) => `${n} contacts/s`, contactsSince: (n) => `${n} delivered since the start`,
     failedSince: (n) => `${n} since the start`,
-    noPaused: "No lane is paused.", idlePauses: (names) => `Paused, with nothing due: ${names}.`, noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
+    noPaused: "No lane is on hold.", idlePauses: (names) => `Paused by an operator, with nothing due: ${names}.`, noLanes: "No contacts are waiting.", noFailures: "No contact has failed.",
     notKnown: "Not known: the database has not answered yet.",
-    laneHead: "Lane", why: "Why", pausedFor: "Paused for", next: "Next try", waiting: "Waiting",
-    state: "State", worker: "Worked by", contact: "Contact", kind: "Kind", when: "When", host: "Host", process: "Process",
+    laneHead: "Lane", why: "Why", pausedFor: "On hold for", next: "Next try", waiting: "Waiting",
+    state: "State", worker: "Worked by", contact: "Newest contact", howMany: "Contacts", kind: "Kind", when: "When", host: "Host", process: "Process",
     started: "Started", beat: "Last heartbeat", soon: "as soon as possible", whenResumed: "when somebody resumes", inTime: (time) => `in ${time}`,
     endsIn: (time) => `ends in ${time}`, endsWhenResumed: "ends when somebody resumes",
     tried: (n) => n === 1 ? "1 failure" : `${n} failures in a row`,
     captions: {
-      paused: (n) => `The longest paused first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
-      failures: (n) => `The newest first, at most ${n}; numbers are masked.`,
+      paused: (n) => `The longest on hold first, at most ${n}.`, lanes: (n) => `The fullest first, at most ${n}.`,
+      failures: (n, m) => `${m.isAll ? (m.n === 1 ? "1 failure" : `All ${whole.format(m.n)} failures`) : `The newest ${whole.format(m.n)} failures`} by lane and cause, the newest first; numbers are masked.`,
       instances: () => "All couriers on this database.",
     },
     breaker: "Breaker", breakerOpen: "open: requests are held back", breakerClosed: "closed",
-    rate: "Rate in use", rateOf: (part, limit) => `${part} of ${limit} requests/s`, inFlight: "Requests in flight",
+    rate: "Rate allowed", rateOf: (allowed, limit) => `${allowed} of ${limit} requests/s`, inFlight: "Requests in flight",
     requests: "Requests since the start", openBatches: "Open batches", platform: "Platform",
-    states: { due: "waits for a courier", held: "paused", leased: "at work", idle: "idle" },
+    states: { due: "waits for a courier", held: "on hold", leased: "at work", idle: "idle" },
     kinds: { invalid: "invalid", rejected: "rejected", duplicate: "duplicate", unconfirmed: "unconfirmed", expired: "expired", cancelled: "cancelled" },
     alive: "alive", silent: "silent", thisOne: "this one", sendsNothing: "alive, sends nothing",
     reasonFor: (why, time) => `${why}, for ${time}`,
@@ -61,19 +60,19 @@ const WORDS = {
     heads: {
       gone: ["The courier does not answer", "What is shown is what it said last."],
       unhealthy: "The courier stands still", unhealthyMore: (loops) => `Standing still: ${loops}.`, stopping: "The courier is stopping",
-      database: (since) => `The database does not answer, since ${since}`, databaseFirst: "The database does not answer",
-      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (since, next) => `Since ${since}; next try ${next}.`, pausedAllMore: (since, end) => `Since ${since}; ${end}.`,
+      database: (time) => `The database has not answered for ${time}`, databaseFirst: "The database does not answer",
+      stopped: (why) => `Nothing is sent: ${why}`, stoppedMore: (time, next) => `For ${time}; next try ${next}.`, pausedAllMore: (time, end) => `For ${time}; ${end}.`,
       noAnswerWithin: (seconds) => `No answer within ${seconds} s.`, heartbeatLate: "A heartbeat was not answered in time.",
       unready: {
-        no_answer: (since) => `The database does not answer, since ${since}`,
-        no_writes: (since) => `The database takes no writes, since ${since}`,
-        unfit: (since) => `The courier and the database do not fit each other, since ${since}`,
+        no_answer: (time) => `The database has not answered for ${time}`,
+        no_writes: (time) => `The database has taken no writes for ${time}`,
+        unfit: (time) => `The courier and the database have not fitted each other for ${time}`,
       },
       noCourier: "Nothing is sent: no courier runs",
-      silent: (n, time) => n === 1 ? `Nothing is sent: the courier is silent for ${time}` : `Nothing is sent: ${n} couriers are silent for ${time}`,
+      silent: (n, time) => n === 1 ? `Nothing is sent: the courier has been silent for ${time}` : `Nothing is sent: ${n} couriers have been silent for ${time}`,
       silentMore: "Perhaps it has ended, or the database takes no writes.",
-      paused: (n) => n === "1" ? "1 lane is paused" : `${n} lanes are paused`,
-      pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a paused lane. " : `${n} contacts wait in paused lanes. `) + (others ? "Other lanes go on." : "No other contact is due."),
+      paused: (n) => n === "1" ? "1 lane is on hold" : `${n} lanes are on hold`,
+      pausedMore: (n, others) => (n === "0" ? "" : n === "1" ? "1 contact waits in a lane on hold. " : `${n} contacts wait in lanes on hold. `) + (others ? "Other lanes go on." : "No other contact is due."),
       users: (n) => n === "1" ? "Nothing is sent for 1 user" : `Nothing is sent for ${n} users`,
       pausedAndUsers: (lanes, users) => `${lanes}; nothing is sent for ${users === "1" ? "1 user" : `${users} users`}`,
       usersMore: (others) => others ? "Others are sent as usual." : "",
@@ -90,13 +89,12 @@ const WORDS = {
     by: (who, host, why) => `by ${who} on ${host}${why && `: ${why}`}`,
   },
   zh: {
-    overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率", failed: "失败",
-    paused: "已暂停的通道", flow: "与平台的通信", lanes: "待发送最多的通道",
+    overview: "概览", pending: "待发送", oldest: "最久等待", throughput: "速率（本实例）", failed: "失败（本实例）",
+    paused: "暂停的通道", flow: "与平台的通信", lanes: "待发送最多的通道",
     failures: "最近的失败", instances: "运行中的实例", links: "原始数据",
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
     noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
-    moreOfNewest: (n, of) => `最新 ${of} 个中另有 ${n} 个`,
     ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中",
     more: (n) => `另有 ${n} 个`, showAll: (n) => `再显示 ${n} 个`, times: (n) => `${n} 次`,
     allLanes: "全部通道", everybody: "全部",
@@ -104,20 +102,20 @@ const WORDS = {
     nothingDue: "没有到期的号码", sinceDue: "从到期时算起",
     perSecond: (n) => `${n} 个号码/秒`, contactsSince: (n) => `启动以来成功 ${n} 个`,
     failedSince: (n) => `启动以来 ${n} 个`,
-    noPaused: "没有暂停的通道。", idlePauses: (names) => `已暂停、没有到期号码的通道：${names}。`, noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
+    noPaused: "没有暂停的通道。", idlePauses: (names) => `由运维人员暂停、没有到期号码的通道：${names}。`, noLanes: "没有等待发送的号码。", noFailures: "没有失败的号码。",
     notKnown: "暂无数据：数据库尚未应答。",
     laneHead: "通道", why: "原因", pausedFor: "已暂停", next: "下次尝试", waiting: "等待数",
-    state: "状态", worker: "处理实例", contact: "号码", kind: "类别", when: "时间", host: "主机", process: "进程",
+    state: "状态", worker: "处理实例", contact: "最新号码", howMany: "号码数", kind: "类别", when: "时间", host: "主机", process: "进程",
     started: "启动于", beat: "最近心跳", soon: "尽快", whenResumed: "由运维人员恢复时", inTime: (time) => `${time}后`,
     endsIn: (time) => `${time}后结束`, endsWhenResumed: "由运维人员恢复时结束",
     tried: (n) => `连续失败 ${n} 次`,
     captions: {
       paused: (n) => `按暂停时长排序，最多 ${n} 个。`, lanes: (n) => `按数量排序，最多 ${n} 个。`,
-      failures: (n) => `最新的在前，最多 ${n} 个；号码已脱敏。`,
+      failures: (n, m) => `${m.isAll ? "全部" : "最新的"} ${whole.format(m.n)} 个失败号码，按通道和原因分组，最新的在前；号码已脱敏。`,
       instances: () => "使用此数据库的所有实例。",
     },
     breaker: "熔断器", breakerOpen: "已熔断：暂不发送", breakerClosed: "正常",
-    rate: "当前速率", rateOf: (part, limit) => `${limit} 次请求/秒的 ${part}`, inFlight: "进行中的请求",
+    rate: "允许的速率", rateOf: (allowed, limit) => `${allowed} / ${limit} 次请求/秒`, inFlight: "进行中的请求",
     requests: "启动以来的请求", openBatches: "未完成的批次", platform: "平台",
     states: { due: "等待处理", held: "暂停", leased: "处理中", idle: "空闲" },
     kinds: { invalid: "不合规", rejected: "被拒绝", duplicate: "重复", unconfirmed: "无法确认", expired: "超时放弃", cancelled: "已取消" },
@@ -140,13 +138,13 @@ const WORDS = {
     heads: {
       gone: ["程序没有应答", "以下为最后一次收到的数据。"],
       unhealthy: "程序卡住（工作循环停转）", unhealthyMore: (loops) => `停转的循环：${loops}。`, stopping: "程序正在停止",
-      database: (since) => `数据库没有应答，已持续 ${since}`, databaseFirst: "数据库没有应答",
-      stopped: (why) => `暂停发送：${why}`, stoppedMore: (since, next) => `已持续 ${since}；下次尝试：${next}。`, pausedAllMore: (since, end) => `已持续 ${since}；${end}。`,
+      database: (time) => `数据库没有应答，已持续 ${time}`, databaseFirst: "数据库没有应答",
+      stopped: (why) => `暂停发送：${why}`, stoppedMore: (time, next) => `已持续 ${time}；下次尝试：${next}。`, pausedAllMore: (time, end) => `已持续 ${time}；${end}。`,
       noAnswerWithin: (seconds) => `${seconds} 秒内没有应答。`, heartbeatLate: "心跳没有及时得到应答。",
       unready: {
-        no_answer: (since) => `数据库没有应答，已持续 ${since}`,
-        no_writes: (since) => `数据库无法写入，已持续 ${since}`,
-        unfit: (since) => `程序与数据库不匹配，已持续 ${since}`,
+        no_answer: (time) => `数据库没有应答，已持续 ${time}`,
+        no_writes: (time) => `数据库无法写入，已持续 ${time}`,
+        unfit: (time) => `程序与数据库不匹配，已持续 ${time}`,
       },
       noCourier: "暂停发送：没有运行中的实例",
       silent: (n, time) => `暂停发送：${n} 个实例已有 ${time}没有心跳`,
@@ -176,9 +174,10 @@ document.documentElement.lang = locale;
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
 const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
-const part = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
 /** A limit as it was set, not rounded to what is measured. */
 const limit = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 });
+/** A part of a limit, with as many digits as tell it from the whole. */
+const allowed = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
 const rate = (n) => (n >= 100 ? whole : fine).format(n);
 
 const at = (id) => document.getElementById(id);
@@ -247,8 +246,8 @@ function nextTry(row) {
 /** The tables that the reader has unfolded on a small screen. */
 const unfolded = new Set();
 
-/** A table of rows, or words that say that there are none. Columns: [title, cell, class]. `total`: how many there are. */
-function table(id, rows, columns, empty, limit, total) {
+/** A table of rows, or words that say that there are none. Columns: [title, cell, class]. `total`: how many there are. `more`: what else the caption tells. */
+function table(id, rows, columns, empty, limit, total, more) {
   if (!rows) return at(id).replaceChildren(make("p", { class: "empty" }, say.notKnown));
   if (!rows.length) return at(id).replaceChildren(make("p", { class: "empty" }, empty));
   const head = columns.map(([title, , kind]) => make("th", { scope: "col", role: "columnheader", class: kind || "" }, title));
@@ -261,9 +260,9 @@ function table(id, rows, columns, empty, limit, total) {
   const left = (total || 0) - rows.length;
   const held = at(id).contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const parts = [make("table", { role: "table", class: unfold ? "folded" : "" },
-    make("caption", {}, say.captions[id](limit)),
+    make("caption", {}, say.captions[id](limit, more)),
     make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...head)),
-    make("tbody", { role: "rowgroup" }, ...body)), unfold, left > 0 ? make("p", { class: "quiet" }, say.more(whole.format(left))) : null];
+    make("tbody", { role: "rowgroup" }, ...body)), unfold, left > 0 ? make("p", { class: "quiet left" }, say.more(whole.format(left))) : null];
   at(id).replaceChildren(...parts.filter((x) => x));
   if (held) [...at(id).querySelectorAll("[data-key]")].find((element) => element.dataset.key === held)?.focus();
 }
@@ -327,11 +326,12 @@ function tiles(s) {
 }
 
 function flow(s) {
+  const { level, limit_per_second: most } = s.rate;
   const meter = draw("svg", { class: "meter", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
-  meter.append(draw("rect", { width: 100, height: 4, rx: 2 }), draw("rect", { width: s.rate.level * 100, height: 4, rx: 2 }));
+  meter.append(draw("rect", { width: 100, height: 4, rx: 2 }), draw("rect", { width: level * 100, height: 4, rx: 2 }));
   const facts = [
     [say.breaker, tag(s.rate.breaker_open ? "bad" : "good", s.rate.breaker_open ? say.breakerOpen : say.breakerClosed)],
-    [say.rate, say.rateOf(part.format(s.rate.level), limit.format(s.rate.limit_per_second)), meter],
+    [say.rate, say.rateOf(level < 1 ? allowed.format(level * most) : limit.format(most), limit.format(most)), meter],
     [say.inFlight, whole.format(s.rate.in_flight)],
     [say.openBatches, s.outbox ? whole.format(s.outbox.open_batches) : "–"],
     [say.requests, whole.format(s.totals.requests)],
@@ -358,7 +358,7 @@ function grouped(failures) {
   return failures && [...groups.values()];
 }
 
-/** What keeps everything back, users for whom nothing is sent, and paused lanes. */
+/** What keeps everything back, users for whom nothing is sent, and lanes on hold. */
 function paused(s) {
   if (!s.paused) return s.paused;
   const isStopped = s.conclusion && s.conclusion.state === "stopped";
@@ -384,10 +384,25 @@ function idlePauses(s) {
   return say.idlePauses([...idle.slice(0, NAMED), ...more].join(say.comma));
 }
 
+/** The couriers: this one, then those that live, then those that are silent. */
+function thisOneFirst(s) {
+  const place = (row) => (row.id === s.instance ? 0 : row.alive ? 1 : 2);
+  return [...s.outbox.instances].sort((a, b) => place(a) - place(b));
+}
+
 /** Whom a row of them is about. */
 function whose(row) {
   if (!row.all) return lane(row);
   return make("span", { class: "lane" }, row.user_id === null ? say.allLanes : `${row.user_id} · ${say.allLanes}`);
+}
+
+/** How many contacts wait behind a row of them. For a user that is known while all lanes are listed. */
+function waits(s, row) {
+  if (!row.all) return whole.format(row.pending);
+  const all = s.outbox.pending.due + s.outbox.pending.held + s.outbox.pending.deferred;
+  const sum = (lanes) => lanes.reduce((total, one) => total + one.pending, 0);
+  if (row.user_id === null) return whole.format(all);
+  return s.lanes && sum(s.lanes) === all ? whole.format(sum(s.lanes.filter((one) => one.user_id === row.user_id))) : "–";
 }
 
 function tables(s) {
@@ -398,10 +413,10 @@ function tables(s) {
     [say.why, (row) => [reasonOf(row), ...message(s, row)], "wide"],
     [say.pausedFor, (row) => [span(row.held_seconds), row.failures ? words(say.tried(row.failures)) : null].filter((x) => x), "whole"],
     [say.next, (row) => nextTry(row), "whole"],
-    [say.waiting, (row) => (row.all ? "–" : whole.format(row.pending)), "number"],
+    [say.waiting, (row) => waits(s, row), "number"],
     ...actColumn((row) => inRow("resume", !row.all ? ofLane(row) : row.user_id === null ? { way: "all" } : { way: "user", what: row.user_id })),
   ], idle || say.noPaused, s.limits.paused, pausedInAll(s));
-  if (idle && rows.length) at("paused").append(make("p", { class: "quiet" }, idle));
+  if (idle && rows.length) at("paused").append(make("p", { class: "quiet left" }, idle));
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
     [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],
@@ -411,16 +426,19 @@ function tables(s) {
     [say.gone, (row) => (row.done_in_seconds !== null ? span(row.done_in_seconds) : row.kept_back ? say.keptBack : "–"), "number"],
     ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
-  table("failures", grouped(s.failures), [
-    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(row.ids.length > 1 ? say.moreOfNewest(row.ids.length - 1, s.failures.length) : `#${row.id}`)]],
+  const failures = grouped(s.failures);
+  const counted = failures && { n: s.failures.length, isAll: s.failures.length < s.limits.failures };
+  table("failures", failures && failures.slice(0, s.limits.causes), [
+    [say.contact, (row) => [make("span", { class: "phone" }, row.phone), words(`#${row.id}`)]],
     [say.laneHead, lane],
     [say.kind, (row) => tag("bad", say.kinds[row.fail_kind] || row.fail_kind)],
     [say.why, (row) => row.fail_cause, "wide"],
+    [say.howMany, (row) => whole.format(row.ids.length), "number"],
     [say.when, (row) => say.ago(span(row.finished_seconds_ago)), "number"],
     // By id: a lane and a kind would take other causes, too.
     ...actColumn((row) => inRow("requeue", { way: "ids", what: row.ids.join(" ") })),
-  ], say.noFailures, s.limits.failures);
-  table("instances", s.outbox && s.outbox.instances, [
+  ], say.noFailures, s.limits.causes, failures && failures.length, counted);
+  table("instances", s.outbox && thisOneFirst(s), [
     [say.host, (row) => (row.id === s.instance ? [`${row.host} `, tag("calm", say.thisOne)] : row.host)],
     [say.process, (row) => String(row.pid)],
     [say.state, (row) => {
@@ -459,10 +477,10 @@ function verdict(s) {
     case "stopped": {
       const why = reasonOf(c.gate);
       const quoted = message(s, c.gate).map((part) => part.textContent);
-      const [since, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
+      const [time, next] = [span(c.gate.closed_seconds), nextTry(c.gate)];
       const end = c.gate.next_try_in_seconds > 0 ? next : say.endsWhenResumed;
-      const times = c.gate.reason === "paused" ? heads.pausedAllMore(since, end) : heads.stoppedMore(since, next);
-      return ["bad", heads.stopped(why), [times, ...quoted].join(" ")];
+      const times = c.gate.reason === "paused" ? heads.pausedAllMore(time, end) : heads.stoppedMore(time, next);
+      return ["bad", heads.stopped(why), [times, quoted.join(" · ")].join(" ")];
     }
     case "partly": {
       const [lanes, users, others] = [whole.format(c.lanes), whole.format(c.users), c.due > 0];

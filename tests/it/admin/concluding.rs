@@ -61,7 +61,7 @@ async fn a_database_that_takes_no_writes_is_told_and_not_that_no_courier_runs() 
     );
     let browser = Browser::start().await;
     for ((language, code), headline) in LANGUAGES.into_iter().zip([
-        "The database takes no writes, since ",
+        "The database has taken no writes for ",
         "数据库无法写入，已持续 ",
     ]) {
         opens(&browser, &courier, language).await;
@@ -77,17 +77,26 @@ async fn a_database_that_takes_no_writes_is_told_and_not_that_no_courier_runs() 
 }
 
 #[tokio::test]
-async fn a_limit_is_shown_as_it_was_set() {
+async fn a_limit_is_shown_as_it_was_set_and_the_allowed_part_of_it() {
     let db = Db::sqlite().await;
     let browser = Browser::start().await;
     for limit in ["12.5", "125", "0.001"] {
         let mut world = World::new(&db, Faults::default()).await;
         world.set("rate_limit.requests_per_second", limit);
         let courier = Courier::start(&mut world).await;
-        for ((language, _), unit) in LANGUAGES.into_iter().zip(["requests/s", "次请求/秒"]) {
+        for ((language, _), [name, of, unit]) in LANGUAGES.into_iter().zip([
+            ["Rate allowed", "of", "requests/s"],
+            ["允许的速率", "/", "次请求/秒"],
+        ]) {
             opens(&browser, &courier, language).await;
             let flow = browser.text(&text("flow")).await;
-            assert!(flow.contains(&format!("{limit} {unit}")), "{flow}");
+            // Nothing is sent, so no part of it is in use.
+            let told = format!("{name}\n{limit} {of} {limit} {unit}");
+            assert!(flow.contains(&told), "{flow}");
+            let lowered = "flow({rate: {level: 0.5, limit_per_second: 9}, totals: {requests: 0}})";
+            let flow = format!("({lowered}, {})", text("flow"));
+            let flow = browser.text(&flow).await;
+            assert!(flow.contains(&format!("4.5 {of} 9 {unit}")), "{flow}");
         }
         courier.program.signal("TERM").await;
         assert_eq!(courier.program.ended().await.code, Some(0));
@@ -132,6 +141,40 @@ async fn of_two_couriers_the_one_with_a_refused_token_is_named() {
         assert!(told.contains(why), "{told}");
         leaves_a_picture(&browser, &format!("one-refused-{code}")).await;
     }
+}
+
+#[tokio::test]
+async fn this_courier_is_listed_first_and_silent_ones_last() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    for (id, heartbeat) in [(1, -60), (2, -60), (3, 0), (4, -60)] {
+        db.execute(&format!(
+            "INSERT INTO courier_instance (id, host, pid, lease_ms, started_at, heartbeat_at)
+             VALUES ('01a210c4-8a0f-7331-b939-85145300000{id}', 'other', {id}, 30000, {}, {})",
+            db.now(-120),
+            db.now(heartbeat)
+        ))
+        .await;
+    }
+    let courier = Courier::start(&mut world).await;
+    until("all are told", async || {
+        let told = courier.get("/api/status").await.json();
+        let instances = told["outbox"]["instances"].as_array();
+        instances.is_some_and(|all| all.len() == 5)
+    })
+    .await;
+    let browser = Browser::start().await;
+    opens(&browser, &courier, "en").await;
+    let states =
+        "[...document.querySelectorAll('#instances td:nth-child(3)')].map(td => td.innerText)";
+    let expected = ["alive", "alive", "silent", "silent", "silent"];
+    assert_eq!(
+        browser.value(states).await,
+        serde_json::json!(expected.to_vec())
+    );
+    let first = "document.querySelector('#instances tbody tr').innerText";
+    let told = browser.text(first).await;
+    assert!(told.contains("this one"), "{told}");
 }
 
 #[tokio::test]
@@ -183,7 +226,7 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
     .await;
     let pauses = |metrics: &Metrics| metrics.count("courier_pauses") == 2;
     courier.measures("the pauses are counted", pauses).await;
-    let one = "1 lane is paused; nothing is sent for 1 user";
+    let one = "1 lane is on hold; nothing is sent for 1 user";
     let kept = [one, "1 个通道暂停发送；另有 1 个用户暂停发送"];
     headlines("kept", kept).await;
 }

@@ -19,6 +19,8 @@ struct Words {
     headline: &'static str,
     reason: &'static str,
     kept_back: &'static str,
+    /// The tiles that are of all couriers, and those of this one.
+    tiles: [&'static str; 4],
     headings: [&'static str; 6],
     rejected: &'static str,
     alive: &'static str,
@@ -27,12 +29,18 @@ struct Words {
 const ENGLISH: Words = Words {
     language: "en-GB,en",
     lang: "en",
-    headline: "1 lane is paused",
+    headline: "1 lane is on hold",
     reason: "Task is running: pause it",
     kept_back: "on hold",
+    tiles: [
+        "Pending",
+        "Oldest waiting",
+        "Throughput, this courier",
+        "Failed, this courier",
+    ],
     headings: [
         "Overview",
-        "Paused lanes",
+        "Lanes on hold",
         "Flow to the platform",
         "Lanes with most pending",
         "Last failures",
@@ -48,9 +56,10 @@ const CHINESE: Words = Words {
     headline: "1 个通道暂停发送",
     reason: "任务正在运行，请先暂停",
     kept_back: "暂停中",
+    tiles: ["待发送", "最久等待", "速率（本实例）", "失败（本实例）"],
     headings: [
         "概览",
-        "已暂停的通道",
+        "暂停的通道",
         "与平台的通信",
         "待发送最多的通道",
         "最近的失败",
@@ -129,6 +138,11 @@ async fn tells(browser: &Browser, words: &Words) {
     assert_eq!(
         browser.value(headings).await,
         Value::from(words.headings.to_vec())
+    );
+    let tiles = "[...document.querySelectorAll('.tile h3')].map(h => h.textContent)";
+    assert_eq!(
+        browser.value(tiles).await,
+        Value::from(words.tiles.to_vec())
     );
     assert_eq!(browser.text(&text("headline-text")).await, words.headline);
     assert_eq!(browser.text(&text("pending")).await, "250");
@@ -257,6 +271,11 @@ async fn a_long_list_says_how_much_is_left_out_and_is_folded_on_a_phone() {
     let rows = "[...document.querySelectorAll('#paused tbody tr')].filter(row => row.checkVisibility()).length";
     let left = "document.querySelector('#paused .quiet').innerText";
     let unfold = "document.querySelector('#paused .unfold')";
+    let glued = "document.querySelector('#paused .quiet').getBoundingClientRect().top - \
+                 document.querySelector('#paused table').getBoundingClientRect().bottom < 5";
+    // How often a lane has failed in a row stands on one line.
+    let lines = "(words => Math.round(words.offsetHeight / parseFloat(getComputedStyle(words).lineHeight)))\
+                 (document.querySelector('#paused .whole .words'))";
     for (language, rest, more) in [
         ("en-GB,en", "and 3 more", "Show 7 more"),
         ("zh-CN,zh", "另有 3 个", "再显示 7 个"),
@@ -270,6 +289,8 @@ async fn a_long_list_says_how_much_is_left_out_and_is_folded_on_a_phone() {
             .await;
             assert_eq!(browser.value(rows).await, shown, "{width}");
             assert_eq!(browser.text(left).await, rest);
+            assert_eq!(browser.value(glued).await, false);
+            assert_eq!(browser.value(lines).await, 1);
         }
         assert_eq!(browser.text(&format!("{unfold}.innerText")).await, more);
         browser.value(&format!("{unfold}.click()")).await;
@@ -281,24 +302,34 @@ async fn a_long_list_says_how_much_is_left_out_and_is_folded_on_a_phone() {
     }
 }
 
+/// Puts a contact that has failed into the lane.
+async fn fails(db: &Db, phone: &str, cause: &str, when: i64) {
+    let (user, task) = LONG_LANE.split_once('/').unwrap();
+    db.execute(&format!(
+        "INSERT INTO contact_outbox
+             (user_id, task_id, phone, status, fail_kind, fail_cause, finished_at)
+         VALUES ('{user}', '{task}', '{phone}', 'failed', 'rejected', '{cause}', {})",
+        db.now(when)
+    ))
+    .await;
+}
+
 /// As long as lanes of real users are.
 const LONG_LANE: &str = "customer-10086/task-2026-11-27-a";
 
 #[tokio::test]
-async fn failures_that_differ_by_a_number_are_one_and_their_lane_stays_on_one_line() {
+async fn failures_are_counted_by_cause_and_their_lane_stays_on_one_line() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let (user, task) = LONG_LANE.split_once('/').unwrap();
     let asked = "号码 130***121{} 格式不正确，请检查号码的长度、国家代码以及是否包含字母或其他符号";
     for nth in 1..=3 {
         let cause = asked.replace("{}", &nth.to_string()).repeat(3);
-        db.execute(&format!(
-            "INSERT INTO contact_outbox
-                 (user_id, task_id, phone, status, fail_kind, fail_cause, finished_at)
-             VALUES ('{user}', '{task}', '1301212121{nth}', 'failed', 'rejected', '{cause}', {})",
-            db.now(-10)
-        ))
-        .await;
+        let phone = format!("1301212121{nth}");
+        fails(&db, &phone, &cause, -10).await;
+    }
+    // More of one cause than the list has rows.
+    for nth in 10..30 {
+        fails(&db, &format!("130121212{nth}"), "空号", -5).await;
     }
     let courier = Courier::start(&mut world).await;
     let browser = Browser::start().await;
@@ -309,11 +340,18 @@ async fn failures_that_differ_by_a_number_are_one_and_their_lane_stays_on_one_li
         browser.value(rows).await != 0
     })
     .await;
-    assert_eq!(browser.value(rows).await, 1);
-    let row = browser
-        .text("document.querySelector('#failures tbody tr').innerText")
+    assert_eq!(browser.value(rows).await, 2);
+    let counts =
+        "[...document.querySelectorAll('#failures td:nth-child(5)')].map(n => n.innerText)";
+    assert_eq!(browser.value(counts).await, Value::from(vec!["20", "3"]));
+    let list = browser
+        .text("document.getElementById('failures').innerText")
         .await;
-    assert!(row.contains("2 more of the newest 3"), "{row}");
+    assert!(list.contains("All 23 failures by lane and cause"), "{list}");
+    let row = browser
+        .text("document.querySelector('#failures tbody tr + tr').innerText")
+        .await;
+    assert!(row.contains("#3"), "{row}");
     assert!(row.contains("号码 *** 格式不正确"), "{row}");
     let lines = "(lane => Math.round(lane.offsetHeight / parseFloat(getComputedStyle(lane).lineHeight)))\
                  (document.querySelector('#failures .lane'))";

@@ -18,12 +18,16 @@ struct State {
     /// How many lanes are kept back, of three with two contacts each.
     lanes: usize,
     headline: &'static str,
-    /// The first row of the list of paused lanes.
+    /// A part of what stands below the headline.
+    more: &'static str,
+    /// The first row of the list of lanes on hold.
     first: &'static str,
+    /// How many contacts wait, according to that row.
+    waiting: &'static str,
 }
 
 fn states() -> [State; 4] {
-    let for_a_user = "2 lanes are paused; nothing is sent for 1 user";
+    let for_a_user = "2 lanes are on hold; nothing is sent for 1 user";
     [
         State {
             name: "token",
@@ -34,7 +38,10 @@ fn states() -> [State; 4] {
             command: &[],
             lanes: 3,
             headline: "Nothing is sent: Token not accepted",
+            // The platform's words stand apart from ours.
+            more: " · Check platform.token or platform.token_file.",
             first: "all lanes",
+            waiting: "6",
         },
         State {
             name: "pause-all",
@@ -42,7 +49,9 @@ fn states() -> [State; 4] {
             command: &["pause", "--all", "--reason", "the night"],
             lanes: 3,
             headline: "Nothing is sent: Paused by an operator",
+            more: "; ends when somebody resumes. by ",
             first: "all lanes",
+            waiting: "6",
         },
         State {
             name: "forbidden",
@@ -53,7 +62,9 @@ fn states() -> [State; 4] {
             command: &[],
             lanes: 2,
             headline: for_a_user,
+            more: "Other lanes go on.",
             first: "user-0 · all lanes",
+            waiting: "4",
         },
         State {
             name: "pause-user",
@@ -61,7 +72,9 @@ fn states() -> [State; 4] {
             command: &["pause", "--user", "user-0", "--for", "2h"],
             lanes: 2,
             headline: for_a_user,
+            more: "Other lanes go on.",
             first: "user-0 · all lanes",
+            waiting: "4",
         },
     ]
 }
@@ -171,16 +184,22 @@ async fn the_headline_tells_an_end_from_an_outage() {
 async fn agrees(browser: &Browser, state: &State) {
     let text = |id: &str| format!("document.getElementById('{id}').innerText");
     assert_eq!(browser.text(&text("headline-text")).await, state.headline);
+    let more = browser.text(&text("headline-more")).await;
+    assert!(more.contains(state.more), "{more}");
+    let is_stopped = state.headline.starts_with("Nothing is sent");
+    assert_eq!(more.starts_with("For "), is_stopped, "{more}");
     let held = 2 * state.lanes;
     assert_eq!(browser.text(&text("pending")).await, held.to_string());
     let kinds = browser.text(&text("pending-more")).await;
     assert_eq!(kinds, format!("{held} on hold"));
     let first = "document.querySelector('#paused tbody td').innerText";
     assert_eq!(browser.text(first).await, state.first);
+    let waiting = "document.querySelector('#paused tbody td.number').innerText";
+    assert_eq!(browser.text(waiting).await, state.waiting);
     // The page claims no further entries beyond the end of the list.
     let beyond = "document.querySelectorAll('#paused .quiet').length";
     assert_eq!(browser.value(beyond).await, 0, "{}", state.headline);
     let tags = "[...document.querySelectorAll('#lanes .tag')].map(tag => tag.textContent)";
-    let paused = Value::from(vec!["paused"; state.lanes]);
-    assert_eq!(browser.value(tags).await, paused, "{}", state.headline);
+    let on_hold = Value::from(vec!["on hold"; state.lanes]);
+    assert_eq!(browser.value(tags).await, on_hold, "{}", state.headline);
 }

@@ -1,18 +1,47 @@
-//! The README's steps for MySQL and MariaDB, word by word, on a server of their own: from an empty
-//! server to a delivery, and each operator's command.
+//! The README's steps for each database server. Those for MySQL and MariaDB run word by word on a
+//! server of their own: from an empty server to a delivery, and each operator's command.
 
 use std::collections::BTreeSet;
 
 use contact_courier::simulator::Faults;
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 use url::Url;
+use uuid::Uuid;
 
-use super::{blocks, code, read, table_rows};
+use super::{blocks, code, read, snippet, table_rows};
 use crate::server::Server;
-use crate::support::{Db, Kind, on_mysql_and_mariadb};
-use crate::world::World;
+use crate::support::{Db, Kind, on_databases, on_mysql_and_mariadb, postgres_admin_url};
+use crate::world::{World, goods, lanes};
 
 on_mysql_and_mariadb!(the_steps_of_the_readme_lead_to_a_delivery_and_every_command_works);
+on_databases!(postgres Postgres: the_user_of_the_readme_makes_the_tables_and_delivers);
+
+/// The user and the database have names of their own, because other tests use the server, too.
+async fn the_user_of_the_readme_makes_the_tables_and_delivers(_: &Db) {
+    let user = format!("user_{}", Uuid::now_v7().simple());
+    let shop = format!("of_{user}");
+    let setup = snippet("README.md", "```sql postgres server");
+    let setup = setup.replace("courier", &user).replace("shop", &shop);
+    let mut admin = PgConnection::connect(&postgres_admin_url()).await.unwrap();
+    // A database is not made within a transaction.
+    for statement in setup.lines() {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut admin)
+            .await
+            .unwrap();
+    }
+    let mut url = Url::parse(&postgres_admin_url()).unwrap();
+    url.set_username(&user).unwrap();
+    url.set_password(Some("password")).unwrap();
+    url.set_path(&shop);
+    let db = Db::postgres_at(url.into()).await;
+    let world = World::new(&db, Faults::default()).await;
+    let made = world.run(&["migrate"]).await;
+    assert_eq!(made.code, Some(0), "{}", made.tail());
+    world.insert(&lanes(1)[0], &goods(0, 1)).await;
+    world.deliver().await;
+    assert_eq!(world.with_status("succeeded").await, 1);
+}
 
 /// The statements that the README runs as the server's administrator.
 fn setup() -> String {
