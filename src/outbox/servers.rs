@@ -633,6 +633,15 @@ fn pool<D: ServerKind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>)
                 }
             })
         })
+        // A call that was given up has left its answer on the way. The driver would wait for it without a
+        // limit, with one of the pool's places in its hands.
+        .after_release(|session, _| {
+            Box::pin(async move {
+                let come = timeout(CONNECT_TIMEOUT, session.flush()).await;
+                come.unwrap_or_else(|_| Err(Error::Io(std::io::ErrorKind::TimedOut.into())))
+                    .map(|()| true)
+            })
+        })
         .connect_lazy_with(options.clone())
 }
 

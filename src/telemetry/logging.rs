@@ -19,16 +19,21 @@ use tracing_subscriber::{EnvFilter, Registry};
 use super::event::LogLinesLost;
 use crate::settings::{LogFormat, LogSettings};
 
-/// Libraries whose lines at `info` and `debug` matter only to their own authors.
-const NOISY: [&str; 7] = [
-    "sqlx",
-    "hyper",
-    "hyper_util",
-    "reqwest",
-    "rustls",
-    "h2",
-    "tower",
+/// Libraries whose lines matter mostly to their own authors, and the least severe lines that are written all
+/// the same. All trouble with the database is told by our own events: a line when it begins, and one when
+/// it ends.
+const NOISY: [(&str, &str); 7] = [
+    ("sqlx", SILENT),
+    ("hyper", "warn"),
+    ("hyper_util", "warn"),
+    ("reqwest", "warn"),
+    ("rustls", "warn"),
+    ("h2", "warn"),
+    ("tower", "warn"),
 ];
+
+/// The level of a library that writes nothing.
+const SILENT: &str = "off";
 
 /// Changes which lines are written while the process runs.
 pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
@@ -133,7 +138,7 @@ where
     (Box::new(subscriber), LogLevel(handle))
 }
 
-/// Returns `level` with the noisy libraries limited to warnings, unless it names them itself.
+/// Returns `level` with the noisy libraries limited, unless it names them itself.
 fn directives(level: &str) -> String {
     let parts = || level.split(',').map(str::trim);
     let talkative = |part: &str| {
@@ -142,20 +147,19 @@ fn directives(level: &str) -> String {
             .any(|word| part.eq_ignore_ascii_case(word))
     };
     // They are limited only where they would be louder: `error` must stay `error` for them, too.
-    if !parts().any(talkative) {
-        return level.to_owned();
-    }
+    let is_talkative = parts().any(talkative);
     let named = |library: &str| {
         parts().any(|part| {
             part.strip_prefix(library)
                 .is_some_and(|rest| rest.starts_with(['=', ':', '[']))
         })
     };
-    NOISY
-        .iter()
-        .filter(|library| !named(library))
-        .fold(String::new(), |held, library| held + library + "=warn,")
-        + level
+    let is_limited =
+        |(library, most): &&(&str, &str)| (is_talkative || *most == SILENT) && !named(library);
+    let limited = NOISY.iter().filter(is_limited);
+    limited.fold(String::new(), |held, (library, most)| {
+        held + library + "=" + most + ","
+    }) + level
 }
 
 #[cfg(test)]
@@ -238,5 +242,11 @@ pub(crate) mod tests {
             tracing::warn!(target: "sqlx::query", "slow");
         });
         assert_eq!(text, "");
+        for level in ["info", "warn", "error"] {
+            let text = logged(LogFormat::Pretty, level, || {
+                tracing::error!(target: "sqlx_core::pool::inner", "error returned from after_connect");
+            });
+            assert_eq!(text, "", "{level}");
+        }
     }
 }
