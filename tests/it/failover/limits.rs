@@ -153,6 +153,13 @@ fn four_calls(outbox: &PostgresOutbox) -> JoinSet<()> {
     (0..4).map(|_| call(outbox.clone())).collect()
 }
 
+/// Makes calls anew that have ended: the server ends one that has waited for the lock too long.
+fn begin_again(calls: &mut JoinSet<()>, outbox: &PostgresOutbox) {
+    while calls.try_join_next().is_some() {
+        calls.spawn(call(outbox.clone()));
+    }
+}
+
 #[tokio::test]
 async fn a_user_who_is_allowed_more_connections_again_gets_them_without_a_restart() {
     let db = Db::postgres().await;
@@ -170,8 +177,9 @@ async fn a_user_who_is_allowed_more_connections_again_gets_them_without_a_restar
     );
 
     let app = App::locks_the_table(&db, "contact_outbox").await;
-    let calls = four_calls(&outbox);
+    let mut calls = four_calls(&outbox);
     until("it is told that there are fewer", async || {
+        begin_again(&mut calls, &outbox);
         log.has("the server allows fewer connections")
     })
     .await;
@@ -187,10 +195,7 @@ async fn a_user_who_is_allowed_more_connections_again_gets_them_without_a_restar
     let app = App::locks_the_table(&db, "contact_outbox").await;
     let mut calls = four_calls(&outbox);
     until("all four are used", async || {
-        // The server ends a call that has waited for the lock too long.
-        while calls.try_join_next().is_some() {
-            calls.spawn(call(outbox.clone()));
-        }
+        begin_again(&mut calls, &outbox);
         db.count(&waiting).await == 4
     })
     .await;
