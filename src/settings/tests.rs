@@ -307,6 +307,23 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
 }
 
 #[test]
+fn an_address_of_sqlite_names_a_file_that_stays() {
+    for (url, rule) in [
+        ("sqlite://", "names no file"),
+        ("sqlite:", "names no file"),
+        ("sqlite:////?mode=rwc", "names no file"),
+        ("sqlite::memory:", "in memory would be lost"),
+        ("sqlite://:memory:", "in memory would be lost"),
+        ("sqlite://%3Amemory%3A", "in memory would be lost"),
+        ("sqlite://x.db?mode=memory", "in memory would be lost"),
+    ] {
+        let said = fault(&flags(&[&format!("database.url={url}")]));
+        assert!(said.starts_with("database.url = "), "{said}");
+        assert!(said.contains(" (--set): ") && said.contains(rule), "{said}");
+    }
+}
+
+#[test]
 fn a_default_gives_way_to_what_was_set_and_two_that_were_set_contradict() {
     // Each pair: a value less than the other's default, and one that is greater.
     for (less, more, rule) in [
