@@ -258,6 +258,11 @@ pub(in crate::outbox) fn gate_in_the_way(
     )
 }
 
+/// Whether a courier lives that sends the contacts of this database.
+pub(in crate::outbox) fn one_runs(couriers: &[InstanceReport]) -> bool {
+    living(couriers).next().is_some()
+}
+
 /// Returns the lanes on hold and the lanes that an operator has paused, the longest held first.
 pub(in crate::outbox) fn with_paused(
     held: Vec<HeldLane>,
