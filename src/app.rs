@@ -123,6 +123,12 @@ pub async fn find_database(settings: &Settings) -> anyhow::Result<Database> {
 /// Fails if an SQLite file is missing, because opening it would make it.
 fn refuse_missing(database: &DatabaseSettings) -> anyhow::Result<()> {
     let (url, key) = (database.url(), database.url_key());
+    if url.kind() == Some(DatabaseKind::Sqlite)
+        && let Some(folder) = SqliteOutbox::missing_folder(url.expose())
+    {
+        let folder = folder.display();
+        bail!("there is no folder {folder} of the database {url}; check {key}, or make the folder");
+    }
     if url.kind() == Some(DatabaseKind::Sqlite) && !SqliteOutbox::is_there(url.expose()) {
         bail!("there is no database {url}; check {key}, or make it by `contact-courier migrate`");
     }

@@ -55,9 +55,11 @@ impl Trouble {
         match error {
             OutboxError::Unavailable(_)
             | OutboxError::Lost(_)
+            | OutboxError::LoginRefused(_)
+            | OutboxError::NoFolder(_)
             | OutboxError::Untrusted(_)
             | OutboxError::NoConnection => Self::NoAnswer,
-            OutboxError::ReadOnly(_) => Self::NoWrites,
+            OutboxError::ReadOnly(_) | OutboxError::Full(_) => Self::NoWrites,
             _ => Self::Unfit,
         }
     }

@@ -64,7 +64,7 @@ pub(super) struct PauseArgs {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Ends by itself after so long, such as 2h
-    #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+    #[arg(long = "for", value_name = "TIME", value_parser = lasting, allow_hyphen_values = true)]
     lasts: Option<Duration>,
     /// Prints a line of JSON
     #[arg(long)]
@@ -187,20 +187,19 @@ pub(super) async fn resume(
         writeln!(out, "{}", resumed.json(&scope))?;
         return Ok(());
     }
-    write!(out, "{}", what_ended(&scope, &resumed))?;
-    if resumed.ended.pauses + resumed.ended.holds > 0 {
-        return Ok(());
-    }
-    // A lane that no courier has come to is known by its contacts alone.
-    let pending = timeout(COUNTING, pending_in(&*operations, &scope)).await;
-    if matches!(pending, Ok(Ok(0))) && !is_known(&scope, &*operations).await {
-        writeln!(out, "no contact of this {} is known", whose(&scope))?;
-    }
+    let ended = resumed.ended.pauses + resumed.ended.holds;
+    let known = ended > 0 || {
+        // A lane that no courier has come to is known by its contacts alone.
+        let pending = timeout(COUNTING, pending_in(&*operations, &scope)).await;
+        !matches!(pending, Ok(Ok(0))) || is_known(&scope, &*operations).await
+    };
+    write!(out, "{}", what_ended(&scope, &resumed, known))?;
     Ok(())
 }
 
-/// Says what a resume has done, in lines. Lanes under a wider pause are not tried.
-fn what_ended(scope: &OrderScope, resumed: &Resumption) -> String {
+/// Says what a resume has done, in lines. Lanes under a wider pause are not tried, nor is what nobody
+/// knows.
+fn what_ended(scope: &OrderScope, resumed: &Resumption, known: bool) -> String {
     let (pauses, holds) = (resumed.ended.pauses, resumed.ended.holds);
     let ended = if pauses + holds == 0 {
         "no pause or hold of its own".to_owned()
@@ -208,10 +207,12 @@ fn what_ended(scope: &OrderScope, resumed: &Resumption) -> String {
         let pauses = count(pauses, "pause", "pauses");
         format!("{pauses} and {} ended", count(holds, "hold", "holds"))
     };
-    let tried = if resumed.wider.is_empty() {
-        "; tried at once"
+    let tried = if !known {
+        format!(", and no contact of this {} is known", whose(scope))
+    } else if resumed.wider.is_empty() {
+        "; tried at once".to_owned()
     } else {
-        ""
+        String::new()
     };
     let wider = resumed.wider.iter();
     let wider = wider.map(|pause| format!("still paused with {}: {}\n", pause.scope, pause.reason));
@@ -276,7 +277,7 @@ mod tests {
         let scope = OrderScope::User("u".into());
         let told = |pauses, holds, wider| {
             let ended = Resumed { pauses, holds };
-            what_ended(&scope, &Resumption { ended, wider })
+            what_ended(&scope, &Resumption { ended, wider }, true)
         };
         assert_eq!(
             told(1, 0, Vec::new()),
@@ -285,6 +286,14 @@ mod tests {
         assert_eq!(
             told(0, 0, Vec::new()),
             "user u: no pause or hold of its own; tried at once\n"
+        );
+        let nobody = Resumption {
+            ended: Resumed::default(),
+            wider: Vec::new(),
+        };
+        assert_eq!(
+            what_ended(&scope, &nobody, false),
+            "user u: no pause or hold of its own, and no contact of this user is known\n"
         );
         assert_eq!(
             told(0, 2, vec![pause(None)]),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::operator;
 use super::settings_args::SettingsArgs;
-use super::span::{batches, contacts, span};
+use super::span::{batches, chosen, contacts, span};
 use crate::app;
 use crate::outbox::{Action, Operations, Pruning};
 use crate::settings::Settings;
@@ -52,7 +52,7 @@ pub(super) async fn run(
         older_than: args.older_than,
         dry_run: args.dry_run,
     };
-    let age = span(args.older_than);
+    let age = chosen(args.older_than);
     let action = app::action("prune", &format!("what ended longer ago than {age}"));
     let (gone, journal) = prune(pruning, &*operations, &action).await?;
     if !args.dry_run {

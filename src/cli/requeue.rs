@@ -12,7 +12,7 @@ use super::settings_args::SettingsArgs;
 use super::span::contacts;
 use crate::app;
 use crate::contact::ContactId;
-use crate::operators::{Failed, Requeue, RequeueTally, Safety};
+use crate::operators::{Failed, Missed, Requeue, RequeueTally, Safety};
 use crate::settings::Settings;
 
 /// Sends contacts that failed on their way again
@@ -122,7 +122,10 @@ fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     let found: u64 = tally.kinds.values().sum();
     if named > found {
         let others = HumanCount(named - found);
-        lines.push(format!("{others} of the ids named no failed contact\n"));
+        let which = missed(&tally.missed, named - found);
+        lines.push(format!(
+            "{others} of the ids named no failed contact{which}\n"
+        ));
     }
     if tally.cancelled > 0 {
         let n = contacts(tally.cancelled);
@@ -154,6 +157,23 @@ fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     lines.concat()
 }
 
+/// Says which of so many ids name no failed contact, and why, for those that are listed.
+fn missed(listed: &[Missed<ContactId>], all: u64) -> String {
+    let told = listed.iter().map(|(id, status)| {
+        let why = status.as_deref().unwrap_or("not there");
+        format!("{id} ({why})")
+    });
+    let mut told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    match all.saturating_sub(told.len() as u64) {
+        0 => {}
+        more => told.push(format!("and {} more", HumanCount(more))),
+    }
+    format!(": {}", told.join(", "))
+}
+
 fn question(n: u64) -> String {
     format!("Requeue {}?", contacts(n))
 }
@@ -164,4 +184,22 @@ fn progress(total: u64) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("requeueing {wide_bar} {human_pos}/{human_len} {eta}");
     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_name_no_failed_contact_are_told_with_why() {
+        let listed = [
+            (ContactId(1), Some("succeeded".to_owned())),
+            (ContactId(9_999_999), None),
+        ];
+        assert_eq!(
+            missed(&listed, 3),
+            ": 1 (succeeded), 9999999 (not there), and 1 more"
+        );
+        assert_eq!(missed(&[], 0), "");
+    }
 }

@@ -17,6 +17,13 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
+/// The same for a span that somebody chose, such as `90d`.
+pub(super) fn chosen(time: Duration) -> String {
+    let both = span(time);
+    let one = both.split_once(" 0").map(|(one, _)| one.to_owned());
+    one.unwrap_or(both)
+}
+
 /// The same for a span in seconds.
 pub(super) fn seconds(seconds: f64) -> String {
     span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
@@ -61,6 +68,8 @@ mod tests {
         ] {
             assert_eq!(span(Duration::from_secs(seconds)), told);
         }
+        assert_eq!(chosen(Duration::from_hours(24 * 90)), "90d");
+        assert_eq!(chosen(Duration::from_mins(150)), "2h 30m");
         assert_eq!(ago(61.4), "1m 1s ago");
         assert_eq!(ago(-7_200.0), "in 2h 0m");
     }

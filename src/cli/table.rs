@@ -111,9 +111,14 @@ pub(super) fn wrapped(text: &str, width: Option<u16>) -> String {
     lines + "\n"
 }
 
+/// Returns a text in one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Returns a text in one line of at most so many characters.
 pub(super) fn short(text: &str, most: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(text);
     if line.chars().count() <= most {
         return line;
     }

@@ -42,6 +42,18 @@ fn command_in(program: &clap::Command, arguments: &[OsString]) -> Option<String>
     words.find_map(|(_, word)| Some(program.find_subcommand(word)?.get_name().to_owned()))
 }
 
+/// The library's words about what is no number, and ours.
+const NUMBERS: [(&str, &str); 3] = [
+    ("invalid digit found in string", WHOLE),
+    ("cannot parse integer from empty string", WHOLE),
+    (
+        "number too large to fit in target type",
+        "write a smaller number",
+    ),
+];
+
+const WHOLE: &str = "write a whole number";
+
 /// Puts a message of several paragraphs into one line, with its tips and without the usage, which
 /// `--help` tells.
 fn in_one_line(message: &str) -> String {
@@ -52,6 +64,10 @@ fn in_one_line(message: &str) -> String {
         }
         for (nth, line) in paragraph.lines().map(str::trim).enumerate() {
             let tip = line.strip_prefix("tip: ");
+            // No value of ours begins with a hyphen, so what does is a slip of another kind.
+            if tip.is_some_and(|tip| tip.starts_with("to pass ")) {
+                continue;
+            }
             match parts.last_mut() {
                 Some(last) if nth > 0 && tip.is_none() => {
                     last.push(' ');
@@ -62,7 +78,14 @@ fn in_one_line(message: &str) -> String {
         }
     }
     let line = parts.join("; ");
-    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    // These end the line: a value that somebody wrote comes before them.
+    for (of_a_number, said) in NUMBERS {
+        if let Some(before) = line.strip_suffix(of_a_number) {
+            return before.to_owned() + said;
+        }
+    }
+    line.to_owned()
 }
 
 #[cfg(test)]
@@ -102,6 +125,20 @@ mod tests {
                 "pause --all --for 500ms",
                 "invalid value '500ms' for '--for <TIME>': write 1s or more; see `contact-courier \
                  pause --help`",
+            ),
+            (
+                "pause --all --for -1h",
+                "invalid value '-1h' for '--for <TIME>': write a time such as 30s, 10m or 2h; see \
+                 `contact-courier pause --help`",
+            ),
+            (
+                "cancel --all",
+                "unexpected argument '--all' found; see `contact-courier cancel --help`",
+            ),
+            (
+                "history --limit x",
+                "invalid value 'x' for '--limit <N>': write a whole number; see `contact-courier \
+                 history --help`",
             ),
             (
                 "pause --all --user u",

@@ -10,8 +10,8 @@ use crate::outbox::{NamedContact, Names, Operations, OutboxError, PendingFilter}
 /// How many names the database is asked about at once.
 const CHUNK: usize = 500;
 
-/// How many ids, and how many keys, without a pending contact are listed.
-const TOLD: usize = 20;
+/// How many ids, and how many keys, without such a contact are listed.
+pub(super) const TOLD: usize = 20;
 
 /// The operator's choice.
 #[derive(Clone, Debug)]

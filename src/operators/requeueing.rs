@@ -3,18 +3,19 @@
 //! This guarantees that only failed contacts are touched, and that a contact whose second send is
 //! not safe is left out unless the operator asks for it explicitly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::chosen::{Missed, TOLD};
 use super::history::note;
 use super::progress::Progress;
 use super::words::contacts;
 use crate::contact::{ContactId, RequestDefaults, Suffix};
 use crate::outbox::{
-    Action, AskedFor, FailKind, FailedContact, FailureCount, FailureFilter, Operations,
+    Action, AskedFor, FailKind, FailedContact, FailureCount, FailureFilter, Names, Operations,
     OutboxError, SentAs,
 };
 
@@ -132,6 +133,7 @@ impl Requeue {
 
     /// Counts the contacts.
     pub async fn count(&self, operations: &dyn Operations) -> Result<RequeueTally, OutboxError> {
+        let mut missed = Vec::new();
         let found = match &self.which {
             Failed::Filter(filter) => {
                 let filter = filter.after(self.noted.elapsed());
@@ -139,6 +141,7 @@ impl Requeue {
             }
             Failed::Named(ids) => {
                 let failed = operations.failures_named(ids).await?;
+                missed = missed_of(ids, &failed, operations).await?;
                 failed.into_iter().map(one).collect()
             }
         };
@@ -147,6 +150,7 @@ impl Requeue {
         let mut tally = RequeueTally::of(&found, &self.safety, self.even_unsafe);
         let left = left.iter().filter(|count| !count.redacted);
         tally.cancelled = left.map(|count| count.contacts).sum();
+        tally.missed = missed;
         Ok(tally)
     }
 
@@ -222,6 +226,24 @@ fn filled(filter: &FailureFilter) -> FailureFilter {
     filter
 }
 
+/// Returns the first ids that name no failed contact, and the status of their contact, if it is there.
+async fn missed_of(
+    ids: &[ContactId],
+    failed: &[FailedContact],
+    operations: &dyn Operations,
+) -> Result<Vec<Missed<ContactId>>, OutboxError> {
+    let failed: HashSet<ContactId> = failed.iter().map(|contact| contact.id).collect();
+    let missed = ids.iter().copied().filter(|id| !failed.contains(id));
+    let missed: Vec<ContactId> = missed.take(TOLD).collect();
+    if missed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there = operations.named(Names::Ids(&missed)).await?.into_iter();
+    let there: HashMap<ContactId, String> = there.map(|one| (one.id, one.status)).collect();
+    let status = |id: ContactId| (id, there.get(&id).cloned());
+    Ok(missed.into_iter().map(status).collect())
+}
+
 fn one(failed: FailedContact) -> FailureCount {
     FailureCount {
         kind: failed.kind,
@@ -244,6 +266,9 @@ pub struct RequeueTally {
     /// How many more pass the filter and are left out, because operators have cancelled them.
     pub cancelled: u64,
     pub to_requeue: u64,
+    /// The first ids that name no failed contact, with the status of the contact; `None`: it is not
+    /// there.
+    pub missed: Vec<Missed<ContactId>>,
 }
 
 impl RequeueTally {

@@ -6,6 +6,13 @@ use std::time::Duration;
 /// waits for the error message.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The remedy for a full disk.
+const MAKE_ROOM: &str = "make room on its disk";
+
+/// The remedy for a missing right.
+const GET_RIGHTS: &str = "the README names the rights of each user under Grants; `contact-courier \
+    migrate` is for the owner of the tables";
+
 /// A failure of our own side. An expected outcome (another courier has the lane, a write came too
 /// late) is a value, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +24,15 @@ pub enum OutboxError {
     /// may help.
     #[error("the database does not answer: {0}")]
     Lost(String),
+    /// The disk of the database has no room left. Trying again may help, when somebody has made room.
+    #[error("the database takes no writes: {0}; {todo}", todo = MAKE_ROOM)]
+    Full(String),
+    /// The folder of an SQLite file is not there. It may come: a disk may be mounted later.
+    #[error("there is no folder {0}; make it, or correct the address")]
+    NoFolder(String),
+    /// The server lets this user not in: a wrong password, no such user or database.
+    #[error("the server refused the login: {0}")]
+    LoginRefused(String),
     /// The server cannot show that it is the right one, or speaks no TLS. Trying again may help:
     /// the server may get another certificate.
     #[error("the way to the database is not secure: {0}")]
@@ -47,7 +63,7 @@ pub enum OutboxError {
     #[error("{0}")]
     Schema(String),
     /// The database's user may not do this.
-    #[error("the database's user lacks a right: {0}")]
+    #[error("the database's user lacks a right: {0}; {todo}", todo = GET_RIGHTS)]
     Denied(String),
     /// The database refused a row: the rule, in the database's words.
     #[error("the database refused the row: {0}")]
@@ -69,6 +85,19 @@ pub enum OutboxError {
 }
 
 impl OutboxError {
+    /// Returns the fault without the remedy that stands behind it, and the remedy if there is one.
+    pub fn apart(&self) -> (String, Option<&str>) {
+        let remedy = match self {
+            Self::Full(_) => MAKE_ROOM,
+            Self::Denied(_) => GET_RIGHTS,
+            Self::Unfit { todo, .. } => todo,
+            _ => return (self.to_string(), None),
+        };
+        let said = self.to_string();
+        let found = said.strip_suffix(remedy).unwrap_or(&said);
+        (found.trim_end_matches("; ").to_owned(), Some(remedy))
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -76,10 +105,13 @@ impl OutboxError {
             | Self::Lost(_)
             | Self::Untrusted(_)
             | Self::NoConnection
+            | Self::Full(_)
+            | Self::NoFolder(_)
             | Self::ReadOnly(_)
             | Self::Locked(_)
             | Self::Conflict(_) => true,
             Self::Unfit { .. }
+            | Self::LoginRefused(_)
             | Self::Schema(_)
             | Self::Denied(_)
             | Self::Refused(_)
@@ -173,6 +205,8 @@ impl OutboxError {
             Self::ReadOnly(_) => "read-only",
             Self::Lost(_) => "lost",
             Self::Unavailable(_) => "unavailable",
+            Self::Full(_) => "full",
+            Self::LoginRefused(_) => "refused login",
             Self::Conflict(_) => "conflict",
             Self::Locked(_) => "locked",
             Self::Denied(_) => "denied",

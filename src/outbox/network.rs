@@ -110,6 +110,10 @@ pub(super) fn tls(
 /// What the driver says of a server that offers no TLS.
 const NO_TLS: &str = "server does not support TLS";
 
+/// What the driver for PostgreSQL says of another kind of server, whose first byte is none of
+/// PostgreSQL's answers.
+const NO_POSTGRES: &str = "unexpected response from SSLRequest";
+
 /// Translates an error of a connection to a server; `by_code` knows the server's own errors.
 pub(super) fn translate_server(
     error: Error,
@@ -125,6 +129,9 @@ pub(super) fn translate_server(
              can be in between"
                 .into(),
         ),
+        Error::Protocol(why) if why.contains(NO_POSTGRES) => OutboxError::Lost(
+            "this is not a PostgreSQL server; correct the scheme or the port of the address".into(),
+        ),
         Error::PoolTimedOut => OutboxError::NoConnection,
         Error::Io(_)
         | Error::Tls(_)
@@ -136,5 +143,20 @@ pub(super) fn translate_server(
             schema::migration_failed(*error, |error| translate_server(error, by_code))
         }
         other => OutboxError::Failed(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_server_behind_the_scheme_of_postgresql_is_told_as_such() {
+        let words = "unexpected response from SSLRequest: 0x4a";
+        let said = translate_server(Error::Protocol(words.into()), |_| {
+            OutboxError::Failed(String::new())
+        });
+        let said = said.to_string();
+        assert!(said.contains("not a PostgreSQL server"), "{said}");
     }
 }

@@ -180,7 +180,10 @@ impl DatabaseSettings {
     fn check_url(&self, kind: DatabaseKind) -> Result<(), String> {
         let url = self.url().expose();
         let hosts = match kind {
-            DatabaseKind::Sqlite => Vec::new(),
+            DatabaseKind::Sqlite => {
+                check_file(url)?;
+                Vec::new()
+            }
             _ => address::split(url).map_err(|error| error.to_string())?,
         };
         let parameters = Parameters::read(url, kind).map_err(|error| error.to_string())?;
@@ -233,6 +236,25 @@ impl DatabaseSettings {
             "must be at least 2",
         );
     }
+}
+
+/// Checks that an address of SQLite names a file, which stays.
+fn check_file(url: &str) -> Result<(), String> {
+    let rest = url.trim_start_matches("sqlite:");
+    let (file, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let file = percent_decode_str(file).decode_utf8_lossy();
+    let mut parameters = url::form_urlencoded::parse(parameters.as_bytes());
+    let in_memory = parameters.any(|(key, value)| key == "mode" && value == "memory");
+    if in_memory || file.contains(":memory:") {
+        return Err(
+            "a database in memory would be lost at every restart; name a file: sqlite:///FILE"
+                .into(),
+        );
+    }
+    if file.trim_matches('/').trim().is_empty() {
+        return Err("it names no file; write sqlite:///FILE".into());
+    }
+    Ok(())
 }
 
 /// If there is a file for the password, none may stand in the address, which is taken apart into that

@@ -76,8 +76,8 @@ pub(super) enum Kind {
     Text,
     /// A path of a file.
     Path,
-    /// An http or https address.
-    Url,
+    /// An http or https address such as this one.
+    Url(&'static str),
     /// An address of a proxy, or a word for which one.
     Proxy,
     /// Host and port to listen on.
@@ -104,7 +104,7 @@ impl Kind {
         match self {
             Self::Text => "write a text, in a file within quotes".into(),
             Self::Path => "write the path of a file, in a file within quotes".into(),
-            Self::Url => "write an address such as https://ai.api.example.com".into(),
+            Self::Url(example) => format!("write an address such as {example}"),
             Self::Proxy => proxy::ADVICE.into(),
             Self::Address => "write an IP address and a port such as 127.0.0.1:9464".into(),
             Self::Switch => "write true or false".into(),
@@ -141,9 +141,12 @@ impl Kind {
                 .collect::<Option<Vec<_>>>()
                 .map(ValueKind::Array),
             Self::Duration => read_duration(text),
-            Self::Text | Self::Path | Self::Url | Self::Proxy | Self::Address | Self::OneOf(_) => {
-                Some(ValueKind::String(text.into()))
-            }
+            Self::Text
+            | Self::Path
+            | Self::Url(_)
+            | Self::Proxy
+            | Self::Address
+            | Self::OneOf(_) => Some(ValueKind::String(text.into())),
         }
     }
 
@@ -166,7 +169,12 @@ impl Kind {
             }
             (Self::Duration, toml::Value::String(text)) => read_duration(text),
             (
-                Self::Text | Self::Path | Self::Url | Self::Proxy | Self::Address | Self::OneOf(_),
+                Self::Text
+                | Self::Path
+                | Self::Url(_)
+                | Self::Proxy
+                | Self::Address
+                | Self::OneOf(_),
                 toml::Value::String(text),
             ) => Some(ValueKind::String(text.clone())),
             _ => None,

@@ -237,6 +237,14 @@ impl Entry {
     }
 
     fn unknown(self) -> Fault {
+        if let Some(first) = keys().find(|key| section_of(key) == self.name) {
+            return Fault {
+                found: format!("{} is a section and no setting", self.name),
+                key: self.name,
+                origin: Some(self.origin.to_string()),
+                rule: format!("set one of its keys, such as {}", first.name),
+            };
+        }
         let known = || keys().map(|key| key.name);
         // `base_url` alone, or in the wrong section: its own section is the likeliest answer.
         let last = self.name.rsplit('.').next().unwrap_or_default();
@@ -261,6 +269,10 @@ impl Entry {
 /// Returns a key as a variable's name would have it that lacks an underscore: `database_url`.
 fn flat(key: &Key) -> String {
     key.name.replace('.', "_")
+}
+
+fn section_of(key: &Key) -> &'static str {
+    key.name.split('.').next().unwrap_or_default()
 }
 
 /// Whether the settings accept the value: tried alone, on the defaults.
@@ -292,7 +304,7 @@ fn file_entries(path: &Path, text: &str) -> Result<Vec<Result<Entry, Fault>>, Fa
             }));
             continue;
         };
-        if !keys().any(|key| key.name.split('.').next() == Some(&section)) && content.is_empty() {
+        if !keys().any(|key| section_of(key) == section) && content.is_empty() {
             let found = format!("unknown section [{}]", shown_name(&section));
             entries.push(Err(layer_fault(&found, &origin, &"remove it")));
         }

@@ -15,7 +15,7 @@ use super::proxy::ProxySetting;
 use super::shown::{HIDDEN, as_written, empty_if_none, hidden, path_if_some};
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new("platform.base_url", Kind::Url).secret(),
+    Key::new("platform.base_url", Kind::Url("https://ai.api.example.com")).secret(),
     Key::new("platform.token", Kind::Text).optional().secret(),
     Key::new("platform.token_file", Kind::Path).optional(),
     // Secret, because it may hold a password.

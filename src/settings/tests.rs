@@ -200,7 +200,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_key_that_was_meant() {
         "unknown setting colour (--set): `contact-courier config` shows all settings; remove this one"
     );
     assert!(fault(&file("[extras]")).contains("unknown section [extras]"));
-    assert!(fault(&file("platform = 5")).contains("unknown setting platform"));
+    assert!(fault(&file("platform = 5")).contains("platform is a section and no setting"));
 }
 
 #[test]
@@ -242,6 +242,27 @@ fn an_ill_typed_value_is_shown_with_its_place_and_what_to_write() {
             said.starts_with(&format!("{shown} (file /x/courier.toml): write ")),
             "{said}"
         );
+    }
+}
+
+#[test]
+fn a_section_that_is_given_a_value_is_told_as_such() {
+    let said = fault(&file("delivery = 7"));
+    let rule = "delivery is a section and no setting (file /x/courier.toml): set one of its keys, \
+                such as delivery.";
+    assert!(said.starts_with(rule), "{said}");
+    let said = fault(&flags(&["platform=hush"]));
+    assert!(!said.contains("hush"), "{said}");
+}
+
+#[test]
+fn an_address_that_is_none_is_told_how_one_of_its_kind_is_written() {
+    for (key, example) in [
+        ("traces.endpoint", "http://127.0.0.1:4318"),
+        ("platform.base_url", "https://ai.api.example.com"),
+    ] {
+        let said = fault(&flags(&[&format!("{key}=foo")]));
+        assert!(said.contains(example), "{said}");
     }
 }
 
@@ -304,6 +325,23 @@ fn a_value_out_of_its_range_is_shown_with_the_rule() {
     }
     settings(&flags(&["platform.base_url=http://127.0.0.1:8080/prefix/"]));
     settings(&flags(&["log.level=info,contact_courier=debug"]));
+}
+
+#[test]
+fn an_address_of_sqlite_names_a_file_that_stays() {
+    for (url, rule) in [
+        ("sqlite://", "names no file"),
+        ("sqlite:", "names no file"),
+        ("sqlite:////?mode=rwc", "names no file"),
+        ("sqlite::memory:", "in memory would be lost"),
+        ("sqlite://:memory:", "in memory would be lost"),
+        ("sqlite://%3Amemory%3A", "in memory would be lost"),
+        ("sqlite://x.db?mode=memory", "in memory would be lost"),
+    ] {
+        let said = fault(&flags(&[&format!("database.url={url}")]));
+        assert!(said.starts_with("database.url = "), "{said}");
+        assert!(said.contains(" (--set): ") && said.contains(rule), "{said}");
+    }
 }
 
 #[test]

@@ -14,7 +14,9 @@ use super::shown::empty_if_none;
 
 pub(super) const KEYS: &[Key] = &[
     // Hidden while it is wrong: the wrong part may be a password.
-    Key::new("traces.endpoint", Kind::Url).optional().secret(),
+    Key::new("traces.endpoint", Kind::Url("http://127.0.0.1:4318"))
+        .optional()
+        .secret(),
     Key::new("traces.proxy", Kind::Proxy).secret(),
     Key::new("traces.ca_file", Kind::Path).optional(),
     Key::new("traces.ratio", Kind::Number),

@@ -477,7 +477,7 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
     assert_eq!(
         told,
         [
-            "prune 0 what ended longer ago than 90d 0h",
+            "prune 0 what ended longer ago than 90d",
             "pause null user u-2, for 2h",
             "requeue 2 failed: kind cancelled, cause asked",
             "cancel 2 lane u-1/t-1",

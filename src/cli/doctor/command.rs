@@ -41,11 +41,11 @@ pub(in crate::cli) async fn run(
     report.tell(users(settings))?;
     report.tell(open_to_all(settings).into_iter().collect())?;
     report.tell(admin(settings).into_iter().collect())?;
-    let (checks, couriers) = database::checks(settings).await;
+    let (checks, of_couriers) = database::checks(settings).await;
     report.tell(checks)?;
     report.tell(database::rates(settings).await)?;
     report.tell(platform::checks(settings).await)?;
-    report.tell(limits::checks(settings, couriers))?;
+    report.tell(limits::checks(settings, &of_couriers))?;
     report.end()
 }
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::check::Check;
+use super::limits::Rates;
 use super::writing;
 use crate::address::DatabaseKind;
 use crate::app::{self, Database};
@@ -27,8 +28,8 @@ const LONG: Duration = Duration::from_mins(15);
 const WITHOUT_RATES: &str =
     "without it a courier that starts waits, and one that runs sends at its part of the rates";
 
-/// Runs all checks; also returns how many couriers live.
-pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
+/// Runs all checks; also returns the rates of the couriers that live.
+pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, Rates) {
     let database = match app::find_database(settings).await {
         Ok(database) => database,
         Err(error) => {
@@ -37,19 +38,16 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
             if let Some((found, todo)) = said.split_once("; ")
                 && !error.is::<OutboxError>()
             {
-                return (vec![Check::failed("database", found, todo)], 0);
+                return (
+                    vec![Check::failed("database", found, todo)],
+                    Rates::default(),
+                );
             }
-            let untrusted = matches!(error.downcast_ref(), Some(OutboxError::Untrusted(_)));
-            let todo = match settings.database.url().kind() {
-                Some(DatabaseKind::Sqlite) => writing::FILE,
-                _ if untrusted => "docs/security.md tells how a way is secured",
-                _ if matches!(error.downcast_ref(), Some(OutboxError::Unavailable(_))) => {
-                    "see the database's log; if it allows no more connections, allow this user \
-                     more, or set database.max_connections of its couriers lower"
-                }
-                _ => "start it, or correct its address, user or password",
-            };
-            return (vec![Check::failed("database", said, todo)], 0);
+            let todo = unopened(settings.database.url().kind(), error.downcast_ref());
+            return (
+                vec![Check::failed("database", said, todo)],
+                Rates::default(),
+            );
         }
     };
     let mut checks = server(&database, settings.database.max_connections).await;
@@ -57,14 +55,31 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, usize) {
     match database.outbox.check_schema().await {
         Ok(()) => {
             checks.push(Check::ok("migrations", "the schema is this program's"));
-            let (outbox, couriers) = outbox(&database, settings.database.url().kind()).await;
+            let (outbox, rates) = outbox(&database, settings.database.url().kind()).await;
             checks.extend(outbox);
-            (checks, couriers)
+            (checks, rates)
         }
         Err(error) => {
             checks.push(unmigrated(&error));
-            (checks, 0)
+            (checks, Rates::default())
         }
+    }
+}
+
+/// Says what helps against a database that cannot be opened.
+fn unopened(kind: Option<DatabaseKind>, error: Option<&OutboxError>) -> &'static str {
+    match (kind, error) {
+        (Some(DatabaseKind::Sqlite), Some(OutboxError::Failed(_))) => {
+            "correct the address if it names a file of another kind; a damaged database comes back \
+             from a backup"
+        }
+        (Some(DatabaseKind::Sqlite), _) => writing::FILE,
+        (_, Some(OutboxError::Untrusted(_))) => "docs/security.md tells how a way is secured",
+        (_, Some(OutboxError::Unavailable(_))) => {
+            "see the database's log; if it allows no more connections, allow this user more, or set \
+             database.max_connections of its couriers lower"
+        }
+        _ => "start it, or correct its address, user or password",
     }
 }
 
@@ -262,7 +277,7 @@ fn clock(ahead: f64) -> Check {
     )
 }
 
-async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>, usize) {
+async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>, Rates) {
     let operations = &database.operations;
     let trial = operations.try_writing().await;
     let asked = async { Ok((operations.overview().await?, operations.held(1000).await?)) };
@@ -273,7 +288,7 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
             let mut checks = vec![writing::check(&trial, kind, couriers)];
             checks.push(who_works(&overview, couriers, writing::is_in_vain(&trial)));
             checks.extend(health(&overview, &held));
-            (checks, couriers)
+            (checks, Rates::of(&overview))
         }
         Err(error) => {
             let todo = "the courier needs the rights that the README names";
@@ -281,7 +296,7 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
                 writing::check(&trial, kind, 0),
                 Check::failed("outbox", error.to_string(), todo),
             ];
-            (checks, 0)
+            (checks, Rates::default())
         }
     }
 }
@@ -447,6 +462,15 @@ mod tests {
             });
             assert!(said.to_string().starts_with(line), "{said}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_not_for_want_of_rights() {
+        let sqlite = Some(DatabaseKind::Sqlite);
+        let other = OutboxError::Failed("file is not a database".into());
+        assert!(unopened(sqlite, Some(&other)).contains("another kind"));
+        let shut = OutboxError::Unavailable("unable to open database file".into());
+        assert_eq!(unopened(sqlite, Some(&shut)), writing::FILE);
     }
 
     #[test]

@@ -3,12 +3,44 @@
 use humantime::format_duration;
 
 use super::check::Check;
-use crate::settings::{RateScope, Settings, SuffixBy};
+use crate::outbox::{Overview, Standing};
+use crate::settings::{Settings, SuffixBy};
 
-/// Returns all odd settings, with so many couriers alive.
-pub(super) fn checks(settings: &Settings, couriers: usize) -> Vec<Check> {
+/// The rates of the couriers that are alive, as they say themselves.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    /// How many couriers have one of their own.
+    own: usize,
+    /// Requests per second: all of those together, and the one rate that the others share.
+    of_own: f64,
+    shared: f64,
+}
+
+impl Rates {
+    pub(super) fn of(overview: &Overview) -> Self {
+        let alive = overview.instances.iter().filter(|courier| courier.alive);
+        let mut rates = Self::default();
+        for standing in alive.filter_map(|courier| courier.standing.as_ref()) {
+            rates.add(standing);
+        }
+        rates
+    }
+
+    fn add(&mut self, standing: &Standing) {
+        let rate = standing.requests_per_second;
+        if standing.has_own_rates {
+            self.own += 1;
+            self.of_own += rate;
+        } else {
+            self.shared = self.shared.max(rate);
+        }
+    }
+}
+
+/// Returns all odd settings, and rates that add up.
+pub(super) fn checks(settings: &Settings, rates: &Rates) -> Vec<Check> {
     let odd: Vec<Check> = [
-        rate(settings, couriers),
+        rate(rates),
         rate_of_parts(settings),
         batch_size(settings),
         lease(settings),
@@ -24,20 +56,21 @@ pub(super) fn checks(settings: &Settings, couriers: usize) -> Vec<Check> {
     odd
 }
 
-fn rate(settings: &Settings, couriers: usize) -> Option<Check> {
-    let each = settings.rate_limit.requests_per_second;
-    let all = each * f64::from(u32::try_from(couriers).unwrap_or(u32::MAX));
-    let apart = settings.rate_limit.scope == RateScope::Instance;
-    (apart && couriers > 1).then(|| {
-        Check::warning(
-            "limits",
-            format!(
-                "{couriers} couriers with rate_limit.requests_per_second = {each} send {all} \
-                 requests per second together"
-            ),
-            "if the platform allows less, give each its part or set rate_limit.scope = \"cluster\"",
-        )
-    })
+fn rate(rates: &Rates) -> Option<Check> {
+    let (own, all) = (rates.own, rates.of_own + rates.shared);
+    let who = match own {
+        0 => return None,
+        // A courier alone, or beside others that share a rate.
+        1 if rates.shared <= 0.0 => return None,
+        1 => "1 courier with a rate of its own and those that share one send".to_owned(),
+        n if rates.shared <= 0.0 => format!("{n} couriers with rates of their own send"),
+        n => format!("{n} couriers with rates of their own and those that share one send"),
+    };
+    Some(Check::warning(
+        "limits",
+        format!("{who} {all} requests per second together (rate_limit.requests_per_second)"),
+        "if the platform allows less, give each its part or set rate_limit.scope = \"cluster\"",
+    ))
 }
 
 fn rate_of_parts(settings: &Settings) -> Option<Check> {
@@ -115,11 +148,42 @@ fn suffix(settings: &Settings) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::InstanceReport;
     use std::time::Duration;
+
+    /// What couriers tell: each its rate, and whether it is its own.
+    fn told(couriers: &[(f64, bool)]) -> Rates {
+        let courier = |(rate, own): &(f64, bool)| InstanceReport {
+            alive: true,
+            standing: Some(Standing {
+                requests_per_second: *rate,
+                has_own_rates: *own,
+                ..Standing::default()
+            }),
+            ..InstanceReport::default()
+        };
+        let instances = couriers.iter().map(courier).collect();
+        Rates::of(&Overview {
+            instances,
+            ..Overview::default()
+        })
+    }
+
+    #[test]
+    fn what_the_couriers_say_of_their_rates_counts_and_not_the_settings_of_this_command() {
+        let said = |couriers: &[(f64, bool)]| Some(rate(&told(couriers))?.found);
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[(10.0, true)]), None);
+        assert_eq!(said(&[(10.0, false); 3]), None);
+        let apart = said(&[(10.0, true), (5.0, true)]).unwrap();
+        assert!(apart.starts_with("2 couriers with rates of their own send 15 requests"));
+        let mixed = said(&[(10.0, true), (5.0, false), (5.0, false)]).unwrap();
+        assert!(mixed.contains("those that share one send 15 requests"));
+    }
 
     #[test]
     fn the_defaults_are_plausible() {
-        let checks = checks(&Settings::default(), 1);
+        let checks = checks(&Settings::default(), &Rates::default());
         assert_eq!(checks, [Check::ok("limits", "plausible")]);
     }
 
@@ -131,10 +195,10 @@ mod tests {
         settings.delivery.shutdown_grace = Duration::from_secs(5);
         settings.request.number_add_suffix = true;
         settings.rate_limit.per_lane = Some(11.0);
-        let checks = checks(&settings, 3);
+        let checks = checks(&settings, &told(&[(10.0, true); 3]));
         let found: Vec<&str> = checks.iter().map(|check| check.found.as_str()).collect();
         for (found, part) in found.iter().zip([
-            "3 couriers with rate_limit.requests_per_second = 10 send 30 requests per second",
+            "3 couriers with rates of their own send 30 requests per second",
             "rate_limit.per_lane is greater than",
             "delivery.batch_size = 1",
             "delivery.lease (10s) is shorter than platform.timeout (30s)",

@@ -159,19 +159,26 @@ fn judge(base_url: &Url, reply: &Reply, unreached: &str) -> Vec<Check> {
                 "renew platform.token or platform.token_file",
             ),
         ],
-        200 if says(200) => vec![reached(), Check::ok("token", "the platform accepts it")],
+        // Any web server may answer 200; only the platform says so in its JSON, too.
+        200 if answer.document.is_some() && says(200) => {
+            vec![reached(), Check::ok("token", "the platform accepts it")]
+        }
         _ if says(404) || says(405) => vec![
             reached(),
             Check::warning(
                 "token",
-                "not checked: this platform does not know GET /agent-api/token",
-                "deliver a contact to see",
+                format!("not checked: {base_url} does not know GET /agent-api/token"),
+                "is platform.base_url the platform's address? If it is, deliver a contact to see",
             ),
         ],
-        _ => vec![
-            reached(),
-            Check::warning("token", format!("not checked: {words}"), "try again later"),
-        ],
+        _ => {
+            let todo = match answer.document {
+                Some(_) => "try again later",
+                None => "is platform.base_url the platform's address?",
+            };
+            let found = format!("not checked: {words}");
+            vec![reached(), Check::warning("token", found, todo)]
+        }
     }
 }
 
@@ -234,8 +241,14 @@ mod tests {
             ),
             (
                 answer(404, None),
-                "warning  token       not checked: this platform does not know GET \
-                 /agent-api/token; deliver a contact to see",
+                "warning  token       not checked: https://p.example/ does not know GET \
+                 /agent-api/token; is platform.base_url the platform's address? If it is, deliver a \
+                 contact to see",
+            ),
+            (
+                answer(200, None),
+                "warning  token       not checked: HTTP 200 without the documented JSON; is \
+                 platform.base_url the platform's address?",
             ),
             (
                 answer(429, Some(429)),

@@ -18,12 +18,12 @@ pub(super) fn check(trial: &Trial, kind: Option<DatabaseKind>, couriers: usize) 
             "this user may only read, which is enough to look and not to `run`",
             "grant the courier's user what the README names under Grants",
         ),
-        Trial::Failed(error) => Check::failed(name, error.to_string(), remedy(error, kind)),
+        Trial::Failed(error) => Check::failed(name, error.apart().0, remedy(error, kind)),
     }
 }
 
 /// The remedy when the database takes no writes.
-fn remedy(error: &OutboxError, kind: Option<DatabaseKind>) -> &'static str {
+fn remedy(error: &OutboxError, kind: Option<DatabaseKind>) -> &str {
     let file = kind == Some(DatabaseKind::Sqlite);
     match error {
         OutboxError::ReadOnly(_) if file => FILE,
@@ -31,6 +31,7 @@ fn remedy(error: &OutboxError, kind: Option<DatabaseKind>) -> &'static str {
             "a standby? Set database.url to the primary, or let this server be written"
         }
         OutboxError::Denied(_) => "grant this user what the README names under Grants",
+        OutboxError::Full(_) | OutboxError::Unfit { .. } => error.apart().1.unwrap_or_default(),
         _ if file => "is its disk full, or does another program keep it locked?",
         _ => "is its disk full? See the database's own log",
     }
@@ -80,8 +81,12 @@ mod tests {
         ] {
             assert_eq!(said(&trial, kind, 0), line);
         }
-        let full = said(&failed(OutboxError::Unavailable), file, 0);
-        assert!(full.contains("is its disk full"), "{full}");
+        let busy = said(&failed(OutboxError::Unavailable), file, 0);
+        assert!(busy.contains("is its disk full"), "{busy}");
+        assert_eq!(
+            said(&failed(OutboxError::Full), file, 0),
+            "FAILED   writing     the database takes no writes: its words; make room on its disk"
+        );
     }
 
     #[test]

@@ -94,19 +94,32 @@ fn waiting(batch: &BatchReport, story: &Story) -> String {
     if batch.attempts == 0 {
         return match held(story) {
             Some(held) => format!("its batch was not sent yet; {held}"),
-            None if nobody(story) => format!("its batch was not sent yet; {WAITS_FOR_A_COURIER}"),
+            None if nobody(story) => {
+                format!("its batch was not sent yet; {}", waits_for_a_courier(story))
+            }
             None => "its batch waits for its turn to be sent".to_owned(),
         };
     }
     let again = format!("its batch was sent {} and waits", times(batch.attempts));
     match held(story) {
         Some(held) => format!("{again}; {held}"),
-        None if nobody(story) => format!("{again}; {WAITS_FOR_A_COURIER}"),
+        None if nobody(story) => format!("{again}; {}", waits_for_a_courier(story)),
         None => format!("{again} for its turn to be sent again"),
     }
 }
 
-const WAITS_FOR_A_COURIER: &str = "its lane waits for a courier";
+fn waits_for_a_courier(story: &Story) -> String {
+    format!("its lane waits for a courier{}", none_runs(story))
+}
+
+/// Adds that no courier runs, if it is so.
+fn none_runs(story: &Story) -> &'static str {
+    if story.courier_runs {
+        ""
+    } else {
+        ", and none runs"
+    }
+}
 
 /// Whether no courier is at work in its lane.
 fn nobody(story: &Story) -> bool {
@@ -133,9 +146,9 @@ fn unsent(story: &Story) -> String {
                     owner.host, owner.pid
                 )
             }
-            None => WAITS_FOR_A_COURIER.to_owned(),
+            None => waits_for_a_courier(story),
         },
-        None => "no courier has come to its lane so far".to_owned(),
+        None => format!("no courier has come to its lane so far{}", none_runs(story)),
     });
     format!("{again}; {waits_for}; {ahead}")
 }
@@ -236,6 +249,7 @@ mod tests {
             batches: Vec::new(),
             lane: None,
             gate: None,
+            courier_runs: true,
             ahead: 0,
         }
     }
@@ -299,6 +313,13 @@ mod tests {
             "Pending: it was not sent yet; no courier has come to its lane so far; it is the next \
              of its lane."
         );
+        waits.courier_runs = false;
+        assert_eq!(
+            summary(&waits),
+            "Pending: it was not sent yet; no courier has come to its lane so far, and none runs; it \
+             is the next of its lane."
+        );
+        waits.courier_runs = true;
         waits.ahead = 12;
         waits.lane = Some(LaneStanding {
             owner: Some(owner()),

@@ -7,13 +7,10 @@ use indicatif::HumanCount;
 use super::report::StatusReport;
 use crate::cli::headline::{in_short, words};
 use crate::cli::span::{batches, contacts, count, seconds, span};
-use crate::cli::table::{cut, keep_first, lines_within, numbers, short, table, wrapped};
+use crate::cli::table::{cut, keep_first, lines_within, numbers, one_line, table, wrapped};
 use crate::outbox::{
     ClosedGate, HeldLane, InstanceReport, LaneOutlook, OrderScope, PAUSED, Standing,
 };
-
-/// How many characters of a message are shown: `explain` and the log have the rest.
-const MESSAGE: usize = 60;
 
 /// How many paused lanes are named on one line.
 const NAMED: usize = 5;
@@ -61,7 +58,7 @@ pub(super) fn show(status: &StatusReport, width: Option<u16>) -> String {
 fn head(status: &StatusReport, width: Option<u16>) -> String {
     let head = wrapped(&in_short(&status.conclusion), width);
     let words = words(&status.conclusion).unwrap_or_default();
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = one_line(words);
     if words.is_empty() {
         return head;
     }
@@ -137,7 +134,7 @@ fn users(gates: &[ClosedGate], width: Option<u16>) -> String {
             gate.reason.clone(),
             seconds(gate.closed_seconds),
             next_try(&gate.reason, gate.next_try_in_seconds, false),
-            short(&gate.message, MESSAGE),
+            one_line(&gate.message),
         ]);
     }
     lines_within(&mut table, width)
@@ -170,7 +167,7 @@ fn held(lanes: &[HeldLane], width: Option<u16>) -> String {
             ),
             lane.failures.to_string(),
             HumanCount(lane.pending).to_string(),
-            short(&lane.message, MESSAGE),
+            one_line(&lane.message),
         ]);
     }
     numbers(&mut table, &[4, 5]);
@@ -363,6 +360,17 @@ mod tests {
         let partly = show(&status(), Some(80));
         assert!(partly.lines().all(|line| line.width() <= 80), "{partly}");
         assert!(partly.contains("The others\ngo on\n"), "{partly}");
+    }
+
+    #[test]
+    fn a_message_is_whole_where_there_is_no_screen() {
+        let advice = "pause the task at the platform, or wait until it has ended";
+        let mut long = status();
+        long.paused_lanes[0].message = format!("{}; {advice}", "任务正在拨打中,".repeat(9));
+        assert!(show(&long, None).contains(advice));
+        let shown = show(&long, Some(80));
+        assert!(shown.lines().all(|line| line.width() <= 80), "{shown}");
+        assert!(shown.contains("\nu/held  task_running  2m 5s"), "{shown}");
     }
 
     #[test]

@@ -83,6 +83,10 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
         1290 | 1836 | 1792 => OutboxError::ReadOnly(message),
         // On the database, a table, a column, a routine, or as administrator.
         1044 | 1142 | 1143 | 1227 | 1370 => OutboxError::Denied(message),
+        // The disk or a table is full.
+        1021 | 1114 => OutboxError::Full(message),
+        // A wrong password, a host without a right to come, no such database, a locked account.
+        1045 | 1049 | 1129 | 1130 | 1698 | 3118 => OutboxError::LoginRefused(message),
         number if is_conflict(number) => OutboxError::Conflict(message),
         number if is_over(number) => OutboxError::Lost(message),
         number if passes(number) => OutboxError::Unavailable(message),
@@ -126,8 +130,8 @@ fn passes(number: u16) -> bool {
         1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1135
         // Too many prepared statements, of all sessions.
         | 1461
-        // The disk or a table is full; the engine could not read or write.
-        | 1021 | 1114 | 1026 | 1030
+        // The engine could not read or write.
+        | 1026 | 1030
         // Too many locks or transactions; a table has changed.
         | 1206 | 1637 | 1412 | 1615
         // A member of a group cannot commit now, or its wait before a read takes too long.
@@ -217,11 +221,9 @@ mod tests {
             (&[3032, 3169, 4031], "HY000", "lost"),
             (&[1040], "08004", "unavailable"),
             (&[1203, 1226], "42000", "unavailable"),
-            (
-                &[1021, 1030, 1114, 1461, 3024, 3100],
-                "HY000",
-                "unavailable",
-            ),
+            (&[1030, 1461, 3024, 3100], "HY000", "unavailable"),
+            (&[1021, 1114], "HY000", "full"),
+            (&[1045, 1049, 1698], "28000", "refused login"),
             (&[1044, 1142, 1143, 1227], "42000", "denied"),
             (&[1062, 4025], "23000", "refused"),
             (&[3819], "HY000", "refused"),

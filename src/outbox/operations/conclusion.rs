@@ -122,14 +122,16 @@ impl Overview {
         let paused = paused.filter(|pause| matches!(pause.scope, OrderScope::User(_)));
         let mut all: Vec<ClosedGate> = paused.map(Pause::gate).collect();
         let of_couriers = self.gates_of_couriers().into_iter();
-        let is_new = |gate: &&ClosedGate| all.iter().all(|one| one.user_id != gate.user_id);
-        let more: Vec<ClosedGate> = of_couriers.filter(is_new).cloned().collect();
+        let is_new = |gate: &ClosedGate| all.iter().all(|one| one.user_id != gate.user_id);
+        let more: Vec<ClosedGate> = of_couriers.filter(is_new).collect();
         all.extend(more);
         all.sort_by(|a, b| b.closed_seconds.total_cmp(&a.closed_seconds));
         all
     }
 
-    fn gates_of_couriers(&self) -> Vec<&ClosedGate> {
+    /// The gates of users, each the one that has been closed for longest. Its next try is that of the
+    /// courier that is the first to send for the user again.
+    fn gates_of_couriers(&self) -> Vec<ClosedGate> {
         let standings = self
             .living()
             .filter_map(|courier| courier.standing.as_ref());
@@ -141,7 +143,17 @@ impl Overview {
         });
         gates.dedup_by(|a, b| a.user_id == b.user_id);
         gates.sort_by(|a, b| b.closed_seconds.total_cmp(&a.closed_seconds));
-        gates
+        let tried = |gate: &ClosedGate| ClosedGate {
+            next_try_in_seconds: self.next_try_for(gate.user_id.as_deref().unwrap_or_default()),
+            ..gate.clone()
+        };
+        gates.into_iter().map(tried).collect()
+    }
+
+    /// In how many seconds a living courier may send for this user again: the first one does.
+    fn next_try_for(&self, user_id: &str) -> f64 {
+        let gate = gate_for(&self.instances, user_id);
+        gate.map_or(0.0, |gate| gate.next_try_in_seconds)
     }
 
     /// Returns how many contacts all couriers together finish per second.
@@ -244,6 +256,11 @@ pub(in crate::outbox) fn gate_in_the_way(
         || gate_for(couriers, &contact.user_id).cloned(),
         |pause| Some(pause.gate()),
     )
+}
+
+/// Whether a courier lives that sends the contacts of this database.
+pub(in crate::outbox) fn one_runs(couriers: &[InstanceReport]) -> bool {
+    living(couriers).next().is_some()
 }
 
 /// Returns the lanes on hold and the lanes that an operator has paused, the longest held first.
@@ -460,6 +477,31 @@ mod tests {
         assert_eq!(named(&[endless.clone(), user]), endless.reason);
         let others = pause(OrderScope::User("v".into()), None);
         assert_eq!(named(&[others, short.clone()]), short.reason);
+    }
+
+    #[test]
+    fn a_user_and_its_lanes_are_tried_by_the_courier_that_is_the_first_to_do_so() {
+        let closed = |closed, next| ClosedGate {
+            next_try_in_seconds: next,
+            ..gate(Some("u"), closed)
+        };
+        let tried = |gates: Vec<Vec<ClosedGate>>| {
+            let all = overview(gates.into_iter().map(courier).collect());
+            let lane = HeldLane {
+                user_id: "u".into(),
+                task_id: "t".into(),
+                next_try_in: Duration::from_secs(3),
+                ..HeldLane::default()
+            };
+            let of_lane = all.behind_gates(vec![lane])[0].next_try_in;
+            let of_user = Duration::from_secs_f64(all.user_gates()[0].next_try_in_seconds);
+            (of_user.as_secs(), of_lane.as_secs())
+        };
+        assert_eq!(tried(vec![vec![closed(20.0, 8.0)]]), (8, 8));
+        let both = vec![vec![closed(20.0, 8.0)], vec![closed(10.0, 5.0)]];
+        assert_eq!(tried(both), (5, 5));
+        // The other courier sends for this user as soon as the lane's own time is over.
+        assert_eq!(tried(vec![vec![closed(20.0, 8.0)], Vec::new()]), (0, 3));
     }
 
     #[test]

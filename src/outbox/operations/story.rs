@@ -25,6 +25,9 @@ pub struct Story {
     pub lane: Option<LaneStanding>,
     /// The gate that keeps all requests of its user back, at every courier.
     pub gate: Option<ClosedGate>,
+    /// Whether a courier runs.
+    #[serde(skip)]
+    pub courier_runs: bool,
     /// If it is pending: the pending contacts of its lane that stand before it, as long as none of
     /// them has a `not_before`.
     pub ahead: u64,

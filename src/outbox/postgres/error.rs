@@ -71,12 +71,16 @@ fn meaning(code: &str, constraint: Option<&str>, message: String) -> OutboxError
         "25006" => OutboxError::ReadOnly(message),
         // insufficient_privilege
         "42501" => OutboxError::Denied(message),
+        // disk_full
+        "53100" => OutboxError::Full(message),
+        // invalid_authorization_specification, invalid_password, invalid_catalog_name
+        "28000" | "28P01" | "3D000" => OutboxError::LoginRefused(message),
         // admin_shutdown, crash_shutdown, cannot_connect_now; idle_session_timeout,
         // idle_in_transaction_session_timeout, transaction_timeout
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => OutboxError::Lost(message),
         code => match code.get(..2) {
             Some("08") => OutboxError::Lost(message),
-            // Other rollbacks, resources, cancelled statements, the disk.
+            // Other rollbacks, resources, cancelled statements, the system.
             Some("40" | "53" | "57" | "58") => OutboxError::Unavailable(message),
             // A rule of the table, or a value that its column cannot hold.
             Some("23") => constraint.map_or(OutboxError::Refused(message), breaks),
@@ -103,10 +107,9 @@ mod tests {
             (&["55P03"], "locked"),
             (&["57P01", "57P02", "57P03", "57P05"], "lost"),
             (&["25P03", "25P04", "08006", "08P01"], "lost"),
-            (
-                &["40003", "53100", "53300", "57014", "58030"],
-                "unavailable",
-            ),
+            (&["40003", "53300", "57014", "58030"], "unavailable"),
+            (&["53100"], "full"),
+            (&["28000", "28P01", "3D000"], "refused login"),
             (&["42501"], "denied"),
             (&["23505", "23514", "22001"], "refused"),
             (&["42P01", "42703", "3F000"], "schema"),

@@ -44,6 +44,10 @@ pub(in crate::outbox) trait Dialect: Sessions + Setup {
         plan: &Plan<'_>,
         written: Written,
     ) -> Result<(), SqlError>;
+    /// Fails if the disk is full, where a transaction that is undone would write nothing to it.
+    async fn try_disk(&self) -> Result<()> {
+        Ok(())
+    }
     async fn locked(&self, contacts: &[i64]) -> Result<Vec<ContactId>>;
     async fn claim_rate(&self, tx: &mut Session<Self>, claim: &RateClaim<'_>) -> Result<i64>;
     async fn requeue(tx: &mut Session<Self>, contacts: &[i64]) -> Result<u64, SqlError>;

@@ -164,6 +164,7 @@ pub(super) async fn story<D: Dialect>(
     let pauses = orders::pauses::<D>(&mut session).await?;
     Ok(Some(Story {
         gate: operations::gate_in_the_way(&pauses, &couriers, &contact),
+        courier_runs: operations::one_runs(&couriers),
         requeued,
         batches: trail.complete(),
         lane: lane.as_ref().map(operations::lane_standing),

@@ -47,7 +47,8 @@ fn translated<D: Dialect>(tried: Result<(), SqlError>) -> Result<(), OutboxError
 async fn beat<D: Dialect>(dialect: &D, trying: &Trying) -> Result<(), SqlError> {
     let mut tx = dialect.begin().await?;
     leasing::write_beat::<D>(&mut tx, &trying.instance).await?;
-    Ok(dialect.rollback(tx).await?)
+    dialect.rollback(tx).await?;
+    Ok(dialect.try_disk().await?)
 }
 
 /// Leases a lane and takes a batch of it from its beginning to its end, and then looks for locked

@@ -74,6 +74,14 @@ impl Dialect for Sqlite {
         recording::check::<Self>(tx, plan, written, recording::Asked::Always(STILL_PENDING)).await
     }
 
+    /// Pages of a transaction stay in memory until it is committed, and the log may have room that was
+    /// used before.
+    async fn try_disk(&self) -> Result<()> {
+        let file = self.file.clone();
+        let tried = tokio::task::spawn_blocking(move || file.try_disk()).await;
+        Ok(tried.unwrap_or(Ok(()))?)
+    }
+
     /// A writer locks the whole file.
     async fn locked(&self, _contacts: &[i64]) -> Result<Vec<ContactId>> {
         Ok(Vec::new())

@@ -4,6 +4,7 @@
 use sqlx::Error;
 use sqlx::error::{DatabaseError, ErrorKind};
 
+use super::file::is_full;
 use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::{OutboxError, schema};
 
@@ -12,6 +13,7 @@ pub(super) fn translate(error: Error) -> OutboxError {
     match error {
         Error::Database(error) => translate_code(&*error),
         Error::PoolTimedOut => OutboxError::Unavailable("another writer keeps it busy".into()),
+        Error::Io(error) if is_full(&error) => OutboxError::Full(error.to_string()),
         Error::Io(error) => OutboxError::Unavailable(error.to_string()),
         Error::PoolClosed | Error::WorkerCrashed | Error::BeginFailed => {
             OutboxError::Unavailable(error.to_string())
@@ -34,9 +36,11 @@ fn translate_code(error: &dyn DatabaseError) -> OutboxError {
     match code & 0xff {
         // READONLY: the rights of the file, or its file system.
         8 => OutboxError::ReadOnly(message),
-        // BUSY, LOCKED, NOMEM, IOERR, FULL, CANTOPEN, PROTOCOL: another program, the memory, the
-        // disk; all of them pass.
-        5 | 6 | 7 | 10 | 13 | 14 | 15 => OutboxError::Unavailable(message),
+        // FULL
+        13 => OutboxError::Full(message),
+        // BUSY, LOCKED, NOMEM, IOERR, CANTOPEN, PROTOCOL: another program, the memory, the disk; all
+        // of them pass.
+        5 | 6 | 7 | 10 | 14 | 15 => OutboxError::Unavailable(message),
         // CONSTRAINT, MISMATCH
         19 | 20 => refusal(message),
         // ERROR, the code for every fault of a statement.

@@ -4,11 +4,13 @@
 //! open go on with the old file, and new ones would open the other: what was read in the one would be
 //! settled in the other. So each transaction that writes asks first whether the file is still there.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use uuid::Uuid;
 
 /// The file as it was opened. Clones share its path.
 #[derive(Clone, Debug)]
@@ -38,6 +40,27 @@ impl DatabaseFile {
         &self.path
     }
 
+    /// Fails if its disk is full: writes a file beside it, which has no name any more by then.
+    pub(super) fn try_disk(&self) -> io::Result<()> {
+        let beside = self
+            .path
+            .with_extension(format!("{}.trial", Uuid::now_v7()));
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&beside);
+        let written = opened.and_then(|mut file| {
+            fs::remove_file(&beside)?;
+            file.write_all(&vec![0; ROOM])?;
+            file.sync_data()
+        });
+        match written {
+            Err(error) if is_full(&error) => Err(error),
+            // The database itself says what it cannot do for another reason.
+            _ => Ok(()),
+        }
+    }
+
     /// Fails if the file is gone, or another is in its place.
     pub(super) fn check(&self) -> io::Result<()> {
         let what = match identity(&self.name) {
@@ -51,6 +74,17 @@ impl DatabaseFile {
             self.path.display()
         )))
     }
+}
+
+/// The room that a disk must have, in bytes.
+const ROOM: usize = 256 * 1024;
+
+/// Whether an error says that the disk, or the part of it that this user may fill, is full.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn identity(path: &Path) -> io::Result<Identity> {

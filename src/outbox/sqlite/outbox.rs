@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -60,6 +60,9 @@ impl SqliteOutbox {
                 // Each is tested when it comes back.
                 .test_before_acquire(false)
         };
+        if let Some(folder) = missing_folder(options.get_filename()) {
+            return Err(OutboxError::NoFolder(folder.display().to_string()));
+        }
         make_private(options.get_filename());
         let writing = options
             .clone()
@@ -95,6 +98,12 @@ impl SqliteOutbox {
         SqliteConnectOptions::from_str(url).map_or(true, |options| options.get_filename().exists())
     }
 
+    /// Returns the folder of the file that an address names, if it is not there.
+    pub fn missing_folder(url: &str) -> Option<PathBuf> {
+        let options = SqliteConnectOptions::from_str(url).ok()?;
+        missing_folder(options.get_filename())
+    }
+
     /// Names and texts of the statements that run all day, for tests that look at plans.
     #[doc(hidden)]
     pub fn hot_statements() -> &'static [(&'static str, &'static str)] {
@@ -108,6 +117,12 @@ impl SqliteOutbox {
     }
 }
 
+fn missing_folder(file: &Path) -> Option<PathBuf> {
+    let folder = file.parent()?;
+    let is_named = !folder.as_os_str().is_empty();
+    (is_named && !folder.exists()).then(|| folder.to_owned())
+}
+
 /// Makes a file that is not there, for its owner alone: it will hold people's numbers. SQLite gives the
 /// files beside it the same mode. If it cannot be made, SQLite says why.
 fn make_private(file: &Path) {
@@ -119,6 +134,18 @@ fn make_private(file: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_is_missing_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("none");
+        let url = format!("sqlite://{}/shop.db", folder.display());
+        let error = SqliteOutbox::connect(&url, 2).await.err().unwrap();
+        assert!(error.is_transient(), "{error:?}");
+        let told = format!("there is no folder {}; make it", folder.display());
+        assert!(error.to_string().starts_with(&told), "{error}");
+        assert_eq!(SqliteOutbox::missing_folder("sqlite://shop.db"), None);
+    }
 
     /// Sessions would wait for each other at every page and allocation. The options stand in `.cargo/config.toml`.
     #[tokio::test]

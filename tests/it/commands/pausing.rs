@@ -137,13 +137,11 @@ async fn what_a_pause_replaces_and_a_lane_that_nobody_knows_are_told() {
     said(&db, &["resume", "--all"]);
     assert_eq!(
         said(&db, &["resume", "no-such/lane"]),
-        "lane no-such/lane: no pause or hold of its own; tried at once\n\
-         no contact of this lane is known\n"
+        "lane no-such/lane: no pause or hold of its own, and no contact of this lane is known\n"
     );
     assert_eq!(
         said(&db, &["resume", "--user", "nobody"]),
-        "user nobody: no pause or hold of its own; tried at once\n\
-         no contact of this user is known\n"
+        "user nobody: no pause or hold of its own, and no contact of this user is known\n"
     );
     // Its lane has contacts, and no courier has come to it.
     db.contact("new/lane", "13012121211").await;

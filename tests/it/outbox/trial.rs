@@ -10,6 +10,7 @@ use contact_courier::outbox::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::support::disk::Disk;
 use crate::support::{Db, Raw, on_every_database, on_every_server};
 
 on_every_database!(what_the_courier_writes_can_be_written_and_nothing_of_it_is_left);
@@ -124,6 +125,23 @@ async fn a_file_that_may_only_be_read_is_told_as_such() {
     let read_only = format!("{}?mode=ro", db.url);
     let other = SqliteOutbox::connect(&read_only, 1).await.expect("opens");
     is_read_only(&other.try_writing().await);
+}
+
+#[tokio::test]
+async fn a_full_disk_under_a_file_is_told_as_such() {
+    let Some(disk) = Disk::new(8_192) else {
+        return;
+    };
+    let db = Db::sqlite_in(disk.path()).await;
+    let trial = db.operations.try_writing().await;
+    assert!(matches!(trial, Trial::Passed), "{trial:?}");
+    disk.fill();
+    let trial = db.operations.try_writing().await;
+    let full = matches!(trial, Trial::Failed(OutboxError::Full(_)));
+    assert!(full, "{trial:?}");
+    disk.free();
+    let trial = db.operations.try_writing().await;
+    assert!(matches!(trial, Trial::Passed), "{trial:?}");
 }
 
 fn is_read_only(trial: &Trial) {
