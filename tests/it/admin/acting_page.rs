@@ -175,7 +175,8 @@ async fn a_group_of_failures_is_requeued_without_other_causes_of_its_kind() {
         shots: 200,
     };
     page.logs_in(&courier).await;
-    page.reads("#failures", "All 3 failures by lane and cause").await;
+    page.reads("#failures", "All 3 failures by lane and cause")
+        .await;
     let press = "[...document.querySelectorAll('#failures tr')].some(row => row.innerText.includes('空号') && (row.querySelector('button').click(), true))";
     assert_eq!(page.browser.value(press).await, true);
     let words = [

@@ -362,7 +362,8 @@ async fn failures_are_counted_by_cause_and_their_lane_stays_on_one_line() {
     let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("long-lane.png");
     browser.picture(&picture).await;
     // The cause would take the place of the lane, if the lane let it.
-    let gives_way =
-        format!("(document.querySelector('#failures .lane').style.width = 'auto', {lines})");
+    let gives_way = format!(
+        "(document.querySelectorAll('#failures .lane').forEach(lane => lane.style.width = 'auto'), {lines})"
+    );
     assert_ne!(browser.value(&gives_way).await, 1);
 }
