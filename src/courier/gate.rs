@@ -177,8 +177,7 @@ impl Gate {
             _ => PROBE_ALONE,
         };
         let alone = |since: Instant| now.saturating_duration_since(since) < every;
-        let others = || self.probes.iter().filter(|probe| !probe.is_well);
-        let has_room = others().count() < MOST_PROBES && others().all(|probe| !alone(probe.since));
+        let has_room = self.has_room(every, now);
         let is_untried = matches!(standing, Standing::Untried { .. });
         let may_be_early = is_untried && self.is_breaker() && !alone(self.untried_at);
         has_room && (now >= self.until || may_be_early)
@@ -189,7 +188,19 @@ impl Gate {
         self.may_be_early(standing) || self.admits(lane, standing, now)
     }
 
-    fn is_breaker(&self) -> bool {
+    /// Whether a lane may probe, of those that have waited until the time was up.
+    pub(super) fn wants_a_probe(&self, now: Instant) -> bool {
+        now >= self.until && self.has_room(PROBE_ALONE, now)
+    }
+
+    /// Whether one more lane may probe, if each does so alone for this time.
+    fn has_room(&self, alone: Duration, now: Instant) -> bool {
+        let others = || self.probes.iter().filter(|probe| !probe.is_well);
+        let is_alone = |probe: &Probe| now.saturating_duration_since(probe.since) < alone;
+        others().count() < MOST_PROBES && !others().any(is_alone)
+    }
+
+    pub(super) fn is_breaker(&self) -> bool {
         breaker::counts(self.reason)
     }
 

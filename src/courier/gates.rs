@@ -15,6 +15,7 @@ use super::breaker::{self, Breaker, Down};
 use super::gate::{Closing, Gate, Standing};
 use super::older_half::forget_older_half;
 use super::overtaken::{Overtaken, waits_for_a_token};
+use super::singled_out::SingledOut;
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope};
 use crate::platform::verdict::{Scope, Wait, WaitReason};
@@ -39,6 +40,7 @@ pub(super) struct Gates {
     users: HashMap<Arc<str>, Gate>,
     breaker: Breaker,
     overtaken: Overtaken,
+    singled_out: SingledOut,
     /// When the platform last gave an answer that closed a batch.
     answered_at: Option<Instant>,
     /// Users of whom it has closed a batch, and which answer was the last one to each.
@@ -72,7 +74,18 @@ impl Gates {
             }
             _ => {}
         }
+        let is_alone =
+            scope == Scope::Platform && !fails && self.is_turned_away_alone(lane, wait.reason, now);
+        let scope = if is_alone { Scope::User } else { scope };
         self.shut(scope, lane, wait, closing, now)
+    }
+
+    /// Whether a 401 or 429 is about the user alone. Of requests that were under way together, the others say
+    /// the same as the first.
+    fn is_turned_away_alone(&mut self, lane: &Lane, reason: WaitReason, now: Instant) -> bool {
+        let is_closed = |gate: &Gate| gate.reason == reason && now < gate.until;
+        self.users.get(lane.user_id()).is_some_and(is_closed)
+            || self.singled_out.turned_away(lane.user_id())
     }
 
     /// Notes that a batch which fails by itself has failed again. The gate of the breaker closes if
@@ -135,6 +148,8 @@ impl Gates {
     fn let_through(&mut self, lane: &Lane, now: Instant) {
         self.answered_at = Some(now);
         self.breaker.answered(lane, now);
+        let is_news = self.platform.as_ref().is_none_or(|gate| gate.yields(now));
+        self.singled_out.answered(lane.user_id(), is_news);
         self.platform.take_if(|gate| gate.yields(now));
         if self
             .users
@@ -198,6 +213,7 @@ impl Gates {
     /// Opens the gates that closed because the old token was refused.
     pub(super) fn token_changed(&mut self, now: Instant) {
         self.overtaken.by_token(now);
+        self.singled_out = SingledOut::default();
         self.platform.take_if(|gate| waits_for_a_token(gate.reason));
         self.users.retain(|_, gate| !waits_for_a_token(gate.reason));
     }
@@ -220,17 +236,46 @@ impl Gates {
             .all(|gate| gate.admits(lane, standing, now))
     }
 
-    /// Whether the lane may send now, or may soon, while the breaker keeps others back.
+    /// Whether the lane may send now, or may soon: while the breaker keeps others back, or when nobody may
+    /// send, and users take turns in finding out.
     pub(super) fn admits_soon(&self, lane: &Lane, now: Instant) -> bool {
         let standing = self.standing(lane, now);
-        self.on_the_way(lane)
+        let platform = self.platform.iter().filter(|gate| gate.is_breaker());
+        platform
+            .chain(self.users.get(lane.user_id()))
             .all(|gate| gate.admits_soon(lane, standing, now))
+    }
+
+    /// Whether the platform has told everybody to wait.
+    pub(super) fn say_not_now(&self) -> bool {
+        self.not_now().is_some()
+    }
+
+    /// Whether one lane may now find out if all still have to wait.
+    pub(super) fn want_a_probe(&self, now: Instant) -> bool {
+        self.not_now().is_some_and(|gate| gate.wants_a_probe(now))
+    }
+
+    /// Returns when the wait of everybody is over.
+    pub(super) fn not_now_until(&self) -> Option<Instant> {
+        self.not_now().map(|gate| gate.until)
+    }
+
+    fn not_now(&self) -> Option<&Gate> {
+        self.platform.as_ref().filter(|gate| !gate.is_breaker())
     }
 
     /// Whether the platform has answered the last request of the lane's user.
     pub(super) fn is_well(&self, lane: &Lane) -> bool {
         let user = lane.user_id();
-        !self.breaker.has_failed(user) && self.answered.contains_key(user)
+        !self.breaker.has_failed(user)
+            && !self.singled_out.has(user)
+            && self.answered.contains_key(user)
+    }
+
+    /// Whether the last request of the lane's user got a 401 or 429.
+    pub(super) fn was_turned_away(&self, lane: &Lane) -> bool {
+        self.singled_out.has(lane.user_id())
     }
 
     fn standing(&self, lane: &Lane, now: Instant) -> Standing {

@@ -48,6 +48,7 @@ mod rotation;
 mod schedule;
 mod scout;
 mod search;
+mod singled_out;
 mod step;
 mod store;
 mod stuck;

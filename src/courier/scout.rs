@@ -173,7 +173,8 @@ impl Scout {
         // The breaker lets one of those that wait through now and then.
         let is_shut = self.queue.len() > 0 && self.context.gates().breaker_is_open();
         let tries_in = is_shut.then_some(WELL);
-        let waits = [next_search_in, ready_in, tries_in];
+        let probes_in = self.probes_in();
+        let waits = [next_search_in, ready_in, tries_in, probes_in];
         let wait = waits.into_iter().flatten().min();
         let context = Arc::clone(&self.context);
         let rest = context.life.sleep(wait.map_or(poll, |wait| wait.min(poll)));
@@ -194,6 +195,13 @@ impl Scout {
                 return;
             }
         }
+    }
+
+    /// Returns when one of those that wait may find out whether all still have to.
+    fn probes_in(&self) -> Option<Duration> {
+        let until = self.context.gates().not_now_until()?;
+        let wait = until.saturating_duration_since(Instant::now());
+        (self.queue.len() > 0 && !wait.is_zero()).then_some(wait)
     }
 
     /// Asks for new contacts between two leases, if it is time: leases take a while.
@@ -388,6 +396,10 @@ impl Scout {
     /// not every lane is asked: those that are known to answer while many hang, and those that a gate admits
     /// while the breaker keeps others back.
     fn next_in_turn(&mut self, without_place: usize) -> Option<Candidate> {
+        let preferred = (without_place == 0).then(|| self.next_probe()).flatten();
+        if preferred.is_some() {
+            return preferred;
+        }
         if without_place < MOST_LOOKED_AT {
             return self.queue.next(self.places.of_users());
         }
@@ -399,6 +411,22 @@ impl Scout {
         let mut queue = std::mem::take(&mut self.queue);
         let is_well = |lane: &Lane| !many_hang || self.context.permits.is_well(lane);
         let next = queue.next_of(|lane| is_well(lane) && self.may_start(lane));
+        self.queue = queue;
+        next
+    }
+
+    /// Takes out the lane that should find out whether all still have to wait: of a user that was answered
+    /// last, or else of one that was not turned away since.
+    fn next_probe(&mut self) -> Option<Candidate> {
+        if !self.context.gates().want_a_probe(Instant::now()) {
+            return None;
+        }
+        let mut queue = std::mem::take(&mut self.queue);
+        let is_well = |lane: &Lane| self.context.gates().is_well(lane);
+        let is_new = |lane: &Lane| !self.context.gates().was_turned_away(lane);
+        let next = queue
+            .next_of(|lane| is_well(lane) && self.may_start(lane))
+            .or_else(|| queue.next_of(|lane| is_new(lane) && self.may_start(lane)));
         self.queue = queue;
         next
     }
@@ -423,13 +451,13 @@ impl Scout {
         self.cut_queue();
     }
 
-    /// Bounds the queue. While the breaker is open, lanes whose users the platform has answered come
-    /// before others in this: they may go, and would not be found again soon.
+    /// Bounds the queue. While the breaker is open or all have to wait, lanes whose users the platform has
+    /// answered come before others in this: they may go first, and would not be found again soon.
     fn cut_queue(&mut self) {
         if self.queue.is_full(0) {
             let gates = self.context.gates();
-            let is_open = gates.breaker_is_open();
-            self.queue.cut(|lane| is_open && gates.is_well(lane));
+            let is_shut = gates.breaker_is_open() || gates.say_not_now();
+            self.queue.cut(|lane| is_shut && gates.is_well(lane));
         }
     }
 

@@ -10,5 +10,6 @@ mod left;
 mod locked;
 pub(crate) mod platform;
 mod trouble;
+mod turned_away;
 
 use crate::world;

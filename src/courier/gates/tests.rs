@@ -377,3 +377,66 @@ fn what_fails_while_the_platform_says_not_now_does_not_shorten_the_wait() {
     gates.open(&lane("a", "1"), now);
     assert!(!gates.breaker_is_open() && !gates.admits(&lane("b", "1"), now));
 }
+
+#[test]
+fn who_is_turned_away_while_others_are_answered_stops_nobody_else() {
+    for reason in [WaitReason::Unauthorized, WaitReason::RateLimited] {
+        let (now, mut gates) = (Instant::now(), Gates::default());
+        let (bad, good) = (lane("bad", "1"), lane("good", "1"));
+        close(&mut gates, &bad, reason, now);
+        assert!(!gates.admits(&good, now) && gates.was_turned_away(&bad));
+        let mut later = now + MINUTE;
+        for failures in 1..=3 {
+            assert!(gates.enter(&good, later));
+            gates.open(&good, later);
+            gates.back(&good);
+            assert!(gates.enter(&bad, later));
+            let wait = close(&mut gates, &bad, reason, later);
+            assert_eq!(wait, Some(MINUTE * failures), "it waits longer and longer");
+            let together = close(&mut gates, &lane("bad", "2"), reason, later);
+            assert_eq!(together, wait);
+            gates.back(&bad);
+            assert!(gates.admits(&good, later) && !gates.admits(&bad, later));
+            later += MINUTE * failures;
+        }
+        // When all are turned away, all wait.
+        let wait = close(&mut gates, &good, reason, later);
+        assert_eq!(wait, Some(MINUTE), "the wait of all begins anew");
+        assert!(!gates.admits(&lane("new", "1"), later));
+    }
+}
+
+#[test]
+fn what_is_refused_to_all_lets_one_probe_through_after_each_wait_which_grows() {
+    let (mut now, mut gates) = (Instant::now(), Gates::default());
+    let users = ["a", "b", "c"];
+    for user in users {
+        gates.open(&lane(user, "1"), now);
+    }
+    close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
+    // This request was under way when lane a was refused.
+    gates.open(&lane("b", "1"), now);
+    for (nth, user) in (2..).zip(users.iter().cycle().take(7)) {
+        now += MINUTE * (nth - 1);
+        assert!(gates.want_a_probe(now) && gates.enter(&lane(user, "1"), now));
+        assert!(!gates.want_a_probe(now) && !gates.admits(&lane("new", "1"), now));
+        let refused = close(&mut gates, &lane(user, "1"), WaitReason::Unauthorized, now);
+        assert_eq!(refused, Some(MINUTE * nth));
+        gates.back(&lane(user, "1"));
+    }
+}
+
+#[test]
+fn lanes_keep_their_places_while_all_have_to_wait_for_they_take_turns_in_finding_out() {
+    let (now, mut gates) = (Instant::now(), Gates::default());
+    gates.open(&lane("well", "1"), now);
+    close(&mut gates, &lane("bad", "1"), WaitReason::RateLimited, now);
+    assert!(gates.say_not_now() && !gates.want_a_probe(now));
+    assert_eq!(gates.not_now_until(), Some(now + MINUTE));
+    assert!(
+        gates.admits_soon(&lane("bad", "1"), now) && gates.admits_soon(&lane("well", "1"), now)
+    );
+    assert!(gates.is_well(&lane("well", "1")) && !gates.is_well(&lane("bad", "1")));
+    close(&mut gates, &lane("own", "1"), WaitReason::Forbidden, now);
+    assert!(!gates.admits_soon(&lane("own", "1"), now));
+}

@@ -206,7 +206,9 @@ impl LaneAtWork {
             return self.reading.rewind() || self.wait_for_loners().await;
         };
         let wait = until.saturating_duration_since(Instant::now());
-        if wait > NEAR || self.trouble.failures > PATIENCE {
+        // Where all have to wait, the queue knows whose turn it is to find out.
+        let is_far = wait > NEAR || self.context.gates().say_not_now();
+        if is_far || self.trouble.failures > PATIENCE {
             let is_brief = held.is_none() || wait <= BRIEF && self.trouble.failures <= PATIENCE;
             self.end = Some(LaneEnd::Rests { until, is_brief });
             return false;

@@ -13,11 +13,21 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// The platform's answer to a user whose name begins with this.
-const ANSWERS: [(&str, u16, &str); 6] = [
+const ANSWERS: [(&str, u16, &str); 8] = [
     ("absent", 404, r#"{"code":404,"message":"no such task"}"#),
     ("missing", 404, r#"{"code":404,"message":"no such task"}"#),
     ("running", 200, r#"{"code":6007,"message":"任务正在运行"}"#),
     ("forbidden", 403, r#"{"code":403,"message":"not yours"}"#),
+    (
+        "stranger",
+        401,
+        r#"{"code":401,"message":"not this token"}"#,
+    ),
+    (
+        "limited",
+        429,
+        r#"{"code":429,"message":"too many requests"}"#,
+    ),
     ("broken", 500, "out of order"),
     (
         "good",
