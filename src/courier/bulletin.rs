@@ -83,11 +83,17 @@ impl Bulletin {
         }
     }
 
-    /// Watches the speed between two heartbeats. Does not end.
+    /// Watches the speed between two heartbeats. Ends when a speed can be told and could not before.
     pub(super) async fn watch_speed(&self) {
+        let mut was_told = lock(&self.speed).is_told();
         loop {
             sleep(LOOK_EVERY).await;
             self.speed(Instant::now());
+            let is_told = lock(&self.speed).is_told();
+            if is_told && !was_told {
+                return;
+            }
+            was_told = is_told;
         }
     }
 
@@ -191,12 +197,13 @@ impl Speed {
         self.told()
     }
 
+    /// Whether the work goes on and was watched for long [`ENOUGH`].
+    fn is_told(&self) -> bool {
+        !self.is_idle && self.watched >= ENOUGH
+    }
+
     fn told(&self) -> f64 {
-        if self.is_idle || self.watched < ENOUGH {
-            0.0
-        } else {
-            self.average
-        }
+        if self.is_told() { self.average } else { 0.0 }
     }
 }
 

@@ -135,7 +135,7 @@ impl Heart {
     }
 
     /// Waits until the next heartbeat is due. News shortens the wait, but not to nothing: more news
-    /// may follow.
+    /// may follow. The first speed after a time without work shortens it, too.
     async fn wait(&self, pause: Duration) {
         let news = async {
             self.bulletin.news().await;

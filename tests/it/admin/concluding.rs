@@ -144,6 +144,25 @@ async fn of_two_couriers_the_one_with_a_refused_token_is_named() {
 }
 
 #[tokio::test]
+async fn a_speed_is_told_as_soon_as_it_is_known() {
+    let db = Db::sqlite().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    // The next heartbeat would come in more than three minutes.
+    world.set("delivery.lease", "10m");
+    world.set("delivery.batch_size", "1");
+    world.set("rate_limit.requests_per_second", "10");
+    // Work for longer than this test lasts.
+    world.insert(&lanes(1)[0], &goods(0, 1_000)).await;
+    let courier = Courier::start(&mut world).await;
+    until("a speed is told", async || {
+        let told = courier.get("/api/status").await.json();
+        let speed = told["contacts_per_second"].as_f64();
+        speed.is_some_and(|speed| speed > 0.0)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn this_courier_is_listed_first_and_silent_ones_last() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
