@@ -230,7 +230,7 @@ function message(s, row) {
 function databaseWords(text) {
   const late = /(?:no answer|does not answer|no database connection) within (\d+) s$/.exec(text);
   if (late) return say.heads.noAnswerWithin(late[1]);
-  return text.endsWith("a heartbeat was not answered in time") ? say.heads.heartbeatLate : text.replace(/^the database (?:does not answer|is read-only|failed): /, "");
+  return text.endsWith("a heartbeat was not answered in time") ? say.heads.heartbeatLate : text.replace(/^the (?:database (?:does not answer|takes no writes|is read-only|failed)|server refused the login): /, "");
 }
 
 const reasonOf = (row) => say.reasons[row.reason] || row.reason;
