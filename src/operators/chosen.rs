@@ -84,7 +84,7 @@ pub(super) struct Found {
     pub(super) missed_keys: Vec<Missed<String>>,
 }
 
-/// A name without a pending contact, and the status of its contact, if it is there.
+/// A name without a contact that is meant, and the status of its contact, if it is there.
 pub type Missed<Name> = (Name, Option<String>);
 
 impl Found {
@@ -98,13 +98,14 @@ impl Found {
         for ids in ids.chunks(CHUNK) {
             contacts.extend(operations.named(Names::Ids(ids)).await?);
         }
-        let missed_ids = missed(ids, &contacts, |contact| Some(contact.id));
+        let is_pending = NamedContact::is_pending;
+        let missed_ids = missed(ids, &contacts, |contact| Some(contact.id), is_pending);
         let mut by_key: Vec<NamedContact> = Vec::new();
         for keys in keys.chunks(CHUNK) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             by_key.extend(operations.named(Names::Keys(&keys)).await?);
         }
-        let missed_keys = missed(keys, &by_key, |contact| contact.key.clone());
+        let missed_keys = missed(keys, &by_key, |contact| contact.key.clone(), is_pending);
         contacts.extend(by_key);
         let mut found = Self {
             named: (ids.len() + keys.len()) as u64,
@@ -124,18 +125,19 @@ impl Found {
     }
 }
 
-/// Returns the first names that name no pending contact, and why.
-fn missed<Name: Clone + Eq + Hash>(
+/// Returns the first names that name no contact that is meant, and why.
+pub(super) fn missed<Name: Clone + Eq + Hash>(
     names: &[Name],
     there: &[NamedContact],
     name_of: impl Fn(&NamedContact) -> Option<Name>,
+    is_meant: impl Fn(&NamedContact) -> bool,
 ) -> Vec<Missed<Name>> {
     let there: HashMap<Name, &NamedContact> = there
         .iter()
         .filter_map(|contact| Some((name_of(contact)?, contact)))
         .collect();
     let asked = names.iter().map(|name| (name, there.get(name)));
-    let missed = asked.filter(|(_, contact)| !contact.is_some_and(|one| one.is_pending()));
+    let missed = asked.filter(|(_, contact)| !contact.is_some_and(|one| is_meant(one)));
     missed
         .map(|(name, contact)| (name.clone(), contact.map(|one| one.status.clone())))
         .take(TOLD)
@@ -166,7 +168,14 @@ mod tests {
             key: Some(key.into()),
         };
         let there = [contact("a", "pending"), contact("b", "succeeded")];
-        let of = |keys: &[String]| missed(keys, &there, |contact| contact.key.clone());
+        let of = |keys: &[String]| {
+            missed(
+                keys,
+                &there,
+                |contact| contact.key.clone(),
+                NamedContact::is_pending,
+            )
+        };
         assert_eq!(
             of(&["a", "b", "c"].map(str::to_owned)),
             [

@@ -3,13 +3,13 @@
 //! This guarantees that only failed contacts are touched, and that a contact whose second send is
 //! not safe is left out unless the operator asks for it explicitly.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::chosen::{Missed, TOLD};
+use super::chosen::{Missed, TOLD, missed};
 use super::history::note;
 use super::progress::Progress;
 use super::words::contacts;
@@ -233,15 +233,18 @@ async fn missed_of(
     operations: &dyn Operations,
 ) -> Result<Vec<Missed<ContactId>>, OutboxError> {
     let failed: HashSet<ContactId> = failed.iter().map(|contact| contact.id).collect();
-    let missed = ids.iter().copied().filter(|id| !failed.contains(id));
-    let missed: Vec<ContactId> = missed.take(TOLD).collect();
-    if missed.is_empty() {
+    let others = ids.iter().copied().filter(|id| !failed.contains(id));
+    let others: Vec<ContactId> = others.take(TOLD).collect();
+    if others.is_empty() {
         return Ok(Vec::new());
     }
-    let there = operations.named(Names::Ids(&missed)).await?.into_iter();
-    let there: HashMap<ContactId, String> = there.map(|one| (one.id, one.status)).collect();
-    let status = |id: ContactId| (id, there.get(&id).cloned());
-    Ok(missed.into_iter().map(status).collect())
+    let there = operations.named(Names::Ids(&others)).await?;
+    Ok(missed(
+        &others,
+        &there,
+        |contact| Some(contact.id),
+        |_| false,
+    ))
 }
 
 fn one(failed: FailedContact) -> FailureCount {

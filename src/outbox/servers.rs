@@ -579,9 +579,7 @@ impl<D: ServerKind> Shared<D> {
         if connection.idle_for < FRESH && began.duration_since(checked) < FRESH {
             return Ok(true);
         }
-        let checked = timeout(CHECK_WITHIN, self.check(session)).await;
-        let checked =
-            checked.unwrap_or_else(|_| Err(Error::Io(std::io::ErrorKind::TimedOut.into())));
+        let checked = within(CHECK_WITHIN, self.check(session)).await;
         if checked.is_err() {
             self.change(self.read(|present| present.host), began);
             self.search();
@@ -605,6 +603,15 @@ impl<D: ServerKind> Shared<D> {
         *lock(&self.checked) = Instant::now();
         Ok(())
     }
+}
+
+/// Limits the time that a server has for its answer.
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let answer = timeout(limit, answer).await;
+    answer.unwrap_or_else(|_| Err(Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// A pool whose connections are all good ones.
@@ -637,9 +644,8 @@ fn pool<D: ServerKind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>)
         // limit, with one of the pool's places in its hands.
         .after_release(|session, _| {
             Box::pin(async move {
-                let come = timeout(CONNECT_TIMEOUT, session.flush()).await;
-                come.unwrap_or_else(|_| Err(Error::Io(std::io::ErrorKind::TimedOut.into())))
-                    .map(|()| true)
+                let answer = within(CONNECT_TIMEOUT, session.flush()).await;
+                answer.map(|()| true)
             })
         })
         .connect_lazy_with(options.clone())

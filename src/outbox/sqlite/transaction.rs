@@ -16,6 +16,7 @@ use super::statements::migrating::SORT_ON_DISK;
 /// A transaction that writes. Dropping it undoes it and closes its connection.
 pub(in crate::outbox) struct Transaction {
     connection: PoolConnection<Sqlite>,
+    durable: Durable,
     ended: bool,
 }
 
@@ -23,11 +24,15 @@ pub(in crate::outbox) struct Transaction {
 /// may be refused in the middle; this one waits at its beginning.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// Has what follows survive the loss of power as soon as it has ended.
+/// Has what follows survive the loss of power as soon as it has ended. So are connections made, and so they
+/// go back to the pool.
 const DURABLE: &str = "PRAGMA synchronous = FULL";
 
+/// Has the end of what follows not wait for the disk.
+const NOT_DURABLE: &str = "PRAGMA synchronous = NORMAL";
+
 /// When a transaction survives the loss of power.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durable {
     /// When it has ended.
     AtOnce,
@@ -35,25 +40,17 @@ pub(super) enum Durable {
     WithTheNext,
 }
 
-impl Durable {
-    /// How such a transaction begins. Each says it, because the one before it on the connection may have
-    /// been of the other kind.
-    fn begin(self) -> &'static str {
-        match self {
-            Self::AtOnce => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
-            Self::WithTheNext => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
-        }
-    }
-}
-
 /// Begins a transaction that writes.
 pub(super) async fn begin(writer: &SqlitePool, durable: Durable) -> Result<Transaction> {
     let mut writing = Transaction {
         connection: writer.acquire().await?,
+        durable,
         ended: false,
     };
-    let begin = durable.begin();
-    sqlx::query(begin).execute(&mut *writing).await?;
+    if durable == Durable::WithTheNext {
+        sqlx::query(NOT_DURABLE).execute(&mut *writing).await?;
+    }
+    sqlx::query(BEGIN).execute(&mut *writing).await?;
     Ok(writing)
 }
 
@@ -62,7 +59,6 @@ pub(super) async fn begin(writer: &SqlitePool, durable: Durable) -> Result<Trans
 pub(super) async fn to_change_schema(writer: &SqlitePool) -> Result<PoolConnection<Sqlite>> {
     let mut connection = writer.acquire().await?;
     connection.close_on_drop();
-    sqlx::query(DURABLE).execute(&mut *connection).await?;
     sqlx::query(SORT_ON_DISK).execute(&mut *connection).await?;
     Ok(connection)
 }
@@ -81,6 +77,9 @@ impl Transaction {
     /// Fails if there is no transaction any more.
     async fn end(mut self, statement: &'static str) -> Result<()> {
         sqlx::query(statement).execute(&mut *self).await?;
+        if self.durable == Durable::WithTheNext {
+            sqlx::query(DURABLE).execute(&mut *self).await?;
+        }
         self.ended = true;
         Ok(())
     }
