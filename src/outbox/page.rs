@@ -1,6 +1,6 @@
 //! A page that is being read: its rows as they come, and where it ends.
 
-use super::rows::{Columns, outbox_row};
+use super::rows::{Columns, lengths, outbox_row};
 use super::{Cursor, Page, PageLimit};
 use crate::contact::OutboxRow;
 
@@ -42,9 +42,9 @@ impl Reader {
         self.limit.rows.saturating_sub(self.rows)
     }
 
-    /// The most bytes of a contact, as a parameter.
-    pub(super) fn longest(&self) -> i64 {
-        i64::try_from(self.longest).unwrap_or(i64::MAX)
+    /// The lengths of texts, as parameters.
+    pub(super) fn lengths(&self) -> [i64; 2] {
+        lengths(self.longest)
     }
 
     /// Takes in the next row, which comes with `not_before` as the database wrote it. Returns
@@ -67,9 +67,14 @@ impl Reader {
     /// Ends the page. If there was room for more rows, nothing more was due.
     pub(super) fn page(mut self) -> Page {
         let end = self.room() > 0;
-        self.deferred.append(&mut self.immediate);
+        let mut rows = self.deferred;
+        if rows.is_empty() {
+            rows = self.immediate;
+        } else {
+            rows.append(&mut self.immediate);
+        }
         Page {
-            rows: self.deferred,
+            rows,
             next: self.next,
             end,
         }

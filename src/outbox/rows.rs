@@ -112,6 +112,13 @@ pub(super) fn parsed<T: DeserializeOwned>(column: &str, json: &str) -> sqlx::Res
     serde_json::from_str(json).map_err(|source| unreadable(column, source))
 }
 
+/// Returns the lengths that `row_columns!` takes, out of the most bytes of a contact: these, and the
+/// bytes of a text that are too few to be added up. A row has ten texts, so such texts alone never make
+/// it too long.
+pub(super) fn lengths(longest: u64) -> [i64; 2] {
+    [longest, longest / 10].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
+}
+
 /// A row of `contact_outbox`, whose columns come first and in the order of each database's
 /// `row_columns!`.
 pub(super) fn outbox_row(columns: &impl Columns) -> OutboxRow {

@@ -126,8 +126,10 @@ pub(super) async fn read_page(
         .deferred
         .as_ref()
         .map_or((BEGINNING, 0), |(at, id)| (at.as_str(), *id));
+    let [longest, short] = reader.lengths();
     ask::<MySql>(READ_DEFERRED)
-        .bind(reader.longest())
+        .bind(longest)
+        .bind(short)
         .bind(lane.user_id())
         .bind(lane.task_id())
         .bind(not_before)
@@ -137,7 +139,8 @@ pub(super) async fn read_page(
         .await?;
     if reader.room() > 0 {
         ask::<MySql>(READ_IMMEDIATE)
-            .bind(reader.longest())
+            .bind(longest)
+            .bind(short)
             .bind(lane.user_id())
             .bind(lane.task_id())
             .bind(cursor.id)

@@ -42,16 +42,16 @@ macro_rules! bytes {
     };
 }
 
-/// Texts, each unless it is longer than the most bytes of a contact together with the texts before
-/// it; then the bytes of all.
+/// Texts, each unless it is longer than a parameter, and than the next one together with the texts before
+/// it; then the bytes of all. Nearly all texts are short.
 macro_rules! texts {
     ([$($before:literal)*]) => {
         bytes!($($before)*)
     };
     ([$($before:literal)*] $column:literal $($rest:literal)*) => {
         concat!(
-            "CASE WHEN c.", $column, " IS NULL THEN NULL WHEN ", bytes!($($before)* $column),
-            " <= ? THEN c.", $column, " END, ",
+            "CASE WHEN LENGTH(c.", $column, ") > ? THEN CASE WHEN ", bytes!($($before)* $column),
+            " <= ? THEN c.", $column, " END ELSE c.", $column, " END, ",
             texts!([$($before)* $column] $($rest)*)
         )
     };
@@ -68,7 +68,8 @@ macro_rules! in_doubt {
     };
 }
 
-/// The columns of an `OutboxRow`. They take the most bytes of a contact as ten parameters.
+/// The columns of an `OutboxRow`. Each of its ten texts takes the lengths of texts as parameters, the
+/// shorter one first.
 macro_rules! row_columns {
     () => {
         concat!(
@@ -258,8 +259,8 @@ pub(super) const LEASED: &str = concat!(
       WHERE l.user_id = ? AND l.task_id = ? AND l.lease_owner = ?"
 );
 
-/// The most bytes of a contact, user, task, the last one's instant and id, limit. Rows that were
-/// put off and are due.
+/// The lengths of texts, user, task, the last one's instant and id, limit. Rows that were put off and
+/// are due.
 pub(super) const READ_DEFERRED: Statement = Statement::new(concat!(
     "SELECT ",
     row_columns!(),
@@ -269,9 +270,11 @@ pub(super) const READ_DEFERRED: Statement = Statement::new(concat!(
         AND (c.not_before > ? OR (c.not_before = ? AND c.id > ?)) AND c.not_before <= NOW(6)
       ORDER BY c.not_before, c.id LIMIT ?"
 ))
-.with(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 4, 5, 6]);
+.with(&[
+    2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 3, 4, 5, 5, 6, 7,
+]);
 
-/// The most bytes of a contact, user, task, the last one's id, limit. Rows that were not put off.
+/// The lengths of texts, user, task, the last one's id, limit. Rows that were not put off.
 pub(super) const READ_IMMEDIATE: Statement = Statement::new(concat!(
     "SELECT ",
     row_columns!(),
@@ -281,7 +284,9 @@ pub(super) const READ_IMMEDIATE: Statement = Statement::new(concat!(
         AND c.id > ?
       ORDER BY c.id LIMIT ?"
 ))
-.with(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5]);
+.with(&[
+    2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 3, 4, 5, 6,
+]);
 
 /// Lanes. A lock stays on its own node of a cluster. If two transactions change a row on two nodes,
 /// one of them is undone, so the row really has to change. (Nothing else is read from `leased_at`.)
@@ -531,7 +536,9 @@ pub(super) static STATEMENTS: Statements = Statements {
         " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id
           WHERE c.status = 'pending'"
     ))
-    .with(&[2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]),
+    .with(&[
+        3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 1,
+    ]),
     lift_holds: "UPDATE delivery_lane
          SET held_until = NULL, hold_reason = NULL, hold_message = NULL, held_since = NULL
          WHERE hold_reason = ?",

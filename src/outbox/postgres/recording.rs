@@ -6,13 +6,14 @@ use uuid::Uuid;
 use super::error::is_locked;
 use super::sessions::BEGIN_BRIEFLY;
 use super::statements::operating::REQUEUE;
-use super::statements::{LOCK_ROWS_AT_ONCE, LOCKED_ROWS, STATEMENTS};
+use super::statements::{LOCK_ROWS_AT_ONCE, LOCKED_ROWS, SETTLE_UNWATCHED, STATEMENTS};
 use crate::contact::ContactId;
 use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};
 use crate::outbox::plan::Succeeded;
 use crate::outbox::servers::Servers;
 
-/// Settles the successes of all batches by one statement.
+/// Settles the successes of all batches by one statement, and by another one what it has left: rows
+/// that are not there or are final, or all of them if something in the database may interfere.
 pub(super) async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Result<u64> {
     if batches.is_empty() {
         return Ok(0);
@@ -23,13 +24,23 @@ pub(super) async fn succeed(tx: &mut PgConnection, batches: &[Succeeded]) -> Res
         attempts.resize(rows.len(), batch.attempts);
         ids.resize(rows.len(), batch.batch_id);
     }
-    let settled: i64 = sqlx::query_scalar(STATEMENTS.settle_successes)
+    let settled = sqlx::query(SETTLE_UNWATCHED)
+        .bind(&rows)
+        .bind(&attempts)
+        .bind(&ids)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    if usize::try_from(settled) == Ok(rows.len()) {
+        return Ok(settled);
+    }
+    let rest: i64 = sqlx::query_scalar(STATEMENTS.settle_successes)
         .bind(rows)
         .bind(attempts)
         .bind(ids)
         .fetch_one(tx)
         .await?;
-    Ok(u64::try_from(settled).unwrap_or_default())
+    Ok(settled + u64::try_from(rest).unwrap_or_default())
 }
 
 /// Returns the contacts among these whose rows other sessions keep locked.

@@ -15,66 +15,72 @@ use std::sync::LazyLock;
 
 use crate::outbox::sql::statements::{Statement, Statements, hot};
 
-/// The columns of an `OutboxRow`, in the types that `rows::outbox_row` reads, out of `$rows`, and
-/// `$more` columns. A text that is longer than `$most`, the most bytes of a contact, together with
-/// the texts before it is left out. A text that is stored apart is not fetched for its length.
+/// The columns of an `OutboxRow` out of `$rows`, which have the columns of `raw_columns!`, and `$more`
+/// columns. A text that is longer than `$short` is left out if it is longer than `$most`, the most bytes
+/// of a contact, together with the texts before it. A text that is stored apart is not fetched for its
+/// length.
 ///
-/// OFFSET 0: the length is worked out once, and so is the text of JSON.
+/// `in_doubt`: whether a contact that was requeued may be in its task by an earlier send. One that never
+/// went out has no batch, so nothing is looked up for it.
+///
+/// OFFSET 0: the text of JSON is worked out once.
 macro_rules! outbox_rows {
-    ($most:literal, $more:literal, $rows:expr) => {
+    ($most:literal, $short:literal, $more:literal, $rows:expr) => {
         concat!(
             "SELECT id, ",
-            texts!($most [] "phone" "name" "email" "company" "sub_user_id" "control_select_robot"
-                "phone_mask" "extra" "components" "custom_vars"),
-            "bytes, sex, sort, source_id, industry_id, grade_id, ignore_crm, skip_error,
-             number_add_suffix, encryption, due_for, in_doubt",
+            texts!($most, $short, [] "phone" "name" "email" "company" "sub_user_id"
+                "control_select_robot" "phone_mask" "extra" "components" "custom_vars"),
+            " AS bytes, sex, sort, source_id, industry_id, grade_id, ignore_crm, skip_error,
+             number_add_suffix, encryption,
+             date_part('epoch', now() - coalesce(not_before, created_at)) AS due_for,
+             CASE WHEN batch_id IS NOT NULL THEN
+                 (SELECT true FROM contact_requeue q
+                  WHERE q.contact_id = outbox_row.id AND q.fail_kind = 'unconfirmed' LIMIT 1)
+             END AS in_doubt",
             $more,
-            " FROM (SELECT *, 0::bigint",
-            bytes!("phone" "name" "email" "company" "sub_user_id" "control_select_robot"
-                "phone_mask" "extra" "components" "custom_vars"),
-            " AS bytes FROM (",
+            " FROM (SELECT id, phone, name, email, company, sub_user_id, control_select_robot,
+                 phone_mask, extra, components::text AS components,
+                 custom_vars::text AS custom_vars, sex, sort, source_id, industry_id, grade_id,
+                 ignore_crm, skip_error, number_add_suffix, encryption, not_before, created_at,
+                 batch_id
+             FROM (",
             $rows,
-            ") AS read OFFSET 0) AS measured"
+            ") AS found OFFSET 0) AS outbox_row"
         )
     };
 }
 
-/// How many bytes texts have together, as something to add.
+/// How many bytes texts have together.
 macro_rules! bytes {
     ($($column:literal)+) => {
-        concat!($(" + coalesce(octet_length(", $column, "), 0)",)+)
+        concat!("0::bigint", $(" + coalesce(octet_length(", $column, "), 0)",)+)
     };
 }
 
-/// Texts, each unless it is too long together with the texts before it. Nearly all rows are short
-/// enough as a whole.
+/// Texts, each unless it is too long together with the texts before it; then the bytes of all. Nearly
+/// all texts are short.
 macro_rules! texts {
-    ($most:literal [$($before:literal)*]) => {
-        ""
+    ($most:literal, $short:literal, [$($before:literal)*]) => {
+        bytes!($($before)*)
     };
-    ($most:literal [$($before:literal)*] $column:literal $($rest:literal)*) => {
+    ($most:literal, $short:literal, [$($before:literal)*] $column:literal $($rest:literal)*) => {
         concat!(
-            "CASE WHEN bytes <= ", $most, " OR 0::bigint", bytes!($($before)* $column), " <= ", $most,
-            " THEN ", $column, " END, ",
-            texts!($most [$($before)* $column] $($rest)*)
+            "CASE WHEN octet_length(", $column, ") > ", $short, " THEN CASE WHEN ",
+            bytes!($($before)* $column), " <= ", $most, " THEN ", $column, " END ELSE ", $column,
+            " END, ",
+            texts!($most, $short, [$($before)* $column] $($rest)*)
         )
     };
 }
 
-/// The columns that the row is made of. `in_doubt`: whether a contact that was requeued may be in its task
-/// by an earlier send. One that never went out has no batch, so nothing is looked up for it.
-macro_rules! row_columns {
+/// The columns of the table that a row is made of. The lane is among them because rows are ordered by
+/// it: another column would cost a step for each row.
+macro_rules! raw_columns {
     () => {
-        "id, phone, name, email, company, sex::bigint AS sex, sort::bigint AS sort,
-         source_id::bigint AS source_id, industry_id::bigint AS industry_id,
-         grade_id::bigint AS grade_id, components::text AS components,
-         custom_vars::text AS custom_vars, extra, sub_user_id, control_select_robot, ignore_crm,
-         skip_error, number_add_suffix, encryption, phone_mask,
-         date_part('epoch', now() - coalesce(not_before, created_at)) AS due_for,
-         CASE WHEN batch_id IS NULL THEN false
-              ELSE (SELECT true FROM contact_requeue q
-                    WHERE q.contact_id = contact_outbox.id AND q.fail_kind = 'unconfirmed' LIMIT 1)
-         END AS in_doubt"
+        "id, phone, name, email, company, sex, sort, source_id, industry_id, grade_id, components,
+         custom_vars, extra, sub_user_id, control_select_robot, ignore_crm, skip_error,
+         number_add_suffix, encryption, phone_mask, not_before, created_at, batch_id, user_id,
+         task_id"
     };
 }
 
@@ -245,32 +251,31 @@ pub(super) const FIND_LANES: &str = concat!(
      LIMIT $6"
 );
 
-/// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row, $7 the most
-/// bytes of a contact.
+/// $1 user, $2 task, $3 limit, $4 and $5 the last deferred row, $6 the last other row, $7 and $8 the
+/// lengths of texts.
 ///
 /// The second half is only read when the first has left room.
 pub(super) const READ_PAGE: &str = concat!(
     primary!(),
     outbox_rows!(
         "$7",
-        ", not_before",
+        "$8",
+        ", not_before::text AS not_before",
         concat!(
             "(SELECT ",
-            row_columns!(),
-            ", not_before::text AS not_before
-              FROM contact_outbox
+            raw_columns!(),
+            " FROM contact_outbox
               WHERE status = 'pending' AND not_before IS NOT NULL
                 AND user_id = $1 AND task_id = $2
                 AND (not_before, id) > ($4::timestamptz, $5) AND not_before <= now()
-              ORDER BY contact_outbox.not_before, contact_outbox.id LIMIT $3)
+              ORDER BY not_before, id LIMIT $3)
              UNION ALL
              (SELECT ",
-            row_columns!(),
-            ", NULL AS not_before
-              FROM contact_outbox
+            raw_columns!(),
+            " FROM contact_outbox
               WHERE status = 'pending' AND not_before IS NULL
                 AND user_id = $1 AND (task_id, id) > ($2, $6) AND task_id <= $2
-              ORDER BY user_id, task_id, contact_outbox.id LIMIT $3)
+              ORDER BY user_id, task_id, id LIMIT $3)
              LIMIT $3"
         )
     )
@@ -297,6 +302,21 @@ macro_rules! settled {
          FROM pg_class AS c WHERE c.oid = 'contact_outbox'::regclass"
     };
 }
+
+/// Settles all batches at once, and returns nothing: the server counts the rows. $1 contacts,
+/// $2 attempts, $3 batches.
+///
+/// It changes no row of a table on which a trigger, a rule or a part of the table could undo the
+/// change or do another: there the server's count says nothing.
+pub(super) const SETTLE_UNWATCHED: &str = "
+    UPDATE contact_outbox AS c
+    SET status = 'succeeded', attempts = c.attempts + s.attempts, batch_id = s.batch_id,
+        finished_at = now()
+    FROM unnest($1::bigint[], $2::integer[], $3::uuid[]) AS s (id, attempts, batch_id)
+    WHERE c.id = s.id AND c.status = 'pending'
+      AND (SELECT t.relkind = 'r'
+               AND NOT (t.relhastriggers OR t.relhasrules OR t.relhassubclass)
+           FROM pg_class AS t WHERE t.oid = 'contact_outbox'::regclass)";
 
 /// $1 ids. How many of them still wait to be settled.
 pub(super) const STILL_PENDING: &str =
@@ -455,10 +475,11 @@ pub(super) static STATEMENTS: Statements = Statements {
         primary!(),
         outbox_rows!(
             "$2",
+            "$3",
             "",
             concat!(
                 "SELECT ",
-                row_columns!(),
+                raw_columns!(),
                 " FROM contact_outbox WHERE id = ANY($1) AND status = 'pending'"
             )
         )
@@ -654,6 +675,7 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
         ("locked_rows", LOCKED_ROWS),
         ("lock_rows_at_once", LOCK_ROWS_AT_ONCE),
         ("still_pending", STILL_PENDING),
+        ("settle_unwatched", SETTLE_UNWATCHED),
         ("claim_rate", CLAIM_RATE),
     ];
     hot(&STATEMENTS, &operating::OPERATING, &erasing::ERASING, &own)

@@ -198,9 +198,11 @@ async fn pending_rows<D: Dialect>(
     if ids.is_empty() {
         return Ok(read);
     }
+    let [longest, short] = rows::lengths(longest);
     ask::<D>(D::STATEMENTS.pending_rows)
         .bind(List::Contacts(ids))
-        .bind(i64::try_from(longest).unwrap_or(i64::MAX))
+        .bind(longest)
+        .bind(short)
         .fetch_while(tx, |row| {
             read.push(rows::outbox_row(&row));
             true

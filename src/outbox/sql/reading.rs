@@ -81,6 +81,7 @@ pub(in crate::outbox) async fn page<D: Dialect>(
     mut reader: Reader,
 ) -> sqlx::Result<Page> {
     let deferred = cursor.deferred.as_ref();
+    let [longest, short] = reader.lengths();
     ask::<D>(read_page)
         .bind(lane.user_id())
         .bind(lane.task_id())
@@ -88,7 +89,8 @@ pub(in crate::outbox) async fn page<D: Dialect>(
         .bind(deferred.map_or(beginning, |(at, _)| at.as_str()))
         .bind(deferred.map_or(0, |(_, id)| *id))
         .bind(cursor.id)
-        .bind(reader.longest())
+        .bind(longest)
+        .bind(short)
         .fetch_while(session, |row| reader.add(&row))
         .await?;
     Ok(reader.page())

@@ -33,17 +33,18 @@ macro_rules! bytes {
     };
 }
 
-/// Texts, each unless it is longer than `$most` (a parameter) together with the texts before it;
-/// then the bytes of all.
+/// Texts, each unless it is longer than `$short` (a parameter), and than `$most` together with the texts
+/// before it; then the bytes of all. Nearly all texts are short.
 macro_rules! texts {
-    ($most:literal [$($before:literal)*]) => {
+    ($most:literal, $short:literal, [$($before:literal)*]) => {
         bytes!($($before)*)
     };
-    ($most:literal [$($before:literal)*] $column:literal $($rest:literal)*) => {
+    ($most:literal, $short:literal, [$($before:literal)*] $column:literal $($rest:literal)*) => {
         concat!(
-            "CASE WHEN ", $column, " IS NULL THEN NULL WHEN ", bytes!($($before)* $column),
-            " <= ", $most, " THEN ", $column, " END, ",
-            texts!($most [$($before)* $column] $($rest)*)
+            "CASE WHEN octet_length(", $column, ") > ", $short, " THEN CASE WHEN ",
+            bytes!($($before)* $column), " <= ", $most, " THEN ", $column, " END ELSE ", $column,
+            " END, ",
+            texts!($most, $short, [$($before)* $column] $($rest)*)
         )
     };
 }
@@ -59,13 +60,13 @@ macro_rules! in_doubt {
     };
 }
 
-/// The columns of an `OutboxRow`. `$most`: the most bytes of a contact.
+/// The columns of an `OutboxRow`. `$most` and `$short`: the lengths of texts.
 macro_rules! row_columns {
-    ($most:literal) => {
+    ($most:literal, $short:literal) => {
         concat!(
             "id, ",
-            texts!($most [] "phone" "name" "email" "company" "sub_user_id" "control_select_robot"
-                "phone_mask" "extra" "components" "custom_vars"),
+            texts!($most, $short, [] "phone" "name" "email" "company" "sub_user_id"
+                "control_select_robot" "phone_mask" "extra" "components" "custom_vars"),
             " AS bytes, sex, sort, source_id, industry_id, grade_id, ignore_crm, skip_error,
              number_add_suffix, encryption, ",
             seconds_since!("coalesce(not_before, created_at)"),
@@ -284,13 +285,13 @@ pub(super) const FIND_LANES: &str = concat!(
      SELECT user_id, task_id, hold_reason, ripe_in FROM ripening WHERE ripe_in IS NOT NULL LIMIT ?6"
 );
 
-/// ?1 user, ?2 task, ?3 limit, ?4 and ?5 the last deferred row, ?6 the last other row, ?7 the most
-/// bytes of a contact.
+/// ?1 user, ?2 task, ?3 limit, ?4 and ?5 the last deferred row, ?6 the last other row, ?7 and ?8 the
+/// lengths of texts.
 ///
 /// The second half is only read when the first has left room.
 pub(super) const READ_PAGE: &str = concat!(
     "SELECT * FROM (SELECT ",
-    row_columns!("?7"),
+    row_columns!("?7", "?8"),
     ", not_before
       FROM contact_outbox INDEXED BY contact_outbox_deferred
       WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = ?1 AND task_id = ?2
@@ -300,7 +301,7 @@ pub(super) const READ_PAGE: &str = concat!(
       ORDER BY not_before, id LIMIT ?3)
      UNION ALL
      SELECT * FROM (SELECT ",
-    row_columns!("?7"),
+    row_columns!("?7", "?8"),
     ", NULL AS not_before
       FROM contact_outbox INDEXED BY contact_outbox_immediate
       WHERE status = 'pending' AND not_before IS NULL AND user_id = ?1 AND task_id = ?2
@@ -451,7 +452,7 @@ pub(super) static STATEMENTS: Statements = Statements {
     )),
     pending_rows: Statement::new(concat!(
         "SELECT ",
-        row_columns!("?2"),
+        row_columns!("?2", "?3"),
         " FROM contact_outbox NOT INDEXED
           WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'pending'"
     )),

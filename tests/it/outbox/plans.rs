@@ -163,7 +163,10 @@ async fn reading_on_postgres_ends_where_the_lane_ends_and_where_tomorrow_begins(
     db.execute("VACUUM ANALYZE contact_outbox").await;
     let options = PostgresOutbox::connect_options(&db.url).expect("options");
     for (name, arguments) in [
-        ("read_page", "'u', 't00000', 1000, '-infinity', 0, 0, 65536"),
+        (
+            "read_page",
+            "'u', 't00000', 1000, '-infinity', 0, 0, 65536, 6553",
+        ),
         (
             "find_lanes",
             "'018f0000-0000-7000-8000-000000000000', '', '', 1, 100, 10, 2",
@@ -290,13 +293,17 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "open_entries" => &["'u'", "'t00003'"],
         "release_lane" => &["'u'", "'t00003'", "7"],
         "read_deferred" => &[
-            "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "'u'", "'t00003'", EPOCH, EPOCH, "0",
-            "100",
+            "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9",
+            "9", "9", "9", "'u'", "'t00003'", EPOCH, EPOCH, "0", "100",
         ],
         "read_immediate" => &[
-            "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "'u'", "'t00003'", "0", "100",
+            "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9",
+            "9", "9", "9", "'u'", "'t00003'", "0", "100",
         ],
-        "pending_rows" => &["9", "9", "9", "9", "9", "9", "9", "9", "9", "9", IDS],
+        "pending_rows" => &[
+            "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9",
+            "9", "9", "9", IDS,
+        ],
         "stale_rows" | "standing" | "personal" | "earlier_batches" | "forget_causes"
         | "held_lanes" => &[IDS],
         "find_batches" | "sending_batches" | "taken_keys" | "delete_batches" | "answers" => &[KEYS],
