@@ -162,12 +162,12 @@ impl NumbersUnderway {
     /// Removes the numbers of a batch that is closed.
     pub fn remove(&mut self, contacts: &[Contact]) {
         for contact in contacts {
-            self.0.remove(&same_for_all(&contact.phone));
+            self.0.remove(&*canonical(contact.phone.expose()));
         }
     }
 
     fn contains(&self, contact: &Contact) -> bool {
-        self.0.contains(&same_for_all(&contact.phone))
+        self.0.contains(&*canonical(contact.phone.expose()))
     }
 }
 

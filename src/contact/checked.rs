@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::identity::{ContactId, Phone};
 use super::json_bytes::json_bytes;
 use super::options::{RequestDefaults, RequestOptions, Suffix};
-use super::row::OutboxRow;
+use super::row::{OutboxRow, is_blank};
 use super::variables::{Component, CustomVar, parse_list};
 use super::violation::Violation;
 
@@ -141,14 +141,15 @@ fn effective_options(row: &OutboxRow, defaults: &RequestDefaults) -> RequestOpti
 }
 
 fn checked_phone(row: &OutboxRow, options: &RequestOptions) -> Result<Phone, Violation> {
-    if row.phone.trim().is_empty() {
+    if is_blank(&row.phone) {
         return Err(Violation("phone must not be empty".into()));
     }
-    if row.phone.chars().any(char::is_control) {
+    let is_usual = row.phone.bytes().all(|b| b.is_ascii_graphic());
+    if !is_usual && row.phone.chars().any(char::is_control) {
         return Err(Violation("phone must not hold control characters".into()));
     }
     // The sign of text that nobody could read.
-    if row.phone.contains('\u{fffd}') {
+    if !is_usual && row.phone.contains('\u{fffd}') {
         return Err(Violation("phone must be text in UTF-8".into()));
     }
     Ok(match options.suffix {

@@ -1,5 +1,6 @@
 //! The identity of a contact, and its number.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,6 +32,13 @@ impl Phone {
 
     /// Returns the number itself: for the request and for comparing, never for people's eyes.
     pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A number is looked up without a copy of it.
+impl Borrow<str> for Phone {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

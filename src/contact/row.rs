@@ -76,9 +76,15 @@ impl OutboxRow {
             &mut self.control_select_robot,
             &mut self.phone_mask,
         ] {
-            if text.as_deref().is_some_and(|text| text.trim().is_empty()) {
+            if text.as_deref().is_some_and(is_blank) {
                 *text = None;
             }
         }
     }
+}
+
+/// Whether a text has nothing but blanks.
+pub(super) fn is_blank(text: &str) -> bool {
+    let begins_visibly = text.bytes().next().is_some_and(|b| b.is_ascii_graphic());
+    !begins_visibly && text.trim().is_empty()
 }

@@ -49,7 +49,8 @@ impl Scalar {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        if raw.get().contains("\\u") && serde_json::from_str::<String>(raw.get()).is_err() {
+        let may_hold_half = raw.get().contains('\\') && raw.get().contains("\\u");
+        if may_hold_half && serde_json::from_str::<String>(raw.get()).is_err() {
             return Err(D::Error::custom("it holds half a character"));
         }
         match raw.get().bytes().next() {

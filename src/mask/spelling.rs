@@ -25,7 +25,7 @@ fn is_suffix(text: &str) -> bool {
 /// of these without China's country code, the zero of a trunk call, or both; and each of all these
 /// without a suffix. A number in plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
-    let trimmed = number.trim();
+    let trimmed = trimmed(number);
     let plain = plain(trimmed);
     let mut without_code_and_suffix = |whole: &str| {
         for rest in std::iter::once(whole).chain(without_code(whole)) {
@@ -52,7 +52,7 @@ pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
 /// without the country code. A suffix stays, because a number with another suffix is another number
 /// in a task.
 pub fn canonical(number: &str) -> Cow<'_, str> {
-    match plain(number.trim()) {
+    match plain(trimmed(number)) {
         Cow::Borrowed(plain) => Cow::Borrowed(without_code(plain).last().copied().unwrap_or(plain)),
         Cow::Owned(plain) => {
             let rests = without_code(&plain);
@@ -61,10 +61,26 @@ pub fn canonical(number: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns the first character of a number's canonical form, whatever its suffix is.
+pub(super) fn first(number: &str) -> Option<char> {
+    match number.bytes().next() {
+        // Nothing takes such a digit away.
+        Some(digit @ (b'1'..=b'7' | b'9')) => Some(digit.into()),
+        _ => canonical(without_suffix(number.trim())).chars().next(),
+    }
+}
+
+/// Returns a number without blanks around it. Nearly no number has any.
+fn trimmed(number: &str) -> &str {
+    match number.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => number,
+        _ => number.trim(),
+    }
+}
+
 /// Returns a number without the characters that people put between its digits, its digits in ASCII.
 fn plain(number: &str) -> Cow<'_, str> {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'*');
-    if number.bytes().all(is_plain) {
+    if number.bytes().all(|b| IS_PLAIN[usize::from(b)]) {
         return Cow::Borrowed(number);
     }
     Cow::Owned(
@@ -133,6 +149,18 @@ pub(super) const TRUNK: [&str; 2] = ["+", "0"];
 /// China's country code, as it stands before a number.
 pub(super) const COUNTRY: [&str; 3] = ["+86", "86", "0086"];
 
+/// The bytes that a number in plain form consists of.
+const IS_PLAIN: [bool; 256] = {
+    let mut is_plain = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        is_plain[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'*');
+        byte += 1;
+    }
+    is_plain
+};
+
 /// The characters with which all of these prefixes begin.
 const FIRST_OF_CODES: [char; 3] = ['+', '0', '8'];
 
@@ -142,6 +170,7 @@ const SHORTEST_NUMBER: usize = 7;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn spellings(number: &str) -> Vec<String> {
         let mut all = Vec::new();
@@ -164,6 +193,16 @@ mod tests {
                 spellings(&sent).last().map(String::as_str),
                 Some("13012121211")
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_character_of_a_number_is_that_of_its_canonical_form(
+            number in "[ +_a-z0-9\u{ff10}-\u{ff19}-]{0,12}|[0-9+]{1,13}(_[a-z0-9]{1,3})?"
+        ) {
+            let canonical = canonical(without_suffix(number.trim())).into_owned();
+            prop_assert_eq!(first(&number), canonical.chars().next());
         }
     }
 

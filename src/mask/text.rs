@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::ends::{VISIBLE_END, VISIBLE_START, mask};
-use super::spelling::{canonical, in_ascii, is_between, without_suffix};
+use super::spelling::{canonical, first, in_ascii, is_between, without_suffix};
 use crate::visible::acts;
 
 /// Returns a text with every number in it masked. A phone number is a run of seven or more digits,
@@ -150,9 +150,10 @@ pub fn mask_own(text: &str, number: &str) -> String {
 
 /// Does the same as [`mask_own`] for several numbers.
 pub fn mask_all<'a>(text: &str, numbers: impl IntoIterator<Item = &'a str>) -> String {
+    let mut firsts = Firsts::of(text);
     let own: Vec<Own> = numbers
         .into_iter()
-        .filter(|number| may_hold(text, number))
+        .filter(|number| firsts.hold(number))
         .map(Own::of)
         // A shorter number would show nothing masked, and stands in every date.
         .filter(|own| own.chars.len() >= SHORTEST_OWN)
@@ -178,12 +179,33 @@ pub fn is_same_number(one: &str, other: &str) -> bool {
     one.trim() == other.trim() || Own::of(one).chars == Own::of(other).chars
 }
 
-/// Whether the text may hold a number: it has the number's first character. Most of what the platform
-/// says has no digit, and a batch has a hundred numbers.
-fn may_hold(text: &str, number: &str) -> bool {
-    let same = canonical(without_suffix(number.trim()));
-    let first = same.chars().next();
-    first.is_some_and(|first| text.chars().any(|c| in_ascii(c) == first))
+/// The first characters of numbers, and whether a text has them. Most of what the platform says has no
+/// digit, and a batch has a hundred numbers, nearly all of which begin with a 1.
+struct Firsts<'a> {
+    text: &'a str,
+    looked_for: Vec<(char, bool)>,
+}
+
+impl<'a> Firsts<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            looked_for: Vec::new(),
+        }
+    }
+
+    /// Whether the text may hold a number: it has the number's first character.
+    fn hold(&mut self, number: &str) -> bool {
+        let Some(first) = first(number) else {
+            return false;
+        };
+        if let Some((_, is_there)) = self.looked_for.iter().find(|(c, _)| *c == first) {
+            return *is_there;
+        }
+        let is_there = self.text.chars().any(|c| in_ascii(c) == first);
+        self.looked_for.push((first, is_there));
+        is_there
+    }
 }
 
 /// A known number.
