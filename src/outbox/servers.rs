@@ -281,7 +281,8 @@ impl<D: ServerKind> Servers<D> {
         let kept = self.kept();
         let held = match kept.take() {
             Some(held) => held,
-            None => Held::new(self.acquire().await?),
+            // A question that finds one does not carry what it would take to make one.
+            None => Held::new(Box::pin(self.acquire()).await?),
         };
         Ok((kept, held))
     }
@@ -317,7 +318,8 @@ impl<D: ServerKind> Servers<D> {
         loop {
             let grows = pool.num_idle() == 0 && pool.size() < self.0.max_connections;
             let growing = grows.then(|| allowance.growing());
-            let acquired = pool.acquire().await;
+            // What it takes to make a connection is large. In a box it does not move with each caller.
+            let acquired = Box::pin(pool.acquire()).await;
             drop(growing);
             match acquired {
                 Err(error) if D::allows_no_more(&error) => sleep(REFUSED_AGAIN).await,
@@ -364,7 +366,8 @@ impl<D: ServerKind> Servers<D> {
                 continue;
             }
             let options = self.options();
-            match timeout(CONNECT_TIMEOUT, options.connect()).await {
+            let connecting = Box::pin(options.connect());
+            match timeout(CONNECT_TIMEOUT, connecting).await {
                 Ok(Err(error)) if D::allows_no_more(&error) => return error,
                 Ok(Ok(session)) => network::part(session).await,
                 _ => {}
@@ -398,12 +401,12 @@ impl<D: ServerKind> Servers<D> {
 
     /// How to make another connection to it.
     pub(super) fn options(&self) -> Options<D> {
-        self.0.host().options
+        self.0.host(|host| host.options.clone())
     }
 
     /// Where it is.
     pub(super) fn place(&self) -> String {
-        self.0.host().place
+        self.0.host(|host| host.place.clone())
     }
 
     /// Takes over what changes in the files that the address comes from, for new connections; `options`
@@ -474,9 +477,10 @@ impl<D: ServerKind> Shared<D> {
         self.read(|present| Arc::clone(&present.allowance))
     }
 
-    fn host(&self) -> Host<D> {
+    /// Returns a part of what is known about the server in use.
+    fn host<T>(&self, part: impl FnOnce(&Host<D>) -> T) -> T {
         let at = self.read(|present| present.host);
-        self.known()[at].clone()
+        part(&self.known()[at])
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Vec<Host<D>>> {
@@ -594,7 +598,7 @@ impl<D: ServerKind> Shared<D> {
         }
         let refusal = D::refuses_writes(session).await?;
         if let Some(why) = refusal {
-            let why = format!("{} {why}", self.host().place);
+            let why = self.host(|host| format!("{} {why}", host.place));
             *lock(&self.refusal) = Some(why.clone());
             self.search();
             return Err(Error::Configuration(why.into()));
