@@ -38,5 +38,12 @@ stop_container() {
     podman_here inspect --format "{{.State.ExitCode}}" courier >"$dir/code"
 }
 
-end_container() { podman_here --runtime "$runtime" rm --all --force --volumes --time 0 >/dev/null 2>&1 || true; }
+# The courier goes first: as long as it shares the simulator's loopback interface, that one cannot be removed.
+end_container() {
+    local name
+    for name in courier platform; do
+        podman_here --runtime "$runtime" rm --force --volumes --time 0 "$name" >/dev/null 2>&1 || true
+    done
+}
+
 told_container() { echo "in a container ($runtime)"; }
