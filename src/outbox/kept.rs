@@ -1,4 +1,4 @@
-//! A session that is kept at hand for a question that is asked all the time.
+//! A session that is kept at hand for questions that are asked all the time.
 //!
 //! Taking a session out of its pool and giving it back costs more than such a question: the pool
 //! checks each session that comes back by asking the server.
@@ -33,14 +33,32 @@ struct Place<Db: Database> {
 pub(super) struct Held<Db: Database> {
     pub(super) session: PoolConnection<Db>,
     since: Instant,
+    /// Where to put it after the question.
+    place: Option<Kept<Db>>,
 }
 
 impl<Db: Database> Held<Db> {
-    /// A session of the same pool as the place that it is put into later.
+    /// A session that goes back to its pool after the question.
     pub(super) fn new(session: PoolConnection<Db>) -> Self {
         Self {
             session,
             since: Instant::now(),
+            place: None,
+        }
+    }
+
+    /// The same, to be kept at hand in a place of the same pool.
+    pub(super) fn with_place(self, place: Kept<Db>) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+
+    /// Keeps the session at hand after a question that was answered.
+    pub(super) fn keep(mut self) {
+        if let Some(place) = self.place.take() {
+            place.put(self);
         }
     }
 }
@@ -66,7 +84,7 @@ impl<Db: Database> Kept<Db> {
 
     /// Keeps the session for the next question, if that comes soon and nobody else may want the
     /// session.
-    pub(super) fn put(&self, held: Held<Db>) {
+    fn put(&self, held: Held<Db>) {
         let now = Instant::now();
         let mut place = lock(&self.place);
         let asked = place.asked.replace(now);

@@ -276,15 +276,15 @@ impl<D: ServerKind> Servers<D> {
             })
     }
 
-    /// Takes the one that is kept at hand, or another one, and the place to put it back to.
-    pub(super) async fn take(&self) -> sqlx::Result<(Kept<D>, Held<D>)> {
+    /// Takes the one that is kept at hand, or another one.
+    pub(super) async fn take(&self) -> sqlx::Result<Held<D>> {
         let kept = self.kept();
         let held = match kept.take() {
             Some(held) => held,
             // A question that finds one does not carry what it would take to make one.
             None => Held::new(Box::pin(self.acquire()).await?),
         };
-        Ok((kept, held))
+        Ok(held.with_place(kept))
     }
 
     /// Fails with the server's words, after a moment, if the server allows no more connections.

@@ -19,6 +19,7 @@ use super::error::translate;
 use super::language::MySql;
 use crate::address::{Address, DatabaseKind, Tls};
 use crate::outbox::error::CONNECT_TIMEOUT;
+use crate::outbox::kept::Held;
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
 use crate::outbox::{OutboxError, network};
@@ -154,6 +155,10 @@ impl Sessions for MySql {
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::MySql>> {
         self.servers.acquire().await
+    }
+
+    async fn at_hand(&self) -> Result<Held<sqlx::MySql>> {
+        self.servers.take().await
     }
 
     async fn begin(&self) -> Result<Self::Writing> {

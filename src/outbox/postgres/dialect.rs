@@ -21,13 +21,6 @@ use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 
 #[async_trait]
 impl Dialect for Postgres {
-    async fn newest(&self) -> Result<i64> {
-        let (kept, mut held) = self.servers.take().await?;
-        let newest = reading::newest::<Self>(&mut held.session).await?;
-        kept.put(held);
-        Ok(newest)
-    }
-
     async fn find_lanes(session: &mut PgConnection, query: &LaneQuery) -> Result<Vec<LaneFound>> {
         reading::walk::<Self>(FIND_LANES, session, query).await
     }

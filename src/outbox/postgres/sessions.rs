@@ -20,6 +20,7 @@ use super::language::Postgres;
 use super::statements::UNLIMITED;
 use crate::address::{Address, DatabaseKind, Tls};
 use crate::outbox::error::CONNECT_TIMEOUT;
+use crate::outbox::kept::Held;
 use crate::outbox::sql::sessions::Sessions;
 use crate::outbox::sql::writing_session::WritingSession;
 use crate::outbox::{OutboxError, network};
@@ -161,6 +162,10 @@ impl Sessions for Postgres {
 
     async fn reading(&self) -> Result<PoolConnection<sqlx::Postgres>> {
         self.servers.acquire().await
+    }
+
+    async fn at_hand(&self) -> Result<Held<sqlx::Postgres>> {
+        self.servers.take().await
     }
 
     async fn begin(&self) -> Result<Self::Writing> {

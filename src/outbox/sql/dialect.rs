@@ -5,6 +5,7 @@ use sqlx::Result;
 use uuid::Uuid;
 
 use super::language::{Row, Session};
+use super::reading;
 use super::sessions::Sessions;
 use super::setup::Setup;
 use super::written::Written;
@@ -19,7 +20,12 @@ use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
 #[async_trait]
 pub(in crate::outbox) trait Dialect: Sessions + Setup {
     /// The greatest id of a contact. This is asked many times a second.
-    async fn newest(&self) -> Result<i64>;
+    async fn newest(&self) -> Result<i64> {
+        let mut held = self.at_hand().await?;
+        let newest = reading::newest::<Self>(&mut held.session).await?;
+        held.keep();
+        Ok(newest)
+    }
     async fn find_lanes(session: &mut Session<Self>, query: &LaneQuery) -> Result<Vec<LaneFound>>;
     async fn read_page(
         session: &mut Session<Self>,

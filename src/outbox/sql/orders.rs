@@ -21,10 +21,11 @@ fn whole(affected: Option<u64>) -> Part {
 }
 
 pub(super) async fn orders<D: Dialect>(dialect: &D) -> Result<Orders, SqlError> {
-    let mut session = dialect.reading().await?;
+    let mut held = dialect.at_hand().await?;
     let rows = ask::<D>(D::INTERVENING.orders)
-        .fetch_all(&mut session)
+        .fetch_all(&mut held.session)
         .await?;
+    held.keep();
     Ok(Orders::read(&rows))
 }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::language::{Language, Session};
 use crate::outbox::OutboxError;
+use crate::outbox::kept::Held;
 
 /// How a kind of database gives sessions.
 #[async_trait]
@@ -27,6 +28,10 @@ pub(in crate::outbox) trait Sessions: Language {
     /// How many transactions that record may run at once to good effect.
     fn writers(&self) -> usize;
     async fn reading(&self) -> Result<PoolConnection<Self::Db>>;
+    /// A session for a question that is asked all the time.
+    async fn at_hand(&self) -> Result<Held<Self::Db>> {
+        Ok(Held::new(self.reading().await?))
+    }
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Self::Writing>;
     /// Begins a transaction that writes and waits at most a second for each lock of a row, where the
