@@ -138,7 +138,8 @@ impl Courier {
             pauses,
             ..
         } = entered;
-        let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
+        let (recorder, mut writers) =
+            Recorder::start(&outbox, (&watch, bulletin.locks()), &self.pulse, &life);
         self.pulse.begin();
         let parts = (limiter, Arc::clone(&bulletin), pauses);
         let context = Arc::new(self.context(parts, recorder, leases, watch, life.clone()));
