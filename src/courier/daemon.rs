@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -236,6 +236,8 @@ impl Courier {
             watch,
             pulse: self.pulse,
             notes: Notes::default(),
+            token_taken_again: Notify::new(),
+            freed: watch::Sender::new(()),
             new_tokens: watch::Sender::new(()),
             pauses,
             orders: watch::Sender::new(()),
