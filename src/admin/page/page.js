@@ -97,7 +97,7 @@ const WORDS = {
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
     noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
-    ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中",
+    ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中", locked: "等待锁",
     more: (n) => `另有 ${n} 个`, showAll: (n) => `再显示 ${n} 个`, times: (n) => `${n} 次`,
     allLanes: "全部通道", everybody: "全部",
     due: (n) => `${n} 个可发送`, held: (n) => `${n} 个暂停中`, deferred: (n) => `${n} 个未到时间`,
