@@ -34,8 +34,13 @@ pub(super) fn in_short(conclusion: &Conclusion) -> String {
             contacts: held,
             users,
             due,
-        } => partly(*lanes, *held, *users, *due),
-        Conclusion::Delivering { due } => format!("Delivering: {} due", waiting(*due)),
+            locked,
+        } => partly(*lanes, *held, *users, (*due, *locked)),
+        Conclusion::Delivering {
+            due,
+            locked,
+            locked_lanes,
+        } => delivering(*due, *locked, *locked_lanes),
         Conclusion::Later { deferred } => {
             format!(
                 "Nothing is due: {} for the time that was set",
@@ -130,7 +135,27 @@ fn no_courier(waiting: &str, silent: u64, silent_seconds: f64) -> String {
     )
 }
 
-fn partly(lanes: u64, held: u64, users: u64, due: u64) -> String {
+fn delivering(due: u64, locked: u64, lanes: u64) -> String {
+    let lanes = || count(lanes, "lane", "lanes");
+    match locked {
+        0 => format!("Delivering: {} due", waiting(due)),
+        locked if locked >= due => format!(
+            "Nothing goes on: {} in {} for locks that another session keeps",
+            waiting_on(locked),
+            lanes()
+        ),
+        locked => format!(
+            "Delivering: {} due; {} of them, in {}, {} for locks that another session keeps",
+            waiting(due),
+            HumanCount(locked),
+            lanes(),
+            if locked == 1 { "waits" } else { "wait" }
+        ),
+    }
+}
+
+/// `due`: how many contacts are due, and how many of them wait for locks.
+fn partly(lanes: u64, held: u64, users: u64, (due, locked): (u64, u64)) -> String {
     let lanes = (lanes > 0).then(|| {
         let on_hold = if lanes == 1 { "is" } else { "are" };
         format!(
@@ -144,7 +169,11 @@ fn partly(lanes: u64, held: u64, users: u64, due: u64) -> String {
         format!("nothing is sent for {nothing}")
     });
     let parts: Vec<String> = lanes.into_iter().chain(users).collect();
-    let others = if due > 0 { ". The others go on" } else { "" };
+    let others = match due {
+        0 => "",
+        due if locked >= due => ". The others wait for locks that another session keeps",
+        _ => ". The others go on",
+    };
     let mut text = parts.join(", and ") + others;
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -247,6 +276,7 @@ mod tests {
                     contacts: 30,
                     users: 1,
                     due: 1,
+                    locked: 0,
                 },
                 "2 lanes are on hold with 30 contacts, and nothing is sent for 1 user. The others \
                  go on",
@@ -257,8 +287,20 @@ mod tests {
                     contacts: 0,
                     users: 2,
                     due: 0,
+                    locked: 0,
                 },
                 "Nothing is sent for 2 users",
+            ),
+            (
+                Conclusion::Partly {
+                    lanes: 1,
+                    contacts: 2,
+                    users: 0,
+                    due: 3,
+                    locked: 3,
+                },
+                "1 lane is on hold with 2 contacts. The others wait for locks that another session \
+                 keeps",
             ),
         ]);
     }
@@ -293,10 +335,24 @@ mod tests {
 
     #[test]
     fn no_more_is_said_than_is_so() {
+        let delivering = |due, locked, locked_lanes| Conclusion::Delivering {
+            due,
+            locked,
+            locked_lanes,
+        };
         each_is_told(&[
             (
-                Conclusion::Delivering { due: 1_200 },
+                delivering(1_200, 0, 0),
                 "Delivering: 1,200 contacts are due",
+            ),
+            (
+                delivering(1_200, 3, 1),
+                "Delivering: 1,200 contacts are due; 3 of them, in 1 lane, wait for locks that \
+                 another session keeps",
+            ),
+            (
+                delivering(1, 1, 1),
+                "Nothing goes on: 1 contact waits in 1 lane for locks that another session keeps",
             ),
             (
                 Conclusion::Later { deferred: 1 },

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use super::command::Cli;
@@ -26,12 +26,34 @@ fn wrong(error: &clap::Error, arguments: &[OsString]) -> std::io::Result<UsageEr
         return Ok(UsageError("name one of these commands".into()));
     }
     let program = Cli::command();
-    let command = command_in(&program, arguments).map_or_else(String::new, |name| name + " ");
+    let command = command_in(&program, arguments);
+    let instead = instead_of(error, command.as_deref());
+    let command = command.map_or_else(String::new, |name| name + " ");
     Ok(UsageError(format!(
-        "{}; see `{} {command}--help`",
+        "{}{instead}; see `{} {command}--help`",
         in_one_line(&error.to_string()),
         program.get_name(),
     )))
+}
+
+/// Arguments that other commands have, and what to write instead: command, argument, words.
+const INSTEAD: [(&str, &str, &str); 1] = [(
+    "cancel",
+    "--all",
+    "; write whose contacts: --lane, --user or --created-since (`pause --all` stops everything at once)",
+)];
+
+/// Says what to write instead of an argument that the command does not have.
+fn instead_of(error: &clap::Error, command: Option<&str>) -> &'static str {
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
+        return "";
+    };
+    let mut known = INSTEAD.iter();
+    let known = known.find(|(of, argument, _)| Some(*of) == command && argument == given);
+    known
+        .filter(|_| is_unknown)
+        .map_or("", |(_, _, words)| words)
 }
 
 /// Finds the command among the arguments: the first word that is one, and no option's value.
@@ -133,7 +155,9 @@ mod tests {
             ),
             (
                 "cancel --all",
-                "unexpected argument '--all' found; see `contact-courier cancel --help`",
+                "unexpected argument '--all' found; write whose contacts: --lane, --user or \
+                 --created-since (`pause --all` stops everything at once); see `contact-courier \
+                 cancel --help`",
             ),
             (
                 "history --limit x",

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::gates::Gates;
 use super::limits::RateLimiter;
+use super::locks::Locks;
 use super::tuning::{Tuner, Tuning};
 use crate::lock::lock;
 use crate::outbox::{ClosedGate, LearnedRate, Standing};
@@ -26,6 +27,7 @@ const ENOUGH: Duration = Duration::from_secs(5);
 
 pub(super) struct Bulletin {
     gates: Mutex<Gates>,
+    locks: Arc<Locks>,
     limiter: Arc<RateLimiter>,
     tuner: Tuner,
     /// Whether the rates are this courier's alone.
@@ -40,6 +42,7 @@ impl Bulletin {
     pub(super) fn new(limiter: Arc<RateLimiter>, tuner: Tuner, has_own_rates: bool) -> Self {
         Self {
             gates: Mutex::default(),
+            locks: Arc::default(),
             limiter,
             tuner,
             has_own_rates,
@@ -52,6 +55,11 @@ impl Bulletin {
         lock(&self.gates)
     }
 
+    /// The lanes that wait for locks of other sessions.
+    pub(super) fn locks(&self) -> &Arc<Locks> {
+        &self.locks
+    }
+
     /// Makes the next heartbeat come soon.
     pub(super) fn has_news(&self) {
         self.news.notify_one();
@@ -59,18 +67,24 @@ impl Bulletin {
 
     /// Waits for news.
     pub(super) async fn news(&self) {
-        self.news.notified().await;
+        tokio::select! {
+            () = self.news.notified() => {}
+            () = self.locks.news() => {}
+        }
     }
 
     /// Returns what the courier says now.
     pub(super) fn standing(&self) -> Standing {
         let now = Instant::now();
         let (gates, more_gates) = self.report_gates(now);
+        let (locked, more_locked) = self.locks.report(now);
         let tuning = self.tuning();
         let limits = tuning.limits;
         Standing {
             gates,
             more_gates,
+            locked,
+            more_locked,
             requests_per_second: limits.requests_per_second,
             per_user: limits.per_user,
             per_lane: limits.per_lane,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::bulletin::Bulletin;
@@ -54,6 +54,10 @@ pub(super) struct Context {
     pub(super) watch: Arc<DatabaseWatch>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) notes: Notes,
+    /// Notified when the platform takes the token that it had refused.
+    pub(super) token_taken_again: Notify,
+    /// Tells the scout that the holds because of the token are lifted, for it is taken again.
+    pub(super) freed: watch::Sender<()>,
     /// Tells the scout of new tokens.
     pub(super) new_tokens: watch::Sender<()>,
     /// The lanes that operators have paused.

@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -138,7 +138,8 @@ impl Courier {
             pauses,
             ..
         } = entered;
-        let (recorder, mut writers) = Recorder::start(&outbox, &watch, &self.pulse, &life);
+        let (recorder, mut writers) =
+            Recorder::start(&outbox, (&watch, bulletin.locks()), &self.pulse, &life);
         self.pulse.begin();
         let parts = (limiter, Arc::clone(&bulletin), pauses);
         let context = Arc::new(self.context(parts, recorder, leases, watch, life.clone()));
@@ -235,6 +236,8 @@ impl Courier {
             watch,
             pulse: self.pulse,
             notes: Notes::default(),
+            token_taken_again: Notify::new(),
+            freed: watch::Sender::new(()),
             new_tokens: watch::Sender::new(()),
             pauses,
             orders: watch::Sender::new(()),

@@ -131,8 +131,10 @@ impl Gates {
         gate.close(lane, wait, closing, now)
     }
 
-    /// Opens the gates in the way of this lane, because the platform has answered it.
-    pub(super) fn open(&mut self, lane: &Lane, now: Instant) {
+    /// Opens the gates in the way of this lane, because the platform has answered it. Returns whether
+    /// the token of all, which was refused, is taken again.
+    pub(super) fn open(&mut self, lane: &Lane, now: Instant) -> bool {
+        let was_refused = self.is_token_refused();
         self.answers += 1;
         if let Some(last) = self.answered.get_mut(lane.user_id()) {
             *last = self.answers;
@@ -143,6 +145,13 @@ impl Gates {
             self.answered.insert(lane.user_id().into(), self.answers);
         }
         self.let_through(lane, now);
+        was_refused && !self.is_token_refused()
+    }
+
+    /// Whether nothing is sent for anybody because the token was refused.
+    fn is_token_refused(&self) -> bool {
+        let gate = self.platform.as_ref();
+        gate.is_some_and(|gate| gate.reason == WaitReason::Unauthorized)
     }
 
     fn let_through(&mut self, lane: &Lane, now: Instant) {

@@ -4,7 +4,7 @@
 //! such a row waits here. Its lane waits, too, once it has nothing else under way. The writer goes
 //! on with all other writes. (SQLite knows no locked rows.)
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::mem;
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::locks::Locks;
 use super::store::{Asked, Store, apart};
-use crate::contact::Lane;
+use crate::contact::{ContactId, Lane};
+use crate::outbox::Write;
 use crate::telemetry::event::{RowsLocked, RowsUnlocked};
 
 /// The time between two looks whether rows are free.
@@ -26,18 +28,23 @@ pub(super) struct LockedWrites {
     look_at: Instant,
     /// The number of lanes with a waiting write, for all writers together.
     lanes: Arc<AtomicUsize>,
-    /// The number of those lanes that are this writer's.
-    ours: usize,
+    /// Those of the lanes that are this writer's.
+    ours: HashSet<Lane>,
+    /// The contacts whose rows were locked at the last look.
+    known: HashSet<ContactId>,
+    locks: Arc<Locks>,
 }
 
 impl LockedWrites {
-    /// Begins with no waiting write. `lanes` is kept up to date.
-    pub(super) fn new(lanes: Arc<AtomicUsize>) -> Self {
+    /// Begins with no waiting write. `lanes` and `locks` are kept up to date.
+    pub(super) fn new(lanes: Arc<AtomicUsize>, locks: Arc<Locks>) -> Self {
         Self {
             waiting: Vec::new(),
             look_at: Instant::now(),
             lanes,
-            ours: 0,
+            ours: HashSet::new(),
+            known: HashSet::new(),
+            locks,
         }
     }
 
@@ -87,18 +94,38 @@ impl LockedWrites {
             RowsUnlocked { lane }.emit();
         }
         self.waiting = waits;
+        self.known = locked;
         self.count();
         free
     }
 
     fn count(&mut self) {
-        let lanes: HashSet<&Lane> = self
-            .waiting
-            .iter()
-            .map(|(write, _)| &write.lease.lane)
-            .collect();
-        self.lanes.fetch_add(lanes.len(), Ordering::Relaxed);
-        self.lanes.fetch_sub(self.ours, Ordering::Relaxed);
-        self.ours = lanes.len();
+        let mut lanes: HashMap<&Lane, (Option<ContactId>, usize)> = HashMap::new();
+        for (write, _) in &self.waiting {
+            let (locked, contacts) = lanes.entry(&write.lease.lane).or_default();
+            let (first, count) = self.of(write);
+            *locked = locked.or(first);
+            *contacts += count;
+        }
+        for (lane, (locked, contacts)) in &lanes {
+            self.locks.keep(lane, *locked, *contacts);
+        }
+        for lane in self.ours.iter().filter(|lane| !lanes.contains_key(lane)) {
+            self.locks.free(lane);
+        }
+        let ours: HashSet<Lane> = lanes.into_keys().cloned().collect();
+        self.lanes.fetch_add(ours.len(), Ordering::Relaxed);
+        self.lanes.fetch_sub(self.ours.len(), Ordering::Relaxed);
+        self.ours = ours;
+    }
+
+    /// Returns a locked contact among those that a write settles, if one is known, and their number.
+    fn of(&self, write: &Write) -> (Option<ContactId>, usize) {
+        let settled: Vec<ContactId> = write.change.settles().collect();
+        let known = match settled.as_slice() {
+            [one] => Some(*one),
+            several => several.iter().copied().find(|id| self.known.contains(id)),
+        };
+        (known, settled.len())
     }
 }

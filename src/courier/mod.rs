@@ -25,6 +25,7 @@ mod lane;
 pub mod lifecycle;
 pub mod limits;
 mod locked;
+mod locks;
 mod memory;
 mod notes;
 mod notices;

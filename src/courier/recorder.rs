@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use super::lifecycle::Lifecycle;
 use super::locked::LockedWrites;
+use super::locks::Locks;
 use super::pulse::Pulse;
 use super::store::{Answer, Asked, NotRecorded, Store};
 use super::stuck::StuckLanes;
@@ -46,10 +47,11 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the recorder. It ends when all clones of the handle are gone and all is written.
+    /// Starts the recorder. It ends when all clones of the handle are gone and all is written. Which
+    /// lanes wait for locks is noted in `locks`.
     pub(super) fn start(
         outbox: &Arc<dyn Outbox>,
-        watch: &Arc<DatabaseWatch>,
+        (watch, locks): (&Arc<DatabaseWatch>, &Arc<Locks>),
         pulse: &Arc<Pulse>,
         life: &Lifecycle,
     ) -> (Self, JoinSet<()>) {
@@ -58,7 +60,7 @@ impl Recorder {
         // There are half as many writers as connections, and half as many tries as writers.
         let tries = Arc::new(Semaphore::new((pulse.writers.len() / 2).max(1)));
         let stuck_lanes: Arc<[_]> = (0..pulse.writers.len())
-            .map(|_| Arc::new(StuckLanes::new(Arc::clone(&tries))))
+            .map(|_| Arc::new(StuckLanes::new(Arc::clone(&tries), Arc::clone(locks))))
             .collect();
         let store = Store {
             outbox: Arc::clone(outbox),
@@ -70,7 +72,7 @@ impl Recorder {
             let (sender, receiver) = mpsc::unbounded_channel();
             let writer = Writer {
                 store: store.clone(),
-                locked: LockedWrites::new(Arc::clone(&locked_lanes)),
+                locked: LockedWrites::new(Arc::clone(&locked_lanes), Arc::clone(locks)),
                 stuck: Arc::clone(stuck),
                 pulse: Arc::clone(pulse),
                 nth,

@@ -28,6 +28,7 @@ use super::unpaid::Unpaid;
 use super::watch::DatabaseWork;
 use crate::contact::Lane;
 use crate::outbox::OutboxError;
+use crate::platform::verdict::WaitReason;
 
 mod paying;
 mod searching;
@@ -66,6 +67,8 @@ pub(super) struct Scout {
     lanes: HashMap<Id, Lane>,
     rests: Rests,
     new_tokens: watch::Receiver<()>,
+    /// Notified when the holds because of the token are lifted.
+    freed: watch::Receiver<()>,
     /// Notified when operators have ordered something.
     orders: watch::Receiver<()>,
     /// Whether the scout reports trouble with the database, because it goes on in spite of it.
@@ -88,6 +91,7 @@ impl Scout {
     pub(super) fn new(context: Arc<Context>, instance: Uuid) -> Self {
         Self {
             new_tokens: context.new_tokens.subscribe(),
+            freed: context.freed.subscribe(),
             orders: context.orders.subscribe(),
             context,
             instance,
@@ -187,6 +191,7 @@ impl Scout {
                 newest = &mut news => return self.take_news(newest).await,
                 page = page_of(&mut self.step) => return self.take_page_or_wait(page),
                 Ok(()) = self.new_tokens.changed() => return self.take_new_token(),
+                Ok(()) = self.freed.changed() => return self.take_freed(),
                 Ok(()) = self.orders.changed() => return self.take_orders(),
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
@@ -233,6 +238,13 @@ impl Scout {
         self.overtake_step();
         self.rests.end(|_| true);
         self.take_refused_out_of_unpaid();
+    }
+
+    /// Ends the rests of the lanes that waited because of the token, which is taken again.
+    fn take_freed(&mut self) {
+        self.overtake_step();
+        let (notes, reason) = (&self.context.notes, WaitReason::Unauthorized.as_str());
+        self.rests.end(|lane| notes.waits_for(lane) == Some(reason));
     }
 
     /// Makes a search due for lanes that are not paused any more, and ends the rests of lanes that

@@ -17,6 +17,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
+use super::locks::Locks;
 use super::store::{Asked, Store, Unwritten};
 use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::contact::Lane;
@@ -38,6 +39,7 @@ const MOST_TRIES: usize = 4;
 pub(super) struct StuckLanes {
     /// Limits the tries of all writers at once: each holds a connection, for a second or two.
     tries: Arc<Semaphore>,
+    locks: Arc<Locks>,
     lanes: Mutex<HashMap<Lane, Stuck>>,
     changed: Notify,
     is_closed: AtomicBool,
@@ -54,10 +56,11 @@ struct Stuck {
 }
 
 impl StuckLanes {
-    /// Begins with no stuck lane.
-    pub(super) fn new(tries: Arc<Semaphore>) -> Self {
+    /// Begins with no stuck lane. `locks` is kept up to date.
+    pub(super) fn new(tries: Arc<Semaphore>, locks: Arc<Locks>) -> Self {
         Self {
             tries,
+            locks,
             lanes: Mutex::default(),
             changed: Notify::new(),
             is_closed: AtomicBool::new(false),
@@ -169,9 +172,13 @@ impl StuckLanes {
         stuck.waiting.extend(behind);
         if is_stuck {
             stuck.tell(lane, unwritten.lock.as_ref(), watch);
+            if stuck.is_told {
+                self.locks.keep(lane, None, stuck.contacts());
+            }
         } else if stuck.waiting.is_empty() {
             if stuck.is_told {
                 RowsUnlocked { lane }.emit();
+                self.locks.free(lane);
             }
             entry.remove();
         }
@@ -180,13 +187,18 @@ impl StuckLanes {
 }
 
 impl Stuck {
+    /// The number of contacts that the waiting writes settle.
+    fn contacts(&self) -> usize {
+        let settled = self.waiting.iter().map(|(write, _)| write.change.settles());
+        settled.map(Iterator::count).sum()
+    }
+
     /// Logs once that the lane is stuck, if contacts of other lanes are settled. Otherwise reports
     /// that the database is in trouble.
     fn tell(&mut self, lane: &Lane, error: Option<&OutboxError>, watch: &DatabaseWatch) {
         if watch.has_settled_since(self.since) {
             if !mem::replace(&mut self.is_told, true) {
-                let settled = self.waiting.iter().map(|(write, _)| write.change.settles());
-                let contacts = settled.map(Iterator::count).sum();
+                let contacts = self.contacts();
                 RowsLocked { lane, contacts }.emit();
             }
         } else if let Some(error) = error

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contact::ContactId;
+
 /// Facts about one courier that its database does not show: whose requests it keeps back for now,
 /// beyond single lanes, and how fast it sends. All times are as of the heartbeat that brought it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +17,13 @@ pub struct Standing {
     pub gates: Vec<ClosedGate>,
     /// How many more closed gates there are.
     pub more_gates: usize,
+    /// The lanes with writes that wait for locks of other sessions, the longest waiting first, up to a
+    /// bound.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locked: Vec<LockedLane>,
+    /// How many more such lanes there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_locked: usize,
     /// `rate_limit.requests_per_second`.
     pub requests_per_second: f64,
     /// `rate_limit.per_user`.
@@ -60,6 +69,31 @@ pub struct ClosedGate {
     pub next_try_in_seconds: f64,
 }
 
+/// A lane with contacts whose outcome cannot be written, because another session keeps something
+/// locked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LockedLane {
+    /// The lane's user.
+    pub user_id: String,
+    /// The lane's task.
+    pub task_id: String,
+    /// One of the contacts whose rows are locked, if that is known.
+    pub contact_id: Option<ContactId>,
+    /// How many contacts wait: those of the same batch wait, too.
+    pub contacts: u64,
+    /// For how long they have waited, as far as the courier knows.
+    pub waited_seconds: f64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl Standing {
     /// Returns the same report some time later.
     pub(super) fn after(mut self, time: Duration) -> Self {
@@ -67,7 +101,16 @@ impl Standing {
             gate.closed_seconds += time.as_secs_f64();
             gate.next_try_in_seconds = (gate.next_try_in_seconds - time.as_secs_f64()).max(0.0);
         }
+        for lane in &mut self.locked {
+            lane.waited_seconds += time.as_secs_f64();
+        }
         self
+    }
+
+    /// Returns how a lane waits for a lock of another session, if it does.
+    pub fn lock_of(&self, user_id: &str, task_id: &str) -> Option<&LockedLane> {
+        let mut lanes = self.locked.iter();
+        lanes.find(|lane| lane.user_id == user_id && lane.task_id == task_id)
     }
 
     /// Returns the gate that keeps everybody's requests back.
@@ -124,9 +167,14 @@ mod tests {
     fn what_was_said_some_time_ago_is_told_as_of_now() {
         let standing = Standing {
             gates: vec![gate(None, 30.0), gate(Some("u"), 2.0)],
+            locked: vec![LockedLane {
+                waited_seconds: 3.0,
+                ..LockedLane::default()
+            }],
             ..Standing::default()
         };
         let later = standing.after(Duration::from_secs(10));
+        assert!((later.locked[0].waited_seconds - 13.0).abs() < 0.01);
         let mut expected = vec![gate(None, 20.0), gate(Some("u"), 0.0)];
         for gate in &mut expected {
             gate.closed_seconds = 15.0;

@@ -17,7 +17,7 @@ const WORDS = {
     about: (s) => `${s.version} on ${s.host}, up ${span(s.uptime_seconds)}`,
     refreshed: "Refreshes every 5 seconds; the charts show the last hour of this courier.",
     noCurve: "The curve begins in a moment.", hourAgo: (seconds) => `${span(seconds)} ago`, now: "now", most: (value) => `most: ${value}`,
-    ago: (time) => `${time} ago`, asOf: (time) => `as of ${time}`, goneIn: (time) => `gone in about ${time}`, gone: "Gone in", keptBack: "on hold",
+    ago: (time) => `${time} ago`, asOf: (time) => `as of ${time}`, goneIn: (time) => `gone in about ${time}`, gone: "Gone in", keptBack: "on hold", locked: "locked",
     more: (n) => `and ${n} more`, showAll: (n) => `Show ${n} more`, times: (n) => `${n} times`,
     allLanes: "all lanes", everybody: "everything",
     due: (n) => `${n} due`, held: (n) => `${n} on hold`, deferred: (n) => `${n} for later`,
@@ -80,6 +80,8 @@ const WORDS = {
       noneDelivered: "Nothing was delivered", noneDeliveredMore: (n) => n === 1 ? "The newest contact failed." : `The newest ${n} contacts all failed.`,
       empty: "No contact was inserted yet", emptyMore: "",
       delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
+      lockedAll: "Nothing goes on: another session keeps locks", lockedMore: (n, lanes) => `${n} of them, in ${lanes === "1" ? "1 lane" : `${lanes} lanes`}, ${n === "1" ? "waits" : "wait"} for locks that another session keeps.`,
+      othersLocked: "The others wait for locks that another session keeps.",
       heldMore: (n) => n === "1" ? "1 contact is on hold." : `${n} contacts are on hold.`,
       later: "Nothing is due", laterMore: (n) => n === "1" ? "1 contact waits for its time." : `${n} contacts wait for their time.`,
       newestDoneMore: (n) => `The newest ${n} contacts were all delivered.`,
@@ -95,7 +97,7 @@ const WORDS = {
     about: (s) => `${s.version}，主机 ${s.host}，已运行 ${span(s.uptime_seconds)}`,
     refreshed: "每 5 秒自动刷新；图表为本实例最近一小时的数据。",
     noCurve: "曲线稍后显示。", hourAgo: (seconds) => `${span(seconds)}前`, now: "现在", most: (value) => `最高 ${value}`,
-    ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中",
+    ago: (time) => `${time}前`, asOf: (time) => `截至 ${time}`, goneIn: (time) => `预计约 ${time}后发完`, gone: "预计发完", keptBack: "暂停中", locked: "等待锁",
     more: (n) => `另有 ${n} 个`, showAll: (n) => `再显示 ${n} 个`, times: (n) => `${n} 次`,
     allLanes: "全部通道", everybody: "全部",
     due: (n) => `${n} 个可发送`, held: (n) => `${n} 个暂停中`, deferred: (n) => `${n} 个未到时间`,
@@ -155,7 +157,9 @@ const WORDS = {
       ended: "没有等待的号码", endedMore: (done, bad) => `最新的 ${done + bad} 个号码中，成功 ${done} 个，失败 ${bad} 个。`,
       noneDelivered: "没有发送成功的号码", noneDeliveredMore: (n) => `最新的 ${n} 个号码全部失败。`,
       empty: "尚未写入任何号码", emptyMore: "",
-      delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`, heldMore: (n) => `${n} 个号码暂停中。`,
+      delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
+      lockedAll: "发送停滞：其他会话持有锁", lockedMore: (n, lanes) => `其中 ${n} 个（${lanes} 个通道）在等待其他会话释放锁。`,
+      othersLocked: "其余号码在等待其他会话释放锁。", heldMore: (n) => `${n} 个号码暂停中。`,
       later: "暂无到期号码", laterMore: (n) => `${n} 个号码未到发送时间。`,
       newestDoneMore: (n) => `最新的 ${n} 个号码全部发送成功。`,
       done: "全部发送完毕", doneMore: "没有等待的号码。", starting: "正在读取数据库",
@@ -419,11 +423,12 @@ function tables(s) {
   if (idle && rows.length) at("paused").append(make("p", { class: "quiet left" }, idle));
   table("lanes", s.lanes, [
     [say.laneHead, lane, "wide"],
-    [say.state, (row) => tag(tones[row.state] || "calm", say.states[row.state] || row.state)],
+    [say.state, (row) => (row.locked ? [tag("warn", say.locked), row.locked.contact_id && words(`#${row.locked.contact_id}`)].filter((x) => x)
+      : tag(tones[row.state] || "calm", say.states[row.state] || row.state))],
     [say.worker, (row) => (row.owner ? `${row.owner.host} · ${row.owner.pid}` : "–")],
     [say.oldest, (row) => (row.oldest_seconds === null ? "–" : span(row.oldest_seconds)), "number"],
     [say.pending, (row) => whole.format(row.pending), "number"],
-    [say.gone, (row) => (row.done_in_seconds !== null ? span(row.done_in_seconds) : row.kept_back ? say.keptBack : "–"), "number"],
+    [say.gone, (row) => (row.done_in_seconds !== null ? span(row.done_in_seconds) : !row.kept_back ? "–" : row.locked ? say.locked : say.keptBack), "number"],
     ...actColumn((row) => inRow("pause", ofLane(row)), (row) => inRow("cancel", ofLane(row))),
   ], say.noLanes, s.limits.lanes);
   const failures = grouped(s.failures);
@@ -484,12 +489,19 @@ function verdict(s) {
     }
     case "partly": {
       const [lanes, users, others] = [whole.format(c.lanes), whole.format(c.users), c.due > 0];
+      const areLocked = others && c.locked >= c.due;
+      if (areLocked) return ["bad", c.lanes ? heads.paused(lanes) : heads.users(users), heads.othersLocked];
       const [tone, more] = [others ? "warn" : "bad", heads.pausedMore(whole.format(c.contacts), others)];
       if (!c.users) return [tone, heads.paused(lanes), more];
       if (!c.lanes) return [tone, heads.users(users), heads.usersMore(others)];
       return [tone, heads.pausedAndUsers(heads.paused(lanes), users), more];
     }
-    case "delivering": return ["good", heads.delivering, heads.deliveringMore(whole.format(c.due))];
+    case "delivering": {
+      const due = heads.deliveringMore(whole.format(c.due));
+      if (!c.locked) return ["good", heads.delivering, due];
+      const more = [due, heads.lockedMore(whole.format(c.locked), whole.format(c.locked_lanes))].join(say.sentences);
+      return c.locked < c.due ? ["warn", heads.delivering, more] : ["bad", heads.lockedAll, more];
+    }
     case "later": return ["good", heads.later, heads.laterMore(whole.format(c.deferred))];
     case "ended": return c.succeeded
       ? ["warn", heads.ended, heads.endedMore(c.succeeded, c.failed)]

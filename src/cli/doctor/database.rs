@@ -10,7 +10,7 @@ use crate::address::DatabaseKind;
 use crate::app::{self, Database};
 use crate::cli::headline::{headline, waiting_on};
 use crate::cli::span::{contacts, count, span};
-use crate::cli::table::short;
+use crate::cli::table::one_line;
 use crate::outbox::{
     Conclusion, HeldLane, Outbox, OutboxError, Overview, PAUSED, Security, ServerReport,
     ServerSetting, Trial,
@@ -368,7 +368,7 @@ fn health(overview: &Overview, held: &[HeldLane]) -> Vec<Check> {
         );
         let todo = match longest.message.as_str() {
             "" => "`contact-courier status` shows all of them".to_owned(),
-            message => short(message, 120),
+            message => one_line(message),
         };
         checks.push(Check::warning("lanes", found, todo));
     }
@@ -549,6 +549,18 @@ mod tests {
             lines(&health(&Overview::default(), &[])),
             ["ok       outbox      0 contacts pending, none due for long"]
         );
+    }
+
+    #[test]
+    fn the_message_of_a_lane_is_whole_up_to_its_advice() {
+        let advice = "pause the task at the platform, or wait until it has ended";
+        let held = HeldLane {
+            reason: "task_running".into(),
+            message: format!("{}\n{advice}", "任务正在拨打中,".repeat(20)),
+            ..HeldLane::default()
+        };
+        let told = lines(&health(&Overview::default(), &[held])).remove(1);
+        assert!(told.ends_with(&format!("拨打中, {advice}")), "{told}");
     }
 
     #[test]

@@ -12,9 +12,33 @@ pub(super) fn summary(story: &Story) -> String {
     let told = match contact.status.as_str() {
         "succeeded" => succeeded(story),
         "failed" => failed(contact),
-        _ => format!("Pending: {}.", next(story)),
+        _ => format!("Pending: {}.{}", next(story), locked(story)),
     };
     told + &redacted(contact)
+}
+
+/// Says that the outcome cannot be written because of a lock, and what to do about it. Of a lane that
+/// is at work, contacts without a batch do not wait for it.
+fn locked(story: &Story) -> String {
+    let id = Some(story.contact.id);
+    let has_batch = || story.batches.iter().any(|batch| batch.state != "closed");
+    let Some(lock) = &story.locked else {
+        return String::new();
+    };
+    if lock.contact_id != id && !has_batch() && !nobody(story) {
+        return String::new();
+    }
+    let what = match lock.contact_id {
+        own if own == id => "its row locked".to_owned(),
+        Some(other) => format!("contact {other} of its lane locked"),
+        None => "something locked that its lane needs".to_owned(),
+    };
+    format!(
+        " Another session has kept {what} for {}, so its outcome cannot be written: the app must end \
+         that transaction ({} shows it).",
+        seconds(lock.waited_seconds),
+        story.sessions_in
+    )
 }
 
 /// Says why so little of it is left.
@@ -218,7 +242,7 @@ fn times(n: u32) -> String {
 mod tests {
     use super::*;
     use crate::contact::{ContactId, Phone};
-    use crate::outbox::{Moment, Owner, Requeued};
+    use crate::outbox::{LockedLane, Moment, Owner, Requeued};
 
     fn at(seconds_ago: f64) -> Moment {
         Moment {
@@ -249,6 +273,8 @@ mod tests {
             batches: Vec::new(),
             lane: None,
             gate: None,
+            locked: None,
+            sessions_in: "pg_stat_activity",
             courier_runs: true,
             ahead: 0,
         }
@@ -393,6 +419,39 @@ mod tests {
             summary(&open),
             "Pending: its batch was sent 2 times and waits for its turn to be sent again."
         );
+    }
+
+    #[test]
+    fn of_a_locked_contact_it_says_who_has_to_do_something() {
+        let mut locked = story("pending");
+        locked.batches = vec![batch("sending")];
+        locked.lane = Some(LaneStanding {
+            owner: Some(owner()),
+            ..LaneStanding::default()
+        });
+        locked.locked = Some(LockedLane {
+            contact_id: Some(ContactId(7)),
+            contacts: 100,
+            waited_seconds: 303.0,
+            ..LockedLane::default()
+        });
+        assert_eq!(
+            summary(&locked),
+            "Pending: courier one (7) has sent it, 30s ago. Another session has kept its row locked \
+             for 5m 3s, so its outcome cannot be written: the app must end that transaction \
+             (pg_stat_activity shows it)."
+        );
+        for (contact_id, told) in [
+            (Some(ContactId(8)), "kept contact 8 of its lane locked for"),
+            (None, "kept something locked that its lane needs for"),
+        ] {
+            locked.locked.as_mut().unwrap().contact_id = contact_id;
+            assert!(summary(&locked).contains(told), "{}", summary(&locked));
+        }
+        // The lane goes on with what is in no batch yet.
+        locked.batches.clear();
+        let told = summary(&locked);
+        assert!(told.ends_with("it is the next of its lane."), "{told}");
     }
 
     #[test]

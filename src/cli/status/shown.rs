@@ -9,7 +9,7 @@ use crate::cli::headline::{in_short, words};
 use crate::cli::span::{batches, contacts, count, seconds, span};
 use crate::cli::table::{cut, keep_first, lines_within, numbers, one_line, table, wrapped};
 use crate::outbox::{
-    ClosedGate, HeldLane, InstanceReport, LaneOutlook, OrderScope, PAUSED, Standing,
+    ClosedGate, HeldLane, InstanceReport, LaneOutlook, LockedLane, OrderScope, PAUSED, Standing,
 };
 
 /// How many paused lanes are named on one line.
@@ -185,7 +185,10 @@ fn busiest(lanes: &[LaneOutlook], width: Option<u16>) -> String {
             HumanCount(lane.pending).to_string(),
             gone_in(outlook),
             lane.oldest.map_or_else(|| "-".to_owned(), span),
-            lane.state.as_str().to_owned(),
+            outlook
+                .locked
+                .as_ref()
+                .map_or_else(|| lane.state.as_str().to_owned(), locked),
             owner.map_or_else(|| "-".to_owned(), |o| format!("{} ({})", o.host, o.pid)),
         ]);
     }
@@ -193,10 +196,19 @@ fn busiest(lanes: &[LaneOutlook], width: Option<u16>) -> String {
     lines_within(&mut table, width)
 }
 
+/// Says for whose lock a lane waits.
+fn locked(lock: &LockedLane) -> String {
+    lock.contact_id.map_or_else(
+        || "waits for a lock".to_owned(),
+        |id| format!("waits for locked contact {id}"),
+    )
+}
+
 /// Says when the due contacts of a lane are gone.
 fn gone_in(outlook: &LaneOutlook) -> String {
     match outlook.done_in_seconds {
         Some(left) => seconds(left),
+        None if outlook.kept_back && outlook.locked.is_some() => "locked".to_owned(),
         None if outlook.kept_back => "held".to_owned(),
         None => "-".to_owned(),
     }
@@ -234,7 +246,7 @@ fn state(instance: &InstanceReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contact::Lane;
+    use crate::contact::{ContactId, Lane};
     use crate::outbox::{
         Conclusion, LaneCounts, LaneReport, LaneState, NewestEnds, Overview, Owner, Pause,
         PendingCounts,
@@ -452,6 +464,33 @@ one (7)  1d 6h ago  4s ago     alive
 2 couriers of other databases share the rates kept here
 ";
         assert_eq!(show(&status(), None), expected);
+    }
+
+    #[test]
+    fn a_lane_that_waits_for_a_lock_says_for_which_contact_and_has_no_end() {
+        let mut one = courier();
+        let standing = one.standing.get_or_insert_default();
+        standing.gates.clear();
+        standing.locked = vec![LockedLane {
+            user_id: "u".into(),
+            task_id: "t".into(),
+            contact_id: Some(ContactId(57)),
+            contacts: 12_000,
+            waited_seconds: 60.0,
+        }];
+        let StatusReport { mut overview, .. } = status();
+        overview.instances = vec![one];
+        overview.lanes.held = 0;
+        let shown = show(
+            &StatusReport::of(None, overview, (lanes(), 10), Vec::new()),
+            None,
+        );
+        let first =
+            "Nothing goes on: 12,000 contacts wait in 1 lane for locks that another session";
+        assert!(shown.starts_with(first), "{shown}");
+        assert!(shown.contains("\nSpeed    12.0 contacts/s\n"), "{shown}");
+        let lane = "u/t       12,000  locked   1h 2m   waits for locked contact 57  one (7)\n";
+        assert!(shown.contains(lane), "{shown}");
     }
 
     #[test]

@@ -347,6 +347,20 @@ fn a_success_opens_the_way_for_all_but_not_before_the_time_is_up() {
 }
 
 #[test]
+fn an_answer_tells_when_the_token_of_all_is_taken_again() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    assert!(!gates.open(&lane("a", "1"), now));
+    close(&mut gates, &lane("a", "1"), WaitReason::Unauthorized, now);
+    assert!(!gates.open(&lane("b", "1"), now), "it was under way before");
+    assert!(gates.open(&lane("a", "1"), now + MINUTE));
+    assert!(!gates.open(&lane("a", "1"), now + MINUTE));
+    let later = now + MINUTE * 2;
+    close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, later);
+    assert!(!gates.open(&lane("a", "1"), later + MINUTE));
+}
+
+#[test]
 fn the_breaker_stops_everybody_lets_single_probes_through_and_closes_on_the_first_success() {
     let now = Instant::now();
     let mut gates = Gates::default();

@@ -269,15 +269,28 @@ impl LaneAtWork {
         match outbox.try_settling(&self.lease, &contacts, &batches).await {
             Ok(Recorded::Done) => {
                 self.writing = Writing::Works;
+                self.context.bulletin.locks().free(&self.lease.lane);
                 self.fill().await?;
             }
             Ok(Recorded::Fenced | Recorded::Stale(_)) => self.lost(None),
             // An app has locked the rows; this is no trouble.
-            Err(OutboxError::Locked(_)) => self.end = Some(LaneEnd::Locked),
+            Err(OutboxError::Locked(_)) => {
+                self.end = Some(LaneEnd::Locked);
+                self.tell_lock(&contacts).await;
+            }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => self.stop(&error.to_string()),
         }
         Ok(())
+    }
+
+    /// Tells people that the lane is put back because a lock keeps these contacts from being settled.
+    async fn tell_lock(&self, contacts: &[ContactId]) {
+        // Whether a row of them is locked, or something else, is only for people.
+        let locked = self.context.outbox.locked(contacts).await;
+        let locked = locked.unwrap_or_default().into_iter().min();
+        let locks = self.context.bulletin.locks();
+        locks.keep_back(&self.lease.lane, locked, contacts.len());
     }
 
     /// Begins as many sends as the lane may have under way.

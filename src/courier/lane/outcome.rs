@@ -74,7 +74,9 @@ impl LaneAtWork {
     fn answered(&mut self, underway: &Underway, closing: &Closing) -> Option<Search> {
         let (lane, now) = (&self.lease.lane, Instant::now());
         self.answered_at = Some(now);
-        self.context.move_gates(|gates| gates.open(lane, now));
+        if self.context.move_gates(|gates| gates.open(lane, now)) {
+            self.context.token_taken_again.notify_one();
+        }
         let batch = &underway.batch;
         let search = self.culprits.search(underway, closing);
         let alone = closing.outcome == Outcome::Refused && batch.contacts.len() == 1;

@@ -41,6 +41,7 @@ impl Language for MySql {
     const INTERVENING: &'static Intervening = &intervening::INTERVENING;
     const ERASING: &'static Erasing = &erasing::ERASING;
     const SCHEMA: &'static Schema = &SCHEMA;
+    const SESSIONS_IN: &'static str = "information_schema.innodb_trx";
 
     fn bind(parameters: &mut MySqlArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
         match value {

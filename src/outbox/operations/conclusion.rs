@@ -11,7 +11,7 @@ use super::held::HeldLane;
 use super::overview::{InstanceReport, NEWEST, Overview};
 use super::story::ContactReport;
 use crate::contact::Lane;
-use crate::outbox::{ClosedGate, OrderScope, Pause, Standing};
+use crate::outbox::{ClosedGate, LockedLane, OrderScope, Pause, Standing};
 
 /// The state in one word for programs, with its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,9 +45,17 @@ pub enum Conclusion {
         users: u64,
         /// Due contacts that nothing keeps back.
         due: u64,
+        /// How many of these wait for locks of other sessions.
+        locked: u64,
     },
-    /// Contacts are due and are being sent.
-    Delivering { due: u64 },
+    /// Contacts are due and are being sent, but for those that wait for locks.
+    Delivering {
+        due: u64,
+        /// How many of the due contacts wait for locks of other sessions.
+        locked: u64,
+        /// The lanes in which some do.
+        locked_lanes: u64,
+    },
     /// Contacts wait for their time.
     Later { deferred: u64 },
     /// Nothing waits, and the newest contacts were all delivered.
@@ -85,10 +93,16 @@ impl Overview {
                 contacts: pending.held,
                 users,
                 due: pending.due,
+                locked: self.locked().1,
             };
         }
         if pending.due > 0 {
-            return Conclusion::Delivering { due: pending.due };
+            let (locked_lanes, locked) = self.locked();
+            return Conclusion::Delivering {
+                due: pending.due,
+                locked,
+                locked_lanes,
+            };
         }
         if pending.deferred > 0 {
             let deferred = pending.deferred;
@@ -165,10 +179,30 @@ impl Overview {
         standings.fold(0.0, |sum, standing| sum + standing.contacts_per_second)
     }
 
+    /// Returns in how many lanes contacts wait for locks of other sessions, and how many contacts.
+    fn locked(&self) -> (u64, u64) {
+        let standings = self
+            .living()
+            .filter_map(|courier| courier.standing.as_ref());
+        let (mut lanes, mut contacts) = (0, 0);
+        for standing in standings {
+            lanes += standing.locked.len() + standing.more_locked;
+            let waiting = standing.locked.iter().map(|lane| lane.contacts);
+            contacts += waiting.sum::<u64>();
+        }
+        (lanes as u64, contacts.min(self.pending.due))
+    }
+
+    /// Returns how many due contacts wait for no lock.
+    pub(super) fn moving_in_all(&self) -> u64 {
+        self.pending.due - self.locked().1
+    }
+
     /// Returns in how many seconds the contacts that are due now are gone, if the speed stays the
-    /// same; `None`: nothing is due, or nobody can tell. A speed close to zero tells nothing.
+    /// same, but for those that wait for locks; `None`: nothing is due, or nobody can tell. A speed
+    /// close to zero tells nothing.
     pub fn done_in_seconds(&self) -> Option<f64> {
-        let (due, speed) = (self.pending.due, self.contacts_per_second());
+        let (due, speed) = (self.moving_in_all(), self.contacts_per_second());
         if due == 0 || speed < LEAST_SPEED || self.gate_for_all().is_some() {
             return None;
         }
@@ -256,6 +290,21 @@ pub(in crate::outbox) fn gate_in_the_way(
         || gate_for(couriers, &contact.user_id).cloned(),
         |pause| Some(pause.gate()),
     )
+}
+
+/// Returns how the lane of a contact waits for a lock of another session, if the contact may be one of
+/// those that wait.
+pub(in crate::outbox) fn lock_in_the_way(
+    couriers: &[InstanceReport],
+    contact: &ContactReport,
+) -> Option<LockedLane> {
+    let standings = living(couriers).filter_map(|courier| courier.standing.as_ref());
+    let lock_of = |standing: &Standing| {
+        let lock = standing.lock_of(&contact.user_id, &contact.task_id);
+        lock.cloned()
+    };
+    let mut locks = standings.filter_map(lock_of);
+    locks.find(|_| contact.status == "pending")
 }
 
 /// Whether a courier lives that sends the contacts of this database.
@@ -357,6 +406,34 @@ mod tests {
         overview
     }
 
+    fn delivering(due: u64) -> Conclusion {
+        Conclusion::Delivering {
+            due,
+            locked: 0,
+            locked_lanes: 0,
+        }
+    }
+
+    #[test]
+    fn contacts_that_wait_for_a_lock_are_told_and_have_no_end() {
+        let mut one = courier(Vec::new());
+        one.standing.get_or_insert_default().locked = vec![LockedLane {
+            contacts: 4,
+            ..LockedLane::default()
+        }];
+        let mut some = overview(vec![one]);
+        let concluded = |locked| Conclusion::Delivering {
+            due: if locked < 4 { locked } else { 10 },
+            locked,
+            locked_lanes: 1,
+        };
+        assert_eq!(some.conclusion(), concluded(4));
+        assert_eq!(some.done_in_seconds(), Some(3.0));
+        some.pending.due = 3;
+        assert_eq!(some.conclusion(), concluded(3));
+        assert_eq!(some.done_in_seconds(), None);
+    }
+
     #[test]
     fn a_gate_for_everybody_is_told_before_all_else_if_every_courier_has_it() {
         let mut stopped = overview(vec![courier(vec![gate(None, 9.0)])]);
@@ -369,7 +446,7 @@ mod tests {
         assert_eq!(stopped.done_in_seconds(), None);
         stopped.instances.push(courier(Vec::new()));
         stopped.lanes.held = 0;
-        assert_eq!(stopped.conclusion(), Conclusion::Delivering { due: 10 });
+        assert_eq!(stopped.conclusion(), delivering(10));
         assert_eq!(stopped.done_in_seconds(), Some(2.5));
     }
 
@@ -382,6 +459,7 @@ mod tests {
             contacts: 0,
             users: 2,
             due: 10,
+            locked: 0,
         };
         assert_eq!(two.conclusion(), partly);
         assert_eq!(
@@ -404,7 +482,7 @@ mod tests {
         };
         assert_eq!(users, 1);
         all.idle_users.insert("v".into());
-        assert_eq!(all.conclusion(), Conclusion::Delivering { due: 10 });
+        assert_eq!(all.conclusion(), delivering(10));
         // The pauses are told all the same.
         assert_eq!(all.user_gates().len(), 2);
     }

@@ -55,7 +55,7 @@ pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued
 pub use self::trial::Trial;
 
 pub(super) use self::cancelling::{going, named_contact, pending_lanes};
-pub(super) use self::conclusion::{gate_in_the_way, gated, one_runs, with_paused};
+pub(super) use self::conclusion::{gate_in_the_way, gated, lock_in_the_way, one_runs, with_paused};
 pub(super) use self::erasing::{
     Answers, LOOKED_AT, Personal, Redacted, earlier_batches, erasable, holds, numbers_step,
     personal, redact_page,

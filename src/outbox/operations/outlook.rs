@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::conclusion::LEAST_SPEED;
 use super::overview::{LaneReport, LaneState, Overview};
 use crate::batch::MAX_BATCH;
-use crate::outbox::Standing;
+use crate::outbox::{LockedLane, Standing};
 
 /// So many lanes are looked at for their shares. Of the other lanes only the sum is known.
 pub const SHARERS: u32 = 1_000;
@@ -21,12 +21,16 @@ pub const SHARERS: u32 = 1_000;
 pub struct LaneOutlook {
     #[serde(flatten)]
     pub lane: LaneReport,
-    /// Whether contacts are due in it and are not sent: the lane, its user or everything is on
-    /// hold.
+    /// Whether contacts are due in it and do not come to their end: the lane, its user or everything
+    /// is on hold, or all of them wait for a lock.
     pub kept_back: bool,
     /// In how many seconds the contacts that are due in it now are gone, if the speed stays the
-    /// same; `None`: nothing is due, the lane is kept back, or nobody can tell.
+    /// same, but for those that wait for a lock; `None`: nothing is due, the lane is kept back, or
+    /// nobody can tell.
     pub done_in_seconds: Option<f64>,
+    /// How contacts of it wait for a lock that another session keeps, if some do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<LockedLane>,
 }
 
 impl Overview {
@@ -35,7 +39,28 @@ impl Overview {
     pub fn outlook(&self, lanes: Vec<LaneReport>, shown: u32) -> Vec<LaneOutlook> {
         let race = Race::of(self, &lanes);
         let shown = lanes.into_iter().take(shown as usize);
-        shown.map(|lane| race.outlook(lane)).collect()
+        let outlook = |lane: LaneReport| {
+            let (locked, moving) = (self.lock_of(&lane).cloned(), self.moving(&lane));
+            LaneOutlook {
+                locked,
+                ..race.outlook(lane, moving)
+            }
+        };
+        shown.map(outlook).collect()
+    }
+
+    /// How contacts of a lane wait for a lock, if some do.
+    fn lock_of(&self, lane: &LaneReport) -> Option<&LockedLane> {
+        let mut standings = self
+            .living()
+            .filter_map(|courier| courier.standing.as_ref());
+        standings.find_map(|standing| standing.lock_of(&lane.user_id, &lane.task_id))
+    }
+
+    /// Returns how many due contacts of a lane wait for no lock.
+    fn moving(&self, lane: &LaneReport) -> u64 {
+        let locked = self.lock_of(lane).map_or(0, |locked| locked.contacts);
+        lane.due.saturating_sub(locked)
     }
 }
 
@@ -58,7 +83,7 @@ impl Race {
         let mut race = Self {
             speed: overview.contacts_per_second(),
             users: HashMap::new(),
-            rest: overview.pending.due,
+            rest: overview.moving_in_all(),
             of_a_lane: highest(overview, |standing| standing.per_lane),
             of_a_user: highest(overview, |standing| standing.per_user),
         };
@@ -69,9 +94,10 @@ impl Race {
                 is_sent.then(Vec::new)
             });
             if lane.state != LaneState::Held {
-                race.rest = race.rest.saturating_sub(lane.due);
+                let moving = overview.moving(lane);
+                race.rest = race.rest.saturating_sub(moving);
                 if let Some(lanes) = user {
-                    lanes.push(lane.due);
+                    lanes.push(moving);
                 }
             }
         }
@@ -82,18 +108,20 @@ impl Race {
         lane.state == LaneState::Held || self.users.get(&lane.user_id).is_some_and(Option::is_none)
     }
 
-    fn outlook(&self, lane: LaneReport) -> LaneOutlook {
-        let kept_back = lane.due > 0 && self.keeps_back(&lane);
+    /// `moving`: its due contacts that wait for no lock.
+    fn outlook(&self, lane: LaneReport, moving: u64) -> LaneOutlook {
+        let kept_back = lane.due > 0 && (moving == 0 || self.keeps_back(&lane));
         let is_sent = lane.due > 0 && !kept_back && self.speed >= LEAST_SPEED;
-        let done_in_seconds = is_sent.then(|| self.done_in(&lane));
+        let done_in_seconds = is_sent.then(|| self.done_in(&lane, moving));
         LaneOutlook {
             lane,
             kept_back,
             done_in_seconds,
+            locked: None,
         }
     }
 
-    fn done_in(&self, lane: &LaneReport) -> f64 {
+    fn done_in(&self, lane: &LaneReport, moving: u64) -> f64 {
         // `given`: the contacts that its user has been given when the lane is done. `of_all`: the
         // contacts that all users have been given by then.
         let of_user = self
@@ -102,14 +130,14 @@ impl Race {
             .into_iter()
             .flatten()
             .flatten();
-        let given: u64 = of_user.map(|due| (*due).min(lane.due)).sum();
+        let given: u64 = of_user.map(|due| (*due).min(moving)).sum();
         let of_all = self.users.values().flatten();
         let of_all: u64 = of_all
             .map(|lanes| lanes.iter().sum::<u64>().min(given))
             .sum();
         let by_share = contacts(of_all + self.rest) / self.speed;
         by_share
-            .max(contacts(lane.due) / self.of_a_lane)
+            .max(contacts(moving) / self.of_a_lane)
             .max(contacts(given) / self.of_a_user)
     }
 }
@@ -139,6 +167,7 @@ fn contacts(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contact::ContactId;
     use crate::outbox::{ClosedGate, InstanceReport};
 
     fn lane(user: &str, task: &str, due: u64) -> LaneReport {
@@ -234,6 +263,26 @@ mod tests {
         // Without anything due nothing is kept back, and nothing ends.
         let idle = all.outlook(vec![lane("v", "b", 0)], 1);
         assert_eq!((idle[0].kept_back, idle[0].done_in_seconds), (false, None));
+    }
+
+    #[test]
+    fn what_waits_for_a_lock_takes_no_share_and_has_no_end() {
+        let locked = |task: &str, contacts| LockedLane {
+            user_id: "u".into(),
+            task_id: task.into(),
+            contact_id: Some(ContactId(7)),
+            contacts,
+            waited_seconds: 5.0,
+        };
+        let mut standing = ten_per_second();
+        standing.locked = vec![locked("all", 100), locked("some", 100)];
+        let all = overview(standing, 400);
+        let lanes = [lane("u", "some", 300), lane("u", "all", 100)];
+        assert_eq!(gone(&all, &lanes), [Some(20), None]);
+        let outlook = all.outlook(lanes.to_vec(), 2);
+        let kept_back: Vec<bool> = outlook.iter().map(|one| one.kept_back).collect();
+        assert_eq!(kept_back, [false, true]);
+        assert_eq!(outlook[1].locked, Some(locked("all", 100)));
     }
 
     #[test]

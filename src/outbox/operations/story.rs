@@ -9,9 +9,9 @@ use super::failures::{masked, shown_key};
 use super::overview::Owner;
 use crate::contact::{ContactId, Phone};
 use crate::mask;
-use crate::outbox::ClosedGate;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
+use crate::outbox::{ClosedGate, LockedLane};
 
 /// A contact, its state and its way there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +25,12 @@ pub struct Story {
     pub lane: Option<LaneStanding>,
     /// The gate that keeps all requests of its user back, at every courier.
     pub gate: Option<ClosedGate>,
+    /// If it is pending: how its lane waits for a lock that another session keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<LockedLane>,
+    /// Where the database shows the sessions of others.
+    #[serde(skip)]
+    pub sessions_in: &'static str,
     /// Whether a courier runs.
     #[serde(skip)]
     pub courier_runs: bool,

@@ -33,6 +33,7 @@ impl Language for Postgres {
     const INTERVENING: &'static Intervening = &intervening::INTERVENING;
     const ERASING: &'static Erasing = &erasing::ERASING;
     const SCHEMA: &'static Schema = &SCHEMA;
+    const SESSIONS_IN: &'static str = "pg_stat_activity";
 
     fn bind(parameters: &mut PgArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
         match value {

@@ -31,6 +31,8 @@ pub(in crate::outbox) trait Language:
     const INTERVENING: &'static Intervening;
     const ERASING: &'static Erasing;
     const SCHEMA: &'static Schema;
+    /// Where it shows the sessions of others; empty: it knows no locks of rows.
+    const SESSIONS_IN: &'static str;
 
     fn bind(parameters: &mut Parameters<Self>, value: &Value<'_>) -> Result<(), BoxDynError>;
     /// A list as values, one for each time that its statement has to run.

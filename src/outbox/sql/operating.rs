@@ -164,6 +164,8 @@ pub(super) async fn story<D: Dialect>(
     let pauses = orders::pauses::<D>(&mut session).await?;
     Ok(Some(Story {
         gate: operations::gate_in_the_way(&pauses, &couriers, &contact),
+        locked: operations::lock_in_the_way(&couriers, &contact),
+        sessions_in: D::SESSIONS_IN,
         courier_runs: operations::one_runs(&couriers),
         requeued,
         batches: trail.complete(),

@@ -38,6 +38,7 @@ impl Language for Sqlite {
     const INTERVENING: &'static Intervening = &intervening::INTERVENING;
     const ERASING: &'static Erasing = &erasing::ERASING;
     const SCHEMA: &'static Schema = &SCHEMA;
+    const SESSIONS_IN: &'static str = "";
 
     fn bind(parameters: &mut SqliteArguments, value: &Value<'_>) -> Result<(), BoxDynError> {
         match value {

@@ -251,6 +251,46 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
 }
 
 #[tokio::test]
+async fn a_lane_that_waits_for_a_locked_contact_is_told_as_such() {
+    let db = Db::postgres().await;
+    let mut world = World::new(&db, Faults::default()).await;
+    world.insert(&lanes(1)[0], &goods(0, 7)).await;
+    let first = "FROM contact_outbox WHERE id = (SELECT min(id) FROM contact_outbox)";
+    let id = db.text("id", first).await.expect("it is there");
+    let app = App::locks(&db, std::slice::from_ref(&id)).await;
+    let courier = Courier::start(&mut world).await;
+    let locked = async || courier.get("/api/status").await.json()["conclusion"]["locked"] == 7;
+    until("the page is told", locked).await;
+    let browser = Browser::start().await;
+    for ((language, code), [headline, more, tag]) in LANGUAGES.into_iter().zip([
+        [
+            "Nothing goes on: another session keeps locks",
+            "7 of them, in 1 lane, wait for locks that another session keeps.",
+            "locked",
+        ],
+        [
+            "发送停滞：其他会话持有锁",
+            "其中 7 个（1 个通道）在等待其他会话释放锁。",
+            "等待锁",
+        ],
+    ]) {
+        opens(&browser, &courier, language).await;
+        assert_eq!(browser.text(&text("headline-text")).await, headline);
+        let told = browser.text(&text("headline-more")).await;
+        assert!(told.ends_with(more), "{told}");
+        let lane = browser.text(&text("lanes")).await;
+        assert!(lane.contains(tag), "{lane}");
+        assert!(lane.contains(&format!("#{id}")), "{lane}");
+        leaves_a_picture(&browser, &format!("locked-{code}")).await;
+    }
+    app.ends().await;
+    until("all is delivered", async || {
+        courier.get("/api/status").await.json()["conclusion"]["state"] == "delivered"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn both_ends_of_a_curve_stand_on_one_line_below_it() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;

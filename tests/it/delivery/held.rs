@@ -49,6 +49,42 @@ async fn a_changed_token_file_ends_the_pause_at_once(db: &Db) {
     world.is_at_rest(0).await;
 }
 
+/// Here the database does not matter: lifting holds is tested on each.
+#[tokio::test]
+async fn a_token_that_is_taken_again_ends_the_holds_of_all_lanes() {
+    let db = Db::sqlite().await;
+    let refused = Faults {
+        token_off: true,
+        ..Faults::default()
+    };
+    let mut world = World::new(&db, refused).await;
+    // Nothing is tried again by itself during this test.
+    world.set("retry.initial_interval", "10m");
+    world.set("retry.max_interval", "1h");
+    let lanes = lanes(4);
+    for (nth, lane) in lanes.iter().enumerate() {
+        world.insert(lane, &goods(nth, 10)).await;
+    }
+    let courier = world.start(&["run"]);
+    let held = "FROM delivery_lane WHERE hold_reason = 'unauthorized'";
+    let tries = async |Lane(user, task): &Lane| {
+        let resumed = world.run(&["resume", &format!("{user}/{task}")]).await;
+        assert_eq!(resumed.code, Some(0), "{}", resumed.tail());
+    };
+    until("a lane is on hold", async || db.count(held).await == 1).await;
+    // One of those that have not tried yet does.
+    tries(&lanes[1]).await;
+    until("another one is", async || db.count(held).await > 1).await;
+    world.simulator.set_faults(Faults::default()).unwrap();
+    tries(&lanes[1]).await;
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    world.none(held).await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+}
+
 async fn a_token_file_that_goes_bad_leaves_the_last_good_token_in_use(db: &Db) {
     let mut world = World::new(db, Faults::default()).await;
     let file = world.dir.path().join("token");

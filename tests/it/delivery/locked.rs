@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contact_courier::simulator::Faults;
+use serde_json::Value;
 
 use super::load::{everything_arrived, everything_came_once};
 use super::world::{Lane, World, good, goods, lanes, until, until_within};
@@ -10,6 +11,7 @@ use crate::support::app::App;
 use crate::support::{Db, Raw, on_every_server, on_mysql_and_mariadb};
 
 on_every_server!(
+    a_locked_contact_is_told_by_status_and_explain_with_what_to_do,
     a_lane_whose_row_is_locked_holds_up_nobody_and_goes_on_soon,
     rows_that_an_app_keeps_locked_hold_up_their_own_lanes_alone,
     a_table_that_an_app_keeps_locked_is_trouble_until_it_lets_go,
@@ -18,6 +20,89 @@ on_every_server!(
 mod of_ranges {
     use super::*;
     on_mysql_and_mariadb!(a_range_that_an_app_keeps_locked_holds_up_its_own_lanes_alone);
+}
+
+async fn asked(world: &World<'_>, arguments: &[&str]) -> Value {
+    let ended = world.run(arguments).await;
+    serde_json::from_str(&ended.out).expect("a line of JSON")
+}
+
+async fn a_locked_contact_is_told_by_status_and_explain_with_what_to_do(db: &Db) {
+    let mut world = World::new(db, Faults::default()).await;
+    world.set("delivery.lease", "3s");
+    let lanes = lanes(2);
+    for (nth, lane) in lanes.iter().enumerate() {
+        world.insert(lane, &goods(nth, PER_LANE)).await;
+    }
+    let row = format!("FROM contact_outbox WHERE phone = '{}'", good(0, 1));
+    let id = db.text("id", &row).await.expect("it is there");
+    let number: i64 = id.parse().unwrap();
+    let app = App::locks(db, std::slice::from_ref(&id)).await;
+    let courier = world.start(&["run"]);
+    let locked = async |pid: u32| {
+        let status = asked(&world, &["status", "--json"]).await;
+        let couriers = status["instances"].as_array().cloned().unwrap_or_default();
+        let ours = couriers.iter().find(|one| one["pid"] == pid);
+        ours.is_some_and(|one| one["standing"]["locked"][0]["contact_id"] == number)
+    };
+    until("it is told", async || locked(courier.pid()).await).await;
+    until("the other lane is settled", async || {
+        world.with_status("pending").await == i64::try_from(PER_LANE).unwrap()
+    })
+    .await;
+    all_is_told(&world, db, &id).await;
+
+    // The next courier finds out before it sends anything of the lane again.
+    courier.kill().await;
+    let courier = world.start(&["run"]);
+    until("the next one tells it", async || {
+        locked(courier.pid()).await
+    })
+    .await;
+    app.ends().await;
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    until("it is not told any more", async || {
+        !locked(courier.pid()).await
+    })
+    .await;
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+    everything_arrived(&world, 2 * PER_LANE, 1).await;
+}
+
+/// Checks what the commands tell while a contact of this id is locked.
+async fn all_is_told(world: &World<'_>, db: &Db, id: &str) {
+    let status = asked(world, &["status", "--json"]).await;
+    let lane = &status["busiest_lanes"][0];
+    assert_eq!(lane["locked"]["contact_id"].to_string(), id, "{status}");
+    assert_eq!(lane["done_in_seconds"], Value::Null);
+    assert_eq!(status["done_in_seconds"], Value::Null);
+    assert_eq!(status["conclusion"]["locked"], PER_LANE);
+    let text = world.run(&["status"]).await.out;
+    let first = "Nothing goes on: 3 contacts wait in 1 lane for locks that another session keeps\n";
+    assert!(text.starts_with(first), "{text}");
+    assert!(
+        text.contains(&format!("waits for locked contact {id}")),
+        "{text}"
+    );
+    let shown_by = match &db.raw {
+        Raw::Postgres(_) => "(pg_stat_activity shows it)",
+        _ => "(information_schema.innodb_trx shows it)",
+    };
+    let told = world.run(&["explain", id]).await.out;
+    let first = told.lines().next().unwrap_or_default();
+    assert!(
+        first.contains("Another session has kept its row locked for "),
+        "{told}"
+    );
+    assert!(first.ends_with(&format!("{shown_by}.")), "{told}");
+    let neighbour = world.run(&["explain", "--phone", &good(0, 0)]).await.out;
+    let words = format!("kept contact {id} of its lane locked");
+    assert!(neighbour.contains(&words), "{neighbour}");
+    let told = asked(world, &["explain", id, "--json"]).await;
+    assert_eq!(told["locked"]["contacts"], PER_LANE, "{told}");
 }
 
 /// More lanes than a courier works at once.
