@@ -33,11 +33,14 @@ fn locked(story: &Story) -> String {
         Some(other) => format!("contact {other} of its lane locked"),
         None => "something locked that its lane needs".to_owned(),
     };
+    let shown_in = match story.sessions_in {
+        "" => String::new(),
+        sessions => format!(" ({sessions} shows it)"),
+    };
     format!(
         " Another session has kept {what} for {}, so its outcome cannot be written: the app must end \
-         that transaction ({} shows it).",
+         that transaction{shown_in}.",
         seconds(lock.waited_seconds),
-        story.sessions_in
     )
 }
 
