@@ -12,25 +12,28 @@
 //! - **Fewer connections will do.** A server that allows fewer than the pool may have is worked with by
 //!   those that it allows: see [`Allowance`].
 
-use std::convert::Infallible;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
-use sqlx::pool::{MaybePoolConnection, PoolConnection, PoolConnectionMetadata};
-use sqlx::{ConnectOptions, Connection, Error, Pool, SqlSafeStr, Transaction};
-use tokio::sync::MutexGuard;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use sqlx::pool::{MaybePoolConnection, PoolConnectionMetadata};
+use sqlx::{Connection, Error, Pool, SqlSafeStr, Transaction};
+use tokio::time::{Instant, timeout};
 
 use super::allowance::Allowance;
 use super::error::{CONNECT_TIMEOUT, OutboxError};
 use super::kept::{Held, Kept};
-use super::network::{self, REFUSED_AGAIN};
 use super::server_kind::{Options, ServerKind};
 use crate::address::{Address, Renew};
 use crate::lock::lock;
-use crate::telemetry::event::{DatabaseAddressChanged, DatabaseAllowsFewer, DatabaseMoved};
+use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
+
+mod acquiring;
+mod host;
+
+pub use self::host::Access;
+use self::host::{Host, find};
 
 /// A connection that was used this lately is taken for good, and so is a server that has lately
 /// taken writes.
@@ -39,29 +42,11 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A server that answers does so within this time, when all that it is asked is how it is.
 const CHECK_WITHIN: Duration = Duration::from_secs(2);
 
-/// Where there are other servers to be tried, none is waited for longer.
-const LOOK_WITHIN: Duration = Duration::from_secs(3);
-
 /// How often the files that an address comes from are looked at for a change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After a round in which no server was found that would do.
 const REST: Duration = Duration::from_secs(1);
-
-/// A new connection takes no longer, unless the server is slow or allows no more.
-const USUAL: Duration = Duration::from_secs(1);
-
-/// How often whoever is the next looks for a connection that came back.
-const BACK_EVERY: Duration = Duration::from_millis(2);
-
-/// What whoever connects wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Write: only a server that takes writes will do.
-    Write,
-    /// Read: a server that takes writes if there is one, else any.
-    Read,
-}
 
 /// The servers of one address, and the connections to the one that is used now.
 #[derive(Debug)]
@@ -88,22 +73,6 @@ struct Shared<D: ServerKind> {
     checked: Mutex<Instant>,
     /// Whether it was told that a server allows fewer connections than are set.
     told_of_fewer: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Host<D: ServerKind> {
-    place: String,
-    options: Options<D>,
-}
-
-// A kind of server is never cloned itself, which is what the derived one would ask for.
-impl<D: ServerKind> Clone for Host<D> {
-    fn clone(&self) -> Self {
-        Self {
-            place: self.place.clone(),
-            options: self.options.clone(),
-        }
-    }
 }
 
 /// The server that is used now.
@@ -207,57 +176,6 @@ impl<D: ServerKind> Servers<D> {
         })
     }
 
-    /// Takes one of them out of the pool, waits for one, or makes one. When the server allows no more,
-    /// one that comes back is waited for. The error is the server's, if it has refused one.
-    pub(super) async fn acquire(&self) -> sqlx::Result<PoolConnection<D>> {
-        let mut refused = None;
-        let acquired = timeout(CONNECT_TIMEOUT, async {
-            loop {
-                match self.try_to_acquire().await {
-                    Err(error) if D::allows_no_more(&error) => refused = Some(error),
-                    acquired => return acquired,
-                }
-            }
-        });
-        let acquired = acquired.await;
-        acquired.unwrap_or_else(|_| Err(refused.unwrap_or(Error::PoolTimedOut)))
-    }
-
-    /// Takes one more beside one that the caller holds; `None`: there is none to be had, as when the
-    /// server allows no more.
-    pub(super) async fn another(&self) -> sqlx::Result<Option<PoolConnection<D>>> {
-        let (pool, allowance) = (self.pool(), self.0.allowance());
-        if pool.num_idle() == 0 && allowance.is_used_up(pool.size()) {
-            return Ok(None);
-        }
-        match timeout(CONNECT_TIMEOUT, self.try_to_acquire()).await {
-            Ok(Err(error)) if D::allows_no_more(&error) => Ok(None),
-            Ok(acquired) => acquired.map(Some),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Lets something make a connection of its own. If that takes longer than usual, the server may
-    /// allow no more: then those that nobody uses are closed.
-    pub(super) async fn beside<T>(&self, making: impl Future<Output = T>) -> T {
-        tokio::select! {
-            biased;
-            made = making => made,
-            never = self.make_room() => match never {},
-        }
-    }
-
-    async fn make_room(&self) -> Infallible {
-        loop {
-            sleep(REFUSED_AGAIN).await;
-            let pool = self.pool();
-            self.kept().give_back();
-            while let Some(idle) = pool.try_acquire() {
-                idle.close().await.ok();
-            }
-        }
-    }
-
     /// Begins a transaction on one of them. It is begun to its end even if the caller goes away: the
     /// driver takes a session for free whose BEGIN was broken off. What is written on it later as a
     /// single statement would not be committed, and would keep its rows locked.
@@ -285,106 +203,6 @@ impl<D: ServerKind> Servers<D> {
             None => Held::new(Box::pin(self.acquire()).await?),
         };
         Ok(held.with_place(kept))
-    }
-
-    /// Fails with the server's words, after a moment, if the server allows no more connections.
-    async fn try_to_acquire(&self) -> sqlx::Result<PoolConnection<D>> {
-        let (pool, allowance) = (self.pool(), self.0.allowance());
-        let turn = self.wait_for_return(&pool, &allowance).await;
-        let acquired = tokio::select! {
-            biased;
-            acquired = self.grow(&pool, &allowance) => acquired,
-            error = self.refusal(&pool, &allowance) => Err(error),
-        };
-        drop(turn);
-        if let Err(error) = &acquired
-            && D::allows_no_more(error)
-        {
-            sleep(REFUSED_AGAIN).await;
-            if let Some(most) = allowance.refused(pool.size()) {
-                self.tell_of_fewer(most, error);
-            }
-        }
-        acquired
-    }
-
-    /// Takes a connection out of the pool or makes one, and again if the server refuses it: those that
-    /// were closed a moment ago may still count there.
-    async fn grow(
-        &self,
-        pool: &Pool<D>,
-        allowance: &Arc<Allowance>,
-    ) -> sqlx::Result<PoolConnection<D>> {
-        loop {
-            let grows = pool.num_idle() == 0 && pool.size() < self.0.max_connections;
-            let growing = grows.then(|| allowance.growing());
-            // What it takes to make a connection is large. In a box it does not move with each caller.
-            let acquired = Box::pin(pool.acquire()).await;
-            drop(growing);
-            match acquired {
-                Err(error) if D::allows_no_more(&error) => sleep(REFUSED_AGAIN).await,
-                acquired => {
-                    if grows && acquired.is_ok() {
-                        allowance.allowed(pool.size());
-                    }
-                    return acquired;
-                }
-            }
-        }
-    }
-
-    /// Waits in line until a connection has come back, if the server allows no more.
-    async fn wait_for_return<'a>(
-        &self,
-        pool: &Pool<D>,
-        allowance: &'a Arc<Allowance>,
-    ) -> Option<MutexGuard<'a, ()>> {
-        let is_full = || {
-            pool.size() < self.0.max_connections
-                && allowance.is_full(pool.size())
-                && Arc::ptr_eq(allowance, &self.0.allowance())
-        };
-        // Whoever comes now takes none that others wait for.
-        if !is_full() {
-            return None;
-        }
-        let turn = allowance.turn().await;
-        while pool.num_idle() == 0 && is_full() && allowance.is_used_up(pool.size()) {
-            self.kept().give_back();
-            sleep(BACK_EVERY).await;
-        }
-        // Who tries for one more keeps nobody waiting.
-        (pool.num_idle() > 0).then_some(turn)
-    }
-
-    /// Returns the server's words if it allows no more connections, else never. The pool itself tries
-    /// again and again and says nothing.
-    async fn refusal(&self, pool: &Pool<D>, allowance: &Allowance) -> Error {
-        loop {
-            sleep(USUAL).await;
-            if pool.size() >= self.0.max_connections && !allowance.is_growing() {
-                continue;
-            }
-            let options = self.options();
-            let connecting = Box::pin(options.connect());
-            match timeout(CONNECT_TIMEOUT, connecting).await {
-                Ok(Err(error)) if D::allows_no_more(&error) => return error,
-                Ok(Ok(session)) => network::part(session).await,
-                _ => {}
-            }
-        }
-    }
-
-    fn tell_of_fewer(&self, most: u32, error: &Error) {
-        if most < self.0.max_connections && !self.0.told_of_fewer.swap(true, Ordering::AcqRel) {
-            DatabaseAllowsFewer {
-                server: &self.place(),
-                most,
-                max_connections: self.0.max_connections,
-                error: &error.to_string(),
-            }
-            .emit();
-        }
     }
 
     fn kept(&self) -> Kept<D> {
@@ -653,79 +471,4 @@ fn pool<D: ServerKind>(options: &Options<D>, max: u32, shared: &Weak<Shared<D>>)
             })
         })
         .connect_lazy_with(options.clone())
-}
-
-/// The first server that will do, beginning with the one at `from`.
-async fn find<D: ServerKind>(
-    hosts: &[Host<D>],
-    from: usize,
-    access: Access,
-    context: &D::Context,
-) -> Result<usize, OutboxError> {
-    let mut errors = Vec::new();
-    let mut readable = None;
-    for at in (from..hosts.len()).chain(0..from) {
-        let host = &hosts[at];
-        match look(host, hosts.len() > 1, context).await {
-            Ok(None) => return Ok(at),
-            Ok(Some(why)) => {
-                readable = readable.or(Some(at));
-                errors.push(OutboxError::ReadOnly(format!("{} {why}", host.place)));
-            }
-            Err(error) => errors.push(error),
-        }
-    }
-    match readable {
-        Some(at) if access == Access::Read => Ok(at),
-        _ => Err(all_of(hosts, from, errors)),
-    }
-}
-
-/// Why none of the servers will do.
-fn all_of<D: ServerKind>(
-    hosts: &[Host<D>],
-    from: usize,
-    mut errors: Vec<OutboxError>,
-) -> OutboxError {
-    if errors.len() == 1 {
-        return errors.remove(0);
-    }
-    let places = hosts.iter().cycle().skip(from).map(|host| &host.place);
-    let why = places.zip(&errors).map(|(place, error)| match error {
-        OutboxError::ReadOnly(why) => why.clone(),
-        error => format!("{place}: {error}"),
-    });
-    let why = why.collect::<Vec<_>>().join("; ");
-    let why = format!("none of its servers takes writes: {why}");
-    if errors.iter().any(OutboxError::is_transient) {
-        OutboxError::Lost(why)
-    } else {
-        OutboxError::Failed(why)
-    }
-}
-
-/// Asks a server why it takes no writes; `None`: it does.
-async fn look<D: ServerKind>(
-    host: &Host<D>,
-    is_one_of_several: bool,
-    context: &D::Context,
-) -> Result<Option<String>, OutboxError> {
-    let within = if is_one_of_several {
-        LOOK_WITHIN
-    } else {
-        CONNECT_TIMEOUT
-    };
-    let began = Instant::now();
-    let mut session = network::connect::<D>(&host.options, within).await?;
-    let asked = async {
-        D::prepare(&mut session, context)
-            .await
-            .map_err(D::translate)?;
-        let refusal = D::refuses_writes(&mut session).await;
-        network::part(session).await;
-        refusal.map_err(D::translate)
-    };
-    timeout_at(began + within, asked)
-        .await
-        .unwrap_or_else(|_| Err(network::too_slow(within)))
 }

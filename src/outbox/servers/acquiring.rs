@@ -1,0 +1,178 @@
+//! How a connection is taken out of the pool, and what is done where the server allows fewer than the pool
+//! may have.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{ConnectOptions, Error, Pool};
+use tokio::sync::MutexGuard;
+use tokio::time::{sleep, timeout};
+
+use super::Servers;
+use crate::outbox::allowance::Allowance;
+use crate::outbox::error::CONNECT_TIMEOUT;
+use crate::outbox::network::{self, REFUSED_AGAIN};
+use crate::outbox::server_kind::ServerKind;
+use crate::telemetry::event::DatabaseAllowsFewer;
+
+/// A new connection takes no longer, unless the server is slow or allows no more.
+const USUAL: Duration = Duration::from_secs(1);
+
+/// How often whoever is the next looks for a connection that came back.
+const BACK_EVERY: Duration = Duration::from_millis(2);
+
+impl<D: ServerKind> Servers<D> {
+    /// Takes one of them out of the pool, waits for one, or makes one. When the server allows no more,
+    /// one that comes back is waited for. The error is the server's, if it has refused one.
+    pub(in crate::outbox) async fn acquire(&self) -> sqlx::Result<PoolConnection<D>> {
+        let mut refused = None;
+        let acquired = timeout(CONNECT_TIMEOUT, async {
+            loop {
+                match self.try_to_acquire().await {
+                    Err(error) if D::allows_no_more(&error) => refused = Some(error),
+                    acquired => return acquired,
+                }
+            }
+        });
+        let acquired = acquired.await;
+        acquired.unwrap_or_else(|_| Err(refused.unwrap_or(Error::PoolTimedOut)))
+    }
+
+    /// Takes one more beside one that the caller holds; `None`: there is none to be had, as when the
+    /// server allows no more.
+    pub(in crate::outbox) async fn another(&self) -> sqlx::Result<Option<PoolConnection<D>>> {
+        let (pool, allowance) = (self.pool(), self.0.allowance());
+        if pool.num_idle() == 0 && allowance.is_used_up(pool.size()) {
+            return Ok(None);
+        }
+        match timeout(CONNECT_TIMEOUT, self.try_to_acquire()).await {
+            Ok(Err(error)) if D::allows_no_more(&error) => Ok(None),
+            Ok(acquired) => acquired.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Lets something make a connection of its own. If that takes longer than usual, the server may
+    /// allow no more: then those that nobody uses are closed.
+    pub(in crate::outbox) async fn beside<T>(&self, making: impl Future<Output = T>) -> T {
+        tokio::select! {
+            biased;
+            made = making => made,
+            never = self.make_room() => match never {},
+        }
+    }
+
+    async fn make_room(&self) -> Infallible {
+        loop {
+            sleep(REFUSED_AGAIN).await;
+            let pool = self.pool();
+            self.kept().give_back();
+            while let Some(idle) = pool.try_acquire() {
+                idle.close().await.ok();
+            }
+        }
+    }
+
+    /// Fails with the server's words, after a moment, if the server allows no more connections.
+    async fn try_to_acquire(&self) -> sqlx::Result<PoolConnection<D>> {
+        let (pool, allowance) = (self.pool(), self.0.allowance());
+        let turn = self.wait_for_return(&pool, &allowance).await;
+        let acquired = tokio::select! {
+            biased;
+            acquired = self.grow(&pool, &allowance) => acquired,
+            error = self.refusal(&pool, &allowance) => Err(error),
+        };
+        drop(turn);
+        if let Err(error) = &acquired
+            && D::allows_no_more(error)
+        {
+            sleep(REFUSED_AGAIN).await;
+            if let Some(most) = allowance.refused(pool.size()) {
+                self.tell_of_fewer(most, error);
+            }
+        }
+        acquired
+    }
+
+    /// Takes a connection out of the pool or makes one, and again if the server refuses it: those that
+    /// were closed a moment ago may still count there.
+    async fn grow(
+        &self,
+        pool: &Pool<D>,
+        allowance: &Arc<Allowance>,
+    ) -> sqlx::Result<PoolConnection<D>> {
+        loop {
+            let grows = pool.num_idle() == 0 && pool.size() < self.0.max_connections;
+            let growing = grows.then(|| allowance.growing());
+            // What it takes to make a connection is large. In a box it does not move with each caller.
+            let acquired = Box::pin(pool.acquire()).await;
+            drop(growing);
+            match acquired {
+                Err(error) if D::allows_no_more(&error) => sleep(REFUSED_AGAIN).await,
+                acquired => {
+                    if grows && acquired.is_ok() {
+                        allowance.allowed(pool.size());
+                    }
+                    return acquired;
+                }
+            }
+        }
+    }
+
+    /// Waits in line until a connection has come back, if the server allows no more.
+    async fn wait_for_return<'a>(
+        &self,
+        pool: &Pool<D>,
+        allowance: &'a Arc<Allowance>,
+    ) -> Option<MutexGuard<'a, ()>> {
+        let is_full = || {
+            pool.size() < self.0.max_connections
+                && allowance.is_full(pool.size())
+                && Arc::ptr_eq(allowance, &self.0.allowance())
+        };
+        // Whoever comes now takes none that others wait for.
+        if !is_full() {
+            return None;
+        }
+        let turn = allowance.turn().await;
+        while pool.num_idle() == 0 && is_full() && allowance.is_used_up(pool.size()) {
+            self.kept().give_back();
+            sleep(BACK_EVERY).await;
+        }
+        // Who tries for one more keeps nobody waiting.
+        (pool.num_idle() > 0).then_some(turn)
+    }
+
+    /// Returns the server's words if it allows no more connections, else never. The pool itself tries
+    /// again and again and says nothing.
+    async fn refusal(&self, pool: &Pool<D>, allowance: &Allowance) -> Error {
+        loop {
+            sleep(USUAL).await;
+            if pool.size() >= self.0.max_connections && !allowance.is_growing() {
+                continue;
+            }
+            let options = self.options();
+            let connecting = Box::pin(options.connect());
+            match timeout(CONNECT_TIMEOUT, connecting).await {
+                Ok(Err(error)) if D::allows_no_more(&error) => return error,
+                Ok(Ok(session)) => network::part(session).await,
+                _ => {}
+            }
+        }
+    }
+
+    fn tell_of_fewer(&self, most: u32, error: &Error) {
+        if most < self.0.max_connections && !self.0.told_of_fewer.swap(true, Ordering::AcqRel) {
+            DatabaseAllowsFewer {
+                server: &self.place(),
+                most,
+                max_connections: self.0.max_connections,
+                error: &error.to_string(),
+            }
+            .emit();
+        }
+    }
+}
