@@ -46,6 +46,22 @@ pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     if let Cow::Owned(plain) = &plain {
         without_code_and_suffix(plain);
     }
+    if let Some(digits) = only_digits(number) {
+        without_code_and_suffix(&digits);
+    }
+}
+
+/// Returns the digits before a number's first `_`, if something else stands there, too, and if there are
+/// as many as a number has: a platform may drop everything else. A ciphertext is mostly letters.
+fn only_digits(number: &str) -> Option<String> {
+    if number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let bare = number.split('_').find(|part| !part.is_empty())?;
+    let digits = bare.chars().map(in_ascii).filter(char::is_ascii_digit);
+    let digits: String = digits.collect();
+    let others = bare.chars().count() - digits.len();
+    (digits.len() >= SHORTEST_NUMBER && others <= digits.len()).then_some(digits)
 }
 
 /// Returns one spelling for all numbers that the platform may take for the same: plain digits,
@@ -86,10 +102,16 @@ fn plain(number: &str) -> Cow<'_, str> {
     Cow::Owned(
         number
             .chars()
-            .filter(|c| !is_between(*c))
+            .filter(|c| !is_between(*c) && !is_stray(*c))
             .map(in_ascii)
             .collect(),
     )
+}
+
+/// Whether a character stands beside a number by a slip of the hand or of a program: a sign of a list, or
+/// a mark that does not show.
+fn is_stray(c: char) -> bool {
+    ",;:#、，；：".contains(c) || matches!(c, '\u{2060}'..='\u{206f}')
 }
 
 /// Whether people put this character between the digits of a number.
@@ -181,6 +203,27 @@ mod tests {
     #[test]
     fn a_number_in_plain_digits_has_one_spelling() {
         assert_eq!(spellings("13012121211"), ["13012121211"]);
+    }
+
+    #[test]
+    fn a_platform_may_drop_all_but_the_digits() {
+        for sent in [
+            "13012121211,",
+            "13012121211；",
+            "、13012121211",
+            "#13012121211",
+            "tel:13012121211",
+            "\u{2068}13012121211\u{2069}",
+            "13012121211_AB",
+            "13012121211_ab_1",
+            "电话13012121211",
+        ] {
+            let known = spellings(sent);
+            assert!(known.iter().any(|one| one == "13012121211"), "{known:?}");
+        }
+        // A ciphertext has digits, too.
+        let cipher = "U2FsdGVkX19zZWNyZXQ1";
+        assert_eq!(spellings(cipher), [cipher]);
     }
 
     #[test]

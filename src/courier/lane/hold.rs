@@ -14,7 +14,7 @@ use crate::courier::notes::Loner;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
-use crate::platform::verdict::{self, Wait};
+use crate::platform::verdict::{self, Wait, WaitReason};
 use crate::telemetry::event::{BatchPostponed, LaneHeld, LaneRecovered, LaneStopped};
 
 /// After this many failed sends, the parts of a batch are tried, while the platform answers others.
@@ -325,7 +325,9 @@ impl LaneAtWork {
 }
 
 /// Whether a wait may be about one batch alone. A refused token or a full rate is about others, too, even if
-/// the batch may have been delivered.
+/// the batch may have been delivered. A redirect may be the answer of somebody in between to what one row
+/// holds.
 fn fails_by_itself(wait: &Wait) -> bool {
-    wait.maybe_delivered && wait.reason.runs_out()
+    let is_about_content = wait.maybe_delivered || wait.reason == WaitReason::Redirected;
+    is_about_content && wait.reason.runs_out()
 }

@@ -41,7 +41,7 @@ impl Attribution<'_> {
 }
 
 /// Finds the row of each entry, without guessing: an exact number first, then the visible ends. In
-/// a batch of one there is nothing to tell apart.
+/// a batch of one there is nothing to tell apart, unless the entry names another number in full.
 pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attribution<'a> {
     let mut found = Attribution {
         rows: BTreeMap::new(),
@@ -53,8 +53,9 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
         _ => batch.contacts.iter().map(shown).collect(),
     };
     for failure in failures {
-        let row = match rows.len() {
-            1 => Ok(0),
+        let row = match rows.as_slice() {
+            [only] if is_foreign(batch, only, &failure.number) => Err(Vec::new()),
+            [_] => Ok(0),
             _ => row_of(batch, &rows, &failure.number),
         };
         let cause = failure.cause.as_str();
@@ -65,6 +66,19 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
     }
     found
 }
+
+/// Whether the name is a whole number, and not that of this row.
+fn is_foreign(batch: &Batch, row: &Shown, named: &str) -> bool {
+    let is_whole = |c: char| c.is_ascii_digit();
+    let name = mask::canonical(named);
+    !batch.options.encryption
+        && name.len() >= SHORTEST_FOREIGN
+        && name.chars().all(is_whole)
+        && Name::new(named).fit(row) == Fit::None
+}
+
+/// A shorter run of digits may be the number of a line or what is left of a mask.
+const SHORTEST_FOREIGN: usize = 11;
 
 /// Whether an entry of the list names the only row of a batch. Words that name nobody may be about
 /// the task or the account, and a name that does not fit is another number's.

@@ -15,8 +15,19 @@ pub(super) enum Existence {
     NotSaid,
 }
 
-/// Words that may mean "there already", whatever stands around them.
-const PERHAPS: [&str; 30] = [
+/// Words that may mean "there already", whatever stands around them: a number that the platform has may
+/// be one too many, or be called at this moment.
+const PERHAPS: [&str; 40] = [
+    "上限",
+    "超限",
+    "限制",
+    "频",
+    "次数",
+    "已达",
+    "呼叫",
+    "拨打",
+    "LIMIT",
+    "CALLING",
     "重复",
     "重複",
     "存在",
@@ -61,7 +72,15 @@ const NOT_THERE: [&str; 7] = [
 ];
 
 /// Words of a program that does not know its own trouble. A number that is there twice may be it.
-const NO_CAUSE: [&str; 7] = [
+const NO_CAUSE: [&str; 15] = [
+    "给定的数据",
+    "参数校验",
+    "参数验证",
+    "参数错误",
+    "参数有误",
+    "不可用",
+    "DATA WAS INVALID",
+    "VALIDATION",
     "导入失败",
     "添加失败",
     "未知错误",
@@ -71,8 +90,8 @@ const NO_CAUSE: [&str; 7] = [
     "INTERNAL ERROR",
 ];
 
-/// At most this many sentences with a marker are read, because no answer may cost much.
-const MOST_SENTENCES: usize = 4;
+/// At most this many sentences are read, because no answer may cost much.
+const MOST_SENTENCES: usize = 8;
 
 pub(super) fn existence(words: &str, rules: &Rules) -> Existence {
     let markers = rules.duplicate_markers.iter();
@@ -85,11 +104,12 @@ pub(super) fn existence(words: &str, rules: &Rules) -> Existence {
     if several.any(|marker| words.contains(marker)) {
         return Existence::InTheTask;
     }
-    let is_marked = |sentence: &&str| markers.iter().any(|marker| sentence.contains(marker));
-    let mut marked = words.split(ends_sentence).filter(is_marked).peekable();
-    if marked.peek().is_some() {
-        let mut few = marked.take(MOST_SENTENCES);
-        return if few.any(|sentence| says_nothing_else(sentence, &markers)) {
+    if markers.iter().any(|marker| words.contains(marker)) {
+        // The place may stand in a sentence of its own.
+        let mut sentences = words.split(ends_sentence);
+        let mut few = sentences.by_ref().take(MOST_SENTENCES);
+        let says_no_more = few.all(|sentence| says_nothing_else(sentence, &markers));
+        return if says_no_more && sentences.next().is_none() {
             Existence::InTheTask
         } else {
             Existence::Elsewhere

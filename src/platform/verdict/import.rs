@@ -146,11 +146,12 @@ pub(super) fn read_refusal(
     let found = attribute(batch, &document.failures);
     let maybe_delivered = may_have_gone_on(batch, document);
     let names_nobody = found.rows.is_empty() && !maybe_delivered;
-    let may_be_in = match batch.contacts.as_slice() {
-        [contact] => batch.may_be_in(contact),
+    // A single row is judged by what names it.
+    let is_in_doubt = match batch.contacts.as_slice() {
+        [contact] => batch.may_be_in(contact) || found.rows.is_empty(),
         _ => false,
     };
-    if names_nobody || may_be_in && !names_the_only_row(batch, &document.failures) {
+    if names_nobody || is_in_doubt && !names_the_only_row(batch, &document.failures) {
         return refused(batch, refusal, rules);
     }
     let mut settled = listed(batch, &found, rules);

@@ -10,10 +10,11 @@ use std::sync::LazyLock;
 /// Chinese text has no blanks, so these are taken out of it one after the other, the longest first.
 const CHINESE: &str = "\
     该 此 这个 的 了 在 于 为 是 被 已 已经 内 中 里 有 请 与 和 第 行 条 个 \
-    任务 任務 本任务 该任务 当前任务 同一任务 任务列表 号码 號碼 手机 手机号 手机号码 电话 电话号码 数据 \
+    不在黑名单 任务 任務 本任务 该任务 当前任务 同一任务 任务列表 号码 號碼 手机 手机号 手机号码 电话 电话号码 数据 \
     存在 重复 重複 已有 导入 导入失败 添加 添加失败 加入 录入 写入 上传 \
     失败 错误 异常 操作失败 请求失败 提交失败 提交的 系统提示 失败原因 原因 提示 检测到 发现 \
-    跳过 忽略 过滤 去除 去重 自动 无法 不能 不可 无需 请勿 请检查 请核对";
+    跳过 忽略 过滤 去除 去重 自动 无法 不能 不可 无需 请勿重复提交 请勿重复添加 请勿重复导入 请勿 请检查 请核对 请核实 请更换 请修改 \
+    修改 更换 核实 确认 后 再试 重试 将 本次 本行";
 
 /// Words of letters, which stand alone.
 const LATIN: &str = "A ALREADY DUPLICATE DUPLICATED ENTRY ERROR EXIST EXISTED EXISTS FAILED IGNORED IN IS \

@@ -71,8 +71,11 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     if let Some(wait) = not_now(answer, &words, gone_on, rules) {
         return wait;
     }
-    if !is_import && document.is_some_and(says_timeout) {
+    if !is_import && document.is_some_and(says_trouble) {
         return wait(WaitReason::ServerError, &words, true);
+    }
+    if !is_import && document.is_some_and(is_garbled) {
+        return wait(WaitReason::Unreadable, &words, true);
     }
     // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
     // the account, and an answer that is not the platform's JSON is not known to be its own. The HTTP
@@ -114,26 +117,64 @@ fn is_server_error(answer: &Answer) -> bool {
     is_one(i64::from(answer.http)) || answer.code().is_some_and(is_one)
 }
 
-/// Whether a refusal without a list says that time ran out. The platform may have gone on by itself.
-fn says_timeout(document: &Document) -> bool {
-    let words = document.message.to_lowercase();
-    document.failures.is_empty() && TIMEOUT.iter().any(|said| words.contains(said))
+/// Whether a refusal without a list says that the platform was in trouble: time ran out, or it asks for
+/// another try. It may have gone on by itself.
+fn says_trouble(document: &Document) -> bool {
+    let mut words = document.message.to_lowercase();
+    if !document.failures.is_empty() {
+        return false;
+    }
+    for ended in ENDED {
+        words = words.replace(ended, "");
+    }
+    TROUBLE.iter().any(|said| words.contains(said))
 }
 
-/// Words for that. A task or a session may also run out of time (`任务已超时`, `登录超时`), and nothing is
-/// carried out then.
-const TIMEOUT: [&str; 10] = [
-    "请求超时",
-    "操作超时",
-    "处理超时",
-    "响应超时",
-    "连接超时",
-    "网络超时",
-    "执行超时",
+/// Words for that.
+const TROUBLE: [&str; 22] = [
+    "超时",
+    "超時",
+    "逾时",
+    "逾時",
     "timeout",
     "time-out",
     "timed out",
+    "无响应",
+    "無響應",
+    "没有响应",
+    "繁忙",
+    "频繁",
+    "頻繁",
+    "稍后",
+    "稍後",
+    "已断开",
+    "连接断开",
+    "连接失败",
+    "too many",
+    "try again",
+    "busy",
+    "unavailable",
 ];
+
+/// Words that hold one of these and are about a task or a session whose time is over: nothing is carried
+/// out then.
+const ENDED: [&str; 10] = [
+    "任务已超时",
+    "任务超时",
+    "登录已超时",
+    "登录超时",
+    "登陆超时",
+    "会话已超时",
+    "会话超时",
+    "授权超时",
+    "session timeout",
+    "session timed out",
+];
+
+/// Whether nobody can read what a refusal without a list says, as in another encoding.
+fn is_garbled(document: &Document) -> bool {
+    document.failures.is_empty() && document.message.contains('\u{fffd}')
+}
 
 /// Reads an answer for which no row is to blame, so that a lane, a user or everybody waits. Nothing was
 /// delivered, unless the platform has `gone_on` behind bad rows.
@@ -163,15 +204,53 @@ fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option
     (is_lanes || says_so).then(|| wait(WaitReason::TaskRunning, words, gone_on))
 }
 
+/// Whether the document reports a success. One that counts nothing and lists nothing has to say so: a page
+/// for a login or a captcha may come with the code of a success.
 fn is_success(document: &Document) -> bool {
-    document.code == 200 && document.status.as_deref().is_none_or(says_success)
+    let message = document.message.trim();
+    let counts = document.task_number_count.is_some() || !document.failures.is_empty();
+    document.code == 200
+        && document.status.as_deref().is_none_or(says_success)
+        && (counts || message.is_empty() || is_told_as_success(message))
 }
+
+/// Whether a message says that something was done.
+fn is_told_as_success(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    message.trim() == "ok" || says(&DONE) && !says(&NOT_DONE)
+}
+
+const DONE: [&str; 10] = [
+    "成功",
+    "success",
+    "imported",
+    "accepted",
+    "导入完成",
+    "操作完成",
+    "处理完成",
+    "提交完成",
+    "已接收",
+    "已受理",
+];
+
+const NOT_DONE: [&str; 8] = [
+    "失败",
+    "不成功",
+    "未成功",
+    "没有成功",
+    "fail",
+    "unsuccess",
+    "not ",
+    "error",
+];
 
 /// Whether any part of the document says that rows were imported.
 fn claims_success(document: &Document) -> bool {
     (200..=299).contains(&document.code)
         || document.status.as_deref().is_some_and(says_success)
         || document.task_number_count.unwrap_or(0) > 0
+        || is_told_as_success(&document.message)
 }
 
 fn says_success(status: &str) -> bool {

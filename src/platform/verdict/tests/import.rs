@@ -30,6 +30,23 @@ fn absent_counts_and_an_empty_data_array_add_up() {
         r#"{"code":"200","status":"success","message":"","data":[]}"#,
     );
     assert_eq!(ends(&closed(&three(), &bare)), all);
+    for said in ["导入成功", "OK", "Success", "3 numbers imported"] {
+        let body = json!({"code": 200, "message": said, "data": []});
+        let told = answer(200, &body.to_string());
+        assert_eq!(ends(&closed(&three(), &told)), all, "{said}");
+    }
+}
+
+#[test]
+fn an_entry_with_another_number_in_full_is_not_about_the_only_row() {
+    // [whose failure]
+    let foreign = |count| imported(count, &[("15999998888", "空号")]);
+    for count in [None, Some(1)] {
+        let closing = closed(&one(), &foreign(count));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{count:?}");
+    }
+    let own = imported(None, &[("+8613000001111", "空号")]);
+    assert_eq!(ends(&closed(&one(), &own)), [(1, "rejected")]);
 }
 
 #[test]

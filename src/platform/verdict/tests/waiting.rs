@@ -66,6 +66,57 @@ fn a_lost_answer_a_5xx_and_an_unreadable_body_may_have_been_delivered() {
 }
 
 #[test]
+fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
+    // [server error], [unreadable]
+    for (reply, reason) in [
+        (error(10001, "服务超时"), WaitReason::ServerError),
+        (error(10001, "接口调用超时"), WaitReason::ServerError),
+        (error(400, "請求逾時"), WaitReason::ServerError),
+        (
+            error(10001, "系统繁忙，请稍后再试"),
+            WaitReason::ServerError,
+        ),
+        (error(10_002, "上游服务无响应"), WaitReason::ServerError),
+        (
+            error(10021, "操作过于频繁，请稍后再试"),
+            WaitReason::ServerError,
+        ),
+        (error(400, "Too Many Attempts."), WaitReason::ServerError),
+        // In another encoding.
+        (
+            error(422, "\u{fffd}\u{fffd}\u{fffd}\u{fffd}ʱ"),
+            WaitReason::Unreadable,
+        ),
+        // A success in its words.
+        (error(0, "success"), WaitReason::Unreadable),
+        (error(1, "号码导入任务成功"), WaitReason::Unreadable),
+        // A page for people in the shape of a success.
+        (
+            answer(200, r#"{"code":200,"message":"请先登录","data":[]}"#),
+            WaitReason::Unreadable,
+        ),
+        (
+            answer(
+                200,
+                r#"{"code":200,"status":"success","message":"请完成滑块验证","data":{"captcha":"x"}}"#,
+            ),
+            WaitReason::Unreadable,
+        ),
+        (
+            answer(200, r#"{"code":200,"message":"任务不存在","data":null}"#),
+            WaitReason::Unreadable,
+        ),
+    ] {
+        let wait = waiting(&three(), &reply);
+        assert_eq!(
+            (wait.reason, wait.maybe_delivered),
+            (reason, true),
+            "{reply:?}"
+        );
+    }
+}
+
+#[test]
 fn what_may_have_been_delivered_and_must_not_go_twice_is_unconfirmed_at_once() {
     // [second send unsafe]
     let batch = unsafe_to_resend(three());
