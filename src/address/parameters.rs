@@ -4,6 +4,8 @@
 //! wrote `ssl_mode=verify-full` would believe it. So each parameter has to be one that has an
 //! effect.
 
+use std::path::PathBuf;
+
 use url::form_urlencoded;
 
 use super::hosts::AddressError;
@@ -38,6 +40,25 @@ pub(crate) enum ParameterError {
     Twice(String),
 }
 
+/// A file that a parameter names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedFile {
+    pub(crate) parameter: String,
+    pub(crate) path: PathBuf,
+    /// Whether it has the certificates of an authority.
+    pub(crate) is_authority: bool,
+}
+
+impl NamedFile {
+    fn of(parameter: &str, path: &str, is_authority: bool) -> Self {
+        Self {
+            parameter: parameter.to_owned(),
+            path: path.into(),
+            is_authority,
+        }
+    }
+}
+
 /// The parameters of an address, each of which has an effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parameters {
@@ -45,6 +66,8 @@ pub(crate) struct Parameters {
     pub(crate) tls: Option<Tls>,
     /// Whether it names a file with the certificates of an authority.
     pub(crate) names_authority: bool,
+    /// The files of certificates and keys that it names.
+    pub(crate) files: Vec<NamedFile>,
     /// Whether it holds a password.
     pub(crate) has_password: bool,
     /// The host, the directory of a socket or the socket, if it is not in its usual place.
@@ -68,7 +91,13 @@ impl Parameters {
                         return Err(ParameterError::Twice(name.to_string()));
                     }
                 }
-                name if authority(kind).contains(&name) => read.names_authority = true,
+                name if authority(kind).contains(&name) => {
+                    read.names_authority = true;
+                    read.files.push(NamedFile::of(name, &value, true));
+                }
+                name if OWN.contains(&name) && kind != DatabaseKind::Sqlite => {
+                    read.files.push(NamedFile::of(name, &value, false));
+                }
                 "password" if kind == DatabaseKind::Postgres => read.has_password = true,
                 "host" | "hostaddr" if kind == DatabaseKind::Postgres => {
                     read.host = Some(value.into());
@@ -107,6 +136,9 @@ fn authority(kind: DatabaseKind) -> &'static [&'static str] {
     }
 }
 
+/// The parameters for a certificate of the program's own and its key.
+const OWN: [&str; 4] = ["sslcert", "ssl-cert", "sslkey", "ssl-key"];
+
 /// The other parameters that the driver knows and the program does not set itself.
 fn others(kind: DatabaseKind) -> &'static [&'static str] {
     match kind {
@@ -114,14 +146,10 @@ fn others(kind: DatabaseKind) -> &'static [&'static str] {
             "port",
             "dbname",
             "user",
-            "sslcert",
-            "ssl-cert",
-            "sslkey",
-            "ssl-key",
             "statement-cache-capacity",
             "options",
         ],
-        DatabaseKind::MySql => &["sslcert", "ssl-cert", "sslkey", "ssl-key", "collation"],
+        DatabaseKind::MySql => &["collation"],
         DatabaseKind::Sqlite => &["mode", "cache", "immutable", "vfs"],
     }
 }
@@ -135,7 +163,16 @@ fn instead(name: &str, kind: DatabaseKind) -> String {
     {
         return instead;
     }
-    let all = authority(kind).iter().chain(others(kind)).copied();
+    let own: &[&str] = if kind == DatabaseKind::Sqlite {
+        &[]
+    } else {
+        &OWN
+    };
+    let all = authority(kind)
+        .iter()
+        .chain(own)
+        .chain(others(kind))
+        .copied();
     match nearest(name, all.clone()) {
         Some(meant) => format!("write {meant}"),
         None => format!("remove it; these have one: {}", listed(kind)),

@@ -100,7 +100,7 @@ impl Admin {
             listener,
             address,
             names: Names::of_this_host_and(&settings.hosts),
-            door: users.map(|users| Door::new(users, address.port())),
+            door: users.map(|users| Door::new(users, address.port(), tls.is_some())),
             viewers: viewers.map(Viewers::new),
             tls,
             is_announced: AtomicBool::new(false),

@@ -53,19 +53,31 @@ pub(super) fn in_short(conclusion: &Conclusion) -> String {
             contacts(*newest)
         ),
         Conclusion::Ended {
-            succeeded: 0,
+            succeeded,
             failed,
-        } => format!(
-            "Nothing waits, and nothing was delivered: the newest {} failed",
-            contacts(*failed)
-        ),
-        Conclusion::Ended { succeeded, failed } => format!(
-            "Nothing waits: of the newest {} {} delivered and {} failed",
-            contacts(succeeded + failed),
-            were(*succeeded),
-            HumanCount(*failed)
-        ),
+            cancelled,
+        } => ended(*succeeded, *failed, *cancelled),
         Conclusion::Empty => "No contact was inserted yet".to_owned(),
+    }
+}
+
+/// Says how the newest contacts ended, of which not all were delivered.
+fn ended(succeeded: u64, failed: u64, cancelled: u64) -> String {
+    let newest = contacts(succeeded + failed + cancelled);
+    match (succeeded, failed, cancelled) {
+        (0, 0, _) => format!("Nothing waits: the newest {newest} were all cancelled"),
+        (0, _, 0) => format!("Nothing waits, and none of the newest {newest} was delivered"),
+        (_, _, 0) => format!(
+            "Nothing waits: of the newest {newest} {} delivered and {} failed",
+            were(succeeded),
+            HumanCount(failed)
+        ),
+        _ => format!(
+            "Nothing waits: of the newest {newest} {} delivered, {} failed and {} cancelled",
+            were(succeeded),
+            HumanCount(failed),
+            were(cancelled)
+        ),
     }
 }
 
@@ -212,6 +224,7 @@ mod tests {
             message: "the token was refused".into(),
             closed_seconds: 723.0,
             next_try_in_seconds: 20.0,
+            until_resumed: false,
         };
         let stopped = |next: f64, held: u64| {
             let mut gate = gate.clone();
@@ -333,6 +346,14 @@ mod tests {
         ]);
     }
 
+    fn ended(succeeded: u64, failed: u64, cancelled: u64) -> Conclusion {
+        Conclusion::Ended {
+            succeeded,
+            failed,
+            cancelled,
+        }
+    }
+
     #[test]
     fn no_more_is_said_than_is_so() {
         let delivering = |due, locked, locked_lanes| Conclusion::Delivering {
@@ -373,18 +394,21 @@ mod tests {
                 "Nothing waits: the newest 100 contacts were all delivered",
             ),
             (
-                Conclusion::Ended {
-                    succeeded: 0,
-                    failed: 7,
-                },
-                "Nothing waits, and nothing was delivered: the newest 7 contacts failed",
+                ended(0, 7, 0),
+                "Nothing waits, and none of the newest 7 contacts was delivered",
             ),
             (
-                Conclusion::Ended {
-                    succeeded: 93,
-                    failed: 7,
-                },
+                ended(93, 7, 0),
                 "Nothing waits: of the newest 100 contacts 93 were delivered and 7 failed",
+            ),
+            (
+                ended(0, 0, 100),
+                "Nothing waits: the newest 100 contacts were all cancelled",
+            ),
+            (
+                ended(41, 0, 59),
+                "Nothing waits: of the newest 100 contacts 41 were delivered, 0 failed and 59 were \
+                 cancelled",
             ),
             (Conclusion::Empty, "No contact was inserted yet"),
         ]);

@@ -139,6 +139,12 @@ pub(super) fn id(text: &str) -> Result<i64, String> {
 pub(super) fn number(text: &str) -> Result<String, String> {
     // A ciphertext may have no digit.
     const CIPHERTEXT: usize = 16;
+    // A mask as it is shown, which is no number of anybody.
+    if text.contains("***") {
+        return Err(
+            "this is a mask, under which many numbers may be shown; give the whole number".into(),
+        );
+    }
     if text.contains(char::is_numeric) || text.trim().chars().count() >= CIPHERTEXT {
         Ok(text.to_owned())
     } else {

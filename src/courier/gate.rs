@@ -153,6 +153,7 @@ impl Gate {
             message: self.message.chars().take(MOST_WORDS).collect(),
             closed_seconds: now.saturating_duration_since(self.since).as_secs_f64(),
             next_try_in_seconds: self.until.saturating_duration_since(now).as_secs_f64(),
+            until_resumed: false,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::history::by;
+use crate::outbox::plan::storable;
 use crate::outbox::{Action, Operations, OrderScope, OutboxError, Pause, PendingFilter, Resumed};
 
 /// The longest pause with an end: 10 years. More is surely a slip of the hand.
@@ -20,12 +21,14 @@ pub struct PauseOrder {
 }
 
 impl PauseOrder {
-    /// Which lanes and for how long, in words.
+    /// Which lanes, for how long and why, in words.
     pub fn in_words(&self) -> String {
-        match self.lasts {
-            Some(lasts) => format!("{}, for {}", self.scope, humantime::format_duration(lasts)),
-            None => self.scope.to_string(),
-        }
+        let lasts = self.lasts.map(humantime::format_duration);
+        let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {lasts}"));
+        let reason = self.reason.as_deref().map(str::trim);
+        let reason = reason.filter(|reason| !reason.is_empty());
+        let reason = reason.map_or_else(String::new, |reason| format!(": {}", storable(reason)));
+        format!("{}{lasts}{reason}", self.scope)
     }
 
     /// The pause, how many contacts wait in it, and the pause that it replaced, for programs; `None`

@@ -113,6 +113,7 @@ impl Pause {
             message: self.reason.clone(),
             closed_seconds: self.paused_seconds,
             next_try_in_seconds: self.ends_in_seconds.unwrap_or_default(),
+            until_resumed: self.ends_in_seconds.is_none(),
         }
     }
 

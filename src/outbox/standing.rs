@@ -67,6 +67,9 @@ pub struct ClosedGate {
     pub closed_seconds: f64,
     /// How long until a request tries whether the gate may open; zero: as soon as there is one.
     pub next_try_in_seconds: f64,
+    /// Whether it is a pause that has no end of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub until_resumed: bool,
 }
 
 /// A lane with contacts whose outcome cannot be written, because another session keeps something

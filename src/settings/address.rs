@@ -9,7 +9,8 @@ use super::shown::HIDDEN;
 pub(super) fn check(faults: &mut Faults, key: &str, url: &Url, instead: &str) {
     let bare = url.username().is_empty() && url.password().is_none();
     // The address may hold a secret: only a bare one is shown.
-    let shown = if !url.as_str().contains('@') && url.query().is_none() {
+    let is_plain = url.query().is_none() && url.fragment().is_none();
+    let shown = if !url.as_str().contains('@') && is_plain {
         url.as_str()
     } else {
         HIDDEN
@@ -18,6 +19,5 @@ pub(super) fn check(faults: &mut Faults, key: &str, url: &Url, instead: &str) {
     faults.demand(web, key, shown, "must begin with https:// or http://");
     let rule = format!("must not hold a user or password; {instead}");
     faults.demand(bare, key, shown, &rule);
-    let ends = url.query().is_none() && url.fragment().is_none();
-    faults.demand(ends, key, shown, "must not hold a '?' or '#'");
+    faults.demand(is_plain, key, shown, "must not hold a '?' or '#'");
 }

@@ -7,23 +7,33 @@ use rustls::pki_types::pem::PemObject;
 
 use super::error::Fault;
 
+/// Reads a file that a key names.
+pub(super) fn read_any(key: &str, path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(|error| fault(key, path, format!("cannot be read: {error}")))
+}
+
 /// Reads a file that a key names. Fails unless it holds a certificate.
 pub(super) fn read(key: &str, path: &Path) -> Result<Vec<u8>, Fault> {
-    let fault = |rule: String| Fault {
-        key: key.into(),
-        found: format!("{key} = {}", path.display()),
-        origin: None,
-        rule,
-    };
-    let text = std::fs::read(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
+    let text = read_any(key, path)?;
     let found = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     match found {
         Ok(found) if !found.is_empty() => Ok(text),
         _ => Err(fault(
+            key,
+            path,
             "holds no certificate that can be read; write that of the authority there, as PEM \
              (-----BEGIN CERTIFICATE-----)"
                 .into(),
         )),
+    }
+}
+
+fn fault(key: &str, path: &Path, rule: String) -> Fault {
+    Fault {
+        key: key.into(),
+        found: format!("{key} = {}", path.display()),
+        origin: None,
+        rule,
     }
 }
 

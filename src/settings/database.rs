@@ -157,6 +157,7 @@ impl DatabaseSettings {
         if let Some(file) = &self.ca_file {
             certificates::read("database.ca_file", file)?;
         }
+        self.read_files_of_url()?;
         let password = self.password_file.as_deref();
         let password = password
             .map(|file| read(&self.key("password_file"), file))
@@ -168,6 +169,25 @@ impl DatabaseSettings {
             ca_file: self.ca_file.clone(),
             renew: None,
         })
+    }
+
+    /// Reads the files that the address names, so that an error names the file.
+    fn read_files_of_url(&self) -> Result<(), SettingsError> {
+        let url = self.url();
+        let parameters = url.kind().map(|kind| Parameters::read(url.expose(), kind));
+        let Some(Ok(parameters)) = parameters else {
+            // The driver says what is wrong with such an address.
+            return Ok(());
+        };
+        for file in &parameters.files {
+            let key = format!("{}: {}", self.url_key(), file.parameter);
+            if file.is_authority {
+                certificates::read(&key, &file.path)?;
+            } else {
+                certificates::read_any(&key, &file.path)?;
+            }
+        }
+        Ok(())
     }
 
     fn versions(&self) -> Vec<Option<Version>> {
@@ -189,6 +209,12 @@ impl DatabaseSettings {
         let parameters = Parameters::read(url, kind).map_err(|error| error.to_string())?;
         if self.password_file.is_some() {
             check_password(&hosts, &parameters, &self.key("password_file"))?;
+        }
+        if parameters.names_authority && self.ca_file.is_some() {
+            let ca_file = self.key("ca_file");
+            return Err(format!(
+                "it names the certificates of an authority, and so does {ca_file}; keep one of them"
+            ));
         }
         let names_authority = parameters.names_authority || self.ca_file.is_some();
         for distance in hosts.iter().filter_map(|host| distance(host, &parameters)) {

@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// The most bytes of a file with one secret: usual servers take no longer line in a header.
+const LONGEST: u64 = 8_192;
+
 /// A file with a secret cannot be used. The error never shows its content.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
@@ -15,6 +18,9 @@ pub enum SecretFileError {
     /// It holds bytes that are no text.
     #[error("is not UTF-8 text; write it anew")]
     NoText,
+    /// It is longer than any secret.
+    #[error("is longer than {LONGEST} bytes, so it is no secret; write the secret alone")]
+    TooLong,
     /// There is nothing in it.
     #[error("is empty")]
     Empty,
@@ -63,6 +69,9 @@ pub fn read_secret_lines(path: &Path) -> Result<String, SecretFileError> {
 
 /// Reads the one line of a file.
 pub fn read_secret(path: &Path) -> Result<String, SecretFileError> {
+    if fs::metadata(path)?.len() > LONGEST {
+        return Err(SecretFileError::TooLong);
+    }
     let text = read_secret_lines(path)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -92,6 +101,18 @@ pub(super) fn exposed(path: &Path) -> Option<ExposedFile> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_longer_than_any_secret_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (length, fits) in [(8_192, true), (8_193, false)] {
+            std::fs::write(&path, "a".repeat(length)).unwrap();
+            assert_eq!(read_secret(&path).is_ok(), fits, "{length}");
+        }
+        let said = read_secret(&path).unwrap_err().to_string();
+        assert!(said.starts_with("is longer than 8192 bytes"), "{said}");
+    }
 
     #[test]
     fn the_one_line_of_a_file_is_its_secret() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::checks::{Checks, Place};
-use super::request::{cookie_of, session, token};
+use super::request::{cookie_of, is_secure, session, token};
 use super::sessions::{Keys, Sessions};
 use super::users_file::UsersFile;
 use crate::admin::refusal::{Refusal, Why};
@@ -23,6 +23,8 @@ struct Parts {
     users: UsersFile,
     /// The name of the sessions' cookie.
     cookie: String,
+    /// Whether the listener speaks TLS itself.
+    has_tls: bool,
     sessions: Sessions,
     checks: Checks,
     /// The seats of the log-ins that are arriving.
@@ -31,10 +33,11 @@ struct Parts {
 
 impl Door {
     /// The door of the listener on this port.
-    pub(in crate::admin) fn new(users: UsersFile, port: u16) -> Self {
+    pub(in crate::admin) fn new(users: UsersFile, port: u16, has_tls: bool) -> Self {
         Self(Arc::new(Parts {
             users,
             cookie: cookie_of(port),
+            has_tls,
             sessions: Sessions::default(),
             checks: Checks::default(),
             seats: Seats::new(ARRIVING),
@@ -63,6 +66,11 @@ impl Door {
     /// The name of the sessions' cookie.
     pub(super) fn cookie(&self) -> &str {
         &self.0.cookie
+    }
+
+    /// Whether the browser has loaded the page by TLS, from us or from a proxy.
+    pub(super) fn is_secure(&self, headers: &HeaderMap) -> bool {
+        self.0.has_tls || is_secure(headers)
     }
 
     fn seen(&self, headers: &HeaderMap, acts: bool) -> Option<String> {

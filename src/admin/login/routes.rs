@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::door::Door;
-use super::request::{is_secure, json as read};
+use super::request::json as read;
 use crate::admin::refusal::{Refusal, Why};
 use crate::telemetry::event::{LogInRefused, LoggedIn};
 
@@ -31,7 +31,7 @@ struct LogIn {
 }
 
 async fn log_in(State(door): State<Door>, request: Request) -> Result<impl IntoResponse, Refusal> {
-    let is_secure = is_secure(request.headers());
+    let is_secure = door.is_secure(request.headers());
     let LogIn { user, password } = door.hear(read(request)).await?;
     let place = door.place()?;
     let Some(keys) = door.enter(place, user.clone(), password).await else {
@@ -55,7 +55,7 @@ async fn log_out(
     door.leave(&headers);
     let gone = format!(
         "{}; Max-Age=0",
-        cookie(door.cookie(), "", is_secure(&headers))
+        cookie(door.cookie(), "", door.is_secure(&headers))
     );
     let body = Json(json!({"user": null}));
     Ok((AppendHeaders([(SET_COOKIE, gone)]), body))

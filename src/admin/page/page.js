@@ -76,8 +76,9 @@ const WORDS = {
       users: (n) => n === "1" ? "Nothing is sent for 1 user" : `Nothing is sent for ${n} users`,
       pausedAndUsers: (lanes, users) => `${lanes}; nothing is sent for ${users === "1" ? "1 user" : `${users} users`}`,
       usersMore: (others) => others ? "Others are sent as usual." : "",
-      ended: "Nothing waits", endedMore: (done, bad) => `Of the newest ${done + bad} contacts ${done} were delivered and ${bad} failed.`,
-      noneDelivered: "Nothing was delivered", noneDeliveredMore: (n) => n === 1 ? "The newest contact failed." : `The newest ${n} contacts all failed.`,
+      ended: "Nothing waits", endedMore: (done, bad, cancelled) => `Of the newest ${done + bad + cancelled} contacts ${done} were delivered${cancelled ? `, ${bad} failed and ${cancelled} were cancelled.` : ` and ${bad} failed.`}`,
+      allCancelledMore: (n) => n === 1 ? "The newest contact was cancelled." : `The newest ${n} contacts were all cancelled.`,
+      noneDelivered: "None of the newest contacts was delivered", noneDeliveredMore: (n) => n === 1 ? "The newest contact failed." : `The newest ${n} contacts all failed.`,
       empty: "No contact was inserted yet", emptyMore: "",
       delivering: "Delivering", deliveringMore: (n) => n === "1" ? "1 contact is due." : `${n} contacts are due.`,
       lockedAll: "Nothing goes on: another session keeps locks", lockedMore: (n, lanes) => `${n} of them, in ${lanes === "1" ? "1 lane" : `${lanes} lanes`}, ${n === "1" ? "waits" : "wait"} for locks that another session keeps.`,
@@ -154,8 +155,9 @@ const WORDS = {
       paused: (n) => `${n} 个通道暂停发送`, pausedMore: (n, others) => (n === "0" ? "" : `${n} 个号码在等待，`) + (others ? "其他通道照常发送。" : "没有其他到期的号码。"),
       users: (n) => `${n} 个用户的号码暂停发送`, pausedAndUsers: (lanes, users) => `${lanes}；另有 ${users} 个用户暂停发送`,
       usersMore: (others) => others ? "其他用户照常发送。" : "",
-      ended: "没有等待的号码", endedMore: (done, bad) => `最新的 ${done + bad} 个号码中，成功 ${done} 个，失败 ${bad} 个。`,
-      noneDelivered: "没有发送成功的号码", noneDeliveredMore: (n) => `最新的 ${n} 个号码全部失败。`,
+      ended: "没有等待的号码", endedMore: (done, bad, cancelled) => `最新的 ${done + bad + cancelled} 个号码中，成功 ${done} 个，失败 ${bad} 个${cancelled ? `，取消 ${cancelled} 个` : ""}。`,
+      allCancelledMore: (n) => `最新的 ${n} 个号码全部已取消。`,
+      noneDelivered: "最新的号码都没有发送成功", noneDeliveredMore: (n) => `最新的 ${n} 个号码全部失败。`,
       empty: "尚未写入任何号码", emptyMore: "",
       delivering: "正在发送", deliveringMore: (n) => `${n} 个号码等待发送。`,
       lockedAll: "发送停滞：其他会话持有锁", lockedMore: (n, lanes) => `其中 ${n} 个（${lanes} 个通道）在等待其他会话释放锁。`,
@@ -503,9 +505,12 @@ function verdict(s) {
       return c.locked < c.due ? ["warn", heads.delivering, more] : ["bad", heads.lockedAll, more];
     }
     case "later": return ["good", heads.later, heads.laterMore(whole.format(c.deferred))];
-    case "ended": return c.succeeded
-      ? ["warn", heads.ended, heads.endedMore(c.succeeded, c.failed)]
-      : ["bad", heads.noneDelivered, heads.noneDeliveredMore(c.failed)];
+    case "ended": {
+      const more = heads.endedMore(c.succeeded, c.failed, c.cancelled);
+      if (!c.failed) return ["calm", heads.ended, c.succeeded ? more : heads.allCancelledMore(c.cancelled)];
+      if (c.succeeded) return ["warn", heads.ended, more];
+      return ["bad", heads.noneDelivered, c.cancelled ? more : heads.noneDeliveredMore(c.failed)];
+    }
     case "empty": return ["calm", heads.empty, heads.emptyMore];
     default: return c.are_all ? ["good", heads.done, heads.doneMore] : ["good", heads.ended, heads.newestDoneMore(c.newest)];
   }

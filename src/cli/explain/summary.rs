@@ -201,7 +201,7 @@ fn held(story: &Story) -> Option<String> {
         }
         (None, on_hold) => on_hold?,
     };
-    Some(format!("{why}, {}", next_try(next)))
+    Some(format!("{why}, {}", next_try(next, story)))
 }
 
 /// Whose requests a gate keeps back, why and since when.
@@ -219,8 +219,10 @@ fn closed(gate: &ClosedGate) -> String {
     format!("{whose} ({} for {since}{said})", gate.reason)
 }
 
-fn next_try(time: Duration) -> String {
-    if time.is_zero() {
+fn next_try(time: Duration, story: &Story) -> String {
+    if !story.courier_runs {
+        "it waits for a courier, and none runs".to_owned()
+    } else if time.is_zero() {
         "it is tried again now".to_owned()
     } else {
         format!("the next try is in {}", span(time))

@@ -268,6 +268,7 @@ mod tests {
                     message: "无权操作".into(),
                     closed_seconds: 700.0,
                     next_try_in_seconds: 30.0,
+                    until_resumed: false,
                 }],
                 contacts_per_second: 12.0,
                 ..Standing::default()

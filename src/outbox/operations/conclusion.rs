@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::held::HeldLane;
-use super::overview::{InstanceReport, NEWEST, Overview};
+use super::overview::{InstanceReport, NEWEST, NewestEnds, Overview};
 use super::story::ContactReport;
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, LockedLane, OrderScope, Pause, Standing};
@@ -66,10 +66,18 @@ pub enum Conclusion {
         are_all: bool,
     },
     /// Nothing waits. Of the newest contacts some were delivered, or none.
-    Ended { succeeded: u64, failed: u64 },
+    Ended {
+        succeeded: u64,
+        /// Failed, and not because an operator cancelled them.
+        failed: u64,
+        cancelled: u64,
+    },
     /// There is no contact at all.
     Empty,
 }
+
+/// The reason of a gate that another token opens.
+const UNAUTHORIZED: &str = "unauthorized";
 
 /// The least contacts per second from which the end of a backlog can be estimated. Less is shown as
 /// 0.0.
@@ -108,13 +116,22 @@ impl Overview {
             let deferred = pending.deferred;
             return Conclusion::Later { deferred };
         }
-        match (self.newest.succeeded, self.newest.failed) {
+        let NewestEnds {
+            succeeded,
+            failed,
+            cancelled,
+        } = self.newest;
+        match (succeeded, failed + cancelled) {
             (0, 0) => Conclusion::Empty,
             (newest, 0) => Conclusion::Delivered {
                 newest,
                 are_all: newest < NEWEST,
             },
-            (succeeded, failed) => Conclusion::Ended { succeeded, failed },
+            _ => Conclusion::Ended {
+                succeeded,
+                failed,
+                cancelled,
+            },
         }
     }
 
@@ -244,8 +261,21 @@ impl Overview {
         let pause = self.pauses.iter().find(is_of_all);
         pause.map(Pause::gate).or_else(|| {
             let gate = at_all(&self.instances, Standing::gate_for_all);
-            gate.cloned()
+            gate.or_else(|| self.refused_token()).cloned()
         })
+    }
+
+    /// The gate of a courier whose token was refused, if all that waits is held because of it: another
+    /// courier that has had nothing to send has not asked with the token yet.
+    fn refused_token(&self) -> Option<&ClosedGate> {
+        if self.pending.due > 0 || self.pending.held == 0 {
+            return None;
+        }
+        let standings = self
+            .living()
+            .filter_map(|courier| courier.standing.as_ref());
+        let gates = standings.filter_map(Standing::gate_for_all);
+        gates.into_iter().find(|gate| gate.reason == UNAUTHORIZED)
     }
 
     /// Whether nothing is sent for this user: the user or everything is paused, or every living
@@ -373,7 +403,6 @@ fn at_all<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::NewestEnds;
     use std::time::Duration;
 
     fn gate(user: Option<&str>, closed: f64) -> ClosedGate {
@@ -644,11 +673,39 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_one_courier_was_refused_stops_all_if_nothing_else_waits() {
+        let couriers = || vec![courier(vec![gate(None, 9.0)]), courier(Vec::new())];
+        let mut stopped = overview(couriers());
+        (
+            stopped.pending.due,
+            stopped.pending.held,
+            stopped.lanes.held,
+        ) = (0, 5, 1);
+        let concluded = stopped.conclusion();
+        let Conclusion::Stopped { gate, held: 5 } = &concluded else {
+            panic!("{concluded:?}");
+        };
+        assert_eq!(gate.reason, UNAUTHORIZED);
+        // The other courier sends.
+        stopped.pending.due = 1;
+        assert!(matches!(stopped.conclusion(), Conclusion::Partly { .. }));
+        // It may have a way to the platform.
+        let mut away = overview(couriers());
+        away.instances[0].standing.get_or_insert_default().gates[0].reason = "unreachable".into();
+        (away.pending.due, away.pending.held, away.lanes.held) = (0, 5, 1);
+        assert!(matches!(away.conclusion(), Conclusion::Partly { .. }));
+    }
+
+    #[test]
     fn all_delivered_is_said_only_if_it_is_so() {
         let mut idle = overview(vec![courier(Vec::new())]);
         idle.pending.due = 0;
         assert_eq!(idle.conclusion(), Conclusion::Empty);
-        let newest = |succeeded, failed| NewestEnds { succeeded, failed };
+        let newest = |succeeded, failed| NewestEnds {
+            succeeded,
+            failed,
+            cancelled: 0,
+        };
         idle.newest = newest(3, 0);
         let delivered = |newest, are_all| Conclusion::Delivered { newest, are_all };
         assert_eq!(idle.conclusion(), delivered(3, true));
@@ -656,8 +713,16 @@ mod tests {
         idle.newest = newest(NEWEST, 0);
         assert_eq!(idle.conclusion(), delivered(NEWEST, false));
         idle.newest = newest(0, 7);
-        let (succeeded, failed) = (0, 7);
-        assert_eq!(idle.conclusion(), Conclusion::Ended { succeeded, failed });
+        let ended = |failed, cancelled| Conclusion::Ended {
+            succeeded: 0,
+            failed,
+            cancelled,
+        };
+        assert_eq!(idle.conclusion(), ended(7, 0));
+        // What an operator has cancelled is no failure.
+        idle.newest.failed = 0;
+        idle.newest.cancelled = 7;
+        assert_eq!(idle.conclusion(), ended(0, 7));
         idle.pending.deferred = 4;
         assert_eq!(idle.conclusion(), Conclusion::Later { deferred: 4 });
     }

@@ -45,7 +45,9 @@ pub(super) const NEWEST: u64 = 100;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewestEnds {
     pub succeeded: u64,
+    /// Failed, and not because an operator cancelled them.
     pub failed: u64,
+    pub cancelled: u64,
 }
 
 /// Contacts that are not final, in three parts.
@@ -204,6 +206,7 @@ pub(in crate::outbox) fn overview(
         newest: NewestEnds {
             succeeded: to_total(totals, "newest_succeeded"),
             failed: to_total(totals, "newest_failed"),
+            cancelled: to_total(totals, "newest_cancelled"),
         },
         instances,
         guests: guests.iter().filter(|guest| guest.alive).count(),

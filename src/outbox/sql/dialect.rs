@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use sqlx::Result;
 use uuid::Uuid;
 
+use super::ask::ask;
 use super::language::{Row, Session};
-use super::reading;
 use super::sessions::Sessions;
 use super::setup::Setup;
 use super::written::Written;
@@ -22,7 +22,8 @@ pub(in crate::outbox) trait Dialect: Sessions + Setup {
     /// The greatest id of a contact. This is asked many times a second.
     async fn newest(&self) -> Result<i64> {
         let mut held = self.at_hand().await?;
-        let newest = reading::newest::<Self>(&mut held.session).await?;
+        let newest = ask::<Self>(Self::STATEMENTS.newest).number(&mut held.session);
+        let newest = newest.await?;
         held.keep();
         Ok(newest)
     }

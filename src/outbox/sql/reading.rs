@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::ask::ask;
 use super::dialect::Dialect;
-use super::language::{Language, Session};
+use super::language::Session;
 use crate::contact::Lane;
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
@@ -40,10 +40,6 @@ pub(in crate::outbox) async fn walk<D: Dialect>(
         .fetch_all(session)
         .await?;
     Ok(rows::lanes_found(&found))
-}
-
-pub(in crate::outbox) async fn newest<D: Language>(session: &mut Session<D>) -> sqlx::Result<i64> {
-    ask::<D>(D::STATEMENTS.newest).number(session).await
 }
 
 pub(super) async fn newest_lanes<D: Dialect>(

@@ -16,6 +16,7 @@ use crate::outbox::page::Reader;
 use crate::outbox::plan::{Opened, Plan, Succeeded};
 use crate::outbox::sql::ask::ask;
 use crate::outbox::sql::dialect::Dialect;
+use crate::outbox::sql::language::Language;
 use crate::outbox::sql::value::List;
 use crate::outbox::sql::written::Written;
 use crate::outbox::sql::{inserting, leasing, rates, reading, recording};
@@ -28,7 +29,9 @@ impl Dialect for Sqlite {
         if let Some(newest) = self.newest.answer(traces.as_ref()) {
             return Ok(newest);
         }
-        let newest = reading::newest::<Self>(&mut *self.readers.acquire().await?).await?;
+        let mut session = self.readers.acquire().await?;
+        let newest = ask::<Self>(Self::STATEMENTS.newest).number(&mut session);
+        let newest = newest.await?;
         self.newest.keep(traces, newest);
         Ok(newest)
     }

@@ -137,7 +137,7 @@ fn ends() -> [End; 4] {
             name: "refused",
             faults: Faults::default(),
             phones: &["99999901", "99999902"],
-            headline: "Nothing was delivered",
+            headline: "None of the newest contacts was delivered",
         },
         End {
             name: "breaker",

@@ -221,10 +221,12 @@ async fn how_the_newest_contacts_ended_is_counted(db: &Db) {
     for n in 0..3 {
         failed(db, "u/t", "rejected", "no", n).await;
     }
+    failed(db, "u/t", "cancelled", "by anna", 3).await;
     db.contact("u/t", "13012121211").await;
     let ends = NewestEnds {
         succeeded: 0,
         failed: 3,
+        cancelled: 1,
     };
     assert_eq!(overview(db).await.newest, ends);
 }

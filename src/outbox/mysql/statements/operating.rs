@@ -257,8 +257,11 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
              CAST(COALESCE(SUM(open_batches), 0) AS SIGNED) AS open_batches,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
                  ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
-             (SELECT count(*) FROM (SELECT status FROM contact_outbox FORCE INDEX (PRIMARY)
-                 ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'failed') AS newest_failed,
+             (SELECT count(*) FROM (SELECT status, fail_kind FROM contact_outbox FORCE INDEX (PRIMARY)
+                 ORDER BY id DESC LIMIT 100) AS newest WHERE newest.status = 'failed'
+                 AND newest.fail_kind <> 'cancelled') AS newest_failed,
+             (SELECT count(*) FROM (SELECT fail_kind FROM contact_outbox FORCE INDEX (PRIMARY)
+                 ORDER BY id DESC LIMIT 100) AS newest WHERE newest.fail_kind = 'cancelled') AS newest_cancelled,
              DATE_FORMAT(NOW(6), '%Y-%m-%dT%H:%i:%sZ') AS seen_at
          FROM standing"
     ))

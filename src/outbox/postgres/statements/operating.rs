@@ -207,8 +207,11 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
              coalesce(sum(open_batches), 0)::bigint AS open_batches,
              (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
-             (SELECT count(*) FROM (SELECT status FROM contact_outbox ORDER BY id DESC LIMIT 100)
-                 AS newest WHERE newest.status = 'failed') AS newest_failed,
+             (SELECT count(*) FROM (SELECT status, fail_kind FROM contact_outbox ORDER BY id DESC LIMIT 100)
+                 AS newest WHERE newest.status = 'failed'
+                 AND newest.fail_kind <> 'cancelled') AS newest_failed,
+             (SELECT count(*) FROM (SELECT fail_kind FROM contact_outbox ORDER BY id DESC LIMIT 100)
+                 AS newest WHERE newest.fail_kind = 'cancelled') AS newest_cancelled,
              to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS seen_at
          FROM standing"
     )),

@@ -248,9 +248,13 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
              (SELECT count(*) FROM (SELECT status FROM contact_outbox WHERE id > 0
                  ORDER BY id DESC LIMIT 100)
                  AS newest WHERE newest.status = 'succeeded') AS newest_succeeded,
-             (SELECT count(*) FROM (SELECT status FROM contact_outbox WHERE id > 0
+             (SELECT count(*) FROM (SELECT status, fail_kind FROM contact_outbox WHERE id > 0
                  ORDER BY id DESC LIMIT 100)
-                 AS newest WHERE newest.status = 'failed') AS newest_failed,
+                 AS newest WHERE newest.status = 'failed'
+                 AND newest.fail_kind <> 'cancelled') AS newest_failed,
+             (SELECT count(*) FROM (SELECT fail_kind FROM contact_outbox WHERE id > 0
+                 ORDER BY id DESC LIMIT 100)
+                 AS newest WHERE newest.fail_kind = 'cancelled') AS newest_cancelled,
              strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS seen_at
          FROM standing"
     )),
