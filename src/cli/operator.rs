@@ -163,6 +163,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_mask_is_no_number() {
+        assert!(number("13012121211").is_ok());
+        let said = number("130***1211").unwrap_err();
+        assert!(said.starts_with("this is a mask"), "{said}");
+    }
+
+    #[test]
     fn an_id_is_a_whole_number_above_0() {
         assert_eq!(id("7"), Ok(7));
         for wrong in ["0", "-1", "7.0", "order-1", "99999999999999999999"] {

@@ -155,6 +155,21 @@ mod tests {
     use crate::contact::Lane;
 
     #[test]
+    fn the_history_has_what_is_paused_for_how_long_and_why() {
+        let mut order = PauseOrder {
+            scope: OrderScope::All,
+            lasts: Some(Duration::from_hours(2)),
+            reason: Some(" maintenance ".into()),
+        };
+        assert_eq!(
+            order.in_words(),
+            format!("{}, for 2h: maintenance", OrderScope::All)
+        );
+        (order.lasts, order.reason) = (None, Some(" ".into()));
+        assert_eq!(order.in_words(), OrderScope::All.to_string());
+    }
+
+    #[test]
     fn a_lane_is_a_part_of_its_user_and_both_are_parts_of_all() {
         let user = |user: &str| OrderScope::User(user.into());
         let lane = |user, task| OrderScope::Lane(Lane::new(user, task).unwrap());

@@ -510,7 +510,10 @@ fn a_collector_has_an_address_of_the_web_and_the_part_traced_is_no_more_than_all
             "traces.endpoint=grpc://127.0.0.1:4317",
             "must begin with https:// or http://",
         ),
-        ("traces.endpoint=http://x/#a", "must not hold a '?' or '#'"),
+        (
+            "traces.endpoint=http://x/#hush",
+            "must not hold a '?' or '#'",
+        ),
         (
             "traces.endpoint=http://me:pw@x",
             "must not hold a user or password",
@@ -520,6 +523,7 @@ fn a_collector_has_an_address_of_the_web_and_the_part_traced_is_no_more_than_all
     ] {
         let said = fault(&flags(&[flag]));
         assert!(said.contains(rule) && !said.contains("me:pw"), "{said}");
+        assert!(!said.contains("hush"), "{said}");
     }
 }
 
@@ -646,6 +650,7 @@ fn a_database_elsewhere_is_verified_unless_the_settings_say_otherwise() {
         ),
         ("", "mysql://db/x?useSSL=true", "write ssl-mode"),
         ("", "sqlite://x.db?mod=ro", "write mode"),
+        ("", "sqlite://x.db?sslcrt=/c", "these have one: mode"),
     ] {
         let said = fault(&flags(&[&url(wrong), &format!("database.tls={tls}")]));
         assert!(
@@ -656,6 +661,31 @@ fn a_database_elsewhere_is_verified_unless_the_settings_say_otherwise() {
     }
     let said = fault(&flags(&["database.tls=full"]));
     assert!(said.contains("off, prefer, require, verify"), "{said}");
+}
+
+#[test]
+fn certificates_are_named_once_and_read_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let shown = file.display().to_string();
+    for url in [
+        format!("postgres://db/x?sslrootcert={shown}"),
+        format!("mysql://db/x?ssl-ca={shown}"),
+    ] {
+        let url = format!("database.url={url}");
+        let said = fault(&flags(&[&url, "database.ca_file=/other.pem"]));
+        assert!(said.contains("keep one of them"), "{said}");
+        let named = settings(&flags(&[&url]));
+        let said = named.database.address().unwrap_err().to_string();
+        assert!(
+            said.contains(&shown) && said.contains("cannot be read"),
+            "{said}"
+        );
+    }
+    let url = format!("database.url=postgres://db/x?sslcert={shown}&sslkey={shown}");
+    let named = settings(&flags(&[&url]));
+    let said = named.database.address().unwrap_err().to_string();
+    assert!(said.starts_with("database.url: sslcert = "), "{said}");
 }
 
 #[test]

@@ -427,6 +427,22 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_tried_again_while_no_courier_runs() {
+        let mut held = story("pending");
+        held.lane = Some(LaneStanding {
+            reason: Some("unauthorized".into()),
+            ..LaneStanding::default()
+        });
+        held.courier_runs = false;
+        let told = summary(&held);
+        assert!(
+            told.contains("it waits for a courier, and none runs"),
+            "{told}"
+        );
+        assert!(!told.contains("tried again now"), "{told}");
+    }
+
+    #[test]
     fn of_a_locked_contact_it_says_who_has_to_do_something() {
         let mut locked = story("pending");
         locked.batches = vec![batch("sending")];
