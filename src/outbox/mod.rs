@@ -44,6 +44,7 @@ mod span;
 mod sql;
 mod sqlite;
 mod standing;
+mod to_its_end;
 mod trial;
 mod write;
 

@@ -12,7 +12,6 @@
 //! - **Fewer connections will do.** A server that allows fewer than the pool may have is worked with by
 //!   those that it allows: see [`Allowance`].
 
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
@@ -25,8 +24,10 @@ use super::allowance::Allowance;
 use super::error::{CONNECT_TIMEOUT, OutboxError};
 use super::kept::{Held, Kept};
 use super::server_kind::{Options, ServerKind};
+use super::to_its_end::to_its_end;
 use crate::address::{Address, Renew};
 use crate::lock::lock;
+
 use crate::telemetry::event::{DatabaseAddressChanged, DatabaseMoved};
 
 mod acquiring;
@@ -184,14 +185,7 @@ impl<D: ServerKind> Servers<D> {
         begin: &'static str,
     ) -> sqlx::Result<Transaction<'static, D>> {
         let session = MaybePoolConnection::PoolConnection(self.acquire().await?);
-        let beginning = tokio::spawn(Transaction::begin(session, Some(begin.into_sql_str())));
-        beginning
-            .await
-            .unwrap_or_else(|ended| match ended.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime is ending.
-                Err(_) => Err(Error::PoolClosed),
-            })
+        to_its_end(Transaction::begin(session, Some(begin.into_sql_str()))).await
     }
 
     /// Takes the one that is kept at hand, or another one.
