@@ -19,6 +19,10 @@ pub(super) const LONGEST_BREAK: Duration = Duration::from_secs(30);
 /// After a probe has waited for an answer this long, another lane may probe beside it.
 const PROBE_ALONE: Duration = Duration::from_secs(1);
 
+/// A lane that was forbidden lets the others of its user find out first for this long. What it sends may
+/// be what somebody in between forbids.
+const OTHERS_FIRST: Duration = Duration::from_secs(1);
+
 /// While the platform answers others, the breaker lets one lane through after so long of which nothing is
 /// known.
 const UNTRIED: Duration = Duration::from_millis(200);
@@ -70,6 +74,8 @@ pub(super) struct Gate {
     pub(super) since: Instant,
     pub(super) until: Instant,
     failures: u32,
+    /// The lane whose request has closed it last.
+    closed_by: Option<Lane>,
     probes: Vec<Probe>,
     /// When it closed, or let a lane through early of which nothing is known.
     untried_at: Instant,
@@ -97,6 +103,7 @@ impl Gate {
             since: now,
             until: now,
             failures: 0,
+            closed_by: None,
             probes: Vec::new(),
             untried_at: now,
             well_at: now,
@@ -124,6 +131,7 @@ impl Gate {
         // Requests that were under way together count as one failure.
         if now >= self.until {
             self.failures += 1;
+            self.closed_by = Some(lane.clone());
             let delay = (closing.delay)(self.failures);
             let delay = if fails {
                 delay.min(LONGEST_BREAK)
@@ -181,7 +189,14 @@ impl Gate {
         let has_room = self.has_room(every, now);
         let is_untried = matches!(standing, Standing::Untried { .. });
         let may_be_early = is_untried && self.is_breaker() && !alone(self.untried_at);
-        has_room && (now >= self.until || may_be_early)
+        has_room && (now >= self.until && !self.is_turn_of_others(lane, now) || may_be_early)
+    }
+
+    /// Whether the other lanes of a forbidden user are to find out before this one.
+    fn is_turn_of_others(&self, lane: &Lane, now: Instant) -> bool {
+        self.reason == WaitReason::Forbidden
+            && self.closed_by.as_ref() == Some(lane)
+            && now < self.until + OTHERS_FIRST
     }
 
     /// Whether the lane may go, or may soon, before the time is up.
@@ -246,5 +261,6 @@ impl Gate {
     /// Lets a probe through at once.
     pub(super) fn try_now(&mut self, now: Instant) {
         self.until = self.until.min(now);
+        self.closed_by = None;
     }
 }

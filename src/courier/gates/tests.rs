@@ -347,6 +347,18 @@ fn a_success_opens_the_way_for_all_but_not_before_the_time_is_up() {
 }
 
 #[test]
+fn a_lane_that_was_forbidden_lets_the_others_of_its_user_find_out_first() {
+    let now = Instant::now();
+    let mut gates = Gates::default();
+    close(&mut gates, &lane("a", "1"), WaitReason::Forbidden, now);
+    let up = now + MINUTE;
+    assert!(!gates.admits(&lane("a", "1"), up));
+    assert!(gates.admits(&lane("a", "2"), up));
+    // Alone it goes a moment later.
+    assert!(gates.admits(&lane("a", "1"), up + Duration::from_secs(1)));
+}
+
+#[test]
 fn an_answer_tells_when_the_token_of_all_is_taken_again() {
     let now = Instant::now();
     let mut gates = Gates::default();
