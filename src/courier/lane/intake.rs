@@ -135,9 +135,12 @@ impl LaneAtWork {
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
             if underway.failing_since.is_some() && underway.batch.maybe_delivered {
-                // The lane's failures in a row outlive its place. The failures of a batch that
-                // waited by itself do not count for the lane.
-                let most = self.trouble.failures.max(SENDS_TO_SPLIT);
+                // The lane's failures in a row outlive its place. The failures of a batch that waited by
+                // itself do not count for the lane. A single row would be given up for those of the
+                // batches that it was part of, so it is counted anew.
+                let is_single = underway.batch.contacts.len() == 1;
+                let failures = if is_single { 0 } else { self.trouble.failures };
+                let most = failures.max(SENDS_TO_SPLIT);
                 underway.failed_sends = underway.batch.attempts.min(most);
             }
             self.refuse_adopted(&underway.batch, changed);
