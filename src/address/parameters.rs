@@ -64,8 +64,6 @@ impl NamedFile {
 pub(crate) struct Parameters {
     /// How the way has to be secured, where the address says so.
     pub(crate) tls: Option<Tls>,
-    /// Whether it names a file with the certificates of an authority.
-    pub(crate) names_authority: bool,
     /// The files of certificates and keys that it names.
     pub(crate) files: Vec<NamedFile>,
     /// Whether it holds a password.
@@ -75,6 +73,11 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
+    /// Whether it names a file with the certificates of an authority.
+    pub(crate) fn names_authority(&self) -> bool {
+        self.files.iter().any(|file| file.is_authority)
+    }
+
     /// Reads the parameters of an address of one or several servers.
     pub(crate) fn read(url: &str, kind: DatabaseKind) -> Result<Self, ParameterError> {
         let query = url.split_once('?').map_or("", |(_, query)| query);
@@ -92,10 +95,9 @@ impl Parameters {
                     }
                 }
                 name if authority(kind).contains(&name) => {
-                    read.names_authority = true;
                     read.files.push(NamedFile::of(name, &value, true));
                 }
-                name if OWN.contains(&name) && kind != DatabaseKind::Sqlite => {
+                name if own(kind).contains(&name) => {
                     read.files.push(NamedFile::of(name, &value, false));
                 }
                 "password" if kind == DatabaseKind::Postgres => read.has_password = true,
@@ -136,8 +138,15 @@ fn authority(kind: DatabaseKind) -> &'static [&'static str] {
     }
 }
 
-/// The parameters for a certificate of the program's own and its key.
-const OWN: [&str; 4] = ["sslcert", "ssl-cert", "sslkey", "ssl-key"];
+/// The names of the parameters for a certificate of the program's own and its key.
+fn own(kind: DatabaseKind) -> &'static [&'static str] {
+    match kind {
+        DatabaseKind::Postgres | DatabaseKind::MySql => {
+            &["sslcert", "ssl-cert", "sslkey", "ssl-key"]
+        }
+        DatabaseKind::Sqlite => &[],
+    }
+}
 
 /// The other parameters that the driver knows and the program does not set itself.
 fn others(kind: DatabaseKind) -> &'static [&'static str] {
@@ -163,16 +172,8 @@ fn instead(name: &str, kind: DatabaseKind) -> String {
     {
         return instead;
     }
-    let own: &[&str] = if kind == DatabaseKind::Sqlite {
-        &[]
-    } else {
-        &OWN
-    };
-    let all = authority(kind)
-        .iter()
-        .chain(own)
-        .chain(others(kind))
-        .copied();
+    let known = [authority(kind), own(kind), others(kind)];
+    let all = known.into_iter().flatten().copied();
     match nearest(name, all.clone()) {
         Some(meant) => format!("write {meant}"),
         None => format!("remove it; these have one: {}", listed(kind)),
@@ -267,7 +268,7 @@ mod tests {
             Postgres,
         );
         let named = named.unwrap();
-        assert!(named.names_authority && named.has_password);
+        assert!(named.names_authority() && named.has_password);
         assert_eq!(named.host.as_deref(), Some("/run"));
         for (kind, query) in [
             (Postgres, "sslmode=REQUIRED"),

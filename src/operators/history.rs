@@ -9,10 +9,14 @@ use crate::telemetry::event;
 
 /// Our words for the end of a contact, or for a pause: who did it, and why.
 pub fn by(action: &Action, reason: Option<&str>) -> String {
+    format!("by {} on {}{}", action.os_user, action.host, why(reason))
+}
+
+/// A reason behind other words, with numbers masked; nothing if it is blank.
+pub(super) fn why(reason: Option<&str>) -> String {
     let reason = reason.filter(|reason| !reason.trim().is_empty());
     let reason = reason.map(|reason| mask_within(&storable(reason)));
-    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    format!("by {} on {}{why}", action.os_user, action.host)
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 /// An action that begins now. `who` is not masked: a user's name may be a staff number, and a

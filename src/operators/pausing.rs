@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::history::by;
-use crate::outbox::plan::storable;
+use super::history::{by, why};
 use crate::outbox::{Action, Operations, OrderScope, OutboxError, Pause, PendingFilter, Resumed};
 
 /// The longest pause with an end: 10 years. More is surely a slip of the hand.
@@ -25,10 +24,8 @@ impl PauseOrder {
     pub fn in_words(&self) -> String {
         let lasts = self.lasts.map(humantime::format_duration);
         let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {lasts}"));
-        let reason = self.reason.as_deref().map(str::trim);
-        let reason = reason.filter(|reason| !reason.is_empty());
-        let reason = reason.map_or_else(String::new, |reason| format!(": {}", storable(reason)));
-        format!("{}{lasts}{reason}", self.scope)
+        let why = why(self.reason.as_deref().map(str::trim));
+        format!("{}{lasts}{why}", self.scope)
     }
 
     /// The pause, how many contacts wait in it, and the pause that it replaced, for programs; `None`

@@ -102,7 +102,7 @@ pub(super) fn tls(
 ) -> Result<Tls, OutboxError> {
     let failed = |why: String| OutboxError::Failed(why);
     let stated = Parameters::read(&address.url, kind).map_err(|error| failed(error.to_string()))?;
-    let names_authority = stated.names_authority || address.ca_file.is_some();
+    let names_authority = stated.names_authority() || address.ca_file.is_some();
     address::in_force(address.tls, stated.tls, names_authority, (kind, distance))
         .map_err(|error| failed(error.to_string()))
 }

@@ -210,13 +210,13 @@ impl DatabaseSettings {
         if self.password_file.is_some() {
             check_password(&hosts, &parameters, &self.key("password_file"))?;
         }
-        if parameters.names_authority && self.ca_file.is_some() {
+        if parameters.names_authority() && self.ca_file.is_some() {
             let ca_file = self.key("ca_file");
             return Err(format!(
                 "it names the certificates of an authority, and so does {ca_file}; keep one of them"
             ));
         }
-        let names_authority = parameters.names_authority || self.ca_file.is_some();
+        let names_authority = parameters.names_authority() || self.ca_file.is_some();
         for distance in hosts.iter().filter_map(|host| distance(host, &parameters)) {
             let way = (kind, distance);
             address::in_force(self.tls, parameters.tls, names_authority, way)

@@ -17,7 +17,7 @@ pub(super) enum Existence {
 
 /// Words that may mean "there already", whatever stands around them: a number that the platform has may
 /// be one too many, or be called at this moment.
-const PERHAPS: [&str; 40] = [
+const PERHAPS: [&str; 39] = [
     "上限",
     "超限",
     "限制",
@@ -46,7 +46,6 @@ const PERHAPS: [&str; 40] = [
     "已包含",
     "已使用",
     "已分配",
-    "已拨打",
     "入库",
     "占用",
     "冲突",
