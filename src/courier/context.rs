@@ -13,6 +13,7 @@ use super::lifecycle::Lifecycle;
 use super::limits::RateLimiter;
 use super::memory::Memory;
 use super::notes::Notes;
+use super::overtaken::WAIT_FOR_A_TOKEN;
 use super::pauses::Pauses;
 use super::permits::Permits;
 use super::pulse::Pulse;
@@ -22,7 +23,6 @@ use super::watch::DatabaseWatch;
 use crate::contact::RequestDefaults;
 use crate::outbox::Outbox;
 use crate::platform::client::Platform;
-use crate::platform::verdict::WaitReason;
 use crate::telemetry::event::BreakerMoved;
 use crate::telemetry::traces::Traces;
 
@@ -123,7 +123,9 @@ impl Context {
     pub(super) fn token_changed(&self) {
         self.gates().token_changed(Instant::now());
         self.bulletin.has_news();
-        self.notes.forget(WaitReason::Forbidden.as_str());
+        for reason in WAIT_FOR_A_TOKEN {
+            self.notes.forget(reason.as_str());
+        }
         self.new_tokens.send_replace(());
     }
 

@@ -68,7 +68,7 @@ impl Gates {
         };
         let scope = down.map_or_else(|| wait.reason.scope(), Down::scope);
         match scope {
-            Scope::Lane if !wait.reason.runs_out() => self.let_through(lane, now),
+            Scope::Lane if is_answer(wait.reason) => self.let_through(lane, now),
             Scope::User if !fails => {
                 self.platform.take_if(|gate| gate.yields(now));
             }
@@ -331,4 +331,9 @@ impl Gates {
     fn on_the_way(&self, lane: &Lane) -> impl Iterator<Item = &Gate> {
         self.platform.iter().chain(self.users.get(lane.user_id()))
     }
+}
+
+/// Whether the platform itself answers so.
+fn is_answer(reason: WaitReason) -> bool {
+    !reason.runs_out() && !reason.may_be_about_a_row()
 }

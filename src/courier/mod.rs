@@ -17,6 +17,7 @@ mod daemon;
 mod dispatcher;
 mod eldest;
 mod entry;
+mod failing;
 mod gate;
 mod gates;
 mod heartbeat;

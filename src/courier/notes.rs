@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 
+use super::failing::Failing;
 use super::older_half::forget_older_half;
+
 use crate::batch::BatchId;
 use crate::contact::Lane;
 use crate::lock::lock;
@@ -34,8 +36,7 @@ struct Waiting {
 pub(super) struct Loner {
     /// The batch is not sent again before this instant.
     pub(super) resend_at: Instant,
-    /// How many of its sends in a row had no usable answer.
-    pub(super) failed_sends: u32,
+    pub(super) failing: Failing,
 }
 
 /// At most this many batches that fail by themselves are remembered. Beyond that, they are sent

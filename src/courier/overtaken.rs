@@ -46,9 +46,15 @@ impl Overtaken {
     }
 }
 
-/// Whether a new token may end a wait for this reason.
+/// The reasons of waits that a new token may end. A gateway before the platform may look at it, too.
+pub(super) const WAIT_FOR_A_TOKEN: [WaitReason; 3] = [
+    WaitReason::Unauthorized,
+    WaitReason::Forbidden,
+    WaitReason::Blocked,
+];
+
 pub(super) fn waits_for_a_token(reason: WaitReason) -> bool {
-    matches!(reason, WaitReason::Unauthorized | WaitReason::Forbidden)
+    WAIT_FOR_A_TOKEN.contains(&reason)
 }
 
 #[cfg(test)]

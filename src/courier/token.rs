@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::overtaken::WAIT_FOR_A_TOKEN;
 use super::watch::DatabaseWork;
 use crate::outbox::{Outbox, OutboxError};
 use crate::platform::client::Platform;
@@ -23,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// ran. Returns how many lanes there were.
 pub(super) async fn lift_holds(outbox: &dyn Outbox) -> Result<u64, OutboxError> {
     let mut lanes = 0;
-    for reason in [WaitReason::Unauthorized, WaitReason::Forbidden] {
+    for reason in WAIT_FOR_A_TOKEN {
         lanes += outbox.lift_holds(reason.as_str()).await?;
     }
     Ok(lanes)

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::failing::Failing;
 use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId, Lane, RequestDefaults, RequestOptions, Suffix};
 use crate::outbox::{JournalEntry, OpenBatch};
+use crate::platform::verdict::Wait;
 use crate::settlement::{Final, RowOutcome};
 use crate::telemetry::traces::{BatchTrace, Origin, Traces};
 
@@ -16,8 +18,7 @@ pub(super) struct Underway {
     pub(super) batch: Batch,
     /// Its state in the journal.
     pub(super) journal: Journal,
-    /// The time of the first failure since the last answer.
-    pub(super) failing_since: Option<Instant>,
+    pub(super) failing: Failing,
     /// When work on it began here.
     pub(super) begun: Instant,
     /// When its rows were read; `due_for` of each counts up to then.
@@ -26,8 +27,6 @@ pub(super) struct Underway {
     pub(super) is_retry: bool,
     /// When it was sent last, or the batch that it is a part of; until then, when work on it began.
     pub(super) sent_at: Instant,
-    /// How many sends in a row may have arrived without a usable answer.
-    pub(super) failed_sends: u32,
     /// Whether it waits apart from the lane's other batches: it fails by itself, or needs a budget.
     pub(super) is_loner: bool,
     /// The search for culprits of which it is a piece: the id of the batch that was refused.
@@ -52,12 +51,11 @@ impl Underway {
         Self {
             batch,
             journal: Journal::New,
-            failing_since: None,
+            failing: Failing::default(),
             begun: now,
             read_at,
             is_retry: false,
             sent_at: now,
-            failed_sends: 0,
             is_loner: false,
             search: None,
             was_refused: false,
@@ -75,12 +73,11 @@ impl Underway {
         Self {
             batch,
             journal: Journal::Waiting,
-            failing_since: None,
+            failing: Failing::default(),
             begun: now,
             read_at,
             is_retry: false,
             sent_at: now,
-            failed_sends: 0,
             is_loner: false,
             search,
             was_refused: false,
@@ -131,13 +128,15 @@ impl Underway {
             Self {
                 batch,
                 journal: Journal::Waiting,
-                failing_since,
+                failing: Failing {
+                    since: failing_since,
+                    ..Failing::default()
+                },
                 begun: now,
                 read_at: now,
                 // All other reasons to wait are the lane's.
                 is_retry: failing_since.is_some(),
                 sent_at: now,
-                failed_sends: 0,
                 is_loner: false,
                 search: None,
                 was_refused: false,
@@ -164,6 +163,16 @@ impl Underway {
             attempts: batch.attempts,
             maybe_delivered: batch.maybe_delivered,
         }
+    }
+
+    /// Takes in that the batch has to wait.
+    pub(super) fn waits(&mut self, wait: &Wait, now: Instant) {
+        self.batch.maybe_delivered |= wait.maybe_delivered;
+        // What may have arrived was an attempt, whatever the answer says.
+        if !wait.reason.counts_as_attempt() && !wait.maybe_delivered {
+            self.batch.attempts -= 1;
+        }
+        self.failing.note(wait, now);
     }
 
     pub(super) fn id(&self) -> BatchId {
@@ -222,7 +231,7 @@ mod tests {
         assert_eq!(underway.batch.contacts[0].options, options);
         assert_eq!(underway.batch.contacts[0].phone.expose(), "13012121211_z");
         assert_eq!(
-            underway.failing_since,
+            underway.failing.since,
             Some(now.checked_sub(Duration::from_secs(9)).unwrap())
         );
     }

@@ -26,6 +26,10 @@ const OVERSIZE: usize = 2 * 1024 * 1024;
 const PROXY_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head>\
     <body><h1>Please sign in to the network</h1></body></html>\n";
 
+/// The page of a firewall, in place of an answer.
+const FIREWALL_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Blocked</title></head>\
+    <body><h1>您的请求可能对网站造成安全威胁，已被拦截</h1></body></html>\n";
+
 /// The answer to the client, and the wait before it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reply {
@@ -120,7 +124,8 @@ impl Platform {
         authorization: Option<&str>,
         body: Result<&[u8], Complaint>,
     ) -> Reply {
-        if let Some(answer) = self.turned_away(route, authorization) {
+        let answer = self.blocked(body.unwrap_or_default());
+        if let Some(answer) = answer.or_else(|| self.turned_away(route, authorization)) {
             return Reply::at_once(answer);
         }
         let (draw, faults) = lock(&self.luck).meet(route, Instant::now());
@@ -193,6 +198,24 @@ impl Platform {
 
     fn accepts(&self, authorization: Option<&str>) -> bool {
         authorization.and_then(|header| header.strip_prefix("Bearer ")) == Some(&self.token)
+    }
+
+    /// Returns the answer of a firewall to a request that it does not let through.
+    fn blocked(&self, body: &[u8]) -> Option<Answer> {
+        let faults = self.faults();
+        let mut words = faults.firewall_words.iter().map(String::as_bytes);
+        let holds = |word: &[u8]| body.windows(word.len()).any(|part| part == word);
+        words.any(|word| !word.is_empty() && holds(word)).then(|| {
+            self.answered(|answers| &mut answers.blocked);
+            if faults.firewall_status == 302 {
+                return Answer::Redirect;
+            }
+            Answer::Text {
+                status: faults.firewall_status,
+                content_type: "text/html; charset=utf-8",
+                body: FIREWALL_PAGE.into(),
+            }
+        })
     }
 
     /// Returns the answer to a request that is turned away at once: its rows are not looked at and

@@ -51,6 +51,8 @@ pub struct Answers {
     pub unauthorized: u64,
     /// 403: the user is one of `forbidden_users`.
     pub forbidden: u64,
+    /// The firewall's answer: the request holds one of `firewall_words`.
+    pub blocked: u64,
     /// 404: the task is one of `unknown_tasks`.
     pub not_found: u64,
     // How often each `Fault` was the answer.
@@ -73,7 +75,7 @@ pub struct Answers {
 
 impl Answers {
     pub fn total(&self) -> u64 {
-        let at_the_door = self.unauthorized + self.forbidden + self.not_found;
+        let at_the_door = self.unauthorized + self.forbidden + self.blocked + self.not_found;
         self.imported + self.refused + at_the_door + self.faults()
     }
 

@@ -19,6 +19,8 @@ use contact_courier::platform::wire;
 
 use crate::support::{Db, entry, on_every_database, on_every_server};
 
+mod turned_away;
+
 /// Answers by a rule.
 struct Scripted<F>(F);
 

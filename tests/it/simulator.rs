@@ -657,6 +657,22 @@ async fn who_is_turned_away_at_the_door_leaves_nothing_but_a_count() {
 }
 
 #[tokio::test]
+async fn a_firewall_turns_away_what_holds_its_words_whatever_the_token() {
+    for (status, seen) in [(403, 403), (405, 405), (302, 404)] {
+        let faults = json!({"firewall_words": ["", "<script"], "firewall_status": status,
+            "token_off": true});
+        let rig = Rig::with(faults).await;
+        let mut request = import(&[GOOD]);
+        assert_eq!(rig.send(&request).await.unwrap().status(), 401);
+        request["data"][0]["customVars"] = json!({"note": "a <script> of theirs"});
+        let response = rig.send(&request).await.unwrap();
+        assert_eq!(response.status(), seen, "a redirect is followed here");
+        assert_eq!(rig.running.totals().answers.blocked, 1);
+        assert!(rig.running.state().tasks.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn dropped_and_uncounted_numbers_are_missing_in_the_answer_and_told_by_the_state() {
     for (key, held) in [("dropped", 0), ("uncounted", 1)] {
         let rig = Rig::with(json!({"rows": {key: 1}})).await;

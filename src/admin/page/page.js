@@ -46,12 +46,13 @@ const WORDS = {
     reasons: {
       unreachable: "Platform not reachable", answer_lost: "Answer lost", server_error: "Platform error",
       unreadable: "Answer not readable", redirected: "Redirected", rate_limited: "Too many requests",
-      unauthorized: "Token not accepted", forbidden: "Not allowed for this user", not_found: "No such user or task",
+      unauthorized: "Token not accepted", forbidden: "Not allowed for this user", blocked: "Turned away before the platform", not_found: "No such user or task",
       task_running: "Task is running: pause it", all_refused: "All refused alike", paused: "Paused by an operator", stopping: "Courier stopped",
       rows_not_writable: "Outcomes cannot be written",
     },
     hints: {
       unauthorized: "Check platform.token or platform.token_file.", forbidden: "The token may not act for this user_id.",
+      blocked: "A firewall or proxy may not know this machine's address, or forbid what a contact holds.",
       not_found: "Check user_id, task_id and platform.base_url.", task_running: "Pause the task on the platform; sending then goes on by itself.",
       all_refused: "Something may be wrong with all of them, the task or the account; sending goes on slowly by itself.",
       redirected: "Redirects are not followed: correct platform.base_url.",
@@ -127,12 +128,13 @@ const WORDS = {
     reasons: {
       unreachable: "无法连接平台", answer_lost: "应答丢失", server_error: "平台错误",
       unreadable: "应答无法识别", redirected: "被重定向", rate_limited: "请求过于频繁",
-      unauthorized: "令牌无效", forbidden: "无权操作此用户", not_found: "用户或任务不存在",
+      unauthorized: "令牌无效", forbidden: "无权操作此用户", blocked: "在平台之前被拦截", not_found: "用户或任务不存在",
       task_running: "任务正在运行，请先暂停", paused: "由运维人员暂停", all_refused: "整批因同一原因被拒", stopping: "实例已停止",
       rows_not_writable: "结果无法写入数据库",
     },
     hints: {
       unauthorized: "请检查 platform.token 或 platform.token_file。", forbidden: "此令牌无权操作该 user_id。",
+      blocked: "防火墙或代理可能不认识本机地址，或者拦截了某个联系人的内容。",
       not_found: "请检查 user_id、task_id 和 platform.base_url。", task_running: "请在平台上暂停任务，之后会自动继续发送。",
       all_refused: "可能是这批号码、任务或账户有问题；程序会自动放慢并继续尝试。",
       redirected: "程序不跟随重定向：请修正 platform.base_url。",

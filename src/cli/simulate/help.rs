@@ -52,6 +52,8 @@ where the import may be done, \"already there\" then counts as success.
                         all wait; one request now and then finds out
   no permission         forbidden_users
                         the tasks of that user wait
+  firewall              firewall_words (a request holds one of these texts), firewall_status
+                        that task waits; a row that is turned away alone fails
   no such task          unknown_tasks
                         that task waits
   too large             limits.rows, limits.bytes

@@ -14,7 +14,7 @@ use crate::courier::notes::Loner;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
-use crate::platform::verdict::{self, Wait, WaitReason};
+use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::{BatchPostponed, LaneHeld, LaneRecovered, LaneStopped};
 
 /// After this many failed sends, the parts of a batch are tried, while the platform answers others.
@@ -38,22 +38,14 @@ const FAILING_TO_GIVE_UP: Duration = Duration::from_mins(15);
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
-        underway.batch.maybe_delivered |= wait.maybe_delivered;
-        underway.failed_sends = if wait.maybe_delivered {
-            underway.failed_sends + 1
-        } else {
-            0
-        };
-        // What may have arrived was an attempt, whatever the answer says.
-        if !wait.reason.counts_as_attempt() && !wait.maybe_delivered {
-            underway.batch.attempts -= 1;
-        }
-        if self.gives_up(&mut underway, &wait) {
+        underway.waits(&wait, Instant::now());
+        underway.failing.others_passed |= self.others_of_lane_pass(&underway);
+        if self.gives_up(&underway) {
             let closing = verdict::give_up(&underway.batch, &wait.message);
             let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
         }
-        if self.is_to_blame(&underway) {
+        if self.is_to_blame(&underway, &wait) {
             return self.search_or_give_up(underway, &wait);
         }
         if self.has_waited_too_long(&underway, &wait) {
@@ -64,7 +56,7 @@ impl LaneAtWork {
         let waits_alone = self.waits_alone(&underway, &wait);
         let delay = if waits_alone {
             self.tell_the_breaker(&wait, underway.sent_at);
-            self.context.tuning().backoff.delay(underway.failed_sends)
+            self.delay_alone(&underway)
         } else {
             self.hold(&wait, underway.sent_at)
         };
@@ -109,7 +101,7 @@ impl LaneAtWork {
             SENDS_TO_SPLIT
         };
         let is_aside = fails_by_itself(wait) && self.others_of_lane_pass(underway)
-            || is_single && underway.failed_sends >= sends;
+            || is_single && underway.failing.sends >= sends;
         if is_single && is_aside {
             self.culprits.leave(underway);
         }
@@ -119,7 +111,7 @@ impl LaneAtWork {
     /// Whether the platform has answered another batch of the lane since this one began to fail, or
     /// while this one was under way.
     fn others_of_lane_pass(&self, underway: &Underway) -> bool {
-        let since = underway.failing_since.unwrap_or(underway.sent_at);
+        let since = underway.failing.since.unwrap_or(underway.sent_at);
         let since = since.min(underway.sent_at);
         self.answered_at.is_some_and(|answered| answered > since)
     }
@@ -131,7 +123,7 @@ impl LaneAtWork {
         underway.is_loner
             && fails_by_itself(wait)
             && wait.retry_after.is_none()
-            && (underway.failing_since.is_some_and(others_pass)
+            && (underway.failing.since.is_some_and(others_pass)
                 || self.others_of_lane_pass(underway)
                 || self.has_no_others())
     }
@@ -142,27 +134,37 @@ impl LaneAtWork {
         is_idle && self.reading.is_drained() && self.culprits.waiting().next().is_none()
     }
 
+    /// Returns the wait of a batch that waits alone. No person is faster who has to let it through; but if
+    /// the lane's others pass, what is wrong with it can be found out at once.
+    fn delay_alone(&self, underway: &Underway) -> Duration {
+        let backoff = self.context.tuning().backoff;
+        if underway.failing.is_blocked && !underway.failing.others_passed {
+            backoff.delay_for_a_person(underway.failing.sends)
+        } else {
+            backoff.delay(underway.failing.sends)
+        }
+    }
+
     fn remember_loner(&self, underway: &Underway, delay: Duration) {
-        let (resend_at, failed_sends) = (Instant::now() + delay, underway.failed_sends);
-        let loner = Loner {
-            resend_at,
-            failed_sends,
-        };
+        let (resend_at, failing) = (Instant::now() + delay, underway.failing);
+        let loner = Loner { resend_at, failing };
         self.context.notes.set_loner(underway.id(), loner);
     }
 
     /// Whether the batch has to be taken apart or given up, because it fails by itself while the
     /// platform answers others. If there are no others, its own parts can tell.
-    fn is_to_blame(&self, underway: &Underway) -> bool {
-        let Some(since) = underway.failing_since else {
+    fn is_to_blame(&self, underway: &Underway, wait: &Wait) -> bool {
+        let Some(since) = underway.failing.since else {
             return false;
         };
         let others_pass = || self.context.gates().has_answered_since(since);
-        let sends = underway.failed_sends;
+        let sends = underway.failing.sends;
         if underway.batch.contacts.len() == 1 {
             let is_long = sends >= SENDS_TO_GIVE_UP
                 || sends >= SENDS_TO_SPLIT && since.elapsed() >= FAILING_TO_GIVE_UP;
-            return is_long && others_pass();
+            // Somebody before the platform may turn away a whole user or task.
+            let is_alone = underway.failing.others_passed || !wait.reason.may_be_about_a_row();
+            return is_long && is_alone && others_pass();
         }
         sends >= SENDS_WITHOUT_OTHERS || sends >= SENDS_TO_SPLIT && others_pass()
     }
@@ -247,14 +249,11 @@ impl LaneAtWork {
     }
 
     /// Whether the batch has been failing for longer than `retry.give_up_after`.
-    fn gives_up(&self, underway: &mut Underway, wait: &Wait) -> bool {
-        if !wait.reason.runs_out() {
-            underway.failing_since = None;
-            return false;
-        }
-        let since = *underway.failing_since.get_or_insert_with(Instant::now);
+    fn gives_up(&self, underway: &Underway) -> bool {
+        let failing = &underway.failing;
+        let since = failing.since.filter(|_| failing.runs_out());
         let limit = self.context.tuning().give_up_after;
-        !limit.is_zero() && since.elapsed() >= limit
+        !limit.is_zero() && since.is_some_and(|since| since.elapsed() >= limit)
     }
 
     /// Holds the lane because of the answer to a request sent at `sent`, and returns for how long.
@@ -325,9 +324,7 @@ impl LaneAtWork {
 }
 
 /// Whether a wait may be about one batch alone. A refused token or a full rate is about others, too, even if
-/// the batch may have been delivered. A redirect may be the answer of somebody in between to what one row
-/// holds.
+/// the batch may have been delivered.
 fn fails_by_itself(wait: &Wait) -> bool {
-    let is_about_content = wait.maybe_delivered || wait.reason == WaitReason::Redirected;
-    is_about_content && wait.reason.runs_out()
+    wait.reason.may_be_about_a_row() || wait.maybe_delivered && wait.reason.runs_out()
 }

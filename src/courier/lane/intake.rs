@@ -16,7 +16,7 @@ use crate::contact::{Contact, ContactId, OutboxRow};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
 use crate::outbox::{Change, OpenBatch, OutboxError, Recorded};
-use crate::platform::verdict;
+use crate::platform::verdict::{self, WaitReason};
 use crate::settlement::{Final, RowOutcome};
 use crate::telemetry::event::{RowsRefused, TakenOver};
 use crate::telemetry::traces::Origin;
@@ -126,6 +126,9 @@ impl LaneAtWork {
             .emit();
         }
         let longest = self.context.request.max_contact_bytes;
+        let turned_away = self.context.notes.waits_for(&self.lease.lane);
+        let turned_away = turned_away.and_then(WaitReason::named);
+        let turned_away = turned_away.filter(|reason| reason.may_be_about_a_row());
         for batch in open {
             for row in &batch.rows {
                 let bytes = usize::try_from(row.bytes.min(longest)).unwrap_or(usize::MAX);
@@ -134,15 +137,7 @@ impl LaneAtWork {
             let lane = &self.lease.lane;
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
-            if underway.failing_since.is_some() && underway.batch.maybe_delivered {
-                // The lane's failures in a row outlive its place. The failures of a batch that waited by
-                // itself do not count for the lane. A single row would be given up for those of the
-                // batches that it was part of, so it is counted anew.
-                let is_single = underway.batch.contacts.len() == 1;
-                let failures = if is_single { 0 } else { self.trouble.failures };
-                let most = failures.max(SENDS_TO_SPLIT);
-                underway.failed_sends = underway.batch.attempts.min(most);
-            }
+            self.recognise_failing(&mut underway, turned_away);
             self.refuse_adopted(&underway.batch, changed);
             self.occupied.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;
@@ -152,13 +147,12 @@ impl LaneAtWork {
                 let closing = verdict::unconfirmed(batch, "its courier stopped while it was sent");
                 self.close(underway, closing, None);
             } else {
-                self.recognise_loner(&mut underway);
                 self.again(underway);
             }
         }
         // The batches with the most failures are taken apart or given up first.
         let ready = self.ready.make_contiguous();
-        ready.sort_by_key(|underway| Reverse(underway.failed_sends));
+        ready.sort_by_key(|underway| Reverse(underway.failing.sends));
     }
 
     /// Settles rows of an adopted batch that break a rule by now. If they may have been delivered, they
@@ -176,14 +170,24 @@ impl LaneAtWork {
         }
     }
 
-    /// Sets a single row aside that has been failing, and what is known to fail by itself. If the lane
-    /// fails, the others tell.
-    fn recognise_loner(&mut self, underway: &mut Underway) {
+    /// Takes over how often a batch has failed, as far as it is known. Sets a single row aside that has been
+    /// failing, and what is known to fail by itself. If the lane fails, the others tell.
+    /// `turned_away`: why the lane waits, if somebody before the platform has turned it away.
+    fn recognise_failing(&self, underway: &mut Underway, turned_away: Option<WaitReason>) {
         let batch = &underway.batch;
-        let fails = underway.failing_since.is_some() && batch.maybe_delivered;
-        underway.is_loner = fails && batch.contacts.len() == 1 && batch.attempts >= SENDS_TO_SPLIT;
-        if let Some(loner) = self.context.notes.loner(batch.id) {
-            underway.failed_sends = loner.failed_sends;
+        let is_single = batch.contacts.len() == 1;
+        if underway.failing.since.is_some() && batch.maybe_delivered || turned_away.is_some() {
+            underway.failing.is_blocked = turned_away == Some(WaitReason::Blocked);
+            // The lane's failures in a row outlive its place. The failures of a batch that waited by
+            // itself do not count for the lane. A single row would be given up for those of the
+            // batches that it was part of, so it is counted anew.
+            let failures = if is_single { 0 } else { self.trouble.failures };
+            let most = failures.max(SENDS_TO_SPLIT);
+            underway.failing.sends = batch.attempts.min(most);
+            underway.is_loner = is_single && batch.attempts >= SENDS_TO_SPLIT;
+        }
+        if let Some(loner) = self.context.notes.loner(underway.id()) {
+            underway.failing = underway.failing.known(loner.failing);
             underway.is_loner = true;
         }
     }

@@ -14,12 +14,8 @@ pub(super) struct Loners(Vec<(Instant, Underway)>);
 impl Loners {
     /// Lets a batch wait for its time.
     pub(super) fn put(&mut self, underway: Underway, resend_at: Instant, notes: &Notes) {
-        let failed_sends = underway.failed_sends;
-        let loner = Loner {
-            resend_at,
-            failed_sends,
-        };
-        notes.set_loner(underway.id(), loner);
+        let failing = underway.failing;
+        notes.set_loner(underway.id(), Loner { resend_at, failing });
         self.0.push((resend_at, underway));
     }
 
@@ -40,7 +36,7 @@ impl Loners {
 
     /// Returns the first time that one waits for, and how often that one has failed.
     pub(super) fn first(&self) -> Option<(Instant, u32)> {
-        let times = self.0.iter().map(|(at, one)| (*at, one.failed_sends));
+        let times = self.0.iter().map(|(at, one)| (*at, one.failing.sends));
         times.min()
     }
 }

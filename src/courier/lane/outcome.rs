@@ -9,6 +9,7 @@ use super::taking::took_a_row;
 use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId};
 use crate::courier::dispatcher::{Dispatched, NotSent};
+use crate::courier::failing::Failing;
 use crate::courier::isolation::Cut;
 use crate::courier::refusals;
 use crate::courier::underway::{Journal, Underway};
@@ -153,8 +154,11 @@ impl LaneAtWork {
     ) -> Vec<Underway> {
         // The parts of a batch that fails by itself have been failing with it, and its last failure
         // counts for each of them.
-        let failing_since = underway.failing_since;
-        let failing_since = failing_since.filter(|_| closing.outcome == Outcome::TakenApart);
+        let failing = if closing.outcome == Outcome::TakenApart {
+            underway.failing.of_a_part()
+        } else {
+            Failing::default()
+        };
         let was_refused = underway.was_refused || closing.outcome == Outcome::Refused;
         let now = Instant::now();
         let open = &closing.unsettled;
@@ -164,10 +168,9 @@ impl LaneAtWork {
         let part = |part: Batch| {
             let part = Underway::child(part, search, underway.read_at, now);
             Underway {
-                failing_since,
+                failing,
                 sent_at: underway.sent_at,
                 was_refused,
-                failed_sends: u32::from(failing_since.is_some()),
                 ..part.traced(&self.context.traces, Origin::Split)
             }
         };
@@ -203,7 +206,7 @@ impl LaneAtWork {
             return self.loners.put(underway, resend_at, &self.context.notes);
         }
         match underway.search {
-            None if underway.failed_sends > 0 => self.ready.push_front(underway),
+            None if underway.failing.sends > 0 => self.ready.push_front(underway),
             None => self.ready.push_back(underway),
             Some(search) => self.culprits.put_back(search, underway),
         }

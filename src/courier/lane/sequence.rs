@@ -62,14 +62,14 @@ impl LaneAtWork {
 
     /// Whether the lane waits because of a single batch, and only another batch can show why.
     fn has_one_suspect(&self) -> bool {
-        let failing = self.ready.iter().filter(|one| one.failed_sends > 0);
+        let failing = self.ready.iter().filter(|one| one.failing.sends > 0);
         self.trouble.failures > 0 && failing.count() == 1
     }
 
     /// Returns a batch that has not failed. If the lane fails, this batch may fail, too, so a batch
     /// that could not be sent again is not tried.
     async fn other_than_suspect(&mut self) -> Result<Option<Underway>, OutboxError> {
-        let is_safe = |one: &Underway| one.failed_sends == 0 && one.batch.options.resend_is_safe();
+        let is_safe = |one: &Underway| one.failing.sends == 0 && one.batch.options.resend_is_safe();
         if let Some(place) = self.ready.iter().position(is_safe) {
             return Ok(self.ready.remove(place));
         }

@@ -59,25 +59,24 @@ pub fn fails_whole(batch: &Batch, why: &str) -> Closing {
 
 /// Closes a batch of a single row whose requests fail while the platform answers others.
 pub fn fails_alone(batch: &Batch, why: &str) -> Closing {
-    let cause = format!(
-        "may or may not be in the task: requests with this contact alone fail while others pass; \
-         last: {why}"
-    );
-    close_all(batch, Outcome::GivenUp, FailKind::Unconfirmed, &cause)
+    let why = format!("requests with this contact alone fail while others pass; last: {why}");
+    let doubtful = format!("may or may not be in the task: {why}");
+    let unsent = format!("not delivered: {why}");
+    close_given_up(batch, &doubtful, (FailKind::Rejected, &unsent))
 }
 
 /// Closes a batch that was tried for longer than `retry.give_up_after`.
 pub fn give_up(batch: &Batch, why: &str) -> Closing {
     let doubtful = format!("may or may not be in the task: gave up asking again; last: {why}");
     let unsent = format!("not delivered: gave up after retry.give_up_after; last: {why}");
-    close_given_up(batch, &doubtful, &unsent)
+    close_given_up(batch, &doubtful, (FailKind::Expired, &unsent))
 }
 
 /// Closes a batch whose lane has been waiting for a person for longer than
 /// `retry.give_up_on_holds_after`.
 pub fn give_up_on_hold(batch: &Batch, wait: &Wait) -> Closing {
     let (doubtful, unsent) = given_up_on_hold(wait);
-    close_given_up(batch, &doubtful, &unsent)
+    close_given_up(batch, &doubtful, (FailKind::Expired, &unsent))
 }
 
 /// Returns the ends of contacts that fail for the same reason without having been sent since they came
@@ -86,7 +85,7 @@ pub fn expire_on_hold(contacts: &[Contact], wait: &Wait) -> Vec<RowOutcome> {
     let (doubtful, unsent) = given_up_on_hold(wait);
     let ended = contacts.iter().map(|contact| RowOutcome {
         contact: contact.id,
-        end: given_up(contact.in_doubt, &doubtful, &unsent),
+        end: given_up(contact.in_doubt, &doubtful, (FailKind::Expired, &unsent)),
     });
     ended.collect()
 }
@@ -103,7 +102,8 @@ fn given_up_on_hold(wait: &Wait) -> (String, String) {
     )
 }
 
-fn close_given_up(batch: &Batch, doubtful: &str, unsent: &str) -> Closing {
+/// Closes a batch that is not sent again. `unsent`: how a row ends that is surely not in the task.
+fn close_given_up(batch: &Batch, doubtful: &str, unsent: (FailKind, &str)) -> Closing {
     let ended = batch.contacts.iter().map(|contact| RowOutcome {
         contact: contact.id,
         end: given_up(batch.may_be_in(contact), doubtful, unsent),
@@ -111,7 +111,7 @@ fn close_given_up(batch: &Batch, doubtful: &str, unsent: &str) -> Closing {
     let answer = if batch.maybe_delivered {
         doubtful
     } else {
-        unsent
+        unsent.1
     };
     Closing {
         outcome: Outcome::GivenUp,
@@ -122,11 +122,11 @@ fn close_given_up(batch: &Batch, doubtful: &str, unsent: &str) -> Closing {
 }
 
 /// How a row ends that the courier gives up.
-fn given_up(may_be_in: bool, doubtful: &str, unsent: &str) -> Final {
+fn given_up(may_be_in: bool, doubtful: &str, unsent: (FailKind, &str)) -> Final {
     let (kind, cause) = if may_be_in {
         (FailKind::Unconfirmed, doubtful)
     } else {
-        (FailKind::Expired, unsent)
+        unsent
     };
     Final::Failed {
         kind,

@@ -187,9 +187,14 @@ fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option
             retry_after: answer.retry_after,
         }));
     }
+    let forbidden = if answer.document.is_some() {
+        WaitReason::Forbidden
+    } else {
+        WaitReason::Blocked
+    };
     for (number, reason) in [
         (401, WaitReason::Unauthorized),
-        (403, WaitReason::Forbidden),
+        (403, forbidden),
         (404, WaitReason::NotFound),
     ] {
         if answer.says(number) {

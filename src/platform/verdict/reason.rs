@@ -19,6 +19,8 @@ pub enum WaitReason {
     Unauthorized,
     /// 403: not allowed for this user.
     Forbidden,
+    /// 403 without the documented JSON: somebody in front of the platform turned the request away.
+    Blocked,
     /// 404: no such user or task.
     NotFound,
     /// The task is running and must be paused by its owner.
@@ -41,7 +43,7 @@ pub enum Scope {
 impl WaitReason {
     /// The reasons for which a batch is sent again. [`Self::AllRefused`] is about a whole lane
     /// instead.
-    pub const OF_BATCHES: [Self; 10] = [
+    pub const OF_BATCHES: [Self; 11] = [
         Self::Unreachable,
         Self::AnswerLost,
         Self::ServerError,
@@ -50,6 +52,7 @@ impl WaitReason {
         Self::RateLimited,
         Self::Unauthorized,
         Self::Forbidden,
+        Self::Blocked,
         Self::NotFound,
         Self::TaskRunning,
     ];
@@ -65,6 +68,7 @@ impl WaitReason {
             Self::RateLimited => "rate_limited",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
+            Self::Blocked => "blocked",
             Self::NotFound => "not_found",
             Self::TaskRunning => "task_running",
             Self::AllRefused => "all_refused",
@@ -76,6 +80,10 @@ impl WaitReason {
         match self {
             Self::Unauthorized => "; check platform.token or platform.token_file",
             Self::Forbidden => "; the token may not act for this user_id",
+            Self::Blocked => {
+                "; a firewall or proxy before the platform turned the request away: it may not know \
+                 this machine's address, or forbid what a contact holds"
+            }
             Self::NotFound => "; check user_id, task_id and platform.base_url",
             Self::TaskRunning => "; pause the task on the platform, sending then goes on by itself",
             Self::AllRefused => {
@@ -114,10 +122,16 @@ impl WaitReason {
             self,
             Self::Unauthorized
                 | Self::Forbidden
+                | Self::Blocked
                 | Self::NotFound
                 | Self::TaskRunning
                 | Self::AllRefused
         )
+    }
+
+    /// Whether somebody before the platform answered, perhaps because of what a single row holds.
+    pub const fn may_be_about_a_row(self) -> bool {
+        matches!(self, Self::Redirected | Self::Blocked)
     }
 
     /// Whether the time until `retry.give_up_after` runs. It stands still while a person has to

@@ -22,6 +22,9 @@ pub enum FaultsError {
     /// A status is not that of a server error.
     #[error("error_statuses must be between 500 and 599, not {0}")]
     NotAnError(u16),
+    /// A firewall does not answer so.
+    #[error("firewall_status must be between 300 and 599, not {0}")]
+    NoFirewall(u16),
     /// A status is not that of a refusal.
     #[error("refusal.status must be 200, 400 or 422, not {0}")]
     NotARefusal(u16),

@@ -63,6 +63,10 @@ pub struct Faults {
     pub token_off: bool,
     /// Users for whom the token may not act: 403.
     pub forbidden_users: Vec<String>,
+    /// A firewall before the platform turns away requests that hold one of these texts.
+    pub firewall_words: Vec<String>,
+    /// How it does: with a page under this status, or under 302 with a redirect.
+    pub firewall_status: u16,
     /// Tasks that do not exist: 404.
     pub unknown_tasks: Vec<String>,
     /// Tasks that are running until other faults are in force.
@@ -107,6 +111,8 @@ impl Default for Faults {
             task_running_says: RunningSays::Code6007,
             token_off: false,
             forbidden_users: Vec::new(),
+            firewall_words: Vec::new(),
+            firewall_status: 403,
             unknown_tasks: Vec::new(),
             running_tasks: Vec::new(),
             rows: RowFaults::default(),
@@ -131,6 +137,9 @@ impl Faults {
         }
         if let Some(other) = self.error_statuses.iter().find(|s| !is_error(s)) {
             return Err(FaultsError::NotAnError(*other));
+        }
+        if !(300..600).contains(&self.firewall_status) {
+            return Err(FaultsError::NoFirewall(self.firewall_status));
         }
         match (self.refusal.status, self.refusal.body) {
             (200, RefusalBody::Text) => return Err(FaultsError::TextUnder200),

@@ -13,11 +13,12 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// The platform's answer to a user whose name begins with this.
-const ANSWERS: [(&str, u16, &str); 8] = [
+const ANSWERS: [(&str, u16, &str); 9] = [
     ("absent", 404, r#"{"code":404,"message":"no such task"}"#),
     ("missing", 404, r#"{"code":404,"message":"no such task"}"#),
     ("running", 200, r#"{"code":6007,"message":"任务正在运行"}"#),
     ("forbidden", 403, r#"{"code":403,"message":"not yours"}"#),
+    ("blocked", 403, "<html>blocked</html>"),
     (
         "stranger",
         401,

@@ -37,6 +37,7 @@ on_every_database!(
     lanes_whose_task_is_unknown_do_not_hold_up_a_good_one,
     lanes_whose_task_runs_do_not_hold_up_a_good_one,
     users_that_are_forbidden_do_not_hold_up_a_good_one,
+    users_that_a_firewall_turns_away_do_not_hold_up_a_good_one,
     a_user_whose_lanes_all_fail_does_not_hold_up_another,
     users_that_all_fail_do_not_hold_up_a_good_one,
     lanes_that_wait_for_their_users_rate_do_not_hold_up_a_good_one,
@@ -144,6 +145,11 @@ async fn lanes_whose_task_runs_do_not_hold_up_a_good_one(db: &Db) {
 
 async fn users_that_are_forbidden_do_not_hold_up_a_good_one(db: &Db) {
     let street = Street::of(db, &[], users("forbidden", BAD)).await;
+    street.serves_good_contacts_after(BAD / 2).await;
+}
+
+async fn users_that_a_firewall_turns_away_do_not_hold_up_a_good_one(db: &Db) {
+    let street = Street::of(db, &[], users("blocked", BAD)).await;
     street.serves_good_contacts_after(BAD / 2).await;
 }
 

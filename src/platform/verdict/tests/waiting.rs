@@ -201,6 +201,37 @@ fn a_redirect_is_not_followed_and_fails_no_row() {
 }
 
 #[test]
+fn a_firewall_that_forbids_stops_a_lane_and_not_its_user() {
+    // [blocked], [forbidden]
+    for body in ["", "<html>blocked</html>", r#"{"error":"no"}"#] {
+        let wait = waiting(&three(), &answer(403, body));
+        assert_eq!(
+            (wait.reason, wait.reason.scope(), wait.maybe_delivered),
+            (WaitReason::Blocked, Scope::Lane, false),
+            "{body}"
+        );
+        assert!(wait.message.contains("firewall"), "{}", wait.message);
+        let unsafe_batch = unsafe_to_resend(three());
+        assert_eq!(waiting(&unsafe_batch, &answer(403, body)), wait);
+    }
+    let of_the_platform = answer(403, r#"{"code":403,"message":"no"}"#);
+    let wait = waiting(&three(), &of_the_platform);
+    assert_eq!(wait.reason, WaitReason::Forbidden);
+}
+
+#[test]
+fn a_row_that_fails_alone_is_rejected_only_if_it_was_surely_never_delivered() {
+    // [fails alone]
+    let mut batch = one();
+    assert_eq!(ends(&fails_alone(&batch, "HTTP 403")), [(1, "rejected")]);
+    batch.contacts[0].in_doubt = true;
+    assert_eq!(ends(&fails_alone(&batch, "HTTP 403")), [(1, "unconfirmed")]);
+    batch.contacts[0].in_doubt = false;
+    batch.maybe_delivered = true;
+    assert_eq!(ends(&fails_alone(&batch, "HTTP 500")), [(1, "unconfirmed")]);
+}
+
+#[test]
 fn a_person_has_to_act_where_time_stands_still_but_for_a_limit_of_the_platform() {
     // [token], [forbidden], [not found], [task running]
     let people = [401, 403, 404].map(|http| waiting(&three(), &error(http, "")).reason);
