@@ -8,10 +8,11 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use super::beats;
 use super::bulletin::Bulletin;
 use super::context::Context;
 use super::entry::{Entered, Entry};
-use super::heartbeat::{self, LeaseClock};
+use super::heartbeat::LeaseClock;
 use super::lifecycle::Lifecycle;
 use super::limits::{Guest, RateLimiter, SharedRates};
 use super::memory::Memory;
@@ -71,7 +72,7 @@ impl Courier {
                 ..Standing::default()
             },
         };
-        let beats = heartbeat::interval(options.lease);
+        let beats = beats::interval(options.lease);
         let pulse = Pulse::new(options.poll_interval, beats, outbox.writers());
         Self {
             outbox,

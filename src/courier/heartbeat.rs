@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::beats::{SOON, interval, too_slow};
 use super::bulletin::Bulletin;
 use super::lifecycle::Lifecycle;
 use super::pulse::Pulse;
@@ -18,13 +19,6 @@ use super::tuning::Tuning;
 use super::watch::{DatabaseWatch, DatabaseWork};
 use crate::outbox::{Instance, LearnedRate, Outbox, OutboxError};
 use crate::telemetry::event::ClockWentBack;
-
-/// Heartbeats per lease time: two may fail before the lease is lost.
-const BEATS_PER_LEASE: u32 = 3;
-
-/// A failed heartbeat is tried again this soon, so that work goes on as soon as the database is
-/// back.
-const SOON: Duration = Duration::from_secs(1);
 
 /// How often a courier looks for shared rates that nobody uses any more.
 const FORGET_EVERY: Duration = Duration::from_hours(24);
@@ -41,11 +35,6 @@ impl LeaseClock {
     pub(super) fn is_good(&self) -> bool {
         Instant::now() < *self.0.borrow()
     }
-}
-
-/// Returns the time between two heartbeats.
-pub(super) fn interval(lease: Duration) -> Duration {
-    lease / BEATS_PER_LEASE
 }
 
 /// Registers the instance and keeps its heart beating until the returned task is dropped.
@@ -216,8 +205,4 @@ impl DatabaseClock {
         self.went_back = went_back;
         self.is_to_be_followed |= went_back;
     }
-}
-
-fn too_slow(limit: Duration) -> OutboxError {
-    OutboxError::Lost(format!("no answer to a heartbeat within {limit:?}"))
 }

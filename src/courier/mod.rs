@@ -10,6 +10,7 @@
 
 mod actions;
 pub mod backoff;
+mod beats;
 mod breaker;
 mod bulletin;
 mod context;

@@ -1,4 +1,4 @@
-//! The rotation: found lanes that wait for a place, by user. Pure.
+//! The rotation: lanes that wait, by user. Pure.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -46,7 +46,7 @@ pub struct Tuning {
 const BATCHES_PER_PAGE: usize = 10;
 
 /// All lanes at work together read ahead at most this many rows, so that the memory of a courier
-/// stays bounded; `hold` bounds the bytes.
+/// stays bounded; `memory` bounds the bytes.
 const ROWS_AHEAD: usize = 20_000;
 
 impl Tuning {

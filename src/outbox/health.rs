@@ -4,12 +4,13 @@
 //! notes. A database can answer every question and take no write: its disk is full, it has become a
 //! standby, or its file has lost the right to be written.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::OutboxError;
+use crate::lock::lock;
 
 /// A failed record is handed in again until it is written. A failure that lasts longer than this is
 /// more than one record in another's way.
@@ -28,7 +29,7 @@ struct Troubles {
 impl WriteHealth {
     /// Returns the error that keeps the courier from writing.
     pub fn trouble(&self) -> Option<String> {
-        let troubles = self.lock();
+        let troubles = lock(&self.0);
         let lasting = troubles.record.as_ref();
         let lasting = lasting.filter(|(since, _)| since.elapsed() >= PASSING);
         let lasting = lasting.map(|(_, error)| error.clone());
@@ -37,13 +38,13 @@ impl WriteHealth {
 
     /// Notes the result of a heartbeat.
     pub(super) fn beat<T>(&self, went: &Result<T, OutboxError>) {
-        self.lock().beat = went.as_ref().err().map(ToString::to_string);
+        lock(&self.0).beat = went.as_ref().err().map(ToString::to_string);
     }
 
     /// Notes the result of a record. A row that is locked or that the database refuses says nothing
     /// about the database.
     pub(super) fn record<T>(&self, went: &Result<T, OutboxError>) {
-        let mut troubles = self.lock();
+        let mut troubles = lock(&self.0);
         match went {
             Ok(_) => troubles.record = None,
             Err(OutboxError::Locked(_) | OutboxError::Conflict(_)) => {}
@@ -54,11 +55,6 @@ impl WriteHealth {
             }
             Err(_) => {}
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Troubles> {
-        // Each value is replaced whole, so a panic elsewhere cannot have left it half written.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn journaled(rows: &[impl Columns]) -> sqlx::Result<HashMap<Uuid, Jou
 ///
 /// A row that was cancelled and requeued while its batch waited stands in two. The younger one has it: in
 /// that one it was sent. If the older one may have been delivered, so may the row.
-pub(super) fn open_batches(entries: Vec<OpenEntry>, rows: Vec<OutboxRow>) -> Vec<OpenBatch> {
+pub(super) fn with_rows(entries: Vec<OpenEntry>, rows: Vec<OutboxRow>) -> Vec<OpenBatch> {
     let marked = entries.iter().filter(|entry| entry.maybe_delivered);
     let marked: HashSet<i64> = marked.flat_map(|entry| &entry.contacts).copied().collect();
     let mut rows: HashMap<i64, OutboxRow> = rows.into_iter().map(|row| (row.id, row)).collect();

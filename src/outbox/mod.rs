@@ -1,4 +1,4 @@
-//! The outbox: the one door to the database.
+//! The outbox: the only way to the database, through two doors.
 //!
 //! Neighbours: the courier asks for lanes, rows and leases and hands over its writes ([`Outbox`]);
 //! operators ask how things are ([`Operations`]). Nothing else in the program knows SQL, and
@@ -13,7 +13,8 @@
 //!   and returns [`Recorded::Fenced`].
 //! - **Durability.** When [`Outbox::record`] returns, its writes survive the loss of power.
 //! - **Repeatable.** A write whose commit was lost may be handed in again; it takes effect once.
-//! - **One write per contact.** Only settling touches a row of `contact_outbox`.
+//! - **One write per contact.** Of what the courier does, only settling touches a row of
+//!   `contact_outbox`, until it is redacted or pruned.
 //! - **One clock.** Every instant is taken from the database; durations cross this border, instants
 //!   never do.
 

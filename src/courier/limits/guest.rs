@@ -6,20 +6,14 @@
 //! also away while it takes heartbeats and no claims.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
+use crate::courier::beats;
 use crate::lock::lock;
 use crate::outbox::{Instance, Outbox, OutboxError, RateClaim, Standing};
 use crate::telemetry::event::{SharedRatesAway, SharedRatesBack};
-
-/// Heartbeats per lease time.
-const BEATS_PER_LEASE: u32 = 3;
-
-/// The time between two tries while the database is away.
-const SOON: Duration = Duration::from_secs(1);
 
 /// The name of a claim that shows whether claims work, if none has failed.
 const TRIED: &str = "guest";
@@ -84,12 +78,16 @@ impl Guest {
 
     /// Keeps the registration, and notices when the database is back. Does not end.
     pub(in crate::courier) async fn stay(&self) {
-        let pause = self.instance.lease / BEATS_PER_LEASE;
+        let pause = beats::interval(self.instance.lease);
         loop {
-            sleep(if self.away().is_some() { SOON } else { pause }).await;
+            sleep(if self.away().is_some() {
+                beats::SOON
+            } else {
+                pause
+            })
+            .await;
             let beat = timeout(pause, self.register()).await;
-            let late = || OutboxError::Lost(format!("no answer to a heartbeat within {pause:?}"));
-            if let Err(error) = beat.unwrap_or_else(|_| Err(late())) {
+            if let Err(error) = beat.unwrap_or_else(|_| Err(beats::too_slow(pause))) {
                 self.misses(&error, None);
             }
         }

@@ -308,15 +308,14 @@ impl Demand {
     /// Returns how many requests the next slice is for: as many as in the last second, at least
     /// one, and at most the rate's room in a second.
     fn of_a_second(&mut self, now: Instant, period: Duration) -> u32 {
-        let second = Duration::from_secs(1);
         while self
             .0
             .front()
-            .is_some_and(|at| now.duration_since(*at) > second)
+            .is_some_and(|at| now.duration_since(*at) > SECOND)
         {
             self.0.pop_front();
         }
-        let room = second.as_nanos() / period.as_nanos().max(1);
+        let room = SECOND.as_nanos() / period.as_nanos().max(1);
         let wanted = u128::try_from(self.0.len())
             .unwrap_or(room)
             .min(room)

@@ -11,7 +11,7 @@ use super::language::{Row, Session};
 use super::value::List;
 use crate::contact::{Lane, OutboxRow};
 use crate::outbox::error::{INSTANCES, SqlError, all_written};
-use crate::outbox::journal::{adopted, open_batches, open_entry};
+use crate::outbox::journal::{adopted, open_entry, with_rows};
 use crate::outbox::rows::{self, Columns};
 use crate::outbox::span::{to_duration, to_millis, to_seconds};
 use crate::outbox::{Instance, LearnedRate, Lease, LeasedLane};
@@ -148,7 +148,7 @@ pub(super) async fn write_lease<D: Dialect>(
             token,
             failures: rows::to_count(leased.integer("failures")),
         }),
-        open: open_batches(adopted, rows),
+        open: with_rows(adopted, rows),
         held_because: leased.text("hold_reason"),
         waiting_for: to_duration(since_then(leased.seconds("waiting_for"))),
         obstacle,

@@ -6,10 +6,12 @@
 //! longer.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// Longer than the limit on waiting for a lock in any session of ours, so that a server which still
 /// answers reports its error first.
@@ -38,22 +40,22 @@ impl State {
 impl Patience {
     /// How long a call that begins now may take.
     pub(super) fn limit(&self, operation: &'static str) -> Duration {
-        self.lock().limit(operation)
+        lock(&self.0).limit(operation)
     }
 
     /// Notes that the database has answered a call.
     pub(super) fn heard(&self) {
-        self.lock().heard = Some(Instant::now());
+        lock(&self.0).heard = Some(Instant::now());
     }
 
     /// Whether the database has answered any call after `began`.
     pub(super) fn has_heard_since(&self, began: Instant) -> bool {
-        self.lock().heard.is_some_and(|heard| heard > began)
+        lock(&self.0).heard.is_some_and(|heard| heard > began)
     }
 
     /// Notes that a call took so long to be answered.
     pub(super) fn answered(&self, operation: &'static str, took: Duration) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if took * 2 > SHORTEST {
             state.limits.insert(operation, LONGEST.min(took * 2));
         } else {
@@ -63,16 +65,11 @@ impl Patience {
 
     /// Notes that a call which began at `began` has come to its limit.
     pub(super) fn given_up(&self, operation: &'static str, began: Instant) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if state.heard.is_some_and(|heard| heard > began) {
             let limit = state.limit(operation) * 2;
             state.limits.insert(operation, LONGEST.min(limit));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each value is whole by itself, so a panic elsewhere cannot spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
