@@ -179,7 +179,7 @@ impl Dispatcher<'_> {
             batch: underway.id(),
             attempts: underway.batch.attempts,
             maybe_delivered: underway.batch.maybe_delivered,
-            failing: underway.failing.runs_out(),
+            failing: underway.failing.since.is_some(),
             hold: None,
         });
         self.0.recorder.record(lease, change).await.ok();

@@ -63,9 +63,11 @@ impl Gates {
         let down = if fails {
             self.breaker.failed(lane, closing.sent)
         } else {
-            self.breaker.answered(lane, now);
             None
         };
+        if is_answer(wait.reason) {
+            self.breaker.answered(lane, now);
+        }
         let scope = down.map_or_else(|| wait.reason.scope(), Down::scope);
         match scope {
             Scope::Lane if is_answer(wait.reason) => self.let_through(lane, now),

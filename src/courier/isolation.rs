@@ -220,6 +220,12 @@ impl<T> Isolations<T> {
         self.0.values().any(|isolation| isolation.accepted == 0)
     }
 
+    /// Whether this search has not found a single good row so far.
+    pub(super) fn is_hopeless(&self, search: BatchId) -> bool {
+        let isolation = self.0.get(&search);
+        isolation.is_some_and(|isolation| isolation.accepted == 0)
+    }
+
     /// Takes back a piece that could not be sent now; it is the next one again.
     pub(super) fn put_back(&mut self, search: BatchId, piece: T, rows: usize) {
         self.put(search, vec![(piece, rows)], None);

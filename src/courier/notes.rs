@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::failing::Failing;
 use super::older_half::forget_older_half;
-
 use crate::batch::BatchId;
 use crate::contact::Lane;
 use crate::lock::lock;
@@ -18,8 +17,10 @@ use crate::outbox::OrderScope;
 pub(super) struct Notes {
     /// Why each waiting lane waits.
     waiting: Mutex<Waiting>,
-    /// Batches that fail by themselves.
-    loners: Mutex<HashMap<BatchId, Loner>>,
+    /// Batches that fail, perhaps by themselves.
+    failing: Mutex<HashMap<BatchId, Noted>>,
+    /// When the last batch was sent that has passed, for lanes with batches that were turned away.
+    passed: Mutex<HashMap<Lane, Instant>>,
     others_wait: AtomicBool,
     lanes_at_work: AtomicUsize,
 }
@@ -31,17 +32,20 @@ struct Waiting {
     lanes: HashMap<Lane, (&'static str, u64)>,
 }
 
-/// A batch that fails by itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Loner {
-    /// The batch is not sent again before this instant.
-    pub(super) resend_at: Instant,
+/// A batch that fails.
+#[derive(Clone, Debug)]
+pub(super) struct Noted {
+    pub(super) lane: Lane,
     pub(super) failing: Failing,
+    /// If it waits apart from its lane, it is not sent again before this instant.
+    pub(super) resend_at: Option<Instant>,
+    /// When this was noted.
+    pub(super) at: Instant,
 }
 
-/// At most this many batches that fail by themselves are remembered. Beyond that, they are sent
-/// again sooner, as the budget for retries allows.
-const MOST_LONERS: usize = 10_000;
+/// At most this many batches that fail are remembered. Of more than that the older half is forgotten:
+/// these are sent again sooner, as the budget for retries allows, and counted anew.
+const MOST_FAILING: usize = 10_000;
 
 /// At most this many waiting lanes are remembered, so that memory stays bounded. Of more than that the
 /// older half is forgotten; the log then repeats itself.
@@ -89,28 +93,51 @@ impl Notes {
         lanes.retain(|_, (waits, _)| *waits != reason);
     }
 
-    /// Notes when a batch that fails by itself is sent again.
-    pub(super) fn set_loner(&self, batch: BatchId, loner: Loner) {
-        let mut loners = lock(&self.loners);
-        if loners.len() >= MOST_LONERS {
-            loners.clear();
+    /// Notes how a batch fails.
+    pub(super) fn set_failing(&self, batch: BatchId, noted: Noted) {
+        let mut failing = lock(&self.failing);
+        if failing.len() >= MOST_FAILING {
+            forget_older_half(&mut failing, |noted| noted.at);
         }
-        loners.insert(batch, loner);
+        failing.insert(batch, noted);
     }
 
-    /// Returns the note about a batch that fails by itself.
-    pub(super) fn loner(&self, batch: BatchId) -> Option<Loner> {
-        lock(&self.loners).get(&batch).copied()
+    /// Returns the note about a batch that fails.
+    pub(super) fn failing(&self, batch: BatchId) -> Option<Noted> {
+        lock(&self.failing).get(&batch).cloned()
     }
 
-    /// Returns how many batches that fail by themselves are remembered.
-    pub(super) fn loners(&self) -> usize {
-        lock(&self.loners).len()
+    /// Returns how many batches that fail are remembered.
+    pub(super) fn count_failing(&self) -> usize {
+        lock(&self.failing).len()
     }
 
     /// Forgets a batch that has ended.
-    pub(super) fn forget_loner(&self, batch: BatchId) {
-        lock(&self.loners).remove(&batch);
+    pub(super) fn forget_failing(&self, batch: BatchId) {
+        lock(&self.failing).remove(&batch);
+    }
+
+    /// Notes that a batch of the lane has passed which was sent then.
+    pub(super) fn set_passed(&self, lane: &Lane, sent: Instant) {
+        let mut passed = lock(&self.passed);
+        if passed.len() >= MOST_LANES && !passed.contains_key(lane) {
+            forget_older_half(&mut passed, |sent| *sent);
+        }
+        passed.insert(lane.clone(), sent);
+    }
+
+    /// Returns when the last batch of the lane was sent that has passed, if this is known.
+    pub(super) fn passed(&self, lane: &Lane) -> Option<Instant> {
+        lock(&self.passed).get(lane).copied()
+    }
+
+    /// Lets the batches of these lanes be sent again at once, because an operator has ordered it.
+    pub(super) fn hasten(&self, scope: &OrderScope, now: Instant) {
+        let mut failing = lock(&self.failing);
+        let ordered = failing.values_mut().filter(|one| scope.covers(&one.lane));
+        for noted in ordered {
+            noted.resend_at = noted.resend_at.map(|at| at.min(now));
+        }
     }
 
     /// Forgets why these lanes wait, because an operator has ordered a try at once.

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 
 /// Forgets the half of what was noted longest ago. `nth`: the order in which it was noted.
-pub(super) fn forget_older_half<K, V>(known: &mut HashMap<K, V>, nth: impl Fn(&V) -> u64) {
-    let mut order: Vec<u64> = known.values().map(&nth).collect();
+pub(super) fn forget_older_half<K, V, N: Ord + Copy>(
+    known: &mut HashMap<K, V>,
+    nth: impl Fn(&V) -> N,
+) {
+    let mut order: Vec<N> = known.values().map(&nth).collect();
     if order.is_empty() {
         return;
     }

@@ -37,6 +37,7 @@ pub(super) async fn follow(context: &Context) {
         for scope in &resumed {
             context.move_gates(|gates| gates.try_now(scope, Instant::now()));
             context.notes.forget_lanes(scope);
+            context.notes.hasten(scope, Instant::now());
             Resumed { scope }.emit();
         }
         if is_news {

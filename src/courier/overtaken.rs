@@ -46,12 +46,9 @@ impl Overtaken {
     }
 }
 
-/// The reasons of waits that a new token may end. A gateway before the platform may look at it, too.
-pub(super) const WAIT_FOR_A_TOKEN: [WaitReason; 3] = [
-    WaitReason::Unauthorized,
-    WaitReason::Forbidden,
-    WaitReason::Blocked,
-];
+/// The reasons of waits that a new token may end.
+pub(super) const WAIT_FOR_A_TOKEN: [WaitReason; 2] =
+    [WaitReason::Unauthorized, WaitReason::Forbidden];
 
 pub(super) fn waits_for_a_token(reason: WaitReason) -> bool {
     WAIT_FOR_A_TOKEN.contains(&reason)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::failing::Failing;
+use super::notes::{Noted, Notes};
 use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId, Lane, RequestDefaults, RequestOptions, Suffix};
 use crate::outbox::{JournalEntry, OpenBatch};
@@ -173,6 +174,18 @@ impl Underway {
             self.batch.attempts -= 1;
         }
         self.failing.note(wait, now);
+    }
+
+    /// Lets the courier remember how the batch fails, while its lane has no place. `resend_at`: when it is
+    /// sent again, if it waits apart from the lane.
+    pub(super) fn note(&self, resend_at: Option<Instant>, notes: &Notes) {
+        let now = Noted {
+            lane: self.batch.lane.clone(),
+            failing: self.failing,
+            resend_at,
+            at: Instant::now(),
+        };
+        notes.set_failing(self.id(), now);
     }
 
     pub(super) fn id(&self) -> BatchId {

@@ -20,6 +20,7 @@ use super::sends::Sends;
 use super::taking::Taking;
 use super::trouble::Trouble;
 use super::turn::Turn;
+use super::turned_away::TurnedAway;
 use super::writing::Writing;
 use crate::batch::{Batch, BatchId};
 use crate::contact::ContactId;
@@ -65,6 +66,7 @@ pub(in crate::courier) struct LaneAtWork {
     pub(super) trouble: Trouble,
     /// When the platform last answered a batch of the lane.
     pub(super) answered_at: Option<Instant>,
+    pub(super) turned_away: TurnedAway,
     /// The lane has no turn or no budget before this instant.
     rests_until: Option<Instant>,
     pub(super) turn: Turn,
@@ -101,12 +103,14 @@ impl LaneAtWork {
             steps: JoinSet::new(),
             sends: Sends::default(),
             answered_at: None,
+            turned_away: TurnedAway::default(),
             rests_until: None,
             turn: Turn::begin(now),
             writing,
             end: None,
         };
-        lane.adopt(leased.open);
+        lane.turned_away.passed = lane.context.notes.passed(&lane.lease.lane);
+        lane.adopt(leased.open, leased.held_because.as_deref());
         if let Some(obstacle) = leased.obstacle {
             lane.stop(&obstacle.to_string());
         }
@@ -235,7 +239,7 @@ impl LaneAtWork {
         let wait = until.saturating_duration_since(now);
         if wait > NEAR {
             let is_brief = wait <= BRIEF && failed_sends <= PATIENCE;
-            let until = until.min(now + longest_idle(self.context.notes.loners()));
+            let until = until.min(now + longest_idle(self.context.notes.count_failing()));
             self.end = Some(LaneEnd::Idles { until, is_brief });
             return false;
         }

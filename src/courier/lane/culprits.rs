@@ -41,6 +41,12 @@ impl Culprits {
         self.isolations.look_hopeless()
     }
 
+    /// Whether the search that the batch belongs to has not found a single good row so far.
+    pub(super) fn is_hopeless(&self, underway: &Underway) -> bool {
+        let search = underway.search;
+        search.is_some_and(|search| self.isolations.is_hopeless(search))
+    }
+
     /// Returns the pieces that wait to be sent or cut.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Underway> {
         self.isolations.waiting()

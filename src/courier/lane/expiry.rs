@@ -21,6 +21,9 @@ use crate::outbox::{Change, OutboxError, Recorded};
 use crate::platform::verdict::{self, Wait};
 use crate::telemetry::event::RowsExpired;
 
+/// So many rows that are turned away one after the other, while none passes, speak for all.
+const ROWS_TO_SPEAK_FOR_ALL: u32 = 3;
+
 impl LaneAtWork {
     /// Returns how long a contact may wait, if the lane itself has been waiting for as long.
     fn limit_of_patience(&self) -> Option<Duration> {
@@ -40,8 +43,24 @@ impl LaneAtWork {
             })
     }
 
+    /// Ends a batch that has been waiting for a person for too long, and lets the lane wait on. What was
+    /// turned away may be so because of a single row, which does not speak for the others.
+    pub(super) fn give_up_lane(&mut self, underway: Underway, wait: &Wait) {
+        if wait.reason.may_be_about_a_row() {
+            if underway.batch.contacts.len() > 1 {
+                return self.search_or_give_up(underway, wait);
+            }
+            self.turned_away.expired += 1;
+            if self.turned_away.expired < ROWS_TO_SPEAK_FOR_ALL {
+                return self.give_up_on_hold(underway, wait);
+            }
+        }
+        self.wait_without_batch(wait, underway.sent_at);
+        self.give_up_on_hold(underway, wait);
+    }
+
     /// Ends a batch that has been waiting for a person for too long.
-    pub(super) fn give_up_on_hold(&mut self, underway: Underway, wait: &Wait) {
+    fn give_up_on_hold(&mut self, underway: Underway, wait: &Wait) {
         let closing = verdict::give_up_on_hold(&underway.batch, wait);
         let search = self.culprits.give_up(&underway);
         self.close(underway, closing, search);

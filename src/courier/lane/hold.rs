@@ -10,7 +10,6 @@ use super::completed::Completed;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gate::Closing;
-use crate::courier::notes::Loner;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Change, Hold, Postpone, Recorded};
@@ -25,43 +24,35 @@ pub(super) const SENDS_TO_SPLIT: u32 = 3;
 const SENDS_TO_LEAVE: u32 = 2;
 
 /// The same as [`SENDS_TO_SPLIT`], if there are no others.
-const SENDS_WITHOUT_OTHERS: u32 = 5;
-
-/// After this many failed sends, a single row is given up, while the platform answers others. So
-/// many failures do not come by chance, however often the platform fails.
-const SENDS_TO_GIVE_UP: u32 = 20;
-
-/// A row that has been failing for this long is given up sooner: the count of sends does not
-/// survive a change of owner.
-const FAILING_TO_GIVE_UP: Duration = Duration::from_mins(15);
+pub(super) const SENDS_WITHOUT_OTHERS: u32 = 5;
 
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
         underway.waits(&wait, Instant::now());
-        underway.failing.others_passed |= self.others_of_lane_pass(&underway);
+        self.notice_turned_away(&mut underway);
         if self.gives_up(&underway) {
             let closing = verdict::give_up(&underway.batch, &wait.message);
             let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
         }
-        if self.is_to_blame(&underway, &wait) {
+        if self.is_to_blame(&underway) {
             return self.search_or_give_up(underway, &wait);
         }
         if self.has_waited_too_long(&underway, &wait) {
-            self.wait_without_batch(&wait, underway.sent_at);
-            return self.give_up_on_hold(underway, &wait);
+            return self.give_up_lane(underway, &wait);
         }
         self.set_aside(&mut underway, &wait);
         let waits_alone = self.waits_alone(&underway, &wait);
         let delay = if waits_alone {
             self.tell_the_breaker(&wait, underway.sent_at);
-            self.delay_alone(&underway)
+            self.delay_alone(&underway, &wait)
         } else {
             self.hold(&wait, underway.sent_at)
         };
-        if underway.is_loner {
-            self.remember_loner(&underway, delay);
+        if underway.is_loner || underway.failing.away.is_some() {
+            let resend_at = underway.is_loner.then(|| Instant::now() + delay);
+            underway.note(resend_at, &self.context.notes);
         }
         let (batch, lane) = (&underway.batch, &self.lease.lane);
         let news = !waits_alone && self.context.notes.lane_waits(lane, wait.reason.as_str());
@@ -100,8 +91,13 @@ impl LaneAtWork {
         } else {
             SENDS_TO_SPLIT
         };
-        let is_aside = fails_by_itself(wait) && self.others_of_lane_pass(underway)
-            || is_single && underway.failing.sends >= sends;
+        let others_pass = if underway.failing.away.is_some() {
+            underway.failing.is_suspected || underway.failing.is_turned_away_alone()
+        } else {
+            self.others_of_lane_pass(underway)
+        };
+        let is_aside =
+            fails_by_itself(wait) && others_pass || is_single && underway.failing.sends >= sends;
         if is_single && is_aside {
             self.culprits.leave(underway);
         }
@@ -119,58 +115,43 @@ impl LaneAtWork {
     /// Whether only this batch waits, because it fails by itself: the platform answers others
     /// meanwhile, or the lane has no others that could wait with it.
     fn waits_alone(&self, underway: &Underway, wait: &Wait) -> bool {
+        if !underway.is_loner || !fails_by_itself(wait) || wait.retry_after.is_some() {
+            return false;
+        }
+        if underway.failing.away.is_some() {
+            return self.is_turned_away_apart(underway);
+        }
         let others_pass = |since| self.context.gates().has_answered_since(since);
-        underway.is_loner
-            && fails_by_itself(wait)
-            && wait.retry_after.is_none()
-            && (underway.failing.since.is_some_and(others_pass)
-                || self.others_of_lane_pass(underway)
-                || self.has_no_others())
+        underway.failing.since.is_some_and(others_pass)
+            || self.others_of_lane_pass(underway)
+            || self.has_no_others()
     }
 
     /// Whether no other due rows of the lane are known.
-    fn has_no_others(&self) -> bool {
+    pub(super) fn has_no_others(&self) -> bool {
         let is_idle = self.sends.under_way() == 0 && self.ready.is_empty();
         is_idle && self.reading.is_drained() && self.culprits.waiting().next().is_none()
     }
 
-    /// Returns the wait of a batch that waits alone. No person is faster who has to let it through; but if
-    /// the lane's others pass, what is wrong with it can be found out at once.
-    fn delay_alone(&self, underway: &Underway) -> Duration {
-        let backoff = self.context.tuning().backoff;
-        if underway.failing.is_blocked && !underway.failing.others_passed {
-            backoff.delay_for_a_person(underway.failing.sends)
-        } else {
-            backoff.delay(underway.failing.sends)
-        }
-    }
-
-    fn remember_loner(&self, underway: &Underway, delay: Duration) {
-        let (resend_at, failing) = (Instant::now() + delay, underway.failing);
-        let loner = Loner { resend_at, failing };
-        self.context.notes.set_loner(underway.id(), loner);
-    }
-
     /// Whether the batch has to be taken apart or given up, because it fails by itself while the
     /// platform answers others. If there are no others, its own parts can tell.
-    fn is_to_blame(&self, underway: &Underway, wait: &Wait) -> bool {
+    fn is_to_blame(&self, underway: &Underway) -> bool {
+        if underway.failing.away.is_some() {
+            return self.is_turned_away_to_blame(underway);
+        }
         let Some(since) = underway.failing.since else {
             return false;
         };
         let others_pass = || self.context.gates().has_answered_since(since);
         let sends = underway.failing.sends;
         if underway.batch.contacts.len() == 1 {
-            let is_long = sends >= SENDS_TO_GIVE_UP
-                || sends >= SENDS_TO_SPLIT && since.elapsed() >= FAILING_TO_GIVE_UP;
-            // Somebody before the platform may turn away a whole user or task.
-            let is_alone = underway.failing.others_passed || !wait.reason.may_be_about_a_row();
-            return is_long && is_alone && others_pass();
+            return underway.failing.is_long() && others_pass();
         }
         sends >= SENDS_WITHOUT_OTHERS || sends >= SENDS_TO_SPLIT && others_pass()
     }
 
     /// Takes apart a batch that fails by itself, or gives it up if it is a single row.
-    fn search_or_give_up(&mut self, underway: Underway, wait: &Wait) {
+    pub(super) fn search_or_give_up(&mut self, underway: Underway, wait: &Wait) {
         if underway.batch.contacts.len() == 1 {
             let closing = verdict::fails_alone(&underway.batch, &wait.message);
             let search = self.culprits.give_up(&underway);
@@ -250,10 +231,9 @@ impl LaneAtWork {
 
     /// Whether the batch has been failing for longer than `retry.give_up_after`.
     fn gives_up(&self, underway: &Underway) -> bool {
-        let failing = &underway.failing;
-        let since = failing.since.filter(|_| failing.runs_out());
         let limit = self.context.tuning().give_up_after;
-        !limit.is_zero() && since.is_some_and(|since| since.elapsed() >= limit)
+        let is_over = |since: Instant| !limit.is_zero() && since.elapsed() >= limit;
+        underway.failing.since.is_some_and(is_over)
     }
 
     /// Holds the lane because of the answer to a request sent at `sent`, and returns for how long.

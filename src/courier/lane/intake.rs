@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
-use super::hold::SENDS_TO_SPLIT;
+use super::hold::{SENDS_TO_SPLIT, SENDS_WITHOUT_OTHERS};
 use crate::batch::Batch;
 use crate::contact::{Contact, ContactId, OutboxRow};
+use crate::courier::failing::Failing;
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
 use crate::outbox::{Change, OpenBatch, OutboxError, Recorded};
@@ -112,7 +113,7 @@ impl LaneAtWork {
     }
 
     /// Takes up the batches that an earlier owner left open.
-    pub(super) fn adopt(&mut self, open: Vec<OpenBatch>) {
+    pub(super) fn adopt(&mut self, open: Vec<OpenBatch>, held_because: Option<&str>) {
         if open.is_empty() {
             return;
         }
@@ -126,9 +127,8 @@ impl LaneAtWork {
             .emit();
         }
         let longest = self.context.request.max_contact_bytes;
-        let turned_away = self.context.notes.waits_for(&self.lease.lane);
-        let turned_away = turned_away.and_then(WaitReason::named);
-        let turned_away = turned_away.filter(|reason| reason.may_be_about_a_row());
+        let reason = held_because.and_then(WaitReason::named);
+        let is_turned_away = reason.is_some_and(WaitReason::may_be_about_a_row);
         for batch in open {
             for row in &batch.rows {
                 let bytes = usize::try_from(row.bytes.min(longest)).unwrap_or(usize::MAX);
@@ -137,7 +137,7 @@ impl LaneAtWork {
             let lane = &self.lease.lane;
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
-            self.recognise_failing(&mut underway, turned_away);
+            self.recognise_failing(&mut underway, is_turned_away);
             self.refuse_adopted(&underway.batch, changed);
             self.occupied.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;
@@ -172,12 +172,20 @@ impl LaneAtWork {
 
     /// Takes over how often a batch has failed, as far as it is known. Sets a single row aside that has been
     /// failing, and what is known to fail by itself. If the lane fails, the others tell.
-    /// `turned_away`: why the lane waits, if somebody before the platform has turned it away.
-    fn recognise_failing(&self, underway: &mut Underway, turned_away: Option<WaitReason>) {
+    /// `is_turned_away`: the lane was held because somebody before the platform turned requests away.
+    fn recognise_failing(&mut self, underway: &mut Underway, is_turned_away: bool) {
+        if let Some(noted) = self.context.notes.failing(underway.id()) {
+            underway.failing = Failing {
+                since: underway.failing.since,
+                ..noted.failing
+            };
+            underway.is_loner = noted.resend_at.is_some();
+            self.turned_away.is_any |= underway.failing.away.is_some();
+            return;
+        }
         let batch = &underway.batch;
-        let is_single = batch.contacts.len() == 1;
-        if underway.failing.since.is_some() && batch.maybe_delivered || turned_away.is_some() {
-            underway.failing.is_blocked = turned_away == Some(WaitReason::Blocked);
+        if underway.failing.since.is_some() && batch.maybe_delivered {
+            let is_single = batch.contacts.len() == 1;
             // The lane's failures in a row outlive its place. The failures of a batch that waited by
             // itself do not count for the lane. A single row would be given up for those of the
             // batches that it was part of, so it is counted anew.
@@ -185,10 +193,9 @@ impl LaneAtWork {
             let most = failures.max(SENDS_TO_SPLIT);
             underway.failing.sends = batch.attempts.min(most);
             underway.is_loner = is_single && batch.attempts >= SENDS_TO_SPLIT;
-        }
-        if let Some(loner) = self.context.notes.loner(underway.id()) {
-            underway.failing = underway.failing.known(loner.failing);
-            underway.is_loner = true;
+        } else if is_turned_away && !batch.maybe_delivered {
+            // One more failure has it taken apart, if it was turned away so often.
+            underway.failing.sends = batch.attempts.min(SENDS_WITHOUT_OTHERS - 1);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use tokio::time::Instant;
 
-use crate::courier::notes::{Loner, Notes};
+use crate::courier::notes::Notes;
 use crate::courier::underway::Underway;
 
 #[derive(Default)]
@@ -14,8 +14,7 @@ pub(super) struct Loners(Vec<(Instant, Underway)>);
 impl Loners {
     /// Lets a batch wait for its time.
     pub(super) fn put(&mut self, underway: Underway, resend_at: Instant, notes: &Notes) {
-        let failing = underway.failing;
-        notes.set_loner(underway.id(), Loner { resend_at, failing });
+        underway.note(Some(resend_at), notes);
         self.0.push((resend_at, underway));
     }
 

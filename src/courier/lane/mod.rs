@@ -15,6 +15,7 @@ mod culprits;
 mod departure;
 mod end;
 mod expiry;
+mod firewall;
 mod hold;
 mod intake;
 mod loners;
@@ -27,6 +28,7 @@ mod sequence;
 mod taking;
 mod trouble;
 mod turn;
+mod turned_away;
 mod writing;
 
 pub(super) use self::at_work::{BRIEF, LaneAtWork};

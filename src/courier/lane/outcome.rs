@@ -31,6 +31,7 @@ impl LaneAtWork {
                 };
                 if took_a_row(&underway.batch, &closing, counted) {
                     self.taking.takes(underway.sent_at);
+                    self.passes(underway.sent_at);
                 }
                 self.close(underway, closing, search);
             }
@@ -100,8 +101,8 @@ impl LaneAtWork {
 
     /// Writes the end of a batch, and puts its open rows into smaller batches.
     pub(super) fn close(&mut self, underway: Underway, closing: Closing, search: Option<Search>) {
-        if underway.is_loner {
-            self.context.notes.forget_loner(underway.id());
+        if underway.is_loner || underway.failing.away.is_some() {
+            self.context.notes.forget_failing(underway.id());
         }
         if closing.outcome == Outcome::Refused {
             self.taking.refuses(Instant::now());
@@ -198,11 +199,12 @@ impl LaneAtWork {
     }
 
     /// Puts a postponed batch back to wait for its turn.
-    pub(super) fn again(&mut self, underway: Underway) {
+    pub(super) fn again(&mut self, mut underway: Underway) {
+        self.recognise_alone(&mut underway);
         if underway.is_loner {
-            let now = Instant::now();
-            let known = self.context.notes.loner(underway.id());
-            let resend_at = known.map_or(now, |loner| loner.resend_at);
+            let noted = self.context.notes.failing(underway.id());
+            let resend_at = noted.and_then(|noted| noted.resend_at);
+            let resend_at = resend_at.unwrap_or_else(Instant::now);
             return self.loners.put(underway, resend_at, &self.context.notes);
         }
         match underway.search {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use crate::batch::{Batch, BatchId, Room, compose};
+use crate::courier::failing::Failing;
 use crate::courier::isolation::NextPiece;
 use crate::courier::underway::Underway;
 use crate::outbox::OutboxError;
@@ -45,8 +46,8 @@ impl LaneAtWork {
                 NextPiece::Cut(piece, cut) => self.take_apart(piece, cut),
             }
         }
-        if self.has_one_suspect()
-            && let Some(other) = self.other_than_suspect().await?
+        if let Some(suspect) = self.suspect()
+            && let Some(other) = self.other_than(suspect).await?
         {
             return Ok(Some(other));
         }
@@ -60,16 +61,21 @@ impl LaneAtWork {
         Ok(self.compose())
     }
 
-    /// Whether the lane waits because of a single batch, and only another batch can show why.
-    fn has_one_suspect(&self) -> bool {
-        let failing = self.ready.iter().filter(|one| one.failing.sends > 0);
-        self.trouble.failures > 0 && failing.count() == 1
+    /// Returns the one batch because of which the lane waits, if only another batch can show why.
+    fn suspect(&self) -> Option<Failing> {
+        let failing = self.ready.iter().map(|one| one.failing);
+        let mut failing = failing.filter(|failing| failing.sends > 0);
+        let suspect = failing.next().filter(|_| failing.next().is_none())?;
+        (self.trouble.failures > 0 || suspect.away.is_some()).then_some(suspect)
     }
 
     /// Returns a batch that has not failed. If the lane fails, this batch may fail, too, so a batch
-    /// that could not be sent again is not tried.
-    async fn other_than_suspect(&mut self) -> Result<Option<Underway>, OutboxError> {
-        let is_safe = |one: &Underway| one.failing.sends == 0 && one.batch.options.resend_is_safe();
+    /// that could not be sent again is not tried. But who was turned away can be sent again.
+    async fn other_than(&mut self, suspect: Failing) -> Result<Option<Underway>, OutboxError> {
+        let is_turned_away = suspect.away.is_some();
+        let is_safe = |one: &Underway| {
+            one.failing.sends == 0 && (is_turned_away || one.batch.options.resend_is_safe())
+        };
         if let Some(place) = self.ready.iter().position(is_safe) {
             return Ok(self.ready.remove(place));
         }
@@ -78,7 +84,7 @@ impl LaneAtWork {
         }
         self.read_ahead().await?;
         let mut waiting = self.reading.waiting.iter();
-        let are_safe = waiting.all(|contact| contact.options.resend_is_safe());
+        let are_safe = is_turned_away || waiting.all(|contact| contact.options.resend_is_safe());
         Ok(if are_safe { self.compose() } else { None })
     }
 

@@ -187,14 +187,12 @@ fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option
             retry_after: answer.retry_after,
         }));
     }
-    let forbidden = if answer.document.is_some() {
-        WaitReason::Forbidden
-    } else {
-        WaitReason::Blocked
-    };
+    if answer.document.is_none() && TURNED_AWAY.contains(&answer.http) {
+        return Some(wait(WaitReason::Blocked, words, gone_on));
+    }
     for (number, reason) in [
         (401, WaitReason::Unauthorized),
-        (403, forbidden),
+        (403, WaitReason::Forbidden),
         (404, WaitReason::NotFound),
     ] {
         if answer.says(number) {
@@ -208,6 +206,10 @@ fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option
     let says_so = answer.says(422) && markers.any(|marker| words.contains(marker));
     (is_lanes || says_so).then(|| wait(WaitReason::TaskRunning, words, gone_on))
 }
+
+/// Without the platform's JSON, these are the answers of a firewall or a proxy before it, or of a server
+/// that did not know what to do with the request.
+const TURNED_AWAY: [u16; 7] = [403, 405, 406, 407, 410, 418, 451];
 
 /// Whether the document reports a success. One that counts nothing and lists nothing has to say so: a page
 /// for a login or a captcha may come with the code of a success.

@@ -234,7 +234,7 @@ impl<'a> Storm<'a> {
     /// Returns the mishaps, each with the progress at which it comes.
     fn mishaps(&mut self) -> Vec<(u64, Mishap)> {
         let mut all = vec![Mishap::Kill; KILLS];
-        all.extend((0..4).map(Mishap::TurnedAway));
+        all.extend((0..5).map(Mishap::TurnedAway));
         if self.server.is_some() {
             all.extend([Mishap::DatabaseDies, Mishap::AllDie]);
         }
@@ -362,11 +362,12 @@ fn outage(dice: &mut Dice) -> usize {
 }
 
 /// Returns the numbers of requests that were turned away, by the way of doing so.
-fn turned_away(answers: &Answers) -> [u64; 4] {
+fn turned_away(answers: &Answers) -> [u64; 5] {
     [
         answers.unauthorized,
         answers.forbidden,
         answers.not_found,
+        answers.blocked,
         answers.task_running,
     ]
 }

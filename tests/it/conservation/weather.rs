@@ -82,10 +82,11 @@ pub(super) fn all_turned_away(way: usize, lanes: &[Lane]) -> Faults {
     let users = || lanes.iter().map(|lane| lane.0.clone()).collect();
     let tasks = || lanes.iter().map(|lane| lane.1.clone()).collect();
     let mut faults = stormy();
-    match way % 4 {
+    match way % 5 {
         0 => faults.token_off = true,
         1 => faults.forbidden_users = users(),
         2 => faults.unknown_tasks = tasks(),
+        3 => faults.firewall_words = vec!["phone".into()],
         _ => faults.running_tasks = tasks(),
     }
     faults

@@ -203,16 +203,26 @@ fn a_redirect_is_not_followed_and_fails_no_row() {
 #[test]
 fn a_firewall_that_forbids_stops_a_lane_and_not_its_user() {
     // [blocked], [forbidden]
-    for body in ["", "<html>blocked</html>", r#"{"error":"no"}"#] {
-        let wait = waiting(&three(), &answer(403, body));
+    for (http, body) in [
+        (403, ""),
+        (403, "<html>blocked</html>"),
+        (403, r#"{"error":"no"}"#),
+        (405, "<html>blocked</html>"),
+        (406, ""),
+        (407, ""),
+        (410, ""),
+        (418, ""),
+        (451, ""),
+    ] {
+        let wait = waiting(&three(), &answer(http, body));
         assert_eq!(
             (wait.reason, wait.reason.scope(), wait.maybe_delivered),
             (WaitReason::Blocked, Scope::Lane, false),
-            "{body}"
+            "{http} {body}"
         );
         assert!(wait.message.contains("firewall"), "{}", wait.message);
         let unsafe_batch = unsafe_to_resend(three());
-        assert_eq!(waiting(&unsafe_batch, &answer(403, body)), wait);
+        assert_eq!(waiting(&unsafe_batch, &answer(http, body)), wait);
     }
     let of_the_platform = answer(403, r#"{"code":403,"message":"no"}"#);
     let wait = waiting(&three(), &of_the_platform);
