@@ -5,6 +5,8 @@ use std::io::{IsTerminal, stdout};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::visible::spelt_out;
+
 /// A table with these headers, without borders: columns are easy to cut out of it.
 pub(super) fn table(headers: &[&str]) -> Table {
     let mut table = Table::new();
@@ -111,9 +113,11 @@ pub(super) fn wrapped(text: &str, width: Option<u16>) -> String {
     lines + "\n"
 }
 
-/// Returns a text in one line.
+/// Returns a text in one line. What a terminal would obey is spelt out already here, so that a column is
+/// as wide as it looks.
 pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    spelt_out(&line).into_owned()
 }
 
 /// Returns a text in one line of at most so many characters.
@@ -206,5 +210,20 @@ mod tests {
             text.lines().all(|line| line.chars().count() <= 40),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_is_spelt_out_shifts_no_column() {
+        let mut table = table(&["key", "contacts"]);
+        table.add_row([one_line("a\u{1b}[31m"), "1".to_owned()]);
+        table.add_row([one_line("b"), "2".to_owned()]);
+        let shown = lines(&table);
+        let columns = ["contacts", "1", "2"].iter().enumerate();
+        let places: Vec<_> = columns
+            .map(|(nth, what)| shown.lines().nth(nth).unwrap().rfind(what))
+            .collect();
+        assert!(shown.contains("a\\u001b[31m"), "{shown}");
+        assert_eq!(places[0], places[1]);
+        assert_eq!(places[1], places[2]);
     }
 }

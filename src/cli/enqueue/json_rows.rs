@@ -1,9 +1,10 @@
 //! Rows out of JSON lines.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{BufRead, Read};
 
 use anyhow::Context;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -47,10 +48,16 @@ fn record(line: u64, text: &[u8]) -> Row {
         let message = format!("is not a JSON object (at character {})", error.column());
         Problem::of_line(line, message)
     };
-    let object: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(text).map_err(stumbled)?;
-    let mut values = Vec::with_capacity(object.len());
-    for (name, value) in object {
+    let Fields(fields) = serde_json::from_slice(text).map_err(stumbled)?;
+    let mut values = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
         let column = column(&name).ok_or_else(|| Problem::of_line(line, unknown_column(&name)))?;
+        if values.iter().any(|(known, _)| *known == column) {
+            return Err(Problem::of_line(
+                line,
+                format!("the column {column} is there twice"),
+            ));
+        }
         let given = match value.get().bytes().next() {
             Some(b'[' | b'{') => Given::Nested(value.get().to_owned()),
             _ => Given::Json(serde_json::from_str::<Value>(value.get()).map_err(stumbled)?),
@@ -58,6 +65,30 @@ fn record(line: u64, text: &[u8]) -> Row {
         values.push((column, given));
     }
     Ok(Record { line, values })
+}
+
+/// The fields of an object in their order, also those that are there twice.
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(field) = map.next_entry()? {
+            self.0.push(field);
+        }
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
@@ -92,5 +123,12 @@ mod tests {
             said[2].starts_with("line 3: unknown column \"task\""),
             "{said:?}"
         );
+    }
+
+    #[test]
+    fn a_column_that_is_there_twice_is_a_problem() {
+        let text = b"{\"phone\":\"1\",\"phone\":\"2\"}\n".as_slice();
+        let said = rows(text).next().unwrap().unwrap().unwrap_err().to_string();
+        assert_eq!(said, "line 1: the column phone is there twice");
     }
 }

@@ -101,7 +101,7 @@ fn rejected(cause: &str) -> Final {
 
 fn unconfirmed(words: &str) -> Final {
     let cause = format!(
-        "may or may not be in the task: an earlier answer was lost, and the last one does not tell: {words}"
+        "may or may not be in the task: an earlier request may have put it there, and the last answer does not tell: {words}"
     );
     Final::Failed {
         kind: FailKind::Unconfirmed,

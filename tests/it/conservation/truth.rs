@@ -235,7 +235,9 @@ impl Row<'_> {
     /// Whether the row was refused alone and without a list, when an earlier send may have arrived
     /// and nothing shows that the words are about the row.
     fn was_refused_in_doubt(&self) -> bool {
-        self.says("an earlier answer was lost, and the last one does not tell: 422 ")
+        self.says(
+            "an earlier request may have put it there, and the last answer does not tell: 422 ",
+        )
     }
 
     /// Whether the row was refused alone, by an answer that is not the documented JSON.
