@@ -65,7 +65,8 @@ make_runtime_root() {
     chown -R 65532:65532 "$root/home/nonroot"
 }
 
-# Debian's packages of a release, with the mirror and the proxy that apt has.
+# Debian's packages of a release, with the mirror and the proxy that apt has. What is installed here does not
+# count: a newer version would hide the release's own.
 fetch_packages() {
     local suite=$1 mirror lists=$dir/lists
     shift
@@ -75,7 +76,7 @@ fetch_packages() {
     mkdir -p "$lists/partial" "$dir/packages"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$dir/sources.list"
     local apt=(apt-get -qq -o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null
-        -o "Dir::State::Lists=$lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root)
+        -o "Dir::State::Lists=$lists" -o Dir::State::status=/dev/null -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root)
     { "${apt[@]}" update && (cd "$dir/packages" && "${apt[@]}" download "$@"); } >"$dir/apt.log" 2>&1 ||
         { cat "$dir/apt.log" >&2; cannot "apt-get cannot download $*"; }
 }
