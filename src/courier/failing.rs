@@ -7,13 +7,16 @@ use tokio::time::Instant;
 
 use crate::platform::verdict::{Wait, WaitReason};
 
-/// After this many failed sends, a single row is given up, if others pass. So many failures do not
-/// come by chance, however often the platform fails.
-const SENDS_TO_GIVE_UP: u32 = 20;
+/// After this many failures, a single row is given up, if others pass. So many failures do not come
+/// by chance, however often the platform fails.
+const MANY: u32 = 20;
 
-/// A row that has been failing for this long is given up after so many sends: the count does not
+/// A row that has been failing for this long is given up after so many failures: the count does not
 /// survive a change of owner.
 const LONG: (Duration, u32) = (Duration::from_mins(15), 3);
+
+/// After so many failures in a row of another kind, a batch is no longer taken for one that is turned away.
+const OTHERWISE: u32 = 3;
 
 /// The failures of a batch in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,9 +25,11 @@ pub(super) struct Failing {
     pub(super) since: Option<Instant>,
     /// How many sends in a row had no answer of the platform that could be used.
     pub(super) sends: u32,
+    /// How many of the last sends may have arrived.
+    pub(super) otherwise: u32,
     /// What is known if somebody before the platform has turned the batch away.
     pub(super) away: Option<Away>,
-    /// Whether it is a part of a batch that was turned away by itself.
+    /// Whether it is a part of a batch that was turned away alone, or whose other parts passed.
     pub(super) is_suspected: bool,
 }
 
@@ -32,30 +37,37 @@ pub(super) struct Failing {
 /// or this one is because of what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Away {
-    since: Instant,
     /// When it was turned away last.
     last: Instant,
-    /// When it was turned away before that.
-    before: Option<Instant>,
-    /// Whether another batch of the lane, sent after this one was turned away, has passed, and this
-    /// one was turned away again.
-    is_alone: bool,
+    /// Whether another batch of the lane, sent after that, had passed when this one set out again.
+    others_passed: bool,
+    /// How often it was turned away all the same.
+    alone: u32,
+    /// When it was turned away so first.
+    alone_since: Option<Instant>,
+    /// How often it was turned away from then on.
+    sends_since: u32,
 }
 
 impl Failing {
     /// Takes in that the batch has to wait.
     pub(super) fn note(&mut self, wait: &Wait, now: Instant) {
-        let is_turned_away = wait.reason.may_be_about_a_row();
-        if wait.maybe_delivered || is_turned_away {
+        if wait.reason.may_be_about_a_row() {
             self.sends += 1;
+            self.otherwise = 0;
+            self.away = Some(match self.away {
+                Some(away) => away.again(now),
+                None => Away::first(now),
+            });
+        } else if wait.maybe_delivered {
+            self.sends += 1;
+            self.otherwise += 1;
+            if self.otherwise >= OTHERWISE && self.away.take().is_some() {
+                (self.sends, self.is_suspected) = (self.otherwise, false);
+            }
         } else if self.away.is_none() || !says_nothing(wait.reason) {
-            (self.sends, self.away, self.is_suspected) = (0, None, false);
-        }
-        if is_turned_away {
-            self.away = Some(
-                self.away
-                    .map_or_else(|| Away::first(now), |away| away.again(now)),
-            );
+            (self.sends, self.otherwise) = (0, 0);
+            (self.away, self.is_suspected) = (None, false);
         }
         if wait.reason.runs_out() {
             self.since.get_or_insert(now);
@@ -64,39 +76,46 @@ impl Failing {
         }
     }
 
-    /// Takes in when the last batch of the lane was sent that has passed.
-    pub(super) fn note_passed(&mut self, sent: Option<Instant>) {
+    /// Notes that the batch sets out again. `passed`: when the last batch of the lane was sent that has
+    /// passed.
+    pub(super) fn sets_out(&mut self, passed: Option<Instant>) {
         if let Some(away) = &mut self.away {
-            away.is_alone |= away.before.is_some() && sent > away.before;
+            away.others_passed = passed > Some(away.last);
         }
     }
 
     /// Whether the batch is turned away by itself.
     pub(super) fn is_turned_away_alone(&self) -> bool {
-        self.away.is_some_and(|away| away.is_alone)
+        self.away.is_some_and(|away| away.alone > 0)
     }
 
-    /// Whether the batch was turned away, and nobody knows yet whether others of its lane would be.
+    /// Whether the batch was turned away, and nobody knows whether others of its lane would be.
     pub(super) fn is_open_question(&self, passed: Option<Instant>) -> bool {
         self.away
-            .is_some_and(|away| !away.is_alone && passed <= Some(away.last))
+            .is_some_and(|away| away.alone == 0 && passed <= Some(away.last))
     }
 
     /// Whether a single row has been failing for so long that it is given up, if others pass.
-    pub(super) fn is_long(&self) -> bool {
-        let since = self.away.map(|away| away.since).or(self.since);
-        let (long, sends) = LONG;
-        let is_old = since.is_some_and(|since| since.elapsed() >= long);
-        self.sends >= SENDS_TO_GIVE_UP || self.sends >= sends && is_old
+    pub(super) fn is_long(&self, now: Instant) -> bool {
+        let (long, few) = LONG;
+        let is_old = |since: Instant| now.duration_since(since) >= long;
+        match self.away {
+            None => self.sends >= MANY || self.sends >= few && self.since.is_some_and(is_old),
+            Some(away) => {
+                let often = away.alone >= few || away.sends_since >= MANY;
+                away.alone >= MANY || often && away.alone_since.is_some_and(is_old)
+            }
+        }
     }
 
-    /// Returns the failures of a part of the batch: its last failure counts for each part.
+    /// Returns the failures of a part of the batch: its last failure counts for each part. Who was turned
+    /// away shows nothing for a part: the others may be turned away from now on.
     pub(super) fn of_a_part(&self) -> Self {
         Self {
             since: self.since,
-            sends: u32::from(self.since.is_some() || self.away.is_some()),
-            away: None,
+            sends: u32::from(self.since.is_some() && self.away.is_none()),
             is_suspected: self.is_suspected || self.is_turned_away_alone(),
+            ..Self::default()
         }
     }
 }
@@ -104,18 +123,23 @@ impl Failing {
 impl Away {
     fn first(now: Instant) -> Self {
         Self {
-            since: now,
             last: now,
-            before: None,
-            is_alone: false,
+            others_passed: false,
+            alone: 0,
+            alone_since: None,
+            sends_since: 0,
         }
     }
 
     fn again(self, now: Instant) -> Self {
+        let alone = self.alone + u32::from(self.others_passed);
+        let since = self.alone_since;
         Self {
             last: now,
-            before: Some(self.last),
-            ..self
+            others_passed: false,
+            alone,
+            alone_since: since.or_else(|| self.others_passed.then_some(now)),
+            sends_since: self.sends_since + u32::from(alone > 0),
         }
     }
 }
@@ -139,7 +163,6 @@ mod tests {
     }
 
     fn at(seconds: u64) -> Instant {
-        // Far from now, so that nothing depends on the time that the test takes.
         static BEGIN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
         *BEGIN + Duration::from_secs(seconds)
     }
@@ -164,63 +187,88 @@ mod tests {
         .enumerate()
         {
             failing.note(&wait(reason, maybe_delivered), at(nth as u64));
-            assert_eq!(
-                (failing.sends, failing.since),
-                (sends, since.map(at)),
-                "{nth}"
-            );
+            let found = (failing.sends, failing.since);
+            assert_eq!(found, (sends, since.map(at)), "{nth}");
         }
         assert_eq!(failing.away, None);
     }
 
     #[test]
-    fn only_who_is_turned_away_before_and_after_another_passes_is_so_alone() {
-        let blocked = wait(WaitReason::Blocked, false);
+    fn a_page_in_between_does_not_change_how_errors_are_counted() {
         let mut failing = Failing::default();
-        failing.note_passed(Some(at(9)));
-        failing.note(&blocked, at(10));
-        // Others passed before it was turned away: everybody may be since.
-        failing.note_passed(Some(at(9)));
+        failing.note(&wait(WaitReason::Blocked, false), at(0));
+        let error = wait(WaitReason::ServerError, true);
+        for second in 1..=3 {
+            assert!(failing.away.is_some());
+            failing.note(&error, at(second));
+        }
+        assert_eq!((failing.away, failing.sends), (None, 3));
+        for second in 4..=20 {
+            failing.note(&error, at(second));
+        }
+        assert!(failing.is_long(at(20)));
+    }
+
+    /// Turned away at this second, after others had passed that were sent then.
+    fn again(failing: &mut Failing, second: u64, passed: Option<u64>) {
+        failing.sets_out(passed.map(at));
+        failing.note(&wait(WaitReason::Blocked, false), at(second));
+    }
+
+    #[test]
+    fn only_who_is_turned_away_before_and_after_another_passes_is_so_alone() {
+        let mut failing = Failing::default();
+        again(&mut failing, 10, Some(9));
         assert!(failing.is_open_question(Some(at(9))) && failing.is_open_question(None));
-        failing.note(&blocked, at(20));
-        failing.note_passed(Some(at(9)));
+        // Others passed before it was turned away: everybody may be since.
+        again(&mut failing, 20, Some(9));
         assert!(!failing.is_turned_away_alone());
-        failing.note_passed(Some(at(15)));
-        assert!(failing.is_turned_away_alone());
-        assert!(!failing.is_open_question(None));
+        // It may pass now, too.
+        assert!(!failing.is_open_question(Some(at(21))) && !failing.is_turned_away_alone());
+        again(&mut failing, 30, Some(21));
+        assert!(failing.is_turned_away_alone() && !failing.is_open_question(None));
         let part = failing.of_a_part();
         assert!(part.is_suspected && !part.is_turned_away_alone());
-        assert_eq!((part.sends, part.away), (1, None));
+        assert_eq!((part.sends, part.away), (0, None));
     }
 
     #[test]
-    fn who_passes_after_the_last_failure_answers_the_question_for_now() {
-        let blocked = wait(WaitReason::Blocked, false);
+    fn a_row_is_given_up_only_for_what_came_while_others_passed() {
+        let long = LONG.0.as_secs();
         let mut failing = Failing::default();
-        failing.note(&blocked, at(10));
-        failing.note_passed(Some(at(11)));
-        assert!(!failing.is_turned_away_alone(), "it may pass now, too");
-        assert!(!failing.is_open_question(Some(at(11))));
-        failing.note(&blocked, at(12));
-        failing.note_passed(Some(at(11)));
-        assert!(failing.is_turned_away_alone());
+        // A ban of a day, and others pass just before the row is tried again.
+        for nth in 0..100 {
+            again(&mut failing, nth * 900, None);
+        }
+        again(&mut failing, 90_000, Some(89_999));
+        assert!(!failing.is_long(at(90_000)) && !failing.is_long(at(90_000 + 10 * long)));
+        // Then it is banned again, and then others pass again.
+        again(&mut failing, 91_000, Some(89_999));
+        again(&mut failing, 92_000, Some(91_500));
+        assert!(!failing.is_long(at(92_000)));
+        again(&mut failing, 93_000, Some(92_500));
+        assert!(failing.is_long(at(93_000)));
+        // Where nothing else goes, it takes many sends.
+        let mut failing = Failing::default();
+        again(&mut failing, 0, None);
+        again(&mut failing, 2, Some(1));
+        assert!(failing.is_turned_away_alone() && !failing.is_long(at(2 + long)));
+        for nth in 0..u64::from(MANY) {
+            again(&mut failing, 3 + nth, None);
+        }
+        assert!(!failing.is_long(at(100)) && failing.is_long(at(2 + long)));
     }
 
     #[test]
-    fn a_row_is_given_up_after_many_sends_or_a_long_time() {
-        let failing = |sends, since| Failing {
+    fn a_row_that_fails_is_given_up_after_many_sends_or_a_long_time() {
+        let failing = |sends| Failing {
             sends,
-            since: Some(since),
+            since: Some(at(0)),
             ..Failing::default()
         };
-        let now = Instant::now();
-        let long_ago = now.checked_sub(LONG.0);
-        assert!(failing(SENDS_TO_GIVE_UP, now).is_long());
-        assert!(!failing(SENDS_TO_GIVE_UP - 1, now).is_long());
-        // A machine that has just started knows no such instant.
-        if let Some(long_ago) = long_ago {
-            assert!(failing(LONG.1, long_ago).is_long());
-            assert!(!failing(LONG.1 - 1, long_ago).is_long());
-        }
+        let (long, few) = LONG;
+        assert!(failing(MANY).is_long(at(0)) && !failing(MANY - 1).is_long(at(0)));
+        let then = at(long.as_secs());
+        assert!(failing(few).is_long(then) && !failing(few - 1).is_long(then));
     }
 }

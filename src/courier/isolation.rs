@@ -220,10 +220,19 @@ impl<T> Isolations<T> {
         self.0.values().any(|isolation| isolation.accepted == 0)
     }
 
-    /// Whether this search has not found a single good row so far.
-    pub(super) fn is_hopeless(&self, search: BatchId) -> bool {
+    /// Whether this search has found a good row.
+    pub(super) fn has_accepted(&self, search: BatchId) -> bool {
         let isolation = self.0.get(&search);
-        isolation.is_some_and(|isolation| isolation.accepted == 0)
+        isolation.is_some_and(|isolation| isolation.accepted > 0)
+    }
+
+    /// Takes out all pieces that wait. Searches with nothing under way end.
+    pub(super) fn take_waiting(&mut self) -> Vec<T> {
+        let searches = self.0.values_mut();
+        let pieces = searches.flat_map(|search| search.pieces.drain(..));
+        let items = pieces.map(|piece| piece.item).collect();
+        self.0.retain(|_, search| search.busy);
+        items
     }
 
     /// Takes back a piece that could not be sent now; it is the next one again.

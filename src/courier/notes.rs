@@ -107,9 +107,11 @@ impl Notes {
         lock(&self.failing).get(&batch).cloned()
     }
 
-    /// Returns how many batches that fail are remembered.
-    pub(super) fn count_failing(&self) -> usize {
-        lock(&self.failing).len()
+    /// Returns how many batches wait apart from their lanes, as far as it is remembered.
+    pub(super) fn count_apart(&self) -> usize {
+        let failing = lock(&self.failing);
+        let apart = failing.values().filter(|noted| noted.resend_at.is_some());
+        apart.count()
     }
 
     /// Forgets a batch that has ended.

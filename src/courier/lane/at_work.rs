@@ -239,7 +239,7 @@ impl LaneAtWork {
         let wait = until.saturating_duration_since(now);
         if wait > NEAR {
             let is_brief = wait <= BRIEF && failed_sends <= PATIENCE;
-            let until = until.min(now + longest_idle(self.context.notes.count_failing()));
+            let until = until.min(now + longest_idle(self.context.notes.count_apart()));
             self.end = Some(LaneEnd::Idles { until, is_brief });
             return false;
         }

@@ -41,10 +41,15 @@ impl Culprits {
         self.isolations.look_hopeless()
     }
 
-    /// Whether the search that the batch belongs to has not found a single good row so far.
-    pub(super) fn is_hopeless(&self, underway: &Underway) -> bool {
+    /// Whether the search that the batch belongs to has found a good row.
+    pub(super) fn has_accepted(&self, underway: &Underway) -> bool {
         let search = underway.search;
-        search.is_some_and(|search| self.isolations.is_hopeless(search))
+        search.is_some_and(|search| self.isolations.has_accepted(search))
+    }
+
+    /// Takes out all pieces that wait. Their searches end.
+    pub(super) fn take_waiting(&mut self) -> Vec<Underway> {
+        self.isolations.take_waiting()
     }
 
     /// Returns the pieces that wait to be sent or cut.

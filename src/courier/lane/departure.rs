@@ -28,6 +28,7 @@ impl LaneAtWork {
     /// Lets a batch wait for its turn.
     pub(super) fn begin(&mut self, mut underway: Underway, turn: OwnTurn) {
         self.sends.begin();
+        underway.failing.sets_out(self.turned_away.passed);
         self.turn.batches += 1;
         self.reading.batch_goes();
         let context = Arc::clone(&self.context);

@@ -94,6 +94,14 @@ impl LaneAtWork {
                 self.ready.push_back(underway);
             }
         }
+        for mut underway in self.culprits.take_waiting() {
+            underway.search = None;
+            if self.has_waited_too_long(&underway, &wait) {
+                self.give_up_on_hold(underway, &wait);
+            } else {
+                self.ready.push_back(underway);
+            }
+        }
         for (resend_at, underway) in self.loners.take_all() {
             if self.has_waited_too_long(&underway, &wait) {
                 self.give_up_on_hold(underway, &wait);

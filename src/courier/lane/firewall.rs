@@ -15,7 +15,7 @@ use crate::platform::verdict::Wait;
 
 /// At most so many batches of a lane wait apart of which nobody knows whether the others would be
 /// turned away, too. So a lane that is turned away as a whole sends few requests.
-const MOST_QUESTIONS: usize = 3;
+pub(super) const MOST_QUESTIONS: usize = 3;
 
 impl LaneAtWork {
     /// Notes that the task took a row of a request that was sent then.
@@ -29,37 +29,13 @@ impl LaneAtWork {
         self.context
             .notes
             .set_passed(&self.lease.lane, passed.unwrap_or(sent));
-        // A batch that has been waiting with its lane may be known now to fail by itself.
-        for underway in std::mem::take(&mut self.ready) {
-            self.again_behind(underway);
-        }
-    }
-
-    /// Puts a batch back at the end, or apart if it is turned away alone.
-    fn again_behind(&mut self, mut underway: Underway) {
-        self.recognise_alone(&mut underway);
-        if underway.is_loner {
-            self.again(underway);
-        } else {
-            self.ready.push_back(underway);
-        }
     }
 
     /// Notes a batch that has failed, if it was turned away.
     pub(super) fn notice_turned_away(&mut self, underway: &mut Underway) {
-        self.turned_away.is_any |= underway.failing.away.is_some();
-        underway.failing.note_passed(self.turned_away.passed);
-    }
-
-    /// Sets a batch apart that is turned away alone, as another one has shown. The lane need not wait for
-    /// it any more.
-    pub(super) fn recognise_alone(&mut self, underway: &mut Underway) {
-        underway.failing.note_passed(self.turned_away.passed);
-        if underway.failing.is_turned_away_alone() && !underway.is_loner {
-            underway.is_loner = true;
-            let delay = self.context.tuning().backoff.delay(underway.failing.sends);
-            underway.note(Some(Instant::now() + delay), &self.context.notes);
-            self.trouble.take_hold();
+        if underway.failing.away.is_some() {
+            self.turned_away.is_any = true;
+            underway.failing.is_suspected |= self.culprits.has_accepted(underway);
         }
     }
 
@@ -67,20 +43,24 @@ impl LaneAtWork {
     pub(super) fn is_turned_away_to_blame(&self, underway: &Underway) -> bool {
         let (failing, is_alone) = (&underway.failing, underway.failing.is_turned_away_alone());
         if underway.batch.contacts.len() == 1 {
-            return failing.is_long() && is_alone && self.open_questions() == 0;
+            return failing.is_long(Instant::now()) && self.open_questions() == 0;
         }
-        let is_tried = failing.is_suspected && failing.sends >= SENDS_TO_SPLIT
-            || failing.sends >= SENDS_WITHOUT_OTHERS;
-        // While all parts of a batch are turned away, smaller parts tell nothing new.
-        is_alone || is_tried && !self.culprits.is_hopeless(underway)
+        is_alone
+            || failing.is_suspected && failing.sends >= SENDS_TO_SPLIT
+            || failing.sends >= SENDS_WITHOUT_OTHERS
     }
 
-    /// Whether a batch that was turned away waits apart from its lane.
+    /// Whether a batch that was turned away waits apart from its lane. If there are no others that could
+    /// show why, the lane waits, so that people see it.
     pub(super) fn is_turned_away_apart(&self, underway: &Underway) -> bool {
         let failing = &underway.failing;
-        failing.is_turned_away_alone()
-            || (failing.is_suspected || self.has_no_others())
-                && self.open_questions() < MOST_QUESTIONS
+        let is_tried = failing.is_suspected && !self.has_no_others();
+        failing.is_turned_away_alone() || is_tried && self.open_questions() < MOST_QUESTIONS
+    }
+
+    /// Whether a batch waits until others of its lane have shown whether they would be turned away.
+    pub(super) fn waits_for_others(&self, underway: &Underway) -> bool {
+        self.sends.under_way() > 0 && underway.failing.is_open_question(self.turned_away.passed)
     }
 
     /// Returns the wait of a batch that waits apart. No person is faster who has to let it through; but if

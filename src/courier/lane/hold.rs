@@ -53,6 +53,8 @@ impl LaneAtWork {
         if underway.is_loner || underway.failing.away.is_some() {
             let resend_at = underway.is_loner.then(|| Instant::now() + delay);
             underway.note(resend_at, &self.context.notes);
+        } else {
+            self.context.notes.forget_failing(underway.id());
         }
         let (batch, lane) = (&underway.batch, &self.lease.lane);
         let news = !waits_alone && self.context.notes.lane_waits(lane, wait.reason.as_str());
@@ -145,7 +147,7 @@ impl LaneAtWork {
         let others_pass = || self.context.gates().has_answered_since(since);
         let sends = underway.failing.sends;
         if underway.batch.contacts.len() == 1 {
-            return underway.failing.is_long() && others_pass();
+            return underway.failing.is_long(Instant::now()) && others_pass();
         }
         sends >= SENDS_WITHOUT_OTHERS || sends >= SENDS_TO_SPLIT && others_pass()
     }

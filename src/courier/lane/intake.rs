@@ -188,7 +188,7 @@ impl LaneAtWork {
             let is_single = batch.contacts.len() == 1;
             // The lane's failures in a row outlive its place. The failures of a batch that waited by
             // itself do not count for the lane. A single row would be given up for those of the
-            // batches that it was part of, so it is counted anew.
+            // batches that it was part of, so few of them count.
             let failures = if is_single { 0 } else { self.trouble.failures };
             let most = failures.max(SENDS_TO_SPLIT);
             underway.failing.sends = batch.attempts.min(most);

@@ -101,9 +101,7 @@ impl LaneAtWork {
 
     /// Writes the end of a batch, and puts its open rows into smaller batches.
     pub(super) fn close(&mut self, underway: Underway, closing: Closing, search: Option<Search>) {
-        if underway.is_loner || underway.failing.away.is_some() {
-            self.context.notes.forget_failing(underway.id());
-        }
+        self.context.notes.forget_failing(underway.id());
         if closing.outcome == Outcome::Refused {
             self.taking.refuses(Instant::now());
         }
@@ -199,8 +197,7 @@ impl LaneAtWork {
     }
 
     /// Puts a postponed batch back to wait for its turn.
-    pub(super) fn again(&mut self, mut underway: Underway) {
-        self.recognise_alone(&mut underway);
+    pub(super) fn again(&mut self, underway: Underway) {
         if underway.is_loner {
             let noted = self.context.notes.failing(underway.id());
             let resend_at = noted.and_then(|noted| noted.resend_at);

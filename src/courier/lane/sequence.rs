@@ -8,6 +8,7 @@
 use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
+use super::firewall::MOST_QUESTIONS;
 use crate::batch::{Batch, BatchId, Room, compose};
 use crate::courier::failing::Failing;
 use crate::courier::isolation::NextPiece;
@@ -52,6 +53,10 @@ impl LaneAtWork {
             return Ok(Some(other));
         }
         if let Some(underway) = self.ready.pop_front() {
+            if self.waits_for_others(&underway) {
+                self.ready.push_front(underway);
+                return Ok(None);
+            }
             return Ok(Some(underway));
         }
         if !self.may_compose() {
@@ -61,12 +66,20 @@ impl LaneAtWork {
         Ok(self.compose())
     }
 
-    /// Returns the one batch because of which the lane waits, if only another batch can show why.
+    /// Returns the one batch because of which the lane waits, if only another batch can show why. Of those
+    /// that were turned away there may be a few.
     fn suspect(&self) -> Option<Failing> {
         let failing = self.ready.iter().map(|one| one.failing);
-        let mut failing = failing.filter(|failing| failing.sends > 0);
-        let suspect = failing.next().filter(|_| failing.next().is_none())?;
-        (self.trouble.failures > 0 || suspect.away.is_some()).then_some(suspect)
+        let failing: Vec<Failing> = failing.filter(|failing| failing.sends > 0).collect();
+        let passed = self.turned_away.passed;
+        let is_question = |failing: &Failing| failing.is_open_question(passed);
+        match failing.as_slice() {
+            [suspect] => (self.trouble.failures > 0 || is_question(suspect)).then_some(*suspect),
+            few if few.len() < MOST_QUESTIONS && few.iter().all(is_question) => {
+                few.first().copied()
+            }
+            _ => None,
+        }
     }
 
     /// Returns a batch that has not failed. If the lane fails, this batch may fail, too, so a batch
