@@ -37,11 +37,13 @@ pub(super) struct Failing {
 /// or this one is because of what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Away {
+    /// When it was turned away first.
+    first: Instant,
     /// When it was turned away last.
     last: Instant,
-    /// Whether another batch of the lane, sent after that, had passed when this one set out again.
-    others_passed: bool,
-    /// How often it was turned away all the same.
+    /// When the last batch of the lane was sent that had passed when this one set out again.
+    passed: Option<Instant>,
+    /// How often it was turned away though others passed.
     alone: u32,
     /// When it was turned away so first.
     alone_since: Option<Instant>,
@@ -50,13 +52,14 @@ pub(super) struct Away {
 }
 
 impl Failing {
-    /// Takes in that the batch has to wait.
-    pub(super) fn note(&mut self, wait: &Wait, now: Instant) {
+    /// Takes in that the batch has to wait. `turned_away`: when a batch of the lane was turned away last, this
+    /// one or another.
+    pub(super) fn note(&mut self, wait: &Wait, turned_away: Option<Instant>, now: Instant) {
         if wait.reason.may_be_about_a_row() {
             self.sends += 1;
             self.otherwise = 0;
             self.away = Some(match self.away {
-                Some(away) => away.again(now),
+                Some(away) => away.again(turned_away, now),
                 None => Away::first(now),
             });
         } else if wait.maybe_delivered {
@@ -80,7 +83,7 @@ impl Failing {
     /// passed.
     pub(super) fn sets_out(&mut self, passed: Option<Instant>) {
         if let Some(away) = &mut self.away {
-            away.others_passed = passed > Some(away.last);
+            away.passed = passed;
         }
     }
 
@@ -108,6 +111,16 @@ impl Failing {
         }
     }
 
+    /// Returns when the batch was turned away first.
+    pub(super) fn turned_away_since(&self) -> Option<Instant> {
+        self.away.map(|away| away.first)
+    }
+
+    /// Returns when the batch was turned away last.
+    pub(super) fn turned_away_at(&self) -> Option<Instant> {
+        self.away.map(|away| away.last)
+    }
+
     /// Returns the failures of a part of the batch: its last failure counts for each part. Who was turned
     /// away shows nothing for a part: the others may be turned away from now on.
     pub(super) fn of_a_part(&self) -> Self {
@@ -123,22 +136,26 @@ impl Failing {
 impl Away {
     fn first(now: Instant) -> Self {
         Self {
+            first: now,
             last: now,
-            others_passed: false,
+            passed: None,
             alone: 0,
             alone_since: None,
             sends_since: 0,
         }
     }
 
-    fn again(self, now: Instant) -> Self {
-        let alone = self.alone + u32::from(self.others_passed);
+    /// Others had passed only if none of the lane was turned away since.
+    fn again(self, turned_away: Option<Instant>, now: Instant) -> Self {
+        let others_passed = self.passed > turned_away.max(Some(self.last));
+        let alone = self.alone + u32::from(others_passed);
         let since = self.alone_since;
         Self {
+            first: self.first,
             last: now,
-            others_passed: false,
+            passed: None,
             alone,
-            alone_since: since.or_else(|| self.others_passed.then_some(now)),
+            alone_since: since.or_else(|| others_passed.then_some(now)),
             sends_since: self.sends_since + u32::from(alone > 0),
         }
     }
@@ -186,7 +203,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            failing.note(&wait(reason, maybe_delivered), at(nth as u64));
+            failing.note(&wait(reason, maybe_delivered), None, at(nth as u64));
             let found = (failing.sends, failing.since);
             assert_eq!(found, (sends, since.map(at)), "{nth}");
         }
@@ -196,15 +213,15 @@ mod tests {
     #[test]
     fn a_page_in_between_does_not_change_how_errors_are_counted() {
         let mut failing = Failing::default();
-        failing.note(&wait(WaitReason::Blocked, false), at(0));
+        failing.note(&wait(WaitReason::Blocked, false), None, at(0));
         let error = wait(WaitReason::ServerError, true);
         for second in 1..=3 {
             assert!(failing.away.is_some());
-            failing.note(&error, at(second));
+            failing.note(&error, None, at(second));
         }
         assert_eq!((failing.away, failing.sends), (None, 3));
         for second in 4..=20 {
-            failing.note(&error, at(second));
+            failing.note(&error, None, at(second));
         }
         assert!(failing.is_long(at(20)));
     }
@@ -212,7 +229,7 @@ mod tests {
     /// Turned away at this second, after others had passed that were sent then.
     fn again(failing: &mut Failing, second: u64, passed: Option<u64>) {
         failing.sets_out(passed.map(at));
-        failing.note(&wait(WaitReason::Blocked, false), at(second));
+        failing.note(&wait(WaitReason::Blocked, false), None, at(second));
     }
 
     #[test]
@@ -230,6 +247,17 @@ mod tests {
         let part = failing.of_a_part();
         assert!(part.is_suspected && !part.is_turned_away_alone());
         assert_eq!((part.sends, part.away), (0, None));
+    }
+
+    #[test]
+    fn what_is_turned_away_behind_another_may_be_so_because_of_it() {
+        let mut failing = Failing::default();
+        again(&mut failing, 10, None);
+        failing.sets_out(Some(at(12)));
+        // It makes the firewall forbid everything for a while.
+        let other = Some(at(13));
+        failing.note(&wait(WaitReason::Blocked, false), other, at(14));
+        assert!(!failing.is_turned_away_alone());
     }
 
     #[test]

@@ -197,7 +197,10 @@ impl<T> Isolations<T> {
     /// Takes in the answer to a piece, or to a batch with which a search has to begin. Returns
     /// where to cut it, if it has to be cut; its parts are then [`put`](Self::put).
     pub(super) fn answered(&mut self, search: BatchId, answered: Answered) -> Option<Cut> {
-        self.0.entry(search).or_default().answered(answered)
+        let isolation = self.0.entry(search).or_default();
+        // Until the parts are put.
+        isolation.busy = true;
+        isolation.answered(answered)
     }
 
     /// Takes in the journalled parts of a piece, with their numbers of rows. There are no parts if

@@ -114,6 +114,17 @@ impl Notes {
         apart.count()
     }
 
+    /// Whether this holds for all batches of the lane that fail, as far as it is remembered.
+    pub(super) fn all_of_lane(
+        &self,
+        lane: &Lane,
+        holds: impl Fn(BatchId, &Failing) -> bool,
+    ) -> bool {
+        let failing = lock(&self.failing);
+        let mut of_lane = failing.iter().filter(|(_, noted)| noted.lane == *lane);
+        of_lane.all(|(batch, noted)| holds(*batch, &noted.failing))
+    }
+
     /// Forgets a batch that has ended.
     pub(super) fn forget_failing(&self, batch: BatchId) {
         lock(&self.failing).remove(&batch);

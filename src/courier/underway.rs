@@ -166,14 +166,14 @@ impl Underway {
         }
     }
 
-    /// Takes in that the batch has to wait.
-    pub(super) fn waits(&mut self, wait: &Wait, now: Instant) {
+    /// Takes in that the batch has to wait. `turned_away`: when a batch of its lane was turned away last.
+    pub(super) fn waits(&mut self, wait: &Wait, turned_away: Option<Instant>, now: Instant) {
         self.batch.maybe_delivered |= wait.maybe_delivered;
         // What may have arrived was an attempt, whatever the answer says.
         if !wait.reason.counts_as_attempt() && !wait.maybe_delivered {
             self.batch.attempts -= 1;
         }
-        self.failing.note(wait, now);
+        self.failing.note(wait, turned_away, now);
     }
 
     /// Lets the courier remember how the batch fails, while its lane has no place. `resend_at`: when it is

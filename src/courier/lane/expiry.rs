@@ -34,13 +34,22 @@ impl LaneAtWork {
 
     /// Whether all contacts of the batch have been waiting for a person for too long.
     pub(super) fn has_waited_too_long(&self, underway: &Underway, wait: &Wait) -> bool {
+        let limit = self.limit_of_patience();
         wait.reason.waits_for_a_person()
-            && self.limit_of_patience().is_some_and(|limit| {
-                let contacts = &underway.batch.contacts;
-                contacts
-                    .iter()
-                    .all(|one| age(one, underway.read_at) >= limit)
-            })
+            && limit
+                .or_else(|| self.limit_of_wait(underway))
+                .is_some_and(|limit| {
+                    let mut contacts = underway.batch.contacts.iter();
+                    contacts.all(|one| age(one, underway.read_at) >= limit)
+                })
+    }
+
+    /// Returns how long a contact may wait, if this batch has been turned away for as long, though its lane
+    /// goes on.
+    fn limit_of_wait(&self, underway: &Underway) -> Option<Duration> {
+        let limit = self.context.tuning().give_up_on_holds_after;
+        let waited = underway.failing.turned_away_since()?.elapsed();
+        (!limit.is_zero() && waited >= limit).then_some(limit)
     }
 
     /// Ends a batch that has been waiting for a person for too long, and lets the lane wait on. What was

@@ -21,7 +21,7 @@ impl LaneAtWork {
     /// Notes that the task took a row of a request that was sent then.
     pub(super) fn passes(&mut self, sent: Instant) {
         self.turned_away.expired = 0;
-        if !self.turned_away.is_any {
+        if self.turned_away.last.is_none() {
             return;
         }
         let passed = self.turned_away.passed.max(Some(sent));
@@ -34,7 +34,7 @@ impl LaneAtWork {
     /// Notes a batch that has failed, if it was turned away.
     pub(super) fn notice_turned_away(&mut self, underway: &mut Underway) {
         if underway.failing.away.is_some() {
-            self.turned_away.is_any = true;
+            self.turned_away.last = self.turned_away.last.max(underway.failing.turned_away_at());
             underway.failing.is_suspected |= self.culprits.has_accepted(underway);
         }
     }
@@ -43,7 +43,7 @@ impl LaneAtWork {
     pub(super) fn is_turned_away_to_blame(&self, underway: &Underway) -> bool {
         let (failing, is_alone) = (&underway.failing, underway.failing.is_turned_away_alone());
         if underway.batch.contacts.len() == 1 {
-            return failing.is_long(Instant::now()) && self.open_questions() == 0;
+            return failing.is_long(Instant::now()) && self.is_no_other_open(underway);
         }
         is_alone
             || failing.is_suspected && failing.sends >= SENDS_TO_SPLIT
@@ -58,11 +58,6 @@ impl LaneAtWork {
         failing.is_turned_away_alone() || is_tried && self.open_questions() < MOST_QUESTIONS
     }
 
-    /// Whether a batch waits until others of its lane have shown whether they would be turned away.
-    pub(super) fn waits_for_others(&self, underway: &Underway) -> bool {
-        self.sends.under_way() > 0 && underway.failing.is_open_question(self.turned_away.passed)
-    }
-
     /// Returns the wait of a batch that waits apart. No person is faster who has to let it through; but if
     /// it is about what it holds, this can be found out at once.
     pub(super) fn delay_alone(&self, underway: &Underway, wait: &Wait) -> Duration {
@@ -73,6 +68,16 @@ impl LaneAtWork {
         } else {
             backoff.delay(failing.sends)
         }
+    }
+
+    /// Whether no other batch of the lane was turned away of which nobody knows why, not even one that is
+    /// under way.
+    fn is_no_other_open(&self, underway: &Underway) -> bool {
+        let (lane, passed) = (&self.lease.lane, self.turned_away.passed);
+        let notes = &self.context.notes;
+        notes.all_of_lane(lane, |batch, failing| {
+            batch == underway.id() || !failing.is_open_question(passed)
+        })
     }
 
     /// Returns how many of the lane's waiting batches were turned away, and nobody knows why.

@@ -29,7 +29,7 @@ pub(super) const SENDS_WITHOUT_OTHERS: u32 = 5;
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
-        underway.waits(&wait, Instant::now());
+        underway.waits(&wait, self.turned_away.last, Instant::now());
         self.notice_turned_away(&mut underway);
         if self.gives_up(&underway) {
             let closing = verdict::give_up(&underway.batch, &wait.message);

@@ -180,7 +180,8 @@ impl LaneAtWork {
                 ..noted.failing
             };
             underway.is_loner = noted.resend_at.is_some();
-            self.turned_away.is_any |= underway.failing.away.is_some();
+            let at = underway.failing.turned_away_at();
+            self.turned_away.last = self.turned_away.last.max(at);
             return;
         }
         let batch = &underway.batch;

@@ -18,9 +18,19 @@ impl Loners {
         self.0.push((resend_at, underway));
     }
 
-    /// Takes out a batch whose time has come, if there is one.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<Underway> {
-        let due = self.0.iter().position(|(at, _)| *at <= now)?;
+    /// Takes out a batch whose time has come and that may go, if there is one. Of those that were turned away,
+    /// one of which nothing is known goes first.
+    pub(super) fn take_due(
+        &mut self,
+        now: Instant,
+        may_go: impl Fn(&Underway) -> bool,
+    ) -> Option<Underway> {
+        let due = |(at, one): &(Instant, Underway)| *at <= now && may_go(one);
+        let is_unknown =
+            |one: &Underway| one.failing.away.is_some() && !one.failing.is_turned_away_alone();
+        let unknown = |waiting: &(Instant, Underway)| due(waiting) && is_unknown(&waiting.1);
+        let place = self.0.iter().position(unknown);
+        let due = place.or_else(|| self.0.iter().position(due))?;
         Some(self.0.remove(due).1)
     }
 

@@ -189,6 +189,9 @@ impl LaneAtWork {
         self.occupied.free(&batch.contacts);
         for child in &children {
             self.occupied.add(&child.batch.contacts);
+            if child.failing.is_suspected {
+                child.note(None, &self.context.notes);
+            }
         }
         match search {
             None => self.ready.extend(children),

@@ -25,7 +25,7 @@ impl LaneAtWork {
     /// others: if its failure holds the lane, the others have gone before.
     pub(super) async fn next(&mut self) -> Result<Option<Underway>, OutboxError> {
         if self.turn.batches > 0
-            && let Some(loner) = self.loners.take_due(Instant::now())
+            && let Some(loner) = self.take_due_loner(false)
         {
             return Ok(Some(loner));
         }
@@ -34,9 +34,20 @@ impl LaneAtWork {
         }
         // Reading may have ended the lane.
         let may_go = self.end.is_none();
-        Ok(may_go
-            .then(|| self.loners.take_due(Instant::now()))
-            .flatten())
+        Ok(may_go.then(|| self.take_due_loner(true)).flatten())
+    }
+
+    /// Returns a batch that waits apart and whose time has come. One that was turned away, and nobody knows
+    /// why, goes when it can show something: another batch has passed since any was turned away, or
+    /// `is_last`, there is nothing else to send.
+    fn take_due_loner(&mut self, is_last: bool) -> Option<Underway> {
+        let others_passed = self.turned_away.passed > self.turned_away.last;
+        let shows = self.sends.under_way() == 0 && (others_passed || is_last);
+        let may_go = |one: &Underway| {
+            let failing = &one.failing;
+            failing.away.is_none() || failing.is_turned_away_alone() || shows
+        };
+        self.loners.take_due(Instant::now(), may_go)
     }
 
     /// Returns a part of a failed batch, a batch that waits to be sent again, or a new batch.
@@ -52,12 +63,11 @@ impl LaneAtWork {
         {
             return Ok(Some(other));
         }
-        if let Some(underway) = self.ready.pop_front() {
-            if self.waits_for_others(&underway) {
-                self.ready.push_front(underway);
-                return Ok(None);
-            }
+        if let Some(underway) = self.take_ready() {
             return Ok(Some(underway));
+        }
+        if !self.ready.is_empty() {
+            return Ok(None);
         }
         if !self.may_compose() {
             return Ok(None);
@@ -66,18 +76,28 @@ impl LaneAtWork {
         Ok(self.compose())
     }
 
-    /// Returns the one batch because of which the lane waits, if only another batch can show why. Of those
-    /// that were turned away there may be a few.
+    /// Takes out the next batch that waits to be sent again. A batch that was turned away, and nobody knows
+    /// why, goes behind all others, and only when these have been answered.
+    fn take_ready(&mut self) -> Option<Underway> {
+        let passed = self.turned_away.passed;
+        let is_question = |one: &Underway| one.failing.is_open_question(passed);
+        let place = self.ready.iter().position(|one| !is_question(one));
+        let place = place.or((self.sends.under_way() == 0).then_some(0));
+        place.and_then(|place| self.ready.remove(place))
+    }
+
+    /// Returns a batch because of which the lane waits, if only another batch can show why: the only one
+    /// that has failed, or one of a few that were turned away.
     fn suspect(&self) -> Option<Failing> {
         let failing = self.ready.iter().map(|one| one.failing);
         let failing: Vec<Failing> = failing.filter(|failing| failing.sends > 0).collect();
         let passed = self.turned_away.passed;
-        let is_question = |failing: &Failing| failing.is_open_question(passed);
+        let questions = || failing.iter().filter(|one| one.is_open_question(passed));
+        if (1..MOST_QUESTIONS).contains(&questions().count()) {
+            return questions().next().copied();
+        }
         match failing.as_slice() {
-            [suspect] => (self.trouble.failures > 0 || is_question(suspect)).then_some(*suspect),
-            few if few.len() < MOST_QUESTIONS && few.iter().all(is_question) => {
-                few.first().copied()
-            }
+            [suspect] if self.trouble.failures > 0 => Some(*suspect),
             _ => None,
         }
     }
