@@ -43,8 +43,10 @@ pub(super) fn says_nothing_else(sentence: &str, markers: &[&str]) -> bool {
     let mut rest = sentence;
     while let Some(c) = rest.chars().next() {
         let marker = markers.iter().find(|marker| rest.starts_with(**marker));
+        let before = &sentence[..sentence.len() - rest.len()];
         let neutral = marker
             .map(|marker| marker.len())
+            .or_else(|| of_a_number(before, rest))
             .or_else(|| neutral_at(rest, c));
         let Some(length) = neutral.filter(|length| *length > 0) else {
             return false;
@@ -52,6 +54,22 @@ pub(super) fn says_nothing_else(sentence: &str, markers: &[&str]) -> bool {
         rest = &rest[length..];
     }
     true
+}
+
+/// Longer letters behind a number's `_` are no suffix.
+const LONGEST_SUFFIX: usize = 8;
+
+/// Returns the length of the letters that this text begins with, if they belong to a quoted number: what
+/// hides its middle (`130xxxx1211`), or a suffix (`13012121211_ab`).
+fn of_a_number(before: &str, text: &str) -> Option<usize> {
+    let end = text.find(|c: char| !c.is_ascii_alphabetic());
+    let letters = &text[..end.unwrap_or(text.len())];
+    let is_of_one = |c: char| c.is_ascii_digit() || "*xX".contains(c);
+    let hides = letters.chars().all(|c| "xX".contains(c)) && before.ends_with(is_of_one);
+    let number = before.strip_suffix('_');
+    let is_suffix =
+        letters.len() <= LONGEST_SUFFIX && number.is_some_and(|number| number.ends_with(is_of_one));
+    (!letters.is_empty() && (hides || is_suffix)).then_some(letters.len())
 }
 
 /// Returns the length of the neutral text that this one begins with.
@@ -70,4 +88,32 @@ fn neutral_at(text: &str, first: char) -> Option<usize> {
     let words = BY_FIRST.get(&first)?;
     let word = words.iter().find(|word| text.starts_with(**word))?;
     Some(word.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_be_quoted_in_any_form() {
+        let markers = ["号码已存在", "手机号已存在"];
+        for neutral in [
+            "手机号已存在:13006xxxx60",
+            "手机号已存在:130XXXX0060",
+            "号码已存在:130***0060_ab",
+            "13012121211_z 号码已存在",
+            "号码已存在",
+        ] {
+            assert!(says_nothing_else(neutral, &markers), "{neutral}");
+        }
+        for more in [
+            "号码已存在_crm",
+            "号码已存在:xxx",
+            "号码已存在:13006xxxx60在黑名单",
+            "号码已存在:13012121211_blacklisted",
+            "号码已存在:13012121211 crm",
+        ] {
+            assert!(!says_nothing_else(more, &markers), "{more}");
+        }
+    }
 }
