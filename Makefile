@@ -7,7 +7,7 @@ help: ## Lists what can be made
 # Many cases wait for a lease to run out or for a time limit, so more run at once than there are cores. More than a
 # dozen might need more connections than the servers give.
 test: ## Runs all tests, on SQLite and on a private PostgreSQL and MariaDB (and MySQL: see scripts/test-databases.sh)
-	threads=$$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)); \
+	threads=$$(($$(getconf _NPROCESSORS_ONLN) * 2)); \
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((threads < 12 ? threads : 12))} scripts/test-databases.sh cargo test --locked
 
 test-matrix: ## The same for each version of each database that can be had; writes the table of docs/databases.md

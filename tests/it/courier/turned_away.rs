@@ -227,10 +227,10 @@ async fn loses_no_row(db: &Db, turned_away: impl Fn(usize) -> Reply + Send + Syn
         }
     };
     let passes = async {
-        sent.reaches(50).await;
+        sent.reaches(20).await;
         db.contact("v/t", &number(1)).await;
         until(db, 2, SUCCEEDED).await;
-        sent.reaches(150).await;
+        sent.reaches(40).await;
         none_has_failed(db).await;
         is_open.store(true, Ordering::Relaxed);
         until(db, 5, SUCCEEDED).await;
