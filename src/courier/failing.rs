@@ -92,10 +92,14 @@ impl Failing {
         self.away.is_some_and(|away| away.alone > 0)
     }
 
-    /// Whether the batch was turned away, and nobody knows whether others of its lane would be.
+    /// Whether the batch was turned away, and nothing has shown that it is so by itself.
+    pub(super) fn is_unexplained(&self) -> bool {
+        self.away.is_some() && !self.is_turned_away_alone()
+    }
+
+    /// Whether that is so, and no other batch of the lane has passed since.
     pub(super) fn is_open_question(&self, passed: Option<Instant>) -> bool {
-        self.away
-            .is_some_and(|away| away.alone == 0 && passed <= Some(away.last))
+        self.is_unexplained() && passed <= self.turned_away_at()
     }
 
     /// Whether a single row has been failing for so long that it is given up, if others pass.

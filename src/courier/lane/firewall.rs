@@ -24,11 +24,10 @@ impl LaneAtWork {
         if self.turned_away.last.is_none() {
             return;
         }
-        let passed = self.turned_away.passed.max(Some(sent));
-        self.turned_away.passed = passed;
-        self.context
-            .notes
-            .set_passed(&self.lease.lane, passed.unwrap_or(sent));
+        let before = self.turned_away.passed;
+        let passed = before.map_or(sent, |before| before.max(sent));
+        self.turned_away.passed = Some(passed);
+        self.context.notes.set_passed(&self.lease.lane, passed);
     }
 
     /// Notes a batch that has failed, if it was turned away.

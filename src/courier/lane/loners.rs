@@ -26,9 +26,8 @@ impl Loners {
         may_go: impl Fn(&Underway) -> bool,
     ) -> Option<Underway> {
         let due = |(at, one): &(Instant, Underway)| *at <= now && may_go(one);
-        let is_unknown =
-            |one: &Underway| one.failing.away.is_some() && !one.failing.is_turned_away_alone();
-        let unknown = |waiting: &(Instant, Underway)| due(waiting) && is_unknown(&waiting.1);
+        let unknown =
+            |waiting: &(Instant, Underway)| due(waiting) && waiting.1.failing.is_unexplained();
         let place = self.0.iter().position(unknown);
         let due = place.or_else(|| self.0.iter().position(due))?;
         Some(self.0.remove(due).1)

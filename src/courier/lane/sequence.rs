@@ -43,10 +43,7 @@ impl LaneAtWork {
     fn take_due_loner(&mut self, is_last: bool) -> Option<Underway> {
         let others_passed = self.turned_away.passed > self.turned_away.last;
         let shows = self.sends.under_way() == 0 && (others_passed || is_last);
-        let may_go = |one: &Underway| {
-            let failing = &one.failing;
-            failing.away.is_none() || failing.is_turned_away_alone() || shows
-        };
+        let may_go = |one: &Underway| shows || !one.failing.is_unexplained();
         self.loners.take_due(Instant::now(), may_go)
     }
 
