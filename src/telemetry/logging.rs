@@ -168,6 +168,9 @@ pub(crate) mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
+    use tracing::Dispatch;
+    use tracing::subscriber::NoSubscriber;
+
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -186,7 +189,11 @@ pub(crate) mod tests {
         let writer = lines.clone();
         let filter = EnvFilter::builder().parse(directives(level)).unwrap();
         let (subscriber, _) = subscriber(format, filter, false, move || writer.clone());
+        // Beside a single subscriber, another test that says the same first, to nobody, would silence it
+        // for all.
+        let another = Dispatch::new(NoSubscriber::default());
         tracing::subscriber::with_default(subscriber, log);
+        drop(another);
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }

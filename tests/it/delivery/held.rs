@@ -71,12 +71,14 @@ async fn a_token_that_is_taken_again_ends_the_holds_of_all_lanes() {
         let resumed = world.run(&["resume", &format!("{user}/{task}")]).await;
         assert_eq!(resumed.code, Some(0), "{}", resumed.tail());
     };
-    until("a lane is on hold", async || db.count(held).await == 1).await;
+    until("a lane is on hold", async || db.count(held).await > 0).await;
     // One of those that have not tried yet does.
-    tries(&lanes[1]).await;
+    let first = db.text("task_id", held).await.unwrap();
+    let other = lanes.iter().find(|Lane(_, task)| *task != first).unwrap();
+    tries(other).await;
     until("another one is", async || db.count(held).await > 1).await;
     world.simulator.set_faults(Faults::default()).unwrap();
-    tries(&lanes[1]).await;
+    tries(other).await;
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;

@@ -8,6 +8,8 @@ use contact_courier::outbox::{Outbox, PostgresOutbox};
 use contact_courier::simulator::Faults;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
+use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 use url::Url;
 use uuid::Uuid;
 
@@ -167,6 +169,9 @@ async fn a_user_who_is_allowed_more_connections_again_gets_them_without_a_restar
     let log = Log::default();
     let lines = log.clone();
     let logging = tracing_subscriber::fmt().with_writer(move || lines.clone());
+    // Beside a single subscriber, another test that says the same first, to nobody, would silence it for
+    // all.
+    let another = Dispatch::new(NoSubscriber::default());
     let logging = tracing::subscriber::set_default(logging.finish());
     let outbox = PostgresOutbox::connect(&user.url(), 4)
         .await
@@ -202,7 +207,7 @@ async fn a_user_who_is_allowed_more_connections_again_gets_them_without_a_restar
     app.ends().await;
     calls.join_all().await;
     outbox.newest().await.expect("is answered");
-    drop(logging);
+    drop((logging, another));
     outbox.close().await;
     user.leave().await;
 }
