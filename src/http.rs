@@ -139,14 +139,14 @@ fn begun() -> ClientBuilder {
         .retry(reqwest::retry::never())
 }
 
-/// Reads the body of an answer; one that is longer than `most` bytes counts as empty.
+/// Reads the body of an answer. One that is longer than `most` bytes is cut a little behind them.
 pub(crate) async fn body(mut answer: Response, most: usize) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > most {
-            return Ok(Vec::new());
+        body.extend_from_slice(&chunk[..chunk.len().min(most + 1 - body.len())]);
+        if body.len() > most {
+            break;
         }
-        body.extend_from_slice(&chunk);
     }
     Ok(body)
 }

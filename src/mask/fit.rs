@@ -1,6 +1,6 @@
 //! Whether a name that the platform gave could mean a number.
 
-use super::spelling::{COUNTRY, TRUNK, each_spelling, without_suffix};
+use super::spelling::{COUNTRY, TRUNK, each_spelling, shown_plainly, without_suffix};
 
 /// How well a name that the platform gave fits a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,17 +54,9 @@ impl Name {
         let written = named;
         let named = written.trim();
         let mut masks = Vec::new();
-        let behind = |code: &str| named.strip_prefix(code);
-        let national = COUNTRY.into_iter().filter_map(behind);
-        // A mask that shows a single character may be empty without it.
-        let shows_more = |rest: &&str| rest.find('*').is_none_or(|shown| shown > 1);
-        let dialled = TRUNK.into_iter().filter_map(behind).filter(shows_more);
-        for whole in std::iter::once(named).chain(national).chain(dialled) {
-            let bare = without_suffix(whole);
-            masks.push(Mask::of(whole));
-            if bare.len() < whole.len() {
-                masks.push(Mask::of(bare));
-            }
+        push_masks(named, &mut masks);
+        if let Some(plain) = shown_plainly(named) {
+            push_masks(&plain, &mut masks);
         }
         let with_blanks = (named.len() < written.len()).then(|| Mask::of(written));
         Self { masks, with_blanks }
@@ -96,6 +88,22 @@ impl Name {
             as_told.fold(of_number(mask), Fit::max)
         });
         fits.max().unwrap_or(Fit::None)
+    }
+}
+
+/// Adds the masks of a name with and without a suffix and a country code.
+fn push_masks(named: &str, masks: &mut Vec<Mask>) {
+    let behind = |code: &str| named.strip_prefix(code);
+    let national = COUNTRY.into_iter().filter_map(behind);
+    // A mask that shows a single character may be empty without it.
+    let shows_more = |rest: &&str| rest.find('*').is_none_or(|shown| shown > 1);
+    let dialled = TRUNK.into_iter().filter_map(behind).filter(shows_more);
+    for whole in std::iter::once(named).chain(national).chain(dialled) {
+        let bare = without_suffix(whole);
+        masks.push(Mask::of(whole));
+        if bare.len() < whole.len() {
+            masks.push(Mask::of(bare));
+        }
     }
 }
 
@@ -132,8 +140,13 @@ impl Mask {
         }
     }
 
-    /// Whether the mask could mean this number.
+    /// Whether the mask could mean this number. Where the number is short, the two ends may show the same
+    /// characters.
     fn matches(&self, number: &str) -> bool {
+        let (start, end) = (self.start.as_str(), self.end.as_str());
+        if number.len() < start.len() + end.len() {
+            return self.middle.is_empty() && number.starts_with(start) && number.ends_with(end);
+        }
         let between = number
             .strip_prefix(self.start.as_str())
             .and_then(|rest| rest.strip_suffix(self.end.as_str()));
@@ -286,9 +299,45 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_a_mask_never_overlap_in_the_number() {
+    fn the_ends_of_a_mask_overlap_in_a_number_that_is_shorter_than_both() {
         // [whose failure]
-        assert_eq!(fit("130***3012", "13012", None), Fit::None);
+        for (named, number) in [
+            ("1***1", "1"),
+            ("130***0121", "130121"),
+            ("130***3012", "13012"),
+            ("130***130", "130"),
+        ] {
+            assert_eq!(fit(named, number, None), Fit::Masked, "{named}");
+        }
+        assert_eq!(fit("130***3013", "13012", None), Fit::None);
+        assert_eq!(fit("130*0*3012", "13012", None), Fit::None);
+    }
+
+    #[test]
+    fn a_name_may_be_written_in_any_usual_form() {
+        // [whose failure]
+        for named in [
+            "131xxxx2222",
+            "131XXXX2222",
+            "131＊＊＊＊2222",
+            "131••••2222",
+            "131####2222",
+            "131----2222",
+            "131 **** 2222",
+            "131-****-2222",
+            "+86 131****2222",
+            "+86-131****2222",
+            "(+86)131****2222",
+            "13100002222.0",
+            "131-0000-2222",
+            "+86 131 0000 2222",
+            "１３１００００２２２２",
+        ] {
+            assert!(fit(named, "13100002222", None) > Fit::None, "{named}");
+            assert_eq!(fit(named, "13100002223", None), Fit::None, "{named}");
+        }
+        // Letters of a ciphertext hide nothing.
+        assert_eq!(fit("aXXb", "aYYb", None), Fit::None);
     }
 
     #[test]
@@ -327,6 +376,10 @@ mod tests {
         fn a_number_always_fits_its_own_mask(number in "[0-9+]{1,20}") {
             // [whose failure]
             prop_assert!(fit(&mask(&number), &number, None) >= Fit::Masked);
+            // PHP cuts both ends out of a short number, whether they overlap or not.
+            let (start, end) = (number.len().min(3), number.len().saturating_sub(4));
+            let cut = format!("{}***{}", &number[..start], &number[end..]);
+            prop_assert!(fit(&cut, &number, None) >= Fit::Masked);
         }
 
         #[test]

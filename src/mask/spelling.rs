@@ -108,6 +108,38 @@ fn plain(number: &str) -> Cow<'_, str> {
     )
 }
 
+/// Returns a name that the platform gave in plain form, if it is one of digits and is written in another
+/// form: its hidden part may be of any sign or of the letter x, and a program may have taken the number
+/// for one with a fraction.
+pub(super) fn shown_plainly(name: &str) -> Option<String> {
+    let is_usual = |b: u8| b.is_ascii_digit() || matches!(b, b'*' | b'+');
+    if without_suffix(name).bytes().all(is_usual) {
+        return None;
+    }
+    let mut starred = String::with_capacity(name.len());
+    let mut chars = name.strip_suffix(".0").unwrap_or(name).chars().peekable();
+    while let Some(c) = chars.next() {
+        let mut run = 1;
+        while chars.next_if_eq(&c).is_some() {
+            run += 1;
+        }
+        let hides = matches!(c, 'x' | 'X') || !c.is_alphanumeric() && !c.is_whitespace();
+        if hides && run > 1 || is_star(c) {
+            starred.push('*');
+        } else {
+            starred.extend(std::iter::repeat_n(c, run));
+        }
+    }
+    let plain = plain(&starred);
+    let is_a_number = without_suffix(&plain).bytes().all(is_usual);
+    (is_a_number && plain.contains(|c: char| c.is_ascii_digit())).then(|| plain.into_owned())
+}
+
+/// Whether a character is written as a star is.
+fn is_star(c: char) -> bool {
+    matches!(c, '*' | '＊' | '•' | '●' | '×' | '∗' | '⁎')
+}
+
 /// Whether a character stands beside a number by a slip of the hand or of a program: a sign of a list, or
 /// a mark that does not show.
 fn is_stray(c: char) -> bool {

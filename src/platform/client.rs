@@ -23,9 +23,6 @@ use crate::batch::Batch;
 pub use crate::http::Way;
 use crate::http::{self, WayError};
 
-/// The largest answer that is read: 100 failures take some 20 KB.
-const MAX_BODY: usize = 1024 * 1024;
-
 /// The content type that is sent, and wanted.
 const JSON: &str = "application/json";
 
@@ -125,7 +122,7 @@ impl HttpPlatform {
     async fn read(&self, response: Response, bearer: &HeaderValue) -> Reply {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
-        match http::body(response, MAX_BODY).await {
+        match http::body(response, wire::LONGEST_BODY).await {
             Ok(body) => answer(status, retry_after, &body, token_in(bearer)),
             Err(e) => Reply::Lost(self.connections.explain(e)),
         }
@@ -168,15 +165,11 @@ impl Platform for HttpPlatform {
 /// Makes a reply of an answer. The platform may quote the token in its words, which are kept, shown
 /// and logged, so the token is taken out here.
 fn answer(http: u16, retry_after: Option<Duration>, body: &[u8], token: Option<&str>) -> Reply {
-    let mut document = wire::decode(body);
-    if let (Some(document), Some(token)) = (&mut document, token) {
+    let mut answer = Answer::new(http, retry_after, body);
+    if let (Some(document), Some(token)) = (&mut answer.document, token) {
         document.hide(token);
     }
-    Reply::Answer(Answer {
-        http,
-        retry_after,
-        document,
-    })
+    Reply::Answer(answer)
 }
 
 /// Returns the token of a request, unless it is so short that it may stand in words by chance.

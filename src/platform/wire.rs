@@ -106,6 +106,8 @@ pub struct Document {
     pub status: Option<String>,
     /// The platform's words for the whole request.
     pub message: String,
+    /// Whether there are any, be they empty.
+    pub has_message: bool,
     /// `taskNumberCount`: how many numbers went into the task.
     pub task_number_count: Option<u64>,
     /// `fail_datas`: the numbers that did not go into the task, each with its cause.
@@ -136,22 +138,32 @@ impl Document {
 /// The text in place of a secret.
 const HIDDEN: &str = "***";
 
-/// Reads a body. Returns `None` if it is not the documented JSON.
+/// The longest body that is read: 100 failures take some 20 KB. In bytes.
+pub(super) const LONGEST_BODY: usize = 1024 * 1024;
+
+/// Reads a body. Returns `None` if it is not the documented JSON, or too long.
 pub fn decode(body: &[u8]) -> Option<Document> {
+    if body.len() > LONGEST_BODY {
+        return None;
+    }
     let Value::Object(mut top) = parse(body)? else {
         return None;
     };
     let code = integer(top.get("code")?)?;
+    if DOCUMENTED.iter().any(|key| top.contains_key(*key)) {
+        return None;
+    }
     let status = match top.remove("status") {
         None | Some(Value::Null) => None,
-        Some(Value::String(status)) => Some(status),
-        Some(_) => return None,
+        Some(Value::Array(_) | Value::Object(_)) => return None,
+        Some(status) => Some(text(status)),
     };
-    let message = top.remove("message").map(words).unwrap_or_default();
+    let message = top.remove("message").filter(|message| !message.is_null());
     let mut document = Document {
         code,
         status,
-        message,
+        has_message: message.is_some(),
+        message: message.map(words).unwrap_or_default(),
         ..Document::default()
     };
     let is_error = !(200..=299).contains(&code);
@@ -161,6 +173,10 @@ pub fn decode(body: &[u8]) -> Option<Document> {
         Some(Value::Array(list)) if list.is_empty() => {}
         Some(Value::Object(mut data)) => {
             data.retain(|_, value| !is_nothing(value));
+            let is_documented = DOCUMENTED.iter().any(|key| data.contains_key(*key));
+            if !is_error && !data.is_empty() && !is_documented {
+                return None;
+            }
             read_data(&mut document, data)?;
         }
         Some(data) if is_nothing(&data) => {}
@@ -168,6 +184,28 @@ pub fn decode(body: &[u8]) -> Option<Document> {
     }
     Some(document)
 }
+
+/// The keys of `data`. What an answer says elsewhere, or by other keys alone, nobody can tell.
+const DOCUMENTED: [&str; 3] = ["taskNumberCount", "crmCustomerCount", "fail_datas"];
+
+/// Whether a body that cannot be read looks like an answer of the platform's all the same: it was cut or
+/// compressed, is in another encoding, or says what it says in another shape.
+pub fn is_garbled(body: &[u8]) -> bool {
+    const GZIP: &[u8] = &[0x1f, 0x8b];
+    // No answer may cost much, so the beginning of a long one has to do.
+    let parsed = (body.len() <= LONGEST_DOCUMENT).then(|| parse(body));
+    match parsed.flatten() {
+        Some(Value::Object(top)) => top.get("code").and_then(integer).is_some(),
+        Some(_) => false,
+        None => {
+            let text = without_marks(body);
+            text.starts_with(b"{") || text.starts_with(GZIP) || text.iter().take(2).any(|b| *b == 0)
+        }
+    }
+}
+
+/// Longer than any documented answer. In bytes.
+const LONGEST_DOCUMENT: usize = 64 * 1024;
 
 /// Whether a value stands for nothing, as PHP writes it. A success has to say more than that.
 fn is_blank(value: &Value) -> bool {
@@ -178,15 +216,24 @@ fn is_blank(value: &Value) -> bool {
     }
 }
 
-/// Parses the JSON of a body. A byte order mark is skipped. A mask may be cut through the middle of
+/// Parses the JSON of a body. Byte order marks are skipped. A mask may be cut through the middle of
 /// a character; the half at its end becomes a replacement character.
 fn parse(body: &[u8]) -> Option<Value> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let text = String::from_utf8_lossy(body);
+    let text = String::from_utf8_lossy(without_marks(body));
     let parsed = serde_json::from_str(&text);
     parsed
         .or_else(|_| serde_json::from_str(&without_half_characters(&text)))
         .ok()
+}
+
+/// Returns a body without the byte order marks and blanks before it: each file of a program in PHP may
+/// have left one.
+fn without_marks(body: &[u8]) -> &[u8] {
+    let mut text = body.trim_ascii_start();
+    while let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf") {
+        text = rest.trim_ascii_start();
+    }
+    text
 }
 
 /// Returns a JSON text in which each escape of half a character (`\ud83d`) is replaced by that of

@@ -15,7 +15,6 @@ use contact_courier::courier::{Courier, CourierOptions, Until};
 use contact_courier::outbox::{Backlog, Change};
 use contact_courier::platform::client::Platform;
 use contact_courier::platform::verdict::{Answer, Reply};
-use contact_courier::platform::wire;
 
 use crate::support::{Db, entry, on_every_database, on_every_server};
 
@@ -42,11 +41,7 @@ fn saying(code: u16, words: &str) -> Reply {
 }
 
 fn with_body(body: &str) -> Reply {
-    Reply::Answer(Answer {
-        http: 200,
-        retry_after: None,
-        document: wire::decode(body.as_bytes()),
-    })
+    Reply::Answer(Answer::new(200, None, body.as_bytes()))
 }
 
 /// Counts the contacts that have this end.
@@ -695,11 +690,7 @@ async fn while_the_platform_says_when_to_come_back_nothing_is_sent(db: &Db) {
         if calls.len() > 3 {
             return answer(200);
         }
-        Reply::Answer(Answer {
-            http: 429,
-            retry_after: Some(wait),
-            document: None,
-        })
+        Reply::Answer(Answer::new(429, Some(wait), b""))
     };
     let mut options = options(Duration::ZERO);
     options.tuning.max_in_flight = 1;

@@ -2,7 +2,6 @@
 
 use contact_courier::contact::Suffix;
 use contact_courier::platform::verdict::{Answer, Reply};
-use contact_courier::platform::wire;
 use serde_json::json;
 
 use super::case::{Case, Truth};
@@ -82,9 +81,5 @@ fn answer(body: &serde_json::Value) -> Reply {
 
 /// Returns any answer.
 pub(crate) fn http(http: u16, body: &str) -> Reply {
-    Reply::Answer(Answer {
-        http,
-        retry_after: None,
-        document: wire::decode(body.as_bytes()),
-    })
+    Reply::Answer(Answer::new(http, None, body.as_bytes()))
 }

@@ -205,6 +205,7 @@ mod tests {
         Reply::Answer(Answer {
             http,
             retry_after: None,
+            is_garbled: false,
             document: code.map(|code| Document {
                 code,
                 message: "words".into(),

@@ -17,7 +17,7 @@ pub(super) enum Existence {
 
 /// Words that may mean "there already", whatever stands around them: a number that the platform has may
 /// be one too many, or be called at this moment.
-const PERHAPS: [&str; 39] = [
+const PERHAPS: [&str; 56] = [
     "上限",
     "超限",
     "限制",
@@ -26,8 +26,23 @@ const PERHAPS: [&str; 39] = [
     "已达",
     "呼叫",
     "拨打",
+    "撥打",
+    "外呼",
+    "通话",
+    "通話",
     "LIMIT",
     "CALLING",
+    "IN USE",
+    "次數",
+    "去重",
+    "重号",
+    "重號",
+    "重覆",
+    "撞单",
+    "同一",
+    "之前",
+    "导入过",
+    "導入過",
     "重复",
     "重複",
     "存在",
@@ -48,7 +63,9 @@ const PERHAPS: [&str; 39] = [
     "已分配",
     "入库",
     "占用",
+    "佔用",
     "冲突",
+    "衝突",
     "唯一",
     "在任务",
     "EXIST",
@@ -71,7 +88,7 @@ const NOT_THERE: [&str; 7] = [
 ];
 
 /// Words of a program that does not know its own trouble. A number that is there twice may be it.
-const NO_CAUSE: [&str; 15] = [
+const NO_CAUSE: [&str; 28] = [
     "给定的数据",
     "参数校验",
     "参数验证",
@@ -81,10 +98,23 @@ const NO_CAUSE: [&str; 15] = [
     "DATA WAS INVALID",
     "VALIDATION",
     "导入失败",
+    "導入失敗",
     "添加失败",
+    "添加失敗",
+    "写入失败",
+    "寫入失敗",
+    "保存失败",
+    "提交失败",
+    "处理失败",
+    "處理失敗",
+    "操作失败",
+    "操作失敗",
     "未知错误",
+    "未知錯誤",
     "系统错误",
+    "系統錯誤",
     "系统异常",
+    "系統異常",
     "UNKNOWN ERROR",
     "INTERNAL ERROR",
 ];
@@ -126,6 +156,28 @@ fn ends_sentence(c: char) -> bool {
     ",.;!?，。；！？".contains(c)
 }
 
+/// Whether words may be about the task or the account, and not about a number.
+pub(super) fn may_be_about_all(words: &str) -> bool {
+    let words = words.to_uppercase();
+    ABOUT_ALL.iter().any(|word| words.contains(word))
+}
+
+/// Words for that.
+const ABOUT_ALL: [&str; 12] = [
+    "任务已",
+    "任務已",
+    "任务未",
+    "任务不",
+    "余额",
+    "餘額",
+    "欠费",
+    "账户",
+    "账号",
+    "帐户",
+    "BALANCE",
+    "ACCOUNT",
+];
+
 /// Whether words may mean "there already". Words that cannot be read, or are none, may mean anything.
 fn may_mean_there(words: &str) -> bool {
     if words.contains('\u{fffd}') || !words.contains(char::is_alphanumeric) {
@@ -134,7 +186,9 @@ fn may_mean_there(words: &str) -> bool {
     let mut words = words
         .to_uppercase()
         .replace("已经", "已")
-        .replace("已被", "已");
+        .replace("已經", "已")
+        .replace("已被", "已")
+        .replace("任務", "任务");
     for not_there in NOT_THERE {
         words = words.replace(not_there, "");
     }

@@ -19,6 +19,7 @@ mod reason;
 mod refusal;
 mod reply;
 mod rules;
+mod success;
 mod wait;
 mod words;
 

@@ -47,7 +47,8 @@ pub(super) fn says_nothing_else(sentence: &str, markers: &[&str]) -> bool {
         let neutral = marker
             .map(|marker| marker.len())
             .or_else(|| of_a_number(before, rest))
-            .or_else(|| neutral_at(rest, c));
+            .or_else(|| neutral_at(rest, c))
+            .filter(|_| !is_of_a_task(before, rest));
         let Some(length) = neutral.filter(|length| *length > 0) else {
             return false;
         };
@@ -70,6 +71,20 @@ fn of_a_number(before: &str, text: &str) -> Option<usize> {
     let is_suffix =
         letters.len() <= LONGEST_SUFFIX && number.is_some_and(|number| number.ends_with(is_of_one));
     (!letters.is_empty() && (hides || is_suffix)).then_some(letters.len())
+}
+
+/// Whether the text begins with the number of a task: digits behind that word. A phone number there has
+/// its middle hidden, for one in full was taken out before.
+fn is_of_a_task(before: &str, text: &str) -> bool {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let hides = text[digits..].starts_with(['*', 'x', 'X']);
+    let word = before
+        .trim_end_matches(|c: char| !c.is_alphanumeric())
+        .to_lowercase();
+    let names = ["任务", "任務", "task", "于", "於"];
+    digits > 0 && !hides && names.iter().any(|name| word.ends_with(name))
 }
 
 /// Returns the length of the neutral text that this one begins with.
@@ -102,6 +117,8 @@ mod tests {
             "手机号已存在:130XXXX0060",
             "号码已存在:130***0060_ab",
             "13012121211_z 号码已存在",
+            "号码已存在于任务：130***1211",
+            "任务中第3行号码已存在",
             "号码已存在",
         ] {
             assert!(says_nothing_else(neutral, &markers), "{neutral}");
@@ -112,6 +129,10 @@ mod tests {
             "号码已存在:13006xxxx60在黑名单",
             "号码已存在:13012121211_blacklisted",
             "号码已存在:13012121211 crm",
+            "号码已存在于任务2",
+            "号码已存在（任务 1024）",
+            "号码已存在于 1024",
+            "号码已存在 task#7",
         ] {
             assert!(!says_nothing_else(more, &markers), "{more}");
         }

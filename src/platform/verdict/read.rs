@@ -7,6 +7,7 @@ use super::reason::WaitReason;
 use super::refusal::{Refusal, may_have_gone_on, refused};
 use super::reply::{Answer, Reply};
 use super::rules::Rules;
+use super::success;
 use super::wait::Wait;
 use super::words::words;
 use crate::batch::Batch;
@@ -22,15 +23,23 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Returns why the lane waits, if it does. It may wait though the batch is closed, which must not be sent
+    /// again.
+    pub const fn wait(&self) -> Option<&Wait> {
+        match self {
+            Self::Wait(wait) => Some(wait),
+            Self::Close(closing) => closing.because.as_ref(),
+        }
+    }
+
     /// Returns the outcome as one word for programs.
     pub const fn outcome(&self) -> &'static str {
         match self {
-            // A batch with `because` is closed only because it must not be sent again.
-            Self::Wait(wait)
+            Self::Wait(Wait { reason, .. })
             | Self::Close(Closing {
-                because: Some(wait),
+                because: Some(Wait { reason, .. }),
                 ..
-            }) => wait.reason.as_str(),
+            }) => reason.as_str(),
             Self::Close(closing) => closing.outcome.as_str(),
         }
     }
@@ -59,22 +68,25 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         return wait(WaitReason::ServerError, &words, true);
     }
     let document = answer.document.as_ref();
+    let is_success = |document| is_success(batch, document);
     let is_import = (200..=299).contains(&answer.http) && document.is_some_and(is_success);
     // An answer that claims a success and a refusal at once proves nothing.
     if document.is_some_and(claims_success) && !is_import {
         return wait(WaitReason::Unreadable, &words, true);
     }
-    // A list of failures says that rows were looked at, so those beside it may be in.
+    // A list of failures says that rows were looked at, so those beside it may be in. So may all of them
+    // if nobody can read what the platform says.
     let was_read = document.is_some_and(|document| may_have_gone_on(batch, document));
     let has_others = |document| !import::lists_all(batch, document);
-    let gone_on = !is_import && was_read && document.is_some_and(has_others);
+    let gone_on = answer.is_garbled || !is_import && was_read && document.is_some_and(has_others);
     if let Some(wait) = not_now(answer, &words, gone_on, rules) {
         return wait;
     }
     if !is_import && document.is_some_and(says_trouble) {
         return wait(WaitReason::ServerError, &words, true);
     }
-    if !is_import && document.is_some_and(is_garbled) {
+    let is_unreadable = |document| is_garbled(document) && !is_import;
+    if document.map_or(answer.is_garbled && !is_redirect(answer), is_unreadable) {
         return wait(WaitReason::Unreadable, &words, true);
     }
     // Whether a refusal is the platform's judgement of what was sent. Any other code may be about
@@ -100,7 +112,7 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
         (_, Some(document)) if is_import => Verdict::Close(import::read(batch, document, rules)),
         // The request was carried out, and its result is elsewhere.
         (303, _) => wait(WaitReason::Redirected, &words, true),
-        (300..=399, _) => wait(WaitReason::Redirected, &words, gone_on),
+        _ if is_redirect(answer) => wait(WaitReason::Redirected, &words, gone_on),
         (_, Some(document)) => {
             Verdict::Close(import::read_refusal(batch, document, &refusal, rules))
         }
@@ -131,7 +143,7 @@ fn says_trouble(document: &Document) -> bool {
 }
 
 /// Words for that.
-const TROUBLE: [&str; 22] = [
+const TROUBLE: [&str; 37] = [
     "超时",
     "超時",
     "逾时",
@@ -147,20 +159,34 @@ const TROUBLE: [&str; 22] = [
     "頻繁",
     "稍后",
     "稍後",
+    "稍候",
+    "系统忙",
+    "系統忙",
+    "网络异常",
+    "网络错误",
+    "網絡異常",
+    "正在导入",
+    "正在处理",
+    "处理中",
+    "處理中",
     "已断开",
     "连接断开",
     "连接失败",
     "too many",
     "try again",
+    "try later",
+    "retry later",
+    "deadline exceeded",
+    "reset by peer",
+    "empty reply",
     "busy",
     "unavailable",
 ];
 
 /// Words that hold one of these and are about a task or a session whose time is over: nothing is carried
 /// out then.
-const ENDED: [&str; 10] = [
+const ENDED: [&str; 9] = [
     "任务已超时",
-    "任务超时",
     "登录已超时",
     "登录超时",
     "登陆超时",
@@ -170,6 +196,10 @@ const ENDED: [&str; 10] = [
     "session timeout",
     "session timed out",
 ];
+
+fn is_redirect(answer: &Answer) -> bool {
+    (300..=399).contains(&answer.http)
+}
 
 /// Whether nobody can read what a refusal without a list says, as in another encoding.
 fn is_garbled(document: &Document) -> bool {
@@ -209,55 +239,30 @@ fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option
 
 /// Without the platform's JSON, these are the answers of a firewall or a proxy before it, or of a server
 /// that did not know what to do with the request.
-const TURNED_AWAY: [u16; 7] = [403, 405, 406, 407, 410, 418, 451];
+const TURNED_AWAY: [u16; 16] = [
+    402, 403, 405, 406, 407, 410, 411, 414, 415, 417, 418, 421, 426, 428, 431, 451,
+];
 
 /// Whether the document reports a success. One that counts nothing and lists nothing has to say so: a page
 /// for a login or a captcha may come with the code of a success.
-fn is_success(document: &Document) -> bool {
+fn is_success(batch: &Batch, document: &Document) -> bool {
     let message = document.message.trim();
     let counts = document.task_number_count.is_some() || !document.failures.is_empty();
-    document.code == 200
-        && document.status.as_deref().is_none_or(says_success)
-        && (counts || message.is_empty() || is_told_as_success(message))
+    let status = document.status.as_deref();
+    let is_told = if message.is_empty() {
+        document.has_message || status.is_some()
+    } else {
+        success::is_told(message) && success::is_of_all(message, batch.contacts.len())
+    };
+    document.code == 200 && status.is_none_or(says_success) && (counts || is_told)
 }
-
-/// Whether a message says that something was done.
-fn is_told_as_success(message: &str) -> bool {
-    let message = message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    message.trim() == "ok" || says(&DONE) && !says(&NOT_DONE)
-}
-
-const DONE: [&str; 10] = [
-    "成功",
-    "success",
-    "imported",
-    "accepted",
-    "导入完成",
-    "操作完成",
-    "处理完成",
-    "提交完成",
-    "已接收",
-    "已受理",
-];
-
-const NOT_DONE: [&str; 8] = [
-    "失败",
-    "不成功",
-    "未成功",
-    "没有成功",
-    "fail",
-    "unsuccess",
-    "not ",
-    "error",
-];
 
 /// Whether any part of the document says that rows were imported.
 fn claims_success(document: &Document) -> bool {
     (200..=299).contains(&document.code)
         || document.status.as_deref().is_some_and(says_success)
         || document.task_number_count.unwrap_or(0) > 0
-        || is_told_as_success(&document.message)
+        || success::is_told(&success::without_conditions(&document.message))
 }
 
 fn says_success(status: &str) -> bool {

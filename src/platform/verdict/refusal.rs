@@ -1,7 +1,7 @@
 //! The refusal: its meaning for a batch, and for a row that was refused alone.
 
 use super::closing::Closing;
-use super::existence::{Existence, existence};
+use super::existence::{Existence, existence, may_be_about_all};
 use super::outcome::Outcome;
 use super::rules::Rules;
 use super::words::shortened;
@@ -64,7 +64,8 @@ fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules:
 
 /// Returns how a row ends that the platform refused with these causes. If an earlier send may have
 /// arrived, "already there" means success. "Already elsewhere" does not tell then: that send may have
-/// put it both there and into the task. Nor do causes that do not say the same. Otherwise the first one
+/// put it both there and into the task. Nor do words about the task or the account, nor causes that do not
+/// say the same. Otherwise the first one
 /// counts. After a requeue, "already there" is a duplicate, and the rest is as unsure.
 pub(super) fn refusal_of_row(
     batch: &Batch,
@@ -89,6 +90,8 @@ pub(super) fn refusal_of_row(
             cause: shortened(cause),
         },
         (Existence::Elsewhere | Existence::Perhaps, true) => unconfirmed(cause),
+        // The task may have ended since that send.
+        (Existence::NotSaid, true) if may_be_about_all(cause) => unconfirmed(cause),
         (Existence::Elsewhere | Existence::Perhaps, false) | (Existence::NotSaid, _) => {
             rejected(cause)
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::platform::wire::Document;
+use crate::platform::wire::{self, Document};
 
 /// The result of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +35,23 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The body, if it is the documented JSON.
     pub document: Option<Document>,
+    /// Whether it is not, and looks as if it was meant to be.
+    pub is_garbled: bool,
 }
 
 impl Answer {
+    /// Reads the body of a response.
+    pub fn new(http: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
+        let document = wire::decode(body);
+        let is_garbled = document.is_none() && wire::is_garbled(body);
+        Self {
+            http,
+            retry_after,
+            document,
+            is_garbled,
+        }
+    }
+
     /// The code in the JSON.
     pub(super) fn code(&self) -> Option<i64> {
         self.document.as_ref().map(|document| document.code)

@@ -12,7 +12,6 @@ use serde_json::json;
 use super::*;
 use crate::batch::{Batch, BatchId, Composed};
 use crate::contact::{Contact, ContactId, Lane, OutboxRow, RequestDefaults, Suffix};
-use crate::platform::wire;
 use crate::settlement::Final;
 
 fn batch_of(numbers: &[&str]) -> Batch {
@@ -53,12 +52,7 @@ fn unsafe_to_resend(mut batch: Batch) -> Batch {
 }
 
 fn answer(http: u16, body: &str) -> Reply {
-    let document = wire::decode(body.as_bytes());
-    Reply::Answer(Answer {
-        http,
-        retry_after: None,
-        document,
-    })
+    Reply::Answer(Answer::new(http, None, body.as_bytes()))
 }
 
 fn error(code: i64, message: &str) -> Reply {

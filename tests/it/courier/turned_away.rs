@@ -33,11 +33,7 @@ const LONG: Duration = Duration::from_mins(2);
 
 /// The answer of a firewall.
 fn page(http: u16) -> Reply {
-    Reply::Answer(Answer {
-        http,
-        retry_after: None,
-        document: None,
-    })
+    Reply::Answer(Answer::new(http, None, b""))
 }
 
 /// Each wait is so long.

@@ -30,10 +30,59 @@ fn absent_counts_and_an_empty_data_array_add_up() {
         r#"{"code":"200","status":"success","message":"","data":[]}"#,
     );
     assert_eq!(ends(&closed(&three(), &bare)), all);
-    for said in ["导入成功", "OK", "Success", "3 numbers imported"] {
+    for said in [
+        "",
+        "导入成功",
+        "导入任务完成",
+        "OK",
+        "Success",
+        "3 numbers imported",
+        "成功导入3条",
+    ] {
         let body = json!({"code": 200, "message": said, "data": []});
         let told = answer(200, &body.to_string());
         assert_eq!(ends(&closed(&three(), &told)), all, "{said}");
+    }
+}
+
+#[test]
+fn a_success_that_tells_of_a_part_or_elsewhere_than_documented_is_unreadable() {
+    // [unreadable], [counts absent]
+    let listed = r#"[{"fail_data":"131***2222","fail_cause":"空号"}]"#;
+    let done = r#""code":200,"status":"success","message":"号码导入任务成功""#;
+    let mut bodies = vec![
+        r#"{"code":200}"#.to_owned(),
+        r#"{"code":200,"message":null,"data":[]}"#.to_owned(),
+        r#"{"code":200,"data":[]}"#.to_owned(),
+        r#"{"code":200,"msg":"请先登录"}"#.to_owned(),
+        r#"{"code":200,"msg":"任务不存在","data":null}"#.to_owned(),
+        format!(r#"{{{done},"taskNumberCount":1,"fail_datas":{listed}}}"#),
+        format!(r#"{{{done},"data":{{"data":{{"fail_datas":{listed}}}}}}}"#),
+        format!(r#"{{{done},"data":{{"failDatas":{listed}}}}}"#),
+        format!(r#"{{{done},"data":{{"success_datas":["13000001111"]}}}}"#),
+        r#"{"code":200,"message":"操作成功","data":{"success":0,"fail":2}}"#.to_owned(),
+    ];
+    for message in [
+        "号码未能成功导入",
+        "成功導入0筆，失敗3筆",
+        "共3条，成功0条",
+        "成功导入1条，过滤2条重复号码",
+        "部分号码导入成功",
+        "No numbers were imported",
+        "0 of 3 numbers imported",
+        "Numbers can't be imported",
+        "提交成功，等待审核",
+    ] {
+        for status in ["", r#""status":"success","#] {
+            bodies.push(format!(
+                r#"{{"code":200,{status}"message":"{message}","data":[]}}"#
+            ));
+        }
+    }
+    for body in bodies {
+        let wait = waiting(&three(), &answer(200, &body));
+        let found = (wait.reason, wait.maybe_delivered);
+        assert_eq!(found, (WaitReason::Unreadable, true), "{body}");
     }
 }
 
@@ -45,8 +94,10 @@ fn an_entry_with_another_number_in_full_is_not_about_the_only_row() {
         let closing = closed(&one(), &foreign(count));
         assert_eq!(ends(&closing), [(1, "unconfirmed")], "{count:?}");
     }
-    let own = imported(None, &[("+8613000001111", "空号")]);
-    assert_eq!(ends(&closed(&one(), &own)), [(1, "rejected")]);
+    for number in ["+8613000001111", "+86 130 0000 1111", "13000001111.0"] {
+        let own = imported(None, &[(number, "空号")]);
+        assert_eq!(ends(&closed(&one(), &own)), [(1, "rejected")], "{number}");
+    }
 }
 
 #[test]

@@ -143,6 +143,10 @@ const ELSEWHERE: &[&str] = &[
     "号码重复外呼频次限制",
     "号码重复率过高",
     "非号码重复",
+    // The number of another task.
+    "号码已存在于任务2",
+    "号码已存在（任务1024）",
+    "号码重复：任务 3",
     "格式(提交)号码重复:提交",
 ];
 
@@ -245,22 +249,30 @@ fn where_bad_numbers_are_skipped_a_refusal_with_a_list_does_not_tell_of_the_othe
 
 #[test]
 fn an_entry_that_names_nobody_does_not_judge_a_row_that_may_have_arrived() {
-    // [refused after a lost answer]
-    let listed = |number: &str| {
-        let list = json!([{"fail_data": number, "fail_cause": "任务已结束"}]);
+    // [refused after a lost answer], [about the task]
+    let listed_as = |number: &str, cause: &str| {
+        let list = json!([{"fail_data": number, "fail_cause": cause}]);
         let data = json!({"fail_datas": list});
         let body = json!({"code": 422, "status": "error", "message": "m", "data": data});
         answer(200, &body.to_string())
     };
+    let listed = |number| listed_as(number, "任务已结束");
     for nobody in ["", "***", "15599998888", "155***8888"] {
         let closing = closed(&sent_before(one()), &listed(nobody));
         assert_eq!(ends(&closing), [(1, "unconfirmed")], "{nobody}");
         let closing = closed(&one(), &listed(nobody));
         assert_eq!(ends(&closing), [(1, "rejected")], "{nobody}");
     }
-    for named in ["130***1111", "13000001111"] {
-        let closing = closed(&sent_before(one()), &listed(named));
-        assert_eq!(ends(&closing), [(1, "rejected")], "{named}");
+    for named in ["130***1111", "13000001111", "+86 130 0000 1111"] {
+        for (cause, end) in [
+            ("格式不正确。", "rejected"),
+            // The task may have ended since the earlier send.
+            ("任务已结束", "unconfirmed"),
+            ("账户余额不足", "unconfirmed"),
+        ] {
+            let closing = closed(&sent_before(one()), &listed_as(named, cause));
+            assert_eq!(ends(&closing), [(1, end)], "{named} {cause}");
+        }
     }
 }
 
@@ -338,6 +350,20 @@ const PERHAPS_THERE: &[&str] = &[
     "给定的数据无效",
     "参数校验失败",
     "号码不可用",
+    "号码已去重",
+    "重号",
+    "号码撞单",
+    "同一号码只能导入一次",
+    "该号码之前导入过",
+    "號碼重覆",
+    "號碼已經在任務中",
+    "phone in use",
+    "号码正在外呼中",
+    "24小时内已外呼",
+    "通话中",
+    "写入失败",
+    "处理失败",
+    "系統錯誤",
 ];
 
 #[test]
@@ -375,7 +401,6 @@ fn words_that_may_mean_there_do_not_reject_a_row_that_may_have_arrived() {
         "The number doesn't exist",
         "non-existent number",
         "号码在黑名单中。",
-        "任务已结束",
     ] {
         assert_eq!(of(&three(), cause), "rejected", "{cause}");
         assert_eq!(of(&sent_before(three()), cause), "rejected", "{cause}");
@@ -436,7 +461,7 @@ fn where_bad_numbers_are_skipped_a_list_that_names_nobody_does_not_tell_of_anybo
     for (batch, name) in [
         (three(), ""),
         (three(), "***"),
-        (three(), "131xxxx2222"),
+        (three(), "131xx?2222"),
         (three(), "139***9999"),
         (encrypted, "131***2222"),
     ] {

@@ -82,6 +82,16 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
             WaitReason::ServerError,
         ),
         (error(400, "Too Many Attempts."), WaitReason::ServerError),
+        (error(10001, "号码导入任务超时"), WaitReason::ServerError),
+        (error(10001, "系统忙，请稍候重试"), WaitReason::ServerError),
+        (
+            error(1, "rpc error: context deadline exceeded"),
+            WaitReason::ServerError,
+        ),
+        (
+            error(10001, "数据正在处理中，请勿重复提交"),
+            WaitReason::ServerError,
+        ),
         // In another encoding.
         (
             error(422, "\u{fffd}\u{fffd}\u{fffd}\u{fffd}ʱ"),
@@ -117,6 +127,63 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
 }
 
 #[test]
+fn an_answer_that_nobody_can_read_may_have_delivered_whatever_its_status() {
+    // [unreadable]
+    let list = r#"[{"fail_data":"131***2222","fail_cause":"空号"}]"#;
+    let bodies = [
+        format!(r#"{{"code":422,"status":"error","message":"m","data":{list}}}"#),
+        format!(r#"{{"code":422,"status":"error","message":"m","fail_datas":{list}}}"#),
+        r#"{"code":422,"message":"m","data":{"fail_datas":["131***2222"]}}"#.to_owned(),
+        r#"{"code":422,"status":"error","message":"部分号"#.to_owned(),
+        "{\0\"\0c\0o\0d\0e\0".to_owned(),
+    ];
+    for body in bodies {
+        for http in [400, 413, 422] {
+            let wait = waiting(&three(), &answer(http, &body));
+            let found = (wait.reason, wait.maybe_delivered);
+            assert_eq!(found, (WaitReason::Unreadable, true), "{http} {body}");
+        }
+        for (http, reason) in [
+            (401, WaitReason::Unauthorized),
+            (403, WaitReason::Blocked),
+            (404, WaitReason::NotFound),
+            (429, WaitReason::RateLimited),
+            (302, WaitReason::Redirected),
+        ] {
+            let wait = waiting(&three(), &answer(http, &body));
+            assert_eq!(
+                (wait.reason, wait.maybe_delivered),
+                (reason, true),
+                "{body}"
+            );
+        }
+    }
+    // A status that is no text is read.
+    let refused = r#"{"code":422,"status":false,"message":"号码有误","data":[]}"#;
+    let closing = closed(&three(), &answer(422, refused));
+    assert!(!closing.maybe_delivered && closing.unsettled.len() == 3);
+}
+
+#[test]
+fn words_of_a_success_that_is_a_condition_are_a_refusal() {
+    // [token], [task running], [refused]
+    for (code, words, reason) in [
+        (401, "请登录成功后再操作", WaitReason::Unauthorized),
+        (6007, "任务启动成功，请先停止任务", WaitReason::TaskRunning),
+    ] {
+        let wait = waiting(&three(), &error(code, words));
+        assert_eq!((wait.reason, wait.maybe_delivered), (reason, false));
+    }
+    for (code, words) in [
+        (422, "Only mainland mobile numbers are accepted"),
+        (7001, "余额不足，请充值成功后再导入"),
+    ] {
+        let closing = closed(&unsafe_to_resend(three()), &error(code, words));
+        assert_eq!((closing.settled, closing.maybe_delivered), (vec![], false));
+    }
+}
+
+#[test]
 fn what_may_have_been_delivered_and_must_not_go_twice_is_unconfirmed_at_once() {
     // [second send unsafe]
     let batch = unsafe_to_resend(three());
@@ -140,11 +207,7 @@ fn what_may_have_been_delivered_and_must_not_go_twice_is_unconfirmed_at_once() {
 fn a_429_waits_as_long_as_it_says_and_counts_no_attempt() {
     // [rate limited]
     let after = Some(Duration::from_secs(7));
-    let reply = Reply::Answer(Answer {
-        http: 429,
-        retry_after: after,
-        document: None,
-    });
+    let reply = Reply::Answer(Answer::new(429, after, b""));
     let wait = waiting(&three(), &reply);
     assert_eq!(
         (wait.reason, wait.retry_after),
@@ -210,8 +273,12 @@ fn a_firewall_that_forbids_stops_a_lane_and_not_its_user() {
         (405, "<html>blocked</html>"),
         (406, ""),
         (407, ""),
+        (402, ""),
         (410, ""),
+        (411, ""),
+        (415, "<html>unsupported</html>"),
         (418, ""),
+        (431, ""),
         (451, ""),
     ] {
         let wait = waiting(&three(), &answer(http, body));
