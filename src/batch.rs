@@ -166,7 +166,8 @@ impl NumbersUnderway {
         }
     }
 
-    fn contains(&self, contact: &Contact) -> bool {
+    /// Whether the contact's number is under way.
+    pub fn contains(&self, contact: &Contact) -> bool {
         self.0.contains(&*canonical(contact.phone.expose()))
     }
 }

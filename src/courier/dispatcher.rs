@@ -5,8 +5,9 @@
 //! goes out, and that nothing is sent on a lease that may be lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::breaker;
 use super::context::Context;
@@ -17,9 +18,12 @@ use super::store::NotRecorded;
 use super::underway::{Journal, Underway};
 use crate::contact::ContactId;
 use crate::outbox::{Change, Lease, Postpone, Recorded};
-use crate::platform::verdict::{self, Verdict, WaitReason};
+use crate::platform::verdict::{self, Verdict};
 use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
 use crate::telemetry::traces::HeldBy;
+
+/// A write of the journal that takes longer may wait for a lock for as long as an app keeps it.
+const SLOW_JOURNAL: Duration = Duration::from_secs(2);
 
 /// The result of a send.
 #[derive(Debug)]
@@ -96,7 +100,7 @@ impl Dispatcher<'_> {
         let context = self.0;
         let limiter = &context.limiter;
         let Admission {
-            mut permit,
+            permit,
             mut rate_wait,
         } = admission;
         if !context.leases.is_good() {
@@ -104,14 +108,14 @@ impl Dispatcher<'_> {
         }
         // Other requests of the lane may have used up its window. Then the permit is for lanes that
         // may send.
-        if limiter.has_window(&lease.lane).is_err() {
+        let is_stuck = context.recorder.is_stuck(&lease.lane);
+        if is_stuck || limiter.has_window(&lease.lane).is_err() {
             return Dispatched::NotSent(NotSent::NotNow);
         }
-        underway.batch.attempts += 1;
-        if let Err(not_sent) = self.journal(lease, underway).await {
-            underway.batch.attempts -= 1;
-            return Dispatched::NotSent(not_sent);
-        }
+        let mut permit = match self.journal_soon(lease, underway, permit).await {
+            Ok(permit) => permit,
+            Err(not_sent) => return Dispatched::NotSent(not_sent),
+        };
         // The rate limit comes last, so that a slow journal cannot bunch requests up behind it.
         // Gates and lease are then looked at again, because journal and limit have taken time.
         let hindered = tokio::select! {
@@ -159,16 +163,44 @@ impl Dispatcher<'_> {
         }
         .emit();
         let lane = &batch.lane;
-        let answered = !matches!(&verdict, Verdict::Wait(wait) if breaker::counts(wait.reason));
-        self.0.permits.note(lane, took, answered);
-        match &verdict {
-            Verdict::Wait(wait) if wait.reason == WaitReason::RateLimited => {
-                self.0.limiter.too_many(sent);
-            }
-            Verdict::Close(closing) if closing.because.is_none() => self.0.limiter.succeeded(),
-            _ => {}
+        let wait = verdict.wait();
+        let has_failed = wait.is_some_and(|wait| breaker::counts(wait.reason));
+        self.0.permits.note(lane, took, !has_failed);
+        if wait.is_none() {
+            self.0.limiter.succeeded();
         }
         (verdict, reply.counts_rows())
+    }
+
+    /// Journals the next attempt, and returns the permit. If the entry of a new batch waits for a lock, the
+    /// permit is for others, and the batch does not go out now.
+    async fn journal_soon(
+        &self,
+        lease: &Arc<Lease>,
+        underway: &mut Underway,
+        permit: Permit,
+    ) -> Result<Permit, NotSent> {
+        underway.batch.attempts += 1;
+        // The next time it goes out, however slow the database is.
+        let patience = match underway.journal {
+            Journal::New => SLOW_JOURNAL,
+            Journal::Waiting => Duration::MAX,
+        };
+        let mut journalling = Box::pin(self.journal(lease, underway));
+        let in_time = timeout(patience, &mut journalling).await;
+        let (journalled, permit) = if let Ok(journalled) = in_time {
+            (journalled, Some(permit))
+        } else {
+            drop(permit);
+            (journalling.as_mut().await, None)
+        };
+        drop(journalling);
+        if journalled.is_err() {
+            underway.batch.attempts -= 1;
+        } else if permit.is_none() {
+            self.take_back(lease, underway).await;
+        }
+        journalled.and(permit.ok_or(NotSent::NotNow))
     }
 
     /// Takes the entry of the journal back, because not a byte of the batch was sent. If this
@@ -180,6 +212,7 @@ impl Dispatcher<'_> {
             attempts: underway.batch.attempts,
             maybe_delivered: underway.batch.maybe_delivered,
             failing: underway.failing.since.is_some(),
+            apart: None,
             hold: None,
         });
         self.0.recorder.record(lease, change).await.ok();

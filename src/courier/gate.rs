@@ -37,8 +37,7 @@ const MOST_DOUBLINGS: u32 = 6;
 /// So many lanes may probe at once, and so many whose users the platform has answered.
 pub(super) const MOST_PROBES: usize = 4;
 
-/// The gate of a user is forgotten when no lane has come to it for this long: nothing of the user
-/// waits.
+/// A gate is forgotten when no lane has come to it for this long: nothing waits behind it.
 pub(super) const LEFT: Duration = Duration::from_mins(1);
 
 /// Reported words of the platform are cut to this many characters.
@@ -52,6 +51,9 @@ pub(super) struct Closing<F> {
     pub(super) longest: Duration,
     /// When the request was sent.
     pub(super) sent: Instant,
+    /// Whether users that the platform has answered may find out before the time is up, because others were
+    /// turned away alone.
+    pub(super) is_doubted: bool,
 }
 
 /// What is known of the user of a lane that comes to a gate.
@@ -83,6 +85,8 @@ pub(super) struct Gate {
     well_at: Instant,
     /// How many of these have failed since.
     well_failures: u32,
+    /// Whether only users that were turned away alone have closed it.
+    is_doubted: bool,
 }
 
 #[derive(Debug)]
@@ -108,6 +112,7 @@ impl Gate {
             untried_at: now,
             well_at: now,
             well_failures: 0,
+            is_doubted: false,
         }
     }
 
@@ -124,6 +129,7 @@ impl Gate {
         if fails && !breaker::counts(self.reason) && now < self.until {
             return None;
         }
+        self.is_doubted = closing.is_doubted && (self.is_doubted || now >= self.until);
         self.reason = wait.reason;
         self.message.clone_from(&wait.message);
         // A `Retry-After` of zero counts as absent: it would be no backoff at all.
@@ -165,10 +171,11 @@ impl Gate {
         }
     }
 
-    /// Whether a success may open the gate. Before its time is up, only the breaker may be opened:
-    /// an answer to a request that was under way does not take back the platform's "not now".
+    /// Whether a success may open the gate. Before its time is up, only one that lets some lanes through
+    /// may be opened: an answer to a request that was under way does not take back the platform's "not
+    /// now".
     pub(super) fn yields(&self, now: Instant) -> bool {
-        now >= self.until || breaker::counts(self.reason)
+        now >= self.until || self.lets_well_through()
     }
 
     pub(super) fn is_probe(&self, lane: &Lane) -> bool {
@@ -220,15 +227,21 @@ impl Gate {
         breaker::counts(self.reason)
     }
 
+    /// Whether lanes of users that the platform has answered may go before the time is up.
+    pub(super) fn lets_well_through(&self) -> bool {
+        self.is_breaker() || self.is_doubted
+    }
+
     fn may_be_early(&self, standing: Standing) -> bool {
         self.is_breaker() && standing != Standing::Failed
+            || self.is_doubted && standing == Standing::Well
     }
 
     /// Whether a lane may go now because the platform has answered its user.
     fn has_slot_for_well(&self, standing: Standing, now: Instant) -> bool {
         let every = WELL * 2_u32.pow(self.well_failures.min(MOST_DOUBLINGS));
         let probes = self.probes.iter().filter(|probe| probe.is_well);
-        self.is_breaker()
+        self.lets_well_through()
             && standing == Standing::Well
             && now.saturating_duration_since(self.well_at) >= every
             && probes.count() < MOST_PROBES

@@ -15,7 +15,7 @@ use super::breaker::{self, Breaker, Down};
 use super::gate::{Closing, Gate, Standing};
 use super::older_half::forget_older_half;
 use super::overtaken::{Overtaken, waits_for_a_token};
-use super::singled_out::SingledOut;
+use super::singled_out::{About, SingledOut};
 use crate::contact::Lane;
 use crate::outbox::{ClosedGate, OrderScope};
 use crate::platform::verdict::{Scope, Wait, WaitReason};
@@ -32,6 +32,15 @@ const MOST_REPORTED: usize = 20;
 
 /// A platform that has answered somebody within so long is there, though it may fail others.
 const LATELY: Duration = Duration::from_secs(5);
+
+/// What an answer has closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    /// How long the gate stays closed, for the lane waits as long. `None`: the answer is about the lane
+    /// alone.
+    pub(super) wait: Option<Duration>,
+    pub(super) is_about_everybody: bool,
+}
 
 /// All gates of one courier. A missing gate is open.
 #[derive(Debug, Default)]
@@ -50,15 +59,14 @@ pub(super) struct Gates {
 }
 
 impl Gates {
-    /// Closes the gate that the answer is about. Returns for how long, because the lane waits as
-    /// long. Returns `None` if the answer is about the lane alone.
+    /// Closes the gate that the answer is about.
     pub(super) fn close(
         &mut self,
         lane: &Lane,
         wait: &Wait,
-        closing: &Closing<impl Fn(u32) -> Duration>,
+        closing: Closing<impl Fn(u32) -> Duration>,
         now: Instant,
-    ) -> Option<Duration> {
+    ) -> Closed {
         let fails = breaker::counts(wait.reason);
         let down = if fails {
             self.breaker.failed(lane, closing.sent)
@@ -76,18 +84,33 @@ impl Gates {
             }
             _ => {}
         }
-        let is_alone =
-            scope == Scope::Platform && !fails && self.is_turned_away_alone(lane, wait.reason, now);
-        let scope = if is_alone { Scope::User } else { scope };
-        self.shut(scope, lane, wait, closing, now)
+        let mut about = About::Everybody;
+        if scope == Scope::Platform && !fails {
+            about = self.turned_away(lane, wait.reason, now);
+        }
+        let scope = if about == About::User {
+            Scope::User
+        } else {
+            scope
+        };
+        let closing = Closing {
+            is_doubted: about == About::Many,
+            ..closing
+        };
+        Closed {
+            wait: self.shut(scope, lane, wait, &closing, now),
+            is_about_everybody: scope == Scope::Platform && about == About::Everybody,
+        }
     }
 
-    /// Whether a 401 or 429 is about the user alone. Of requests that were under way together, the others say
-    /// the same as the first.
-    fn is_turned_away_alone(&mut self, lane: &Lane, reason: WaitReason, now: Instant) -> bool {
+    /// Returns whom a 401 or 429 is about. Of requests that were under way together, the others say the same
+    /// as the first.
+    fn turned_away(&mut self, lane: &Lane, reason: WaitReason, now: Instant) -> About {
         let is_closed = |gate: &Gate| gate.reason == reason && now < gate.until;
-        self.users.get(lane.user_id()).is_some_and(is_closed)
-            || self.singled_out.turned_away(lane.user_id())
+        if self.users.get(lane.user_id()).is_some_and(is_closed) {
+            return About::User;
+        }
+        self.singled_out.turned_away(lane.user_id())
     }
 
     /// Notes that a batch which fails by itself has failed again. The gate of the breaker closes if
@@ -235,8 +258,9 @@ impl Gates {
         self.overtaken.has(lane, reason, sent)
     }
 
-    /// Forgets the gates of users to which no lane comes: nothing of such a user waits.
+    /// Forgets the gates to which no lane comes: nothing waits behind them.
     pub(super) fn forget_left(&mut self, now: Instant) {
+        self.platform.take_if(|gate| gate.is_left(now));
         self.users.retain(|_, gate| !gate.is_left(now));
     }
 
@@ -251,7 +275,7 @@ impl Gates {
     /// send, and users take turns in finding out.
     pub(super) fn admits_soon(&self, lane: &Lane, now: Instant) -> bool {
         let standing = self.standing(lane, now);
-        let platform = self.platform.iter().filter(|gate| gate.is_breaker());
+        let platform = self.platform.iter().filter(|gate| gate.lets_well_through());
         platform
             .chain(self.users.get(lane.user_id()))
             .all(|gate| gate.admits_soon(lane, standing, now))
@@ -273,7 +297,9 @@ impl Gates {
     }
 
     fn not_now(&self) -> Option<&Gate> {
-        self.platform.as_ref().filter(|gate| !gate.is_breaker())
+        self.platform
+            .as_ref()
+            .filter(|gate| !gate.lets_well_through())
     }
 
     /// Whether the platform has answered the last request of the lane's user.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -46,6 +47,9 @@ pub(super) struct Noted {
 /// At most this many batches that fail are remembered. Of more than that the older half is forgotten:
 /// these are sent again sooner, as the budget for retries allows, and counted anew.
 const MOST_FAILING: usize = 10_000;
+
+/// A batch that was to be sent again so long ago may have ended elsewhere.
+const LONG_AGO: Duration = Duration::from_mins(1);
 
 /// At most this many waiting lanes are remembered, so that memory stays bounded. Of more than that the
 /// older half is forgotten; the log then repeats itself.
@@ -107,11 +111,12 @@ impl Notes {
         lock(&self.failing).get(&batch).cloned()
     }
 
-    /// Returns how many batches wait apart from their lanes, as far as it is remembered.
+    /// Returns how many batches wait apart from their lanes, as far as it is remembered. Another courier
+    /// may have ended those whose time was long ago.
     pub(super) fn count_apart(&self) -> usize {
-        let failing = lock(&self.failing);
-        let apart = failing.values().filter(|noted| noted.resend_at.is_some());
-        apart.count()
+        let now = Instant::now();
+        let waits = |noted: &&Noted| noted.resend_at.is_some_and(|at| now < at + LONG_AGO);
+        lock(&self.failing).values().filter(waits).count()
     }
 
     /// Whether this holds for all batches of the lane that fail, as far as it is remembered.

@@ -89,13 +89,23 @@ impl Recorder {
         (recorder, tasks)
     }
 
-    /// Returns the writer to which all writes of the lane go.
-    fn writer(&self, lane: &Lane) -> Option<&mpsc::UnboundedSender<Asked>> {
+    /// Returns the number of the writer to which all writes of the lane go.
+    fn nth(&self, lane: &Lane) -> Option<usize> {
         let mut hasher = DefaultHasher::new();
         lane.hash(&mut hasher);
         let writers = u64::try_from(self.writers.len()).unwrap_or(1);
-        let nth = usize::try_from(hasher.finish().checked_rem(writers)?).ok()?;
-        self.writers.get(nth)
+        usize::try_from(hasher.finish().checked_rem(writers)?).ok()
+    }
+
+    fn writer(&self, lane: &Lane) -> Option<&mpsc::UnboundedSender<Asked>> {
+        self.writers.get(self.nth(lane)?)
+    }
+
+    /// Whether writes of the lane wait for a lock that is not on a contact's row. Further ones would wait
+    /// behind them.
+    pub(super) fn is_stuck(&self, lane: &Lane) -> bool {
+        let stuck = self.nth(lane).and_then(|nth| self.stuck_lanes.get(nth));
+        stuck.is_some_and(|stuck| stuck.has(lane))
     }
 
     /// Returns how many lanes wait for locks of other sessions.

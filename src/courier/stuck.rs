@@ -72,6 +72,11 @@ impl StuckLanes {
         lock(&self.lanes).len()
     }
 
+    /// Whether the lane is stuck.
+    pub(super) fn has(&self, lane: &Lane) -> bool {
+        lock(&self.lanes).contains_key(lane)
+    }
+
     /// Makes these writes wait, and their lanes with them.
     pub(super) fn put(&self, asked: Vec<Asked>) {
         if asked.is_empty() {

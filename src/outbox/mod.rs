@@ -73,5 +73,5 @@ pub use self::servers::Access;
 pub use self::sql::SqlOutbox;
 pub use self::sqlite::SqliteOutbox;
 pub use self::standing::{ClosedGate, LearnedRate, LockedLane, Standing};
-pub use self::write::{Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
+pub use self::write::{Apart, Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
 pub use crate::settlement::{FailKind, Final, RowOutcome};

@@ -121,9 +121,20 @@ pub struct Postpone {
     /// Whether the time until `retry.give_up_after` runs: it stands still while a person has to
     /// act (a refused token, a running task).
     pub failing: bool,
-    /// The reason, for the journal and for the lane; `None`: the send was called off before a byte
-    /// of it went out, which says nothing about either.
+    /// The reason, for the journal and for the lane; `None`: the lane does not wait with it, or the send was
+    /// called off before a byte of it went out, which says nothing about either.
     pub hold: Option<Hold>,
+    /// The reason, for the journal alone, if the batch waits apart from its lane.
+    pub apart: Option<Apart>,
+}
+
+/// Why a batch waits that does not hold up its lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// One word for programs, as for a [`Hold`].
+    pub reason: &'static str,
+    /// The platform's words, or ours, for people; never a number or a token.
+    pub message: String,
 }
 
 /// Why a lane waits, and for how long.

@@ -82,6 +82,7 @@ on_every_database!(
     while_the_platform_says_when_to_come_back_nothing_is_sent,
     lanes_of_a_user_that_is_refused_do_not_stand_in_the_way_of_others,
     an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice,
+    an_outage_burns_a_single_batch_at_each_try,
     a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger,
     three_culprits_in_a_batch_that_is_refused_as_a_whole_are_found_within_the_bound,
     a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_so,
@@ -143,6 +144,51 @@ async fn an_outage_does_not_burn_a_lane_whose_batches_must_not_be_sent_twice(db:
         "the batch that was sent, and no other"
     );
     assert_eq!((left.due, left.held), (0, 45));
+}
+
+/// Fails the first requests, each after a moment, and notes how many of them were out at once.
+struct DownAtFirst {
+    requests: AtomicUsize,
+    out: AtomicUsize,
+    most: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Platform for DownAtFirst {
+    async fn deliver(&self, _: &Batch) -> Reply {
+        if self.requests.fetch_add(1, Ordering::SeqCst) >= 4 {
+            return answer(200);
+        }
+        let out = self.out.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(out, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.out.fetch_sub(1, Ordering::SeqCst);
+        answer(503)
+    }
+}
+
+async fn an_outage_burns_a_single_batch_at_each_try(db: &Db) {
+    for n in 0..60 {
+        db.contact("u/t", &number(n)).await;
+    }
+    db.execute("UPDATE contact_outbox SET number_add_suffix = true")
+        .await;
+    let mut options = options(Duration::ZERO);
+    options.tuning.batch_size = 5;
+    options.tuning.max_in_flight_per_lane = 4;
+    options.tuning.backoff.initial_interval = Duration::from_millis(100);
+    let most = Arc::new(AtomicUsize::new(0));
+    let platform = DownAtFirst {
+        requests: AtomicUsize::new(0),
+        out: AtomicUsize::new(0),
+        most: Arc::clone(&most),
+    };
+    let courier = Courier::new(Arc::clone(&db.outbox), Arc::new(platform), options);
+    let left = courier.run(Lifecycle::new(), Until::Done).await;
+    assert!(left.expect("the database works").is_some());
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    let ends = (ended(db, "unconfirmed").await, ended(db, "succeeded").await);
+    assert_eq!(ends, (20, 40));
 }
 
 async fn a_row_from_the_future_is_sent_at_once_though_the_lane_would_linger(db: &Db) {

@@ -213,6 +213,7 @@ fn change(case: &Case, token: u8, underway: &Underway) -> Change {
             attempts: 1,
             maybe_delivered: underway.maybe_delivered,
             failing: false,
+            apart: None,
             hold: Some(Hold {
                 reason: "held",
                 message: String::new(),

@@ -131,7 +131,18 @@ fn waiting(batch: &BatchReport, story: &Story) -> String {
     match held(story) {
         Some(held) => format!("{again}; {held}"),
         None if nobody(story) => format!("{again}; {}", waits_for_a_courier(story)),
-        None => format!("{again} for its turn to be sent again"),
+        None => format!(
+            "{again} for its turn to be sent again{}",
+            last_answer(batch)
+        ),
+    }
+}
+
+/// Adds what its last request ended with: its lane is not on hold, and does not say it.
+fn last_answer(batch: &BatchReport) -> String {
+    match (&batch.outcome, &batch.answer) {
+        (Some(outcome), Some(answer)) => format!("; the last time it got {outcome}: {answer}"),
+        _ => String::new(),
     }
 }
 
@@ -423,6 +434,13 @@ mod tests {
         assert_eq!(
             summary(&open),
             "Pending: its batch was sent 2 times and waits for its turn to be sent again."
+        );
+        open.batches[0].outcome = Some("server_error".into());
+        open.batches[0].answer = Some("HTTP 500".into());
+        assert_eq!(
+            summary(&open),
+            "Pending: its batch was sent 2 times and waits for its turn to be sent again; the last \
+             time it got server_error: HTTP 500."
         );
     }
 

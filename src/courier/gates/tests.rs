@@ -22,11 +22,12 @@ fn closing(sent: Instant) -> Closing<impl Fn(u32) -> Duration> {
         delay: |n| MINUTE * n,
         longest: MINUTE * 15,
         sent,
+        is_doubted: false,
     }
 }
 
 fn close(gates: &mut Gates, lane: &Lane, reason: WaitReason, now: Instant) -> Option<Duration> {
-    gates.close(lane, &wait(reason), &closing(now), now)
+    gates.close(lane, &wait(reason), closing(now), now).wait
 }
 
 #[test]
@@ -83,7 +84,9 @@ fn a_gate_that_fails_again_stays_closed_longer_but_what_failed_together_counts_o
         ..wait(WaitReason::RateLimited)
     };
     let later = now + MINUTE * 3;
-    let asked = gates.close(&lane("a", "1"), &asked, &closing(later), later);
+    let asked = gates
+        .close(&lane("a", "1"), &asked, closing(later), later)
+        .wait;
     assert_eq!(asked, Some(MINUTE * 9));
     let fails = close(&mut gates, &lane("a", "1"), WaitReason::ServerError, now);
     assert_eq!(fails, None);
@@ -98,11 +101,11 @@ fn the_platform_may_not_ask_for_a_longer_wait_than_the_settings_allow() {
         ..wait(WaitReason::RateLimited)
     };
     let lane = lane("a", "1");
-    let first = gates.close(&lane, &asked, &closing(now), now);
+    let first = gates.close(&lane, &asked, closing(now), now).wait;
     assert_eq!(first, Some(MINUTE * 15));
     let later = now + MINUTE * 15;
     assert!(gates.enter(&lane, later), "one request finds out");
-    let again = gates.close(&lane, &asked, &closing(later), later);
+    let again = gates.close(&lane, &asked, closing(later), later).wait;
     assert_eq!(again, Some(MINUTE * 15));
 }
 
@@ -300,6 +303,25 @@ fn a_user_to_whom_nobody_comes_any_more_does_not_count_as_kept_back() {
 }
 
 #[test]
+fn a_gate_for_everybody_is_forgotten_when_nothing_waits_behind_it() {
+    for reason in [WaitReason::Unauthorized, WaitReason::ServerError] {
+        let (now, mut gates) = (Instant::now(), Gates::default());
+        for user in ["a", "b", "a", "b", "a"] {
+            close(&mut gates, &lane(user, "1"), reason, now);
+        }
+        assert!(gates.closed().0, "{reason:?}");
+        let later = now + MINUTE + LEFT;
+        assert!(gates.enter(&lane("a", "1"), later));
+        gates.forget_left(later + LEFT);
+        assert!(gates.closed().0, "one finds out");
+        gates.back(&lane("a", "1"));
+        gates.forget_left(later + LEFT);
+        assert_eq!(gates.closed(), (false, 0));
+        assert!(!gates.breaker_is_open() && gates.report(later).0.is_empty());
+    }
+}
+
+#[test]
 fn a_platform_that_goes_down_when_its_not_now_is_over_counts_as_down() {
     let now = Instant::now();
     let mut gates = Gates::default();
@@ -430,6 +452,57 @@ fn who_is_turned_away_while_others_are_answered_stops_nobody_else() {
         assert_eq!(wait, Some(MINUTE), "the wait of all begins anew");
         assert!(!gates.admits(&lane("new", "1"), later));
     }
+}
+
+#[test]
+fn who_was_turned_away_alone_stops_nobody_though_nobody_is_answered_meanwhile() {
+    for reason in [WaitReason::Unauthorized, WaitReason::RateLimited] {
+        let (now, mut gates) = (Instant::now(), Gates::default());
+        let (bad, good) = (lane("bad", "1"), lane("good", "1"));
+        close(&mut gates, &bad, reason, now);
+        let mut later = now + MINUTE;
+        gates.open(&good, later);
+        // Longer than many tries in vain.
+        for _ in 0..12 {
+            let closed = gates.close(&bad, &wait(reason), closing(later), later);
+            assert!(!closed.is_about_everybody && gates.admits(&good, later));
+            later += closed.wait.unwrap();
+        }
+        let closed = gates.close(&good, &wait(reason), closing(later), later);
+        assert!(closed.is_about_everybody && !gates.admits(&good, later));
+    }
+}
+
+#[test]
+fn while_many_are_turned_away_alone_whoever_was_answered_goes_all_the_same() {
+    let (now, mut gates) = (Instant::now(), Gates::default());
+    let (good, reason) = (lane("good", "1"), WaitReason::RateLimited);
+    let bad = ["a", "b", "c", "d", "e", "f"].map(|user| lane(user, "1"));
+    for lane in &bad {
+        close(&mut gates, lane, reason, now);
+    }
+    let mut later = now + MINUTE;
+    gates.open(&good, later);
+    for _ in 0..3 {
+        for lane in &bad {
+            let closed = gates.close(lane, &wait(reason), closing(later), later);
+            assert!(!closed.is_about_everybody);
+        }
+        later += Duration::from_secs(1);
+        assert!(!gates.say_not_now() && !gates.admits(&lane("new", "1"), later));
+        assert!(gates.admits_soon(&good, later) && gates.enter(&good, later));
+        gates.open(&good, later);
+        gates.back(&good);
+        assert!(gates.admits(&lane("new", "1"), later));
+        later += MINUTE * 9;
+    }
+    // If it is everybody after all, nobody goes early any more.
+    for lane in &bad {
+        close(&mut gates, lane, reason, later);
+    }
+    close(&mut gates, &good, reason, later);
+    later += Duration::from_secs(30);
+    assert!(gates.say_not_now() && !gates.admits(&good, later));
 }
 
 #[test]

@@ -38,9 +38,9 @@ pub(in crate::courier) const BRIEF: Duration = Duration::from_secs(5);
 /// After this many failures in a row, `run --once` no longer waits.
 const PATIENCE: u32 = 12;
 
-/// The longest rest of a lane in which only failing single batches wait: rows that were put off may
-/// be due by then. It is longer where very many such batches wait.
-const LONGEST_IDLE: Duration = Duration::from_secs(5);
+/// The longest rest of a lane in which only failing single batches wait: rows that were put off, or came
+/// with a small id, may be due by then. It is longer where very many such batches wait.
+const LONGEST_IDLE: Duration = Duration::from_secs(1);
 
 /// So much longer for each: such lanes are not leased more often than 50 times a second.
 const IDLE_FOR_EACH: Duration = Duration::from_millis(20);
@@ -120,6 +120,12 @@ impl LaneAtWork {
     /// Works the lane and gives it back.
     pub(in crate::courier) async fn run(mut self) -> LaneEnd {
         let worked = self.work().await;
+        // A lane that found nothing to send has rested before, and rests again.
+        if matches!(self.end, Some(LaneEnd::Idles { .. }))
+            && let Some(unused) = self.trouble.unused()
+        {
+            self.context.limiter.give_back(unused);
+        }
         let failed = worked.and(match self.end {
             Some(LaneEnd::Lost) => Ok(()),
             _ => self.release().await,
@@ -225,8 +231,9 @@ impl LaneAtWork {
     /// until that time, or until other rows come.
     async fn wait_for_loners(&mut self) -> bool {
         let now = Instant::now();
-        // Rows that are left for the next turn do not wait for this batch.
-        if !self.reading.waiting.is_empty() {
+        // Rows that are left for the next turn do not wait for this batch, unless it has their number.
+        let mut waiting = self.reading.waiting.iter();
+        if waiting.any(|contact| !self.occupied.numbers.contains(contact)) {
             return false;
         }
         let Some((until, failed_sends)) = self.loners.first() else {
@@ -243,7 +250,11 @@ impl LaneAtWork {
             self.end = Some(LaneEnd::Idles { until, is_brief });
             return false;
         }
-        self.context.life.sleep(wait).await;
+        tokio::select! {
+            () = self.context.life.sleep(wait) => {}
+            // New contacts do not wait for this batch either.
+            () = self.news.notified() => self.reading.goes_on(),
+        }
         true
     }
 
@@ -342,6 +353,7 @@ impl LaneAtWork {
             && !self.context.life.is_stopping()
             && !self.is_paused()
             && self.gates_admit()
+            && !self.context.recorder.is_stuck(&self.lease.lane)
     }
 
     fn is_paused(&self) -> bool {
@@ -460,7 +472,7 @@ mod tests {
 
     #[test]
     fn lanes_that_only_wait_for_single_batches_are_leased_a_bounded_number_of_times_a_second() {
-        for (loners, seconds) in [(1, 5), (250, 5), (1_000, 20), (10_000, 200)] {
+        for (loners, seconds) in [(1, 1), (50, 1), (1_000, 20), (10_000, 200)] {
             assert_eq!(longest_idle(loners).as_secs(), seconds);
         }
     }

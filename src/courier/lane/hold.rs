@@ -12,8 +12,8 @@ use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gate::Closing;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
-use crate::outbox::{Change, Hold, Postpone, Recorded};
-use crate::platform::verdict::{self, Wait};
+use crate::outbox::{Apart, Change, Hold, Postpone, Recorded};
+use crate::platform::verdict::{self, Wait, WaitReason};
 use crate::telemetry::event::{BatchPostponed, LaneHeld, LaneRecovered, LaneStopped};
 
 /// After this many failed sends, the parts of a batch are tried, while the platform answers others.
@@ -42,6 +42,7 @@ impl LaneAtWork {
         if self.has_waited_too_long(&underway, &wait) {
             return self.give_up_lane(underway, &wait);
         }
+        let was_aside = underway.is_loner;
         self.set_aside(&mut underway, &wait);
         let waits_alone = self.waits_alone(&underway, &wait);
         let delay = if waits_alone {
@@ -57,31 +58,52 @@ impl LaneAtWork {
             self.context.notes.forget_failing(underway.id());
         }
         let (batch, lane) = (&underway.batch, &self.lease.lane);
-        let news = !waits_alone && self.context.notes.lane_waits(lane, wait.reason.as_str());
+        let is_news = if waits_alone {
+            !was_aside
+        } else {
+            self.context.notes.lane_waits(lane, wait.reason.as_str())
+        };
         BatchPostponed {
             batch,
             wait: &wait,
             delay,
-            news,
+            is_news,
+            is_apart: waits_alone,
         }
         .emit();
-        let change = Change::Postpone(Postpone {
+        underway.trace.waits(wait.reason.as_str());
+        let change = self.postponed(&underway, wait, delay, waits_alone);
+        underway.is_retry = true;
+        self.record(change, |recorded| Completed::Postponed(underway, recorded));
+    }
+
+    /// Returns the write that postpones the batch, and its lane if it does not wait alone.
+    fn postponed(
+        &self,
+        underway: &Underway,
+        wait: Wait,
+        delay: Duration,
+        waits_alone: bool,
+    ) -> Change {
+        let (batch, reason) = (&underway.batch, wait.reason.as_str());
+        Change::Postpone(Postpone {
             batch: batch.id,
             attempts: batch.attempts,
             maybe_delivered: batch.maybe_delivered,
             failing: wait.reason.runs_out(),
+            apart: waits_alone.then(|| Apart {
+                reason,
+                message: wait.message.clone(),
+            }),
             // A lane that is stopped keeps its present hold.
             hold: (self.writing != Writing::Fails && !waits_alone).then(|| Hold {
-                reason: wait.reason.as_str(),
+                reason,
                 message: wait.message,
                 delay,
                 failures: self.trouble.failures,
                 needs_person: wait.reason.waits_for_a_person(),
             }),
-        });
-        underway.is_retry = true;
-        underway.trace.waits(wait.reason.as_str());
-        self.record(change, |recorded| Completed::Postponed(underway, recorded));
+        })
     }
 
     /// Sets aside a batch that fails by itself while the platform answers others of the lane. A
@@ -163,7 +185,8 @@ impl LaneAtWork {
             batch: &underway.batch,
             wait,
             delay: Duration::ZERO,
-            news: false,
+            is_news: false,
+            is_apart: false,
         }
         .emit();
         let search = self.culprits.search_in_the_dark(&underway);
@@ -257,15 +280,20 @@ impl LaneAtWork {
             delay,
             longest: tuning.longest_retry_after,
             sent,
+            is_doubted: false,
         };
         let lane = &self.lease.lane;
-        let gate = self.context.move_gates(|gates| {
+        let closed = self.context.move_gates(|gates| {
             let is_void = gates.have_overtaken(lane, wait.reason, sent);
-            (!is_void).then(|| gates.close(lane, wait, &closing, now))
+            (!is_void).then(|| gates.close(lane, wait, closing, now))
         });
-        let until = match gate {
+        if wait.reason == WaitReason::RateLimited && closed.is_some_and(|it| it.is_about_everybody)
+        {
+            self.context.limiter.too_many(sent);
+        }
+        let until = match closed {
             None => self.trouble.hold_until_now(now),
-            Some(closed) => self.trouble.hold(closed, delay, now),
+            Some(closed) => self.trouble.hold(closed.wait, delay, now),
         };
         self.trouble.budget = budget(wait.reason.as_str());
         until.saturating_duration_since(now)
@@ -280,6 +308,7 @@ impl LaneAtWork {
             delay: |failures| tuning.backoff.delay(failures),
             longest: tuning.longest_retry_after,
             sent,
+            is_doubted: false,
         };
         self.context.move_gates(|gates| {
             if !gates.have_overtaken(lane, wait.reason, sent) {

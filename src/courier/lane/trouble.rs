@@ -73,6 +73,11 @@ impl Trouble {
         budget.filter(|_| !self.is_paid)
     }
 
+    /// Returns the budget that has paid for a request which did not go out.
+    pub(super) fn unused(&self) -> Option<Budget> {
+        self.budget.filter(|_| self.is_paid)
+    }
+
     /// Notes that the paid request goes out.
     pub(super) fn next_goes(&mut self) {
         self.is_paid = false;

@@ -42,6 +42,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The factor by which the lead shrinks with each claim that was answered faster.
 const FORGET: f64 = 0.9;
 
+/// A claim that was longer ago says nothing about how long the next one takes.
+const OLD: Duration = Duration::from_secs(5);
+
 /// The place of the rates that all couriers on one database share.
 #[derive(Clone)]
 pub(in crate::courier) struct SharedRates {
@@ -93,7 +96,7 @@ impl Share {
                 NextSlot::Claim(slice, lead) => {
                     let asked = Instant::now();
                     match self.claim(rate, &slice, lead).await {
-                        Ok(begins) => part.claimed(slice.from(begins), asked.elapsed()),
+                        Ok(begins) => part.claimed(slice.from(begins), asked, Instant::now()),
                         Err(away) => part.goes_alone(&slice, away, Instant::now()),
                     }
                 }
@@ -158,6 +161,7 @@ struct Part {
     last: Option<Instant>,
     /// How long claims have lately taken. A slot sooner than this after a claim would be lost.
     lead: Duration,
+    claimed_at: Option<Instant>,
     /// The least lead of the next claim: the rate has changed, or others may not know yet that the
     /// database is back.
     least_lead: Duration,
@@ -224,11 +228,20 @@ impl Part {
             period,
             left: self.demand.of_a_second(now, period),
         };
+        if self
+            .claimed_at
+            .is_none_or(|at| now.saturating_duration_since(at) > OLD)
+        {
+            self.lead = Duration::ZERO;
+        }
         NextSlot::Claim(slice, self.lead.max(self.least_lead))
     }
 
-    fn claimed(&mut self, slice: Slice, took: Duration) {
+    /// Takes a slice that was claimed between these instants.
+    fn claimed(&mut self, slice: Slice, asked: Instant, now: Instant) {
+        let took = now.saturating_duration_since(asked);
         (self.slice, self.least_lead) = (slice, Duration::ZERO);
+        self.claimed_at = Some(now);
         self.lead = took.max(self.lead.mul_f64(FORGET)).min(SECOND);
     }
 }
@@ -436,8 +449,9 @@ mod tests {
                         .get(&name)
                         .map_or(earliest, |given| earliest.max(*given));
                     given.insert(name, begins + slice.span());
+                    let asked = *now;
                     *now += answers_in;
-                    part.claimed(slice.from(begins), answers_in);
+                    part.claimed(slice.from(begins), asked, *now);
                 }
             }
             if !changed && went.last().is_some_and(|went| *went > start + SECOND * 10) {
@@ -523,6 +537,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_slow_claim_does_not_delay_a_single_contact_of_later() {
+        let (now, rate) = (Instant::now(), Rate::new(10.0, 1));
+        let mut part = Part::default();
+        part.goes_by(rate);
+        let lead = |part: &mut Part, now: Instant| match part.next(1.0, now) {
+            NextSlot::Claim(_, lead) => lead,
+            other => panic!("no claim: {other:?}"),
+        };
+        assert_eq!(lead(&mut part, now), Duration::ZERO);
+        let answered = now + SECOND;
+        part.claimed(Slice::default(), now, answered);
+        assert_eq!(lead(&mut part, answered + SECOND), SECOND);
+        assert_eq!(lead(&mut part, answered + OLD + MS), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nobody_reserves_much_further_ahead_than_a_second() {
         let now = Instant::now();
         let rate = Rate::new(0.1, 1);
@@ -532,7 +562,7 @@ mod tests {
             let NextSlot::Claim(slice, _) = part.next(1.0, now) else {
                 panic!("no claim");
             };
-            part.claimed(slice.from(begins), MS);
+            part.claimed(slice.from(begins), now, now + MS);
         };
         let goes = |part: &mut Part, at: Instant| {
             let NextSlot::Go(slot) = part.next(1.0, now) else {

@@ -117,6 +117,7 @@ pub(in crate::outbox) fn records(lease: &Arc<Lease>) -> [[Write; 1]; 5] {
             attempts: 1,
             maybe_delivered: false,
             failing: true,
+            apart: None,
             hold: Some(hold),
         }),
         Change::Resend {

@@ -185,13 +185,17 @@ impl Resent {
 
 impl<'a> Postponed<'a> {
     pub(super) fn new(postpone: &'a Postpone) -> Self {
+        let of_lane = postpone.hold.as_ref();
+        let of_lane = of_lane.map(|hold| (hold.reason, &hold.message));
+        let own = postpone.apart.as_ref();
+        let why = own.map(|apart| (apart.reason, &apart.message)).or(of_lane);
         Self {
             id: postpone.batch.0,
             attempts: count(postpone.attempts),
             maybe_delivered: postpone.maybe_delivered,
             failing: postpone.failing,
-            outcome: postpone.hold.as_ref().map(|hold| hold.reason),
-            answer: postpone.hold.as_ref().map(|hold| storable(&hold.message)),
+            outcome: why.map(|(reason, _)| reason),
+            answer: why.map(|(_, message)| storable(message)),
         }
     }
 }

@@ -62,6 +62,7 @@ fn postpone(batch: BatchId, hold: Option<Hold>) -> Change {
         attempts: 1,
         maybe_delivered: true,
         failing: true,
+        apart: None,
         hold,
     })
 }

@@ -77,13 +77,15 @@ pub struct BatchPostponed<'a> {
     pub batch: &'a Batch,
     pub wait: &'a Wait,
     pub delay: Duration,
-    /// Whether the lane was not waiting for this reason already.
-    pub news: bool,
+    /// Whether the lane was not waiting for this reason already, or the batch not apart.
+    pub is_news: bool,
+    /// Whether the batch waits alone, and its lane goes on.
+    pub is_apart: bool,
 }
 
 impl BatchPostponed<'_> {
-    /// Counts it, and logs it: loudly when a lane begins to wait or has a new reason, quietly while
-    /// it goes on waiting, so that hours of outage do not fill the log.
+    /// Counts it, and logs it: loudly when a lane or a batch begins to wait or a lane has a new reason,
+    /// quietly while it goes on waiting, so that hours of outage do not fill the log.
     pub fn emit(&self) {
         METRICS
             .contacts
@@ -96,7 +98,9 @@ impl BatchPostponed<'_> {
         let attempts = self.batch.attempts;
         let retry_in_ms = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);
         let answer = &self.wait.message;
-        if self.news {
+        if self.is_news && self.is_apart {
+            warn!(target: DELIVERY, %batch, %lane, outcome, contacts, attempts, retry_in_ms, answer, "a batch waits by itself");
+        } else if self.is_news {
             warn!(target: DELIVERY, %batch, %lane, outcome, contacts, attempts, retry_in_ms, answer, "lane waits");
         } else {
             debug!(target: DELIVERY, %batch, %lane, outcome, contacts, attempts, retry_in_ms, answer, "still waits");

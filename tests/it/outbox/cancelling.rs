@@ -139,6 +139,7 @@ async fn refused_for_now(
         attempts: 1,
         maybe_delivered: false,
         failing: false,
+        apart: None,
         hold: None,
     });
     for change in [Change::Open(batch.clone()), waits] {

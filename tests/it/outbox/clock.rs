@@ -71,6 +71,7 @@ async fn hold(db: &Db, name: &str) {
         attempts: 1,
         maybe_delivered: false,
         failing: true,
+        apart: None,
         hold: Some(Hold {
             reason: "backoff",
             message: String::new(),

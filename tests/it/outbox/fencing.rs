@@ -27,6 +27,7 @@ fn postpone(batch: BatchId) -> Change {
         attempts: 1,
         maybe_delivered: true,
         failing: true,
+        apart: None,
         hold: Some(Hold {
             reason: "backoff",
             message: "later".into(),

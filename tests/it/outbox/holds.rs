@@ -24,6 +24,7 @@ fn postpone(batch: &JournalEntry, reason: &'static str, failing: bool) -> Change
         attempts: 1,
         maybe_delivered: false,
         failing,
+        apart: None,
         hold: Some(Hold {
             reason,
             message: format!("because of {reason}"),

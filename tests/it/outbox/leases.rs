@@ -105,6 +105,7 @@ async fn adoption_marks_what_was_under_way_and_leaves_what_waited(db: &Db) {
         attempts: 1,
         maybe_delivered: false,
         failing: true,
+        apart: None,
         hold: Some(Hold {
             reason: "backoff",
             message: String::new(),

@@ -34,6 +34,7 @@ fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {
         attempts: 1,
         maybe_delivered: false,
         failing: false,
+        apart: None,
         hold: Some(Hold {
             reason,
             message: format!("because of {reason}"),

@@ -314,6 +314,7 @@ async fn stuck(db: &Db, name: &str) {
         attempts: 1,
         maybe_delivered: false,
         failing: true,
+        apart: None,
         hold: Some(hold()),
     });
     db.record(&lease, &[postpone]).await;

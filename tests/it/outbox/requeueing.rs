@@ -212,6 +212,7 @@ async fn a_requeued_row_that_an_older_open_batch_has_too_is_the_younger_ones(db:
         attempts: 1,
         maybe_delivered: false,
         failing: false,
+        apart: None,
         hold: None,
     });
     for change in [Change::Open(both.clone()), waits] {

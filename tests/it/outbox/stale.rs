@@ -95,6 +95,7 @@ async fn a_batch_is_not_sent_again_with_a_row_that_is_gone(db: &Db) {
             attempts: 0,
             maybe_delivered: false,
             failing: false,
+            apart: None,
             hold: None,
         });
         db.record(&lease, &[Change::Open(batch.clone())]).await;

@@ -140,6 +140,7 @@ async fn a_batch_that_stays_as_it_is_is_not_taken_for_written(db: &Db) {
             attempts: 1,
             maybe_delivered,
             failing: true,
+            apart: None,
             hold: None,
         })
     };

@@ -95,6 +95,7 @@ fn postpone(batch: &contact_courier::outbox::JournalEntry, failing: bool) -> Cha
         attempts: 1,
         maybe_delivered: true,
         failing,
+        apart: None,
         hold: Some(Hold {
             reason: "backoff",
             message: "HTTP 503".into(),
