@@ -66,7 +66,8 @@ fn of_a_number(before: &str, text: &str) -> Option<usize> {
     let end = text.find(|c: char| !c.is_ascii_alphabetic());
     let letters = &text[..end.unwrap_or(text.len())];
     let is_of_one = |c: char| c.is_ascii_digit() || "*xX".contains(c);
-    let hides = letters.chars().all(|c| "xX".contains(c)) && before.ends_with(is_of_one);
+    let is_beside = before.ends_with(is_of_one) || text[letters.len()..].starts_with(is_of_one);
+    let hides = is_beside && letters.chars().all(|c| "xX".contains(c));
     let number = before.strip_suffix('_');
     let is_suffix =
         letters.len() <= LONGEST_SUFFIX && number.is_some_and(|number| number.ends_with(is_of_one));
@@ -115,6 +116,7 @@ mod tests {
         for neutral in [
             "手机号已存在:13006xxxx60",
             "手机号已存在:130XXXX0060",
+            "手机号已存在:xxxx7",
             "号码已存在:130***0060_ab",
             "13012121211_z 号码已存在",
             "号码已存在于任务：130***1211",

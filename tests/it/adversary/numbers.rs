@@ -32,11 +32,12 @@ pub(super) fn is_good(kept: &str) -> bool {
     kept.len() == 11 && kept.starts_with('1') && kept.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Returns the number with all but its first and last characters hidden.
+/// Returns the number with all but its first and last characters hidden. In a short one they overlap, as
+/// where a program cuts out both ends.
 pub(super) fn masked(number: &str, first: usize, last: usize, hidden: &str) -> String {
     let letters: Vec<char> = number.chars().collect();
     let first = first.min(letters.len());
-    let last = last.min(letters.len() - first);
+    let last = last.min(letters.len());
     let head: String = letters[..first].iter().collect();
     let tail: String = letters[letters.len() - last..].iter().collect();
     format!("{head}{hidden}{tail}")
