@@ -98,6 +98,18 @@ impl OutboxError {
         (found.trim_end_matches("; ").to_owned(), Some(remedy))
     }
 
+    /// The same as an outage: what a server says while a connection to it is made. A courier that works had
+    /// connections before and waits for the next one, whatever the reason is: a right that was taken away
+    /// for a moment, a locked account, a password that has changed on one side only.
+    pub(super) fn into_outage(self) -> Self {
+        let why = match self {
+            error if error.is_transient() => return error,
+            Self::LoginRefused(why) | Self::Denied(why) | Self::Failed(why) => why,
+            error => error.to_string(),
+        };
+        Self::Lost(format!("no new connection is allowed: {why}"))
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -216,5 +228,29 @@ impl OutboxError {
             Self::Failed(_) => "failed",
             other => panic!("no server says this: {other}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_lets_nobody_in_is_an_outage_in_its_own_words() {
+        let words = "permission denied for database";
+        for refused in [
+            OutboxError::LoginRefused(words.into()),
+            OutboxError::Denied(words.into()),
+            OutboxError::Failed(words.into()),
+            OutboxError::Schema(words.into()),
+        ] {
+            let outage = refused.into_outage();
+            assert!(outage.is_transient());
+            let told = "the database does not answer: no new connection is allowed: permission \
+                denied for database";
+            assert_eq!(outage.to_string(), told);
+        }
+        let full = OutboxError::Unavailable("too many clients".into());
+        assert_eq!(full.into_outage().kind(), "unavailable");
     }
 }

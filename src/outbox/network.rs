@@ -49,6 +49,11 @@ pub(super) async fn part(connection: impl Connection) {
     connection.close().await.ok();
 }
 
+/// Carries an error that is translated already to where errors are translated.
+pub(super) fn told(error: OutboxError) -> Error {
+    Error::AnyDriverError(Box::new(error))
+}
+
 /// The failure of a call that was given up.
 pub(super) fn too_slow(limit: Duration) -> OutboxError {
     OutboxError::Lost(format!(
@@ -132,6 +137,10 @@ pub(super) fn translate_server(
         Error::Protocol(why) if why.contains(NO_POSTGRES) => OutboxError::Lost(
             "this is not a PostgreSQL server; correct the scheme or the port of the address".into(),
         ),
+        Error::AnyDriverError(error) => match error.downcast::<OutboxError>() {
+            Ok(told) => *told,
+            Err(error) => OutboxError::Failed(error.to_string()),
+        },
         Error::PoolTimedOut => OutboxError::NoConnection,
         Error::Io(_)
         | Error::Tls(_)

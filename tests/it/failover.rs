@@ -8,7 +8,9 @@
 mod cable;
 mod demoted;
 mod limits;
+mod logins;
 mod operators;
 mod outage;
 mod rates;
 mod silent;
+mod user;

@@ -41,12 +41,25 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     })
 }
 
-/// The words of a server or a proxy that lets nobody in: a wrong password, a host that is locked
-/// out, a locked account, a router without a primary. While the courier works, this passes:
-/// passwords change here and there at different moments.
+/// The words of a proxy whose server lets nobody in, or that finds no primary. A proxy makes its
+/// connection for a statement, so the statement fails, and not the login. While the courier works, this
+/// passes: passwords change here and there at different moments.
 pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
-    matches!(number(error), 1045 | 1129 | 1130 | 2003 | 3118 | 9001).then(|| error.to_string())
+    let number = number(error);
+    (is_refused_login(number) || matches!(number, 2003 | 9001)).then(|| error.to_string())
+}
+
+/// Whether the server does not let this user in.
+fn is_refused_login(number: u16) -> bool {
+    matches!(
+        number,
+        // A wrong password, another kind of login; no such database; a host that is locked out, or has no
+        // right to come.
+        1045 | 1698 | 1049 | 1129 | 1130
+        // A locked account (MySQL, MariaDB); too many wrong passwords; a password that has expired.
+        | 3118 | 4151 | 4150 | 1820 | 1862
+    )
 }
 
 /// Whether the server allows no more connections, of all, of this user, or of this user in an hour.
@@ -85,8 +98,7 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
         1044 | 1142 | 1143 | 1227 | 1370 => OutboxError::Denied(message),
         // The disk or a table is full.
         1021 | 1114 => OutboxError::Full(message),
-        // A wrong password, a host without a right to come, no such database, a locked account.
-        1045 | 1049 | 1129 | 1130 | 1698 | 3118 => OutboxError::LoginRefused(message),
+        number if is_refused_login(number) => OutboxError::LoginRefused(message),
         number if is_conflict(number) => OutboxError::Conflict(message),
         number if is_over(number) => OutboxError::Lost(message),
         number if passes(number) => OutboxError::Unavailable(message),
@@ -224,6 +236,7 @@ mod tests {
             (&[1030, 1461, 3024, 3100], "HY000", "unavailable"),
             (&[1021, 1114], "HY000", "full"),
             (&[1045, 1049, 1698], "28000", "refused login"),
+            (&[3118, 4150, 4151, 1820, 1862], "HY000", "refused login"),
             (&[1044, 1142, 1143, 1227], "42000", "denied"),
             (&[1062, 4025], "23000", "refused"),
             (&[3819], "HY000", "refused"),

@@ -19,8 +19,9 @@ pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     has_code(error, "42501")
 }
 
-/// The words of a server that lets nobody in: a wrong password, no such user or database. While the
-/// courier works, this passes: passwords change here and there at different moments.
+/// The words of a pooler whose server lets nobody in: a wrong password, no such user or database. A pooler
+/// makes its connection for a statement, so the statement fails, and not the login. While the courier
+/// works, this passes: passwords change here and there at different moments.
 pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
     ["28P01", "28000", "3D000"]
         .into_iter()

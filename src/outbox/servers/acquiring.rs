@@ -98,7 +98,8 @@ impl<D: ServerKind> Servers<D> {
     }
 
     /// Takes a connection out of the pool or makes one, and again if the server refuses it: those that
-    /// were closed a moment ago may still count there.
+    /// were closed a moment ago may still count there. Any other error is an outage. The pool reports only
+    /// errors of connections that it makes.
     async fn grow(
         &self,
         pool: &Pool<D>,
@@ -112,6 +113,8 @@ impl<D: ServerKind> Servers<D> {
             drop(growing);
             match acquired {
                 Err(error) if D::allows_no_more(&error) => sleep(REFUSED_AGAIN).await,
+                Err(error @ (Error::PoolTimedOut | Error::PoolClosed)) => return Err(error),
+                Err(error) => return Err(network::told(D::translate(error).into_outage())),
                 acquired => {
                     if grows && acquired.is_ok() {
                         allowance.allowed(pool.size());

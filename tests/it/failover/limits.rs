@@ -14,52 +14,11 @@ use url::Url;
 use uuid::Uuid;
 
 use super::outage::{contacts, everything_arrived, said};
+use super::user::User;
 use crate::server::Server;
 use crate::support::app::App;
 use crate::support::{Db, Kind, on_every_server};
 use crate::world::{World, until};
-
-/// A user of the server's who may do what the courier does.
-struct User<'a> {
-    db: &'a Db,
-    name: String,
-}
-
-impl<'a> User<'a> {
-    async fn new(db: &'a Db, limit: &str) -> Self {
-        let name = format!("u{}", &Uuid::now_v7().simple().to_string()[20..]);
-        let (create, grant) = if db.kind == Kind::Postgres {
-            (
-                format!("CREATE ROLE {name} LOGIN {limit}"),
-                format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}"),
-            )
-        } else {
-            (
-                format!("CREATE USER {name} {limit}"),
-                format!("GRANT ALL ON * TO {name}"),
-            )
-        };
-        db.execute(&create).await;
-        db.execute(&grant).await;
-        Self { db, name }
-    }
-
-    fn url(&self) -> String {
-        let mut url = Url::parse(&self.db.url).expect("a URL");
-        url.set_username(&self.name).expect("a user");
-        url.into()
-    }
-
-    async fn leave(self) {
-        let name = &self.name;
-        if self.db.kind == Kind::Postgres {
-            self.db.execute(&format!("DROP OWNED BY {name}")).await;
-            self.db.execute(&format!("DROP ROLE {name}")).await;
-        } else {
-            self.db.execute(&format!("DROP USER {name}")).await;
-        }
-    }
-}
 
 /// The limit of a user's connections, in the database's words.
 fn at_most(db: &Db, connections: u32) -> String {
