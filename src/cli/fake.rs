@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::batch::BatchId;
 use crate::contact::{ContactId, Lane};
 use crate::outbox::{
-    ActionReport, Backlog, Cursor, Inserted, Insertion, Instance, LaneFound, LaneQuery,
-    LearnedRate, Lease, LeasedLane, NewContact, Orders, Outbox, OutboxError, Page, PageLimit,
-    RateClaim, Recorded, Write,
+    ActionReport, Backlog, Cursor, Inserted, Insertion, Instance, LanePage, LaneQuery, LearnedRate,
+    Lease, LeasedLane, NewContact, Orders, Outbox, OutboxError, Page, PageLimit, RateClaim,
+    Recorded, Write,
 };
 
 #[derive(Default)]
@@ -123,7 +123,7 @@ impl Outbox for FakeOutbox {
         Ok(Vec::new())
     }
 
-    async fn find_lanes(&self, _: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
+    async fn find_lanes(&self, _: &LaneQuery) -> Result<LanePage, OutboxError> {
         unreachable!("no command does this")
     }
 

@@ -31,6 +31,19 @@ impl Lane {
         check("user_id", user_id)
     }
 
+    /// Returns a position in the order of lanes, by any ids. It need not be a valid lane.
+    pub(crate) fn position(user_id: &str, task_id: &str) -> Self {
+        Self {
+            user_id: user_id.into(),
+            task_id: task_id.into(),
+        }
+    }
+
+    /// Whether it is a valid lane, and not only a position.
+    pub(crate) fn is_valid(&self) -> bool {
+        Self::new(&self.user_id, &self.task_id).is_ok()
+    }
+
     /// Returns a position before all lanes of the same user. It is not a valid lane.
     pub(crate) fn before_its_user(&self) -> Self {
         self.at(String::new())

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::lane::budget;
 use crate::contact::Lane;
-use crate::outbox::LaneFound;
+use crate::outbox::{LaneFound, LanePage};
 
 /// Searches take at most one part in this many of the time.
 pub(super) const SEARCH_SHARE: u32 = 5;
@@ -83,17 +83,13 @@ impl Search {
     }
 
     /// Takes the lanes that the step has found.
-    pub(super) fn take(
-        &mut self,
-        lanes: Vec<LaneFound>,
-        may_start: impl Fn(&Lane) -> bool,
-    ) -> Found {
+    pub(super) fn take(&mut self, page: LanePage, may_start: impl Fn(&Lane) -> bool) -> Found {
         let mut found = Found::default();
         if let Some(mut round) = self.round.take() {
             let has_more = if round.walk.is_inside {
-                self.inside_user(&mut round, lanes, &mut found, may_start)
+                self.inside_user(&mut round, page, &mut found, may_start)
             } else {
-                self.over_users(&mut round, lanes, &mut found, may_start)
+                self.over_users(&mut round, page, &mut found, may_start)
             };
             self.round = has_more.then_some(round);
         }
@@ -110,12 +106,12 @@ impl Search {
     fn over_users(
         &mut self,
         round: &mut Round,
-        mut lanes: Vec<LaneFound>,
+        page: LanePage,
         found: &mut Found,
         may_start: impl Fn(&Lane) -> bool,
     ) -> bool {
-        let last = round.walk.last_of(&lanes);
-        let next = last.map(|last| {
+        let mut lanes = page.lanes;
+        let next = page.next.map(|last| {
             let ours = |found: &&LaneFound| found.lane.user_id() == last.user_id();
             if lanes.iter().rev().take_while(ours).count() * 2 <= lanes.len() {
                 return last;
@@ -146,16 +142,18 @@ impl Search {
     fn inside_user(
         &mut self,
         round: &mut Round,
-        mut lanes: Vec<LaneFound>,
+        page: LanePage,
         found: &mut Found,
         may_start: impl Fn(&Lane) -> bool,
     ) -> bool {
+        let mut lanes = page.lanes;
         let Some(from) = round.walk.begun_at.clone() else {
             return false;
         };
         lanes.retain(|found| found.lane.user_id() == from.user_id());
-        let last = round.walk.last_of(&lanes);
-        let has_passed = lanes.last().is_some_and(|last| last.lane >= from);
+        let last = page.next.filter(|last| last.user_id() == from.user_id());
+        let furthest = last.as_ref().or(lanes.last().map(|found| &found.lane));
+        let has_passed = furthest.is_some_and(|furthest| *furthest >= from);
         round.take(lanes, found, may_start);
         let walk = &mut round.walk;
         let next = match last {
@@ -246,12 +244,6 @@ impl Walk {
         }
     }
 
-    /// Returns the last lane of a step, if others may follow.
-    fn last_of(&self, lanes: &[LaneFound]) -> Option<Lane> {
-        let last = lanes.last().filter(|_| lanes.len() >= self.limit as usize);
-        last.map(|found| found.lane.clone())
-    }
-
     /// Whether it has come around to where it began.
     fn has_been_at(&self, lane: &Lane) -> bool {
         self.is_around && self.begun_at.as_ref().is_some_and(|at| lane >= at)
@@ -295,7 +287,13 @@ mod tests {
             ripe_in: Duration::ZERO,
             held_because: held(lane).map(Into::into),
         });
-        let found = search.take(page.collect(), |_| true);
+        let lanes: Vec<LaneFound> = page.collect();
+        let last = lanes.last().filter(|_| lanes.len() >= limit as usize);
+        let next = last.map(|found| found.lane.clone());
+        // Those that are no lane are left out, as the outbox does.
+        let lanes = lanes.into_iter().filter(|found| found.lane.is_valid());
+        let lanes = lanes.collect();
+        let found = search.take(LanePage { lanes, next }, |_| true);
         let ripe = found.ripe.into_iter().map(|found| found.lane);
         (ripe.collect(), found.is_over)
     }
@@ -382,6 +380,24 @@ mod tests {
             }
         }
         panic!("not found: the good lane");
+    }
+
+    #[test]
+    fn rows_that_are_of_no_lane_hide_no_lanes_behind_them() {
+        let mut all = vec![lane("a", 0)];
+        all.extend((0..300).map(|task| Lane::position("a b", &format!("{task:06}"))));
+        all.extend((0..300).map(|task| Lane::position("c", &format!("{task:06} "))));
+        all.extend([lane("c", 300), lane("z", 0)]);
+        let good = [lane("a", 0), lane("c", 300), lane("z", 0)];
+        for begun_at in [None, Some(all[5].clone()), Some(all[450].clone())] {
+            let mut search = Search {
+                position: begun_at,
+                ..Search::default()
+            };
+            let (mut found, _) = around(&mut search, &all, 20);
+            found.sort();
+            assert_eq!(found, good);
+        }
     }
 
     #[test]

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::contact::Lane;
-use crate::outbox::{LaneFound, LaneQuery, Outbox, OutboxError};
+use crate::outbox::{LanePage, LaneQuery, Outbox, OutboxError};
 
 /// The lanes that a step has found.
-pub(super) type Page = Result<Vec<LaneFound>, OutboxError>;
+pub(super) type Page = Result<LanePage, OutboxError>;
 
 pub(super) struct Step {
     page: AbortOnDropHandle<Page>,

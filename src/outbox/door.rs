@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::span::to_micros;
 use super::{
-    ActionReport, Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
+    ActionReport, Backlog, Cursor, Insertion, Instance, LanePage, LaneQuery, LearnedRate, Lease,
     LeasedLane, Orders, OutboxError, Page, PageLimit, Recorded, Write,
 };
 use crate::batch::BatchId;
@@ -102,7 +102,7 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Returns lanes that may be worked, in the order of (`user_id`, `task_id`) behind `after`. The
     /// cost grows with the number of lanes, not of rows.
-    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError>;
+    async fn find_lanes(&self, query: &LaneQuery) -> Result<LanePage, OutboxError>;
 
     /// Returns the greatest id of a contact; 0: there is none. The call costs next to nothing, and
     /// its result changes with each contact that is inserted.

@@ -104,6 +104,16 @@ pub struct LaneFound {
     pub held_because: Option<String>,
 }
 
+/// The lanes that a step of a search has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LanePage {
+    /// The lanes, in order.
+    pub lanes: Vec<LaneFound>,
+    /// Where the search goes on: behind the last entry that was looked at; `None`: there is nothing more.
+    /// Its ids may break the rules of the table. Such rows are skipped, and not the lanes behind them.
+    pub next: Option<Lane>,
+}
+
 /// Where the reading of a lane goes on. The default is the lane's start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {

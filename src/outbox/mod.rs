@@ -55,7 +55,7 @@ pub use self::error::OutboxError;
 pub use self::health::WriteHealth;
 pub use self::intake::{Inserted, Insertion, NewContact};
 pub use self::lanes::{
-    Cursor, Instance, LaneFound, LaneQuery, Lease, LeasedLane, OpenBatch, Page, PageLimit,
+    Cursor, Instance, LaneFound, LanePage, LaneQuery, Lease, LeasedLane, OpenBatch, Page, PageLimit,
 };
 pub use self::mysql::MySqlOutbox;
 pub use self::operations::{

@@ -12,7 +12,7 @@ use sqlx::{ColumnIndex, Row};
 use uuid::Uuid;
 
 use super::span::to_duration;
-use super::{Backlog, LaneFound, LearnedRate};
+use super::{Backlog, LaneFound, LanePage, LearnedRate};
 use crate::contact::{Lane, OutboxRow};
 
 /// How one database hands out the columns of a row. A value that is null or cannot be read is
@@ -161,6 +161,22 @@ pub(super) fn lanes_found(rows: &[impl Columns]) -> Vec<LaneFound> {
             })
         })
         .collect()
+}
+
+/// The same of a scan that ends after so many rows: whether it has come to its end, the rows tell, and not
+/// the lanes.
+pub(super) fn lane_page(rows: &[impl Columns], limit: u32) -> LanePage {
+    let last = rows.last().filter(|_| rows.len() >= limit as usize);
+    LanePage {
+        lanes: lanes_found(rows),
+        next: last.and_then(|row| place(row).ok()),
+    }
+}
+
+/// Where a row stands in the order of lanes, whatever its ids are.
+pub(super) fn place(columns: &impl Columns) -> sqlx::Result<Lane> {
+    let id = |column: &str| needed(column, columns.text(column));
+    Ok(Lane::position(&id("user_id")?, &id("task_id")?))
 }
 
 /// The lane that a row names.

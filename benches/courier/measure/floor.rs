@@ -69,7 +69,7 @@ async fn lanes(outbox: &dyn Outbox, instance: Uuid) -> Result<Vec<Lane>> {
         batch_size: u32::try_from(MAX_BATCH)?,
         horizon: Duration::ZERO,
     };
-    let found = outbox.find_lanes(&query).await?;
+    let found = outbox.find_lanes(&query).await?.lanes;
     Ok(found.into_iter().map(|found| found.lane).collect())
 }
 

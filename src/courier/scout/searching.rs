@@ -67,13 +67,13 @@ impl Scout {
         self.tell(DatabaseWork::Search, step.asked, &page);
         let mut search = std::mem::take(&mut self.search);
         let may_start = |lane: &Lane| !step.may_have_changed(lane) && self.may_soon_start(lane);
-        let found = page.map(|mut lanes| {
+        let found = page.map(|mut page| {
             if step.is_overtaken {
-                for found in &mut lanes {
+                for found in &mut page.lanes {
                     found.held_because = None;
                 }
             }
-            search.take(lanes, may_start)
+            search.take(page, may_start)
         });
         if found.is_err() {
             search.fails();

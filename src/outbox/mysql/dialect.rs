@@ -17,14 +17,11 @@ use crate::outbox::sql::ask::ask;
 use crate::outbox::sql::dialect::Dialect;
 use crate::outbox::sql::value::List;
 use crate::outbox::sql::written::Written;
-use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
+use crate::outbox::{Cursor, LanePage, LaneQuery, NewContact, Page, RateClaim};
 
 #[async_trait]
 impl Dialect for MySql {
-    async fn find_lanes(
-        session: &mut MySqlConnection,
-        query: &LaneQuery,
-    ) -> Result<Vec<LaneFound>> {
+    async fn find_lanes(session: &mut MySqlConnection, query: &LaneQuery) -> Result<LanePage> {
         reading::find_lanes(session, query).await
     }
 

@@ -4,7 +4,9 @@
 //! ([`super::statements`]). So the walk is here: each step seeks a lane and reads a little further,
 //! which passes over many small lanes at once, or over one large one.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::iter::repeat;
 
 use sqlx::{MySqlConnection, Result};
 
@@ -16,7 +18,7 @@ use crate::outbox::plan::{LaneKey, json};
 use crate::outbox::rows;
 use crate::outbox::span::{to_micros, to_seconds};
 use crate::outbox::sql::ask::ask;
-use crate::outbox::{Cursor, LaneFound, LaneQuery, Page};
+use crate::outbox::{Cursor, LaneFound, LanePage, LaneQuery, Page};
 
 /// How many entries of an index a step reads: about as many as cost the same as seeking.
 const STEP: usize = 64;
@@ -27,7 +29,7 @@ const BEGINNING: &str = "1970-01-01 00:00:01";
 pub(super) async fn find_lanes(
     session: &mut MySqlConnection,
     query: &LaneQuery,
-) -> Result<Vec<LaneFound>> {
+) -> Result<LanePage> {
     let limit = query.limit as usize;
     let (mut found, mut named) = (Vec::new(), BTreeSet::new());
     let mut behind = query.after.clone();
@@ -42,14 +44,16 @@ pub(super) async fn find_lanes(
             found.extend(ripen(session, query, &std::mem::take(&mut named)).await?);
         }
         if at_end || found.len() >= limit {
+            let last = found.get(limit.saturating_sub(1));
+            let next = last.map(|found| found.lane.clone());
             found.truncate(limit);
-            return Ok(found);
+            return Ok(LanePage { lanes: found, next });
         }
         behind = ahead.frontier;
     }
 }
 
-/// The lanes of the next entries of an index.
+/// Where the next entries of an index stand. Not all need to be of valid lanes.
 async fn step(
     session: &mut MySqlConnection,
     statement: &'static str,
@@ -63,13 +67,13 @@ async fn step(
         .bind(i64::try_from(STEP).unwrap_or(i64::MAX))
         .fetch_all(&mut *session)
         .await?;
-    Ok(entries.iter().filter_map(rows::lane).collect())
+    entries.iter().map(rows::place).collect()
 }
 
 /// The lanes that a step has found.
 #[derive(Debug, PartialEq, Eq)]
 struct Ahead {
-    /// All lanes up to the frontier.
+    /// All valid lanes up to the frontier.
     lanes: BTreeSet<Lane>,
     /// Where the next step begins; `None`: there is nothing more.
     frontier: Option<Lane>,
@@ -83,15 +87,31 @@ impl Ahead {
             let more = entries.len() >= STEP;
             entries.last().filter(|_| more).cloned()
         });
-        let frontier = ends.into_iter().flatten().min();
+        let frontier = ends.into_iter().flatten().min_by(order);
+        let is_known = |lane: &Lane| frontier.as_ref().is_none_or(|end| order(lane, end).is_le());
         let lanes = rows.into_iter().chain(batches);
         Self {
             lanes: lanes
-                .filter(|lane| frontier.as_ref().is_none_or(|frontier| lane <= frontier))
+                .filter(|lane| lane.is_valid() && is_known(lane))
                 .collect(),
             frontier,
         }
     }
+}
+
+/// The order of the index. It takes the shorter of two texts as if blanks followed, which makes a
+/// difference for ids that break the rules.
+fn order(one: &Lane, other: &Lane) -> Ordering {
+    let text = |one: &str, other: &str| {
+        let longest = one.len().max(other.len());
+        let padded = |text: &str| {
+            let padded = text.bytes().chain(repeat(b' ')).take(longest);
+            padded.collect::<Vec<_>>()
+        };
+        padded(one).cmp(&padded(other))
+    };
+    let users = text(one.user_id(), other.user_id());
+    users.then_with(|| text(one.task_id(), other.task_id()))
 }
 
 async fn ripen(
@@ -172,6 +192,36 @@ mod tests {
         let ahead = Ahead::new(many, vec![lane(5), lane(STEP + 9)]);
         assert_eq!(ahead.lanes.len(), STEP);
         assert_eq!(ahead.frontier, Some(lane(STEP - 1)));
+    }
+
+    #[test]
+    fn entries_that_are_no_lane_are_skipped_and_the_step_goes_on_behind_them() {
+        let bad = Lane::position("a b", "t");
+        let ahead = Ahead::new(vec![bad.clone(); STEP], vec![lane(7)]);
+        assert_eq!(ahead.lanes, BTreeSet::new());
+        assert_eq!(ahead.frontier, Some(bad.clone()));
+        let ahead = Ahead::new(vec![bad, lane(7)], Vec::new());
+        assert_eq!(ahead.lanes, BTreeSet::from([lane(7)]));
+        assert_eq!(ahead.frontier, None);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_servers() {
+        let at = |user: &str| Lane::position(user, "t");
+        for (less, more) in [
+            ("a\t", "a"),
+            ("a", "a!"),
+            ("a b", "a-"),
+            ("a", "b"),
+            ("z", "张"),
+        ] {
+            assert_eq!(
+                order(&at(less), &at(more)),
+                Ordering::Less,
+                "{less:?} {more:?}"
+            );
+        }
+        assert_eq!(order(&at("a "), &at("a")), Ordering::Equal);
     }
 
     #[test]

@@ -17,11 +17,11 @@ use crate::outbox::plan::{Opened, Plan, Succeeded};
 use crate::outbox::sql::dialect::Dialect;
 use crate::outbox::sql::written::Written;
 use crate::outbox::sql::{self, inserting, leasing, rates, reading};
-use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
+use crate::outbox::{Cursor, LanePage, LaneQuery, NewContact, Page, RateClaim};
 
 #[async_trait]
 impl Dialect for Postgres {
-    async fn find_lanes(session: &mut PgConnection, query: &LaneQuery) -> Result<Vec<LaneFound>> {
+    async fn find_lanes(session: &mut PgConnection, query: &LaneQuery) -> Result<LanePage> {
         reading::walk::<Self>(FIND_LANES, session, query).await
     }
 

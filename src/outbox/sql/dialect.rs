@@ -13,7 +13,7 @@ use crate::contact::{ContactId, Lane};
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
 use crate::outbox::plan::{LaneKey, Opened, Plan, Succeeded};
-use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
+use crate::outbox::{Cursor, LanePage, LaneQuery, NewContact, Page, RateClaim};
 
 /// All that a kind of database must bring so that the outbox works on it. Several share a way of doing
 /// something: see the neighbours of this file.
@@ -27,7 +27,7 @@ pub(in crate::outbox) trait Dialect: Sessions + Setup {
         held.keep();
         Ok(newest)
     }
-    async fn find_lanes(session: &mut Session<Self>, query: &LaneQuery) -> Result<Vec<LaneFound>>;
+    async fn find_lanes(session: &mut Session<Self>, query: &LaneQuery) -> Result<LanePage>;
     async fn read_page(
         session: &mut Session<Self>,
         lane: &Lane,

@@ -16,7 +16,7 @@ use crate::contact::{ContactId, Lane, MAX_CONTACT_BYTES};
 use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
 use crate::outbox::{
-    ActionReport, Backlog, Cursor, Insertion, Instance, LaneFound, LaneQuery, LearnedRate, Lease,
+    ActionReport, Backlog, Cursor, Insertion, Instance, LanePage, LaneQuery, LearnedRate, Lease,
     LeasedLane, Orders, Outbox, OutboxError, Page, PageLimit, RateClaim, Recorded, Write,
     WriteHealth,
 };
@@ -152,7 +152,7 @@ impl<D: Dialect> Outbox for SqlOutbox<D> {
         self.call("newest_lanes", Limit::Short, newest).await
     }
 
-    async fn find_lanes(&self, query: &LaneQuery) -> Result<Vec<LaneFound>, OutboxError> {
+    async fn find_lanes(&self, query: &LaneQuery) -> Result<LanePage, OutboxError> {
         let find = || reading::find_lanes(&self.dialect, query);
         self.call("find_lanes", Limit::Patient, find).await
     }

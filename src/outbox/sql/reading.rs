@@ -12,12 +12,12 @@ use crate::outbox::error::SqlError;
 use crate::outbox::page::Reader;
 use crate::outbox::rows;
 use crate::outbox::span::to_seconds;
-use crate::outbox::{Backlog, Cursor, LaneFound, LaneQuery, Page};
+use crate::outbox::{Backlog, Cursor, LanePage, LaneQuery, Page};
 
 pub(super) async fn find_lanes<D: Dialect>(
     dialect: &D,
     query: &LaneQuery,
-) -> Result<Vec<LaneFound>, SqlError> {
+) -> Result<LanePage, SqlError> {
     let mut session = dialect.reading().await?;
     Ok(D::find_lanes(&mut session, query).await?)
 }
@@ -27,7 +27,7 @@ pub(in crate::outbox) async fn walk<D: Dialect>(
     find_lanes: &'static str,
     session: &mut Session<D>,
     query: &LaneQuery,
-) -> sqlx::Result<Vec<LaneFound>> {
+) -> sqlx::Result<LanePage> {
     let after = query.after.as_ref();
     let found = ask::<D>(find_lanes)
         .bind(query.instance)
@@ -39,7 +39,7 @@ pub(in crate::outbox) async fn walk<D: Dialect>(
         .bind(to_seconds(query.horizon))
         .fetch_all(session)
         .await?;
-    Ok(rows::lanes_found(&found))
+    Ok(rows::lane_page(&found, query.limit))
 }
 
 pub(super) async fn newest_lanes<D: Dialect>(

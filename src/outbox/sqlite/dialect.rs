@@ -20,7 +20,7 @@ use crate::outbox::sql::language::Language;
 use crate::outbox::sql::value::List;
 use crate::outbox::sql::written::Written;
 use crate::outbox::sql::{inserting, leasing, rates, reading, recording};
-use crate::outbox::{Cursor, LaneFound, LaneQuery, NewContact, Page, RateClaim};
+use crate::outbox::{Cursor, LanePage, LaneQuery, NewContact, Page, RateClaim};
 
 #[async_trait]
 impl Dialect for Sqlite {
@@ -36,10 +36,7 @@ impl Dialect for Sqlite {
         Ok(newest)
     }
 
-    async fn find_lanes(
-        session: &mut SqliteConnection,
-        query: &LaneQuery,
-    ) -> Result<Vec<LaneFound>> {
+    async fn find_lanes(session: &mut SqliteConnection, query: &LaneQuery) -> Result<LanePage> {
         reading::walk::<Self>(FIND_LANES, session, query).await
     }
 

@@ -106,6 +106,9 @@ macro_rules! task_of_walk {
 /// It seeks twice, to the same user's next task and to the next user. One seek by both columns at
 /// once, `(user_id, task_id) > (…)`, begins at the equal rows and reads through all rows of the
 /// walk's lane.
+///
+/// Rows that break the rules of the ids may be there where an app has switched the rules off. A user with a
+/// blank or a task of bytes would lead the walk back to where it was, so such rows are passed over.
 macro_rules! next_lane {
     ($table_and_index:literal, $rows:literal) => {
         concat!(
@@ -117,13 +120,14 @@ macro_rules! next_lane {
             user_of_walk!(),
             " AND task_id > ",
             task_of_walk!(),
-            " ORDER BY task_id LIMIT 1), (SELECT user_id || ' ' || task_id FROM ",
+            " AND typeof(task_id) = 'text' ORDER BY task_id LIMIT 1), (SELECT user_id || ' ' || task_id FROM ",
             $table_and_index,
             " WHERE ",
             $rows,
             " AND user_id > ",
             user_of_walk!(),
-            " ORDER BY user_id, task_id LIMIT 1), '~')"
+            " AND user_id NOT GLOB '*[^A-Za-z0-9_-]*' AND typeof(task_id) = 'text'
+              ORDER BY user_id, task_id LIMIT 1), '~')"
         )
     };
 }
@@ -206,11 +210,12 @@ pub(super) mod operating;
 /// `walk` goes from lane to lane: each step seeks the next lane in three indexes and takes the
 /// least. It carries a lane as one text, `user task`, since there is no LATERAL to carry two
 /// columns out of a seek. A space is less than any character of an id, so keys sort like pairs, and
-/// `~` is greater than all of them. `walk` is read lazily, so `LIMIT` stops it. Nothing here
-/// touches more than a batch of rows of a lane, and only of a lane that is still lingering.
+/// `~` is greater than all of them. It ends where a step would not lead on. `walk` is read lazily, so
+/// `LIMIT` stops it. Nothing here touches more than a batch of rows of a lane, and only of a lane that is
+/// still lingering.
 pub(super) const FIND_LANES: &str = concat!(
-    "WITH RECURSIVE walk (lane) AS (
-         SELECT ?2 || ' ' || ?3
+    "WITH RECURSIVE walk (lane, before) AS (
+         SELECT ?2 || ' ' || ?3, ''
          UNION ALL
          SELECT min(",
     next_lane!(
@@ -227,7 +232,7 @@ pub(super) const FIND_LANES: &str = concat!(
         "delivery_batch INDEXED BY delivery_batch_open",
         "closed_at IS NULL"
     ),
-    ") FROM walk WHERE walk.lane <> '~'
+    "), walk.lane FROM walk WHERE walk.lane <> '~' AND walk.lane > walk.before
      ), free (user_id, task_id, hold_reason) AS (
          SELECT ",
     user_of_walk!(),
@@ -239,7 +244,7 @@ pub(super) const FIND_LANES: &str = concat!(
     " AND l.task_id = ",
     task_of_walk!(),
     "
-         WHERE walk.lane <> '~' AND walk.lane > ?2 || ' ' || ?3
+         WHERE walk.lane <> '~' AND walk.lane > ?2 || ' ' || ?3 AND walk.lane > walk.before
            AND (l.held_until > ",
     now!(),
     " OR (l.lease_owner <> ?1 AND ",

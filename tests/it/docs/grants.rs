@@ -126,7 +126,7 @@ async fn deliver(outbox: &impl Outbox, end: Final) {
     let (me, lane) = (Uuid::now_v7(), lane("u-1/t-1"));
     outbox.beat(&instance(me)).await.unwrap();
     outbox.beat(&instance(me)).await.unwrap();
-    assert_eq!(outbox.find_lanes(&query(me)).await.unwrap().len(), 1);
+    assert_eq!(outbox.find_lanes(&query(me)).await.unwrap().lanes.len(), 1);
     let lease = outbox.lease(&lane, me).await.unwrap().unwrap().lease;
     let page = outbox
         .read_page(&lane, &Cursor::default(), PageLimit::rows(10))

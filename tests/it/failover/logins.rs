@@ -115,8 +115,14 @@ async fn an_answer_outlives_a_server_that_lets_nobody_in_for_a_while(db: &Db) {
         administer(db, &way.shut).await;
         end_sessions(&user).await;
         let shut = Instant::now();
-        for line in ["database trouble; trying again", "the database answers again"] {
-            until(line, async || said(&courier, line) == nth && shut.elapsed() > SHUT).await;
+        for line in [
+            "database trouble; trying again",
+            "the database answers again",
+        ] {
+            until(line, async || {
+                said(&courier, line) == nth && shut.elapsed() > SHUT
+            })
+            .await;
             administer(db, &way.open).await;
         }
     }

@@ -222,7 +222,7 @@ async fn a_day_of_work_on_postgres_reads_what_it_needs_and_no_more() {
     let outbox = PostgresOutbox::connect(&db.url, 1).await.expect("connects");
     let me = uuid::Uuid::now_v7();
     outbox.beat(&instance(me)).await.expect("beats");
-    let found = outbox.find_lanes(&query(me)).await.expect("finds");
+    let found = outbox.find_lanes(&query(me)).await.expect("finds").lanes;
     assert_eq!(found.len(), 20);
     outbox.close().await;
     let (_, after_finding) = settled(pool, before).await;
@@ -402,7 +402,7 @@ async fn finding_lanes_reads_what_it_needs_and_no_more(db: &Db) {
     let outbox = MySqlOutbox::connect(&db.url, 1).await.expect("connects");
     let me = uuid::Uuid::now_v7();
     outbox.beat(&instance(me)).await.expect("beats");
-    let found = outbox.find_lanes(&query(me)).await.expect("finds");
+    let found = outbox.find_lanes(&query(me)).await.expect("finds").lanes;
     assert_eq!(found.len(), 20);
     let after_finding = rows_read(db).await;
     // Each of the large lanes costs a step, and a look at its first row.
@@ -413,7 +413,7 @@ async fn finding_lanes_reads_what_it_needs_and_no_more(db: &Db) {
         linger: Duration::from_hours(1),
         ..query(me)
     };
-    let found = outbox.find_lanes(&lingering).await.expect("finds");
+    let found = outbox.find_lanes(&lingering).await.expect("finds").lanes;
     assert_eq!(found.len(), 20);
     assert!(found.iter().all(|found| found.ripe_in.is_zero()));
     // A batch of rows of each lane is counted, too.
@@ -427,7 +427,10 @@ async fn finding_lanes_reads_what_it_needs_and_no_more(db: &Db) {
     db.execute("DELETE FROM contact_outbox WHERE not_before IS NULL AND status = 'pending'")
         .await;
     let before = rows_read(db).await;
-    assert_eq!(outbox.find_lanes(&query(me)).await.expect("finds"), []);
+    assert_eq!(
+        outbox.find_lanes(&query(me)).await.expect("finds").lanes,
+        []
+    );
     let read = rows_read(db).await - before;
     assert!(
         read <= 20 * (64 + 1_000 + 8),
@@ -492,7 +495,7 @@ async fn sqlite_finds_few_lanes_among_many_rows_quickly() {
         limit: 1,
         ..query(me)
     };
-    let found = db.outbox.find_lanes(&one).await.expect("finds");
+    let found = db.outbox.find_lanes(&one).await.expect("finds").lanes;
     assert_eq!(found.len(), 1);
     assert_eq!(db.find(me).await.len(), 20);
 }

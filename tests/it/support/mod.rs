@@ -409,6 +409,7 @@ impl Db {
             .find_lanes(&query(instance))
             .await
             .expect("finding")
+            .lanes
     }
 
     /// The names of the lanes that a courier finds.
