@@ -16,7 +16,8 @@ use crate::outbox::servers::Servers;
 pub(super) async fn read(servers: &Servers<sqlx::Postgres>) -> Result<ServerReport> {
     let pooled = is_pooled(servers).await?;
     let mut session = servers.acquire().await?;
-    let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
+    // Not prepared, for the reason that `Postgres::fitness` has.
+    let told = sqlx::raw_sql(SERVER).fetch_one(&mut *session).await?;
     let version = told.text("version").unwrap_or_default();
     let behind = if pooled {
         ", behind a pooler of transactions,"

@@ -51,10 +51,11 @@ impl Setup for Postgres {
 }
 
 impl Postgres {
-    /// What the session, the role and the database say of themselves.
+    /// What the session, the role and the database say of themselves. A pooler that loses prepared statements
+    /// might carry out another one, and the driver would not bear its answer.
     async fn fitness(&self) -> Result<PgRow> {
         let mut session = self.servers.acquire().await?;
-        sqlx::query(FITNESS).fetch_one(&mut *session).await
+        sqlx::raw_sql(FITNESS).fetch_one(&mut *session).await
     }
 }
 
