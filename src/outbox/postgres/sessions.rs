@@ -27,8 +27,9 @@ use crate::outbox::{OutboxError, network};
 
 /// What every session of ours runs with. The journal must survive the loss of power. A statement
 /// that waits for longer than this waits for something that is broken.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 5] = [
     ("synchronous_commit", "on"),
+    ISOLATION,
     // Nothing is waited for within a transaction: a courier that is silent in the middle of one
     // stands still, and must not keep its lanes locked from those that take them over.
     ("idle_in_transaction_session_timeout", "5s"),
@@ -36,6 +37,10 @@ const SESSION: [(&str, &str); 4] = [
     ("lock_timeout", "8s"),
     ("statement_timeout", "120s"),
 ];
+
+/// Of statements outside of a transaction. A stricter default of the database's or the role's would have them
+/// fail for what others do at the same time.
+pub(super) const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
 
 /// All of our statements want the index that was made for them. A planner with other ideas has
 /// statistics from when the table was empty, or full: a queue's statistics are always stale.

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Result};
 use super::error::translate;
 use super::language::Postgres;
 use super::pooler::is_pooled;
-use super::sessions::STEADY_PLANS;
+use super::sessions::{ISOLATION, STEADY_PLANS};
 use super::statements::FITNESS;
 use super::{indexing, migrating, server_report};
 use crate::outbox::rows::Columns;
@@ -64,10 +64,11 @@ fn dropped(told: &PgRow) -> Vec<(&'static str, &'static str)> {
     let holds = |(name, wanted): &(&str, &str)| {
         let found = told.text(*name).unwrap_or_default();
         // A time limit may have another value, but must not be off.
-        found == *wanted || *wanted != "off" && found != "0"
+        found == *wanted || name.ends_with("_timeout") && found != "0"
     };
     STEADY_PLANS
         .into_iter()
+        .chain([ISOLATION])
         .chain([("lock_timeout", "8s"), ("statement_timeout", "120s")])
         .filter(|setting| !holds(setting))
         .collect()

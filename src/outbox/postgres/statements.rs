@@ -371,6 +371,7 @@ pub(super) const FITNESS: &str = "
         current_setting('enable_mergejoin') AS enable_mergejoin,
         current_setting('jit') AS jit, current_setting('lock_timeout') AS lock_timeout,
         current_setting('statement_timeout') AS statement_timeout,
+        current_setting('default_transaction_isolation') AS default_transaction_isolation,
         (SELECT string_agg(named.oid::regclass::text, ', ')
          FROM unnest(ARRAY[to_regclass('contact_outbox'), to_regclass('contact_requeue'),
              to_regclass('delivery_lane'), to_regclass('delivery_batch'),

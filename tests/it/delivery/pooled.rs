@@ -136,7 +136,7 @@ async fn filled(db: &Db) -> World<'_> {
 /// Returns the error that `run` and `doctor` both give.
 async fn refused(world: &World<'_>) -> String {
     let doctor = world.run(&["doctor"]).await;
-    assert_eq!(doctor.code, Some(1), "{}", doctor.out);
+    assert_eq!(doctor.code, Some(1), "{}{}", doctor.out, doctor.tail());
     assert!(
         doctor.out.contains("a pooler such as PgBouncer"),
         "{}",
@@ -163,6 +163,23 @@ async fn a_pooler_that_refuses_or_drops_the_settings_is_told_with_what_to_do() {
         pooler.ends(&db).await;
         db.execute("DELETE FROM contact_outbox").await;
     }
+}
+
+#[tokio::test]
+async fn a_pooler_that_drops_the_isolation_is_told_where_the_default_is_another() {
+    let db = Db::postgres().await;
+    let mut world = filled(&db).await;
+    let pooler = Pooler::new(&db, "session", &[IGNORING])
+        .await
+        .settled(&db)
+        .await;
+    let set = "SET default_transaction_isolation =";
+    db.execute(&format!("ALTER ROLE {} {set} 'serializable'", pooler.role))
+        .await;
+    world.set("database.url", &pooler.url);
+    let said = refused(&world).await;
+    assert!(said.contains(&format!("{set} 'read committed'")), "{said}");
+    pooler.ends(&db).await;
 }
 
 #[tokio::test]

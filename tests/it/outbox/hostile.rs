@@ -5,9 +5,9 @@ use std::time::Duration;
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, Cursor, FailKind, FailureFilter, Final, MySqlOutbox, NewContact, Operations, Outbox,
-    PageLimit, Pruning, RateClaim, Recorded, RowOutcome, Write,
+    PageLimit, PostgresOutbox, Pruning, RateClaim, Recorded, RowOutcome, Write,
 };
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection};
 use uuid::Uuid;
 
 use crate::server::Server;
@@ -130,6 +130,30 @@ async fn writes_what_fits(outbox: &MySqlOutbox) {
     assert!(said.contains("max_allowed_packet is 1048576"), "{said}");
     let written = outbox.record(&[write(Change::Recover)]).await;
     assert_eq!(written.expect("the server is there"), [Recorded::Done]);
+}
+
+/// A stricter isolation would have single statements fail for what others do at the same time.
+#[tokio::test]
+async fn a_postgresql_that_isolates_more_by_default_is_worked_with() {
+    let Some(db) = Db::on(Kind::Postgres).await else {
+        return;
+    };
+    let name = db.text("current_database()", "").await.expect("a name");
+    for level in ["serializable", "repeatable read"] {
+        let set = format!("default_transaction_isolation = '{level}'");
+        db.execute(&format!("ALTER DATABASE {name} SET {set}"))
+            .await;
+        let options = PostgresOutbox::connect_options(&db.url).expect("options");
+        let mut session = options.connect().await.expect("connects");
+        let holds: String = sqlx::query_scalar("SHOW transaction_isolation")
+            .fetch_one(&mut session)
+            .await
+            .expect("tells");
+        assert_eq!(holds, "read committed");
+        let outbox = PostgresOutbox::connect(&db.url, 2).await.expect("connects");
+        outbox.check_fitness().await.expect("is fit");
+        outbox.close().await;
+    }
 }
 
 /// The kind of password that MySQL gives to users is only taken over TLS, unless the server still
