@@ -68,6 +68,26 @@ pub(super) fn settings(dropped: &[(&str, &str)], role: &str) -> Result<(), Outbo
     })
 }
 
+/// Refuses sessions in which a setting of the address does not hold: its outbox may be another one.
+pub(super) fn setting_of_address(name: &str, wanted: &str, found: &str, role: &str) -> OutboxError {
+    // A list of names in quotes would be one name.
+    let value = if name == "search_path" {
+        wanted.to_owned()
+    } else {
+        format!("'{}'", wanted.replace('\'', "''"))
+    };
+    OutboxError::Unfit {
+        found: format!(
+            "a pooler such as PgBouncer drops the setting {name} of the address (it is {found:?}, and not \
+             {wanted:?})"
+        ),
+        todo: format!(
+            "give it to the role, and have the pooler connect anew (RECONNECT): ALTER ROLE {role} SET \
+             {name} = {value}"
+        ),
+    }
+}
+
 /// A pooler that does not let a connection begin with settings.
 pub(super) fn refuses_settings(words: &str) -> OutboxError {
     OutboxError::Unfit {
@@ -157,6 +177,18 @@ mod tests {
                 said.contains(other) && said.contains("ENCODING 'UTF8'"),
                 "{said}"
             );
+        }
+    }
+
+    #[test]
+    fn a_setting_of_the_address_is_given_to_the_role_as_sql_writes_it() {
+        for (name, wanted, written) in [
+            ("search_path", "shop, public", "search_path = shop, public"),
+            ("app.note", "it's", "app.note = 'it''s'"),
+        ] {
+            let said = setting_of_address(name, wanted, "", "courier").to_string();
+            let todo = format!("ALTER ROLE courier SET {written}");
+            assert!(said.ends_with(&todo), "{said}");
         }
     }
 

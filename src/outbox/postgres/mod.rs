@@ -10,6 +10,7 @@ mod indexing;
 mod language;
 mod lists;
 mod migrating;
+mod of_address;
 mod outbox;
 mod pooler;
 mod recording;

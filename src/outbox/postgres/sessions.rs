@@ -85,6 +85,12 @@ const BEGIN_LEASE: &str = begin!(durable: "off", lock: "1s", idle: "5s");
 /// The same where somebody may take time between two statements.
 const BEGIN_UNHURRIED: &str = begin!(lock: "8s", idle: "0");
 
+/// Whether the sessions' own settings have one of this name. They go along after those of the address.
+pub(super) fn sets(name: &str) -> bool {
+    let mut own = SESSION.iter().chain(&STEADY_PLANS);
+    own.any(|(own, _)| *own == name)
+}
+
 /// The options of sessions on each of the servers of an address.
 pub(super) fn each(address: &Address) -> Result<Vec<PgConnectOptions>, OutboxError> {
     network::each(address, options)

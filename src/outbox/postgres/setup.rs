@@ -9,7 +9,7 @@ use super::language::Postgres;
 use super::pooler::is_pooled;
 use super::sessions::{ISOLATION, STEADY_PLANS};
 use super::statements::FITNESS;
-use super::{indexing, migrating, server_report};
+use super::{indexing, migrating, of_address, server_report};
 use crate::outbox::rows::Columns;
 use crate::outbox::sql::setup::Setup;
 use crate::outbox::{OutboxError, ServerReport, fitness};
@@ -41,7 +41,17 @@ impl Setup for Postgres {
         fitness::encoding(&told.text("encoding").unwrap_or_default())?;
         fitness::row_security(told.text("secured"), &role)?;
         fitness::settings(&dropped(&told), &role)?;
+        // Fails if prepared statements get lost, by which the rest is asked.
         is_pooled(&self.servers).await.map_err(translate)?;
+        if let Some(dropped) = self.dropped_of_address().await.map_err(translate)? {
+            let (name, wanted) = (&dropped.name, &dropped.wanted);
+            return Err(fitness::setting_of_address(
+                name,
+                wanted,
+                &dropped.found,
+                &role,
+            ));
+        }
         Ok(())
     }
 
@@ -56,6 +66,12 @@ impl Postgres {
     async fn fitness(&self) -> Result<PgRow> {
         let mut session = self.servers.acquire().await?;
         sqlx::raw_sql(FITNESS).fetch_one(&mut *session).await
+    }
+
+    async fn dropped_of_address(&self) -> Result<Option<of_address::Dropped>> {
+        let options = self.servers.options();
+        let mut session = self.servers.acquire().await?;
+        of_address::dropped(&mut session, options.get_options()).await
     }
 }
 

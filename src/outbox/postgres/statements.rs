@@ -380,6 +380,14 @@ pub(super) const FITNESS: &str = "
              to_regclass('operator_action')]) AS named (oid)
          WHERE named.oid IS NOT NULL AND row_security_active(named.oid)) AS secured";
 
+/// $1 name, $2 value. A setting as it is, and how it would be written with this value.
+pub(super) const WOULD_BE: &str = "
+    WITH now AS MATERIALIZED (SELECT current_setting($1, true) AS found)
+    SELECT now.found, set_config($1, $2, true) AS would_be FROM now";
+
+/// $1 name. A setting as it is.
+pub(super) const SETTING: &str = "SELECT current_setting($1, true) AS found";
+
 /// The statements that every database has.
 pub(super) static STATEMENTS: Statements = Statements {
     beat: Statement::new(

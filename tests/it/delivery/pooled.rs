@@ -182,6 +182,32 @@ async fn a_pooler_that_drops_the_isolation_is_told_where_the_default_is_another(
     pooler.ends(&db).await;
 }
 
+/// The setting says where the outbox is: without it, the courier would work on another one.
+#[tokio::test]
+async fn a_pooler_that_drops_a_setting_of_the_address_is_told() {
+    let db = Db::postgres().await;
+    let mut world = filled(&db).await;
+    let pooler = Pooler::new(&db, "session", &[IGNORING])
+        .await
+        .settled(&db)
+        .await;
+    let of_address = "options[search_path]=shop,public&options[work_mem]=8192";
+    world.set("database.url", &format!("{}&{of_address}", pooler.url));
+    let role = &pooler.role;
+    let path = format!("ALTER ROLE {role} SET search_path = shop,public");
+    let memory = format!("ALTER ROLE {role} SET work_mem = '8192'");
+    for remedy in [&path, &memory] {
+        let said = refused(&world).await;
+        assert!(said.contains(remedy), "{said}");
+        db.execute(remedy).await;
+        // The pooler connects anew.
+        let old = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename";
+        db.execute(&format!("{old} = '{role}'")).await;
+    }
+    world.deliver().await;
+    pooler.ends(&db).await;
+}
+
 #[tokio::test]
 async fn behind_a_pooler_of_sessions_all_is_as_without() {
     let db = Db::postgres().await;
