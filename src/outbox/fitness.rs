@@ -88,6 +88,16 @@ pub(super) fn setting_of_address(name: &str, wanted: &str, found: &str, role: &s
     }
 }
 
+/// A proxy that takes no settings with a connection, and cannot be told to ignore them.
+pub(super) fn takes_no_options(words: &str) -> OutboxError {
+    OutboxError::Unfit {
+        found: format!("a proxy refuses the settings of the courier ({words})"),
+        todo: "write the server's own address into database.url, or that of a PgBouncer, as \
+               docs/operating.md says"
+            .into(),
+    }
+}
+
 /// A pooler that does not let a connection begin with settings.
 pub(super) fn refuses_settings(words: &str) -> OutboxError {
     OutboxError::Unfit {

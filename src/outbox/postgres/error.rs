@@ -61,6 +61,10 @@ fn meaning(code: &str, constraint: Option<&str>, message: String) -> OutboxError
         "08P01" | "0A000" if message.contains("startup parameter") => {
             fitness::refuses_settings(&message)
         }
+        // The words of Amazon's RDS Proxy.
+        "08P01" | "0A000" if message.contains("command-line options") => {
+            fitness::takes_no_options(&message)
+        }
         "08P01" | "0A000" if message.contains("statement pooling") => {
             fitness::no_transactions(&message)
         }
@@ -121,6 +125,18 @@ mod tests {
                 assert_eq!(kind(code), meant, "{code}");
             }
         }
+    }
+
+    #[test]
+    fn a_proxy_that_takes_no_options_is_told_with_what_to_do() {
+        let words = "RDS Proxy currently doesn't support command-line options.";
+        let told = meaning("0A000", None, words.into());
+        assert_eq!(told.kind(), "unfit");
+        let told = told.to_string();
+        assert!(
+            told.contains(words) && told.contains("the server's own address"),
+            "{told}"
+        );
     }
 
     #[test]
