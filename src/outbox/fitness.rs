@@ -98,6 +98,16 @@ pub(super) fn takes_no_options(words: &str) -> OutboxError {
     }
 }
 
+/// A user whose kind of login this program does not know.
+pub(super) fn unknown_login(kind: &str) -> OutboxError {
+    OutboxError::Unfit {
+        found: format!("the server wants this user to log in by {kind}, which this program cannot"),
+        todo: "let the user log in by a password, or by another kind of it: scram-sha-256 on \
+               PostgreSQL, caching_sha2_password on MySQL, mysql_native_password on MariaDB"
+            .into(),
+    }
+}
+
 /// A pooler that does not let a connection begin with settings.
 pub(super) fn refuses_settings(words: &str) -> OutboxError {
     OutboxError::Unfit {

@@ -8,8 +8,8 @@ use sqlx::{ConnectOptions, Connection, Error};
 use tokio::time::{sleep, timeout};
 
 use super::error::OutboxError;
-use super::schema;
 use super::server_kind::{Options, ServerKind};
+use super::{fitness, schema};
 use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Tls};
 use crate::trust;
 
@@ -119,6 +119,33 @@ const NO_TLS: &str = "server does not support TLS";
 /// PostgreSQL's answers.
 const NO_POSTGRES: &str = "unexpected response from SSLRequest";
 
+/// What the drivers say of a kind of login that they do not know. Its name stands behind the words.
+const UNKNOWN_LOGINS: [&str; 4] = [
+    "unknown authentication plugin: ",
+    "unknown authentication method: ",
+    "unsupported authentication method: ",
+    "unsupported SASL authentication mechanisms: ",
+];
+
+/// What the driver for MySQL says of passwords that go as they are.
+const NO_CLEARTEXT: &str = "mysql_cleartext_plugin disabled";
+
+/// Returns the kind of login that the driver does not know, if it says so.
+fn unknown_login(said: &str) -> Option<&str> {
+    if said.contains(NO_CLEARTEXT) {
+        return Some("mysql_clear_password");
+    }
+    let mut kinds = UNKNOWN_LOGINS
+        .iter()
+        .filter_map(|words| said.split_once(words));
+    kinds.next().map(|(_, kind)| match kind {
+        // PostgreSQL's numbers.
+        "7" => "gss",
+        "9" => "sspi",
+        kind => kind,
+    })
+}
+
 /// Translates an error of a connection to a server; `by_code` knows the server's own errors.
 pub(super) fn translate_server(
     error: Error,
@@ -126,6 +153,11 @@ pub(super) fn translate_server(
 ) -> OutboxError {
     if let Some(why) = trust::refusal(&error, "database.ca_file") {
         return OutboxError::Untrusted(why);
+    }
+    if let Error::Protocol(said) = &error
+        && let Some(kind) = unknown_login(said)
+    {
+        return fitness::unknown_login(kind);
     }
     match error {
         Error::Database(error) => by_code(&*error),
@@ -158,6 +190,29 @@ pub(super) fn translate_server(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kind_of_login_that_the_driver_does_not_know_is_told_by_its_name() {
+        for (words, kind) in [
+            ("unknown authentication plugin: ed25519", "ed25519"),
+            ("mysql_cleartext_plugin disabled", "mysql_clear_password"),
+            ("unknown authentication method: 7", "gss"),
+            ("unknown authentication method: 9", "sspi"),
+            (
+                "unsupported SASL authentication mechanisms: OAUTHBEARER",
+                "OAUTHBEARER",
+            ),
+        ] {
+            let told = translate_server(Error::Protocol(words.into()), |_| {
+                OutboxError::Failed(String::new())
+            });
+            assert!(!told.is_transient(), "waiting does not help: {told}");
+            let (found, todo) = told.apart();
+            assert!(found.contains(kind), "{found}");
+            assert!(todo.is_some_and(|todo| todo.contains("scram-sha-256")));
+        }
+        assert_eq!(unknown_login("unexpected packet"), None);
+    }
 
     #[test]
     fn another_server_behind_the_scheme_of_postgresql_is_told_as_such() {

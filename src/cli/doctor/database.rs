@@ -43,9 +43,18 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, Rates) {
                     Rates::default(),
                 );
             }
-            let todo = unopened(settings.database.url().kind(), error.downcast_ref());
+            let error = error.downcast_ref();
+            let todo = error.and_then(|error| OutboxError::apart(error).1);
+            let found = todo
+                .and_then(|todo| said.strip_suffix(todo))
+                .unwrap_or(&said);
+            let todo = todo.unwrap_or(unopened(settings.database.url().kind(), error));
             return (
-                vec![Check::failed("database", said, todo)],
+                vec![Check::failed(
+                    "database",
+                    found.trim_end_matches("; "),
+                    todo,
+                )],
                 Rates::default(),
             );
         }
