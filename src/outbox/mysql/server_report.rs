@@ -115,8 +115,8 @@ fn safety<'a>(status: impl Fn(&str) -> Option<&'a str>, replicas: i64) -> Option
         name: "semi-synchronous replication",
         value: if waits { "on" } else { "off" }.into(),
         risk: (!waits).then_some(
-            "a replica that takes this server's place may lack the last commits, and contacts would \
-             be sent twice; turn it on",
+            "somebody reads this server's log; if it is a replica that may take its place, that one may \
+             lack the last commits, and contacts would be sent twice; turn it on",
         ),
     })
 }

@@ -2,7 +2,7 @@
 
 use contact_courier::simulator::Faults;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection};
 use url::Url;
 
 use super::outage::{contacts, everything_arrived, said, was_told_once};
@@ -97,6 +97,44 @@ async fn tells_whether_commits_can_be_lost(world: &World<'_>) {
         let told = format!("{setting} is empty; a standby");
         assert_eq!(doctor.out.contains(&told), warns, "{}", doctor.out);
     }
+}
+
+#[tokio::test]
+async fn who_reads_only_the_changes_is_not_taken_for_a_standby() {
+    let [mut server, reader] = [Server::new("postgres").await, Server::new("postgres").await];
+    let mut admin = PgConnection::connect(&server.url).await.unwrap();
+    let logical = "ALTER SYSTEM SET wal_level = logical";
+    admin.execute(logical).await.unwrap();
+    server.kill().await;
+    server.url = server.start().await;
+    let db = Db::postgres_at(server.url.clone()).await;
+    db.outbox.migrate().await.unwrap();
+    db.execute("CREATE TABLE changing (id int PRIMARY KEY); CREATE PUBLICATION all_of_it FOR TABLE changing")
+        .await;
+    let mut reads = PgConnection::connect(&reader.url).await.unwrap();
+    let of = format!(
+        "host={} user=postgres dbname=postgres",
+        server.dir().display()
+    );
+    for sql in [
+        "CREATE TABLE changing (id int PRIMARY KEY)".to_owned(),
+        format!("CREATE SUBSCRIPTION it CONNECTION '{of}' PUBLICATION all_of_it"),
+    ] {
+        reads.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    let of_changes = "FROM pg_stat_replication WHERE state = 'streaming'";
+    until("the changes are read", async || {
+        db.count(of_changes).await == 1
+    })
+    .await;
+    let world = World::new(&db, Faults::default()).await;
+    let doctor = world.run(&["doctor"]).await;
+    assert!(
+        !doctor.out.contains("synchronous_standby_names"),
+        "{}",
+        doctor.out
+    );
+    assert!(doctor.out.contains("fsync"), "{}", doctor.out);
 }
 
 /// A group of MySQL servers gives the place of its primary to another member: the old one turns read-only, and keeps its

@@ -176,13 +176,18 @@ pub(in crate::outbox::postgres) const WHETHER_TLS: &str = "
     SELECT CASE WHEN ssl THEN version ELSE '' END AS protocol
     FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
 
-/// The kind of this server, and the settings that its durability rests on.
+/// The kind of this server, and the settings that its durability rests on. A standby reads the log; so does
+/// who takes a backup, or the changes alone, and that one never takes the server's place.
 pub(in crate::outbox::postgres) const SERVER: &str = "
     SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
         current_setting('full_page_writes') AS full_page_writes,
         current_setting('synchronous_commit') AS synchronous_commit,
         current_setting('synchronous_standby_names') AS synchronous_standby_names,
-        (SELECT count(*) FROM pg_stat_replication) AS standbys,
+        (SELECT count(*) FROM pg_stat_replication AS reader
+         WHERE reader.state IS DISTINCT FROM 'backup'
+           AND coalesce(reader.application_name, '') NOT IN ('pg_basebackup', 'pg_receivewal')
+           AND NOT EXISTS (SELECT FROM pg_replication_slots AS slot
+               WHERE slot.active_pid = reader.pid AND slot.slot_type = 'logical')) AS standbys,
         (SELECT CASE WHEN role.rolsuper THEN current_setting('max_connections')::bigint
              ELSE least(nullif(role.rolconnlimit, -1), nullif(base.datconnlimit, -1),
                  current_setting('max_connections')::bigint
