@@ -17,6 +17,10 @@ pub(super) const PASSWORD_NEEDS_TLS: &str = "without TLS the server takes this u
     while it remembers the user, which ends when it restarts; turn TLS on (at the server, and no \
     ssl-mode=DISABLED in the address), or give the user another kind of password";
 
+/// Why a server takes no writes whose binary log holds statements.
+pub(super) const LOGS_STATEMENTS: &str = "takes no writes of the courier's, because its binlog_format is STATEMENT; \
+    set it to ROW or MIXED";
+
 /// Translates an error, whatever the call was.
 pub(super) fn translate(error: sqlx::Error) -> OutboxError {
     match error {
@@ -92,6 +96,8 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
         1153 => OutboxError::Failed(format!("{message}; raise max_allowed_packet at the server")),
         // The wait for a lock took too long.
         1205 => OutboxError::Locked(message),
+        // ER_BINLOG_STMT_MODE_AND_ROW_ENGINE
+        1665 => OutboxError::ReadOnly(format!("the server {LOGS_STATEMENTS}")),
         // The server, or what its sessions begin with, is read-only.
         1290 | 1836 | 1792 => OutboxError::ReadOnly(message),
         // On the database, a table, a column, a routine, or as administrator.
@@ -224,6 +230,7 @@ mod tests {
         for (numbers, sqlstate, meant) in [
             (&[1290, 1836][..], "HY000", "read-only"),
             (&[1792], "25006", "read-only"),
+            (&[1665], "HY000", "read-only"),
             (&[1213], "40001", "conflict"),
             (&[1020, 1180, 3101], "HY000", "conflict"),
             (&[1317], "70100", "conflict"),

@@ -7,7 +7,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{MySqlConnection, Row};
 
 use super::cluster::Cluster;
-use super::error::{self, translate};
+use super::error::{self, LOGS_STATEMENTS, translate};
 use super::{sessions, statements};
 use crate::outbox::server_kind::ServerKind;
 use crate::outbox::{OutboxError, network};
@@ -88,6 +88,9 @@ fn refusal(told: &[(String, String)]) -> Option<String> {
         {
             return says("is read-only", name, value);
         }
+    }
+    if of("log_bin") == Some("ON") && of("binlog_format") == Some("STATEMENT") {
+        return Some(LOGS_STATEMENTS.to_owned());
     }
     let is_node = of("wsrep_on") == Some("ON")
         && of("wsrep_provider").is_some_and(|library| !matches!(library, "" | "none"));
@@ -223,6 +226,20 @@ mod tests {
         assert!(is_of_a_group(&told("8a94f357-aab4-11df-86ab-c80aa9429562")));
         assert!(!is_of_a_group(&told("")));
         assert!(!is_of_a_group(&[]));
+    }
+
+    #[test]
+    fn a_server_whose_log_holds_statements_takes_no_writes_of_ours() {
+        for (log, format, refuses) in [
+            ("ON", "STATEMENT", true),
+            ("ON", "ROW", false),
+            ("ON", "MIXED", false),
+            ("OFF", "STATEMENT", false),
+        ] {
+            let told = [("log_bin", log), ("binlog_format", format)];
+            let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(refusal(&told).is_some(), refuses, "{log} {format}");
+        }
     }
 
     #[test]

@@ -757,8 +757,8 @@ pub(super) static HOT: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 /// refuses everything else.
 pub(super) const TAKES_WRITES: &str = "
     SHOW VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only',
-        'tx_read_only', 'transaction_read_only', 'wsrep_on', 'wsrep_provider',
-        'wsrep_reject_queries', 'group_replication_group_name');
+        'tx_read_only', 'transaction_read_only', 'log_bin', 'binlog_format', 'wsrep_on',
+        'wsrep_provider', 'wsrep_reject_queries', 'group_replication_group_name');
     SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_ready')";
 
 /// The number of members of this server's group, and of those that it does not reach. Only who may read
