@@ -27,7 +27,8 @@ pub(super) async fn migrate(
         run(&mut session, statement).await?;
     }
     prepare_history(&mut session).await?;
-    let applied = migrating::migrate::<MySql>(&mut session).await?;
+    let applied =
+        migrating::migrate_beside_others::<MySql>(&mut session, statements::LIMIT_WAITS).await?;
     network::part(session).await;
     Ok(applied)
 }

@@ -33,7 +33,8 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
         .ensure_migrations_table(HISTORY)
         .await
         .map_err(failed)?;
-    let applied = migrating::migrate::<Postgres>(&mut session).await?;
+    let applied =
+        migrating::migrate_beside_others::<Postgres>(&mut session, statements::LIMIT_WAITS).await?;
     network::part(session).await;
     Ok(applied)
 }

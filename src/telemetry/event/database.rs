@@ -53,6 +53,21 @@ impl DatabaseAllowsFewer<'_> {
     }
 }
 
+/// A migration does not get a lock, because another session uses a table. It is tried again.
+pub struct MigrationWaits<'a> {
+    /// The server's words.
+    pub error: &'a str,
+}
+
+impl MigrationWaits<'_> {
+    pub fn emit(&self) {
+        warn!(target: DATABASE,
+            error = self.error,
+            "a migration waits for a long transaction or a backup that uses its table; trying again"
+        );
+    }
+}
+
 /// The database's clock has gone back: instants that it has given lie in its future.
 pub struct ClockWentBack;
 

@@ -1,14 +1,19 @@
 //! Databases that an earlier program made, and the demands of servers and clusters on every table.
 
+use std::time::Duration;
+
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::FailKind;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
+use tokio::time::timeout;
 
 use super::operations::failed;
 use super::schema::migrations;
 use crate::server::Server;
+use crate::support::app::App;
 use crate::support::{Db, Kind, Raw, admin_url, mysql_database, on_every_database};
+use crate::world::until;
 
 /// Turns a database into one that the first program made, with the texts that its migrations had.
 pub(super) async fn made_by_the_first(db: &Db) {
@@ -133,6 +138,40 @@ async fn what_was_requeued_before_gets_keys_and_nothing_is_lost() {
         assert_nothing_is_lost(&db).await;
         assert_eq!(db.outbox.migrate().await.expect("migrates"), 0);
         assert_kinds(&db).await;
+    }
+}
+
+#[tokio::test]
+async fn a_migration_behind_a_backup_holds_up_no_app_for_long() {
+    for db in empty().await {
+        let waiting = match db.raw {
+            // A writer waits for no reader there.
+            Raw::Sqlite(_) => continue,
+            Raw::Postgres(_) => "FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'",
+            // Its list of processes stumbles over the bytes of other statements.
+            Raw::MySql(_) if db.kind == Kind::MySql => {
+                "FROM performance_schema.threads WHERE processlist_db = DATABASE()
+                 AND processlist_state LIKE '%metadata lock%'"
+            }
+            Raw::MySql(_) => {
+                "FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE '%metadata lock%'"
+            }
+        };
+        made_by_the_first(&db).await;
+        let backup = App::reads_the_contacts(&db).await;
+        let outbox = db.another().await;
+        let migrating = tokio::spawn(async move { outbox.migrate().await });
+        until("the migration waits for the backup", async || {
+            db.count(waiting).await > 0
+        })
+        .await;
+        let inserted = timeout(Duration::from_secs(30), db.contact("u/t", "13012121211"));
+        inserted.await.expect("the app goes on");
+        assert!(!migrating.is_finished());
+        backup.ends().await;
+        let applied = migrating.await.expect("no panic").expect("migrates");
+        assert_eq!(applied, later());
+        db.outbox.check_schema().await.expect("fine");
     }
 }
 

@@ -25,6 +25,14 @@ impl App {
         app
     }
 
+    /// Reads the contacts in a transaction that stays, as a backup does.
+    pub(crate) async fn reads_the_contacts(db: &Db) -> Self {
+        let mut app = Self::connect(db).await;
+        app.run("BEGIN").await;
+        app.run("SELECT count(*) FROM contact_outbox").await;
+        app
+    }
+
     /// Locks the row of a lane.
     pub(crate) async fn locks_the_lane(db: &Db, user: &str, task: &str) -> Self {
         let mut app = Self::connect(db).await;

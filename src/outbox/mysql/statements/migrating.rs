@@ -30,6 +30,11 @@ pub(in crate::outbox::mysql) const TABLES: &str = "
 pub(in crate::outbox::mysql) const FORGET_UNFINISHED: &str =
     "DELETE FROM contact_courier_migrations WHERE success = false";
 
+/// Has a migration wait for a table for a moment only, and removes the entry of one that has waited in vain.
+pub(in crate::outbox::mysql) const LIMIT_WAITS: &str = "
+    SET SESSION lock_wait_timeout = 3;
+    DELETE FROM contact_courier_migrations WHERE success = false";
+
 /// The history that is shared with apps, unfinished migrations too.
 pub(in crate::outbox::mysql) const SHARED: &str = "SELECT version, checksum FROM _sqlx_migrations";
 

@@ -10,6 +10,9 @@ pub(in crate::outbox::postgres) const TABLES: &str = "
         (SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.oid = to_regclass('contact_courier_migrations'))";
 
+/// Has a migration wait for a lock for a moment only.
+pub(in crate::outbox::postgres) const LIMIT_WAITS: &str = "SET lock_timeout = '3s'";
+
 /// The history that is shared with apps, of this schema: a history in another schema on the path is
 /// not ours.
 pub(in crate::outbox::postgres) fn shared(schema: &str) -> String {
