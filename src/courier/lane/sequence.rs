@@ -16,9 +16,10 @@ use crate::courier::underway::Underway;
 use crate::outbox::OutboxError;
 use crate::telemetry::traces::Origin;
 
-/// While this many rows of the lane are in batches that were sent without success, the lane begins
-/// no other batch: all of its open batches are read at once when it is leased.
+/// While this many rows of the lane, or so many bytes of them, are in batches that were sent without
+/// success, the lane begins no other batch: all of its open batches are read at once when it is leased.
 const MOST_ROWS_IN_TROUBLE: usize = 1_000;
+const MOST_BYTES_IN_TROUBLE: usize = 3 * 1_048_576;
 
 impl LaneAtWork {
     /// Returns the next batch. A batch that fails by itself never goes first where there are
@@ -120,15 +121,20 @@ impl LaneAtWork {
 
     fn may_compose(&self) -> bool {
         let hindered = self.reading.is_behind || self.turn_is_over();
-        !hindered && !self.culprits.look_hopeless() && self.in_trouble() < MOST_ROWS_IN_TROUBLE
+        let (rows, bytes) = self.in_trouble();
+        let has_room = rows < MOST_ROWS_IN_TROUBLE && bytes < MOST_BYTES_IN_TROUBLE;
+        !hindered && !self.culprits.look_hopeless() && has_room
     }
 
     /// Returns how many rows are in batches that were sent without success, or in parts of such
-    /// batches.
-    fn in_trouble(&self) -> usize {
+    /// batches, and their bytes.
+    fn in_trouble(&self) -> (usize, usize) {
         let waiting = self.ready.iter().chain(self.loners.iter());
         let waiting = waiting.chain(self.culprits.waiting());
-        waiting.map(|one| one.batch.contacts.len()).sum()
+        let rows = waiting.flat_map(|one| &one.batch.contacts);
+        rows.fold((0, 0), |(rows, bytes), contact| {
+            (rows + 1, bytes + contact.bytes)
+        })
     }
 
     /// Returns a new batch of the rows that were read, if one may be composed now.
