@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::asking::{Told, confirmed};
+use super::asking::Told;
 use super::operator;
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
@@ -77,16 +77,13 @@ pub(super) async fn run(
     let operations = operator::connect(settings).await?;
     let found = args.which.find(&*operations).await?;
     let tally = Tally::make(&found, &*operations).await?;
-    if !args.json {
-        write!(out, "{}", tally.shown(&args.which))?;
-        out.flush()?;
-    }
     let n = tally.free.len() as u64;
-    let question = format!(
-        "Erase what is personal in {}? Nothing brings it back.",
-        contacts(n)
-    );
-    let goes_on = n > 0 && !args.dry_run && (args.yes || confirmed(&question, out)?);
+    let question = (n > 0).then(|| {
+        let n = contacts(n);
+        format!("Erase what is personal in {n}? Nothing brings it back.")
+    });
+    let shown_first = tally.shown(&args.which);
+    let goes_on = told.goes_on(&shown_first, question.as_deref(), out)?;
     let mut done = Erased::default();
     if goes_on {
         done = erase(&tally.free, args.which.in_words(), &*operations).await?;

@@ -6,7 +6,7 @@ use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::UsageError;
-use super::asking::{Told, confirmed};
+use super::asking::Told;
 use super::operator::{self, FilterArgs};
 use super::settings_args::SettingsArgs;
 use super::span::contacts;
@@ -60,13 +60,10 @@ pub(super) async fn run(
     let requeue = args.requeue(settings)?;
     let operations = operator::connect(settings).await?;
     let tally = requeue.count(&*operations).await?;
-    if !args.json {
-        write!(out, "{}", shown(&tally, requeue.named(), args))?;
-        out.flush()?;
-    }
+    let question = (tally.to_requeue > 0).then(|| question(tally.to_requeue));
+    let counts = shown(&tally, requeue.named(), args);
     let mut requeued = 0;
-    let goes_on = tally.to_requeue > 0 && !args.dry_run;
-    if goes_on && (args.yes || confirmed(&question(tally.to_requeue), out)?) {
+    if args.told().goes_on(&counts, question.as_deref(), out)? {
         let bar = progress(tally.to_requeue);
         let action = app::action("requeue", &requeue.in_words());
         requeued = requeue
@@ -76,13 +73,21 @@ pub(super) async fn run(
     }
     if args.json {
         writeln!(out, "{}", tally.json(requeued, args.dry_run))?;
-    } else if goes_on {
+    } else if question.is_some() && !args.dry_run {
         writeln!(out, "{} requeued", contacts(requeued))?;
     }
     Ok(())
 }
 
 impl RequeueArgs {
+    fn told(&self) -> Told {
+        Told {
+            yes: self.yes,
+            dry_run: self.dry_run,
+            json: self.json,
+        }
+    }
+
     fn requeue(&self, settings: &Settings) -> Result<Requeue, UsageError> {
         let filter = self.filter.filter()?;
         let ways = [!self.ids.is_empty(), !self.filter.is_empty(), self.all];
@@ -94,12 +99,7 @@ impl RequeueArgs {
         if !said.is_empty() {
             return Err(UsageError(said.into()));
         }
-        let told = Told {
-            yes: self.yes,
-            dry_run: self.dry_run,
-            json: self.json,
-        };
-        told.check()?;
+        self.told().check()?;
         let which = match &*self.ids {
             [] => Failed::Filter(filter),
             ids => Failed::named(ids.iter().copied().map(ContactId).collect()),

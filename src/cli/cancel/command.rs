@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::chosen::ChosenArgs;
 use super::tally::{cancellable, done, shown};
 use crate::app;
-use crate::cli::asking::{Told, confirmed};
+use crate::cli::asking::Told;
 use crate::cli::operator;
 use crate::cli::settings_args::SettingsArgs;
 use crate::operators::Cancellation;
@@ -57,11 +57,8 @@ pub(in crate::cli) async fn run(
     let operations = operator::connect(settings).await?;
     let plan = Cancellation::plan(&chosen, &*operations).await?;
     let tally = plan.tally();
-    if !args.json {
-        write!(out, "{}", shown(tally))?;
-    }
-    let question = format!("Cancel {}?", cancellable(tally));
-    let goes_on = tally.pending > 0 && !args.dry_run && (args.yes || confirmed(&question, out)?);
+    let question = (tally.pending > 0).then(|| format!("Cancel {}?", cancellable(tally)));
+    let goes_on = told.goes_on(&shown(tally), question.as_deref(), out)?;
     let mut result = Cancelled::default();
     if goes_on {
         let bar = progress(tally.pending);

@@ -61,6 +61,42 @@ async fn requeue_asks_on_a_terminal_and_takes_nothing_but_yes_for_yes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_seen_although_the_output_goes_into_a_file() {
+    let db = outbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.txt");
+    let pending = db
+        .count("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    for (command, question) in [
+        (
+            "requeue --kind rejected",
+            "1  rejected\r\nRequeue 1 contact? [y/N] ",
+        ),
+        (
+            "cancel 6",
+            "1 contact pending in 1 lane\r\nCancel 1 contact? [y/N] ",
+        ),
+        (
+            "erase --key order-1",
+            "1 contact final, to be erased\r\nErase what is personal in 1 contact? Nothing brings it \
+             back. [y/N] ",
+        ),
+    ] {
+        let into_file = format!("{command} > '{}'", file.display());
+        let shown = on_a_terminal(&db, &into_file, "n\n");
+        assert!(shown.contains(question), "{shown}");
+        let output = std::fs::read_to_string(&file).unwrap();
+        assert!(!output.contains('?'), "{output}");
+    }
+    assert_eq!(
+        db.count("FROM contact_outbox WHERE status = 'pending'")
+            .await,
+        pending
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_rows_hold_does_nothing_to_a_terminal_or_a_spreadsheet() {
     let db = outbox().await;
     // A formula, a terminal's title and colour, a reversed order, and a forged line.
