@@ -24,6 +24,23 @@ pub(super) fn chosen(time: Duration) -> String {
     one.unwrap_or(both)
 }
 
+/// The same in whole words, in which nobody takes minutes for months.
+pub(super) fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [
+        (seconds / 86_400, "day", "days"),
+        (seconds / 3_600 % 24, "hour", "hours"),
+        (seconds / 60 % 60, "minute", "minutes"),
+        (seconds % 60, "second", "seconds"),
+    ];
+    let greatest = units.iter().skip_while(|(n, ..)| *n == 0).take(2);
+    let greatest = greatest.filter(|(n, ..)| *n > 0);
+    let words: Vec<String> = greatest
+        .map(|(n, one, many)| count(*n, one, many))
+        .collect();
+    words.join(" and ")
+}
+
 /// The same for a span in seconds.
 pub(super) fn seconds(seconds: f64) -> String {
     span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
@@ -70,6 +87,13 @@ mod tests {
         }
         assert_eq!(chosen(Duration::from_hours(24 * 90)), "90d");
         assert_eq!(chosen(Duration::from_mins(150)), "2h 30m");
+        for (written, words) in [
+            ("3m", "3 minutes"),
+            ("3M", "91 days and 7 hours"),
+            ("1h 1s", "1 hour"),
+        ] {
+            assert_eq!(in_words(super::time(written).unwrap()), words);
+        }
         assert_eq!(ago(61.4), "1m 1s ago");
         assert_eq!(ago(-7_200.0), "in 2h 0m");
     }

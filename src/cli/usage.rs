@@ -25,6 +25,9 @@ fn wrong(error: &clap::Error, arguments: &[OsString]) -> std::io::Result<UsageEr
         error.print()?;
         return Ok(UsageError("name one of these commands".into()));
     }
+    if let Some(instead) = other_command(error) {
+        return Ok(UsageError(instead));
+    }
     let program = Cli::command();
     let command = command_in(&program, arguments);
     let instead = instead_of(error, command.as_deref());
@@ -54,6 +57,26 @@ fn instead_of(error: &clap::Error, command: Option<&str>) -> &'static str {
     known
         .filter(|_| is_unknown)
         .map_or("", |(_, _, words)| words)
+}
+
+/// Words that are no command, and the command that is meant. The library would suggest `pause` for the
+/// first, which is the contrary.
+const MEANT: [(&str, &str); 3] = [
+    ("unpause", "resume"),
+    ("continue", "resume"),
+    ("retry", "requeue"),
+];
+
+/// Names the command that is meant by another word.
+fn other_command(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let (_, command) = MEANT.iter().find(|(word, _)| word == given)?;
+    Some(format!(
+        "unrecognized subcommand '{given}'; `contact-courier {command}` does this; see \
+         `contact-courier {command} --help`"
+    ))
 }
 
 /// Finds the command among the arguments: the first word that is one, and no option's value.
@@ -178,5 +201,14 @@ mod tests {
         ] {
             assert_eq!(said(arguments), told, "{arguments}");
         }
+    }
+
+    #[test]
+    fn a_word_for_a_command_that_has_another_name_is_answered_with_that_name() {
+        assert_eq!(
+            said("unpause --all"),
+            "unrecognized subcommand 'unpause'; `contact-courier resume` does this; see \
+             `contact-courier resume --help`"
+        );
     }
 }

@@ -61,6 +61,30 @@ async fn requeue_asks_on_a_terminal_and_takes_nothing_but_yes_for_yes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn prune_asks_on_a_terminal_and_names_the_age_in_words() {
+    let db = outbox().await;
+    let contacts = db.count("FROM contact_outbox").await;
+    let shown = on_a_terminal(&db, "prune --older-than 3m", "\n");
+    for told in [
+        "what ended more than 3 minutes ago, before 20",
+        "the history of that age goes, too",
+        "Delete 4 contacts and 3 batches? Nothing brings them back. [y/N] ",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    assert!(!shown.contains("deleted"), "{shown}");
+    assert_eq!(db.count("FROM contact_outbox").await, contacts);
+    let shown = on_a_terminal(&db, "prune --older-than 150m", "y\n");
+    assert!(
+        shown.contains("2 contacts and 2 batches deleted"),
+        "{shown}"
+    );
+    let shown = on_a_terminal(&db, "prune --older-than 3m --yes", "");
+    assert!(!shown.contains("[y/N]"), "{shown}");
+    assert_eq!(db.count("FROM contact_outbox").await, contacts - 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_seen_although_the_output_goes_into_a_file() {
     let db = outbox().await;
     let folder = tempfile::tempdir().unwrap();
