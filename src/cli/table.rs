@@ -69,7 +69,9 @@ pub(super) fn keep_first(table: &mut Table, width: Option<u16>) {
 pub(super) fn terminal_width() -> Option<u16> {
     const USUAL: u16 = 80;
     let is_terminal = stdout().is_terminal();
-    is_terminal.then(|| Table::new().width().unwrap_or(USUAL))
+    // Terminals that do not know how wide they are say 0, such as those of `script` and of some containers.
+    let known = Table::new().width().filter(|width| *width > 0);
+    is_terminal.then(|| known.unwrap_or(USUAL))
 }
 
 /// Cuts the lines of a text that are wider than a screen of this width.

@@ -23,10 +23,30 @@ async fn long_causes_are_cut_only_on_a_terminal() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_does_not_know_its_width_is_as_wide_as_usual() {
+    let db = outbox().await;
+    let [unknown, usual] = [0, 80].map(|columns| {
+        let shown = on_a_terminal_after(&format!("stty cols {columns};"), &db, "status", "");
+        shown.replace("in 5h 29m", "in 5h 30m")
+    });
+    assert!(
+        usual.contains("1 lane is on hold with 2 contacts"),
+        "{usual}"
+    );
+    assert_eq!(unknown, usual);
+}
+
 /// Returns the program's output on a terminal where a person types an answer.
 fn on_a_terminal(db: &Db, arguments: &str, typed: &str) -> String {
+    on_a_terminal_after("", db, arguments, typed)
+}
+
+/// The same after a command to the terminal.
+fn on_a_terminal_after(before: &str, db: &Db, arguments: &str, typed: &str) -> String {
     let program = env!("CARGO_BIN_EXE_contact-courier");
-    let command = format!("'{program}' {arguments} --set 'database.url={}'", db.url);
+    let url = &db.url;
+    let command = format!("{before} '{program}' {arguments} --set 'database.url={url}'");
     // `script` makes a terminal for the command, and passes its exit code on.
     let mut script = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
