@@ -30,6 +30,7 @@ pub(super) enum Why {
     NoChoice,
     NoKind,
     NoTime,
+    LongReason,
     Foreign,
     Unreadable,
     Slow,
@@ -44,7 +45,7 @@ pub(super) enum Why {
 
 impl Why {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::NoUser,
         Self::TooMany,
         Self::NoSession,
@@ -57,6 +58,7 @@ impl Why {
         Self::NoChoice,
         Self::NoKind,
         Self::NoTime,
+        Self::LongReason,
         Self::Foreign,
         Self::Unreadable,
         Self::Slow,
@@ -81,6 +83,7 @@ impl Why {
             Self::NoChoice => "no_choice",
             Self::NoKind => "no_kind",
             Self::NoTime => "no_time",
+            Self::LongReason => "long_reason",
             Self::Foreign => "foreign",
             Self::Unreadable => "unreadable",
             Self::Slow => "slow",

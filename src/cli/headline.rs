@@ -3,6 +3,7 @@
 use indicatif::HumanCount;
 
 use super::span::{contacts, count, seconds};
+use super::table::one_line;
 use crate::outbox::{ClosedGate, Conclusion, PAUSED};
 
 /// Says the state in one line.
@@ -92,10 +93,11 @@ pub(super) fn words(conclusion: &Conclusion) -> Option<&str> {
 /// Says why a gate is closed, since when, and what comes next.
 fn why(gate: &ClosedGate, held: u64) -> String {
     let (since, next) = (seconds(gate.closed_seconds), next(gate, held));
+    let said = one_line(&gate.message);
     if gate.reason == PAUSED {
-        return format!("paused for {since} {}; {next}", gate.message);
+        return format!("paused for {since} {said}; {next}");
     }
-    format!("{} for {since}; {next}; {}", gate.reason, gate.message)
+    format!("{} for {since}; {next}; {said}", gate.reason)
 }
 
 /// Says what comes next. `held`: how many contacts are due behind the gate.

@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::UsageError;
 use crate::app;
 use crate::contact::Lane;
-use crate::operators::lane_of;
+use crate::operators::{Reason, lane_of};
 use crate::outbox::{FailKind, FailureFilter, Operations, OrderScope};
 use crate::settings::Settings;
 
@@ -127,6 +127,12 @@ pub(super) fn user(text: &str) -> Result<String, UsageError> {
             "--user {text:?} is no user: {violation}; a lane is given as --lane USER/TASK"
         ))
     })
+}
+
+/// Reads a reason given by `--reason`.
+pub(super) fn reason(text: Option<&str>) -> Result<Option<Reason>, UsageError> {
+    let read = Reason::read(text.unwrap_or_default());
+    read.map_err(|error| UsageError(format!("--reason: {error}")))
 }
 
 /// Reads the id of a contact.

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::settings_args::SettingsArgs;
 use super::span::{contacts, count, seconds};
+use super::table::one_line;
 use super::{UsageError, operator};
 use crate::app;
 use crate::operators::{self, LONGEST_PAUSE, PauseOrder, Paused, Resumption, lane_of, pending_in};
@@ -60,7 +61,7 @@ pub(super) struct PauseArgs {
     pub(super) settings: SettingsArgs,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Why; shown wherever the pause is
+    /// Why, in at most 500 characters; shown wherever the pause is
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Ends by itself after so long, such as 2h
@@ -106,7 +107,7 @@ pub(super) async fn pause(
     let order = PauseOrder {
         scope: args.scope.scope()?,
         lasts: args.lasts,
-        reason: args.reason.clone(),
+        reason: operator::reason(args.reason.as_deref())?,
     };
     let operations = operator::connect(settings).await?;
     let action = app::action("pause", &order.in_words());
@@ -152,7 +153,8 @@ fn replaced(pause: &Pause) -> String {
     let since = seconds(pause.paused_seconds);
     format!(
         "This replaces the pause of {} ({}; for {since} so far, {end})",
-        pause.scope, pause.reason
+        pause.scope,
+        one_line(&pause.reason)
     )
 }
 
@@ -215,7 +217,10 @@ fn what_ended(scope: &OrderScope, resumed: &Resumption, known: bool) -> String {
         String::new()
     };
     let wider = resumed.wider.iter();
-    let wider = wider.map(|pause| format!("still paused with {}: {}\n", pause.scope, pause.reason));
+    let wider = wider.map(|pause| {
+        let reason = one_line(&pause.reason);
+        format!("still paused with {}: {reason}\n", pause.scope)
+    });
     format!("{scope}: {ended}{tried}\n") + &wider.collect::<String>()
 }
 

@@ -2,26 +2,37 @@
 
 use std::io::{IsTerminal, stdout};
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::visible::spelt_out;
 
+/// A table whose rows are one line each and only show themselves, whatever the texts in it hold.
+pub(super) struct Table(comfy_table::Table);
+
+impl Table {
+    pub(super) fn add_row<Cell: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        let cells = cells.into_iter();
+        self.0
+            .add_row(cells.map(|cell| spelt_out(cell.as_ref()).into_owned()));
+    }
+}
+
 /// A table with these headers, without borders: columns are easy to cut out of it.
 pub(super) fn table(headers: &[&str]) -> Table {
-    let mut table = Table::new();
+    let mut table = comfy_table::Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(headers.iter().map(|header| (*header).to_owned()));
+    table.set_header(headers.iter().map(|header| spelt_out(header).into_owned()));
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
     }
-    table
+    Table(table)
 }
 
 /// Aligns columns of numbers to the right.
 pub(super) fn numbers(table: &mut Table, columns: &[usize]) {
     for column in columns {
-        if let Some(column) = table.column_mut(*column) {
+        if let Some(column) = table.0.column_mut(*column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -30,6 +41,7 @@ pub(super) fn numbers(table: &mut Table, columns: &[usize]) {
 /// The table in lines without blanks at their ends.
 pub(super) fn lines(table: &Table) -> String {
     table
+        .0
         .lines()
         .fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
@@ -37,9 +49,9 @@ pub(super) fn lines(table: &Table) -> String {
 /// The same on a screen of this width: longer rows are cut, so that no row takes two lines.
 pub(super) fn lines_within(table: &mut Table, width: Option<u16>) -> String {
     if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(width);
-        for row in table.row_iter_mut() {
+        table.0.set_content_arrangement(ContentArrangement::Dynamic);
+        table.0.set_width(width);
+        for row in table.0.row_iter_mut() {
             row.max_height(1);
         }
     }
@@ -51,7 +63,7 @@ pub(super) fn lines_within(table: &mut Table, width: Option<u16>) -> String {
 pub(super) fn keep_first(table: &mut Table, width: Option<u16>) {
     /// The least that a column takes, with its padding.
     const LEAST: u16 = 3;
-    let Some(width) = width else {
+    let (Some(width), table) = (width, &mut table.0) else {
         return;
     };
     let longest = table.column_max_content_widths().first().copied();
@@ -70,7 +82,7 @@ pub(super) fn terminal_width() -> Option<u16> {
     const USUAL: u16 = 80;
     let is_terminal = stdout().is_terminal();
     // Terminals that do not know how wide they are say 0, such as those of `script` and of some containers.
-    let known = Table::new().width().filter(|width| *width > 0);
+    let known = comfy_table::Table::new().width().filter(|width| *width > 0);
     is_terminal.then(|| known.unwrap_or(USUAL))
 }
 
@@ -115,7 +127,7 @@ pub(super) fn wrapped(text: &str, width: Option<u16>) -> String {
     lines + "\n"
 }
 
-/// Returns a text in one line. What a terminal would obey is spelt out already here, so that a column is
+/// Returns a text in one line. What a terminal would obey is spelt out already here, so that the text is
 /// as wide as it looks.
 pub(super) fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -217,14 +229,15 @@ mod tests {
     #[test]
     fn what_is_spelt_out_shifts_no_column() {
         let mut table = table(&["key", "contacts"]);
-        table.add_row([one_line("a\u{1b}[31m"), "1".to_owned()]);
-        table.add_row([one_line("b"), "2".to_owned()]);
+        table.add_row(["a\u{1b}[31m", "1"]);
+        table.add_row(["b", "2"]);
         let shown = lines(&table);
         let columns = ["contacts", "1", "2"].iter().enumerate();
         let places: Vec<_> = columns
             .map(|(nth, what)| shown.lines().nth(nth).unwrap().rfind(what))
             .collect();
         assert!(shown.contains("a\\u001b[31m"), "{shown}");
+        assert_eq!(shown.lines().count(), 3, "{shown}");
         assert_eq!(places[0], places[1]);
         assert_eq!(places[1], places[2]);
     }

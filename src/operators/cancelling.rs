@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::chosen::{Chosen, Found, Missed};
 use super::history::{by, note};
 use super::progress::Progress;
+use super::reason::{LONGEST, Reason};
 use crate::contact::{ContactId, Lane};
 use crate::mask::mask_within;
 use crate::outbox::{Action, Cancelled, Operations, OutboxError, PendingFilter, PendingLane};
@@ -132,13 +133,13 @@ impl Cancellation {
         &self,
         operations: &dyn Operations,
         action: &Action,
-        reason: Option<&str>,
+        reason: Option<&Reason>,
         progress: Progress<'_>,
     ) -> Result<Cancelled, OutboxError> {
         let mut work = Work {
             operations,
             action,
-            cause: format!("cancelled {}", by(action, reason)),
+            cause: cause(action, reason),
             progress,
             done: Cancelled::default(),
         };
@@ -158,6 +159,16 @@ impl Cancellation {
         note(operations, action, Some(0)).await;
         Ok(work.done)
     }
+}
+
+/// The `fail_cause`, of as many characters as apps expect.
+fn cause(action: &Action, reason: Option<&Reason>) -> String {
+    let cause = format!("cancelled {}", by(action, reason));
+    if cause.chars().count() <= LONGEST {
+        return cause;
+    }
+    let begin: String = cause.chars().take(LONGEST - 1).collect();
+    begin + "…"
 }
 
 /// The work of a cancellation.
@@ -201,5 +212,22 @@ impl Work<'_> {
             (self.progress)(ids.len() as u64);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::history::action;
+
+    #[test]
+    fn a_cause_is_as_long_as_apps_expect_at_the_most() {
+        let action = action("cancel", "db1", "anna", "lane u/t");
+        let caused = |text: &str| cause(&action, Reason::read(text).unwrap().as_ref());
+        assert_eq!(caused("wrong list"), "cancelled by anna on db1: wrong list");
+        assert_eq!(caused(""), "cancelled by anna on db1");
+        let long = caused(&"号".repeat(LONGEST));
+        assert_eq!(long.chars().count(), LONGEST);
+        assert!(long.ends_with("号…"), "{long}");
     }
 }

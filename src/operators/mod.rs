@@ -10,13 +10,15 @@ mod chosen;
 mod history;
 mod pausing;
 mod progress;
+mod reason;
 mod requeueing;
 mod words;
 
 pub use self::cancelling::{CancelTally, Cancellation};
 pub use self::chosen::{Chosen, Missed, lane_of};
-pub use self::history::{action, by, note};
+pub use self::history::{action, note};
 pub use self::pausing::{LONGEST_PAUSE, PauseOrder, Paused, Resumption, pending_in, resume};
 pub use self::progress::Progress;
+pub use self::reason::{Reason, TooLong};
 pub use self::requeueing::{Failed, Requeue, RequeueTally, Safety};
 pub use self::words::{batches, contacts, count};

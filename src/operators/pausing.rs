@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::history::{by, why};
+use super::reason::Reason;
 use crate::outbox::{Action, Operations, OrderScope, OutboxError, Pause, PendingFilter, Resumed};
 
 /// The longest pause with an end: 10 years. More is surely a slip of the hand.
@@ -16,7 +17,7 @@ pub struct PauseOrder {
     pub scope: OrderScope,
     /// How long; `None`: until an operator resumes.
     pub lasts: Option<Duration>,
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
 }
 
 impl PauseOrder {
@@ -24,7 +25,7 @@ impl PauseOrder {
     pub fn in_words(&self) -> String {
         let lasts = self.lasts.map(humantime::format_duration);
         let lasts = lasts.map_or_else(String::new, |lasts| format!(", for {lasts}"));
-        let why = why(self.reason.as_deref().map(str::trim));
+        let why = why(self.reason.as_ref());
         format!("{}{lasts}{why}", self.scope)
     }
 
@@ -43,7 +44,7 @@ impl PauseOrder {
         operations: &dyn Operations,
         action: &Action,
     ) -> Result<(), OutboxError> {
-        let reason = by(action, self.reason.as_deref());
+        let reason = by(action, self.reason.as_ref());
         operations
             .pause(&self.scope, &reason, self.lasts, action)
             .await
@@ -156,13 +157,13 @@ mod tests {
         let mut order = PauseOrder {
             scope: OrderScope::All,
             lasts: Some(Duration::from_hours(2)),
-            reason: Some(" maintenance ".into()),
+            reason: Reason::read(" maintenance ").unwrap(),
         };
         assert_eq!(
             order.in_words(),
             format!("{}, for 2h: maintenance", OrderScope::All)
         );
-        (order.lasts, order.reason) = (None, Some(" ".into()));
+        (order.lasts, order.reason) = (None, None);
         assert_eq!(order.in_words(), OrderScope::All.to_string());
     }
 

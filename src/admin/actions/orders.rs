@@ -7,7 +7,9 @@ use serde::Deserialize;
 use crate::admin::refusal::{Refusal, Why};
 use crate::contact::{ContactId, Violation};
 use crate::mask::mask_within;
-use crate::operators::{Chosen, Failed, LONGEST_PAUSE, PauseOrder, Requeue, Safety, lane_of};
+use crate::operators::{
+    Chosen, Failed, LONGEST_PAUSE, PauseOrder, Reason, Requeue, Safety, lane_of,
+};
 use crate::outbox::{FailKind, FailureFilter, OrderScope, PendingFilter};
 
 /// Pause lanes.
@@ -40,7 +42,7 @@ impl PauseBody {
         Ok(PauseOrder {
             scope: scope(self.lane.as_deref(), self.user, self.all)?,
             lasts,
-            reason: said(self.reason),
+            reason: said(self.reason.as_deref())?,
         })
     }
 }
@@ -77,7 +79,7 @@ pub(super) struct CancelBody {
 
 impl CancelBody {
     /// Returns which contacts are meant, and why.
-    pub(super) fn chosen(self) -> Result<(Chosen, Option<String>), Refusal> {
+    pub(super) fn chosen(self) -> Result<(Chosen, Option<Reason>), Refusal> {
         let created_since = self.created_since_seconds.map(age).transpose()?;
         let by_filter = self.lane.is_some() || self.user.is_some() || created_since.is_some();
         let chosen = match (&*self.ids, by_filter) {
@@ -93,7 +95,7 @@ impl CancelBody {
             }
             _ => return Err(no_choice("give ids or a filter, not both")),
         };
-        Ok((chosen, said(self.reason)))
+        Ok((chosen, said(self.reason.as_deref())?))
     }
 }
 
@@ -216,8 +218,9 @@ fn kind_of(word: &str) -> Result<FailKind, Refusal> {
 }
 
 /// Returns a reason that is not empty.
-fn said(reason: Option<String>) -> Option<String> {
-    reason.filter(|reason| !reason.trim().is_empty())
+fn said(reason: Option<&str>) -> Result<Option<Reason>, Refusal> {
+    let read = Reason::read(reason.unwrap_or_default());
+    read.map_err(|error| Refusal::wrong(Why::LongReason, error.to_string()))
 }
 
 #[cfg(test)]
@@ -255,6 +258,22 @@ mod tests {
             let order = read::<PauseBody>(json).order();
             let told = order.ok().map(|order| order.in_words());
             assert_eq!(told.as_deref(), words, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_as_long_as_that_of_a_command_at_the_most() {
+        for (characters, is_refused) in [(500, false), (501, true)] {
+            let reason = "号".repeat(characters);
+            let json = format!(r#"{{"dry_run":true,"all":true,"reason":"{reason}"}}"#);
+            let pause = read::<PauseBody>(&json).order().err();
+            let json = format!(r#"{{"dry_run":true,"user":"u","reason":"{reason}"}}"#);
+            let cancel = read::<CancelBody>(&json).chosen().err();
+            for refused in [pause, cancel] {
+                assert_eq!(refused.is_some(), is_refused, "{characters}: {refused:?}");
+                let why = format!("{refused:?}");
+                assert_eq!(why.contains("LongReason"), is_refused, "{why}");
+            }
         }
     }
 

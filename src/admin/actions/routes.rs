@@ -109,10 +109,9 @@ async fn cancel(State(hands): State<Hands>, request: Request) -> Answer {
         total: plan.tally().pending,
     };
     let work = |going: Arc<Going>| async move {
-        let reason = reason.as_deref();
         let mut tell = |more| going.advance(more);
         let done = plan
-            .carry_out(&*operations, &action, reason, &mut tell)
+            .carry_out(&*operations, &action, reason.as_ref(), &mut tell)
             .await?;
         Ok(plan.tally().json(&done, false))
     };

@@ -27,7 +27,7 @@ pub(in crate::cli) struct CancelArgs {
     pub(in crate::cli) settings: SettingsArgs,
     #[command(flatten)]
     chosen: ChosenArgs,
-    /// Why; kept in `fail_cause`
+    /// Why, in at most 500 characters; kept in `fail_cause`
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Says how many there are and changes nothing
@@ -53,6 +53,7 @@ pub(in crate::cli) async fn run(
         json: args.json,
     };
     told.check()?;
+    let reason = operator::reason(args.reason.as_deref())?;
     let chosen = args.chosen.chosen()?;
     let operations = operator::connect(settings).await?;
     let plan = Cancellation::plan(&chosen, &*operations).await?;
@@ -63,9 +64,10 @@ pub(in crate::cli) async fn run(
     if goes_on {
         let bar = progress(tally.pending);
         let action = app::action("cancel", &chosen.in_words());
-        let reason = args.reason.as_deref();
         result = plan
-            .carry_out(&*operations, &action, reason, &mut |done| bar.inc(done))
+            .carry_out(&*operations, &action, reason.as_ref(), &mut |done| {
+                bar.inc(done);
+            })
             .await?;
         bar.finish_and_clear();
     }

@@ -160,7 +160,10 @@ fn listed(stories: &[Story]) -> String {
         list.add_row([
             contact.id.to_string(),
             format!("{}/{}", contact.user_id, contact.task_id),
-            one_line(contact.idempotency_key.as_deref().unwrap_or("-")),
+            contact
+                .idempotency_key
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
             contact.phone.to_string(),
             ended.map_or(contact.status.clone(), |kind| format!("failed, {kind}")),
             or_dash(contact.created_at.as_ref()),
@@ -175,7 +178,7 @@ fn shown(story: &Story) -> String {
     let mut facts = table(&["contact", &contact.id.to_string()]);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            facts.add_row([name.to_owned(), one_line(&value)]);
+            facts.add_row([name, &value]);
         }
     };
     fact(
@@ -192,16 +195,13 @@ fn shown(story: &Story) -> String {
     fact("not_before", contact.not_before.as_ref().map(moment));
     fact("finished_at", contact.finished_at.as_ref().map(moment));
     fact("redacted_at", contact.redacted_at.as_ref().map(moment));
-    let mut parts = vec![format!("{}\n", one_line(&summary(story))), lines(&facts)];
+    // Line breaks of a foreign text would look like lines of ours.
+    let summary = spelt_out(&summary(story)).into_owned();
+    let mut parts = vec![summary + "\n", lines(&facts)];
     parts.extend(story.requeued.iter().map(end_undone));
     parts.extend(story.batches.iter().map(told));
     parts.extend(story.lane.as_ref().map(standing));
     parts.join("\n")
-}
-
-/// Puts a foreign text on one line, because its line breaks would look like lines of ours.
-fn one_line(text: &str) -> String {
-    spelt_out(text).into_owned()
 }
 
 fn moment(moment: &Moment) -> String {
@@ -220,9 +220,9 @@ fn end_undone(end: &Requeued) -> String {
         or_dash(end.finished_at.as_ref()),
         count(end.attempts.into(), "request", "requests")
     );
-    facts.add_row(["had failed as".to_owned(), before]);
+    facts.add_row(["had failed as", &before]);
     if let Some(cause) = &end.fail_cause {
-        facts.add_row(["fail_cause".to_owned(), one_line(cause)]);
+        facts.add_row(["fail_cause", cause]);
     }
     lines(&facts)
 }
@@ -230,7 +230,7 @@ fn end_undone(end: &Requeued) -> String {
 fn told(batch: &BatchReport) -> String {
     let mut facts = table(&["batch", &batch.id]);
     let mut fact = |name: &str, value: String| {
-        facts.add_row([name.to_owned(), one_line(&value)]);
+        facts.add_row([name, &value]);
     };
     let split = batch.parent_id.as_ref();
     let of = split.map_or_else(String::new, |parent| format!(", split off {parent}"));
@@ -271,7 +271,7 @@ fn failures(n: u32) -> String {
 fn standing(lane: &LaneStanding) -> String {
     let mut facts = table(&["the lane now", ""]);
     let mut fact = |name: &str, value: String| {
-        facts.add_row([name.to_owned(), one_line(&value)]);
+        facts.add_row([name, &value]);
     };
     match &lane.owner {
         Some(owner) => fact("in the hands of", format!("{} ({})", owner.host, owner.pid)),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::csv_line::csv_line;
 use crate::cli::span::span;
-use crate::cli::table::{lines, numbers, short, table};
+use crate::cli::table::{lines, numbers, one_line, short, table};
 use crate::outbox::FailedContact;
 
 /// How many characters of a cause, or of a key, a table on a terminal shows.
@@ -68,7 +68,7 @@ impl Format {
                     &failed.id.to_string(),
                     &failed.user_id,
                     &failed.task_id,
-                    &failed.phone.to_string(),
+                    &one_line(&failed.phone.to_string()),
                     &failed.kind,
                     &failed.cause,
                     &failed.attempts.to_string(),

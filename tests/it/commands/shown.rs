@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::{masked_numbers, outbox, said};
+use super::{error, masked_numbers, outbox, program, said};
 use crate::support::Db;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,6 +171,68 @@ async fn what_rows_hold_does_nothing_to_a_terminal_or_a_spreadsheet() {
     );
     let story = said(&db, &["explain", "2"]);
     assert!(story.contains("evil\\u000astatus  succeeded"), "{story}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rows_and_operators_say_forges_no_line() {
+    let db = outbox().await;
+    let forged = "'13' || char(10) || '01212121213'";
+    db.execute(&format!(
+        "UPDATE contact_outbox SET phone = {forged} WHERE id IN (2, 3)"
+    ))
+    .await;
+    let lines = |arguments: &[&str]| said(&db, arguments).lines().count();
+    assert_eq!(lines(&["failures"]), 4);
+    assert_eq!(lines(&["failures", "--csv"]), 4);
+    assert_eq!(said(&db, &["explain", "2"]).matches("\nphone").count(), 1);
+    let output = program(&db, &["explain", "--phone", "1301212121213"]);
+    let list = String::from_utf8(output.stdout).unwrap();
+    // A header, two contacts, an empty line, and what to do next.
+    assert_eq!(list.lines().count(), 5, "{list}");
+
+    let forged = "no\nall lanes  done";
+    db.execute(&format!(
+        "UPDATE contact_outbox SET fail_cause = '{forged}' WHERE id = 2"
+    ))
+    .await;
+    said(
+        &db,
+        &["requeue", "--cause", forged, "--kind", "rejected", "--yes"],
+    );
+    said(&db, &["pause", "--all", "--reason", forged]);
+    assert_eq!(lines(&["history"]), 3);
+    db.execute("UPDATE delivery_pause SET reason = 'by x' || char(10) || 'forged'")
+        .await;
+    for arguments in [
+        &["status"][..],
+        &["doctor"],
+        &["explain", "7"],
+        &["pause", "--user", "u-2"],
+        &["resume", "--user", "u-2"],
+        &["pause", "--all"],
+    ] {
+        let text = String::from_utf8(program(&db, arguments).stdout).unwrap();
+        assert!(!text.contains("\nforged"), "{arguments:?}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_that_is_too_long_for_apps_is_refused_with_its_length() {
+    let db = outbox().await;
+    let long = "x".repeat(3_000);
+    for command in [&["pause", "--all"][..], &["cancel", "7", "--yes"]] {
+        let refused = program(&db, &[command, &["--reason", &long]].concat());
+        assert_eq!(
+            error(&refused, 2),
+            "error: --reason: the reason has 3000 characters: write 500 or less\n"
+        );
+    }
+    assert_eq!(db.count("FROM delivery_pause").await, 0);
+    let reason = "not\n  now ".repeat(40);
+    said(&db, &["cancel", "7", "--yes", "--reason", &reason]);
+    let cause = db.of(7, "fail_cause").await.unwrap();
+    assert!(cause.contains(": not now not now"), "{cause}");
+    assert!(cause.chars().count() <= 500, "{cause}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
