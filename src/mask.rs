@@ -10,8 +10,10 @@ mod ends;
 mod fit;
 mod spelling;
 mod text;
+mod typed;
 
 pub use ends::{VisibleEnds, mask};
 pub use fit::{Fit, Name, Shown};
 pub use spelling::{canonical, each_spelling, without_suffix};
 pub use text::{hide_within, is_same_number, mask_all, mask_number, mask_own, mask_within};
+pub use typed::{mask_key, mask_typed};

@@ -39,6 +39,12 @@ pub(crate) fn spelt_out_but(text: &str, passes: impl Fn(char) -> bool) -> Cow<'_
     Cow::Owned(shown)
 }
 
+/// A text in one line, in which each such character is spelt out.
+pub(crate) fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    spelt_out(&line).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,8 @@
 use indicatif::HumanCount;
 
 use super::span::{contacts, count, seconds};
-use super::table::one_line;
 use crate::outbox::{ClosedGate, Conclusion, PAUSED};
+use crate::visible::one_line;
 
 /// Says the state in one line.
 pub(super) fn headline(conclusion: &Conclusion) -> String {

@@ -8,12 +8,12 @@ use tokio::time::timeout;
 
 use super::settings_args::SettingsArgs;
 use super::span::{contacts, count, seconds};
-use super::table::one_line;
 use super::{UsageError, operator};
 use crate::app;
 use crate::operators::{self, LONGEST_PAUSE, PauseOrder, Paused, Resumption, lane_of, pending_in};
 use crate::outbox::{Operations, OrderScope, Pause};
 use crate::settings::Settings;
+use crate::visible::one_line;
 
 /// Which lanes.
 #[derive(Args, Debug)]

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stdout};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Width, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::visible::spelt_out;
+use crate::visible::{one_line, spelt_out};
 
 /// A table whose rows are one line each and only show themselves, whatever the texts in it hold.
 pub(super) struct Table(comfy_table::Table);
@@ -125,13 +125,6 @@ pub(super) fn wrapped(text: &str, width: Option<u16>) -> String {
         used += more;
     }
     lines + "\n"
-}
-
-/// Returns a text in one line. What a terminal would obey is spelt out already here, so that the text is
-/// as wide as it looks.
-pub(super) fn one_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    spelt_out(&line).into_owned()
 }
 
 /// Returns a text in one line of at most so many characters.

@@ -84,11 +84,11 @@ fn is_shown_end(chars: &[char], at: usize, end: usize) -> bool {
 }
 
 /// At least this many digits beside each other look like a phone number.
-const SHORTEST_RUN: usize = 7;
+pub(super) const SHORTEST_RUN: usize = 7;
 
 /// Whether this character may stand between the digits of a person's number. These are more
 /// characters than [`is_between`] has: masking too much does no harm.
-fn is_gap(c: char) -> bool {
+pub(super) fn is_gap(c: char) -> bool {
     is_between(c)
         // Dots at half height, and a minus sign.
         || matches!(c, '\u{b7}' | '\u{30fb}' | '\u{2212}')
@@ -108,10 +108,10 @@ fn is_gap_of_own(c: char) -> bool {
 }
 
 /// The number of digits of a mobile number.
-const MOBILE: usize = 11;
+pub(super) const MOBILE: usize = 11;
 
 /// Whether the digits are those of a mobile phone in China.
-fn is_mobile(digits: &str) -> bool {
+pub(super) fn is_mobile(digits: &str) -> bool {
     digits.len() == MOBILE && matches!(digits.as_bytes(), [b'1', b'3'..=b'9', ..])
 }
 

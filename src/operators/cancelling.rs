@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::chosen::{Chosen, Found, Missed};
+use super::chosen::{Chosen, Found, GivenKey, Missed};
 use super::history::{by, note};
 use super::progress::Progress;
 use super::reason::{LONGEST, Reason};
 use crate::contact::{ContactId, Lane};
-use crate::mask::mask_within;
+use crate::mask::mask_key;
 use crate::outbox::{Action, Cancelled, Operations, OutboxError, PendingFilter, PendingLane};
 
 /// How many contacts one transaction cancels.
@@ -28,7 +28,7 @@ pub struct CancelTally {
     /// The first ids among those names, with the status of the contact; `None`: it is not there.
     pub missed: Vec<Missed<ContactId>>,
     /// The first keys among those names, likewise.
-    pub missed_keys: Vec<Missed<String>>,
+    pub missed_keys: Vec<Missed<GivenKey>>,
 }
 
 impl CancelTally {
@@ -61,12 +61,15 @@ impl CancelTally {
         self.pending.saturating_sub(self.on_their_way)
     }
 
-    /// The ids among the names that match no pending contact, each with its contact's status.
+    /// The names that match no pending contact, each with its contact's status. A key has its place among
+    /// those that were given.
     fn missed(&self) -> Vec<serde_json::Value> {
         let missed = self.missed.iter();
         let ids = missed.map(|(id, status)| json!({"id": id.0, "status": status}));
         let keys = self.missed_keys.iter();
-        let keys = keys.map(|(key, status)| json!({"key": mask_within(key), "status": status}));
+        let keys = keys.map(|(given, status)| {
+            json!({"key": mask_key(&given.key), "place": given.place, "status": status})
+        });
         ids.chain(keys).collect()
     }
 

@@ -18,9 +18,17 @@ pub(super) const TOLD: usize = 20;
 pub enum Chosen {
     Named {
         ids: Vec<ContactId>,
-        keys: Vec<String>,
+        keys: Vec<GivenKey>,
     },
     Filter(PendingFilter),
+}
+
+/// A key, and which one of those that were given it is, counted from 1. A key that may be a phone number
+/// is told by its place, too, because several may look alike when they are masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenKey {
+    pub place: usize,
+    pub key: String,
 }
 
 /// Reads a lane, as `USER_ID/TASK_ID`.
@@ -31,11 +39,14 @@ pub fn lane_of(text: &str) -> Option<Lane> {
 
 impl Chosen {
     /// Contacts by name, each id and each key once.
-    pub fn named(mut ids: Vec<ContactId>, mut keys: Vec<String>) -> Self {
+    pub fn named(mut ids: Vec<ContactId>, keys: Vec<String>) -> Self {
         ids.sort_unstable();
         ids.dedup();
         let mut seen = HashSet::new();
-        keys.retain(|key| seen.insert(key.clone()));
+        let keys = (1..).zip(keys);
+        let keys = keys.map(|(place, key)| GivenKey { place, key });
+        let keys = keys.filter(|given| seen.insert(given.key.clone()));
+        let keys = keys.collect();
         Self::Named { ids, keys }
     }
 
@@ -81,7 +92,7 @@ pub(super) struct Found {
     /// The first ids without a pending contact, and the status of their contact, if it is there.
     pub(super) missed: Vec<Missed<ContactId>>,
     /// The first such keys, likewise.
-    pub(super) missed_keys: Vec<Missed<String>>,
+    pub(super) missed_keys: Vec<Missed<GivenKey>>,
 }
 
 /// A name without a contact that is meant, and the status of its contact, if it is there.
@@ -91,7 +102,7 @@ impl Found {
     /// Looks the names up.
     pub(super) async fn find(
         ids: &[ContactId],
-        keys: &[String],
+        given: &[GivenKey],
         operations: &dyn Operations,
     ) -> Result<Self, OutboxError> {
         let mut contacts: Vec<NamedContact> = Vec::new();
@@ -100,15 +111,15 @@ impl Found {
         }
         let is_pending = NamedContact::is_pending;
         let missed_ids = missed(ids, &contacts, |contact| Some(contact.id), is_pending);
+        let keys: Vec<&str> = given.iter().map(|given| given.key.as_str()).collect();
         let mut by_key: Vec<NamedContact> = Vec::new();
         for keys in keys.chunks(CHUNK) {
-            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            by_key.extend(operations.named(Names::Keys(&keys)).await?);
+            by_key.extend(operations.named(Names::Keys(keys)).await?);
         }
-        let missed_keys = missed(keys, &by_key, |contact| contact.key.clone(), is_pending);
+        let missed_keys = missed_keys(given, &by_key, is_pending);
         contacts.extend(by_key);
         let mut found = Self {
-            named: (ids.len() + keys.len()) as u64,
+            named: (ids.len() + given.len()) as u64,
             missed: missed_ids,
             missed_keys,
             ..Self::default()
@@ -123,6 +134,21 @@ impl Found {
         }
         Ok(found)
     }
+}
+
+/// Returns the first keys that name no contact that is meant, and why.
+fn missed_keys(
+    given: &[GivenKey],
+    there: &[NamedContact],
+    is_meant: impl Fn(&NamedContact) -> bool,
+) -> Vec<Missed<GivenKey>> {
+    let keys: Vec<String> = given.iter().map(|given| given.key.clone()).collect();
+    let missed = missed(&keys, there, |contact| contact.key.clone(), is_meant);
+    let place_of = |key: &String| given.iter().find(|given| given.key == *key);
+    let missed = missed.into_iter();
+    missed
+        .filter_map(|(key, status)| Some((place_of(&key)?.clone(), status)))
+        .collect()
 }
 
 /// Returns the first names that name no contact that is meant, and why.
@@ -156,7 +182,8 @@ mod tests {
             panic!("named");
         };
         assert_eq!(ids, [5, 7].map(ContactId));
-        assert_eq!(keys, ["b", "a"]);
+        let keys: Vec<(usize, &str)> = keys.iter().map(|key| (key.place, &*key.key)).collect();
+        assert_eq!(keys, [(1, "b"), (2, "a")]);
     }
 
     #[test]
@@ -168,22 +195,24 @@ mod tests {
             key: Some(key.into()),
         };
         let there = [contact("a", "pending"), contact("b", "succeeded")];
-        let of = |keys: &[String]| {
-            missed(
-                keys,
-                &there,
-                |contact| contact.key.clone(),
-                NamedContact::is_pending,
-            )
+        let of = |keys: Vec<String>| {
+            let Chosen::Named { keys, .. } = Chosen::named(Vec::new(), keys) else {
+                panic!("named");
+            };
+            missed_keys(&keys, &there, NamedContact::is_pending)
+        };
+        let given = |place, key: &str| GivenKey {
+            place,
+            key: key.to_owned(),
         };
         assert_eq!(
-            of(&["a", "b", "c"].map(str::to_owned)),
+            of(["a", "b", "b", "c"].map(str::to_owned).to_vec()),
             [
-                ("b".to_owned(), Some("succeeded".to_owned())),
-                ("c".into(), None)
+                (given(2, "b"), Some("succeeded".to_owned())),
+                (given(4, "c"), None)
             ]
         );
-        let many: Vec<String> = (0..30).map(|n| n.to_string()).collect();
-        assert_eq!(of(&many).len(), TOLD);
+        let many = (0..30).map(|n: u32| n.to_string()).collect();
+        assert_eq!(of(many).len(), TOLD);
     }
 }

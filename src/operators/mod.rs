@@ -15,7 +15,7 @@ mod requeueing;
 mod words;
 
 pub use self::cancelling::{CancelTally, Cancellation};
-pub use self::chosen::{Chosen, Missed, lane_of};
+pub use self::chosen::{Chosen, GivenKey, Missed, lane_of};
 pub use self::history::{action, note};
 pub use self::pausing::{LONGEST_PAUSE, PauseOrder, Paused, Resumption, pending_in, resume};
 pub use self::progress::Progress;

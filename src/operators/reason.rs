@@ -1,6 +1,6 @@
 //! Why an operator does something, in the operator's own words.
 
-use crate::mask::mask_within;
+use crate::mask::mask_typed;
 use crate::outbox::plan::storable;
 use crate::visible::acts;
 
@@ -25,7 +25,7 @@ impl Reason {
         line.retain(|c| !acts(c));
         match line.chars().count() {
             0 => Ok(None),
-            1..=LONGEST => Ok(Some(Self(mask_within(&line)))),
+            1..=LONGEST => Ok(Some(Self(mask_typed(&line)))),
             long => Err(TooLong(long)),
         }
     }
@@ -52,6 +52,10 @@ mod tests {
             ("the\0night", Some("the\u{fffd}night")),
             ("\u{1b}[31mred\u{202e}", Some("[31mred")),
             ("13012121211 asked", Some("130***1211 asked")),
+            (
+                "ticket INC0012345, until 2026-11-28 09:00",
+                Some("ticket INC0012345, until 2026-11-28 09:00"),
+            ),
         ] {
             assert_eq!(read(text).as_deref(), line, "{text:?}");
         }

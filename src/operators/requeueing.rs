@@ -13,7 +13,8 @@ use super::chosen::{Missed, TOLD, missed};
 use super::history::note;
 use super::progress::Progress;
 use super::words::contacts;
-use crate::contact::{ContactId, RequestDefaults, Suffix};
+use crate::contact::{ContactId, Lane, RequestDefaults, Suffix};
+use crate::mask::mask_typed;
 use crate::outbox::{
     Action, AskedFor, FailKind, FailedContact, FailureCount, FailureFilter, Names, Operations,
     OutboxError, SentAs,
@@ -61,15 +62,24 @@ fn in_words(filter: &FailureFilter) -> String {
     let asked = [
         ("lane", lane),
         ("user", user),
-        ("task", task),
+        ("task", task.map(|task| id_or_masked(&task))),
         ("kind", (!kinds.is_empty()).then(|| kinds.join(","))),
-        ("cause", filter.cause.clone()),
+        ("cause", filter.cause.as_deref().map(mask_typed)),
         ("since", filter.since.as_ref().map(age)),
         ("until", filter.until.as_ref().map(age)),
     ];
     let asked = asked.into_iter();
     let words = asked.filter_map(|(name, value)| Some(format!("{name} {}", value?)));
     format!("failed: {}", words.collect::<Vec<_>>().join(", "))
+}
+
+/// Returns the id of a task. What no task can have is a text that somebody typed, with numbers masked.
+fn id_or_masked(task: &str) -> String {
+    if Lane::new("any", task).is_ok() {
+        task.to_owned()
+    } else {
+        mask_typed(task)
+    }
 }
 
 /// How contacts would be sent now.
@@ -347,6 +357,14 @@ mod tests {
             (
                 Failed::Filter(lane),
                 "failed: lane u/t, kind expired,rejected, since 2h",
+            ),
+            (
+                Failed::Filter(FailureFilter {
+                    task_id: Some("20251127".into()),
+                    cause: Some("13012121211 on 2026-11-28".into()),
+                    ..FailureFilter::default()
+                }),
+                "failed: task 20251127, cause 130***1211 on 2026-11-28",
             ),
         ] {
             assert_eq!(which.in_words(), words);

@@ -342,7 +342,7 @@ async fn cancel_counts_first_and_leaves_what_may_be_on_its_way(db: &Db) {
     );
     assert_eq!(
         json,
-        "{\"cancelled\":1,\"dry_run\":false,\"left_locked\":0,\"left_on_their_way\":0,\"missed\":[{\"id\":2,\"status\":\"failed\"},{\"id\":99,\"status\":null},{\"key\":\"order-1\",\"status\":\"succeeded\"}],\"pending\":1,\"unmatched\":3}\n"
+        "{\"cancelled\":1,\"dry_run\":false,\"left_locked\":0,\"left_on_their_way\":0,\"missed\":[{\"id\":2,\"status\":\"failed\"},{\"id\":99,\"status\":null},{\"key\":\"order-1\",\"place\":1,\"status\":\"succeeded\"}],\"pending\":1,\"unmatched\":3}\n"
     );
     let nothing = self::said(db, &["cancel", "2", "--yes"]);
     assert_eq!(
@@ -489,6 +489,86 @@ async fn the_history_tells_who_did_what_and_holds_no_number() {
     assert!(table.contains(" prune "), "{table}");
     let causes = db.count("FROM contact_requeue WHERE fail_cause LIKE '%13012121213%'");
     assert_eq!(causes.await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_tells_lanes_dates_and_tickets_apart() {
+    let db = outbox().await;
+    let reason = "ticket INC0012345, until 2026-11-28 09:00, 13012121213 asked";
+    let shown = "ticket INC0012345, until 2026-11-28 09:00, 130***1213 asked";
+    said(&db, &["pause", "1001234567/20251127", "--reason", reason]);
+    said(&db, &["resume", "--user", "1001234567"]);
+    db.execute(
+        "UPDATE contact_outbox SET task_id = '20251127', fail_cause = 'as 1001234567/20251127'
+         WHERE id = 2",
+    )
+    .await;
+    let filter = ["--task", "20251127", "--cause", "1001234567/20251127"];
+    said(&db, &[&["requeue", "--yes"], &filter[..]].concat());
+    said(
+        &db,
+        &["cancel", "--lane", "u-2/t-9", "--yes", "--reason", reason],
+    );
+    let lines = said(&db, &["history", "--json"]);
+    let told: Vec<String> = lines
+        .lines()
+        .map(|line| {
+            let action: serde_json::Value = serde_json::from_str(line).unwrap();
+            action["selection"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "lane u-2/t-9".to_owned(),
+            "failed: task 20251127, cause 100***4567/2***27".to_owned(),
+            "user 1001234567".to_owned(),
+            format!("lane 1001234567/20251127: {shown}"),
+        ]
+    );
+    let cause = db.of(7, "fail_cause").await.unwrap();
+    assert!(cause.ends_with(shown), "{cause}");
+    for arguments in [&["explain", "7"][..], &["failures", "--kind", "cancelled"]] {
+        let told = said(&db, arguments);
+        assert!(told.contains(shown), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_key_without_a_pending_contact_is_told_apart_from_the_others() {
+    let db = outbox().await;
+    let keys = [
+        "--key",
+        "order-202511270001",
+        "--key",
+        "order-202511270002",
+        "--key",
+        "13012121211",
+        "--key",
+        "13012991211",
+    ];
+    let told = said(&db, &[&["cancel", "--yes"], &keys[..]].concat());
+    assert!(
+        told.contains(
+            "\"order-202511270001\" (not there), \"order-202511270002\" (not there), --key number 3 \
+             \"130***1211\" (not there), --key number 4 \"130***1211\" (not there)"
+        ),
+        "{told}"
+    );
+    let told = said(&db, &[&["cancel", "--yes", "--json"], &keys[..]].concat());
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        told["missed"],
+        serde_json::json!([
+            {"key": "order-202511270001", "place": 1, "status": null},
+            {"key": "order-202511270002", "place": 2, "status": null},
+            {"key": "130***1211", "place": 3, "status": null},
+            {"key": "130***1211", "place": 4, "status": null},
+        ])
+    );
+    let nobody = program(&db, &["explain", "--key", "order-202511270001"]);
+    let told = error(&nobody, 1);
+    assert!(told.contains("\"order-202511270001\""), "{told}");
 }
 
 async fn requeue_counts_first_and_leaves_out_what_is_unsafe(db: &Db) {

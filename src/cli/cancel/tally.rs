@@ -3,8 +3,8 @@
 use indicatif::HumanCount;
 
 use crate::cli::span::{contacts, count};
-use crate::mask::mask_within;
-use crate::operators::CancelTally;
+use crate::mask::mask_key;
+use crate::operators::{CancelTally, GivenKey};
 use crate::outbox::Cancelled;
 
 /// Shows how many contacts there are, in lines.
@@ -50,7 +50,7 @@ fn missed(tally: &CancelTally) -> String {
     let ids = tally.missed.iter();
     let ids = ids.map(|(id, status)| (id.to_string(), status));
     let keys = tally.missed_keys.iter();
-    let keys = keys.map(|(key, status)| (format!("{:?}", mask_within(key)), status));
+    let keys = keys.map(|(given, status)| (key(given), status));
     let told = ids.chain(keys).map(|(name, status)| {
         let why = status.as_deref().unwrap_or("not there");
         format!("{name} ({why})")
@@ -64,6 +64,16 @@ fn missed(tally: &CancelTally) -> String {
         more => told.push(format!("and {} more", HumanCount(more))),
     }
     format!(": {}", told.join(", "))
+}
+
+/// Names a key. One that may hold a phone number is told by its place, because masked ones look alike.
+fn key(given: &GivenKey) -> String {
+    let shown = mask_key(&given.key);
+    if shown == given.key {
+        format!("{shown:?}")
+    } else {
+        format!("--key number {} {shown:?}", given.place)
+    }
 }
 
 /// Shows the result, in lines.
@@ -99,6 +109,10 @@ mod tests {
 
     #[test]
     fn ids_that_name_no_pending_contact_are_told_with_why() {
+        let given = |place, key: &str| GivenKey {
+            place,
+            key: key.into(),
+        };
         let mut tally = CancelTally {
             unmatched: 2,
             missed: vec![
@@ -116,10 +130,11 @@ mod tests {
         assert!(told(&tally).ends_with("7 (not there), and 1,000 more"));
         tally.unmatched = 4;
         tally.missed_keys = vec![
-            ("order-1".into(), Some("succeeded".into())),
-            ("shop:13012121211".into(), None),
+            (given(1, "order-202511270001"), Some("succeeded".into())),
+            (given(3, "shop:13012121211"), None),
         ];
-        let keys = "7 (not there), \"order-1\" (succeeded), \"shop:130***1211\" (not there)";
+        let keys = "7 (not there), \"order-202511270001\" (succeeded), --key number 3 \
+                    \"shop:130***1211\" (not there)";
         assert!(told(&tally).ends_with(keys), "{}", told(&tally));
         tally.missed.clear();
         tally.missed_keys.clear();

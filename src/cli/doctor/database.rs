@@ -10,12 +10,12 @@ use crate::address::DatabaseKind;
 use crate::app::{self, Database};
 use crate::cli::headline::{headline, waiting_on};
 use crate::cli::span::{contacts, count, span};
-use crate::cli::table::one_line;
 use crate::outbox::{
     Conclusion, HeldLane, Outbox, OutboxError, Overview, PAUSED, Security, ServerReport,
     ServerSetting, Trial,
 };
 use crate::settings::Settings;
+use crate::visible::one_line;
 
 /// The greatest harmless difference of two clocks, in seconds. Beyond it, people read logs wrongly,
 /// and certificates fail.

@@ -14,7 +14,7 @@ use crate::cli::settings_args::SettingsArgs;
 use crate::cli::span::{ago, contacts, count, span};
 use crate::cli::table::{lines, numbers, table};
 use crate::contact::ContactId;
-use crate::mask::mask_within;
+use crate::mask::mask_key;
 use crate::outbox::{BatchReport, LaneStanding, Moment, Operations, Requeued, Story};
 use crate::settings::Settings;
 use crate::visible::spelt_out;
@@ -83,7 +83,7 @@ pub(in crate::cli) async fn run(
         (Some(story), _) => tell(&story, args.json, out),
         (None, Which { key: Some(key), .. }) => bail!(
             "there is no contact with the idempotency_key {:?}: it was deleted, or never inserted",
-            mask_within(key)
+            mask_key(key)
         ),
         (None, which) => bail!(
             "there is no contact {}: it was deleted, or never inserted",

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use super::csv_line::csv_line;
 use crate::cli::span::span;
-use crate::cli::table::{lines, numbers, one_line, short, table};
+use crate::cli::table::{lines, numbers, short, table};
 use crate::outbox::FailedContact;
+use crate::visible::one_line;
 
 /// How many characters of a cause, or of a key, a table on a terminal shows.
 pub(super) const CAUSE: usize = 60;

@@ -7,10 +7,11 @@ use indicatif::HumanCount;
 use super::report::StatusReport;
 use crate::cli::headline::{in_short, words};
 use crate::cli::span::{batches, contacts, count, seconds, span};
-use crate::cli::table::{cut, keep_first, lines_within, numbers, one_line, table, wrapped};
+use crate::cli::table::{cut, keep_first, lines_within, numbers, table, wrapped};
 use crate::outbox::{
     ClosedGate, HeldLane, InstanceReport, LaneOutlook, LockedLane, OrderScope, PAUSED, Standing,
 };
+use crate::visible::one_line;
 
 /// How many paused lanes are named on one line.
 const NAMED: usize = 5;

@@ -286,15 +286,25 @@ pub(super) fn shown_key(key: String, phone: &Phone) -> String {
     mask::mask_number(&key, phone.expose()).unwrap_or(key)
 }
 
+/// Returns the words of a failure with numbers masked. The platform may have quoted the contact's; ours
+/// about a cancelled contact end with what an operator typed.
+pub(super) fn shown_cause(row: &impl Columns, phone: &Phone) -> Option<String> {
+    let (cause, number) = (row.text("fail_cause")?, phone.expose());
+    if row.text("fail_kind").as_deref() == Some(FailKind::Cancelled.as_str()) {
+        let without_own = mask::mask_number(&cause, number).unwrap_or(cause);
+        return Some(mask::mask_typed(&without_own));
+    }
+    Some(mask::mask_own(&cause, number))
+}
+
 /// A failed contact out of a row.
 pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {
     let phone = Phone::new(row.text("phone").unwrap_or_default());
-    let cause = row.text("fail_cause").unwrap_or_default();
     FailedContact {
         id: ContactId(row.integer("id").unwrap_or_default()),
         user_id: row.text("user_id").unwrap_or_default(),
         task_id: row.text("task_id").unwrap_or_default(),
-        cause: mask::mask_own(&cause, phone.expose()),
+        cause: shown_cause(row, &phone).unwrap_or_default(),
         idempotency_key: row
             .text("idempotency_key")
             .map(|key| shown_key(key, &phone)),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::contact::ContactId;
-use crate::mask;
+use super::failures::shown_cause;
+use crate::contact::{ContactId, Phone};
 use crate::outbox::rows::Columns;
 
 /// Whether the index of results is there.
@@ -69,7 +69,7 @@ impl ContactResult {
 }
 
 pub(in crate::outbox) fn contact_result(row: &impl Columns) -> ContactResult {
-    let phone = row.text("phone").unwrap_or_default();
+    let phone = Phone::new(row.text("phone").unwrap_or_default());
     ContactResult {
         id: ContactId(row.integer("id").unwrap_or_default()),
         idempotency_key: row.text("idempotency_key"),
@@ -77,9 +77,7 @@ pub(in crate::outbox) fn contact_result(row: &impl Columns) -> ContactResult {
         task_id: row.text("task_id").unwrap_or_default(),
         status: row.text("status").unwrap_or_default(),
         fail_kind: row.text("fail_kind"),
-        fail_cause: row
-            .text("fail_cause")
-            .map(|cause| mask::mask_own(&cause, &phone)),
+        fail_cause: shown_cause(row, &phone),
         finished_at: row.text("finished_at").unwrap_or_default(),
         finished: row.integer("finished").unwrap_or_default(),
     }

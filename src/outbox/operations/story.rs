@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::columns::{optional_seconds, seconds, to_total};
-use super::failures::{masked, shown_key};
+use super::failures::{masked, shown_cause, shown_key};
 use super::overview::Owner;
 use crate::contact::{ContactId, Phone};
-use crate::mask;
 use crate::outbox::rows::{Columns, to_count};
 use crate::outbox::span::to_duration;
 use crate::outbox::{ClosedGate, LockedLane};
@@ -146,7 +145,7 @@ pub(in crate::outbox) fn contact_report(row: &impl Columns) -> ContactReport {
             .map(|key| shown_key(key, &phone)),
         status: row.text("status").unwrap_or_default(),
         fail_kind: row.text("fail_kind"),
-        fail_cause: cause(row, &phone),
+        fail_cause: shown_cause(row, &phone),
         phone,
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
@@ -157,18 +156,12 @@ pub(in crate::outbox) fn contact_report(row: &impl Columns) -> ContactReport {
     }
 }
 
-/// The words of a failure, in which the platform may have quoted the number.
-fn cause(row: &impl Columns, phone: &Phone) -> Option<String> {
-    let cause = row.text("fail_cause")?;
-    Some(mask::mask_own(&cause, phone.expose()))
-}
-
 /// An end that was undone, of a contact with this number.
 pub(in crate::outbox) fn requeued(row: &impl Columns, phone: &Phone) -> Requeued {
     Requeued {
         requeued_at: moment(row, "requeued_at"),
         fail_kind: row.text("fail_kind").unwrap_or_default(),
-        fail_cause: cause(row, phone),
+        fail_cause: shown_cause(row, phone),
         attempts: to_count(row.integer("attempts")),
         batch_id: row.text("batch_id"),
         finished_at: moment(row, "finished_at"),
