@@ -59,6 +59,7 @@ has_succeeded() {
 # As README.Debian tells: a command with what the service has.
 courier() {
     systemd-run --quiet --collect --wait --pipe \
+        --description=contact-courier --setenv=SUDO_USER="${SUDO_USER:-$(id -un)}" \
         --property=EnvironmentFile=-/etc/contact-courier/environment \
         --property=WorkingDirectory=-/var/lib/contact-courier \
         --setenv=COURIER__PLATFORM__TOKEN_FILE=/etc/contact-courier/token \
@@ -101,6 +102,10 @@ answers_its_administrator() {
     courier status </dev/null | has_line '^courier ' || fail "status sees another database"
     local said
     said=$(courier doctor </dev/null) || fail "doctor finds something wrong: $said"
+    SUDO_USER=anna courier pause no-such/lane </dev/null >/dev/null || fail "it cannot pause"
+    courier history --limit 1 </dev/null | has_line ' anna (sudo) on ' || fail "the history does not tell who paused"
+    courier resume no-such/lane </dev/null >/dev/null || fail "it cannot resume"
+    if journalctl --no-pager --quiet --output=cat | has_line 'courier pause'; then fail "the journal has a command line"; fi
 }
 
 runs_in_a_sandbox() {
