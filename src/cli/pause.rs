@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::timeout;
 
+use super::asking::{Told, confirmed};
 use super::settings_args::SettingsArgs;
 use super::span::{contacts, count, seconds};
 use super::{UsageError, operator};
@@ -85,7 +86,8 @@ fn lasting(text: &str) -> Result<Duration, String> {
 
 /// Ends pauses, and has everything in the way tried at once
 ///
-/// Ends all pauses of the lane, of the user and its lanes, or all that there are. Also ends
+/// Ends all pauses of the lane, of the user and its lanes, or all that there are, and names each. With
+/// --user or --all it asks on a terminal, if others have paused a part of it. Also ends
 /// whatever else these lanes wait for: a hold, a refused token or user, a `Retry-After`, the
 /// breaker. A single request finds out whether that has gone.
 #[derive(Args, Debug)]
@@ -94,6 +96,9 @@ pub(super) struct ResumeArgs {
     pub(super) settings: SettingsArgs,
     #[command(flatten)]
     scope: ScopeArgs,
+    /// Does not ask
+    #[arg(long, short)]
+    yes: bool,
     /// Prints a line of JSON
     #[arg(long)]
     json: bool,
@@ -146,13 +151,18 @@ pub(super) async fn pause(
 
 /// Describes a pause that was replaced: somebody may rely on its reason or its end.
 fn replaced(pause: &Pause) -> String {
+    format!("This replaces {}", described(pause))
+}
+
+/// Names a pause with its reason, since when it holds, and how long it would have lasted.
+fn described(pause: &Pause) -> String {
     let end = pause.ends_in_seconds.map_or_else(
         || "until somebody resumes".to_owned(),
         |left| format!("for {} more", seconds(left)),
     );
     let since = seconds(pause.paused_seconds);
     format!(
-        "This replaces the pause of {} ({}; for {since} so far, {end})",
+        "the pause of {} ({}; for {since} so far, {end})",
         pause.scope,
         one_line(&pause.reason)
     )
@@ -183,6 +193,14 @@ pub(super) async fn resume(
 ) -> anyhow::Result<()> {
     let scope = args.scope.scope()?;
     let operations = operator::connect(settings).await?;
+    let there = Paused::find(&*operations, &scope).await?;
+    let shown: String = there.of_parts(&scope).map(would_end).collect();
+    if !shown.is_empty() && args.may_ask() {
+        let question = format!("Resume {scope} all the same?");
+        if !confirmed(&format!("{shown}{question}"))? {
+            return Ok(());
+        }
+    }
     let action = app::action("resume", &scope.to_string());
     let resumed = operators::resume(&*operations, &scope, &action).await?;
     if args.json {
@@ -197,6 +215,26 @@ pub(super) async fn resume(
     };
     write!(out, "{}", what_ended(&scope, &resumed, known))?;
     Ok(())
+}
+
+impl ResumeArgs {
+    /// Whether a person is asked before the pauses of others end.
+    fn may_ask(&self) -> bool {
+        let told = Told {
+            yes: self.yes,
+            dry_run: false,
+            json: self.json,
+        };
+        !told.yes && told.may_ask()
+    }
+}
+
+fn would_end(pause: &Pause) -> String {
+    format!("this would end {}\n", described(pause))
+}
+
+fn has_ended(pause: &Pause) -> String {
+    format!("ended: {}\n", described(pause))
 }
 
 /// Says what a resume has done, in lines. Lanes under a wider pause are not tried, nor is what nobody
@@ -216,12 +254,13 @@ fn what_ended(scope: &OrderScope, resumed: &Resumption, known: bool) -> String {
     } else {
         String::new()
     };
+    let pauses: String = resumed.pauses.iter().map(has_ended).collect();
     let wider = resumed.wider.iter();
     let wider = wider.map(|pause| {
         let reason = one_line(&pause.reason);
         format!("still paused with {}: {reason}\n", pause.scope)
     });
-    format!("{scope}: {ended}{tried}\n") + &wider.collect::<String>()
+    format!("{scope}: {ended}{tried}\n{pauses}") + &wider.collect::<String>()
 }
 
 #[cfg(test)]
@@ -282,7 +321,16 @@ mod tests {
         let scope = OrderScope::User("u".into());
         let told = |pauses, holds, wider| {
             let ended = Resumed { pauses, holds };
-            what_ended(&scope, &Resumption { ended, wider }, true)
+            let pauses = Vec::new();
+            what_ended(
+                &scope,
+                &Resumption {
+                    ended,
+                    pauses,
+                    wider,
+                },
+                true,
+            )
         };
         assert_eq!(
             told(1, 0, Vec::new()),
@@ -294,6 +342,7 @@ mod tests {
         );
         let nobody = Resumption {
             ended: Resumed::default(),
+            pauses: Vec::new(),
             wider: Vec::new(),
         };
         assert_eq!(

@@ -88,6 +88,13 @@ impl Paused {
         self.within.iter().find(|pause| pause.scope == *scope)
     }
 
+    /// The pauses within a scope that are not its own: somebody paused a part of it.
+    pub fn of_parts(&self, scope: &OrderScope) -> impl Iterator<Item = &Pause> {
+        self.within
+            .iter()
+            .filter(move |pause| pause.scope != *scope)
+    }
+
     /// Reads the pauses.
     pub async fn find(
         operations: &dyn Operations,
@@ -109,6 +116,8 @@ impl Paused {
 #[derive(Debug)]
 pub struct Resumption {
     pub ended: Resumed,
+    /// The pauses that were in force within the scope before.
+    pub pauses: Vec<Pause>,
     /// The wider pauses, which keep the whole scope paused.
     pub wider: Vec<Pause>,
 }
@@ -118,7 +127,7 @@ impl Resumption {
     pub fn json(&self, scope: &OrderScope) -> serde_json::Value {
         json!({
             "resumed": scope, "pauses_ended": self.ended.pauses, "holds_ended": self.ended.holds,
-            "still_paused_by": self.wider,
+            "ended": self.pauses, "still_paused_by": self.wider,
         })
     }
 }
@@ -129,10 +138,12 @@ pub async fn resume(
     scope: &OrderScope,
     action: &Action,
 ) -> Result<Resumption, OutboxError> {
+    let before = Paused::find(operations, scope).await?;
     let ended = operations.resume(scope, action).await?;
     let paused = Paused::find(operations, scope).await?;
     Ok(Resumption {
         ended,
+        pauses: before.within,
         wider: paused.wider,
     })
 }

@@ -145,7 +145,7 @@ async fn each_action_does_what_the_command_does(db: &Db) {
         assert_eq!(command.code, Some(0), "{}", command.tail());
         let told = command.out.replace(&names[1], &names[0]);
         let told: Value = serde_json::from_str(&told).unwrap();
-        assert_eq!(done.json(), told, "{action}");
+        assert_eq!(by_anybody(done.json()), by_anybody(told), "{action}");
         let [page, command] = [state(&world, &both[0]).await, state(&world, &both[1]).await];
         assert_eq!(page, command, "{action}");
         assert_ne!(page, before, "{action} changes something");
@@ -269,6 +269,16 @@ async fn state(world: &World<'_>, Lane(user, task): &Lane) -> Vec<Vec<Option<Str
         *value = value.take().map(who);
     }
     all
+}
+
+/// An answer in which a pause that has ended does not tell who had paused, and when.
+fn by_anybody(mut answer: Value) -> Value {
+    for pause in answer["ended"].as_array_mut().into_iter().flatten() {
+        let reason = pause["reason"].as_str().unwrap();
+        let why = reason.split_once(": ").unwrap().1.to_owned();
+        *pause = json!({"scope": pause["scope"], "why": why});
+    }
+    answer
 }
 
 fn me() -> String {

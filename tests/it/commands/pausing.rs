@@ -41,15 +41,31 @@ async fn what_is_paused_is_told_everywhere_until_it_is_resumed() {
     let resumed = said(&db, &["resume", "u-2/t-9"]);
     let mut lines = resumed.lines();
     assert_eq!(lines.next(), Some("lane u-2/t-9: 1 pause and 1 hold ended"));
+    let ended = lines.next().unwrap();
+    assert!(
+        ended.starts_with("ended: the pause of lane u-2/t-9 (by ")
+            && ended.contains(": wrong script; for ")
+            && ended.ends_with(" so far, until somebody resumes)"),
+        "{ended}"
+    );
     let rest = lines.next().unwrap();
     assert!(
         rest.starts_with("still paused with all lanes: by "),
         "{rest}"
     );
-    assert_eq!(
-        said(&db, &["resume", "--all"]),
-        "all lanes: 1 pause and 0 holds ended; tried at once\n"
+    let resumed = said(&db, &["resume", "--all"]);
+    let begin =
+        "all lanes: 1 pause and 0 holds ended; tried at once\nended: the pause of all lanes (by ";
+    assert!(resumed.starts_with(begin), "{resumed}");
+    assert!(
+        resumed.ends_with(" so far, for 1h 59m more)\n"),
+        "{resumed}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_that_say_nothing_or_too_much_are_wrong_usage() {
+    let db = outbox().await;
     for wrong in [
         &["pause"][..],
         &["resume"],

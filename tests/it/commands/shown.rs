@@ -105,6 +105,43 @@ async fn prune_asks_on_a_terminal_and_names_the_age_in_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn resume_names_the_pauses_of_others_and_asks_on_a_terminal() {
+    let db = outbox().await;
+    said(&db, &["pause", "u-2/t-9", "--reason", "wrong script"]);
+    said(&db, &["pause", "--all", "--reason", "the night"]);
+    let pauses = || db.count("FROM delivery_pause");
+    for scope in ["--all", "--user u-2"] {
+        let shown = on_a_terminal(&db, &format!("resume {scope}"), "n\n");
+        assert!(
+            shown.contains("this would end the pause of lane u-2/t-9 (by "),
+            "{shown}"
+        );
+        assert!(shown.contains(": wrong script; for "), "{shown}");
+        assert!(!shown.contains("the night"), "{shown}");
+        assert!(shown.contains(" all the same? [y/N] "), "{shown}");
+        assert_eq!(pauses().await, 2);
+    }
+    // The lane's own pause is what is meant.
+    let shown = on_a_terminal(&db, "resume u-2/t-9", "");
+    assert!(!shown.contains("[y/N]"), "{shown}");
+    assert_eq!(pauses().await, 1);
+    said(&db, &["pause", "u-2/t-9", "--reason", "wrong script"]);
+    let shown = on_a_terminal(&db, "resume --all --yes", "");
+    assert!(!shown.contains("[y/N]"), "{shown}");
+    for ended in ["lane u-2/t-9 (by ", "all lanes (by "] {
+        assert!(
+            shown.contains(&format!("ended: the pause of {ended}")),
+            "{shown}"
+        );
+    }
+    said(&db, &["pause", "u-2/t-9", "--reason", "wrong script"]);
+    let told = said(&db, &["resume", "--user", "u-2", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["pauses_ended"], 1);
+    assert_eq!(told["ended"][0]["scope"], "lane u-2/t-9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_seen_although_the_output_goes_into_a_file() {
     let db = outbox().await;
     let folder = tempfile::tempdir().unwrap();
