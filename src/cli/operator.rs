@@ -1,16 +1,19 @@
 //! The parts that the commands for operators share: the open database, and the filter of failed
 //! contacts.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use indicatif::HumanCount;
 
 use super::UsageError;
 use crate::app;
-use crate::contact::Lane;
-use crate::operators::{Reason, lane_of};
+use crate::contact::{ContactId, Lane};
+use crate::mask::mask;
+use crate::operators::{Missed, Reason, lane_of};
 use crate::outbox::{FailKind, FailureFilter, Operations, OrderScope};
 use crate::settings::Settings;
 
@@ -137,8 +140,92 @@ pub(super) fn reason(text: Option<&str>) -> Result<Option<Reason>, UsageError> {
 
 /// Reads the id of a contact.
 pub(super) fn id(text: &str) -> Result<i64, String> {
-    let id = text.parse().ok().filter(|id| *id > 0);
-    id.ok_or_else(|| "an id of a contact is a whole number above 0".into())
+    read_id(text, &[LANE_GIVEN])
+}
+
+/// The same for a command that takes keys, too.
+pub(super) fn id_beside_keys(text: &str) -> Result<i64, String> {
+    read_id(text, &[LANE_GIVEN, KEY_GIVEN])
+}
+
+/// The same for a command that tells of a single contact, by its id, key or number.
+pub(super) fn id_beside_numbers(text: &str) -> Result<i64, String> {
+    read_id(text, &[LANE_TOLD, NUMBER_GIVEN, KEY_GIVEN])
+}
+
+/// What somebody may mean who gives something else than an id: whether it looks like that, and what to
+/// write.
+type Hint = (fn(&str) -> bool, &'static str);
+
+const LANE_GIVEN: Hint = (is_lane, "; a lane is given as --lane USER/TASK");
+const LANE_TOLD: Hint = (
+    is_lane,
+    "; `status` tells of lanes, and `failures --lane USER/TASK` of the contacts in one",
+);
+const NUMBER_GIVEN: Hint = (is_number, "; a number is given as --phone");
+const KEY_GIVEN: Hint = (has_letters, "; a key is given as --key KEY");
+
+fn is_lane(text: &str) -> bool {
+    lane_of(text).is_some()
+}
+
+fn has_letters(text: &str) -> bool {
+    text.contains(char::is_alphabetic)
+}
+
+/// Whether a text that is no id looks like a phone number.
+fn is_number(text: &str) -> bool {
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
+    digits >= *DIGITS_OF_A_NUMBER.start() && !has_letters(text)
+}
+
+/// How many digits a mobile number has, with or without its country code.
+const DIGITS_OF_A_NUMBER: RangeInclusive<usize> = 11..=15;
+
+fn read_id(text: &str, hints: &[Hint]) -> Result<i64, String> {
+    if let Some(id) = text.parse().ok().filter(|id| *id > 0) {
+        return Ok(id);
+    }
+    let is_small_number = text.parse::<i64>().is_ok();
+    let mut hints = hints.iter().filter(|_| !is_small_number);
+    let hint = hints.find(|(is_meant, _)| is_meant(text));
+    let hint = hint.map_or("", |(_, words)| words);
+    Err(format!(
+        "an id of a contact is a whole number above 0{hint}"
+    ))
+}
+
+/// Names an id that no contact has, with what else it may be: a number, which is masked.
+pub(super) fn unknown_id(id: i64) -> (String, Option<&'static str>) {
+    let digits = id.to_string();
+    if !DIGITS_OF_A_NUMBER.contains(&digits.len()) {
+        return (digits, None);
+    }
+    (
+        mask(&digits),
+        Some("is this a number? use `explain --phone`"),
+    )
+}
+
+/// Says which ids, and with which keys in words of their own, name no contact that is meant, and why;
+/// `all`: how many there are with those that are not listed.
+pub(super) fn missed(listed: &[Missed<ContactId>], keys: Vec<String>, all: u64) -> String {
+    let ids = listed.iter().map(|(id, status)| match status {
+        Some(status) => format!("{id} ({status})"),
+        None => match unknown_id(id.0) {
+            (id, Some(hint)) => format!("{id} (not there; {hint})"),
+            (id, None) => format!("{id} (not there)"),
+        },
+    });
+    let mut told: Vec<String> = ids.chain(keys).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    match all.saturating_sub(told.len() as u64) {
+        0 => {}
+        more => told.push(format!("and {} more", HumanCount(more))),
+    }
+    format!(": {}", told.join(", "))
 }
 
 /// Checks a number given by `--phone`. A number without a digit would match every row without one.
@@ -182,6 +269,47 @@ mod tests {
             let said = id(wrong).unwrap_err();
             assert_eq!(said, "an id of a contact is a whole number above 0");
         }
+    }
+
+    #[test]
+    fn what_is_no_id_is_told_how_it_is_given() {
+        let hint = |said: Result<i64, String>| {
+            let said = said.unwrap_err();
+            let hint = said.strip_prefix("an id of a contact is a whole number above 0");
+            hint.unwrap().to_owned()
+        };
+        let lane = "; a lane is given as --lane USER/TASK";
+        assert_eq!(hint(id("u/t")), lane);
+        assert_eq!(hint(id_beside_keys("u/t")), lane);
+        assert_eq!(
+            hint(id_beside_keys("order-1")),
+            "; a key is given as --key KEY"
+        );
+        assert_eq!(hint(id_beside_keys("0")), "");
+        assert!(hint(id_beside_numbers("u/t")).starts_with("; `status` tells of lanes"));
+        assert_eq!(
+            hint(id_beside_numbers("order-1")),
+            "; a key is given as --key KEY"
+        );
+        assert_eq!(
+            hint(id_beside_numbers("130-1212-1211")),
+            "; a number is given as --phone"
+        );
+    }
+
+    #[test]
+    fn ids_that_name_no_contact_that_is_meant_are_told_with_why() {
+        let listed = [
+            (ContactId(1), Some("succeeded".to_owned())),
+            (ContactId(9_999_999), None),
+            (ContactId(13_012_121_211), None),
+        ];
+        assert_eq!(
+            missed(&listed, vec!["\"order-1\" (not there)".to_owned()], 5),
+            ": 1 (succeeded), 9999999 (not there), 130***1211 (not there; is this a number? use \
+             `explain --phone`), \"order-1\" (not there), and 1 more"
+        );
+        assert_eq!(missed(&[], Vec::new(), 0), "");
     }
 
     #[test]

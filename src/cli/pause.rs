@@ -20,8 +20,11 @@ use crate::visible::one_line;
 #[derive(Args, Debug)]
 struct ScopeArgs {
     /// This lane
-    #[arg(value_name = "USER/TASK", conflicts_with_all = ["user", "all"])]
+    #[arg(value_name = "USER/TASK", conflicts_with_all = ["lane_named", "user", "all"])]
     lane: Option<String>,
+    /// The same, as other commands have it
+    #[arg(long = "lane", value_name = "USER/TASK", conflicts_with_all = ["user", "all"])]
+    lane_named: Option<String>,
     /// All lanes of this `user_id`
     #[arg(long, value_name = "USER_ID", conflicts_with = "all")]
     user: Option<String>,
@@ -32,7 +35,8 @@ struct ScopeArgs {
 
 impl ScopeArgs {
     fn scope(&self) -> Result<OrderScope, UsageError> {
-        match (&self.lane, &self.user, self.all) {
+        let lane = self.lane.as_ref().or(self.lane_named.as_ref());
+        match (lane, &self.user, self.all) {
             (Some(lane), ..) => lane_of(lane).map(OrderScope::Lane).ok_or_else(|| {
                 UsageError(format!(
                     "{lane:?} is no lane: write USER_ID/TASK_ID; a user is given as --user USER_ID"
@@ -273,6 +277,7 @@ mod tests {
         let scope = |user: &str| {
             let args = ScopeArgs {
                 lane: None,
+                lane_named: None,
                 user: Some(user.into()),
                 all: false,
             };
@@ -291,6 +296,7 @@ mod tests {
     fn a_user_that_is_given_as_a_lane_is_told_how_to_be_given() {
         let args = ScopeArgs {
             lane: Some("u-2".into()),
+            lane_named: None,
             user: None,
             all: false,
         };

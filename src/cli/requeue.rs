@@ -12,7 +12,7 @@ use super::settings_args::SettingsArgs;
 use super::span::contacts;
 use crate::app;
 use crate::contact::ContactId;
-use crate::operators::{Failed, Missed, Requeue, RequeueTally, Safety};
+use crate::operators::{Failed, Requeue, RequeueTally, Safety};
 use crate::settings::Settings;
 
 /// Sends contacts that failed on their way again
@@ -61,7 +61,7 @@ pub(super) async fn run(
     let operations = operator::connect(settings).await?;
     let tally = requeue.count(&*operations).await?;
     let question = (tally.to_requeue > 0).then(|| question(tally.to_requeue));
-    let counts = shown(&tally, requeue.named(), args);
+    let counts = shown(&tally, args);
     let mut requeued = 0;
     if args.told().goes_on(&counts, question.as_deref(), out)? {
         let bar = progress(tally.to_requeue);
@@ -109,8 +109,8 @@ impl RequeueArgs {
     }
 }
 
-/// Shows the counts, in lines; `named`: how many contacts were meant by their ids.
-fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
+/// Shows the counts, in lines.
+fn shown(tally: &RequeueTally, args: &RequeueArgs) -> String {
     let mut lines: Vec<String> = tally
         .kinds
         .iter()
@@ -119,10 +119,9 @@ fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     if lines.is_empty() {
         lines.push("nothing to requeue: no failed contact matches\n".to_owned());
     }
-    let found: u64 = tally.kinds.values().sum();
-    if named > found {
-        let others = HumanCount(named - found);
-        let which = missed(&tally.missed, named - found);
+    if tally.unmatched > 0 {
+        let others = HumanCount(tally.unmatched);
+        let which = operator::missed(&tally.missed, Vec::new(), tally.unmatched);
         lines.push(format!(
             "{others} of the ids named no failed contact{which}\n"
         ));
@@ -157,23 +156,6 @@ fn shown(tally: &RequeueTally, named: u64, args: &RequeueArgs) -> String {
     lines.concat()
 }
 
-/// Says which of so many ids name no failed contact, and why, for those that are listed.
-fn missed(listed: &[Missed<ContactId>], all: u64) -> String {
-    let told = listed.iter().map(|(id, status)| {
-        let why = status.as_deref().unwrap_or("not there");
-        format!("{id} ({why})")
-    });
-    let mut told: Vec<String> = told.collect();
-    if told.is_empty() {
-        return String::new();
-    }
-    match all.saturating_sub(told.len() as u64) {
-        0 => {}
-        more => told.push(format!("and {} more", HumanCount(more))),
-    }
-    format!(": {}", told.join(", "))
-}
-
 fn question(n: u64) -> String {
     format!("Requeue {}?", contacts(n))
 }
@@ -184,22 +166,4 @@ fn progress(total: u64) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("requeueing {wide_bar} {human_pos}/{human_len} {eta}");
     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_that_name_no_failed_contact_are_told_with_why() {
-        let listed = [
-            (ContactId(1), Some("succeeded".to_owned())),
-            (ContactId(9_999_999), None),
-        ];
-        assert_eq!(
-            missed(&listed, 3),
-            ": 1 (succeeded), 9999999 (not there), and 1 more"
-        );
-        assert_eq!(missed(&[], 0), "");
-    }
 }

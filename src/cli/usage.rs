@@ -7,6 +7,8 @@ use clap::{CommandFactory, Parser};
 
 use super::command::Cli;
 use super::exit::UsageError;
+use crate::mask::mask_typed;
+use crate::operators::lane_of;
 
 /// Runs the command that these arguments ask for; the first of them is the program's name.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
@@ -34,7 +36,7 @@ fn wrong(error: &clap::Error, arguments: &[OsString]) -> std::io::Result<UsageEr
     let command = command.map_or_else(String::new, |name| name + " ");
     Ok(UsageError(format!(
         "{}{instead}; see `{} {command}--help`",
-        in_one_line(&error.to_string()),
+        masked(error, &in_one_line(&error.to_string())),
         program.get_name(),
     )))
 }
@@ -46,12 +48,36 @@ const INSTEAD: [(&str, &str, &str); 1] = [(
     "; write whose contacts: --lane, --user or --created-since (`pause --all` stops everything at once)",
 )];
 
+/// The arguments in whose place somebody may have written a phone number.
+const MAY_BE_A_NUMBER: [&str; 4] = ["[ID]", "[ID]...", "--phone <NUMBER>", "--key <KEY>"];
+
+/// Returns the message without the phone number that somebody wrote where it does not belong.
+fn masked(error: &clap::Error, message: &str) -> String {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+    let given = match error.kind() {
+        ErrorKind::UnknownArgument if !argument.starts_with('-') => Some(argument),
+        _ if MAY_BE_A_NUMBER.contains(&argument) => text(ContextKind::InvalidValue),
+        _ => None,
+    };
+    match given.filter(|given| !given.is_empty() && lane_of(given).is_none()) {
+        Some(given) => message.replace(given, &mask_typed(given)),
+        None => message.to_owned(),
+    }
+}
+
 /// Says what to write instead of an argument that the command does not have.
 fn instead_of(error: &clap::Error, command: Option<&str>) -> &'static str {
     let is_unknown = error.kind() == ErrorKind::UnknownArgument;
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
         return "";
     };
+    if is_unknown && command == Some("failures") && lane_of(given).is_some() {
+        return "; a lane is given as --lane USER/TASK";
+    }
     let mut known = INSTEAD.iter();
     let known = known.find(|(of, argument, _)| Some(*of) == command && argument == given);
     known
@@ -210,5 +236,32 @@ mod tests {
             "unrecognized subcommand 'unpause'; `contact-courier resume` does this; see \
              `contact-courier resume --help`"
         );
+    }
+
+    #[test]
+    fn what_is_written_in_a_wrong_place_is_told_how_it_is_given_and_a_number_is_masked() {
+        for (arguments, told) in [
+            (
+                "failures u-2/20251127",
+                "unexpected argument 'u-2/20251127' found; a lane is given as --lane USER/TASK; see \
+                 `contact-courier failures --help`",
+            ),
+            (
+                "failures 13012121211",
+                "unexpected argument '130***1211' found; see `contact-courier failures --help`",
+            ),
+            (
+                "explain 130-1212-1211",
+                "invalid value '130***1211' for '[ID]': an id of a contact is a whole number above \
+                 0; a number is given as --phone; see `contact-courier explain --help`",
+            ),
+            (
+                "cancel order-1",
+                "invalid value 'order-1' for '[ID]...': an id of a contact is a whole number above \
+                 0; a key is given as --key KEY; see `contact-courier cancel --help`",
+            ),
+        ] {
+            assert_eq!(said(arguments), told, "{arguments}");
+        }
     }
 }

@@ -123,14 +123,6 @@ impl Requeue {
         }
     }
 
-    /// How many contacts are meant by their ids.
-    pub fn named(&self) -> u64 {
-        match &self.which {
-            Failed::Named(ids) => ids.len() as u64,
-            Failed::Filter(_) => 0,
-        }
-    }
-
     /// Which contacts, in words for the history.
     pub fn in_words(&self) -> String {
         let all_the_same = if self.even_unsafe {
@@ -143,7 +135,7 @@ impl Requeue {
 
     /// Counts the contacts.
     pub async fn count(&self, operations: &dyn Operations) -> Result<RequeueTally, OutboxError> {
-        let mut missed = Vec::new();
+        let (mut missed, mut unmatched) = (Vec::new(), 0);
         let found = match &self.which {
             Failed::Filter(filter) => {
                 let filter = filter.after(self.noted.elapsed());
@@ -152,6 +144,7 @@ impl Requeue {
             Failed::Named(ids) => {
                 let failed = operations.failures_named(ids).await?;
                 missed = missed_of(ids, &failed, operations).await?;
+                unmatched = ids.len().saturating_sub(failed.len()) as u64;
                 failed.into_iter().map(one).collect()
             }
         };
@@ -161,6 +154,7 @@ impl Requeue {
         let left = left.iter().filter(|count| !count.redacted);
         tally.cancelled = left.map(|count| count.contacts).sum();
         tally.missed = missed;
+        tally.unmatched = unmatched;
         Ok(tally)
     }
 
@@ -279,6 +273,8 @@ pub struct RequeueTally {
     /// How many more pass the filter and are left out, because operators have cancelled them.
     pub cancelled: u64,
     pub to_requeue: u64,
+    /// How many of the ids name no failed contact.
+    pub unmatched: u64,
     /// The first ids that name no failed contact, with the status of the contact; `None`: it is not
     /// there.
     pub missed: Vec<Missed<ContactId>>,
@@ -306,7 +302,11 @@ impl RequeueTally {
 
     /// The counts and the result, for programs.
     pub fn json(&self, requeued: u64, dry_run: bool) -> serde_json::Value {
+        let missed = self.missed.iter();
+        let missed = missed.map(|(id, status)| json!({"id": id.0, "status": status}));
+        let missed: Vec<serde_json::Value> = missed.collect();
         json!({
+            "unmatched": self.unmatched, "missed": missed,
             "failed": self.kinds, "redacted": self.redacted, "unsafe": self.not_safe,
             "cancelled_left_out": self.cancelled, "to_requeue": self.to_requeue, "requeued": requeued, "dry_run": dry_run,
         })
@@ -493,7 +493,7 @@ mod tests {
         assert_eq!((tally.not_safe, tally.to_requeue), (3, 15));
         assert_eq!(
             tally.json(0, true).to_string(),
-            r#"{"cancelled_left_out":0,"dry_run":true,"failed":{"expired":14,"unconfirmed":5},"redacted":4,"requeued":0,"to_requeue":15,"unsafe":3}"#
+            r#"{"cancelled_left_out":0,"dry_run":true,"failed":{"expired":14,"unconfirmed":5},"missed":[],"redacted":4,"requeued":0,"to_requeue":15,"unmatched":0,"unsafe":3}"#
         );
     }
 }

@@ -535,6 +535,29 @@ async fn the_history_tells_lanes_dates_and_tickets_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_number_in_the_place_of_an_id_is_masked_and_told_what_to_use() {
+    let db = outbox().await;
+    let told = error(&program(&db, &["explain", "13012121211"]), 1);
+    assert_eq!(
+        told,
+        "error: there is no contact 130***1211: it was deleted, or never inserted; is this a number? \
+         use `explain --phone`\n"
+    );
+    for command in ["cancel", "requeue"] {
+        let told = said(&db, &[command, "13012121211", "--yes"]);
+        let hint = ": 130***1211 (not there; is this a number? use `explain --phone`)\n";
+        assert!(told.contains(hint), "{told}");
+    }
+    let told = said(&db, &["requeue", "1", "2", "99", "--json", "--dry-run"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["unmatched"], 2);
+    assert_eq!(
+        told["missed"],
+        serde_json::json!([{"id": 1, "status": "succeeded"}, {"id": 99, "status": null}])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_key_without_a_pending_contact_is_told_apart_from_the_others() {
     let db = outbox().await;
     let keys = [
@@ -586,7 +609,7 @@ async fn requeue_counts_first_and_leaves_out_what_is_unsafe(db: &Db) {
     let named = said(db, &["requeue", "1", "3", "--yes", "--json"]);
     assert_eq!(
         named,
-        "{\"cancelled_left_out\":0,\"dry_run\":false,\"failed\":{\"unconfirmed\":1},\"redacted\":0,\"requeued\":0,\"to_requeue\":0,\"unsafe\":1}\n"
+        "{\"cancelled_left_out\":0,\"dry_run\":false,\"failed\":{\"unconfirmed\":1},\"missed\":[{\"id\":1,\"status\":\"succeeded\"}],\"redacted\":0,\"requeued\":0,\"to_requeue\":0,\"unmatched\":1,\"unsafe\":1}\n"
     );
     steady(|| {
         let all_the_same = ["requeue", "1", "3", "--yes", "--even-unsafe"];

@@ -19,7 +19,7 @@ use crate::outbox::PendingFilter;
 #[derive(Args, Debug, Default)]
 pub(super) struct ChosenArgs {
     /// The rows' ids in `contact_outbox`
-    #[arg(value_name = "ID", value_parser = operator::id)]
+    #[arg(value_name = "ID", value_parser = operator::id_beside_keys)]
     ids: Vec<i64>,
     /// Those whose ids stand in this file, one a line; `-`: on standard input
     #[arg(long, value_name = "FILE")]

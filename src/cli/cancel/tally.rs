@@ -2,6 +2,7 @@
 
 use indicatif::HumanCount;
 
+use crate::cli::operator;
 use crate::cli::span::{contacts, count};
 use crate::mask::mask_key;
 use crate::operators::{CancelTally, GivenKey};
@@ -44,26 +45,13 @@ pub(super) fn cancellable(tally: &CancelTally) -> String {
     )
 }
 
-/// Says which ids and keys name no pending contact, and why, for those that are listed. A key may
-/// hold a number.
+/// Says which ids and keys name no pending contact, and why, for those that are listed.
 fn missed(tally: &CancelTally) -> String {
-    let ids = tally.missed.iter();
-    let ids = ids.map(|(id, status)| (id.to_string(), status));
-    let keys = tally.missed_keys.iter();
-    let keys = keys.map(|(given, status)| (key(given), status));
-    let told = ids.chain(keys).map(|(name, status)| {
+    let keys = tally.missed_keys.iter().map(|(given, status)| {
         let why = status.as_deref().unwrap_or("not there");
-        format!("{name} ({why})")
+        format!("{} ({why})", key(given))
     });
-    let mut told: Vec<String> = told.collect();
-    if told.is_empty() {
-        return String::new();
-    }
-    match tally.unmatched.saturating_sub(told.len() as u64) {
-        0 => {}
-        more => told.push(format!("and {} more", HumanCount(more))),
-    }
-    format!(": {}", told.join(", "))
+    operator::missed(&tally.missed, keys.collect(), tally.unmatched)
 }
 
 /// Names a key. One that may hold a phone number is told by its place, because masked ones look alike.

@@ -42,7 +42,7 @@ pub(in crate::cli) struct ExplainArgs {
 #[group(required = true, multiple = false)]
 struct Which {
     /// The row's id in `contact_outbox`
-    #[arg(value_name = "ID", value_parser = operator::id)]
+    #[arg(value_name = "ID", value_parser = operator::id_beside_numbers)]
     id: Option<i64>,
     /// Its `idempotency_key`
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
@@ -85,10 +85,11 @@ pub(in crate::cli) async fn run(
             "there is no contact with the idempotency_key {:?}: it was deleted, or never inserted",
             mask_key(key)
         ),
-        (None, which) => bail!(
-            "there is no contact {}: it was deleted, or never inserted",
-            which.id.unwrap_or_default()
-        ),
+        (None, which) => {
+            let (id, hint) = operator::unknown_id(which.id.unwrap_or_default());
+            let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+            bail!("there is no contact {id}: it was deleted, or never inserted{hint}")
+        }
     }
 }
 

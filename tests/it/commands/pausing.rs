@@ -142,6 +142,22 @@ async fn a_pause_whose_contacts_cannot_be_counted_is_told_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lane_may_be_named_as_other_commands_have_it() {
+    let db = outbox().await;
+    let paused = said(&db, &["pause", "--lane", "u-2/t-9"]);
+    assert!(paused.starts_with("lane u-2/t-9: paused until"), "{paused}");
+    let resumed = said(&db, &["resume", "--lane", "u-2/t-9"]);
+    assert!(resumed.starts_with("lane u-2/t-9: 1 pause"), "{resumed}");
+    for wrong in [
+        &["pause", "u-2/t-9", "--lane", "u-2/t-9"][..],
+        &["pause", "--lane", "u-2/t-9", "--all"],
+        &["pause", "--lane", "u-2"],
+    ] {
+        assert_eq!(program(&db, wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_pause_replaces_and_a_lane_that_nobody_knows_are_told() {
     let db = outbox().await;
     said(&db, &["pause", "--all", "--for", "2h"]);
