@@ -1,9 +1,11 @@
-//! The question before a command changes something.
+//! Questions: whether a command is to change something, and what is not to stand in its arguments.
 //!
 //! This guarantees that a question is seen wherever the answers of the command go: it stands on standard
 //! error, with the counts that it is about.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
+
+use anyhow::Context;
 
 use super::UsageError;
 use super::visible::Visible;
@@ -66,4 +68,53 @@ pub(super) fn confirmed(question: &str) -> anyhow::Result<bool> {
         answer.trim().to_ascii_lowercase().as_str(),
         "y" | "yes"
     ))
+}
+
+/// Returns the number that is asked for on a terminal, or else the one line on standard input.
+pub(super) fn number() -> anyhow::Result<String> {
+    if !stdin().is_terminal() {
+        return only_line(stdin(), "number");
+    }
+    let mut asked = stderr();
+    write!(asked, "Number: ")?;
+    asked.flush()?;
+    let mut line = String::new();
+    stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+/// Returns the one line of an input; more than one is refused. `what`: what the line is.
+pub(super) fn only_line(input: impl Read, what: &str) -> anyhow::Result<String> {
+    /// The most bytes that are read: more than a password, a number or a ciphertext has.
+    const MOST: u64 = 1024;
+    let mut text = String::new();
+    let read = input.take(MOST).read_to_string(&mut text);
+    read.with_context(|| format!("cannot read the {what} on standard input"))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.contains(['\n', '\r']) {
+        return Err(UsageError(format!(
+            "there is more than one line on standard input: write the {what} alone"
+        ))
+        .into());
+    }
+    Ok(line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_one_line_and_is_not_shown() {
+        for text in ["ge heim", "ge heim\n", "ge heim\r\n"] {
+            assert_eq!(only_line(text.as_bytes(), "password").unwrap(), "ge heim");
+        }
+        let refused = only_line(&b"geheim\ngeheim\n"[..], "password");
+        let said = refused.unwrap_err().to_string();
+        assert!(
+            said.contains("one line") && !said.contains("geheim"),
+            "{said}"
+        );
+    }
 }

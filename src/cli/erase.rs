@@ -49,7 +49,8 @@ pub(super) struct EraseArgs {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// The number, in whatever shape the table has it, or the ciphertext; reads the whole table
+    /// The number, in whatever shape the table has it, or the ciphertext; `-`: asks for it, or reads it
+    /// from standard input. Reads the whole table
     #[arg(long, value_name = "NUMBER", value_parser = operator::number)]
     phone: Option<String>,
     /// The contact with this `idempotency_key`
@@ -74,19 +75,20 @@ pub(super) async fn run(
         json: args.json,
     };
     told.check()?;
+    let which = args.which.read()?;
     let operations = operator::connect(settings).await?;
-    let found = args.which.find(&*operations).await?;
+    let found = which.find(&*operations).await?;
     let tally = Tally::make(&found, &*operations).await?;
     let n = tally.free.len() as u64;
     let question = (n > 0).then(|| {
         let n = contacts(n);
         format!("Erase what is personal in {n}? Nothing brings it back.")
     });
-    let shown_first = tally.shown(&args.which);
+    let shown_first = tally.shown(&which);
     let goes_on = told.goes_on(&shown_first, question.as_deref(), out)?;
     let mut done = Erased::default();
     if goes_on {
-        done = erase(&tally.free, args.which.in_words(), &*operations).await?;
+        done = erase(&tally.free, which.in_words(), &*operations).await?;
     }
     if args.json {
         writeln!(out, "{}", tally.json(&done, args.dry_run))?;
@@ -99,6 +101,15 @@ pub(super) async fn run(
 }
 
 impl Which {
+    /// Completes it with the number on standard input, if that is where it is.
+    fn read(&self) -> anyhow::Result<Self> {
+        let phone = self.phone.as_deref();
+        Ok(Self {
+            phone: phone.map(operator::given_number).transpose()?,
+            key: self.key.clone(),
+        })
+    }
+
     async fn find(&self, operations: &dyn Operations) -> anyhow::Result<Vec<ContactId>> {
         match (&self.phone, &self.key) {
             (Some(number), _) => with_number(number, operations).await,

@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use indicatif::HumanCount;
 
-use super::UsageError;
+use super::{UsageError, asking};
 use crate::app;
 use crate::contact::{ContactId, Lane};
 use crate::mask::mask;
@@ -232,6 +232,9 @@ pub(super) fn missed(listed: &[Missed<ContactId>], keys: Vec<String>, all: u64) 
 pub(super) fn number(text: &str) -> Result<String, String> {
     // A ciphertext may have no digit.
     const CIPHERTEXT: usize = 16;
+    if text == ON_INPUT {
+        return Ok(text.to_owned());
+    }
     // A mask as it is shown, which is no number of anybody.
     if text.contains("***") {
         return Err(
@@ -243,6 +246,23 @@ pub(super) fn number(text: &str) -> Result<String, String> {
     } else {
         Err("a number has digits".into())
     }
+}
+
+/// Stands for a number on standard input: other users of the host see arguments, and so does whoever
+/// reads the shell's history or sudo's log.
+const ON_INPUT: &str = "-";
+
+/// Returns the number that `--phone` gives, which may have to be read first.
+pub(super) fn given_number(text: &str) -> anyhow::Result<String> {
+    if text != ON_INPUT {
+        return Ok(text.to_owned());
+    }
+    let read = asking::number()?;
+    let checked = number(&read).ok().filter(|number| number != ON_INPUT);
+    checked.ok_or_else(|| {
+        UsageError("--phone -: there is no number on standard input; write it in one line".into())
+            .into()
+    })
 }
 
 /// Checks a lane given by `--lane`.

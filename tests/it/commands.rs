@@ -5,6 +5,7 @@ mod pausing;
 mod results;
 mod shown;
 
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::{Db, Kind, on_every_database};
@@ -743,6 +744,57 @@ async fn erase_counts_first_and_leaves_what_may_be_sent() {
     assert_eq!(by_key, "nothing to erase: no contact has this key\n");
     let nobody = program(&db, &["erase", "--yes"]);
     assert_eq!(nobody.status.code(), Some(2));
+}
+
+/// Runs the program with a text on its standard input.
+fn given(db: &Db, arguments: &[&str], input: &str) -> Output {
+    let database = format!("database.url={}", db.url);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_contact-courier"))
+        .args(arguments)
+        .args(["--set", &database])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = program.stdin.take().unwrap();
+    to.write_all(input.as_bytes()).unwrap();
+    drop(to);
+    program.wait_with_output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_can_be_read_from_standard_input() {
+    let db = outbox().await;
+    let explain = given(&db, &["explain", "--phone", "-"], "130-1212-1212\n");
+    let story = masked_numbers(String::from_utf8(explain.stdout).unwrap());
+    assert!(story.contains("contact      2\n"), "{story}");
+    let erase = ["erase", "--phone", "-", "--yes"];
+    for (input, told) in [
+        (
+            "",
+            "error: --phone -: there is no number on standard input; write it in one line\n",
+        ),
+        (
+            "13012121212\n13012121213\n",
+            "error: there is more than one line on standard input: write the number alone\n",
+        ),
+        (
+            "-\n",
+            "error: --phone -: there is no number on standard input; write it in one line\n",
+        ),
+    ] {
+        assert_eq!(error(&given(&db, &erase, input), 2), told, "{input:?}");
+    }
+    let erased = given(&db, &erase, "13012121212\n");
+    assert!(erased.status.success(), "{erased:?}");
+    assert_eq!(db.of(2, "phone").await.as_deref(), Some("130***1212"));
+    assert_eq!(
+        db.count("FROM contact_outbox WHERE redacted_at IS NOT NULL")
+            .await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,8 @@ struct Which {
     /// Its `idempotency_key`
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
-    /// Its number, in whatever shape the table has it; reads the whole table
+    /// Its number, in whatever shape the table has it; `-`: asks for it, or reads it from standard
+    /// input. Reads the whole table
     #[arg(long, value_name = "NUMBER", value_parser = operator::number)]
     phone: Option<String>,
 }
@@ -66,8 +67,10 @@ pub(in crate::cli) async fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let lane = args.lane.as_deref().map(operator::lane).transpose()?;
+    let phone = args.which.phone.as_deref();
+    let phone = phone.map(operator::given_number).transpose()?;
     let operations = operator::connect(settings).await?;
-    if let Some(phone) = &args.which.phone {
+    if let Some(phone) = phone {
         let phone = phone.trim().to_owned();
         return all_with(&Wanted { phone, lane }, args.json, &*operations, out).await;
     }

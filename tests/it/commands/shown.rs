@@ -142,6 +142,15 @@ async fn resume_names_the_pauses_of_others_and_asks_on_a_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_asked_for_on_a_terminal_before_the_question() {
+    let db = outbox().await;
+    // The terminal shows what is typed, so another shape of the number is.
+    let shown = on_a_terminal(&db, "erase --phone -", "130-1212-1212\ny\n");
+    assert!(shown.contains("Number: "), "{shown}");
+    assert!(shown.contains("1 contact erased"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_seen_although_the_output_goes_into_a_file() {
     let db = outbox().await;
     let folder = tempfile::tempdir().unwrap();
