@@ -22,8 +22,8 @@ use crate::platform::verdict::{self, Verdict};
 use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
 use crate::telemetry::traces::HeldBy;
 
-/// A write of the journal that takes longer may wait for a lock for as long as an app keeps it.
-const SLOW_JOURNAL: Duration = Duration::from_secs(2);
+/// While the journal is written, the dispatcher looks so often whether the write waits for a lock.
+const LOOK_AT_LOCKS: Duration = Duration::from_secs(1);
 
 /// The result of a send.
 #[derive(Debug)]
@@ -172,8 +172,8 @@ impl Dispatcher<'_> {
         (verdict, reply.counts_rows())
     }
 
-    /// Journals the next attempt, and returns the permit. If the entry of a new batch waits for a lock, the
-    /// permit is for others, and the batch does not go out now.
+    /// Journals the next attempt, and returns the permit. If the entry waits for a lock, the permit is for
+    /// others, and the batch does not go out now.
     async fn journal_soon(
         &self,
         lease: &Arc<Lease>,
@@ -181,18 +181,13 @@ impl Dispatcher<'_> {
         permit: Permit,
     ) -> Result<Permit, NotSent> {
         underway.batch.attempts += 1;
-        // The next time it goes out, however slow the database is.
-        let patience = match underway.journal {
-            Journal::New => SLOW_JOURNAL,
-            Journal::Waiting => Duration::MAX,
-        };
+        let mut permit = Some(permit);
         let mut journalling = Box::pin(self.journal(lease, underway));
-        let in_time = timeout(patience, &mut journalling).await;
-        let (journalled, permit) = if let Ok(journalled) = in_time {
-            (journalled, Some(permit))
-        } else {
-            drop(permit);
-            (journalling.as_mut().await, None)
+        let journalled = loop {
+            match timeout(LOOK_AT_LOCKS, &mut journalling).await {
+                Ok(journalled) => break journalled,
+                Err(_) => permit = permit.filter(|_| !self.0.recorder.is_stuck(&lease.lane)),
+            }
         };
         drop(journalling);
         if journalled.is_err() {

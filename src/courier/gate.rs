@@ -126,6 +126,8 @@ impl Gate {
         now: Instant,
     ) -> Option<Duration> {
         let fails = breaker::counts(wait.reason);
+        let failed = |probe: &Probe| probe.is_well && probe.lane == *lane;
+        self.well_failures += u32::from(self.probes.iter().any(failed));
         if fails && !breaker::counts(self.reason) && now < self.until {
             return None;
         }
@@ -147,8 +149,6 @@ impl Gate {
             self.until = now + asked.map_or(delay, |asked| asked.min(closing.longest));
             self.untried_at = now;
         }
-        let failed = |probe: &Probe| probe.is_well && probe.lane == *lane;
-        self.well_failures += u32::from(self.probes.iter().any(failed));
         // Others' failures say little about those that went early.
         self.probes
             .retain(|probe| fails && probe.is_early && probe.lane != *lane);

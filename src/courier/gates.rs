@@ -225,6 +225,12 @@ impl Gates {
             .any(|gate| breaker::counts(gate.reason))
     }
 
+    /// Whether a gate keeps lanes back and lets some of them through.
+    pub(super) fn let_some_through(&self) -> bool {
+        let mut gates = self.platform.iter().chain(self.users.values());
+        gates.any(Gate::lets_well_through)
+    }
+
     /// Whether the lane is a probe; a probe sends one request at a time.
     pub(super) fn probes(&self, lane: &Lane) -> bool {
         self.on_the_way(lane).any(|gate| gate.is_probe(lane))

@@ -174,8 +174,8 @@ impl Scout {
             let wait = until.saturating_duration_since(Instant::now());
             wait.max(Duration::from_millis(1))
         });
-        // The breaker lets one of those that wait through now and then.
-        let is_shut = self.queue.len() > 0 && self.context.gates().breaker_is_open();
+        // The breaker, and a gate like it, lets one of those that wait through now and then.
+        let is_shut = self.queue.len() > 0 && self.context.gates().let_some_through();
         let tries_in = is_shut.then_some(WELL);
         let probes_in = self.probes_in();
         let waits = [next_search_in, ready_in, tries_in, probes_in];
@@ -416,7 +416,7 @@ impl Scout {
             return self.queue.next(self.places.of_users());
         }
         let many_hang = self.context.permits.many_hang();
-        let is_special = many_hang || self.context.gates().breaker_is_open();
+        let is_special = many_hang || self.context.gates().let_some_through();
         if without_place >= 2 * MOST_LOOKED_AT || !is_special {
             return None;
         }
@@ -463,12 +463,12 @@ impl Scout {
         self.cut_queue();
     }
 
-    /// Bounds the queue. While the breaker is open or all have to wait, lanes whose users the platform has
+    /// Bounds the queue. While a gate lets only some through or all have to wait, lanes whose users the platform has
     /// answered come before others in this: they may go first, and would not be found again soon.
     fn cut_queue(&mut self) {
         if self.queue.is_full(0) {
             let gates = self.context.gates();
-            let is_shut = gates.breaker_is_open() || gates.say_not_now();
+            let is_shut = gates.let_some_through() || gates.say_not_now();
             self.queue.cut(|lane| is_shut && gates.is_well(lane));
         }
     }

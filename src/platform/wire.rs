@@ -150,7 +150,11 @@ pub fn decode(body: &[u8]) -> Option<Document> {
         return None;
     };
     let code = integer(top.get("code")?)?;
-    if DOCUMENTED.iter().any(|key| top.contains_key(*key)) {
+    let says = |key: &&str| {
+        top.get(*key)
+            .is_some_and(|value| !value.is_null() && !is_blank(value))
+    };
+    if DOCUMENTED.iter().any(says) {
         return None;
     }
     let status = match top.remove("status") {

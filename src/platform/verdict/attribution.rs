@@ -125,11 +125,13 @@ fn row_of(batch: &Batch, rows: &[Shown], named: &str) -> Result<usize, Vec<usize
 }
 
 /// Whether the name could be that of an encrypted row without `phone_mask`, whose mask we do not
-/// know. A phone number has no letters; a mask with letters is one of the ciphertext.
+/// know. A phone number has no letters but those that hide a part; a mask with others is one of the
+/// ciphertext.
 fn could_be_hidden(batch: &Batch, named: &str) -> bool {
     batch.options.encryption
         && batch.contacts.iter().any(|c| c.phone_mask.is_none())
-        && !mask::without_suffix(named.trim()).contains(char::is_alphabetic)
+        && !mask::without_suffix(named.trim())
+            .contains(|c: char| c.is_alphabetic() && !matches!(c, 'x' | 'X'))
         && !batch
             .contacts
             .iter()

@@ -71,14 +71,13 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     let is_success = |document| is_success(batch, document);
     let is_import = (200..=299).contains(&answer.http) && document.is_some_and(is_success);
     // An answer that claims a success and a refusal at once proves nothing.
-    if document.is_some_and(claims_success) && !is_import {
+    if document.is_some_and(|document| claims_success(document, rules)) && !is_import {
         return wait(WaitReason::Unreadable, &words, true);
     }
-    // A list of failures says that rows were looked at, so those beside it may be in. So may all of them
-    // if nobody can read what the platform says.
+    // A list of failures says that rows were looked at, so those beside it may be in.
     let was_read = document.is_some_and(|document| may_have_gone_on(batch, document));
     let has_others = |document| !import::lists_all(batch, document);
-    let gone_on = answer.is_garbled || !is_import && was_read && document.is_some_and(has_others);
+    let gone_on = !is_import && was_read && document.is_some_and(has_others);
     if let Some(wait) = not_now(answer, &words, gone_on, rules) {
         return wait;
     }
@@ -257,12 +256,15 @@ fn is_success(batch: &Batch, document: &Document) -> bool {
     document.code == 200 && status.is_none_or(says_success) && (counts || is_told)
 }
 
-/// Whether any part of the document says that rows were imported.
-fn claims_success(document: &Document) -> bool {
+/// Whether any part of the document says that rows were imported. The words alone say nothing where the code
+/// says that they have to wait: they may ask for the success of something else first.
+fn claims_success(document: &Document, rules: &Rules) -> bool {
+    let waits =
+        matches!(document.code, 401 | 403 | 404 | 429) || rules.lane_codes.contains(&document.code);
     (200..=299).contains(&document.code)
         || document.status.as_deref().is_some_and(says_success)
         || document.task_number_count.unwrap_or(0) > 0
-        || success::is_told(&success::without_conditions(&document.message))
+        || !waits && success::is_told(&success::without_conditions(&document.message))
 }
 
 fn says_success(status: &str) -> bool {

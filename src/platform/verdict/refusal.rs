@@ -7,6 +7,7 @@ use super::rules::Rules;
 use super::words::shortened;
 use crate::batch::Batch;
 use crate::contact::Contact;
+use crate::mask;
 use crate::platform::wire::Document;
 use crate::settlement::{FailKind, Final, RowOutcome};
 
@@ -50,13 +51,14 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
 /// Returns the end of a row whose request carried no other row and was refused.
 fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     let judges = refusal.judges_the_row;
-    let existence = existence(refusal.words, rules);
+    let existence = existence(&without_own(refusal.words, batch, contact), rules);
     if judges && existence != Existence::NotSaid {
         return refusal_of_row(batch, contact, &[refusal.words], rules);
     }
     // Words without a list may be about the task or the account, unless the task has taken a row
-    // since.
-    if !batch.may_be_in(contact) || judges && batch.taken_since {
+    // since. Even then it may have ended in between.
+    let is_about_row = batch.taken_since && !may_be_about_all(refusal.words);
+    if !batch.may_be_in(contact) || judges && is_about_row {
         return rejected(refusal.words);
     }
     unconfirmed(refusal.words)
@@ -74,9 +76,7 @@ pub(super) fn refusal_of_row(
     rules: &Rules,
 ) -> Final {
     let cause = causes.first().copied().unwrap_or_default();
-    // A ciphertext that the words quote says nothing, whatever its letters are.
-    let number = contact.phone.expose();
-    let said_by = |words: &str| existence(&words.replace(number, " "), rules);
+    let said_by = |words: &str| existence(&without_own(words, batch, contact), rules);
     let said = said_by(cause);
     let mut others = causes.iter().skip(1);
     let may_be_in = batch.may_be_in(contact);
@@ -91,11 +91,42 @@ pub(super) fn refusal_of_row(
         },
         (Existence::Elsewhere | Existence::Perhaps, true) => unconfirmed(cause),
         // The task may have ended since that send.
-        (Existence::NotSaid, true) if may_be_about_all(cause) => unconfirmed(cause),
+        (Existence::NotSaid, true) if causes.iter().any(|cause| may_be_about_all(cause)) => {
+            unconfirmed(cause)
+        }
         (Existence::Elsewhere | Existence::Perhaps, false) | (Existence::NotSaid, _) => {
             rejected(cause)
         }
     }
+}
+
+/// Returns the words without the row's own number and task, which say nothing about another place. A
+/// ciphertext says nothing either, whatever its letters are.
+fn without_own(words: &str, batch: &Batch, contact: &Contact) -> String {
+    let number = contact.phone.expose();
+    let own = mask::canonical(mask::without_suffix(number));
+    let is_own = |digits: &str| digits == batch.lane.task_id() || mask::canonical(digits) == own;
+    // The digits of another spelling hold those of this one.
+    let is_digits = number.bytes().all(|b| b.is_ascii_digit());
+    let words = if is_digits {
+        words.to_owned()
+    } else {
+        words.replace(number, " ")
+    };
+    let mut rest = words.as_str();
+    let mut others = String::with_capacity(words.len());
+    while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
+        let end = rest[begin..].find(|c: char| !c.is_ascii_digit());
+        let end = end.map_or(rest.len(), |end| begin + end);
+        others.push_str(&rest[..begin]);
+        others.push_str(if is_own(&rest[begin..end]) {
+            " "
+        } else {
+            &rest[begin..end]
+        });
+        rest = &rest[end..];
+    }
+    others + rest
 }
 
 fn rejected(cause: &str) -> Final {

@@ -9,23 +9,33 @@ pub(super) fn is_told(message: &str) -> bool {
 /// Whether nothing in a message of success says that some of so many rows were left out.
 pub(super) fn is_of_all(message: &str, rows: usize) -> bool {
     let message = format!(" {} ", message.to_lowercase());
-    let mut numbers = message
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|digits| !digits.is_empty());
-    numbers.all(|digits| digits == rows.to_string()) && !says(&message, &LEFT_OUT)
+    let rows = rows.to_string();
+    let mut rest = message.as_str();
+    while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
+        let digits = &rest[begin..];
+        let end = digits.find(|c: char| !c.is_ascii_digit());
+        let (number, behind) = digits.split_at(end.unwrap_or(digits.len()));
+        let counts = COUNTED
+            .iter()
+            .any(|word| behind.trim_start().starts_with(word));
+        if counts && number != rows {
+            return false;
+        }
+        rest = behind;
+    }
+    !says(&message, &LEFT_OUT)
 }
 
-/// Returns a message without the words of a success that is a condition, or of something else than an
-/// import.
+/// Returns a message without the words of a success that is asked for.
 pub(super) fn without_conditions(message: &str) -> String {
     let mut message = message.to_lowercase();
     for condition in CONDITIONS {
         message = message.replace(condition, "");
     }
-    if message.contains("only") {
-        message = message.replace("accepted", "");
+    match message.split_once("only") {
+        Some((before, behind)) => before.to_owned() + &behind.replace("accepted", ""),
+        None => message,
     }
-    message
 }
 
 fn says(message: &str, words: &[&str]) -> bool {
@@ -62,23 +72,35 @@ const NOT_DONE: [&str; 13] = [
     "error",
 ];
 
-const LEFT_OUT: [&str; 41] = [
+/// Words behind a number of rows.
+const COUNTED: [&str; 14] = [
+    "条", "條", "个", "個", "笔", "筆", "行", "名", "号码", "號碼", "number", "row", "contact",
+    "of ",
+];
+
+const LEFT_OUT: [&str; 43] = [
     "部分",
-    "未",
-    "除",
-    "余",
+    "未能",
+    "未导入",
+    "未導入",
+    "未全部",
+    "除外",
+    "其余",
+    "其餘",
+    "排除",
+    "剔除",
     "过滤",
     "過濾",
     "跳过",
     "跳過",
     "忽略",
-    "剔除",
     "去重",
     "重复",
     "重複",
     "无效",
     "無效",
-    "拒",
+    "拒绝",
+    "拒絕",
     "异常",
     "異常",
     "错误",
@@ -88,35 +110,26 @@ const LEFT_OUT: [&str; 41] = [
     "不能",
     "稍后",
     "稍後",
-    "待",
     "审核",
     "審核",
     " no ",
-    "none",
-    "zero",
-    "some",
+    " none ",
+    " some ",
     "partial",
-    "except",
     "skip",
     "ignored",
     "filtered",
     "duplicate",
     "invalid",
     "reject",
-    "pending",
 ];
 
-const CONDITIONS: [&str; 12] = [
-    "成功后",
-    "成功後",
+/// Words of a success that is still to come.
+const CONDITIONS: [&str; 6] = [
+    "成功后再",
+    "成功後再",
+    "成功后才",
+    "成功後才",
     "成功才",
-    "成功之后",
-    "登录成功",
-    "登陆成功",
-    "登錄成功",
-    "启动成功",
-    "啟動成功",
-    "充值成功",
-    "支付成功",
-    "认证成功",
+    "成功之后再",
 ];

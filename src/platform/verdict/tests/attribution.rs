@@ -97,6 +97,8 @@ fn a_mask_could_be_any_encrypted_row_that_tells_no_mask() {
     };
     batch.contacts[1].phone_mask = Some("131***2222".into());
     assert_eq!(ends_of(&batch, &listed), (0, 3), "two have no mask");
+    let with_letters = imported(Some(2), &[("131xxxx2222", "坏")]);
+    assert_eq!(ends_of(&batch, &with_letters), (0, 3));
     batch.contacts[0].phone_mask = Some("130***1111".into());
     assert_eq!(ends_of(&batch, &listed), (0, 3), "it may be the third");
     let as_ciphertext = imported(Some(2), &[("dGV***dA==", "坏")]);

@@ -38,6 +38,8 @@ fn absent_counts_and_an_empty_data_array_add_up() {
         "Success",
         "3 numbers imported",
         "成功导入3条",
+        "任务【双11回访】号码导入成功",
+        "导入成功，等待外呼",
     ] {
         let body = json!({"code": 200, "message": said, "data": []});
         let told = answer(200, &body.to_string());

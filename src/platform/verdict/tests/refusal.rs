@@ -37,7 +37,8 @@ fn a_row_that_may_have_arrived_is_rejected_alone_only_by_a_judgement_of_what_was
     for (reply, if_the_task_takes, if_not) in [
         (error(422, "手机号格式错误"), "rejected", "unconfirmed"),
         (error(400, "手机号格式错误"), "rejected", "unconfirmed"),
-        (error(422, "任务已结束"), "rejected", "unconfirmed"),
+        (error(422, "号码有误"), "rejected", "unconfirmed"),
+        (error(422, "任务已结束"), "unconfirmed", "unconfirmed"),
         (error(422, "号码重复"), "succeeded", "succeeded"),
         (error(7001, "余额不足"), "unconfirmed", "unconfirmed"),
         (answer(400, "<html>"), "unconfirmed", "unconfirmed"),
@@ -409,6 +410,27 @@ fn words_that_may_mean_there_do_not_reject_a_row_that_may_have_arrived() {
 }
 
 #[test]
+fn words_may_quote_the_number_and_the_task_of_the_row() {
+    // [duplicate], [already elsewhere]
+    let in_task = |task: &str| Batch {
+        lane: crate::contact::Lane::new("u", task).unwrap(),
+        ..three()
+    };
+    let end = |batch: &Batch, cause: &str| {
+        let closing = closed(batch, &imported(Some(2), &[("130***1111", cause)]));
+        ends(&closing)[0].1.to_owned()
+    };
+    for cause in [
+        "该号码已存在于任务[1024]",
+        "号码已存在于任务：8613000001111",
+    ] {
+        assert_eq!(end(&in_task("1024"), cause), "duplicate", "{cause}");
+    }
+    assert_eq!(end(&in_task("102"), "号码已存在于任务[1024]"), "rejected");
+    assert_eq!(end(&in_task("1"), "号码已存在于任务11"), "rejected");
+}
+
+#[test]
 fn a_refusal_judges_by_the_code_in_the_json_whatever_its_http_status() {
     // [refused after a lost answer], [duplicate]
     let saying = |http, code: i64, words: &str| {
@@ -528,7 +550,8 @@ fn a_row_that_was_unconfirmed_before_it_was_requeued_is_rejected_only_by_words_a
         }
     };
     for (reply, if_the_task_takes, if_not) in [
-        (error(422, "任务已结束"), "rejected", "unconfirmed"),
+        (error(422, "号码有误"), "rejected", "unconfirmed"),
+        (error(422, "任务已结束"), "unconfirmed", "unconfirmed"),
         (error(7001, "余额不足"), "unconfirmed", "unconfirmed"),
         (answer(400, "<html>"), "unconfirmed", "unconfirmed"),
         (answer(413, "<html>"), "unconfirmed", "unconfirmed"),

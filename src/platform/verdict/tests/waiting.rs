@@ -100,6 +100,11 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
         // A success in its words.
         (error(0, "success"), WaitReason::Unreadable),
         (error(1, "号码导入任务成功"), WaitReason::Unreadable),
+        (error(0, "导入成功后将自动外呼"), WaitReason::Unreadable),
+        (
+            error(1, "accepted, only later called"),
+            WaitReason::Unreadable,
+        ),
         // A page for people in the shape of a success.
         (
             answer(200, r#"{"code":200,"message":"请先登录","data":[]}"#),
@@ -127,8 +132,8 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
 }
 
 #[test]
-fn an_answer_that_nobody_can_read_may_have_delivered_whatever_its_status() {
-    // [unreadable]
+fn an_answer_that_nobody_can_read_may_have_delivered_unless_its_status_says_wait() {
+    // [unreadable], [token], [blocked], [not found], [rate limited], [redirected]
     let list = r#"[{"fail_data":"131***2222","fail_cause":"空号"}]"#;
     let bodies = [
         format!(r#"{{"code":422,"status":"error","message":"m","data":{list}}}"#),
@@ -150,10 +155,10 @@ fn an_answer_that_nobody_can_read_may_have_delivered_whatever_its_status() {
             (429, WaitReason::RateLimited),
             (302, WaitReason::Redirected),
         ] {
-            let wait = waiting(&three(), &answer(http, &body));
+            let wait = waiting(&unsafe_to_resend(three()), &answer(http, &body));
             assert_eq!(
                 (wait.reason, wait.maybe_delivered),
-                (reason, true),
+                (reason, false),
                 "{body}"
             );
         }
