@@ -34,6 +34,11 @@ impl Told {
         !self.json && stdin().is_terminal() && stderr().is_terminal()
     }
 
+    /// Whether a person would have to be asked who does not see the question.
+    pub(super) fn hides_the_question(&self) -> bool {
+        !self.yes && !self.dry_run && !self.json && stdin().is_terminal() && !stderr().is_terminal()
+    }
+
     /// Shows what the command would do, asks, and returns whether it does it. `None` for the question:
     /// there is nothing to do.
     pub(super) fn goes_on(

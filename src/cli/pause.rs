@@ -199,6 +199,10 @@ pub(super) async fn resume(
     let operations = operator::connect(settings).await?;
     let there = Paused::find(&*operations, &scope).await?;
     let shown: String = there.of_parts(&scope).map(would_end).collect();
+    if !shown.is_empty() && args.told().hides_the_question() {
+        let words = "nobody would see here that pauses of others end: give --yes";
+        return Err(UsageError(words.into()).into());
+    }
     if !shown.is_empty() && args.may_ask() {
         let question = format!("Resume {scope} all the same?");
         if !confirmed(&format!("{shown}{question}"))? {
@@ -222,14 +226,17 @@ pub(super) async fn resume(
 }
 
 impl ResumeArgs {
-    /// Whether a person is asked before the pauses of others end.
-    fn may_ask(&self) -> bool {
-        let told = Told {
+    fn told(&self) -> Told {
+        Told {
             yes: self.yes,
             dry_run: false,
             json: self.json,
-        };
-        !told.yes && told.may_ask()
+        }
+    }
+
+    /// Whether a person is asked before the pauses of others end.
+    fn may_ask(&self) -> bool {
+        !self.yes && self.told().may_ask()
     }
 }
 

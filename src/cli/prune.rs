@@ -68,7 +68,8 @@ impl PruneArgs {
     fn check(&self) -> Result<(), UsageError> {
         /// A timer that deletes what is younger has to say so.
         const USUAL: Duration = Duration::from_hours(1);
-        if self.yes || self.dry_run || self.older_than >= USUAL || self.asks() {
+        let is_usual = self.older_than >= USUAL && !self.told().hides_the_question();
+        if self.yes || self.dry_run || is_usual || self.asks() {
             return Ok(());
         }
         let age = in_words(self.older_than);
@@ -121,22 +122,25 @@ async fn first(
         writeln!(out, "{}", found.json(true))?;
         return Ok(false);
     }
-    let clock = operations.server().await?.clock;
+    let clock = operations.server().await.ok().map(|server| server.clock);
     let limit = limit(args.older_than, clock);
-    let found = found.shown();
     if args.dry_run {
+        writeln!(out, "{} would be deleted (--dry-run)", found.shown())?;
         writeln!(out, "{limit}")?;
-        writeln!(out, "{found} would be deleted (--dry-run)")?;
         return Ok(false);
     }
-    let question = format!("Delete {found}? Nothing brings them back.");
+    let question = if found.is_nothing() {
+        "Delete the history of that age?".to_owned()
+    } else {
+        format!("Delete {}? Nothing brings them back.", found.shown())
+    };
     args.told()
         .goes_on(&format!("{limit}\n"), Some(&question), out)
 }
 
 /// Says which age is meant, in words and as a date of the database's clock, and what goes with it.
-fn limit(older_than: Duration, clock: f64) -> String {
-    let date = instant(clock - older_than.as_secs_f64());
+fn limit(older_than: Duration, clock: Option<f64>) -> String {
+    let date = clock.and_then(|clock| instant(clock - older_than.as_secs_f64()));
     let before = date.map_or_else(String::new, |date| format!(", before {date}"));
     let age = in_words(older_than);
     format!("what ended more than {age} ago{before}; the history of that age goes, too")
@@ -159,6 +163,10 @@ struct Gone {
 }
 
 impl Gone {
+    fn is_nothing(&self) -> bool {
+        self.contacts == 0 && self.batches == 0
+    }
+
     fn shown(&self) -> String {
         format!("{} and {}", contacts(self.contacts), batches(self.batches))
     }
@@ -253,14 +261,14 @@ mod tests {
     fn an_age_is_told_in_words_and_as_a_date() {
         let ages = [("3m", "3 minutes", "23:57:00Z"), ("90d", "90 days", "")];
         for (written, words, time) in ages {
-            let told = limit(age(written).unwrap(), 1_769_904_000.0);
+            let told = limit(age(written).unwrap(), Some(1_769_904_000.0));
             assert!(
                 told.starts_with(&format!("what ended more than {words} ago, before 20")),
                 "{told}"
             );
             assert!(told.contains(time), "{told}");
         }
-        let forever = limit(Duration::MAX, 0.0);
+        let forever = limit(Duration::MAX, Some(0.0));
         assert!(!forever.contains("before"), "{forever}");
     }
 }

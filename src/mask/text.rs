@@ -97,7 +97,7 @@ pub(super) fn is_gap(c: char) -> bool {
 
 /// Whether this character may divide a mobile number. In other texts, some of these divide the ends
 /// of a range and parts of a name.
-fn is_gap_of_mobile(c: char) -> bool {
+pub(super) fn is_gap_of_mobile(c: char) -> bool {
     is_gap(c) || matches!(c, '_' | '\u{ff3f}' | '~' | '\u{ff5e}')
 }
 
@@ -116,7 +116,7 @@ pub(super) fn is_mobile(digits: &str) -> bool {
 }
 
 /// Returns the digits of a run, in ASCII.
-fn digits_of(run: &[char]) -> String {
+pub(super) fn digits_of(run: &[char]) -> String {
     let digits = run.iter().map(|c| in_ascii(*c));
     digits.filter(char::is_ascii_digit).collect()
 }

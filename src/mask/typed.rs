@@ -2,11 +2,47 @@
 //! hold dates, times and the names of tickets, which tell one action from another and are no numbers.
 
 use super::spelling::in_ascii;
-use super::text::{MOBILE, SHORTEST_RUN, is_gap, is_mobile, mask_within};
+use super::text::{
+    MOBILE, SHORTEST_RUN, digits_of, is_gap, is_gap_of_mobile, is_mobile, mask_within,
+};
 
 /// Returns a typed text with every phone number in it masked. Dates, times and references such as
-/// `INC0012345` stay, and no number goes on behind a `/`.
+/// `INC0012345` stay. What stands on both sides of a `/` is one number only if it may be a person's.
 pub fn mask_typed(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut masked = mask_parts(text);
+    // What stayed may be a person's number all the same, if a part of it looks like a date.
+    for run in chars.split(|c| !is_of_run(*c)) {
+        let number: String = run.iter().collect();
+        if may_be_a_persons(run) && masked.contains(&number) {
+            masked = masked.replace(&number, &mask_within(&number));
+        }
+    }
+    masked
+}
+
+/// Whether a character is a digit, or may stand between those of a number.
+fn is_of_run(c: char) -> bool {
+    in_ascii(c).is_ascii_digit() || is_gap_of_mobile(c)
+}
+
+/// Whether the digits of a run hold a mobile number, or are a number with an area code, whatever divides
+/// them.
+fn may_be_a_persons(run: &[char]) -> bool {
+    let digits = digits_of(run);
+    let first = run.iter().take_while(|c| in_ascii(**c).is_ascii_digit());
+    let has_area = digits.starts_with('0') && (3..=4).contains(&first.count());
+    has_area && (10..=12).contains(&digits.len()) || has_mobile(&digits)
+}
+
+fn has_mobile(digits: &str) -> bool {
+    let places = 0..=digits.len().saturating_sub(MOBILE);
+    let mut windows = places.filter_map(|at| digits.get(at..at + MOBILE));
+    windows.any(is_mobile)
+}
+
+/// Masks the parts that `/` divides, each by itself.
+fn mask_parts(text: &str) -> String {
     let parts: Vec<String> = text.split('/').map(mask_part).collect();
     parts.join("/")
 }
@@ -103,6 +139,8 @@ fn time(chars: &[char]) -> Option<usize> {
 /// Returns where a reference ends, such as `INC0012345`: capitals, and digits that are no mobile number.
 fn reference(chars: &[char], at: usize) -> Option<usize> {
     const LETTERS: usize = 2;
+    /// With more digits it may be a number behind the name of a place.
+    const MOST: usize = SHORTEST_RUN;
     /// Words before a number that somebody wrote without a blank.
     const OF_NUMBERS: [&str; 4] = ["TEL", "FAX", "PHONE", "MOBILE"];
     if at > 0 && chars[at - 1].is_ascii_alphanumeric() {
@@ -115,7 +153,7 @@ fn reference(chars: &[char], at: usize) -> Option<usize> {
     let length = digits.count();
     let is_one = letters.len() >= LETTERS
         && !OF_NUMBERS.contains(&letters.as_str())
-        && (1..MOBILE).contains(&length)
+        && (1..=MOST).contains(&length)
         && is_apart(chars, begin, begin + length);
     is_one.then_some(begin + length)
 }
@@ -161,12 +199,7 @@ fn holds_mobile(text: &str) -> bool {
             runs.push(String::new());
         }
     }
-    runs.iter().any(|run| {
-        let places = 0..=run.len().saturating_sub(MOBILE);
-        places
-            .filter_map(|at| run.get(at..at + MOBILE))
-            .any(is_mobile)
-    })
+    runs.iter().any(|run| has_mobile(run))
 }
 
 #[cfg(test)]
@@ -194,6 +227,16 @@ mod tests {
             ("09:00 13012121211 asked", "09:00 130***1211 asked"),
             ("130-1212-1211 asked", "130***1211 asked"),
             ("139-2026-11-28", "139***1128"),
+            ("139-2026-11-28 9:00", "139***1128 9:00"),
+            ("130/1212/1211 asked", "130***1211 asked"),
+            ("of 139/2026-11-28", "of 139***1128"),
+            ("0551/621234", "055***1234"),
+            ("NO1381234 5678 2 times", "NO138***5678 2 times"),
+            ("HK91234567", "HK9***67"),
+            (
+                "lane 1001234567/20251127 and 1001234568/20251127",
+                "lane 100***4567/2***27 and 100***4568/2***27",
+            ),
             ("2026-13-28", "2***28"),
             (
                 "TEL0212345678, INC13012121211",

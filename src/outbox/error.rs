@@ -100,7 +100,8 @@ impl OutboxError {
 
     /// The same as an outage: what a server says while a connection to it is made. A courier that works had
     /// connections before and waits for the next one, whatever the reason is: a right that was taken away
-    /// for a moment, a locked account, a password that has changed on one side only.
+    /// for a moment, a locked account, a password that has changed on one side only. The connections that
+    /// there are may work all the same.
     pub(super) fn into_outage(self) -> Self {
         let why = match self {
             error if error.is_transient() => return error,

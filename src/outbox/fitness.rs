@@ -72,7 +72,9 @@ pub(super) fn settings(dropped: &[(&str, &str)], role: &str) -> Result<(), Outbo
 pub(super) fn setting_of_address(name: &str, wanted: &str, found: &str, role: &str) -> OutboxError {
     // A list of names in quotes would be one name.
     let value = if name == "search_path" {
-        wanted.to_owned()
+        let quoted = |schema: &str| format!("\"{}\"", schema.trim().trim_matches('"'));
+        let schemas: Vec<String> = wanted.split(',').map(quoted).collect();
+        schemas.join(", ")
     } else {
         format!("'{}'", wanted.replace('\'', "''"))
     };
@@ -203,7 +205,11 @@ mod tests {
     #[test]
     fn a_setting_of_the_address_is_given_to_the_role_as_sql_writes_it() {
         for (name, wanted, written) in [
-            ("search_path", "shop, public", "search_path = shop, public"),
+            (
+                "search_path",
+                "$user, my-shop",
+                r#"search_path = "$user", "my-shop""#,
+            ),
             ("app.note", "it's", "app.note = 'it''s'"),
         ] {
             let said = setting_of_address(name, wanted, "", "courier").to_string();

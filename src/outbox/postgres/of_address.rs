@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, Result};
 
 use super::sessions;
-use super::statements::{SETTING, WOULD_BE};
+use super::statements::WOULD_BE;
 use crate::outbox::rows::Columns;
 
 /// A setting that does not hold.
@@ -15,13 +15,23 @@ pub(super) struct Dropped {
     pub(super) found: String,
 }
 
+/// Settings that the driver or the courier gives to each session by another way, which is stronger.
+const OVERRULED: [&str; 6] = [
+    "timezone",
+    "datestyle",
+    "client_encoding",
+    "application_name",
+    "idle_session_timeout",
+    "transaction_timeout",
+];
+
 /// Returns the first of the address's settings that does not hold in a session with these options.
 pub(super) async fn dropped(
     session: &mut PgConnection,
     options: Option<&str>,
 ) -> Result<Option<Dropped>> {
     for (name, wanted) in stated(options.unwrap_or_default()) {
-        if sessions::sets(&name) {
+        if sessions::sets(&name) || OVERRULED.contains(&name.as_str()) {
             continue;
         }
         let (found, holds) = look(session, &name, &wanted).await?;
@@ -38,7 +48,7 @@ pub(super) async fn dropped(
 
 /// Returns a setting as it is, and whether it is as it should be. The server writes a value in its own way
 /// (`60000` is `1min`), so it is asked how it would write this one. It does not say so of a setting that only
-/// a new connection can have.
+/// a new connection can have: then nobody can tell.
 async fn look(session: &mut PgConnection, name: &str, wanted: &str) -> Result<(String, bool)> {
     let told = sqlx::query(WOULD_BE)
         .bind(name)
@@ -47,12 +57,7 @@ async fn look(session: &mut PgConnection, name: &str, wanted: &str) -> Result<(S
         .await;
     let told = match told {
         Ok(told) => told,
-        Err(sqlx::Error::Database(_)) => {
-            let told = sqlx::query(SETTING).bind(name).fetch_one(session).await?;
-            let found = told.text("found").unwrap_or_default();
-            let holds = are_alike(&found, wanted);
-            return Ok((found, holds));
-        }
+        Err(sqlx::Error::Database(_)) => return Ok((String::new(), true)),
         Err(error) => return Err(error),
     };
     let found = told.text("found").unwrap_or_default();
@@ -61,10 +66,11 @@ async fn look(session: &mut PgConnection, name: &str, wanted: &str) -> Result<(S
     Ok((found, holds))
 }
 
-/// Whether two values are one. A list is the same with blanks behind its commas and without.
+/// Whether two values are one. A list is the same with blanks behind its commas and without, and with its
+/// names in quotes and without.
 fn are_alike(one: &str, other: &str) -> bool {
     let items = |list: &str| -> Vec<String> {
-        let items = list.split(',').map(str::trim);
+        let items = list.split(',').map(|item| item.trim().trim_matches('"'));
         items.map(str::to_owned).collect()
     };
     items(one) == items(other)

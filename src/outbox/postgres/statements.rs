@@ -385,9 +385,6 @@ pub(super) const WOULD_BE: &str = "
     WITH now AS MATERIALIZED (SELECT current_setting($1, true) AS found)
     SELECT now.found, set_config($1, $2, true) AS would_be FROM now";
 
-/// $1 name. A setting as it is.
-pub(super) const SETTING: &str = "SELECT current_setting($1, true) AS found";
-
 /// The statements that every database has.
 pub(super) static STATEMENTS: Statements = Statements {
     beat: Statement::new(

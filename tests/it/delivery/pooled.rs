@@ -194,7 +194,7 @@ async fn a_pooler_that_drops_a_setting_of_the_address_is_told() {
     let of_address = "options[search_path]=shop,public&options[work_mem]=8192";
     world.set("database.url", &format!("{}&{of_address}", pooler.url));
     let role = &pooler.role;
-    let path = format!("ALTER ROLE {role} SET search_path = shop,public");
+    let path = format!(r#"ALTER ROLE {role} SET search_path = "shop", "public""#);
     let memory = format!("ALTER ROLE {role} SET work_mem = '8192'");
     for remedy in [&path, &memory] {
         let said = refused(&world).await;
