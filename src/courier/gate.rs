@@ -51,9 +51,6 @@ pub(super) struct Closing<F> {
     pub(super) longest: Duration,
     /// When the request was sent.
     pub(super) sent: Instant,
-    /// Whether users that the platform has answered may find out before the time is up, because others were
-    /// turned away alone.
-    pub(super) is_doubted: bool,
 }
 
 /// What is known of the user of a lane that comes to a gate.
@@ -118,11 +115,14 @@ impl Gate {
 
     /// Closes the gate, and returns for how long. Returns `None` if the gate stays as it is,
     /// because a gate that the platform asked for outranks the breaker until its time is up.
+    /// `is_doubted`: the lane's user was turned away alone, so users that the platform has answered may
+    /// find out before the time is up.
     pub(super) fn close(
         &mut self,
         lane: &Lane,
         wait: &Wait,
         closing: &Closing<impl Fn(u32) -> Duration>,
+        is_doubted: bool,
         now: Instant,
     ) -> Option<Duration> {
         let fails = breaker::counts(wait.reason);
@@ -131,7 +131,7 @@ impl Gate {
         if fails && !breaker::counts(self.reason) && now < self.until {
             return None;
         }
-        self.is_doubted = closing.is_doubted && (self.is_doubted || now >= self.until);
+        self.is_doubted = is_doubted && (self.is_doubted || now >= self.until);
         self.reason = wait.reason;
         self.message.clone_from(&wait.message);
         // A `Retry-After` of zero counts as absent: it would be no backoff at all.

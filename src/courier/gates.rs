@@ -64,7 +64,7 @@ impl Gates {
         &mut self,
         lane: &Lane,
         wait: &Wait,
-        closing: Closing<impl Fn(u32) -> Duration>,
+        closing: &Closing<impl Fn(u32) -> Duration>,
         now: Instant,
     ) -> Closed {
         let fails = breaker::counts(wait.reason);
@@ -93,12 +93,9 @@ impl Gates {
         } else {
             scope
         };
-        let closing = Closing {
-            is_doubted: about == About::Many,
-            ..closing
-        };
+        let is_doubted = about == About::Many;
         Closed {
-            wait: self.shut(scope, lane, wait, &closing, now),
+            wait: self.shut(scope, lane, wait, closing, is_doubted, now),
             is_about_everybody: scope == Scope::Platform && about == About::Everybody,
         }
     }
@@ -126,7 +123,7 @@ impl Gates {
             return;
         }
         if let Some(down) = self.breaker.failed_alone(lane, closing.sent) {
-            self.shut(down.scope(), lane, wait, closing, now);
+            self.shut(down.scope(), lane, wait, closing, false, now);
         }
     }
 
@@ -137,6 +134,7 @@ impl Gates {
         lane: &Lane,
         wait: &Wait,
         closing: &Closing<impl Fn(u32) -> Duration>,
+        is_doubted: bool,
         now: Instant,
     ) -> Option<Duration> {
         let gate = match scope {
@@ -153,7 +151,7 @@ impl Gates {
                 .platform
                 .get_or_insert_with(|| Gate::new(wait.reason, now)),
         };
-        gate.close(lane, wait, closing, now)
+        gate.close(lane, wait, closing, is_doubted, now)
     }
 
     /// Opens the gates in the way of this lane, because the platform has answered it. Returns whether

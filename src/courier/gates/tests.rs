@@ -22,12 +22,11 @@ fn closing(sent: Instant) -> Closing<impl Fn(u32) -> Duration> {
         delay: |n| MINUTE * n,
         longest: MINUTE * 15,
         sent,
-        is_doubted: false,
     }
 }
 
 fn close(gates: &mut Gates, lane: &Lane, reason: WaitReason, now: Instant) -> Option<Duration> {
-    gates.close(lane, &wait(reason), closing(now), now).wait
+    gates.close(lane, &wait(reason), &closing(now), now).wait
 }
 
 #[test]
@@ -85,7 +84,7 @@ fn a_gate_that_fails_again_stays_closed_longer_but_what_failed_together_counts_o
     };
     let later = now + MINUTE * 3;
     let asked = gates
-        .close(&lane("a", "1"), &asked, closing(later), later)
+        .close(&lane("a", "1"), &asked, &closing(later), later)
         .wait;
     assert_eq!(asked, Some(MINUTE * 9));
     let fails = close(&mut gates, &lane("a", "1"), WaitReason::ServerError, now);
@@ -101,11 +100,11 @@ fn the_platform_may_not_ask_for_a_longer_wait_than_the_settings_allow() {
         ..wait(WaitReason::RateLimited)
     };
     let lane = lane("a", "1");
-    let first = gates.close(&lane, &asked, closing(now), now).wait;
+    let first = gates.close(&lane, &asked, &closing(now), now).wait;
     assert_eq!(first, Some(MINUTE * 15));
     let later = now + MINUTE * 15;
     assert!(gates.enter(&lane, later), "one request finds out");
-    let again = gates.close(&lane, &asked, closing(later), later).wait;
+    let again = gates.close(&lane, &asked, &closing(later), later).wait;
     assert_eq!(again, Some(MINUTE * 15));
 }
 
@@ -464,11 +463,11 @@ fn who_was_turned_away_alone_stops_nobody_though_nobody_is_answered_meanwhile() 
         gates.open(&good, later);
         // Longer than many tries in vain.
         for _ in 0..12 {
-            let closed = gates.close(&bad, &wait(reason), closing(later), later);
+            let closed = gates.close(&bad, &wait(reason), &closing(later), later);
             assert!(!closed.is_about_everybody && gates.admits(&good, later));
             later += closed.wait.unwrap();
         }
-        let closed = gates.close(&good, &wait(reason), closing(later), later);
+        let closed = gates.close(&good, &wait(reason), &closing(later), later);
         assert!(closed.is_about_everybody && !gates.admits(&good, later));
     }
 }
@@ -485,7 +484,7 @@ fn while_many_are_turned_away_alone_whoever_was_answered_goes_all_the_same() {
     gates.open(&good, later);
     for _ in 0..3 {
         for lane in &bad {
-            let closed = gates.close(lane, &wait(reason), closing(later), later);
+            let closed = gates.close(lane, &wait(reason), &closing(later), later);
             assert!(!closed.is_about_everybody);
         }
         later += Duration::from_secs(1);

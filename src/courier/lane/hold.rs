@@ -280,12 +280,11 @@ impl LaneAtWork {
             delay,
             longest: tuning.longest_retry_after,
             sent,
-            is_doubted: false,
         };
         let lane = &self.lease.lane;
         let closed = self.context.move_gates(|gates| {
             let is_void = gates.have_overtaken(lane, wait.reason, sent);
-            (!is_void).then(|| gates.close(lane, wait, closing, now))
+            (!is_void).then(|| gates.close(lane, wait, &closing, now))
         });
         if wait.reason == WaitReason::RateLimited && closed.is_some_and(|it| it.is_about_everybody)
         {
@@ -308,7 +307,6 @@ impl LaneAtWork {
             delay: |failures| tuning.backoff.delay(failures),
             longest: tuning.longest_retry_after,
             sent,
-            is_doubted: false,
         };
         self.context.move_gates(|gates| {
             if !gates.have_overtaken(lane, wait.reason, sent) {

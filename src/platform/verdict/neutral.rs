@@ -80,12 +80,15 @@ fn is_of_a_task(before: &str, text: &str) -> bool {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
-    let hides = text[digits..].starts_with(['*', 'x', 'X']);
+    // Most places hold none.
+    if digits == 0 || text[digits..].starts_with(['*', 'x', 'X']) {
+        return false;
+    }
     let word = before
         .trim_end_matches(|c: char| !c.is_alphanumeric())
         .to_lowercase();
     let names = ["任务", "任務", "task", "于", "於"];
-    digits > 0 && !hides && names.iter().any(|name| word.ends_with(name))
+    names.iter().any(|name| word.ends_with(name))
 }
 
 /// Returns the length of the neutral text that this one begins with.

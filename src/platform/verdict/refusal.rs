@@ -4,7 +4,7 @@ use super::closing::Closing;
 use super::existence::{Existence, existence, may_be_about_all};
 use super::outcome::Outcome;
 use super::rules::Rules;
-use super::words::shortened;
+use super::words::{numbers, shortened};
 use crate::batch::Batch;
 use crate::contact::Contact;
 use crate::mask;
@@ -113,20 +113,12 @@ fn without_own(words: &str, batch: &Batch, contact: &Contact) -> String {
     } else {
         words.replace(number, " ")
     };
-    let mut rest = words.as_str();
-    let mut others = String::with_capacity(words.len());
-    while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
-        let end = rest[begin..].find(|c: char| !c.is_ascii_digit());
-        let end = end.map_or(rest.len(), |end| begin + end);
-        others.push_str(&rest[..begin]);
-        others.push_str(if is_own(&rest[begin..end]) {
-            " "
-        } else {
-            &rest[begin..end]
-        });
-        rest = &rest[end..];
+    let mut others = words.clone();
+    for at in numbers(&words).filter(|at| is_own(&words[at.clone()])) {
+        let blanks = " ".repeat(at.len());
+        others.replace_range(at, &blanks);
     }
-    others + rest
+    others
 }
 
 fn rejected(cause: &str) -> Final {

@@ -1,5 +1,7 @@
 //! The words of a success: whether a message says that something was done, and that it was all.
 
+use super::words::numbers;
+
 /// Whether a message says that something was done.
 pub(super) fn is_told(message: &str) -> bool {
     let message = message.to_lowercase();
@@ -10,20 +12,11 @@ pub(super) fn is_told(message: &str) -> bool {
 pub(super) fn is_of_all(message: &str, rows: usize) -> bool {
     let message = format!(" {} ", message.to_lowercase());
     let rows = rows.to_string();
-    let mut rest = message.as_str();
-    while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
-        let digits = &rest[begin..];
-        let end = digits.find(|c: char| !c.is_ascii_digit());
-        let (number, behind) = digits.split_at(end.unwrap_or(digits.len()));
-        let counts = COUNTED
-            .iter()
-            .any(|word| behind.trim_start().starts_with(word));
-        if counts && number != rows {
-            return false;
-        }
-        rest = behind;
-    }
-    !says(&message, &LEFT_OUT)
+    let mut counts = numbers(&message).filter(|at| {
+        let behind = message[at.end..].trim_start();
+        COUNTED.iter().any(|word| behind.starts_with(word))
+    });
+    counts.all(|at| message[at] == rows) && !says(&message, &LEFT_OUT)
 }
 
 /// Returns a message without the words of a success that is asked for.

@@ -1,5 +1,7 @@
 //! The platform's words, masked and shortened so that they may be kept.
 
+use std::ops::Range;
+
 use super::reply::Answer;
 use crate::batch::Batch;
 use crate::mask;
@@ -49,6 +51,17 @@ pub fn masked(batch: &Batch, words: &str) -> String {
     let uncertain = 2 * longest.unwrap_or_default();
     let certain = masked.chars().count().saturating_sub(uncertain);
     masked.chars().take(certain).collect()
+}
+
+/// Returns where each number of a text stands.
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut behind = 0;
+    std::iter::from_fn(move || {
+        let begin = behind + text[behind..].find(|c: char| c.is_ascii_digit())?;
+        let end = text[begin..].find(|c: char| !c.is_ascii_digit());
+        behind = end.map_or(text.len(), |end| begin + end);
+        Some(begin..behind)
+    })
 }
 
 pub(super) fn shortened(text: &str) -> String {
