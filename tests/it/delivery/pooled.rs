@@ -95,6 +95,14 @@ impl Pooler {
         self
     }
 
+    /// Begins one of sessions that ignores the courier's settings, which its role has instead.
+    async fn of_sessions(db: &Db) -> Self {
+        Self::new(db, "session", &[IGNORING])
+            .await
+            .settled(db)
+            .await
+    }
+
     async fn ends(self, db: &Db) {
         script(&["stop", &self.dir.display().to_string()]).await;
         let gone = format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role);
@@ -169,10 +177,7 @@ async fn a_pooler_that_refuses_or_drops_the_settings_is_told_with_what_to_do() {
 async fn a_pooler_that_drops_the_isolation_is_told_where_the_default_is_another() {
     let db = Db::postgres().await;
     let mut world = filled(&db).await;
-    let pooler = Pooler::new(&db, "session", &[IGNORING])
-        .await
-        .settled(&db)
-        .await;
+    let pooler = Pooler::of_sessions(&db).await;
     let set = "SET default_transaction_isolation =";
     db.execute(&format!("ALTER ROLE {} {set} 'serializable'", pooler.role))
         .await;
@@ -187,10 +192,7 @@ async fn a_pooler_that_drops_the_isolation_is_told_where_the_default_is_another(
 async fn a_pooler_that_drops_a_setting_of_the_address_is_told() {
     let db = Db::postgres().await;
     let mut world = filled(&db).await;
-    let pooler = Pooler::new(&db, "session", &[IGNORING])
-        .await
-        .settled(&db)
-        .await;
+    let pooler = Pooler::of_sessions(&db).await;
     let of_address = "options[search_path]=shop,public&options[work_mem]=8192";
     world.set("database.url", &format!("{}&{of_address}", pooler.url));
     let role = &pooler.role;
@@ -212,10 +214,7 @@ async fn a_pooler_that_drops_a_setting_of_the_address_is_told() {
 async fn behind_a_pooler_of_sessions_all_is_as_without() {
     let db = Db::postgres().await;
     let mut world = filled(&db).await;
-    let pooler = Pooler::new(&db, "session", &[IGNORING])
-        .await
-        .settled(&db)
-        .await;
+    let pooler = Pooler::of_sessions(&db).await;
     world.set("database.url", &pooler.url);
     world.deliver().await;
     everything_came_once(&world);
@@ -284,10 +283,7 @@ async fn a_session_without_the_settings_writes_durably_all_the_same() {
     )
     .await;
     let mut world = filled(&db).await;
-    let pooler = Pooler::new(&db, "session", &[IGNORING])
-        .await
-        .settled(&db)
-        .await;
+    let pooler = Pooler::of_sessions(&db).await;
     let mut app = PgConnection::connect(&pooler.url).await.expect("connects");
     let outside: String = sqlx::query_scalar("SHOW synchronous_commit")
         .fetch_one(&mut app)

@@ -495,7 +495,7 @@ async fn sqlite_finds_few_lanes_among_many_rows_quickly() {
         limit: 1,
         ..query(me)
     };
-    let found = db.outbox.find_lanes(&one).await.expect("finds").lanes;
+    let found = db.find_by(&one).await;
     assert_eq!(found.len(), 1);
     assert_eq!(db.find(me).await.len(), 20);
 }

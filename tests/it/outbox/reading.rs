@@ -150,21 +150,14 @@ async fn lanes_come_in_order_behind_the_given_one(db: &Db) {
         limit: 2,
         ..query(me)
     };
-    let found = db.outbox.find_lanes(&behind).await.expect("finding").lanes;
+    let found = db.find_by(&behind).await;
     let names: Vec<_> = found.iter().map(|f| f.lane.to_string()).collect();
     assert_eq!(names, ["a/2", "b/1"]);
     let last = LaneQuery {
         after: Some(lane("c/1")),
         ..query(me)
     };
-    assert!(
-        db.outbox
-            .find_lanes(&last)
-            .await
-            .expect("finding")
-            .lanes
-            .is_empty()
-    );
+    assert!(db.find_by(&last).await.is_empty());
 }
 
 async fn lanes_whose_ids_begin_alike_are_kept_apart(db: &Db) {
@@ -192,7 +185,7 @@ async fn many_lanes_small_and_large_are_all_found_in_order(db: &Db) {
     all.insert(71, "u/t00070x".into());
     for limit in [1, 70, 72, 151, 1000] {
         let few = LaneQuery { limit, ..query(me) };
-        let found = db.outbox.find_lanes(&few).await.expect("finding").lanes;
+        let found = db.find_by(&few).await;
         let names: Vec<_> = found.iter().map(|f| f.lane.to_string()).collect();
         assert_eq!(names, all[..all.len().min(limit as usize)]);
     }
@@ -284,19 +277,14 @@ async fn a_young_lane_ripens_until_it_has_lingered(db: &Db) {
         linger: Duration::from_secs(100),
         ..query(me)
     };
-    let found = db
-        .outbox
-        .find_lanes(&lingering)
-        .await
-        .expect("finding")
-        .lanes;
+    let found = db.find_by(&lingering).await;
     let ripe_in = found[0].ripe_in.as_secs_f64();
     assert!((40.0..=60.0).contains(&ripe_in), "{ripe_in}");
     let old = LaneQuery {
         linger: Duration::from_secs(39),
         ..query(me)
     };
-    let found = db.outbox.find_lanes(&old).await.expect("finding").lanes;
+    let found = db.find_by(&old).await;
     assert_eq!(found[0].ripe_in, Duration::ZERO);
 }
 
@@ -315,12 +303,7 @@ async fn a_full_batch_or_an_old_row_or_a_due_one_is_ripe_at_once(db: &Db) {
         batch_size: 3,
         ..query(me)
     };
-    let found = db
-        .outbox
-        .find_lanes(&lingering)
-        .await
-        .expect("finding")
-        .lanes;
+    let found = db.find_by(&lingering).await;
     let ripe: Vec<_> = found
         .iter()
         .map(|f| (f.lane.task_id(), f.ripe_in.is_zero()))
@@ -336,12 +319,7 @@ async fn a_row_from_the_future_does_not_linger_for_ever(db: &Db) {
         linger: Duration::from_secs(10),
         ..query(me)
     };
-    let found = db
-        .outbox
-        .find_lanes(&lingering)
-        .await
-        .expect("finding")
-        .lanes;
+    let found = db.find_by(&lingering).await;
     assert_eq!(found[0].ripe_in, Duration::ZERO);
 }
 

@@ -405,11 +405,13 @@ impl Db {
 
     /// The lanes that a courier finds, with defaults that fit most tests.
     pub(crate) async fn find(&self, instance: Uuid) -> Vec<LaneFound> {
-        self.outbox
-            .find_lanes(&query(instance))
-            .await
-            .expect("finding")
-            .lanes
+        self.find_by(&query(instance)).await
+    }
+
+    /// The lanes that a query finds.
+    pub(crate) async fn find_by(&self, query: &LaneQuery) -> Vec<LaneFound> {
+        let page = self.outbox.find_lanes(query).await.expect("finding");
+        page.lanes
     }
 
     /// The names of the lanes that a courier finds.
