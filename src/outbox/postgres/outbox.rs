@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
 
+use super::error::translate;
 use super::language::Postgres;
+use super::pooler::Pooler;
 use super::{sessions, statements};
 use crate::address::Address;
 use crate::outbox::servers::Found;
-use crate::outbox::{Access, OutboxError, SqlOutbox};
+use crate::outbox::{Access, OutboxError, SqlOutbox, fitness};
 
 /// The outbox on PostgreSQL.
 pub type PostgresOutbox = SqlOutbox<Postgres>;
 
 impl PostgresOutbox {
-    /// Connects to write; fails within seconds if the server cannot be reached, or takes no writes.
+    /// Connects to write; fails within seconds if the server cannot be reached, or takes no writes, and behind a
+    /// pooler that loses prepared statements.
     /// The address may name several servers.
     pub async fn connect(
         address: impl Into<Address>,
@@ -34,6 +37,10 @@ impl PostgresOutbox {
             .used(max_connections);
         if let Some(renew) = &address.renew {
             servers.follow(Arc::clone(renew), sessions::each);
+        }
+        // All that follows is asked by prepared statements.
+        if let Pooler::LosesStatements(why) = Pooler::find(&servers).await.map_err(translate)? {
+            return Err(fitness::loses_statements(&why));
         }
         Ok(Self::new(Postgres { servers }))
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Result};
 
-use super::pooler::is_pooled;
+use super::pooler::Pooler;
 use super::sessions;
 use super::statements::operating::{SERVER, WHETHER_TLS};
 use crate::outbox::network;
@@ -14,10 +14,9 @@ use crate::outbox::rows::Columns;
 use crate::outbox::servers::Servers;
 
 pub(super) async fn read(servers: &Servers<sqlx::Postgres>) -> Result<ServerReport> {
-    let pooled = is_pooled(servers).await?;
+    let pooled = Pooler::find(servers).await?.is_seen();
     let mut session = servers.acquire().await?;
-    // Not prepared, for the reason that `Postgres::fitness` has.
-    let told = sqlx::raw_sql(SERVER).fetch_one(&mut *session).await?;
+    let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
     let version = told.text("version").unwrap_or_default();
     let behind = if pooled {
         ", behind a pooler of transactions,"

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Result};
 
 use super::error::translate;
 use super::language::Postgres;
-use super::pooler::is_pooled;
+use super::pooler::Pooler;
 use super::sessions::{ISOLATION, STEADY_PLANS};
 use super::statements::FITNESS;
 use super::{indexing, migrating, of_address, server_report};
@@ -17,8 +17,8 @@ use crate::outbox::{OutboxError, ServerReport, fitness};
 #[async_trait]
 impl Setup for Postgres {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        let pooled = is_pooled(&self.servers).await;
-        if pooled.map_err(translate)? {
+        let pooler = Pooler::find(&self.servers).await.map_err(translate)?;
+        if pooler.is_seen() {
             return Err(fitness::no_lock());
         }
         let options = self.servers.options();
@@ -41,8 +41,6 @@ impl Setup for Postgres {
         fitness::encoding(&told.text("encoding").unwrap_or_default())?;
         fitness::row_security(told.text("secured"), &role)?;
         fitness::settings(&dropped(&told), &role)?;
-        // Fails if prepared statements get lost, by which the rest is asked.
-        is_pooled(&self.servers).await.map_err(translate)?;
         if let Some(dropped) = self.dropped_of_address().await.map_err(translate)? {
             let (name, wanted) = (&dropped.name, &dropped.wanted);
             return Err(fitness::setting_of_address(
@@ -61,11 +59,10 @@ impl Setup for Postgres {
 }
 
 impl Postgres {
-    /// What the session, the role and the database say of themselves. A pooler that loses prepared statements
-    /// might carry out another one, and the driver would not bear its answer.
+    /// What the session, the role and the database say of themselves.
     async fn fitness(&self) -> Result<PgRow> {
         let mut session = self.servers.acquire().await?;
-        sqlx::raw_sql(FITNESS).fetch_one(&mut *session).await
+        sqlx::query(FITNESS).fetch_one(&mut *session).await
     }
 
     async fn dropped_of_address(&self) -> Result<Option<of_address::Dropped>> {

@@ -224,18 +224,21 @@ async fn behind_a_pooler_of_sessions_all_is_as_without() {
     pooler.ends(&db).await;
 }
 
+/// A pooler of transactions; whether prepared statements follow their connections through it.
+async fn of_transactions(db: &Db, lines: &[&str]) -> (Pooler, bool) {
+    let with_statements = ["max_prepared_statements = 200"];
+    let follows = follows_statements().await;
+    let more = if follows { &with_statements[..] } else { &[] };
+    let lines = [&[IGNORING][..], lines, more].concat();
+    let pooler = Pooler::new(db, "transaction", &lines).await;
+    (pooler.settled(db).await, follows)
+}
+
 #[tokio::test]
 async fn behind_a_pooler_of_transactions_it_works_or_is_refused_for_its_statements() {
     let db = Db::postgres().await;
     let mut world = filled(&db).await;
-    let with_statements = ["max_prepared_statements = 200"];
-    let follows = follows_statements().await;
-    let lines = if follows { &with_statements[..] } else { &[] };
-    let lines = [&[IGNORING][..], lines].concat();
-    let pooler = Pooler::new(&db, "transaction", &lines)
-        .await
-        .settled(&db)
-        .await;
+    let (pooler, follows) = of_transactions(&db, &[]).await;
     world.set("database.url", &pooler.url);
     if follows {
         world.deliver().await;
@@ -257,6 +260,47 @@ async fn behind_a_pooler_of_transactions_it_works_or_is_refused_for_its_statemen
         );
     }
     pooler.ends(&db).await;
+}
+
+/// Where statements do not follow, one of the server's sessions may know a neighbour's by the name of ours, and
+/// the next one none: the server takes our statement here, and carries out the neighbour's there.
+#[tokio::test]
+async fn a_neighbours_statement_is_never_taken_for_ours() {
+    let db = Db::postgres().await;
+    for sessions in 2..5 {
+        let mut world = filled(&db).await;
+        let (pooler, follows) = of_transactions(&db, &["server_round_robin = 1"]).await;
+        let mut neighbours = Vec::new();
+        for _ in 0..sessions {
+            let neighbour = PgConnection::connect(&pooler.url).await;
+            neighbours.push(neighbour.expect("connects"));
+        }
+        let mut held = Vec::new();
+        for neighbour in &mut neighbours {
+            held.push(neighbour.begin().await.expect("begins"));
+        }
+        let prepared = sqlx::query("SELECT 1").execute(&mut *held[0]).await;
+        prepared.expect("prepares");
+        for transaction in held {
+            transaction.rollback().await.expect("ends");
+        }
+        world.set("database.url", &pooler.url);
+        if follows {
+            world.deliver().await;
+            everything_came_once(&world);
+        } else {
+            // Each time another session is the next one in turn.
+            for _ in 0..sessions {
+                let said = refused(&world).await;
+                assert!(said.contains("session mode"), "{said}");
+                let status = world.run(&["status"]).await;
+                assert!(status.error().contains("session mode"), "{}", status.tail());
+            }
+        }
+        drop(neighbours);
+        pooler.ends(&db).await;
+        db.execute("DELETE FROM contact_outbox").await;
+    }
 }
 
 /// Sessions of the server that are older than the role's settings write as durably as others.
