@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::budget::budget;
 use super::bulletin::Bulletin;
 use super::gates::Gates;
 use super::heartbeat::LeaseClock;
 use super::lifecycle::Lifecycle;
-use super::limits::RateLimiter;
+use super::limits::{Budget, RateLimiter};
 use super::memory::Memory;
 use super::notes::Notes;
 use super::overtaken::WAIT_FOR_A_TOKEN;
@@ -20,7 +21,7 @@ use super::pulse::Pulse;
 use super::recorder::Recorder;
 use super::tuning::{Tuner, Tuning};
 use super::watch::DatabaseWatch;
-use crate::contact::RequestDefaults;
+use crate::contact::{Lane, RequestDefaults};
 use crate::outbox::Outbox;
 use crate::platform::client::Platform;
 use crate::telemetry::event::BreakerMoved;
@@ -127,6 +128,13 @@ impl Context {
             self.notes.forget(reason.as_str());
         }
         self.new_tokens.send_replace(());
+    }
+
+    /// Returns the budget that pays for the requests of a lane that waits for this reason. Before a lane that is
+    /// turned away alone, there is no gate that lets only a few through.
+    pub(super) fn budget(&self, lane: &Lane, reason: &str) -> Option<Budget> {
+        let is_alone = || self.gates().is_turned_away_alone(lane);
+        budget(reason).or_else(|| is_alone().then_some(Budget::Probes))
     }
 
     pub(super) fn gates(&self) -> MutexGuard<'_, Gates> {

@@ -27,14 +27,14 @@ pub(super) struct Failing {
     pub(super) sends: u32,
     /// How many of the last sends may have arrived.
     pub(super) otherwise: u32,
-    /// What is known if somebody before the platform has turned the batch away.
+    /// What is known if the batch was turned away, perhaps because of what it holds.
     pub(super) away: Option<Away>,
     /// Whether it is a part of a batch that was turned away alone, or whose other parts passed.
     pub(super) is_suspected: bool,
 }
 
-/// A batch that was turned away by somebody before the platform. Either all requests of the lane are,
-/// or this one is because of what it holds.
+/// A batch that was turned away. Either all requests of the lane are, or this one is because of what it
+/// holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Away {
     /// When it was turned away first.
@@ -200,9 +200,10 @@ mod tests {
             (WaitReason::Blocked, false, 4, None),
             (WaitReason::RateLimited, false, 4, None),
             (WaitReason::ServerError, true, 5, Some(6)),
-            (WaitReason::NotFound, false, 0, None),
-            (WaitReason::ServerError, true, 1, Some(8)),
-            (WaitReason::Unreachable, false, 0, Some(8)),
+            (WaitReason::NotFound, false, 6, None),
+            (WaitReason::TaskRunning, false, 0, None),
+            (WaitReason::ServerError, true, 1, Some(9)),
+            (WaitReason::Unreachable, false, 0, Some(9)),
         ]
         .into_iter()
         .enumerate()

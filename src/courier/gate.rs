@@ -82,7 +82,7 @@ pub(super) struct Gate {
     well_at: Instant,
     /// How many of these have failed since.
     well_failures: u32,
-    /// Whether only users that were turned away alone have closed it.
+    /// Whether only users or lanes that were turned away alone have closed it.
     is_doubted: bool,
 }
 
@@ -94,6 +94,12 @@ struct Probe {
     is_well: bool,
     /// Whether it has not waited until the time was up.
     is_early: bool,
+}
+
+/// Returns how long the platform asks us to wait. A `Retry-After` of zero counts as absent: it would be no
+/// backoff at all.
+pub(super) fn asked(wait: &Wait) -> Option<Duration> {
+    wait.retry_after.filter(|asked| !asked.is_zero())
 }
 
 impl Gate {
@@ -134,8 +140,7 @@ impl Gate {
         self.is_doubted = is_doubted && (self.is_doubted || now >= self.until);
         self.reason = wait.reason;
         self.message.clone_from(&wait.message);
-        // A `Retry-After` of zero counts as absent: it would be no backoff at all.
-        let asked = wait.retry_after.filter(|asked| !asked.is_zero());
+        let asked = asked(wait);
         // Requests that were under way together count as one failure.
         if now >= self.until {
             self.failures += 1;
@@ -225,6 +230,10 @@ impl Gate {
 
     pub(super) fn is_breaker(&self) -> bool {
         breaker::counts(self.reason)
+    }
+
+    pub(super) fn is_doubted(&self) -> bool {
+        self.is_doubted
     }
 
     /// Whether lanes of users that the platform has answered may go before the time is up.

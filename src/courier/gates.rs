@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Down};
-use super::gate::{Closing, Gate, Standing};
+use super::gate::{Closing, Gate, Standing, asked};
 use super::older_half::forget_older_half;
 use super::overtaken::{Overtaken, waits_for_a_token};
 use super::singled_out::{About, SingledOut};
@@ -84,30 +84,37 @@ impl Gates {
             }
             _ => {}
         }
-        let mut about = About::Everybody;
-        if scope == Scope::Platform && !fails {
-            about = self.turned_away(lane, wait.reason, now);
-        }
-        let scope = if about == About::User {
-            Scope::User
+        let about = if fails || scope == Scope::Lane {
+            About::Everybody
         } else {
-            scope
+            self.turned_away(lane, wait.reason, now)
+        };
+        let scope = match about {
+            About::User => Scope::User,
+            About::Lane => Scope::Lane,
+            About::Everybody | About::Many => scope,
         };
         let is_doubted = about == About::Many;
+        let asked = asked(wait).map(|asked| asked.min(closing.longest));
+        let shut = self.shut(scope, lane, wait, closing, is_doubted, now);
         Closed {
-            wait: self.shut(scope, lane, wait, closing, is_doubted, now),
+            wait: shut.or(asked.filter(|_| about == About::Lane)),
             is_about_everybody: scope == Scope::Platform && about == About::Everybody,
         }
     }
 
-    /// Returns whom a 401 or 429 is about. Of requests that were under way together, the others say the same
-    /// as the first.
+    /// Returns whom a 401, 403 or 429 is about. Of requests that were under way together, the others say the
+    /// same as the first.
     fn turned_away(&mut self, lane: &Lane, reason: WaitReason, now: Instant) -> About {
         let is_closed = |gate: &Gate| gate.reason == reason && now < gate.until;
         if self.users.get(lane.user_id()).is_some_and(is_closed) {
             return About::User;
         }
-        self.singled_out.turned_away(lane.user_id())
+        match reason {
+            WaitReason::Forbidden => self.singled_out.forbidden(lane),
+            WaitReason::Unauthorized => self.singled_out.unauthorized(lane),
+            _ => self.singled_out.limited(lane),
+        }
     }
 
     /// Notes that a batch which fails by itself has failed again. The gate of the breaker closes if
@@ -180,8 +187,8 @@ impl Gates {
     fn let_through(&mut self, lane: &Lane, now: Instant) {
         self.answered_at = Some(now);
         self.breaker.answered(lane, now);
-        let is_news = self.platform.as_ref().is_none_or(|gate| gate.yields(now));
-        self.singled_out.answered(lane.user_id(), is_news);
+        let is_news = self.on_the_way(lane).all(|gate| gate.yields(now));
+        self.singled_out.answered(lane, is_news);
         self.platform.take_if(|gate| gate.yields(now));
         if self
             .users
@@ -310,19 +317,31 @@ impl Gates {
     pub(super) fn is_well(&self, lane: &Lane) -> bool {
         let user = lane.user_id();
         !self.breaker.has_failed(user)
-            && !self.singled_out.has(user)
+            && !self.was_turned_away(lane)
             && self.answered.contains_key(user)
     }
 
-    /// Whether the last request of the lane's user got a 401 or 429.
+    /// Whether the last request of the lane, or of its user, got a 401 or 429, or the lane's alone a 403.
     pub(super) fn was_turned_away(&self, lane: &Lane) -> bool {
-        self.singled_out.has(lane.user_id())
+        self.singled_out.has(lane)
+    }
+
+    /// Whether the platform turns the lane away, but answers others.
+    pub(super) fn is_turned_away_alone(&self, lane: &Lane) -> bool {
+        self.singled_out.is_alone(lane)
+    }
+
+    /// Whether a gate in the way of the lane has closed only because of who was turned away alone.
+    fn are_doubted(&self, lane: &Lane) -> bool {
+        self.on_the_way(lane).any(Gate::is_doubted)
     }
 
     fn standing(&self, lane: &Lane, now: Instant) -> Standing {
         if self.breaker.has_failed(lane.user_id()) {
             Standing::Failed
-        } else if self.is_well(lane) {
+        } else if self.is_well(lane)
+            && (!self.are_doubted(lane) || self.singled_out.has_answered(lane))
+        {
             Standing::Well
         } else {
             let lately = |at| now.saturating_duration_since(at) < LATELY;
@@ -367,5 +386,5 @@ impl Gates {
 
 /// Whether the platform itself answers so.
 fn is_answer(reason: WaitReason) -> bool {
-    !reason.runs_out() && !reason.may_be_about_a_row()
+    !reason.runs_out() && !reason.is_before_the_platform()
 }

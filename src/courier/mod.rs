@@ -12,6 +12,7 @@ mod actions;
 pub mod backoff;
 mod beats;
 mod breaker;
+mod budget;
 mod bulletin;
 mod context;
 mod daemon;

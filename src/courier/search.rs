@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::budget;
+use super::budget::budget;
 use crate::contact::Lane;
 use crate::outbox::{LaneFound, LanePage};
 

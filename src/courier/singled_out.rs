@@ -1,134 +1,347 @@
-//! Users that the platform turns away alone.
+//! Lanes and users that the platform turns away alone.
 //!
-//! A 401 or 429 is about everybody, until the platform has answered another user in between: then it
-//! is about the user who gets it again, and stays so until this user is answered. Pure.
+//! A 401 or 429 is about everybody, until the platform has answered somebody else in between: then it
+//! is about who gets it again, and stays so until this one is answered. If another lane of the same user was
+//! answered, it is about the lane, otherwise about the user. A 403 is about the user, but while the platform
+//! answers others of the user, about the lane. So is the 401 to a lane that was never answered. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::older_half::forget_older_half;
+use crate::contact::Lane;
 
-/// At most so many users are remembered as turned away.
-const MOST_USERS: usize = 10_000;
+/// At most so many users, and so many lanes, are remembered.
+const MOST: usize = 10_000;
 
-/// After so many users in a row without an answer to anybody, the next one may be about everybody again.
+/// After so many users in a row without an answer to anybody, the next one may be about everybody again. So
+/// it is after as many lanes of which nothing else is known.
 const MOST_IN_A_ROW: usize = 4;
 
-/// Whom a 401 or 429 is about.
+/// Whom a 401, 403 or 429 is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
     Everybody,
     User,
-    /// So many users were turned away alone, and nobody was answered meanwhile, that it may be everybody.
+    Lane,
+    /// So many were turned away alone, and nobody was answered meanwhile, that it may be everybody, or the user.
     Many,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct SingledOut {
-    /// How often the platform has answered somebody else than with these two.
+    /// How often the platform has answered somebody else than with these.
     answers: u64,
-    /// Users whose last answer was one of these two.
-    turned_away: HashMap<Arc<str>, Last>,
-    /// Those that were turned away alone since the last answer, as far as they count.
+    users: HashMap<Arc<str>, User>,
+    lanes: HashMap<Lane, Known>,
+    /// Users that were turned away alone since the last answer, as far as they count.
     in_a_row: HashSet<Arc<str>>,
+    /// How many lanes that were never answered have got a 401 since the last answer.
+    new_in_a_row: usize,
 }
 
-/// The last time that a user was turned away.
+/// What is known of a lane, or of a user.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// How many answers there were before this was noted.
+    noted: u64,
+    /// Since its last answer: whether it was turned away, and so alone.
+    turned_away: Option<Away>,
+    /// Whether it was ever answered, and how many answers there were then.
+    answered: Option<u64>,
+}
+
 #[derive(Clone, Copy, Debug)]
-struct Last {
+struct Away {
     /// How many answers there were before.
     before: u64,
     is_alone: bool,
 }
 
-impl SingledOut {
-    /// Notes that the user was turned away. Returns whom this is about.
-    pub(super) fn turned_away(&mut self, user: &str) -> About {
-        if self.turned_away.len() >= MOST_USERS && !self.has(user) {
-            forget_older_half(&mut self.turned_away, |last| last.before);
-        }
-        let last = self.turned_away.get(user);
-        let is_alone = last.is_some_and(|last| last.is_alone || last.before < self.answers);
-        let last = Last {
-            before: self.answers,
+#[derive(Debug, Default)]
+struct User {
+    known: Known,
+    /// The lane that got a 403 since the last answer to the user, though it was answered before.
+    forbidden: Option<Lane>,
+    /// How many of its lanes that were never answered have got a 403 since then.
+    new_in_a_row: usize,
+}
+
+impl Known {
+    /// Notes that it was turned away. `answered`: how many answers there were when somebody else was answered
+    /// last. Returns whether it is so alone.
+    fn turned_away(&mut self, answered: Option<u64>, now: u64) -> bool {
+        let away = self.turned_away;
+        let is_alone = away.is_some_and(|away| away.is_alone || answered > Some(away.before));
+        self.set_turned_away(is_alone, now);
+        is_alone
+    }
+
+    fn set_turned_away(&mut self, is_alone: bool, now: u64) {
+        self.noted = now;
+        self.turned_away = Some(Away {
+            before: now,
             is_alone,
-        };
-        self.turned_away.insert(user.into(), last);
-        if !is_alone {
+        });
+    }
+
+    fn is_known(&self) -> bool {
+        self.answered.is_some() || self.turned_away.is_some()
+    }
+
+    fn answered(&mut self, is_news: bool, now: u64) {
+        self.noted = now;
+        self.turned_away = None;
+        if is_news {
+            self.answered = Some(now);
+        }
+    }
+}
+
+impl SingledOut {
+    /// Notes that the lane got a 429. Returns whom this is about.
+    pub(super) fn limited(&mut self, lane: &Lane) -> About {
+        let now = self.answers;
+        let others_of_user = self.user(lane.user_id()).known.answered;
+        if self.lane(lane).turned_away(others_of_user, now) {
+            return About::Lane;
+        }
+        let user = self.user(lane.user_id());
+        if !user.known.turned_away(Some(now), now) {
             return About::Everybody;
         }
         if self.in_a_row.len() < MOST_IN_A_ROW {
-            self.in_a_row.insert(user.into());
+            self.in_a_row.insert(lane.user_id().into());
         }
-        if self.in_a_row.contains(user) {
+        if self.in_a_row.contains(lane.user_id()) {
             About::User
         } else {
             About::Many
         }
     }
 
-    /// Notes that the platform has answered the user. `is_news`: nobody was told to wait when it did.
-    pub(super) fn answered(&mut self, user: &str, is_news: bool) {
-        self.turned_away.remove(user);
-        if is_news {
-            self.answers += 1;
-            self.in_a_row.clear();
+    /// Notes that the lane got a 401. Returns whom this is about. A token that others are answered with is not
+    /// refused because of lanes that were never answered, unless many of these come in a row.
+    pub(super) fn unauthorized(&mut self, lane: &Lane) -> About {
+        let others_of_user = self.user(lane.user_id()).known.answered;
+        let is_known = self.lane(lane).is_known();
+        if is_known || others_of_user.is_none() {
+            return self.limited(lane);
+        }
+        let about = one_more(&mut self.new_in_a_row);
+        self.set_alone(lane, about);
+        about
+    }
+
+    /// Notes that the lane got a 403. Returns whom this is about. If a second lane that was answered before
+    /// gets one, and none of the user was answered in between, it is the user; it may be after many others.
+    pub(super) fn forbidden(&mut self, lane: &Lane) -> About {
+        let now = self.answers;
+        let others_of_user = self.user(lane.user_id()).known.answered;
+        let known = self.lane(lane);
+        let was_answered = known.answered.is_some();
+        if known.turned_away(others_of_user, now) {
+            return About::Lane;
+        }
+        let user = self.user(lane.user_id());
+        let about = if others_of_user.is_none() {
+            About::User
+        } else if !was_answered {
+            one_more(&mut user.new_in_a_row)
+        } else if user.forbidden.get_or_insert_with(|| lane.clone()) == lane {
+            About::Lane
+        } else {
+            About::User
+        };
+        self.set_alone(lane, about);
+        about
+    }
+
+    fn set_alone(&mut self, lane: &Lane, about: About) {
+        let now = self.answers;
+        if about == About::Lane {
+            self.lane(lane).set_turned_away(true, now);
         }
     }
 
-    /// Whether the user's last answer was one of these two.
-    pub(super) fn has(&self, user: &str) -> bool {
-        self.turned_away.contains_key(user)
+    /// Notes that the platform has answered the lane. `is_news`: neither its user nor everybody was told to wait
+    /// when it did.
+    pub(super) fn answered(&mut self, lane: &Lane, is_news: bool) {
+        self.answers += u64::from(is_news);
+        let now = self.answers;
+        self.lane(lane).answered(is_news, now);
+        let user = self.user(lane.user_id());
+        user.known.answered(is_news, now);
+        if is_news {
+            (user.forbidden, user.new_in_a_row) = (None, 0);
+            self.in_a_row.clear();
+            self.new_in_a_row = 0;
+        }
     }
+
+    /// Whether the last answer to the lane, or to its user, was a 401 or 429, or a 403 to this lane alone.
+    pub(super) fn has(&self, lane: &Lane) -> bool {
+        let user = self.users.get(lane.user_id());
+        let user = user.is_some_and(|user| user.known.turned_away.is_some());
+        let lane = self.lanes.get(lane);
+        user || lane.is_some_and(|lane| lane.turned_away.is_some())
+    }
+
+    /// Whether the lane was ever answered.
+    pub(super) fn has_answered(&self, lane: &Lane) -> bool {
+        let lane = self.lanes.get(lane);
+        lane.is_some_and(|lane| lane.answered.is_some())
+    }
+
+    /// Whether the lane is turned away alone.
+    pub(super) fn is_alone(&self, lane: &Lane) -> bool {
+        let away = self.lanes.get(lane).and_then(|lane| lane.turned_away);
+        away.is_some_and(|away| away.is_alone)
+    }
+
+    fn lane(&mut self, lane: &Lane) -> &mut Known {
+        if self.lanes.len() >= MOST && !self.lanes.contains_key(lane) {
+            forget_older_half(&mut self.lanes, |known| known.noted);
+        }
+        self.lanes.entry(lane.clone()).or_default()
+    }
+
+    fn user(&mut self, user: &str) -> &mut User {
+        if self.users.len() >= MOST && !self.users.contains_key(user) {
+            forget_older_half(&mut self.users, |user| user.known.noted);
+        }
+        self.users.entry(user.into()).or_default()
+    }
+}
+
+/// Counts one more of which nothing is known. Returns whom that is about.
+fn one_more(in_a_row: &mut usize) -> About {
+    if *in_a_row >= MOST_IN_A_ROW {
+        return About::Many;
+    }
+    *in_a_row += 1;
+    About::Lane
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lane(user: &str, task: &str) -> Lane {
+        Lane::new(user, task).unwrap()
+    }
+
+    fn of(user: &str) -> Lane {
+        lane(user, "1")
+    }
+
     #[test]
     fn who_is_turned_away_again_after_an_answer_to_another_is_so_alone() {
         let mut singled_out = SingledOut::default();
         for user in ["a", "b", "a"] {
-            let nobody_was_answered = singled_out.turned_away(user);
+            let nobody_was_answered = singled_out.limited(&of(user));
             assert_eq!(nobody_was_answered, About::Everybody, "{user}");
         }
-        singled_out.answered("c", false);
-        let it_was_under_way = singled_out.turned_away("a");
+        singled_out.answered(&of("c"), false);
+        let it_was_under_way = singled_out.limited(&of("a"));
         assert_eq!(it_was_under_way, About::Everybody);
-        singled_out.answered("c", true);
+        singled_out.answered(&of("c"), true);
         for user in ["a", "b", "a", "a", "a", "a", "b"] {
-            assert_eq!(singled_out.turned_away(user), About::User, "{user}");
+            assert_eq!(singled_out.limited(&of(user)), About::User, "{user}");
         }
-        singled_out.answered("b", true);
-        assert!(!singled_out.has("b") && singled_out.has("a"));
-        assert_eq!(singled_out.turned_away("b"), About::Everybody);
-        assert_eq!(singled_out.turned_away("a"), About::User);
+        singled_out.answered(&of("b"), true);
+        assert!(!singled_out.has(&of("b")) && singled_out.has(&of("a")));
+        assert_eq!(singled_out.limited(&of("b")), About::Everybody);
+        assert_eq!(singled_out.limited(&of("a")), About::User);
+    }
+
+    #[test]
+    fn a_lane_whose_neighbours_are_answered_is_turned_away_alone() {
+        for notes in [SingledOut::limited, SingledOut::unauthorized] {
+            let mut singled_out = SingledOut::default();
+            let (bad, good, new) = (lane("a", "1"), lane("a", "2"), lane("a", "3"));
+            assert_eq!(notes(&mut singled_out, &bad), About::Everybody);
+            singled_out.answered(&good, true);
+            for _ in 0..3 {
+                assert_eq!(notes(&mut singled_out, &bad), About::Lane);
+                assert!(singled_out.is_alone(&bad) && !singled_out.has(&good));
+            }
+            assert_eq!(notes(&mut singled_out, &good), About::Everybody);
+            singled_out.answered(&new, true);
+            singled_out.answered(&bad, true);
+            assert!(!singled_out.is_alone(&bad));
+            assert_eq!(notes(&mut singled_out, &bad), About::Everybody);
+        }
+    }
+
+    #[test]
+    fn a_401_to_lanes_that_were_never_answered_is_about_them_while_others_are() {
+        let mut singled_out = SingledOut::default();
+        let (good, new) = (lane("a", "good"), |nth: usize| lane("a", &nth.to_string()));
+        singled_out.answered(&good, true);
+        for nth in 0..3 * MOST_IN_A_ROW {
+            assert_eq!(singled_out.unauthorized(&new(nth)), About::Lane);
+            if nth % MOST_IN_A_ROW == MOST_IN_A_ROW - 1 {
+                singled_out.answered(&good, true);
+            }
+        }
+        for nth in 100..100 + MOST_IN_A_ROW {
+            assert_eq!(singled_out.unauthorized(&new(nth)), About::Lane);
+        }
+        assert_eq!(singled_out.unauthorized(&new(200)), About::Many);
+        assert_eq!(singled_out.unauthorized(&good), About::Everybody);
+        // A rate says nothing of the kind: whoever comes first when it is used up gets it.
+        singled_out.answered(&good, true);
+        assert_eq!(singled_out.limited(&new(300)), About::Everybody);
+    }
+
+    #[test]
+    fn a_lane_is_forbidden_alone_while_others_of_its_user_are_answered() {
+        let mut singled_out = SingledOut::default();
+        let [bad, good, other] = ["1", "2", "3"].map(|task| lane("a", task));
+        assert_eq!(
+            singled_out.forbidden(&bad),
+            About::User,
+            "nobody knows better"
+        );
+        singled_out.answered(&good, true);
+        assert_eq!(singled_out.forbidden(&bad), About::Lane);
+        for task in 10..10 + MOST_IN_A_ROW {
+            let new = singled_out.forbidden(&lane("a", &task.to_string()));
+            assert_eq!(new, About::Lane);
+        }
+        assert_eq!(singled_out.forbidden(&lane("a", "20")), About::Many);
+        // One that was answered may have got a bad row; of two it is the user.
+        singled_out.answered(&other, true);
+        assert_eq!(singled_out.forbidden(&good), About::Lane);
+        assert_eq!(singled_out.forbidden(&other), About::User);
+        assert_eq!(singled_out.forbidden(&other), About::User);
+        assert_eq!(singled_out.forbidden(&lane("b", "1")), About::User);
     }
 
     #[test]
     fn many_in_a_row_are_no_longer_alone() {
         let mut singled_out = SingledOut::default();
         let users = ["a", "b", "c", "d", "e", "f"];
-        let about = |singled_out: &mut SingledOut| users.map(|user| singled_out.turned_away(user));
+        let about = |singled_out: &mut SingledOut| users.map(|user| singled_out.limited(&of(user)));
         assert_eq!(about(&mut singled_out), [About::Everybody; 6]);
-        singled_out.answered("good", true);
+        singled_out.answered(&of("good"), true);
         let (one, many) = (About::User, About::Many);
         for _ in 0..2 {
             assert_eq!(about(&mut singled_out), [one, one, one, one, many, many]);
         }
-        singled_out.answered("good", true);
-        assert_eq!(singled_out.turned_away("f"), one);
+        singled_out.answered(&of("good"), true);
+        assert_eq!(singled_out.limited(&of("f")), one);
     }
 
     #[test]
     fn of_too_many_the_older_ones_are_forgotten() {
         let mut singled_out = SingledOut::default();
-        for nth in 0..2 * MOST_USERS {
-            singled_out.turned_away(&nth.to_string());
-            singled_out.answered("good", true);
+        for nth in 0..2 * MOST {
+            singled_out.limited(&of(&nth.to_string()));
+            singled_out.answered(&of("good"), true);
         }
-        assert!(singled_out.turned_away.len() <= MOST_USERS);
-        assert!(singled_out.has(&(2 * MOST_USERS - 1).to_string()));
+        assert!(singled_out.users.len() <= MOST && singled_out.lanes.len() <= MOST);
+        assert!(singled_out.has(&of(&(2 * MOST - 1).to_string())));
     }
 }

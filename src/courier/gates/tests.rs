@@ -538,3 +538,51 @@ fn lanes_keep_their_places_while_all_have_to_wait_for_they_take_turns_in_finding
     close(&mut gates, &lane("own", "1"), WaitReason::Forbidden, now);
     assert!(!gates.admits_soon(&lane("own", "1"), now));
 }
+
+#[test]
+fn a_lane_that_is_turned_away_alone_waits_alone_and_as_long_as_it_is_asked_to() {
+    for reason in [WaitReason::Unauthorized, WaitReason::RateLimited] {
+        let (now, mut gates) = (Instant::now(), Gates::default());
+        let [bad, good] = ["1", "2"].map(|task| lane("a", task));
+        let asks = |seconds| Wait {
+            retry_after: seconds,
+            ..wait(reason)
+        };
+        let closed = gates.close(&bad, &asks(None), &closing(now), now);
+        assert!(closed.is_about_everybody && !gates.admits(&good, now));
+        let later = now + MINUTE;
+        assert!(gates.enter(&good, later));
+        gates.open(&good, later);
+        for asked in [None, Some(MINUTE), Some(MINUTE * 60)] {
+            let closed = gates.close(&bad, &asks(asked), &closing(later), later);
+            assert!(!closed.is_about_everybody && gates.admits(&good, later));
+            assert_eq!(closed.wait, asked.map(|asked| asked.min(MINUTE * 15)));
+        }
+        assert!(gates.is_turned_away_alone(&bad) && !gates.is_well(&bad));
+        assert!(gates.is_well(&good));
+    }
+}
+
+#[test]
+fn a_forbidden_lane_does_not_stop_its_user_while_others_of_the_user_are_answered() {
+    let (now, mut gates) = (Instant::now(), Gates::default());
+    let (reason, good) = (WaitReason::Forbidden, lane("a", "good"));
+    close(&mut gates, &lane("a", "1"), reason, now);
+    assert!(!gates.admits(&good, now));
+    let later = now + MINUTE;
+    assert!(gates.enter(&good, later));
+    gates.open(&good, later);
+    for task in 1..6 {
+        let wait = close(&mut gates, &lane("a", &task.to_string()), reason, later);
+        assert_eq!(wait, None, "the lane's own");
+        assert!(gates.admits(&good, later));
+    }
+    assert_eq!(gates.closed(), (false, 0));
+    // After many, it may be the user; but who was answered finds out early.
+    close(&mut gates, &lane("a", "6"), reason, later);
+    assert_eq!(gates.closed(), (false, 1));
+    let later = later + Duration::from_secs(1);
+    assert!(!gates.admits(&lane("a", "7"), later) && gates.enter(&good, later));
+    gates.open(&good, later);
+    assert_eq!(gates.closed(), (false, 0));
+}

@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::budget::budget;
 use super::completed::Completed;
 use super::culprits::Culprits;
 use super::end::LaneEnd;
@@ -86,7 +85,8 @@ impl LaneAtWork {
         paid: bool,
     ) -> Self {
         let now = Instant::now();
-        let budget = leased.held_because.as_deref().and_then(budget);
+        let reason = leased.held_because.as_deref();
+        let budget = reason.and_then(|reason| context.budget(&leased.lease.lane, reason));
         let writing = Writing::expected(&leased);
         let mut lane = Self {
             trouble: Trouble::before(leased.lease.failures, budget, paid),

@@ -55,7 +55,7 @@ impl LaneAtWork {
     /// Ends a batch that has been waiting for a person for too long, and lets the lane wait on. What was
     /// turned away may be so because of a single row, which does not speak for the others.
     pub(super) fn give_up_lane(&mut self, underway: Underway, wait: &Wait) {
-        if wait.reason.may_be_about_a_row() {
+        if wait.reason.is_before_the_platform() {
             if underway.batch.contacts.len() > 1 {
                 return self.search_or_give_up(underway, wait);
             }

@@ -1,4 +1,5 @@
-//! Batches that somebody before the platform turns away: a firewall, a proxy, a portal.
+//! Batches that are turned away: by a firewall, a proxy or a portal before the platform, or by the platform,
+//! which does not find or allow something.
 //!
 //! It may be about everybody, about the user or the task, or about what one row holds. Only other
 //! batches of the same lane can tell: if one that is sent after a batch was turned away passes, and

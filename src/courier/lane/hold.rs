@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
-use super::budget::budget;
 use super::completed::Completed;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
@@ -294,7 +293,7 @@ impl LaneAtWork {
             None => self.trouble.hold_until_now(now),
             Some(closed) => self.trouble.hold(closed.wait, delay, now),
         };
-        self.trouble.budget = budget(wait.reason.as_str());
+        self.trouble.budget = self.context.budget(lane, wait.reason.as_str());
         until.saturating_duration_since(now)
     }
 

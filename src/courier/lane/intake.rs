@@ -128,7 +128,7 @@ impl LaneAtWork {
         }
         let longest = self.context.request.max_contact_bytes;
         let reason = held_because.and_then(WaitReason::named);
-        let is_turned_away = reason.is_some_and(WaitReason::may_be_about_a_row);
+        let is_turned_away = reason.is_some_and(WaitReason::is_before_the_platform);
         for batch in open {
             for row in &batch.rows {
                 let bytes = usize::try_from(row.bytes.min(longest)).unwrap_or(usize::MAX);

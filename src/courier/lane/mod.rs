@@ -9,7 +9,6 @@
 //! time before its first answer is written.
 
 mod at_work;
-mod budget;
 mod completed;
 mod culprits;
 mod departure;
@@ -32,5 +31,4 @@ mod turned_away;
 mod writing;
 
 pub(super) use self::at_work::{BRIEF, LaneAtWork};
-pub(super) use self::budget::budget;
 pub(super) use self::end::LaneEnd;

@@ -1,4 +1,4 @@
-//! What a lane knows about batches that somebody before the platform turned away.
+//! What a lane knows about batches that were turned away.
 
 use tokio::time::Instant;
 

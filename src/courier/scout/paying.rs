@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::Scout;
 use crate::contact::Lane;
-use crate::courier::lane::{BRIEF, budget};
+use crate::courier::context::Context;
+use crate::courier::lane::BRIEF;
 use crate::courier::limits::Budget;
 use crate::courier::overtaken::waits_for_a_token;
 use crate::outbox::{LaneFound, LeasedLane, OrderScope};
@@ -20,7 +21,9 @@ impl Scout {
     /// Lets the lanes wait for their budget that need one. Returns the others.
     pub(super) fn split_off_unpaid(&mut self, mut lanes: Vec<Lane>) -> Vec<Lane> {
         lanes.retain(|lane| {
-            let Some((reason, budget)) = needed(self.context.notes.waits_for(lane)) else {
+            let Some((reason, budget)) =
+                needed(&self.context, lane, self.context.notes.waits_for(lane))
+            else {
                 return true;
             };
             let is_paid = self.unpaid.is_paid(lane);
@@ -39,7 +42,7 @@ impl Scout {
             lane, held_because, ..
         } in found
         {
-            match needed(held_because.as_deref()) {
+            match needed(&self.context, &lane, held_because.as_deref()) {
                 Some((reason, budget)) if !self.unpaid.is_paid(&lane) => {
                     // Nobody but `run --once` waits for it, and only the first time.
                     if !self.tells && self.context.notes.waits_for(&lane).is_none() {
@@ -115,7 +118,7 @@ impl Scout {
         lane: &Lane,
         waits_for: Option<&str>,
     ) -> Result<Option<Budget>, Instant> {
-        let Some((reason, budget)) = needed(waits_for) else {
+        let Some((reason, budget)) = needed(&self.context, lane, waits_for) else {
             return Ok(None);
         };
         if let Some(paid) = self.unpaid.take_paid(lane) {
@@ -157,7 +160,7 @@ impl Scout {
 }
 
 /// Returns the reason for which a lane waits, and the budget that it needs, if it needs one.
-fn needed(waits_for: Option<&str>) -> Option<(WaitReason, Budget)> {
+fn needed(context: &Context, lane: &Lane, waits_for: Option<&str>) -> Option<(WaitReason, Budget)> {
     let reason = WaitReason::named(waits_for?)?;
-    Some((reason, budget(reason.as_str())?))
+    Some((reason, context.budget(lane, reason.as_str())?))
 }

@@ -129,9 +129,15 @@ impl WaitReason {
         )
     }
 
-    /// Whether somebody before the platform answered, perhaps because of what a single row holds.
-    pub const fn may_be_about_a_row(self) -> bool {
+    /// Whether somebody before the platform answered.
+    pub const fn is_before_the_platform(self) -> bool {
         matches!(self, Self::Redirected | Self::Blocked)
+    }
+
+    /// Whether the request was turned away, perhaps because of what a single row holds: a firewall forbids it, or
+    /// the platform does not find or allow something else than the task and the user that a row names.
+    pub const fn may_be_about_a_row(self) -> bool {
+        self.is_before_the_platform() || matches!(self, Self::NotFound | Self::Forbidden)
     }
 
     /// Whether the time until `retry.give_up_after` runs. It stands still while a person has to

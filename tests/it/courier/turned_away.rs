@@ -16,6 +16,8 @@ use crate::support::{Db, on_every_database};
 on_every_database!(
     a_row_that_a_firewall_forbids_ends_alone,
     a_row_that_a_firewall_redirects_ends_alone,
+    a_row_that_names_what_the_platform_does_not_find_ends_alone,
+    a_row_that_names_what_the_platform_does_not_allow_ends_alone,
     the_first_row_ends_alone_though_its_lane_rests_in_between,
     a_row_ends_alone_in_a_lane_that_gets_a_contact_now_and_then,
     a_row_that_is_turned_away_in_several_ways_ends_alone,
@@ -120,12 +122,17 @@ impl Counted {
 }
 
 /// Each of these rows is turned away, and nobody else.
-async fn end_alone(db: &Db, options: CourierOptions, poison: &[usize], status: u16) {
+async fn end_alone(
+    db: &Db,
+    options: CourierOptions,
+    poison: &[usize],
+    turned_away: impl Fn() -> Reply + Send + Sync + 'static,
+) {
     lane_of(db, ROWS).await;
     let numbers: Vec<String> = poison.iter().copied().map(number).collect();
     let turn_away = move |batch: &Batch| {
         if carries(batch, &numbers) {
-            page(status)
+            turned_away()
         } else {
             answer(200)
         }
@@ -138,15 +145,30 @@ async fn end_alone(db: &Db, options: CourierOptions, poison: &[usize], status: u
 }
 
 async fn a_row_that_a_firewall_forbids_ends_alone(db: &Db) {
-    end_alone(db, quick(), &[57], 403).await;
+    end_alone(db, quick(), &[57], || page(403)).await;
 }
 
 async fn a_row_that_a_firewall_redirects_ends_alone(db: &Db) {
-    end_alone(db, quick(), &[57], 302).await;
+    end_alone(db, quick(), &[57], || page(302)).await;
+}
+
+/// The platform's own answer.
+fn says(code: u16) -> Reply {
+    let words = format!(r#"{{"code":{code},"message":"no such thing"}}"#);
+    Reply::Answer(Answer::new(code, None, words.as_bytes()))
+}
+
+/// It is not the task that is not found, but what a column of the row names.
+async fn a_row_that_names_what_the_platform_does_not_find_ends_alone(db: &Db) {
+    end_alone(db, quick(), &[0, 57], || says(404)).await;
+}
+
+async fn a_row_that_names_what_the_platform_does_not_allow_ends_alone(db: &Db) {
+    end_alone(db, quick(), &[57], || says(403)).await;
 }
 
 async fn the_first_row_ends_alone_though_its_lane_rests_in_between(db: &Db) {
-    end_alone(db, slow(), &[0], 405).await;
+    end_alone(db, slow(), &[0], || page(405)).await;
 }
 
 /// Their waits are longer: all rows that wait apart share the budget for retries with the search.
@@ -155,7 +177,7 @@ async fn several_rows_that_a_firewall_forbids_end_alone() {
     let db = Db::sqlite().await;
     let mut options = quick();
     options.tuning.backoff.max_interval = Duration::from_secs(2);
-    end_alone(&db, options, &[0, 34, 99], 403).await;
+    end_alone(&db, options, &[0, 34, 99], || page(403)).await;
 }
 
 /// Contacts come into the lane one by one, until so many rows have ended like this. There were `first`

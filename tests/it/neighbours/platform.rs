@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// The platform's answer to a user whose name begins with this.
+/// The platform's answer to a user whose name begins with this, or to a task.
 const ANSWERS: [(&str, u16, &str); 9] = [
     ("absent", 404, r#"{"code":404,"message":"no such task"}"#),
     ("missing", 404, r#"{"code":404,"message":"no such task"}"#),
@@ -134,7 +134,7 @@ async fn answer(State((came, arrivals, mut lets_go)): State<Answering>, uri: Uri
             .chain(["hanging"])
             .any(|kind| segment.starts_with(kind))
     };
-    let user = uri.path().split('/').find(known).unwrap_or_default();
+    let user = uri.path().split('/').rfind(known).unwrap_or_default();
     if user.starts_with(ONCE) && came.borrow().iter().any(|earlier| earlier == user) {
         came.send_modify(|came| came.push(user.to_owned()));
         return pending().await;

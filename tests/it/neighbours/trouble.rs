@@ -37,6 +37,7 @@ on_every_database!(
     lanes_whose_task_is_unknown_do_not_hold_up_a_good_one,
     lanes_whose_task_runs_do_not_hold_up_a_good_one,
     users_that_are_forbidden_do_not_hold_up_a_good_one,
+    tasks_of_a_good_user_that_are_turned_away_do_not_hold_up_its_good_one,
     users_that_a_firewall_turns_away_do_not_hold_up_a_good_one,
     a_user_whose_lanes_all_fail_does_not_hold_up_another,
     users_that_all_fail_do_not_hold_up_a_good_one,
@@ -146,6 +147,25 @@ async fn lanes_whose_task_runs_do_not_hold_up_a_good_one(db: &Db) {
 async fn users_that_are_forbidden_do_not_hold_up_a_good_one(db: &Db) {
     let street = Street::of(db, &[], users("forbidden", BAD)).await;
     street.serves_good_contacts_after(BAD / 2).await;
+}
+
+/// Many installations have one user.
+async fn tasks_of_a_good_user_that_are_turned_away_do_not_hold_up_its_good_one(db: &Db) {
+    for (kind, tasks, tried) in [
+        ("forbidden", BAD, 5),
+        ("stranger", BAD, 5),
+        ("limited", 2, 3),
+    ] {
+        let street = Street::of(db, &[], Vec::new()).await;
+        let good = ("good".to_owned(), "task".to_owned());
+        Street::insert(db, &[good]).await;
+        street.platform.until(|came| came == ["good"]).await;
+        let task = |nth| ("good".to_owned(), format!("{kind}-{nth}"));
+        let tasks: Vec<_> = (0..tasks).map(task).collect();
+        Street::insert(db, &tasks).await;
+        street.serves_good_contacts_after(tried).await;
+        db.execute("DELETE FROM contact_outbox").await;
+    }
 }
 
 async fn users_that_a_firewall_turns_away_do_not_hold_up_a_good_one(db: &Db) {
