@@ -6,6 +6,7 @@
 //! nothing; the verdict decides what to do when a mask matches several rows. See `docs/answers.md`,
 //! "Whose failure is it".
 
+mod amount;
 mod ends;
 mod fit;
 mod spelling;

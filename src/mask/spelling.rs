@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use super::amount::{whole, without_zeros};
+
 /// Returns a number without the suffix that the platform or the courier appended: `_` and
 /// lower-case letters or digits.
 pub fn without_suffix(number: &str) -> &str {
@@ -21,8 +23,8 @@ fn is_suffix(text: &str) -> bool {
 }
 
 /// Hands each spelling under which the platform may know a number to `spelling`: as it was sent;
-/// without blanks around it; in plain digits, if it has blanks, hyphens or full-width digits; each
-/// of these without China's country code, the zero of a trunk call, or both; and each of all these
+/// without blanks around it; in plain digits, if it has blanks, hyphens or full-width digits; as the
+/// whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without China's country code, the zero of a trunk call, or both; and each of all these
 /// without a suffix. A number in plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     let trimmed = trimmed(number);
@@ -49,6 +51,20 @@ pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     if let Some(digits) = only_digits(number) {
         without_code_and_suffix(&digits);
     }
+    if let Some(digits) = cast(trimmed) {
+        without_code_and_suffix(&digits);
+    }
+}
+
+/// Returns the digits of a number that is written as an amount, as whoever casts it to an integer gets
+/// them.
+fn cast(number: &str) -> Option<String> {
+    let digits = if number.is_ascii() {
+        whole(number)
+    } else {
+        whole(&number.chars().map(in_ascii).collect::<String>())
+    };
+    digits.map(|digits| plain(&digits).into_owned())
 }
 
 /// Returns the digits before a number's first `_`, if something else stands there, too, and if there are
@@ -65,10 +81,22 @@ fn only_digits(number: &str) -> Option<String> {
 }
 
 /// Returns one spelling for all numbers that the platform may take for the same: plain digits,
-/// without the country code. A suffix stays, because a number with another suffix is another number
+/// without the country code. What is written as an amount is the whole number. A suffix stays, because a number with another suffix is another number
 /// in a task.
 pub fn canonical(number: &str) -> Cow<'_, str> {
-    match plain(trimmed(number)) {
+    match cast(trimmed(number)) {
+        Some(digits) => canonical_of(Cow::Owned(digits)),
+        None => as_written(number),
+    }
+}
+
+/// Returns the canonical spelling of a number whose fraction or exponent is not read.
+pub(super) fn as_written(number: &str) -> Cow<'_, str> {
+    canonical_of(plain(trimmed(number)))
+}
+
+fn canonical_of(plain: Cow<'_, str>) -> Cow<'_, str> {
+    match plain {
         Cow::Borrowed(plain) => Cow::Borrowed(without_code(plain).last().copied().unwrap_or(plain)),
         Cow::Owned(plain) => {
             let rests = without_code(&plain);
@@ -117,7 +145,9 @@ pub(super) fn shown_plainly(name: &str) -> Option<String> {
         return None;
     }
     let mut starred = String::with_capacity(name.len());
-    let mut chars = name.strip_suffix(".0").unwrap_or(name).chars().peekable();
+    let cast = whole(name);
+    let bare = cast.as_deref().or_else(|| without_zeros(name));
+    let mut chars = bare.unwrap_or(name).chars().peekable();
     while let Some(c) = chars.next() {
         let mut run = 1;
         while chars.next_if_eq(&c).is_some() {
@@ -256,6 +286,30 @@ mod tests {
         // A ciphertext has digits, too.
         let cipher = "U2FsdGVkX19zZWNyZXQ1";
         assert_eq!(spellings(cipher), [cipher]);
+    }
+
+    #[test]
+    fn a_platform_may_cast_a_number_to_an_integer() {
+        for (sent, cast) in [
+            ("13012121211.0", "13012121211"),
+            ("13012121211.0_zz", "13012121211_zz"),
+            ("13012121211.0_zz", "13012121211"),
+            ("1.30121E+10", "13012100000"),
+            ("13.012.121.211,00", "13012121211"),
+        ] {
+            let known = spellings(sent);
+            assert!(known.iter().any(|one| one == cast), "{known:?}");
+        }
+        // Dots between digits are no fraction, and neither the text nor the exponent is a number.
+        for (sent, other) in [
+            ("13.012.121.000", "13012121"),
+            ("1.3E99", "13"),
+            ("1E2", "100"),
+            ("e10", "10"),
+        ] {
+            assert!(!spellings(sent).iter().any(|one| one == other), "{sent}");
+        }
+        assert_eq!(canonical("13.012.121.000"), "13012121000");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::ends::{VISIBLE_END, VISIBLE_START, mask};
-use super::spelling::{canonical, first, in_ascii, is_between, without_suffix};
+use super::spelling::{as_written, canonical, first, in_ascii, is_between, without_suffix};
 use crate::visible::acts;
 
 /// Returns a text with every number in it masked. A phone number is a run of seven or more digits,
@@ -154,7 +154,7 @@ pub fn mask_all<'a>(text: &str, numbers: impl IntoIterator<Item = &'a str>) -> S
     let own: Vec<Own> = numbers
         .into_iter()
         .filter(|number| firsts.hold(number))
-        .map(Own::of)
+        .flat_map(Own::each)
         // A shorter number would show nothing masked, and stands in every date.
         .filter(|own| own.chars.len() >= SHORTEST_OWN)
         .collect();
@@ -167,11 +167,10 @@ pub fn mask_all<'a>(text: &str, numbers: impl IntoIterator<Item = &'a str>) -> S
 /// Returns the text with only this number masked, in whatever shape it stands there, or `None` if
 /// the text does not hold it.
 pub fn mask_number(text: &str, number: &str) -> Option<String> {
-    let own = Own::of(number);
     // A shorter text is not a person's number.
-    (own.chars.len() >= SHORTEST_OF_A_PERSON)
-        .then(|| replaced(text, &[own]))
-        .flatten()
+    let is_a_persons = |own: &Own| own.chars.len() >= SHORTEST_OF_A_PERSON;
+    let own: Vec<Own> = Own::each(number).filter(is_a_persons).collect();
+    replaced(text, &own)
 }
 
 /// Whether both are the same number, in whatever shapes they are written.
@@ -218,6 +217,16 @@ impl Own {
     fn of(number: &str) -> Self {
         let chars = canonical(without_suffix(number.trim())).chars().collect();
         Self { chars }
+    }
+
+    /// The number, and how it is written if that is an amount: a text may quote either.
+    fn each(number: &str) -> impl Iterator<Item = Self> {
+        let own = Self::of(number);
+        let written = as_written(without_suffix(number.trim()));
+        let is_amount = !written.chars().eq(own.chars.iter().copied());
+        let chars = || written.chars().collect();
+        let amount = is_amount.then(|| Self { chars: chars() });
+        std::iter::once(own).chain(amount)
     }
 
     fn shown(&self) -> String {
@@ -462,6 +471,10 @@ mod tests {
                 "bad U2FsdGVkX1+a/b== here",
                 "bad U2F***+ab== here",
             ),
+            ("1.30121E+10", "bad 1.30121E+10 here", "bad 130***E+10 here"),
+            ("1.3012121211E10", "bad 1.3012121211E10!", "bad 130***1E10!"),
+            ("1.3012121211E10", "bad 13012121211!", "bad 130***1211!"),
+            ("13012121211.0", "bad 13012121211.0!", "bad 130***2110!"),
             ("1", "1 of 11", "1 of 11"),
             ("13012121211", "13012121212", "130***1212"),
         ] {
