@@ -6,6 +6,7 @@
 //! nothing; the verdict decides what to do when a mask matches several rows. See `docs/answers.md`,
 //! "Whose failure is it".
 
+mod alike;
 mod amount;
 mod ends;
 mod fit;
@@ -13,6 +14,7 @@ mod spelling;
 mod text;
 mod typed;
 
+pub use alike::{without_ids, without_labelled};
 pub use ends::{VisibleEnds, mask};
 pub use fit::{Fit, Name, Shown};
 pub use spelling::{canonical, each_spelling, without_suffix};

@@ -4,6 +4,7 @@
 //! Pure. After each batch, the lane at work asks whether to pause: a million bad rows must not cost
 //! a million requests before anyone notices.
 
+use crate::mask;
 use crate::platform::verdict::Wait;
 use crate::settlement::{FailKind, Final, RowOutcome};
 
@@ -99,23 +100,10 @@ impl Refusals {
     }
 }
 
-/// Whether two refusals say the same. The row's number that they quote may differ.
+/// Whether two refusals say the same. The row's number that they quote may differ, and so may the id of
+/// the request.
 fn are_same(one: &str, other: &str) -> bool {
-    one == other || without_numbers(one) == without_numbers(other)
-}
-
-/// Returns the words with a mark in place of each number, masked or not.
-fn without_numbers(words: &str) -> String {
-    let mut text = String::with_capacity(words.len());
-    for c in words.chars() {
-        let is_number = c.is_ascii_digit() || c == '*';
-        match (is_number, text.ends_with('#')) {
-            (false, _) => text.push(c),
-            (true, false) => text.push('#'),
-            (true, true) => {}
-        }
-    }
-    text
+    one == other || mask::without_ids(one) == mask::without_ids(other)
 }
 
 /// Whether the platform takes contacts of this lane: at least one row was not refused, and the
@@ -210,6 +198,43 @@ mod tests {
         assert!(unanimous(&two, false, &mut streak).is_some());
         let other = [no("13012121211"), failed(FailKind::Rejected, "余额不足 1")];
         assert_eq!(unanimous(&other, false, &mut streak), None);
+    }
+
+    #[test]
+    fn words_that_differ_in_the_id_of_a_request_are_the_same() {
+        for ids in [
+            ["[traceId=7f3a9c1e]", "[traceId=9b01c2d4]"],
+            ["[traceId=abcdefgh]", "[traceId=7f3a9c1e]"],
+            ["requestId: V1StGXR_Z5jdHi6B", "requestId: bQxTkLmnOpQrStUv"],
+            ["(request_id=kXz/aB+c==)", "(request_id=Qq+rS/tu==)"],
+            ["rid:abc", "rid:xyz"],
+            ["流水号：ABCDEF", "流水号：GHIJKL"],
+            ["请求号abcdef", "请求号ghijkl"],
+            [
+                "0193a5b2-7c1d-7e8f-9a0b-1c2d3e4f5a6b",
+                "0193a5b2-ffff-7abc-8def-aaaaaaaaaaaa",
+            ],
+            ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "01BX5ZZKBKACTAV9WEVGEMMVRY"],
+            ["deadbeefcafe", "0123456789ab"],
+            ["2026-11-25 10:20:30", "2026-11-25 10:20:31"],
+        ] {
+            let no = |id: &str| failed(FailKind::Rejected, &format!("7001 账户余额不足 {id}"));
+            let two = ids.map(no);
+            let mut streak = Refusals::default();
+            assert!(unanimous(&two, false, &mut streak).is_some(), "{ids:?}");
+        }
+        for words in [
+            [
+                "余额不足 [traceId=7f3a9c1e]",
+                "任务已结束 [traceId=7f3a9c1e]",
+            ],
+            ["bad number 1", "no balance 1"],
+            ["grid: left", "grid: right"],
+        ] {
+            let two = words.map(|words| failed(FailKind::Rejected, words));
+            let mut streak = Refusals::default();
+            assert_eq!(unanimous(&two, false, &mut streak), None, "{words:?}");
+        }
     }
 
     #[test]
