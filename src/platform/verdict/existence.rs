@@ -12,18 +12,20 @@ pub(super) enum Existence {
     Elsewhere,
     /// Words without a marker that may mean one of these, or that mean nothing.
     Perhaps,
+    /// Words that tell what is wrong with the number itself, so that it is nowhere.
+    BadNumber,
+    /// Other words. Nobody knows all words for a number that is there.
     NotSaid,
 }
 
 /// Words that may mean "there already", whatever stands around them: a number that the platform has may
 /// be one too many, or be called at this moment.
-const PERHAPS: [&str; 56] = [
+const PERHAPS: [&str; 51] = [
     "上限",
     "超限",
     "限制",
     "频",
     "次数",
-    "已达",
     "呼叫",
     "拨打",
     "撥打",
@@ -35,39 +37,35 @@ const PERHAPS: [&str; 56] = [
     "IN USE",
     "次數",
     "去重",
+    "排重",
+    "查重",
+    "判重",
     "重号",
     "重號",
     "重覆",
     "撞单",
     "同一",
+    "相同",
     "之前",
     "导入过",
     "導入過",
     "重复",
     "重複",
     "存在",
-    "已在",
-    "已有",
-    "已是",
-    "已导入",
-    "已導入",
-    "已添加",
-    "已加入",
-    "已录入",
-    "已錄入",
-    "已写入",
-    "已上传",
-    "已提交",
-    "已包含",
-    "已使用",
-    "已分配",
+    "在任务",
+    "入任务",
     "入库",
     "占用",
     "佔用",
     "冲突",
     "衝突",
     "唯一",
-    "在任务",
+    "锁定",
+    "鎖定",
+    "领取",
+    "領取",
+    "收录",
+    "已",
     "EXIST",
     "DUPLICATE",
     "ALREADY",
@@ -77,15 +75,27 @@ const PERHAPS: [&str; 56] = [
 ];
 
 /// Words that hold one of these and say the opposite.
-const NOT_THERE: [&str; 7] = [
+const NOT_THERE: [&str; 15] = [
     "不存在",
     "不在",
     "未在",
-    "NOT EXIST",
-    "N'T EXIST",
-    "NON-EXIST",
-    "NONEXIST",
+    // The number works no more.
+    "已停",
+    "已关机",
+    "已關機",
+    "已注销",
+    "已註銷",
+    "已失效",
+    "已销号",
+    "已銷號",
+    "已过期",
+    "已過期",
+    "已欠费",
+    "已拉黑",
 ];
+
+/// The same in English.
+const NOT_EXIST: [&str; 4] = ["NOT EXIST", "N'T EXIST", "NON-EXIST", "NONEXIST"];
 
 /// Words of a program that does not know its own trouble. A number that is there twice may be it.
 const NO_CAUSE: [&str; 28] = [
@@ -146,6 +156,8 @@ pub(super) fn existence(words: &str, rules: &Rules) -> Existence {
     }
     if may_mean_there(words) {
         Existence::Perhaps
+    } else if tells_of_a_bad_number(words) {
+        Existence::BadNumber
     } else {
         Existence::NotSaid
     }
@@ -163,7 +175,19 @@ pub(super) fn may_be_about_all(words: &str) -> bool {
 }
 
 /// Words for that.
-const ABOUT_ALL: [&str; 12] = [
+const ABOUT_ALL: [&str; 24] = [
+    "任务无",
+    "任務無",
+    "无效任务",
+    "无效的任务",
+    "任务ID",
+    "令牌",
+    "TOKEN",
+    "签名",
+    "权限",
+    "登录",
+    "非法请求",
+    "非法操作",
     "任务已",
     "任務已",
     "任务未",
@@ -183,15 +207,115 @@ fn may_mean_there(words: &str) -> bool {
     if words.contains('\u{fffd}') || !words.contains(char::is_alphanumeric) {
         return true;
     }
-    let mut words = words
-        .to_uppercase()
-        .replace("已经", "已")
-        .replace("已經", "已")
-        .replace("已被", "已")
-        .replace("任務", "任务");
-    for not_there in NOT_THERE {
+    let mut words = normal(words);
+    for not_there in NOT_THERE.iter().chain(&NOT_EXIST) {
         words = words.replace(not_there, "");
     }
     let mut all = PERHAPS.iter().chain(&NO_CAUSE);
     all.any(|word| words.contains(word))
 }
+
+/// Returns words in capitals, with one sign for "task".
+fn normal(words: &str) -> String {
+    words.to_uppercase().replace("任務", "任务")
+}
+
+/// Whether words tell what is wrong with a number, whoever has it.
+fn tells_of_a_bad_number(words: &str) -> bool {
+    let words = normal(words).replace("INFORM", "");
+    let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
+    let of_number = |number: &&str| {
+        let mut faults = OF_A_NUMBER.iter();
+        faults.any(|fault| words.contains(&format!("{number}{fault}")))
+    };
+    has(&BAD) || NUMBERS.iter().any(of_number) || has(&IN_LATIN) && has(&NOT_EXIST)
+}
+
+/// Words for a number in whose writing something is wrong, that is out of use, or on the blacklist.
+const BAD: [&str; 50] = [
+    "格式",
+    "不正确",
+    "不正確",
+    "无效",
+    "無效",
+    "空号",
+    "空號",
+    "停机",
+    "停機",
+    "关机",
+    "關機",
+    "销号",
+    "銷號",
+    "位数",
+    "位數",
+    "长度",
+    "長度",
+    "非法",
+    "错误的号码",
+    "错误号码",
+    "错号",
+    "不合法",
+    "不符合",
+    "不规范",
+    "不規範",
+    "不支持",
+    "黑名单",
+    "黑名單",
+    "拉黑",
+    "不是手机",
+    "不是电话",
+    "不是号码",
+    "不是有效",
+    "非手机",
+    "不在任务",
+    "INVALID",
+    "MALFORMED",
+    "FORMAT",
+    "BLACKLIST",
+    "BLACK LIST",
+    "NOT A VALID",
+    "NOT VALID",
+    "NOT A PHONE",
+    "NOT A MOBILE",
+    "ILLEGAL",
+    "LENGTH",
+    "TOO SHORT",
+    "TOO LONG",
+    "UNSUPPORTED",
+    "NOT SUPPORTED",
+];
+
+/// Words for a number.
+const NUMBERS: [&str; 9] = [
+    "号码",
+    "號碼",
+    "手机号",
+    "手機號",
+    "手机",
+    "手機",
+    "电话",
+    "電話",
+    "被叫",
+];
+
+/// Faults that are a number's only right behind one of these.
+const OF_A_NUMBER: [&str; 15] = [
+    "不存在",
+    "错误",
+    "錯誤",
+    "有误",
+    "有誤",
+    "不对",
+    "不對",
+    "失效",
+    "已失效",
+    "停用",
+    "已停用",
+    "注销",
+    "已注销",
+    "註銷",
+    "已註銷",
+];
+
+/// Words for a number beside "does not exist".
+const IN_LATIN: [&str; 3] = ["NUMBER", "PHONE", "MOBILE"];

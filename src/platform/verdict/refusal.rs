@@ -52,12 +52,14 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
 fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules: &Rules) -> Final {
     let judges = refusal.judges_the_row;
     let existence = existence(&without_own(refusal.words, batch, contact), rules);
-    if judges && existence != Existence::NotSaid {
+    let is_of_existence = !matches!(existence, Existence::BadNumber | Existence::NotSaid);
+    if judges && is_of_existence {
         return refusal_of_row(batch, contact, &[refusal.words], rules);
     }
     // Words without a list may be about the task or the account, unless the task has taken a row
-    // since. Even then it may have ended in between.
-    let is_about_row = batch.taken_since && !may_be_about_all(refusal.words);
+    // since. Even then it may have ended in between, or the words may say that the number is there.
+    let is_about_row =
+        batch.taken_since && existence == Existence::BadNumber && !may_be_about_all(refusal.words);
     if !batch.may_be_in(contact) || judges && is_about_row {
         return rejected(refusal.words);
     }
@@ -65,10 +67,10 @@ fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules:
 }
 
 /// Returns how a row ends that the platform refused with these causes. If an earlier send may have
-/// arrived, "already there" means success. "Already elsewhere" does not tell then: that send may have
-/// put it both there and into the task. Nor do words about the task or the account, nor causes that do not
-/// say the same. Otherwise the first one
-/// counts. After a requeue, "already there" is a duplicate, and the rest is as unsure.
+/// arrived, "already there" means success, and only words about what is wrong with the number itself tell
+/// that it is not there. "Already elsewhere" does not: that send may have put it both there and into the
+/// task. Nor do words that nobody knows, those about the task or the account, and causes that do not say the
+/// same. Otherwise the first one counts. After a requeue, "already there" is a duplicate, and the rest is as unsure.
 pub(super) fn refusal_of_row(
     batch: &Batch,
     contact: &Contact,
@@ -89,14 +91,14 @@ pub(super) fn refusal_of_row(
             kind: FailKind::Duplicate,
             cause: shortened(cause),
         },
-        (Existence::Elsewhere | Existence::Perhaps, true) => unconfirmed(cause),
-        // The task may have ended since that send.
-        (Existence::NotSaid, true) if causes.iter().any(|cause| may_be_about_all(cause)) => {
+        (Existence::Elsewhere | Existence::Perhaps | Existence::NotSaid, true) => {
             unconfirmed(cause)
         }
-        (Existence::Elsewhere | Existence::Perhaps, false) | (Existence::NotSaid, _) => {
-            rejected(cause)
+        // The task may have ended since that send.
+        (Existence::BadNumber, true) if causes.iter().any(|cause| may_be_about_all(cause)) => {
+            unconfirmed(cause)
         }
+        (_, false) | (Existence::BadNumber, _) => rejected(cause),
     }
 }
 
