@@ -20,6 +20,7 @@ mod refusal;
 mod reply;
 mod rules;
 mod success;
+mod tally;
 mod wait;
 mod words;
 

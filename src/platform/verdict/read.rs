@@ -251,7 +251,7 @@ fn is_success(batch: &Batch, document: &Document) -> bool {
     let is_told = if message.is_empty() {
         document.has_message || status.is_some()
     } else {
-        success::is_told(message) && success::is_of_all(message, batch.contacts.len())
+        success::is_told(message) && success::is_of_all(message, batch)
     };
     document.code == 200 && status.is_none_or(says_success) && (counts || is_told)
 }

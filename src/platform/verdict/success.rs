@@ -1,6 +1,7 @@
 //! The words of a success: whether a message says that something was done, and that it was all.
 
-use super::words::numbers;
+use super::tally;
+use crate::batch::Batch;
 
 /// Whether a message says that something was done.
 pub(super) fn is_told(message: &str) -> bool {
@@ -8,15 +9,10 @@ pub(super) fn is_told(message: &str) -> bool {
     message.trim() == "ok" || says(&message, &DONE) && !says(&message, &NOT_DONE)
 }
 
-/// Whether nothing in a message of success says that some of so many rows were left out.
-pub(super) fn is_of_all(message: &str, rows: usize) -> bool {
-    let message = format!(" {} ", message.to_lowercase());
-    let rows = rows.to_string();
-    let mut counts = numbers(&message).filter(|at| {
-        let behind = message[at.end..].trim_start();
-        COUNTED.iter().any(|word| behind.starts_with(word))
-    });
-    counts.all(|at| message[at] == rows) && !says(&message, &LEFT_OUT)
+/// Whether nothing in a message of success says that some of the rows were left out.
+pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
+    let lower = format!(" {} ", message.to_lowercase());
+    tally::is_of_all(message, batch) && !says(&lower, &LEFT_OUT)
 }
 
 /// Returns a message without the words of a success that is asked for.
@@ -65,13 +61,8 @@ const NOT_DONE: [&str; 13] = [
     "error",
 ];
 
-/// Words behind a number of rows.
-const COUNTED: [&str; 14] = [
-    "条", "條", "个", "個", "笔", "筆", "行", "名", "号码", "號碼", "number", "row", "contact",
-    "of ",
-];
-
-const LEFT_OUT: [&str; 43] = [
+const LEFT_OUT: [&str; 44] = [
+    "zero",
     "部分",
     "未能",
     "未导入",

@@ -40,6 +40,25 @@ fn absent_counts_and_an_empty_data_array_add_up() {
         "成功导入3条",
         "任务【双11回访】号码导入成功",
         "导入成功，等待外呼",
+        // Other numbers than those of rows.
+        "导入成功 3/3",
+        "导入成功：３，总数：３",
+        "导入成功 2026-11-25 10:20:30",
+        "2026/11/25 10:20 导入成功",
+        "2026年11月25日导入成功",
+        "imported at 2026-11-25T10:20:30.123+08:00",
+        "导入成功，批次号：20261125102030",
+        "导入成功，任务ID：88",
+        "2.0任务导入成功",
+        "v2 import success",
+        "success, code 200",
+        "200 OK, imported",
+        "导入成功，耗时35ms",
+        "导入成功，用时 2 秒",
+        "导入成功 [traceId=7f3a9c1e]",
+        "导入成功 (550e8400-e29b-41d4-a716-446655440000)",
+        "号码130***1211导入成功",
+        "零售任务导入成功",
     ] {
         let body = json!({"code": 200, "message": said, "data": []});
         let told = answer(200, &body.to_string());
@@ -74,6 +93,21 @@ fn a_success_that_tells_of_a_part_or_elsewhere_than_documented_is_unreadable() {
         "0 of 3 numbers imported",
         "Numbers can't be imported",
         "提交成功，等待审核",
+        "导入成功：0/3",
+        "导入成功：0，总数：3",
+        "success: 0, total: 3",
+        "imported 2/3",
+        "导入成功 2 / 3",
+        "导入成功：０／３",
+        "导入成功【0/3】",
+        "导入成功【成功0，共3】",
+        "成功零条",
+        "导入成功：零",
+        "success0",
+        "Successfully imported: zero",
+        "2026-11-25 10:20:30 导入成功 0",
+        "导入成功 200",
+        "任务导入成功(2)",
     ] {
         for status in ["", r#""status":"success","#] {
             bodies.push(format!(

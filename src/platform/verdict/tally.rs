@@ -1,0 +1,295 @@
+//! The tally: the numbers in a message of success, and whether they are all those of the rows.
+//!
+//! A platform that took `0/3` may still call it a success. So every short number has to be that of the rows,
+//! unless it is known to be something else: a date, a version, an id.
+
+use std::ops::Range;
+
+use super::words::numbers;
+use crate::batch::Batch;
+use crate::mask;
+
+/// Whether no number in a message counts other rows than all of the batch.
+pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
+    let text = plain(message);
+    let rows = batch.contacts.len().to_string();
+    let moments = moments(&text);
+    numbers(&text).all(|at| {
+        let is_moment = moments.iter().any(|moment| moment.contains(&at.start));
+        let number = Number::of(&text, at);
+        let is_other = is_moment || number.is_code() || number.is_id(batch.lane.task_id());
+        if is_other || number.is_masked() || number.digits == rows {
+            return true;
+        }
+        let is_short = number.digits.len() <= LONGEST_COUNT;
+        let is_no_count = !is_short || number.is_version() || number.is_duration();
+        !number.counts_rows() && is_no_count
+    })
+}
+
+/// A longer number is an id or a date.
+const LONGEST_COUNT: usize = 6;
+
+/// A number and the text around it.
+struct Number<'a> {
+    before: &'a str,
+    digits: &'a str,
+    behind: &'a str,
+}
+
+impl<'a> Number<'a> {
+    fn of(text: &'a str, at: Range<usize>) -> Self {
+        Self {
+            before: &text[..at.start],
+            behind: &text[at.end..],
+            digits: &text[at],
+        }
+    }
+
+    /// Whether a word for rows stands behind it.
+    fn counts_rows(&self) -> bool {
+        begins_with(self.behind.trim_start(), &COUNTED)
+    }
+
+    /// Whether it is the code of a success, repeated in words.
+    fn is_code(&self) -> bool {
+        self.digits == "200"
+            && (self.follows(&["code", "http", "status", "状态码", "返回码", "代码"])
+                || self.behind.trim_start().starts_with("ok")
+                || !self.before.contains(char::is_alphanumeric))
+    }
+
+    /// Whether a word for an id stands before it. A task is named by its own id.
+    fn is_id(&self, task: &str) -> bool {
+        let is_latin = self.label().strip_suffix("id").is_some_and(|before| {
+            // No part of a longer word, such as "valid".
+            !before.ends_with(|c: char| c.is_ascii_alphabetic())
+        });
+        let is_task = self.digits == task && self.follows(&["任务", "任務", "task"]);
+        is_latin || is_task || self.follows(&["编号", "編號", "批次", "批次号", "单号", "任务号"])
+    }
+
+    /// Whether it is what a mask shows of a number.
+    fn is_masked(&self) -> bool {
+        self.before.ends_with('*') || self.behind.starts_with('*')
+    }
+
+    /// Whether it is a part of a version, such as `v2` or `2.0`.
+    fn is_version(&self) -> bool {
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        let marked = self.before.strip_suffix('v');
+        let is_marked = marked.is_some_and(|rest| !rest.ends_with(char::is_alphanumeric));
+        let before = self.before.strip_suffix('.');
+        let behind = self.behind.strip_prefix('.');
+        is_marked
+            || before.is_some_and(|rest| is_digit(rest.chars().next_back()))
+            || behind.is_some_and(|rest| is_digit(rest.chars().next()))
+    }
+
+    /// Whether a unit of time stands behind it.
+    fn is_duration(&self) -> bool {
+        begins_with(self.behind.trim_start(), &UNITS_OF_TIME)
+    }
+
+    fn follows(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.label().ends_with(word))
+    }
+
+    /// The text before it without the signs between.
+    fn label(&self) -> &str {
+        self.before.trim_end_matches(|c: char| !c.is_alphanumeric())
+    }
+}
+
+fn begins_with(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.starts_with(word))
+}
+
+/// Words behind a number of rows.
+const COUNTED: [&str; 14] = [
+    "条", "條", "个", "個", "笔", "筆", "行", "名", "号码", "號碼", "number", "row", "contact",
+    "of ",
+];
+
+const UNITS_OF_TIME: [&str; 11] = [
+    "毫秒", "秒", "分钟", "分鐘", "小时", "小時", "ms", "s ", "sec", "年", "月",
+];
+
+/// Returns a message in small letters and ASCII digits, without names and ids in it.
+fn plain(message: &str) -> String {
+    let message = mask::without_labelled(&message.to_lowercase());
+    let wide = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '〇' => '0',
+        c => c,
+    };
+    let message: String = message.chars().map(wide).collect();
+    with_zeros(&without_long_ids(&without_names(&message))) + " "
+}
+
+/// Returns a text with a `0` for each 零 that counts something.
+fn with_zeros(text: &str) -> String {
+    let mut parts = text.split('零');
+    let mut zeros = parts.next().unwrap_or_default().to_owned();
+    for behind in parts {
+        let next = behind.trim_start();
+        let counts = !next.starts_with(char::is_alphanumeric) || begins_with(next, &COUNTED);
+        zeros.push(if counts { '0' } else { '零' });
+        zeros.push_str(behind);
+    }
+    zeros
+}
+
+/// Signs around a name.
+const AROUND_NAMES: [(char, char); 6] = [
+    ('【', '】'),
+    ('《', '》'),
+    ('「', '」'),
+    ('『', '』'),
+    ('“', '”'),
+    ('‘', '’'),
+];
+
+/// Returns a text without the names that stand in it between signs: a task may be called 双11.
+fn without_names(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (open, close) in AROUND_NAMES {
+        let mut rest = std::mem::take(&mut text);
+        while let Some((before, behind)) = rest.split_once(open) {
+            let Some((name, after)) = behind.split_once(close) else {
+                break;
+            };
+            text.push_str(before);
+            text.push_str(if is_name(name) { " " } else { name });
+            text.push(' ');
+            rest = after.to_owned();
+        }
+        text.push_str(&rest);
+    }
+    text
+}
+
+/// Whether a text between signs is a name, and counts nothing.
+fn is_name(text: &str) -> bool {
+    const OF_A_COUNT: [&str; 9] = [
+        "成功", "失败", "失敗", "共", "总", "總", "success", "fail", "total",
+    ];
+    text.contains(char::is_alphabetic) && !OF_A_COUNT.iter().any(|word| text.contains(word))
+}
+
+/// Returns a text without runs in which letters and digits take turns more often than in any word.
+fn without_long_ids(text: &str) -> String {
+    const MOST_TURNS: usize = 2;
+    let is_of_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut rest = text;
+    let mut without = String::with_capacity(text.len());
+    while let Some(begin) = rest.find(is_of_id) {
+        let (before, run) = rest.split_at(begin);
+        let (run, behind) = run.split_at(run.find(|c| !is_of_id(c)).unwrap_or(run.len()));
+        let signs: Vec<u8> = run.bytes().filter(u8::is_ascii_alphanumeric).collect();
+        let turns = signs
+            .windows(2)
+            .filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit());
+        without.push_str(before);
+        without.push_str(if turns.count() > MOST_TURNS { " " } else { run });
+        rest = behind;
+    }
+    without + rest
+}
+
+/// Returns where dates and times stand.
+fn moments(text: &str) -> Vec<Range<usize>> {
+    let moment = |at: Range<usize>| {
+        let rest = &text[at.start..];
+        let lengths = SHAPES.iter().filter_map(|shape| length(rest, shape));
+        let length = lengths.max()?;
+        // Parts of a second.
+        let end = rest[length..].strip_prefix(['.', ',']).map(|parts| {
+            let digits = parts.find(|c: char| !c.is_ascii_digit());
+            length + 1 + digits.unwrap_or(parts.len())
+        });
+        let has_parts = rest[..length].matches(':').count() == 2;
+        let end = end.filter(|_| has_parts).unwrap_or(length);
+        Some(at.start..at.start + end)
+    };
+    numbers(text).filter_map(moment).collect()
+}
+
+/// How dates and times are written: `Y` is a year, `N` one or two digits, `M` two digits below 60.
+const SHAPES: [&str; 10] = [
+    "Y-N-N",
+    "Y/N/N",
+    "Y.N.N",
+    "Y年N月N日",
+    "Y年N月",
+    "N月N日",
+    "N:M",
+    "N:M:M",
+    "N时M分",
+    "N时M分M秒",
+];
+
+/// Returns how long the part of the text is that has this shape, if it begins with one.
+fn length(text: &str, shape: &str) -> Option<usize> {
+    let mut at = 0;
+    for sign in shape.chars() {
+        let rest = &text[at..];
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let fits = match sign {
+            'Y' => digits == 4 && begins_with(rest, &["19", "20"]),
+            'N' => (1..=2).contains(&digits),
+            'M' => digits == 2 && rest.starts_with(|c| ('0'..'6').contains(&c)),
+            sign => rest.starts_with(sign),
+        };
+        at += match sign {
+            'Y' | 'N' | 'M' => digits,
+            sign => sign.len_utf8(),
+        };
+        if !fits {
+            return None;
+        }
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts_of_a_message_that_count_nothing_are_known() {
+        for (text, without) in [
+            ("任务【双11回访】导入", "任务  导入"),
+            ("【0/3】导入", "0/3 导入"),
+            ("【不完", "【不完"),
+        ] {
+            assert_eq!(without_names(text), without, "{text}");
+        }
+        assert_eq!(without_long_ids("成功0of3 7f3a9c1e v2"), "成功0of3   v2");
+        assert_eq!(with_zeros("零售 零条"), "零售 0条");
+        for (text, length) in [
+            ("2026-11-25 10", Some(10)),
+            ("10:20:30.123 ", Some(12)),
+            ("2/3", None),
+            ("0:3", None),
+        ] {
+            let found = moments(text).first().map(|moment| moment.end);
+            assert_eq!(found, length, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_is_answered(message in "(\\PC|[0-9:./-]|[零【】年月日]){0,40}") {
+            let text = plain(&message);
+            moments(&text);
+            let all = numbers(&text).map(|at| Number::of(&text, at));
+            all.for_each(|number| {
+                number.is_code();
+                number.is_id("1");
+                number.is_version();
+            });
+        }
+    }
+}
