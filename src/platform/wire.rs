@@ -106,8 +106,10 @@ pub struct Document {
     pub status: Option<String>,
     /// The platform's words for the whole request.
     pub message: String,
-    /// Whether there are any, be they empty.
+    /// Whether they stand where they are documented, be they empty.
     pub has_message: bool,
+    /// What a field `success` says, which is not documented.
+    pub success: Option<bool>,
     /// `taskNumberCount`: how many numbers went into the task.
     pub task_number_count: Option<u64>,
     /// `fail_datas`: the numbers that did not go into the task, each with its cause.
@@ -162,12 +164,13 @@ pub fn decode(body: &[u8]) -> Option<Document> {
         Some(Value::Array(_) | Value::Object(_)) => return None,
         Some(status) => Some(text(status)),
     };
-    let message = top.remove("message").filter(|message| !message.is_null());
+    let (has_message, message) = message(&mut top);
     let mut document = Document {
         code,
         status,
-        has_message: message.is_some(),
-        message: message.map(words).unwrap_or_default(),
+        has_message,
+        message,
+        success: top.get("success").and_then(flag),
         ..Document::default()
     };
     let is_error = !(200..=299).contains(&code);
@@ -187,6 +190,41 @@ pub fn decode(body: &[u8]) -> Option<Document> {
         Some(_) => return None,
     }
     Some(document)
+}
+
+/// Takes the platform's words for the whole request out of the answer, and whether they stand where they are
+/// documented. Where they do not, programs have other keys for them.
+fn message(top: &mut Map<String, Value>) -> (bool, String) {
+    let mut said = |key: &&str| top.remove(*key).filter(|message| !message.is_null());
+    let documented = said(&"message");
+    let has_message = documented.is_some();
+    let documented = documented.map(words).unwrap_or_default();
+    if !documented.trim().is_empty() {
+        return (has_message, documented);
+    }
+    let mut others = UNDOCUMENTED.iter().filter_map(said).map(words);
+    let other = others.find(|words| !words.trim().is_empty());
+    (has_message, other.unwrap_or(documented))
+}
+
+/// Keys of other programs for the words.
+const UNDOCUMENTED: [&str; 7] = [
+    "msg",
+    "errmsg",
+    "errMsg",
+    "err_msg",
+    "error_msg",
+    "errorMsg",
+    "errorMessage",
+];
+
+/// Reads what stands for yes or no.
+fn flag(value: &Value) -> Option<bool> {
+    match text(value.clone()).to_lowercase().trim() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
 }
 
 /// The keys of `data`. What an answer says elsewhere, or by other keys alone, nobody can tell.

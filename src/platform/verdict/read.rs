@@ -84,7 +84,11 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     if !is_import && document.is_some_and(says_trouble) {
         return wait(WaitReason::ServerError, &words, true);
     }
-    let is_unreadable = |document| is_garbled(document) && !is_import;
+    let is_accepted = (200..=299).contains(&answer.http);
+    let is_unreadable = |document| {
+        let tells = !is_accepted || tells_of_a_failure(batch, document);
+        !is_import && (is_garbled(document) || !tells)
+    };
     if document.map_or(answer.is_garbled && !is_redirect(answer), is_unreadable) {
         return wait(WaitReason::Unreadable, &words, true);
     }
@@ -248,12 +252,29 @@ fn is_success(batch: &Batch, document: &Document) -> bool {
     let message = document.message.trim();
     let counts = document.task_number_count.is_some() || !document.failures.is_empty();
     let status = document.status.as_deref();
-    let is_told = if message.is_empty() {
-        document.has_message || status.is_some()
+    let is_documented = document.has_message || status.is_some();
+    let is_told = is_documented
+        && (message.is_empty() || success::is_told(message) && success::is_of_all(message, batch));
+    document.code == 200
+        && document.success != Some(false)
+        && status.is_none_or(says_success)
+        && (counts || is_told)
+}
+
+/// Whether a refusal under the HTTP status of a success is told as one: it has words, or says so in another
+/// way. Programs with other codes than the documented ones have 0 or 1 for a success, and these have to tell
+/// of a failure, unless the list of failures names every row.
+fn tells_of_a_failure(batch: &Batch, document: &Document) -> bool {
+    let status = document.status.as_deref();
+    if document.success == Some(false) || status.is_some_and(success::is_status_of_failure) {
+        return true;
+    }
+    if matches!(document.code, 0 | 1) {
+        let lists_all = || import::lists_all(batch, document);
+        success::tells_of_a_failure(&document.message) || lists_all()
     } else {
-        success::is_told(message) && success::is_of_all(message, batch)
-    };
-    document.code == 200 && status.is_none_or(says_success) && (counts || is_told)
+        !document.message.trim().is_empty() || !document.failures.is_empty()
+    }
 }
 
 /// Whether any part of the document says that rows were imported. The words alone say nothing where the code
@@ -262,9 +283,13 @@ fn claims_success(document: &Document, rules: &Rules) -> bool {
     let waits =
         matches!(document.code, 401 | 403 | 404 | 429) || rules.lane_codes.contains(&document.code);
     (200..=299).contains(&document.code)
-        || document.status.as_deref().is_some_and(says_success)
+        || document.success == Some(true)
+        || document
+            .status
+            .as_deref()
+            .is_some_and(success::is_status_of_success)
         || document.task_number_count.unwrap_or(0) > 0
-        || !waits && success::is_told(&success::without_conditions(&document.message))
+        || !waits && success::is_claimed(&success::without_conditions(&document.message))
 }
 
 fn says_success(status: &str) -> bool {

@@ -9,6 +9,34 @@ pub(super) fn is_told(message: &str) -> bool {
     message.trim() == "ok" || says(&message, &DONE) && !says(&message, &NOT_DONE)
 }
 
+/// Whether a message of any answer says that something was done, be it in a word that an answer of success
+/// needs more than.
+pub(super) fn is_claimed(message: &str) -> bool {
+    let bare = message.trim_matches(|c: char| !c.is_alphanumeric());
+    is_told(message) || BARE.iter().any(|word| bare.eq_ignore_ascii_case(word))
+}
+
+/// Whether a message tells that something went wrong, or has to be done first.
+pub(super) fn tells_of_a_failure(message: &str) -> bool {
+    let mut message = message.to_lowercase();
+    for harmless in NO_FAILURE {
+        message = message.replace(harmless, "");
+    }
+    says(&message, &NOT_DONE) || says(&message, &FAILURE)
+}
+
+/// Whether a `status` is one of a success, as the platform or another program writes it.
+pub(super) fn is_status_of_success(status: &str) -> bool {
+    let status = status.trim().to_lowercase();
+    matches!(status.as_str(), "ok" | "true") || status.starts_with("succe")
+}
+
+/// Whether a `status` is one of a failure.
+pub(super) fn is_status_of_failure(status: &str) -> bool {
+    let status = status.trim().to_lowercase();
+    status == "false" || status.starts_with("err") || status.starts_with("fail")
+}
+
 /// Whether nothing in a message of success says that some of the rows were left out.
 pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
     let lower = format!(" {} ", message.to_lowercase());
@@ -59,6 +87,90 @@ const NOT_DONE: [&str; 13] = [
     "n't ",
     "n’t ",
     "error",
+];
+
+/// Messages of a success that say no more.
+const BARE: [&str; 9] = [
+    "ok",
+    "okay",
+    "done",
+    "succ",
+    "完成",
+    "已完成",
+    "处理完毕",
+    "请求完成",
+    "执行完成",
+];
+
+/// Words that hold one of [`FAILURE`] and tell of none.
+const NO_FAILURE: [&str; 5] = ["请求", "請求", "无误", "無誤", "no error"];
+
+/// Words of which a message about a failure has one, beside [`NOT_DONE`].
+const FAILURE: [&str; 64] = [
+    "不",
+    "未",
+    "无",
+    "無",
+    "没",
+    "沒",
+    "错",
+    "錯",
+    "误",
+    "誤",
+    "异常",
+    "異常",
+    "拒",
+    "禁",
+    "非",
+    "超",
+    "限",
+    "缺",
+    "空",
+    "满",
+    "过期",
+    "過期",
+    "失效",
+    "重复",
+    "重複",
+    "存在",
+    "冲突",
+    "衝突",
+    "格式",
+    "黑名单",
+    "黑名單",
+    "余额",
+    "餘額",
+    "欠费",
+    "停",
+    "请",
+    "請",
+    "结束",
+    "結束",
+    "关闭",
+    "锁",
+    "占用",
+    "频",
+    "invalid",
+    "illegal",
+    "no ",
+    "non",
+    "denied",
+    "missing",
+    "exceed",
+    "must",
+    "required",
+    "refuse",
+    "reject",
+    "forbid",
+    "expire",
+    "exist",
+    "duplicate",
+    "limit",
+    "insufficient",
+    "unauthorized",
+    "unknown",
+    "unable",
+    "wrong",
 ];
 
 const LEFT_OUT: [&str; 44] = [

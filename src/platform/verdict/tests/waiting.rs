@@ -132,6 +132,73 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
 }
 
 #[test]
+fn a_success_in_another_shape_than_documented_may_have_been_an_import() {
+    // [unreadable]
+    for body in [
+        r#"{"success":true,"message":"","code":0,"result":null}"#,
+        r#"{"code":1,"msg":"操作成功","data":null}"#,
+        r#"{"code":0,"msg":"ok"}"#,
+        r#"{"code":0,"message":"OK!"}"#,
+        r#"{"code":0,"message":null,"errmsg":"done"}"#,
+        r#"{"errcode":0,"errmsg":"ok"}"#,
+        r#"{"ret":0,"msg":"ok"}"#,
+        r#"{"code":0}"#,
+        r#"{"code":1,"data":[]}"#,
+        r#"{"code":0,"msg":"处理完毕"}"#,
+        r#"{"code":"0","msg":"请求已接收"}"#,
+        r#"{"code":20000,"message":"","data":null}"#,
+        r#"{"code":10000,"msg":"操作成功"}"#,
+        r#"{"code":7001,"success":true,"message":"余额不足"}"#,
+        r#"{"code":7001,"status":"ok","message":"m"}"#,
+        r#"{"code":200,"msg":"操作成功","data":null}"#,
+        r#"{"code":200,"status":"success","msg":"请先登录"}"#,
+        r#"{"code":200,"success":false,"status":"success","message":"导入成功","data":[]}"#,
+    ] {
+        let wait = waiting(&three(), &answer(200, body));
+        let found = (wait.reason, wait.maybe_delivered);
+        assert_eq!(found, (WaitReason::Unreadable, true), "{body}");
+        let closing = closed(&unsafe_to_resend(three()), &answer(200, body));
+        assert!(ends(&closing).iter().all(|(_, end)| *end == "unconfirmed"));
+    }
+    // [refused]: these tell of a failure.
+    for (http, body) in [
+        (200, r#"{"code":1,"msg":"任务不存在"}"#),
+        (200, r#"{"code":0,"message":"余额不足"}"#),
+        (200, r#"{"code":0,"errmsg":"no such task"}"#),
+        (200, r#"{"code":1,"message":"请先登录"}"#),
+        (200, r#"{"code":1,"status":"error","message":""}"#),
+        (200, r#"{"code":0,"success":false,"message":""}"#),
+        (200, r#"{"code":7001,"msg":"?"}"#),
+        (400, r#"{"code":7001,"message":""}"#),
+    ] {
+        let closing = closed(&three(), &answer(http, body));
+        let told = (closing.outcome, closing.maybe_delivered);
+        assert_eq!(told, (Outcome::Refused, false), "{body}");
+    }
+    let words = closed(&three(), &answer(200, r#"{"code":1,"msg":"任务不存在"}"#)).answer;
+    assert_eq!(words, "1 任务不存在");
+}
+
+#[test]
+fn a_code_that_may_be_a_success_and_a_list_of_some_rows_do_not_tell_of_the_others() {
+    // [unreadable]
+    let list = |numbers: &[&str]| {
+        let entry = |number: &&str| json!({"fail_data": number, "fail_cause": "空号"});
+        let list: Vec<_> = numbers.iter().map(entry).collect();
+        answer(
+            200,
+            &json!({"code": 0, "data": {"fail_datas": list}}).to_string(),
+        )
+    };
+    let mut strict = three();
+    strict.options.skip_error = false;
+    assert!(waiting(&strict, &list(&["131***2222"])).maybe_delivered);
+    let all = list(&["130***1111", "131***2222", "132***3333"]);
+    let rejected = [(1, "rejected"), (2, "rejected"), (3, "rejected")];
+    assert_eq!(ends(&closed(&strict, &all)), rejected);
+}
+
+#[test]
 fn an_answer_that_nobody_can_read_may_have_delivered_unless_its_status_says_wait() {
     // [unreadable], [token], [blocked], [not found], [rate limited], [redirected]
     let list = r#"[{"fail_data":"131***2222","fail_cause":"空号"}]"#;
