@@ -40,8 +40,9 @@ async fn a_database_that_takes_no_writes_is_told_and_not_that_no_courier_runs() 
         ..Faults::default()
     };
     let mut world = World::new(&db, faults).await;
-    world.set("delivery.lease", "3s");
     world.holds_outlast_the_test();
+    // Its end is waited for.
+    world.set("delivery.lease", "3s");
     world.insert(&lanes(1)[0], &goods(0, 7)).await;
     let courier = Courier::start(&mut world).await;
     until("the lane is on hold", async || {
@@ -166,10 +167,17 @@ async fn a_speed_is_told_as_soon_as_it_is_known() {
 async fn this_courier_is_listed_first_and_silent_ones_last() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    for (id, heartbeat) in [(1, -60), (2, -60), (3, 0), (4, -60)] {
+    world.lease_outlasts_the_test();
+    let hour = 3_600_000;
+    for (id, heartbeat, lease) in [
+        (1, -60, 30_000),
+        (2, -60, 30_000),
+        (3, 0, hour),
+        (4, -60, 30_000),
+    ] {
         db.execute(&format!(
             "INSERT INTO courier_instance (id, host, pid, lease_ms, started_at, heartbeat_at)
-             VALUES ('01a210c4-8a0f-7331-b939-85145300000{id}', 'other', {id}, 30000, {}, {})",
+             VALUES ('01a210c4-8a0f-7331-b939-85145300000{id}', 'other', {id}, {lease}, {}, {})",
             db.now(-120),
             db.now(heartbeat)
         ))
@@ -200,6 +208,7 @@ async fn this_courier_is_listed_first_and_silent_ones_last() {
 async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_something_waits() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
+    world.lease_outlasts_the_test();
     let pause = ["pause", "--user", "user-0", "--reason", "夜间"];
     let said = world.run(&pause).await.out;
     assert!(
@@ -254,6 +263,7 @@ async fn a_pause_is_told_in_the_readers_language_and_only_as_trouble_where_somet
 async fn a_lane_that_waits_for_a_locked_contact_is_told_as_such() {
     let db = Db::postgres().await;
     let mut world = World::new(&db, Faults::default()).await;
+    world.lease_outlasts_the_test();
     world.insert(&lanes(1)[0], &goods(0, 7)).await;
     let first = "FROM contact_outbox WHERE id = (SELECT min(id) FROM contact_outbox)";
     let id = db.text("id", first).await.expect("it is there");

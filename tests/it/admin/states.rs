@@ -157,6 +157,7 @@ async fn the_headline_tells_an_end_from_an_outage() {
     for end in ends() {
         let db = Db::sqlite().await;
         let mut world = World::new(&db, end.faults.clone()).await;
+        world.lease_outlasts_the_test();
         // Lanes of two users, or the breaker holds back one of them alone. A batch of a single contact
         // would count as failing by itself.
         let phones: Vec<String> = end.phones.iter().map(|phone| (*phone).into()).collect();

@@ -26,6 +26,8 @@ fn slow() -> Faults {
 async fn world_with_work(db: &Db) -> World<'_> {
     let mut world = World::new(db, slow()).await;
     world.set("delivery.batch_size", "20");
+    // On a busy machine a heartbeat takes longer than a short lease allows, which is an outage, too.
+    world.set("delivery.lease", "20s");
     for (nth, lane) in lanes(LANES).iter().enumerate() {
         world.insert(lane, &goods(nth, PER_LANE)).await;
     }

@@ -20,6 +20,7 @@ async fn status(world: &World<'_>) -> Value {
 async fn a_refused_token_is_told_as_what_keeps_everybody_back(db: &Db) {
     let mut world = World::new(db, Faults::default()).await;
     world.set("platform.token", "not-the-token-of-the-tests");
+    world.lease_outlasts_the_test();
     for lane in lanes(3) {
         world.insert(&lane, &goods(0, 2)).await;
     }
@@ -77,7 +78,7 @@ async fn a_try_in_vain_is_told_at_once(db: &Db) {
     world.set("retry.jitter", "0");
     world.set("retry.max_interval", "10m");
     // So long that the next heartbeat would come after the test.
-    world.set("delivery.lease", "30m");
+    world.lease_outlasts_the_test();
     world.insert(&lanes(1)[0], &goods(0, 2)).await;
     let courier = world.start(&["run"]);
     let next_try = async || {

@@ -43,6 +43,8 @@ async fn sessions_at_a_demoted_primary_move_over_to_its_standby() {
     let standby = Server::standby_of(&primary).await;
     let mut world = World::new(&db, Faults::default()).await;
     world.set("database.url", &primary.and(&standby));
+    // A heartbeat that a busy machine delays would be another outage.
+    world.set("delivery.lease", "30s");
     world.set("delivery.batch_size", "10");
     world.set("rate_limit.requests_per_second", "40");
     let contacts = contacts(&world, PER_LANE).await;
@@ -198,6 +200,8 @@ async fn a_server_that_turns_read_only_is_not_written_to_even_by_who_may() {
     let db = Db::mysql_at(Kind::MariaDb, mysql_database(&server.url).await).await;
     db.outbox.migrate().await.unwrap();
     let mut world = World::new(&db, Faults::default()).await;
+    // A heartbeat that a busy machine delays would be another outage.
+    world.set("delivery.lease", "30s");
     let (contacts, courier) = is_half_way(&mut world).await;
 
     // The courier's user is the administrator, who could go on writing.

@@ -68,11 +68,11 @@ async fn silent_for(world: &World<'_>, seconds: i64) {
 async fn nothing_is_sent_once_the_lease_is_over_and_work_goes_on_when_the_cable_is_back(db: &Db) {
     let cable = Cable::to(db).await;
     let mut world = World::new(db, Faults::default()).await;
-    let (courier, contacts) = courier_at_work(&mut world, &cable, "2s").await;
+    let (courier, contacts) = courier_at_work(&mut world, &cable, "6s").await;
     cable.put(State::Pulled);
-    silent_for(&world, 4).await;
+    silent_for(&world, 8).await;
     let sent = world.simulator.totals().requests;
-    silent_for(&world, 14).await;
+    silent_for(&world, 18).await;
     assert_eq!(world.simulator.totals().requests, sent);
     goes_on(&world, &cable).await;
     everything_arrived(&world, contacts).await;

@@ -77,11 +77,18 @@ impl<'a> World<'a> {
         self.settings.insert(key.into(), value.into());
     }
 
-    /// Makes holds longer than the test, so that all that is shown of them stands still.
+    /// Makes holds longer than the test, so that all that is shown of them stands still, and so a
+    /// courier's lease, so that it counts as alive however late a busy machine looks.
     pub(crate) fn holds_outlast_the_test(&mut self) {
+        self.lease_outlasts_the_test();
         for key in ["retry.initial_interval", "retry.max_interval"] {
             self.set(key, "10m");
         }
+    }
+
+    /// Makes a courier count as alive from its first heartbeat on, however long the test takes.
+    pub(crate) fn lease_outlasts_the_test(&mut self) {
+        self.set("delivery.lease", "30m");
     }
 
     /// Leaves a setting to its default for programs that are started from now on.
