@@ -2,7 +2,7 @@
 
 use contact_courier::simulator::Faults;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::asking::Courier;
 use crate::support::Db;
@@ -66,9 +66,10 @@ async fn a_courier_whose_loops_stand_still_is_not_alive() {
 async fn where_no_courier_can_be_asked_none_is_alive() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let listen = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    // Nobody listens, and nobody else can take the port.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listen = socket.local_addr().unwrap().to_string();
     let ended = check(&mut world, &listen, &[]).await;
     let said = format!("error: no courier answers on admin.listen = {listen}: Connection refused");
     assert!(ended.error().starts_with(&said), "{}", ended.err);

@@ -1,7 +1,7 @@
 //! Asking the admin server over plain HTTP.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -126,6 +126,13 @@ fn joined(mut chunks: &[u8]) -> Vec<u8> {
         chunks = &chunks[(from + size + 2).min(chunks.len())..];
     }
     body
+}
+
+/// An address that nobody listens on, for a program that cannot tell which one it takes by itself. It is
+/// free again at once; all else here takes ports of 127.0.0.1.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.2:0").expect("a free port");
+    listener.local_addr().expect("its address")
 }
 
 /// Whether the address takes connections.

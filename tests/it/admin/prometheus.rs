@@ -1,14 +1,14 @@
 //! A Prometheus of the test's own, scraping one courier.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::asking::{ask, reachable};
+use super::asking::{ask, free_address, reachable};
 use crate::world::until;
 
 /// A server that scrapes five times a second and evaluates its rules as often. It ends with the
@@ -109,11 +109,4 @@ impl Prometheus {
         let answer = ask(self.address, &head).await;
         (answer.code == 200).then_some(answer.body)
     }
-}
-
-/// Returns an address that nobody listens on. If another program takes it before Prometheus does,
-/// Prometheus ends, and the test says so.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
 }

@@ -1,17 +1,9 @@
 //! A log that nobody reads: a pipe whose reader stands still, a terminal after Ctrl-S.
 
-use std::net::{SocketAddr, TcpListener};
-
-use super::asking::{Courier, reachable};
+use super::asking::{Courier, free_address, reachable};
 use crate::support::Db;
 use crate::world::{World, goods, lanes, until};
 use contact_courier::simulator::Faults;
-
-/// A port that nobody listens on. The log cannot tell the port in this test.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 #[tokio::test]
 async fn a_log_that_nobody_reads_holds_nothing_up_and_its_losses_are_counted() {
@@ -20,6 +12,7 @@ async fn a_log_that_nobody_reads_holds_nothing_up_and_its_losses_are_counted() {
     world.insert(&lanes(1)[0], &goods(0, 1_500)).await;
     world.set("log.level", "trace,sqlx=trace,hyper=trace");
     world.set("delivery.batch_size", "1");
+    // The log cannot tell the port in this test.
     let address = free_address();
     world.set("admin.listen", &address.to_string());
     // A pipe that is open at both ends and that nobody reads takes 64 KiB.

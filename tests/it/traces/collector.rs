@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
 use prost::Message;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 
 /// The collector's way of answering.
@@ -45,17 +45,18 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) async fn start(mood: Mood) -> Self {
-        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), mood).await
+    pub(super) fn start(mood: Mood) -> Self {
+        Self::start_on(Self::away(), mood)
     }
 
-    pub(super) async fn start_at(address: SocketAddr, mood: Mood) -> Self {
+    /// Starts it where nobody has listened so far.
+    pub(super) fn start_on(socket: TcpSocket, mood: Mood) -> Self {
         let heard = Arc::new(Mutex::new(Heard {
             mood,
             requests: Vec::new(),
             taken: Vec::new(),
         }));
-        let listener = TcpListener::bind(address).await.expect("a port");
+        let listener = socket.listen(128).expect("listens");
         let address = listener.local_addr().expect("its address");
         let routes = Router::new()
             .route("/v1/traces", post(hear))
@@ -68,10 +69,12 @@ impl Collector {
         }
     }
 
-    /// An address where nobody listens.
-    pub(super) async fn nobody() -> SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-        listener.expect("a port").local_addr().expect("its address")
+    /// A port where nobody listens, which nobody else can take either.
+    pub(super) fn away() -> TcpSocket {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        socket.bind(any).expect("a port");
+        socket
     }
 
     pub(super) fn endpoint(&self) -> String {

@@ -9,7 +9,7 @@ use crate::world::{TOKEN, World, goods, lanes};
 #[tokio::test]
 async fn what_the_collector_hears_of_a_storm_holds_no_number_and_no_token() {
     let db = Db::sqlite().await;
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Mood::Takes);
     let faults = Faults {
         error_after: 0.1,
         reset_after: 0.1,

@@ -10,7 +10,7 @@ use crate::world::{World, good, goods, lanes};
 
 /// A world, and a collector that gets every batch of its couriers.
 async fn traced(db: &Db, faults: Faults) -> (World<'_>, Collector) {
-    let collector = Collector::start(Mood::Takes).await;
+    let collector = Collector::start(Mood::Takes);
     let mut world = World::new(db, faults).await;
     world.set("traces.endpoint", &collector.endpoint());
     (world, collector)

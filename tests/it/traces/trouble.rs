@@ -27,14 +27,15 @@ async fn all_succeed(world: &World<'_>) {
 async fn what_was_traced_while_the_collector_was_away_reaches_it_when_it_is_back() {
     let db = Db::sqlite().await;
     let mut world = World::new(&db, Faults::default()).await;
-    let address = Collector::nobody().await;
+    let socket = Collector::away();
+    let address = socket.local_addr().expect("its address");
     world.set("traces.endpoint", &format!("http://{address}"));
     world.set("delivery.batch_size", "1");
     world.insert(&lanes(1)[0], &goods(0, 5)).await;
     let courier = world.start(&["run"]);
     all_succeed(&world).await;
     courier.says(AWAY).await;
-    let collector = Collector::start_at(address, Mood::Takes).await;
+    let collector = Collector::start_on(socket, Mood::Takes);
     courier.says(BACK).await;
     courier.signal("TERM").await;
     let ended = courier.ended().await;
@@ -47,7 +48,7 @@ async fn what_was_traced_while_the_collector_was_away_reaches_it_when_it_is_back
 #[tokio::test]
 async fn what_the_collector_refuses_is_dropped_and_counted_and_the_log_says_it_once() {
     let db = Db::sqlite().await;
-    let collector = Collector::start(Mood::Refuses(500)).await;
+    let collector = Collector::start(Mood::Refuses(500));
     let mut world = World::new(&db, Faults::default()).await;
     world.set("traces.endpoint", &collector.endpoint());
     world.set("log.format", "json");
@@ -79,7 +80,7 @@ async fn what_the_collector_refuses_is_dropped_and_counted_and_the_log_says_it_o
 #[tokio::test]
 async fn a_collector_that_never_answers_delays_neither_delivery_nor_for_long_the_end() {
     let db = Db::sqlite().await;
-    let collector = Collector::start(Mood::Hangs).await;
+    let collector = Collector::start(Mood::Hangs);
     let mut world = World::new(&db, Faults::default()).await;
     world.set("traces.endpoint", &collector.endpoint());
     world.insert(&lanes(1)[0], &goods(0, 3)).await;
