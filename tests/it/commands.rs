@@ -66,6 +66,8 @@ fn steady(run: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[instant]");
     settings.add_filter(r#"(seconds(?:_ago)?"):\d+\.\d+"#, "$1:[seconds]");
+    // How long ago the test itself has done something; all else is hours old.
+    settings.add_filter(r"\(\d{1,2}s ago\)", "(0s ago)");
     // An SQLite file is on no server.
     settings.add_filter(r#"(?m)^Server .*\n|"server":"[^"]*","#, "");
     settings.add_filter(BATCH, "batch-");
@@ -512,10 +514,7 @@ async fn requeue_counts_first_and_leaves_out_what_is_unsafe(db: &Db) {
     steady(|| {
         let all_the_same = ["requeue", "1", "3", "--yes", "--even-unsafe"];
         assert_snapshot!("requeue_even_unsafe", said(db, &all_the_same));
-        assert_snapshot!(
-            "explain_requeued",
-            said(db, &["explain", "3"]).replace(" (1s ago)", " (0s ago)")
-        );
+        assert_snapshot!("explain_requeued", said(db, &["explain", "3"]));
     });
     assert_eq!(db.of(1, "status").await.as_deref(), Some("succeeded"));
     assert_eq!(db.of(3, "status").await.as_deref(), Some("pending"));

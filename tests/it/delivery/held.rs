@@ -43,7 +43,7 @@ async fn a_changed_token_file_ends_the_pause_at_once(db: &Db) {
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;
     assert_eq!(world.with_status("succeeded").await, 40);
-    assert!(courier.log().contains("the token has changed"));
+    courier.says("the token has changed").await;
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
     world.is_at_rest(0).await;

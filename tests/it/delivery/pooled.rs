@@ -202,9 +202,11 @@ async fn a_pooler_that_drops_a_setting_of_the_address_is_told() {
         let said = refused(&world).await;
         assert!(said.contains(remedy), "{said}");
         db.execute(remedy).await;
-        // The pooler connects anew.
-        let old = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename";
-        db.execute(&format!("{old} = '{role}'")).await;
+        // The pooler connects anew, once its old sessions are gone.
+        let old = format!("FROM pg_stat_activity WHERE usename = '{role}'");
+        db.execute(&format!("SELECT pg_terminate_backend(pid) {old}"))
+            .await;
+        world.none(&old).await;
     }
     world.deliver().await;
     pooler.ends(&db).await;

@@ -286,9 +286,10 @@ async fn follow(db: &Db, viewer: &impl Operations, contact: ContactId) {
 }
 
 async fn create_postgres_user(db: &Db, user: &str) {
-    // Users belong to the whole server, and may be there from an earlier test.
+    // Users belong to the whole server: another test may have made this one, or be about to.
     db.execute(&format!(
-        "DO $$ BEGIN CREATE USER {user}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        "DO $$ BEGIN CREATE USER {user};
+         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
     ))
     .await;
 }

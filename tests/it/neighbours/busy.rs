@@ -1,11 +1,12 @@
 //! More lanes than the rate has turns for, each with new contacts all the time.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use contact_courier::simulator::Faults;
 
 use super::platform::Platform;
-use super::world::World;
+use super::world::{World, until};
 use crate::support::{Db, on_every_database};
 
 /// Several times as many lanes as places.
@@ -39,7 +40,13 @@ async fn a_batch_takes_what_comes_while_it_waits_for_its_turn(db: &Db) {
         for lane in 0..5 {
             insert(&format!("good-{lane}"), nth).await;
         }
+        if nth == 0 {
+            let leased = "FROM delivery_lane WHERE lease_owner IS NOT NULL";
+            until("all lanes wait", async || db.count(leased).await == 6).await;
+        }
     }
+    // A batch that has hardly waited takes nothing more.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     platform.let_go();
     world
         .none("FROM contact_outbox WHERE status = 'pending'")

@@ -41,9 +41,10 @@ async fn what_bad_lanes_leave_of_the_rate_is_used_by_good_ones() {
     let others = to - from - (GOOD - 1 - BEGINNING);
     // Probes get a tenth of the rate, and retries two requests a second.
     assert!(others <= GOOD / 2, "{others} others came among {GOOD}");
-    // It is 95 % on a quiet machine. Where lanes stood in the way, it was a twentieth.
+    // It is 95 % on a quiet machine, and less on a busy one. Where lanes stood in the way, it was a
+    // twentieth.
     let seconds = (instants[to] - instants[from]).as_secs_f64();
-    let room = u32::try_from((to - from) * 2).unwrap();
+    let room = u32::try_from((to - from) * 5).unwrap();
     assert!(
         f64::from(room) >= RATE * seconds,
         "{} requests in {seconds} s",
