@@ -7,6 +7,7 @@
 
 mod cable;
 mod demoted;
+mod ended;
 mod limits;
 mod logins;
 mod operators;

@@ -163,12 +163,14 @@ fn passes(number: u16) -> bool {
 fn is_over(number: u16) -> bool {
     matches!(
         number,
-        // The server shuts down, goes offline, is not yet part of its cluster.
-        1053 | 1077 | 1078 | 1079 | 3032 | 1047
+        // The server shuts down, goes offline, is not there, is not yet part of its cluster.
+        1053 | 1077 | 1078 | 1079 | 3032 | 3168 | 1047
         // The connection was killed, or was silent for too long.
         | 1927 | 3169 | 4031
         // The connection broke.
-        | 1152 | 1158 | 1159 | 1160 | 1161 | 1184
+        | 1152 | 1154..=1161 | 1184
+        // ProxySQL's: it reaches no server, the server has gone, or lags too far behind.
+        | 9001 | 9002 | 9004 | 9005
         // A client's own numbers. No server reports them, but a proxy does when it has lost its
         // server (2013, 2006).
         | 2000..=2999
@@ -237,7 +239,8 @@ mod tests {
             (&[1205], "HY000", "locked"),
             (&[1047, 1053], "08S01", "lost"),
             (&[1927], "70100", "lost"),
-            (&[3032, 3169, 4031], "HY000", "lost"),
+            (&[1152, 1154, 1157, 1161], "HY000", "lost"),
+            (&[3032, 3168, 3169, 4031], "HY000", "lost"),
             (&[1040], "08004", "unavailable"),
             (&[1203, 1226], "42000", "unavailable"),
             (&[1030, 1461, 3024, 3100], "HY000", "unavailable"),
@@ -261,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_proxy_that_has_lost_its_server_has_refused_nothing() {
-        for number in [2000, 2003, 2006, 2013, 2026, 2999] {
+        for number in [2000, 2003, 2006, 2013, 2026, 2999, 9001, 9002, 9004, 9005] {
             assert_eq!(kind(number, "HY000"), "lost", "{number}");
         }
     }

@@ -4,6 +4,7 @@
 //! would carry a customer's number.
 
 use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::network::translate_server;
@@ -46,7 +47,35 @@ fn has_code(error: &sqlx::Error, code: &str) -> bool {
 
 fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
     let code = error.code().unwrap_or_default();
-    meaning(&code, error.constraint(), error.message().to_owned())
+    let meant = meaning(&code, error.constraint(), error.message().to_owned());
+    if ends_connection(error) {
+        at_the_end(&code, meant)
+    } else {
+        meant
+    }
+}
+
+/// Whether whoever said this has closed the connection with it.
+fn ends_connection(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+/// What an error means that has ended the connection. A proxy that loses its server says so by any code
+/// (XX000), and what was under way may have been done.
+fn at_the_end(code: &str, meant: OutboxError) -> OutboxError {
+    match meant {
+        // A login with a setting that the server does not know, or whose value is none. No row is there yet.
+        OutboxError::Failed(message) | OutboxError::Refused(message)
+            if ["22", "42"].iter().any(|class| code.starts_with(class)) =>
+        {
+            OutboxError::Failed(message)
+        }
+        OutboxError::Failed(message) | OutboxError::Refused(message) => OutboxError::Lost(message),
+        // One connection more is refused; the others work.
+        OutboxError::Unavailable(message) if code != "53300" => OutboxError::Lost(message),
+        meant => meant,
+    }
 }
 
 /// What an error of this SQLSTATE means, and of this constraint if one was broken.
@@ -97,6 +126,10 @@ fn meaning(code: &str, constraint: Option<&str>, message: String) -> OutboxError
 
 #[cfg(test)]
 mod tests {
+    use sqlx::{Connection, PgConnection};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     /// The kind of error that an SQLSTATE becomes.
@@ -124,6 +157,65 @@ mod tests {
             for code in codes {
                 assert_eq!(kind(code), meant, "{code}");
             }
+        }
+    }
+
+    /// The kind of error that an SQLSTATE becomes when the connection ends with it.
+    fn kind_at_the_end(code: &str) -> &'static str {
+        at_the_end(code, meaning(code, None, "words".into())).kind()
+    }
+
+    #[test]
+    fn whatever_ends_the_connection_is_an_outage_but_for_a_refused_login() {
+        for (codes, meant) in [
+            (
+                &["XX000", "XX001", "58000", "55000", "0A000", ""][..],
+                "lost",
+            ),
+            (&["57P01", "57014", "53200", "08P01", "23505"], "lost"),
+            (&["28000", "28P01", "3D000"], "refused login"),
+            (&["53300"], "unavailable"),
+            (&["53100"], "full"),
+            (&["42501"], "denied"),
+            (&["42704", "42601", "22023"], "failed"),
+            (&["26000"], "unfit"),
+        ] {
+            for code in codes {
+                assert_eq!(kind_at_the_end(code), meant, "{code}");
+            }
+        }
+    }
+
+    /// What a server says to a login, translated.
+    async fn said_to_a_login(severity: &str, code: &str) -> OutboxError {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let fields = format!("S{severity}\0V{severity}\0C{code}\0Mwords\0\0");
+        let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+        let told = [b"E", &length[..], fields.as_bytes()].concat();
+        let saying = tokio::spawn(async move {
+            let (mut client, _) = server.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            assert!(client.read(&mut asked).await.unwrap() > 0);
+            client.write_all(&told).await.unwrap();
+        });
+        let url = format!("postgres://me:pw@127.0.0.1:{port}/shop?sslmode=disable");
+        let error = PgConnection::connect(&url).await.unwrap_err();
+        saying.await.unwrap();
+        translate(error)
+    }
+
+    #[tokio::test]
+    async fn the_severity_tells_whether_the_connection_has_ended() {
+        for (severity, code, meant) in [
+            ("ERROR", "XX000", "failed"),
+            ("FATAL", "XX000", "lost"),
+            ("PANIC", "XX000", "lost"),
+            ("FATAL", "28P01", "refused login"),
+            ("FATAL", "53300", "unavailable"),
+        ] {
+            let told = said_to_a_login(severity, code).await;
+            assert_eq!(told.kind(), meant, "{severity} {code}");
         }
     }
 

@@ -17,6 +17,10 @@ pub(super) enum State {
     Pulled,
     /// Carries the program's bytes and swallows the server's answers.
     AnswersLost,
+    /// Swallows what the program sends from these words on. Other connections are carried.
+    SilentFrom(&'static str),
+    /// In the place of an answer, PostgreSQL's FATAL of a proxy that has lost its server; then it closes.
+    Ended,
 }
 
 /// A listener whose connections lead to the server. A connection that has lost bytes is silent for
@@ -78,10 +82,17 @@ async fn pump(
     let mut some = vec![0; 64 * 1024];
     let mut broken = false;
     while let Ok(length @ 1..) = from.read(&mut some).await {
-        broken |= match *state.borrow() {
-            State::Plugged => false,
+        let now = *state.borrow();
+        if now == State::Ended && is_answer {
+            to.write_all(&fatal()).await.ok();
+            to.shutdown().await.ok();
+            return;
+        }
+        broken |= match now {
+            State::Plugged | State::Ended => false,
             State::Pulled => true,
             State::AnswersLost => is_answer,
+            State::SilentFrom(words) => !is_answer && holds(&some[..length], words),
         };
         if !broken && to.write_all(&some[..length]).await.is_err() {
             break;
@@ -90,4 +101,17 @@ async fn pump(
     // The end of a connection arrives only when the cable is back.
     state.wait_for(|state| *state == State::Plugged).await.ok();
     to.shutdown().await.ok();
+}
+
+fn holds(bytes: &[u8], words: &str) -> bool {
+    bytes
+        .windows(words.len())
+        .any(|window| window == words.as_bytes())
+}
+
+/// What pgpool says to its clients when their server is gone.
+fn fatal() -> Vec<u8> {
+    let fields = "SFATAL\0VFATAL\0CXX000\0Munable to read data from DB node 0\0\0";
+    let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+    [b"E", &length[..], fields.as_bytes()].concat()
 }
