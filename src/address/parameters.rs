@@ -151,13 +151,7 @@ fn own(kind: DatabaseKind) -> &'static [&'static str] {
 /// The other parameters that the driver knows and the program does not set itself.
 fn others(kind: DatabaseKind) -> &'static [&'static str] {
     match kind {
-        DatabaseKind::Postgres => &[
-            "port",
-            "dbname",
-            "user",
-            "statement-cache-capacity",
-            "options",
-        ],
+        DatabaseKind::Postgres => &["port", "dbname", "user", "options"],
         DatabaseKind::MySql => &["collation"],
         DatabaseKind::Sqlite => &["mode", "cache", "immutable", "vfs"],
     }
@@ -208,7 +202,7 @@ fn of_servers(plain: &str, kind: DatabaseKind) -> Option<String> {
         "charset" | "characterencoding" | "useunicode" | "encoding" | "clientencoding" => {
             "remove it, the courier speaks UTF-8".into()
         }
-        "statementcachecapacity" => "remove it, the server says how many it allows".into(),
+        "statementcachecapacity" => "remove it, the courier knows how many it needs".into(),
         "applicationname" => "remove it, the courier calls itself contact-courier".into(),
         "connecttimeout" | "sockettimeout" | "timeout" | "readtimeout" | "writetimeout"
         | "logintimeout" => "remove it, the courier has limits of its own".into(),
@@ -235,7 +229,7 @@ fn listed(kind: DatabaseKind) -> &'static str {
     match kind {
         DatabaseKind::Postgres => {
             "sslmode, sslrootcert, sslcert, sslkey, host, hostaddr, port, dbname, user, password, \
-             options, statement-cache-capacity"
+             options"
         }
         DatabaseKind::MySql => "ssl-mode, ssl-ca, ssl-cert, ssl-key, socket, collation",
         DatabaseKind::Sqlite => "mode, cache, immutable, vfs",
@@ -295,6 +289,8 @@ mod tests {
             (Postgres, "target_session_attrs=rw", "takes writes"),
             (Postgres, "application_name=x", "contact-courier"),
             (Postgres, "channel_binding=require", "these have one"),
+            (Postgres, "statement-cache-capacity=0", "how many it needs"),
+            (MySql, "statement-cache-capacity=0", "how many it needs"),
             (MySql, "useSSL=true", "ssl-mode"),
             (MySql, "ssl_mode=REQUIRED", "ssl-mode"),
             (MySql, "serverTimezone=UTC", "UTC"),
@@ -323,7 +319,7 @@ mod tests {
                 Postgres,
                 "options[search_path]=x&options=-c%20x=y&port=1&dbname=x",
             ),
-            (Postgres, "sslcert=/c&sslkey=/k&statement-cache-capacity=0"),
+            (Postgres, "sslcert=/c&sslkey=/k"),
             (MySql, "socket=/run/mysqld.sock&ssl-cert=/c&ssl-key=/k"),
             (Sqlite, "mode=ro&cache=private"),
         ] {

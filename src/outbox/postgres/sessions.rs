@@ -38,6 +38,9 @@ const SESSION: [(&str, &str); 5] = [
     ("statement_timeout", "120s"),
 ];
 
+/// How many prepared statements a session keeps: more than the program has.
+const STATEMENTS: usize = 100;
+
 /// Of statements outside of a transaction. A stricter default of the database's or the role's would have them
 /// fail for what others do at the same time.
 pub(super) const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
@@ -108,6 +111,8 @@ pub(super) fn options(url: &str, address: &Address) -> Result<PgConnectOptions, 
         // The server's default works as well, and poolers do not know this setting.
         .extra_float_digits(None)
         .ssl_mode(mode(tls))
+        // Without a cache, the driver would prepare each statement anew and leave it in the server.
+        .statement_cache_capacity(STATEMENTS)
         .options(SESSION)
         .options(STEADY_PLANS);
     let options = match &address.ca_file {
