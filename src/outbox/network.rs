@@ -7,7 +7,7 @@ use sqlx::error::DatabaseError;
 use sqlx::{ConnectOptions, Connection, Error};
 use tokio::time::{sleep, timeout};
 
-use super::error::OutboxError;
+use super::error::{CONNECT_TIMEOUT, OutboxError};
 use super::server_kind::{Options, ServerKind};
 use super::{fitness, schema};
 use crate::address::{self, Address, DatabaseKind, Distance, Parameters, Tls};
@@ -52,6 +52,18 @@ pub(super) async fn part(connection: impl Connection) {
 /// Carries an error that is translated already to where errors are translated.
 pub(super) fn told(error: OutboxError) -> Error {
     Error::AnyDriverError(Box::new(error))
+}
+
+/// How long the questions may take that a server is asked before the courier works with it.
+const MEET_WITHIN: Duration = Duration::from_secs(2 * CONNECT_TIMEOUT.as_secs());
+
+/// Limits the time of these questions: a server may fall silent between two of them.
+pub(super) async fn meeting<T>(
+    questions: impl Future<Output = Result<T, OutboxError>>,
+) -> Result<T, OutboxError> {
+    // What it takes to make a connection is large.
+    let answered = timeout(MEET_WITHIN, Box::pin(questions)).await;
+    answered.unwrap_or_else(|_| Err(too_slow(MEET_WITHIN)))
 }
 
 /// The failure of a call that was given up.

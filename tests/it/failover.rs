@@ -10,6 +10,7 @@ mod demoted;
 mod ended;
 mod limits;
 mod logins;
+mod meeting;
 mod operators;
 mod outage;
 mod rates;

@@ -11,7 +11,7 @@ use super::language::MySql;
 use super::{facts, sessions, statements};
 use crate::address::Address;
 use crate::outbox::servers::Found;
-use crate::outbox::{Access, OutboxError, SqlOutbox};
+use crate::outbox::{Access, OutboxError, SqlOutbox, network};
 
 /// The outbox on MySQL or MariaDB.
 pub type MySqlOutbox = SqlOutbox<MySql>;
@@ -35,7 +35,7 @@ impl MySqlOutbox {
         let cluster = Cluster::default();
         let found =
             Found::<sqlx::MySql>::find(sessions::each(address)?, access, cluster.clone()).await?;
-        let facts = facts::meet(found.options(), &cluster).await?;
+        let facts = network::meeting(facts::meet(found.options(), &cluster)).await?;
         let statements = facts.statements(max_connections);
         let adapt =
             move |options: MySqlConnectOptions| options.statement_cache_capacity(statements);
@@ -56,11 +56,13 @@ impl MySqlOutbox {
     /// Whether the server keeps what it has confirmed through the loss of power: a setting of its
     /// own, which no session can change.
     pub async fn is_durable(&self) -> Result<bool, OutboxError> {
-        let session = self.dialect.servers.acquire().await;
-        sqlx::query_scalar(statements::DURABLE)
-            .fetch_one(&mut *session.map_err(translate)?)
-            .await
-            .map_err(translate)
+        let asked = async {
+            let mut session = self.dialect.servers.acquire().await?;
+            sqlx::query_scalar(statements::DURABLE)
+                .fetch_one(&mut *session)
+                .await
+        };
+        network::meeting(async { asked.await.map_err(translate) }).await
     }
 
     /// Names and texts of the statements that run all day, for tests that look at plans.

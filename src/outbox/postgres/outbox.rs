@@ -10,7 +10,7 @@ use super::pooler::Pooler;
 use super::{sessions, statements};
 use crate::address::Address;
 use crate::outbox::servers::Found;
-use crate::outbox::{Access, OutboxError, SqlOutbox, fitness};
+use crate::outbox::{Access, OutboxError, SqlOutbox, fitness, network};
 
 /// The outbox on PostgreSQL.
 pub type PostgresOutbox = SqlOutbox<Postgres>;
@@ -38,8 +38,9 @@ impl PostgresOutbox {
         if let Some(renew) = &address.renew {
             servers.follow(Arc::clone(renew), sessions::each);
         }
+        let pooler = async { Pooler::find(&servers).await.map_err(translate) };
         // All that follows is asked by prepared statements.
-        if let Pooler::LosesStatements(why) = Pooler::find(&servers).await.map_err(translate)? {
+        if let Pooler::LosesStatements(why) = network::meeting(pooler).await? {
             return Err(fitness::loses_statements(&why));
         }
         Ok(Self::new(Postgres { servers }))

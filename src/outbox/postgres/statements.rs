@@ -360,7 +360,11 @@ pub(super) const KEYS_THERE: &str =
     "SELECT count(*) FROM contact_outbox WHERE idempotency_key = ANY ($1)";
 
 /// The server's session that runs this.
-pub(super) const BACKEND: &str = "SELECT pg_backend_pid()";
+pub(super) const BACKEND: &str = concat!(primary!(), "SELECT pg_backend_pid()");
+
+/// The same as a transaction, in one round trip.
+pub(super) const BACKEND_OF_TRANSACTION: &str =
+    concat!(primary!(), "BEGIN; SELECT pg_backend_pid(); ROLLBACK");
 
 /// Whether the database, and this user in it, are fit: see `outbox::fitness`.
 pub(super) const FITNESS: &str = "
