@@ -21,6 +21,10 @@ use crate::telemetry::event::DatabaseAllowsFewer;
 /// A new connection takes no longer, unless the server is slow or allows no more.
 const USUAL: Duration = Duration::from_secs(1);
 
+/// How long one more is waited for by who can do without. It is less than the pool itself waits: a pooler in
+/// between may have no session for it, and says nothing.
+const ONE_MORE: Duration = Duration::from_secs(2);
+
 /// How often whoever is the next looks for a connection that came back.
 const BACK_EVERY: Duration = Duration::from_millis(2);
 
@@ -33,6 +37,8 @@ impl<D: ServerKind> Servers<D> {
             loop {
                 match self.try_to_acquire().await {
                     Err(error) if D::allows_no_more(&error) => refused = Some(error),
+                    // It was tried for one more. Those that there are have to do.
+                    Err(Error::PoolTimedOut) if self.0.allowance().is_full(self.pool().size()) => {}
                     acquired => return acquired,
                 }
             }
@@ -42,16 +48,27 @@ impl<D: ServerKind> Servers<D> {
     }
 
     /// Takes one more beside one that the caller holds; `None`: there is none to be had, as when the
-    /// server allows no more.
+    /// server allows no more, or a pooler of sessions has none left.
     pub(in crate::outbox) async fn another(&self) -> sqlx::Result<Option<PoolConnection<D>>> {
         let (pool, allowance) = (self.pool(), self.0.allowance());
         if pool.num_idle() == 0 && allowance.is_used_up(pool.size()) {
             return Ok(None);
         }
-        match timeout(CONNECT_TIMEOUT, self.try_to_acquire()).await {
+        match timeout(ONE_MORE, self.try_to_acquire()).await {
             Ok(Err(error)) if D::allows_no_more(&error) => Ok(None),
+            Ok(Err(Error::PoolTimedOut)) | Err(_) => {
+                self.none_was_given(&pool, &allowance);
+                Ok(None)
+            }
             Ok(acquired) => acquired.map(Some),
-            Err(_) => Ok(None),
+        }
+    }
+
+    /// A server, or a pooler, has kept a connection waiting that was to be one more: those that there are
+    /// have to do.
+    fn none_was_given(&self, pool: &Pool<D>, allowance: &Allowance) {
+        if let Some(most) = allowance.refused(pool.size()) {
+            self.tell_of_fewer(most, &Error::PoolTimedOut);
         }
     }
 
@@ -109,7 +126,14 @@ impl<D: ServerKind> Servers<D> {
             let grows = pool.num_idle() == 0 && pool.size() < self.0.max_connections;
             let growing = grows.then(|| allowance.growing());
             // What it takes to make a connection is large. In a box it does not move with each caller.
-            let acquired = Box::pin(pool.acquire()).await;
+            let acquiring = Box::pin(pool.acquire());
+            let acquired = if grows && allowance.is_full(pool.size()) {
+                // One is tried for beside those that have to do: nobody waits for it for long.
+                let one_more = timeout(ONE_MORE, acquiring).await;
+                one_more.unwrap_or(Err(Error::PoolTimedOut))
+            } else {
+                acquiring.await
+            };
             drop(growing);
             match acquired {
                 Err(error) if D::allows_no_more(&error) => sleep(REFUSED_AGAIN).await,

@@ -226,6 +226,19 @@ async fn behind_a_pooler_of_sessions_all_is_as_without() {
     pooler.ends(&db).await;
 }
 
+#[tokio::test]
+async fn a_pooler_of_sessions_may_have_a_single_one_left() {
+    let db = Db::postgres().await;
+    let mut world = filled(&db).await;
+    let pooler = Pooler::new(&db, "session", &[IGNORING, "default_pool_size = 1"]).await;
+    let pooler = pooler.settled(&db).await;
+    world.set("database.url", &pooler.url);
+    world.deliver().await;
+    everything_came_once(&world);
+    everything_arrived(&world, LANES * PER_LANE, 0).await;
+    pooler.ends(&db).await;
+}
+
 /// A pooler of transactions; whether prepared statements follow their connections through it.
 async fn of_transactions(db: &Db, lines: &[&str]) -> (Pooler, bool) {
     let with_statements = ["max_prepared_statements = 200"];
