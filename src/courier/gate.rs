@@ -121,7 +121,7 @@ impl Gate {
 
     /// Closes the gate, and returns for how long. Returns `None` if the gate stays as it is,
     /// because a gate that the platform asked for outranks the breaker until its time is up.
-    /// `is_doubted`: the lane's user was turned away alone, so users that the platform has answered may
+    /// `is_doubted`: the lane or its user was turned away alone, so those that the platform has answered may
     /// find out before the time is up.
     pub(super) fn close(
         &mut self,
@@ -137,7 +137,8 @@ impl Gate {
         if fails && !breaker::counts(self.reason) && now < self.until {
             return None;
         }
-        self.is_doubted = is_doubted && (self.is_doubted || now >= self.until);
+        let was_firm = self.failures > 0 && self.reason == wait.reason && !self.is_doubted;
+        self.is_doubted = is_doubted && !was_firm && (self.is_doubted || now >= self.until);
         self.reason = wait.reason;
         self.message.clone_from(&wait.message);
         let asked = asked(wait);

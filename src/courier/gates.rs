@@ -110,10 +110,17 @@ impl Gates {
         if self.users.get(lane.user_id()).is_some_and(is_closed) {
             return About::User;
         }
-        match reason {
-            WaitReason::Forbidden => self.singled_out.forbidden(lane),
-            WaitReason::Unauthorized => self.singled_out.unauthorized(lane),
+        let about = match reason {
+            WaitReason::Forbidden => self.singled_out.forbidden(lane, now),
+            WaitReason::Unauthorized => self.singled_out.unauthorized(lane, now),
             _ => self.singled_out.limited(lane),
+        };
+        let is_tried = |gate: &Gate| gate.reason == reason && gate.is_probe(lane);
+        // Who was to find out for others has found the same.
+        if about == About::Lane && self.on_the_way(lane).any(is_tried) {
+            About::Many
+        } else {
+            about
         }
     }
 
@@ -188,7 +195,7 @@ impl Gates {
         self.answered_at = Some(now);
         self.breaker.answered(lane, now);
         let is_news = self.on_the_way(lane).all(|gate| gate.yields(now));
-        self.singled_out.answered(lane, is_news);
+        self.singled_out.answered(lane, is_news.then_some(now));
         self.platform.take_if(|gate| gate.yields(now));
         if self
             .users

@@ -6,7 +6,11 @@
 //! answers others of the user, about the lane. So is the 401 to a lane that was never answered. Pure.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::older_half::forget_older_half;
 use crate::contact::Lane;
@@ -17,6 +21,9 @@ const MOST: usize = 10_000;
 /// After so many users in a row without an answer to anybody, the next one may be about everybody again. So
 /// it is after as many lanes of which nothing else is known.
 const MOST_IN_A_ROW: usize = 4;
+
+/// An answer longer ago does not show that the token, or the user, is still allowed.
+const LATELY: Duration = Duration::from_mins(1);
 
 /// Whom a 401, 403 or 429 is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,8 @@ pub(super) struct SingledOut {
     lanes: HashMap<Lane, Known>,
     /// Users that were turned away alone since the last answer, as far as they count.
     in_a_row: HashSet<Arc<str>>,
+    /// The same for lanes that got a 429.
+    lanes_in_a_row: HashSet<Lane>,
     /// How many lanes that were never answered have got a 401 since the last answer.
     new_in_a_row: usize,
 }
@@ -61,10 +70,19 @@ struct Away {
 #[derive(Debug, Default)]
 struct User {
     known: Known,
+    answered_at: Option<Instant>,
     /// The lane that got a 403 since the last answer to the user, though it was answered before.
     forbidden: Option<Lane>,
     /// How many of its lanes that were never answered have got a 403 since then.
     new_in_a_row: usize,
+}
+
+impl User {
+    /// Whether the platform has answered it lately.
+    fn is_answering(&self, now: Instant) -> bool {
+        let lately = |at| now.saturating_duration_since(at) < LATELY;
+        self.answered_at.is_some_and(lately)
+    }
 }
 
 impl Known {
@@ -104,28 +122,20 @@ impl SingledOut {
         let now = self.answers;
         let others_of_user = self.user(lane.user_id()).known.answered;
         if self.lane(lane).turned_away(others_of_user, now) {
-            return About::Lane;
+            return count(&mut self.lanes_in_a_row, lane, About::Lane);
         }
         let user = self.user(lane.user_id());
         if !user.known.turned_away(Some(now), now) {
             return About::Everybody;
         }
-        if self.in_a_row.len() < MOST_IN_A_ROW {
-            self.in_a_row.insert(lane.user_id().into());
-        }
-        if self.in_a_row.contains(lane.user_id()) {
-            About::User
-        } else {
-            About::Many
-        }
+        count(&mut self.in_a_row, &lane.user_id().into(), About::User)
     }
 
     /// Notes that the lane got a 401. Returns whom this is about. A token that others are answered with is not
     /// refused because of lanes that were never answered, unless many of these come in a row.
-    pub(super) fn unauthorized(&mut self, lane: &Lane) -> About {
-        let others_of_user = self.user(lane.user_id()).known.answered;
-        let is_known = self.lane(lane).is_known();
-        if is_known || others_of_user.is_none() {
+    pub(super) fn unauthorized(&mut self, lane: &Lane, now: Instant) -> About {
+        let is_answering = self.user(lane.user_id()).is_answering(now);
+        if self.lane(lane).is_known() || !is_answering {
             return self.limited(lane);
         }
         let about = one_more(&mut self.new_in_a_row);
@@ -135,16 +145,16 @@ impl SingledOut {
 
     /// Notes that the lane got a 403. Returns whom this is about. If a second lane that was answered before
     /// gets one, and none of the user was answered in between, it is the user; it may be after many others.
-    pub(super) fn forbidden(&mut self, lane: &Lane) -> About {
-        let now = self.answers;
+    pub(super) fn forbidden(&mut self, lane: &Lane, now: Instant) -> About {
+        let answers = self.answers;
         let others_of_user = self.user(lane.user_id()).known.answered;
         let known = self.lane(lane);
         let was_answered = known.answered.is_some();
-        if known.turned_away(others_of_user, now) {
+        if known.turned_away(others_of_user, answers) {
             return About::Lane;
         }
         let user = self.user(lane.user_id());
-        let about = if others_of_user.is_none() {
+        let about = if !user.is_answering(now) {
             About::User
         } else if !was_answered {
             one_more(&mut user.new_in_a_row)
@@ -164,27 +174,32 @@ impl SingledOut {
         }
     }
 
-    /// Notes that the platform has answered the lane. `is_news`: neither its user nor everybody was told to wait
-    /// when it did.
-    pub(super) fn answered(&mut self, lane: &Lane, is_news: bool) {
+    /// Notes that the platform has answered the lane. `news`: when, if neither its user nor everybody was told to
+    /// wait then.
+    pub(super) fn answered(&mut self, lane: &Lane, news: Option<Instant>) {
+        let is_news = news.is_some();
         self.answers += u64::from(is_news);
         let now = self.answers;
         self.lane(lane).answered(is_news, now);
         let user = self.user(lane.user_id());
         user.known.answered(is_news, now);
         if is_news {
-            (user.forbidden, user.new_in_a_row) = (None, 0);
+            (user.answered_at, user.forbidden, user.new_in_a_row) = (news, None, 0);
             self.in_a_row.clear();
+            self.lanes_in_a_row.clear();
             self.new_in_a_row = 0;
         }
     }
 
-    /// Whether the last answer to the lane, or to its user, was a 401 or 429, or a 403 to this lane alone.
+    /// Whether the last answer to the lane was a 401 or 429, or a 403 to it alone; of a lane of which nothing is
+    /// known, whether the last one to its user was a 401 or 429.
     pub(super) fn has(&self, lane: &Lane) -> bool {
         let user = self.users.get(lane.user_id());
         let user = user.is_some_and(|user| user.known.turned_away.is_some());
-        let lane = self.lanes.get(lane);
-        user || lane.is_some_and(|lane| lane.turned_away.is_some())
+        match self.lanes.get(lane) {
+            Some(lane) if lane.is_known() => lane.turned_away.is_some(),
+            _ => user,
+        }
     }
 
     /// Whether the lane was ever answered.
@@ -214,6 +229,18 @@ impl SingledOut {
     }
 }
 
+/// Counts who is turned away alone. Returns whom that is about: many may be about all.
+fn count<K: Clone + Eq + Hash>(in_a_row: &mut HashSet<K>, one: &K, about: About) -> About {
+    if in_a_row.len() < MOST_IN_A_ROW {
+        in_a_row.insert(one.clone());
+    }
+    if in_a_row.contains(one) {
+        about
+    } else {
+        About::Many
+    }
+}
+
 /// Counts one more of which nothing is known. Returns whom that is about.
 fn one_more(in_a_row: &mut usize) -> About {
     if *in_a_row >= MOST_IN_A_ROW {
@@ -226,6 +253,11 @@ fn one_more(in_a_row: &mut usize) -> About {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn now() -> Instant {
+        static NOW: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        *NOW
+    }
 
     fn lane(user: &str, task: &str) -> Lane {
         Lane::new(user, task).unwrap()
@@ -242,14 +274,14 @@ mod tests {
             let nobody_was_answered = singled_out.limited(&of(user));
             assert_eq!(nobody_was_answered, About::Everybody, "{user}");
         }
-        singled_out.answered(&of("c"), false);
+        singled_out.answered(&of("c"), None);
         let it_was_under_way = singled_out.limited(&of("a"));
         assert_eq!(it_was_under_way, About::Everybody);
-        singled_out.answered(&of("c"), true);
+        singled_out.answered(&of("c"), Some(now()));
         for user in ["a", "b", "a", "a", "a", "a", "b"] {
             assert_eq!(singled_out.limited(&of(user)), About::User, "{user}");
         }
-        singled_out.answered(&of("b"), true);
+        singled_out.answered(&of("b"), Some(now()));
         assert!(!singled_out.has(&of("b")) && singled_out.has(&of("a")));
         assert_eq!(singled_out.limited(&of("b")), About::Everybody);
         assert_eq!(singled_out.limited(&of("a")), About::User);
@@ -257,18 +289,20 @@ mod tests {
 
     #[test]
     fn a_lane_whose_neighbours_are_answered_is_turned_away_alone() {
-        for notes in [SingledOut::limited, SingledOut::unauthorized] {
+        let unauthorized: fn(&mut SingledOut, &Lane) -> About =
+            |singled_out, lane| singled_out.unauthorized(lane, now());
+        for notes in [SingledOut::limited, unauthorized] {
             let mut singled_out = SingledOut::default();
             let (bad, good, new) = (lane("a", "1"), lane("a", "2"), lane("a", "3"));
             assert_eq!(notes(&mut singled_out, &bad), About::Everybody);
-            singled_out.answered(&good, true);
+            singled_out.answered(&good, Some(now()));
             for _ in 0..3 {
                 assert_eq!(notes(&mut singled_out, &bad), About::Lane);
                 assert!(singled_out.is_alone(&bad) && !singled_out.has(&good));
             }
             assert_eq!(notes(&mut singled_out, &good), About::Everybody);
-            singled_out.answered(&new, true);
-            singled_out.answered(&bad, true);
+            singled_out.answered(&new, Some(now()));
+            singled_out.answered(&bad, Some(now()));
             assert!(!singled_out.is_alone(&bad));
             assert_eq!(notes(&mut singled_out, &bad), About::Everybody);
         }
@@ -278,20 +312,20 @@ mod tests {
     fn a_401_to_lanes_that_were_never_answered_is_about_them_while_others_are() {
         let mut singled_out = SingledOut::default();
         let (good, new) = (lane("a", "good"), |nth: usize| lane("a", &nth.to_string()));
-        singled_out.answered(&good, true);
+        singled_out.answered(&good, Some(now()));
         for nth in 0..3 * MOST_IN_A_ROW {
-            assert_eq!(singled_out.unauthorized(&new(nth)), About::Lane);
+            assert_eq!(singled_out.unauthorized(&new(nth), now()), About::Lane);
             if nth % MOST_IN_A_ROW == MOST_IN_A_ROW - 1 {
-                singled_out.answered(&good, true);
+                singled_out.answered(&good, Some(now()));
             }
         }
         for nth in 100..100 + MOST_IN_A_ROW {
-            assert_eq!(singled_out.unauthorized(&new(nth)), About::Lane);
+            assert_eq!(singled_out.unauthorized(&new(nth), now()), About::Lane);
         }
-        assert_eq!(singled_out.unauthorized(&new(200)), About::Many);
-        assert_eq!(singled_out.unauthorized(&good), About::Everybody);
+        assert_eq!(singled_out.unauthorized(&new(200), now()), About::Many);
+        assert_eq!(singled_out.unauthorized(&good, now()), About::Everybody);
         // A rate says nothing of the kind: whoever comes first when it is used up gets it.
-        singled_out.answered(&good, true);
+        singled_out.answered(&good, Some(now()));
         assert_eq!(singled_out.limited(&new(300)), About::Everybody);
     }
 
@@ -300,23 +334,23 @@ mod tests {
         let mut singled_out = SingledOut::default();
         let [bad, good, other] = ["1", "2", "3"].map(|task| lane("a", task));
         assert_eq!(
-            singled_out.forbidden(&bad),
+            singled_out.forbidden(&bad, now()),
             About::User,
             "nobody knows better"
         );
-        singled_out.answered(&good, true);
-        assert_eq!(singled_out.forbidden(&bad), About::Lane);
+        singled_out.answered(&good, Some(now()));
+        assert_eq!(singled_out.forbidden(&bad, now()), About::Lane);
         for task in 10..10 + MOST_IN_A_ROW {
-            let new = singled_out.forbidden(&lane("a", &task.to_string()));
+            let new = singled_out.forbidden(&lane("a", &task.to_string()), now());
             assert_eq!(new, About::Lane);
         }
-        assert_eq!(singled_out.forbidden(&lane("a", "20")), About::Many);
+        assert_eq!(singled_out.forbidden(&lane("a", "20"), now()), About::Many);
         // One that was answered may have got a bad row; of two it is the user.
-        singled_out.answered(&other, true);
-        assert_eq!(singled_out.forbidden(&good), About::Lane);
-        assert_eq!(singled_out.forbidden(&other), About::User);
-        assert_eq!(singled_out.forbidden(&other), About::User);
-        assert_eq!(singled_out.forbidden(&lane("b", "1")), About::User);
+        singled_out.answered(&other, Some(now()));
+        assert_eq!(singled_out.forbidden(&good, now()), About::Lane);
+        assert_eq!(singled_out.forbidden(&other, now()), About::User);
+        assert_eq!(singled_out.forbidden(&other, now()), About::User);
+        assert_eq!(singled_out.forbidden(&lane("b", "1"), now()), About::User);
     }
 
     #[test]
@@ -325,12 +359,12 @@ mod tests {
         let users = ["a", "b", "c", "d", "e", "f"];
         let about = |singled_out: &mut SingledOut| users.map(|user| singled_out.limited(&of(user)));
         assert_eq!(about(&mut singled_out), [About::Everybody; 6]);
-        singled_out.answered(&of("good"), true);
+        singled_out.answered(&of("good"), Some(now()));
         let (one, many) = (About::User, About::Many);
         for _ in 0..2 {
             assert_eq!(about(&mut singled_out), [one, one, one, one, many, many]);
         }
-        singled_out.answered(&of("good"), true);
+        singled_out.answered(&of("good"), Some(now()));
         assert_eq!(singled_out.limited(&of("f")), one);
     }
 
@@ -339,7 +373,7 @@ mod tests {
         let mut singled_out = SingledOut::default();
         for nth in 0..2 * MOST {
             singled_out.limited(&of(&nth.to_string()));
-            singled_out.answered(&of("good"), true);
+            singled_out.answered(&of("good"), Some(now()));
         }
         assert!(singled_out.users.len() <= MOST && singled_out.lanes.len() <= MOST);
         assert!(singled_out.has(&of(&(2 * MOST - 1).to_string())));

@@ -40,14 +40,18 @@ impl LaneAtWork {
     }
 
     /// Whether a batch that was turned away has to be taken apart, or given up if it is a single row.
-    pub(super) fn is_turned_away_to_blame(&self, underway: &Underway) -> bool {
+    /// Of what the platform does not find, nothing may be there: without others, it is cut only once.
+    pub(super) fn is_turned_away_to_blame(&self, underway: &Underway, wait: &Wait) -> bool {
         let (failing, is_alone) = (&underway.failing, underway.failing.is_turned_away_alone());
         if underway.batch.contacts.len() == 1 {
             return failing.is_long(Instant::now()) && self.is_no_other_open(underway);
         }
+        let may_be_cut = wait.reason.is_before_the_platform()
+            || self.turned_away.passed.is_some()
+            || underway.search.is_none();
         is_alone
             || failing.is_suspected && failing.sends >= SENDS_TO_SPLIT
-            || failing.sends >= SENDS_WITHOUT_OTHERS
+            || failing.sends >= SENDS_WITHOUT_OTHERS && may_be_cut
     }
 
     /// Whether a batch that was turned away waits apart from its lane. If there are no others that could

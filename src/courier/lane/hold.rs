@@ -35,7 +35,7 @@ impl LaneAtWork {
             let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
         }
-        if self.is_to_blame(&underway) {
+        if self.is_to_blame(&underway, &wait) {
             return self.search_or_give_up(underway, &wait);
         }
         if self.has_waited_too_long(&underway, &wait) {
@@ -158,9 +158,9 @@ impl LaneAtWork {
 
     /// Whether the batch has to be taken apart or given up, because it fails by itself while the
     /// platform answers others. If there are no others, its own parts can tell.
-    fn is_to_blame(&self, underway: &Underway) -> bool {
+    fn is_to_blame(&self, underway: &Underway, wait: &Wait) -> bool {
         if underway.failing.away.is_some() {
-            return self.is_turned_away_to_blame(underway);
+            return self.is_turned_away_to_blame(underway, wait);
         }
         let Some(since) = underway.failing.since else {
             return false;

@@ -128,7 +128,6 @@ impl LaneAtWork {
         }
         let longest = self.context.request.max_contact_bytes;
         let reason = held_because.and_then(WaitReason::named);
-        let is_turned_away = reason.is_some_and(WaitReason::is_before_the_platform);
         for batch in open {
             for row in &batch.rows {
                 let bytes = usize::try_from(row.bytes.min(longest)).unwrap_or(usize::MAX);
@@ -137,7 +136,7 @@ impl LaneAtWork {
             let lane = &self.lease.lane;
             let (underway, changed) = Underway::adopted(lane, batch, longest, Instant::now());
             let mut underway = underway.traced(&self.context.traces, Origin::Adopted);
-            self.recognise_failing(&mut underway, is_turned_away);
+            self.recognise_failing(&mut underway, reason);
             self.refuse_adopted(&underway.batch, changed);
             self.occupied.numbers.insert(&underway.batch.contacts);
             let batch = &underway.batch;
@@ -172,8 +171,8 @@ impl LaneAtWork {
 
     /// Takes over how often a batch has failed, as far as it is known. Sets a single row aside that has been
     /// failing, and what is known to fail by itself. If the lane fails, the others tell.
-    /// `is_turned_away`: the lane was held because somebody before the platform turned requests away.
-    fn recognise_failing(&mut self, underway: &mut Underway, is_turned_away: bool) {
+    /// `reason`: why the lane was held.
+    fn recognise_failing(&mut self, underway: &mut Underway, reason: Option<WaitReason>) {
         if let Some(noted) = self.context.notes.failing(underway.id()) {
             underway.failing = Failing {
                 since: underway.failing.since,
@@ -194,9 +193,18 @@ impl LaneAtWork {
             let most = failures.max(SENDS_TO_SPLIT);
             underway.failing.sends = batch.attempts.min(most);
             underway.is_loner = is_single && batch.attempts >= SENDS_TO_SPLIT;
-        } else if is_turned_away && !batch.maybe_delivered {
-            // One more failure has it taken apart, if it was turned away so often.
-            underway.failing.sends = batch.attempts.min(SENDS_WITHOUT_OTHERS - 1);
+        } else if let Some(reason) = reason.filter(|_| !batch.maybe_delivered) {
+            underway.failing.sends = batch.attempts.min(sends_before(reason));
         }
+    }
+}
+
+/// Returns how many sends of an adopted batch count at most. One more has a batch taken apart that a firewall
+/// turned away often enough. What the platform does not find or allow lets other batches go first.
+fn sends_before(reason: WaitReason) -> u32 {
+    if reason.is_before_the_platform() {
+        SENDS_WITHOUT_OTHERS - 1
+    } else {
+        u32::from(reason.may_be_about_a_row())
     }
 }
