@@ -55,7 +55,7 @@ pub(super) fn told(error: OutboxError) -> Error {
 }
 
 /// How long the questions may take that a server is asked before the courier works with it.
-const MEET_WITHIN: Duration = Duration::from_secs(2 * CONNECT_TIMEOUT.as_secs());
+const MEET_WITHIN: Duration = Duration::from_secs(4 * CONNECT_TIMEOUT.as_secs());
 
 /// Limits the time of these questions: a server may fall silent between two of them.
 pub(super) async fn meeting<T>(

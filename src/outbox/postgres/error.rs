@@ -71,6 +71,9 @@ fn at_the_end(code: &str, meant: OutboxError) -> OutboxError {
         {
             OutboxError::Failed(message)
         }
+        OutboxError::Failed(message) if refuses_login(&message) => {
+            OutboxError::LoginRefused(message)
+        }
         OutboxError::Failed(message) | OutboxError::Refused(message) => OutboxError::Lost(message),
         // One connection more is refused; the others work.
         OutboxError::Unavailable(message) if code != "53300" => OutboxError::Lost(message),
@@ -122,6 +125,17 @@ fn meaning(code: &str, constraint: Option<&str>, message: String) -> OutboxError
             _ => OutboxError::Failed(message),
         },
     }
+}
+
+/// Whether a server or a proxy says without a code of its own that it lets nobody in: the words of
+/// PostgreSQL about a database that is closed, and of Supavisor.
+fn refuses_login(message: &str) -> bool {
+    [
+        "not currently accepting connections",
+        "Tenant or user not found",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 #[cfg(test)]

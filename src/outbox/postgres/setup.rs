@@ -12,13 +12,13 @@ use super::statements::FITNESS;
 use super::{indexing, migrating, of_address, server_report};
 use crate::outbox::rows::Columns;
 use crate::outbox::sql::setup::Setup;
-use crate::outbox::{OutboxError, ServerReport, fitness};
+use crate::outbox::{OutboxError, ServerReport, fitness, network};
 
 #[async_trait]
 impl Setup for Postgres {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        let pooler = Pooler::find(&self.servers).await.map_err(translate)?;
-        if pooler.is_seen() {
+        let finding = async { Pooler::find(&self.servers).await.map_err(translate) };
+        if network::meeting(finding).await?.is_seen() {
             return Err(fitness::no_lock());
         }
         let options = self.servers.options();

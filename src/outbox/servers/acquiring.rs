@@ -23,7 +23,7 @@ const USUAL: Duration = Duration::from_secs(1);
 
 /// How long one more is waited for by who can do without. It is less than the pool itself waits: a pooler in
 /// between may have no session for it, and says nothing.
-const ONE_MORE: Duration = Duration::from_secs(2);
+const ONE_MORE: Duration = Duration::from_secs(4);
 
 /// How often whoever is the next looks for a connection that came back.
 const BACK_EVERY: Duration = Duration::from_millis(2);
