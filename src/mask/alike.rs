@@ -15,14 +15,29 @@ pub fn without_ids(words: &str) -> String {
             text.push(c);
             continue;
         }
-        let run = run(c, &mut chars);
-        if !is_id(&run) {
-            text.push_str(&run);
+        push_without_ids(&mut text, &run(c, &mut chars));
+    }
+    text
+}
+
+/// Adds a run of letters and digits to a text: whole ids and parts that are ids as `#`.
+fn push_without_ids(text: &mut String, run: &str) {
+    let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_uuid = run.contains('-') && is_id(run) && run.split('-').all(is_hex);
+    let parts = if is_uuid {
+        vec![run]
+    } else {
+        run.split_inclusive(['-', '_']).collect()
+    };
+    for part in parts {
+        let name = part.trim_end_matches(['-', '_']);
+        if !is_id(name) {
+            text.push_str(name);
         } else if !text.ends_with('#') {
             text.push('#');
         }
+        text.push_str(&part[name.len()..]);
     }
-    text
 }
 
 /// Whether a run of letters and digits is an id: it holds a digit or a star, or is hexadecimal and longer
@@ -75,7 +90,7 @@ fn labelled(text: &str, at: usize) -> Option<(usize, usize)> {
     let value = after.trim_start_matches(|c: char| c.is_whitespace() || is_divider(c));
     let divided = after[..after.len() - value.len()].contains(['=', ':', '：']);
     let end = value.find(|c: char| {
-        let ends = c.is_whitespace() || "[](){},;，；。）】（【\"'".contains(c);
+        let ends = !c.is_ascii() || c.is_whitespace() || "[](){},;|\"'".contains(c);
         // Without a divider, nothing but letters and digits is the value.
         ends || !divided && !is_of_id(c)
     });
@@ -142,6 +157,13 @@ mod tests {
             ("grid: left", "grid: left"),
             ("the request id is missing", "the request id is missing"),
             ("bad-format, deadline", "bad-format, deadline"),
+            ("ERR1_INVALID_FORMAT", "#_INVALID_FORMAT"),
+            ("130***1111-invalid", "#-invalid"),
+            ("流水号：ABC余额不足", "流水号：#余额不足"),
+            ("traceId=a1|空号", "traceId=#|空号"),
+            ("trace：空号", "trace：空号"),
+            ("traceId=5f0c1d2e-aaaa-bbbb-cccc-0123456789ab", "traceId=#"),
+            ("id 5f0c1d2e-aaaa-bbbb-cccc-0123456789ab", "id #"),
             ("traceId=", "traceId="),
             ("", ""),
         ] {
