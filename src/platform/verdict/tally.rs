@@ -1,7 +1,7 @@
-//! The tally: the numbers in a message of success, and whether they are all those of the rows.
+//! The tally: the numbers in a message of success that count rows, and whether they count all of them.
 //!
-//! A platform that took `0/3` may still call it a success. So every short number has to be that of the rows,
-//! unless it is known to be something else: a date, a version, an id.
+//! A platform that took `0/3` may still call it a success. Other numbers are no counts: a date, a version, an
+//! id, the name of a task.
 
 use std::ops::Range;
 
@@ -17,13 +17,15 @@ pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
     numbers(&text).all(|at| {
         let is_moment = moments.iter().any(|moment| moment.contains(&at.start));
         let number = Number::of(&text, at);
-        let is_other = is_moment || number.is_code() || number.is_id(batch.lane.task_id());
-        if is_other || number.is_masked() || number.digits == rows {
+        if is_moment || number.is_masked() || number.digits == rows {
             return true;
         }
-        let is_short = number.digits.len() <= LONGEST_COUNT;
-        let is_no_count = !is_short || number.is_version() || number.is_duration();
-        !number.counts_rows() && is_no_count
+        let is_no_count = || {
+            let is_long = number.digits.len() > LONGEST_COUNT;
+            let is_other = number.is_code() || number.is_id(batch.lane.task_id());
+            is_long || is_other || number.is_version() || number.is_measure()
+        };
+        !number.counts_rows() && (is_no_count() || !number.may_count())
     })
 }
 
@@ -51,6 +53,40 @@ impl<'a> Number<'a> {
         begins_with(self.behind.trim_start(), &COUNTED)
     }
 
+    /// Whether it may count rows by where it stands.
+    fn may_count(&self) -> bool {
+        self.is_zero() || self.is_in_fraction() || self.is_announced() || self.is_of_done()
+    }
+
+    fn is_zero(&self) -> bool {
+        self.digits.bytes().all(|digit| digit == b'0')
+    }
+
+    /// Whether it is a part of `2/3`.
+    fn is_in_fraction(&self) -> bool {
+        let is_digit = |c: char| c.is_ascii_digit();
+        let behind = self.behind.trim_start().strip_prefix('/');
+        let before = self.before.trim_end().strip_suffix('/');
+        behind.is_some_and(|text| text.trim_start().starts_with(is_digit))
+            || before.is_some_and(|text| text.trim_end().ends_with(is_digit))
+    }
+
+    /// Whether a word stands before it that announces a count, as in `success: 2` or `success (2)`.
+    fn is_announced(&self) -> bool {
+        let is_in_brackets = self.behind.trim_start().starts_with(')');
+        let signs =
+            |c: char| c.is_whitespace() || matches!(c, ':' | '=') || c == '(' && is_in_brackets;
+        let label = self.before.trim_end_matches(signs);
+        ANNOUNCING.iter().any(|word| label.ends_with(word))
+    }
+
+    /// Whether it is the number of what was done, as in `2 msisdns imported`.
+    fn is_of_done(&self) -> bool {
+        let words = self.behind.split_whitespace().take(3);
+        let mut words = words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+        !self.follows(&["job", "batch", "no"]) && words.any(|word| DONE_TO_ROWS.contains(&word))
+    }
+
     /// Whether it is the code of a success, repeated in words.
     fn is_code(&self) -> bool {
         self.digits == "200"
@@ -66,7 +102,7 @@ impl<'a> Number<'a> {
             !before.ends_with(|c: char| c.is_ascii_alphabetic())
         });
         let is_task = self.digits == task && self.follows(&["任务", "任務", "task"]);
-        is_latin || is_task || self.follows(&["编号", "編號", "批次", "批次号", "单号", "任务号"])
+        is_latin || is_task || self.follows(&["编号", "編號", "批次号", "单号", "任务号"])
     }
 
     /// Whether it is what a mask shows of a number.
@@ -86,9 +122,11 @@ impl<'a> Number<'a> {
             || behind.is_some_and(|rest| is_digit(rest.chars().next()))
     }
 
-    /// Whether a unit of time stands behind it.
-    fn is_duration(&self) -> bool {
-        begins_with(self.behind.trim_start(), &UNITS_OF_TIME)
+    /// Whether a unit of time or of money stands behind it.
+    fn is_measure(&self) -> bool {
+        let behind = self.behind.trim_start();
+        let latin = behind.split(|c: char| !c.is_ascii_alphabetic()).next();
+        begins_with(behind, &UNITS) || latin.is_some_and(|unit| LATIN_UNITS.contains(&unit))
     }
 
     fn follows(&self, words: &[&str]) -> bool {
@@ -111,11 +149,58 @@ const COUNTED: [&str; 14] = [
     "of ",
 ];
 
-const UNITS_OF_TIME: [&str; 11] = [
-    "毫秒", "秒", "分钟", "分鐘", "小时", "小時", "ms", "s ", "sec", "年", "月",
+/// Words before a number of rows.
+const ANNOUNCING: [&str; 27] = [
+    "成功",
+    "导入",
+    "導入",
+    "新增",
+    "写入",
+    "寫入",
+    "添加",
+    "入库",
+    "有效",
+    "共",
+    "总数",
+    "總數",
+    "总计",
+    "合计",
+    "数量",
+    "条数",
+    "success",
+    "succeeded",
+    "imported",
+    "added",
+    "accepted",
+    "inserted",
+    "created",
+    "taken",
+    "total",
+    "count",
+    "of",
 ];
 
-/// Returns a message in small letters and ASCII digits, without names and ids in it.
+/// Words behind a number of rows and what they are called.
+const DONE_TO_ROWS: [&str; 8] = [
+    "imported",
+    "added",
+    "accepted",
+    "inserted",
+    "created",
+    "taken",
+    "succeeded",
+    "saved",
+];
+
+const UNITS: [&str; 11] = [
+    "毫秒", "秒", "分", "小时", "小時", "时", "天", "日", "年", "月", "元",
+];
+
+const LATIN_UNITS: [&str; 9] = [
+    "ms", "s", "sec", "seconds", "min", "minutes", "h", "hours", "days",
+];
+
+/// Returns a message in small letters and ASCII digits, without ids in it.
 fn plain(message: &str) -> String {
     let message = mask::without_labelled(&message.to_lowercase());
     let wide = |c: char| match c {
@@ -124,7 +209,7 @@ fn plain(message: &str) -> String {
         c => c,
     };
     let message: String = message.chars().map(wide).collect();
-    with_zeros(&without_long_ids(&without_names(&message))) + " "
+    with_zeros(&without_long_ids(&message))
 }
 
 /// Returns a text with a `0` for each 零 that counts something.
@@ -138,43 +223,6 @@ fn with_zeros(text: &str) -> String {
         zeros.push_str(behind);
     }
     zeros
-}
-
-/// Signs around a name.
-const AROUND_NAMES: [(char, char); 6] = [
-    ('【', '】'),
-    ('《', '》'),
-    ('「', '」'),
-    ('『', '』'),
-    ('“', '”'),
-    ('‘', '’'),
-];
-
-/// Returns a text without the names that stand in it between signs: a task may be called 双11.
-fn without_names(text: &str) -> String {
-    let mut text = text.to_owned();
-    for (open, close) in AROUND_NAMES {
-        let mut rest = std::mem::take(&mut text);
-        while let Some((before, behind)) = rest.split_once(open) {
-            let Some((name, after)) = behind.split_once(close) else {
-                break;
-            };
-            text.push_str(before);
-            text.push_str(if is_name(name) { " " } else { name });
-            text.push(' ');
-            rest = after.to_owned();
-        }
-        text.push_str(&rest);
-    }
-    text
-}
-
-/// Whether a text between signs is a name, and counts nothing.
-fn is_name(text: &str) -> bool {
-    const OF_A_COUNT: [&str; 9] = [
-        "成功", "失败", "失敗", "共", "总", "總", "success", "fail", "total",
-    ];
-    text.contains(char::is_alphabetic) && !OF_A_COUNT.iter().any(|word| text.contains(word))
 }
 
 /// Returns a text without runs in which letters and digits take turns more often than in any word.
@@ -259,13 +307,6 @@ mod tests {
 
     #[test]
     fn parts_of_a_message_that_count_nothing_are_known() {
-        for (text, without) in [
-            ("任务【双11回访】导入", "任务  导入"),
-            ("【0/3】导入", "0/3 导入"),
-            ("【不完", "【不完"),
-        ] {
-            assert_eq!(without_names(text), without, "{text}");
-        }
         assert_eq!(without_long_ids("成功0of3 7f3a9c1e v2"), "成功0of3   v2");
         assert_eq!(with_zeros("零售 零条"), "零售 0条");
         for (text, length) in [
