@@ -17,12 +17,13 @@ pub(super) fn is_claimed(message: &str) -> bool {
 }
 
 /// Whether a message tells that something went wrong, or has to be done first.
-pub(super) fn tells_of_a_failure(message: &str) -> bool {
+pub(super) fn has_words_of_failure(message: &str) -> bool {
     let mut message = message.to_lowercase();
     for harmless in NO_FAILURE {
         message = message.replace(harmless, "");
     }
-    says(&message, &NOT_DONE) || says(&message, &FAILURE)
+    let is_taken = says(&message, &TAKEN) && !says(&message, &NOT_DONE);
+    !is_taken && (says(&message, &NOT_DONE) || says(&message, &FAILURE))
 }
 
 /// Whether a `status` is one of a success, as the platform or another program writes it.
@@ -103,10 +104,51 @@ const BARE: [&str; 9] = [
 ];
 
 /// Words that hold one of [`FAILURE`] and tell of none.
-const NO_FAILURE: [&str; 5] = ["请求", "請求", "无误", "無誤", "no error"];
+const NO_FAILURE: [&str; 11] = [
+    "请求",
+    "請求",
+    "无误",
+    "無誤",
+    "请等待",
+    "请耐心",
+    "请勿重复",
+    "无异常",
+    "无重复",
+    "非常",
+    "no error",
+];
+
+/// Words of which a message has one that says that all was taken, and asks for patience.
+const TAKEN: [&str; 6] = [
+    "已提交",
+    "已加入队列",
+    "已全部",
+    "等待处理",
+    "等待审核",
+    "queued",
+];
 
 /// Words of which a message about a failure has one, beside [`NOT_DONE`].
-const FAILURE: [&str; 64] = [
+const FAILURE: [&str; 83] = [
+    "最多",
+    "只能",
+    "需要",
+    "冻结",
+    "删除",
+    "终止",
+    "到期",
+    "封",
+    "暂停",
+    "大于",
+    "少于",
+    "bad ",
+    "disabled",
+    "suspend",
+    "frozen",
+    "locked",
+    "ended",
+    "deleted",
+    "too ",
     "不",
     "未",
     "无",
