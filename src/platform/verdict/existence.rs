@@ -20,7 +20,10 @@ pub(super) enum Existence {
 
 /// Words that may mean "there already", whatever stands around them: a number that the platform has may
 /// be one too many, or be called at this moment.
-const PERHAPS: [&str; 51] = [
+const PERHAPS: [&str; 54] = [
+    "再次",
+    "多次",
+    "二次",
     "上限",
     "超限",
     "限制",
@@ -75,7 +78,9 @@ const PERHAPS: [&str; 51] = [
 ];
 
 /// Words that hold one of these and say the opposite.
-const NOT_THERE: [&str; 15] = [
+const NOT_THERE: [&str; 17] = [
+    "已在黑名单",
+    "已加入黑名单",
     "不存在",
     "不在",
     "未在",
@@ -215,14 +220,21 @@ fn may_mean_there(words: &str) -> bool {
     all.any(|word| words.contains(word))
 }
 
-/// Returns words in capitals, with one sign for "task".
+/// Returns words in capitals, with one sign for "task" and one word for "already".
 fn normal(words: &str) -> String {
-    words.to_uppercase().replace("任務", "任务")
+    let words = words.to_uppercase().replace("任務", "任务");
+    ["已经", "已經", "已被"]
+        .iter()
+        .fold(words, |words, already| words.replace(already, "已"))
 }
 
 /// Whether words tell what is wrong with a number, whoever has it.
 fn tells_of_a_bad_number(words: &str) -> bool {
     let words = normal(words).replace("INFORM", "");
+    let without_place = words.replace("不在任务", "");
+    if OF_OTHERS.iter().any(|other| without_place.contains(other)) {
+        return false;
+    }
     let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
     let of_number = |number: &&str| {
         let mut faults = OF_A_NUMBER.iter();
@@ -231,8 +243,43 @@ fn tells_of_a_bad_number(words: &str) -> bool {
     has(&BAD) || NUMBERS.iter().any(of_number) || has(&IN_LATIN) && has(&NOT_EXIST)
 }
 
+/// What else may be wrong: with the task, the request, the user or what the robot says.
+const OF_OTHERS: [&str; 18] = [
+    "任务状态",
+    "任务狀態",
+    "任务正",
+    "任务已",
+    "PARAM",
+    "参数",
+    "參數",
+    "请求",
+    "用户无效",
+    "用户不",
+    "用户状态",
+    "话术",
+    "线路",
+    "INVALID TASK",
+    "TASK STATUS",
+    "REQUEST",
+    "FOR USER",
+    "INVALID USER",
+];
+
 /// Words for a number in whose writing something is wrong, that is out of use, or on the blacklist.
-const BAD: [&str; 50] = [
+const BAD: [&str; 62] = [
+    "正确的手机",
+    "正确的号码",
+    "正确的电话",
+    "有效的手机",
+    "有效的号码",
+    "11位",
+    "特殊字符",
+    "VALID PHONE",
+    "VALID MOBILE",
+    "注销",
+    "11 DIGITS",
+    "INCORRECT PHONE",
+    "WRONG NUMBER",
     "格式",
     "不正确",
     "不正確",
@@ -255,7 +302,6 @@ const BAD: [&str; 50] = [
     "错误号码",
     "错号",
     "不合法",
-    "不符合",
     "不规范",
     "不規範",
     "不支持",
@@ -299,7 +345,10 @@ const NUMBERS: [&str; 9] = [
 ];
 
 /// Faults that are a number's only right behind one of these.
-const OF_A_NUMBER: [&str; 15] = [
+const OF_A_NUMBER: [&str; 18] = [
+    "不能为空",
+    "填写错误",
+    "输入错误",
     "不存在",
     "错误",
     "錯誤",

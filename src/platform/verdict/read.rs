@@ -261,24 +261,16 @@ fn is_success(batch: &Batch, document: &Document) -> bool {
         && (counts || is_told)
 }
 
-/// Whether a refusal under the HTTP status of a success is told as one: it has words, or the code of such an
-/// HTTP status, or says so in another way. Programs with other codes than the documented ones have 0 or 1 for a success, and these have to tell
-/// of a failure, unless the list of failures names every row.
+/// Whether a refusal under the HTTP status of a success is told as one. Programs with other codes than the
+/// documented ones have 0 or 1 for a success, and these have to tell of a failure, unless the list of failures
+/// names every row.
 fn tells_of_a_failure(batch: &Batch, document: &Document) -> bool {
     let status = document.status.as_deref();
-    let is_code_of_http = (400..=499).contains(&document.code);
-    if is_code_of_http
+    !matches!(document.code, 0 | 1)
         || document.success == Some(false)
         || status.is_some_and(success::is_status_of_failure)
-    {
-        return true;
-    }
-    if matches!(document.code, 0 | 1) {
-        let lists_all = || import::lists_all(batch, document);
-        success::has_words_of_failure(&document.message) || lists_all()
-    } else {
-        !document.message.trim().is_empty() || !document.failures.is_empty()
-    }
+        || success::has_words_of_failure(&document.message)
+        || import::lists_all(batch, document)
 }
 
 /// Whether any part of the document says that rows were imported. The words alone say nothing where the code

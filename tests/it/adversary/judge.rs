@@ -134,7 +134,7 @@ impl Judge {
             if let [(key, row)] = rows[..]
                 && row.kind.as_deref() == Some("cancelled")
                 && (self.cancelled.get(key) != Some(&entry.carried)
-                    || entry.held > 0 && !self.requeued.contains(key))
+                    || entry.held > 0 && task.mood.is_honest() && !self.requeued.contains(key))
             {
                 lies.push(format!("cancelled, and sent: {task:?} {row:?} {entry:?}"));
             }

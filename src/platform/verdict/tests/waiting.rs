@@ -149,7 +149,6 @@ fn a_success_in_another_shape_than_documented_may_have_been_an_import() {
         r#"{"code":0,"msg":"已加入队列，请勿重复提交"}"#,
         r#"{"code":1,"msg":"已全部导入，无异常"}"#,
         r#"{"code":"0","msg":"请求已接收"}"#,
-        r#"{"code":20000,"message":"","data":null}"#,
         r#"{"code":10000,"msg":"操作成功"}"#,
         r#"{"code":7001,"success":true,"message":"余额不足"}"#,
         r#"{"code":7001,"status":"ok","message":"m"}"#,
