@@ -107,8 +107,16 @@ impl Gates {
     /// same as the first.
     fn turned_away(&mut self, lane: &Lane, reason: WaitReason, now: Instant) -> About {
         let is_closed = |gate: &Gate| gate.reason == reason && now < gate.until;
-        if self.users.get(lane.user_id()).is_some_and(is_closed) {
-            return About::User;
+        let closed = self
+            .users
+            .get(lane.user_id())
+            .filter(|gate| is_closed(gate));
+        if let Some(gate) = closed {
+            return if gate.is_doubted() {
+                About::Many
+            } else {
+                About::User
+            };
         }
         let about = match reason {
             WaitReason::Forbidden => self.singled_out.forbidden(lane, now),
