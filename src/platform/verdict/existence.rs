@@ -173,40 +173,6 @@ fn ends_sentence(c: char) -> bool {
     ",.;!?，。；！？".contains(c)
 }
 
-/// Whether words may be about the task or the account, and not about a number.
-pub(super) fn may_be_about_all(words: &str) -> bool {
-    let words = words.to_uppercase();
-    ABOUT_ALL.iter().any(|word| words.contains(word))
-}
-
-/// Words for that.
-const ABOUT_ALL: [&str; 24] = [
-    "任务无",
-    "任務無",
-    "无效任务",
-    "无效的任务",
-    "任务ID",
-    "令牌",
-    "TOKEN",
-    "签名",
-    "权限",
-    "登录",
-    "非法请求",
-    "非法操作",
-    "任务已",
-    "任務已",
-    "任务未",
-    "任务不",
-    "余额",
-    "餘額",
-    "欠费",
-    "账户",
-    "账号",
-    "帐户",
-    "BALANCE",
-    "ACCOUNT",
-];
-
 /// Whether words may mean "there already". Words that cannot be read, or are none, may mean anything.
 fn may_mean_there(words: &str) -> bool {
     if words.contains('\u{fffd}') || !words.contains(char::is_alphanumeric) {
@@ -232,7 +198,9 @@ fn normal(words: &str) -> String {
 fn tells_of_a_bad_number(words: &str) -> bool {
     let words = normal(words).replace("INFORM", "");
     let without_place = words.replace("不在任务", "");
-    if OF_OTHERS.iter().any(|other| without_place.contains(other)) {
+    if ABOUT_ALL.iter().any(|all| words.contains(all))
+        || OF_OTHERS.iter().any(|other| without_place.contains(other))
+    {
         return false;
     }
     let has = |list: &[&str]| list.iter().any(|word| words.contains(word));
@@ -243,12 +211,37 @@ fn tells_of_a_bad_number(words: &str) -> bool {
     has(&BAD) || NUMBERS.iter().any(of_number) || has(&IN_LATIN) && has(&NOT_EXIST)
 }
 
+/// Words about the task or the account: the task may have ended since the last send.
+const ABOUT_ALL: [&str; 22] = [
+    "任务无",
+    "无效任务",
+    "无效的任务",
+    "任务ID",
+    "令牌",
+    "TOKEN",
+    "签名",
+    "权限",
+    "登录",
+    "非法请求",
+    "非法操作",
+    "任务已",
+    "任务未",
+    "任务不",
+    "余额",
+    "餘額",
+    "欠费",
+    "账户",
+    "账号",
+    "帐户",
+    "BALANCE",
+    "ACCOUNT",
+];
+
 /// What else may be wrong: with the task, the request, the user or what the robot says.
-const OF_OTHERS: [&str; 18] = [
+const OF_OTHERS: [&str; 17] = [
     "任务状态",
     "任务狀態",
     "任务正",
-    "任务已",
     "PARAM",
     "参数",
     "參數",

@@ -1,7 +1,7 @@
 //! The refusal: its meaning for a batch, and for a row that was refused alone.
 
 use super::closing::Closing;
-use super::existence::{Existence, existence, may_be_about_all};
+use super::existence::{Existence, existence};
 use super::outcome::Outcome;
 use super::rules::Rules;
 use super::words::{numbers, shortened};
@@ -58,8 +58,7 @@ fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules:
     }
     // Words without a list may be about the task or the account, unless the task has taken a row
     // since. Even then it may have ended in between, or the words may say that the number is there.
-    let is_about_row =
-        batch.taken_since && existence == Existence::BadNumber && !may_be_about_all(refusal.words);
+    let is_about_row = batch.taken_since && existence == Existence::BadNumber;
     if !batch.may_be_in(contact) || judges && is_about_row {
         return rejected(refusal.words);
     }
@@ -70,7 +69,8 @@ fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules:
 /// arrived, "already there" means success, and only words about what is wrong with the number itself tell
 /// that it is not there. "Already elsewhere" does not: that send may have put it both there and into the
 /// task. Nor do words that nobody knows, those about the task or the account, and causes that do not say the
-/// same. Otherwise the first one counts. After a requeue, "already there" is a duplicate, and the rest is as unsure.
+/// same. Otherwise the first one counts. After a requeue, "already there" is a duplicate, and the rest is as
+/// unsure.
 pub(super) fn refusal_of_row(
     batch: &Batch,
     contact: &Contact,
@@ -92,10 +92,6 @@ pub(super) fn refusal_of_row(
             cause: shortened(cause),
         },
         (Existence::Elsewhere | Existence::Perhaps | Existence::NotSaid, true) => {
-            unconfirmed(cause)
-        }
-        // The task may have ended since that send.
-        (Existence::BadNumber, true) if causes.iter().any(|cause| may_be_about_all(cause)) => {
             unconfirmed(cause)
         }
         (_, false) | (Existence::BadNumber, _) => rejected(cause),
