@@ -77,7 +77,8 @@ impl<'a> Number<'a> {
         let signs =
             |c: char| c.is_whitespace() || matches!(c, ':' | '=') || c == '(' && is_in_brackets;
         let label = self.before.trim_end_matches(signs);
-        ANNOUNCING.iter().any(|word| label.ends_with(word))
+        let mut announcing = ANNOUNCING.iter().chain(&DONE_TO_ROWS);
+        announcing.any(|word| label.ends_with(word))
     }
 
     /// Whether it is the number of what was done, as in `2 msisdns imported`.
@@ -149,35 +150,10 @@ const COUNTED: [&str; 14] = [
     "of ",
 ];
 
-/// Words before a number of rows.
-const ANNOUNCING: [&str; 27] = [
-    "成功",
-    "导入",
-    "導入",
-    "新增",
-    "写入",
-    "寫入",
-    "添加",
-    "入库",
-    "有效",
-    "共",
-    "总数",
-    "總數",
-    "总计",
-    "合计",
-    "数量",
-    "条数",
-    "success",
-    "succeeded",
-    "imported",
-    "added",
-    "accepted",
-    "inserted",
-    "created",
-    "taken",
-    "total",
-    "count",
-    "of",
+/// Words before a number of rows, beside [`DONE_TO_ROWS`].
+const ANNOUNCING: [&str; 20] = [
+    "成功", "导入", "導入", "新增", "写入", "寫入", "添加", "入库", "有效", "共", "总数", "總數",
+    "总计", "合计", "数量", "条数", "success", "total", "count", "of",
 ];
 
 /// Words behind a number of rows and what they are called.
