@@ -24,8 +24,8 @@ fn is_suffix(text: &str) -> bool {
 
 /// Hands each spelling under which the platform may know a number to `spelling`: as it was sent;
 /// without blanks around it; in plain digits, if it has blanks, hyphens or full-width digits; as the
-/// whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without China's country code, the zero of a trunk call, or both; and each of all these
-/// without a suffix. A number in plain digits that begins with none of these has one spelling.
+/// whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without
+/// China's country code, the zero of a trunk call, or both; and each of all these without a suffix. A number in plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     let trimmed = trimmed(number);
     let plain = plain(trimmed);
@@ -81,8 +81,8 @@ fn only_digits(number: &str) -> Option<String> {
 }
 
 /// Returns one spelling for all numbers that the platform may take for the same: plain digits,
-/// without the country code. What is written as an amount is the whole number. A suffix stays, because a number with another suffix is another number
-/// in a task.
+/// without the country code. What is written as an amount is the whole number. A suffix stays, because a
+/// number with another suffix is another number in a task.
 pub fn canonical(number: &str) -> Cow<'_, str> {
     match cast(trimmed(number)) {
         Some(digits) => canonical_of(Cow::Owned(digits)),
