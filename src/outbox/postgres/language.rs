@@ -18,6 +18,8 @@ use crate::outbox::sql::value::Value;
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pub(super) servers: Servers<sqlx::Postgres>,
+    /// Whether a pooler of transactions was seen when the servers were met.
+    pub(super) is_pooled: bool,
 }
 
 /// The migrations.

@@ -40,10 +40,12 @@ impl PostgresOutbox {
         }
         let pooler = async { Pooler::find(&servers).await.map_err(translate) };
         // All that follows is asked by prepared statements.
-        if let Pooler::LosesStatements(why) = network::meeting(pooler).await? {
-            return Err(fitness::loses_statements(&why));
-        }
-        Ok(Self::new(Postgres { servers }))
+        let is_pooled = match network::meeting(pooler).await? {
+            Pooler::LosesStatements(why) => return Err(fitness::loses_statements(&why)),
+            Pooler::OfTransactions => true,
+            Pooler::Unseen => false,
+        };
+        Ok(Self::new(Postgres { servers, is_pooled }))
     }
 
     /// The options of this program's sessions, for tests that look at plans.

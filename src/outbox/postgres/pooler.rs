@@ -73,10 +73,6 @@ impl Pooler {
         }
         Ok(Self::OfTransactions)
     }
-
-    pub(super) fn is_seen(&self) -> bool {
-        !matches!(self, Self::Unseen)
-    }
 }
 
 /// Whether one session of the server works for both connections, or several for one.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Result};
 
-use super::pooler::Pooler;
 use super::sessions;
 use super::statements::operating::{SERVER, WHETHER_TLS};
 use crate::outbox::network;
@@ -13,8 +12,7 @@ use crate::outbox::operations::{self, Security, ServerReport, ServerSetting};
 use crate::outbox::rows::Columns;
 use crate::outbox::servers::Servers;
 
-pub(super) async fn read(servers: &Servers<sqlx::Postgres>) -> Result<ServerReport> {
-    let pooled = Pooler::find(servers).await?.is_seen();
+pub(super) async fn read(servers: &Servers<sqlx::Postgres>, pooled: bool) -> Result<ServerReport> {
     let mut session = servers.acquire().await?;
     let told = sqlx::query(SERVER).fetch_one(&mut *session).await?;
     let version = told.text("version").unwrap_or_default();

@@ -6,19 +6,17 @@ use sqlx::{PgConnection, Result};
 
 use super::error::translate;
 use super::language::Postgres;
-use super::pooler::Pooler;
 use super::sessions::{ISOLATION, STEADY_PLANS};
 use super::statements::FITNESS;
 use super::{indexing, migrating, of_address, server_report};
 use crate::outbox::rows::Columns;
 use crate::outbox::sql::setup::Setup;
-use crate::outbox::{OutboxError, ServerReport, fitness, network};
+use crate::outbox::{OutboxError, ServerReport, fitness};
 
 #[async_trait]
 impl Setup for Postgres {
     async fn migrate(&self) -> Result<usize, OutboxError> {
-        let finding = async { Pooler::find(&self.servers).await.map_err(translate) };
-        if network::meeting(finding).await?.is_seen() {
+        if self.is_pooled {
             return Err(fitness::no_lock());
         }
         let options = self.servers.options();
@@ -54,7 +52,7 @@ impl Setup for Postgres {
     }
 
     async fn server(&self) -> Result<ServerReport> {
-        server_report::read(&self.servers).await
+        server_report::read(&self.servers, self.is_pooled).await
     }
 }
 
