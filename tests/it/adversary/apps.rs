@@ -139,9 +139,13 @@ pub(super) async fn lock(db: &Db, lane: &Lane) -> Option<Lock> {
             let mut session = MySqlConnection::connect(&db.url).await.expect("connects");
             // Locks rows, but not the gaps between them.
             let rows = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-            for statement in [rows, "BEGIN", &lock] {
-                let statement = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
-                statement.execute(&mut session).await.expect("locks");
+            let lock = format!("{rows}; BEGIN; {lock}");
+            // An app repeats what another transaction came in the way of.
+            while let Err(error) = sqlx::raw_sql(AssertSqlSafe(lock.clone()))
+                .execute(&mut session)
+                .await
+            {
+                assert!(error.to_string().contains("Deadlock"), "locks: {error}");
             }
             Some(Lock::MySql(session))
         }
