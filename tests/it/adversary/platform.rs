@@ -284,6 +284,15 @@ impl Site {
         }
     }
 
+    /// Whatever was said of this number may be forgotten.
+    pub(super) fn is_unread(&mut self, lane: &Lane, phone: &str) {
+        let kept = kept(phone, self.task(lane).normalises);
+        let entry = self.books.entry(lane, &kept);
+        if entry.carried > 0 {
+            entry.unclear += 1;
+        }
+    }
+
     /// Carries the request out or not, and gives no usable answer.
     fn loses(&mut self, request: &Request, task: Task) -> Deed {
         self.is_unclear(request, task);
