@@ -206,6 +206,7 @@ mod tests {
             http,
             retry_after: None,
             is_garbled: false,
+            is_page: false,
             document: code.map(|code| Document {
                 code,
                 message: "words".into(),

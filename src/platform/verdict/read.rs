@@ -220,7 +220,8 @@ fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option
             retry_after: answer.retry_after,
         }));
     }
-    if answer.document.is_none() && TURNED_AWAY.contains(&answer.http) {
+    let is_turned_away = TURNED_AWAY.contains(&answer.http) || answer.http == 400 && answer.is_page;
+    if answer.document.is_none() && is_turned_away {
         return Some(wait(WaitReason::Blocked, words, gone_on));
     }
     for (number, reason) in [
@@ -241,7 +242,7 @@ fn not_now(answer: &Answer, words: &str, gone_on: bool, rules: &Rules) -> Option
 }
 
 /// Without the platform's JSON, these are the answers of a firewall or a proxy before it, or of a server
-/// that did not know what to do with the request.
+/// that did not know what to do with the request. So is 400 with a page for people.
 const TURNED_AWAY: [u16; 16] = [
     402, 403, 405, 406, 407, 410, 411, 414, 415, 417, 418, 421, 426, 428, 431, 451,
 ];

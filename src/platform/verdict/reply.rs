@@ -37,6 +37,8 @@ pub struct Answer {
     pub document: Option<Document>,
     /// Whether it is not, and looks as if it was meant to be.
     pub is_garbled: bool,
+    /// Whether it is a page for people, or empty.
+    pub is_page: bool,
 }
 
 impl Answer {
@@ -49,6 +51,7 @@ impl Answer {
             retry_after,
             document,
             is_garbled,
+            is_page: wire::is_page(body),
         }
     }
 

@@ -11,7 +11,7 @@ fn too_large_and_refusals_without_a_list_go_into_smaller_batches() {
         (answer(413, "<html>"), Outcome::TooLarge),
         (error(422, "手机号格式错误"), Outcome::Refused),
         (error(7001, "?"), Outcome::Refused),
-        (answer(400, "<html>"), Outcome::Refused),
+        (answer(400, "bad request"), Outcome::Refused),
     ] {
         let closing = closed(&three(), &reply);
         assert_eq!(
@@ -41,7 +41,7 @@ fn a_row_that_may_have_arrived_is_rejected_alone_only_by_a_judgement_of_what_was
         (error(422, "任务已结束"), "unconfirmed", "unconfirmed"),
         (error(422, "号码重复"), "succeeded", "succeeded"),
         (error(7001, "余额不足"), "unconfirmed", "unconfirmed"),
-        (answer(400, "<html>"), "unconfirmed", "unconfirmed"),
+        (answer(400, "bad request"), "unconfirmed", "unconfirmed"),
         (answer(422, "bad request"), "unconfirmed", "unconfirmed"),
         (answer(413, "<html>"), "unconfirmed", "unconfirmed"),
         (error(413, "请求数据过大"), "unconfirmed", "unconfirmed"),
@@ -671,7 +671,7 @@ fn a_row_that_was_unconfirmed_before_it_was_requeued_is_rejected_only_by_words_a
         (error(422, "号码有误"), "rejected", "unconfirmed"),
         (error(422, "任务已结束"), "unconfirmed", "unconfirmed"),
         (error(7001, "余额不足"), "unconfirmed", "unconfirmed"),
-        (answer(400, "<html>"), "unconfirmed", "unconfirmed"),
+        (answer(400, "bad request"), "unconfirmed", "unconfirmed"),
         (answer(413, "<html>"), "unconfirmed", "unconfirmed"),
         (error(422, "任务内已有"), "unconfirmed", "unconfirmed"),
         (error(422, "公海号码已存在"), "unconfirmed", "unconfirmed"),

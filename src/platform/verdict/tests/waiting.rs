@@ -216,6 +216,7 @@ fn an_answer_that_nobody_can_read_may_have_delivered_unless_its_status_says_wait
         r#"{"code":422,"message":"m","data":{"fail_datas":["131***2222"]}}"#.to_owned(),
         r#"{"code":422,"status":"error","message":"部分号"#.to_owned(),
         "{\0\"\0c\0o\0d\0e\0".to_owned(),
+        "<br />\n<b>Warning</b>\n{\"code\":200,\"status\":\"success\"}".to_owned(),
     ];
     for body in bodies {
         for http in [400, 413, 422] {
@@ -350,6 +351,11 @@ fn a_firewall_that_forbids_stops_a_lane_and_not_its_user() {
         (403, ""),
         (403, "<html>blocked</html>"),
         (403, r#"{"error":"no"}"#),
+        (400, ""),
+        (
+            400,
+            "<html>plain HTTP request was sent to HTTPS port</html>",
+        ),
         (405, "<html>blocked</html>"),
         (406, ""),
         (407, ""),
