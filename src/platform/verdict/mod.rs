@@ -11,6 +11,7 @@
 mod attribution;
 mod closing;
 mod existence;
+mod fault;
 mod import;
 mod neutral;
 mod outcome;

@@ -98,6 +98,7 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     let refusal = Refusal {
         outcome: Outcome::Refused,
         words: &words,
+        said: document.map_or("", |document| &document.message),
         judges_the_row: matches!(answer.code(), Some(400 | 422)),
     };
     if answer.says(413) {

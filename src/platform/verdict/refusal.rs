@@ -14,7 +14,10 @@ use crate::settlement::{FailKind, Final, RowOutcome};
 /// A refusal of a request as a whole.
 pub(super) struct Refusal<'a> {
     pub(super) outcome: Outcome,
+    /// The answer in words that may be kept.
     pub(super) words: &'a str,
+    /// What the platform said, as it said it: a mask hides what a number belongs to.
+    pub(super) said: &'a str,
     /// Whether a row that is refused alone in this way is surely not in the task.
     pub(super) judges_the_row: bool,
 }
@@ -50,19 +53,18 @@ pub(super) fn refused(batch: &Batch, refusal: &Refusal<'_>, rules: &Rules) -> Cl
 
 /// Returns the end of a row whose request carried no other row and was refused.
 fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules: &Rules) -> Final {
-    let judges = refusal.judges_the_row;
-    let existence = existence(&without_own(refusal.words, batch, contact), rules);
-    let is_of_existence = !matches!(existence, Existence::BadNumber | Existence::NotSaid);
-    if judges && is_of_existence {
-        return refusal_of_row(batch, contact, &[refusal.words], rules);
-    }
     // Words without a list may be about the task or the account, unless the task has taken a row
-    // since. Even then it may have ended in between, or the words may say that the number is there.
-    let is_about_row = batch.taken_since && existence == Existence::BadNumber;
-    if !batch.may_be_in(contact) || judges && is_about_row {
-        return rejected(refusal.words);
-    }
-    unconfirmed(refusal.words)
+    // since.
+    let judges =
+        |said| refusal.judges_the_row && (said != Existence::BadNumber || batch.taken_since);
+    let said = existence(&without_own(refusal.said, batch, contact), rules);
+    let said = Some(said).filter(|said| judges(*said));
+    end_of(
+        said.unwrap_or(Existence::NotSaid),
+        batch,
+        contact,
+        refusal.words,
+    )
 }
 
 /// Returns how a row ends that the platform refused with these causes. If an earlier send may have
@@ -81,20 +83,22 @@ pub(super) fn refusal_of_row(
     let said_by = |words: &str| existence(&without_own(words, batch, contact), rules);
     let said = said_by(cause);
     let mut others = causes.iter().skip(1);
-    let may_be_in = batch.may_be_in(contact);
-    if may_be_in && others.any(|other| said_by(other) != said) {
+    if batch.may_be_in(contact) && others.any(|other| said_by(other) != said) {
         return unconfirmed(&causes.join("; "));
     }
-    match (said, may_be_in) {
-        (Existence::InTheTask, _) if batch.maybe_delivered => Final::Succeeded,
-        (Existence::InTheTask, _) => Final::Failed {
+    end_of(said, batch, contact, cause)
+}
+
+/// Returns how a row ends that was refused with words that say this.
+fn end_of(said: Existence, batch: &Batch, contact: &Contact, cause: &str) -> Final {
+    match said {
+        Existence::InTheTask if batch.maybe_delivered => Final::Succeeded,
+        Existence::InTheTask => Final::Failed {
             kind: FailKind::Duplicate,
             cause: shortened(cause),
         },
-        (Existence::Elsewhere | Existence::Perhaps | Existence::NotSaid, true) => {
-            unconfirmed(cause)
-        }
-        (_, false) | (Existence::BadNumber, _) => rejected(cause),
+        Existence::Elsewhere | Existence::NotSaid if batch.may_be_in(contact) => unconfirmed(cause),
+        Existence::Elsewhere | Existence::NotSaid | Existence::BadNumber => rejected(cause),
     }
 }
 

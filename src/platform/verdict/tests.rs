@@ -6,6 +6,7 @@ mod closing;
 mod import;
 mod refusal;
 mod waiting;
+mod words;
 
 use serde_json::json;
 

@@ -1,6 +1,8 @@
 //! The platform's words, masked and shortened so that they may be kept.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::reply::Answer;
 use crate::batch::Batch;
@@ -52,6 +54,43 @@ pub fn masked(batch: &Batch, words: &str) -> String {
     let certain = masked.chars().count().saturating_sub(uncertain);
     masked.chars().take(certain).collect()
 }
+
+/// At most this many sentences are read, because no answer may cost much.
+const MOST_SENTENCES: usize = 8;
+
+/// Whether all sentences of a text are so, of which there may be a few.
+pub(super) fn all_sentences(text: &str, is_so: impl Fn(&str) -> bool) -> bool {
+    let mut sentences = text.split(ends_sentence);
+    let mut few = sentences.by_ref().take(MOST_SENTENCES);
+    few.all(is_so) && sentences.next().is_none()
+}
+
+/// A comma ends one, too. Brackets and colons do not: they may hold a place.
+pub(super) fn ends_sentence(c: char) -> bool {
+    ",.;!?，。；！？".contains(c)
+}
+
+/// Returns a text with simplified characters in place of the traditional ones that the words about
+/// numbers and troubles have.
+pub(super) fn simplified(text: &str) -> String {
+    let simple = |c: char| SIMPLE.get(&c).copied().unwrap_or(c);
+    text.chars().map(simple).collect()
+}
+
+/// The simplified character of a traditional one.
+static SIMPLE: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+    let pair = |pair: &str| {
+        let mut chars = pair.chars();
+        Some((chars.next()?, chars.next()?))
+    };
+    PAIRS.split_whitespace().filter_map(pair).collect()
+});
+
+const PAIRS: &str = "\
+    號号 別别 碼码 電电 話话 機机 無无 確确 錯错 誤误 銷销 註注 單单 關关 長长 數数 範范 規规 請请 檢检 \
+    輸输 導导 為为 個个 與与 對对 過过 濾滤 敗败 異异 應应 須须 經经 務务 統统 網网 絡络 處处 頻频 連连 \
+    線线 斷断 時时 響响 後后 試试 維维 護护 級级 內内 庫库 據据 臺台 暫暂 錄录 會会 權权 沒没 撥拨 開开 \
+    穩稳 潰溃 複复 餘余 絕绝 審审 攔拦 棄弃 丟丢 僅仅";
 
 /// Returns where each number of a text stands.
 pub(super) fn numbers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
