@@ -22,6 +22,7 @@ mod reply;
 mod rules;
 mod success;
 mod tally;
+mod trouble;
 mod wait;
 mod words;
 

@@ -8,6 +8,7 @@ use super::refusal::{Refusal, may_have_gone_on, refused};
 use super::reply::{Answer, Reply};
 use super::rules::Rules;
 use super::success;
+use super::trouble;
 use super::wait::Wait;
 use super::words::words;
 use crate::batch::Batch;
@@ -81,7 +82,9 @@ fn read_answer(batch: &Batch, answer: &Answer, rules: &Rules) -> Verdict {
     if let Some(wait) = not_now(answer, &words, gone_on, rules) {
         return wait;
     }
-    if !is_import && document.is_some_and(says_trouble) {
+    let says_trouble =
+        |document: &Document| document.failures.is_empty() && trouble::is_told(&document.message);
+    if !is_import && !answer.says(413) && document.is_some_and(says_trouble) {
         return wait(WaitReason::ServerError, &words, true);
     }
     let is_accepted = (200..=299).contains(&answer.http);
@@ -132,74 +135,6 @@ fn is_server_error(answer: &Answer) -> bool {
     let is_one = |number| matches!(number, 408 | 425 | 499..=599);
     is_one(i64::from(answer.http)) || answer.code().is_some_and(is_one)
 }
-
-/// Whether a refusal without a list says that the platform was in trouble: time ran out, or it asks for
-/// another try. It may have gone on by itself.
-fn says_trouble(document: &Document) -> bool {
-    let mut words = document.message.to_lowercase();
-    if !document.failures.is_empty() {
-        return false;
-    }
-    for ended in ENDED {
-        words = words.replace(ended, "");
-    }
-    TROUBLE.iter().any(|said| words.contains(said))
-}
-
-/// Words for that.
-const TROUBLE: [&str; 37] = [
-    "超时",
-    "超時",
-    "逾时",
-    "逾時",
-    "timeout",
-    "time-out",
-    "timed out",
-    "无响应",
-    "無響應",
-    "没有响应",
-    "繁忙",
-    "频繁",
-    "頻繁",
-    "稍后",
-    "稍後",
-    "稍候",
-    "系统忙",
-    "系統忙",
-    "网络异常",
-    "网络错误",
-    "網絡異常",
-    "正在导入",
-    "正在处理",
-    "处理中",
-    "處理中",
-    "已断开",
-    "连接断开",
-    "连接失败",
-    "too many",
-    "try again",
-    "try later",
-    "retry later",
-    "deadline exceeded",
-    "reset by peer",
-    "empty reply",
-    "busy",
-    "unavailable",
-];
-
-/// Words that hold one of these and are about a task or a session whose time is over: nothing is carried
-/// out then.
-const ENDED: [&str; 9] = [
-    "任务已超时",
-    "登录已超时",
-    "登录超时",
-    "登陆超时",
-    "会话已超时",
-    "会话超时",
-    "授权超时",
-    "session timeout",
-    "session timed out",
-];
 
 fn is_redirect(answer: &Answer) -> bool {
     (300..=399).contains(&answer.http)

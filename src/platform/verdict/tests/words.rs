@@ -1,4 +1,4 @@
-//! What words say about a number.
+//! What words say about a number, or about the platform.
 
 use super::*;
 
@@ -367,7 +367,15 @@ fn words_that_may_mean_there_do_not_reject_a_row_that_may_have_arrived() {
         if end_listed(&sent_before(three()), cause) != "unconfirmed" {
             wrong.push(cause);
         }
-        if cause.contains('\u{fffd}') || cause.contains("频繁") {
+        let tells_no_judgement = [
+            "\u{fffd}",
+            "频繁",
+            "未知错误",
+            "系統錯誤",
+            "系统停机",
+            "服务停机",
+        ];
+        if tells_no_judgement.iter().any(|words| cause.contains(words)) {
             // [unreadable], [server error]: without a list nobody can tell what was refused.
             assert!(waiting(&one(), &error(422, cause)).maybe_delivered);
             continue;
@@ -417,4 +425,83 @@ fn words_may_quote_the_number_and_the_task_of_the_row() {
     }
     assert_eq!(end(&in_task("102"), "号码已存在于任务[1024]"), "rejected");
     assert_eq!(end(&in_task("1"), "号码已存在于任务11"), "rejected");
+}
+
+const OF_A_BROKEN_PLATFORM: &[&str] = &[
+    "系统异常，请联系管理员",
+    "系统错误",
+    "系統異常",
+    "系统内部错误",
+    "服务器内部错误",
+    "服务异常",
+    "服务不可用",
+    "导入失败，请重试",
+    "服务器异常，请重试",
+    "请重新提交",
+    "请求处理失败",
+    "未知错误",
+    "网络异常",
+    "Internal Server Error",
+    "Unknown error",
+    "please retry",
+    "java.net.SocketException: Connection reset",
+    "Broken pipe",
+    "MySQL server has gone away",
+    "Lost connection to MySQL server during query",
+    "upstream connect error or disconnect/reset before headers",
+    "no healthy upstream",
+    "触发限流",
+    "接口调用频率超限",
+    "QPS超限",
+    "请求过快",
+    "請求過快",
+    "rate limit exceeded",
+    "api freq out of limit",
+    "系统维护中",
+    "系统升级中",
+    "系統維護",
+];
+
+/// Words of a refusal whose cause lasts, or is the number.
+const OF_ANOTHER_CAUSE: &[&str] = &[
+    "号码格式错误，请修改后重试",
+    "手机号格式不正确，请重试",
+    "余额不足，请充值后重试",
+    "余额不足，请勿重试",
+    "任务已结束",
+    "号码呼叫频率超限",
+    "该号码频率过高",
+    "系统检测到号码格式错误",
+    "号码不可用",
+    "线路不可用",
+    "套餐不支持，请升级",
+    "导入失败",
+    "操作失败",
+    "服务已到期",
+    "空号",
+    "号码在黑名单中",
+    "任务不存在，请登录后重试",
+];
+
+#[test]
+fn a_refusal_of_a_broken_platform_may_have_been_delivered() {
+    // [server error]
+    for words in OF_A_BROKEN_PLATFORM {
+        for code in [10001, 422, 1] {
+            let wait = waiting(&three(), &error(code, words));
+            let found = (wait.reason, wait.maybe_delivered);
+            assert_eq!(found, (WaitReason::ServerError, true), "{code} {words}");
+        }
+        let closing = closed(&unsafe_to_resend(three()), &error(10001, words));
+        assert!(ends(&closing).iter().all(|(_, end)| *end == "unconfirmed"));
+    }
+    // [refused]
+    for words in OF_ANOTHER_CAUSE {
+        let closing = closed(&one(), &error(422, words));
+        assert_eq!(ends(&closing), [(1, "rejected")], "{words}");
+        assert!(!closed(&three(), &error(422, words)).maybe_delivered);
+    }
+    // [too large]: it is certain what to do, whatever else is said.
+    let reply = error(413, "too many numbers, please retry");
+    assert_eq!(closed(&three(), &reply).outcome, Outcome::TooLarge);
 }
