@@ -6,6 +6,7 @@ use super::closing::Closing;
 use super::outcome::Outcome;
 use super::refusal::{Refusal, may_have_gone_on, refusal_of_row, refused};
 use super::rules::Rules;
+use super::success;
 use crate::batch::Batch;
 use crate::contact::ContactId;
 use crate::platform::wire::Document;
@@ -144,7 +145,7 @@ pub(super) fn read_refusal(
     rules: &Rules,
 ) -> Closing {
     let found = attribute(batch, &document.failures);
-    let maybe_delivered = may_have_gone_on(batch, document);
+    let maybe_delivered = may_have_gone_on(batch, document) || is_of_a_part(batch, document);
     let names_nobody = found.rows.is_empty() && !maybe_delivered;
     // A single row is judged by what names it.
     let is_in_doubt = match batch.contacts.as_slice() {
@@ -167,6 +168,14 @@ pub(super) fn read_refusal(
         maybe_delivered,
         because: None,
     }
+}
+
+/// Whether a refusal without a list tells that some rows are to blame, and does not count the others.
+fn is_of_a_part(batch: &Batch, document: &Document) -> bool {
+    batch.contacts.len() > 1
+        && document.failures.is_empty()
+        && document.task_number_count.is_none()
+        && success::is_of_a_part(&document.message, batch)
 }
 
 fn closing(

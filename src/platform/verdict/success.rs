@@ -1,6 +1,7 @@
 //! The words of a success: whether a message says that something was done, and that it was all.
 
 use super::tally;
+use super::words::simplified;
 use crate::batch::Batch;
 
 /// Whether a message says that something was done.
@@ -40,8 +41,14 @@ pub(super) fn is_status_of_failure(status: &str) -> bool {
 
 /// Whether nothing in a message of success says that some of the rows were left out.
 pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
-    let lower = format!(" {} ", message.to_lowercase());
-    tally::is_of_all(message, batch) && !says(&lower, &LEFT_OUT)
+    let lower = format!(" {} ", simplified(message).to_lowercase());
+    tally::is_of_all(message, batch) && !says(&lower, &PART) && !says(&lower, &LEFT_OUT)
+}
+
+/// Whether a message of a refusal tells that it is about some of the rows alone.
+pub(super) fn is_of_a_part(message: &str, batch: &Batch) -> bool {
+    let lower = format!(" {} ", simplified(message).to_lowercase());
+    says(&lower, &PART) || tally::counts_a_part(message, batch)
 }
 
 /// Returns a message without the words of a success that is asked for.
@@ -215,51 +222,52 @@ const FAILURE: [&str; 83] = [
     "wrong",
 ];
 
-const LEFT_OUT: [&str; 44] = [
+/// Words for some of the rows.
+const PART: [&str; 6] = ["部分", "个别", "其余", "其中", " some ", "partial"];
+
+/// Words for rows that were left out of a success.
+const LEFT_OUT: [&str; 41] = [
     "zero",
-    "部分",
-    "未能",
-    "未导入",
-    "未導入",
-    "未全部",
+    "未",
+    "不",
+    "仅",
     "除外",
-    "其余",
-    "其餘",
+    "另有",
     "排除",
     "剔除",
     "过滤",
-    "過濾",
     "跳过",
-    "跳過",
     "忽略",
+    "拦截",
+    "屏蔽",
+    "丢弃",
+    "移除",
     "去重",
     "重复",
-    "重複",
+    "已存在",
     "无效",
-    "無效",
+    "空号",
+    "黑名单",
+    "格式",
+    "公海",
+    "停止",
     "拒绝",
-    "拒絕",
     "异常",
-    "異常",
     "错误",
-    "錯誤",
     "无法",
-    "無法",
-    "不能",
     "稍后",
-    "稍後",
     "审核",
-    "審核",
     " no ",
     " none ",
-    " some ",
-    "partial",
     "skip",
+    "except",
     "ignored",
     "filtered",
+    "dropped",
     "duplicate",
     "invalid",
     "reject",
+    "warning",
 ];
 
 /// Words of a success that is still to come.

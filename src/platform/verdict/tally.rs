@@ -29,6 +29,18 @@ pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
     })
 }
 
+/// Whether a number in a message of a refusal counts fewer rows than the batch has.
+pub(super) fn counts_a_part(message: &str, batch: &Batch) -> bool {
+    let text = plain(message);
+    let is_of_a_part = |at| {
+        let number = Number::of(&text, at);
+        let rows: Option<usize> = number.digits.parse().ok();
+        let is_fewer = rows.is_some_and(|rows| (1..batch.contacts.len()).contains(&rows));
+        is_fewer && number.counts_rows() && !number.is_ordinal() && !number.counts_others()
+    };
+    numbers(&text).any(is_of_a_part)
+}
+
 /// A longer number is an id or a date.
 const LONGEST_COUNT: usize = 6;
 
@@ -53,6 +65,17 @@ impl<'a> Number<'a> {
         begins_with(self.behind.trim_start(), &COUNTED)
     }
 
+    /// Whether it is the place of a row, as in `第2条`.
+    fn is_ordinal(&self) -> bool {
+        self.before.trim_end().ends_with('第')
+    }
+
+    /// Whether it counts something else than rows, as in `2个任务`.
+    fn counts_others(&self) -> bool {
+        let behind = self.behind.trim_start().strip_prefix(['个', '個']);
+        behind.is_some_and(|behind| begins_with(behind.trim_start(), &OTHERS))
+    }
+
     /// Whether it may count rows by where it stands.
     fn may_count(&self) -> bool {
         self.is_zero() || self.is_in_fraction() || self.is_announced() || self.is_of_done()
@@ -75,8 +98,11 @@ impl<'a> Number<'a> {
     fn is_announced(&self) -> bool {
         let is_in_brackets = self.behind.trim_start().starts_with(')');
         let signs =
-            |c: char| c.is_whitespace() || matches!(c, ':' | '=') || c == '(' && is_in_brackets;
-        let label = self.before.trim_end_matches(signs);
+            |c: char| c.is_whitespace() || ":=,-[".contains(c) || c == '(' && is_in_brackets;
+        let mut label = self.before.trim_end_matches(signs);
+        while let Some(shorter) = NUMBER_OF.iter().find_map(|word| label.strip_suffix(word)) {
+            label = shorter;
+        }
         let mut announcing = ANNOUNCING.iter().chain(&DONE_TO_ROWS);
         announcing.any(|word| label.ends_with(word))
     }
@@ -150,11 +176,19 @@ const COUNTED: [&str; 14] = [
     "of ",
 ];
 
-/// Words before a number of rows, beside [`DONE_TO_ROWS`].
-const ANNOUNCING: [&str; 20] = [
-    "成功", "导入", "導入", "新增", "写入", "寫入", "添加", "入库", "有效", "共", "总数", "總數",
-    "总计", "合计", "数量", "条数", "success", "total", "count", "of",
+/// What else is counted with 个.
+const OTHERS: [&str; 9] = [
+    "任务", "任務", "参数", "字段", "坐席", "并发", "线路", "账号", "用户",
 ];
+
+/// Words before a number of rows, beside [`DONE_TO_ROWS`].
+const ANNOUNCING: [&str; 22] = [
+    "rows", "affected", "成功", "导入", "導入", "新增", "写入", "寫入", "添加", "入库", "有效",
+    "共", "总数", "總數", "总计", "合计", "数量", "条数", "success", "total", "count", "of",
+];
+
+/// Words between such a word and its number.
+const NUMBER_OF: [&str; 4] = ["数", "數", "号码", "號碼"];
 
 /// Words behind a number of rows and what they are called.
 const DONE_TO_ROWS: [&str; 8] = [

@@ -123,6 +123,55 @@ fn where_bad_numbers_are_skipped_a_refusal_with_a_list_does_not_tell_of_the_othe
 }
 
 #[test]
+fn a_refusal_that_tells_of_a_part_does_not_tell_of_the_others() {
+    // [refused with a list]
+    for words in [
+        "部分号码导入失败",
+        "部分失败",
+        "个别号码导入失败",
+        "個別號碼導入失敗",
+        "3条中有1条格式不正确",
+        "部分号码已导入，其余格式错误",
+        "已导入2条，1条重复",
+        "其中1条格式错误",
+        "some numbers failed",
+        "Some of the numbers are invalid",
+        "partial failure",
+        "2 numbers failed",
+    ] {
+        for code in [422, 10001] {
+            let closing = closed(&three(), &error(code, words));
+            assert_eq!(closing.outcome, Outcome::Refused, "{words}");
+            assert_eq!((closing.settled.len(), closing.unsettled.len()), (0, 3));
+            assert!(closing.maybe_delivered, "{code} {words}");
+            let closing = closed(&unsafe_to_resend(three()), &error(code, words));
+            let all = [(1, "unconfirmed"), (2, "unconfirmed"), (3, "unconfirmed")];
+            assert_eq!(ends(&closing), all, "{code} {words}");
+        }
+        // A single row has no part.
+        assert_eq!(ends(&closed(&one(), &error(422, words))), [(1, "rejected")]);
+        // [turned away with a list]: nothing went in, whatever else there is a part of.
+        let wait = waiting(&unsafe_to_resend(three()), &error(6007, words));
+        assert!(!wait.maybe_delivered, "{words}");
+    }
+    for words in [
+        "第2条号码格式错误",
+        "每次最多导入100条数据",
+        "3条号码格式错误",
+        "手机号必须为11位",
+        "您有2个任务正在运行",
+        "任务已结束",
+        "余额不足2元",
+    ] {
+        let closing = closed(&three(), &error(422, words));
+        assert_eq!(closing.unsettled.len(), 3, "{words}");
+        assert!(!closing.maybe_delivered, "{words}");
+    }
+    let body = r#"{"code":422,"message":"部分号码导入失败","data":{"taskNumberCount":0}}"#;
+    assert!(!closed(&three(), &answer(200, body)).maybe_delivered);
+}
+
+#[test]
 fn an_entry_that_names_nobody_does_not_judge_a_row_that_may_have_arrived() {
     // [refused after a lost answer], [about the task]
     let listed_as = |number: &str, cause: &str| {
