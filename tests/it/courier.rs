@@ -246,7 +246,7 @@ async fn a_lane_whose_rows_are_all_refused_with_the_same_words_pauses_and_says_s
     }
     let refuse = |batch: &Batch| {
         let bad = batch.lane.task_id() == "bad";
-        answer(if bad { 1234 } else { 200 })
+        if bad { saying(1234, "?") } else { answer(200) }
     };
     let mut options = options(Duration::ZERO);
     options.tuning.batch_size = 20;

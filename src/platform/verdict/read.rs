@@ -198,16 +198,22 @@ fn is_success(batch: &Batch, document: &Document) -> bool {
         && (counts || is_told)
 }
 
-/// Whether a refusal under the HTTP status of a success is told as one. Programs with other codes than the
-/// documented ones have 0 or 1 for a success, and these have to tell of a failure, unless the list of failures
-/// names every row.
+/// Whether a refusal under the HTTP status of a success is told as one: by a status, by the code of a refusal in
+/// HTTP, or by words or a list. Programs with other codes than the documented ones have 0 or 1 for a success, and
+/// these have to tell of a failure, unless the list of failures names every row.
 fn tells_of_a_failure(batch: &Batch, document: &Document) -> bool {
     let status = document.status.as_deref();
-    !matches!(document.code, 0 | 1)
-        || document.success == Some(false)
-        || status.is_some_and(success::is_status_of_failure)
-        || success::has_words_of_failure(&document.message)
-        || import::lists_all(batch, document)
+    let says_so =
+        document.success == Some(false) || status.is_some_and(success::is_status_of_failure);
+    says_so
+        || match document.code {
+            400..=499 => true,
+            0 | 1 => {
+                success::has_words_of_failure(&document.message)
+                    || import::lists_all(batch, document)
+            }
+            _ => !document.message.trim().is_empty() || !document.failures.is_empty(),
+        }
 }
 
 /// Whether any part of the document says that rows were imported. The words alone say nothing where the code

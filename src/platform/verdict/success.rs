@@ -17,14 +17,18 @@ pub(super) fn is_claimed(message: &str) -> bool {
     is_told(message) || BARE.iter().any(|word| bare.eq_ignore_ascii_case(word))
 }
 
-/// Whether a message tells that something went wrong, or has to be done first.
+/// Whether a message tells that something went wrong, or has to be done first. One that also tells that
+/// something was done or begun, or asks to wait for its end, does not: some of the rows may be in.
 pub(super) fn has_words_of_failure(message: &str) -> bool {
-    let mut message = message.to_lowercase();
+    let mut message = format!(" {} ", message.to_lowercase());
+    if says(&message, &BEGUN) {
+        return false;
+    }
+    let is_awaited = message.contains("等待");
     for harmless in NO_FAILURE {
         message = message.replace(harmless, "");
     }
-    let is_taken = says(&message, &TAKEN) && !says(&message, &NOT_DONE);
-    !is_taken && (says(&message, &NOT_DONE) || says(&message, &FAILURE))
+    says(&message, &NOT_DONE) || !is_awaited && says(&message, &FAILURE)
 }
 
 /// Whether a `status` is one of a success, as the platform or another program writes it.
@@ -111,28 +115,50 @@ const BARE: [&str; 9] = [
 ];
 
 /// Words that hold one of [`FAILURE`] and tell of none.
-const NO_FAILURE: [&str; 11] = [
+const NO_FAILURE: [&str; 20] = [
     "请求",
     "請求",
     "无误",
     "無誤",
-    "请等待",
     "请耐心",
+    "請耐心",
+    "请查看",
+    "請查看",
     "请勿重复",
+    "請勿重複",
     "无异常",
+    "無異常",
     "无重复",
+    "無重複",
     "非常",
+    // Of the time that an import takes.
+    "需要几",
+    "需要一",
+    "需要时间",
+    "0 deleted",
     "no error",
 ];
 
-/// Words of which a message has one that says that all was taken, and asks for patience.
-const TAKEN: [&str; 6] = [
+/// Words that tell that something was done or begun, whatever else went wrong. A number that is there already
+/// is told of by some of them, too: then nobody knows what became of the others.
+const BEGUN: [&str; 17] = [
     "已提交",
+    "已导入",
+    "已導入",
+    "已添加",
     "已加入队列",
+    "已加入任务",
+    "已写入",
+    "已寫入",
+    "已录入",
+    "已錄入",
+    "已入队",
+    "已入库",
+    "已处理",
+    "已處理",
     "已全部",
-    "等待处理",
-    "等待审核",
-    "queued",
+    "完毕",
+    " queued",
 ];
 
 /// Words of which a message about a failure has one, beside [`NOT_DONE`].
@@ -153,7 +179,7 @@ const FAILURE: [&str; 83] = [
     "suspend",
     "frozen",
     "locked",
-    "ended",
+    " ended",
     "deleted",
     "too ",
     "不",

@@ -145,6 +145,9 @@ fn a_success_in_another_shape_than_documented_may_have_been_an_import() {
         r#"{"code":0}"#,
         r#"{"code":1,"data":[]}"#,
         r#"{"code":0,"msg":"处理完毕"}"#,
+        r#"{"code":20000,"message":"","data":null}"#,
+        r#"{"code":10000,"data":[]}"#,
+        r#"{"code":1000}"#,
         r#"{"code":0,"msg":"已提交，请等待审核"}"#,
         r#"{"code":0,"msg":"已加入队列，请勿重复提交"}"#,
         r#"{"code":1,"msg":"已全部导入，无异常"}"#,
@@ -185,6 +188,59 @@ fn a_success_in_another_shape_than_documented_may_have_been_an_import() {
     }
     let words = closed(&three(), &answer(200, r#"{"code":1,"msg":"任务不存在"}"#)).answer;
     assert_eq!(words, "1 任务不存在");
+}
+
+#[test]
+fn a_success_of_another_program_that_asks_for_patience_is_no_refusal() {
+    let told = |code: i64, words: &str| {
+        let body = json!({"code": code, "msg": words}).to_string();
+        verdict(&three(), &answer(200, &body))
+    };
+    for code in [0, 1] {
+        // [unreadable]
+        for words in [
+            "已导入，请查看",
+            "已添加，部分失败",
+            "号码已录入，请到任务中查看",
+            "导入完毕，请查看结果",
+            "请求已处理，请查看导入记录",
+            "已入队，无需重复提交",
+            "审核中，请等待，不要关闭页面",
+            "导入需要几分钟",
+            "queued, do not send again",
+            "numbers appended",
+            "recommended",
+            "已全部导入，无异常",
+            "已导入，审核不通过的号码将无法呼叫",
+            "提交完毕，请耐心等待",
+            "请等待",
+            "请查看",
+            "请勿重复提交",
+            "无重复",
+            "非常感谢",
+        ] {
+            let verdict = told(code, words);
+            let wait = verdict
+                .wait()
+                .unwrap_or_else(|| panic!("{words}: {verdict:?}"));
+            let found = (wait.reason, wait.maybe_delivered);
+            assert_eq!(found, (WaitReason::Unreadable, true), "{words}");
+        }
+        // [refused]
+        for words in [
+            "导入失败，请等待",
+            "请登录",
+            "非常抱歉，余额不足",
+            "只能导入本地号码",
+            "需要先登录",
+            "任务已终止",
+            "task has ended",
+            "task deleted",
+            "账号被封",
+        ] {
+            assert_eq!(told(code, words).outcome(), "refused", "{words}");
+        }
+    }
 }
 
 #[test]
