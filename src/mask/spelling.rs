@@ -23,8 +23,8 @@ fn is_suffix(text: &str) -> bool {
 }
 
 /// Hands each spelling under which the platform may know a number to `spelling`: as it was sent;
-/// without blanks around it; in plain digits, if it has blanks, hyphens or full-width digits; as the
-/// whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without
+/// without blanks around it; in plain digits, if it has blanks, hyphens or full-width digits; each
+/// number of several; as the whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without
 /// China's country code, the zero of a trunk call, or both; and each of all these without a suffix. A number in plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     let trimmed = trimmed(number);
@@ -50,6 +50,9 @@ pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     }
     if let Some(digits) = only_digits(number) {
         without_code_and_suffix(&digits);
+        for one in several(number) {
+            without_code_and_suffix(&one);
+        }
     }
     if let Some(digits) = cast(trimmed) {
         without_code_and_suffix(&digits);
@@ -78,6 +81,20 @@ fn only_digits(number: &str) -> Option<String> {
     let digits: String = digits.collect();
     let others = bare.chars().count() - digits.len();
     (digits.len() >= SHORTEST_NUMBER && others <= digits.len()).then_some(digits)
+}
+
+/// Returns the numbers in a field that holds more than one: a platform may take any of them.
+fn several(field: &str) -> Vec<String> {
+    let bare = field.split('_').find(|part| !part.is_empty());
+    let digits: String = bare.unwrap_or_default().chars().map(in_ascii).collect();
+    let parts = digits.split(|c: char| !c.is_ascii_digit());
+    let long = parts.filter(|part| part.len() >= SHORTEST_NUMBER);
+    let numbers: Vec<String> = long.map(str::to_owned).collect();
+    if numbers.len() > 1 {
+        numbers
+    } else {
+        Vec::new()
+    }
 }
 
 /// Returns one spelling for all numbers that the platform may take for the same: plain digits,
@@ -283,6 +300,14 @@ mod tests {
             let known = spellings(sent);
             assert!(known.iter().any(|one| one == "13012121211"), "{known:?}");
         }
+        for several in ["13012121211,13099998888", "13099998888 / +86 13012121211"] {
+            let known = spellings(several);
+            for one in ["13012121211", "13099998888"] {
+                assert!(known.iter().any(|known| known == one), "{known:?}");
+            }
+        }
+        // A suffix is no number.
+        assert!(!spellings("+8613012121211_20251128").contains(&"20251128".to_owned()));
         // A ciphertext has digits, too.
         let cipher = "U2FsdGVkX19zZWNyZXQ1";
         assert_eq!(spellings(cipher), [cipher]);

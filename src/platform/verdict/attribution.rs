@@ -41,7 +41,7 @@ impl Attribution<'_> {
 }
 
 /// Finds the row of each entry, without guessing: an exact number first, then the visible ends. In
-/// a batch of one there is nothing to tell apart, unless the entry names another number in full.
+/// a batch of one there is nothing to tell apart, unless the entry names another number.
 pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attribution<'a> {
     let mut found = Attribution {
         rows: BTreeMap::new(),
@@ -67,18 +67,25 @@ pub(super) fn attribute<'a>(batch: &'a Batch, failures: &'a [Failure]) -> Attrib
     found
 }
 
-/// Whether the name is a whole number, and not that of this row.
+/// Whether the name is a whole number, or a mask of one, and not that of this row.
 fn is_foreign(batch: &Batch, row: &Shown, named: &str) -> bool {
-    let is_whole = |c: char| c.is_ascii_digit();
     let name = mask::canonical(named);
-    !batch.options.encryption
-        && name.len() >= SHORTEST_FOREIGN
-        && name.chars().all(is_whole)
-        && Name::new(named).fit(row) == Fit::None
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    let is_whole = digits == name.len();
+    let hides = |c: char| matches!(c, 'x' | 'X') || !c.is_alphanumeric();
+    let shows_enough = if is_whole {
+        digits >= SHORTEST_FOREIGN
+    } else {
+        digits >= LEAST_SHOWN && name.chars().all(|c| c.is_ascii_digit() || hides(c))
+    };
+    !batch.options.encryption && shows_enough && Name::new(named).fit(row) == Fit::None
 }
 
 /// A shorter run of digits may be the number of a line or what is left of a mask.
 const SHORTEST_FOREIGN: usize = 11;
+
+/// The platform's masks show as many digits of a number.
+const LEAST_SHOWN: usize = 7;
 
 /// Whether an entry of the list names the only row of a batch. Words that name nobody may be about
 /// the task or the account, and a name that does not fit is another number's.

@@ -174,7 +174,23 @@ fn an_entry_with_another_number_in_full_is_not_about_the_only_row() {
         let closing = closed(&one(), &foreign(count));
         assert_eq!(ends(&closing), [(1, "unconfirmed")], "{count:?}");
     }
-    for number in ["+8613000001111", "+86 130 0000 1111", "13000001111.0"] {
+    // Nor one that shows as much of another number.
+    let there = |count| imported(count, &[("155***8888", "号码已存在")]);
+    for count in [None, Some(0)] {
+        let closing = closed(&sent_before(one()), &there(count));
+        assert_eq!(ends(&closing), [(1, "unconfirmed")], "{count:?}");
+    }
+    for number in [
+        "+8613000001111",
+        "+86 130 0000 1111",
+        "13000001111.0",
+        "130***1111",
+        "130xxxx1111",
+        "86130****1111",
+        "***1111",
+        "***",
+        "line 7",
+    ] {
         let own = imported(None, &[(number, "空号")]);
         assert_eq!(ends(&closed(&one(), &own)), [(1, "rejected")], "{number}");
     }
