@@ -16,6 +16,7 @@ mod locked;
 mod logs;
 mod pause;
 mod pooled;
+mod quoted;
 mod reload;
 mod replaced;
 mod requeue;

@@ -2,12 +2,13 @@
 //!
 //! Their messages quote values ("Duplicate entry '…' for key"), and a value may be a customer's
 //! number. So when the table refuses a row, only the name of the rule or of the column is passed
-//! on.
+//! on, and numbers in all other words are masked.
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::cluster::Undone;
+use crate::mask::mask_within;
 use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::network::translate_server;
 use crate::outbox::{OutboxError, fitness, schema};
@@ -79,7 +80,7 @@ fn number(error: &dyn DatabaseError) -> u16 {
 }
 
 fn translate_number(error: &dyn DatabaseError) -> OutboxError {
-    let message = error.message().to_owned();
+    let message = mask_within(error.message());
     meaning(number(error), error.code().as_deref(), message)
 }
 
@@ -116,12 +117,10 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
             "the column {} must not be null",
             first_name(&message)
         )),
+        // MySQL reports it by HY000, MariaDB by 22007.
+        1366 => refused_value(&message),
         _ => match sqlstate.and_then(|code| code.get(..2)) {
-            // A value that its column cannot hold.
-            Some("22" | "23") => OutboxError::Refused(format!(
-                "the column {} cannot hold the value",
-                last_name(&message)
-            )),
+            Some("22" | "23") => refused_value(&message),
             Some("40") => OutboxError::Conflict(message),
             Some("08") => OutboxError::Lost(message),
             _ => OutboxError::Failed(message),
@@ -177,10 +176,23 @@ fn is_over(number: u16) -> bool {
     )
 }
 
+/// What stands around names and values in a message.
+const QUOTES: [char; 2] = ['\'', '`'];
+
+/// A value that its column cannot hold. Where no column is named, the last that a message quotes is the value.
+fn refused_value(message: &str) -> OutboxError {
+    let words = message.split(QUOTES).next().unwrap_or_default();
+    OutboxError::Refused(if message.ends_with(QUOTES) || words == message {
+        words.trim_end_matches([':', ' ']).to_owned()
+    } else {
+        format!("the column {} cannot hold the value", last_name(message))
+    })
+}
+
 /// Returns the last name in quotes, without the table that may stand before it. Values come earlier
 /// in a message than the name of the rule, and may hold quotes themselves.
 fn last_name(message: &str) -> String {
-    let mut parts = message.rsplitn(3, ['\'', '`']);
+    let mut parts = message.rsplitn(3, QUOTES);
     parts.next();
     let name = parts.next().unwrap_or_default();
     name.rsplit('.').next().unwrap_or_default().to_owned()
@@ -188,7 +200,7 @@ fn last_name(message: &str) -> String {
 
 /// Returns the first name in quotes.
 fn first_name(message: &str) -> &str {
-    message.split(['\'', '`']).nth(1).unwrap_or_default()
+    message.split(QUOTES).nth(1).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -220,6 +232,34 @@ mod tests {
         }
         let message = "CONSTRAINT `sex_is_0_1_or_2` failed for `shop`.`contact_outbox`";
         assert_eq!(first_name(message), "sex_is_0_1_or_2");
+    }
+
+    #[test]
+    fn a_value_is_not_told_where_no_column_is_named() {
+        for (number, sqlstate, message, told) in [
+            (
+                1292,
+                "22007",
+                "Truncated incorrect DOUBLE value: '12345'",
+                "Truncated incorrect DOUBLE value",
+            ),
+            (
+                1690,
+                "22003",
+                "BIGINT value is out of range in '(12345 + `shop`.`orders`.`n`)'",
+                "BIGINT value is out of range in",
+            ),
+            (
+                1366,
+                "HY000",
+                "Incorrect integer value: '12345' for column 'digits' at row 1",
+                "the column digits cannot hold the value",
+            ),
+            (1644, "22000", "hands off", "hands off"),
+        ] {
+            let said = meaning(number, Some(sqlstate), message.into()).to_string();
+            assert_eq!(said, format!("the database refused the row: {told}"));
+        }
     }
 
     /// The kind of error that a number and SQLSTATE become.

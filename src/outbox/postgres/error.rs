@@ -1,11 +1,12 @@
 //! The meaning of PostgreSQL's errors for the courier.
 //!
 //! Only an error's one-line message is passed on, never its detail: "Failing row contains (…)"
-//! would carry a customer's number.
+//! would carry a customer's number. Numbers in the message are masked: it may quote a value.
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
+use crate::mask::mask_within;
 use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::network::translate_server;
 use crate::outbox::{OutboxError, fitness, schema};
@@ -47,7 +48,7 @@ fn has_code(error: &sqlx::Error, code: &str) -> bool {
 
 fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
     let code = error.code().unwrap_or_default();
-    let meant = meaning(&code, error.constraint(), error.message().to_owned());
+    let meant = meaning(&code, error.constraint(), mask_within(error.message()));
     if ends_connection(error) {
         at_the_end(&code, meant)
     } else {

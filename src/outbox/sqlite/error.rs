@@ -1,10 +1,11 @@
 //! The meaning of SQLite's errors for the courier. Its messages name tables, columns and rules,
-//! never values.
+//! never values. An app's trigger may quote one, so numbers are masked.
 
 use sqlx::Error;
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use super::file::is_full;
+use crate::mask::mask_within;
 use crate::outbox::error::{breaks, other_schema};
 use crate::outbox::{OutboxError, schema};
 
@@ -24,7 +25,7 @@ pub(super) fn translate(error: Error) -> OutboxError {
 }
 
 fn translate_code(error: &dyn DatabaseError) -> OutboxError {
-    let message = error.message().to_owned();
+    let message = mask_within(error.message());
     if error.kind() != ErrorKind::Other {
         return refusal(message);
     }

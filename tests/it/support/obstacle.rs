@@ -91,6 +91,45 @@ impl Db {
         self.execute(&sql).await;
     }
 
+    /// From now on every such statement (INSERT, UPDATE) on the contacts is refused with an error of the
+    /// app's own that quotes the number.
+    pub(crate) async fn refuse_by_number(&self, event: &str) {
+        let table = "contact_outbox";
+        let sql = match &self.raw {
+            Raw::Sqlite(_) => format!(
+                "CREATE TRIGGER obstacle_{table} BEFORE {event} ON {table}
+                 BEGIN SELECT RAISE(ABORT, 'blocked ' || NEW.phone); END"
+            ),
+            Raw::Postgres(_) => {
+                postgres_trigger(table, event, "RAISE EXCEPTION 'blocked %', NEW.phone;")
+            }
+            Raw::MySql(_) => format!(
+                "CREATE TRIGGER obstacle_{table} BEFORE {event} ON {table} FOR EACH ROW
+                 BEGIN
+                     SET @blocked = CONCAT('blocked ', NEW.phone);
+                     SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = @blocked;
+                 END"
+            ),
+        };
+        self.execute(&sql).await;
+    }
+
+    /// From now on every UPDATE of the contacts is refused because an app makes a number of what is none; SQLite
+    /// takes anything for a number.
+    pub(crate) async fn refuse_by_value(&self) {
+        let table = "contact_outbox";
+        let sql = match &self.raw {
+            Raw::Sqlite(_) => panic!("SQLite refuses no such value"),
+            Raw::Postgres(_) => postgres_trigger(table, "UPDATE", "PERFORM NEW.phone::integer;"),
+            Raw::MySql(_) => format!(
+                "CREATE TABLE digits (phone double);
+                 CREATE TRIGGER obstacle_{table} BEFORE UPDATE ON {table} FOR EACH ROW
+                 INSERT INTO digits VALUES (CONCAT(NEW.phone, '-') + 0)"
+            ),
+        };
+        self.execute(&sql).await;
+    }
+
     /// Removes the triggers of the table.
     pub(crate) async fn clear(&self, table: &str) {
         let on = match &self.raw {
