@@ -31,9 +31,22 @@ pub(super) fn refused_login(error: &sqlx::Error) -> Option<String> {
         .then(|| error.to_string())
 }
 
-/// Whether the server allows no more connections, of all, of this role, or to this database.
+/// Whether the server, or a pooler, allows no more connections, of all, of this role, or to this database.
 pub(super) fn allows_no_more(error: &sqlx::Error) -> bool {
-    has_code(error, "53300")
+    let error = error.as_database_error();
+    error.is_some_and(|error| is_one_too_many(&error.code().unwrap_or_default(), error.message()))
+}
+
+/// Whether one connection more is refused while the others work. Poolers say so by a code for anything: the
+/// words are those of `PgBouncer` and of Supavisor.
+fn is_one_too_many(code: &str, message: &str) -> bool {
+    let words = match code {
+        "53300" => return true,
+        "08P01" => ["(max_client_conn)", "client connections exceeded"],
+        "XX000" => ["max clients reached", "Max client connections reached"],
+        _ => return false,
+    };
+    words.iter().any(|words| message.contains(words))
 }
 
 /// Whether another session has the lock.
@@ -76,8 +89,9 @@ fn at_the_end(code: &str, meant: OutboxError) -> OutboxError {
             OutboxError::LoginRefused(message)
         }
         OutboxError::Failed(message) | OutboxError::Refused(message) => OutboxError::Lost(message),
-        // One connection more is refused; the others work.
-        OutboxError::Unavailable(message) if code != "53300" => OutboxError::Lost(message),
+        OutboxError::Unavailable(message) if !is_one_too_many(code, &message) => {
+            OutboxError::Lost(message)
+        }
         meant => meant,
     }
 }
@@ -85,6 +99,7 @@ fn at_the_end(code: &str, meant: OutboxError) -> OutboxError {
 /// What an error of this SQLSTATE means, and of this constraint if one was broken.
 fn meaning(code: &str, constraint: Option<&str>, message: String) -> OutboxError {
     match code {
+        code if is_one_too_many(code, &message) => OutboxError::Unavailable(message),
         // undefined_table, undefined_column, invalid_schema_name
         "42P01" => OutboxError::Schema(schema::UNMIGRATED.into()),
         "42703" | "3F000" => other_schema(&message),
@@ -198,6 +213,26 @@ mod tests {
             for code in codes {
                 assert_eq!(kind_at_the_end(code), meant, "{code}");
             }
+        }
+    }
+
+    #[test]
+    fn a_pooler_that_takes_no_more_clients_has_ended_no_connection() {
+        for (code, words) in [
+            ("08P01", "no more connections allowed (max_client_conn)"),
+            (
+                "08P01",
+                "client connections exceeded (max_db_client_connections)",
+            ),
+            ("XX000", "Max client connections reached"),
+            (
+                "XX000",
+                "MaxClientsInSessionMode: max clients reached - in Session mode max clients are \
+                 limited to pool_size",
+            ),
+        ] {
+            let told = at_the_end(code, meaning(code, None, words.into()));
+            assert_eq!(told.kind(), "unavailable", "{words}");
         }
     }
 

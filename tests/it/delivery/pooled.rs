@@ -239,6 +239,30 @@ async fn a_pooler_of_sessions_may_have_a_single_one_left() {
     pooler.ends(&db).await;
 }
 
+#[tokio::test]
+async fn a_pooler_that_allows_few_clients_is_worked_with_by_those_that_it_allows() {
+    let db = Db::postgres().await;
+    let mut world = filled(&db).await;
+    let pooler = Pooler::new(&db, "session", &[IGNORING, "max_client_conn = 2"]).await;
+    let pooler = pooler.settled(&db).await;
+    world.set("database.url", &pooler.url);
+    world.set("database.max_connections", "8");
+    world.set("delivery.batch_size", "10");
+    world.set("delivery.lease", "30s");
+    let courier = world.start(&["run"]);
+    world
+        .none("FROM contact_outbox WHERE status = 'pending'")
+        .await;
+    courier.says("the server allows fewer connections").await;
+    let log = courier.log();
+    assert!(!log.contains("database trouble"), "{log}");
+    courier.signal("TERM").await;
+    assert_eq!(courier.ended().await.code, Some(0));
+    everything_came_once(&world);
+    everything_arrived(&world, LANES * PER_LANE, 0).await;
+    pooler.ends(&db).await;
+}
+
 /// A pooler of transactions; whether prepared statements follow their connections through it.
 async fn of_transactions(db: &Db, lines: &[&str]) -> (Pooler, bool) {
     let with_statements = ["max_prepared_statements = 200"];
