@@ -4,6 +4,7 @@
 //! the simulator, in this process, tells what arrived. Every case is written once and runs on every
 //! database.
 
+mod altered;
 mod cancel;
 mod clock;
 mod crash;

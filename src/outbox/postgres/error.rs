@@ -61,12 +61,23 @@ fn has_code(error: &sqlx::Error, code: &str) -> bool {
 
 fn translate_sqlstate(error: &dyn DatabaseError) -> OutboxError {
     let code = error.code().unwrap_or_default();
-    let meant = meaning(&code, error.constraint(), mask_within(error.message()));
+    let message = mask_within(error.message());
+    if is_outdated(error) {
+        return OutboxError::Lost(message);
+    }
+    let meant = meaning(&code, error.constraint(), message);
     if ends_connection(error) {
         at_the_end(&code, meant)
     } else {
         meant
     }
+}
+
+/// Whether the session knows the statement from before its table was changed. The session would refuse it for
+/// ever, and a new one does not. The server's words are in its own language, the name of its routine is not.
+fn is_outdated(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
 }
 
 /// Whether whoever said this has closed the connection with it.
