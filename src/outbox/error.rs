@@ -98,17 +98,17 @@ impl OutboxError {
         (found.trim_end_matches("; ").to_owned(), Some(remedy))
     }
 
-    /// The same as an outage: what a server says while a connection to it is made. A courier that works had
-    /// connections before and waits for the next one, whatever the reason is: a right that was taken away
-    /// for a moment, a locked account, a password that has changed on one side only. The connections that
-    /// there are may work all the same.
-    pub(super) fn into_outage(self) -> Self {
+    /// The same as an outage: what the server at this place says while a connection to it is made. A courier
+    /// that works had connections before and waits for the next one, whatever the reason is: a right that was
+    /// taken away for a moment, a locked account, a password that has changed on one side only. The
+    /// connections that there are may work all the same, so they are not lost.
+    pub(super) fn into_outage(self, place: &str) -> Self {
         let why = match self {
             error if error.is_transient() => return error,
             Self::LoginRefused(why) | Self::Denied(why) | Self::Failed(why) => why,
             error => error.to_string(),
         };
-        Self::Lost(format!("no new connection is allowed: {why}"))
+        Self::Unavailable(format!("no new connection is allowed: {why} ({place})"))
     }
 
     /// Whether the same call may succeed later.
@@ -245,13 +245,13 @@ mod tests {
             OutboxError::Failed(words.into()),
             OutboxError::Schema(words.into()),
         ] {
-            let outage = refused.into_outage();
-            assert!(outage.is_transient());
+            let outage = refused.into_outage("db1:5432");
+            assert_eq!(outage.kind(), "unavailable");
             let told = "the database does not answer: no new connection is allowed: permission \
-                denied for database";
+                denied for database (db1:5432)";
             assert_eq!(outage.to_string(), told);
         }
         let full = OutboxError::Unavailable("too many clients".into());
-        assert_eq!(full.into_outage().kind(), "unavailable");
+        assert_eq!(full.into_outage("db1:5432").kind(), "unavailable");
     }
 }

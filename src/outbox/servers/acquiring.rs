@@ -138,7 +138,12 @@ impl<D: ServerKind> Servers<D> {
             match acquired {
                 Err(error) if D::allows_no_more(&error) => sleep(REFUSED_AGAIN).await,
                 Err(error @ (Error::PoolTimedOut | Error::PoolClosed)) => return Err(error),
-                Err(error) => return Err(network::told(D::translate(error).into_outage())),
+                Err(error) => {
+                    // Another server may let us in.
+                    self.0.search();
+                    let outage = D::translate(error).into_outage(&self.place());
+                    return Err(network::told(outage));
+                }
                 acquired => {
                     if grows && acquired.is_ok() {
                         allowance.allowed(pool.size());

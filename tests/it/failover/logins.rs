@@ -1,18 +1,26 @@
 //! A server that lets the courier in no more, for a while.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use contact_courier::outbox::{MySqlOutbox, Outbox, PostgresOutbox};
 use contact_courier::simulator::Faults;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
+use uuid::Uuid;
 
 use super::outage::{contacts, said};
 use super::user::User;
+use crate::support::app::App;
 use crate::support::{Db, Kind, on_every_server, postgres_admin_url};
 use crate::world::{World, until};
 
-on_every_server!(an_answer_outlives_a_server_that_lets_nobody_in_for_a_while);
+on_every_server!(
+    an_answer_outlives_a_server_that_lets_nobody_in_for_a_while,
+    a_session_that_works_outlives_a_server_that_lets_nobody_in,
+);
 
 /// How long nobody is let in: longer than the platform takes for an answer.
 const SHUT: Duration = Duration::from_secs(3);
@@ -90,12 +98,18 @@ async fn end_sessions(user: &User<'_>) {
     }
 }
 
-async fn an_answer_outlives_a_server_that_lets_nobody_in_for_a_while(db: &Db) {
+/// A user with a password where a server looks at it, and the database's address for that user.
+async fn user_of(db: &Db) -> (User<'_>, Url) {
     let has_password = db.kind != Kind::Postgres;
     let by_password = format!("IDENTIFIED BY '{PASSWORD}'");
     let user = User::new(db, if has_password { &by_password } else { "" }).await;
     let mut url = Url::parse(&user.url()).unwrap();
     url.set_password(has_password.then_some(PASSWORD)).unwrap();
+    (user, url)
+}
+
+async fn an_answer_outlives_a_server_that_lets_nobody_in_for_a_while(db: &Db) {
+    let (user, url) = user_of(db).await;
     // Whenever the way is shut, requests are under way.
     let slow = Faults {
         latency: Duration::from_millis(500),
@@ -137,5 +151,37 @@ async fn an_answer_outlives_a_server_that_lets_nobody_in_for_a_while(db: &Db) {
     world.has_nothing_open().await;
     courier.signal("TERM").await;
     assert_eq!(courier.ended().await.code, Some(0));
+    user.leave().await;
+}
+
+/// One more is refused, and those that there are go on.
+async fn a_session_that_works_outlives_a_server_that_lets_nobody_in(db: &Db) {
+    let (user, url) = user_of(db).await;
+    let outbox: Arc<dyn Outbox> = match db.kind {
+        Kind::Postgres => Arc::new(PostgresOutbox::connect(url.as_str(), 4).await.unwrap()),
+        _ => Arc::new(MySqlOutbox::connect(url.as_str(), 4).await.unwrap()),
+    };
+    let ask = || {
+        let outbox = Arc::clone(&outbox);
+        async move { outbox.backlog(Uuid::now_v7()).await }
+    };
+    // By then there are up to three.
+    ask().await.expect("a session");
+    let ways = ways(&user, url.path().trim_start_matches('/'));
+    let Way { shut, open } = &ways[0];
+    administer(db, shut).await;
+    let app = App::locks_the_table(db, "contact_outbox").await;
+    let mut asking: JoinSet<_> = (0..4).map(|_| ask()).collect();
+    let refused = asking.join_next().await.expect("four calls").unwrap();
+    let refused = refused.expect_err("needs one more");
+    assert!(refused.is_transient(), "{refused}");
+    let said = refused.to_string();
+    assert!(said.contains("no new connection is allowed"), "{said}");
+    app.ends().await;
+    let others = asking.join_all().await;
+    assert!(others.iter().any(Result::is_ok), "{others:?}");
+    // A session comes back to its pool a moment after its answer.
+    until("the sessions are used", async || ask().await.is_ok()).await;
+    administer(db, open).await;
     user.leave().await;
 }
