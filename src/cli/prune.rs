@@ -14,7 +14,7 @@ use super::settings_args::SettingsArgs;
 use super::span::{batches, chosen, contacts, in_words, span};
 use super::{UsageError, operator};
 use crate::app;
-use crate::outbox::{Action, Operations, Pruning};
+use crate::outbox::{Action, Operations, OutboxError, Pruning};
 use crate::settings::Settings;
 
 /// Deletes contacts that ended long ago, and the batches of the journal that tell of none
@@ -104,7 +104,8 @@ pub(super) async fn run(
     } else {
         writeln!(out, "{} deleted", gone.shown())?;
     }
-    Ok(())
+    gone.refused
+        .map_or(Ok(()), |rule| Err(OutboxError::Refused(rule).into()))
 }
 
 /// Says how much would be deleted, and asks. Returns whether it is deleted.
@@ -160,6 +161,8 @@ fn instant(seconds: f64) -> Option<Timestamp> {
 struct Gone {
     contacts: u64,
     batches: u64,
+    /// The first rule that keeps what is old enough.
+    refused: Option<String>,
 }
 
 impl Gone {
@@ -187,6 +190,7 @@ async fn prune(
     loop {
         let step = operations.prune_contacts(pruning, after, action).await?;
         gone.contacts += step.pruned;
+        gone.refused = gone.refused.or(step.refused);
         progress.reached(step.reached, gone.contacts);
         after = step.next;
         if after.is_none() {
@@ -201,6 +205,7 @@ async fn prune(
             .prune_batches(pruning, after.as_deref(), action)
             .await?;
         gone.batches += step.pruned;
+        gone.refused = gone.refused.or(step.refused);
         progress.reached(step.reached, gone.batches);
         after = step.next;
         if after.is_none() {

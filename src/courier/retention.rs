@@ -3,7 +3,7 @@
 //!
 //! It guarantees that of several couriers on one database only the one that has run the longest
 //! deletes, that no step holds more than a thousand rows, and that a failure stops nothing else:
-//! the next round goes on.
+//! the next round goes on, and where a rule of the database keeps rows, so does this one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,11 +56,12 @@ impl Retention {
             older_than: self.older_than,
             dry_run: false,
         };
-        let (mut contacts, mut batches) = (0, 0);
+        let (mut contacts, mut batches, mut refused) = (0, 0, None);
         let mut after = None;
         loop {
             let step = self.operations.prune_contacts(pruning, after, None).await?;
             contacts += step.pruned;
+            refused = refused.or(step.refused);
             after = step.next;
             if after.is_none() || life.is_stopping() {
                 break;
@@ -74,6 +75,7 @@ impl Retention {
                 .prune_batches(pruning, after.as_deref(), None)
                 .await?;
             batches += step.pruned;
+            refused = refused.or(step.refused);
             after = step.next;
             if after.is_none() {
                 break;
@@ -89,6 +91,6 @@ impl Retention {
             }
             .emit();
         }
-        Ok(())
+        refused.map_or(Ok(()), |rule| Err(OutboxError::Refused(rule)))
     }
 }

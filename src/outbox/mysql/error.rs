@@ -111,6 +111,8 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
         number if passes(number) => OutboxError::Unavailable(message),
         // A rule of the table; 4025 is MariaDB's number, and another error's on MySQL.
         1062 | 3819 => breaks(&last_name(&message)),
+        // An app's foreign key.
+        1451 | 1452 => breaks(constraint(&message)),
         4025 if sqlstate == Some("23000") => breaks(first_name(&message)),
         // A column that must not be null, or has no default.
         1048 | 1364 => OutboxError::Refused(format!(
@@ -203,6 +205,12 @@ fn first_name(message: &str) -> &str {
     message.split(QUOTES).nth(1).unwrap_or_default()
 }
 
+/// Returns the name of the constraint in what a message quotes of a table's definition.
+fn constraint(message: &str) -> &str {
+    let named = message.split_once("CONSTRAINT ");
+    named.map_or("", |(_, named)| first_name(named))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +238,10 @@ mod tests {
         ] {
             assert_eq!(last_name(message), name);
         }
+        let message = "Cannot delete or update a parent row: a foreign key constraint fails \
+            (`shop`.`orders`, CONSTRAINT `order_has_a_contact` FOREIGN KEY (`contact`) REFERENCES \
+            `contact_outbox` (`id`))";
+        assert_eq!(constraint(message), "order_has_a_contact");
         let message = "CONSTRAINT `sex_is_0_1_or_2` failed for `shop`.`contact_outbox`";
         assert_eq!(first_name(message), "sex_is_0_1_or_2");
     }

@@ -34,6 +34,9 @@ pub struct Pruning {
 pub struct PruneStep<Id> {
     /// How many rows of the table were deleted, or would have been.
     pub pruned: u64,
+    /// The rule that does not let the step delete its rows, in the database's words: an app may refer to one
+    /// of them. They stay, and the walk goes on behind them.
+    pub refused: Option<String>,
     /// The age of the last one looked at, for the progress.
     pub reached: Duration,
     /// The row behind which the next step begins; `None`: the walk is over.
@@ -72,10 +75,15 @@ impl<Id: Clone> PrunePage<Id> {
         }
     }
 
-    /// Returns the step that deleted so many rows.
-    pub(in crate::outbox) fn step(self, pruned: u64) -> PruneStep<Id> {
+    /// Returns the step that deleted so many rows, or none because a rule refused it.
+    pub(in crate::outbox) fn step(self, pruned: Result<u64, String>) -> PruneStep<Id> {
+        let (pruned, refused) = match pruned {
+            Ok(pruned) => (pruned, None),
+            Err(rule) => (0, Some(rule)),
+        };
         PruneStep {
             pruned,
+            refused,
             reached: self.reached,
             next: self.next,
         }

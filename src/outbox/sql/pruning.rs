@@ -10,6 +10,7 @@ use super::language::Session;
 use super::rates;
 use super::value::List;
 use crate::contact::ContactId;
+use crate::outbox::OutboxError;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
     Action, BATCHES, CONTACTS, PrunePage, PruneStep, Pruning, bereft, holding, says_it_is_older,
@@ -37,11 +38,23 @@ pub(super) async fn contacts<D: Dialect>(
     drop(session);
     let id = |row: &_| Columns::integer(row, "id").map(ContactId);
     let page = PrunePage::new(&read, CONTACTS, id, |_| false);
-    let mut pruned = u64::try_from(page.old.len()).unwrap_or(u64::MAX);
-    if !pruning.dry_run && pruned > 0 {
-        pruned = delete_contacts(dialect, age, &plain(&page.old), action).await?;
+    let mut pruned = Ok(u64::try_from(page.old.len()).unwrap_or(u64::MAX));
+    if !pruning.dry_run && !page.old.is_empty() {
+        let deleted = delete_contacts(dialect, age, &plain(&page.old), action).await;
+        pruned = unless_refused::<D>(deleted)?;
     }
     Ok(page.step(pruned))
+}
+
+/// Sets a rule apart that does not let rows go: others can.
+fn unless_refused<D: Dialect>(
+    deleted: Result<u64, SqlError>,
+) -> Result<Result<u64, String>, SqlError> {
+    match deleted.map_err(|error| error.translated(D::translate)) {
+        Ok(deleted) => Ok(Ok(deleted)),
+        Err(OutboxError::Refused(rule)) => Ok(Err(rule)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn delete_contacts<D: Dialect>(
@@ -88,9 +101,10 @@ pub(super) async fn batches<D: Dialect>(
     let standing = standing::<D>(&mut session, pruning, &old).await?;
     drop(session);
     let gone = bereft(old, &standing);
-    let mut pruned = u64::try_from(gone.len()).unwrap_or(u64::MAX);
-    if !pruning.dry_run && pruned > 0 {
-        pruned = delete_batches(dialect, &gone, action).await?;
+    let mut pruned = Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX));
+    if !pruning.dry_run && !gone.is_empty() {
+        let deleted = delete_batches(dialect, &gone, action).await;
+        pruned = unless_refused::<D>(deleted)?;
     }
     let step = page.step(pruned);
     if step.next.is_none() && !pruning.dry_run {

@@ -7,12 +7,13 @@ use contact_courier::contact::ContactId;
 use contact_courier::courier::lifecycle::Lifecycle;
 use contact_courier::courier::retention::Retention;
 use contact_courier::outbox::{Change, Pruning};
-
+use contact_courier::simulator::Faults;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::operations::failed;
 use super::rates::some_are_unused;
 use crate::support::{Db, Raw, close, entry, on_every_database};
+use crate::world::World;
 
 on_every_database!(
     what_ended_long_ago_goes_and_nothing_else,
@@ -24,6 +25,7 @@ on_every_database!(
     two_that_prune_at_once_do_not_mind,
     rates_that_nobody_has_used_for_long_go_and_what_was_learned_stays,
     of_several_couriers_the_one_that_has_run_the_longest_prunes,
+    contacts_that_an_app_refers_to_keep_none_of_the_next_step,
 );
 
 const OLD: Pruning = Pruning {
@@ -276,4 +278,42 @@ async fn batches_of_a_host_whose_clock_was_behind_do_not_end_the_walk(db: &Db) {
     batch_by_clock(db, 0, 0, 60).await;
     assert_eq!(prune(db, OLD).await, (0, 1));
     assert_eq!(db.count("FROM delivery_batch").await, 151);
+}
+
+async fn contacts_that_an_app_refers_to_keep_none_of_the_next_step(db: &Db) {
+    let (me, old) = (db.courier().await, db.now(-LONG));
+    db.fill(2, 600, ("created_at", &old)).await;
+    db.execute("UPDATE contact_outbox SET status = 'succeeded', finished_at = created_at")
+        .await;
+    batch_by_clock(db, 2, 0, LONG).await;
+    let (id, rule) = match &db.raw {
+        Raw::Sqlite(_) => ("integer", "FOREIGN KEY constraint failed"),
+        Raw::Postgres(_) => ("bigint", "the rule order_has_a_contact"),
+        Raw::MySql(_) => ("bigint unsigned", "the rule order_has_a_contact"),
+    };
+    db.execute(&format!(
+        "CREATE TABLE shop_order (contact {id}, CONSTRAINT order_has_a_contact
+             FOREIGN KEY (contact) REFERENCES contact_outbox (id))"
+    ))
+    .await;
+    db.execute("INSERT INTO shop_order SELECT min(id) FROM contact_outbox")
+        .await;
+    let retention = Retention {
+        operations: Arc::clone(&db.operations),
+        instance: me,
+        older_than: OLD.older_than,
+    };
+    let said = retention.round(&Lifecycle::new()).await;
+    let said = said.expect_err("a step is refused").to_string();
+    assert!(said.contains(rule), "{said}");
+    assert_eq!(db.count("FROM contact_outbox").await, 1_000);
+    assert_eq!(db.count("FROM delivery_batch").await, 0);
+
+    let world = World::new(db, Faults::default()).await;
+    let ended = world.run(&["prune", "--older-than", "1d", "--yes"]).await;
+    assert!(ended.error().contains(rule), "{}", ended.tail());
+    db.execute("DROP TABLE shop_order").await;
+    let ended = world.run(&["prune", "--older-than", "1d", "--yes"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    assert_eq!(db.count("FROM contact_outbox").await, 0);
 }
