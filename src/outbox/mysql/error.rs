@@ -105,6 +105,7 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
         1044 | 1142 | 1143 | 1227 | 1370 => OutboxError::Denied(message),
         // The disk or a table is full.
         1021 | 1114 => OutboxError::Full(message),
+        number if lacks_room(number, &message) => OutboxError::Full(message),
         number if is_refused_login(number) => OutboxError::LoginRefused(message),
         number if is_conflict(number) => OutboxError::Conflict(message),
         number if is_over(number) => OutboxError::Lost(message),
@@ -130,6 +131,17 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
     }
 }
 
+/// Whether a file beside the tables, such as a temporary one, finds no room (EE_CANTCREATEFILE, EE_WRITE,
+/// EE_DISK_FULL). The number of the system's error is ENOSPC in the words of MySQL, and in those of MariaDB.
+fn lacks_room(number: u16, message: &str) -> bool {
+    let no_space = || {
+        ["OS errno 28 ", "Errcode: 28 "]
+            .iter()
+            .any(|words| message.contains(words))
+    };
+    number == 20 || matches!(number, 1 | 3) && no_space()
+}
+
 /// Another transaction was first, and all of this one is undone.
 fn is_conflict(number: u16) -> bool {
     matches!(
@@ -149,8 +161,8 @@ fn passes(number: u16) -> bool {
         1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1135
         // Too many prepared statements, of all sessions.
         | 1461
-        // The engine could not read or write.
-        | 1026 | 1030
+        // The engine could not read or write, nor could the binary log be written.
+        | 1026 | 1030 | 1598
         // Too many locks or transactions; a table has changed.
         | 1206 | 1637 | 1412 | 1615
         // A member of a group cannot commit now, or its wait before a read takes too long.
@@ -295,8 +307,8 @@ mod tests {
             (&[3032, 3168, 3169, 4031], "HY000", "lost"),
             (&[1040], "08004", "unavailable"),
             (&[1203, 1226], "42000", "unavailable"),
-            (&[1030, 1461, 3024, 3100], "HY000", "unavailable"),
-            (&[1021, 1114], "HY000", "full"),
+            (&[1030, 1461, 1598, 3024, 3100], "HY000", "unavailable"),
+            (&[20, 1021, 1114], "HY000", "full"),
             (&[1045, 1049, 1698], "28000", "refused login"),
             (&[3118, 4150, 4151, 1820, 1862], "HY000", "refused login"),
             (&[1044, 1142, 1143, 1227], "42000", "denied"),
@@ -311,6 +323,20 @@ mod tests {
             for number in numbers {
                 assert_eq!(kind(*number, sqlstate), meant, "{number}");
             }
+        }
+    }
+
+    #[test]
+    fn a_temporary_file_without_room_is_a_full_disk() {
+        for (number, words, meant) in [
+            (1, "(OS errno 28 - No space left on device)", "full"),
+            (3, "(OS errno 28 - No space left on device)", "full"),
+            (3, "(Errcode: 28 \"No space left on device\")", "full"),
+            (1, "(OS errno 13 - Permission denied)", "failed"),
+        ] {
+            let words = format!("Error writing file '/tmp/MYfd=42' {words}");
+            let told = meaning(number, Some("HY000"), words);
+            assert_eq!(told.kind(), meant, "{told}");
         }
     }
 
