@@ -125,93 +125,14 @@ impl Level {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
     use rand::rngs::StdRng;
     use rand::{RngExt as _, SeedableRng as _};
 
     use super::*;
+    use crate::courier::limits::door::{ALL, Counts, Day, Platform};
 
     const SECOND: Duration = Duration::from_secs(1);
     const MS: Duration = Duration::from_millis(1);
-
-    /// How the platform counts.
-    #[derive(Clone, Copy, Debug)]
-    enum Counts {
-        /// Any window of a second.
-        Sliding,
-        /// Each second by its clock.
-        Fixed,
-        /// Tokens that come evenly; up to a second's worth is kept.
-        Bucket,
-    }
-
-    const ALL: [Counts; 3] = [Counts::Sliding, Counts::Fixed, Counts::Bucket];
-
-    /// A platform that accepts a limited number of requests a second.
-    struct Platform {
-        counts: Counts,
-        limit: u32,
-        came: VecDeque<Duration>,
-        tokens: f64,
-        at: Duration,
-    }
-
-    impl Platform {
-        fn new(counts: Counts, limit: u32) -> Self {
-            Self {
-                counts,
-                limit,
-                came: VecDeque::new(),
-                tokens: f64::from(limit),
-                at: Duration::ZERO,
-            }
-        }
-
-        fn lets_in(&mut self, at: Duration) -> bool {
-            let limit = f64::from(self.limit);
-            let earned = at.saturating_sub(self.at).as_secs_f64() * limit;
-            (self.tokens, self.at) = ((self.tokens + earned).min(limit), at.max(self.at));
-            let old = |came: &Duration| match self.counts {
-                Counts::Fixed => came.as_secs() < at.as_secs(),
-                Counts::Sliding | Counts::Bucket => *came + SECOND <= at,
-            };
-            while self.came.front().is_some_and(old) {
-                self.came.pop_front();
-            }
-            let has_room = match self.counts {
-                Counts::Bucket => self.tokens >= 1.0,
-                Counts::Sliding | Counts::Fixed => self.came.len() < self.limit as usize,
-            };
-            if has_room {
-                self.came.push_back(at);
-                self.tokens -= 1.0;
-            }
-            has_room
-        }
-    }
-
-    /// A day at the platform: the accepted and the refused requests of each second.
-    struct Day {
-        let_in: Vec<u32>,
-        refused: Vec<u32>,
-    }
-
-    impl Day {
-        fn sum(of: &[u32], from: usize) -> f64 {
-            f64::from(of[from..].iter().sum::<u32>())
-        }
-
-        /// Returns the use of a limit from a second on, and the share of requests that was refused.
-        fn shares(&self, limit: u32, from: usize) -> (f64, f64) {
-            let (good, bad) = (
-                Self::sum(&self.let_in, from),
-                Self::sum(&self.refused, from),
-            );
-            let seconds = f64::from(u32::try_from(self.let_in.len() - from).unwrap());
-            (good / (f64::from(limit) * seconds), bad / (good + bad))
-        }
-    }
 
     /// Sends as fast as the level allows, up to 50 a second. Each request is late by up to
     /// `jitter`. After a refusal nothing is sent for `wait`. `limit` is the platform's in each

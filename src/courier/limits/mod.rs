@@ -11,6 +11,8 @@
 //! and a late timer loses its delay for good, some 5 % of the rate at 50 requests per second.
 
 mod bucket;
+#[cfg(test)]
+mod door;
 mod guest;
 mod keyed;
 mod level;
