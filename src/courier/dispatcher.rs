@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::breaker;
 use super::context::Context;
-use super::limits::OwnTurn;
+use super::limits::{Departed, OwnTurn};
 use super::permits::Permit;
 use super::refusal_count::RefusalsBefore;
 use super::store::NotRecorded;
@@ -118,19 +118,22 @@ impl Dispatcher<'_> {
         };
         // The rate limit comes last, so that a slow journal cannot bunch requests up behind it.
         // Gates and lease are then looked at again, because journal and limit have taken time.
-        let hindered = tokio::select! {
+        let departed = tokio::select! {
             biased;
-            () = context.life.stopping() => Some(NotSent::Stopping),
-            () = context.pauses.paused(&lease.lane) => Some(NotSent::NotNow),
+            () = context.life.stopping() => Err(NotSent::Stopping),
+            () = context.pauses.paused(&lease.lane) => Err(NotSent::NotNow),
             ready = underway.trace.held(HeldBy::RateLimit, rate_wait.during(limiter.ready(&lease.lane))) => {
-                let is_shut = || context.gates().is_shut(&lease.lane, Instant::now());
-                (ready.is_err() || is_shut()).then_some(NotSent::NotNow)
+                let is_open = |_: &Departed| !context.gates().is_shut(&lease.lane, Instant::now());
+                ready.ok().filter(is_open).ok_or(NotSent::NotNow)
             }
         };
-        if let Some(hindered) = hindered {
-            self.take_back(lease, underway).await;
-            return Dispatched::NotSent(hindered);
-        }
+        let departed = match departed {
+            Ok(departed) => departed,
+            Err(hindered) => {
+                self.take_back(lease, underway).await;
+                return Dispatched::NotSent(hindered);
+            }
+        };
         if !context.leases.is_good() {
             // Frees the permit for others while this is written. If the lane has another owner, the
             // write is fenced.
@@ -140,19 +143,28 @@ impl Dispatcher<'_> {
         }
         rate_wait.emit();
         permit.goes_out();
-        let (verdict, counted) = self.deliver(underway, refusals).await;
+        let (verdict, counted) = self.deliver(underway, departed, refusals).await;
         drop(permit);
         Dispatched::Answered(verdict, counted)
     }
 
     /// Makes one request, and reads its answer. Returns also whether the answer counts rows as taken.
-    async fn deliver(&self, underway: &mut Underway, refusals: &RefusalsBefore) -> (Verdict, bool) {
+    async fn deliver(
+        &self,
+        underway: &mut Underway,
+        departed: Departed,
+        refusals: &RefusalsBefore,
+    ) -> (Verdict, bool) {
         let (request, sent) = (RequestSent::emit(&underway.batch), Instant::now());
         underway.sent_at = sent;
         let Underway { batch, trace, .. } = underway;
         trace.sends(batch.attempts);
         let reply = self.0.platform.deliver(batch).await;
         let took = request.answered();
+        // Refusals may be quicker than the platform's work, and tell nothing of how long it takes.
+        if reply.is_success() {
+            self.0.limiter.answered(departed);
+        }
         batch.taken_since &= refusals.are_all();
         let verdict = verdict::read(batch, &reply, &self.0.tuning().rules);
         trace.answered(&reply, &verdict);

@@ -72,12 +72,17 @@ impl Day {
         f64::from(of[from..].iter().sum::<u32>())
     }
 
-    /// Returns the use of a limit from a second on, and the share of requests that was refused.
-    pub(super) fn shares(&self, limit: u32, from: usize) -> (f64, f64) {
-        let (good, bad) = (
+    /// Returns the accepted and the refused requests from a second on.
+    pub(super) fn sums(&self, from: usize) -> (f64, f64) {
+        (
             Self::sum(&self.let_in, from),
             Self::sum(&self.refused, from),
-        );
+        )
+    }
+
+    /// Returns the use of a limit from a second on, and the share of requests that was refused.
+    pub(super) fn shares(&self, limit: u32, from: usize) -> (f64, f64) {
+        let (good, bad) = self.sums(from);
         let seconds = f64::from(u32::try_from(self.let_in.len() - from).unwrap());
         (good / (f64::from(limit) * seconds), bad / (good + bad))
     }

@@ -253,7 +253,8 @@ mod tests {
     }
 
     /// Where requests may come closer together than they went, a second has room for fewer than the
-    /// limit: nobody could use 95 % of it in a sliding window.
+    /// limit: at an even pace nobody could use 95 % of it in a sliding window. More is possible by
+    /// arrivals (`limits::arrivals`).
     #[test]
     fn over_a_network_that_jitters_the_rate_is_used_almost_as_well_as_it_could_be() {
         for (counts, goal) in [

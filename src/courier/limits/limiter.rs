@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::bucket::Bucket;
+use super::arrivals::Arrivals;
 use super::keyed::Keyed;
 use super::level::{Learned, Level};
 use super::limit::{Limit, Queued};
@@ -37,6 +37,17 @@ const LEAST_INSIDE: usize = 2;
 /// A rate that another courier learned below this part of the configured rate is not taken over.
 const LEAST_LEARNED: f64 = 1.0 / 16.0;
 
+/// A request that has departed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::courier) struct Departed(Instant);
+
+/// Why a request may not go.
+struct Full {
+    until: Instant,
+    /// Whether nobody else may go before then.
+    for_all: bool,
+}
+
 /// The budget that pays for a request of a lane that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::courier) enum Budget {
@@ -48,9 +59,14 @@ pub(in crate::courier) enum Budget {
 
 pub(in crate::courier) struct RateLimiter {
     all: Limit,
+    /// `None`: the rate is shared, and the arrivals of other couriers are not known.
+    arrivals: Option<Mutex<Arrivals>>,
     users: Keyed<Arc<str>>,
     lanes: Keyed<Lane>,
     level: Mutex<Level>,
+    /// The request that departs next waits here, with the others in line behind it. So not all of
+    /// them wake up whenever one may go.
+    door: tokio::sync::Mutex<()>,
     retries: Mutex<RetryBudget>,
     probes: Mutex<ProbeBudget>,
 }
@@ -63,9 +79,11 @@ impl RateLimiter {
         let lane = |lane: &Lane| format!("lane:{lane}");
         Self {
             all: Limit::new(limits.all(), shared.clone(), "all"),
+            arrivals: shared.is_none().then(Mutex::default),
             users: Keyed::new(limits.of_a_user(), shared.clone(), user),
             lanes: Keyed::new(limits.of_a_lane(), shared, lane),
             level: Mutex::default(),
+            door: tokio::sync::Mutex::default(),
             retries: Mutex::new(RetryBudget::new(Instant::now())),
             probes: Mutex::new(ProbeBudget::new(Instant::now())),
         }
@@ -78,9 +96,13 @@ impl RateLimiter {
         self.all.change(Some(limits.all()));
         self.users.change(limits.of_a_user());
         self.lanes.change(limits.of_a_lane());
-        if self.rate() != before
-            && let Some(learned) = learned
-        {
+        if self.rate() == before {
+            return;
+        }
+        if let Some(arrivals) = &self.arrivals {
+            lock(arrivals).forget_refusals();
+        }
+        if let Some(learned) = learned {
             // The level is a part of the configured rate, and the platform's limit is none.
             *lock(&self.level) = Level::default();
             self.learn(&learned);
@@ -165,41 +187,57 @@ impl RateLimiter {
     /// user once more, because time has passed since their turn: otherwise requests that were held
     /// up together would go together. Fails without counting if the request may not go before a
     /// distant instant, and returns that instant.
-    pub(in crate::courier) async fn ready(&self, lane: &Lane) -> Result<(), Instant> {
+    pub(in crate::courier) async fn ready(&self, lane: &Lane) -> Result<Departed, Instant> {
         self.all.ready(|| 1.0 / self.level()).await;
         loop {
+            let first = self.door.lock().await;
             // A request that waits here keeps a permit from others.
             self.has_window(lane)?;
-            match self.depart(lane, Instant::now()) {
-                Ok(()) => return Ok(()),
-                Err(later) => sleep_until(later).await,
-            }
+            let now = Instant::now();
+            let full = match self.depart(lane, now) {
+                Ok(()) => return Ok(Departed(now)),
+                Err(full) => full,
+            };
+            let first = full.for_all.then_some(first);
+            // Not for longer: the rate may change meanwhile.
+            sleep_until(full.until.min(now + LATE)).await;
+            drop(first);
         }
     }
 
-    /// Counts a request that goes now. Fails without counting, with the instant until which a
-    /// window is full.
-    fn depart(&self, lane: &Lane, now: Instant) -> Result<(), Instant> {
+    /// Counts a request that goes now. Fails without counting if a window is full.
+    fn depart(&self, lane: &Lane, now: Instant) -> Result<(), Full> {
         let user = self.users.of(|| lane.user_id().into());
         let lane = self.lanes.of(|| lane.clone());
-        // All callers lock the buckets in this order, so no deadlock is possible.
-        let limits = [Some(&self.all), user.as_deref(), lane.as_deref()];
-        let mut buckets = limits.map(|limit| limit.map(|limit| lock(&limit.bucket)));
-        let mut buckets: Vec<&mut Bucket> = buckets
-            .iter_mut()
-            .flatten()
-            .map(|bucket| &mut **bucket)
-            .collect();
-        let full = buckets
-            .iter_mut()
-            .filter_map(|bucket| bucket.room(now).err());
-        if let Some(later) = full.max() {
-            return Err(later);
+        // All callers lock in this order, so no deadlock is possible.
+        let mut all = lock(&self.all.bucket);
+        let mut arrivals = self.arrivals.as_ref().map(lock);
+        let own = [user.as_deref(), lane.as_deref()];
+        let mut own = own.map(|limit| limit.map(|limit| lock(&limit.bucket)));
+        let rate = all.rate();
+        let by_arrivals = arrivals.as_ref().and_then(|it| it.room(rate, now).err());
+        let of_all = all.room(now).err().max(by_arrivals);
+        let of_own = own.iter_mut().flatten();
+        let of_own = of_own.filter_map(|bucket| bucket.room(now).err()).max();
+        if let Some(until) = of_all.max(of_own) {
+            let for_all = of_all == Some(until);
+            return Err(Full { until, for_all });
         }
-        for bucket in buckets {
+        all.depart(now);
+        for bucket in own.iter_mut().flatten() {
             bucket.depart(now);
         }
+        if let Some(arrivals) = &mut arrivals {
+            arrivals.depart(rate, now);
+        }
         Ok(())
+    }
+
+    /// Notes that the platform has taken in a request, and how long that took.
+    pub(in crate::courier) fn answered(&self, departed: Departed) {
+        if let Some(arrivals) = &self.arrivals {
+            lock(arrivals).answered(departed.0, Instant::now());
+        }
     }
 
     /// Returns the part of the configured rate in use, 0 to 1.
@@ -252,7 +290,12 @@ impl RateLimiter {
 
     /// Lowers the level: the platform said "too many" to a request sent at `sent`.
     pub(in crate::courier) fn too_many(&self, sent: Instant) {
-        if lock(&self.level).lower(sent, Instant::now()) {
+        let now = Instant::now();
+        let hurt = self.level();
+        if lock(&self.level).lower(sent, now) {
+            if let Some(arrivals) = &self.arrivals {
+                lock(arrivals).refused(hurt, sent, now);
+            }
             RateLevel {
                 level: self.level(),
             }
@@ -338,10 +381,57 @@ mod tests {
     }
 
     /// Sends a request as soon as it may go.
-    async fn goes(rates: &RateLimiter, lane: &Lane) {
-        while let Err(later) = rates.ready(lane).await {
-            sleep_until(later).await;
+    async fn goes(rates: &RateLimiter, lane: &Lane) -> Departed {
+        loop {
+            match rates.ready(lane).await {
+                Ok(departed) => return departed,
+                Err(later) => sleep_until(later).await,
+            }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_refusal_a_request_waits_for_the_latest_arrival_of_the_one_before() {
+        const MS: Duration = Duration::from_millis(1);
+        for (is_refused, waits) in [(false, MS * 1_010), (true, MS * 1_100)] {
+            let rates = RateLimiter::new(&limits(1.0), None);
+            let quick = goes(&rates, &lane()).await;
+            sleep(MS * 10).await;
+            rates.answered(quick);
+            if is_refused {
+                rates.too_many(Instant::now());
+            }
+            let slow = goes(&rates, &lane()).await;
+            sleep(MS * 110).await;
+            rates.answered(slow);
+            goes(&rates, &lane()).await;
+            let waited = slow.0.elapsed();
+            assert!(waited >= waits && waited < waits + MS * 5, "{waited:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_that_waits_for_its_own_window_holds_up_nobody_at_the_door() {
+        let limits = RateLimits {
+            per_lane: Some(2.0),
+            ..limits(1_000.0)
+        };
+        let (limits, began) = (RateLimiter::new(&limits, None), Instant::now());
+        let other = Lane::new("v", "t").unwrap();
+        let waits = async {
+            for _ in 0..3 {
+                goes(&limits, &lane()).await;
+            }
+            began.elapsed()
+        };
+        let goes_on = async {
+            sleep(NEAR).await;
+            goes(&limits, &other).await;
+            began.elapsed()
+        };
+        let (waited, went) = tokio::join!(waits, goes_on);
+        assert!(waited >= NEAR * 4, "{waited:?}");
+        assert!(went < NEAR * 2, "{went:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -357,7 +447,7 @@ mod tests {
         }
         sleep(second * 60).await;
         assert_eq!(limits.has_window(&lane), Ok(()));
-        assert_eq!(limits.ready(&lane).await, Ok(()));
+        assert!(limits.ready(&lane).await.is_ok());
         let went = Instant::now();
         let later = limits.has_window(&lane).unwrap_err();
         assert!(later >= went + second * 10, "{:?}", later - went);
@@ -367,7 +457,7 @@ mod tests {
         let other = Lane::new("v", "t").unwrap();
         assert_eq!(limits.has_window(&other), Ok(()));
         sleep_until(later).await;
-        assert_eq!(limits.ready(&lane).await, Ok(()));
+        assert!(limits.ready(&lane).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

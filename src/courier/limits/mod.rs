@@ -10,6 +10,7 @@
 //! bucket is home-made: with those of the libraries, everybody tries again when the time has come,
 //! and a late timer loses its delay for good, some 5 % of the rate at 50 requests per second.
 
+mod arrivals;
 mod bucket;
 #[cfg(test)]
 mod door;
@@ -21,10 +22,13 @@ mod limiter;
 mod probes;
 mod rate;
 mod retries;
+mod round_trips;
 mod settings;
 mod share;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::guest::Guest;
-pub(super) use self::limiter::{Budget, NEAR, OwnTurn, RateLimiter};
+pub(super) use self::limiter::{Budget, Departed, NEAR, OwnTurn, RateLimiter};
 pub use self::settings::RateLimits;
 pub(super) use self::share::SharedRates;

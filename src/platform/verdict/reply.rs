@@ -16,6 +16,14 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Whether it is an answer whose HTTP status and code in the JSON tell of a success.
+    pub fn is_success(&self) -> bool {
+        let Self::Answer(answer) = self else {
+            return false;
+        };
+        (200..300).contains(&answer.http) && answer.code() == Some(200)
+    }
+
     /// Whether it counts rows as taken by this request.
     pub fn counts_rows(&self) -> bool {
         let Self::Answer(answer) = self else {
