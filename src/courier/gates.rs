@@ -193,10 +193,11 @@ impl Gates {
         was_refused && !self.is_token_refused()
     }
 
-    /// Whether nothing is sent for anybody because the token was refused.
+    /// Whether nothing is sent for anybody because the token was refused. Those that were refused alone are
+    /// refused still when another one is answered.
     fn is_token_refused(&self) -> bool {
         let gate = self.platform.as_ref();
-        gate.is_some_and(|gate| gate.reason == WaitReason::Unauthorized)
+        gate.is_some_and(|gate| gate.reason == WaitReason::Unauthorized && !gate.is_doubted())
     }
 
     fn let_through(&mut self, lane: &Lane, now: Instant) {

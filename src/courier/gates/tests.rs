@@ -588,3 +588,15 @@ fn a_forbidden_lane_does_not_stop_its_user_while_others_of_the_user_are_answered
     gates.open(&good, later);
     assert_eq!(gates.closed(), (false, 0));
 }
+
+#[test]
+fn an_answer_behind_a_doubted_gate_does_not_tell_that_the_token_is_taken_again() {
+    let (now, mut gates) = (Instant::now(), Gates::default());
+    let (good, reason) = (lane("a", "good"), WaitReason::Unauthorized);
+    gates.open(&good, now);
+    for task in 0..5 {
+        close(&mut gates, &lane("a", &task.to_string()), reason, now);
+    }
+    assert!(gates.let_some_through());
+    assert!(!gates.open(&good, now + Duration::from_secs(1)));
+}
