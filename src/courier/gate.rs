@@ -72,6 +72,7 @@ pub(super) struct Gate {
     message: String,
     pub(super) since: Instant,
     pub(super) until: Instant,
+    /// Failures of one kind in a row; all that the breaker counts are one kind.
     failures: u32,
     /// The lane whose request has closed it last.
     closed_by: Option<Lane>,
@@ -137,6 +138,10 @@ impl Gate {
         if fails && !breaker::counts(self.reason) && now < self.until {
             return None;
         }
+        // Another kind of trouble begins: the earlier one says nothing about how long it lasts.
+        if self.reason != wait.reason && !(fails && self.is_breaker()) {
+            self.failures = u32::from(now < self.until);
+        }
         let was_firm = self.failures > 0 && self.reason == wait.reason && !self.is_doubted;
         self.is_doubted = is_doubted && !was_firm && (self.is_doubted || now >= self.until);
         self.reason = wait.reason;
@@ -159,6 +164,11 @@ impl Gate {
         self.probes
             .retain(|probe| fails && probe.is_early && probe.lane != *lane);
         Some(self.until.duration_since(now))
+    }
+
+    #[cfg(test)]
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// Whether no lane has come to the gate since it could be tried.

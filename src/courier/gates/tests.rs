@@ -600,3 +600,19 @@ fn an_answer_behind_a_doubted_gate_does_not_tell_that_the_token_is_taken_again()
     assert!(gates.let_some_through());
     assert!(!gates.open(&good, now + Duration::from_secs(1)));
 }
+
+#[test]
+fn what_follows_an_outage_does_not_wait_as_if_the_outage_went_on() {
+    for reason in [WaitReason::RateLimited, WaitReason::Unauthorized] {
+        let (mut now, mut gates) = (Instant::now(), Gates::default());
+        let kinds = [WaitReason::ServerError, WaitReason::AnswerLost];
+        for nth in 0..16 {
+            let (user, kind) = (["a", "b"][nth % 2], kinds[nth % 2]);
+            close(&mut gates, &lane(user, "1"), kind, now);
+            now = gates.platform.as_ref().map_or(now, |gate| gate.until);
+        }
+        assert_eq!(gates.platform.as_ref().unwrap().failures(), 12);
+        let wait = close(&mut gates, &lane("a", "1"), reason, now);
+        assert_eq!(wait, Some(MINUTE));
+    }
+}
