@@ -146,7 +146,7 @@ impl Gate {
         self.is_doubted = is_doubted && !was_firm && (self.is_doubted || now >= self.until);
         self.reason = wait.reason;
         self.message.clone_from(&wait.message);
-        let asked = asked(wait);
+        let asked = asked(wait).map(|asked| now + asked.min(closing.longest));
         // Requests that were under way together count as one failure.
         if now >= self.until {
             self.failures += 1;
@@ -157,8 +157,10 @@ impl Gate {
             } else {
                 delay
             };
-            self.until = now + asked.map_or(delay, |asked| asked.min(closing.longest));
+            self.until = asked.unwrap_or(now + delay);
             self.untried_at = now;
+        } else if let Some(asked) = asked {
+            self.until = self.until.max(asked);
         }
         // Others' failures say little about those that went early.
         self.probes

@@ -616,3 +616,28 @@ fn what_follows_an_outage_does_not_wait_as_if_the_outage_went_on() {
         assert_eq!(wait, Some(MINUTE));
     }
 }
+
+#[test]
+fn a_wait_that_the_platform_asks_for_holds_whatever_gate_was_closed_before() {
+    let now = Instant::now();
+    let asks = |seconds| Wait {
+        retry_after: Some(Duration::from_secs(seconds)),
+        ..wait(WaitReason::RateLimited)
+    };
+    // The breaker, and a "not now" without a time.
+    for reason in [WaitReason::ServerError, WaitReason::RateLimited] {
+        let mut gates = Gates::default();
+        for user in ["a", "b", "a", "b", "a"] {
+            close(&mut gates, &lane(user, "1"), reason, now);
+        }
+        for (asked, expected) in [(600, 600), (120, 600), (60 * 60, 15 * 60)] {
+            let c = lane("c", "1");
+            let closed = gates.close(&c, &asks(asked), &closing(now), now);
+            assert_eq!(closed.wait, Some(Duration::from_secs(expected)));
+        }
+        assert!(gates.say_not_now() && !gates.admits(&lane("g", "1"), now + MINUTE));
+        let up = now + MINUTE * 15;
+        let again = close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, up);
+        assert!(again <= Some(MINUTE * 2), "they count once: {again:?}");
+    }
+}
