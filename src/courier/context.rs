@@ -130,8 +130,8 @@ impl Context {
         self.new_tokens.send_replace(());
     }
 
-    /// Returns the budget that pays for the requests of a lane that waits for this reason. Before a lane that is
-    /// turned away alone, there is no gate that lets only a few through.
+    /// Returns the budget that pays for the requests of a lane that waits for this reason. Before lanes and users
+    /// that are turned away alone, there is no gate that lets only a few of all of them through.
     pub(super) fn budget(&self, lane: &Lane, reason: &str) -> Option<Budget> {
         let is_alone = || self.gates().is_turned_away_alone(lane);
         budget(reason).or_else(|| is_alone().then_some(Budget::Probes))

@@ -342,7 +342,7 @@ impl Gates {
         self.singled_out.has(lane)
     }
 
-    /// Whether the platform turns the lane away, but answers others.
+    /// Whether the platform turns the lane or its user away, but answers others.
     pub(super) fn is_turned_away_alone(&self, lane: &Lane) -> bool {
         self.singled_out.is_alone(lane)
     }

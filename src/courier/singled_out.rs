@@ -208,10 +208,12 @@ impl SingledOut {
         lane.is_some_and(|lane| lane.answered.is_some())
     }
 
-    /// Whether the lane is turned away alone.
+    /// Whether the lane is turned away alone, or its user is.
     pub(super) fn is_alone(&self, lane: &Lane) -> bool {
-        let away = self.lanes.get(lane).and_then(|lane| lane.turned_away);
-        away.is_some_and(|away| away.is_alone)
+        let user = self.users.get(lane.user_id()).map(|user| &user.known);
+        let known = self.lanes.get(lane).into_iter().chain(user);
+        let mut away = known.filter_map(|known| known.turned_away);
+        away.any(|away| away.is_alone)
     }
 
     fn lane(&mut self, lane: &Lane) -> &mut Known {

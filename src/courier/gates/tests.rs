@@ -442,6 +442,7 @@ fn who_is_turned_away_while_others_are_answered_stops_nobody_else() {
             assert_eq!(wait, Some(MINUTE * failures), "it waits longer and longer");
             let together = close(&mut gates, &lane("bad", "2"), reason, later);
             assert_eq!(together, wait);
+            assert!(gates.is_turned_away_alone(&bad) && !gates.is_turned_away_alone(&good));
             gates.back(&bad);
             assert!(gates.admits(&good, later) && !gates.admits(&bad, later));
             later += MINUTE * failures;
