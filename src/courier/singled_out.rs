@@ -3,7 +3,8 @@
 //! A 401 or 429 is about everybody, until the platform has answered somebody else in between: then it
 //! is about who gets it again, and stays so until this one is answered. If another lane of the same user was
 //! answered, it is about the lane, otherwise about the user. A 403 is about the user, but while the platform
-//! answers others of the user, about the lane. So is the 401 to a lane that was never answered. Pure.
+//! answers others of the user, about the lane. So is the 401 to a lane that was never answered; and to a user
+//! that was never answered, it is about the user while the platform answers others. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -47,6 +48,7 @@ pub(super) struct SingledOut {
     lanes_in_a_row: HashSet<Lane>,
     /// How many lanes that were never answered have got a 401 since the last answer.
     new_in_a_row: usize,
+    answered_at: Option<Instant>,
 }
 
 /// What is known of a lane, or of a user.
@@ -80,9 +82,12 @@ struct User {
 impl User {
     /// Whether the platform has answered it lately.
     fn is_answering(&self, now: Instant) -> bool {
-        let lately = |at| now.saturating_duration_since(at) < LATELY;
-        self.answered_at.is_some_and(lately)
+        is_lately(self.answered_at, now)
     }
+}
+
+fn is_lately(at: Option<Instant>, now: Instant) -> bool {
+    at.is_some_and(|at| now.saturating_duration_since(at) < LATELY)
 }
 
 impl Known {
@@ -132,9 +137,14 @@ impl SingledOut {
     }
 
     /// Notes that the lane got a 401. Returns whom this is about. A token that others are answered with is not
-    /// refused because of lanes that were never answered, unless many of these come in a row.
+    /// refused because of lanes or users that were never answered, unless many of these come in a row.
     pub(super) fn unauthorized(&mut self, lane: &Lane, now: Instant) -> About {
-        let is_answering = self.user(lane.user_id()).is_answering(now);
+        let (answers, others_are_answered) = (self.answers, is_lately(self.answered_at, now));
+        let user = self.user(lane.user_id());
+        if user.known.answered.is_none() && others_are_answered {
+            user.known.set_turned_away(true, answers);
+        }
+        let is_answering = user.is_answering(now);
         if self.lane(lane).is_known() || !is_answering {
             return self.limited(lane);
         }
@@ -185,6 +195,7 @@ impl SingledOut {
         user.known.answered(is_news, now);
         if is_news {
             (user.answered_at, user.forbidden, user.new_in_a_row) = (news, None, 0);
+            self.answered_at = news;
             self.in_a_row.clear();
             self.lanes_in_a_row.clear();
             self.new_in_a_row = 0;
@@ -329,6 +340,33 @@ mod tests {
         // A rate says nothing of the kind: whoever comes first when it is used up gets it.
         singled_out.answered(&good, Some(now()));
         assert_eq!(singled_out.limited(&new(300)), About::Everybody);
+    }
+
+    #[test]
+    fn a_401_to_users_that_were_never_answered_is_about_them_while_others_are() {
+        let mut singled_out = SingledOut::default();
+        assert_eq!(
+            singled_out.unauthorized(&of("first"), now()),
+            About::Everybody
+        );
+        let new = |nth: usize| of(&nth.to_string());
+        for round in 1..=3 {
+            singled_out.answered(&of("good"), Some(now()));
+            for nth in 0..MOST_IN_A_ROW {
+                let about = singled_out.unauthorized(&new(100 * round + nth), now());
+                assert_eq!(about, About::User);
+            }
+            let about = singled_out.unauthorized(&new(100 * round + 50), now());
+            assert_eq!(about, About::Many);
+        }
+        assert!(singled_out.is_alone(&lane("100", "2")), "so are its others");
+        assert_eq!(
+            singled_out.unauthorized(&of("good"), now()),
+            About::Everybody
+        );
+        // Nobody knows of a token that was taken long ago.
+        let later = now() + LATELY;
+        assert_eq!(singled_out.unauthorized(&new(900), later), About::Everybody);
     }
 
     #[test]

@@ -38,6 +38,7 @@ on_every_database!(
     lanes_whose_task_runs_do_not_hold_up_a_good_one,
     users_that_are_forbidden_do_not_hold_up_a_good_one,
     tasks_of_a_good_user_that_are_turned_away_do_not_hold_up_its_good_one,
+    users_whose_token_is_refused_do_not_hold_up_a_good_one,
     users_that_a_firewall_turns_away_do_not_hold_up_a_good_one,
     a_user_whose_lanes_all_fail_does_not_hold_up_another,
     users_that_all_fail_do_not_hold_up_a_good_one,
@@ -166,6 +167,14 @@ async fn tasks_of_a_good_user_that_are_turned_away_do_not_hold_up_its_good_one(d
         street.serves_good_contacts_after(tried).await;
         db.execute("DELETE FROM contact_outbox").await;
     }
+}
+
+async fn users_whose_token_is_refused_do_not_hold_up_a_good_one(db: &Db) {
+    let good = vec![("good".to_owned(), "task".to_owned())];
+    let street = Street::of(db, &[], good).await;
+    street.platform.until(|came| came == ["good"]).await;
+    Street::insert(db, &users("stranger", BAD)).await;
+    street.serves_good_contacts_after(8).await;
 }
 
 async fn users_that_a_firewall_turns_away_do_not_hold_up_a_good_one(db: &Db) {
