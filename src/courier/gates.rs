@@ -40,6 +40,8 @@ pub(super) struct Closed {
     /// alone.
     pub(super) wait: Option<Duration>,
     pub(super) is_about_everybody: bool,
+    /// Whether it is about the lane or its user, unless it is about all, and the gate waits for who finds out.
+    pub(super) is_doubted: bool,
 }
 
 /// All gates of one courier. A missing gate is open.
@@ -100,6 +102,7 @@ impl Gates {
         Closed {
             wait: shut.or(asked.filter(|_| about == About::Lane)),
             is_about_everybody: scope == Scope::Platform && about == About::Everybody,
+            is_doubted,
         }
     }
 

@@ -291,7 +291,7 @@ impl LaneAtWork {
         }
         let until = match closed {
             None => self.trouble.hold_until_now(now),
-            Some(closed) => self.trouble.hold(closed.wait, delay, now),
+            Some(closed) => self.trouble.hold(&closed, delay, now),
         };
         self.trouble.budget = self.context.budget(lane, wait.reason.as_str());
         until.saturating_duration_since(now)

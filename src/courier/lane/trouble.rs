@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::courier::gates::Closed;
 use crate::courier::limits::Budget;
 
 pub(super) struct Trouble {
@@ -33,19 +34,24 @@ impl Trouble {
         self.held_until.is_some()
     }
 
-    /// Holds the lane because a send failed, and returns until when. `closed`: how long a gate is
-    /// closed for the lane. `delay`: the wait after this many failures.
+    /// Holds the lane because a send failed, and returns until when. `closed`: what this has closed.
+    /// `delay`: the wait after this many failures. Behind a gate that may open early for others, the lane
+    /// waits as long as it would by itself.
     pub(super) fn hold(
         &mut self,
-        closed: Option<Duration>,
+        closed: &Closed,
         delay: impl Fn(u32) -> Duration,
         now: Instant,
     ) -> Instant {
         self.failures += u32::from(self.held_until.is_none());
-        let until = match (self.held_until, closed) {
-            (_, Some(closed)) => now + closed,
-            (Some(until), None) => until,
-            (None, None) => now + delay(self.failures),
+        let own = || {
+            self.held_until
+                .unwrap_or_else(|| now + delay(self.failures))
+        };
+        let until = match closed.wait.map(|wait| now + wait) {
+            Some(until) if closed.is_doubted => until.max(own()),
+            Some(until) => until,
+            None => own(),
         };
         self.held_until = Some(until);
         until
@@ -94,24 +100,52 @@ mod tests {
         MINUTE * failures
     }
 
+    const NO_GATE: Closed = Closed {
+        wait: None,
+        is_about_everybody: false,
+        is_doubted: false,
+    };
+
     #[test]
     fn sends_that_fail_together_are_one_failure() {
         let now = Instant::now();
         let mut trouble = Trouble::before(1, None, false);
-        assert_eq!(trouble.hold(None, delay, now), now + 2 * MINUTE);
-        assert_eq!(trouble.hold(None, delay, now + MINUTE), now + 2 * MINUTE);
+        assert_eq!(trouble.hold(&NO_GATE, delay, now), now + 2 * MINUTE);
+        assert_eq!(
+            trouble.hold(&NO_GATE, delay, now + MINUTE),
+            now + 2 * MINUTE
+        );
         assert_eq!(trouble.failures, 2);
         trouble.take_hold();
-        assert_eq!(trouble.hold(None, delay, now), now + 3 * MINUTE);
+        assert_eq!(trouble.hold(&NO_GATE, delay, now), now + 3 * MINUTE);
     }
 
     #[test]
     fn a_gate_that_closes_says_for_how_long() {
         let now = Instant::now();
         let mut trouble = Trouble::before(0, None, false);
-        trouble.hold(None, delay, now);
-        assert_eq!(trouble.hold(Some(9 * MINUTE), delay, now), now + 9 * MINUTE);
+        trouble.hold(&NO_GATE, delay, now);
+        let closed = |minutes| Closed {
+            wait: Some(MINUTE * minutes),
+            ..NO_GATE
+        };
+        assert_eq!(trouble.hold(&closed(9), delay, now), now + 9 * MINUTE);
         assert_eq!(trouble.failures, 1);
+        assert_eq!(trouble.hold(&closed(1), delay, now), now + MINUTE);
+    }
+
+    #[test]
+    fn a_gate_that_may_open_early_for_others_does_not_shorten_a_lanes_own_wait() {
+        let now = Instant::now();
+        let mut trouble = Trouble::before(4, None, false);
+        let closed = |minutes| Closed {
+            wait: Some(MINUTE * minutes),
+            is_doubted: true,
+            ..NO_GATE
+        };
+        assert_eq!(trouble.hold(&closed(1), delay, now), now + 5 * MINUTE);
+        assert_eq!(trouble.hold(&closed(1), delay, now), now + 5 * MINUTE);
+        assert_eq!(trouble.hold(&closed(9), delay, now), now + 9 * MINUTE);
     }
 
     #[test]
