@@ -302,10 +302,13 @@ impl Gates {
     }
 
     /// Whether the lane may send now, or may soon: while the breaker keeps others back, or when nobody may
-    /// send, and users take turns in finding out.
+    /// send, and users take turns in finding out. Where others were turned away alone, whoever was not waits
+    /// for a turn, too.
     pub(super) fn admits_soon(&self, lane: &Lane, now: Instant) -> bool {
         let standing = self.standing(lane, now);
-        let platform = self.platform.iter().filter(|gate| gate.lets_well_through());
+        let waits_for_a_turn =
+            |gate: &Gate| !gate.is_breaker() && !(gate.is_doubted() && self.was_turned_away(lane));
+        let platform = self.platform.iter().filter(|gate| !waits_for_a_turn(gate));
         platform
             .chain(self.users.get(lane.user_id()))
             .all(|gate| gate.admits_soon(lane, standing, now))
@@ -318,7 +321,8 @@ impl Gates {
 
     /// Whether one lane may now find out if all still have to wait.
     pub(super) fn want_a_probe(&self, now: Instant) -> bool {
-        self.not_now().is_some_and(|gate| gate.wants_a_probe(now))
+        let gate = self.platform.as_ref().filter(|gate| !gate.is_breaker());
+        gate.is_some_and(|gate| gate.wants_a_probe(now))
     }
 
     /// Returns when the wait of everybody is over.
@@ -358,8 +362,7 @@ impl Gates {
     fn standing(&self, lane: &Lane, now: Instant) -> Standing {
         if self.breaker.has_failed(lane.user_id()) {
             Standing::Failed
-        } else if self.is_well(lane)
-            && (!self.are_doubted(lane) || self.singled_out.has_answered(lane))
+        } else if self.is_well(lane) && (!self.are_doubted(lane) || self.singled_out.may_pass(lane))
         {
             Standing::Well
         } else {

@@ -77,6 +77,8 @@ struct User {
     forbidden: Option<Lane>,
     /// How many of its lanes that were never answered have got a 403 since then.
     new_in_a_row: usize,
+    /// Whether one of its lanes was turned away since then.
+    has_lanes_away: bool,
 }
 
 impl User {
@@ -125,7 +127,9 @@ impl SingledOut {
     /// Notes that the lane got a 429. Returns whom this is about.
     pub(super) fn limited(&mut self, lane: &Lane) -> About {
         let now = self.answers;
-        let others_of_user = self.user(lane.user_id()).known.answered;
+        let user = self.user(lane.user_id());
+        user.has_lanes_away = true;
+        let others_of_user = user.known.answered;
         if self.lane(lane).turned_away(others_of_user, now) {
             return count(&mut self.lanes_in_a_row, lane, About::Lane);
         }
@@ -144,6 +148,7 @@ impl SingledOut {
         if user.known.answered.is_none() && others_are_answered {
             user.known.set_turned_away(true, answers);
         }
+        user.has_lanes_away = true;
         let is_answering = user.is_answering(now);
         if self.lane(lane).is_known() || !is_answering {
             return self.limited(lane);
@@ -157,7 +162,9 @@ impl SingledOut {
     /// gets one, and none of the user was answered in between, it is the user; it may be after many others.
     pub(super) fn forbidden(&mut self, lane: &Lane, now: Instant) -> About {
         let answers = self.answers;
-        let others_of_user = self.user(lane.user_id()).known.answered;
+        let user = self.user(lane.user_id());
+        user.has_lanes_away = true;
+        let others_of_user = user.known.answered;
         let known = self.lane(lane);
         let was_answered = known.answered.is_some();
         if known.turned_away(others_of_user, answers) {
@@ -195,6 +202,7 @@ impl SingledOut {
         user.known.answered(is_news, now);
         if is_news {
             (user.answered_at, user.forbidden, user.new_in_a_row) = (news, None, 0);
+            user.has_lanes_away = false;
             self.answered_at = news;
             self.in_a_row.clear();
             self.lanes_in_a_row.clear();
@@ -213,10 +221,13 @@ impl SingledOut {
         }
     }
 
-    /// Whether the lane was ever answered.
-    pub(super) fn has_answered(&self, lane: &Lane) -> bool {
+    /// Whether the lane was ever answered, or no lane of its user was turned away since the last answer to
+    /// one: then nothing speaks against it.
+    pub(super) fn may_pass(&self, lane: &Lane) -> bool {
+        let user = self.users.get(lane.user_id());
         let lane = self.lanes.get(lane);
         lane.is_some_and(|lane| lane.answered.is_some())
+            || !user.is_some_and(|user| user.has_lanes_away)
     }
 
     /// Whether the lane is turned away alone, or its user is.

@@ -490,6 +490,11 @@ fn while_many_are_turned_away_alone_whoever_was_answered_goes_all_the_same() {
         }
         later += Duration::from_secs(1);
         assert!(!gates.say_not_now() && !gates.admits(&lane("new", "1"), later));
+        // They go in turns, before those that were turned away.
+        let (task, new) = (lane("good", "new"), lane("new", "1"));
+        assert!(gates.admits(&task, later) && gates.admits_soon(&new, later));
+        assert!(!gates.admits_soon(&bad[0], later) && !gates.admits_soon(&bad[5], later));
+        assert!(gates.want_a_probe(later + MINUTE) && !gates.want_a_probe(later));
         assert!(gates.admits_soon(&good, later) && gates.enter(&good, later));
         gates.open(&good, later);
         gates.back(&good);
@@ -599,6 +604,11 @@ fn an_answer_behind_a_doubted_gate_does_not_tell_that_the_token_is_taken_again()
         close(&mut gates, &lane("a", &task.to_string()), reason, now);
     }
     assert!(gates.let_some_through());
+    let later = now + Duration::from_secs(1);
+    assert!(
+        !gates.admits(&lane("a", "5"), later),
+        "it may be one of them"
+    );
     assert!(!gates.open(&good, now + Duration::from_secs(1)));
 }
 
