@@ -42,6 +42,8 @@ pub(super) struct Closed {
     pub(super) is_about_everybody: bool,
     /// Whether it is about the lane or its user, unless it is about all, and the gate waits for who finds out.
     pub(super) is_doubted: bool,
+    /// Whom it is surely about, though earlier ones seemed to be about everybody: the lane or its user.
+    pub(super) alone: Option<About>,
 }
 
 /// All gates of one courier. A missing gate is open.
@@ -103,6 +105,7 @@ impl Gates {
             wait: shut.or(asked.filter(|_| about == About::Lane)),
             is_about_everybody: scope == Scope::Platform && about == About::Everybody,
             is_doubted,
+            alone: self.singled_out.surely_alone(lane),
         }
     }
 
@@ -277,7 +280,7 @@ impl Gates {
     /// Opens the gates that closed because the old token was refused.
     pub(super) fn token_changed(&mut self, now: Instant) {
         self.overtaken.by_token(now);
-        self.singled_out = SingledOut::default();
+        self.singled_out.token_changed();
         self.platform.take_if(|gate| waits_for_a_token(gate.reason));
         self.users.retain(|_, gate| !waits_for_a_token(gate.reason));
     }

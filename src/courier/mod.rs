@@ -57,6 +57,7 @@ mod step;
 mod store;
 mod stuck;
 pub mod supervisor;
+mod suspect;
 mod token;
 pub mod tuning;
 mod turns;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::older_half::forget_older_half;
+use super::suspect::{Suspect, Suspects};
 use crate::contact::Lane;
 
 /// At most so many users, and so many lanes, are remembered.
@@ -22,6 +23,9 @@ const MOST: usize = 10_000;
 /// After so many users in a row without an answer to anybody, the next one may be about everybody again. So
 /// it is after as many lanes of which nothing else is known.
 const MOST_IN_A_ROW: usize = 4;
+
+/// Who was turned away so often alone is surely so.
+const SURE: u32 = 2;
 
 /// An answer longer ago does not show that the token, or the user, is still allowed.
 const LATELY: Duration = Duration::from_mins(1);
@@ -49,6 +53,7 @@ pub(super) struct SingledOut {
     /// How many lanes that were never answered have got a 401 since the last answer.
     new_in_a_row: usize,
     answered_at: Option<Instant>,
+    suspects: Suspects,
 }
 
 /// What is known of a lane, or of a user.
@@ -56,7 +61,7 @@ pub(super) struct SingledOut {
 struct Known {
     /// How many answers there were before this was noted.
     noted: u64,
-    /// Since its last answer: whether it was turned away, and so alone.
+    /// Since its last answer: whether it was turned away.
     turned_away: Option<Away>,
     /// Whether it was ever answered, and how many answers there were then.
     answered: Option<u64>,
@@ -66,7 +71,10 @@ struct Known {
 struct Away {
     /// How many answers there were before.
     before: u64,
-    is_alone: bool,
+    /// How often it was turned away after others were answered.
+    alone: u32,
+    /// Whether it was a 429, about which a new token changes nothing.
+    is_limited: bool,
 }
 
 #[derive(Debug, Default)]
@@ -95,19 +103,25 @@ fn is_lately(at: Option<Instant>, now: Instant) -> bool {
 impl Known {
     /// Notes that it was turned away. `answered`: how many answers there were when somebody else was answered
     /// last. Returns whether it is so alone.
-    fn turned_away(&mut self, answered: Option<u64>, now: u64) -> bool {
-        let away = self.turned_away;
-        let is_alone = away.is_some_and(|away| away.is_alone || answered > Some(away.before));
-        self.set_turned_away(is_alone, now);
-        is_alone
+    fn turned_away(&mut self, answered: Option<u64>, is_limited: bool, now: u64) -> bool {
+        let again = |away: Away| away.alone + u32::from(answered > Some(away.before));
+        let alone = self.turned_away.map_or(0, again);
+        self.set_turned_away(alone, is_limited, now);
+        alone > 0
     }
 
-    fn set_turned_away(&mut self, is_alone: bool, now: u64) {
+    fn set_turned_away(&mut self, alone: u32, is_limited: bool, now: u64) {
         self.noted = now;
         self.turned_away = Some(Away {
             before: now,
-            is_alone,
+            alone,
+            is_limited,
         });
+    }
+
+    /// Returns how often it was turned away alone since its last answer.
+    fn alone(&self) -> u32 {
+        self.turned_away.map_or(0, |away| away.alone)
     }
 
     fn is_known(&self) -> bool {
@@ -124,17 +138,39 @@ impl Known {
 }
 
 impl SingledOut {
-    /// Notes that the lane got a 429. Returns whom this is about.
+    /// Notes that the lane got a 429. Returns whom this is about: also about one that is answered in between,
+    /// if it is the suspect.
     pub(super) fn limited(&mut self, lane: &Lane) -> About {
+        let (about, now) = (self.refused(lane, true), self.answers);
+        if about != About::Everybody {
+            return about;
+        }
+        match self.suspects.refused(lane) {
+            None => About::Everybody,
+            Some(Suspect::Lane) => {
+                self.lane(lane).set_turned_away(SURE, true, now);
+                count(&mut self.lanes_in_a_row, lane, About::Lane)
+            }
+            Some(Suspect::User) => {
+                let user = self.user(lane.user_id());
+                user.known.set_turned_away(SURE, true, now);
+                count(&mut self.in_a_row, &lane.user_id().into(), About::User)
+            }
+        }
+    }
+
+    /// Notes a 429 or 401. Returns whom it is about, by who was answered since the last one.
+    fn refused(&mut self, lane: &Lane, is_limited: bool) -> About {
         let now = self.answers;
         let user = self.user(lane.user_id());
         user.has_lanes_away = true;
         let others_of_user = user.known.answered;
-        if self.lane(lane).turned_away(others_of_user, now) {
+        let known = self.lane(lane);
+        if known.turned_away(others_of_user, is_limited, now) {
             return count(&mut self.lanes_in_a_row, lane, About::Lane);
         }
         let user = self.user(lane.user_id());
-        if !user.known.turned_away(Some(now), now) {
+        if !user.known.turned_away(Some(now), is_limited, now) {
             return About::Everybody;
         }
         count(&mut self.in_a_row, &lane.user_id().into(), About::User)
@@ -146,12 +182,12 @@ impl SingledOut {
         let (answers, others_are_answered) = (self.answers, is_lately(self.answered_at, now));
         let user = self.user(lane.user_id());
         if user.known.answered.is_none() && others_are_answered {
-            user.known.set_turned_away(true, answers);
+            user.known.set_turned_away(1, false, answers);
         }
         user.has_lanes_away = true;
         let is_answering = user.is_answering(now);
         if self.lane(lane).is_known() || !is_answering {
-            return self.limited(lane);
+            return self.refused(lane, false);
         }
         let about = one_more(&mut self.new_in_a_row);
         self.set_alone(lane, about);
@@ -167,7 +203,7 @@ impl SingledOut {
         let others_of_user = user.known.answered;
         let known = self.lane(lane);
         let was_answered = known.answered.is_some();
-        if known.turned_away(others_of_user, answers) {
+        if known.turned_away(others_of_user, false, answers) {
             return About::Lane;
         }
         let user = self.user(lane.user_id());
@@ -187,7 +223,7 @@ impl SingledOut {
     fn set_alone(&mut self, lane: &Lane, about: About) {
         let now = self.answers;
         if about == About::Lane {
-            self.lane(lane).set_turned_away(true, now);
+            self.lane(lane).set_turned_away(1, false, now);
         }
     }
 
@@ -204,6 +240,7 @@ impl SingledOut {
             (user.answered_at, user.forbidden, user.new_in_a_row) = (news, None, 0);
             user.has_lanes_away = false;
             self.answered_at = news;
+            self.suspects.answered(lane);
             self.in_a_row.clear();
             self.lanes_in_a_row.clear();
             self.new_in_a_row = 0;
@@ -232,10 +269,38 @@ impl SingledOut {
 
     /// Whether the lane is turned away alone, or its user is.
     pub(super) fn is_alone(&self, lane: &Lane) -> bool {
-        let user = self.users.get(lane.user_id()).map(|user| &user.known);
-        let known = self.lanes.get(lane).into_iter().chain(user);
-        let mut away = known.filter_map(|known| known.turned_away);
-        away.any(|away| away.is_alone)
+        self.alone(lane) > (0, 0)
+    }
+
+    /// Returns whom a refusal of the lane is surely about: it, or its user, was turned away alone more than once.
+    pub(super) fn surely_alone(&self, lane: &Lane) -> Option<About> {
+        match self.alone(lane) {
+            (_, user) if user >= SURE => Some(About::User),
+            (lane, _) if lane >= SURE => Some(About::Lane),
+            _ => None,
+        }
+    }
+
+    /// Returns how often the lane and its user were turned away alone since their last answers.
+    fn alone(&self, lane: &Lane) -> (u32, u32) {
+        let user = self.users.get(lane.user_id());
+        let lane = self.lanes.get(lane).map_or(0, Known::alone);
+        (lane, user.map_or(0, |user| user.known.alone()))
+    }
+
+    /// Forgets what a new token may have changed: 401 and 403, and who was answered with the old one lately.
+    pub(super) fn token_changed(&mut self) {
+        let users = self.users.values_mut().map(|user| {
+            (user.answered_at, user.forbidden, user.new_in_a_row) = (None, None, 0);
+            user.has_lanes_away = false;
+            &mut user.known
+        });
+        for known in self.lanes.values_mut().chain(users) {
+            known.turned_away = known.turned_away.filter(|away| away.is_limited);
+        }
+        self.in_a_row.clear();
+        self.lanes_in_a_row.clear();
+        (self.new_in_a_row, self.answered_at) = (0, None);
     }
 
     fn lane(&mut self, lane: &Lane) -> &mut Known {
@@ -417,6 +482,57 @@ mod tests {
         }
         singled_out.answered(&of("good"), Some(now()));
         assert_eq!(singled_out.limited(&of("f")), one);
+    }
+
+    #[test]
+    fn who_is_answered_now_and_then_beside_many_others_is_the_one_that_is_limited() {
+        for (slow, good, about) in [
+            (of("a"), of("b"), About::User),
+            (lane("a", "1"), lane("a", "2"), About::Lane),
+        ] {
+            let mut singled_out = SingledOut::default();
+            for nth in 0..9 {
+                let found = singled_out.limited(&slow);
+                let is_surely = singled_out.surely_alone(&slow) == Some(about);
+                assert_eq!(found == about, nth >= 3, "{nth}: {found:?}");
+                assert_eq!(is_surely, nth >= 3, "{nth}");
+                singled_out.answered(&slow, Some(now()));
+                for _ in 0..8 {
+                    singled_out.answered(&good, Some(now()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_was_turned_away_alone_once_is_not_surely_so() {
+        let mut singled_out = SingledOut::default();
+        for surely in [None, None, Some(About::User), Some(About::User)] {
+            singled_out.limited(&of("a"));
+            assert_eq!(singled_out.surely_alone(&of("a")), surely);
+            singled_out.answered(&of("good"), Some(now()));
+        }
+        singled_out.answered(&of("a"), Some(now()));
+        assert_eq!(singled_out.surely_alone(&of("a")), None);
+    }
+
+    #[test]
+    fn a_new_token_changes_nothing_about_who_is_limited() {
+        let mut singled_out = SingledOut::default();
+        for _ in 0..2 {
+            singled_out.limited(&of("limited"));
+            singled_out.unauthorized(&of("stranger"), now());
+            singled_out.answered(&of("good"), Some(now()));
+        }
+        assert!(singled_out.is_alone(&of("stranger")));
+        singled_out.token_changed();
+        assert!(singled_out.is_alone(&of("limited")) && singled_out.has(&of("limited")));
+        assert!(!singled_out.is_alone(&of("stranger")) && !singled_out.has(&of("stranger")));
+        // If the new one is refused to all, nobody's answers to the old one count.
+        for user in ["stranger", "good", "new"] {
+            let about = singled_out.unauthorized(&of(user), now());
+            assert_eq!(about, About::Everybody, "{user}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::completed::Completed;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gate::Closing;
+use crate::courier::gates::Closed;
+use crate::courier::singled_out::About;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Apart, Change, Hold, Postpone, Recorded};
@@ -285,9 +287,10 @@ impl LaneAtWork {
             let is_void = gates.have_overtaken(lane, wait.reason, sent);
             (!is_void).then(|| gates.close(lane, wait, &closing, now))
         });
-        if wait.reason == WaitReason::RateLimited && closed.is_some_and(|it| it.is_about_everybody)
+        if wait.reason == WaitReason::RateLimited
+            && let Some(closed) = &closed
         {
-            self.context.limiter.too_many(sent);
+            self.teach(closed, sent);
         }
         let until = match closed {
             None => self.trouble.hold_until_now(now),
@@ -295,6 +298,17 @@ impl LaneAtWork {
         };
         self.trouble.budget = self.context.budget(lane, wait.reason.as_str());
         until.saturating_duration_since(now)
+    }
+
+    /// Tells the rate of all of a 429.
+    fn teach(&self, closed: &Closed, sent: Instant) {
+        let (lane, limiter) = (&self.lease.lane, &self.context.limiter);
+        match closed.alone {
+            Some(About::Lane) => limiter.take_back(|one| one == lane),
+            Some(_) => limiter.take_back(|one| one.user_id() == lane.user_id()),
+            None if closed.is_about_everybody => limiter.too_many(lane, sent),
+            None => {}
+        }
     }
 
     /// Tells the breaker that a batch has failed by itself. If batches of many lanes do, it is the

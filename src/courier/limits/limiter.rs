@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::arrivals::Arrivals;
 use super::keyed::Keyed;
+use super::lessons::Lessons;
 use super::level::{Learned, Level};
 use super::limit::{Limit, Queued};
 use super::probes::ProbeBudget;
@@ -63,7 +64,7 @@ pub(in crate::courier) struct RateLimiter {
     arrivals: Option<Mutex<Arrivals>>,
     users: Keyed<Arc<str>>,
     lanes: Keyed<Lane>,
-    level: Mutex<Level>,
+    level: Mutex<Lessons>,
     /// The request that departs next waits here, with the others in line behind it. So not all of
     /// them wake up whenever one may go.
     door: tokio::sync::Mutex<()>,
@@ -104,7 +105,7 @@ impl RateLimiter {
         }
         if let Some(learned) = learned {
             // The level is a part of the configured rate, and the platform's limit is none.
-            *lock(&self.level) = Level::default();
+            *lock(&self.level) = Lessons::default();
             self.learn(&learned);
         }
     }
@@ -242,12 +243,12 @@ impl RateLimiter {
 
     /// Returns the part of the configured rate in use, 0 to 1.
     pub(in crate::courier) fn level(&self) -> f64 {
-        lock(&self.level).at(Instant::now())
+        lock(&self.level).level().at(Instant::now())
     }
 
     /// Returns the learned rate of the platform, in requests per second.
     pub(in crate::courier) fn learned(&self) -> Option<LearnedRate> {
-        let learned = lock(&self.level).learned()?;
+        let learned = lock(&self.level).level().learned()?;
         let rate = self.configured()?;
         Some(LearnedRate {
             hurt: learned.hurt * rate,
@@ -270,12 +271,13 @@ impl RateLimiter {
         let now = Instant::now();
         // A host that started recently has no instant so long ago; then the rate is learned anew.
         if let Some(at) = now.checked_sub(seconds(learned.seconds_ago)) {
-            *lock(&self.level) = Level::from_learned(Learned {
+            let level = Level::from_learned(Learned {
                 at,
                 low: learned.low / rate,
                 hurt: learned.hurt / rate,
                 stays: seconds(learned.stays_seconds),
             });
+            *lock(&self.level) = Lessons::at(level);
         }
     }
 
@@ -288,14 +290,24 @@ impl RateLimiter {
         lock(&self.all.bucket).rate()
     }
 
-    /// Lowers the level: the platform said "too many" to a request sent at `sent`.
-    pub(in crate::courier) fn too_many(&self, sent: Instant) {
+    /// Lowers the level: the platform said "too many" to a request of the lane that was sent at `sent`.
+    pub(in crate::courier) fn too_many(&self, lane: &Lane, sent: Instant) {
         let now = Instant::now();
         let hurt = self.level();
-        if lock(&self.level).lower(sent, now) {
+        if lock(&self.level).lower(lane, sent, now) {
             if let Some(arrivals) = &self.arrivals {
                 lock(arrivals).refused(hurt, sent, now);
             }
+            RateLevel {
+                level: self.level(),
+            }
+            .emit();
+        }
+    }
+
+    /// Takes back what these lanes have taught: the platform says "too many" to them alone.
+    pub(in crate::courier) fn take_back(&self, are_theirs: impl Fn(&Lane) -> bool) {
+        if lock(&self.level).take_back(are_theirs) {
             RateLevel {
                 level: self.level(),
             }
@@ -399,7 +411,7 @@ mod tests {
             sleep(MS * 10).await;
             rates.answered(quick);
             if is_refused {
-                rates.too_many(Instant::now());
+                rates.too_many(&lane(), Instant::now());
             }
             let slow = goes(&rates, &lane()).await;
             sleep(MS * 110).await;
@@ -589,7 +601,7 @@ mod tests {
         let limits = limits(50.0);
         let rates = RateLimiter::new(&limits, None);
         assert_eq!(rates.learned(), None);
-        rates.too_many(Instant::now());
+        rates.too_many(&lane(), Instant::now());
         let learned = rates.learned().unwrap();
         let next = RateLimiter::new(&limits, None);
         next.learn(&learned);
@@ -607,7 +619,7 @@ mod tests {
         let rates = RateLimiter::new(&limits(50.0), None);
         for _ in 0..3 {
             sleep(Duration::from_secs(1)).await;
-            rates.too_many(Instant::now());
+            rates.too_many(&lane(), Instant::now());
         }
         let in_use = |configured: f64| rates.level() * configured;
         let (sent, learned) = (in_use(50.0), rates.learned().unwrap());
@@ -629,7 +641,7 @@ mod tests {
         let rates = RateLimiter::new(&limits(50.0), None);
         for _ in 0..2 {
             sleep(Duration::from_secs(1)).await;
-            rates.too_many(Instant::now());
+            rates.too_many(&lane(), Instant::now());
         }
         let before = rates.level();
         rates.change(&RateLimits {
@@ -637,7 +649,7 @@ mod tests {
             ..limits(50.0)
         });
         assert!((rates.level() - before).abs() < 1e-9);
-        rates.too_many(Instant::now());
+        rates.too_many(&lane(), Instant::now());
         assert!(rates.level() < before * 0.6, "still in quick succession");
     }
 }

@@ -4,7 +4,7 @@
 //! are kept by each courier for itself, or shared by all couriers on one database
 //! (`rate_limit.scope`), or by couriers of several databases in one that keeps the rates
 //! (`rate_limit.database_url`). Two parts stand beside the rates: the level, which falls when the
-//! platform says "too many", and the budgets for lanes that have failed.
+//! platform says "too many" to all, and the budgets for lanes that have failed.
 //!
 //! `RateLimiter` holds the parts and does the waiting; each part is pure and has its own file. The
 //! bucket is home-made: with those of the libraries, everybody tries again when the time has come,
@@ -16,6 +16,7 @@ mod bucket;
 mod door;
 mod guest;
 mod keyed;
+mod lessons;
 mod level;
 mod limit;
 mod limiter;
