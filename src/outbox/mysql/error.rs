@@ -131,8 +131,9 @@ fn meaning(number: u16, sqlstate: Option<&str>, message: String) -> OutboxError 
     }
 }
 
-/// Whether a file beside the tables, such as a temporary one, finds no room (EE_CANTCREATEFILE, EE_WRITE,
-/// EE_DISK_FULL). The number of the system's error is ENOSPC in the words of MySQL, and in those of MariaDB.
+/// Whether a file beside the tables, such as a temporary one, finds no room: it cannot be made (1) or written
+/// (3), or the disk is full (20). The number of the system's error is ENOSPC in the words of MySQL, and in those
+/// of MariaDB.
 fn lacks_room(number: u16, message: &str) -> bool {
     let no_space = || {
         ["OS errno 28 ", "Errcode: 28 "]
