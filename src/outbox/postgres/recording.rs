@@ -4,13 +4,17 @@ use sqlx::{PgConnection, Result};
 use uuid::Uuid;
 
 use super::error::is_locked;
+use super::language::Postgres;
 use super::sessions::BEGIN_BRIEFLY;
 use super::statements::operating::REQUEUE;
-use super::statements::{LOCK_ROWS_AT_ONCE, LOCKED_ROWS, SETTLE_UNWATCHED, STATEMENTS};
+use super::statements::{
+    LOCK_ROWS_AT_ONCE, LOCKED_ROWS, SETTLE_UNWATCHED, STATEMENTS, STILL_PENDING,
+};
 use crate::contact::ContactId;
-use crate::outbox::error::{CONTACTS, SqlError, none_unwritten};
+use crate::outbox::error::{CONTACTS, SqlError, all_written};
 use crate::outbox::plan::Succeeded;
 use crate::outbox::servers::Servers;
+use crate::outbox::sql::sessions::Sessions;
 
 /// Settles the successes of all batches by one statement, and by another one what it has left: rows
 /// that are not there or are final, or all of them if something in the database may interfere.
@@ -74,10 +78,17 @@ async fn is_any_locked(servers: &Servers<sqlx::Postgres>, ids: &[i64]) -> Result
     }
 }
 
-/// Makes failed contacts pending again, by one statement.
+/// Makes failed contacts pending again.
 pub(super) async fn requeue(tx: &mut PgConnection, contacts: &[i64]) -> Result<u64, SqlError> {
-    let (wanted, written): (i64, i64) =
-        sqlx::query_as(REQUEUE).bind(contacts).fetch_one(tx).await?;
-    none_unwritten(CONTACTS, wanted - written)?;
-    Ok(u64::try_from(written).unwrap_or_default())
+    let failed: Vec<i64> = sqlx::query_scalar(REQUEUE)
+        .bind(contacts)
+        .fetch_all(&mut *tx)
+        .await?;
+    Postgres::fire_deferred(tx).await?;
+    let pending: i64 = sqlx::query_scalar(STILL_PENDING)
+        .bind(&failed)
+        .fetch_one(tx)
+        .await?;
+    all_written(CONTACTS, failed.len(), pending)?;
+    Ok(failed.len() as u64)
 }

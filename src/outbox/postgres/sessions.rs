@@ -211,6 +211,11 @@ impl Sessions for Postgres {
         writing.rollback().await
     }
 
+    async fn fire_deferred(session: &mut PgConnection) -> Result<()> {
+        let fire = sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE");
+        fire.execute(session).await.map(drop)
+    }
+
     async fn begin_insert(&self) -> Result<PgConnection, OutboxError> {
         // Whoever inserts may take time between two rows.
         let unhurried = [("idle_in_transaction_session_timeout", "0")];

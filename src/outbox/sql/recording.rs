@@ -65,6 +65,7 @@ pub(super) async fn try_settling<D: Dialect>(
             return Ok(Recorded::Fenced);
         }
         carry_out::<D>(&mut tx, &mut plan).await?;
+        D::fire_deferred(&mut tx).await?;
         dialect.rollback(tx).await?;
     }
     Ok(Recorded::Done)
@@ -123,6 +124,7 @@ pub(in crate::outbox) async fn check<D: Dialect>(
         Asked::IfFewer(sql) => (sql, usize::try_from(written.settled) != Ok(rows.len())),
     };
     if asks {
+        D::fire_deferred(tx).await?;
         let pending = ask::<D>(still_pending).bind(List::Contacts(&rows));
         none_unwritten(CONTACTS, pending.number(tx).await?)?;
     }
@@ -211,7 +213,11 @@ async fn hold_back<D: Dialect>(tx: &mut Session<D>, plan: &mut Plan<'_>) -> sqlx
     Ok(())
 }
 
-async fn stale_rows<D: Dialect>(tx: &mut Session<D>, rows: &[i64]) -> sqlx::Result<HashSet<i64>> {
+/// The rows that are not pending any more, or not there.
+pub(super) async fn stale_rows<D: Dialect>(
+    tx: &mut Session<D>,
+    rows: &[i64],
+) -> sqlx::Result<HashSet<i64>> {
     let stale = ask::<D>(D::STATEMENTS.stale_rows)
         .bind(List::Contacts(rows))
         .fetch_all(tx)

@@ -58,6 +58,11 @@ pub(in crate::outbox) trait Sessions: Language {
     async fn rollback(&self, writing: Self::Writing) -> Result<()>;
     /// Begins a transaction in which somebody may take time, on a connection of its own.
     async fn begin_insert(&self) -> Result<Session<Self>, OutboxError>;
+    /// Has happen now what triggers keep for the end of the transaction: they may put rows back, or
+    /// refuse them.
+    async fn fire_deferred(_session: &mut Session<Self>) -> Result<()> {
+        Ok(())
+    }
     /// Fails if the database has undone the transaction and not said so.
     async fn stands(_session: &mut Session<Self>) -> Result<()> {
         Ok(())

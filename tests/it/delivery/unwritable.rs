@@ -44,6 +44,20 @@ async fn rows_whose_batch_stays_open_are_sent_once(db: &Db) {
     stops_and_goes_on(db, "delivery_batch", "stay as they were").await;
 }
 
+#[tokio::test]
+async fn rows_that_the_end_of_the_transaction_restores_are_sent_once() {
+    let db = Db::postgres().await;
+    db.restore_at_commit().await;
+    stops_and_goes_on(&db, "contact_outbox", "stay as they were").await;
+}
+
+#[tokio::test]
+async fn rows_that_the_end_of_the_transaction_refuses_are_sent_once() {
+    let db = Db::postgres().await;
+    db.refuse_at_commit("contact_outbox").await;
+    stops_and_goes_on(&db, "contact_outbox", "hands off").await;
+}
+
 async fn filled(db: &Db) -> World<'_> {
     let world = World::new(db, Faults::default()).await;
     for (nth, lane) in lanes(LANES).iter().enumerate() {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
-    Change, FailKind, Final, Hold, Lease, NewContact, OutboxError, Postpone, Recorded, RowOutcome,
-    Write,
+    Action, Change, FailKind, Final, Hold, Lease, NewContact, OutboxError, Postpone, Recorded,
+    RowOutcome, Write,
 };
 
-use crate::support::{Db, Raw, close, entry, instance, on_every_database};
+use uuid::Uuid;
+
+use crate::support::{Db, Raw, close, entry, instance, lane, on_every_database};
 
 on_every_database!(
     rows_that_stay_pending_are_not_taken_for_settled,
@@ -376,12 +378,72 @@ async fn a_trigger_of_postgres_that_puts_old_values_back_is_seen_through() {
 
 #[tokio::test]
 async fn a_trigger_of_sqlite_behind_the_update_is_seen_through() {
-    restored_behind_the_update(&Db::sqlite().await).await;
+    let db = Db::sqlite().await;
+    db.restore_behind_updates().await;
+    restored_behind_the_update(&db).await;
 }
 
 #[tokio::test]
 async fn a_trigger_of_postgres_behind_the_update_is_seen_through() {
-    restored_behind_the_update(&Db::postgres().await).await;
+    let db = Db::postgres().await;
+    db.restore_behind_updates().await;
+    restored_behind_the_update(&db).await;
+}
+
+#[tokio::test]
+async fn a_trigger_of_postgres_at_the_end_of_the_transaction_is_seen_through() {
+    let db = Db::postgres().await;
+    db.restore_at_commit().await;
+    restored_behind_the_update(&db).await;
+
+    let (me, row) = (db.courier().await, db.contact("u/x", "2").await);
+    let lease = db.lease("u/x", me).await.lease;
+    let (contacts, batch) = ([ContactId(row)], entry(&[row]));
+    let batches = [batch.batch];
+    db.record(&lease, &[Change::Open(batch)]).await;
+    let trial = async || {
+        let tried = db.outbox.try_settling(&lease, &contacts, &batches);
+        tried.await.expect_err("a trigger").to_string()
+    };
+    db.restore_at_commit().await;
+    assert!(trial().await.contains("stay as they were"));
+    db.clear("contact_outbox").await;
+    for table in ["contact_outbox", "delivery_batch", "delivery_lane"] {
+        db.refuse_at_commit(table).await;
+        let said = trial().await;
+        assert!(said.contains("hands off"), "{table}: {said}");
+        db.clear(table).await;
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_of_postgres_at_the_end_of_an_operators_transaction_is_seen_through() {
+    let db = Db::postgres().await;
+    let (of, ids) = (lane("u/t"), [ContactId(db.contact("u/t", "1").await)]);
+    let cancel = Action {
+        id: Uuid::now_v7(),
+        name: "cancel",
+        host: "db1".into(),
+        os_user: "anna".into(),
+        selection: "lane u/t".into(),
+    };
+    let cancel = async || {
+        let cancelled = db.operations.cancel(&of, &ids, "mine", &cancel);
+        cancelled.await.map(|done| done.cancelled)
+    };
+    let requeue = async || db.operations.requeue(&ids, None).await;
+    let obstructed = |done: Result<u64, OutboxError>| match done.expect_err("a trigger") {
+        OutboxError::Unwritten { table, rows } => assert_eq!((table, rows), ("contact_outbox", 1)),
+        other => panic!("{other}"),
+    };
+    db.restore_at_commit().await;
+    obstructed(cancel().await);
+    db.clear("contact_outbox").await;
+    assert_eq!(cancel().await.expect("cancels"), 1);
+    db.restore_at_commit().await;
+    obstructed(requeue().await);
+    db.clear("contact_outbox").await;
+    assert_eq!(requeue().await.expect("requeues"), 1);
 }
 
 /// The update has changed as many rows as it should, and they are as before.
@@ -398,7 +460,6 @@ async fn restored_behind_the_update(db: &Db) {
             cause: "a rule".into(),
         },
     }]);
-    db.restore_behind_updates().await;
     for end in [&well, &badly] {
         unwritten(db, &lease, std::slice::from_ref(end), "contact_outbox", 1).await;
     }

@@ -130,6 +130,22 @@ impl Db {
         self.execute(&sql).await;
     }
 
+    /// From now on the end of each transaction puts back how its contacts had ended (PostgreSQL).
+    pub(crate) async fn restore_at_commit(&self) {
+        let body = "UPDATE contact_outbox SET status = OLD.status, fail_kind = OLD.fail_kind,
+             fail_cause = OLD.fail_cause, finished_at = OLD.finished_at
+             WHERE id = NEW.id; RETURN NULL;";
+        self.execute(&deferred_trigger("contact_outbox", body))
+            .await;
+    }
+
+    /// From now on the end of each transaction that has changed a row of the table is refused
+    /// (PostgreSQL).
+    pub(crate) async fn refuse_at_commit(&self, table: &str) {
+        let body = "RAISE EXCEPTION 'hands off';";
+        self.execute(&deferred_trigger(table, body)).await;
+    }
+
     /// Removes the triggers of the table.
     pub(crate) async fn clear(&self, table: &str) {
         let on = match &self.raw {
@@ -147,5 +163,16 @@ fn postgres_trigger(table: &str, event: &str, body: &str) -> String {
              $$ BEGIN {body} END $$;
          CREATE TRIGGER obstacle_{table} BEFORE {event} ON {table}
              FOR EACH ROW EXECUTE FUNCTION obstacle_{table}()"
+    )
+}
+
+/// A trigger that waits for the end of the transaction. It does not follow its own changes.
+fn deferred_trigger(table: &str, body: &str) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION obstacle_{table}() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN {body} END $$;
+         CREATE CONSTRAINT TRIGGER obstacle_{table} AFTER UPDATE ON {table}
+             DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION obstacle_{table}()"
     )
 }

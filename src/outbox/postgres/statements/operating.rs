@@ -135,8 +135,7 @@ macro_rules! passing {
     };
 }
 
-/// $1 ids. The rows are locked in their order. How many failed, and how many of them are pending
-/// now.
+/// $1 ids. The rows are locked in their order. Returns those that had failed.
 pub(in crate::outbox::postgres) const REQUEUE: &str = "
     WITH failed AS (
         SELECT id, fail_kind, fail_cause, attempts, batch_id, finished_at FROM contact_outbox
@@ -150,10 +149,8 @@ pub(in crate::outbox::postgres) const REQUEUE: &str = "
         UPDATE contact_outbox c
         SET status = 'pending', fail_kind = NULL, fail_cause = NULL, finished_at = NULL
         FROM failed WHERE c.id = failed.id
-        RETURNING c.status
     )
-    SELECT (SELECT count(*) FROM failed) AS wanted,
-        (SELECT count(*) FROM written WHERE status = 'pending') AS written";
+    SELECT id FROM failed";
 
 /// The columns of a `BatchReport`.
 macro_rules! batch_columns {
