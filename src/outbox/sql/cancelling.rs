@@ -136,7 +136,8 @@ pub(super) async fn cancel<D: Dialect>(
     lock::<D>(dialect, &mut tx, lane).await?;
     let going = on_their_way::<D>(&mut tx, lane).await?;
     let (going, free): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| going.contains(id));
-    let cancelled = end::<D>(&mut tx, &free, cause).await?;
+    let cancelled = end::<D>(&mut tx, &free, cause).await;
+    let cancelled = D::explained(&mut tx, cancelled).await?;
     history::note::<D>(&mut tx, action, Part::some(cancelled)).await?;
     dialect.commit(tx).await?;
     Ok(Cancelled {

@@ -111,7 +111,8 @@ pub(super) async fn erase<D: Dialect>(
         .bind(List::Redacted(&redacted))
         .execute(&mut tx)
         .await?;
-    none_unwritten(CONTACTS, (redacted.len() as u64).abs_diff(erased.erased))?;
+    let all = none_unwritten(CONTACTS, (redacted.len() as u64).abs_diff(erased.erased));
+    D::explained(&mut tx, all).await?;
     let keys = redacted.iter().filter(|row| row.idempotency_key.is_some());
     erased.keys = keys.count() as u64;
     history::note_part::<D>(&mut tx, action, erased.erased).await?;

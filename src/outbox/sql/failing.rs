@@ -97,7 +97,8 @@ pub(super) async fn requeue<D: Dialect>(
     // The rows are locked in the order of their ids.
     ids.sort_unstable();
     let mut tx = dialect.begin().await?;
-    let requeued = D::requeue(&mut tx, &ids).await?;
+    let requeued = D::requeue(&mut tx, &ids).await;
+    let requeued = D::explained(&mut tx, requeued).await?;
     history::note_part::<D>(&mut tx, action, requeued).await?;
     dialect.commit(tx).await?;
     Ok(requeued)

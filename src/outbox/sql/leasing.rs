@@ -18,7 +18,8 @@ use crate::outbox::{Instance, LearnedRate, Lease, LeasedLane};
 
 pub(super) async fn beat<D: Dialect>(dialect: &D, instance: &Instance) -> Result<bool, SqlError> {
     let mut tx = dialect.begin().await?;
-    let went_back = write_beat::<D>(&mut tx, instance).await?;
+    let went_back = write_beat::<D>(&mut tx, instance).await;
+    let went_back = D::explained(&mut tx, went_back).await?;
     dialect.commit(tx).await?;
     Ok(went_back)
 }

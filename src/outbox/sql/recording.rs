@@ -73,6 +73,11 @@ pub(super) async fn try_settling<D: Dialect>(
 
 /// Writes all of the plan, or fails.
 async fn carry_out<D: Dialect>(tx: &mut Session<D>, plan: &mut Plan<'_>) -> Result<(), SqlError> {
+    let written = put_all::<D>(tx, plan).await;
+    D::explained(tx, written).await
+}
+
+async fn put_all<D: Dialect>(tx: &mut Session<D>, plan: &mut Plan<'_>) -> Result<(), SqlError> {
     open_batches::<D>(tx, plan).await?;
     hold_back::<D>(tx, plan).await?;
     let ours = D::STATEMENTS;

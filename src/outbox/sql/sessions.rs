@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::language::{Language, Session};
 use crate::outbox::OutboxError;
+use crate::outbox::error::SqlError;
 use crate::outbox::kept::Held;
 
 /// How a kind of database gives sessions.
@@ -66,5 +67,16 @@ pub(in crate::outbox) trait Sessions: Language {
     /// Fails if the database has undone the transaction and not said so.
     async fn stands(_session: &mut Session<Self>) -> Result<()> {
         Ok(())
+    }
+    /// Passes on how a write went. If rows stay as they were, fails as [`Sessions::stands`] does where
+    /// that is the reason.
+    async fn explained<T: Send>(
+        session: &mut Session<Self>,
+        written: std::result::Result<T, SqlError>,
+    ) -> std::result::Result<T, SqlError> {
+        if let Err(SqlError::Unwritten { .. }) = &written {
+            Self::stands(session).await?;
+        }
+        written
     }
 }
