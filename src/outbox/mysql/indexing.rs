@@ -1,11 +1,10 @@
 //! The index of results, which is made only on demand.
 
-use sqlx::MySqlConnection;
 use sqlx::mysql::MySqlConnectOptions;
 
 use super::cluster::Cluster;
 use super::error::translate;
-use super::sessions;
+use super::migrating;
 use super::statements::migrating as statements;
 use super::statements::operating::OPERATING;
 use crate::outbox::{OutboxError, network};
@@ -16,25 +15,14 @@ pub(super) async fn make_results_index(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<bool, OutboxError> {
-    let mut session = sessions::open(options, cluster).await?;
-    for statement in [sessions::PATIENT, statements::LOCK] {
-        run(&mut session, statement).await?;
-    }
+    let mut session = migrating::open(options, cluster).await?;
     let found = sqlx::query(OPERATING.results_index)
         .fetch_optional(&mut session)
         .await
         .map_err(translate)?;
     if found.is_none() {
-        run(&mut session, statements::MAKE_RESULTS_INDEX).await?;
+        migrating::run(&mut session, statements::MAKE_RESULTS_INDEX).await?;
     }
     network::part(session).await;
     Ok(found.is_none())
-}
-
-async fn run(session: &mut MySqlConnection, statement: &'static str) -> Result<(), OutboxError> {
-    sqlx::raw_sql(statement)
-        .execute(session)
-        .await
-        .map_err(translate)?;
-    Ok(())
 }

@@ -12,25 +12,43 @@ use super::language::{MySql, SCHEMA};
 use super::sessions;
 use super::statements::migrating as statements;
 use crate::outbox::schema;
+use crate::outbox::sql::ask::ask;
 use crate::outbox::sql::migrating::{self, may_not};
+use crate::outbox::sql::statements::Statement;
 use crate::outbox::{OutboxError, network};
+use crate::telemetry::event::MigrationQueues;
 
 /// Applies the missing migrations and returns how many there were.
 pub(super) async fn migrate(
     options: &MySqlConnectOptions,
     cluster: &Cluster,
 ) -> Result<usize, OutboxError> {
-    let mut session = sessions::open(options, cluster).await?;
-    // Other couriers that start at the same moment wait for this one; the lock ends with the
-    // connection.
-    for statement in [sessions::PATIENT, statements::LOCK] {
-        run(&mut session, statement).await?;
-    }
+    let mut session = open(options, cluster).await?;
     prepare_history(&mut session).await?;
     let applied =
         migrating::migrate_beside_others::<MySql>(&mut session, statements::LIMIT_WAITS).await?;
     network::part(session).await;
     Ok(applied)
+}
+
+/// Opens a session that has the lock of migrations. Others that begin at the same moment wait for this
+/// one; the lock ends with the connection.
+pub(super) async fn open(
+    options: &MySqlConnectOptions,
+    cluster: &Cluster,
+) -> Result<MySqlConnection, OutboxError> {
+    let mut session = sessions::open(options, cluster).await?;
+    run(&mut session, sessions::PATIENT).await?;
+    let mut told = false;
+    while !try_to_lock(&mut session).await? {
+        MigrationQueues.emit_once(&mut told);
+    }
+    Ok(session)
+}
+
+async fn try_to_lock(session: &mut MySqlConnection) -> Result<bool, OutboxError> {
+    let tried = ask::<MySql>(Statement::new(statements::LOCK)).number(session);
+    network::meeting(async { Ok(tried.await.map_err(translate)? == 1) }).await
 }
 
 /// Makes the table of the history, and takes over our entries of the shared one. They are deleted
@@ -65,7 +83,10 @@ pub(super) async fn shared_history(session: &mut MySqlConnection) -> Result<Vec<
     sqlx::query(statements::SHARED).fetch_all(session).await
 }
 
-async fn run(session: &mut MySqlConnection, statement: &'static str) -> Result<(), OutboxError> {
+pub(super) async fn run(
+    session: &mut MySqlConnection,
+    statement: &'static str,
+) -> Result<(), OutboxError> {
     sqlx::raw_sql(statement)
         .execute(session)
         .await

@@ -1,6 +1,6 @@
 //! Bringing the schema up to date.
 
-use sqlx::migrate::Migrate;
+use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Result};
 
@@ -11,6 +11,7 @@ use super::statements::migrating as statements;
 use crate::outbox::schema::{self, HISTORY};
 use crate::outbox::sql::migrating::{self, may_not};
 use crate::outbox::{OutboxError, network};
+use crate::telemetry::event::MigrationQueues;
 
 /// The schema in which tables are made, as SQL writes it, and whether it has a history of ours and
 /// a table of contacts. All are null if there is no such schema. Then the schema of the history
@@ -19,15 +20,15 @@ type Tables = (Option<String>, Option<bool>, Option<bool>, Option<String>);
 
 /// Applies the missing migrations and returns how many there were.
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxError> {
-    // Building an index on a large table may take its time, and other couriers that start at
-    // the same moment wait for this one.
+    // Building an index on a large table may take its time.
     let patient = options
         .clone()
-        .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+        .options([("statement_timeout", "0"), ("lock_timeout", "10s")]);
     let mut session = open(&patient).await?;
-    let failed = |error| schema::migration_failed(error, translate);
-    // Apps that migrate by the same library wait, too. The lock ends with the connection.
-    session.lock().await.map_err(failed)?;
+    let mut told = false;
+    while !try_to_lock(&mut session).await? {
+        MigrationQueues.emit_once(&mut told);
+    }
     take_over(&mut session).await?;
     session
         .ensure_migrations_table(HISTORY)
@@ -37,6 +38,20 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<usize, OutboxE
         migrating::migrate_beside_others::<Postgres>(&mut session, statements::LIMIT_WAITS).await?;
     network::part(session).await;
     Ok(applied)
+}
+
+/// Tries to have the lock of migrations. Others that begin at the same moment wait for this one, and so
+/// do apps that migrate by the same library; the lock ends with the connection.
+async fn try_to_lock(session: &mut PgConnection) -> Result<bool, OutboxError> {
+    let tried = network::meeting(async { session.lock().await.map_err(failed) });
+    match tried.await {
+        Err(OutboxError::Locked(_)) => Ok(false),
+        tried => tried.map(|()| true),
+    }
+}
+
+fn failed(error: MigrateError) -> OutboxError {
+    schema::migration_failed(error, translate)
 }
 
 /// Takes over our entries of the shared history, all or nothing.
@@ -60,9 +75,7 @@ async fn take_over(session: &mut PgConnection) -> Result<(), OutboxError> {
         .execute(&mut *tx)
         .await
         .map_err(may_not::<Postgres>(schema::may_not_move))?;
-    tx.ensure_migrations_table(HISTORY)
-        .await
-        .map_err(|error| schema::migration_failed(error, translate))?;
+    tx.ensure_migrations_table(HISTORY).await.map_err(failed)?;
     for statement in [statements::copy(&schema), statements::leave(&schema)] {
         for (version, checksum) in &own {
             sqlx::query(AssertSqlSafe(statement.as_str()))

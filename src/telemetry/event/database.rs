@@ -68,6 +68,20 @@ impl MigrationWaits<'_> {
     }
 }
 
+/// A migration waits for its turn.
+pub struct MigrationQueues;
+
+impl MigrationQueues {
+    /// Tells it unless it was told.
+    pub fn emit_once(self, told: &mut bool) {
+        if !std::mem::replace(told, true) {
+            warn!(target: DATABASE,
+                "a migration waits because another program migrates this database; trying again"
+            );
+        }
+    }
+}
+
 /// The database's clock has gone back: instants that it has given lie in its future.
 pub struct ClockWentBack;
 

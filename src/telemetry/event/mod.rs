@@ -18,8 +18,8 @@ mod traces;
 pub use self::batch::{BatchClosed, BatchPostponed, RowsExpired, RowsRefused};
 pub use self::database::{
     ClockWentBack, DatabaseAllowsFewer, DatabaseBack, DatabaseCall, DatabaseMoved, DatabaseTrouble,
-    MigrationWaits, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed, Redacted,
-    RedactedSome, RedactingFailed,
+    MigrationQueues, MigrationWaits, NotDurable, OutboxSeen, OutboxUnseen, Pruned, PruningFailed,
+    Redacted, RedactedSome, RedactingFailed,
 };
 pub use self::lane::{
     LaneFailed, LaneHeld, LaneRecovered, LaneStopped, LeaseLost, RowsLocked, RowsUnlocked,

@@ -175,6 +175,39 @@ async fn a_migration_behind_a_backup_holds_up_no_app_for_long() {
     }
 }
 
+#[tokio::test]
+async fn a_migration_whose_wait_is_broken_off_goes_on_waiting() {
+    for db in empty_mysql().await {
+        let (id, waiting) = if db.kind == Kind::MySql {
+            let threads = "FROM performance_schema.threads WHERE processlist_db = DATABASE()
+                 AND processlist_state = 'User lock'";
+            ("max(processlist_id)", threads)
+        } else {
+            let processes = "FROM information_schema.processlist WHERE db = DATABASE()
+                 AND state = 'User lock'";
+            ("max(id)", processes)
+        };
+        let first = App::migrates(&db).await;
+        let outbox = db.another().await;
+        let migrating = tokio::spawn(async move { outbox.migrate().await });
+        for _ in 0..3 {
+            let mut waits = None;
+            until("the migration waits for the first", async || {
+                waits = db.text(id, waiting).await;
+                waits.is_some()
+            })
+            .await;
+            let waits = waits.expect("a session");
+            // It may have ended by itself.
+            db.try_execute(&format!("KILL QUERY {waits}")).await.ok();
+        }
+        assert!(!migrating.is_finished());
+        first.ends().await;
+        let applied = migrating.await.expect("no panic").expect("migrates");
+        assert!(applied > 0);
+    }
+}
+
 /// Checks that the table takes all kinds of failures, however old it is, and no others.
 async fn assert_kinds(db: &Db) {
     for kind in FailKind::ALL {

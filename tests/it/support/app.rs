@@ -1,5 +1,6 @@
 //! An app in the middle of a transaction that keeps rows or tables locked.
 
+use sqlx::migrate::Migrate;
 use sqlx::{Connection, MySqlConnection, PgConnection, SqliteConnection};
 
 use crate::support::{Db, Raw};
@@ -30,6 +31,19 @@ impl App {
         let mut app = Self::connect(db).await;
         app.run("BEGIN").await;
         app.run("SELECT count(*) FROM contact_outbox").await;
+        app
+    }
+
+    /// Has the lock of migrations, as a program that migrates.
+    pub(crate) async fn migrates(db: &Db) -> Self {
+        let mut app = Self::connect(db).await;
+        match &mut app {
+            Self::Postgres(session) => session.lock().await.expect("locks"),
+            _ => {
+                app.run("SELECT GET_LOCK(CONCAT('contact-courier/', LEFT(DATABASE(), 40)), 0)")
+                    .await;
+            }
+        }
         app
     }
 

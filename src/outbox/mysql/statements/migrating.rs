@@ -2,9 +2,9 @@
 //! `_sqlx_migrations`, the library's table, which an app of the same database may use as well.
 
 /// One migration at a time on the whole server: the lock is named after the database. (The
-/// migrator's own lock does not work on MariaDB, which knows no endless waiting.)
+/// migrator's own lock does not work on MariaDB, which knows no endless waiting.) 1: the session has it.
 pub(in crate::outbox::mysql) const LOCK: &str =
-    "SELECT GET_LOCK(CONCAT('contact-courier/', LEFT(DATABASE(), 40)), 3600)";
+    "SELECT COALESCE(GET_LOCK(CONCAT('contact-courier/', LEFT(DATABASE(), 40)), 10), 0)";
 
 /// As the library would make it, but with an engine that does not lose it.
 pub(in crate::outbox::mysql) const MAKE_HISTORY: &str = "
