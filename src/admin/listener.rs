@@ -116,7 +116,7 @@ impl Admin {
     }
 
     /// Answers, until it is dropped, that the courier waits for its database, and why. It begins
-    /// when there is a reason; earlier clients wait for their answer.
+    /// when there is a reason, which takes seconds at most; earlier clients wait for their answer.
     pub async fn wait(&self, mut why: watch::Receiver<String>) {
         if why.changed().await.is_err() {
             return;

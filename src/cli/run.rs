@@ -1,5 +1,6 @@
 //! `run`: the daemon.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,7 +130,12 @@ async fn open(
     let (tell, why) = watch::channel("it was not asked yet".to_owned());
     let opened = async {
         for failures in 1.. {
-            let error = match open_both(settings).await {
+            let opening = tokio::select! {
+                biased;
+                opening = open_both(settings) => opening,
+                never = tell_of_patience(&tell) => match never {},
+            };
+            let error = match opening {
                 Ok(opened) => return Ok(opened),
                 Err(error) => error,
             };
@@ -171,6 +177,16 @@ async fn open(
             Ok(None)
         }
     }
+}
+
+/// Opening takes longer than usual: clients and supervisors should know by then that the courier lives.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Tells after a while what the courier waits for.
+async fn tell_of_patience(tell: &watch::Sender<String>) -> Infallible {
+    tokio::time::sleep(LONG).await;
+    tell.send_replace("it is being opened, and a migration may take its time".into());
+    std::future::pending().await
 }
 
 /// The courier's database, and that of its rates if it is another one.

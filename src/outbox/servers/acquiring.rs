@@ -9,11 +9,11 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions, Error, Pool};
 use tokio::sync::MutexGuard;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Servers;
 use crate::outbox::allowance::Allowance;
-use crate::outbox::error::CONNECT_TIMEOUT;
+use crate::outbox::error::{CONNECT_TIMEOUT, OutboxError};
 use crate::outbox::network::{self, REFUSED_AGAIN};
 use crate::outbox::server_kind::ServerKind;
 use crate::telemetry::event::DatabaseAllowsFewer;
@@ -24,6 +24,9 @@ const USUAL: Duration = Duration::from_secs(1);
 /// How long one more is waited for by who can do without. It is less than the pool itself waits: a pooler in
 /// between may have no session for it, and says nothing.
 const ONE_MORE: Duration = Duration::from_secs(4);
+
+/// A server that takes no connection for so long is not there. One that restarts is back by then.
+const SILENT: Duration = Duration::from_secs(30);
 
 /// How often whoever is the next looks for a connection that came back.
 const BACK_EVERY: Duration = Duration::from_millis(2);
@@ -72,13 +75,36 @@ impl<D: ServerKind> Servers<D> {
         }
     }
 
-    /// Lets something make a connection of its own. If that takes longer than usual, the server may
-    /// allow no more: then those that nobody uses are closed.
-    pub(in crate::outbox) async fn beside<T>(&self, making: impl Future<Output = T>) -> T {
+    /// Lets something make a connection of its own and work on it, however long that takes, while the
+    /// server is there. If it takes longer than usual, the server may allow no more connections: then
+    /// those that nobody uses are closed.
+    pub(in crate::outbox) async fn beside<T>(
+        &self,
+        making: impl Future<Output = Result<T, OutboxError>>,
+    ) -> Result<T, OutboxError> {
         tokio::select! {
             biased;
             made = making => made,
+            silent = self.silence() => Err(silent),
             never = self.make_room() => match never {},
+        }
+    }
+
+    /// Ends when the server has been silent for long. A connection would not tell: its other end may have
+    /// vanished.
+    async fn silence(&self) -> OutboxError {
+        let mut heard = Instant::now();
+        loop {
+            sleep(CONNECT_TIMEOUT).await;
+            let options = self.options();
+            match network::connect::<D>(&options, CONNECT_TIMEOUT).await {
+                Err(silent @ OutboxError::Lost(_)) if heard.elapsed() > SILENT => return silent,
+                Err(OutboxError::Lost(_)) => continue,
+                Ok(session) => network::part(session).await,
+                // It refuses the connection, so it is there.
+                Err(_) => {}
+            }
+            heard = Instant::now();
         }
     }
 

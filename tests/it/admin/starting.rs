@@ -4,7 +4,8 @@ use contact_courier::simulator::Faults;
 
 use super::asking::Courier;
 use crate::server::Server;
-use crate::support::{Db, Kind, mysql_database};
+use crate::support::app::App;
+use crate::support::{Db, Kind, admin_url, mysql_database};
 use crate::world::{World, goods, lanes, until};
 
 /// The daemon waits for its server, says so, and begins when the server is there; a run that ends
@@ -53,6 +54,42 @@ async fn it_waits_for(server: Server, db: Db) {
     assert_eq!(ended.code, Some(0), "{}", ended.tail());
     assert_eq!(ended.err.matches("waiting for the database").count(), 1);
     assert_eq!(world.with_status("succeeded").await, 10);
+}
+
+/// Another program migrates the database, or keeps the lock of migrations: the courier says so, and
+/// nobody takes it for one that stands still.
+#[tokio::test]
+async fn it_waits_for_another_migration() {
+    for kind in [Kind::Postgres, Kind::MariaDb, Kind::MySql] {
+        if admin_url(kind).is_none() {
+            continue;
+        }
+        let db = Db::bare(kind).await;
+        let other = App::migrates(&db).await;
+        let mut world = World::new(&db, Faults::default()).await;
+        let courier = Courier::start(&mut world).await;
+        let words = "another program migrates this database";
+        courier.program.says(words).await;
+        let health = courier.get("/healthz").await;
+        assert_eq!(
+            (health.code, &health.json()["status"]),
+            (200, &"starting".into())
+        );
+        let ready = courier.get("/readyz").await;
+        assert_eq!(ready.code, 503);
+        let reason = ready.json()["reason"].to_string();
+        assert!(reason.contains("migration"), "{reason}");
+        other.ends().await;
+        courier.program.says("courier started").await;
+        until("it is ready", async || {
+            courier.get("/readyz").await.code == 200
+        })
+        .await;
+        courier.program.signal("TERM").await;
+        let ended = courier.program.ended().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.tail());
+        assert_eq!(ended.err.matches(words).count(), 1);
+    }
 }
 
 #[tokio::test]
