@@ -192,16 +192,18 @@ impl Sessions for MySql {
 
     async fn begin_insert(&self) -> Result<MySqlConnection, OutboxError> {
         let options = self.servers.options();
-        let opening = open(&options, &self.cluster);
-        let mut session = self.servers.beside(opening).await?;
-        // MySQL does not prepare such a statement.
-        for statement in [UNHURRIED, "BEGIN"] {
-            sqlx::raw_sql(statement)
-                .execute(&mut session)
-                .await
-                .map_err(translate)?;
-        }
-        Ok(session)
+        let beginning = network::meeting(async {
+            let mut session = open(&options, &self.cluster).await?;
+            // MySQL does not prepare such a statement.
+            for statement in [UNHURRIED, "BEGIN"] {
+                sqlx::raw_sql(statement)
+                    .execute(&mut session)
+                    .await
+                    .map_err(translate)?;
+            }
+            Ok(session)
+        });
+        self.servers.beside(beginning).await
     }
 
     async fn stands(session: &mut MySqlConnection) -> Result<()> {

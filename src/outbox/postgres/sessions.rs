@@ -220,11 +220,14 @@ impl Sessions for Postgres {
         // Whoever inserts may take time between two rows.
         let unhurried = [("idle_in_transaction_session_timeout", "0")];
         let options = self.servers.options().options(unhurried);
-        let mut session = self.servers.beside(open(&options)).await?;
-        sqlx::raw_sql(BEGIN_UNHURRIED)
-            .execute(&mut session)
-            .await
-            .map_err(translate)?;
-        Ok(session)
+        let beginning = network::meeting(async {
+            let mut session = open(&options).await?;
+            sqlx::raw_sql(BEGIN_UNHURRIED)
+                .execute(&mut session)
+                .await
+                .map_err(translate)?;
+            Ok(session)
+        });
+        self.servers.beside(beginning).await
     }
 }

@@ -1,11 +1,13 @@
 //! Inserting contacts as an app would, but many at once.
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 
 use super::ask::ask;
 use super::dialect::Dialect;
 use super::driver::Driver;
 use super::language::Session;
+use super::patience::LONGEST;
 use super::value::List;
 use crate::outbox::error::SqlError;
 use crate::outbox::intake::{all_known, keys};
@@ -32,8 +34,7 @@ impl<D: Dialect> Insertion for SqlInsertion<D> {
     async fn add(&mut self, contacts: &[NewContact]) -> Result<Inserted, OutboxError> {
         let mut inserted = Inserted::default();
         for chunk in contacts.chunks(CHUNK) {
-            let new = self.dialect.insert(&mut self.session, chunk).await;
-            let new = new.map_err(|error| error.translated(D::translate))?;
+            let new = limited::<D, _>(self.dialect.insert(&mut self.session, chunk)).await?;
             inserted.new += new;
             inserted.known += (chunk.len() as u64).saturating_sub(new);
         }
@@ -41,12 +42,32 @@ impl<D: Dialect> Insertion for SqlInsertion<D> {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), OutboxError> {
-        D::stands(&mut self.session).await.map_err(D::translate)?;
-        D::Db::run(&mut self.session, "COMMIT")
-            .await
-            .map_err(D::translate)?;
+        let session = &mut self.session;
+        limited::<D, _>(async { Ok(D::stands(session).await?) }).await?;
+        let commit = async { Ok(D::Db::run(session, "COMMIT").await?) };
+        limited::<D, _>(commit).await.map_err(in_doubt)?;
         network::part(self.session).await;
         Ok(())
+    }
+}
+
+/// Limits the time of a call. The server's own limits end first, if it is there.
+async fn limited<D: Dialect, T>(
+    call: impl Future<Output = Result<T, SqlError>>,
+) -> Result<T, OutboxError> {
+    let answer = timeout(LONGEST, call).await;
+    let answer = answer.unwrap_or_else(|_| Err(network::too_slow(LONGEST).into()));
+    answer.map_err(|error| error.translated(D::translate))
+}
+
+/// Says that a commit without an answer may have been carried out.
+fn in_doubt(error: OutboxError) -> OutboxError {
+    match error {
+        OutboxError::Lost(why) | OutboxError::Unavailable(why) => OutboxError::Lost(format!(
+            "{why}; it is not known whether the contacts were enqueued: look before you repeat it, \
+             unless each has an idempotency_key"
+        )),
+        error => error,
     }
 }
 
