@@ -8,11 +8,14 @@
 mod cable;
 mod demoted;
 mod ended;
+mod inserting;
 mod limits;
 mod logins;
 mod meeting;
+mod migrating;
 mod operators;
 mod outage;
 mod rates;
 mod silent;
+mod undone;
 mod user;

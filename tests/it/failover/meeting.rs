@@ -28,7 +28,9 @@ async fn nobody_waits_for_ever_for_a_server_that_falls_silent_at_the_start(db: &
         let ended = timeout(LONGEST, world.run(&["status"])).await;
         let ended = ended.unwrap_or_else(|_| panic!("waits for ever after {question}"));
         let said = ended.error();
-        assert!(said.contains("no answer within"), "{question}: {said}");
+        // MySQL itself ends a connection on which it hears nothing.
+        let words = "the database does not answer";
+        assert!(said.contains(words), "{question}: {said}");
         cable.put(State::Plugged);
         assert_eq!(world.run(&["status"]).await.code, Some(0), "{question}");
     }
