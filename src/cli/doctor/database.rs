@@ -59,12 +59,13 @@ pub(super) async fn checks(settings: &Settings) -> (Vec<Check>, Rates) {
             );
         }
     };
-    let mut checks = server(&database, settings.database.max_connections).await;
+    let (mut checks, commits_wait) = server(&database, settings.database.max_connections).await;
     checks.extend(unfitness(&*database.outbox).await);
     match database.outbox.check_schema().await {
         Ok(()) => {
             checks.push(Check::ok("migrations", "the schema is this program's"));
-            let (outbox, rates) = outbox(&database, settings.database.url().kind()).await;
+            let kind = settings.database.url().kind();
+            let (outbox, rates) = outbox(&database, kind, commits_wait).await;
             checks.extend(outbox);
             (checks, rates)
         }
@@ -150,13 +151,15 @@ fn shared_by(sharers: usize) -> String {
     }
 }
 
-async fn server(database: &Database, max_connections: u32) -> Vec<Check> {
+/// Checks the server; also returns whether each commit waits for a standby that is not there.
+async fn server(database: &Database, max_connections: u32) -> (Vec<Check>, bool) {
     let before = host_clock();
     let server = match database.operations.server().await {
         Ok(server) => server,
         Err(error) => {
             let todo = "see the database's own log";
-            return vec![Check::failed("database", error.to_string(), todo)];
+            let failed = Check::failed("database", error.to_string(), todo);
+            return (vec![failed], false);
         }
     };
     let host = before.midpoint(host_clock());
@@ -168,7 +171,7 @@ async fn server(database: &Database, max_connections: u32) -> Vec<Check> {
     let allowed = server.connections;
     checks.extend(allowed.and_then(|allowed| fewer_connections(allowed, max_connections)));
     checks.push(clock(host - server.clock));
-    checks
+    (checks, server.commits_wait)
 }
 
 /// Returns a failed check if the courier could not do its work on this database.
@@ -286,7 +289,11 @@ fn clock(ahead: f64) -> Check {
     )
 }
 
-async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>, Rates) {
+async fn outbox(
+    database: &Database,
+    kind: Option<DatabaseKind>,
+    commits_wait: bool,
+) -> (Vec<Check>, Rates) {
     let operations = &database.operations;
     let trial = operations.try_writing().await;
     let asked = async { Ok((operations.overview().await?, operations.held(1000).await?)) };
@@ -295,7 +302,8 @@ async fn outbox(database: &Database, kind: Option<DatabaseKind>) -> (Vec<Check>,
         Ok((overview, held)) => {
             let couriers = overview.instances.iter().filter(|i| i.alive).count();
             let mut checks = vec![writing::check(&trial, kind, couriers)];
-            checks.push(who_works(&overview, couriers, writing::is_in_vain(&trial)));
+            let in_vain = commits_wait || writing::is_in_vain(&trial);
+            checks.push(who_works(&overview, couriers, in_vain));
             checks.extend(health(&overview, &held));
             (checks, Rates::of(&overview))
         }
@@ -408,6 +416,7 @@ mod tests {
                 setting("fsync", "off", Some("set it to on")),
                 setting("full_page_writes", "on", None),
             ],
+            commits_wait: false,
             sql_mode: Some(setting("sql_mode", "", Some("add STRICT_TRANS_TABLES"))),
             cluster: None,
             connections: None,

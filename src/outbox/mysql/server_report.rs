@@ -46,12 +46,16 @@ pub(super) async fn read(servers: &Servers<sqlx::MySql>) -> Result<ServerReport>
              its place",
         ));
     }
-    durability.extend(replication(&mut session).await?);
+    let status = status(&mut session).await?;
+    let status = |name: &str| status.get(name).map(String::as_str);
+    let commits_wait = commits_wait(status);
+    durability.extend(safety(status, replicas(&mut session).await, commits_wait));
     Ok(ServerReport {
         sql_mode: told.text("sql_mode").map(strictness),
         too_old,
         product: format!("{product} {version}"),
         durability,
+        commits_wait,
         cluster: cluster.map(Kind::as_str),
         connections: told.integer("connections"),
         security: Some(security(&mut session, &servers.options()).await),
@@ -84,23 +88,36 @@ fn strictness(sql_mode: String) -> ServerSetting {
     }
 }
 
-/// Where others follow this server: whether one that takes its place has all of its commits.
-async fn replication(session: &mut MySqlConnection) -> Result<Option<ServerSetting>> {
-    let told = sqlx::raw_sql(REPLICATION).fetch_all(&mut *session).await?;
+/// What the server tells of its replicas.
+async fn status(session: &mut MySqlConnection) -> Result<HashMap<String, String>> {
+    let told = sqlx::raw_sql(REPLICATION).fetch_all(session).await?;
     let told = told
         .iter()
-        .map(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
-    let told = told.collect::<Result<HashMap<_, _>>>()?;
-    // It may not be there for this user, and then nothing is known.
-    let replicas: i64 = sqlx::query_scalar(REPLICAS)
-        .fetch_one(session)
-        .await
-        .unwrap_or_default();
-    Ok(safety(|name| told.get(name).map(String::as_str), replicas))
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    told.collect()
 }
 
-/// The same by the server's own status and the replicas that were seen.
-fn safety<'a>(status: impl Fn(&str) -> Option<&'a str>, replicas: i64) -> Option<ServerSetting> {
+/// How many replicas there are. They may not be there for this user, and then nothing is known.
+async fn replicas(session: &mut MySqlConnection) -> i64 {
+    let asked = sqlx::query_scalar(REPLICAS).fetch_one(session).await;
+    asked.unwrap_or_default()
+}
+
+/// Whether each commit waits for a replica, and none is there.
+fn commits_wait<'a>(status: impl Fn(&str) -> Option<&'a str>) -> bool {
+    ["master", "source"].iter().any(|role| {
+        status(&format!("Rpl_semi_sync_{role}_status")) == Some("ON")
+            && status(&format!("Rpl_semi_sync_{role}_clients")) == Some("0")
+    })
+}
+
+/// Where others follow this server: whether one that takes its place has all of its commits, by the
+/// server's own status and the replicas that were seen.
+fn safety<'a>(
+    status: impl Fn(&str) -> Option<&'a str>,
+    replicas: i64,
+    commits_wait: bool,
+) -> Option<ServerSetting> {
     if let Some(nodes) = status("wsrep_cluster_size").filter(|nodes| *nodes != "0") {
         return Some(ServerSetting {
             name: "wsrep_cluster_size",
@@ -114,10 +131,17 @@ fn safety<'a>(status: impl Fn(&str) -> Option<&'a str>, replicas: i64) -> Option
     (followed || waits).then(|| ServerSetting {
         name: "semi-synchronous replication",
         value: if waits { "on" } else { "off" }.into(),
-        risk: (!waits).then_some(
-            "somebody reads this server's log; if it is a replica that may take its place, that one may \
-             lack the last commits, and contacts would be sent twice; turn it on",
-        ),
+        risk: if commits_wait {
+            Some(
+                "no replica is there; each commit waits for one until the timeout of semi-synchronous \
+                 replication is over, and nothing is delivered meanwhile",
+            )
+        } else {
+            (!waits).then_some(
+                "somebody reads this server's log; if it is a replica that may take its place, that one \
+                 may lack the last commits, and contacts would be sent twice; turn it on",
+            )
+        },
     })
 }
 
@@ -143,7 +167,7 @@ mod tests {
         replicas: i64,
     ) -> Option<(&'static str, String, bool)> {
         let value = |name: &str| status.iter().find(|known| known.0 == name).map(|at| at.1);
-        let setting = safety(value, replicas)?;
+        let setting = safety(value, replicas, commits_wait(value))?;
         Some((setting.name, setting.value, setting.risk.is_some()))
     }
 
@@ -163,9 +187,20 @@ mod tests {
                 Some(("off", true)),
             ),
             (
-                &[("Rpl_semi_sync_source_status", "ON")],
+                &[
+                    ("Rpl_semi_sync_source_status", "ON"),
+                    ("Rpl_semi_sync_source_clients", "1"),
+                ],
                 1,
                 Some(("on", false)),
+            ),
+            (
+                &[
+                    ("Rpl_semi_sync_source_status", "ON"),
+                    ("Rpl_semi_sync_source_clients", "0"),
+                ],
+                0,
+                Some(("on", true)),
             ),
             (
                 &[("Rpl_semi_sync_master_status", "ON")],

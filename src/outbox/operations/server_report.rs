@@ -15,6 +15,9 @@ pub struct ServerReport {
     pub too_old: Option<&'static str>,
     /// The settings that durability rests on, as they are in a session of ours.
     pub durability: Vec<ServerSetting>,
+    /// Whether each commit waits for a standby, and none is there.
+    #[serde(skip)]
+    pub commits_wait: bool,
     /// The default mode of apps' sessions, if it is one that changes what they write.
     pub sql_mode: Option<ServerSetting>,
     /// The kind of cluster that the server is a node of, if all of its nodes may take writes.

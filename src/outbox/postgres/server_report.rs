@@ -42,14 +42,16 @@ pub(super) async fn read(servers: &Servers<sqlx::Postgres>, pooled: bool) -> Res
             "a crash may forget the journal, and contacts would be sent twice",
         ),
     ];
-    durability.extend(replication(
-        told.integer("standbys").unwrap_or_default(),
-        told.text("synchronous_standby_names").unwrap_or_default(),
-    ));
+    let names = told.text("synchronous_standby_names").unwrap_or_default();
+    let readers = told.integer("readers").unwrap_or_default();
+    let commits_wait = !names.is_empty() && readers == 0;
+    let standbys = told.integer("standbys").unwrap_or_default();
+    durability.extend(replication(standbys, names, commits_wait));
     Ok(ServerReport {
         too_old: (!operations::at_least(&version, &[12])).then_some("PostgreSQL 12 or newer"),
         product: format!("PostgreSQL {version}{behind}"),
         durability,
+        commits_wait,
         sql_mode: None,
         cluster: None,
         // A pooler's limits are others.
@@ -75,15 +77,23 @@ async fn security(
     }
 }
 
-/// Where there are standbys: whether one that takes this server's place has all of its commits.
-fn replication(standbys: i64, names: String) -> Option<ServerSetting> {
+/// Where there are standbys: whether one that takes this server's place has all of its commits, which may
+/// wait until one is there.
+fn replication(standbys: i64, names: String, commits_wait: bool) -> Option<ServerSetting> {
     let is_waited_for = !names.is_empty();
     (standbys > 0 || is_waited_for).then(|| ServerSetting {
         name: "synchronous_standby_names",
-        risk: (!is_waited_for).then_some(
-            "a standby that takes this server's place may lack the last commits, and contacts would \
-             be sent twice; name those that may take it",
-        ),
+        risk: if commits_wait {
+            Some(
+                "no standby is there; each commit waits until one is, and nothing is delivered; \
+                 start one, or empty the setting",
+            )
+        } else {
+            (!is_waited_for).then_some(
+                "a standby that takes this server's place may lack the last commits, and contacts \
+                 would be sent twice; name those that may take it",
+            )
+        },
         value: if is_waited_for { names } else { "empty".into() },
     })
 }
@@ -94,14 +104,15 @@ mod tests {
 
     #[test]
     fn standbys_that_no_commit_waits_for_are_a_risk() {
-        for (standbys, names, told) in [
-            (0, "", None),
-            (2, "", Some(("empty", true))),
-            (1, "FIRST 1 (b, c)", Some(("FIRST 1 (b, c)", false))),
-            // None is there now: commits wait until one is.
-            (0, "*", Some(("*", false))),
+        for (standbys, names, commits_wait, told) in [
+            (0, "", false, None),
+            (2, "", false, Some(("empty", true))),
+            (1, "FIRST 1 (b, c)", false, Some(("FIRST 1 (b, c)", false))),
+            // One that receives the log alone.
+            (0, "*", false, Some(("*", false))),
+            (0, "*", true, Some(("*", true))),
         ] {
-            let setting = replication(standbys, names.to_owned());
+            let setting = replication(standbys, names.to_owned(), commits_wait);
             let line = setting.map(|setting| (setting.value, setting.risk.is_some()));
             let told = told.map(|(value, risky): (&str, bool)| (value.to_owned(), risky));
             assert_eq!(line, told, "{standbys} {names:?}");

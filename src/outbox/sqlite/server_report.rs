@@ -27,6 +27,7 @@ pub(super) async fn read(writer: &SqlitePool) -> Result<ServerReport> {
                 "a loss of power may forget the journal, and contacts would be sent twice",
             ),
         ],
+        commits_wait: false,
         sql_mode: None,
         cluster: None,
         connections: None,

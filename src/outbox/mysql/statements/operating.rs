@@ -224,7 +224,8 @@ macro_rules! batch_columns {
 /// A server's report about its replicas, if it is of a kind that reports them.
 pub(in crate::outbox::mysql) const REPLICATION: &str = "
     SHOW GLOBAL STATUS WHERE Variable_name IN ('Slaves_connected', 'Rpl_semi_sync_master_status',
-        'Rpl_semi_sync_source_status', 'wsrep_cluster_size')";
+        'Rpl_semi_sync_source_status', 'Rpl_semi_sync_master_clients', 'Rpl_semi_sync_source_clients',
+        'wsrep_cluster_size')";
 
 /// The replicas that read its log now. A user without the right to see other sessions sees none.
 pub(in crate::outbox::mysql) const REPLICAS: &str = "

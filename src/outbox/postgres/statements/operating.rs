@@ -180,6 +180,7 @@ pub(in crate::outbox::postgres) const SERVER: &str = "
         current_setting('full_page_writes') AS full_page_writes,
         current_setting('synchronous_commit') AS synchronous_commit,
         current_setting('synchronous_standby_names') AS synchronous_standby_names,
+        (SELECT count(*) FROM pg_stat_replication) AS readers,
         (SELECT count(*) FROM pg_stat_replication AS reader
          WHERE reader.state IS DISTINCT FROM 'backup'
            AND coalesce(reader.application_name, '') NOT IN ('pg_basebackup', 'pg_receivewal')
