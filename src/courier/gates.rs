@@ -310,7 +310,7 @@ impl Gates {
     pub(super) fn admits_soon(&self, lane: &Lane, now: Instant) -> bool {
         let standing = self.standing(lane, now);
         let waits_for_a_turn =
-            |gate: &Gate| !gate.is_breaker() && !(gate.is_doubted() && self.was_turned_away(lane));
+            |gate: &Gate| !(gate.is_breaker() || gate.is_doubted() && self.was_turned_away(lane));
         let platform = self.platform.iter().filter(|gate| !waits_for_a_turn(gate));
         platform
             .chain(self.users.get(lane.user_id()))
