@@ -305,13 +305,16 @@ impl Gates {
     }
 
     /// Whether the lane may send now, or may soon: while the breaker keeps others back, or when nobody may
-    /// send, and users take turns in finding out. Where others were turned away alone, whoever was not waits
-    /// for a turn, too.
+    /// send, and users take turns in finding out. Where others were turned away alone, those take turns
+    /// against whom nothing speaks.
     pub(super) fn admits_soon(&self, lane: &Lane, now: Instant) -> bool {
         let standing = self.standing(lane, now);
-        let waits_for_a_turn =
-            |gate: &Gate| !(gate.is_breaker() || gate.is_doubted() && self.was_turned_away(lane));
-        let platform = self.platform.iter().filter(|gate| !waits_for_a_turn(gate));
+        let nothing_speaks_against_it =
+            || !self.was_turned_away(lane) && self.singled_out.may_pass(lane);
+        let take_turns = |gate: &&Gate| {
+            !gate.is_breaker() && (!gate.is_doubted() || nothing_speaks_against_it())
+        };
+        let platform = self.platform.iter().filter(|gate| !take_turns(gate));
         platform
             .chain(self.users.get(lane.user_id()))
             .all(|gate| gate.admits_soon(lane, standing, now))
