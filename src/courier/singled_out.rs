@@ -4,7 +4,7 @@
 //! is about who gets it again, and stays so until this one is answered. If another lane of the same user was
 //! answered, it is about the lane, otherwise about the user. A 403 is about the user, but while the platform
 //! answers others of the user, about the lane. So is the 401 to a lane that was never answered; and to a user
-//! that was never answered, it is about the user while the platform answers others. Pure.
+//! that was never answered, it is about the user if the platform has answered others with this token. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -52,7 +52,8 @@ pub(super) struct SingledOut {
     lanes_in_a_row: HashSet<Lane>,
     /// How many lanes that were never answered have got a 401 since the last answer.
     new_in_a_row: usize,
-    answered_at: Option<Instant>,
+    /// Whether the platform has answered anybody since the token changed.
+    is_token_taken: bool,
     suspects: Suspects,
 }
 
@@ -92,12 +93,9 @@ struct User {
 impl User {
     /// Whether the platform has answered it lately.
     fn is_answering(&self, now: Instant) -> bool {
-        is_lately(self.answered_at, now)
+        let lately = |at| now.saturating_duration_since(at) < LATELY;
+        self.answered_at.is_some_and(lately)
     }
-}
-
-fn is_lately(at: Option<Instant>, now: Instant) -> bool {
-    at.is_some_and(|at| now.saturating_duration_since(at) < LATELY)
 }
 
 impl Known {
@@ -179,9 +177,9 @@ impl SingledOut {
     /// Notes that the lane got a 401. Returns whom this is about. A token that others are answered with is not
     /// refused because of lanes or users that were never answered, unless many of these come in a row.
     pub(super) fn unauthorized(&mut self, lane: &Lane, now: Instant) -> About {
-        let (answers, others_are_answered) = (self.answers, is_lately(self.answered_at, now));
+        let (answers, is_token_taken) = (self.answers, self.is_token_taken);
         let user = self.user(lane.user_id());
-        if user.known.answered.is_none() && others_are_answered {
+        if user.known.answered.is_none() && is_token_taken {
             user.known.set_turned_away(1, false, answers);
         }
         user.has_lanes_away = true;
@@ -239,7 +237,7 @@ impl SingledOut {
         if is_news {
             (user.answered_at, user.forbidden, user.new_in_a_row) = (news, None, 0);
             user.has_lanes_away = false;
-            self.answered_at = news;
+            self.is_token_taken = true;
             self.suspects.answered(lane);
             self.in_a_row.clear();
             self.lanes_in_a_row.clear();
@@ -300,7 +298,7 @@ impl SingledOut {
         }
         self.in_a_row.clear();
         self.lanes_in_a_row.clear();
-        (self.new_in_a_row, self.answered_at) = (0, None);
+        (self.new_in_a_row, self.is_token_taken) = (0, false);
     }
 
     fn lane(&mut self, lane: &Lane) -> &mut Known {
@@ -440,9 +438,9 @@ mod tests {
             singled_out.unauthorized(&of("good"), now()),
             About::Everybody
         );
-        // Nobody knows of a token that was taken long ago.
-        let later = now() + LATELY;
-        assert_eq!(singled_out.unauthorized(&new(900), later), About::Everybody);
+        // Nobody was answered with the new one.
+        singled_out.token_changed();
+        assert_eq!(singled_out.unauthorized(&new(900), now()), About::Everybody);
     }
 
     #[test]
