@@ -31,7 +31,7 @@ on_every_database!(
 const ROWS: usize = 100;
 
 /// The longest that a test waits for what has to come.
-const LONG: Duration = Duration::from_mins(2);
+const LONG: Duration = Duration::from_mins(5);
 
 /// The answer of a firewall.
 fn page(http: u16) -> Reply {
