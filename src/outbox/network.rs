@@ -62,8 +62,16 @@ pub(super) async fn meeting<T>(
     questions: impl Future<Output = Result<T, OutboxError>>,
 ) -> Result<T, OutboxError> {
     // What it takes to make a connection is large.
-    let answered = timeout(MEET_WITHIN, Box::pin(questions)).await;
-    answered.unwrap_or_else(|_| Err(too_slow(MEET_WITHIN)))
+    limited(MEET_WITHIN, Box::pin(questions)).await
+}
+
+/// Gives a call up that is not answered within its limit.
+pub(super) async fn limited<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, OutboxError>>,
+) -> Result<T, OutboxError> {
+    let answered = timeout(limit, call).await;
+    answered.unwrap_or_else(|_| Err(too_slow(limit)))
 }
 
 /// The failure of a call that was given up.

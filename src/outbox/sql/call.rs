@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::dialect::Dialect;
 use super::patience::{LONGEST, Patience};
@@ -144,8 +144,7 @@ where
     // A file is on this host: there a call is only slow, and others wait for their turn.
     let limit = dialect.place().map_or(LONGEST, |_| limit);
     let translated = || async { call().await.map_err(|error| error.translated(D::translate)) };
-    let answer = timeout(limit, retried(translated)).await;
-    answer.unwrap_or_else(|_| Err(network::too_slow(limit)))
+    network::limited(limit, retried(translated)).await
 }
 
 /// Notes a heartbeat whose caller did not wait until its end.
@@ -168,9 +167,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_never_answered_ends_as_a_database_that_is_away() {
         let limit = Duration::from_secs(10);
-        let error = tokio::time::timeout(limit, std::future::pending::<()>())
+        let error = network::limited(limit, std::future::pending::<Result<(), _>>())
             .await
-            .map_err(|_| network::too_slow(limit))
             .unwrap_err();
         assert!(error.is_transient());
         assert_eq!(

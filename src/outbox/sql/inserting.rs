@@ -1,7 +1,6 @@
 //! Inserting contacts as an app would, but many at once.
 
 use async_trait::async_trait;
-use tokio::time::timeout;
 
 use super::ask::ask;
 use super::dialect::Dialect;
@@ -55,9 +54,8 @@ impl<D: Dialect> Insertion for SqlInsertion<D> {
 async fn limited<D: Dialect, T>(
     call: impl Future<Output = Result<T, SqlError>>,
 ) -> Result<T, OutboxError> {
-    let answer = timeout(LONGEST, call).await;
-    let answer = answer.unwrap_or_else(|_| Err(network::too_slow(LONGEST).into()));
-    answer.map_err(|error| error.translated(D::translate))
+    let translated = async { call.await.map_err(|error| error.translated(D::translate)) };
+    network::limited(LONGEST, translated).await
 }
 
 /// Says that a commit without an answer may have been carried out.
