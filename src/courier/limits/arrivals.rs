@@ -67,27 +67,19 @@ impl Arrivals {
     /// Whether a request may go now. Fails with the instant until which the window is full, if the
     /// window is kept.
     pub(super) fn room(&self, rate: Option<Rate>, now: Instant) -> Result<(), Instant> {
-        let Some((room, window)) = guarded(rate).filter(|_| self.is_kept(now)) else {
-            return Ok(());
-        };
-        // The request that has to leave the window before another may go.
-        let first = self.latest.len().checked_sub(room);
-        match first.and_then(|first| self.latest.get(first)) {
-            Some(first) if now.saturating_duration_since(*first) <= window => {
-                Err(*first + window + Duration::from_micros(1))
-            }
-            _ => Ok(()),
-        }
+        guarded(rate)
+            .filter(|_| self.is_kept(now))
+            .map_or(Ok(()), |rate| rate.room(&self.latest, now))
     }
 
     /// Counts a request that goes now.
     pub(super) fn depart(&mut self, rate: Option<Rate>, now: Instant) {
-        let Some((_, window)) = guarded(rate) else {
+        let Some(rate) = guarded(rate) else {
             self.latest.clear();
             return;
         };
         // An answer may still move a request by this much.
-        let memory = window + MOST_EXCESS;
+        let memory = rate.window().1 + MOST_EXCESS;
         let is_old = |at: &Instant| now.saturating_duration_since(*at) > memory;
         while self.latest.front().is_some_and(is_old) {
             self.latest.pop_front();
@@ -158,10 +150,9 @@ impl Arrivals {
     }
 }
 
-/// Returns the room and the length of the window at this rate, if it may be kept.
-fn guarded(rate: Option<Rate>) -> Option<(usize, Duration)> {
-    let window = rate.map(|rate| rate.window());
-    window.filter(|(room, _)| *room <= MOST_ROOM)
+/// Returns this rate, if the window may be kept at it.
+fn guarded(rate: Option<Rate>) -> Option<Rate> {
+    rate.filter(|rate| rate.window().0 <= MOST_ROOM)
 }
 
 #[cfg(test)]

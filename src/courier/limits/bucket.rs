@@ -87,18 +87,8 @@ impl Bucket {
         {
             self.departed.pop_front();
         }
-        let Some((room, window)) = self.rate.map(|rate| rate.window()) else {
-            return Ok(());
-        };
-        // The request that has to leave the window before another may go.
-        let first = self.departed.len().checked_sub(room);
-        match first.and_then(|first| self.departed.get(first)) {
-            // A microsecond more, because the window includes both of its ends.
-            Some(first) if now.duration_since(*first) <= window => {
-                Err(*first + window + Duration::from_micros(1))
-            }
-            _ => Ok(()),
-        }
+        self.rate
+            .map_or(Ok(()), |rate| rate.room(&self.departed, now))
     }
 
     /// Counts a request that goes now.

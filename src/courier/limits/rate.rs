@@ -1,6 +1,9 @@
 //! A rate: the requests per second that the settings allow, and their distance in time.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Requests are spaced a hundredth further apart than the rate says. Timers and networks shift each
 /// request by some milliseconds; with this margin, a window of a second at the platform's end still
@@ -57,5 +60,20 @@ impl Rate {
         let burst = usize::try_from(self.burst - 1).unwrap_or(usize::MAX);
         let room = (whole as usize).saturating_add(burst);
         (room, Duration::from_secs_f64(whole / self.per_second))
+    }
+
+    /// Whether the window has room for one more request behind these, which are in order. Fails with the
+    /// instant until which it is full.
+    pub(super) fn room(&self, behind: &VecDeque<Instant>, now: Instant) -> Result<(), Instant> {
+        let (room, window) = self.window();
+        // The request that has to leave the window before another may go.
+        let first = behind.len().checked_sub(room);
+        match first.and_then(|first| behind.get(first)) {
+            // A microsecond more, because the window includes both of its ends.
+            Some(first) if now.saturating_duration_since(*first) <= window => {
+                Err(*first + window + Duration::from_micros(1))
+            }
+            _ => Ok(()),
+        }
     }
 }
