@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::world::{Program, World, until};
+use crate::world::{Ended, Program, World, until};
 
 /// The program at work, and its address.
 pub(crate) struct Courier {
@@ -64,6 +64,18 @@ impl Courier {
             &format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address),
         )
         .await
+    }
+
+    /// Waits until it is ready, ends it as a supervisor would, and returns how it ended.
+    pub(crate) async fn ends_when_ready(self) -> Ended {
+        until("it is ready", async || {
+            self.get("/readyz").await.code == 200
+        })
+        .await;
+        self.program.signal("TERM").await;
+        let ended = self.program.ended().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.tail());
+        ended
     }
 
     /// Returns the series that `/metrics` serves.

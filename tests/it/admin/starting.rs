@@ -45,13 +45,7 @@ async fn it_waits_for(server: Server, db: Db) {
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;
-    until("it is ready", async || {
-        courier.get("/readyz").await.code == 200
-    })
-    .await;
-    courier.program.signal("TERM").await;
-    let ended = courier.program.ended().await;
-    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    let ended = courier.ends_when_ready().await;
     assert_eq!(ended.err.matches("waiting for the database").count(), 1);
     assert_eq!(world.with_status("succeeded").await, 10);
 }
@@ -81,13 +75,7 @@ async fn it_waits_for_another_migration() {
         assert!(reason.contains("migration"), "{reason}");
         other.ends().await;
         courier.program.says("courier started").await;
-        until("it is ready", async || {
-            courier.get("/readyz").await.code == 200
-        })
-        .await;
-        courier.program.signal("TERM").await;
-        let ended = courier.program.ended().await;
-        assert_eq!(ended.code, Some(0), "{}", ended.tail());
+        let ended = courier.ends_when_ready().await;
         assert_eq!(ended.err.matches(words).count(), 1);
     }
 }

@@ -59,13 +59,7 @@ async fn all_is_well_again(world: &World<'_>, courier: Courier, outages: Outages
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;
-    until("it is ready", async || {
-        courier.get("/readyz").await.code == 200
-    })
-    .await;
-    courier.program.signal("TERM").await;
-    let ended = courier.program.ended().await;
-    assert_eq!(ended.code, Some(0), "{}", ended.tail());
+    let ended = courier.ends_when_ready().await;
     let all = i64::try_from(LANES * PER_LANE).expect("a small number");
     assert_eq!(world.with_status("succeeded").await, all);
     let state = world.simulator.state();

@@ -1,11 +1,10 @@
 //! A node of a Galera cluster that undoes a transaction and does not say so.
 
 use contact_courier::contact::ContactId;
-use contact_courier::outbox::{Action, Change, Recorded};
-use uuid::Uuid;
+use contact_courier::outbox::{Change, Recorded};
 
 use super::cable::{Cable, State};
-use crate::support::{Db, close, entry, lane, on_databases};
+use crate::support::{Db, action, close, entry, lane, on_databases};
 
 on_databases!(mariadb MariaDb: what_an_undone_transaction_has_not_written_is_written_again);
 
@@ -29,13 +28,7 @@ async fn what_an_undone_transaction_has_not_written_is_written_again(db: &Db) {
     assert_eq!(far.record(&lease, &[end]).await, [Recorded::Done]);
     assert_eq!(db.of(row, "status").await.as_deref(), Some("succeeded"));
 
-    let cancel = Action {
-        id: Uuid::now_v7(),
-        name: "cancel",
-        host: "db1".into(),
-        os_user: "anna".into(),
-        selection: "lane u/t".into(),
-    };
+    let cancel = action("cancel", "lane u/t");
     let other = [ContactId(other)];
     let far = undone_before("SET c.status = 'failed'").await;
     let cancelled = far

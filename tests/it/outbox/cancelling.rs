@@ -6,11 +6,10 @@ use std::time::Duration;
 use contact_courier::contact::ContactId;
 use contact_courier::operators::{Cancellation, Chosen};
 use contact_courier::outbox::{
-    Action, Cancelled, Change, JournalEntry, Names, PendingFilter, PendingLane, Postpone, Recorded,
+    Cancelled, Change, JournalEntry, Names, PendingFilter, PendingLane, Postpone, Recorded,
 };
-use uuid::Uuid;
 
-use crate::support::{Db, close, entry, lane, on_every_database};
+use crate::support::{Db, action, close, entry, lane, on_every_database};
 
 on_every_database!(
     what_is_cancelled_has_failed_with_its_cause_and_is_not_found_any_more,
@@ -45,19 +44,9 @@ async fn of_named_contacts_only_they_are_counted(db: &Db) {
 
 const CAUSE: &str = "cancelled by anna on db1: wrong list";
 
-fn action() -> Action {
-    Action {
-        id: Uuid::now_v7(),
-        name: "cancel",
-        host: "db1".into(),
-        os_user: "anna".into(),
-        selection: "lane u/t".into(),
-    }
-}
-
 async fn cancel(db: &Db, name: &str, ids: &[i64]) -> Cancelled {
     let ids: Vec<ContactId> = ids.iter().copied().map(ContactId).collect();
-    let (lane, action) = (lane(name), action());
+    let (lane, action) = (lane(name), action("cancel", "lane u/t"));
     let cancelled = db.operations.cancel(&lane, &ids, CAUSE, &action).await;
     cancelled.expect("cancels")
 }
@@ -324,7 +313,7 @@ async fn contacts_are_found_by_id_and_by_key(db: &Db) {
 
 async fn each_part_of_an_action_is_added_to_its_row(db: &Db) {
     let (first, second) = (db.contact("u/t", "1").await, db.contact("u/t", "2").await);
-    let action = action();
+    let action = action("cancel", "lane u/t");
     let cancel = async |ids: &[i64]| {
         let ids: Vec<ContactId> = ids.iter().copied().map(ContactId).collect();
         db.operations

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{Action, ActionReport, Part, Pruning};
-use uuid::Uuid;
 
 use super::operations::failed;
-use crate::support::{Db, on_every_database};
+use crate::support::{Db, action, on_every_database};
 
 on_every_database!(
     what_was_done_is_told_the_last_first_with_what_it_changed,
@@ -15,14 +14,8 @@ on_every_database!(
     old_actions_are_pruned_with_the_rest,
 );
 
-fn action(name: &'static str) -> Action {
-    Action {
-        id: Uuid::now_v7(),
-        name,
-        host: "db1".into(),
-        os_user: "anna".into(),
-        selection: format!("what was to be {name}d"),
-    }
+fn of(name: &'static str) -> Action {
+    action(name, format!("what was to be {name}d"))
 }
 
 async fn note(db: &Db, action: &Action, affected: Option<u64>, is_last: bool) {
@@ -44,7 +37,7 @@ async fn history(db: &Db, limit: u32) -> Vec<ActionReport> {
 
 async fn what_was_done_is_told_the_last_first_with_what_it_changed(db: &Db) {
     assert_eq!(history(db, 10).await, []);
-    let requeue = action("requeue");
+    let requeue = of("requeue");
     let row = failed(db, "u/t", "expired", "late", 5).await;
     let ids = [ContactId(row)];
     for wanted in [1, 0] {
@@ -53,7 +46,7 @@ async fn what_was_done_is_told_the_last_first_with_what_it_changed(db: &Db) {
     }
     note(db, &requeue, Some(0), true).await;
     failed(db, "u/t", "expired", "late", 3_600).await;
-    let prune = action("prune");
+    let prune = of("prune");
     let old = Pruning {
         older_than: Duration::from_mins(30),
         dry_run: false,
@@ -63,7 +56,7 @@ async fn what_was_done_is_told_the_last_first_with_what_it_changed(db: &Db) {
     let pruned = db.operations.prune_batches(old, None, Some(&prune)).await;
     pruned.expect("prunes");
     note(db, &prune, Some(0), true).await;
-    note(db, &action("reload"), None, true).await;
+    note(db, &of("reload"), None, true).await;
     let told: Vec<(String, Option<u64>)> = history(db, 10)
         .await
         .into_iter()
@@ -94,7 +87,7 @@ async fn what_was_done_is_told_the_last_first_with_what_it_changed(db: &Db) {
 }
 
 async fn what_is_not_over_is_under_way_or_was_broken_off(db: &Db) {
-    note(db, &action("cancel"), Some(7), false).await;
+    note(db, &of("cancel"), Some(7), false).await;
     let under_way = history(db, 1).await.remove(0);
     assert!(!under_way.is_over(), "{under_way:?}");
     let past = db.now(-120);
@@ -106,11 +99,11 @@ async fn what_is_not_over_is_under_way_or_was_broken_off(db: &Db) {
 }
 
 async fn old_actions_are_pruned_with_the_rest(db: &Db) {
-    note(db, &action("pause"), None, true).await;
+    note(db, &of("pause"), None, true).await;
     let past = db.now(-7_200);
     db.execute(&format!("UPDATE operator_action SET began_at = {past}"))
         .await;
-    note(db, &action("resume"), None, true).await;
+    note(db, &of("resume"), None, true).await;
     for (dry_run, left) in [(true, 2), (false, 1)] {
         let pruning = Pruning {
             older_than: Duration::from_hours(1),

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
-    Action, Change, Conclusion, Hold, LaneCounts, OrderScope, Orders, Pause, Postpone, Resumed,
+    Change, Conclusion, Hold, LaneCounts, OrderScope, Orders, Pause, Postpone, Resumed,
 };
-use uuid::Uuid;
 
 use super::operations;
-use crate::support::{Db, entry, lane, on_every_database};
+use crate::support::{Db, action, entry, lane, on_every_database};
 
 on_every_database!(
     a_pause_is_in_force_until_it_is_resumed_or_its_time_is_up,
@@ -22,28 +21,18 @@ on_every_database!(
     the_time_of_a_pause_counts_for_no_limit,
 );
 
-fn action(name: &'static str) -> Action {
-    Action {
-        id: Uuid::now_v7(),
-        name,
-        host: "db1".into(),
-        os_user: "anna".into(),
-        selection: "something".into(),
-    }
-}
-
 fn user(name: &str) -> OrderScope {
     OrderScope::User(name.into())
 }
 
 async fn pause(db: &Db, scope: &OrderScope, lasts: Option<Duration>) {
-    let action = action("pause");
+    let action = action("pause", "something");
     let paused = db.operations.pause(scope, "by anna", lasts, &action).await;
     paused.expect("pauses");
 }
 
 async fn resume(db: &Db, scope: &OrderScope) -> Resumed {
-    let action = action("resume");
+    let action = action("resume", "something");
     let resumed = db.operations.resume(scope, &action).await;
     resumed.expect("resumes")
 }
@@ -213,7 +202,7 @@ async fn a_paused_lane_is_held_in_all_that_is_counted(db: &Db) {
 
 /// Cancels a contact of a lane.
 async fn cancel(db: &Db, name: &str, row: i64) {
-    let (lane, action) = (lane(name), action("cancel"));
+    let (lane, action) = (lane(name), action("cancel", "something"));
     let ids = [ContactId(row)];
     let cancelled = db.operations.cancel(&lane, &ids, "no more", &action).await;
     assert_eq!(cancelled.expect("cancels").cancelled, 1);

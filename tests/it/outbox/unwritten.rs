@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
-    Action, Change, FailKind, Final, Hold, Lease, NewContact, OutboxError, Postpone, Recorded,
-    RowOutcome, Write,
+    Change, FailKind, Final, Hold, Lease, NewContact, OutboxError, Postpone, Recorded, RowOutcome,
+    Write,
 };
 
-use uuid::Uuid;
-
-use crate::support::{Db, Raw, close, entry, instance, lane, on_every_database};
+use crate::support::{Db, Raw, action, close, entry, instance, lane, on_every_database};
 
 on_every_database!(
     rows_that_stay_pending_are_not_taken_for_settled,
@@ -420,13 +418,7 @@ async fn a_trigger_of_postgres_at_the_end_of_the_transaction_is_seen_through() {
 async fn a_trigger_of_postgres_at_the_end_of_an_operators_transaction_is_seen_through() {
     let db = Db::postgres().await;
     let (of, ids) = (lane("u/t"), [ContactId(db.contact("u/t", "1").await)]);
-    let cancel = Action {
-        id: Uuid::now_v7(),
-        name: "cancel",
-        host: "db1".into(),
-        os_user: "anna".into(),
-        selection: "lane u/t".into(),
-    };
+    let cancel = action("cancel", "lane u/t");
     let cancel = async || {
         let cancelled = db.operations.cancel(&of, &ids, "mine", &cancel);
         cancelled.await.map(|done| done.cancelled)

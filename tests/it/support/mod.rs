@@ -9,7 +9,7 @@ use std::time::Duration;
 use contact_courier::batch::BatchId;
 use contact_courier::contact::{ContactId, Lane, RequestOptions};
 use contact_courier::outbox::{
-    Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
+    Action, Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
     MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, Recorded, RowOutcome,
     SqliteOutbox, Standing, Write,
 };
@@ -455,6 +455,17 @@ pub(crate) fn instance(id: Uuid) -> Instance {
 pub(crate) fn lane(name: &str) -> Lane {
     let (user, task) = name.split_once('/').expect("user/task");
     Lane::new(user, task).expect("a lane")
+}
+
+/// An action of an operator's on a part of the contacts.
+pub(crate) fn action(name: &'static str, selection: impl Into<String>) -> Action {
+    Action {
+        id: Uuid::now_v7(),
+        name,
+        host: "db1".into(),
+        os_user: "anna".into(),
+        selection: selection.into(),
+    }
 }
 
 /// A new batch of some rows, to be sent for the first time.
