@@ -42,8 +42,8 @@ pub(super) struct Closed {
     pub(super) is_about_everybody: bool,
     /// Whether it is about the lane or its user, unless it is about all, and the gate waits for who finds out.
     pub(super) is_doubted: bool,
-    /// Whom it is surely about, though earlier ones seemed to be about everybody: the lane or its user.
-    pub(super) alone: Option<About>,
+    /// Whether it is surely about the lane or its user, though earlier ones seemed to be about everybody.
+    pub(super) is_surely_alone: bool,
 }
 
 /// All gates of one courier. A missing gate is open.
@@ -105,7 +105,7 @@ impl Gates {
             wait: shut.or(asked.filter(|_| about == About::Lane)),
             is_about_everybody: scope == Scope::Platform && about == About::Everybody,
             is_doubted,
-            alone: self.singled_out.surely_alone(lane),
+            is_surely_alone: self.singled_out.is_surely_alone(lane),
         }
     }
 
@@ -358,6 +358,11 @@ impl Gates {
     /// Whether the platform turns the lane or its user away, but answers others.
     pub(super) fn is_turned_away_alone(&self, lane: &Lane) -> bool {
         self.singled_out.is_alone(lane)
+    }
+
+    /// Whether the 429s of the lane have turned out to be about it or its user.
+    pub(super) fn is_surely_alone(&self, lane: &Lane) -> bool {
+        self.singled_out.is_surely_alone(lane)
     }
 
     /// Whether a gate in the way of the lane has closed only because of who was turned away alone.

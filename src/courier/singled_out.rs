@@ -139,20 +139,23 @@ impl SingledOut {
     /// Notes that the lane got a 429. Returns whom this is about: also about one that is answered in between,
     /// if it is the suspect.
     pub(super) fn limited(&mut self, lane: &Lane) -> About {
-        let (about, now) = (self.refused(lane, true), self.answers);
+        let about = self.refused(lane, true);
         if about != About::Everybody {
             return about;
         }
-        match self.suspects.refused(lane) {
+        let (now, is_new) = (self.answers, !self.was_answered(lane));
+        let suspect = self.suspects.refused(lane, is_new);
+        let user = self.user(lane.user_id());
+        let is_of_user = suspect == Some(Suspect::Newcomers) && user.known.answered.is_none();
+        match suspect {
             None => About::Everybody,
-            Some(Suspect::Lane) => {
-                self.lane(lane).set_turned_away(SURE, true, now);
-                count(&mut self.lanes_in_a_row, lane, About::Lane)
-            }
-            Some(Suspect::User) => {
-                let user = self.user(lane.user_id());
+            Some(suspect) if suspect == Suspect::User || is_of_user => {
                 user.known.set_turned_away(SURE, true, now);
                 count(&mut self.in_a_row, &lane.user_id().into(), About::User)
+            }
+            Some(_) => {
+                self.lane(lane).set_turned_away(SURE, true, now);
+                count(&mut self.lanes_in_a_row, lane, About::Lane)
             }
         }
     }
@@ -230,7 +233,7 @@ impl SingledOut {
     pub(super) fn answered(&mut self, lane: &Lane, news: Option<Instant>) {
         let is_news = news.is_some();
         self.answers += u64::from(is_news);
-        let now = self.answers;
+        let (now, is_new) = (self.answers, !self.was_answered(lane));
         self.lane(lane).answered(is_news, now);
         let user = self.user(lane.user_id());
         user.known.answered(is_news, now);
@@ -238,7 +241,7 @@ impl SingledOut {
             (user.answered_at, user.forbidden, user.new_in_a_row) = (news, None, 0);
             user.has_lanes_away = false;
             self.is_token_taken = true;
-            self.suspects.answered(lane);
+            self.suspects.answered(lane, is_new);
             self.in_a_row.clear();
             self.lanes_in_a_row.clear();
             self.new_in_a_row = 0;
@@ -260,9 +263,12 @@ impl SingledOut {
     /// one: then nothing speaks against it.
     pub(super) fn may_pass(&self, lane: &Lane) -> bool {
         let user = self.users.get(lane.user_id());
+        self.was_answered(lane) || !user.is_some_and(|user| user.has_lanes_away)
+    }
+
+    fn was_answered(&self, lane: &Lane) -> bool {
         let lane = self.lanes.get(lane);
         lane.is_some_and(|lane| lane.answered.is_some())
-            || !user.is_some_and(|user| user.has_lanes_away)
     }
 
     /// Whether the lane is turned away alone, or its user is.
@@ -270,13 +276,11 @@ impl SingledOut {
         self.alone(lane) > (0, 0)
     }
 
-    /// Returns whom a refusal of the lane is surely about: it, or its user, was turned away alone more than once.
-    pub(super) fn surely_alone(&self, lane: &Lane) -> Option<About> {
-        match self.alone(lane) {
-            (_, user) if user >= SURE => Some(About::User),
-            (lane, _) if lane >= SURE => Some(About::Lane),
-            _ => None,
-        }
+    /// Whether earlier 429s of the lane, though they seemed to be about everybody, were about the lane or its
+    /// user.
+    pub(super) fn is_surely_alone(&self, lane: &Lane) -> bool {
+        let (of_lane, of_user) = self.alone(lane);
+        of_lane.max(of_user) >= SURE || self.suspects.are_newcomers() && !self.was_answered(lane)
     }
 
     /// Returns how often the lane and its user were turned away alone since their last answers.
@@ -491,7 +495,7 @@ mod tests {
             let mut singled_out = SingledOut::default();
             for nth in 0..9 {
                 let found = singled_out.limited(&slow);
-                let is_surely = singled_out.surely_alone(&slow) == Some(about);
+                let is_surely = singled_out.is_surely_alone(&slow);
                 assert_eq!(found == about, nth >= 3, "{nth}: {found:?}");
                 assert_eq!(is_surely, nth >= 3, "{nth}");
                 singled_out.answered(&slow, Some(now()));
@@ -505,13 +509,34 @@ mod tests {
     #[test]
     fn who_was_turned_away_alone_once_is_not_surely_so() {
         let mut singled_out = SingledOut::default();
-        for surely in [None, None, Some(About::User), Some(About::User)] {
+        for surely in [false, false, true, true] {
             singled_out.limited(&of("a"));
-            assert_eq!(singled_out.surely_alone(&of("a")), surely);
+            assert_eq!(singled_out.is_surely_alone(&of("a")), surely);
             singled_out.answered(&of("good"), Some(now()));
         }
         singled_out.answered(&of("a"), Some(now()));
-        assert_eq!(singled_out.surely_alone(&of("a")), None);
+        assert!(!singled_out.is_surely_alone(&of("a")));
+    }
+
+    #[test]
+    fn of_many_that_were_never_answered_each_is_limited_alone() {
+        for (user, about) in [("", About::User), ("good", About::Lane)] {
+            let mut singled_out = SingledOut::default();
+            let good = lane("good", "1");
+            let new = |nth: usize| match user {
+                "" => of(&nth.to_string()),
+                user => lane(user, &format!("new-{nth}")),
+            };
+            singled_out.answered(&good, Some(now()));
+            for nth in 0..12 {
+                let found = singled_out.limited(&new(nth));
+                assert_eq!(found == about, nth >= 3, "{nth}: {found:?}");
+                assert_eq!(singled_out.is_surely_alone(&new(0)), nth >= 3, "{nth}");
+                singled_out.answered(&good, Some(now()));
+            }
+            assert!(!singled_out.is_surely_alone(&good));
+            assert_eq!(singled_out.limited(&good), About::Everybody);
+        }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The suspect: whoever got the last 429s that seemed to be about everybody.
 //!
-//! A platform that limits one user, or one task, answers it in between, so nothing else tells its 429 from
-//! one that is about everybody. But a limit for everybody is met by whoever sends, and by who sends more
-//! the more often: it hardly ever meets somebody with few requests several times in a row. Pure.
+//! A platform that limits one user, or one task, may answer it in between, and of those that it never
+//! answers there may be many. So nothing else tells their 429 from one that is about everybody. But a
+//! limit for everybody is met by whoever sends, and by who sends more the more often: it hardly ever
+//! meets those with few answers several times in a row. Pure.
 
 use std::sync::Arc;
 
 use crate::contact::Lane;
 
-/// So many refusals in a row make a suspect, if others were answered so many times between each two, and
-/// so many times as often as the suspect.
+/// So many refusals in a row make a suspect, if others were answered so many times as often between each
+/// two, and a user or lane also at least so many times.
 const MANY: u32 = 4;
 
 /// Whom the last refusals are about.
@@ -17,13 +18,16 @@ const MANY: u32 = 4;
 pub(super) enum Suspect {
     User,
     Lane,
+    /// All lanes that were never answered.
+    Newcomers,
 }
 
-/// The last refusals in a row of one user, and of one lane of it.
+/// The last refusals in a row of one user, of one lane of it, and of lanes that were never answered.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
     user: Streak<Arc<str>>,
     lane: Streak<Lane>,
+    newcomers: Streak<()>,
 }
 
 #[derive(Debug)]
@@ -48,18 +52,33 @@ impl<K> Default for Streak<K> {
 }
 
 impl Suspects {
-    /// Notes a refusal that would be about everybody. Returns whom it is about instead, if it is.
-    pub(super) fn refused(&mut self, lane: &Lane) -> Option<Suspect> {
-        let user = self.user.refused(&lane.user_id().into());
-        if self.lane.refused(lane) {
-            Some(Suspect::Lane)
+    /// Notes a refusal that would be about everybody. Returns whom it is about instead, if it is. `is_new`: the
+    /// lane was never answered.
+    pub(super) fn refused(&mut self, lane: &Lane, is_new: bool) -> Option<Suspect> {
+        let are_newcomers = if is_new {
+            self.newcomers.refused(&(), 1)
         } else {
-            user.then_some(Suspect::User)
+            self.newcomers = Streak::default();
+            false
+        };
+        let is_user = self.user.refused(&lane.user_id().into(), MANY);
+        if self.lane.refused(lane, MANY) {
+            Some(Suspect::Lane)
+        } else if is_user {
+            Some(Suspect::User)
+        } else {
+            are_newcomers.then_some(Suspect::Newcomers)
         }
     }
 
-    /// Notes an answer to the lane.
-    pub(super) fn answered(&mut self, lane: &Lane) {
+    /// Whether lanes that were never answered are suspects.
+    pub(super) fn are_newcomers(&self) -> bool {
+        self.newcomers.refusals >= MANY
+    }
+
+    /// Notes an answer to the lane. `is_new`: it is the first one.
+    pub(super) fn answered(&mut self, lane: &Lane, is_new: bool) {
+        self.newcomers.answered(is_new);
         let is_users = self.user.who.as_deref() == Some(lane.user_id());
         self.user.answered(is_users);
         // Other users' lanes say nothing of this one's user.
@@ -70,13 +89,14 @@ impl Suspects {
 }
 
 impl<K: Clone + PartialEq> Streak<K> {
-    /// Returns whether it is a suspect now. Refusals of requests that were under way together count once.
-    fn refused(&mut self, who: &K) -> bool {
+    /// Returns whether it is a suspect now. `apart`: how often others are answered between two refusals that
+    /// count; of those that were under way together, one does.
+    fn refused(&mut self, who: &K, apart: u32) -> bool {
         let is_same = self.who.as_ref() == Some(who);
-        if is_same && self.others < MANY {
+        if is_same && self.others < apart {
             return self.refusals >= MANY;
         }
-        let is_rare = self.others / MANY >= self.own;
+        let is_rare = self.others >= self.own.saturating_mul(MANY);
         *self = Self {
             who: Some(who.clone()),
             refusals: if is_same && is_rare {
@@ -110,7 +130,7 @@ mod tests {
 
     fn answers(suspects: &mut Suspects, lane: &Lane, times: u32) {
         for _ in 0..times {
-            suspects.answered(lane);
+            suspects.answered(lane, false);
         }
     }
 
@@ -123,14 +143,14 @@ mod tests {
             let (mut suspects, slow) = (Suspects::default(), lane("a", "1"));
             for nth in 1..10 {
                 let is_one = (nth >= MANY).then_some(expected);
-                assert_eq!(suspects.refused(&slow), is_one, "{nth}");
-                assert_eq!(suspects.refused(&slow), is_one, "under way together");
+                assert_eq!(suspects.refused(&slow, false), is_one, "{nth}");
+                assert_eq!(suspects.refused(&slow, false), is_one, "under way together");
                 answers(&mut suspects, &slow, 2);
                 answers(&mut suspects, &other, 2 * MANY);
             }
             // It meets others, too.
-            assert_eq!(suspects.refused(&lane("c", "1")), None);
-            assert_eq!(suspects.refused(&slow), None);
+            assert_eq!(suspects.refused(&lane("c", "1"), false), None);
+            assert_eq!(suspects.refused(&slow, false), None);
         }
     }
 
@@ -138,19 +158,38 @@ mod tests {
     fn who_sends_much_or_alone_or_in_turns_with_others_is_none() {
         let (mut suspects, slow, other) = (Suspects::default(), lane("a", "1"), lane("b", "1"));
         for _ in 0..20 {
-            assert_eq!(suspects.refused(&slow), None, "it sends much");
+            assert_eq!(suspects.refused(&slow, false), None, "it sends much");
             answers(&mut suspects, &slow, 10);
             answers(&mut suspects, &other, 10);
         }
         for _ in 0..20 {
-            assert_eq!(suspects.refused(&slow), None, "there are no others");
+            assert_eq!(suspects.refused(&slow, false), None, "there are no others");
             answers(&mut suspects, &slow, 10);
         }
         for _ in 0..20 {
             for who in [&slow, &other] {
-                assert_eq!(suspects.refused(who), None);
+                assert_eq!(suspects.refused(who, false), None);
                 answers(&mut suspects, &lane("c", "1"), 10);
             }
+        }
+    }
+
+    #[test]
+    fn who_was_never_answered_is_a_suspect_after_others_like_it_unless_such_are_answered() {
+        let (new, old) = (|nth: u32| lane(&nth.to_string(), "1"), lane("old", "1"));
+        for are_answered in [false, true] {
+            let mut suspects = Suspects::default();
+            for nth in 1..10 {
+                let are_suspects = !are_answered && nth >= MANY;
+                let expected = are_suspects.then_some(Suspect::Newcomers);
+                assert_eq!(suspects.refused(&new(nth), true), expected, "{nth}");
+                suspects.answered(&old, false);
+                if are_answered {
+                    suspects.answered(&new(100 + nth), true);
+                }
+            }
+            assert_eq!(suspects.refused(&old, false), None);
+            assert_eq!(suspects.refused(&new(1), true), None);
         }
     }
 }

@@ -9,6 +9,7 @@ mod down;
 mod left;
 mod locked;
 pub(crate) mod platform;
+mod rates;
 mod trouble;
 mod turned_away;
 

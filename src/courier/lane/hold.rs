@@ -10,7 +10,6 @@ use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gate::Closing;
 use crate::courier::gates::Closed;
-use crate::courier::singled_out::About;
 use crate::courier::store::Answer;
 use crate::courier::underway::Underway;
 use crate::outbox::{Apart, Change, Hold, Postpone, Recorded};
@@ -303,11 +302,11 @@ impl LaneAtWork {
     /// Tells the rate of all of a 429.
     fn teach(&self, closed: &Closed, sent: Instant) {
         let (lane, limiter) = (&self.lease.lane, &self.context.limiter);
-        match closed.alone {
-            Some(About::Lane) => limiter.take_back(|one| one == lane),
-            Some(_) => limiter.take_back(|one| one.user_id() == lane.user_id()),
-            None if closed.is_about_everybody => limiter.too_many(lane, sent),
-            None => {}
+        if closed.is_surely_alone {
+            let gates = self.context.gates();
+            limiter.take_back(|one| gates.is_surely_alone(one));
+        } else if closed.is_about_everybody {
+            limiter.too_many(lane, sent);
         }
     }
 

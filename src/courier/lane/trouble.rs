@@ -104,7 +104,7 @@ mod tests {
         wait: None,
         is_about_everybody: false,
         is_doubted: false,
-        alone: None,
+        is_surely_alone: false,
     };
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -49,6 +50,10 @@ const MENDED: [(&str, u16, &str); 2] = [
     ("mended", 404, r#"{"code":404,"message":"no such task"}"#),
     ("refused", 401, r#"{"code":401,"message":"not this token"}"#),
 ];
+
+/// A user or task whose name begins with this may send one request in each second of the platform, and is
+/// then answered as a good one.
+const SLOW: &str = "slow";
 
 /// A platform of one test; it ends when this is dropped.
 pub(crate) struct Platform {
@@ -117,6 +122,24 @@ impl Drop for Platform {
 /// When each request came, and its path.
 type Arrivals = Arc<Mutex<Vec<(Instant, String)>>>;
 
+/// Whether no other request of a lane with this user or task has been let in for a second. The last arrival
+/// is the one that is asked about.
+fn may_send(name: &str, arrivals: &Arrivals) -> bool {
+    let arrivals = arrivals.lock().unwrap();
+    let mut let_in: Option<Instant> = None;
+    let mut may = false;
+    for (at, _) in arrivals
+        .iter()
+        .filter(|(_, path)| path.split('/').any(|part| part == name))
+    {
+        may = let_in.is_none_or(|last| *at >= last + Duration::from_secs(1));
+        if may {
+            let_in = Some(*at);
+        }
+    }
+    may
+}
+
 type Answering = (
     Arc<watch::Sender<Vec<String>>>,
     Arrivals,
@@ -131,7 +154,7 @@ async fn answer(State((came, arrivals, mut lets_go)): State<Answering>, uri: Uri
         let mended = MENDED.iter().map(|(kind, ..)| *kind);
         kinds
             .chain(mended)
-            .chain(["hanging"])
+            .chain(["hanging", SLOW])
             .any(|kind| segment.starts_with(kind))
     };
     let user = uri.path().split('/').rfind(known).unwrap_or_default();
@@ -148,7 +171,12 @@ async fn answer(State((came, arrivals, mut lets_go)): State<Answering>, uri: Uri
             .await
             .expect("the test goes on");
     }
-    let kind = mended.map_or(user, |_| "good");
+    let kind = match mended {
+        Some(_) => "good",
+        None if user.starts_with(SLOW) && may_send(user, &arrivals) => "good",
+        None if user.starts_with(SLOW) => "limited",
+        None => user,
+    };
     let Some((_, status, body)) = ANSWERS.iter().find(|(known, ..)| kind.starts_with(known)) else {
         return pending().await;
     };

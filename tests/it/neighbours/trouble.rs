@@ -174,7 +174,7 @@ async fn users_whose_token_is_refused_do_not_hold_up_a_good_one(db: &Db) {
     let street = Street::of(db, &[], good).await;
     street.platform.until(|came| came == ["good"]).await;
     Street::insert(db, &users("stranger", BAD)).await;
-    street.serves_good_contacts_after(8).await;
+    street.serves_good_contacts_after(6).await;
 }
 
 async fn users_that_a_firewall_turns_away_do_not_hold_up_a_good_one(db: &Db) {
