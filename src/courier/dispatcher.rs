@@ -18,7 +18,7 @@ use super::store::NotRecorded;
 use super::underway::{Journal, Underway};
 use crate::contact::ContactId;
 use crate::outbox::{Change, Lease, Postpone, Recorded};
-use crate::platform::verdict::{self, Verdict};
+use crate::platform::verdict::{self, Verdict, WaitReason};
 use crate::telemetry::event::{RateLimitWait, RequestEnded, RequestSent};
 use crate::telemetry::traces::HeldBy;
 
@@ -177,6 +177,10 @@ impl Dispatcher<'_> {
         let lane = &batch.lane;
         let wait = verdict.wait();
         let has_failed = wait.is_some_and(|wait| breaker::counts(wait.reason));
+        let is_refused = wait.is_some_and(|wait| wait.reason == WaitReason::RateLimited);
+        if !has_failed && !is_refused {
+            self.0.limiter.accepted(sent);
+        }
         self.0.permits.note(lane, took, !has_failed);
         if wait.is_none() {
             self.0.limiter.succeeded();

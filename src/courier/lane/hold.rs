@@ -306,7 +306,7 @@ impl LaneAtWork {
             let gates = self.context.gates();
             limiter.take_back(|one| gates.is_surely_alone(one));
         } else if closed.is_about_everybody {
-            limiter.too_many(lane, sent);
+            limiter.too_many(lane, sent, closed.wait.unwrap_or_default());
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::level::Level;
+use super::level::{Level, Refusal};
 use crate::contact::Lane;
 
 /// So many of the latest refusals can be taken back.
@@ -16,20 +16,9 @@ pub(super) struct Lessons {
     level: Level,
     /// The level before the first of `refusals`.
     before: Level,
-    refusals: VecDeque<Refusal>,
-}
-
-#[derive(Debug)]
-struct Refusal {
-    lane: Lane,
-    sent: Instant,
-    at: Instant,
-}
-
-impl Refusal {
-    fn lower(&self, level: &mut Level) -> bool {
-        level.lower(self.sent, self.at)
-    }
+    refusals: VecDeque<(Lane, Refusal)>,
+    /// When the last request was sent that the platform has accepted.
+    accepted: Option<Instant>,
 }
 
 impl Lessons {
@@ -38,7 +27,7 @@ impl Lessons {
         Self {
             level,
             before: level,
-            refusals: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -46,35 +35,46 @@ impl Lessons {
         self.level
     }
 
+    /// Notes that the platform has accepted a request that was sent then.
+    pub(super) fn accepted(&mut self, sent: Instant) {
+        self.accepted = self.accepted.max(Some(sent));
+    }
+
     /// Lowers the level, because the platform said "too many" to a request of the lane that was sent at
-    /// `sent`. Returns whether the level was lowered.
-    pub(super) fn lower(&mut self, lane: &Lane, sent: Instant, now: Instant) -> bool {
+    /// `sent`. Nothing is sent before `until`. Returns whether the level was lowered.
+    pub(super) fn lower(
+        &mut self,
+        lane: &Lane,
+        sent: Instant,
+        until: Instant,
+        now: Instant,
+    ) -> bool {
         if self.refusals.len() >= MOST
-            && let Some(oldest) = self.refusals.pop_front()
+            && let Some((_, oldest)) = self.refusals.pop_front()
         {
-            oldest.lower(&mut self.before);
+            self.before.lower(&oldest);
         }
         let refusal = Refusal {
-            lane: lane.clone(),
             sent,
             at: now,
+            until,
+            accepted: self.accepted,
         };
-        let is_lowered = refusal.lower(&mut self.level);
-        self.refusals.push_back(refusal);
-        is_lowered
+        self.refusals.push_back((lane.clone(), refusal));
+        self.level.lower(&refusal)
     }
 
     /// Takes back the refusals of these lanes: the level is what it would be without them. Returns whether
     /// there were any.
     pub(super) fn take_back(&mut self, are_theirs: impl Fn(&Lane) -> bool) -> bool {
         let before = self.refusals.len();
-        self.refusals.retain(|refusal| !are_theirs(&refusal.lane));
+        self.refusals.retain(|(lane, _)| !are_theirs(lane));
         if self.refusals.len() == before {
             return false;
         }
         self.level = self.before;
-        for refusal in &self.refusals {
-            refusal.lower(&mut self.level);
+        for (_, refusal) in &self.refusals {
+            self.level.lower(refusal);
         }
         true
     }
@@ -88,8 +88,11 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn lane(user: &str) -> Lane {
-        Lane::new(user, "1").unwrap()
+    /// A request of the user is refused after one that was accepted.
+    fn refused(lessons: &mut Lessons, user: &str, at: Instant) {
+        let lane = Lane::new(user, "1").unwrap();
+        lessons.accepted(at);
+        lessons.lower(&lane, at, at, at);
     }
 
     #[test]
@@ -99,9 +102,9 @@ mod tests {
         for nth in 0..12 {
             let (user, at) = (["bad", "good", "bad", "bad"][nth % 4], now + SECOND * 7);
             let at = at + SECOND * u32::try_from(nth).unwrap();
-            lessons.lower(&lane(user), at, at);
+            refused(&mut lessons, user, at);
             if user == "good" {
-                without.lower(&lane(user), at, at);
+                refused(&mut without, user, at);
             }
         }
         let then = now + SECOND * 20;
@@ -119,7 +122,7 @@ mod tests {
         let mut at = now;
         for _ in 0..3 * MOST {
             at += SECOND;
-            lessons.lower(&lane("bad"), at, at);
+            refused(&mut lessons, "bad", at);
         }
         assert!(lessons.refusals.len() <= MOST);
         assert!(lessons.take_back(|_| true));

@@ -4,7 +4,8 @@
 //! more each. The height at which the refusal came is remembered: the climb back is quick far from
 //! it and slow near it. The level stays a little below that height for a while, and only then tries
 //! whether there is more room. Each further refusal at about the same height makes that while
-//! longer. Pure: `now` is an argument.
+//! longer. Time in which nothing may be sent does not count. A refusal after another one, without a request
+//! that was accepted in between, teaches nothing: the platform takes none for a while, at any rate. Pure.
 
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ const EXPLORE: Duration = Duration::from_mins(1);
 /// The lesson of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Learned {
+    /// When sending went on after the refusal.
     pub(super) at: Instant,
     /// The level after the refusal.
     pub(super) low: f64,
@@ -48,6 +50,18 @@ pub(super) struct Learned {
     pub(super) stays: Duration,
 }
 
+/// A "too many".
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    /// When the request was sent.
+    pub(super) sent: Instant,
+    pub(super) at: Instant,
+    /// Nothing is sent before this instant.
+    pub(super) until: Instant,
+    /// When the last request was sent that the platform has accepted.
+    pub(super) accepted: Option<Instant>,
+}
+
 /// The level since it was last lowered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Level(Option<Lowered>);
@@ -55,6 +69,8 @@ pub(super) struct Level(Option<Lowered>);
 #[derive(Clone, Copy, Debug)]
 struct Lowered {
     learned: Learned,
+    /// When the refusal came.
+    refused_at: Instant,
     /// How many refusals have come in quick succession.
     quick: usize,
 }
@@ -89,23 +105,29 @@ impl Level {
             hurt: learned.hurt.max(LOWEST),
             stays: learned.stays.min(LONGEST_WHILE),
         };
-        Self(Some(Lowered { learned, quick: 0 }))
+        Self(Some(Lowered {
+            learned,
+            refused_at: learned.at,
+            quick: 0,
+        }))
     }
 
-    /// Lowers the level, because the platform said "too many" to a request sent at `sent`. Ignores
-    /// requests that were sent before the level was last lowered. Returns whether the level was
-    /// lowered.
-    pub(super) fn lower(&mut self, sent: Instant, now: Instant) -> bool {
-        let last = self.learned();
-        if last.is_some_and(|last| sent < last.at) {
+    /// Lowers the level because of a refusal. Ignores requests that were sent before the level was last
+    /// lowered, and refusals since which none was accepted. Returns whether the level was lowered.
+    pub(super) fn lower(&mut self, refusal: &Refusal) -> bool {
+        let (now, until) = (refusal.at, refusal.until.max(refusal.at));
+        let hurt = self.at(now);
+        if let Some(last) = &mut self.0
+            && (refusal.sent < last.refused_at || refusal.accepted < Some(last.refused_at))
+        {
+            last.learned.at = last.learned.at.max(until);
             return false;
         }
-        let hurt = self.at(now);
         let quick = match self.0 {
-            Some(last) if now.duration_since(last.learned.at) < QUICK => last.quick + 1,
+            Some(last) if now.saturating_duration_since(last.learned.at) < QUICK => last.quick + 1,
             _ => 0,
         };
-        let stays = match last {
+        let stays = match self.learned() {
             Some(last) if quick == 0 && (hurt - last.hurt).abs() <= last.hurt * SAME => {
                 (last.stays * 2).min(LONGEST_WHILE)
             }
@@ -113,12 +135,16 @@ impl Level {
         };
         let step = STEPS.get(quick).copied().unwrap_or(STEPS[STEPS.len() - 1]);
         let learned = Learned {
-            at: now,
+            at: until,
             low: (hurt * step).max(LOWEST),
             hurt,
             stays,
         };
-        self.0 = Some(Lowered { learned, quick });
+        self.0 = Some(Lowered {
+            learned,
+            refused_at: now,
+            quick,
+        });
         true
     }
 }
@@ -164,6 +190,7 @@ mod tests {
         };
         // Requests on their way, by the instant when they arrive.
         let mut under_way: Vec<(Duration, Duration)> = Vec::new();
+        let mut accepted = None;
         let second_of = |at: Duration| usize::try_from(at.as_secs()).unwrap();
         while second_of(next) < seconds {
             under_way.push((next + jitter.mul_f64(dice.random::<f64>()), next));
@@ -176,9 +203,15 @@ mod tests {
                 let second = second_of(at).min(seconds - 1);
                 if platform.lets_in(at) {
                     day.let_in[second] += 1;
+                    accepted = accepted.max(Some(start + sent));
                 } else {
                     day.refused[second] += 1;
-                    level.lower(start + sent, start + at);
+                    level.lower(&Refusal {
+                        sent: start + sent,
+                        at: start + at,
+                        until: start + at + wait,
+                        accepted,
+                    });
                     next = next.max(at + wait);
                 }
             }
@@ -186,11 +219,21 @@ mod tests {
         day
     }
 
+    /// The answer to a request that was sent then, after one that was accepted.
+    fn refused(sent: Instant, at: Instant) -> Refusal {
+        Refusal {
+            sent,
+            at,
+            until: at,
+            accepted: Some(at),
+        }
+    }
+
     #[test]
     fn what_was_learned_outlives_the_courier() {
         let now = Instant::now() + SECOND;
         let mut level = Level::default();
-        level.lower(now, now);
+        level.lower(&refused(now, now));
         let restarted = Level::from_learned(level.learned().unwrap());
         for seconds in [0, 5, 20, 60, 200] {
             let later = now + SECOND * seconds;
@@ -217,16 +260,17 @@ mod tests {
         let mut levels = Vec::new();
         for nth in 0..4 {
             let later = now + SECOND * nth;
-            assert!(level.lower(later, later));
+            assert!(level.lower(&refused(later, later)));
             levels.push(level.at(later));
         }
         assert!((levels[0] - 0.95).abs() < 1e-9);
         let falls = levels.windows(2).all(|pair| pair[1] < pair[0] * 0.85);
         assert!(falls, "{levels:?}");
-        assert!(!level.lower(now, now + SECOND * 9), "it went before");
+        let before = refused(now, now + SECOND * 9);
+        assert!(!level.lower(&before), "it went before");
         for _ in 0..40 {
             let later = now + SECOND * 10;
-            level.lower(later, later);
+            level.lower(&refused(later, later));
         }
         assert!(level.at(now + SECOND * 10) >= LOWEST);
         assert!(level.at(now + SECOND * 400) > 0.99, "it finds its way back");
@@ -243,6 +287,7 @@ mod tests {
                     hurt: height,
                     stays: LONGEST_WHILE,
                 },
+                refused_at: Instant::now(),
                 quick: 0,
             }));
             let day = day_from(level, (counts, jitter, MS * 250), 300, |_| 50);
@@ -299,6 +344,43 @@ mod tests {
             for (from, to, limit) in [(30, 300, 40.0), (330, 600, 20.0), (900, 1_200, 40.0)] {
                 let used = share(from, to, limit);
                 assert!(used >= 0.92, "{counts:?} from {from}: {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_is_found_as_soon_where_each_refusal_costs_a_long_wait() {
+        for (counts, wait, goal) in [
+            (Counts::Sliding, 5_u32, 0.9),
+            (Counts::Sliding, 10, 0.85),
+            (Counts::Sliding, 60, 0.6),
+            (Counts::Fixed, 5, 0.9),
+            (Counts::Fixed, 60, 0.6),
+            (Counts::Bucket, 5, 0.85),
+            (Counts::Bucket, 10, 0.75),
+        ] {
+            let day = day(counts, Duration::ZERO, SECOND * wait, 900, |_| 20);
+            let from = usize::try_from(20 + 8 * wait).unwrap();
+            let early: u32 = day.refused[..from].iter().sum();
+            let (used, _) = day.shares(20, from);
+            assert!(
+                early <= 8 && used >= goal,
+                "{counts:?} {wait}: {used}, {early}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_platform_that_takes_nothing_for_a_while_has_taught_nothing_about_its_rate() {
+        for counts in ALL {
+            for (wait, closed) in [(1_u32, 10), (2, 60)] {
+                let closed = 50..50 + closed;
+                let limit = |second| if closed.contains(&second) { 0 } else { 50 };
+                let day = day(counts, Duration::ZERO, SECOND * wait, 300, limit);
+                let from = usize::try_from(closed.end).unwrap() + 3;
+                let (used, refused) = day.shares(50, from);
+                let is_good = used >= 0.95 && refused <= 0.01;
+                assert!(is_good, "{counts:?} {wait}: {used} {refused}");
             }
         }
     }

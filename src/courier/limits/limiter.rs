@@ -293,11 +293,12 @@ impl RateLimiter {
         lock(&self.all.bucket).rate()
     }
 
-    /// Lowers the level: the platform said "too many" to a request of the lane that was sent at `sent`.
-    pub(in crate::courier) fn too_many(&self, lane: &Lane, sent: Instant) {
+    /// Lowers the level: the platform said "too many" to a request of the lane that was sent at `sent`, and
+    /// nothing is sent for as long as `wait`.
+    pub(in crate::courier) fn too_many(&self, lane: &Lane, sent: Instant, wait: Duration) {
         let now = Instant::now();
         let hurt = self.level();
-        if lock(&self.level).lower(lane, sent, now) {
+        if lock(&self.level).lower(lane, sent, now + wait, now) {
             if let Some(arrivals) = &self.arrivals {
                 lock(arrivals).refused(hurt, sent, now);
             }
@@ -316,6 +317,11 @@ impl RateLimiter {
             }
             .emit();
         }
+    }
+
+    /// Notes that the platform has not said "too many" to a request that was sent then.
+    pub(in crate::courier) fn accepted(&self, sent: Instant) {
+        lock(&self.level).accepted(sent);
     }
 
     /// Notes that a request has succeeded, which pays for a retry.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::arrivals::Arrivals;
 use super::bucket::Bucket;
 use super::door::{ALL, Counts, Day, Platform};
-use super::level::Level;
+use super::level::{Level, Refusal};
 use super::rate::Rate;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -61,6 +61,8 @@ struct Courier {
     /// The turns of the requests that wait.
     turns: VecDeque<Instant>,
     shut_until: Instant,
+    /// When the last request was sent that the platform has accepted.
+    accepted: Option<Instant>,
 }
 
 impl Courier {
@@ -75,6 +77,7 @@ impl Courier {
             learns,
             turns: VecDeque::new(),
             shut_until: start,
+            accepted: None,
         }
     }
 
@@ -100,7 +103,13 @@ impl Courier {
 
     fn refused(&mut self, sent: Instant, now: Instant, wait: Duration) {
         let hurt = self.level.at(now);
-        if self.level.lower(sent, now) && self.learns {
+        let refusal = Refusal {
+            sent,
+            at: now,
+            until: now + wait,
+            accepted: self.accepted,
+        };
+        if self.level.lower(&refusal) && self.learns {
             self.arrivals.refused(hurt, sent, now);
         }
         self.shut_until = now + wait;
@@ -163,7 +172,10 @@ fn day(world: World, mut courier: Courier, seconds: u32, seed: u64) -> Day {
                 }
                 under_way.push(Reverse(answer));
             }
-            Step::Answered => courier.arrivals.answered(sent, at),
+            Step::Answered => {
+                courier.accepted = courier.accepted.max(Some(sent));
+                courier.arrivals.answered(sent, at);
+            }
             Step::Refused => {
                 courier.refused(sent, at, MS * world.wait);
                 goes = courier.next(at);

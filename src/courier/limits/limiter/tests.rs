@@ -17,6 +17,13 @@ fn lane() -> Lane {
     Lane::new("u", "t").unwrap()
 }
 
+/// A request is refused after one that was accepted.
+fn too_many(rates: &RateLimiter) {
+    let now = Instant::now();
+    rates.accepted(now);
+    rates.too_many(&lane(), now, Duration::ZERO);
+}
+
 /// Waits for a lane's turn, and gives its place to others meanwhile.
 async fn own_turn(rates: &RateLimiter, lane: &Lane) {
     loop {
@@ -46,7 +53,7 @@ async fn after_a_refusal_a_request_waits_for_the_latest_arrival_of_the_one_befor
         sleep(MS * 10).await;
         rates.answered(quick);
         if is_refused {
-            rates.too_many(&lane(), Instant::now());
+            too_many(&rates);
         }
         let slow = goes(&rates, &lane()).await;
         sleep(MS * 110).await;
@@ -236,7 +243,7 @@ async fn what_was_learned_is_taken_over_unless_it_teaches_nothing() {
     let limits = limits(50.0);
     let rates = RateLimiter::new(&limits, None);
     assert_eq!(rates.learned(), None);
-    rates.too_many(&lane(), Instant::now());
+    too_many(&rates);
     let learned = rates.learned().unwrap();
     let next = RateLimiter::new(&limits, None);
     next.learn(&learned);
@@ -254,7 +261,7 @@ async fn what_was_learned_is_a_rate_that_a_change_of_the_configured_one_leaves_a
     let rates = RateLimiter::new(&limits(50.0), None);
     for _ in 0..3 {
         sleep(Duration::from_secs(1)).await;
-        rates.too_many(&lane(), Instant::now());
+        too_many(&rates);
     }
     let in_use = |configured: f64| rates.level() * configured;
     let (sent, learned) = (in_use(50.0), rates.learned().unwrap());
@@ -276,7 +283,7 @@ async fn a_change_of_other_rates_leaves_the_level_alone() {
     let rates = RateLimiter::new(&limits(50.0), None);
     for _ in 0..2 {
         sleep(Duration::from_secs(1)).await;
-        rates.too_many(&lane(), Instant::now());
+        too_many(&rates);
     }
     let before = rates.level();
     rates.change(&RateLimits {
@@ -284,6 +291,6 @@ async fn a_change_of_other_rates_leaves_the_level_alone() {
         ..limits(50.0)
     });
     assert!((rates.level() - before).abs() < 1e-9);
-    rates.too_many(&lane(), Instant::now());
+    too_many(&rates);
     assert!(rates.level() < before * 0.6, "still in quick succession");
 }
