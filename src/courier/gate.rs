@@ -37,6 +37,12 @@ const MOST_DOUBLINGS: u32 = 6;
 /// So many lanes may probe at once, and so many whose users the platform has answered.
 pub(super) const MOST_PROBES: usize = 4;
 
+/// A probe that takes longer than this hangs, and takes nobody's place.
+const HANGS: Duration = Duration::from_secs(5);
+
+/// So many may probe together with those that hang.
+pub(super) const MOST_WITH_HANGING: usize = 16;
+
 /// A gate is forgotten when no lane has come to it for this long: nothing waits behind it.
 pub(super) const LEFT: Duration = Duration::from_mins(1);
 
@@ -238,7 +244,7 @@ impl Gate {
     fn has_room(&self, alone: Duration, now: Instant) -> bool {
         let others = || self.probes.iter().filter(|probe| !probe.is_well);
         let is_alone = |probe: &Probe| now.saturating_duration_since(probe.since) < alone;
-        others().count() < MOST_PROBES && !others().any(is_alone)
+        may_be_one_more(others(), now) && !others().any(is_alone)
     }
 
     pub(super) fn is_breaker(&self) -> bool {
@@ -266,7 +272,7 @@ impl Gate {
         self.lets_well_through()
             && standing == Standing::Well
             && now.saturating_duration_since(self.well_at) >= every
-            && probes.count() < MOST_PROBES
+            && may_be_one_more(probes, now)
     }
 
     /// Makes the lane a probe.
@@ -298,4 +304,11 @@ impl Gate {
         self.until = self.until.min(now);
         self.closed_by = None;
     }
+}
+
+/// Whether these leave a place for one more probe.
+fn may_be_one_more<'a>(probes: impl Iterator<Item = &'a Probe>, now: Instant) -> bool {
+    let hangs = |probe: &&Probe| now.saturating_duration_since(probe.since) >= HANGS;
+    let (hanging, others): (Vec<&Probe>, Vec<&Probe>) = probes.partition(hangs);
+    others.len() < MOST_PROBES && hanging.len() + others.len() < MOST_WITH_HANGING
 }

@@ -4,7 +4,8 @@
 //! is about who gets it again, and stays so until this one is answered. If another lane of the same user was
 //! answered, it is about the lane, otherwise about the user. A 403 is about the user, but while the platform
 //! answers others of the user, about the lane. So is the 401 to a lane that was never answered; and to a user
-//! that was never answered, it is about the user if the platform has answered others with this token. Pure.
+//! that was never answered, it is about the user if the platform has answered others with this token. A 429
+//! that would be about everybody may be about a suspect instead ([`super::suspect`]). Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

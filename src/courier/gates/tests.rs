@@ -1,5 +1,5 @@
 use super::*;
-use crate::courier::gate::{LEFT, LONGEST_BREAK, MOST_PROBES};
+use crate::courier::gate::{LEFT, LONGEST_BREAK, MOST_PROBES, MOST_WITH_HANGING};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -648,5 +648,30 @@ fn a_wait_that_the_platform_asks_for_holds_whatever_gate_was_closed_before() {
         let up = now + MINUTE * 15;
         let again = close(&mut gates, &lane("a", "1"), WaitReason::RateLimited, up);
         assert!(again <= Some(MINUTE * 2), "they count once: {again:?}");
+    }
+}
+
+#[test]
+fn probes_that_hang_take_nobodys_place_while_they_are_not_too_many() {
+    let (step, soon) = (Duration::from_millis(100), Duration::from_millis(4_900));
+    for (reason, kinds) in [(WaitReason::RateLimited, 1), (WaitReason::ServerError, 2)] {
+        let (now, mut gates) = (Instant::now(), Gates::default());
+        gates.open(&lane("well", "1"), now);
+        for user in ["a", "b", "a", "b", "a"] {
+            close(&mut gates, &lane(user, "1"), reason, now);
+        }
+        let (mut later, mut went) = (now + MINUTE, 0);
+        let mut goes_for = |time: Duration| {
+            let until = later + time;
+            while later < until {
+                let next = lane("well", &went.to_string());
+                went += usize::from(gates.enter(&next, later));
+                later += step;
+            }
+            went
+        };
+        assert_eq!(goes_for(soon), kinds * MOST_PROBES, "{reason:?}");
+        let all = goes_for(MINUTE);
+        assert_eq!(all, kinds * MOST_WITH_HANGING, "{reason:?}");
     }
 }
