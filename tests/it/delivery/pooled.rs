@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::load::{everything_arrived, everything_came_once};
 use super::world::{World, goods, lanes};
+use crate::support::app::App;
 use crate::support::{Db, told};
 
 /// The settings that the courier needs of its role behind a pooler, as docs/operating.md says.
@@ -249,11 +250,17 @@ async fn a_pooler_that_allows_few_clients_is_worked_with_by_those_that_it_allows
     world.set("database.max_connections", "8");
     world.set("delivery.batch_size", "10");
     world.set("delivery.lease", "30s");
+    // It is not done before the lock.
+    world.set("rate_limit.requests_per_second", "20");
     let courier = world.start(&["run"]);
+    courier.says("batch closed").await;
+    // Calls that are over at once never ask for a third connection.
+    let app = App::locks_the_table(&db, "contact_outbox").await;
+    courier.says("the server allows fewer connections").await;
+    app.ends().await;
     world
         .none("FROM contact_outbox WHERE status = 'pending'")
         .await;
-    courier.says("the server allows fewer connections").await;
     let log = courier.log();
     assert!(!log.contains("database trouble"), "{log}");
     courier.signal("TERM").await;
