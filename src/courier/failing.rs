@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::put_off::{PutOff, Went};
 use crate::platform::verdict::{Wait, WaitReason};
 
 /// After this many failures, a single row is given up, if others pass. So many failures do not come
@@ -29,6 +30,8 @@ pub(super) struct Failing {
     pub(super) otherwise: u32,
     /// What is known if the batch was turned away, perhaps because of what it holds.
     pub(super) away: Option<Away>,
+    /// What is known if the platform puts it off.
+    pub(super) put_off: Option<PutOff>,
     /// Whether it is a part of a batch that was turned away alone, or whose other parts passed.
     pub(super) is_suspected: bool,
 }
@@ -77,6 +80,26 @@ impl Failing {
         } else {
             self.since = None;
         }
+    }
+
+    /// Takes in by which request the answer was got that makes the batch wait.
+    pub(super) fn note_request(&mut self, wait: &Wait, went: Went) {
+        self.put_off = PutOff::after(self.put_off, wait, went);
+    }
+
+    /// Whether the batch is put off again and again, and another one should go first.
+    pub(super) fn asks_for_another(&self) -> bool {
+        self.put_off.is_some_and(|put_off| put_off.asks())
+    }
+
+    /// Whether the batch is put off alone.
+    pub(super) fn is_put_off_alone(&self) -> bool {
+        self.put_off.is_some_and(|put_off| put_off.is_alone())
+    }
+
+    /// Whether the batch is put off though others pass, and nobody knows whether it is so alone.
+    pub(super) fn is_put_off_in_doubt(&self) -> bool {
+        self.put_off.is_some_and(|put_off| put_off.is_doubtful())
     }
 
     /// Notes that the batch sets out again. `passed`: when the last batch of the lane was sent that has
@@ -132,6 +155,7 @@ impl Failing {
             since: self.since,
             sends: u32::from(self.since.is_some() && self.away.is_none()),
             is_suspected: self.is_suspected || self.is_turned_away_alone(),
+            put_off: self.put_off.map(PutOff::of_a_part),
             ..Self::default()
         }
     }

@@ -40,6 +40,7 @@ mod pauses;
 mod permits;
 mod places;
 pub mod pulse;
+mod put_off;
 mod queue;
 mod recorder;
 pub mod redaction;

@@ -106,6 +106,13 @@ impl Notes {
         failing.insert(batch, noted);
     }
 
+    /// Notes anew how a batch fails that is remembered.
+    pub(super) fn renew_failing(&self, batch: BatchId, failing: Failing) {
+        if let Some(noted) = lock(&self.failing).get_mut(&batch) {
+            noted.failing = failing;
+        }
+    }
+
     /// Returns the note about a batch that fails.
     pub(super) fn failing(&self, batch: BatchId) -> Option<Noted> {
         lock(&self.failing).get(&batch).cloned()

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::failing::Failing;
 use super::notes::{Noted, Notes};
+use super::put_off::Went;
 use crate::batch::{Batch, BatchId};
 use crate::contact::{Contact, ContactId, Lane, RequestDefaults, RequestOptions, Suffix};
 use crate::outbox::{JournalEntry, OpenBatch};
@@ -166,14 +167,23 @@ impl Underway {
         }
     }
 
-    /// Takes in that the batch has to wait. `turned_away`: when a batch of its lane was turned away last.
-    pub(super) fn waits(&mut self, wait: &Wait, turned_away: Option<Instant>, now: Instant) {
+    /// Takes in that the batch has to wait. `turned_away`: when a batch of its lane was turned away last;
+    /// `passed`: when the last one was sent that passed.
+    pub(super) fn waits(
+        &mut self,
+        wait: &Wait,
+        turned_away: Option<Instant>,
+        passed: Option<Instant>,
+        now: Instant,
+    ) {
         self.batch.maybe_delivered |= wait.maybe_delivered;
         // What may have arrived was an attempt, whatever the answer says.
         if !wait.reason.counts_as_attempt() && !wait.maybe_delivered {
             self.batch.attempts -= 1;
         }
         self.failing.note(wait, turned_away, now);
+        self.failing
+            .note_request(wait, Went::new(self.sent_at, passed));
     }
 
     /// Lets the courier remember how the batch fails, while its lane has no place. `resend_at`: when it is

@@ -18,6 +18,7 @@ use contact_courier::platform::verdict::{Answer, Reply};
 
 use crate::support::{Db, entry, on_every_database, on_every_server};
 
+mod put_off;
 mod turned_away;
 
 /// Answers by a rule.

@@ -25,6 +25,7 @@ use crate::batch::{Batch, BatchId};
 use crate::contact::ContactId;
 use crate::courier::context::Context;
 use crate::courier::limits::NEAR;
+use crate::courier::put_off::Went;
 use crate::courier::store::{Answer, NotRecorded};
 use crate::courier::underway::Underway;
 use crate::courier::watch::DatabaseWork;
@@ -66,6 +67,10 @@ pub(in crate::courier) struct LaneAtWork {
     /// When the platform last answered a batch of the lane.
     pub(super) answered_at: Option<Instant>,
     pub(super) turned_away: TurnedAway,
+    /// The last batch that has passed since the lane was leased.
+    pub(super) passed: Option<Went>,
+    /// When the last batch of the lane was sent that has passed, if it is known.
+    pub(super) passed_at: Option<Instant>,
     /// The lane has no turn or no budget before this instant.
     rests_until: Option<Instant>,
     pub(super) turn: Turn,
@@ -104,6 +109,8 @@ impl LaneAtWork {
             sends: Sends::default(),
             answered_at: None,
             turned_away: TurnedAway::default(),
+            passed: None,
+            passed_at: None,
             rests_until: None,
             turn: Turn::begin(now),
             writing,
@@ -320,6 +327,11 @@ impl LaneAtWork {
             let Some(mut underway) = self.next().await? else {
                 return Ok(());
             };
+            if let Some(later) = self.rest_before(&underway) {
+                self.rests_until = Some(later);
+                self.again(underway);
+                return Ok(());
+            }
             match self.pay(&underway) {
                 Ok(turn) => self.begin(underway, turn),
                 // The other batches need no budget.

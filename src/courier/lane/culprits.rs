@@ -57,12 +57,13 @@ impl Culprits {
         self.isolations.waiting()
     }
 
-    /// Lets a piece of a single row go its own way: its search goes on without it.
+    /// Lets a piece go its own way: its search goes on without it.
     pub(super) fn leave(&mut self, underway: &mut Underway) {
         if let Some(search) = self.give_up(underway) {
             underway.search = None;
+            let rows = underway.batch.contacts.len();
             self.isolations
-                .answered(search.id, Answered::Refused { rows: 1 });
+                .answered(search.id, Answered::Refused { rows });
             self.isolations.put(search.id, Vec::new(), None);
         }
     }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
+use super::culprits::Search;
 use super::end::LaneEnd;
 use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gate::Closing;
@@ -29,8 +30,10 @@ pub(super) const SENDS_WITHOUT_OTHERS: u32 = 5;
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
-        underway.waits(&wait, self.turned_away.last, Instant::now());
+        self.catch_up(&mut underway);
+        underway.waits(&wait, self.turned_away.last, self.passed_at, Instant::now());
         self.notice_turned_away(&mut underway);
+        self.notice_put_off(&mut underway);
         if self.gives_up(&underway) {
             let closing = verdict::give_up(&underway.batch, &wait.message);
             let search = self.culprits.give_up(&underway);
@@ -38,6 +41,9 @@ impl LaneAtWork {
         }
         if self.is_to_blame(&underway, &wait) {
             return self.search_or_give_up(underway, &wait);
+        }
+        if self.is_to_split(&underway) {
+            return self.send_parts(underway, &wait, None);
         }
         if self.has_waited_too_long(&underway, &wait) {
             return self.give_up_lane(underway, &wait);
@@ -51,7 +57,10 @@ impl LaneAtWork {
         } else {
             self.hold(&wait, underway.sent_at)
         };
-        if underway.is_loner || underway.failing.away.is_some() {
+        let is_to_remember = underway.failing.away.is_some() || underway.failing.put_off.is_some();
+        if underway.is_loner || is_to_remember {
+            let own = self.delay_if_put_off(&underway, &wait);
+            let delay = own.map_or(delay, |own| own.max(delay));
             let resend_at = underway.is_loner.then(|| Instant::now() + delay);
             underway.note(resend_at, &self.context.notes);
         } else {
@@ -120,8 +129,9 @@ impl LaneAtWork {
         } else {
             self.others_of_lane_pass(underway)
         };
-        let is_aside =
-            fails_by_itself(wait) && others_pass || is_single && underway.failing.sends >= sends;
+        let is_aside = self.is_put_off_apart(underway)
+            || fails_by_itself(wait) && others_pass
+            || is_single && underway.failing.sends >= sends;
         if is_single && is_aside {
             self.culprits.leave(underway);
         }
@@ -139,6 +149,9 @@ impl LaneAtWork {
     /// Whether only this batch waits, because it fails by itself: the platform answers others
     /// meanwhile, or the lane has no others that could wait with it.
     fn waits_alone(&self, underway: &Underway, wait: &Wait) -> bool {
+        if underway.failing.is_put_off_alone() {
+            return true;
+        }
         if !underway.is_loner || !fails_by_itself(wait) || wait.retry_after.is_some() {
             return false;
         }
@@ -181,6 +194,12 @@ impl LaneAtWork {
             let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
         }
+        let search = self.culprits.search_in_the_dark(&underway);
+        self.send_parts(underway, wait, Some(search));
+    }
+
+    /// Sends the parts of a batch that fails by itself instead.
+    fn send_parts(&mut self, underway: Underway, wait: &Wait, search: Option<Search>) {
         BatchPostponed {
             batch: &underway.batch,
             wait,
@@ -189,9 +208,8 @@ impl LaneAtWork {
             is_apart: false,
         }
         .emit();
-        let search = self.culprits.search_in_the_dark(&underway);
         let closing = verdict::fails_whole(&underway.batch, &wait.message);
-        self.close(underway, closing, Some(search));
+        self.close(underway, closing, search);
     }
 
     /// Lets the lane wait although the batch whose answer said so is closed.

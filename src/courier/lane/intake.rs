@@ -181,6 +181,7 @@ impl LaneAtWork {
             underway.is_loner = noted.resend_at.is_some();
             let at = underway.failing.turned_away_at();
             self.turned_away.last = self.turned_away.last.max(at);
+            self.recall_passed(underway);
             return;
         }
         let batch = &underway.batch;

@@ -38,6 +38,10 @@ impl Loners {
         std::mem::take(&mut self.0)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Underway> {
+        self.0.iter_mut().map(|(_, underway)| underway)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Underway> {
         self.0.iter().map(|(_, underway)| underway)
     }

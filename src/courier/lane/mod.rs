@@ -21,6 +21,7 @@ mod loners;
 mod occupied;
 mod outcome;
 mod patience;
+mod put_off;
 mod reading;
 mod sends;
 mod sequence;

@@ -32,6 +32,7 @@ impl LaneAtWork {
                 if took_a_row(&underway.batch, &closing, counted) {
                     self.taking.takes(underway.sent_at);
                     self.passes(underway.sent_at);
+                    self.tell_those_put_off(underway.sent_at);
                 }
                 self.close(underway, closing, search);
             }
@@ -200,7 +201,8 @@ impl LaneAtWork {
     }
 
     /// Puts a postponed batch back to wait for its turn.
-    pub(super) fn again(&mut self, underway: Underway) {
+    pub(super) fn again(&mut self, mut underway: Underway) {
+        self.catch_up(&mut underway);
         if underway.is_loner {
             let noted = self.context.notes.failing(underway.id());
             let resend_at = noted.and_then(|noted| noted.resend_at);

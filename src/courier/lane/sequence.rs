@@ -85,8 +85,15 @@ impl LaneAtWork {
     }
 
     /// Returns a batch because of which the lane waits, if only another batch can show why: the only one
-    /// that has failed, or one of a few that were turned away.
+    /// that has failed, or one of a few that were turned away or put off.
     fn suspect(&self) -> Option<Failing> {
+        let put_off = || self.ready.iter().map(|one| one.failing);
+        let mut put_off = put_off().filter(Failing::asks_for_another);
+        if let Some(suspect) = put_off.next()
+            && put_off.count() + 1 < MOST_QUESTIONS
+        {
+            return Some(suspect);
+        }
         let failing = self.ready.iter().map(|one| one.failing);
         let failing: Vec<Failing> = failing.filter(|failing| failing.sends > 0).collect();
         let passed = self.turned_away.passed;
@@ -101,11 +108,12 @@ impl LaneAtWork {
     }
 
     /// Returns a batch that has not failed. If the lane fails, this batch may fail, too, so a batch
-    /// that could not be sent again is not tried. But who was turned away can be sent again.
+    /// that could not be sent again is not tried. But who was turned away or put off can be sent again.
     async fn other_than(&mut self, suspect: Failing) -> Result<Option<Underway>, OutboxError> {
-        let is_turned_away = suspect.away.is_some();
+        let is_turned_away = suspect.away.is_some() || suspect.asks_for_another();
         let is_safe = |one: &Underway| {
-            one.failing.sends == 0 && (is_turned_away || one.batch.options.resend_is_safe())
+            let is_other = one.failing.sends == 0 && !one.failing.asks_for_another();
+            is_other && (is_turned_away || one.batch.options.resend_is_safe())
         };
         if let Some(place) = self.ready.iter().position(is_safe) {
             return Ok(self.ready.remove(place));

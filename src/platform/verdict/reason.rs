@@ -140,6 +140,15 @@ impl WaitReason {
         self.is_before_the_platform() || matches!(self, Self::NotFound | Self::Forbidden)
     }
 
+    /// Whether the answer asks for a later request, whatever the request holds. A platform may also say so to whoever
+    /// sends a certain number.
+    pub const fn puts_off(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited | Self::Unauthorized | Self::TaskRunning
+        )
+    }
+
     /// Whether the time until `retry.give_up_after` runs. It stands still while a person has to
     /// act.
     pub const fn runs_out(self) -> bool {

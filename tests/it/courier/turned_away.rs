@@ -31,7 +31,7 @@ on_every_database!(
 const ROWS: usize = 100;
 
 /// The longest that a test waits for what has to come.
-const LONG: Duration = Duration::from_mins(5);
+pub(super) const LONG: Duration = Duration::from_mins(5);
 
 /// The answer of a firewall.
 fn page(http: u16) -> Reply {
@@ -47,19 +47,19 @@ fn waiting_for(wait: Duration) -> CourierOptions {
 }
 
 /// Waits are short. They grow, or what fails would go in between all the time.
-fn quick() -> CourierOptions {
+pub(super) fn quick() -> CourierOptions {
     let mut options = waiting_for(Duration::from_millis(100));
     options.tuning.backoff.initial_interval = Duration::from_millis(4);
     options
 }
 
 /// A lane rests in between.
-fn slow() -> CourierOptions {
+pub(super) fn slow() -> CourierOptions {
     waiting_for(Duration::from_millis(260))
 }
 
 /// Runs a courier until this has come.
-async fn run_until(
+pub(super) async fn run_until(
     db: &Db,
     options: CourierOptions,
     platform: impl Fn(&Batch) -> Reply + Send + Sync + 'static,
@@ -76,7 +76,7 @@ async fn run_until(
 }
 
 /// Waits until so many rows are like this.
-async fn until(db: &Db, rows: usize, like: &str) {
+pub(super) async fn until(db: &Db, rows: usize, like: &str) {
     let rest = format!("FROM contact_outbox WHERE {like}");
     let wanted = i64::try_from(rows).expect("few");
     let reached = async {
@@ -89,28 +89,28 @@ async fn until(db: &Db, rows: usize, like: &str) {
     assert!(reached.is_ok(), "{count} of {rows}: {like}");
 }
 
-const SUCCEEDED: &str = "status = 'succeeded'";
+pub(super) const SUCCEEDED: &str = "status = 'succeeded'";
 const ALONE: &str = "fail_kind = 'rejected' AND fail_cause LIKE '%alone%'";
 
-async fn none_has_failed(db: &Db) {
+pub(super) async fn none_has_failed(db: &Db) {
     let failed = "FROM contact_outbox WHERE status = 'failed'";
     assert_eq!(db.count(failed).await, 0);
 }
 
 /// Counts the requests with one of these numbers, or in this lane.
 #[derive(Clone, Default)]
-struct Counted(Arc<AtomicUsize>);
+pub(super) struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
-    fn add(&self) -> usize {
+    pub(super) fn add(&self) -> usize {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn get(&self) -> usize {
+    pub(super) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
-    async fn reaches(&self, many: usize) {
+    pub(super) async fn reaches(&self, many: usize) {
         let reached = async {
             while self.get() < many {
                 sleep(Duration::from_millis(5)).await;

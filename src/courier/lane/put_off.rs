@@ -1,0 +1,89 @@
+//! Batches that the platform puts off, again and again, while it takes others of the lane.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::at_work::LaneAtWork;
+use super::firewall::MOST_QUESTIONS;
+use crate::courier::gate::asked;
+use crate::courier::notes::Notes;
+use crate::courier::put_off::Went;
+use crate::courier::underway::Underway;
+use crate::platform::verdict::Wait;
+
+impl LaneAtWork {
+    /// Takes over when the last batch of the lane passed, from one that was put off.
+    pub(super) fn recall_passed(&mut self, underway: &Underway) {
+        let put_off = underway.failing.put_off;
+        let sent = put_off.and_then(|put_off| put_off.lane_passed);
+        self.passed_at = self.passed_at.max(sent);
+    }
+
+    /// Tells a batch which other one has passed while it was under way.
+    pub(super) fn catch_up(&self, underway: &mut Underway) {
+        if let Some(passed) = self.passed {
+            tell(underway, passed, &self.context.notes);
+        }
+    }
+
+    /// Lets a batch that another one should go before leave its search, in which it would be the next one.
+    pub(super) fn notice_put_off(&mut self, underway: &mut Underway) {
+        if underway.failing.asks_for_another() {
+            self.culprits.leave(underway);
+        }
+    }
+
+    /// Tells the batches that wait that another one has passed, which was sent then.
+    pub(super) fn tell_those_put_off(&mut self, sent: Instant) {
+        let went = Went::new(sent, self.passed_at);
+        if self.passed_at < Some(sent) {
+            (self.passed, self.passed_at) = (Some(went), Some(sent));
+        }
+        let waiting = self.ready.iter_mut().chain(self.loners.iter_mut());
+        for one in waiting {
+            tell(one, went, &self.context.notes);
+        }
+    }
+
+    /// Whether a batch that is put off waits for its own time. If nobody knows whether it is put off alone, its lane
+    /// waits, too; and few such batches let all others go before them, or at a real limit most would.
+    pub(super) fn is_put_off_apart(&self, underway: &Underway) -> bool {
+        let in_doubt = |one: &Underway| one.failing.is_put_off_in_doubt();
+        let others = || self.loners.iter().filter(|one| in_doubt(one)).count();
+        underway.failing.is_put_off_alone() || in_doubt(underway) && others() < MOST_QUESTIONS
+    }
+
+    /// Returns the own wait of a batch that is put off.
+    pub(super) fn delay_if_put_off(&self, underway: &Underway, wait: &Wait) -> Option<Duration> {
+        let times = underway.failing.put_off?.times();
+        let tuning = self.context.tuning();
+        let asked = asked(wait)
+            .unwrap_or_default()
+            .min(tuning.longest_retry_after);
+        Some(tuning.backoff.delay(times).max(asked))
+    }
+
+    /// Returns until when the lane rests before it sends this batch, if it is put off.
+    pub(super) fn rest_before(&self, underway: &Underway) -> Option<Instant> {
+        let is_single = underway.batch.contacts.len() == 1;
+        let rest = underway.failing.put_off?.rest(is_single)?;
+        let until = self.passed_at? + rest;
+        (until > Instant::now()).then_some(until)
+    }
+
+    /// Whether the parts of a batch that is put off are to be sent instead.
+    pub(super) fn is_to_split(&self, underway: &Underway) -> bool {
+        let put_off = underway.failing.put_off;
+        underway.batch.contacts.len() > 1
+            && put_off.is_some_and(|put_off| put_off.is_to_split(self.has_no_others()))
+    }
+}
+
+/// Tells a batch that is put off that another one has passed.
+fn tell(underway: &mut Underway, passed: Went, notes: &Notes) {
+    if let Some(put_off) = &mut underway.failing.put_off {
+        put_off.another_passes(passed);
+        notes.renew_failing(underway.id(), underway.failing);
+    }
+}

@@ -1,0 +1,377 @@
+//! A batch that the platform puts off: "too many requests", "the task is running", "not this token".
+//!
+//! Such an answer is about more than one batch, so its lane waits. But a platform may give it to whoever
+//! sends a certain number, each time. Only other batches of the lane can tell. If others pass that did not
+//! wait as long behind the last one that passed, it is about this one. Pure.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::platform::verdict::{Wait, WaitReason};
+
+/// How often something is the case of a whole batch, or of a part of one that was put off alone.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    whole: u32,
+    part: u32,
+}
+
+/// A batch that was put off so often in a row lets another one of its lane go first.
+const TO_LET_PASS: Times = Times { whole: 2, part: 1 };
+
+/// A batch that was put off so often though others passed holds up its lane no more.
+const TO_WAIT_APART: Times = Times { whole: 2, part: 1 };
+
+/// So often, and its parts are sent instead. A limit that is shared with others may well put off one of
+/// two requests, and a batch in parts would meet it more often.
+const TO_SPLIT: Times = Times { whole: 5, part: 2 };
+
+/// So often in a row, and its parts are sent to find out, once, if no other batch of the lane can tell.
+const TO_SPLIT_WITHOUT_OTHERS: u32 = 6;
+
+/// A lane does not rest longer than this for such a batch.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
+/// How a batch is being put off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PutOff {
+    /// How often in a row.
+    times: u32,
+    /// Whether the rate was the reason last.
+    is_rate: bool,
+    /// When the request was sent that was put off first.
+    first: Option<Instant>,
+    /// Those that were sent later and have passed show something: when it was put off first, or when the last one was
+    /// sent that has counted.
+    since: Option<Instant>,
+    /// The shortest wait with which another batch of the lane has passed since.
+    passed: Option<Duration>,
+    /// How often the batch was put off though another one had passed that did not wait as long.
+    alone: u32,
+    /// Whether it is a part of a batch that was put off.
+    is_part: bool,
+    /// When the last request of the lane was sent that passed, as far as it is known.
+    pub(super) lane_passed: Option<Instant>,
+}
+
+/// A request of a lane that was answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Went {
+    pub(super) sent: Instant,
+    /// When the last one before it was sent that passed, if it is known.
+    pub(super) behind: Option<Instant>,
+}
+
+/// Returns a wait that lets pass whom a limit lets pass after this one, also over a network that delays each
+/// request by another time.
+fn longer(wait: Duration) -> Duration {
+    wait + wait / 2
+}
+
+impl Went {
+    /// A request that was sent then, of a lane of which the last one that passed was sent at `passed`.
+    pub(super) fn new(sent: Instant, passed: Option<Instant>) -> Self {
+        Self {
+            sent,
+            behind: passed.filter(|passed| *passed < sent),
+        }
+    }
+
+    fn waited(self) -> Option<Duration> {
+        let since = |behind| self.sent.saturating_duration_since(behind);
+        self.behind.map(since)
+    }
+}
+
+impl PutOff {
+    /// Returns what is known after one more answer that makes the batch wait: `None` if it says
+    /// something else.
+    pub(super) fn after(this: Option<Self>, wait: &Wait, went: Went) -> Option<Self> {
+        match wait.reason {
+            reason if reason.puts_off() && !wait.maybe_delivered => {
+                Some(this.unwrap_or_default().again(reason, went))
+            }
+            WaitReason::Unreachable | WaitReason::AnswerLost => this,
+            _ => None,
+        }
+    }
+
+    fn again(self, reason: WaitReason, went: Went) -> Self {
+        let is_rate = reason == WaitReason::RateLimited;
+        let has_waited = |others| !is_rate || went.waited() >= Some(longer(others));
+        let is_alone = self.passed.is_some_and(has_waited);
+        let counted = went.behind.filter(|_| is_alone);
+        Self {
+            times: self.times.saturating_add(1),
+            is_rate,
+            first: self.first.or(Some(went.sent)),
+            since: counted.max(self.since).or(Some(went.sent)),
+            passed: self.passed.filter(|_| !is_alone),
+            alone: self.alone.saturating_add(u32::from(is_alone)),
+            is_part: self.is_part,
+            lane_passed: self.lane_passed.max(went.behind),
+        }
+    }
+
+    /// Notes that another batch of the lane has passed. One that set out before this one was put off shows nothing.
+    pub(super) fn another_passes(&mut self, went: Went) {
+        if self.since.is_none_or(|since| went.sent <= since) {
+            return;
+        }
+        // If none is known that passed before, it has waited at least since the whole batch was put off.
+        let at_least = self.first.filter(|_| self.is_part);
+        let at_least = at_least.map(|first| went.sent.saturating_duration_since(first));
+        if let Some(waited) = went.waited().or(at_least) {
+            let shortest = self.passed.map_or(waited, |passed| passed.min(waited));
+            self.passed = Some(shortest);
+        }
+        self.lane_passed = self.lane_passed.max(Some(went.sent));
+    }
+
+    /// Whether another batch of the lane should go before it, to show whether others pass.
+    pub(super) fn asks(&self) -> bool {
+        self.times >= self.of(TO_LET_PASS) && self.passed.is_none() && !self.is_alone()
+    }
+
+    fn of(&self, times: Times) -> u32 {
+        if self.is_part {
+            times.part
+        } else {
+            times.whole
+        }
+    }
+
+    /// Whether it was put off again though others passed, perhaps because they had waited longer.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let others_passed = self.passed.is_some() || self.alone > 0;
+        self.times > self.of(TO_LET_PASS) && others_passed && !self.is_alone()
+    }
+
+    /// Returns how long it should wait behind the last one that passed: so long that its answer shows something, and that
+    /// it passes at a limit that lets others pass. `is_single`: it has no parts.
+    pub(super) fn rest(&self, is_single: bool) -> Option<Duration> {
+        let shows = self.is_rate && self.times >= self.of(TO_LET_PASS);
+        let passed = self
+            .passed
+            .filter(|_| shows && !(is_single && self.is_alone()));
+        passed.map(longer).filter(|rest| *rest <= LONGEST_REST)
+    }
+
+    /// Whether it is put off alone.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone >= self.of(TO_WAIT_APART)
+    }
+
+    /// Whether its parts are to be sent instead. `has_no_others`: no other batch of its lane can tell.
+    pub(super) fn is_to_split(&self, has_no_others: bool) -> bool {
+        let to_find_out = has_no_others && self.is_rate && !self.is_part;
+        self.alone >= self.of(TO_SPLIT)
+            || to_find_out && self.times >= TO_SPLIT_WITHOUT_OTHERS
+            || has_no_others && self.alone > 0
+    }
+
+    /// Returns how often in a row it was put off.
+    pub(super) fn times(&self) -> u32 {
+        self.times
+    }
+
+    /// Returns what is known of a part of the batch.
+    pub(super) fn of_a_part(self) -> Self {
+        Self {
+            is_part: true,
+            first: self.first,
+            since: self.since,
+            lane_passed: self.lane_passed,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        static BEGIN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        *BEGIN + Duration::from_millis(ms)
+    }
+
+    /// A request at this time; the last one that passed was sent so long before.
+    fn went(ms: u64, waited: u64) -> Went {
+        Went::new(at(ms), Some(at(ms - waited)))
+    }
+
+    fn again(this: &mut Option<PutOff>, reason: WaitReason, went: Went) -> PutOff {
+        let wait = Wait {
+            reason,
+            message: String::new(),
+            maybe_delivered: false,
+            retry_after: None,
+        };
+        *this = PutOff::after(*this, &wait, went);
+        this.unwrap()
+    }
+
+    fn passes(this: &mut Option<PutOff>, went: Went) {
+        this.as_mut().unwrap().another_passes(went);
+    }
+
+    const RATE: WaitReason = WaitReason::RateLimited;
+
+    #[test]
+    fn who_is_put_off_again_and_again_though_others_pass_is_put_off_alone() {
+        let mut this = None;
+        assert!(!again(&mut this, RATE, went(1_000, 10)).asks());
+        for alone in 0..TO_SPLIT.whole {
+            let now = u64::from(alone) * 1_000 + 2_000;
+            let before = again(&mut this, RATE, went(now, 600));
+            assert_eq!(before.alone, alone);
+            assert_eq!(before.asks(), alone < TO_WAIT_APART.whole, "{alone}");
+            assert_eq!(before.is_doubtful(), alone == 1, "{alone}");
+            assert_eq!(before.is_alone(), alone >= TO_WAIT_APART.whole, "{alone}");
+            assert!(!before.is_to_split(false));
+            passes(&mut this, went(now + 400, 400));
+        }
+        let last = again(&mut this, RATE, went(9_000, 600));
+        assert!(last.is_to_split(false));
+    }
+
+    #[test]
+    fn a_limit_that_lets_pass_who_has_waited_long_enough_is_about_nobody_alone() {
+        let mut this = None;
+        for nth in 1..50 {
+            let put_off = again(&mut this, RATE, went(nth * 1_000, 10));
+            assert!(!put_off.is_alone() && !put_off.is_to_split(false));
+            assert_eq!(put_off.is_doubtful(), nth > TO_LET_PASS.whole.into());
+            passes(&mut this, went(nth * 1_000 + 500, 500));
+            assert!(!this.unwrap().asks());
+            // It would pass if it waited longer.
+            let rest = (nth > 1).then_some(Duration::from_millis(750));
+            assert_eq!(this.unwrap().rest(true), rest);
+        }
+    }
+
+    #[test]
+    fn a_lane_does_not_rest_for_long_nor_for_a_row_that_is_put_off_alone() {
+        let mut this = None;
+        for second in 1..5 {
+            again(&mut this, RATE, went(second * 10_000, 900));
+            assert_eq!(this.unwrap().rest(false), None);
+            passes(&mut this, went(second * 10_000 + 5_000, 4_000));
+            assert_eq!(this.unwrap().rest(false), None);
+            passes(&mut this, went(second * 10_000 + 6_000, 500));
+            let rest = (second > 1).then_some(Duration::from_millis(750));
+            assert_eq!(this.unwrap().rest(false), rest);
+            let is_alone = this.unwrap().is_alone();
+            assert_eq!(this.unwrap().rest(true), rest.filter(|_| !is_alone));
+        }
+        assert!(this.unwrap().is_alone());
+    }
+
+    #[test]
+    fn who_waits_longer_than_others_that_passed_shows_whether_it_is_put_off_alone() {
+        let mut this = None;
+        for ms in [1_000, 2_000] {
+            again(&mut this, RATE, went(ms, 10));
+        }
+        passes(&mut this, went(2_500, 500));
+        let soon = again(&mut this, RATE, went(2_600, 100));
+        assert_eq!((soon.alone, soon.asks()), (0, false));
+        let late = again(&mut this, RATE, went(3_250, 750));
+        assert_eq!((late.alone, late.asks()), (1, true));
+    }
+
+    #[test]
+    fn where_it_is_not_about_the_rate_the_wait_shows_nothing() {
+        for reason in [WaitReason::TaskRunning, WaitReason::Unauthorized] {
+            let mut this = None;
+            for nth in 0..=TO_WAIT_APART.whole {
+                let put_off = again(&mut this, reason, went(u64::from(nth) * 1_000 + 100, 0));
+                assert_eq!(put_off.is_alone(), nth == TO_WAIT_APART.whole);
+                passes(&mut this, went(u64::from(nth) * 1_000 + 600, 500));
+            }
+        }
+    }
+
+    #[test]
+    fn only_for_a_part_the_first_that_passes_of_all_shows_something() {
+        let first = |ms| Went::new(at(ms), None);
+        let mut this = None;
+        again(&mut this, RATE, first(1_000));
+        let whole = again(&mut this, RATE, first(2_000));
+        let mut part = Some(whole.of_a_part());
+        for one in [&mut this, &mut part] {
+            // It set out before.
+            passes(one, first(900));
+            again(one, RATE, first(2_500));
+            assert!(one.unwrap().asks());
+            passes(one, first(3_000));
+        }
+        assert!(this.unwrap().asks());
+        for (ms, alone) in [(5_900, 0), (6_000, 1)] {
+            let put_off = again(&mut part, RATE, went(ms, ms - 3_000));
+            assert_eq!(put_off.alone, alone);
+        }
+    }
+
+    #[test]
+    fn without_others_its_parts_are_sent_once_to_find_out_about_a_rate() {
+        for (reason, is_cut) in [(RATE, true), (WaitReason::TaskRunning, false)] {
+            let mut this = None;
+            for nth in 1..TO_SPLIT_WITHOUT_OTHERS {
+                let put_off = again(&mut this, reason, went(u64::from(nth) * 1_000, 500));
+                assert!(!put_off.is_to_split(true));
+            }
+            let whole = again(&mut this, reason, went(90_000, 500));
+            assert_eq!(whole.is_to_split(true), is_cut);
+            assert!(!whole.is_to_split(false));
+            let mut part = Some(whole.of_a_part());
+            for nth in 1..50 {
+                let part = again(&mut part, reason, went(90_000 + nth * 1_000, 500));
+                assert!(!part.is_to_split(true));
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_part_less_is_asked() {
+        let mut this = None;
+        let whole = again(&mut this, RATE, went(1_000, 10));
+        let mut part = Some(whole.of_a_part());
+        let once = again(&mut part, RATE, went(1_100, 10));
+        assert!(once.asks() && !once.is_alone());
+        passes(&mut part, went(1_500, 500));
+        let twice = again(&mut part, RATE, went(2_250, 750));
+        assert!(!twice.asks() && twice.is_alone() && !twice.is_to_split(false));
+        passes(&mut part, went(2_500, 100));
+        assert!(again(&mut part, RATE, went(3_000, 500)).is_to_split(false));
+        // The other part has passed while this one was under way.
+        let mut part = Some(whole.of_a_part());
+        assert!(again(&mut part, RATE, went(1_010, 505)).asks());
+        passes(&mut part, went(1_005, 500));
+        assert!(!part.unwrap().asks());
+    }
+
+    #[test]
+    fn an_answer_that_says_something_else_begins_anew_and_none_says_nothing() {
+        let wait = |reason, maybe_delivered| Wait {
+            reason,
+            message: String::new(),
+            maybe_delivered,
+            retry_after: None,
+        };
+        let mut this = None;
+        let before = Some(again(&mut this, RATE, went(100, 10)));
+        for (reason, maybe_delivered, stays) in [
+            (WaitReason::Unreachable, false, true),
+            (WaitReason::AnswerLost, true, true),
+            (WaitReason::ServerError, true, false),
+            (WaitReason::NotFound, false, false),
+            (RATE, true, false),
+        ] {
+            let after = PutOff::after(before, &wait(reason, maybe_delivered), went(200, 10));
+            assert_eq!(after, before.filter(|_| stays), "{reason:?}");
+        }
+    }
+}

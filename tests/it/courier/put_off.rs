@@ -1,0 +1,130 @@
+//! A platform that says "later": because of what one row holds, or to whoever sends too much.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use contact_courier::batch::Batch;
+use contact_courier::courier::CourierOptions;
+use contact_courier::platform::verdict::{Answer, Reply};
+
+use super::turned_away::{Counted, SUCCEEDED, none_has_failed, quick, run_until, slow, until};
+use super::{answer, carries, lane_of, number};
+use crate::support::{Db, on_every_database};
+
+on_every_database!(
+    a_row_that_gets_a_429_each_time_holds_up_none_of_300,
+    a_row_that_gets_a_429_each_time_holds_up_nobody_though_its_lane_rests_in_between,
+    a_row_for_which_the_task_runs_each_time_holds_up_none_of_300,
+    a_row_that_gets_a_401_each_time_holds_up_none_of_300,
+    a_batch_without_others_is_taken_apart_to_find_out,
+);
+
+const ROWS: usize = 300;
+
+/// Those who come while the row waits.
+const LATER: usize = 30;
+
+fn later(http: u16, retry_after: Option<Duration>, code: u16) -> Reply {
+    let words = format!(r#"{{"code":{code},"message":"later"}}"#);
+    Reply::Answer(Answer::new(http, retry_after, words.as_bytes()))
+}
+
+/// One row of the lane is put off each time: all others pass, also those that come later.
+async fn holds_up_nobody(
+    db: &Db,
+    options: CourierOptions,
+    rows: usize,
+    put_off: impl Fn() -> Reply + Send + Sync + 'static,
+) {
+    lane_of(db, rows).await;
+    let (poison, sent) = ([number(57)], Counted::default());
+    let counted = sent.clone();
+    let longest = options.tuning.backoff.max_interval;
+    let platform = move |batch: &Batch| {
+        if carries(batch, &poison) {
+            counted.add();
+            put_off()
+        } else {
+            answer(200)
+        }
+    };
+    let passed = async {
+        until(db, rows - 1, SUCCEEDED).await;
+        let (began, before) = (Instant::now(), sent.get());
+        for nth in rows..rows + LATER {
+            db.contact("u/t", &number(nth)).await;
+            until(db, nth, SUCCEEDED).await;
+        }
+        none_has_failed(db).await;
+        let waits = began.elapsed().as_millis() / longest.as_millis();
+        let requests = sent.get() - before;
+        assert!(
+            requests as u128 <= 2 * waits + 10,
+            "{requests} in {waits} waits"
+        );
+    };
+    run_until(db, options, platform, passed).await;
+}
+
+async fn a_row_that_gets_a_429_each_time_holds_up_none_of_300(db: &Db) {
+    holds_up_nobody(db, quick(), ROWS, || later(429, None, 429)).await;
+}
+
+async fn a_row_that_gets_a_429_each_time_holds_up_nobody_though_its_lane_rests_in_between(db: &Db) {
+    let asked = Some(Duration::from_millis(1));
+    holds_up_nobody(db, slow(), ROWS, move || later(200, asked, 429)).await;
+}
+
+async fn a_row_for_which_the_task_runs_each_time_holds_up_none_of_300(db: &Db) {
+    holds_up_nobody(db, quick(), ROWS, || later(200, None, 6007)).await;
+}
+
+async fn a_row_that_gets_a_401_each_time_holds_up_none_of_300(db: &Db) {
+    holds_up_nobody(db, quick(), ROWS, || later(401, None, 401)).await;
+}
+
+async fn a_batch_without_others_is_taken_apart_to_find_out(db: &Db) {
+    holds_up_nobody(db, quick(), 100, || later(429, None, 429)).await;
+}
+
+/// Batches of ten rows. Returns how many requests the platform took for 50 of them, and how many it put off.
+async fn requests_for_50(takes: impl Fn() -> bool + Send + Sync + 'static) -> (usize, usize) {
+    let db = Db::sqlite().await;
+    lane_of(&db, 500).await;
+    let mut options = quick();
+    options.tuning.batch_size = 10;
+    let (taken, refused) = (Counted::default(), Counted::default());
+    let (counted, sent_away) = (taken.clone(), refused.clone());
+    let platform = move |_: &Batch| {
+        if takes() {
+            counted.add();
+            answer(200)
+        } else {
+            sent_away.add();
+            later(429, None, 429)
+        }
+    };
+    run_until(&db, options, platform, until(&db, 500, SUCCEEDED)).await;
+    (taken.get(), refused.get())
+}
+
+#[tokio::test]
+async fn a_lane_that_may_send_at_its_own_rate_sends_whole_batches() {
+    let last = Arc::new(Mutex::new(None::<Instant>));
+    let may_go = move || {
+        let mut last = last.lock().expect("no test has failed");
+        let may = last.is_none_or(|last| last.elapsed() >= Duration::from_millis(60));
+        if may {
+            *last = Some(Instant::now());
+        }
+        may
+    };
+    let (taken, refused) = requests_for_50(may_go).await;
+    assert!(taken <= 60, "{taken} for 50, {refused} put off");
+}
+
+#[tokio::test]
+async fn a_limit_that_puts_off_every_other_request_by_chance_hardly_takes_batches_apart() {
+    let (taken, refused) = requests_for_50(|| rand::random_bool(0.5)).await;
+    assert!(taken <= 60, "{taken} for 50, {refused} put off");
+}
