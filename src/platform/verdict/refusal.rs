@@ -113,7 +113,7 @@ fn without_own(words: &str, batch: &Batch, contact: &Contact) -> String {
     let words = if is_digits {
         words.to_owned()
     } else {
-        words.replace(number, " ")
+        without_masks_of(number, words).replace(number, " ")
     };
     let mut others = words.clone();
     for at in numbers(&words).filter(|at| is_own(&words[at.clone()])) {
@@ -121,6 +121,35 @@ fn without_own(words: &str, batch: &Batch, contact: &Contact) -> String {
         others.replace_range(at, &blanks);
     }
     others
+}
+
+/// Returns the words without the masks of a number that is not one of digits. Those of digits are known as masks
+/// whatever they hide.
+fn without_masks_of(number: &str, words: &str) -> String {
+    let is_between = |c: char| ":：,，;；。!！?？()（）[]【】\"'".contains(c);
+    // A number may hold blanks.
+    let parts = words.split(is_between).map(str::trim);
+    let parts = parts.chain(words.split(|c: char| is_between(c) || c.is_whitespace()));
+    let masks: Vec<&str> = parts.filter(|part| is_mask_of(number, part)).collect();
+    let without = |words: String, mask: &&str| words.replace(mask, " ");
+    masks.iter().fold(words.to_owned(), without)
+}
+
+/// What hides a part of a number.
+const HIDES: [char; 6] = ['*', 'x', 'X', '＊', '•', '#'];
+
+/// Whether a text is the number's beginning and end, or one of them, with one of these signs in between.
+fn is_mask_of(number: &str, text: &str) -> bool {
+    let numbers = [number, mask::without_suffix(number)];
+    let is_its = |begin: &str, end: &str| {
+        let mut numbers = numbers.iter();
+        numbers.any(|number| number.starts_with(begin) && number.ends_with(end))
+    };
+    let mut signs = HIDES.iter().filter_map(|sign| {
+        let (begin, rest) = text.split_once(*sign)?;
+        Some((begin, rest.trim_start_matches(*sign)))
+    });
+    text.len() > 1 && signs.any(|(begin, end)| is_its(begin, end))
 }
 
 fn rejected(cause: &str) -> Final {

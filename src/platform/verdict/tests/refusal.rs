@@ -380,3 +380,31 @@ fn a_row_that_was_unconfirmed_before_it_was_requeued_is_rejected_only_by_words_a
     let all = [(1, "unconfirmed"), (2, "rejected"), (3, "rejected")];
     assert_eq!(ends(&closing), all);
 }
+
+#[test]
+fn a_cause_may_quote_any_number_behind_a_mask() {
+    for number in [
+        "不是号码",
+        "１３０００００７０２１",
+        "not a number",
+        "130-0000-7021x",
+    ] {
+        let batch = sent_before(batch_of(&[number]));
+        let letters: Vec<char> = number.chars().collect();
+        for (first, last) in (0..6).flat_map(|first| (0..6).map(move |last| (first, last))) {
+            let (first, last) = (letters.len().min(first), letters.len().min(last));
+            let [head, tail] = [&letters[..first], &letters[letters.len() - last..]];
+            let [head, tail] = [head, tail].map(|part| part.iter().collect::<String>());
+            for hidden in ["***", "****", "*", "xxxx"] {
+                let name = format!("{head}{hidden}{tail}");
+                for cause in ["号码格式错误", "invalid number", "不是手机号"] {
+                    let quoting = format!("{cause}:{name}");
+                    let closing = closed(&batch, &imported(Some(0), &[(&name, &quoting)]));
+                    assert_eq!(ends(&closing), [(1, "rejected")], "{number} {quoting}");
+                }
+            }
+        }
+        let elsewhere = imported(Some(0), &[("***", "号码格式错误:黑***名单")]);
+        assert_eq!(ends(&closed(&batch, &elsewhere)), [(1, "unconfirmed")]);
+    }
+}
