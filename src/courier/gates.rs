@@ -127,7 +127,7 @@ impl Gates {
         let about = match reason {
             WaitReason::Forbidden => self.singled_out.forbidden(lane, now),
             WaitReason::Unauthorized => self.singled_out.unauthorized(lane, now),
-            _ => self.singled_out.limited(lane),
+            _ => self.singled_out.limited(lane, now),
         };
         let is_tried = |gate: &Gate| gate.reason == reason && gate.is_probe(lane);
         // Who was to find out for others has found the same.

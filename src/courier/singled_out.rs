@@ -139,23 +139,23 @@ impl Known {
 impl SingledOut {
     /// Notes that the lane got a 429. Returns whom this is about: also about one that is answered in between,
     /// if it is the suspect.
-    pub(super) fn limited(&mut self, lane: &Lane) -> About {
+    pub(super) fn limited(&mut self, lane: &Lane, now: Instant) -> About {
         let about = self.refused(lane, true);
         if about != About::Everybody {
             return about;
         }
-        let (now, is_new) = (self.answers, !self.was_answered(lane));
-        let suspect = self.suspects.refused(lane, is_new);
+        let (answers, is_new) = (self.answers, !self.was_answered(lane));
+        let suspect = self.suspects.refused(lane, is_new, now);
         let user = self.user(lane.user_id());
         let is_of_user = suspect == Some(Suspect::Newcomers) && user.known.answered.is_none();
         match suspect {
             None => About::Everybody,
             Some(suspect) if suspect == Suspect::User || is_of_user => {
-                user.known.set_turned_away(SURE, true, now);
+                user.known.set_turned_away(SURE, true, answers);
                 count(&mut self.in_a_row, &lane.user_id().into(), About::User)
             }
             Some(_) => {
-                self.lane(lane).set_turned_away(SURE, true, now);
+                self.lane(lane).set_turned_away(SURE, true, answers);
                 count(&mut self.lanes_in_a_row, lane, About::Lane)
             }
         }
@@ -363,27 +363,29 @@ mod tests {
     fn who_is_turned_away_again_after_an_answer_to_another_is_so_alone() {
         let mut singled_out = SingledOut::default();
         for user in ["a", "b", "a"] {
-            let nobody_was_answered = singled_out.limited(&of(user));
+            let nobody_was_answered = singled_out.limited(&of(user), now());
             assert_eq!(nobody_was_answered, About::Everybody, "{user}");
         }
         singled_out.answered(&of("c"), None);
-        let it_was_under_way = singled_out.limited(&of("a"));
+        let it_was_under_way = singled_out.limited(&of("a"), now());
         assert_eq!(it_was_under_way, About::Everybody);
         singled_out.answered(&of("c"), Some(now()));
         for user in ["a", "b", "a", "a", "a", "a", "b"] {
-            assert_eq!(singled_out.limited(&of(user)), About::User, "{user}");
+            assert_eq!(singled_out.limited(&of(user), now()), About::User, "{user}");
         }
         singled_out.answered(&of("b"), Some(now()));
         assert!(!singled_out.has(&of("b")) && singled_out.has(&of("a")));
-        assert_eq!(singled_out.limited(&of("b")), About::Everybody);
-        assert_eq!(singled_out.limited(&of("a")), About::User);
+        assert_eq!(singled_out.limited(&of("b"), now()), About::Everybody);
+        assert_eq!(singled_out.limited(&of("a"), now()), About::User);
     }
 
     #[test]
     fn a_lane_whose_neighbours_are_answered_is_turned_away_alone() {
         let unauthorized: fn(&mut SingledOut, &Lane) -> About =
             |singled_out, lane| singled_out.unauthorized(lane, now());
-        for notes in [SingledOut::limited, unauthorized] {
+        let limited: fn(&mut SingledOut, &Lane) -> About =
+            |singled_out, lane| singled_out.limited(lane, now());
+        for notes in [limited, unauthorized] {
             let mut singled_out = SingledOut::default();
             let (bad, good, new) = (lane("a", "1"), lane("a", "2"), lane("a", "3"));
             assert_eq!(notes(&mut singled_out, &bad), About::Everybody);
@@ -418,7 +420,7 @@ mod tests {
         assert_eq!(singled_out.unauthorized(&good, now()), About::Everybody);
         // A rate says nothing of the kind: whoever comes first when it is used up gets it.
         singled_out.answered(&good, Some(now()));
-        assert_eq!(singled_out.limited(&new(300)), About::Everybody);
+        assert_eq!(singled_out.limited(&new(300), now()), About::Everybody);
     }
 
     #[test]
@@ -476,7 +478,8 @@ mod tests {
     fn many_in_a_row_are_no_longer_alone() {
         let mut singled_out = SingledOut::default();
         let users = ["a", "b", "c", "d", "e", "f"];
-        let about = |singled_out: &mut SingledOut| users.map(|user| singled_out.limited(&of(user)));
+        let about =
+            |singled_out: &mut SingledOut| users.map(|user| singled_out.limited(&of(user), now()));
         assert_eq!(about(&mut singled_out), [About::Everybody; 6]);
         singled_out.answered(&of("good"), Some(now()));
         let (one, many) = (About::User, About::Many);
@@ -484,7 +487,7 @@ mod tests {
             assert_eq!(about(&mut singled_out), [one, one, one, one, many, many]);
         }
         singled_out.answered(&of("good"), Some(now()));
-        assert_eq!(singled_out.limited(&of("f")), one);
+        assert_eq!(singled_out.limited(&of("f"), now()), one);
     }
 
     #[test]
@@ -495,7 +498,7 @@ mod tests {
         ] {
             let mut singled_out = SingledOut::default();
             for nth in 0..9 {
-                let found = singled_out.limited(&slow);
+                let found = singled_out.limited(&slow, now());
                 let is_surely = singled_out.is_surely_alone(&slow);
                 assert_eq!(found == about, nth >= 3, "{nth}: {found:?}");
                 assert_eq!(is_surely, nth >= 3, "{nth}");
@@ -511,7 +514,7 @@ mod tests {
     fn who_was_turned_away_alone_once_is_not_surely_so() {
         let mut singled_out = SingledOut::default();
         for surely in [false, false, true, true] {
-            singled_out.limited(&of("a"));
+            singled_out.limited(&of("a"), now());
             assert_eq!(singled_out.is_surely_alone(&of("a")), surely);
             singled_out.answered(&of("good"), Some(now()));
         }
@@ -530,13 +533,13 @@ mod tests {
             };
             singled_out.answered(&good, Some(now()));
             for nth in 0..12 {
-                let found = singled_out.limited(&new(nth));
+                let found = singled_out.limited(&new(nth), now());
                 assert_eq!(found == about, nth >= 3, "{nth}: {found:?}");
                 assert_eq!(singled_out.is_surely_alone(&new(0)), nth >= 3, "{nth}");
                 singled_out.answered(&good, Some(now()));
             }
             assert!(!singled_out.is_surely_alone(&good));
-            assert_eq!(singled_out.limited(&good), About::Everybody);
+            assert_eq!(singled_out.limited(&good, now()), About::Everybody);
         }
     }
 
@@ -544,7 +547,7 @@ mod tests {
     fn a_new_token_changes_nothing_about_who_is_limited() {
         let mut singled_out = SingledOut::default();
         for _ in 0..2 {
-            singled_out.limited(&of("limited"));
+            singled_out.limited(&of("limited"), now());
             singled_out.unauthorized(&of("stranger"), now());
             singled_out.answered(&of("good"), Some(now()));
         }
@@ -563,7 +566,7 @@ mod tests {
     fn of_too_many_the_older_ones_are_forgotten() {
         let mut singled_out = SingledOut::default();
         for nth in 0..2 * MOST {
-            singled_out.limited(&of(&nth.to_string()));
+            singled_out.limited(&of(&nth.to_string()), now());
             singled_out.answered(&of("good"), Some(now()));
         }
         assert!(singled_out.users.len() <= MOST && singled_out.lanes.len() <= MOST);

@@ -6,12 +6,22 @@
 //! meets those with few answers several times in a row. Pure.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::contact::Lane;
 
 /// So many refusals in a row make a suspect, if others were answered so many times as often between each
 /// two, and a user or lane also at least so many times.
 const MANY: u32 = 4;
+
+/// Whoever sends a part of the requests meets a common limit as often by chance. A user or lane is also a suspect if its
+/// refusals in a row come by chance this seldom: who sends half of the requests, after twelve.
+const SELDOM: f64 = 1.0 / 1_000.0;
+
+/// So long after the last refusal the next one is the first of others.
+const LONG_AGO: Duration = Duration::from_mins(10);
 
 /// Whom the last refusals are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +44,10 @@ pub(super) struct Suspects {
 struct Streak<K> {
     who: Option<K>,
     refusals: u32,
+    /// When the last one came that counts.
+    last: Option<Instant>,
+    /// The chance that a common limit met nobody else.
+    chance: f64,
     /// How often it was answered since the last refusal that counts.
     own: u32,
     /// How often others were.
@@ -45,6 +59,8 @@ impl<K> Default for Streak<K> {
         Self {
             who: None,
             refusals: 0,
+            last: None,
+            chance: 1.0,
             own: 0,
             others: 0,
         }
@@ -54,17 +70,19 @@ impl<K> Default for Streak<K> {
 impl Suspects {
     /// Notes a refusal that would be about everybody. Returns whom it is about instead, if it is. `is_new`: the
     /// lane was never answered.
-    pub(super) fn refused(&mut self, lane: &Lane, is_new: bool) -> Option<Suspect> {
+    pub(super) fn refused(&mut self, lane: &Lane, is_new: bool, now: Instant) -> Option<Suspect> {
         let are_newcomers = if is_new {
-            self.newcomers.refused(&(), 1)
+            self.newcomers.refused(&(), 1, now);
+            self.are_newcomers()
         } else {
             self.newcomers = Streak::default();
             false
         };
-        let is_user = self.user.refused(&lane.user_id().into(), MANY);
-        if self.lane.refused(lane, MANY) {
+        self.user.refused(&lane.user_id().into(), MANY, now);
+        self.lane.refused(lane, MANY, now);
+        if self.lane.is_suspect() {
             Some(Suspect::Lane)
-        } else if is_user {
+        } else if self.user.is_suspect() {
             Some(Suspect::User)
         } else {
             are_newcomers.then_some(Suspect::Newcomers)
@@ -89,13 +107,16 @@ impl Suspects {
 }
 
 impl<K: Clone + PartialEq> Streak<K> {
-    /// Returns whether it is a suspect now. `apart`: how often others are answered between two refusals that
-    /// count; of those that were under way together, one does.
-    fn refused(&mut self, who: &K, apart: u32) -> bool {
-        let is_same = self.who.as_ref() == Some(who);
+    /// `apart`: how often others are answered between two refusals that count; of those that were under way
+    /// together, one does.
+    fn refused(&mut self, who: &K, apart: u32, now: Instant) {
+        let is_recent = self.last.is_some_and(|last| now < last + LONG_AGO);
+        let is_same = is_recent && self.who.as_ref() == Some(who);
         if is_same && self.others < apart {
-            return self.refusals >= MANY;
+            return;
         }
+        let share =
+            (f64::from(self.own) + 1.0) / (f64::from(self.own) + f64::from(self.others) + 1.0);
         let is_rare = self.others >= self.own.saturating_mul(MANY);
         *self = Self {
             who: Some(who.clone()),
@@ -104,10 +125,15 @@ impl<K: Clone + PartialEq> Streak<K> {
             } else {
                 1
             },
+            last: Some(now),
+            chance: if is_same { self.chance * share } else { 1.0 },
             own: 0,
             others: 0,
         };
-        self.refusals >= MANY
+    }
+
+    fn is_suspect(&self) -> bool {
+        self.refusals >= MANY || self.chance < SELDOM
     }
 
     fn answered(&mut self, is_own: bool) {
@@ -128,6 +154,11 @@ mod tests {
         Lane::new(user, task).unwrap()
     }
 
+    fn now() -> Instant {
+        static NOW: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        *NOW
+    }
+
     fn answers(suspects: &mut Suspects, lane: &Lane, times: u32) {
         for _ in 0..times {
             suspects.answered(lane, false);
@@ -143,34 +174,60 @@ mod tests {
             let (mut suspects, slow) = (Suspects::default(), lane("a", "1"));
             for nth in 1..10 {
                 let is_one = (nth >= MANY).then_some(expected);
-                assert_eq!(suspects.refused(&slow, false), is_one, "{nth}");
-                assert_eq!(suspects.refused(&slow, false), is_one, "under way together");
+                assert_eq!(suspects.refused(&slow, false, now()), is_one, "{nth}");
+                assert_eq!(
+                    suspects.refused(&slow, false, now()),
+                    is_one,
+                    "under way together"
+                );
                 answers(&mut suspects, &slow, 2);
                 answers(&mut suspects, &other, 2 * MANY);
             }
             // It meets others, too.
-            assert_eq!(suspects.refused(&lane("c", "1"), false), None);
-            assert_eq!(suspects.refused(&slow, false), None);
+            assert_eq!(suspects.refused(&lane("c", "1"), false, now()), None);
+            assert_eq!(suspects.refused(&slow, false, now()), None);
         }
     }
 
     #[test]
-    fn who_sends_much_or_alone_or_in_turns_with_others_is_none() {
+    fn who_sends_alone_or_in_turns_with_others_is_none() {
         let (mut suspects, slow, other) = (Suspects::default(), lane("a", "1"), lane("b", "1"));
         for _ in 0..20 {
-            assert_eq!(suspects.refused(&slow, false), None, "it sends much");
-            answers(&mut suspects, &slow, 10);
-            answers(&mut suspects, &other, 10);
-        }
-        for _ in 0..20 {
-            assert_eq!(suspects.refused(&slow, false), None, "there are no others");
+            assert_eq!(
+                suspects.refused(&slow, false, now()),
+                None,
+                "there are no others"
+            );
             answers(&mut suspects, &slow, 10);
         }
         for _ in 0..20 {
             for who in [&slow, &other] {
-                assert_eq!(suspects.refused(who, false), None);
+                assert_eq!(suspects.refused(who, false, now()), None);
                 answers(&mut suspects, &lane("c", "1"), 10);
             }
+        }
+    }
+
+    #[test]
+    fn who_sends_much_is_one_after_more_refusals_in_a_row_than_come_by_chance() {
+        for (own, others, first) in [(10, 10, 12), (30, 10, 26), (2, 8, 4)] {
+            let (mut suspects, slow, other) = (Suspects::default(), lane("a", "1"), lane("b", "1"));
+            for nth in 1..=first {
+                let found = suspects.refused(&slow, false, now()).is_some();
+                assert_eq!(found, nth == first, "{own} of {own} and {others}: {nth}");
+                answers(&mut suspects, &slow, own);
+                answers(&mut suspects, &other, others);
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_of_long_ago_say_nothing() {
+        let (mut suspects, slow, other) = (Suspects::default(), lane("a", "1"), lane("b", "1"));
+        for nth in 0..20 {
+            let later = now() + LONG_AGO * nth;
+            assert_eq!(suspects.refused(&slow, false, later), None);
+            answers(&mut suspects, &other, 100);
         }
     }
 
@@ -182,14 +239,14 @@ mod tests {
             for nth in 1..10 {
                 let are_suspects = !are_answered && nth >= MANY;
                 let expected = are_suspects.then_some(Suspect::Newcomers);
-                assert_eq!(suspects.refused(&new(nth), true), expected, "{nth}");
+                assert_eq!(suspects.refused(&new(nth), true, now()), expected, "{nth}");
                 suspects.answered(&old, false);
                 if are_answered {
                     suspects.answered(&new(100 + nth), true);
                 }
             }
-            assert_eq!(suspects.refused(&old, false), None);
-            assert_eq!(suspects.refused(&new(1), true), None);
+            assert_eq!(suspects.refused(&old, false, now()), None);
+            assert_eq!(suspects.refused(&new(1), true, now()), None);
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) const ALL: [Counts; 3] = [Counts::Sliding, Counts::Fixed, Counts::Buc
 pub(super) struct Platform {
     counts: Counts,
     pub(super) limit: u32,
+    window: Duration,
     came: VecDeque<Duration>,
     tokens: f64,
     at: Duration,
@@ -29,9 +30,15 @@ pub(super) struct Platform {
 
 impl Platform {
     pub(super) fn new(counts: Counts, limit: u32) -> Self {
+        Self::of_windows(counts, limit, SECOND)
+    }
+
+    /// A platform that accepts a limited number of requests in each window.
+    pub(super) fn of_windows(counts: Counts, limit: u32, window: Duration) -> Self {
         Self {
             counts,
             limit,
+            window,
             came: VecDeque::new(),
             tokens: f64::from(limit),
             at: Duration::ZERO,
@@ -40,11 +47,12 @@ impl Platform {
 
     pub(super) fn lets_in(&mut self, at: Duration) -> bool {
         let limit = f64::from(self.limit);
-        let earned = at.saturating_sub(self.at).as_secs_f64() * limit;
+        let earned = at.saturating_sub(self.at).div_duration_f64(self.window) * limit;
+        let nth = |at: Duration| at.as_nanos() / self.window.as_nanos();
         (self.tokens, self.at) = ((self.tokens + earned).min(limit), at.max(self.at));
         let old = |came: &Duration| match self.counts {
-            Counts::Fixed => came.as_secs() < at.as_secs(),
-            Counts::Sliding | Counts::Bucket => *came + SECOND <= at,
+            Counts::Fixed => nth(*came) < nth(at),
+            Counts::Sliding | Counts::Bucket => *came + self.window <= at,
         };
         while self.came.front().is_some_and(old) {
             self.came.pop_front();

@@ -38,6 +38,12 @@ impl Lessons {
     /// Notes that the platform has accepted a request that was sent then.
     pub(super) fn accepted(&mut self, sent: Instant) {
         self.accepted = self.accepted.max(Some(sent));
+        self.level.accepted(sent);
+        if let Some((_, last)) = self.refusals.back_mut()
+            && last.at < sent
+        {
+            last.until = last.until.min(sent);
+        }
     }
 
     /// Lowers the level, because the platform said "too many" to a request of the lane that was sent at

@@ -5,7 +5,8 @@
 //! it and slow near it. The level stays a little below that height for a while, and only then tries
 //! whether there is more room. Each further refusal at about the same height makes that while
 //! longer. Time in which nothing may be sent does not count. A refusal after another one, without a request
-//! that was accepted in between, teaches nothing: the platform takes none for a while, at any rate. Pure.
+//! that was accepted in between, does not lower it: the platform takes none for a while, at any rate. But where it
+//! does so for longer than it takes requests, its window is long, and the rate is what it takes in all that time. Pure.
 
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ struct Lowered {
     learned: Learned,
     /// When the refusal came.
     refused_at: Instant,
+    /// How long the platform took nothing after the wait that it had asked for.
+    shut: Duration,
     /// How many refusals have come in quick succession.
     quick: usize,
 }
@@ -108,21 +111,39 @@ impl Level {
         Self(Some(Lowered {
             learned,
             refused_at: learned.at,
+            shut: Duration::ZERO,
             quick: 0,
         }))
+    }
+
+    /// Notes that the platform has accepted a request that was sent then: also if it went before its wait was over.
+    pub(super) fn accepted(&mut self, sent: Instant) {
+        if let Some(last) = &mut self.0
+            && last.refused_at < sent
+        {
+            last.learned.at = last.learned.at.min(sent);
+        }
     }
 
     /// Lowers the level because of a refusal. Ignores requests that were sent before the level was last
     /// lowered, and refusals since which none was accepted. Returns whether the level was lowered.
     pub(super) fn lower(&mut self, refusal: &Refusal) -> bool {
         let (now, until) = (refusal.at, refusal.until.max(refusal.at));
-        let hurt = self.at(now);
         if let Some(last) = &mut self.0
             && (refusal.sent < last.refused_at || refusal.accepted < Some(last.refused_at))
         {
+            if refusal.sent >= last.learned.at {
+                last.shut += until.saturating_duration_since(last.learned.at);
+            }
             last.learned.at = last.learned.at.max(until);
             return false;
         }
+        let of_long_window = if self.meets_a_long_window(now) {
+            0.5
+        } else {
+            1.0
+        };
+        let hurt = self.at(now) * of_long_window;
         let quick = match self.0 {
             Some(last) if now.saturating_duration_since(last.learned.at) < QUICK => last.quick + 1,
             _ => 0,
@@ -143,9 +164,16 @@ impl Level {
         self.0 = Some(Lowered {
             learned,
             refused_at: now,
+            shut: Duration::ZERO,
             quick,
         });
         true
+    }
+
+    /// Whether the platform has taken nothing for longer than it has taken requests since then.
+    fn meets_a_long_window(&self, now: Instant) -> bool {
+        let open = |last: &Lowered| now.saturating_duration_since(last.learned.at);
+        self.0.is_some_and(|last| last.shut > open(&last))
     }
 }
 
@@ -170,19 +198,20 @@ mod tests {
         seconds: usize,
         limit: impl Fn(u64) -> u32,
     ) -> Day {
-        day_from(Level::default(), (counts, jitter, wait), seconds, limit)
+        let platform = Platform::new(counts, limit(0));
+        day_from(Level::default(), platform, (jitter, wait), seconds, limit)
     }
 
-    /// The same from this level on.
+    /// The same from this level on, at this platform.
     fn day_from(
         mut level: Level,
-        (counts, jitter, wait): (Counts, Duration, Duration),
+        mut platform: Platform,
+        (jitter, wait): (Duration, Duration),
         seconds: usize,
         limit: impl Fn(u64) -> u32,
     ) -> Day {
         let start = Instant::now();
         let mut dice = StdRng::seed_from_u64(7);
-        let mut platform = Platform::new(counts, limit(0));
         let mut next = Duration::ZERO;
         let mut day = Day {
             let_in: vec![0; seconds],
@@ -204,6 +233,7 @@ mod tests {
                 if platform.lets_in(at) {
                     day.let_in[second] += 1;
                     accepted = accepted.max(Some(start + sent));
+                    level.accepted(start + sent);
                 } else {
                     day.refused[second] += 1;
                     level.lower(&Refusal {
@@ -288,9 +318,11 @@ mod tests {
                     stays: LONGEST_WHILE,
                 },
                 refused_at: Instant::now(),
+                shut: Duration::ZERO,
                 quick: 0,
             }));
-            let day = day_from(level, (counts, jitter, MS * 250), 300, |_| 50);
+            let platform = Platform::new(counts, 50);
+            let day = day_from(level, platform, (jitter, MS * 250), 300, |_| 50);
             day.shares(50, 0).0
         };
         let heights = (90..=100).map(|percent| used(f64::from(percent) / 100.0));
@@ -368,6 +400,43 @@ mod tests {
                 "{counts:?} {wait}: {used}, {early}"
             );
         }
+    }
+
+    /// After each refusal the platform is tried again once a second, and takes nothing until its window is over.
+    #[test]
+    fn a_limit_of_a_long_window_is_found() {
+        for (counts, limit, window, most) in [
+            (Counts::Sliding, 600, 60, 0.01),
+            (Counts::Fixed, 600, 60, 0.04),
+            (Counts::Bucket, 600, 60, 0.02),
+            (Counts::Fixed, 200, 10, 0.02),
+        ] {
+            let platform = Platform::of_windows(counts, limit, SECOND * window);
+            let waits = (Duration::ZERO, SECOND);
+            let day = day_from(Level::default(), platform, waits, 3_600, |_| limit);
+            let (good, bad) = day.sums(600);
+            let used = good / (f64::from(limit) * 3_000.0 / f64::from(window));
+            let refused = bad / (good + bad);
+            assert!(
+                used >= 0.8 && refused <= most,
+                "{counts:?} {limit} in {window} s: {used}, {refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_taken_before_the_wait_is_over_ends_it() {
+        let now = Instant::now();
+        let mut level = Level::default();
+        let long = Refusal {
+            until: now + SECOND * 900,
+            ..refused(now, now)
+        };
+        level.lower(&long);
+        level.accepted(now);
+        assert_eq!(level.learned().map(|it| it.at), Some(long.until));
+        level.accepted(now + SECOND * 20);
+        assert_eq!(level.learned().map(|it| it.at), Some(now + SECOND * 20));
     }
 
     #[test]
