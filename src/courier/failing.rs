@@ -87,6 +87,12 @@ impl Failing {
         self.put_off = PutOff::after(self.put_off, wait, went);
     }
 
+    /// Returns how often in a row it has failed, or was put off.
+    pub(super) fn times(&self) -> u32 {
+        let put_off = self.put_off.map(|put_off| put_off.times());
+        self.sends.max(put_off.unwrap_or_default())
+    }
+
     /// Whether the batch is put off again and again, and another one should go first.
     pub(super) fn asks_for_another(&self) -> bool {
         self.put_off.is_some_and(|put_off| put_off.asks())

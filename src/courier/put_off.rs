@@ -47,8 +47,12 @@ pub(super) struct PutOff {
     since: Option<Instant>,
     /// The shortest wait with which another batch of the lane has passed since.
     passed: Option<Duration>,
+    /// Whether another one has passed since it was put off last.
+    another_passed: bool,
     /// How often the batch was put off though another one had passed that did not wait as long.
     alone: u32,
+    /// When the request was sent by which it was so often enough to wait apart.
+    alone_since: Option<Instant>,
     /// Whether it is a part of a batch that was put off.
     is_part: bool,
     /// When the last request of the lane was sent that passed, as far as it is known.
@@ -92,7 +96,7 @@ impl PutOff {
             reason if reason.puts_off() && !wait.maybe_delivered => {
                 Some(this.unwrap_or_default().again(reason, went))
             }
-            WaitReason::Unreachable | WaitReason::AnswerLost => this,
+            WaitReason::Unreachable => this,
             _ => None,
         }
     }
@@ -102,13 +106,17 @@ impl PutOff {
         let has_waited = |others| !is_rate || went.waited() >= Some(longer(others));
         let is_alone = self.passed.is_some_and(has_waited);
         let counted = went.behind.filter(|_| is_alone);
+        let alone = self.alone.saturating_add(u32::from(is_alone));
+        let is_apart = alone >= self.of(TO_WAIT_APART);
         Self {
             times: self.times.saturating_add(1),
             is_rate,
             first: self.first.or(Some(went.sent)),
             since: counted.max(self.since).or(Some(went.sent)),
             passed: self.passed.filter(|_| !is_alone),
-            alone: self.alone.saturating_add(u32::from(is_alone)),
+            another_passed: false,
+            alone,
+            alone_since: self.alone_since.or(is_apart.then_some(went.sent)),
             is_part: self.is_part,
             lane_passed: self.lane_passed.max(went.behind),
         }
@@ -126,12 +134,13 @@ impl PutOff {
             let shortest = self.passed.map_or(waited, |passed| passed.min(waited));
             self.passed = Some(shortest);
         }
+        self.another_passed |= self.lane_passed < Some(went.sent);
         self.lane_passed = self.lane_passed.max(Some(went.sent));
     }
 
     /// Whether another batch of the lane should go before it, to show whether others pass.
     pub(super) fn asks(&self) -> bool {
-        self.times >= self.of(TO_LET_PASS) && self.passed.is_none() && !self.is_alone()
+        self.times >= self.of(TO_LET_PASS) && !self.another_passed && !self.is_alone()
     }
 
     fn of(&self, times: Times) -> u32 {
@@ -160,7 +169,12 @@ impl PutOff {
 
     /// Whether it is put off alone.
     pub(super) fn is_alone(&self) -> bool {
-        self.alone >= self.of(TO_WAIT_APART)
+        self.alone_since.is_some()
+    }
+
+    /// Returns since when it is put off alone.
+    pub(super) fn alone_since(&self) -> Option<Instant> {
+        self.alone_since
     }
 
     /// Whether its parts are to be sent instead. `has_no_others`: no other batch of its lane can tell.
@@ -277,7 +291,7 @@ mod tests {
         }
         passes(&mut this, went(2_500, 500));
         let soon = again(&mut this, RATE, went(2_600, 100));
-        assert_eq!((soon.alone, soon.asks()), (0, false));
+        assert_eq!((soon.alone, soon.asks()), (0, true));
         let late = again(&mut this, RATE, went(3_250, 750));
         assert_eq!((late.alone, late.asks()), (1, true));
     }
@@ -308,7 +322,7 @@ mod tests {
             assert!(one.unwrap().asks());
             passes(one, first(3_000));
         }
-        assert!(this.unwrap().asks());
+        assert_eq!(this.unwrap().passed, None);
         for (ms, alone) in [(5_900, 0), (6_000, 1)] {
             let put_off = again(&mut part, RATE, went(ms, ms - 3_000));
             assert_eq!(put_off.alone, alone);
@@ -354,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_says_something_else_begins_anew_and_none_says_nothing() {
+    fn an_answer_that_says_something_else_begins_anew() {
         let wait = |reason, maybe_delivered| Wait {
             reason,
             message: String::new(),
@@ -365,7 +379,7 @@ mod tests {
         let before = Some(again(&mut this, RATE, went(100, 10)));
         for (reason, maybe_delivered, stays) in [
             (WaitReason::Unreachable, false, true),
-            (WaitReason::AnswerLost, true, true),
+            (WaitReason::AnswerLost, true, false),
             (WaitReason::ServerError, true, false),
             (WaitReason::NotFound, false, false),
             (RATE, true, false),

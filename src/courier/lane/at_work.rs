@@ -324,8 +324,11 @@ impl LaneAtWork {
                 self.rests_until = Some(later);
                 return Ok(());
             }
-            let Some(mut underway) = self.next().await? else {
+            let Some(underway) = self.next().await? else {
                 return Ok(());
+            };
+            let Some(mut underway) = self.unless_to_split(underway) else {
+                continue;
             };
             if let Some(later) = self.rest_before(&underway) {
                 self.rests_until = Some(later);

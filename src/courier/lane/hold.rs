@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
-use super::culprits::Search;
 use super::end::LaneEnd;
+use super::put_off::put_off_alone_since;
 use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gate::Closing;
 use crate::courier::gates::Closed;
@@ -30,10 +30,11 @@ pub(super) const SENDS_WITHOUT_OTHERS: u32 = 5;
 impl LaneAtWork {
     /// Postpones the batch, and lets the lane wait with it.
     pub(super) fn wait(&mut self, mut underway: Underway, wait: Wait) {
+        let (was_aside, was_alone) = (underway.is_loner, underway.failing.is_put_off_alone());
         self.catch_up(&mut underway);
         underway.waits(&wait, self.turned_away.last, self.passed_at, Instant::now());
         self.notice_turned_away(&mut underway);
-        self.notice_put_off(&mut underway);
+        self.notice_put_off(&mut underway, was_alone);
         if self.gives_up(&underway) {
             let closing = verdict::give_up(&underway.batch, &wait.message);
             let search = self.culprits.give_up(&underway);
@@ -42,13 +43,9 @@ impl LaneAtWork {
         if self.is_to_blame(&underway, &wait) {
             return self.search_or_give_up(underway, &wait);
         }
-        if self.is_to_split(&underway) {
-            return self.send_parts(underway, &wait, None);
-        }
         if self.has_waited_too_long(&underway, &wait) {
             return self.give_up_lane(underway, &wait);
         }
-        let was_aside = underway.is_loner;
         self.set_aside(&mut underway, &wait);
         let waits_alone = self.waits_alone(&underway, &wait);
         let delay = if waits_alone {
@@ -68,7 +65,7 @@ impl LaneAtWork {
         }
         let (batch, lane) = (&underway.batch, &self.lease.lane);
         let is_news = if waits_alone {
-            !was_aside
+            !was_aside || underway.failing.is_put_off_alone() && !was_alone
         } else {
             self.context.notes.lane_waits(lane, wait.reason.as_str())
         };
@@ -129,7 +126,7 @@ impl LaneAtWork {
         } else {
             self.others_of_lane_pass(underway)
         };
-        let is_aside = self.is_put_off_apart(underway)
+        let is_aside = self.is_put_off_apart(underway, wait)
             || fails_by_itself(wait) && others_pass
             || is_single && underway.failing.sends >= sends;
         if is_single && is_aside {
@@ -149,8 +146,8 @@ impl LaneAtWork {
     /// Whether only this batch waits, because it fails by itself: the platform answers others
     /// meanwhile, or the lane has no others that could wait with it.
     fn waits_alone(&self, underway: &Underway, wait: &Wait) -> bool {
-        if underway.failing.is_put_off_alone() {
-            return true;
+        if wait.reason.puts_off() {
+            return underway.failing.is_put_off_alone();
         }
         if !underway.is_loner || !fails_by_itself(wait) || wait.retry_after.is_some() {
             return false;
@@ -194,12 +191,6 @@ impl LaneAtWork {
             let search = self.culprits.give_up(&underway);
             return self.close(underway, closing, search);
         }
-        let search = self.culprits.search_in_the_dark(&underway);
-        self.send_parts(underway, wait, Some(search));
-    }
-
-    /// Sends the parts of a batch that fails by itself instead.
-    fn send_parts(&mut self, underway: Underway, wait: &Wait, search: Option<Search>) {
         BatchPostponed {
             batch: &underway.batch,
             wait,
@@ -208,8 +199,9 @@ impl LaneAtWork {
             is_apart: false,
         }
         .emit();
+        let search = self.culprits.search_in_the_dark(&underway);
         let closing = verdict::fails_whole(&underway.batch, &wait.message);
-        self.close(underway, closing, search);
+        self.close(underway, closing, Some(search));
     }
 
     /// Lets the lane wait although the batch whose answer said so is closed.
@@ -277,6 +269,7 @@ impl LaneAtWork {
         let limit = self.context.tuning().give_up_after;
         let is_over = |since: Instant| !limit.is_zero() && since.elapsed() >= limit;
         underway.failing.since.is_some_and(is_over)
+            || put_off_alone_since(underway).is_some_and(is_over)
     }
 
     /// Holds the lane because of the answer to a request sent at `sent`, and returns for how long.

@@ -48,7 +48,7 @@ impl Loners {
 
     /// Returns the first time that one waits for, and how often that one has failed.
     pub(super) fn first(&self) -> Option<(Instant, u32)> {
-        let times = self.0.iter().map(|(at, one)| (*at, one.failing.sends));
+        let times = self.0.iter().map(|(at, one)| (*at, one.failing.times()));
         times.min()
     }
 }

@@ -190,7 +190,7 @@ impl LaneAtWork {
         self.occupied.free(&batch.contacts);
         for child in &children {
             self.occupied.add(&child.batch.contacts);
-            if child.failing.is_suspected {
+            if child.failing.is_suspected || child.failing.put_off.is_some() {
                 child.note(None, &self.context.notes);
             }
         }

@@ -8,9 +8,12 @@ use super::at_work::LaneAtWork;
 use super::firewall::MOST_QUESTIONS;
 use crate::courier::gate::asked;
 use crate::courier::notes::Notes;
-use crate::courier::put_off::Went;
+use crate::courier::put_off::{PutOff, Went};
 use crate::courier::underway::Underway;
-use crate::platform::verdict::Wait;
+use crate::platform::verdict::{self, Wait};
+
+/// Why a batch is taken apart.
+const PUT_OFF: &str = "the platform says \"later\" each time";
 
 impl LaneAtWork {
     /// Takes over when the last batch of the lane passed, from one that was put off.
@@ -27,10 +30,15 @@ impl LaneAtWork {
         }
     }
 
-    /// Lets a batch that another one should go before leave its search, in which it would be the next one.
-    pub(super) fn notice_put_off(&mut self, underway: &mut Underway) {
+    /// Lets a batch that another one should go before leave its search, in which it would be the next one. What the
+    /// lane has taught about the rate of all is taken back when a batch turns out to be put off alone.
+    pub(super) fn notice_put_off(&mut self, underway: &mut Underway, was_alone: bool) {
         if underway.failing.asks_for_another() {
             self.culprits.leave(underway);
+        }
+        if underway.failing.is_put_off_alone() && !was_alone {
+            let ours = &self.lease.lane;
+            self.context.limiter.take_back(|lane| lane == ours);
         }
     }
 
@@ -48,20 +56,23 @@ impl LaneAtWork {
 
     /// Whether a batch that is put off waits for its own time. If nobody knows whether it is put off alone, its lane
     /// waits, too; and few such batches let all others go before them, or at a real limit most would.
-    pub(super) fn is_put_off_apart(&self, underway: &Underway) -> bool {
+    pub(super) fn is_put_off_apart(&self, underway: &Underway, wait: &Wait) -> bool {
         let in_doubt = |one: &Underway| one.failing.is_put_off_in_doubt();
         let others = || self.loners.iter().filter(|one| in_doubt(one)).count();
-        underway.failing.is_put_off_alone() || in_doubt(underway) && others() < MOST_QUESTIONS
+        let is_apart = || in_doubt(underway) && others() < MOST_QUESTIONS;
+        wait.reason.puts_off() && (underway.failing.is_put_off_alone() || is_apart())
     }
 
     /// Returns the own wait of a batch that is put off.
     pub(super) fn delay_if_put_off(&self, underway: &Underway, wait: &Wait) -> Option<Duration> {
-        let times = underway.failing.put_off?.times();
+        let put_off = underway
+            .failing
+            .put_off
+            .filter(|_| wait.reason.puts_off())?;
         let tuning = self.context.tuning();
-        let asked = asked(wait)
-            .unwrap_or_default()
-            .min(tuning.longest_retry_after);
-        Some(tuning.backoff.delay(times).max(asked))
+        let asked = asked(wait).unwrap_or_default();
+        let asked = asked.min(tuning.longest_retry_after);
+        Some(tuning.backoff.delay(put_off.times()).max(asked))
     }
 
     /// Returns until when the lane rests before it sends this batch, if it is put off.
@@ -72,12 +83,24 @@ impl LaneAtWork {
         (until > Instant::now()).then_some(until)
     }
 
-    /// Whether the parts of a batch that is put off are to be sent instead.
-    pub(super) fn is_to_split(&self, underway: &Underway) -> bool {
+    /// Returns the batch, unless its parts are to be sent instead because it is put off. Its wait is over by then.
+    pub(super) fn unless_to_split(&mut self, underway: Underway) -> Option<Underway> {
         let put_off = underway.failing.put_off;
-        underway.batch.contacts.len() > 1
-            && put_off.is_some_and(|put_off| put_off.is_to_split(self.has_no_others()))
+        let is_to_split = |put_off: PutOff| put_off.is_to_split(self.has_no_others());
+        if underway.batch.contacts.len() == 1 || !put_off.is_some_and(is_to_split) {
+            return Some(underway);
+        }
+        let closing = verdict::fails_whole(&underway.batch, PUT_OFF);
+        self.close(underway, closing, None);
+        None
     }
+}
+
+/// Returns since when a single row is put off alone.
+pub(super) fn put_off_alone_since(underway: &Underway) -> Option<Instant> {
+    let is_single = underway.batch.contacts.len() == 1;
+    let put_off = underway.failing.put_off.filter(|_| is_single)?;
+    put_off.alone_since()
 }
 
 /// Tells a batch that is put off that another one has passed.

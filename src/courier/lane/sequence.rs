@@ -25,9 +25,7 @@ impl LaneAtWork {
     /// Returns the next batch. A batch that fails by itself never goes first where there are
     /// others: if its failure holds the lane, the others have gone before.
     pub(super) async fn next(&mut self) -> Result<Option<Underway>, OutboxError> {
-        if self.turn.batches > 0
-            && let Some(loner) = self.take_due_loner(false)
-        {
+        if let Some(loner) = self.take_due_loner(false) {
             return Ok(Some(loner));
         }
         if let Some(other) = self.next_in_order().await? {
@@ -40,11 +38,20 @@ impl LaneAtWork {
 
     /// Returns a batch that waits apart and whose time has come. One that was turned away, and nobody knows
     /// why, goes when it can show something: another batch has passed since any was turned away, or
-    /// `is_last`, there is nothing else to send.
+    /// `is_last`, there is nothing else to send. One of which nobody knows whether it is put off alone goes when another
+    /// one has passed, and then also first of a turn: a limit lets pass who comes first.
     fn take_due_loner(&mut self, is_last: bool) -> Option<Underway> {
         let others_passed = self.turned_away.passed > self.turned_away.last;
         let shows = self.sends.under_way() == 0 && (others_passed || is_last);
-        let may_go = |one: &Underway| shows || !one.failing.is_unexplained();
+        let is_behind = is_last || self.turn.batches > 0;
+        let may_go = |one: &Underway| {
+            let is_its_turn = if one.failing.is_put_off_in_doubt() {
+                is_last || !one.failing.asks_for_another()
+            } else {
+                is_behind
+            };
+            is_its_turn && (shows || !one.failing.is_unexplained())
+        };
         self.loners.take_due(Instant::now(), may_go)
     }
 
@@ -85,13 +92,10 @@ impl LaneAtWork {
     }
 
     /// Returns a batch because of which the lane waits, if only another batch can show why: the only one
-    /// that has failed, or one of a few that were turned away or put off.
+    /// that has failed, one of a few that were turned away, or one that is put off.
     fn suspect(&self) -> Option<Failing> {
-        let put_off = || self.ready.iter().map(|one| one.failing);
-        let mut put_off = put_off().filter(Failing::asks_for_another);
-        if let Some(suspect) = put_off.next()
-            && put_off.count() + 1 < MOST_QUESTIONS
-        {
+        let mut put_off = self.ready.iter().map(|one| one.failing);
+        if let Some(suspect) = put_off.find(Failing::asks_for_another) {
             return Some(suspect);
         }
         let failing = self.ready.iter().map(|one| one.failing);
