@@ -57,7 +57,7 @@ fn refused_alone(batch: &Batch, contact: &Contact, refusal: &Refusal<'_>, rules:
     // since.
     let judges =
         |said| refusal.judges_the_row && (said != Existence::BadNumber || batch.taken_since);
-    let said = existence(&without_own(refusal.said, batch, contact), rules);
+    let said = said_of(contact, batch, refusal.said, rules);
     let said = Some(said).filter(|said| judges(*said));
     end_of(
         said.unwrap_or(Existence::NotSaid),
@@ -80,7 +80,7 @@ pub(super) fn refusal_of_row(
     rules: &Rules,
 ) -> Final {
     let cause = causes.first().copied().unwrap_or_default();
-    let said_by = |words: &str| existence(&without_own(words, batch, contact), rules);
+    let said_by = |words: &str| said_of(contact, batch, words, rules);
     let said = said_by(cause);
     let mut others = causes.iter().skip(1);
     if batch.may_be_in(contact) && others.any(|other| said_by(other) != said) {
@@ -102,6 +102,18 @@ fn end_of(said: Existence, batch: &Batch, contact: &Contact, cause: &str) -> Fin
     }
 }
 
+/// Returns what words say of a row. They may quote its number behind a mask: one of digits is known as a mask
+/// whatever it hides, others only beside a fault of the number.
+fn said_of(contact: &Contact, batch: &Batch, words: &str, rules: &Rules) -> Existence {
+    let said = |words: &str| existence(&without_own(words, batch, contact), rules);
+    let number = contact.phone.expose();
+    let is_bad = || said(&without_masks_of(number, words)) == Existence::BadNumber;
+    match said(words) {
+        Existence::NotSaid if is_bad() => Existence::BadNumber,
+        said => said,
+    }
+}
+
 /// Returns the words without the row's own number and task, which say nothing about another place. A
 /// ciphertext says nothing either, whatever its letters are.
 fn without_own(words: &str, batch: &Batch, contact: &Contact) -> String {
@@ -113,7 +125,7 @@ fn without_own(words: &str, batch: &Batch, contact: &Contact) -> String {
     let words = if is_digits {
         words.to_owned()
     } else {
-        without_masks_of(number, words).replace(number, " ")
+        words.replace(number, " ")
     };
     let mut others = words.clone();
     for at in numbers(&words).filter(|at| is_own(&words[at.clone()])) {
@@ -123,33 +135,54 @@ fn without_own(words: &str, batch: &Batch, contact: &Contact) -> String {
     others
 }
 
-/// Returns the words without the masks of a number that is not one of digits. Those of digits are known as masks
-/// whatever they hide.
+/// Returns the words without the masks of a number.
 fn without_masks_of(number: &str, words: &str) -> String {
     let is_between = |c: char| ":：,，;；。!！?？()（）[]【】\"'".contains(c);
     // A number may hold blanks.
-    let parts = words.split(is_between).map(str::trim);
-    let parts = parts.chain(words.split(|c: char| is_between(c) || c.is_whitespace()));
-    let masks: Vec<&str> = parts.filter(|part| is_mask_of(number, part)).collect();
-    let without = |words: String, mask: &&str| words.replace(mask, " ");
-    masks.iter().fold(words.to_owned(), without)
+    let words = without_parts(words, is_between, |part| is_mask_of(number, part));
+    let is_between = |c: char| is_between(c) || c.is_whitespace();
+    without_parts(&words, is_between, |part| is_mask_of(number, part))
 }
 
-/// What hides a part of a number.
-const HIDES: [char; 6] = ['*', 'x', 'X', '＊', '•', '#'];
+/// Returns the words with a blank in place of each part that is so.
+fn without_parts(
+    words: &str,
+    is_between: impl Fn(char) -> bool,
+    is_so: impl Fn(&str) -> bool,
+) -> String {
+    let mut kept = String::with_capacity(words.len());
+    for piece in words.split_inclusive(&is_between) {
+        let part = piece.trim_end_matches(&is_between);
+        let shown = if is_so(part.trim()) { " " } else { part };
+        kept.extend([shown, &piece[part.len()..]]);
+    }
+    kept
+}
 
-/// Whether a text is the number's beginning and end, or one of them, with one of these signs in between.
+/// What hides a part of a number, at least.
+const HIDES: [&str; 5] = ["*", "＊", "••", "xxx", "XXX"];
+
+/// Whether a text is the number's beginning and end, or one of them, with such signs in between. A sign and digits
+/// may be the number of something else.
 fn is_mask_of(number: &str, text: &str) -> bool {
     let numbers = [number, mask::without_suffix(number)];
     let is_its = |begin: &str, end: &str| {
         let mut numbers = numbers.iter();
         numbers.any(|number| number.starts_with(begin) && number.ends_with(end))
     };
-    let mut signs = HIDES.iter().filter_map(|sign| {
-        let (begin, rest) = text.split_once(*sign)?;
-        Some((begin, rest.trim_start_matches(*sign)))
+    let shows_digits = text.contains(|c: char| c.is_ascii_digit());
+    let is_only_digits = !text.contains(|c: char| c.is_alphabetic() || c == '+' || !c.is_ascii());
+    if shows_digits && is_only_digits {
+        return false;
+    }
+    let mut hidden = HIDES.iter().filter_map(|signs| {
+        let (begin, rest) = text.split_once(signs)?;
+        Some((
+            begin,
+            rest.trim_start_matches(&signs[..signs.chars().next()?.len_utf8()]),
+        ))
     });
-    text.len() > 1 && signs.any(|(begin, end)| is_its(begin, end))
+    hidden.any(|(begin, end)| is_its(begin, end))
 }
 
 fn rejected(cause: &str) -> Final {

@@ -404,7 +404,15 @@ fn a_cause_may_quote_any_number_behind_a_mask() {
                 }
             }
         }
-        let elsewhere = imported(Some(0), &[("***", "号码格式错误:黑***名单")]);
-        assert_eq!(ends(&closed(&batch, &elsewhere)), [(1, "unconfirmed")]);
+        for more in [
+            "号码格式错误:黑***名单",
+            "号码已存在:xxx",
+            "号码已存在（任务 #7）",
+            "号码不在任务 #7",
+        ] {
+            let elsewhere = imported(Some(0), &[("***", more)]);
+            let closing = closed(&batch, &elsewhere);
+            assert_eq!(ends(&closing), [(1, "unconfirmed")], "{number} {more}");
+        }
     }
 }
