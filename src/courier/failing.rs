@@ -103,6 +103,20 @@ impl Failing {
         self.put_off.is_some_and(|put_off| put_off.is_alone())
     }
 
+    /// Begins anew to count how long the batch is put off, because an operator has ordered a try.
+    pub(super) fn tries_anew(&mut self, now: Instant) {
+        if let Some(put_off) = &mut self.put_off {
+            put_off.tries_anew(now);
+        }
+    }
+
+    /// Whether the batch may go first of a turn, because a limit lets pass who comes first. `is_single`: it has no
+    /// parts.
+    pub(super) fn goes_first(&self, is_single: bool) -> bool {
+        let rests = |put_off: PutOff| put_off.rest(is_single).is_some();
+        self.is_put_off_in_doubt() || self.put_off.is_some_and(rests)
+    }
+
     /// Whether the batch is put off though others pass, and nobody knows whether it is so alone.
     pub(super) fn is_put_off_in_doubt(&self) -> bool {
         self.put_off.is_some_and(|put_off| put_off.is_doubtful())

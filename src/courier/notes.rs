@@ -162,6 +162,7 @@ impl Notes {
         let ordered = failing.values_mut().filter(|one| scope.covers(&one.lane));
         for noted in ordered {
             noted.resend_at = noted.resend_at.map(|at| at.min(now));
+            noted.failing.tries_anew(now);
         }
     }
 

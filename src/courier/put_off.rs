@@ -172,9 +172,14 @@ impl PutOff {
         self.alone_since.is_some()
     }
 
-    /// Returns since when it is put off alone.
+    /// Returns since when it is put off alone, unless a person has to act.
     pub(super) fn alone_since(&self) -> Option<Instant> {
-        self.alone_since
+        self.alone_since.filter(|_| self.is_rate)
+    }
+
+    /// Begins anew to count how long it is put off alone.
+    pub(super) fn tries_anew(&mut self, now: Instant) {
+        self.alone_since = self.alone_since.map(|since| since.max(now));
     }
 
     /// Whether its parts are to be sent instead. `has_no_others`: no other batch of its lane can tell.
@@ -345,6 +350,22 @@ mod tests {
                 let part = again(&mut part, reason, went(90_000 + nth * 1_000, 500));
                 assert!(!part.is_to_split(true));
             }
+        }
+    }
+
+    #[test]
+    fn how_long_it_is_put_off_alone_counts_for_a_rate_and_from_the_last_order_on() {
+        for (reason, counts) in [(RATE, true), (WaitReason::Unauthorized, false)] {
+            let mut this = None;
+            for second in 1..6 {
+                again(&mut this, reason, went(second * 1_000, 600));
+                passes(&mut this, went(second * 1_000 + 400, 400));
+            }
+            let mut this = this.unwrap();
+            assert!(this.is_alone());
+            assert_eq!(this.alone_since(), counts.then(|| at(3_000)));
+            this.tries_anew(at(9_000));
+            assert_eq!(this.alone_since(), counts.then(|| at(9_000)));
         }
     }
 

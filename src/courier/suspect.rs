@@ -21,7 +21,7 @@ const MANY: u32 = 4;
 const SELDOM: f64 = 1.0 / 1_000.0;
 
 /// So long after the last refusal the next one is the first of others.
-const LONG_AGO: Duration = Duration::from_mins(10);
+const LONG_AGO: Duration = Duration::from_hours(1);
 
 /// Whom the last refusals are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,7 +45,8 @@ impl LaneAtWork {
         let shows = self.sends.under_way() == 0 && (others_passed || is_last);
         let is_behind = is_last || self.turn.batches > 0;
         let may_go = |one: &Underway| {
-            let is_its_turn = if one.failing.is_put_off_in_doubt() {
+            let is_single = one.batch.contacts.len() == 1;
+            let is_its_turn = if one.failing.goes_first(is_single) {
                 is_last || !one.failing.asks_for_another()
             } else {
                 is_behind

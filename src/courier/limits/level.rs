@@ -317,7 +317,7 @@ mod tests {
                     hurt: height,
                     stays: LONGEST_WHILE,
                 },
-                refused_at: Instant::now(),
+                refused_at: Instant::now() + SECOND * 1_000,
                 shut: Duration::ZERO,
                 quick: 0,
             }));
