@@ -383,6 +383,7 @@ fn a_row_that_was_unconfirmed_before_it_was_requeued_is_rejected_only_by_words_a
 
 #[test]
 fn a_cause_may_quote_any_number_behind_a_mask() {
+    // [perhaps already there]
     for number in [
         "不是号码",
         "１３０００００７０２１",
