@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::at_work::LaneAtWork;
 use super::completed::Completed;
 use super::end::LaneEnd;
-use super::put_off::put_off_alone_since;
 use super::writing::{UNWRITABLE, Writing};
 use crate::courier::gate::Closing;
 use crate::courier::gates::Closed;
@@ -268,8 +267,10 @@ impl LaneAtWork {
     fn gives_up(&self, underway: &Underway) -> bool {
         let limit = self.context.tuning().give_up_after;
         let is_over = |since: Instant| !limit.is_zero() && since.elapsed() >= limit;
-        underway.failing.since.is_some_and(is_over)
-            || put_off_alone_since(underway).is_some_and(is_over)
+        let put_off = underway.failing.put_off;
+        let alone = put_off.filter(|_| underway.batch.contacts.len() == 1);
+        let alone_since = alone.and_then(|put_off| put_off.alone_since());
+        underway.failing.since.is_some_and(is_over) || alone_since.is_some_and(is_over)
     }
 
     /// Holds the lane because of the answer to a request sent at `sent`, and returns for how long.

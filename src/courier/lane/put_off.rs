@@ -96,13 +96,6 @@ impl LaneAtWork {
     }
 }
 
-/// Returns since when a single row is put off alone.
-pub(super) fn put_off_alone_since(underway: &Underway) -> Option<Instant> {
-    let is_single = underway.batch.contacts.len() == 1;
-    let put_off = underway.failing.put_off.filter(|_| is_single)?;
-    put_off.alone_since()
-}
-
 /// Tells a batch that is put off that another one has passed.
 fn tell(underway: &mut Underway, passed: Went, notes: &Notes) {
     if let Some(put_off) = &mut underway.failing.put_off {
