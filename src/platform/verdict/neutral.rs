@@ -119,7 +119,8 @@ const LONGEST_SUFFIX: usize = 8;
 fn of_a_number(before: &str, text: &str) -> Option<usize> {
     let end = text.find(|c: char| !c.is_ascii_alphabetic());
     let letters = &text[..end.unwrap_or(text.len())];
-    let is_of_one = |c: char| c.is_ascii_digit() || "*xX".contains(c);
+    let is_digit = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
+    let is_of_one = |c: char| is_digit(c) || "*xX".contains(c);
     let is_beside = before.ends_with(is_of_one) || text[letters.len()..].starts_with(is_of_one);
     let hides = is_beside && letters.chars().all(|c| "xX".contains(c));
     let number = before.strip_suffix('_');
@@ -157,6 +158,7 @@ mod tests {
             "手机号已存在:13006xxxx60",
             "手机号已存在:130XXXX0060",
             "手机号已存在:xxxx7",
+            "手机号已存在:１３xxxx６０１８",
             "号码已存在:130***0060_ab",
             "13012121211_z 号码已存在",
             "号码已存在于任务：130***1211",
