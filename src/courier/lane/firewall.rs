@@ -66,9 +66,6 @@ impl LaneAtWork {
     /// it is about what it holds, this can be found out at once.
     pub(super) fn delay_alone(&self, underway: &Underway, wait: &Wait) -> Duration {
         let (failing, backoff) = (&underway.failing, self.context.tuning().backoff);
-        if let Some(delay) = self.delay_if_put_off(underway, wait) {
-            return delay;
-        }
         let is_about_it = failing.is_suspected || failing.is_turned_away_alone();
         if wait.reason.waits_for_a_person() && !is_about_it {
             backoff.delay_for_a_person(failing.sends)

@@ -47,17 +47,17 @@ impl LaneAtWork {
         }
         self.set_aside(&mut underway, &wait);
         let waits_alone = self.waits_alone(&underway, &wait);
+        let own = self.delay_if_put_off(&underway, &wait);
         let delay = if waits_alone {
             self.tell_the_breaker(&wait, underway.sent_at);
-            self.delay_alone(&underway, &wait)
+            own.unwrap_or_else(|| self.delay_alone(&underway, &wait))
         } else {
             self.hold(&wait, underway.sent_at)
         };
         let is_to_remember = underway.failing.away.is_some() || underway.failing.put_off.is_some();
         if underway.is_loner || is_to_remember {
-            let own = self.delay_if_put_off(&underway, &wait);
-            let delay = own.map_or(delay, |own| own.max(delay));
-            let resend_at = underway.is_loner.then(|| Instant::now() + delay);
+            let resend_in = own.map_or(delay, |own| own.max(delay));
+            let resend_at = underway.is_loner.then(|| Instant::now() + resend_in);
             underway.note(resend_at, &self.context.notes);
         } else {
             self.context.notes.forget_failing(underway.id());

@@ -107,7 +107,10 @@ fn end_of(said: Existence, batch: &Batch, contact: &Contact, cause: &str) -> Fin
 fn said_of(contact: &Contact, batch: &Batch, words: &str, rules: &Rules) -> Existence {
     let said = |words: &str| existence(&without_own(words, batch, contact), rules);
     let number = contact.phone.expose();
-    let is_bad = || said(&without_masks_of(number, words)) == Existence::BadNumber;
+    let is_bad = || {
+        let without = without_masks_of(number, words);
+        without != words && said(&without) == Existence::BadNumber
+    };
     match said(words) {
         Existence::NotSaid if is_bad() => Existence::BadNumber,
         said => said,
@@ -177,10 +180,8 @@ fn is_mask_of(number: &str, text: &str) -> bool {
     }
     let mut hidden = HIDES.iter().filter_map(|signs| {
         let (begin, rest) = text.split_once(signs)?;
-        Some((
-            begin,
-            rest.trim_start_matches(&signs[..signs.chars().next()?.len_utf8()]),
-        ))
+        let sign = signs.chars().next()?;
+        Some((begin, rest.trim_start_matches(sign)))
     });
     hidden.any(|(begin, end)| is_its(begin, end))
 }
