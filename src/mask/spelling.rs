@@ -23,8 +23,8 @@ fn is_suffix(text: &str) -> bool {
 }
 
 /// Hands each spelling under which the platform may know a number to `spelling`: as it was sent; without blanks
-/// around it; in plain digits, if it has blanks, hyphens or full-width digits; each number of several; as the
-/// whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without
+/// around it; in plain digits, if it has blanks, hyphens or full-width digits; each number of several, or what
+/// stands before an extension; as the whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without
 /// China's country code, the zero of a trunk call, or both; and each of all these without a suffix. A number in
 /// plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
@@ -51,8 +51,8 @@ pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     }
     if let Some(digits) = only_digits(number) {
         without_code_and_suffix(&digits);
-        for one in several(number) {
-            without_code_and_suffix(&one);
+        for one in several(number).iter().filter(|one| **one != digits) {
+            without_code_and_suffix(one);
         }
     }
     if let Some(digits) = cast(trimmed) {
@@ -84,18 +84,14 @@ fn only_digits(number: &str) -> Option<String> {
     (digits.len() >= SHORTEST_NUMBER && others <= digits.len()).then_some(digits)
 }
 
-/// Returns the numbers in a field that holds more than one: a platform may take any of them.
+/// Returns the numbers in a field that holds other signs, too: a platform may take any of them, or the one before
+/// what it does not know (`13012121211转8001`).
 fn several(field: &str) -> Vec<String> {
     let bare = field.split('_').find(|part| !part.is_empty());
     let digits: String = bare.unwrap_or_default().chars().map(in_ascii).collect();
     let parts = digits.split(|c: char| !c.is_ascii_digit());
     let long = parts.filter(|part| part.len() >= SHORTEST_NUMBER);
-    let numbers: Vec<String> = long.map(str::to_owned).collect();
-    if numbers.len() > 1 {
-        numbers
-    } else {
-        Vec::new()
-    }
+    long.map(str::to_owned).collect()
 }
 
 /// Returns one spelling for all numbers that the platform may take for the same: plain digits,
@@ -297,6 +293,9 @@ mod tests {
             "13012121211_AB",
             "13012121211_ab_1",
             "电话13012121211",
+            "13012121211转8001",
+            "13012121211-8001",
+            "+86 13012121211 (2)",
         ] {
             let known = spellings(sent);
             assert!(known.iter().any(|one| one == "13012121211"), "{known:?}");

@@ -33,7 +33,9 @@ pub(super) fn existence(words: &str, rules: &Rules) -> Existence {
     }
     if markers.iter().any(|marker| words.contains(marker)) {
         // The place may stand in a sentence of its own.
-        let says_no_more = |sentence: &str| BESIDE_A_MARKER.is_all_beside(&markers, sentence);
+        let says_no_more = |sentence: &str| {
+            BESIDE_A_MARKER.is_all_beside(&markers, sentence) && !asks_for_one(&markers, sentence)
+        };
         return if all_sentences(words, says_no_more) {
             Existence::InTheTask
         } else {
@@ -45,4 +47,15 @@ pub(super) fn existence(words: &str, rules: &Rules) -> Existence {
     } else {
         Existence::NotSaid
     }
+}
+
+/// Whether a sentence asks to find out whether a marker is true: `请确认号码已存在`.
+fn asks_for_one(markers: &[&str], sentence: &str) -> bool {
+    const ASKING: [&str; 5] = ["确认", "核实", "核对", "检查", "确保"];
+    let is_asked = |before: &str| ASKING.iter().any(|word| before.ends_with(word));
+    markers.iter().any(|marker| {
+        sentence
+            .match_indices(marker)
+            .any(|(at, _)| is_asked(&sentence[..at]))
+    })
 }

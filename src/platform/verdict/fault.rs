@@ -11,8 +11,11 @@ use super::words::{all_sentences, simplified};
 pub(super) fn is_told(words: &str) -> bool {
     let words = normal(words);
     let is_readable = !words.contains('\u{fffd}');
+    // Whatever is asked for, the number may be there.
+    let is_there = words.contains("已有") || words.contains("已经有");
     let says_no_more = |sentence: &str| BESIDE_A_FAULT.is_all_beside(&FAULTS, sentence);
     is_readable
+        && !is_there
         && FAULTS.iter().any(|fault| words.contains(fault))
         && all_sentences(&words, says_no_more)
 }

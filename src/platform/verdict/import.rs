@@ -26,6 +26,7 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
         return contradicted(batch, document, &found, settled, open);
     }
     let accounted = found.unattributed.is_empty()
+        && !may_have_ended_early(batch, document)
         && document
             .task_number_count
             .is_none_or(|count| usize::try_from(count).is_ok_and(|count| count == open.len()));
@@ -43,6 +44,16 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
         return closing(Outcome::Unaccounted, answer, settled, Vec::new());
     }
     closing(Outcome::Unaccounted, answer, settled, open)
+}
+
+/// Whether the import may have ended at the rows that are listed, although it is told as a success: it does not
+/// count the others, and was to end there, or says that it failed.
+fn may_have_ended_early(batch: &Batch, document: &Document) -> bool {
+    let says_so =
+        success::has_words_of_failure(&document.message) && !success::is_claimed(&document.message);
+    document.task_number_count.is_none()
+        && !document.failures.is_empty()
+        && (!batch.options.skip_error || says_so)
 }
 
 /// Whether smaller batches can find out about open rows: a single row has only one reading.

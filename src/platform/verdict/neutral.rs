@@ -83,7 +83,7 @@ impl Neutral {
                 .max()
                 .or_else(|| of_a_number(before, rest))
                 .or_else(|| self.length_at(rest, c))
-                .filter(|_| !is_of_a_task(before, rest));
+                .filter(|_| !is_of_a_task(before, rest) && !is_of_the_check(before, rest));
             let Some(length) = neutral.filter(|length| *length > 0) else {
                 return false;
             };
@@ -129,22 +129,43 @@ fn of_a_number(before: &str, text: &str) -> Option<usize> {
     (!letters.is_empty() && (hides || is_suffix)).then_some(letters.len())
 }
 
-/// Whether the text begins with the number of a task, or of how many there are. A phone number there has
-/// its middle hidden, for one in full was taken out before.
+/// Whether the text begins with a fault of what looks for numbers that are there: `重复号码过滤异常`.
+fn is_of_the_check(before: &str, text: &str) -> bool {
+    const CHECKS: [&str; 6] = ["过滤", "去除", "去重", "检测", "校验", "核实"];
+    const FAULTS: [&str; 3] = ["异常", "错误", "失败"];
+    FAULTS.iter().any(|fault| text.starts_with(fault))
+        && CHECKS.iter().any(|check| before.ends_with(check))
+}
+
+/// Whether the text begins with the number or the letter of a task, or with the number of how many there are. A
+/// phone number there has its middle hidden, for one in full was taken out before.
 fn is_of_a_task(before: &str, text: &str) -> bool {
     let behind = text.trim_start_matches(char::is_numeric);
-    // Most places hold none.
-    if behind.len() == text.len() || behind.starts_with(['*', 'x', 'X']) {
+    if behind.len() == text.len() {
+        return is_letter_of_a_task(before, text);
+    }
+    if behind.starts_with(['*', 'x', 'X']) {
         return false;
     }
     let behind = behind.trim_start();
     let counted = behind.strip_prefix(['个', '個']).map(str::trim_start);
     let counts = counted.is_some_and(|counted| counted.starts_with(['任']));
-    let word = before
+    counts || ends_with_a_task(before)
+}
+
+/// Whether the text begins with a single letter that names a task. A mask may begin so, too.
+fn is_letter_of_a_task(before: &str, text: &str) -> bool {
+    let behind = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    text.len() - behind.len() == 1 && !behind.starts_with('*') && ends_with_a_task(before)
+}
+
+/// Whether a text ends with a word for a task.
+fn ends_with_a_task(text: &str) -> bool {
+    let word = text
         .trim_end_matches(|c: char| !c.is_alphanumeric())
         .to_lowercase();
     let names = ["任务", "任務", "task", "于", "於"];
-    counts || names.iter().any(|name| word.ends_with(name))
+    names.iter().any(|name| word.ends_with(name))
 }
 
 #[cfg(test)]
@@ -163,6 +184,9 @@ mod tests {
             "13012121211_z 号码已存在",
             "号码已存在于任务：130***1211",
             "任务中第3行号码已存在",
+            "号码已存在于任务：x***1211",
+            "A number in the task, 号码已存在",
+            "过滤：号码已存在",
             "号码已存在",
         ] {
             assert!(
@@ -182,6 +206,9 @@ mod tests {
             "号码已存在 task#7",
             "号码已存在于任务２",
             "号码已存在于任务②",
+            "号码已存在于任务A",
+            "号码已存在 (task B)",
+            "重复号码过滤异常",
             "号码已存在（2个任务）",
             "号码已存在，在3个任务中",
             "号码已存在（2 個任務）",

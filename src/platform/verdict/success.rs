@@ -1,7 +1,7 @@
 //! The words of a success: whether a message says that something was done, and that it was all.
 
 use super::tally;
-use super::words::simplified;
+use super::words::{ends_sentence, simplified};
 use crate::batch::Batch;
 
 /// Whether a message says that something was done.
@@ -11,16 +11,40 @@ pub(super) fn is_told(message: &str) -> bool {
 }
 
 /// Whether a message of any answer says that something was done, be it in a word that an answer of success
-/// needs more than.
+/// needs more than, or beside something that failed.
 pub(super) fn is_claimed(message: &str) -> bool {
     let bare = message.trim_matches(|c: char| !c.is_alphanumeric());
-    is_told(message) || BARE.iter().any(|word| bare.eq_ignore_ascii_case(word))
+    is_told(message)
+        || BARE.iter().any(|word| bare.eq_ignore_ascii_case(word))
+        || clauses(message).iter().any(|clause| is_claim(clause))
+}
+
+/// Whether a part of a message says that something was done. It may say that nothing was, or ask for it.
+fn is_claim(clause: &str) -> bool {
+    is_told(clause) && !says(clause, &ASKING) && !tally::counts_none(clause)
+}
+
+/// Returns the parts of a message in small letters. What has failed behind a count is one of its own.
+fn clauses(message: &str) -> Vec<String> {
+    let mut text = message.to_lowercase();
+    for word in ["失败", "失敗", "fail"] {
+        let mut parts = text.split(word);
+        let mut marked = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let is_counted = |c: char| c.is_numeric() || "条條个個笔筆行)）]】/".contains(c);
+            let is_behind_a_count = marked.trim_end().ends_with(is_counted);
+            marked.extend([if is_behind_a_count { "," } else { "" }, word, part]);
+        }
+        text = marked;
+    }
+    let ends = |c: char| ends_sentence(c) || "、|\n".contains(c);
+    text.split(ends).map(str::to_owned).collect()
 }
 
 /// Whether a message tells that something went wrong, or has to be done first. One that also tells that
 /// something was done or begun, or asks to wait for its end, does not: some of the rows may be in.
 pub(super) fn has_words_of_failure(message: &str) -> bool {
-    let mut message = format!(" {} ", message.to_lowercase());
+    let mut message = format!(" {} ", simplified(message).to_lowercase());
     if says(&message, &BEGUN) {
         return false;
     }
@@ -99,6 +123,11 @@ const NOT_DONE: [&str; 13] = [
     "n't ",
     "n’t ",
     "error",
+];
+
+/// Words of a part of a message that asks for what it names, or tells when it will be.
+const ASKING: [&str; 13] = [
+    "请", "請", "需", "须", "須", "才", "后再", "後再", "if ", "please", "must", "when ", "until ",
 ];
 
 /// Messages of a success that say no more.
@@ -251,8 +280,8 @@ const FAILURE: [&str; 83] = [
 /// Words for some of the rows.
 const PART: [&str; 6] = ["部分", "个别", "其余", "其中", " some ", "partial"];
 
-/// Words for rows that were left out of a success.
-const LEFT_OUT: [&str; 41] = [
+/// Words for rows that were left out of a success, or are not in yet.
+const LEFT_OUT: [&str; 55] = [
     "zero",
     "未",
     "不",
@@ -283,6 +312,21 @@ const LEFT_OUT: [&str; 41] = [
     "无法",
     "稍后",
     "审核",
+    // It is still to come.
+    "正在导入",
+    "正在处理",
+    "正在写入",
+    "处理中",
+    "导入中",
+    "排队",
+    "后台",
+    "异步",
+    "queued",
+    "pending",
+    "processing",
+    "in progress",
+    "async",
+    "background",
     " no ",
     " none ",
     "skip",
@@ -297,7 +341,8 @@ const LEFT_OUT: [&str; 41] = [
 ];
 
 /// Words of a success that is still to come.
-const CONDITIONS: [&str; 6] = [
+const CONDITIONS: [&str; 7] = [
+    "成功后重",
     "成功后再",
     "成功後再",
     "成功后才",

@@ -17,6 +17,9 @@ pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
     numbers(&text).all(|at| {
         let is_moment = moments.iter().any(|moment| moment.contains(&at.start));
         let number = Number::of(&text, at);
+        if number.is_percent() {
+            return number.digits == "100";
+        }
         if is_moment || number.is_masked() || number.digits == rows {
             return true;
         }
@@ -39,6 +42,16 @@ pub(super) fn counts_a_part(message: &str, batch: &Batch) -> bool {
         is_fewer && number.counts_rows() && !number.is_ordinal() && !number.counts_others()
     };
     numbers(&text).any(is_of_a_part)
+}
+
+/// Whether a part of a message counts that nothing was done, as `成功0条` or `0/3 imported`.
+pub(super) fn counts_none(message: &str) -> bool {
+    let text = plain(message);
+    numbers(&text).any(|at| {
+        let number = Number::of(&text, at);
+        let counts = number.counts_rows() || number.is_announced() || number.is_of_done();
+        number.is_zero() && (counts || number.is_in_fraction())
+    })
 }
 
 /// A longer number is an id or a date.
@@ -83,6 +96,10 @@ impl<'a> Number<'a> {
 
     fn is_zero(&self) -> bool {
         self.digits.bytes().all(|digit| digit == b'0')
+    }
+
+    fn is_percent(&self) -> bool {
+        self.behind.trim_start().starts_with('%')
     }
 
     /// Whether it is a part of `2/3`.

@@ -4,7 +4,7 @@
 //! It may have gone on by itself, or have failed behind the import.
 
 use super::fault;
-use super::words::simplified;
+use super::words::{ends_sentence, simplified};
 
 /// Whether words say so: time ran out, something is broken or out of service, or another try is asked for. What
 /// is wrong with a number is none, whatever is asked for beside that.
@@ -13,6 +13,9 @@ pub(super) fn is_told(message: &str) -> bool {
         return false;
     }
     let words = simplified(message).to_lowercase().replace("稍后", "稍候");
+    let words = SOON
+        .iter()
+        .fold(words, |words, soon| words.replace(soon, "稍候"));
     let words = CERTAIN
         .iter()
         .fold(words, |words, certain| words.replace(certain, ""));
@@ -22,11 +25,32 @@ pub(super) fn is_told(message: &str) -> bool {
         let mut parts = words.split(part).skip(1);
         parts.any(|behind| OUT_OF_ORDER.iter().any(|fault| behind.starts_with(fault)))
     };
+    let is_under_way = |part: &str| {
+        UNDER_WAY
+            .iter()
+            .any(|words| part.trim_end().ends_with(words))
+    };
     has(&TROUBLE)
+        || words.split(ends_sentence).any(is_under_way)
         || has(&TOO_OFTEN) && !has(&NUMBERS)
         || PARTS.iter().any(is_in)
         || NO_CAUSE.contains(&bare)
 }
+
+/// Words for another try after some time, and not after something else.
+const SOON: [&str; 8] = [
+    "秒后再",
+    "秒后重",
+    "钟后再",
+    "钟后重",
+    "时后再",
+    "时后重",
+    "会儿再",
+    "片刻后",
+];
+
+/// Words at the end of a sentence about what is not done yet.
+const UNDER_WAY: [&str; 5] = ["导入中", "写入中", "提交中", "排队中", "进行中"];
 
 /// Words that hold one of the others, and after which nothing is carried out: the time of a task or a session is
 /// over, something else has to be done first, or no other try is asked for.
@@ -62,11 +86,16 @@ const CERTAIN: [&str; 27] = [
 ];
 
 /// Words of a trouble.
-const TROUBLE: [&str; 68] = [
+const TROUBLE: [&str; 81] = [
     "超时",
     "逾时",
     "无响应",
+    "未响应",
     "没有响应",
+    "调用失败",
+    "调用异常",
+    "调用出错",
+    "异步",
     "繁忙",
     "频繁",
     "稍候",
@@ -124,6 +153,14 @@ const TROUBLE: [&str; 68] = [
     "connection refused",
     "connection closed",
     "reset by peer",
+    "hang up",
+    "econn",
+    ": eof",
+    "unexpected eof",
+    "failed to respond",
+    "prematurely closed",
+    "context cancel",
+    "maximum execution time",
     "broken pipe",
     "empty reply",
     "gone away",
@@ -134,7 +171,7 @@ const TROUBLE: [&str; 68] = [
 ];
 
 /// Words of a limit of requests, unless a number is named: it may be called too often, too.
-const TOO_OFTEN: [&str; 2] = ["频率", "过快"];
+const TOO_OFTEN: [&str; 3] = ["频率", "过快", "太快"];
 
 const NUMBERS: [&str; 3] = ["号码", "手机", "被叫"];
 
@@ -153,7 +190,9 @@ const PARTS: [&str; 10] = [
 ];
 
 /// Words right behind one of these.
-const OUT_OF_ORDER: [&str; 12] = [
+const OUT_OF_ORDER: [&str; 14] = [
+    "无应答",
+    "未应答",
     "异常",
     "错误",
     "出错",

@@ -255,3 +255,14 @@ fn a_row_with_two_causes_is_not_known_to_be_either_after_a_lost_answer() {
     let closing = closed(&sent_before(one()), &imported(Some(0), &[bad, there]));
     assert_eq!(ends(&closing), [(1, "unconfirmed")]);
 }
+
+#[test]
+fn what_stands_before_an_extension_may_be_the_whole_number() {
+    // [unattributed]
+    for extension in ["转8001", "-8001", "(2)", " ext 12"] {
+        let batch = batch_of(&[&format!("13012121211{extension}"), "13099991211"]);
+        let closing = closed(&batch, &imported(Some(1), &[("130***1211", "空号")]));
+        assert_eq!(ends(&closing), [], "{extension}");
+        assert_eq!(closing.unsettled.len(), 2);
+    }
+}

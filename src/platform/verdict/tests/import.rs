@@ -73,6 +73,7 @@ fn absent_counts_and_an_empty_data_array_add_up() {
         "导入成功 (550e8400-e29b-41d4-a716-446655440000)",
         "号码130***1211导入成功",
         "零售任务导入成功",
+        "导入成功，成功率100%",
     ] {
         let body = json!({"code": 200, "message": said, "data": []});
         let told = answer(200, &body.to_string());
@@ -133,6 +134,13 @@ const OF_A_PART: &[&str] = &[
     "success, rest dropped",
     "号码导入公海成功",
     "0 msisdns",
+    // It is still to come.
+    "提交成功，正在后台导入",
+    "号码提交成功，排队中",
+    "提交成功，異步處理中",
+    "accepted, processing in background",
+    "导入完成，成功率66%",
+    "导入成功，成功率 66.7％",
 ];
 
 #[test]
@@ -232,6 +240,31 @@ fn counts_that_do_not_add_up_settle_what_is_certain_and_ask_for_the_rest() {
     assert_eq!(ends(&closing), [(2, "rejected")]);
     assert_eq!(closing.unsettled, [ContactId(1), ContactId(3)]);
     assert!(closing.maybe_delivered);
+}
+
+#[test]
+fn a_list_without_a_count_tells_nothing_of_the_others_where_the_import_may_have_ended() {
+    // [shortfall]
+    let strict = |mut batch: Batch| {
+        batch.options.skip_error = false;
+        batch
+    };
+    let said = |message: &str| {
+        let list = json!([{"fail_data": "131***2222", "fail_cause": "坏"}]);
+        let data = json!({"fail_datas": list});
+        let body = json!({"code": 200, "status": "success", "message": message, "data": data});
+        answer(200, &body.to_string())
+    };
+    let [done, failed] = ["号码导入任务成功", "导入失败，请修改"].map(said);
+    for (batch, reply) in [(strict(three()), &done), (three(), &failed)] {
+        let closing = closed(&batch, reply);
+        assert_eq!(ends(&closing), [(2, "rejected")]);
+        assert!(closing.maybe_delivered && closing.unsettled.len() == 2);
+        let closing = closed(&unsafe_to_resend(batch), reply);
+        assert_eq!(ends(&closing)[0], (1, "unconfirmed"));
+    }
+    // [success], [counts absent]
+    assert_eq!(ends(&closed(&three(), &done))[0], (1, "succeeded"));
 }
 
 #[test]

@@ -105,6 +105,16 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
             error(1, "accepted, only later called"),
             WaitReason::Unreadable,
         ),
+        // Some of it is done.
+        (error(422, "导入完成，成功2，失败1"), WaitReason::Unreadable),
+        (error(0, "成功3条，失败0条"), WaitReason::Unreadable),
+        (error(0, "成功3条失败0条"), WaitReason::Unreadable),
+        (error(0, "Imported 3 failed 0"), WaitReason::Unreadable),
+        (error(0, "2/3 imported, 1 failed"), WaitReason::Unreadable),
+        (
+            error(7001, "号码导入任务成功，写入公海失败"),
+            WaitReason::Unreadable,
+        ),
         // A page for people in the shape of a success.
         (
             answer(200, r#"{"code":200,"message":"请先登录","data":[]}"#),
@@ -180,6 +190,9 @@ fn a_success_in_another_shape_than_documented_may_have_been_an_import() {
         (200, r#"{"code":1,"status":"error","message":""}"#),
         (200, r#"{"code":0,"success":false,"message":""}"#),
         (200, r#"{"code":7001,"msg":"?"}"#),
+        (200, r#"{"code":0,"msg":"成功0条，失败3条"}"#),
+        (200, r#"{"code":1,"msg":"0/3 imported, 3 failed"}"#),
+        (200, r#"{"code":1,"msg":"导入失败，请充值成功再导入"}"#),
         (400, r#"{"code":7001,"message":""}"#),
     ] {
         let closing = closed(&three(), &answer(http, body));
@@ -218,6 +231,7 @@ fn a_success_of_another_program_that_asks_for_patience_is_no_refusal() {
             "请勿重复提交",
             "无重复",
             "非常感谢",
+            "已入隊，請勿關閉",
         ] {
             let verdict = told(code, words);
             let wait = verdict
