@@ -113,8 +113,8 @@ impl Failing {
     /// Whether the batch may go first of a turn, because a limit lets pass who comes first. `is_single`: it has no
     /// parts.
     pub(super) fn goes_first(&self, is_single: bool) -> bool {
-        let rests = |put_off: PutOff| put_off.rest(is_single).is_some();
-        self.is_put_off_in_doubt() || self.put_off.is_some_and(rests)
+        let waits = |put_off: PutOff| put_off.waits_behind(is_single).is_some();
+        self.is_put_off_in_doubt() || self.put_off.is_some_and(waits)
     }
 
     /// Whether the batch is put off though others pass, and nobody knows whether it is so alone.

@@ -27,8 +27,11 @@ const TO_WAIT_APART: Times = Times { whole: 2, part: 1 };
 /// two requests, and a batch in parts would meet it more often.
 const TO_SPLIT: Times = Times { whole: 5, part: 2 };
 
-/// So often in a row, and its parts are sent to find out, once, if no other batch of the lane can tell.
+/// After so many failures of the lane in a row, parts are sent to find out, if no other batch of the lane can tell.
 const TO_SPLIT_WITHOUT_OTHERS: u32 = 6;
+
+/// Each batch, or part of one, of which the parts are sent was put off so often in a row.
+const TO_FIND_OUT: u32 = 2;
 
 /// A lane does not rest longer than this for such a batch.
 const LONGEST_REST: Duration = Duration::from_secs(2);
@@ -70,7 +73,7 @@ pub(super) struct Went {
 /// Returns a wait that lets pass whom a limit lets pass after this one, also over a network that delays each
 /// request by another time.
 fn longer(wait: Duration) -> Duration {
-    wait + wait / 2
+    wait + (wait / 2).min(LONGEST_REST)
 }
 
 impl Went {
@@ -157,14 +160,20 @@ impl PutOff {
         self.times > self.of(TO_LET_PASS) && others_passed && !self.is_alone()
     }
 
-    /// Returns how long it should wait behind the last one that passed: so long that its answer shows something, and that
-    /// it passes at a limit that lets others pass. `is_single`: it has no parts.
-    pub(super) fn rest(&self, is_single: bool) -> Option<Duration> {
+    /// Returns how long it should wait behind the last one that passed: so long that its answer shows something, and
+    /// that it passes at a limit that lets others pass. `is_single`: it has no parts.
+    pub(super) fn waits_behind(&self, is_single: bool) -> Option<Duration> {
         let shows = self.is_rate && self.times >= self.of(TO_LET_PASS);
         let passed = self
             .passed
             .filter(|_| shows && !(is_single && self.is_alone()));
-        passed.map(longer).filter(|rest| *rest <= LONGEST_REST)
+        passed.map(longer)
+    }
+
+    /// Returns how long its lane rests before it goes. `waited`: since the last one that passed.
+    pub(super) fn rest(&self, is_single: bool, waited: Duration) -> Option<Duration> {
+        let rest = self.waits_behind(is_single)?.saturating_sub(waited);
+        (!rest.is_zero() && rest <= LONGEST_REST).then_some(rest)
     }
 
     /// Whether it is put off alone.
@@ -182,12 +191,19 @@ impl PutOff {
         self.alone_since = self.alone_since.map(|since| since.max(now));
     }
 
-    /// Whether its parts are to be sent instead. `has_no_others`: no other batch of its lane can tell.
-    pub(super) fn is_to_split(&self, has_no_others: bool) -> bool {
-        let to_find_out = has_no_others && self.is_rate && !self.is_part;
+    /// Whether its parts are to be sent instead. `without_others`: how often its lane has failed in a row, if no
+    /// other batch of it can tell, nor a smaller part.
+    pub(super) fn is_to_split(&self, without_others: Option<u32>) -> bool {
+        let to_find_out = |failures| {
+            self.is_rate && self.times >= TO_FIND_OUT && failures >= TO_SPLIT_WITHOUT_OTHERS
+        };
         self.alone >= self.of(TO_SPLIT)
-            || to_find_out && self.times >= TO_SPLIT_WITHOUT_OTHERS
-            || has_no_others && self.alone > 0
+            || without_others.is_some_and(|failures| self.alone > 0 || to_find_out(failures))
+    }
+
+    /// Returns when the request was sent by which it was put off first, if the rate is the reason.
+    pub(super) fn by_the_rate_since(&self) -> Option<Instant> {
+        self.first.filter(|_| self.is_rate)
     }
 
     /// Returns how often in a row it was put off.
@@ -249,11 +265,11 @@ mod tests {
             assert_eq!(before.asks(), alone < TO_WAIT_APART.whole, "{alone}");
             assert_eq!(before.is_doubtful(), alone == 1, "{alone}");
             assert_eq!(before.is_alone(), alone >= TO_WAIT_APART.whole, "{alone}");
-            assert!(!before.is_to_split(false));
+            assert!(!before.is_to_split(None));
             passes(&mut this, went(now + 400, 400));
         }
         let last = again(&mut this, RATE, went(9_000, 600));
-        assert!(last.is_to_split(false));
+        assert!(last.is_to_split(None));
     }
 
     #[test]
@@ -261,31 +277,48 @@ mod tests {
         let mut this = None;
         for nth in 1..50 {
             let put_off = again(&mut this, RATE, went(nth * 1_000, 10));
-            assert!(!put_off.is_alone() && !put_off.is_to_split(false));
+            assert!(!put_off.is_alone() && !put_off.is_to_split(None));
             assert_eq!(put_off.is_doubtful(), nth > TO_LET_PASS.whole.into());
             passes(&mut this, went(nth * 1_000 + 500, 500));
             assert!(!this.unwrap().asks());
             // It would pass if it waited longer.
             let rest = (nth > 1).then_some(Duration::from_millis(750));
-            assert_eq!(this.unwrap().rest(true), rest);
+            assert_eq!(this.unwrap().rest(true, Duration::ZERO), rest);
+            assert_eq!(this.unwrap().rest(true, Duration::from_millis(750)), None);
         }
     }
 
     #[test]
     fn a_lane_does_not_rest_for_long_nor_for_a_row_that_is_put_off_alone() {
-        let mut this = None;
+        let (mut this, zero) = (None, Duration::ZERO);
+        let seconds = Duration::from_secs;
         for second in 1..5 {
             again(&mut this, RATE, went(second * 10_000, 900));
-            assert_eq!(this.unwrap().rest(false), None);
+            assert_eq!(this.unwrap().rest(false, seconds(4)), None);
             passes(&mut this, went(second * 10_000 + 5_000, 4_000));
-            assert_eq!(this.unwrap().rest(false), None);
+            let asks = second > 1;
+            // Its own wait has to be over nearly.
+            assert_eq!(this.unwrap().rest(false, zero), None);
+            let rest = asks.then_some(seconds(2));
+            assert_eq!(this.unwrap().rest(false, seconds(4)), rest);
             passes(&mut this, went(second * 10_000 + 6_000, 500));
-            let rest = (second > 1).then_some(Duration::from_millis(750));
-            assert_eq!(this.unwrap().rest(false), rest);
+            let rest = asks.then_some(Duration::from_millis(750));
+            assert_eq!(this.unwrap().rest(false, zero), rest);
             let is_alone = this.unwrap().is_alone();
-            assert_eq!(this.unwrap().rest(true), rest.filter(|_| !is_alone));
+            assert_eq!(this.unwrap().rest(true, zero), rest.filter(|_| !is_alone));
         }
         assert!(this.unwrap().is_alone());
+    }
+
+    #[test]
+    fn a_margin_of_two_seconds_shows_enough_behind_others_that_wait_for_long() {
+        let mut this = None;
+        for alone in 0..TO_WAIT_APART.whole {
+            let now = u64::from(alone) * 1_000_000 + 1_000_000;
+            assert_eq!(again(&mut this, RATE, went(now, 302_000)).alone, alone);
+            passes(&mut this, went(now + 300_000, 300_000));
+        }
+        assert!(again(&mut this, RATE, went(9_000_000, 302_000)).is_alone());
     }
 
     #[test]
@@ -335,21 +368,21 @@ mod tests {
     }
 
     #[test]
-    fn without_others_its_parts_are_sent_once_to_find_out_about_a_rate() {
+    fn without_others_its_parts_are_sent_to_find_out_about_a_rate() {
+        const FAILURES: u32 = TO_SPLIT_WITHOUT_OTHERS;
         for (reason, is_cut) in [(RATE, true), (WaitReason::TaskRunning, false)] {
             let mut this = None;
-            for nth in 1..TO_SPLIT_WITHOUT_OTHERS {
-                let put_off = again(&mut this, reason, went(u64::from(nth) * 1_000, 500));
-                assert!(!put_off.is_to_split(true));
-            }
-            let whole = again(&mut this, reason, went(90_000, 500));
-            assert_eq!(whole.is_to_split(true), is_cut);
-            assert!(!whole.is_to_split(false));
+            let once = again(&mut this, reason, went(1_000, 500));
+            assert!(!once.is_to_split(Some(FAILURES)));
+            let whole = again(&mut this, reason, went(2_000, 500));
+            assert_eq!(whole.is_to_split(Some(FAILURES)), is_cut);
+            assert!(!whole.is_to_split(Some(FAILURES - 1)) && !whole.is_to_split(None));
             let mut part = Some(whole.of_a_part());
-            for nth in 1..50 {
-                let part = again(&mut part, reason, went(90_000 + nth * 1_000, 500));
-                assert!(!part.is_to_split(true));
-            }
+            let once = again(&mut part, reason, went(3_000, 500));
+            assert!(!once.is_to_split(Some(FAILURES + 1)));
+            let twice = again(&mut part, reason, went(4_000, 500));
+            assert_eq!(twice.is_to_split(Some(FAILURES + 2)), is_cut);
+            assert_eq!(twice.by_the_rate_since().is_some(), is_cut);
         }
     }
 
@@ -378,9 +411,9 @@ mod tests {
         assert!(once.asks() && !once.is_alone());
         passes(&mut part, went(1_500, 500));
         let twice = again(&mut part, RATE, went(2_250, 750));
-        assert!(!twice.asks() && twice.is_alone() && !twice.is_to_split(false));
+        assert!(!twice.asks() && twice.is_alone() && !twice.is_to_split(None));
         passes(&mut part, went(2_500, 100));
-        assert!(again(&mut part, RATE, went(3_000, 500)).is_to_split(false));
+        assert!(again(&mut part, RATE, went(3_000, 500)).is_to_split(None));
         // The other part has passed while this one was under way.
         let mut part = Some(whole.of_a_part());
         assert!(again(&mut part, RATE, went(1_010, 505)).asks());

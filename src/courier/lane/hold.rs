@@ -316,7 +316,7 @@ impl LaneAtWork {
         let (lane, limiter) = (&self.lease.lane, &self.context.limiter);
         if closed.is_surely_alone {
             let gates = self.context.gates();
-            limiter.take_back(|one| gates.is_surely_alone(one));
+            limiter.take_back(|one, _| gates.is_surely_alone(one));
         } else if closed.is_about_everybody {
             limiter.too_many(lane, sent, closed.wait.unwrap_or_default());
         }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::at_work::LaneAtWork;
 use super::firewall::MOST_QUESTIONS;
+use crate::contact::Lane;
 use crate::courier::gate::asked;
 use crate::courier::notes::Notes;
 use crate::courier::put_off::{PutOff, Went};
@@ -31,14 +32,22 @@ impl LaneAtWork {
     }
 
     /// Lets a batch that another one should go before leave its search, in which it would be the next one. What the
-    /// lane has taught about the rate of all is taken back when a batch turns out to be put off alone.
+    /// lane has taught about the rate of all since a batch was put off is taken back when this turns out to be so alone.
     pub(super) fn notice_put_off(&mut self, underway: &mut Underway, was_alone: bool) {
         if underway.failing.asks_for_another() {
             self.culprits.leave(underway);
         }
-        if underway.failing.is_put_off_alone() && !was_alone {
+        let by_the_rate_since = underway
+            .failing
+            .put_off
+            .and_then(|it| it.by_the_rate_since());
+        if underway.failing.is_put_off_alone()
+            && !was_alone
+            && let Some(since) = by_the_rate_since
+        {
             let ours = &self.lease.lane;
-            self.context.limiter.take_back(|lane| lane == ours);
+            let is_its = |lane: &Lane, sent| lane == ours && since <= sent;
+            self.context.limiter.take_back(is_its);
         }
     }
 
@@ -78,21 +87,39 @@ impl LaneAtWork {
     /// Returns until when the lane rests before it sends this batch, if it is put off.
     pub(super) fn rest_before(&self, underway: &Underway) -> Option<Instant> {
         let is_single = underway.batch.contacts.len() == 1;
-        let rest = underway.failing.put_off?.rest(is_single)?;
-        let until = self.passed_at? + rest;
-        (until > Instant::now()).then_some(until)
+        let now = Instant::now();
+        let waited = now.saturating_duration_since(self.passed_at?);
+        let rest = underway.failing.put_off?.rest(is_single, waited)?;
+        Some(now + rest)
     }
 
     /// Returns the batch, unless its parts are to be sent instead because it is put off. Its wait is over by then.
     pub(super) fn unless_to_split(&mut self, underway: Underway) -> Option<Underway> {
         let put_off = underway.failing.put_off;
-        let is_to_split = |put_off: PutOff| put_off.is_to_split(self.has_no_others());
+        let without_others = self
+            .nobody_can_tell(&underway)
+            .then_some(self.trouble.failures);
+        let is_to_split = |put_off: PutOff| put_off.is_to_split(without_others);
         if underway.batch.contacts.len() == 1 || !put_off.is_some_and(is_to_split) {
             return Some(underway);
         }
         let closing = verdict::fails_whole(&underway.batch, PUT_OFF);
         self.close(underway, closing, None);
         None
+    }
+
+    /// Whether the lane has nothing that could show whether this batch is put off alone: all that waits is put off
+    /// itself, and no smaller part is to be tried first.
+    fn nobody_can_tell(&self, underway: &Underway) -> bool {
+        let rows = |one: &Underway| one.batch.contacts.len();
+        let comes_later = |one: &Underway| {
+            let is_smaller = (2..rows(underway)).contains(&rows(one));
+            one.failing.asks_for_another() && !is_smaller
+        };
+        let is_all_read = self.reading.is_drained() || !self.has_room_for_trouble();
+        let is_searching = self.culprits.waiting().next().is_some();
+        let is_idle = self.sends.under_way() == 0 && !is_searching;
+        is_idle && is_all_read && self.ready.iter().all(comes_later)
     }
 }
 

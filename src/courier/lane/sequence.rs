@@ -83,8 +83,19 @@ impl LaneAtWork {
     }
 
     /// Takes out the next batch that waits to be sent again. A batch that was turned away, and nobody knows
-    /// why, goes behind all others, and only when these have been answered.
+    /// why, goes behind all others, and only when these have been answered. If all are put off, the smallest that has
+    /// parts goes first: these may show about whom it is.
     fn take_ready(&mut self) -> Option<Underway> {
+        if self.ready.iter().all(|one| one.failing.asks_for_another()) {
+            let rows = |one: &Underway| one.batch.contacts.len();
+            let with_parts = self
+                .ready
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| rows(one) > 1);
+            let smallest = with_parts.min_by_key(|(_, one)| rows(one));
+            return self.ready.remove(smallest.map_or(0, |(place, _)| place));
+        }
         let passed = self.turned_away.passed;
         let is_question = |one: &Underway| one.failing.is_open_question(passed);
         let place = self.ready.iter().position(|one| !is_question(one));
@@ -114,8 +125,13 @@ impl LaneAtWork {
 
     /// Returns a batch that has not failed. If the lane fails, this batch may fail, too, so a batch
     /// that could not be sent again is not tried. But who was turned away or put off can be sent again.
+    /// Of those that an earlier courier has left, nobody knows which are put off, so new ones go before them.
     async fn other_than(&mut self, suspect: Failing) -> Result<Option<Underway>, OutboxError> {
-        let is_turned_away = suspect.away.is_some() || suspect.asks_for_another();
+        let is_put_off = suspect.asks_for_another();
+        let is_turned_away = suspect.away.is_some() || is_put_off;
+        if is_put_off && let Some(new) = self.compose_other(is_turned_away).await? {
+            return Ok(Some(new));
+        }
         let is_safe = |one: &Underway| {
             let is_other = one.failing.sends == 0 && !one.failing.asks_for_another();
             is_other && (is_turned_away || one.batch.options.resend_is_safe())
@@ -123,6 +139,16 @@ impl LaneAtWork {
         if let Some(place) = self.ready.iter().position(is_safe) {
             return Ok(self.ready.remove(place));
         }
+        if is_put_off {
+            return Ok(None);
+        }
+        self.compose_other(is_turned_away).await
+    }
+
+    async fn compose_other(
+        &mut self,
+        is_turned_away: bool,
+    ) -> Result<Option<Underway>, OutboxError> {
         if !self.may_compose() {
             return Ok(None);
         }
@@ -134,9 +160,13 @@ impl LaneAtWork {
 
     fn may_compose(&self) -> bool {
         let hindered = self.reading.is_behind || self.turn_is_over();
+        !hindered && !self.culprits.look_hopeless() && self.has_room_for_trouble()
+    }
+
+    /// Whether not too many rows are in trouble to try others.
+    pub(super) fn has_room_for_trouble(&self) -> bool {
         let (rows, bytes) = self.in_trouble();
-        let has_room = rows < MOST_ROWS_IN_TROUBLE && bytes < MOST_BYTES_IN_TROUBLE;
-        !hindered && !self.culprits.look_hopeless() && has_room
+        rows < MOST_ROWS_IN_TROUBLE && bytes < MOST_BYTES_IN_TROUBLE
     }
 
     /// Returns how many rows are in batches that were sent without success, or in parts of such

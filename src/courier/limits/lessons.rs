@@ -70,11 +70,12 @@ impl Lessons {
         self.level.lower(&refusal)
     }
 
-    /// Takes back the refusals of these lanes: the level is what it would be without them. Returns whether
-    /// there were any.
-    pub(super) fn take_back(&mut self, are_theirs: impl Fn(&Lane) -> bool) -> bool {
+    /// Takes back refusals, by the lane and when its request was sent: the level is what it would be without
+    /// them. Returns whether there were any.
+    pub(super) fn take_back(&mut self, is_one: impl Fn(&Lane, Instant) -> bool) -> bool {
         let before = self.refusals.len();
-        self.refusals.retain(|(lane, _)| !are_theirs(lane));
+        self.refusals
+            .retain(|(lane, refusal)| !is_one(lane, refusal.sent));
         if self.refusals.len() == before {
             return false;
         }
@@ -115,11 +116,12 @@ mod tests {
         }
         let then = now + SECOND * 20;
         assert!(lessons.level().at(then) < 0.1);
-        assert!(!lessons.take_back(|lane| lane.user_id() == "nobody"));
-        assert!(lessons.take_back(|lane| lane.user_id() == "bad"));
+        assert!(!lessons.take_back(|lane, _| lane.user_id() == "nobody"));
+        assert!(!lessons.take_back(|_, sent| sent > then));
+        assert!(lessons.take_back(|lane, _| lane.user_id() == "bad"));
         let levels = [&lessons, &without].map(|lessons| lessons.level().at(then));
         assert!((levels[0] - levels[1]).abs() < 1e-9, "{levels:?}");
-        assert!(!lessons.take_back(|lane| lane.user_id() == "bad"));
+        assert!(!lessons.take_back(|lane, _| lane.user_id() == "bad"));
     }
 
     #[test]
@@ -131,7 +133,7 @@ mod tests {
             refused(&mut lessons, "bad", at);
         }
         assert!(lessons.refusals.len() <= MOST);
-        assert!(lessons.take_back(|_| true));
+        assert!(lessons.take_back(|_, _| true));
         let long_ago = now + SECOND * u32::try_from(2 * MOST).unwrap();
         assert_eq!(lessons.level().learned().map(|it| it.at), Some(long_ago));
     }

@@ -309,9 +309,9 @@ impl RateLimiter {
         }
     }
 
-    /// Takes back what these lanes have taught: the platform says "too many" to them alone.
-    pub(in crate::courier) fn take_back(&self, are_theirs: impl Fn(&Lane) -> bool) {
-        if lock(&self.level).take_back(are_theirs) {
+    /// Takes back what refusals have taught, by the lane and when its request was sent: they were about this alone.
+    pub(in crate::courier) fn take_back(&self, is_one: impl Fn(&Lane, Instant) -> bool) {
+        if lock(&self.level).take_back(is_one) {
             RateLevel {
                 level: self.level(),
             }

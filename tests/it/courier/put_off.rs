@@ -19,6 +19,8 @@ on_every_database!(
     several_rows_that_get_a_429_each_time_hold_up_nobody,
     several_rows_for_which_the_task_runs_each_time_hold_up_nobody,
     a_batch_without_others_is_taken_apart_to_find_out,
+    batches_that_all_hold_a_row_that_gets_a_429_are_taken_apart_to_find_out,
+    rows_that_an_earlier_courier_has_left_put_off_hold_up_nobody,
 );
 
 const ROWS: usize = 300;
@@ -106,6 +108,50 @@ async fn several_rows_for_which_the_task_runs_each_time_hold_up_nobody(db: &Db) 
 
 async fn a_batch_without_others_is_taken_apart_to_find_out(db: &Db) {
     hold_up_nobody(db, quick(), (100, &[57]), || later(429, None, 429)).await;
+}
+
+async fn batches_that_all_hold_a_row_that_gets_a_429_are_taken_apart_to_find_out(db: &Db) {
+    let rows = (250, &[10, 60, 103, 203][..]);
+    hold_up_nobody(db, quick(), rows, || later(429, None, 429)).await;
+}
+
+async fn rows_that_an_earlier_courier_has_left_put_off_hold_up_nobody(db: &Db) {
+    const LEFT: usize = 12;
+    lane_of(db, LEFT).await;
+    let sent = Counted::default();
+    let counted = sent.clone();
+    let puts_off = move |_: &Batch| {
+        counted.add();
+        later(429, None, 429)
+    };
+    let all_tried = async {
+        while sent.get() < 2 * LEFT {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    run_until(db, one_by_one(), puts_off, all_tried).await;
+    for nth in LEFT..LEFT + LATER {
+        db.contact("u/t", &number(nth)).await;
+    }
+    let left: Vec<String> = (0..LEFT).map(number).collect();
+    let sent = Counted::default();
+    let counted = sent.clone();
+    let platform = move |batch: &Batch| {
+        if carries(batch, &left) {
+            counted.add();
+            later(429, None, 429)
+        } else {
+            answer(200)
+        }
+    };
+    let all_pass = async {
+        until(db, 1, SUCCEEDED).await;
+        let before = sent.get();
+        assert!(before < LEFT, "{before} requests before a new contact's");
+        until(db, LATER, SUCCEEDED).await;
+    };
+    run_until(db, one_by_one(), platform, all_pass).await;
+    none_has_failed(db).await;
 }
 
 /// Batches of ten rows. Returns how many requests the platform took for 50 of them, and how many it put off.
