@@ -95,7 +95,8 @@ pub struct Cancellation {
 #[derive(Debug)]
 enum Parts {
     Named(Found),
-    Lanes(PendingFilter, Vec<PendingLane>),
+    /// Up to the last contact that was there when they were counted.
+    Lanes(PendingFilter, Vec<PendingLane>, ContactId),
 }
 
 impl Cancellation {
@@ -115,9 +116,10 @@ impl Cancellation {
                 (tally, Parts::Named(found))
             }
             Chosen::Filter(filter) => {
+                let last = operations.last_contact().await?;
                 let lanes = operations.count_pending(filter).await?;
                 let tally = CancelTally::of_lanes(&lanes);
-                (tally, Parts::Lanes(filter.clone(), lanes))
+                (tally, Parts::Lanes(filter.clone(), lanes, last))
             }
         };
         Ok(Self {
@@ -152,9 +154,9 @@ impl Cancellation {
                     work.some(lane, ids).await?;
                 }
             }
-            Parts::Lanes(filter, lanes) => {
+            Parts::Lanes(filter, lanes, last) => {
                 for lane in lanes {
-                    work.lane(&lane.lane, filter, || self.noted.elapsed())
+                    work.lane(&lane.lane, filter, *last, || self.noted.elapsed())
                         .await?;
                 }
             }
@@ -184,12 +186,12 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Goes once over a lane. Contacts that are inserted meanwhile may be included, up to the
-    /// lane's end.
+    /// Goes once over a lane, up to the `last` contact: those that are inserted meanwhile stay.
     async fn lane(
         &mut self,
         lane: &Lane,
         filter: &PendingFilter,
+        last: ContactId,
         passed: impl Fn() -> Duration,
     ) -> Result<(), OutboxError> {
         let mut after = ContactId(0);
@@ -197,10 +199,11 @@ impl Work<'_> {
             let mut filter = filter.clone();
             filter.created_since = filter.created_since.map(|age| age.saturating_add(passed()));
             let ids = self.operations.pending(lane, &filter, after).await?;
-            let Some(last) = ids.last() else {
+            let ids: Vec<ContactId> = ids.into_iter().take_while(|id| *id <= last).collect();
+            let Some(reached) = ids.last() else {
                 return Ok(());
             };
-            after = *last;
+            after = *reached;
             self.some(lane, &ids).await?;
         }
     }

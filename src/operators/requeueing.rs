@@ -180,7 +180,8 @@ impl Requeue {
         let mut some = async |failed: Vec<FailedContact>| -> Result<(), OutboxError> {
             let ids = self.to_requeue(&failed);
             if !ids.is_empty() {
-                let now = operations.requeue(&ids, Some(action)).await?;
+                let may_go = |failed: &FailedContact| self.goes(failed);
+                let now = operations.requeue(&ids, &may_go, Some(action)).await?;
                 requeued += now;
                 progress(now);
             }
@@ -211,12 +212,16 @@ impl Requeue {
     }
 
     fn to_requeue(&self, failed: &[FailedContact]) -> Vec<ContactId> {
-        let safety = &self.safety;
-        let goes = |f: &&FailedContact| {
-            self.even_unsafe || !safety.is_unsafe(f.maybe_in_task, f.options, f.sent)
+        let goes = failed.iter().filter(|failed| self.goes(failed));
+        goes.map(|failed| failed.id).collect()
+    }
+
+    fn goes(&self, failed: &FailedContact) -> bool {
+        let is_unsafe = || {
+            self.safety
+                .is_unsafe(failed.maybe_in_task, failed.options, failed.sent)
         };
-        let whole = failed.iter().filter(|f| !f.redacted);
-        whole.filter(goes).map(|f| f.id).collect()
+        !failed.redacted && (self.even_unsafe || !is_unsafe())
     }
 }
 

@@ -62,10 +62,10 @@ pub use self::operations::{
     Action, ActionReport, AskedFor, BatchReport, Cancelled, Conclusion, ContactReport,
     ContactResult, Erasable, Erased, FailedContact, FailureCount, FailureCursor, FailureFilter,
     FailureGroup, FailureGroups, FailurePage, FailuresBy, HeldLane, InstanceReport, LaneCounts,
-    LaneOutlook, LaneReport, LaneStanding, LaneState, Moment, NamedContact, Names, NewestEnds,
-    Operations, OutcomeCount, Overview, Owner, Part, PendingCounts, PendingFilter, PendingLane,
-    PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom, ResultsIndex,
-    SHARERS, Security, SentAs, ServerReport, ServerSetting, Story, Trial,
+    LaneOutlook, LaneReport, LaneStanding, LaneState, MayGo, Moment, NamedContact, Names,
+    NewestEnds, Operations, OutcomeCount, Overview, Owner, Part, PendingCounts, PendingFilter,
+    PendingLane, PhoneStep, PruneStep, Pruning, RedactStep, Requeued, ResultCursor, ResultsFrom,
+    ResultsIndex, SHARERS, Security, SentAs, ServerReport, ServerSetting, Story, Trial,
 };
 pub use self::orders::{OrderScope, Orders, PAUSED, Pause, PausedLanes, Resumed};
 pub use self::postgres::PostgresOutbox;

@@ -112,6 +112,29 @@ macro_rules! stands {
     };
 }
 
+/// A column of a row (with its dot) that apps may fill with any text: its two ends, if it is longer than
+/// any number.
+macro_rules! ends {
+    ($row:literal, $text:literal) => {
+        concat!(
+            "CASE WHEN CHAR_LENGTH(",
+            $row,
+            $text,
+            ") <= 1000 THEN ",
+            $row,
+            $text,
+            " ELSE CONCAT(LEFT(",
+            $row,
+            $text,
+            ", 10), '***', RIGHT(",
+            $row,
+            $text,
+            ", 10)) END AS ",
+            $text
+        )
+    };
+}
+
 /// An instant (an expression) as text for people, and how long ago it was, under a name.
 macro_rules! moment {
     ($instant:literal, $name:literal) => {

@@ -10,6 +10,24 @@ use std::time::Duration;
 
 use crate::contact::{ContactId, Lane};
 use crate::outbox::rows::{self, Columns};
+use crate::settlement::FailKind;
+
+/// The begin of the cause of a cancelled contact that may be in its task all the same.
+const IN_DOUBT: &str = "may be in the task by an earlier send, before a requeue; ";
+
+/// A longer cause is cut, in characters.
+const LONGEST_CAUSE: usize = 500;
+
+/// Returns the cause of a cancelled contact that may be in its task by an earlier send.
+pub(in crate::outbox) fn in_doubt(cause: &str) -> String {
+    let cause = format!("{IN_DOUBT}{cause}");
+    cause.chars().take(LONGEST_CAUSE).collect()
+}
+
+/// Whether an operator may have typed a part of this cause.
+pub(super) fn may_be_typed(kind: Option<&str>, cause: &str) -> bool {
+    kind == Some(FailKind::Cancelled.as_str()) || cause.starts_with(IN_DOUBT)
+}
 
 /// Selects pending contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::cancelling::{Cancelled, NamedContact, Names, PendingFilter, PendingLa
 use super::erasing::{Erasable, Erased, RedactStep};
 use super::failures::{
     FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroups, FailurePage,
-    FailuresBy,
+    FailuresBy, MayGo,
 };
 use super::finding::PhoneStep;
 use super::held::HeldLane;
@@ -85,10 +85,17 @@ pub trait Operations: Send + Sync + 'static {
     ) -> Result<Vec<ContactResult>, OutboxError>;
 
     /// Makes failed contacts pending again, all in one transaction, and keeps how they had ended. Leaves
-    /// contacts that have not failed as they are. Notes that as a part of an action. Returns how many had
-    /// failed.
-    async fn requeue(&self, ids: &[ContactId], action: Option<&Action>)
-    -> Result<u64, OutboxError>;
+    /// contacts as they are that have not failed, or that `may_go` does not let go: their rows are locked by
+    /// then, so nothing changes after this. Notes that as a part of an action. Returns how many went.
+    async fn requeue(
+        &self,
+        ids: &[ContactId],
+        may_go: MayGo<'_>,
+        action: Option<&Action>,
+    ) -> Result<u64, OutboxError>;
+
+    /// Returns the highest id of a contact.
+    async fn last_contact(&self) -> Result<ContactId, OutboxError>;
 
     /// Counts the pending contacts that pass the filter, by lane.
     async fn count_pending(&self, filter: &PendingFilter) -> Result<Vec<PendingLane>, OutboxError>;

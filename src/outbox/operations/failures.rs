@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::cancelling::may_be_typed;
 use super::columns::{seconds, to_total};
 use crate::contact::{ContactId, Phone, Suffix};
 use crate::mask;
@@ -290,12 +291,15 @@ pub(super) fn shown_key(key: String, phone: &Phone) -> String {
 /// about a cancelled contact end with what an operator typed.
 pub(super) fn shown_cause(row: &impl Columns, phone: &Phone) -> Option<String> {
     let (cause, number) = (row.text("fail_cause")?, phone.expose());
-    if row.text("fail_kind").as_deref() == Some(FailKind::Cancelled.as_str()) {
+    if may_be_typed(row.text("fail_kind").as_deref(), &cause) {
         let without_own = mask::mask_number(&cause, number).unwrap_or(cause);
         return Some(mask::mask_typed(&without_own));
     }
     Some(mask::mask_own(&cause, number))
 }
+
+/// Whether a failed contact may be sent on its way again.
+pub type MayGo<'a> = &'a (dyn Fn(&FailedContact) -> bool + Send + Sync);
 
 /// A failed contact out of a row.
 pub(in crate::outbox) fn failed(row: &impl Columns) -> FailedContact {

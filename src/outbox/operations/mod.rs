@@ -37,7 +37,7 @@ pub use self::door::Operations;
 pub use self::erasing::{Erasable, Erased, RedactStep};
 pub use self::failures::{
     AskedFor, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroup,
-    FailureGroups, FailurePage, FailuresBy, SentAs,
+    FailureGroups, FailurePage, FailuresBy, MayGo, SentAs,
 };
 pub use self::finding::PhoneStep;
 pub use self::history::{Action, ActionReport, Part};
@@ -54,7 +54,7 @@ pub use self::server_report::{Security, ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
 
-pub(super) use self::cancelling::{going, named_contact, pending_lanes};
+pub(super) use self::cancelling::{going, in_doubt, named_contact, pending_lanes};
 pub(super) use self::conclusion::{gate_in_the_way, gated, lock_in_the_way, one_runs, with_paused};
 pub(super) use self::erasing::{
     Answers, LOOKED_AT, Personal, Redacted, earlier_batches, erasable, holds, numbers_step,

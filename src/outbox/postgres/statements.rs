@@ -103,6 +103,29 @@ macro_rules! primary {
     };
 }
 
+/// A column of a row (with its dot) that apps may fill with any text: its two ends, if it is longer than
+/// any number.
+macro_rules! ends {
+    ($row:literal, $text:literal) => {
+        concat!(
+            "CASE WHEN char_length(",
+            $row,
+            $text,
+            ") <= 1000 THEN ",
+            $row,
+            $text,
+            " ELSE left(",
+            $row,
+            $text,
+            ", 10) || '***' || right(",
+            $row,
+            $text,
+            ", 10) END AS ",
+            $text
+        )
+    };
+}
+
 /// An instant (an expression) as text for people, and how long ago it was, under a name.
 macro_rules! moment {
     ($instant:literal, $name:literal) => {

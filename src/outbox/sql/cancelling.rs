@@ -43,22 +43,6 @@ fn of_lanes<D: Dialect>(statement: Statement, filter: &PendingFilter) -> Ask<'_,
         .bind(filter.task_id.as_deref())
 }
 
-/// Counts the pending contacts of a user, or of one of its lanes.
-pub(super) async fn pending_of<D: Dialect>(
-    session: &mut Session<D>,
-    user_id: &str,
-    task_id: Option<&str>,
-) -> sqlx::Result<u64> {
-    let counts = ask::<D>(D::INTERVENING.count_pending)
-        .bind(Some(user_id))
-        .bind(task_id)
-        .bind(None::<f64>)
-        .fetch_all(session)
-        .await?;
-    let lanes = operations::pending_lanes(&counts, &[]);
-    Ok(lanes.iter().map(|lane| lane.contacts).sum())
-}
-
 pub(super) async fn pending<D: Dialect>(
     dialect: &D,
     lane: &Lane,
@@ -75,6 +59,12 @@ pub(super) async fn pending<D: Dialect>(
         .await?;
     let ids = rows.iter().filter_map(|row| row.integer("id"));
     Ok(ids.map(ContactId).collect())
+}
+
+pub(super) async fn last<D: Dialect>(dialect: &D) -> Result<ContactId, SqlError> {
+    let mut session = dialect.reading().await?;
+    let last = ask::<D>(D::STATEMENTS.newest).number(&mut session).await?;
+    Ok(ContactId(last))
 }
 
 pub(super) async fn going<D: Dialect>(
@@ -177,10 +167,23 @@ async fn on_their_way<D: Dialect>(
     Ok(going.into_iter().flat_map(|(_, ids)| ids).collect())
 }
 
-/// Ends the pending ones of the contacts. Returns how many there were: where a table has triggers, not
+/// Ends the pending ones of the contacts. Those that may be in their task by an earlier send are called so. Returns how many there were: where a table has triggers, not
 /// every server counts what it has written.
 async fn end<D: Dialect>(tx: &mut Session<D>, ids: &[i64], cause: &str) -> Result<u64, SqlError> {
-    let ended = |id: &i64| Failed::without_batch(*id, FailKind::Cancelled, cause);
+    let doubted = ask::<D>(D::INTERVENING.doubted)
+        .bind(List::Contacts(ids))
+        .fetch_all(tx)
+        .await?;
+    let doubted: HashSet<i64> = doubted.iter().filter_map(|row| row.integer("id")).collect();
+    let in_doubt = operations::in_doubt(cause);
+    let ended = |id: &i64| {
+        let (kind, cause) = if doubted.contains(id) {
+            (FailKind::Unconfirmed, in_doubt.as_str())
+        } else {
+            (FailKind::Cancelled, cause)
+        };
+        Failed::without_batch(*id, kind, cause)
+    };
     let rows: Vec<Failed<'_>> = ids.iter().map(ended).collect();
     let before = stale_rows::<D>(tx, ids).await?.len();
     ask::<D>(D::STATEMENTS.settle_failures)

@@ -3,13 +3,14 @@
 use super::ask::{Ask, ask};
 use super::dialect::Dialect;
 use super::history;
+use super::language::Session;
 use super::statements::Statement;
 use super::value::List;
 use crate::contact::ContactId;
 use crate::outbox::error::SqlError;
 use crate::outbox::operations::{
     self, Action, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroups,
-    FailurePage, FailuresBy, Grouping,
+    FailurePage, FailuresBy, Grouping, MayGo,
 };
 use crate::outbox::span::to_seconds;
 
@@ -81,23 +82,51 @@ pub(super) async fn named<D: Dialect>(
     ids: &[ContactId],
 ) -> Result<Vec<FailedContact>, SqlError> {
     let mut session = dialect.reading().await?;
+    Ok(read_named::<D>(&mut session, &plain(ids)).await?)
+}
+
+async fn read_named<D: Dialect>(
+    session: &mut Session<D>,
+    ids: &[i64],
+) -> sqlx::Result<Vec<FailedContact>> {
     let failed = ask::<D>(D::OPERATING.failures_named)
-        .bind(List::Contacts(&plain(ids)))
-        .fetch_all(&mut session)
+        .bind(List::Contacts(ids))
+        .fetch_all(session)
         .await?;
     Ok(failed.iter().map(operations::failed).collect())
+}
+
+/// Locks the failed ones of these contacts, and requeues those that may go.
+async fn judge_and_requeue<D: Dialect>(
+    tx: &mut Session<D>,
+    ids: &[i64],
+    may_go: MayGo<'_>,
+) -> Result<u64, SqlError> {
+    ask::<D>(D::OPERATING.lock_failed)
+        .bind(List::Contacts(ids))
+        .fetch_all(tx)
+        .await?;
+    let failed = read_named::<D>(tx, ids).await?;
+    let mut ids: Vec<i64> = failed
+        .iter()
+        .filter(|failed| may_go(failed))
+        .map(|failed| failed.id.0)
+        .collect();
+    ids.sort_unstable();
+    D::requeue(tx, &ids).await
 }
 
 pub(super) async fn requeue<D: Dialect>(
     dialect: &D,
     ids: &[ContactId],
+    may_go: MayGo<'_>,
     action: Option<&Action>,
 ) -> Result<u64, SqlError> {
     let mut ids = plain(ids);
     // The rows are locked in the order of their ids.
     ids.sort_unstable();
     let mut tx = dialect.begin().await?;
-    let requeued = D::requeue(&mut tx, &ids).await;
+    let requeued = judge_and_requeue::<D>(&mut tx, &ids, may_go).await;
     let requeued = D::explained(&mut tx, requeued).await?;
     history::note_part::<D>(&mut tx, action, requeued).await?;
     dialect.commit(tx).await?;

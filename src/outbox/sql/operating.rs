@@ -6,9 +6,9 @@
 use super::ask::{Ask, ask};
 use super::dialect::Dialect;
 use super::language::Session;
+use super::orders;
 use super::statements::{NUMBERS_DELIVERED, OUTCOMES};
 use super::value::List;
-use super::{cancelling, orders};
 use crate::contact::ContactId;
 use crate::outbox::OrderScope;
 use crate::outbox::error::SqlError;
@@ -100,8 +100,9 @@ pub(super) async fn held<D: Dialect>(dialect: &D, limit: u32) -> Result<Vec<Held
         let due = ask::<D>(D::OPERATING.lane_is_due).bind(user).bind(task);
         // Without it the pause keeps nothing back.
         if due.fetch_optional(&mut session).await?.is_some() {
-            let pending = cancelling::pending_of::<D>(&mut session, user, Some(task)).await?;
-            by_operators.extend(pause.lane(pending));
+            let pending = ask::<D>(D::OPERATING.count_lane).bind(user).bind(task);
+            let pending = pending.number(&mut session).await?;
+            by_operators.extend(pause.lane(u64::try_from(pending).unwrap_or_default()));
         }
     }
     Ok(operations::with_paused(held, by_operators, limit))

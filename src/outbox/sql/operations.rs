@@ -14,8 +14,8 @@ use crate::contact::{ContactId, Lane};
 use crate::outbox::{
     Action, ActionReport, Cancelled, ContactResult, Erasable, Erased, FailedContact, FailureCount,
     FailureCursor, FailureFilter, FailureGroups, FailurePage, FailuresBy, HeldLane, InstanceReport,
-    LaneReport, NamedContact, Names, Operations, OrderScope, OutboxError, OutcomeCount, Overview,
-    Part, Pause, PendingFilter, PendingLane, PhoneStep, PruneStep, Pruning, RedactStep,
+    LaneReport, MayGo, NamedContact, Names, Operations, OrderScope, OutboxError, OutcomeCount,
+    Overview, Part, Pause, PendingFilter, PendingLane, PhoneStep, PruneStep, Pruning, RedactStep,
     ResultsFrom, ResultsIndex, Resumed, ServerReport, Story, Trial,
 };
 
@@ -92,10 +92,15 @@ impl<D: Dialect> Operations for SqlOutbox<D> {
     async fn requeue(
         &self,
         ids: &[ContactId],
+        may_go: MayGo<'_>,
         action: Option<&Action>,
     ) -> Result<u64, OutboxError> {
-        self.watch(|| failing::requeue(&self.dialect, ids, action))
+        self.watch(|| failing::requeue(&self.dialect, ids, may_go, action))
             .await
+    }
+
+    async fn last_contact(&self) -> Result<ContactId, OutboxError> {
+        self.watch(|| cancelling::last(&self.dialect)).await
     }
 
     async fn count_pending(&self, filter: &PendingFilter) -> Result<Vec<PendingLane>, OutboxError> {

@@ -154,6 +154,10 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) failures_by: Statement,
     /// The failed ones of the contacts [contacts].
     pub(in crate::outbox) failures_named: &'static str,
+    /// Counts the pending contacts of one lane [user, task].
+    pub(in crate::outbox) count_lane: &'static str,
+    /// Locks the failed ones of these contacts [contacts].
+    pub(in crate::outbox) lock_failed: &'static str,
 
     /// The contact that has a key [key].
     pub(in crate::outbox) contact_by_key: &'static str,
@@ -221,6 +225,8 @@ pub(in crate::outbox) struct Intervening {
     /// The contacts among these that are there [contacts], [keys].
     pub(in crate::outbox) contacts_by_id: &'static str,
     pub(in crate::outbox) contacts_by_key: &'static str,
+    /// Those of these contacts that may be in their task by a send before a requeue [contacts].
+    pub(in crate::outbox) doubted: &'static str,
     /// Makes the row of a lane if there is none [user, task].
     pub(in crate::outbox) make_lane: Statement,
     /// The pauses that are in force.
@@ -296,6 +302,7 @@ pub(in crate::outbox) fn hot(
         ("lanes", operating.lanes.sql),
         ("paused", operating.paused),
         ("failures", operating.failures.sql),
+        ("count_lane", operating.count_lane),
         ("contact_by_key", operating.contact_by_key),
         ("prunable_contacts", operating.prunable_contacts.sql),
         ("prunable_batches", operating.prunable_batches.sql),

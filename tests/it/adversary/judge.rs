@@ -28,7 +28,7 @@ pub(super) struct Judge {
     rows: BTreeMap<String, Row>,
     /// Lanes in which an app changes rows in flight. The rows may differ from what was sent.
     pub(super) changed: HashSet<Lane>,
-    /// Rows that were requeued after an end, by key.
+    /// Rows that were requeued after an end that was none in doubt, by key.
     requeued: HashSet<String>,
     /// How many requests had carried the numbers of rows when the rows were cancelled, by key.
     cancelled: HashMap<String, u32>,
@@ -86,7 +86,9 @@ impl Judge {
 
     /// Notes the rows that may be sent once more after an end.
     pub(super) async fn requeues(&mut self, world: &World<'_>) {
-        let requeued = "FROM contact_outbox WHERE id IN (SELECT contact_id FROM contact_requeue)";
+        let requeued =
+            "FROM contact_outbox WHERE id IN (SELECT contact_id FROM contact_requeue) AND id NOT IN
+            (SELECT contact_id FROM contact_requeue WHERE fail_kind = 'unconfirmed')";
         let keys = world.table(&["idempotency_key"], requeued).await;
         self.requeued.extend(keys.into_iter().flatten().flatten());
     }
@@ -127,7 +129,7 @@ impl Judge {
             let (task, entry) = (site.task(lane), entry(site, lane, &number));
             let known = |(key, row): &&(&String, &Row)| {
                 let end = row.kind.as_deref().unwrap_or(&row.status);
-                // A row that was unconfirmed before may have been cancelled.
+                // One that was a duplicate before may have been cancelled.
                 let is_unclear = end == "cancelled" && self.requeued.contains(*key);
                 is_unclear || ["succeeded", "unconfirmed", "duplicate", "pending"].contains(&end)
             };

@@ -207,7 +207,10 @@ async fn look(outbox: &(impl Outbox + Operations), contact: ContactId) {
 
 /// Does everything that the courier's user may do beyond `run`.
 async fn operate(outbox: &(impl Outbox + Operations), contact: ContactId) {
-    assert_eq!(outbox.requeue(&[contact], None).await.unwrap(), 1);
+    assert_eq!(
+        outbox.requeue(&[contact], &|_| true, None).await.unwrap(),
+        1
+    );
     deliver(outbox, Final::Succeeded).await;
     look_again(outbox, contact).await;
     let pruning = Pruning {

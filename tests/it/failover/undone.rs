@@ -38,6 +38,6 @@ async fn what_an_undone_transaction_has_not_written_is_written_again(db: &Db) {
     assert_eq!(cancelled.expect("cancels").cancelled, 1);
 
     let far = undone_before("SET c.status = 'pending'").await;
-    let requeued = far.operations.requeue(&other, None).await;
+    let requeued = far.operations.requeue(&other, &|_| true, None).await;
     assert_eq!(requeued.expect("requeues"), 1);
 }

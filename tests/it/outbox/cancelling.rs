@@ -3,21 +3,25 @@
 
 use std::time::Duration;
 
-use contact_courier::contact::ContactId;
+use contact_courier::contact::{ContactId, Suffix};
 use contact_courier::operators::{Cancellation, Chosen};
 use contact_courier::outbox::{
     Cancelled, Change, JournalEntry, Names, PendingFilter, PendingLane, Postpone, Recorded,
 };
 
+use super::requeueing::unconfirmed;
 use crate::support::{Db, action, close, entry, lane, on_every_database};
 
 on_every_database!(
     what_is_cancelled_has_failed_with_its_cause_and_is_not_found_any_more,
     what_may_be_on_its_way_is_left_and_counted,
     what_surely_was_not_delivered_is_cancelled_out_of_its_batch,
+    what_may_have_arrived_before_a_requeue_is_not_called_undelivered,
+    what_is_inserted_while_a_lane_is_cancelled_stays,
     no_batch_goes_out_with_what_was_cancelled,
     of_cancelling_and_journalling_at_the_same_moment_one_is_first,
     pending_contacts_are_counted_and_found_by_lane_user_and_age,
+    contacts_that_say_that_they_are_ancient_are_found,
     contacts_are_found_by_id_and_by_key,
     each_part_of_an_action_is_added_to_its_row,
     of_named_contacts_only_they_are_counted,
@@ -80,7 +84,10 @@ async fn what_is_cancelled_has_failed_with_its_cause_and_is_not_found_any_more(d
     assert_eq!(cancel(db, "u/t", &[]).await, only(0));
     assert_eq!(db.names(me).await, ["u/other"]);
     // The contact can be sent on its way again.
-    let requeued = db.operations.requeue(&[ContactId(row)], None).await;
+    let requeued = db
+        .operations
+        .requeue(&[ContactId(row)], &|_| true, None)
+        .await;
     assert_eq!(requeued.expect("requeues"), 1);
     assert_eq!(db.names(me).await, ["u/other", "u/t"]);
 }
@@ -163,6 +170,60 @@ async fn what_surely_was_not_delivered_is_cancelled_out_of_its_batch(db: &Db) {
         db.of(rows[1], "fail_kind").await,
     ];
     assert_eq!(kinds, [Some("cancelled".into()), None]);
+}
+
+async fn what_may_have_arrived_before_a_requeue_is_not_called_undelivered(db: &Db) {
+    let doubtful = unconfirmed(db, "u/t", Suffix::Platform, false).await;
+    let ids = [ContactId(doubtful)];
+    let requeued = db.operations.requeue(&ids, &|_| true, None).await;
+    assert_eq!(requeued.expect("requeues"), 1);
+    let fresh = db.contact("u/t", "2").await;
+    let ids = [doubtful, fresh].map(ContactId);
+    let cause = "cancelled by anna on db1: 13012121211 asks for it";
+    let action = action("cancel", "lane u/t");
+    let cancelled = db
+        .operations
+        .cancel(&lane("u/t"), &ids, cause, &action)
+        .await;
+    assert_eq!(cancelled.expect("cancels"), only(2));
+    assert_eq!(
+        db.of(fresh, "fail_kind").await.as_deref(),
+        Some("cancelled")
+    );
+    let named = db.operations.failures_named(&ids[..1]).await;
+    let named = named.expect("answers").remove(0);
+    assert_eq!(
+        (named.kind.as_str(), named.maybe_in_task),
+        ("unconfirmed", true)
+    );
+    assert!(
+        named.cause.contains("may be in the task"),
+        "{}",
+        named.cause
+    );
+    assert!(
+        named
+            .cause
+            .ends_with("cancelled by anna on db1: 130***1211 asks for it")
+    );
+}
+
+async fn what_is_inserted_while_a_lane_is_cancelled_stays(db: &Db) {
+    let there = db.contact("u/t", "1").await;
+    let chosen = Chosen::Filter(PendingFilter {
+        user_id: Some("u".into()),
+        ..PendingFilter::default()
+    });
+    let plan = Cancellation::plan(&chosen, &*db.operations).await;
+    let plan = plan.expect("counts");
+    let later = db.contact("u/t", "2").await;
+    let action = action("cancel", "user u");
+    let done = plan
+        .carry_out(&*db.operations, &action, None, &mut |_| {})
+        .await;
+    assert_eq!(done.expect("cancels"), only(1));
+    assert_eq!(db.of(there, "status").await.as_deref(), Some("failed"));
+    assert_eq!(db.of(later, "status").await.as_deref(), Some("pending"));
 }
 
 async fn no_batch_goes_out_with_what_was_cancelled(db: &Db) {
@@ -277,6 +338,16 @@ async fn pending_contacts_are_counted_and_found_by_lane_user_and_age(db: &Db) {
     assert_eq!(pending(None, old).await, [deferred, new]);
     assert_eq!(pending(Some(1), 0).await, [deferred, new]);
     assert_eq!(pending(None, new).await, [0; 0]);
+}
+
+async fn contacts_that_say_that_they_are_ancient_are_found(db: &Db) {
+    let first = "'1970-01-01 00:00:02'";
+    let first = db.contact_with("z/1", "1", "created_at", first).await;
+    let (ancient, all) = (lane("z/1"), PendingFilter::default());
+    let counts = db.operations.count_pending(&all).await.expect("counts");
+    assert_eq!(counts[0].contacts, 1);
+    let found = db.operations.pending(&ancient, &all, ContactId(0)).await;
+    assert_eq!(found.expect("finds"), [ContactId(first)]);
 }
 
 async fn contacts_are_found_by_id_and_by_key(db: &Db) {

@@ -41,7 +41,7 @@ async fn what_was_done_is_told_the_last_first_with_what_it_changed(db: &Db) {
     let row = failed(db, "u/t", "expired", "late", 5).await;
     let ids = [ContactId(row)];
     for wanted in [1, 0] {
-        let requeued = db.operations.requeue(&ids, Some(&requeue)).await;
+        let requeued = db.operations.requeue(&ids, &|_| true, Some(&requeue)).await;
         assert_eq!(requeued.expect("requeues"), wanted);
     }
     note(db, &requeue, Some(0), true).await;

@@ -251,7 +251,13 @@ async fn tells(outbox: &MySqlOutbox) {
         .failures;
     assert_eq!(failed.len(), 4);
     let ids: Vec<_> = failed.iter().map(|failed| failed.id).collect();
-    assert_eq!(outbox.requeue(&ids, None).await.expect("requeues"), 4);
+    assert_eq!(
+        outbox
+            .requeue(&ids, &|_| true, None)
+            .await
+            .expect("requeues"),
+        4
+    );
     outbox.overview().await.expect("an overview");
     let mode = outbox.server().await.expect("tells").sql_mode;
     assert!(mode.expect("a mode").risk.is_some(), "it is not strict");

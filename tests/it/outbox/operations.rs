@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contact_courier::batch::BatchId;
+use contact_courier::contact::ContactId;
 use contact_courier::outbox::{
     Change, ClosedGate, Conclusion, FailKind, FailedContact, FailureFilter, Hold, LaneCounts,
     LaneState, NewestEnds, Overview, PendingCounts, Postpone,
@@ -22,10 +23,33 @@ on_every_database!(
     a_pause_whose_contacts_are_gone_is_none,
     failures_come_the_last_first_masked_and_in_pages,
     failures_are_filtered_by_lane_and_kind,
+    of_a_number_without_an_end_little_is_read,
     failures_are_filtered_by_cause_and_time,
     failures_are_counted_by_kind_and_by_what_they_ask_for,
     the_server_tells_its_kind_its_clock_and_what_its_durability_rests_on,
 );
+
+async fn of_a_number_without_an_end_little_is_read(db: &Db) {
+    let row = failed(db, "u/t", "invalid", "too long", 5).await;
+    let long = format!("130{}1211", "0".repeat(300_000));
+    db.execute(&format!(
+        "UPDATE contact_outbox SET phone = '{long}' WHERE id = {row}"
+    ))
+    .await;
+    let failures = db
+        .operations
+        .failures(&FailureFilter::default(), None, 10)
+        .await;
+    let read = failures.expect("answers").failures.remove(0).phone;
+    let story = db.operations.story(ContactId(row)).await;
+    let told = story.expect("answers").expect("a story").contact.phone;
+    for phone in [read, told] {
+        assert_eq!(phone.expose(), "1300000000***0000001211");
+    }
+    // It is whole in the table.
+    let length = format!("FROM contact_outbox WHERE phone = '{long}'");
+    assert_eq!(db.count(&length).await, 1);
+}
 
 /// A hold of a lane, as a failed send leaves it.
 fn postpone(batch: BatchId, reason: &'static str, delay: Duration) -> Change {

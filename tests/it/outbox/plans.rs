@@ -290,7 +290,7 @@ fn mysql_parameters(name: &str) -> &'static [&'static str] {
         "lease_lane" => &["'i'", "'u'", "'t00003'", "'i'"],
         "adopt_batches" => &["7", "'u'", "'t00003'"],
         "leased" => &["'u'", "'t00003'", "'i'"],
-        "open_entries" => &["'u'", "'t00003'"],
+        "open_entries" | "count_lane" => &["'u'", "'t00003'"],
         "release_lane" => &["'u'", "'t00003'", "7"],
         "read_deferred" => &[
             "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9", "9",

@@ -199,7 +199,10 @@ async fn what_was_kept_of_a_requeued_contact_goes_with_it(db: &Db) {
     let row = failed(db, "u/t", "rejected", "no", 60).await;
     let stays = failed(db, "u/t", "rejected", "no", 60).await;
     let both = [row, stays].map(ContactId);
-    db.operations.requeue(&both, None).await.expect("requeues");
+    db.operations
+        .requeue(&both, &|_| true, None)
+        .await
+        .expect("requeues");
     let old = db.now(-LONG);
     db.execute(&format!(
         "UPDATE contact_outbox SET status = 'succeeded', created_at = {old}, finished_at = {old}

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use contact_courier::contact::{ContactId, Suffix};
 use contact_courier::outbox::{
-    Change, Close, FailKind, FailureFilter, Final, Postpone, RowOutcome, SentAs, Story,
+    Change, Close, FailKind, FailedContact, FailureFilter, Final, Postpone, RowOutcome, SentAs,
+    Story,
 };
 
 use super::operations::{failed, hold};
@@ -13,6 +14,7 @@ use crate::support::{Db, close, entry, lane, on_every_database};
 on_every_database!(
     what_failed_becomes_pending_again_and_how_it_had_ended_is_kept,
     what_has_not_failed_is_left_as_it_is,
+    what_may_not_go_by_how_it_has_ended_now_is_left_as_it_is,
     a_requeued_contact_is_read_again_and_counts_its_attempts_on,
     a_contact_that_was_unconfirmed_before_it_was_requeued_is_read_as_in_doubt,
     failures_are_found_by_id,
@@ -33,7 +35,10 @@ async fn story(db: &Db, id: i64) -> Story {
 
 async fn requeue(db: &Db, ids: &[i64]) -> u64 {
     let ids: Vec<ContactId> = ids.iter().copied().map(ContactId).collect();
-    db.operations.requeue(&ids, None).await.expect("requeues")
+    db.operations
+        .requeue(&ids, &|_| true, None)
+        .await
+        .expect("requeues")
 }
 
 async fn what_failed_becomes_pending_again_and_how_it_had_ended_is_kept(db: &Db) {
@@ -77,6 +82,31 @@ async fn what_has_not_failed_is_left_as_it_is(db: &Db) {
     let both = tokio::join!(requeue(db, &row), requeue(db, &row));
     assert_eq!(both.0 + both.1, 1);
     assert_eq!(db.count("FROM contact_requeue").await, 1);
+}
+
+async fn what_may_not_go_by_how_it_has_ended_now_is_left_as_it_is(db: &Db) {
+    let [row, other] = [
+        failed(db, "u/t", "expired", "late", 5).await,
+        failed(db, "u/t", "expired", "late", 5).await,
+    ];
+    let ids = [row, other].map(ContactId);
+    assert_eq!(
+        db.operations
+            .failures_named(&ids)
+            .await
+            .expect("answers")
+            .len(),
+        2
+    );
+    // Meanwhile somebody else has requeued it, and it was sent.
+    requeue(db, &[row]).await;
+    send_in_vain(db, "u/t", row, Suffix::Platform, false).await;
+    let may_go = |failed: &FailedContact| !failed.maybe_in_task;
+    let requeued = db.operations.requeue(&ids, &may_go, None).await;
+    assert_eq!(requeued.expect("requeues"), 1);
+    let kind = db.of(row, "fail_kind").await;
+    assert_eq!(kind.as_deref(), Some("unconfirmed"));
+    assert_eq!(db.of(other, "status").await.as_deref(), Some("pending"));
 }
 
 async fn a_requeued_contact_is_read_again_and_counts_its_attempts_on(db: &Db) {

@@ -36,7 +36,9 @@ async fn write_everything(db: &Db) -> Result<(), OutboxError> {
             restart: Duration::ZERO,
         })
         .await?;
-    db.operations.requeue(&[ContactId(1)], None).await?;
+    db.operations
+        .requeue(&[ContactId(1)], &|_| true, None)
+        .await?;
     let pruning = Pruning {
         older_than: Duration::ZERO,
         dry_run: false,

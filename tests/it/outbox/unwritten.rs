@@ -266,14 +266,20 @@ async fn a_requeue_that_changes_nothing_is_an_error(db: &Db) {
     }]);
     db.record(&lease, &[refuse]).await;
     db.obstruct_updates("contact_outbox").await;
-    let error = db.operations.requeue(&[ContactId(row)], None).await;
+    let error = db
+        .operations
+        .requeue(&[ContactId(row)], &|_| true, None)
+        .await;
     match error.expect_err("not requeued") {
         OutboxError::Unwritten { table, rows } => assert_eq!((table, rows), ("contact_outbox", 1)),
         other => panic!("{other}"),
     }
     assert_eq!(db.count("FROM contact_requeue").await, 0);
     db.clear("contact_outbox").await;
-    let requeued = db.operations.requeue(&[ContactId(row)], None).await;
+    let requeued = db
+        .operations
+        .requeue(&[ContactId(row)], &|_| true, None)
+        .await;
     assert_eq!(requeued.expect("requeues"), 1);
 }
 
@@ -423,7 +429,7 @@ async fn a_trigger_of_postgres_at_the_end_of_an_operators_transaction_is_seen_th
         let cancelled = db.operations.cancel(&of, &ids, "mine", &cancel);
         cancelled.await.map(|done| done.cancelled)
     };
-    let requeue = async || db.operations.requeue(&ids, None).await;
+    let requeue = async || db.operations.requeue(&ids, &|_| true, None).await;
     let obstructed = |done: Result<u64, OutboxError>| match done.expect_err("a trigger") {
         OutboxError::Unwritten { table, rows } => assert_eq!((table, rows), ("contact_outbox", 1)),
         other => panic!("{other}"),

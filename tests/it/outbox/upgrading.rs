@@ -123,7 +123,10 @@ async fn assert_nothing_is_lost(db: &Db) {
     assert_eq!(db.count(without).await, 2);
     every_table_has_a_primary_key(db).await;
     let row = failed(db, "u/t", "rejected", "no", 60).await;
-    let requeued = db.operations.requeue(&[ContactId(row)], None).await;
+    let requeued = db
+        .operations
+        .requeue(&[ContactId(row)], &|_| true, None)
+        .await;
     assert_eq!(requeued.expect("requeues"), 1);
     assert_eq!(db.count("FROM contact_requeue").await, 6);
 }
@@ -266,7 +269,10 @@ async fn a_key_that_somebody_has_made_meanwhile_is_left_as_it_is() {
         requeue_as_the_first(&db).await;
         assert_eq!(db.outbox.migrate().await.expect("migrates"), later());
         let row = failed(&db, "u/t", "rejected", "no", 60).await;
-        let requeued = db.operations.requeue(&[ContactId(row)], None).await;
+        let requeued = db
+            .operations
+            .requeue(&[ContactId(row)], &|_| true, None)
+            .await;
         assert_eq!(requeued.expect("requeues"), 1);
         assert_eq!(db.count("FROM contact_requeue").await, 6);
     }
@@ -343,7 +349,10 @@ async fn a_publication_of_all_tables_lets_every_row_be_changed_and_deleted() {
     assert!(refused.expect_err("no key").contains("replica identity"));
     db.outbox.migrate().await.expect("migrates");
     let row = failed(&db, "u/t", "rejected", "no", 60).await;
-    let requeued = db.operations.requeue(&[ContactId(row)], None).await;
+    let requeued = db
+        .operations
+        .requeue(&[ContactId(row)], &|_| true, None)
+        .await;
     assert_eq!(requeued.expect("requeues"), 1);
     for table in [
         "contact_outbox",

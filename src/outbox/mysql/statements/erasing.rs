@@ -48,9 +48,9 @@ pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
         " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id"
     )),
     personal: Statement::new(concat!(
-        "SELECT c.id, CASE WHEN CHAR_LENGTH(c.phone) <= 1000 THEN c.phone
-                ELSE CONCAT(LEFT(c.phone, 10), '***', RIGHT(c.phone, 10)) END AS phone,
-             CASE WHEN COALESCE(c.encryption, TRUE) THEN LEFT(c.phone_mask, 1000) END AS phone_mask, ",
+        "SELECT c.id, ",
+        ends!("c.", "phone"),
+        ", CASE WHEN COALESCE(c.encryption, TRUE) THEN LEFT(c.phone_mask, 1000) END AS phone_mask, ",
         short!("name"),
         ", ",
         short!("email"),
@@ -58,7 +58,9 @@ pub(in crate::outbox::mysql) static ERASING: Erasing = Erasing {
         short!("company"),
         ", ",
         short!("extra"),
-        ", c.sub_user_id, c.fail_cause, c.idempotency_key, c.batch_id
+        ", ",
+        ends!("c.", "sub_user_id"),
+        ", c.fail_cause, c.idempotency_key, c.batch_id
          FROM ",
         contact_ids!(),
         " AS named STRAIGHT_JOIN contact_outbox AS c FORCE INDEX (PRIMARY) ON c.id = named.id

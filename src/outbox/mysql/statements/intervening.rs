@@ -5,7 +5,7 @@ use crate::outbox::sql::statements::{Intervening, Statement};
 /// Whether a row was inserted at most so many seconds ago; null: at any time.
 macro_rules! created_since {
     () => {
-        "c.created_at >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))"
+        "c.created_at >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-01 00:00:01'))"
     };
 }
 
@@ -87,6 +87,13 @@ pub(in crate::outbox::mysql) static INTERVENING: Intervening = Intervening {
              ON c.idempotency_key = named.idempotency_key
          ORDER BY c.idempotency_key",
     // An upsert locks the row for writing at once: see `NEW_RATE`.
+    doubted: concat!(
+        "SELECT DISTINCT named.id FROM ",
+        contact_ids!(),
+        " AS named
+            STRAIGHT_JOIN contact_requeue AS q FORCE INDEX (contact_requeue_by_contact) ON q.contact_id = named.id
+          WHERE q.fail_kind = 'unconfirmed'"
+    ),
     make_lane: Statement::new(
         "INSERT INTO delivery_lane (user_id, task_id) VALUES (?, ?)
          ON DUPLICATE KEY UPDATE user_id = user_id",

@@ -151,7 +151,9 @@ macro_rules! sent_columns {
 macro_rules! failed_columns {
     () => {
         concat!(
-            "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
+            "c.id, c.user_id, c.task_id, ",
+            ends!("c.", "phone"),
+            ", c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
              c.idempotency_key, c.number_add_suffix, c.encryption,
              c.redacted_at IS NOT NULL AS redacted, CAST(c.finished_at AS CHAR) AS cursor_at, ",
             moment!("c.finished_at", "finished"),
@@ -172,9 +174,9 @@ macro_rules! passing {
            AND (? IS NULL OR FIND_IN_SET(c.fail_kind, ?))
            AND (? IS NULL OR LOCATE(LOWER(?), LOWER(c.fail_cause)) > 0)
            AND c.failed_at
-               <= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, NOW(6) + INTERVAL 1 DAY)
+               <= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('2038-01-19 03:14:07.999999'))
            AND c.failed_at
-               >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))"
+               >= COALESCE(NOW(6) - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-01 00:00:01'))"
     };
 }
 
@@ -309,7 +311,9 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
          ORDER BY held.held_since, held.user_id, held.task_id"
     ),
     contact: concat!(
-        "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+        "SELECT c.id, c.user_id, c.task_id, ",
+        ends!("c.", "phone"),
+        ", c.idempotency_key, c.status, c.fail_kind,
              c.fail_cause, c.attempts, c.batch_id, ",
         moment!("c.created_at", "created_at"),
         ", ",
@@ -376,7 +380,7 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE ",
         passing!(),
-        "  AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), NOW(6) + INTERVAL 1 DAY)
+        "  AND c.failed_at <= COALESCE(CAST(? AS DATETIME(6)), TIMESTAMP('2038-01-19 03:14:07.999999'))
            AND (? IS NULL OR c.failed_at < ? OR c.id < ?)
          ORDER BY c.failed_at DESC, c.id DESC LIMIT ?"
     ))
@@ -408,6 +412,12 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
     .with(&[7, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6]),
     contact_by_key: "SELECT c.id FROM contact_outbox AS c FORCE INDEX (idempotency_key_is_unique)
          WHERE c.idempotency_key = ?",
+    count_lane: concat!(
+        "SELECT COUNT(*) FROM ",
+        pending!(),
+        " WHERE c.status = 'pending' AND c.user_id = ? AND c.task_id = ?"
+    ),
+    lock_failed: LOCK_FAILED,
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),
@@ -417,19 +427,20 @@ pub(in crate::outbox::mysql) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE c.status = 'failed' ORDER BY c.id"
     ),
-    results: Statement::new(
-        "SELECT c.id, c.idempotency_key, c.user_id, c.task_id, c.phone, c.status, c.fail_kind,
-             c.fail_cause,
+    results: Statement::new(concat!(
+        "SELECT c.id, c.idempotency_key, c.user_id, c.task_id, ",
+        ends!("c.", "phone"),
+        ", c.status, c.fail_kind, c.fail_cause,
              DATE_FORMAT(c.finished_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS finished_at,
              TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01'), c.finished_at) AS finished
          FROM contact_outbox AS c FORCE INDEX (contact_outbox_results)
          WHERE c.finished_at >= COALESCE(
                  LEAST(COALESCE(CAST(? AS DATETIME(6)), NOW(6)), NOW(6))
-                     - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-02'))
-           AND c.finished_at >= COALESCE(CAST(? AS DATETIME(6)), TIMESTAMP('1970-01-02'))
+                     - INTERVAL ? * 1e6 MICROSECOND, TIMESTAMP('1970-01-01 00:00:01'))
+           AND c.finished_at >= COALESCE(CAST(? AS DATETIME(6)), TIMESTAMP('1970-01-01 00:00:01'))
            AND (? IS NULL OR c.finished_at > ? OR c.id > ?)
-         ORDER BY c.finished_at, c.id LIMIT ?",
-    )
+         ORDER BY c.finished_at, c.id LIMIT ?"
+    ))
     .with(&[1, 2, 3, 3, 3, 4, 5]),
     results_index: "SELECT 'there' AS state FROM information_schema.statistics
          WHERE table_schema = DATABASE() AND table_name = 'contact_outbox'

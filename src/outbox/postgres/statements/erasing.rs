@@ -36,9 +36,9 @@ pub(in crate::outbox::postgres) static ERASING: Erasing = Erasing {
          FROM contact_outbox c WHERE c.id = ANY ($1) ORDER BY c.id",
     ),
     personal: Statement::new(concat!(
-        "SELECT id, CASE WHEN char_length(phone) <= 1000 THEN phone
-                ELSE left(phone, 10) || '***' || right(phone, 10) END AS phone,
-             CASE WHEN coalesce(encryption, true) THEN left(phone_mask, 1000) END AS phone_mask, ",
+        "SELECT id, ",
+        ends!("", "phone"),
+        ", CASE WHEN coalesce(encryption, true) THEN left(phone_mask, 1000) END AS phone_mask, ",
         short!("name"),
         ", ",
         short!("email"),
@@ -46,7 +46,9 @@ pub(in crate::outbox::postgres) static ERASING: Erasing = Erasing {
         short!("company"),
         ", ",
         short!("extra"),
-        ", sub_user_id, fail_cause, idempotency_key, batch_id::text AS batch_id
+        ", ",
+        ends!("", "sub_user_id"),
+        ", fail_cause, idempotency_key, batch_id::text AS batch_id
          FROM contact_outbox
          WHERE id = ANY ($1) AND status <> 'pending' AND redacted_at IS NULL
          ORDER BY id FOR UPDATE"

@@ -108,6 +108,8 @@ pub(in crate::outbox::postgres) static INTERVENING: Intervening = Intervening {
         named!("idempotency_key"),
         "WHERE idempotency_key = ANY ($1) ORDER BY idempotency_key"
     ),
+    doubted: "SELECT DISTINCT contact_id AS id FROM contact_requeue
+         WHERE contact_id = ANY ($1) AND fail_kind = 'unconfirmed'",
     make_lane: Statement::new(
         "INSERT INTO delivery_lane (user_id, task_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     ),

@@ -109,7 +109,9 @@ macro_rules! sent_columns {
 macro_rules! failed_columns {
     () => {
         concat!(
-            "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause,
+            "c.id, c.user_id, c.task_id, ",
+            ends!("c.", "phone"),
+            ", c.fail_kind, c.fail_cause,
              c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, c.idempotency_key,
              c.number_add_suffix, c.encryption, c.redacted_at IS NOT NULL AS redacted,
              c.finished_at::text AS cursor_at, ",
@@ -260,7 +262,9 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
          ) AS held
          ORDER BY held.held_since, held.user_id, held.task_id",
     contact: concat!(
-        "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+        "SELECT c.id, c.user_id, c.task_id, ",
+        ends!("c.", "phone"),
+        ", c.idempotency_key, c.status, c.fail_kind,
              c.fail_cause, c.attempts::bigint AS attempts, c.batch_id::text AS batch_id, ",
         moment!("c.created_at", "created_at"),
         ", ",
@@ -353,6 +357,13 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         " GROUP BY shared ORDER BY contacts DESC, shared"
     )),
     contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = $1",
+    count_lane: "SELECT (SELECT count(*) FROM contact_outbox
+                 WHERE status = 'pending' AND not_before IS NULL AND user_id = $1 AND task_id = $2)
+             + (SELECT count(*) FROM contact_outbox
+                WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = $1 AND task_id = $2)",
+    lock_failed: "SELECT id FROM contact_outbox
+         WHERE id = ANY ($1) AND status = 'failed' AND redacted_at IS NULL
+         ORDER BY id FOR NO KEY UPDATE",
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),
@@ -360,8 +371,10 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE c.id = ANY ($1) AND c.status = 'failed' ORDER BY c.id"
     ),
-    results: Statement::new(
-        "SELECT id, idempotency_key, user_id, task_id, phone, status, fail_kind, fail_cause,
+    results: Statement::new(concat!(
+        "SELECT id, idempotency_key, user_id, task_id, ",
+        ends!("", "phone"),
+        ", status, fail_kind, fail_cause,
              to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')
                  AS finished_at,
              (extract(epoch FROM finished_at) * 1000000)::bigint AS finished
@@ -372,8 +385,8 @@ pub(in crate::outbox::postgres) static OPERATING: Operating = Operating {
                    - $2::float8 * interval '1 second', '-infinity')
            AND (finished_at, id)
                > (coalesce(($3::text || 'Z')::timestamptz, '-infinity'), coalesce($4::bigint, 0))
-         ORDER BY contact_outbox.finished_at, contact_outbox.id LIMIT $5",
-    ),
+         ORDER BY contact_outbox.finished_at, contact_outbox.id LIMIT $5"
+    )),
     results_index: "SELECT CASE WHEN i.indisvalid THEN 'there' ELSE 'unfinished' END AS state
          FROM pg_index i WHERE i.indexrelid = to_regclass('contact_outbox_results')
            AND i.indrelid = to_regclass('contact_outbox')",

@@ -37,9 +37,9 @@ pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
          WHERE c.id IN (SELECT value FROM json_each(?1)) ORDER BY c.id",
     ),
     personal: Statement::new(concat!(
-        "SELECT id, CASE WHEN length(phone) <= 1000 THEN phone
-                ELSE substr(phone, 1, 10) || '***' || substr(phone, -10) END AS phone,
-             CASE WHEN coalesce(encryption, true) THEN substr(phone_mask, 1, 1000) END AS phone_mask, ",
+        "SELECT id, ",
+        ends!("", "phone"),
+        ", CASE WHEN coalesce(encryption, true) THEN substr(phone_mask, 1, 1000) END AS phone_mask, ",
         short!("name"),
         ", ",
         short!("email"),
@@ -47,7 +47,9 @@ pub(in crate::outbox::sqlite) static ERASING: Erasing = Erasing {
         short!("company"),
         ", ",
         short!("extra"),
-        ", sub_user_id, fail_cause, idempotency_key, batch_id
+        ", ",
+        ends!("", "sub_user_id"),
+        ", fail_cause, idempotency_key, batch_id
          FROM contact_outbox NOT INDEXED
          WHERE id IN (SELECT value FROM json_each(?1))
            AND status <> 'pending' AND redacted_at IS NULL

@@ -105,6 +105,8 @@ pub(in crate::outbox::sqlite) static INTERVENING: Intervening = Intervening {
          WHERE id IN (SELECT value FROM json_each(?1)) ORDER BY id",
     contacts_by_key: "SELECT id, user_id, task_id, status, idempotency_key FROM contact_outbox
          WHERE idempotency_key IN (SELECT value FROM json_each(?1)) ORDER BY idempotency_key",
+    doubted: "SELECT DISTINCT contact_id AS id FROM contact_requeue
+         WHERE contact_id IN (SELECT value FROM json_each(?1)) AND fail_kind = 'unconfirmed'",
     make_lane: Statement::new(
         "INSERT INTO delivery_lane (user_id, task_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     ),

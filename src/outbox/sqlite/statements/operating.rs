@@ -164,7 +164,9 @@ macro_rules! sent_columns {
 macro_rules! failed_columns {
     () => {
         concat!(
-            "c.id, c.user_id, c.task_id, c.phone, c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
+            "c.id, c.user_id, c.task_id, ",
+            ends!("c.", "phone"),
+            ", c.fail_kind, c.fail_cause, c.attempts, c.batch_id,
              c.idempotency_key, c.number_add_suffix, c.encryption,
              c.redacted_at IS NOT NULL AS redacted, c.finished_at AS cursor_at, ",
             moment!("c.finished_at", "finished"),
@@ -306,7 +308,9 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
          ORDER BY held.held_since, held.user_id, held.task_id"
     ),
     contact: concat!(
-        "SELECT c.id, c.user_id, c.task_id, c.phone, c.idempotency_key, c.status, c.fail_kind,
+        "SELECT c.id, c.user_id, c.task_id, ",
+        ends!("c.", "phone"),
+        ", c.idempotency_key, c.status, c.fail_kind,
              c.fail_cause, c.attempts, c.batch_id, ",
         moment!("c.created_at", "created_at"),
         ", ",
@@ -402,6 +406,12 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         " GROUP BY shared ORDER BY contacts DESC, shared"
     )),
     contact_by_key: "SELECT id FROM contact_outbox WHERE idempotency_key = ?1",
+    count_lane: "SELECT (SELECT count(*) FROM contact_outbox INDEXED BY contact_outbox_immediate
+                 WHERE status = 'pending' AND not_before IS NULL AND user_id = ?1 AND task_id = ?2)
+             + (SELECT count(*) FROM contact_outbox INDEXED BY contact_outbox_deferred
+                WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = ?1 AND task_id = ?2)",
+    // The transaction has locked the whole file.
+    lock_failed: "SELECT id FROM contact_outbox NOT INDEXED WHERE id IN (SELECT value FROM json_each(?1))",
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),
@@ -409,8 +419,10 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE c.id IN (SELECT value FROM json_each(?1)) AND c.status = 'failed' ORDER BY c.id"
     ),
-    results: Statement::new(
-        "SELECT id, idempotency_key, user_id, task_id, phone, status, fail_kind, fail_cause,
+    results: Statement::new(concat!(
+        "SELECT id, idempotency_key, user_id, task_id, ",
+        ends!("", "phone"),
+        ", status, fail_kind, fail_cause,
              replace(finished_at, ' ', 'T') || 'Z' AS finished_at,
              CAST(round(unixepoch(finished_at, 'subsec') * 1000) AS INTEGER) * 1000 AS finished
          FROM contact_outbox INDEXED BY contact_outbox_results
@@ -420,8 +432,8 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
                    strftime('%Y-%m-%d %H:%M:%f', 'now')),
                '-' || ?2 || ' seconds'), '')
            AND (finished_at, id) > (coalesce(?3, ''), coalesce(?4, 0))
-         ORDER BY contact_outbox.finished_at, contact_outbox.id LIMIT ?5",
-    ),
+         ORDER BY contact_outbox.finished_at, contact_outbox.id LIMIT ?5"
+    )),
     results_index: "SELECT 'there' AS state FROM sqlite_schema
          WHERE type = 'index' AND name = 'contact_outbox_results' AND tbl_name = 'contact_outbox'",
     prunable_contacts: Statement::new(concat!(

@@ -105,16 +105,6 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
             error(1, "accepted, only later called"),
             WaitReason::Unreadable,
         ),
-        // Some of it is done.
-        (error(422, "导入完成，成功2，失败1"), WaitReason::Unreadable),
-        (error(0, "成功3条，失败0条"), WaitReason::Unreadable),
-        (error(0, "成功3条失败0条"), WaitReason::Unreadable),
-        (error(0, "Imported 3 failed 0"), WaitReason::Unreadable),
-        (error(0, "2/3 imported, 1 failed"), WaitReason::Unreadable),
-        (
-            error(7001, "号码导入任务成功，写入公海失败"),
-            WaitReason::Unreadable,
-        ),
         // A page for people in the shape of a success.
         (
             answer(200, r#"{"code":200,"message":"请先登录","data":[]}"#),
@@ -138,6 +128,23 @@ fn a_refusal_in_words_of_trouble_or_of_success_may_have_been_delivered() {
             (reason, true),
             "{reply:?}"
         );
+    }
+}
+
+#[test]
+fn a_refusal_that_tells_of_a_success_too_may_have_been_an_import() {
+    // [unreadable]
+    for (code, words) in [
+        (422, "导入完成，成功2，失败1"),
+        (0, "成功3条，失败0条"),
+        (0, "成功3条失败0条"),
+        (0, "Imported 3 failed 0"),
+        (0, "2/3 imported, 1 failed"),
+        (7001, "号码导入任务成功，写入公海失败"),
+    ] {
+        let wait = waiting(&three(), &error(code, words));
+        let found = (wait.reason, wait.maybe_delivered);
+        assert_eq!(found, (WaitReason::Unreadable, true), "{words}");
     }
 }
 
