@@ -221,7 +221,13 @@ impl Requeue {
             self.safety
                 .is_unsafe(failed.maybe_in_task, failed.options, failed.sent)
         };
-        !failed.redacted && (self.even_unsafe || !is_unsafe())
+        let is_named = match &self.which {
+            Failed::Named(_) => true,
+            Failed::Filter(filter) => !filter.kinds.is_empty(),
+        };
+        !failed.redacted
+            && (is_named || !failed.was_cancelled())
+            && (self.even_unsafe || !is_unsafe())
     }
 }
 

@@ -24,8 +24,8 @@ pub(in crate::outbox) fn in_doubt(cause: &str) -> String {
     cause.chars().take(LONGEST_CAUSE).collect()
 }
 
-/// Whether an operator may have typed a part of this cause.
-pub(super) fn may_be_typed(kind: Option<&str>, cause: &str) -> bool {
+/// Whether an operator has ended a contact with this cause, and may have typed a part of it.
+pub(super) fn is_of_a_cancel(kind: Option<&str>, cause: &str) -> bool {
     kind == Some(FailKind::Cancelled.as_str()) || cause.starts_with(IN_DOUBT)
 }
 

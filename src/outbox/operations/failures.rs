@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::cancelling::may_be_typed;
+use super::cancelling::is_of_a_cancel;
 use super::columns::{seconds, to_total};
 use crate::contact::{ContactId, Phone, Suffix};
 use crate::mask;
@@ -291,11 +291,18 @@ pub(super) fn shown_key(key: String, phone: &Phone) -> String {
 /// about a cancelled contact end with what an operator typed.
 pub(super) fn shown_cause(row: &impl Columns, phone: &Phone) -> Option<String> {
     let (cause, number) = (row.text("fail_cause")?, phone.expose());
-    if may_be_typed(row.text("fail_kind").as_deref(), &cause) {
+    if is_of_a_cancel(row.text("fail_kind").as_deref(), &cause) {
         let without_own = mask::mask_number(&cause, number).unwrap_or(cause);
         return Some(mask::mask_typed(&without_own));
     }
     Some(mask::mask_own(&cause, number))
+}
+
+impl FailedContact {
+    /// Whether an operator has ended it, also if it may be in its task by an earlier send.
+    pub fn was_cancelled(&self) -> bool {
+        is_of_a_cancel(Some(&self.kind), &self.cause)
+    }
 }
 
 /// Whether a failed contact may be sent on its way again.
