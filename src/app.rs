@@ -20,7 +20,7 @@ use crate::courier::{Courier, CourierOptions};
 pub use crate::operators::note;
 use crate::operators::{self, Safety};
 use crate::outbox::{
-    Access, Action, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqlOutbox,
+    Access, Action, Chore, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, SqlOutbox,
     SqliteOutbox, Trial, WriteHealth,
 };
 use crate::platform::client::{ClientOptions, HttpPlatform, Platform};
@@ -338,6 +338,14 @@ fn redaction(database: &Database, courier: &Courier, settings: &Settings) -> Opt
     Some(Redaction::new(operations, courier.instance(), redact_after))
 }
 
+/// Returns what the caretakers do that the settings ask for.
+fn chores(settings: &Settings) -> Vec<Chore> {
+    let retention = &settings.retention;
+    let prunes = retention.older_than.map(|_| Chore::Prune);
+    let redacts = retention.redact_after.map(|_| Chore::Redact);
+    prunes.into_iter().chain(redacts).collect()
+}
+
 /// Starts the caretakers that the settings ask for.
 pub fn care(
     database: &Database,
@@ -397,6 +405,7 @@ fn courier_options(settings: &Settings) -> CourierOptions {
         lease: delivery.lease,
         shutdown_grace: delivery.shutdown_grace,
         shared_limits: settings.rate_limit.scope == RateScope::Cluster,
+        chores: chores(settings),
         request: settings.request_defaults(),
         tuning: tuning(settings),
         traces: Traces::default(),

@@ -12,7 +12,7 @@ use super::limits::RateLimiter;
 use super::locks::Locks;
 use super::tuning::{Tuner, Tuning};
 use crate::lock::lock;
-use crate::outbox::{ClosedGate, LearnedRate, Standing};
+use crate::outbox::{Chore, ClosedGate, LearnedRate, Standing};
 use crate::telemetry::event::BreakerLeft;
 use crate::telemetry::metrics;
 
@@ -32,6 +32,8 @@ pub(super) struct Bulletin {
     tuner: Tuner,
     /// Whether the rates are this courier's alone.
     has_own_rates: bool,
+    /// What this courier does by itself that only one should do.
+    chores: Vec<Chore>,
     /// Notified when there is news that people wait for.
     news: Notify,
     speed: Mutex<Speed>,
@@ -39,13 +41,19 @@ pub(super) struct Bulletin {
 
 impl Bulletin {
     /// The bulletin of a courier that has done nothing yet.
-    pub(super) fn new(limiter: Arc<RateLimiter>, tuner: Tuner, has_own_rates: bool) -> Self {
+    pub(super) fn new(
+        limiter: Arc<RateLimiter>,
+        tuner: Tuner,
+        has_own_rates: bool,
+        chores: Vec<Chore>,
+    ) -> Self {
         Self {
             gates: Mutex::default(),
             locks: Arc::default(),
             limiter,
             tuner,
             has_own_rates,
+            chores,
             news: Notify::new(),
             speed: Mutex::new(Speed::new(ended(), Instant::now())),
         }
@@ -93,6 +101,7 @@ impl Bulletin {
             contacts_per_second: self.speed(now),
             is_guest: false,
             has_own_rates: self.has_own_rates,
+            chores: self.chores.clone(),
             guest_of: None,
         }
     }

@@ -69,6 +69,7 @@ impl Courier {
             lease: options.lease,
             standing: Standing {
                 has_own_rates: !options.shared_limits,
+                chores: options.chores.clone(),
                 ..Standing::default()
             },
         };
@@ -124,6 +125,7 @@ impl Courier {
             Arc::clone(&limiter),
             self.tuner.clone(),
             !self.options.shared_limits,
+            self.options.chores.clone(),
         ));
         let entry = self.entry((&watch, rates), &life, &bulletin, until);
         let Some(entered) = entered(&entry).await? else {

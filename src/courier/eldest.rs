@@ -2,14 +2,19 @@
 
 use uuid::Uuid;
 
-use crate::outbox::{Operations, OutboxError};
+use crate::outbox::{Chore, Operations, OutboxError};
 
-/// Returns whether no living courier started before this one.
+/// Returns whether no living courier started before this one that does this work, too.
 pub(super) async fn is_the_eldest(
     operations: &dyn Operations,
     instance: Uuid,
+    chore: Chore,
 ) -> Result<bool, OutboxError> {
-    let instances = operations.instances().await?;
-    let eldest = instances.into_iter().find(|instance| instance.alive);
-    Ok(eldest.is_some_and(|eldest| eldest.id == instance.to_string()))
+    let (instances, own) = (operations.instances().await?, instance.to_string());
+    let mut living = instances.into_iter().filter(|courier| courier.alive);
+    let eldest = living.find(|courier| {
+        let standing = courier.standing.as_ref();
+        courier.id == own || standing.is_some_and(|standing| standing.chores.contains(&chore))
+    });
+    Ok(eldest.is_some_and(|eldest| eldest.id == own))
 }

@@ -98,6 +98,11 @@ impl Failing {
         self.put_off.is_some_and(|put_off| put_off.asks())
     }
 
+    /// How often in a row the batch was put off.
+    pub(super) fn times_put_off(&self) -> u32 {
+        self.put_off.map_or(0, |put_off| put_off.times())
+    }
+
     /// Whether the batch is put off alone.
     pub(super) fn is_put_off_alone(&self) -> bool {
         self.put_off.is_some_and(|put_off| put_off.is_alone())

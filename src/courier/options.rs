@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::tuning::Tuning;
 use crate::contact::RequestDefaults;
+use crate::outbox::Chore;
 use crate::telemetry::traces::Traces;
 
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct CourierOptions {
     pub shutdown_grace: Duration,
     /// Whether all couriers on one database share the rates (`rate_limit.scope`).
     pub shared_limits: bool,
+    /// The caretakers that run beside the courier (`retention.*`).
+    pub chores: Vec<Chore>,
     /// `request.*`, `delivery.suffix` and `delivery.max_contact_bytes`.
     pub request: RequestDefaults,
     /// The settings that can change while the courier works.
@@ -37,6 +40,7 @@ impl Default for CourierOptions {
             lease: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),
             shared_limits: false,
+            chores: Vec::new(),
             request: RequestDefaults::default(),
             tuning: Tuning::default(),
             traces: Traces::default(),

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::eldest::is_the_eldest;
 use super::lifecycle::Lifecycle;
 use crate::contact::ContactId;
-use crate::outbox::{Operations, OutboxError};
+use crate::outbox::{Chore, Operations, OutboxError};
 use crate::telemetry::event::{Redacted, RedactedSome, RedactingFailed};
 
 /// A courier begins this long after its start, because waiting contacts go first.
@@ -68,10 +68,10 @@ impl Redaction {
         }
     }
 
-    /// Redacts all contacts that are old enough, if no courier has run longer. Returns how many
+    /// Redacts all contacts that are old enough, if no courier has run longer that does so, too. Returns how many
     /// steps it took.
     pub async fn round(&mut self, life: &Lifecycle) -> Result<u32, OutboxError> {
-        if !is_the_eldest(&*self.operations, self.instance).await? {
+        if !is_the_eldest(&*self.operations, self.instance, Chore::Redact).await? {
             // Another courier redacts meanwhile, and does not tell how far it comes.
             self.whole = None;
             return Ok(0);

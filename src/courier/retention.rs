@@ -1,8 +1,8 @@
 //! Retention: deletes contacts and batches that ended long ago, in small steps, while the courier
 //! runs (`retention.older_than`).
 //!
-//! It guarantees that of several couriers on one database only the one that has run the longest
-//! deletes, that no step holds more than a thousand rows, and that a failure stops nothing else:
+//! It guarantees that of several couriers on one database only the one that has run the longest with this
+//! setting deletes, that no step holds more than a thousand rows, and that a failure stops nothing else:
 //! the next round goes on, and where a rule of the database keeps rows, so does this one.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::eldest::is_the_eldest;
 use super::lifecycle::Lifecycle;
-use crate::outbox::{Operations, OutboxError, Pruning};
+use crate::outbox::{Chore, Operations, OutboxError, Pruning};
 use crate::telemetry::event::{Pruned, PruningFailed};
 
 /// A courier begins this long after its start, because waiting contacts go first.
@@ -46,9 +46,9 @@ impl Retention {
         }
     }
 
-    /// Deletes everything that is old enough, if no courier has run longer.
+    /// Deletes everything that is old enough, if no courier has run longer that does so, too.
     pub async fn round(&self, life: &Lifecycle) -> Result<(), OutboxError> {
-        if !is_the_eldest(&*self.operations, self.instance).await? {
+        if !is_the_eldest(&*self.operations, self.instance, Chore::Prune).await? {
             return Ok(());
         }
         let begun = Instant::now();

@@ -163,9 +163,7 @@ impl Requeue {
     fn leaves(&self, count: &FailureCount) -> bool {
         match &self.which {
             Failed::Named(_) => false,
-            Failed::Filter(filter) => {
-                filter.kinds.is_empty() && count.kind == FailKind::Cancelled.as_str()
-            }
+            Failed::Filter(filter) => filter.kinds.is_empty() && count.cancelled,
         }
     }
 
@@ -264,6 +262,7 @@ async fn missed_of(
 
 fn one(failed: FailedContact) -> FailureCount {
     FailureCount {
+        cancelled: failed.was_cancelled(),
         kind: failed.kind,
         options: failed.options,
         maybe_in_task: failed.maybe_in_task,
@@ -495,6 +494,7 @@ mod tests {
             maybe_in_task: kind == "unconfirmed",
             sent: Some(sent(Suffix::None, false)),
             redacted,
+            cancelled: false,
             contacts,
         });
         let tally = RequeueTally::of(&found, &safety(false), false);

@@ -72,6 +72,6 @@ pub use self::postgres::PostgresOutbox;
 pub use self::servers::Access;
 pub use self::sql::SqlOutbox;
 pub use self::sqlite::SqliteOutbox;
-pub use self::standing::{ClosedGate, LearnedRate, LockedLane, Standing};
+pub use self::standing::{Chore, ClosedGate, LearnedRate, LockedLane, Standing};
 pub use self::write::{Apart, Change, Close, Hold, JournalEntry, Postpone, Recorded, Write};
 pub use crate::settlement::{FailKind, Final, RowOutcome};

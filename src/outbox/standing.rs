@@ -48,9 +48,25 @@ pub struct Standing {
     /// nobody.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_own_rates: bool,
+    /// What it does by itself that only one courier on a database should do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chores: Vec<Chore>,
     /// The id by which such a guest is registered in the database of its contacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_of: Option<String>,
+}
+
+/// Work that only one courier on a database should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chore {
+    /// It deletes what ended long ago (`retention.older_than`).
+    Prune,
+    /// It takes out the personal data of contacts that ended long ago (`retention.redact_after`).
+    Redact,
+    /// What a later version does.
+    #[serde(other)]
+    Other,
 }
 
 /// A gate that is closed.

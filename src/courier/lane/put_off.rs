@@ -116,9 +116,10 @@ impl LaneAtWork {
             let is_smaller = (2..rows(underway)).contains(&rows(one));
             one.failing.asks_for_another() && !is_smaller
         };
-        let is_all_read = self.reading.is_drained() || !self.has_room_for_trouble();
+        let has_room = self.has_room_for_trouble(Some(underway));
+        let is_all_read = self.reading.is_drained() || !has_room;
         let is_searching = self.culprits.waiting().next().is_some();
-        let is_idle = self.sends.under_way() == 0 && !is_searching;
+        let is_idle = self.steps.is_empty() && !is_searching;
         is_idle && is_all_read && self.ready.iter().all(comes_later)
     }
 }

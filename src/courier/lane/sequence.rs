@@ -83,18 +83,17 @@ impl LaneAtWork {
     }
 
     /// Takes out the next batch that waits to be sent again. A batch that was turned away, and nobody knows
-    /// why, goes behind all others, and only when these have been answered. If all are put off, the smallest that has
-    /// parts goes first: these may show about whom it is.
+    /// why, goes behind all others, and only when these have been answered. If all are put off, they
+    /// take turns, the smallest first: its parts may show about whom it is.
     fn take_ready(&mut self) -> Option<Underway> {
         if self.ready.iter().all(|one| one.failing.asks_for_another()) {
             let rows = |one: &Underway| one.batch.contacts.len();
-            let with_parts = self
-                .ready
-                .iter()
-                .enumerate()
-                .filter(|(_, one)| rows(one) > 1);
-            let smallest = with_parts.min_by_key(|(_, one)| rows(one));
-            return self.ready.remove(smallest.map_or(0, |(place, _)| place));
+            let turn = |one: &Underway| (one.failing.times_put_off(), rows(one));
+            let ready = self.ready.iter().enumerate();
+            let next = ready
+                .min_by_key(|(_, one)| turn(one))
+                .map(|(place, _)| place);
+            return next.and_then(|place| self.ready.remove(place));
         }
         let passed = self.turned_away.passed;
         let is_question = |one: &Underway| one.failing.is_open_question(passed);
@@ -160,19 +159,19 @@ impl LaneAtWork {
 
     fn may_compose(&self) -> bool {
         let hindered = self.reading.is_behind || self.turn_is_over();
-        !hindered && !self.culprits.look_hopeless() && self.has_room_for_trouble()
+        !hindered && !self.culprits.look_hopeless() && self.has_room_for_trouble(None)
     }
 
-    /// Whether not too many rows are in trouble to try others.
-    pub(super) fn has_room_for_trouble(&self) -> bool {
-        let (rows, bytes) = self.in_trouble();
+    /// Whether not too many rows are in trouble to try others; `beside` this one, too.
+    pub(super) fn has_room_for_trouble(&self, beside: Option<&Underway>) -> bool {
+        let (rows, bytes) = self.in_trouble(beside);
         rows < MOST_ROWS_IN_TROUBLE && bytes < MOST_BYTES_IN_TROUBLE
     }
 
     /// Returns how many rows are in batches that were sent without success, or in parts of such
     /// batches, and their bytes.
-    fn in_trouble(&self) -> (usize, usize) {
-        let waiting = self.ready.iter().chain(self.loners.iter());
+    fn in_trouble(&self, beside: Option<&Underway>) -> (usize, usize) {
+        let waiting = self.ready.iter().chain(self.loners.iter()).chain(beside);
         let waiting = waiting.chain(self.culprits.waiting());
         let rows = waiting.flat_map(|one| &one.batch.contacts);
         rows.fold((0, 0), |(rows, bytes), contact| {

@@ -13,7 +13,28 @@ use crate::outbox::rows::{self, Columns};
 use crate::settlement::FailKind;
 
 /// The begin of the cause of a cancelled contact that may be in its task all the same.
-const IN_DOUBT: &str = "may be in the task by an earlier send, before a requeue; ";
+macro_rules! in_doubt_words {
+    () => {
+        "may be in the task by an earlier send, before a requeue; "
+    };
+}
+
+/// Whether a cause (a column) is one of these; the same in every SQL.
+macro_rules! cancelled_in_doubt {
+    ($cause:literal) => {
+        concat!(
+            "coalesce(",
+            $cause,
+            " LIKE '",
+            $crate::outbox::operations::in_doubt_words!(),
+            "%', false)"
+        )
+    };
+}
+
+pub(in crate::outbox) use {cancelled_in_doubt, in_doubt_words};
+
+const IN_DOUBT: &str = in_doubt_words!();
 
 /// A longer cause is cut, in characters.
 const LONGEST_CAUSE: usize = 500;

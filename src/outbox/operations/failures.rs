@@ -120,6 +120,8 @@ pub struct FailureCount {
     pub sent: Option<SentAs>,
     /// Whether their personal data was taken out, so that they cannot be sent again.
     pub redacted: bool,
+    /// Whether operators have ended them.
+    pub cancelled: bool,
     pub contacts: u64,
 }
 
@@ -220,8 +222,11 @@ impl Grouping {
 }
 
 pub(in crate::outbox) fn failure_count(row: &impl Columns) -> FailureCount {
+    let kind = row.text("fail_kind").unwrap_or_default();
     FailureCount {
-        kind: row.text("fail_kind").unwrap_or_default(),
+        cancelled: kind == FailKind::Cancelled.as_str()
+            || row.flag("cancelled").unwrap_or_default(),
+        kind,
         options: asked_for(row),
         maybe_in_task: row.flag("maybe_in_task").unwrap_or_default(),
         sent: sent_as(row),

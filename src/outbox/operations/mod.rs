@@ -54,7 +54,9 @@ pub use self::server_report::{Security, ServerReport, ServerSetting};
 pub use self::story::{BatchReport, ContactReport, LaneStanding, Moment, Requeued, Story};
 pub use self::trial::Trial;
 
-pub(super) use self::cancelling::{going, in_doubt, named_contact, pending_lanes};
+pub(super) use self::cancelling::{
+    cancelled_in_doubt, going, in_doubt, in_doubt_words, named_contact, pending_lanes,
+};
 pub(super) use self::conclusion::{gate_in_the_way, gated, lock_in_the_way, one_runs, with_paused};
 pub(super) use self::erasing::{
     Answers, LOOKED_AT, Personal, Redacted, earlier_batches, erasable, holds, numbers_step,

@@ -49,8 +49,10 @@ pub(super) fn read(batch: &Batch, document: &Document, rules: &Rules) -> Closing
 /// Whether the import may have ended at the rows that are listed, although it is told as a success: it does not
 /// count the others, and was to end there, or says that it failed.
 fn may_have_ended_early(batch: &Batch, document: &Document) -> bool {
-    let says_so =
-        success::has_words_of_failure(&document.message) && !success::is_claimed(&document.message);
+    let message = &document.message;
+    let says_so = success::has_words_of_failure(message)
+        && !success::is_claimed(message)
+        && !success::is_of_a_part(message, batch);
     document.task_number_count.is_none()
         && !document.failures.is_empty()
         && (!batch.options.skip_error || says_so)

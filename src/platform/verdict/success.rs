@@ -11,27 +11,29 @@ pub(super) fn is_told(message: &str) -> bool {
 }
 
 /// Whether a message of any answer says that something was done, be it in a word that an answer of success
-/// needs more than, or beside something that failed.
+/// needs more than, or beside something that failed: by a count, or in so many words.
 pub(super) fn is_claimed(message: &str) -> bool {
     let bare = message.trim_matches(|c: char| !c.is_alphanumeric());
+    let tells = |clause: &str| tells_of_an_import(clause) || tally::counts_done(clause);
     is_told(message)
         || BARE.iter().any(|word| bare.eq_ignore_ascii_case(word))
-        || clauses(message).iter().any(|clause| is_claim(clause))
+        || clauses(message).iter().any(|clause| tells(clause))
 }
 
-/// Whether a part of a message says that something was done. It may say that nothing was, or ask for it.
-fn is_claim(clause: &str) -> bool {
-    is_told(clause) && !says(clause, &ASKING) && !tally::counts_none(clause)
+fn tells_of_an_import(clause: &str) -> bool {
+    let is_other = says(clause, &NOT_DONE) || says(clause, &HEDGED) || tally::counts_none(clause);
+    says(clause, &IMPORTED) && !is_other
 }
 
-/// Returns the parts of a message in small letters. What has failed behind a count is one of its own.
+/// Returns the parts of a message in small letters and simplified characters. What has failed behind a count is
+/// one of its own.
 fn clauses(message: &str) -> Vec<String> {
-    let mut text = message.to_lowercase();
-    for word in ["失败", "失敗", "fail"] {
+    let mut text = simplified(message).to_lowercase();
+    for word in ["失败", "fail"] {
         let mut parts = text.split(word);
         let mut marked = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            let is_counted = |c: char| c.is_numeric() || "条條个個笔筆行)）]】/".contains(c);
+            let is_counted = |c: char| c.is_numeric() || "条个笔行)）]】/".contains(c);
             let is_behind_a_count = marked.trim_end().ends_with(is_counted);
             marked.extend([if is_behind_a_count { "," } else { "" }, word, part]);
         }
@@ -125,9 +127,46 @@ const NOT_DONE: [&str; 13] = [
     "error",
 ];
 
-/// Words of a part of a message that asks for what it names, or tells when it will be.
-const ASKING: [&str; 13] = [
-    "请", "請", "需", "须", "須", "才", "后再", "後再", "if ", "please", "must", "when ", "until ",
+/// Words for an import that was done.
+const IMPORTED: [&str; 13] = [
+    "导入成功",
+    "导入任务成功",
+    "成功导入",
+    "添加成功",
+    "成功添加",
+    "写入成功",
+    "提交成功",
+    "导入完成",
+    "导入任务完成",
+    "已受理",
+    "已接收",
+    "imported",
+    "import succe",
+];
+
+/// Words of a clause that tells when that will be, or that it is not.
+const HEDGED: [&str; 21] = [
+    "没",
+    "无",
+    "未",
+    "不",
+    "方可",
+    "即可",
+    "成功后",
+    "完成后",
+    "才",
+    "请",
+    "需",
+    "须",
+    "必",
+    "如",
+    "no ",
+    "if ",
+    "only",
+    "must",
+    "when ",
+    "until ",
+    "before ",
 ];
 
 /// Messages of a success that say no more.
@@ -191,7 +230,7 @@ const BEGUN: [&str; 17] = [
 ];
 
 /// Words of which a message about a failure has one, beside [`NOT_DONE`].
-const FAILURE: [&str; 83] = [
+const FAILURE: [&str; 82] = [
     "最多",
     "只能",
     "需要",
@@ -243,7 +282,6 @@ const FAILURE: [&str; 83] = [
     "黑名单",
     "黑名單",
     "余额",
-    "餘額",
     "欠费",
     "停",
     "请",
@@ -281,7 +319,7 @@ const FAILURE: [&str; 83] = [
 const PART: [&str; 6] = ["部分", "个别", "其余", "其中", " some ", "partial"];
 
 /// Words for rows that were left out of a success, or are not in yet.
-const LEFT_OUT: [&str; 55] = [
+const LEFT_OUT: [&str; 59] = [
     "zero",
     "未",
     "不",
@@ -318,8 +356,12 @@ const LEFT_OUT: [&str; 55] = [
     "正在写入",
     "处理中",
     "导入中",
-    "排队",
-    "后台",
+    "排队中",
+    "正在排队",
+    "排队导入",
+    "正在后台",
+    "后台导入",
+    "后台处理",
     "异步",
     "queued",
     "pending",

@@ -18,7 +18,8 @@ pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
         let is_moment = moments.iter().any(|moment| moment.contains(&at.start));
         let number = Number::of(&text, at);
         if number.is_percent() {
-            return number.digits == "100";
+            let is_decimal = number.is_zero() && number.before.ends_with("100.");
+            return number.digits == "100" || is_decimal;
         }
         if is_moment || number.is_masked() || number.digits == rows {
             return true;
@@ -44,7 +45,20 @@ pub(super) fn counts_a_part(message: &str, batch: &Batch) -> bool {
     numbers(&text).any(is_of_a_part)
 }
 
-/// Whether a part of a message counts that nothing was done, as `成功0条` or `0/3 imported`.
+/// Whether a part of a message counts rows that were done, as `成功2条`, `2条成功` or `2/3 imported`.
+pub(super) fn counts_done(message: &str) -> bool {
+    let text = plain(message);
+    let is_negative = NEGATIVE.iter().any(|word| text.contains(word));
+    let is_of_done = |at| {
+        let number = Number::of(&text, at);
+        let is_count =
+            !number.is_zero() && !number.is_total() && number.digits.len() <= LONGEST_COUNT;
+        is_count && (number.follows_done() || number.is_of_done() || number.is_before_done())
+    };
+    !is_negative && numbers(&text).any(is_of_done)
+}
+
+/// Whether a part of a message counts nothing somewhere, as `0/3 imported`.
 pub(super) fn counts_none(message: &str) -> bool {
     let text = plain(message);
     numbers(&text).any(|at| {
@@ -131,6 +145,27 @@ impl<'a> Number<'a> {
         !self.follows(&["job", "batch", "no"]) && words.any(|word| DONE_TO_ROWS.contains(&word))
     }
 
+    /// Whether it is the whole of a part, as in `2/3` or `2 of 3`.
+    fn is_total(&self) -> bool {
+        let before = self.before.trim_end();
+        before.ends_with('/') || before.ends_with(" of")
+    }
+
+    /// Whether a word for what was done stands before it, as in `成功导入2条` or `success: 2`.
+    fn follows_done(&self) -> bool {
+        let signs =
+            |c: char| c.is_whitespace() || ":=-[(为是数量条号码导入添加写入提交".contains(c);
+        let label = self.before.trim_end_matches(signs);
+        DONE.iter().any(|word| label.ends_with(word))
+    }
+
+    /// Whether a word for what was done stands behind it, as in `2条成功`.
+    fn is_before_done(&self) -> bool {
+        let counted = |c: char| c.is_whitespace() || "条个笔行名号码数据导入".contains(c);
+        let behind = self.behind.trim_start_matches(counted);
+        behind.starts_with("成功") || behind.starts_with("success")
+    }
+
     /// Whether it is the code of a success, repeated in words.
     fn is_code(&self) -> bool {
         self.digits == "200"
@@ -202,6 +237,29 @@ const OTHERS: [&str; 9] = [
 const ANNOUNCING: [&str; 22] = [
     "rows", "affected", "成功", "导入", "導入", "新增", "写入", "寫入", "添加", "入库", "有效",
     "共", "总数", "總數", "总计", "合计", "数量", "条数", "success", "total", "count", "of",
+];
+
+/// Words of a success, before a number of rows.
+const DONE: [&str; 7] = [
+    "成功",
+    "success",
+    "successful",
+    "imported",
+    "succeeded",
+    "added",
+    "accepted",
+];
+
+/// Words of a part of a message that counts what was not done.
+const NEGATIVE: [&str; 8] = [
+    "未",
+    "没",
+    "不",
+    "not ",
+    "n't ",
+    "n’t ",
+    "unsuccess",
+    "without",
 ];
 
 /// Words between such a word and its number.

@@ -13,9 +13,9 @@ pub(super) fn is_told(message: &str) -> bool {
         return false;
     }
     let words = simplified(message).to_lowercase().replace("稍后", "稍候");
-    let words = SOON
-        .iter()
-        .fold(words, |words, soon| words.replace(soon, "稍候"));
+    let names_a_number = NUMBERS.iter().any(|number| words.contains(number));
+    let soon = SOON.iter().filter(|_| !names_a_number);
+    let words = soon.fold(words, |words, soon| words.replace(soon, "稍候"));
     let words = CERTAIN
         .iter()
         .fold(words, |words, certain| words.replace(certain, ""));
@@ -32,7 +32,8 @@ pub(super) fn is_told(message: &str) -> bool {
     };
     has(&TROUBLE)
         || words.split(ends_sentence).any(is_under_way)
-        || has(&TOO_OFTEN) && !has(&NUMBERS)
+        || LAST.iter().any(|last| bare.ends_with(last))
+        || has(&TOO_OFTEN) && !names_a_number
         || PARTS.iter().any(is_in)
         || NO_CAUSE.contains(&bare)
 }
@@ -50,7 +51,10 @@ const SOON: [&str; 8] = [
 ];
 
 /// Words at the end of a sentence about what is not done yet.
-const UNDER_WAY: [&str; 5] = ["导入中", "写入中", "提交中", "排队中", "进行中"];
+const UNDER_WAY: [&str; 4] = ["导入中", "写入中", "提交中", "排队中"];
+
+/// Words behind which no cause is told.
+const LAST: [&str; 3] = ["调用失败", "调用异常", "调用出错"];
 
 /// Words that hold one of the others, and after which nothing is carried out: the time of a task or a session is
 /// over, something else has to be done first, or no other try is asked for.
@@ -86,16 +90,14 @@ const CERTAIN: [&str; 27] = [
 ];
 
 /// Words of a trouble.
-const TROUBLE: [&str; 81] = [
+const TROUBLE: [&str; 80] = [
     "超时",
     "逾时",
     "无响应",
     "未响应",
     "没有响应",
-    "调用失败",
-    "调用异常",
-    "调用出错",
-    "异步",
+    "异步导入",
+    "异步处理",
     "繁忙",
     "频繁",
     "稍候",
@@ -154,7 +156,8 @@ const TROUBLE: [&str; 81] = [
     "connection closed",
     "reset by peer",
     "hang up",
-    "econn",
+    "econnre",
+    "etimedout",
     ": eof",
     "unexpected eof",
     "failed to respond",

@@ -90,7 +90,7 @@ const PAIRS: &str = "\
     號号 別别 碼码 電电 話话 機机 無无 確确 錯错 誤误 銷销 註注 單单 關关 長长 數数 範范 規规 請请 檢检 \
     輸输 導导 為为 個个 與与 對对 過过 濾滤 敗败 異异 應应 須须 經经 務务 統统 網网 絡络 處处 頻频 連连 \
     線线 斷断 時时 響响 後后 試试 維维 護护 級级 內内 庫库 據据 臺台 暫暂 錄录 會会 權权 沒没 撥拨 開开 \
-    穩稳 潰溃 複复 餘余 絕绝 審审 攔拦 棄弃 丟丢 僅仅 隊队 閉闭 畢毕";
+    穩稳 潰溃 複复 餘余 絕绝 審审 攔拦 棄弃 丟丢 僅仅 隊队 閉闭 畢毕 額额";
 
 /// Returns where each number of a text stands.
 pub(super) fn numbers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {

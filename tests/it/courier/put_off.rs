@@ -20,6 +20,7 @@ on_every_database!(
     several_rows_for_which_the_task_runs_each_time_hold_up_nobody,
     a_batch_without_others_is_taken_apart_to_find_out,
     batches_that_all_hold_a_row_that_gets_a_429_are_taken_apart_to_find_out,
+    more_batches_than_may_be_in_trouble_are_taken_apart_to_find_out,
     rows_that_an_earlier_courier_has_left_put_off_hold_up_nobody,
 );
 
@@ -113,6 +114,11 @@ async fn a_batch_without_others_is_taken_apart_to_find_out(db: &Db) {
 async fn batches_that_all_hold_a_row_that_gets_a_429_are_taken_apart_to_find_out(db: &Db) {
     let rows = (250, &[10, 60, 103, 203][..]);
     hold_up_nobody(db, quick(), rows, || later(429, None, 429)).await;
+}
+
+async fn more_batches_than_may_be_in_trouble_are_taken_apart_to_find_out(db: &Db) {
+    let bad: Vec<usize> = (0..12).map(|nth| nth * 100 + 7).collect();
+    hold_up_nobody(db, quick(), (1_200, &bad), || later(429, None, 429)).await;
 }
 
 async fn rows_that_an_earlier_courier_has_left_put_off_hold_up_nobody(db: &Db) {

@@ -9,6 +9,7 @@ use crate::support::{Db, close, entry, on_every_database};
 
 on_every_database!(
     a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now,
+    a_contact_that_was_cancelled_in_doubt_stays_so_unless_its_kind_is_named,
     a_contact_in_doubt_that_breaks_a_rule_now_is_unconfirmed_again,
 );
 
@@ -65,7 +66,17 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
             );
         }
     }
-    // The contact has ended in another way since, and the first request may still have arrived.
+    // The journal no longer tells.
+    unconfirmed(db, "u/gone", Suffix::None, "false").await;
+    db.execute("DELETE FROM delivery_batch WHERE task_id = 'gone'")
+        .await;
+    let requeue = ["requeue", "--task", "gone", "--yes", "--json"];
+    let said = world.run(&requeue).await;
+    assert!(said.out.contains("\"unsafe\":1"), "{}", said.out);
+}
+
+async fn a_contact_that_was_cancelled_in_doubt_stays_so_unless_its_kind_is_named(db: &Db) {
+    let mut world = World::new(db, Faults::default()).await;
     for (task, default, left_out) in [("same", "false", 0), ("other", "true", 1)] {
         let lane = format!("u/{task}");
         unconfirmed(db, &lane, Suffix::None, "NULL").await;
@@ -77,7 +88,13 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
         world.set("request.number_add_suffix", default);
         // What operators have ended is left out, unless its kind is named.
         let said = world.run(&requeue).await;
-        assert!(said.out.contains("\"requeued\":0"), "{}", said.out);
+        for words in [
+            "\"requeued\":0",
+            "\"to_requeue\":0",
+            "\"cancelled_left_out\":1",
+        ] {
+            assert!(said.out.contains(words), "{}", said.out);
+        }
         let requeue = [&requeue[..], &["--kind", "unconfirmed"]].concat();
         let said = world.run(&requeue).await;
         let words = format!("\"unsafe\":{left_out}");
@@ -88,13 +105,6 @@ async fn a_requeue_judges_by_how_a_contact_was_sent_and_by_how_it_would_be_now(d
             said.err
         );
     }
-    // The journal no longer tells.
-    unconfirmed(db, "u/gone", Suffix::None, "false").await;
-    db.execute("DELETE FROM delivery_batch WHERE task_id = 'gone'")
-        .await;
-    let requeue = ["requeue", "--task", "gone", "--yes", "--json"];
-    let said = world.run(&requeue).await;
-    assert!(said.out.contains("\"unsafe\":1"), "{}", said.out);
 }
 
 async fn a_contact_in_doubt_that_breaks_a_rule_now_is_unconfirmed_again(db: &Db) {

@@ -242,6 +242,15 @@ async fn of_several_couriers_the_one_that_has_run_the_longest_prunes(db: &Db) {
     assert_eq!(db.count("FROM contact_outbox").await, 0);
     assert_eq!(db.count("FROM delivery_batch").await, 0);
 
+    // One that does not prune keeps no other from it.
+    delivered(db, "u/t", 2, LONG).await;
+    db.execute(&format!(
+        "UPDATE courier_instance SET standing = '{{}}' WHERE id = '{first}'"
+    ))
+    .await;
+    caretaker(second).round(&life).await.expect("a round");
+    assert_eq!(db.count("FROM contact_outbox").await, 0);
+
     // A silent courier keeps no other from pruning.
     delivered(db, "u/t", 2, LONG).await;
     db.execute(&format!(

@@ -9,8 +9,8 @@ use std::time::Duration;
 use contact_courier::batch::BatchId;
 use contact_courier::contact::{ContactId, Lane, RequestOptions};
 use contact_courier::outbox::{
-    Action, Change, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease, LeasedLane,
-    MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, Recorded, RowOutcome,
+    Action, Change, Chore, Close, Final, Instance, JournalEntry, LaneFound, LaneQuery, Lease,
+    LeasedLane, MySqlOutbox, Operations, Outbox, OutboxError, PostgresOutbox, Recorded, RowOutcome,
     SqliteOutbox, Standing, Write,
 };
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -447,7 +447,10 @@ pub(crate) fn instance(id: Uuid) -> Instance {
         host: "test".into(),
         pid: 1,
         lease: Duration::from_secs(30),
-        standing: Standing::default(),
+        standing: Standing {
+            chores: vec![Chore::Prune, Chore::Redact],
+            ..Standing::default()
+        },
     }
 }
 

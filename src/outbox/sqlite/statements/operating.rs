@@ -1,5 +1,6 @@
 //! The questions of operators.
 
+use crate::outbox::operations::cancelled_in_doubt;
 use crate::outbox::sql::statements::{Operating, Statement};
 
 /// Everything known about every lane, as `standing`: the pending rows, counted in the two small
@@ -383,7 +384,9 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
     )),
     count_failures: Statement::new(concat!(
         "SELECT c.fail_kind, c.number_add_suffix, c.encryption,
-             c.redacted_at IS NOT NULL AS redacted, count(*) AS contacts, ",
+             c.redacted_at IS NOT NULL AS redacted, ",
+        cancelled_in_doubt!("c.fail_cause"),
+        " AS cancelled, count(*) AS contacts, ",
         maybe_in_task!(),
         ", ",
         sent_columns!(),
@@ -391,7 +394,7 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
         last_batch!(),
         "WHERE ",
         passing!(),
-        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, maybe_in_task,
+        " GROUP BY c.fail_kind, c.number_add_suffix, c.encryption, redacted, cancelled, maybe_in_task,
              sent_suffix, sent_encryption
           ORDER BY c.fail_kind"
     )),

@@ -141,6 +141,10 @@ fn a_refusal_that_tells_of_a_success_too_may_have_been_an_import() {
         (0, "Imported 3 failed 0"),
         (0, "2/3 imported, 1 failed"),
         (7001, "号码导入任务成功，写入公海失败"),
+        (0, "成功3条 重复0条 失败0条"),
+        (0, "3 imported 0 failed"),
+        (422, "2条成功，1条失败"),
+        (0, "成功导入号码数为2，失败1"),
     ] {
         let wait = waiting(&three(), &error(code, words));
         let found = (wait.reason, wait.maybe_delivered);
@@ -182,7 +186,11 @@ fn a_success_in_another_shape_than_documented_may_have_been_an_import() {
         let closing = closed(&unsafe_to_resend(three()), &answer(200, body));
         assert!(ends(&closing).iter().all(|(_, end)| *end == "unconfirmed"));
     }
-    // [refused]: these tell of a failure.
+}
+
+#[test]
+fn an_answer_that_tells_of_a_failure_alone_is_a_refusal() {
+    // [refused]
     for (http, body) in [
         (200, r#"{"code":1,"msg":"任务不存在"}"#),
         (200, r#"{"code":0,"message":"余额不足"}"#),
@@ -200,6 +208,27 @@ fn a_success_in_another_shape_than_documented_may_have_been_an_import() {
         (200, r#"{"code":0,"msg":"成功0条，失败3条"}"#),
         (200, r#"{"code":1,"msg":"0/3 imported, 3 failed"}"#),
         (200, r#"{"code":1,"msg":"导入失败，请充值成功再导入"}"#),
+        (200, r#"{"code":1,"msg":"导入失败，没有号码导入成功"}"#),
+        (200, r#"{"code":1,"msg":"导入失败，成功数量为0"}"#),
+        (200, r#"{"code":1,"msg":"0成功，3失败"}"#),
+        (
+            400,
+            r#"{"code":422,"msg":"导入失败，实名认证成功方可导入"}"#,
+        ),
+        (400, r#"{"code":7001,"msg":"鉴权成功，余额不足，导入失败"}"#),
+        (
+            400,
+            r#"{"code":422,"msg":"Import failed, no contacts were imported"}"#,
+        ),
+        (
+            400,
+            r#"{"code":422,"msg":"Validation failed. Accepted formats: +86"}"#,
+        ),
+        (
+            400,
+            r#"{"code":422,"msg":"Import failed, 3 contacts not imported"}"#,
+        ),
+        (200, r#"{"code":1,"msg":"餘額過低"}"#),
         (400, r#"{"code":7001,"message":""}"#),
     ] {
         let closing = closed(&three(), &answer(http, body));
