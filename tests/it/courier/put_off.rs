@@ -20,7 +20,6 @@ on_every_database!(
     several_rows_for_which_the_task_runs_each_time_hold_up_nobody,
     a_batch_without_others_is_taken_apart_to_find_out,
     batches_that_all_hold_a_row_that_gets_a_429_are_taken_apart_to_find_out,
-    more_batches_than_may_be_in_trouble_are_taken_apart_to_find_out,
     rows_that_an_earlier_courier_has_left_put_off_hold_up_nobody,
 );
 
@@ -116,11 +115,6 @@ async fn batches_that_all_hold_a_row_that_gets_a_429_are_taken_apart_to_find_out
     hold_up_nobody(db, quick(), rows, || later(429, None, 429)).await;
 }
 
-async fn more_batches_than_may_be_in_trouble_are_taken_apart_to_find_out(db: &Db) {
-    let bad: Vec<usize> = (0..12).map(|nth| nth * 100 + 7).collect();
-    hold_up_nobody(db, quick(), (1_200, &bad), || later(429, None, 429)).await;
-}
-
 async fn rows_that_an_earlier_courier_has_left_put_off_hold_up_nobody(db: &Db) {
     const LEFT: usize = 12;
     lane_of(db, LEFT).await;
@@ -158,6 +152,21 @@ async fn rows_that_an_earlier_courier_has_left_put_off_hold_up_nobody(db: &Db) {
     };
     run_until(db, one_by_one(), platform, all_pass).await;
     none_has_failed(db).await;
+}
+
+#[tokio::test]
+async fn more_batches_than_may_be_in_trouble_are_taken_apart_to_find_out() {
+    let db = Db::sqlite().await;
+    lane_of(&db, 1_200).await;
+    let bad: Vec<String> = (0..12).map(|nth| number(nth * 100 + 7)).collect();
+    let platform = move |batch: &Batch| {
+        if carries(batch, &bad) {
+            later(429, None, 429)
+        } else {
+            answer(200)
+        }
+    };
+    run_until(&db, quick(), platform, until(&db, 100, SUCCEEDED)).await;
 }
 
 /// Batches of ten rows. Returns how many requests the platform took for 50 of them, and how many it put off.
