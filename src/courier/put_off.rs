@@ -30,8 +30,9 @@ const TO_SPLIT: Times = Times { whole: 5, part: 2 };
 /// After so many failures of the lane in a row, parts are sent to find out, if no other batch of the lane can tell.
 const TO_SPLIT_WITHOUT_OTHERS: u32 = 6;
 
-/// Each batch, or part of one, of which the parts are sent was put off so often in a row.
-const TO_FIND_OUT: u32 = 2;
+/// Each batch, or part of one, of which the parts are sent was put off so often in a row. The more parts there are, the
+/// longer it takes: at a real limit they cost a request each.
+const TO_FIND_OUT: Times = Times { whole: 2, part: 6 };
 
 /// A lane does not rest longer than this for such a batch.
 const LONGEST_REST: Duration = Duration::from_secs(2);
@@ -195,7 +196,9 @@ impl PutOff {
     /// other batch of it can tell, nor a smaller part.
     pub(super) fn is_to_split(&self, without_others: Option<u32>) -> bool {
         let to_find_out = |failures| {
-            self.is_rate && self.times >= TO_FIND_OUT && failures >= TO_SPLIT_WITHOUT_OTHERS
+            self.is_rate
+                && self.times >= self.of(TO_FIND_OUT)
+                && failures >= TO_SPLIT_WITHOUT_OTHERS
         };
         self.alone >= self.of(TO_SPLIT)
             || without_others.is_some_and(|failures| self.alone > 0 || to_find_out(failures))
@@ -380,9 +383,12 @@ mod tests {
             let mut part = Some(whole.of_a_part());
             let once = again(&mut part, reason, went(3_000, 500));
             assert!(!once.is_to_split(Some(FAILURES + 1)));
-            let twice = again(&mut part, reason, went(4_000, 500));
-            assert_eq!(twice.is_to_split(Some(FAILURES + 2)), is_cut);
-            assert_eq!(twice.by_the_rate_since().is_some(), is_cut);
+            for nth in 2..=TO_FIND_OUT.part {
+                let part = again(&mut part, reason, went(3_000 + u64::from(nth), 500));
+                let is_enough = nth == TO_FIND_OUT.part;
+                assert_eq!(part.is_to_split(Some(FAILURES + nth)), is_cut && is_enough);
+                assert_eq!(part.by_the_rate_since().is_some(), is_cut);
+            }
         }
     }
 

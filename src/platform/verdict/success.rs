@@ -11,36 +11,20 @@ pub(super) fn is_told(message: &str) -> bool {
 }
 
 /// Whether a message of any answer says that something was done, be it in a word that an answer of success
-/// needs more than, or beside something that failed: by a count, or in so many words.
+/// needs more than, or beside something that failed: by counts of both, or because it begins with it.
 pub(super) fn is_claimed(message: &str) -> bool {
     let bare = message.trim_matches(|c: char| !c.is_alphanumeric());
-    let tells = |clause: &str| tells_of_an_import(clause) || tally::counts_done(clause);
     is_told(message)
         || BARE.iter().any(|word| bare.eq_ignore_ascii_case(word))
-        || clauses(message).iter().any(|clause| tells(clause))
+        || begins_with_an_import(message)
+        || tally::counts_done_and_failed(&simplified(message))
 }
 
-fn tells_of_an_import(clause: &str) -> bool {
+fn begins_with_an_import(message: &str) -> bool {
+    let text = simplified(message).to_lowercase();
+    let clause = text.split(ends_sentence).next().unwrap_or_default();
     let is_other = says(clause, &NOT_DONE) || says(clause, &HEDGED) || tally::counts_none(clause);
     says(clause, &IMPORTED) && !is_other
-}
-
-/// Returns the parts of a message in small letters and simplified characters. What has failed behind a count is
-/// one of its own.
-fn clauses(message: &str) -> Vec<String> {
-    let mut text = simplified(message).to_lowercase();
-    for word in ["失败", "fail"] {
-        let mut parts = text.split(word);
-        let mut marked = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let is_counted = |c: char| c.is_numeric() || "条个笔行)）]】/".contains(c);
-            let is_behind_a_count = marked.trim_end().ends_with(is_counted);
-            marked.extend([if is_behind_a_count { "," } else { "" }, word, part]);
-        }
-        text = marked;
-    }
-    let ends = |c: char| ends_sentence(c) || "、|\n".contains(c);
-    text.split(ends).map(str::to_owned).collect()
 }
 
 /// Whether a message tells that something went wrong, or has to be done first. One that also tells that
@@ -72,7 +56,13 @@ pub(super) fn is_status_of_failure(status: &str) -> bool {
 /// Whether nothing in a message of success says that some of the rows were left out.
 pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
     let lower = format!(" {} ", simplified(message).to_lowercase());
-    tally::is_of_all(message, batch) && !says(&lower, &PART) && !says(&lower, &LEFT_OUT)
+    let is_less = says(&lower, &PART) || says(&lower, &LEFT_OUT) || is_still_to_come(&lower);
+    tally::is_of_all(message, batch) && !is_less
+}
+
+/// Whether a message of success says that the import is not done yet. Calls come later anyway.
+fn is_still_to_come(message: &str) -> bool {
+    says(message, &TO_COME) || says(message, &LATER) && !says(message, &AFTERWARDS)
 }
 
 /// Whether a message of a refusal tells that it is about some of the rows alone.
@@ -144,29 +134,10 @@ const IMPORTED: [&str; 13] = [
     "import succe",
 ];
 
-/// Words of a clause that tells when that will be, or that it is not.
-const HEDGED: [&str; 21] = [
-    "没",
-    "无",
-    "未",
-    "不",
-    "方可",
-    "即可",
-    "成功后",
-    "完成后",
-    "才",
-    "请",
-    "需",
-    "须",
-    "必",
-    "如",
-    "no ",
-    "if ",
-    "only",
-    "must",
-    "when ",
-    "until ",
-    "before ",
+/// Words of a clause that tells when that will be, that it is not, or that it was before.
+const HEDGED: [&str; 16] = [
+    "没", "无", "未", "不", "方可", "即可", "后", "才", "请", "需", "须", "必", "如", "已有",
+    "最多", "no ",
 ];
 
 /// Messages of a success that say no more.
@@ -318,8 +289,8 @@ const FAILURE: [&str; 82] = [
 /// Words for some of the rows.
 const PART: [&str; 6] = ["部分", "个别", "其余", "其中", " some ", "partial"];
 
-/// Words for rows that were left out of a success, or are not in yet.
-const LEFT_OUT: [&str; 59] = [
+/// Words for rows that were left out of a success.
+const LEFT_OUT: [&str; 41] = [
     "zero",
     "未",
     "不",
@@ -350,25 +321,6 @@ const LEFT_OUT: [&str; 59] = [
     "无法",
     "稍后",
     "审核",
-    // It is still to come.
-    "正在导入",
-    "正在处理",
-    "正在写入",
-    "处理中",
-    "导入中",
-    "排队中",
-    "正在排队",
-    "排队导入",
-    "正在后台",
-    "后台导入",
-    "后台处理",
-    "异步",
-    "queued",
-    "pending",
-    "processing",
-    "in progress",
-    "async",
-    "background",
     " no ",
     " none ",
     "skip",
@@ -380,6 +332,41 @@ const LEFT_OUT: [&str; 59] = [
     "invalid",
     "reject",
     "warning",
+];
+
+/// Words of an import that is not done yet.
+const TO_COME: [&str; 14] = [
+    "正在导入",
+    "正在处理",
+    "正在写入",
+    "正在入库",
+    "入库中",
+    "导入中",
+    "处理中",
+    "待导入",
+    "排队导入",
+    "后台处理",
+    "异步导入",
+    "异步处理",
+    "will be",
+    "being imported",
+];
+
+/// Words of something that is not done yet.
+const LATER: [&str; 8] = [
+    "排队",
+    "后台",
+    "异步",
+    "queued",
+    "pending",
+    "processing",
+    "in progress",
+    "background",
+];
+
+/// Words of what comes behind an import.
+const AFTERWARDS: [&str; 9] = [
+    "外呼", "呼叫", "拨打", "结果", "记录", "查看", "通知", "call", "dial",
 ];
 
 /// Words of a success that is still to come.

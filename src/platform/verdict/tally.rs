@@ -18,8 +18,8 @@ pub(super) fn is_of_all(message: &str, batch: &Batch) -> bool {
         let is_moment = moments.iter().any(|moment| moment.contains(&at.start));
         let number = Number::of(&text, at);
         if number.is_percent() {
-            let is_decimal = number.is_zero() && number.before.ends_with("100.");
-            return number.digits == "100" || is_decimal;
+            let is_all = number.digits == "100" || number.before.ends_with("100.");
+            return is_all || !number.is_rate_of_success();
         }
         if is_moment || number.is_masked() || number.digits == rows {
             return true;
@@ -45,17 +45,24 @@ pub(super) fn counts_a_part(message: &str, batch: &Batch) -> bool {
     numbers(&text).any(is_of_a_part)
 }
 
-/// Whether a part of a message counts rows that were done, as `成功2条`, `2条成功` or `2/3 imported`.
-pub(super) fn counts_done(message: &str) -> bool {
+/// Whether a message counts rows that were done beside others that failed, as `成功2条，失败1条` or `2/3 imported,
+/// 1 failed`. Its end tells whether numbers stand before their words, or behind them.
+pub(super) fn counts_done_and_failed(message: &str) -> bool {
     let text = plain(message);
-    let is_negative = NEGATIVE.iter().any(|word| text.contains(word));
-    let is_of_done = |at| {
-        let number = Number::of(&text, at);
-        let is_count =
-            !number.is_zero() && !number.is_total() && number.digits.len() <= LONGEST_COUNT;
-        is_count && (number.follows_done() || number.is_of_done() || number.is_before_done())
+    let last_number = numbers(&text).map(|at| at.start).last();
+    let words = DONE.iter().chain(&FAILED);
+    let last_word = words.filter_map(|word| text.rfind(word)).max();
+    let all = || numbers(&text).map(|at| Number::of(&text, at));
+    let is_of = |number: &Number<'_>, words: &[&str]| {
+        let is_beside = if last_number > last_word {
+            number.stands_behind(words)
+        } else {
+            number.stands_before(words)
+        };
+        is_beside && number.digits.len() <= LONGEST_COUNT
     };
-    !is_negative && numbers(&text).any(is_of_done)
+    let is_done = |number: Number<'_>| !number.is_zero() && is_of(&number, &DONE);
+    all().any(is_done) && all().any(|number| is_of(&number, &FAILED))
 }
 
 /// Whether a part of a message counts nothing somewhere, as `0/3 imported`.
@@ -116,6 +123,15 @@ impl<'a> Number<'a> {
         self.behind.trim_start().starts_with('%')
     }
 
+    /// Whether a word for the part that was done stands before it.
+    fn is_rate_of_success(&self) -> bool {
+        let value = |c: char| c.is_whitespace() || c.is_ascii_digit() || ".:=为是".contains(c);
+        let label = self.before.trim_end_matches(value);
+        ["率", "成功", "导入", "success", "imported", "rate"]
+            .iter()
+            .any(|word| label.ends_with(word))
+    }
+
     /// Whether it is a part of `2/3`.
     fn is_in_fraction(&self) -> bool {
         let is_digit = |c: char| c.is_ascii_digit();
@@ -145,25 +161,27 @@ impl<'a> Number<'a> {
         !self.follows(&["job", "batch", "no"]) && words.any(|word| DONE_TO_ROWS.contains(&word))
     }
 
-    /// Whether it is the whole of a part, as in `2/3` or `2 of 3`.
-    fn is_total(&self) -> bool {
-        let before = self.before.trim_end();
-        before.ends_with('/') || before.ends_with(" of")
-    }
-
-    /// Whether a word for what was done stands before it, as in `成功导入2条` or `success: 2`.
-    fn follows_done(&self) -> bool {
+    /// Whether one of these words stands before it, as in `成功导入2条` or `success: 2`, and does not say the opposite.
+    fn stands_behind(&self, words: &[&str]) -> bool {
         let signs =
-            |c: char| c.is_whitespace() || ":=-[(为是数量条号码导入添加写入提交".contains(c);
+            |c: char| c.is_whitespace() || ":=-([【为是数量条号码导入添加写入提交".contains(c);
         let label = self.before.trim_end_matches(signs);
-        DONE.iter().any(|word| label.ends_with(word))
+        let before = words.iter().find_map(|word| label.strip_suffix(word));
+        before.is_some_and(|before| !before.trim_end().ends_with(NEGATIVE))
     }
 
-    /// Whether a word for what was done stands behind it, as in `2条成功`.
-    fn is_before_done(&self) -> bool {
-        let counted = |c: char| c.is_whitespace() || "条个笔行名号码数据导入".contains(c);
-        let behind = self.behind.trim_start_matches(counted);
-        behind.starts_with("成功") || behind.starts_with("success")
+    /// Whether one of these words stands behind it, as in `2条成功`, `2/3 imported` or `2 contacts added`.
+    fn stands_before(&self, words: &[&str]) -> bool {
+        let signs = |c: char| c.is_whitespace() || ")]】".contains(c);
+        let mut rest = self.behind.trim_start_matches(signs);
+        if let Some(total) = rest.strip_prefix('/').or_else(|| rest.strip_prefix("of ")) {
+            rest = total.trim_start_matches(|c: char| c.is_ascii_digit() || c.is_whitespace());
+        } else if self.before.trim_end().ends_with('/') || self.before.ends_with("of ") {
+            return false;
+        }
+        let counted = COUNTED.iter().find_map(|word| rest.strip_prefix(word));
+        let rest = counted.unwrap_or(rest).trim_start_matches(['s', ' ']);
+        words.iter().any(|word| rest.starts_with(word))
     }
 
     /// Whether it is the code of a success, repeated in words.
@@ -239,8 +257,8 @@ const ANNOUNCING: [&str; 22] = [
     "共", "总数", "總數", "总计", "合计", "数量", "条数", "success", "total", "count", "of",
 ];
 
-/// Words of a success, before a number of rows.
-const DONE: [&str; 7] = [
+/// Words of what was done to a number of rows, beside it.
+const DONE: [&str; 11] = [
     "成功",
     "success",
     "successful",
@@ -248,19 +266,17 @@ const DONE: [&str; 7] = [
     "succeeded",
     "added",
     "accepted",
+    "inserted",
+    "created",
+    "saved",
+    "ok",
 ];
 
-/// Words of a part of a message that counts what was not done.
-const NEGATIVE: [&str; 8] = [
-    "未",
-    "没",
-    "不",
-    "not ",
-    "n't ",
-    "n’t ",
-    "unsuccess",
-    "without",
-];
+/// The same for what was not.
+const FAILED: [&str; 4] = ["失败", "failed", "fail", "failures"];
+
+/// Ends of a text that turn the next word into its opposite.
+const NEGATIVE: [char; 4] = ['未', '不', '没', '非'];
 
 /// Words between such a word and its number.
 const NUMBER_OF: [&str; 4] = ["数", "數", "号码", "號碼"];

@@ -14,7 +14,8 @@ pub(super) fn is_told(message: &str) -> bool {
     }
     let words = simplified(message).to_lowercase().replace("稍后", "稍候");
     let names_a_number = NUMBERS.iter().any(|number| words.contains(number));
-    let soon = SOON.iter().filter(|_| !names_a_number);
+    let lasts = names_a_number || LASTING.iter().any(|cause| words.contains(cause));
+    let soon = SOON.iter().filter(|_| !lasts);
     let words = soon.fold(words, |words, soon| words.replace(soon, "稍候"));
     let words = CERTAIN
         .iter()
@@ -32,22 +33,28 @@ pub(super) fn is_told(message: &str) -> bool {
     };
     has(&TROUBLE)
         || words.split(ends_sentence).any(is_under_way)
-        || LAST.iter().any(|last| bare.ends_with(last))
+        || !bare.contains(ends_sentence) && LAST.iter().any(|last| bare.ends_with(last))
         || has(&TOO_OFTEN) && !names_a_number
         || PARTS.iter().any(is_in)
         || NO_CAUSE.contains(&bare)
 }
 
 /// Words for another try after some time, and not after something else.
-const SOON: [&str; 8] = [
-    "秒后再",
-    "秒后重",
-    "钟后再",
-    "钟后重",
-    "时后再",
-    "时后重",
-    "会儿再",
-    "片刻后",
+const SOON: [&str; 6] = ["秒后再", "秒后重", "钟后再", "钟后重", "会儿再", "片刻后"];
+
+/// Words of a cause that lasts, whatever is said of another try.
+const LASTING: [&str; 11] = [
+    "余额",
+    "充值",
+    "账号",
+    "账户",
+    "帐号",
+    "上限",
+    "锁定",
+    "客户",
+    "用户",
+    "联系人",
+    "任务",
 ];
 
 /// Words at the end of a sentence about what is not done yet.
@@ -90,14 +97,12 @@ const CERTAIN: [&str; 27] = [
 ];
 
 /// Words of a trouble.
-const TROUBLE: [&str; 80] = [
+const TROUBLE: [&str; 78] = [
     "超时",
     "逾时",
     "无响应",
     "未响应",
     "没有响应",
-    "异步导入",
-    "异步处理",
     "繁忙",
     "频繁",
     "稍候",
@@ -176,7 +181,7 @@ const TROUBLE: [&str; 80] = [
 /// Words of a limit of requests, unless a number is named: it may be called too often, too.
 const TOO_OFTEN: [&str; 3] = ["频率", "过快", "太快"];
 
-const NUMBERS: [&str; 3] = ["号码", "手机", "被叫"];
+const NUMBERS: [&str; 4] = ["号码", "手机", "被叫", "电话"];
 
 /// Parts of a platform.
 const PARTS: [&str; 10] = [

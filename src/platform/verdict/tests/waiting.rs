@@ -145,6 +145,12 @@ fn a_refusal_that_tells_of_a_success_too_may_have_been_an_import() {
         (0, "3 imported 0 failed"),
         (422, "2条成功，1条失败"),
         (0, "成功导入号码数为2，失败1"),
+        (0, "成功【2】条，失败【1】条"),
+        (0, "inserted 2, failed 1"),
+        (0, "2 ok, 1 failed"),
+        (0, "created: 2, failed: 1"),
+        (0, "失败1条，成功2条"),
+        (0, "2 of 3 contacts imported, 1 failed"),
     ] {
         let wait = waiting(&three(), &error(code, words));
         let found = (wait.reason, wait.maybe_delivered);
@@ -237,6 +243,33 @@ fn an_answer_that_tells_of_a_failure_alone_is_a_refusal() {
     }
     let words = closed(&three(), &answer(200, r#"{"code":1,"msg":"任务不存在"}"#)).answer;
     assert_eq!(words, "1 任务不存在");
+}
+
+#[test]
+fn a_failure_that_counts_or_names_other_successes_is_a_refusal() {
+    // [refused]
+    for words in [
+        "共3条成功0条失败3条",
+        "总数3 成功0 失败3",
+        "失败:3 成功:0",
+        "total:3 success:0 fail:3",
+        "failed 3 succeeded 0",
+        "3 contacts 0 imported 3 failed",
+        "0 of 3 imported, 3 failed",
+        "未成功3条，失败3条",
+        "导入失败，今日已成功导入5000条，已达上限",
+        "导入失败，该号码已成功导入",
+        "操作失败，任务已导入完成，不能继续添加",
+        "导入失败，一次最多成功导入100条",
+        "Import failed, nothing imported",
+        "Import failed, number already imported",
+        "Import failed, up to 100 contacts accepted per request",
+        "Validation failed, 11 digits accepted",
+    ] {
+        let closing = closed(&three(), &error(422, words));
+        let told = (closing.outcome, closing.maybe_delivered);
+        assert_eq!(told, (Outcome::Refused, false), "{words}");
+    }
 }
 
 #[test]
