@@ -24,9 +24,9 @@ fn is_suffix(text: &str) -> bool {
 
 /// Hands each spelling under which the platform may know a number to `spelling`: as it was sent; without blanks
 /// around it; in plain digits, if it has blanks, hyphens or full-width digits; each number of several, or what
-/// stands before an extension; as the whole number that it stands for, if it is written as an amount (`13012121211.0`); each of these without
-/// China's country code, the zero of a trunk call, or both; and each of all these without a suffix. A number in
-/// plain digits that begins with none of these has one spelling.
+/// stands before an extension; as the whole number that it stands for, if it is written as an amount
+/// (`13012121211.0`); each of these without China's country code, the zero of a trunk call, or both; and each of
+/// all these without a suffix. A number in plain digits that begins with none of these has one spelling.
 pub fn each_spelling(number: &str, mut spelling: impl FnMut(&str)) {
     let trimmed = trimmed(number);
     let plain = plain(trimmed);

@@ -148,8 +148,9 @@ impl Requeue {
                 failed.into_iter().map(one).collect()
             }
         };
-        let (left, found): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|count| self.leaves(count));
+        let (left, found): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|count| self.leaves_cancelled() && count.cancelled);
         let mut tally = RequeueTally::of(&found, &self.safety, self.even_unsafe);
         let left = left.iter().filter(|count| !count.redacted);
         tally.cancelled = left.map(|count| count.contacts).sum();
@@ -158,13 +159,9 @@ impl Requeue {
         Ok(tally)
     }
 
-    /// Whether contacts are left out because operators have cancelled them and the filter does not
-    /// name that kind.
-    fn leaves(&self, count: &FailureCount) -> bool {
-        match &self.which {
-            Failed::Named(_) => false,
-            Failed::Filter(filter) => filter.kinds.is_empty() && count.cancelled,
-        }
+    /// Whether contacts are left out that operators have cancelled: the filter does not name a kind.
+    fn leaves_cancelled(&self) -> bool {
+        matches!(&self.which, Failed::Filter(filter) if filter.kinds.is_empty())
     }
 
     /// Requeues, in small transactions. Returns how many contacts.
@@ -219,13 +216,8 @@ impl Requeue {
             self.safety
                 .is_unsafe(failed.maybe_in_task, failed.options, failed.sent)
         };
-        let is_named = match &self.which {
-            Failed::Named(_) => true,
-            Failed::Filter(filter) => !filter.kinds.is_empty(),
-        };
-        !failed.redacted
-            && (is_named || !failed.was_cancelled())
-            && (self.even_unsafe || !is_unsafe())
+        let is_left = failed.redacted || self.leaves_cancelled() && failed.was_cancelled();
+        !is_left && (self.even_unsafe || !is_unsafe())
     }
 }
 

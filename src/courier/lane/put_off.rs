@@ -32,7 +32,8 @@ impl LaneAtWork {
     }
 
     /// Lets a batch that another one should go before leave its search, in which it would be the next one. What the
-    /// lane has taught about the rate of all since a batch was put off is taken back when this turns out to be so alone.
+    /// lane has taught about the rate of all since a batch was put off is taken back when it turns out to be so
+    /// alone.
     pub(super) fn notice_put_off(&mut self, underway: &mut Underway, was_alone: bool) {
         if underway.failing.asks_for_another() {
             self.culprits.leave(underway);

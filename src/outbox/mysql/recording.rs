@@ -107,15 +107,13 @@ pub(super) async fn locked(
     Ok(locked.map(ContactId).collect())
 }
 
-/// Makes failed contacts pending again.
+/// Makes failed contacts pending again, whose rows are locked.
 pub(super) async fn requeue(tx: &mut MySqlConnection, contacts: &[i64]) -> Result<u64, SqlError> {
-    let failed = of(LOCK_FAILED, contacts).fetch_all(tx).await?;
-    let failed: Vec<i64> = failed.iter().filter_map(|row| row.integer("id")).collect();
-    of(KEEP_ENDS, &failed).execute(tx).await?;
-    of(REQUEUE, &failed).execute(tx).await?;
-    let unwritten = of(LOCK_FAILED, &failed).fetch_all(tx).await?;
+    of(KEEP_ENDS, contacts).execute(tx).await?;
+    of(REQUEUE, contacts).execute(tx).await?;
+    let unwritten = of(LOCK_FAILED, contacts).fetch_all(tx).await?;
     none_unwritten(CONTACTS, unwritten.len())?;
-    Ok(failed.len() as u64)
+    Ok(contacts.len() as u64)
 }
 
 /// A statement about contacts.

@@ -167,8 +167,8 @@ async fn on_their_way<D: Dialect>(
     Ok(going.into_iter().flat_map(|(_, ids)| ids).collect())
 }
 
-/// Ends the pending ones of the contacts. Those that may be in their task by an earlier send are called so. Returns how many there were: where a table has triggers, not
-/// every server counts what it has written.
+/// Ends the pending ones of the contacts. Those that may be in their task by an earlier send are called so. Returns
+/// how many there were: where a table has triggers, not every server counts what it has written.
 async fn end<D: Dialect>(tx: &mut Session<D>, ids: &[i64], cause: &str) -> Result<u64, SqlError> {
     let doubted = ask::<D>(D::INTERVENING.doubted)
         .bind(List::Contacts(ids))

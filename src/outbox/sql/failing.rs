@@ -12,6 +12,7 @@ use crate::outbox::operations::{
     self, Action, FailedContact, FailureCount, FailureCursor, FailureFilter, FailureGroups,
     FailurePage, FailuresBy, Grouping, MayGo,
 };
+use crate::outbox::rows::Columns;
 use crate::outbox::span::to_seconds;
 
 pub(super) async fn failures<D: Dialect>(
@@ -96,17 +97,18 @@ async fn read_named<D: Dialect>(
     Ok(failed.iter().map(operations::failed).collect())
 }
 
-/// Locks the failed ones of these contacts, and requeues those that may go.
+/// Locks the failed ones of these contacts that can be sent, and requeues those that may go.
 async fn judge_and_requeue<D: Dialect>(
     tx: &mut Session<D>,
     ids: &[i64],
     may_go: MayGo<'_>,
 ) -> Result<u64, SqlError> {
-    ask::<D>(D::OPERATING.lock_failed)
+    let locked = ask::<D>(D::OPERATING.lock_failed)
         .bind(List::Contacts(ids))
         .fetch_all(tx)
         .await?;
-    let failed = read_named::<D>(tx, ids).await?;
+    let locked: Vec<i64> = locked.iter().filter_map(|row| row.integer("id")).collect();
+    let failed = read_named::<D>(tx, &locked).await?;
     let mut ids: Vec<i64> = failed
         .iter()
         .filter(|failed| may_go(failed))

@@ -156,7 +156,7 @@ pub(in crate::outbox) struct Operating {
     pub(in crate::outbox) failures_named: &'static str,
     /// Counts the pending contacts of one lane [user, task].
     pub(in crate::outbox) count_lane: &'static str,
-    /// Locks the failed ones of these contacts [contacts].
+    /// Locks the failed ones of these contacts that were not redacted, in their order, and returns them [contacts].
     pub(in crate::outbox) lock_failed: &'static str,
 
     /// The contact that has a key [key].

@@ -2,6 +2,7 @@
 
 mod always;
 mod attribution;
+mod claims;
 mod closing;
 mod import;
 mod refusal;

@@ -414,7 +414,8 @@ pub(in crate::outbox::sqlite) static OPERATING: Operating = Operating {
              + (SELECT count(*) FROM contact_outbox INDEXED BY contact_outbox_deferred
                 WHERE status = 'pending' AND not_before IS NOT NULL AND user_id = ?1 AND task_id = ?2)",
     // The transaction has locked the whole file.
-    lock_failed: "SELECT id FROM contact_outbox NOT INDEXED WHERE id IN (SELECT value FROM json_each(?1))",
+    lock_failed: "SELECT id FROM contact_outbox NOT INDEXED
+         WHERE id IN (SELECT value FROM json_each(?1)) AND status = 'failed' AND redacted_at IS NULL",
     failures_named: concat!(
         "SELECT ",
         failed_columns!(),
